@@ -1,0 +1,56 @@
+"""Eigen-CAM."""
+
+import torch
+from torch import Tensor
+
+# Squaring the Gram matrix this often raises it to the power 1024: the second singular value is gone.
+_SQUARINGS = 10
+
+
+def eigencam(activations: Tensor) -> Tensor:
+    """Project the activations on their first principal direction: ``M = A v_1``, the same for every class.
+
+    v_1 is the first right singular vector of A seen as an (h w, K) matrix, not centred. Its sign, which a
+    singular value decomposition leaves open, is chosen so that the map is positive where the activations are
+    strong.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w).
+
+    Returns:
+        Class-agnostic maps of shape (B, h, w), any sign; at least 0 for A >= 0. All zero for A = 0.
+
+    Source:
+        Muhammad and Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", IJCNN 2020,
+        equations (3) and (4).
+
+    Example:
+        >>> eigencam(torch.tensor([[[[3.0, 0.0]], [[4.0, 0.0]]]])).tolist()
+        [[[5.0, 0.0]]]
+    """
+    height, width = activations.shape[-2:]
+    a = activations.flatten(2).mT.double()  # (B, hw, K)
+    if a.shape[1] <= a.shape[2]:
+        left = _first_eigenvector(a @ a.mT)[..., None]  # (B, hw, 1); A v_1 = sigma_1 u_1, of length |A^T u_1|
+        projection = (left * (a.mT @ left).norm(dim=1, keepdim=True))[..., 0]
+    else:
+        projection = (a @ _first_eigenvector(a.mT @ a)[..., None])[..., 0]  # (B, hw)
+    strength = (projection * a.norm(dim=2)).sum(dim=1, keepdim=True)
+    projection = torch.where(strength < 0, -projection, projection)
+    return projection.to(activations.dtype).unflatten(1, (height, width))
+
+
+def _first_eigenvector(gram: Tensor) -> Tensor:
+    """Find the eigenvector of the greatest eigenvalue of each positive semi-definite matrix (B, n, n)."""
+    power = _scaled(gram)
+    for _ in range(_SQUARINGS):
+        power = _scaled(power @ power)
+    # What is left is v v^T times a number: its column with the greatest diagonal entry is v.
+    column = power.diagonal(dim1=1, dim2=2).argmax(dim=1)
+    vector = power[torch.arange(len(power), device=power.device), :, column]
+    return torch.nn.functional.normalize(vector, dim=1)
+
+
+def _scaled(matrix: Tensor) -> Tensor:
+    peak = matrix.abs().amax(dim=(1, 2), keepdim=True)
+    return matrix / torch.where(peak > 0, peak, torch.ones_like(peak))

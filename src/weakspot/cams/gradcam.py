@@ -1,0 +1,55 @@
+"""Grad-CAM, and the counterfactual maps of the same paper."""
+
+import torch
+from torch import Tensor
+
+from weakspot.cams.weighting import weighted_sum
+
+
+def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Weight each channel with its mean gradient: ``M = ReLU(sum_k alpha_k A_k)``, ``alpha_k = mean_ij g_kij``.
+
+    On a head that is global average pooling and a linear layer this is ``ReLU(CAM) / (h w)``.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w).
+        gradients: Gradients g of the class's logit (before any softmax) with respect to A, shape (B, K, h, w),
+            or (B, C, K, h, w) for C classes of each image.
+
+    Returns:
+        Class maps of shape (B, h, w) or (B, C, h, w), at least 0; all zero when no channel speaks for the class.
+
+    Source:
+        Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
+        ICCV 2017, equations (1) and (2).
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])
+        >>> g = torch.tensor([[[[3.0, 1.0]], [[0.0, -2.0]]]])
+        >>> gradcam(a, g).tolist()
+        [[[2.0, 0.0]]]
+    """
+    return torch.relu(weighted_sum(activations, gradients.mean(dim=(-2, -1))))
+
+
+def counterfactual(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Show what speaks against the class: Grad-CAM with the gradients' sign turned.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w).
+        gradients: Gradients g as in :func:`gradcam`.
+
+    Returns:
+        Class maps of shape (B, h, w) or (B, C, h, w), at least 0: regions that would raise the class's logit if
+        they were taken away.
+
+    Source:
+        Selvaraju et al., ICCV 2017, section 3.3 "Counterfactual Explanations", equation (3).
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])
+        >>> g = torch.tensor([[[[3.0, 1.0]], [[0.0, -2.0]]]])
+        >>> counterfactual(a, g).tolist()
+        [[[0.0, 2.0]]]
+    """
+    return gradcam(activations, -gradients)

@@ -1,0 +1,57 @@
+"""Grad-CAM++."""
+
+import torch
+from torch import Tensor
+
+from weakspot.cams.weighting import over_classes, weighted_sum
+
+
+def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Weight each channel with its positive gradients, each divided by its share of the channel's evidence.
+
+    ``M = ReLU(sum_k w_k A_k)`` with the weights of :func:`gradcam_plus_plus_weights`.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w), from behind a ReLU: on signed activations the formula
+            divides by numbers near 0 and means nothing.
+        gradients: Gradients g of the class's logit with respect to A, shape (B, K, h, w), or (B, C, K, h, w).
+
+    Returns:
+        Class maps of shape (B, h, w) or (B, C, h, w), at least 0.
+
+    Source:
+        Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional
+        Networks", WACV 2018, equations (10), (11) and (19).
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])
+        >>> g = torch.tensor([[[[3.0, 1.0]], [[0.0, -2.0]]]])
+        >>> [round(x, 4) for x in gradcam_plus_plus(a, g).flatten().tolist()]
+        [0.9333, 0.0]
+    """
+    return torch.relu(weighted_sum(activations, gradcam_plus_plus_weights(activations, gradients)))
+
+
+def gradcam_plus_plus_weights(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Compute ``w_k = sum_ij alpha_kij ReLU(dY/dA_kij)`` for Y = exp(y), up to the factor Y that no map keeps.
+
+    The paper's ``alpha = d2Y / (2 d2Y + sum_ab A_ab d3Y)`` has ``d2Y = Y g^2`` and ``d3Y = Y g^3``. Dividing
+    by ``Y g^2`` leaves ``w_k = sum_ij ReLU(g) / (2 + S_k ReLU(g))`` with ``S_k = sum_ab A_kab``: exact, and
+    stable without an epsilon for A >= 0, however small the gradients are.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w).
+        gradients: Gradients g of shape (B, K, h, w) or (B, C, K, h, w).
+
+    Returns:
+        Weights of shape (B, K) or (B, C, K), at least 0 for A >= 0.
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])
+        >>> g = torch.tensor([[[[3.0, 1.0]], [[0.0, -2.0]]]])
+        >>> [round(x, 4) for x in gradcam_plus_plus_weights(a, g).flatten().tolist()]
+        [0.9333, 0.0]
+    """
+    positive = torch.relu(gradients)
+    total = over_classes(activations, gradients).sum(dim=(-2, -1), keepdim=True)  # S_k
+    return (positive / (2 + total * positive)).sum(dim=(-2, -1))

@@ -1,0 +1,43 @@
+"""Guided Grad-CAM: where Grad-CAM looks, at the resolution of the pixels."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def guided_gradcam(class_maps: Tensor, guided_gradients: Tensor) -> Tensor:
+    """Multiply the upsampled Grad-CAM map with the guided backpropagation of the same class.
+
+    Args:
+        class_maps: Grad-CAM maps of shape (B, h, w).
+        guided_gradients: Guided backpropagation to the image, shape (B, 3, H, W), as
+            :func:`weakspot.models.guided_gradients` computes it.
+
+    Returns:
+        Attributions of shape (B, 3, H, W), any sign.
+
+    Source:
+        Selvaraju et al., ICCV 2017, section 3.2 "Guided Grad-CAM"; guided backpropagation: Springenberg et al.,
+        "Striving for Simplicity: The All Convolutional Net", ICLR Workshops 2015.
+
+    Example:
+        >>> import torch
+        >>> guided_gradcam(torch.tensor([[[2.0]]]), torch.ones(1, 3, 1, 2))[0, 0].tolist()
+        [[2.0, 2.0]]
+    """
+    size = guided_gradients.shape[-2:]
+    upsampled = F.interpolate(class_maps[:, None], size=size, mode="bilinear", align_corners=False)
+    return upsampled * guided_gradients
+
+
+def over_colours(attributions: Tensor) -> Tensor:
+    """Turn attributions (B, 3, H, W) into maps (B, H, W): the greatest magnitude over the colour channels.
+
+    Source:
+        Simonyan et al., "Deep Inside Convolutional Networks", ICLR Workshops 2014, section 3.1.
+
+    Example:
+        >>> import torch
+        >>> over_colours(torch.tensor([[[[1.0]], [[-3.0]], [[2.0]]]])).tolist()
+        [[[3.0]]]
+    """
+    return attributions.abs().amax(dim=1)

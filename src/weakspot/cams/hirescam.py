@@ -1,0 +1,29 @@
+"""HiResCAM."""
+
+from torch import Tensor
+
+from weakspot.cams.weighting import weighted_sum_by_position
+
+
+def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Multiply activations and gradients place by place: ``M = sum_k g_k * A_k``, nothing averaged.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w).
+        gradients: Gradients g of the class's logit with respect to A, shape (B, K, h, w), or (B, C, K, h, w).
+
+    Returns:
+        Class maps of shape (B, h, w) or (B, C, h, w), any sign.
+
+    Source:
+        Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
+        networks", arXiv 2011.08891, equation (4).
+
+    Example:
+        >>> import torch
+        >>> a = torch.tensor([[[[1.0, 1.0]], [[0.0, 2.0]]]])
+        >>> g = torch.tensor([[[[3.0, -1.0]], [[0.0, 2.0]]]])
+        >>> hirescam(a, g).tolist()
+        [[[3.0, 3.0]]]
+    """
+    return weighted_sum_by_position(activations, gradients)

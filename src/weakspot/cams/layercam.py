@@ -1,0 +1,66 @@
+"""LayerCAM, and the fusion of several layers' maps."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from weakspot.cams.weighting import weighted_sum_by_position
+
+
+def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Weight every position of every channel with its own positive gradient: ``M = ReLU(sum_k ReLU(g_k) A_k)``.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w), of any layer; shallow ones give fine maps.
+        gradients: Gradients g of the class's logit with respect to A, shape (B, K, h, w), or (B, C, K, h, w).
+
+    Returns:
+        Class maps of shape (B, h, w) or (B, C, h, w), at least 0.
+
+    Source:
+        Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", IEEE TIP 2021,
+        equations (6) and (7).
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 1.0]], [[0.0, 2.0]]]])
+        >>> g = torch.tensor([[[[3.0, -1.0]], [[0.0, 2.0]]]])
+        >>> layercam(a, g).tolist()
+        [[[3.0, 4.0]]]
+    """
+    return torch.relu(weighted_sum_by_position(activations, torch.relu(gradients)))
+
+
+def fuse(maps: Sequence[Tensor]) -> Tensor:
+    """Fuse the class maps of several layers: each to [0, 1] and to the finest grid, then the greatest value.
+
+    Args:
+        maps: One tensor of class maps per layer, each (B, C, h_l, w_l). One layer alone is given back as it is.
+
+    Returns:
+        Class maps of shape (B, C, h, w) with h, w of the layer that has most positions, in [0, 1].
+
+    Source:
+        Jiang et al., IEEE TIP 2021, section III-C (element-wise maximum of normalised maps; their tanh scaling
+        of the shallow layers is left out).
+
+    Example:
+        >>> coarse, fine = torch.tensor([[[[5.0]]]]), torch.tensor([[[[0.0, 2.0]]]])
+        >>> fuse([coarse, fine]).tolist()
+        [[[[0.0, 1.0]]]]
+    """
+    if len(maps) == 1:
+        return maps[0]
+    finest = max((layer.shape[-2:] for layer in maps), key=lambda size: size[0] * size[1])
+    resized = [
+        F.interpolate(_normalise(layer), size=finest, mode="bilinear", align_corners=False) for layer in maps
+    ]
+    return torch.stack(resized).amax(dim=0)
+
+
+def _normalise(maps: Tensor) -> Tensor:
+    """Min-max normalise each map; a constant one becomes zeros."""
+    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
+    spread = torch.where(high > low, high - low, torch.ones_like(high))
+    return (maps - low) / spread

@@ -1,0 +1,66 @@
+"""The methods by name: the function, what it reads, and the threshold its paper takes for boxes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from weakspot.cams.ablationcam import ablationcam
+from weakspot.cams.cam import cam
+from weakspot.cams.eigencam import eigencam
+from weakspot.cams.gradcam import counterfactual, gradcam
+from weakspot.cams.gradcam_plus_plus import gradcam_plus_plus
+from weakspot.cams.guided_gradcam import guided_gradcam
+from weakspot.cams.hirescam import hirescam
+from weakspot.cams.layercam import layercam
+from weakspot.cams.scorecam import scorecam
+from weakspot.cams.xgradcam import xgradcam
+from weakspot.errors import InputError, suggest
+
+Reads = Literal["weights", "gradients", "activations", "masked images", "ablated activations", "image gradients"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to read a class map out of a classifier.
+
+    Attributes:
+        function: The pure function that computes it.
+        reads: What the function needs besides the activations.
+        threshold: Default threshold for boxes, a fraction of the heatmap's peak.
+    """
+
+    function: Callable[..., Tensor]
+    reads: Reads
+    threshold: float = 0.15
+
+
+METHODS: dict[str, Method] = {
+    "cam": Method(cam, "weights", threshold=0.2),
+    "gradcam": Method(gradcam, "gradients"),
+    "gradcam++": Method(gradcam_plus_plus, "gradients"),
+    "layercam": Method(layercam, "gradients"),
+    "xgradcam": Method(xgradcam, "gradients"),
+    "hirescam": Method(hirescam, "gradients", threshold=0.2),
+    "scorecam": Method(scorecam, "masked images"),
+    "ablationcam": Method(ablationcam, "ablated activations"),
+    "eigencam": Method(eigencam, "activations"),
+    "guided_gradcam": Method(guided_gradcam, "image gradients"),
+    "counterfactual": Method(counterfactual, "gradients"),
+}
+
+
+def find_method(name: str) -> Method:
+    """Look a method up by name.
+
+    Raises:
+        InputError: If there is none of that name; near matches are listed.
+
+    Example:
+        >>> find_method("cam").threshold
+        0.2
+    """
+    if name not in METHODS:
+        raise InputError(f"There is no method {name!r}.", suggest(name, METHODS, f"Take one of: {', '.join(METHODS)}."))
+    return METHODS[name]

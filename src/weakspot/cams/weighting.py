@@ -1,0 +1,44 @@
+"""The sum that most methods share: channels of the activations, weighted and added up."""
+
+import torch
+from torch import Tensor
+
+
+def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
+    """Add up the channels of the activations, each times its weight: ``sum_k w_k A_k``.
+
+    Args:
+        activations: Shape (B, K, h, w).
+        weights: Shape (B, K), or (B, C, K) for C classes of each image.
+
+    Returns:
+        Maps of shape (B, h, w), or (B, C, h, w).
+
+    Example:
+        >>> weighted_sum(torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), torch.tensor([[1.0, -1.0]])).tolist()
+        [[[-2.0, -2.0]]]
+    """
+    return torch.einsum("b...k,bkhw->b...hw", weights, activations)
+
+
+def weighted_sum_by_position(activations: Tensor, weights: Tensor) -> Tensor:
+    """Add up the channels of the activations with a weight for every position: ``sum_k w_kij A_kij``.
+
+    Args:
+        activations: Shape (B, K, h, w).
+        weights: Shape (B, K, h, w), or (B, C, K, h, w) for C classes of each image.
+
+    Returns:
+        Maps of shape (B, h, w), or (B, C, h, w).
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])
+        >>> weighted_sum_by_position(a, a).tolist()
+        [[[10.0, 20.0]]]
+    """
+    return (weights * over_classes(activations, weights)).sum(dim=-3)
+
+
+def over_classes(activations: Tensor, weights: Tensor) -> Tensor:
+    """Give (B, K, h, w) activations a class axis of 1 when (B, C, K, h, w) weights have one."""
+    return activations.unsqueeze(1) if weights.dim() == 5 else activations

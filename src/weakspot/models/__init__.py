@@ -1,0 +1,32 @@
+"""Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
+
+from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier
+from weakspot.models.class_maps import ClassMaps, Cut, class_maps, cut_model
+from weakspot.models.class_names import imagenet_names
+from weakspot.models.cut import Layer, Reading, read, run_head
+from weakspot.models.guided import guided_gradients
+from weakspot.models.layers import find_layer
+from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
+from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "PACKAGES",
+    "PRETRAINED",
+    "ClassMaps",
+    "Classifier",
+    "Cut",
+    "Layer",
+    "PooledLinear",
+    "Reading",
+    "class_maps",
+    "cut_model",
+    "find_layer",
+    "find_pooled_linear",
+    "guided_gradients",
+    "imagenet_names",
+    "load_classifier",
+    "packaged_weights",
+    "read",
+    "run_head",
+]

@@ -1,0 +1,213 @@
+"""Apply a method to a classifier: images in, logits and class maps out, in one forward pass where that is enough."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from weakspot.cams import Method, fuse, gradcam
+from weakspot.cams.guided_gradcam import over_colours
+from weakspot.cams.methods import Reads
+from weakspot.errors import InputError, ModelError, suggest
+from weakspot.models.cut import Layer, Reading, full_precision, read, run_head
+from weakspot.models.guided import guided_gradients
+from weakspot.models.layers import find_layer, rectified_if_so
+from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A classifier and where it is cut.
+
+    Attributes:
+        model: The classifier.
+        layers: The feature maps that are read.
+        head: Its pooling + linear head, or None for any other.
+        channels: For Score-CAM: how many channels to keep; None keeps all.
+    """
+
+    model: nn.Module
+    layers: tuple[Layer, ...]
+    head: PooledLinear | None
+    channels: int | None = None
+
+
+@dataclass(frozen=True)
+class ClassMaps:
+    """What :func:`class_maps` gives.
+
+    Attributes:
+        logits: Shape (B, number of classes).
+        classes: Class indices of shape (B, C).
+        maps: Raw class maps of shape (B, C, h, w).
+        signed: Whether the activations had negative values.
+    """
+
+    logits: Tensor
+    classes: Tensor
+    maps: Tensor
+    signed: bool
+
+
+def cut_model(
+    model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), channels: int | None = None
+) -> Cut:
+    """Find where to cut a classifier, and what kind of head lies behind.
+
+    Args:
+        model: The classifier.
+        example: Images of the size that it will see, shape (1, 3, H, W).
+        layers: Names of the layers; empty to have the last feature map found.
+        channels: For Score-CAM.
+
+    Raises:
+        ModelError: If a layer does not exist or gives no feature map, or the model gives no logits.
+    """
+    for name in layers:
+        _check_name(model, name)
+    found = tuple(rectified_if_so(model, Layer(name), example) for name in layers) or (find_layer(model, example),)
+    reading = read(model, found, example)
+    _check_logits(reading.logits)
+    head = find_pooled_linear(model, reading) if len(found) == 1 else None
+    return Cut(model, found, head, channels)
+
+
+def class_maps(
+    cut: Cut, images: Tensor, method: Method, *, classes: Tensor | None = None, top_k: int = 1
+) -> ClassMaps:
+    """Run the classifier and read the class maps of some classes of each image.
+
+    Args:
+        cut: The classifier.
+        images: Shape (B, 3, H, W), normalised.
+        method: How to read.
+        classes: Class indices of shape (B, C); None for the ``top_k`` with the greatest logits.
+        top_k: How many classes when ``classes`` is None.
+
+    Raises:
+        InputError: If the method needs another head or fewer layers, or a class index is out of range.
+    """
+    _check_method(cut, method)
+    differentiable = method.reads in ("gradients", "image gradients") and cut.head is None
+    reading = read(cut.model, cut.layers, images, differentiable=differentiable)
+    chosen = _chosen(reading.logits.detach(), classes, top_k)
+    # Under a user's autocast the sums over channels would be taken in 16 bits.
+    with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+        maps = _READERS[method.reads](cut, method, images, reading, chosen)
+    signed = any(bool((activations < 0).any()) for activations in reading.activations)
+    return ClassMaps(full_precision(reading.logits.detach()), chosen, maps, signed)
+
+
+def _from_weights(cut: Cut, method: Method, _images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+    assert cut.head is not None
+    (activations,) = reading.activations
+    return method.function(activations, cut.head.rows(classes, activations))
+
+
+def _from_gradients(cut: Cut, method: Method, _images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+    pairs = zip(reading.activations, _gradients(cut, reading, classes), strict=True)
+    return fuse([method.function(activations, gradients) for activations, gradients in pairs])
+
+
+def _from_activations(_cut: Cut, method: Method, _images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+    maps = fuse([method.function(activations)[:, None] for activations in reading.activations])
+    return maps.expand(-1, classes.shape[1], -1, -1)
+
+
+def _from_masked_images(cut: Cut, method: Method, images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+    def classify(masked: Tensor) -> Tensor:
+        return read(cut.model, (), masked).logits
+
+    return fuse(
+        [
+            method.function(activations, images, classes, classify, channels=cut.channels)
+            for activations in reading.activations
+        ]
+    )
+
+
+def _from_ablations(cut: Cut, method: Method, images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+    def of_image(i: int) -> Tensor:
+        image, one = images[i : i + 1], reading.of_image(i)
+
+        def head(activations: Tensor) -> Tensor:
+            return full_precision(run_head(cut.model, cut.layers[0], image, one, activations))
+
+        return method.function(one.activations[0], full_precision(one.logits), classes[i : i + 1], head)
+
+    return torch.cat([of_image(i) for i in range(len(images))])
+
+
+def _from_image_gradients(cut: Cut, method: Method, images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+    guided = guided_gradients(cut.model, images, classes)  # (B, C, 3, H, W)
+    (activations,), (gradients,) = reading.activations, _gradients(cut, reading, classes)
+    grad_cams = gradcam(activations, gradients)  # (B, C, h, w)
+    by_class = zip(grad_cams.unbind(1), guided.unbind(1), strict=True)
+    return torch.stack([over_colours(method.function(maps, pixels)) for maps, pixels in by_class], dim=1)
+
+
+_Reader = Callable[[Cut, Method, Tensor, Reading, Tensor], Tensor]
+_READERS: dict[Reads, _Reader] = {
+    "weights": _from_weights,
+    "gradients": _from_gradients,
+    "activations": _from_activations,
+    "masked images": _from_masked_images,
+    "ablated activations": _from_ablations,
+    "image gradients": _from_image_gradients,
+}
+
+
+def _gradients(cut: Cut, reading: Reading, classes: Tensor) -> tuple[Tensor, ...]:
+    """The gradients for each layer: in closed form where the head is pooling + linear."""
+    if cut.head is not None:
+        return (cut.head.gradients(classes, reading.activations[0]),)
+    return reading.gradients(classes)
+
+
+def _chosen(logits: Tensor, classes: Tensor | None, top_k: int) -> Tensor:
+    if classes is None:
+        return logits.topk(min(top_k, logits.shape[1]), dim=1).indices
+    if classes.dim() != 2 or len(classes) != len(logits):
+        raise InputError(
+            f"Classes of shape {tuple(classes.shape)} do not belong to {len(logits)} images.",
+            "Give one class index, or one row of them, for each image.",
+        )
+    outside = classes[(classes < 0) | (classes >= logits.shape[1])]
+    if len(outside):
+        raise InputError(
+            f"Class index {int(outside[0])} is out of range: the model has {logits.shape[1]} classes.",
+            f"Give an index from 0 to {logits.shape[1] - 1}.",
+        )
+    return classes.to(logits.device)
+
+
+def _check_name(model: nn.Module, name: str) -> None:
+    known = [known for known, _ in model.named_modules() if known]
+    if name not in known:
+        raise ModelError(
+            f"The model has no layer {name!r}.",
+            suggest(name, known, f"Its parts are {', '.join(child for child, _ in model.named_children())}."),
+        )
+
+
+def _check_logits(logits: Tensor) -> None:
+    """Refuse probabilities: a softmax saturates, and its gradients mix the classes."""
+    rows = full_precision(logits)
+    sums = rows.sum(dim=1)
+    if rows.shape[1] > 1 and bool((rows >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+        raise ModelError(
+            "The model returns probabilities (each row sums to 1), not logits.",
+            "Leave its last softmax out: class maps are read from what goes into it.",
+        )
+
+
+def _check_method(cut: Cut, method: Method) -> None:
+    if method.reads == "weights" and cut.head is None:
+        raise InputError(
+            "CAM needs a head that is global average pooling and one linear layer behind the feature map; "
+            "this model's is not.",
+            "Take gradcam, which gives the same map where both exist, or layercam.",
+        )
+    if method.reads in ("ablated activations", "image gradients") and len(cut.layers) > 1:
+        raise InputError("This method reads one layer, and several were given.", "Give one, or take layercam.")

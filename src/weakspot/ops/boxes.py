@@ -1,0 +1,108 @@
+"""Heatmap -> boxes: threshold, connected components, bounds."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.errors import InputError
+from weakspot.ops.components import Component, connected_components
+
+
+def box_from_heatmap(heatmap: NDArray[np.floating], threshold: float = 0.2) -> NDArray[np.float64]:
+    """Bound the largest connected region at or above a fraction of the heatmap's peak.
+
+    Args:
+        heatmap: Heatmap of shape (H, W), any finite values; negative counts as 0.
+        threshold: Fraction of the peak, in (0, 1].
+
+    Returns:
+        ``[x1, y1, x2, y2]`` in heatmap pixels, 0 <= x1 < x2 <= W, 0 <= y1 < y2 <= H. The whole image when
+        nothing is above 0: the classifier saw the class but pointed nowhere. Of equal areas the region whose
+        first pixel comes first in raster order wins.
+
+    Raises:
+        InputError: If ``threshold`` is outside (0, 1] or ``heatmap`` is not a finite 2-D array.
+
+    Source:
+        Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016 (20 % of the maximum,
+        largest connected component).
+
+    Example:
+        >>> box_from_heatmap(np.array([[0, 0, 0], [0, 9, 8], [0, 0, 0]], dtype=float)).tolist()
+        [1.0, 1.0, 3.0, 2.0]
+    """
+    return boxes_from_heatmap(heatmap, threshold, min_area=1.0)[0]
+
+
+def boxes_from_heatmap(
+    heatmap: NDArray[np.floating], threshold: float = 0.2, *, min_area: float = 0.0
+) -> NDArray[np.float64]:
+    """Bound every connected region at or above a fraction of the heatmap's peak, largest first.
+
+    Args:
+        heatmap: Heatmap of shape (H, W), any finite values; negative counts as 0.
+        threshold: Fraction of the peak, in (0, 1].
+        min_area: Least area of a region as a fraction of the heatmap's, in [0, 1]. The largest region is kept
+            whatever its area, so 1.0 gives that one alone.
+
+    Returns:
+        Boxes of shape (n, 4), n >= 1, as in :func:`box_from_heatmap`.
+
+    Raises:
+        InputError: As :func:`box_from_heatmap`, or if ``min_area`` is outside [0, 1].
+
+    Example:
+        >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]])).tolist()
+        [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
+    """
+    _, kept = regions(heatmap, threshold, min_area)
+    whole = (0, 0, heatmap.shape[1], heatmap.shape[0])
+    return np.array([region.box for region in kept] or [whole], dtype=np.float64)
+
+
+def regions(
+    heatmap: NDArray[np.floating], threshold: float, min_area: float
+) -> tuple[NDArray[np.int32], list[Component]]:
+    """Label the regions at or above the threshold, and list those that are large enough, largest first."""
+    check_threshold(threshold)
+    if not 0 <= min_area <= 1:
+        raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
+    if heatmap.ndim != 2 or not np.isfinite(heatmap).all():
+        raise InputError(
+            f"A heatmap must be a finite 2-D array; this one has shape {heatmap.shape}"
+            f"{'' if heatmap.ndim != 2 else ' and holds NaN or infinity'}.",
+            "Give one (H, W) heatmap; heatmap_from_class_map makes it.",
+        )
+    peak = heatmap.max()
+    foreground = (heatmap >= threshold * peak) & (peak > 0)
+    labels, found = connected_components(foreground)
+    return labels, found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold outside (0, 1]."""
+    if not 0 < threshold <= 1:
+        raise InputError(
+            f"The threshold {threshold} is outside (0, 1].",
+            "It is a fraction of the heatmap's peak, for example 0.2.",
+        )
+
+
+def scale_boxes(
+    boxes: NDArray[np.floating], *, from_size: tuple[int, int], to_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Carry boxes from one frame to another that shows the same picture.
+
+    Args:
+        boxes: Boxes of shape (n, 4), xyxy, right and bottom excluded.
+        from_size: ``(height, width)`` of the frame they are in.
+        to_size: ``(height, width)`` of the frame wanted.
+
+    Returns:
+        Boxes of shape (n, 4), not rounded: the whole of one frame becomes the whole of the other.
+
+    Example:
+        >>> scale_boxes(np.array([[0, 0, 7, 7]]), from_size=(7, 7), to_size=(300, 400)).tolist()
+        [[0.0, 0.0, 400.0, 300.0]]
+    """
+    x, y = to_size[1] / from_size[1], to_size[0] / from_size[0]
+    return np.asarray(boxes, dtype=np.float64) * np.array([x, y, x, y])

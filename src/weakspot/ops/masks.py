@@ -1,0 +1,47 @@
+"""Heatmap -> mask in the image's own pixels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.ops.boxes import regions
+from weakspot.ops.resizing import resize
+
+
+def mask_from_heatmap(
+    heatmap: NDArray[np.floating],
+    threshold: float = 0.2,
+    *,
+    height: int,
+    width: int,
+    min_area: float = 1.0,
+) -> NDArray[np.bool_]:
+    """Fill the regions that :func:`~weakspot.ops.boxes_from_heatmap` bounds, at another size.
+
+    The heatmap is resized bilinearly and thresholded there, so the outline is smooth however coarse the
+    heatmap was; regions that were not kept are blanked before.
+
+    Args:
+        heatmap: Heatmap of shape (H, W), any finite values; negative counts as 0.
+        threshold: Fraction of the peak, in (0, 1].
+        height: Rows of the mask.
+        width: Columns of the mask.
+        min_area: Least area of a region as a fraction of the heatmap's; the default keeps the largest alone.
+
+    Returns:
+        Mask of shape (height, width). All True when nothing in the heatmap is above 0, as the box is then the
+        whole image.
+
+    Raises:
+        InputError: As :func:`~weakspot.ops.boxes_from_heatmap`.
+
+    Example:
+        >>> mask_from_heatmap(np.array([[9.0, 0.0], [0.0, 0.0]]), 0.5, height=2, width=2).tolist()
+        [[True, False], [False, False]]
+    """
+    labels, kept = regions(heatmap, threshold, min_area)
+    if not kept:
+        return np.ones((height, width), dtype=bool)
+    dropped = (labels > 0) & ~np.isin(labels, [region.index for region in kept])
+    resized = resize(np.where(dropped, 0.0, heatmap), height=height, width=width, kernel="bilinear")
+    mask: NDArray[np.bool_] = resized >= threshold * float(heatmap.max())
+    return mask

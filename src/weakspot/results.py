@@ -1,0 +1,123 @@
+"""The result of localizing: where a class is in an image, in the image's own pixels."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from weakspot.data import ImageSource, read_image
+from weakspot.drawing import draw_localization
+from weakspot.ops import mask_from_heatmap
+
+if TYPE_CHECKING:
+    from supervision import Detections
+
+NO_EVIDENCE = "nothing in the class map speaks for this class: the box is the whole image"
+SIGNED_ACTIVATIONS = "Grad-CAM++ on activations of both signs is ill-conditioned: take a layer behind a ReLU"
+
+
+@dataclass(frozen=True, eq=False)
+class Localization:
+    """Where one class is in one image.
+
+    Attributes:
+        image: The path, PIL image or array that was localized.
+        width: Width of the image in pixels, upright.
+        height: Height of the image in pixels, upright.
+        class_index: Index of the class among the model's logits.
+        label: Name of the class.
+        score: Softmax probability of the class, in [0, 1].
+        method: Name of the method that made the class map.
+        threshold: Fraction of the heatmap's peak at which boxes and mask are cut.
+        heatmap: Shape (h, w), float32 in [0, 1], at the model's input size.
+        boxes: Shape (n, 4), n >= 1: xyxy in pixels of the upright image, right and bottom excluded, largest
+            region first. The whole image when the heatmap is all zero.
+        min_area: Least area of a region, as a fraction of the image's, to have a box beside the largest's.
+        notes: What a user should know about this result; usually empty.
+        others: The same image's other classes that were asked for, in that order.
+    """
+
+    image: ImageSource = field(repr=False)
+    width: int
+    height: int
+    class_index: int
+    label: str
+    score: float
+    method: str
+    threshold: float
+    heatmap: NDArray[np.float32] = field(repr=False)
+    boxes: NDArray[np.float64]
+    min_area: float = 1.0
+    notes: tuple[str, ...] = ()
+    others: "tuple[Localization, ...]" = ()
+
+    def __iter__(self) -> "Iterator[Localization]":
+        """Go through all classes that were asked for, this one first."""
+        yield self
+        yield from self.others
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """The box ``[x1, y1, x2, y2]`` of the largest region."""
+        first: NDArray[np.float64] = self.boxes[0]
+        return first
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """The regions that the boxes bound, shape (height, width)."""
+        return mask_from_heatmap(
+            self.heatmap, self.threshold, height=self.height, width=self.width, min_area=self.min_area
+        )
+
+    def plot(self) -> Image.Image:
+        """Draw the heatmap, the boxes and the label over the image.
+
+        Raises:
+            InputError: If the image was given as a path and cannot be read any more.
+        """
+        return draw_localization(read_image(self.image), self.heatmap, self.boxes, f"{self.label} {self.score:.2f}")
+
+    def save(self, path: str | Path) -> None:
+        """Write :meth:`plot` to a file, by way of a temporary name."""
+        from weakspot.writing import save_image
+
+        save_image(self.plot(), Path(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything but the pixels as plain values: paths as text, boxes in pixels to a hundredth."""
+        row = {
+            "image": str(self.image) if isinstance(self.image, str | Path) else None,
+            "width": self.width,
+            "height": self.height,
+            "class_index": self.class_index,
+            "label": self.label,
+            "score": round(self.score, 6),
+            "method": self.method,
+            "threshold": self.threshold,
+            "box": self.box.round(2).tolist(),
+            "boxes": self.boxes.round(2).tolist(),
+            "notes": list(self.notes),
+        }
+        return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
+
+    def to_json(self) -> str:
+        """Give :meth:`to_dict` as one line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def to_detections(self) -> "Detections":
+        """Give the boxes of all classes that were asked for as ``supervision.Detections``."""
+        from supervision import Detections
+
+        found = [(one, box) for one in self for box in one.boxes]
+        return Detections(
+            xyxy=np.array([box for _, box in found]),
+            confidence=np.array([one.score for one, _ in found]),
+            class_id=np.array([one.class_index for one, _ in found]),
+            data={"class_name": np.array([one.label for one, _ in found])},
+        )

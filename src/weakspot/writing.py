@@ -1,0 +1,63 @@
+"""Write files so that a reader finds either the old one or the whole new one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+from PIL import Image
+
+from weakspot.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path`` for writing, and rename it to ``path`` at the end.
+
+    Folders are made. When the block raises, the temporary file goes and ``path`` stays as it was.
+
+    Raises:
+        InputError: If the file cannot be written: read-only, disk full, a folder in its place.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     with replacing(Path(folder, "new", "a.txt")) as file:
+        ...         _ = file.write(b"whole")
+        ...     Path(folder, "new", "a.txt").read_text()
+        'whole'
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            try:
+                yield file
+                file.flush()
+                Path(file.name).chmod(0o666 & ~_umask())
+                os.replace(file.name, path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.", "Choose another output.") from error
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write an image by way of a temporary name; the suffix says the format.
+
+    Raises:
+        InputError: If the suffix is no image format, or the file cannot be written.
+    """
+    format_ = Image.registered_extensions().get(path.suffix.lower())
+    if format_ not in Image.SAVE:
+        raise InputError(f"{path} does not end in the name of an image format.", "End it in .png or .jpg.")
+    with replacing(path) as file:
+        image.save(file, format=format_)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
