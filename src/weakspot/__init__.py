@@ -1,2 +1,40 @@
-"""Find where things are, from labels that only say what they are."""
+"""weakspot: find where things are, from labels that only say what they are.
+
+The public names load on first use, so ``import weakspot`` itself costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weakspot import cams, data, ops
+    from weakspot.errors import InputError, ModelError, WeakspotError
+    from weakspot.localizer import Localizer
+    from weakspot.results import Localization
+
 __version__ = "0.1.0"
+
+# Public name -> module that holds it; a module stands for itself.
+_HOMES = {
+    "InputError": "weakspot.errors",
+    "Localization": "weakspot.results",
+    "Localizer": "weakspot.localizer",
+    "ModelError": "weakspot.errors",
+    "WeakspotError": "weakspot.errors",
+    "cams": "weakspot.cams",
+    "data": "weakspot.data",
+    "ops": "weakspot.ops",
+}
+
+__all__ = ["InputError", "Localization", "Localizer", "ModelError", "WeakspotError", "cams", "data", "ops"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'weakspot' has no attribute {name!r}")
+    home = import_module(_HOMES[name])
+    return home if _HOMES[name] == f"weakspot.{name}" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from weakspot.ops import resize
-
 BOX_COLOUR = "#00e5a0"
 _INK = "#101418"
 _PAPER = "#ffffff"
@@ -40,12 +38,10 @@ def overlay_heatmap(image: Image.Image, heatmap: NDArray[np.floating], *, opacit
         heatmap: Shape (h, w) in [0, 1], of the whole image.
         opacity: Opacity of the warmest part, in [0, 1].
     """
-    width, height = image.size
-    warmth = resize(heatmap, height=height, width=width, kernel="bilinear")[..., None]  # (H, W, 1)
-    colours = _colour_table()[(warmth[..., 0] * 255).round().astype(np.uint8)]  # (H, W, 3)
-    alpha = opacity * np.sqrt(warmth)
-    blended = np.asarray(image) * (1 - alpha) + colours * alpha
-    return Image.fromarray(blended.round().astype(np.uint8))
+    shades = Image.fromarray((np.clip(heatmap, 0, 1) * 255).round().astype(np.uint8))
+    warmth = shades.resize(image.size, Image.Resampling.BILINEAR)
+    colours = Image.fromarray(_colour_table()[np.asarray(warmth)])
+    return Image.composite(colours, image, warmth.point([round(255 * opacity * (i / 255) ** 0.5) for i in range(256)]))
 
 
 def draw_boxes(image: Image.Image, boxes: NDArray[np.floating], caption: str = "") -> Image.Image:

@@ -14,6 +14,7 @@ from PIL import Image
 from weakspot.data import ImageSource, read_image
 from weakspot.drawing import draw_localization
 from weakspot.ops import mask_from_heatmap
+from weakspot.writing import save_image
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -85,8 +86,6 @@ class Localization:
 
     def save(self, path: str | Path) -> None:
         """Write :meth:`plot` to a file, by way of a temporary name."""
-        from weakspot.writing import save_image
-
         save_image(self.plot(), Path(path))
 
     def to_dict(self) -> dict[str, Any]:

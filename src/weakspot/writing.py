@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 Path(file.name).chmod(0o666 & ~_umask())
-                os.replace(file.name, path)
+                Path(file.name).replace(path)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise

@@ -37,7 +37,7 @@ def eigencam(activations: Tensor) -> Tensor:
         projection = (a @ _first_eigenvector(a.mT @ a)[..., None])[..., 0]  # (B, hw)
     strength = (projection * a.norm(dim=2)).sum(dim=1, keepdim=True)
     projection = torch.where(strength < 0, -projection, projection)
-    return projection.to(activations.dtype).unflatten(1, (height, width))
+    return projection.to(activations.dtype).reshape(-1, height, width)
 
 
 def _first_eigenvector(gram: Tensor) -> Tensor:

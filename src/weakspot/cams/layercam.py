@@ -53,9 +53,7 @@ def fuse(maps: Sequence[Tensor]) -> Tensor:
     if len(maps) == 1:
         return maps[0]
     finest = max((layer.shape[-2:] for layer in maps), key=lambda size: size[0] * size[1])
-    resized = [
-        F.interpolate(_normalise(layer), size=finest, mode="bilinear", align_corners=False) for layer in maps
-    ]
+    resized = [F.interpolate(_normalise(layer), size=finest, mode="bilinear", align_corners=False) for layer in maps]
     return torch.stack(resized).amax(dim=0)
 
 

@@ -16,7 +16,15 @@ ImageSource = str | Path | Image.Image | NDArray[np.uint8]
 MAX_PIXELS = 89_478_485
 
 # What the decoders of damaged files are known to raise besides OSError.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -110,18 +118,20 @@ def _too_large(name: str, size: str, max_pixels: int) -> InputError:
     )
 
 
+_EXPLANATIONS = {
+    FileNotFoundError: ("does not exist", "Check the path."),
+    IsADirectoryError: ("is a folder, not an image", "Give its images one by one, or localize the folder."),
+    PermissionError: ("may not be read", "Change its permissions, or leave it out."),
+    UnidentifiedImageError: ("is not an image that can be read", "Give a JPEG, PNG, WebP, TIFF, BMP or GIF."),
+}
+
+
 def _explained(path: Path, error: Exception, max_pixels: int) -> InputError:
     """Say in two lines why a file could not be decoded."""
-    if isinstance(error, FileNotFoundError):
-        return InputError(f"{path} does not exist.", "Check the path.")
-    if isinstance(error, IsADirectoryError):
-        return InputError(f"{path} is a folder, not an image.", "Give its images one by one, or localize the folder.")
-    if isinstance(error, PermissionError):
-        return InputError(f"{path} may not be read.", "Change its permissions, or leave it out.")
     if isinstance(error, Image.DecompressionBombError):
         return _too_large(str(path), "more pixels than Pillow opens", max_pixels)
     if path.is_file() and path.stat().st_size == 0:
         return InputError(f"{path} is empty (0 bytes).", "Copy the image again.")
-    if isinstance(error, UnidentifiedImageError):
-        return InputError(f"{path} is not an image that can be read.", "Give a JPEG, PNG, WebP, TIFF, BMP or GIF.")
-    return InputError(f"{path} is damaged: {' '.join(str(error).split())}.", "Copy or export the image again.")
+    damage = (f"is damaged: {' '.join(str(error).split())}", "Copy or export the image again.")
+    problem, hint = next((known for kind, known in _EXPLANATIONS.items() if isinstance(error, kind)), damage)
+    return InputError(f"{path} {problem}.", hint)

@@ -10,7 +10,8 @@ from typing import TextIO
 from weakspot.errors import InputError
 
 IMAGE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()
+    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
+    | {".tga", ".tif", ".tiff", ".webp"}
 )
 
 

@@ -3,11 +3,13 @@
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 from urllib.error import URLError
 
 import timm
 import torchvision
 from huggingface_hub import constants, try_to_load_from_cache
+from timm.data.config import resolve_model_data_config
 from torch import nn
 
 from weakspot.data import Preprocessing
@@ -56,12 +58,13 @@ def load_classifier(
 
 
 def _from_timm(name: str, weights: str | Path | None, output_stride: int | None) -> Classifier:
-    file = packaged_weights(name.split(".")[0]) if weights == PRETRAINED else None
+    file = packaged_weights(name.split(".", maxsplit=1)[0]) if weights == PRETRAINED else None
     from_hub = weights == PRETRAINED and file is None
     if from_hub:
         _refuse_when_out_of_reach(name)
+    stride: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
     try:
-        model = timm.create_model(name, pretrained=from_hub, **_stride(output_stride))
+        model = timm.create_model(name, pretrained=from_hub, **stride)
     except OSError as error:
         raise _no_weights(name) from error
     except (TypeError, NotImplementedError, AssertionError) as error:
@@ -72,10 +75,10 @@ def _from_timm(name: str, weights: str | Path | None, output_stride: int | None)
         load_packaged(model, file)
     elif weights is not None and not from_hub:
         load_weights(model, Path(weights))
-    config = timm.data.resolve_model_data_config(model)
+    config = resolve_model_data_config(model)
     _, height, width = config["input_size"]
     preprocessing = Preprocessing(height, width, tuple(config["mean"]), tuple(config["std"]))
-    return Classifier(model.eval(), _names(model.num_classes), preprocessing)
+    return Classifier(model.eval(), _names(int(cast("int", model.num_classes))), preprocessing)
 
 
 def _from_torchvision(name: str, weights: str | Path | None, output_stride: int | None) -> Classifier:
@@ -103,10 +106,6 @@ def _from_torchvision(name: str, weights: str | Path | None, output_stride: int 
     return Classifier(model.eval(), _names(len(published.meta["categories"])), preprocessing)
 
 
-def _stride(output_stride: int | None) -> dict[str, int]:
-    return {} if output_stride is None else {"output_stride": output_stride}
-
-
 def _dilation(name: str, output_stride: int) -> list[bool]:
     """Which of torchvision's last three stages to dilate."""
     if output_stride not in (8, 16, 32):
@@ -119,9 +118,7 @@ def _names(classes: int) -> tuple[str, ...]:
 
 
 def _refuse_when_out_of_reach(name: str) -> None:
-    """Say so at once when the hub's name cannot be looked up and the weights are not cached: the client retries
-    for most of a minute otherwise.
-    """
+    """Say at once when the hub cannot be looked up and the weights are not cached; its client retries for a minute."""
     repository = timm.get_pretrained_cfg_value(name, "hf_hub_id")
     if not repository or any(_is_cached(repository, file) for file in ("model.safetensors", "pytorch_model.bin")):
         return

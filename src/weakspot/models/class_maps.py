@@ -23,12 +23,14 @@ class Cut:
     Attributes:
         model: The classifier.
         layers: The feature maps that are read.
+        classes: Number of classes.
         head: Its pooling + linear head, or None for any other.
         channels: For Score-CAM: how many channels to keep; None keeps all.
     """
 
     model: nn.Module
     layers: tuple[Layer, ...]
+    classes: int
     head: PooledLinear | None
     channels: int | None = None
 
@@ -50,9 +52,7 @@ class ClassMaps:
     signed: bool
 
 
-def cut_model(
-    model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), channels: int | None = None
-) -> Cut:
+def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), channels: int | None = None) -> Cut:
     """Find where to cut a classifier, and what kind of head lies behind.
 
     Args:
@@ -70,12 +70,10 @@ def cut_model(
     reading = read(model, found, example)
     _check_logits(reading.logits)
     head = find_pooled_linear(model, reading) if len(found) == 1 else None
-    return Cut(model, found, head, channels)
+    return Cut(model, found, reading.logits.shape[1], head, channels)
 
 
-def class_maps(
-    cut: Cut, images: Tensor, method: Method, *, classes: Tensor | None = None, top_k: int = 1
-) -> ClassMaps:
+def class_maps(cut: Cut, images: Tensor, method: Method, *, classes: Tensor | None = None, top_k: int = 1) -> ClassMaps:
     """Run the classifier and read the class maps of some classes of each image.
 
     Args:

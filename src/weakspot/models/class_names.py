@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from timm.data import ImageNetInfo
+from timm.data.imagenet_info import ImageNetInfo
 
 
 @cache

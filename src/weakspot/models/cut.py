@@ -49,7 +49,9 @@ class Reading:
 
     def of_image(self, i: int) -> "Reading":
         """The part that belongs to image i of the batch, as a batch of one."""
-        return Reading(self.logits[i : i + 1].detach(), tuple(o[i : i + 1].detach() for o in self.outputs), self.layouts)
+        return Reading(
+            self.logits[i : i + 1].detach(), tuple(o[i : i + 1].detach() for o in self.outputs), self.layouts
+        )
 
     def gradients(self, classes: Tensor) -> tuple[Tensor, ...]:
         """Differentiate the logits of (B, C) classes with respect to each layer: (B, C, K, h, w) each."""
@@ -180,4 +182,3 @@ def _with_layouts(
             )
         layouts.append(layout)
     return tuple(taken[layer.name] for layer in layers), tuple(layouts)
-

@@ -24,6 +24,7 @@ def hooked(model: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]:
             the output's place.
 
     Example:
+        >>> import torch
         >>> model = nn.Sequential(nn.Dropout(), nn.Flatten())
         >>> with hooked(model, {"0": lambda name, module, output: print(name, module.training)}):
         ...     _ = model(torch.ones(1, 2))

@@ -90,9 +90,9 @@ def _trace(model: nn.Module, example: Tensor) -> Iterator[tuple[str, nn.Module, 
         if isinstance(output, Tensor):
             returned.append((name, module, output))
 
-    with hooked(model, {name: note for name, _ in model.named_modules()}), torch.inference_mode(False):
-        with torch.no_grad():
-            logits_of(model(example))
+    hooks = {name: note for name, _ in model.named_modules()}
+    with hooked(model, hooks), torch.inference_mode(False), torch.no_grad():
+        logits_of(model(example))
     # The list keeps every tensor alive, so an id stands for one tensor.
     makers = {id(output): module for _, module, output in reversed(returned)}
     names = {id(output): name for name, module, output in returned if not isinstance(module, nn.Identity)}

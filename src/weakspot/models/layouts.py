@@ -41,7 +41,8 @@ class Layout:
             return output
         if self.axes is Axes.CHANNELS_LAST:
             return output.permute(0, 3, 1, 2)
-        return output[:, self.prefix :].mT.unflatten(2, self.grid)
+        tokens = output[:, self.prefix :].mT  # (B, K, h w)
+        return tokens.reshape(*tokens.shape[:2], *self.grid)
 
     def from_grid(self, activations: Tensor, output: Tensor) -> Tensor:
         """Undo :meth:`to_grid` for (N, K, h, w) activations; prefix tokens come from the one image of ``output``."""
@@ -88,7 +89,7 @@ def find_layout(output: Tensor, image_size: Size) -> Layout | None:
 def _has_proportions(grid: Size, image_size: Size) -> bool:
     """Whether a grid is of the image's proportions to within one cell, and more than one cell."""
     (h, w), (height, width) = grid, image_size
-    return 1 < h * w and h <= height and w <= width and abs(h * width - w * height) <= max(height, width)
+    return h * w > 1 and h <= height and w <= width and abs(h * width - w * height) <= max(height, width)
 
 
 def _find_token_grid(tokens: int, image_size: Size) -> Layout | None:

@@ -1,6 +1,7 @@
 """Recognise a head that is global average pooling and a linear layer: there, no gradient is needed."""
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ def find_pooled_linear(model: nn.Module, reading: Reading) -> PooledLinear | Non
     return None
 
 
-def _maps(module: nn.Module, shape: tuple[int, int]) -> bool:
+def _maps(module: nn.Module, shape: tuple[int, int]) -> TypeGuard[nn.Linear | nn.Conv2d]:
     """Whether a module is a linear layer, or a 1x1 convolution, with weights of that shape."""
     if isinstance(module, nn.Conv2d):
         return tuple(module.weight.shape) == (*shape, 1, 1)

@@ -48,8 +48,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
             )
         if ours[name].shape != theirs[name].shape:
             raise ModelError(
-                f"{file} does not fit the model: {name} is {tuple(theirs[name].shape)}, "
-                f"not {tuple(ours[name].shape)}.",
+                f"{file} does not fit the model: {name} is {tuple(theirs[name].shape)}, not {tuple(ours[name].shape)}.",
                 "Name the model that the weights were trained with, and its number of classes.",
             )
     unknown = next((name for name in theirs if name not in ours), None)

@@ -30,7 +30,8 @@ def box_from_heatmap(heatmap: NDArray[np.floating], threshold: float = 0.2) -> N
         >>> box_from_heatmap(np.array([[0, 0, 0], [0, 9, 8], [0, 0, 0]], dtype=float)).tolist()
         [1.0, 1.0, 3.0, 2.0]
     """
-    return boxes_from_heatmap(heatmap, threshold, min_area=1.0)[0]
+    largest: NDArray[np.float64] = boxes_from_heatmap(heatmap, threshold, min_area=1.0)[0]
+    return largest
 
 
 def boxes_from_heatmap(
@@ -105,4 +106,5 @@ def scale_boxes(
         [[0.0, 0.0, 400.0, 300.0]]
     """
     x, y = to_size[1] / from_size[1], to_size[0] / from_size[0]
-    return np.asarray(boxes, dtype=np.float64) * np.array([x, y, x, y])
+    scaled: NDArray[np.float64] = boxes * np.array([x, y, x, y])
+    return scaled

@@ -13,12 +13,12 @@ class Component(NamedTuple):
     """A connected component of a foreground.
 
     Attributes:
-        index: Its number in the labelled array, 1 or more.
+        label: Its number in the labelled array, 1 or more.
         area: Its number of pixels.
         box: ``(x1, y1, x2, y2)`` in pixels, right and bottom excluded.
     """
 
-    index: int
+    label: int
     area: int
     box: tuple[int, int, int, int]
 
@@ -36,7 +36,7 @@ def connected_components(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.int3
     Example:
         >>> labels, found = connected_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=bool))
         >>> found
-        [Component(index=1, area=2, box=(0, 0, 2, 2))]
+        [Component(label=1, area=2, box=(0, 0, 2, 2))]
     """
     # ndimage.label numbers components by their first pixel in raster order, so a stable sort keeps the tie rule.
     labels, count = ndimage.label(foreground, structure=_EIGHT_CONNECTED)

@@ -9,9 +9,7 @@ from weakspot.ops.resizing import resize
 _NOISE = 1e-6
 
 
-def heatmap_from_class_map(
-    class_map: NDArray[np.floating], *, height: int, width: int
-) -> NDArray[np.float32]:
+def heatmap_from_class_map(class_map: NDArray[np.floating], *, height: int, width: int) -> NDArray[np.float32]:
     """Resize a class map bicubically and min-max normalise it.
 
     Args:

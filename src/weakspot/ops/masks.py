@@ -41,7 +41,7 @@ def mask_from_heatmap(
     labels, kept = regions(heatmap, threshold, min_area)
     if not kept:
         return np.ones((height, width), dtype=bool)
-    dropped = (labels > 0) & ~np.isin(labels, [region.index for region in kept])
+    dropped = (labels > 0) & ~np.isin(labels, [region.label for region in kept])
     resized = resize(np.where(dropped, 0.0, heatmap), height=height, width=width, kernel="bilinear")
     mask: NDArray[np.bool_] = resized >= threshold * float(heatmap.max())
     return mask

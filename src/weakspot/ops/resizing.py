@@ -12,9 +12,7 @@ Kernel = Literal["bilinear", "bicubic"]
 _A = -0.75
 
 
-def resize(
-    maps: NDArray[np.floating], *, height: int, width: int, kernel: Kernel = "bicubic"
-) -> NDArray[np.float64]:
+def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kernel = "bicubic") -> NDArray[np.float64]:
     """Resize maps with pixel centres aligned (``align_corners=False``), edges repeated, no antialiasing.
 
     Args:

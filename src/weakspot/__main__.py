@@ -1,0 +1,14 @@
+"""``python -m weakspot``, and the ``weakspot`` command."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    from weakspot.cli import main as run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The command line: parse, call one function, print a path."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from weakspot import __version__
+from weakspot.commands.options import LocalizeOptions
+from weakspot.errors import WeakspotError
+
+if TYPE_CHECKING:
+    from weakspot.commands.localize import LocalizeOutcome
+
+DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+app = App(
+    name="weakspot",
+    help="Find where things are, from labels that only say what they are.",
+    version=__version__,
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+)
+
+
+@app.command
+def localize(
+    *sources: str,
+    options: Annotated[LocalizeOptions, Parameter(name="*")] = LocalizeOptions(),
+) -> int:
+    """Find the object in photos: boxes, and pictures and masks if you like.
+
+    Args:
+        sources: Image files, folders, glob patterns, or - for a list of paths on stdin.
+        options: What to localize with, and where to write it.
+    """
+    from weakspot.commands.localize import localize as run
+
+    outcome = run(sources, options)
+    _print_localized(outcome)
+    return SOME_SKIPPED if outcome.failed else DONE
+
+
+@app.command
+def demo(*, output: Path = Path("demo")) -> int:
+    """Localize four real photos with CAM, Grad-CAM and Grad-CAM++ side by side.
+
+    Args:
+        output: Folder to write the contact sheet and the boxes to.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from weakspot.commands.demo import demo as run
+
+    outcome = run(output)
+    table = Table("photo", "class", "score", "method", "box (x1 y1 x2 y2)")
+    for name, found in outcome.found.items():
+        for one in found:
+            table.add_row(name, one.label, f"{one.score:.2f}", one.method, _box(one.box))
+    Console().print(table)
+    print(f"{outcome.sheet}\n{outcome.rows}")
+    return DONE
+
+
+@app.command
+def check() -> int:
+    """Say what is installed, what is missing, and how fast this machine is."""
+    from weakspot.commands.check import check as run
+
+    for name, value in run():
+        print(f"{name:<34} {value}", flush=True)
+    return DONE
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: The words after ``weakspot``; None takes those of this process.
+
+    Returns:
+        0 done, 1 finished but some inputs were skipped, 2 the user's mistake (two lines on stderr), 130
+        interrupted by the user.
+    """
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False)
+    except WeakspotError as error:
+        print(error, file=sys.stderr)
+        return MISTAKE
+    except CycloptsError as error:
+        print(f"{' '.join(str(error).split())}\nSee: weakspot --help", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print(
+            "Interrupted. What was written is kept.\nGo on with the same command and --resume.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return result if isinstance(result, int) else DONE
+
+
+def _print_localized(outcome: "LocalizeOutcome") -> None:
+    if outcome.localized == 1 and outcome.last is not None:
+        for one in outcome.last:
+            print(f"{one.label} {one.score:.2f}: box {_box(one.box)}")
+            for note in one.notes:
+                print(f"  note: {note}")
+    skipped = f", {outcome.failed} skipped: {outcome.skipped}" if outcome.failed else ""
+    print(f"{outcome.localized} localized: {outcome.rows}{skipped}")
+
+
+def _box(box: Iterable[float]) -> str:
+    return " ".join(f"{side:.0f}" for side in box)

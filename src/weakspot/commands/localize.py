@@ -1,0 +1,168 @@
+"""Localize in files and folders, and write what was found row by row."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from weakspot.commands.options import LocalizeOptions
+from weakspot.commands.progress import Progress
+from weakspot.commands.rows import Rows
+from weakspot.commands.settings import check_settings, keep_settings
+from weakspot.data import MAX_PIXELS, ImageSource, find_images
+from weakspot.errors import InputError, WeakspotError
+from weakspot.writing import save_image
+
+if TYPE_CHECKING:
+    from weakspot.localizer import Localizer, OnError
+    from weakspot.results import Localization
+
+SETTINGS_FILE = "localize.toml"
+
+# Settings that change how fast a run is or what it writes beside the rows, not what is in a row.
+_FREE_TO_CHANGE = (
+    "output",
+    "resume",
+    "save_plots",
+    "save_masks",
+    "device",
+    "batch_size",
+    "workers",
+    "max_pixels",
+)
+
+
+@dataclass(frozen=True)
+class LocalizeOutcome:
+    """What a run did.
+
+    Attributes:
+        rows: The file of what was found, one row an image.
+        skipped: The file of images that could not be read, one row each.
+        localized: Number of images localized by this run.
+        failed: Number of images skipped by this run.
+        last: The last localization, or None.
+    """
+
+    rows: Path
+    skipped: Path
+    localized: int
+    failed: int
+    last: "Localization | None"
+
+
+def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
+    """Localize in every image that the sources name.
+
+    Rows are written one by one, in the order of the images, so an interrupted run keeps what it has.
+
+    Args:
+        sources: Files, folders, glob patterns, or ``-`` for a list on stdin.
+        options: What to localize with, and where to write it.
+
+    Raises:
+        InputError: If the options or sources cannot be used, if the output folder holds another run's rows, or
+            if the only image named cannot be read.
+    """
+    if not sources:
+        raise InputError(
+            "No images were named.", "Give files, folders, patterns such as 'photos/*.jpg', or - for stdin."
+        )
+    total = None if "-" in sources else sum(1 for _ in find_images(sources))
+    output = _output_folder(options)
+    check_settings(output / SETTINGS_FILE, asdict(options), free=_FREE_TO_CHANGE)
+    rows = Rows(output / "boxes.jsonl", resume=options.resume)
+    localizer = _localizer(options)
+    skipped = Rows(output / "skipped.jsonl")
+    errors: list[WeakspotError] = []
+
+    def skip(image: ImageSource, error: WeakspotError) -> None:
+        errors.append(error)
+        skipped.write({"image": str(image), "problem": error.problem, "hint": error.hint})
+        progress.advance()
+
+    waiting = (path for path in find_images(sources) if str(path) not in rows.images)
+    found = _localizations(localizer, waiting, options, None if total == 1 else skip)
+    localized, last = 0, None
+    with closing(rows), closing(skipped), Progress(total, done=len(rows.images)) as progress:
+        for last in found:
+            if localized == 0:
+                keep_settings(output / SETTINGS_FILE, asdict(options))
+            _save_pictures(last, output, options)
+            rows.write(last.to_dict())
+            progress.advance()
+            localized += 1
+    return LocalizeOutcome(rows.path, skipped.path, localized, len(errors), last)
+
+
+def _localizer(options: LocalizeOptions) -> "Localizer":
+    from weakspot.localizer import Localizer
+
+    if options.max_pixels is not None:
+        Image.MAX_IMAGE_PIXELS = options.max_pixels  # Pillow has a guard of its own
+    return Localizer(
+        options.model,
+        method=options.method,
+        layer=options.layer or None,
+        input_size=options.input_size,
+        device=options.device,
+        weights="pretrained" if options.weights is None else options.weights,
+        output_stride=options.output_stride,
+        threshold=options.threshold,
+        boxes=options.boxes,
+        min_area=options.min_area,
+        channels=options.channels,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+    )
+
+
+def _localizations(
+    localizer: "Localizer", images: Iterator[Path], options: LocalizeOptions, skip: "OnError | None"
+) -> "Iterator[Localization]":
+    return localizer.stream(
+        images,
+        batch_size=options.batch_size,
+        workers=options.workers,
+        classes=options.classes or None,
+        top_k=options.top_k,
+        on_error=skip,
+    )
+
+
+def _output_folder(options: LocalizeOptions) -> Path:
+    if options.output is not None:
+        return options.output
+    if options.resume:
+        raise InputError("--resume does not say which run to go on with.", "Name its folder with --output.")
+    return next(folder for folder in _numbered("localized") if not folder.exists())
+
+
+def _numbered(name: str) -> Iterator[Path]:
+    yield Path(name)
+    yield from (Path(f"{name}-{number}") for number in count(2))
+
+
+def _save_pictures(found: "Localization", output: Path, options: LocalizeOptions) -> None:
+    """Write a picture for each class; further classes have their index in the name."""
+    for one in found:
+        name = picture_name(Path(str(found.image))) + ("" if one is found else f".{one.class_index}")
+        if options.save_plots:
+            save_image(one.plot(), output / "plots" / f"{name}.png")
+        if options.save_masks:
+            save_image(Image.fromarray(one.mask), output / "masks" / f"{name}.png")
+
+
+def picture_name(image: Path) -> str:
+    """Name an image's pictures: its path below the working folder, or else below the root, as two may share a name.
+
+    Example:
+        >>> picture_name(Path("photos/../photos/cat.jpg"))
+        'photos/cat.jpg'
+    """
+    path = Path(os.path.abspath(image))
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.relative_to(path.anchor))

@@ -1,0 +1,58 @@
+"""What a user can choose, a record a command: the fields' descriptions are the command line's help.
+
+Nothing heavy is imported here, so that help answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class LocalizeOptions:
+    """What to localize with, and where to write it.
+
+    Attributes:
+        model: timm or torchvision name of the classifier.
+        weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
+        method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
+            guided_gradcam or counterfactual.
+        layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
+        output_stride: 16 or 8: finer maps from the same weights, at more cost.
+        input_size: Side in pixels that images are squashed to. Default: the model's own.
+        classes: Class to look for, by name or index; may be given several times. Default: the most probable.
+        top_k: Look for that many of the most probable classes.
+        threshold: Fraction of the heatmap's peak at which to cut, in (0, 1]. Default: the method's own.
+        boxes: The largest region only, or all of them.
+        min_area: With --boxes all: least area of a region, as a fraction of the image's.
+        channels: With scorecam: how many channels to try. Default: all, one forward pass each.
+        output: Folder to write to. Default: localized, or localized-2 and so on where that is taken.
+        resume: Go on with an interrupted run in --output.
+        save_plots: Also write pictures with heatmap and boxes.
+        save_masks: Also write masks, white on black.
+        device: auto, cpu, cuda, cuda:1 and so on.
+        batch_size: Images in one forward pass.
+        workers: Threads that decode images.
+        max_pixels: Larger images are skipped before they are decoded. Default: 89 million, as Pillow has it.
+    """
+
+    model: str = "tf_efficientnet_lite0"
+    weights: Path | None = None
+    method: str = "gradcam"
+    layer: tuple[str, ...] | None = None
+    output_stride: int | None = None
+    input_size: int | None = None
+    classes: tuple[str, ...] | None = None
+    top_k: int = 1
+    threshold: float | None = None
+    boxes: Literal["largest", "all"] = "largest"
+    min_area: float = 0.01
+    channels: int | None = None
+    output: Path | None = None
+    resume: bool = False
+    save_plots: bool = False
+    save_masks: bool = False
+    device: str = "auto"
+    batch_size: int = 16
+    workers: int = 2
+    max_pixels: int | None = None

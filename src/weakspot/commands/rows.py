@@ -1,0 +1,75 @@
+"""Rows of JSON, one a line, written so that a run that is cut off keeps every whole one."""
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from weakspot.errors import InputError
+
+
+class Rows:
+    """A JSON Lines file with a row an image; it comes to be with its first row.
+
+    Args:
+        path: The file.
+        resume: Keep the rows that it holds. A last line that was cut off is dropped.
+
+    Raises:
+        InputError: If the file holds rows and ``resume`` is False, or holds something else.
+
+    Attributes:
+        images: The images that it held at the start.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
+        self.path = path
+        self.images: frozenset[str] = frozenset()
+        self._file: IO[bytes] | None = None
+        if not path.exists() or path.stat().st_size == 0:
+            return
+        if not resume:
+            raise InputError(
+                f"{path} holds the rows of another run.",
+                "Go on with it by --resume, or name another --output.",
+            )
+        self.images = _keep_whole_rows(path)
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append a row and hand it to the operating system.
+
+        Raises:
+            InputError: If it cannot be written; the rows before it stay.
+        """
+        try:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("ab")
+            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise InputError(
+                f"{self.path} cannot be written: {error.strerror}.",
+                "Make room or name another --output; then --resume.",
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def _keep_whole_rows(path: Path) -> frozenset[str]:
+    """List the images of the rows in a file, and cut off what follows its last newline."""
+    try:
+        with path.open("r+b") as file:
+            images = []
+            end = 0
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                images.append(str(json.loads(line)["image"]))
+                end += len(line)
+            file.truncate(end)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a file of rows: {error}.", "Name another --output.") from error
+    return frozenset(images)

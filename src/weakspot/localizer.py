@@ -1,0 +1,372 @@
+"""Localizer: images in, localizations out."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from weakspot.cams import find_method
+from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing, read_image
+from weakspot.errors import InputError, ModelError, WeakspotError, suggest
+from weakspot.models import (
+    DEFAULT_MODEL,
+    PRETRAINED,
+    Classifier,
+    ClassMaps,
+    class_maps,
+    cut_model,
+    load_classifier,
+)
+from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
+from weakspot.ops.boxes import check_threshold
+from weakspot.results import NO_EVIDENCE, SIGNED_ACTIVATIONS, Localization
+from weakspot.streaming import batched, ordered_map
+
+Classes = Sequence[int | str] | None
+OnError = Callable[[ImageSource, WeakspotError], None]
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """An image on its way: where it came from, its size, and its pixels at the model's input size."""
+
+    source: ImageSource
+    width: int
+    height: int
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An image that could not be localized, and why."""
+
+    source: ImageSource
+    error: WeakspotError
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Images in the order in which they came, and the maps of those that could be read."""
+
+    items: list[_Photo | _Failure]
+    found: ClassMaps | None
+
+
+class Localizer:
+    """Find where a class is in an image, with a classifier that was trained on labels only.
+
+    Args:
+        model: A timm or torchvision name, or any ``nn.Module`` that returns logits.
+        method: A name from ``weakspot.cams.METHODS``.
+        layer: Name of the layer to read, or several to be fused; None finds the last feature map.
+        class_names: One name for each logit; None takes those that come with the model, else the indices.
+        mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
+        std: Standard deviation of each channel, likewise.
+        input_size: Side of the square that images are squashed to, or ``(height, width)``.
+        device: ``"cpu"``, ``"cuda"``, ... or ``"auto"``: a GPU where there is one for a named model, and where it
+            is for an ``nn.Module``, which is moved only if you say so.
+        weights: For a named model: ``"pretrained"``, a weights file, or None for random ones.
+        output_stride: For a named model: 16 or 8 for finer maps from the same weights.
+        threshold: Fraction of the heatmap's peak at which to cut; None takes the method's own.
+        boxes: ``"largest"`` region only, or ``"all"``.
+        min_area: With ``"all"``: least area of a region as a fraction of the image's.
+        channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
+        max_pixels: Larger images are refused before they are decoded.
+
+    Raises:
+        InputError: If an option is out of its range or does not fit the model.
+        ModelError: If the model, its weights or its layer cannot be used.
+
+    Example:
+        >>> import skimage.data
+        >>> localizer = Localizer("tf_efficientnet_lite0", method="cam")
+        >>> found = localizer(skimage.data.chelsea())
+        >>> found.label, round(found.score, 2), found.box.round().tolist()
+        ('Egyptian cat', 0.77, [36.0, 0.0, 411.0, 300.0])
+    """
+
+    def __init__(
+        self,
+        model: str | nn.Module = DEFAULT_MODEL,
+        *,
+        method: str = "gradcam",
+        layer: str | Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        input_size: int | tuple[int, int] | None = None,
+        device: str = "auto",
+        weights: str | Path | None = PRETRAINED,
+        output_stride: int | None = None,
+        threshold: float | None = None,
+        boxes: Literal["largest", "all"] = "largest",
+        min_area: float = 0.01,
+        channels: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self._method = find_method(method)
+        self.method = method
+        self.threshold = self._method.threshold if threshold is None else threshold
+        check_threshold(self.threshold)
+        self.min_area = _min_area(boxes, min_area)
+        self.max_pixels = max_pixels
+        classifier = _classifier(model, device, weights, output_stride)
+        self.model = classifier.module
+        self.preprocessing = _preprocessing(classifier.preprocessing, mean, std, input_size)
+        like = next(self.model.parameters(), torch.empty(0))
+        self.device, self._dtype = like.device, like.dtype
+        layers = (layer,) if isinstance(layer, str) else tuple(layer or ())
+        self._cut = cut_model(self.model, self._example(), layers=layers, channels=channels)
+        self.class_names = _class_names(class_names or classifier.class_names, self._cut.classes)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that are read."""
+        return tuple(layer.name for layer in self._cut.layers)
+
+    def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
+        """Localize in one image.
+
+        Args:
+            image: A path, a PIL image, or a uint8 array of shape (H, W, 3); see :func:`weakspot.data.read_image`.
+            classes: Indices or names of the classes to look for; None takes the ``top_k`` most probable.
+            top_k: How many classes when ``classes`` is None.
+
+        Returns:
+            The localization of the first class; those of further classes are its ``others``.
+
+        Raises:
+            InputError: If the image cannot be read, or a class is not one of the model's.
+            ModelError: If the model gives NaN for the image.
+        """
+        batch = self._read([self._decode(image)], self._indices(classes), _count(top_k))
+        (result,) = self._finish(batch)
+        if isinstance(result, _Failure):
+            raise result.error
+        return result
+
+    def stream(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        batch_size: int = 16,
+        workers: int = 2,
+        classes: Classes = None,
+        top_k: int = 1,
+        on_error: OnError | None = None,
+    ) -> Iterator[Localization]:
+        """Localize in many images: decoding, the model and the boxes overlap; memory does not grow with their number.
+
+        Args:
+            images: Any iterable; it is read a few batches ahead of the results.
+            batch_size: Images in one forward pass.
+            workers: Threads that decode images and make boxes.
+            classes: As for one image.
+            top_k: As for one image.
+            on_error: Called with the image and the error for each image that cannot be localized, which is then
+                left out. None raises the error when its turn comes.
+
+        Yields:
+            One localization an image, in their order.
+        """
+        indices, top_k = self._indices(classes), _count(top_k)
+        with ThreadPoolExecutor(max(1, workers)) as threads:
+            photos = ordered_map(self._decode, images, threads, ahead=2 * max(1, batch_size))
+            read = (self._read(items, indices, top_k) for items in batched(photos, max(1, batch_size)))
+            for batch in ordered_map(self._finish, read, threads, ahead=2):
+                for result in batch:
+                    if isinstance(result, Localization):
+                        yield result
+                    elif on_error is None:
+                        raise result.error
+                    else:
+                        on_error(result.source, result.error)
+
+    def class_maps(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Compute raw class maps of images that are tensors already.
+
+        Args:
+            images: Shape (B, 3, H, W), normalised as the model wants them.
+            classes: Class indices of shape (B,), or (B, C) for several of each image.
+
+        Returns:
+            Class maps of shape (B, h, w) or (B, C, h, w), any sign, not normalised.
+
+        Raises:
+            InputError: If there is not one class, or one row of classes, for each image, or one is out of range.
+        """
+        rows = classes if classes.dim() == 2 else classes[:, None]
+        moved = images.to(self.device, self._dtype)
+        maps = class_maps(self._cut, moved, self._method, classes=rows.to(self.device)).maps
+        return maps if classes.dim() == 2 else maps[:, 0]
+
+    def _decode(self, source: ImageSource) -> _Photo | _Failure:
+        try:
+            image = read_image(source, max_pixels=self.max_pixels)
+        except WeakspotError as error:
+            return _Failure(source, error)
+        return _Photo(source, image.width, image.height, self.preprocessing.resized(image))
+
+    def _read(self, items: list[_Photo | _Failure], classes: list[int] | None, top_k: int) -> _Batch:
+        """Run the model on the images of a batch that could be read."""
+        photos = [item for item in items if isinstance(item, _Photo)]
+        if not photos:
+            return _Batch(items, None)
+        images = self._tensor(np.stack([photo.pixels for photo in photos]))
+        rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
+        found = class_maps(self._cut, images, self._method, classes=rows, top_k=top_k)
+        return _Batch(
+            items,
+            replace(found, logits=found.logits.cpu(), classes=found.classes.cpu(), maps=found.maps.cpu()),
+        )
+
+    def _finish(self, batch: _Batch) -> list[Localization | _Failure]:
+        """Turn class maps into localizations; arrays only."""
+        position = iter(range(len(batch.items)))
+        return [
+            item if isinstance(item, _Failure) else self._localize(item, cast(ClassMaps, batch.found), next(position))
+            for item in batch.items
+        ]
+
+    def _localize(self, photo: _Photo, found: ClassMaps, i: int) -> Localization | _Failure:
+        if not found.logits[i].isfinite().all():
+            name = photo.source if isinstance(photo.source, str | Path) else "this image"
+            problem = f"The model's output for {name} is not finite."
+            return _Failure(
+                photo.source, ModelError(problem, "Check its weights, its normalisation and its precision.")
+            )
+        scores = found.logits[i].softmax(dim=0)
+        first, *others = [
+            self._one_class(photo, found.maps[i, c].numpy(), int(index), float(scores[index]), found.signed)
+            for c, index in enumerate(found.classes[i])
+        ]
+        return replace(first, others=tuple(others))
+
+    def _one_class(
+        self, photo: _Photo, class_map: NDArray[np.floating], index: int, score: float, signed: bool
+    ) -> Localization:
+        frame = (self.preprocessing.height, self.preprocessing.width)
+        heatmap = heatmap_from_class_map(class_map, height=frame[0], width=frame[1])
+        boxes = boxes_from_heatmap(heatmap, self.threshold, min_area=self.min_area)
+        notes = (NO_EVIDENCE,) if not heatmap.any() else ()
+        return Localization(
+            image=photo.source,
+            width=photo.width,
+            height=photo.height,
+            class_index=index,
+            label=self.class_names[index],
+            score=score,
+            method=self.method,
+            threshold=self.threshold,
+            heatmap=heatmap,
+            boxes=scale_boxes(boxes, from_size=frame, to_size=(photo.height, photo.width)),
+            min_area=self.min_area,
+            notes=(*notes, SIGNED_ACTIVATIONS) if signed and self.method == "gradcam++" else notes,
+        )
+
+    def _tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Normalise pixels (B, h, w, channels) to images (B, channels, h, w), channels last in memory."""
+        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float()
+        mean, std = (
+            torch.tensor(values, device=self.device).view(1, -1, 1, 1)
+            for values in (self.preprocessing.mean, self.preprocessing.std)
+        )
+        return batch.div_(255 * std).sub_(mean / std).to(self._dtype)
+
+    def _example(self) -> Tensor:
+        """Noise of the input's shape, the same every time: it finds layers, and says nothing about them."""
+        frame = self.preprocessing
+        noise = torch.randn(1, len(frame.mean), frame.height, frame.width, generator=torch.Generator().manual_seed(0))
+        return noise.to(self.device, self._dtype)
+
+    def _indices(self, classes: Classes) -> list[int] | None:
+        return None if classes is None else [self._index(one) for one in classes]
+
+    def _index(self, one: int | str) -> int:
+        """Find the index of a class that is given by index or by name."""
+        names = [name.lower() for name in self.class_names]
+        if isinstance(one, str) and one.lower() in names:
+            return names.index(one.lower())
+        if isinstance(one, str) and not one.isdecimal():
+            raise InputError(f"The model has no class {one!r}.", suggest(one, self.class_names, "Give its index."))
+        if not 0 <= int(one) < len(names):
+            raise InputError(
+                f"Class index {one} is out of range: the model has {len(names)} classes.",
+                f"Give an index from 0 to {len(names) - 1}.",
+            )
+        return int(one)
+
+
+def _classifier(model: str | nn.Module, device: str, weights: str | Path | None, stride: int | None) -> Classifier:
+    if isinstance(model, str):
+        loaded = load_classifier(model, weights=weights, output_stride=stride)
+        loaded.module.to(_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return loaded
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"A {type(model).__name__} is not a model.", "Give a timm or torchvision name, or an nn.Module."
+        )
+    if stride is not None:
+        raise InputError(
+            "The output stride of an nn.Module is fixed when it is built.",
+            "Build it with a finer one (timm: output_stride=16), or give its name here.",
+        )
+    return Classifier(model if device == "auto" else model.to(_device(device)), (), Preprocessing())
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"The device {device!r} is not there.", "Take auto, cpu, or cuda on a machine that has it."
+        ) from error
+
+
+def _preprocessing(
+    known: Preprocessing,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    input_size: int | tuple[int, int] | None,
+) -> Preprocessing:
+    height, width = (
+        (input_size, input_size) if isinstance(input_size, int) else input_size or (known.height, known.width)
+    )
+    chosen = Preprocessing(height, width, tuple(mean or known.mean), tuple(std or known.std))
+    if len(chosen.mean) != len(chosen.std) or len(chosen.mean) not in (1, 3):
+        raise InputError(
+            f"{len(chosen.mean)} means and {len(chosen.std)} standard deviations were given.",
+            "Give three of each, or one of each for a model of grey images.",
+        )
+    if min(height, width) < 1:
+        raise InputError(f"The input size {height} x {width} is not positive.", "Give a size such as 224.")
+    return chosen
+
+
+def _class_names(names: Sequence[str], classes: int) -> tuple[str, ...]:
+    if names and len(names) != classes:
+        raise InputError(f"{len(names)} class names were given for {classes} classes.", "Give one for each logit.")
+    return tuple(names) or tuple(str(index) for index in range(classes))
+
+
+def _min_area(boxes: str, min_area: float) -> float:
+    if boxes not in ("largest", "all"):
+        raise InputError(f"boxes={boxes!r} is neither largest nor all.", "Take one of the two.")
+    if not 0 <= min_area <= 1:
+        raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
+    return 1.0 if boxes == "largest" else min_area
+
+
+def _count(top_k: int) -> int:
+    if top_k < 1:
+        raise InputError(f"top_k={top_k} asks for no class.", "Give 1 or more.")
+    return top_k
