@@ -18,8 +18,8 @@ def ablationcam(
 ) -> Tensor:
     """Weight each channel with the share of the logit that is lost without it: ``w_k = (y - y_k) / |y|``.
 
-    ``M = ReLU(sum_k w_k A_k)``, where y_k is the logit with channel k set to 0. The paper divides by y, which
-    turns the map's sign where the logit is negative; its magnitude is meant. No gradient is taken, and only
+    ``M = ReLU(sum_k w_k A_k)``, where y_k is the logit with channel k set to 0. The paper divides by y; we divide
+    by its magnitude, so that a negative logit does not turn the map's sign. No gradient is taken, and only
     the head is run again.
 
     Args:
@@ -33,8 +33,8 @@ def ablationcam(
         Class maps of shape (B, C, h, w), at least 0.
 
     Source:
-        Ramaswamy et al., "Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free
-        Localization", WACV 2020, equations (3) and (4).
+        Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free
+        Localization", WACV 2020.
 
     Example:
         >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 3.0]]]])

@@ -8,7 +8,8 @@ from weakspot.cams.weighting import weighted_sum
 def cam(activations: Tensor, weights: Tensor) -> Tensor:
     """Weight the last feature maps with the class's row of the final linear layer: ``M_c = sum_k w_k^c A_k``.
 
-    With global average pooling the logit is the map's mean plus the bias: ``y^c = mean_ij M_c + b_c``.
+    With global average pooling the logit is the map's mean plus the bias: ``y^c = mean_ij M_c + b_c`` (the paper
+    pools by the sum and leaves the bias out; the map is the same).
 
     Args:
         activations: Activations A of shape (B, K, h, w).
@@ -18,7 +19,7 @@ def cam(activations: Tensor, weights: Tensor) -> Tensor:
         Class maps of shape (B, h, w) or (B, C, h, w), any sign.
 
     Source:
-        Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016, equation (2).
+        Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016.
 
     Example:
         >>> import torch

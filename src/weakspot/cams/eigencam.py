@@ -21,8 +21,8 @@ def eigencam(activations: Tensor) -> Tensor:
         Class-agnostic maps of shape (B, h, w), any sign; at least 0 for A >= 0. All zero for A = 0.
 
     Source:
-        Muhammad and Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", IJCNN 2020,
-        equations (3) and (4).
+        Muhammad and Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", IJCNN 2020
+        (arXiv 2008.00299). Not centring and the choice of sign are ours.
 
     Example:
         >>> eigencam(torch.tensor([[[[3.0, 0.0]], [[4.0, 0.0]]]])).tolist()

@@ -44,7 +44,7 @@ def counterfactual(activations: Tensor, gradients: Tensor) -> Tensor:
         they were taken away.
 
     Source:
-        Selvaraju et al., ICCV 2017, section 3.3 "Counterfactual Explanations", equation (3).
+        Selvaraju et al., as for :func:`gradcam` (arXiv 1610.02391), "Counterfactual Explanations".
 
     Example:
         >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])

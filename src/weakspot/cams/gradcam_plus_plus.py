@@ -21,7 +21,7 @@ def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Source:
         Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional
-        Networks", WACV 2018, equations (10), (11) and (19).
+        Networks", WACV 2018, equations (10), (11), (19) and (20).
 
     Example:
         >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])

@@ -16,7 +16,7 @@ def guided_gradcam(class_maps: Tensor, guided_gradients: Tensor) -> Tensor:
         Attributions of shape (B, 3, H, W), any sign.
 
     Source:
-        Selvaraju et al., ICCV 2017, section 3.2 "Guided Grad-CAM"; guided backpropagation: Springenberg et al.,
+        Selvaraju et al., arXiv 1610.02391, "Guided Grad-CAM"; guided backpropagation: Springenberg et al.,
         "Striving for Simplicity: The All Convolutional Net", ICLR Workshops 2015.
 
     Example:
@@ -33,7 +33,7 @@ def over_colours(attributions: Tensor) -> Tensor:
     """Turn attributions (B, 3, H, W) into maps (B, H, W): the greatest magnitude over the colour channels.
 
     Source:
-        Simonyan et al., "Deep Inside Convolutional Networks", ICLR Workshops 2014, section 3.1.
+        Simonyan et al., "Deep Inside Convolutional Networks", arXiv 1312.6034, section 3.1.
 
     Example:
         >>> import torch

@@ -17,7 +17,7 @@ def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Source:
         Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
-        networks", arXiv 2011.08891, equation (4).
+        networks", arXiv 2011.08891. Neither they nor we cut negative values off.
 
     Example:
         >>> import torch

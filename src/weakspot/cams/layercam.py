@@ -20,8 +20,8 @@ def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
         Class maps of shape (B, h, w) or (B, C, h, w), at least 0.
 
     Source:
-        Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", IEEE TIP 2021,
-        equations (6) and (7).
+        Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", IEEE TIP 30,
+        2021.
 
     Example:
         >>> a = torch.tensor([[[[1.0, 1.0]], [[0.0, 2.0]]]])
@@ -42,8 +42,8 @@ def fuse(maps: Sequence[Tensor]) -> Tensor:
         Class maps of shape (B, C, h, w) with h, w of the layer that has most positions, in [0, 1].
 
     Source:
-        Jiang et al., IEEE TIP 2021, section III-C (element-wise maximum of normalised maps; their tanh scaling
-        of the shallow layers is left out).
+        Jiang et al., IEEE TIP 30, 2021: the element-wise maximum of scaled maps. They scale shallow layers by
+        ``tanh(2 M / max M)``; here every layer is min-max normalised.
 
     Example:
         >>> coarse, fine = torch.tensor([[[[5.0]]]]), torch.tensor([[[[0.0, 2.0]]]])

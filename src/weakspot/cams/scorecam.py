@@ -38,7 +38,7 @@ def scorecam(
 
     Source:
         Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR
-        Workshops 2020, equations (4) to (8).
+        Workshops 2020, equations (6) to (10) and algorithm 1.
 
     Example:
         >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])

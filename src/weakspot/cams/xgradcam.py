@@ -20,8 +20,8 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         weight 0.
 
     Source:
-        Fu et al., "Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs", BMVC 2020,
-        equation (8).
+        Fu et al., "Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs", BMVC 2020
+        (arXiv 2008.02312); the final ReLU is that of the authors' code.
 
     Example:
         >>> a = torch.tensor([[[[1.0, 3.0]]]])

@@ -93,7 +93,7 @@ def read(
         ModelError: If a layer is not run, returns no feature map, or does not lead to the logits; or if the
             model does not return logits.
     """
-    for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.no_grad,):
+    for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.inference_mode,):
         taken: dict[str, Tensor] = {}
         hooks = {layer.name: _taker(layer, taken, differentiable, replacement) for layer in layers}
         with hooked(model, hooks), torch.inference_mode(False), mode():
@@ -153,9 +153,9 @@ def _taker(layer: Layer, taken: dict[str, Tensor], differentiable: bool, replace
         value = output if replacement is None else replacement
         if not isinstance(value, Tensor):
             raise ModelError(f"The layer {name} returns {type(value).__name__}, not a tensor.", "Name another layer.")
-        value = value.clone() if value.is_inference() else value
         value = torch.relu(value) if layer.rectified else value
         if differentiable:
+            value = value.clone() if value.is_inference() else value
             torch.set_grad_enabled(True)
             # What comes from the first layer's leaf stays as it is; anything else becomes a leaf of its own.
             value = value if taken and value.requires_grad else value.detach().requires_grad_()

@@ -55,7 +55,8 @@ def guided_gradients(model: nn.Module, images: Tensor, classes: Tensor) -> Tenso
         ModelError: If the model has no ReLU: guided backpropagation is about nothing else.
 
     Source:
-        Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR Workshops 2015.
+        Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR Workshops 2015;
+        ReLU6, which the paper does not have, is treated alike.
     """
     with hooked(model, {}), torch.inference_mode(False), torch.enable_grad(), _GuidedReLU() as guided:
         leaf = images.detach().clone().requires_grad_()
