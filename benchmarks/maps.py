@@ -1,9 +1,10 @@
 """What a class map costs beside the forward pass that it is read from, for weakspot and its peers.
 
-Everyone gets the same model object, the same batch of 8 images of 224 px and the same classes, as a user of PyTorch has
-them (or with both channels last in memory: --channels-last), and runs in turn in one process; each figure is a median over the rounds, divided by that of the forward
-pass alone (under inference_mode). CPU time counts all threads. Memory is the peak above the loaded model in a process
-of its own. "5 classes" asks for the maps of five classes of each image.
+Everyone gets the same model object, the same batch of 8 images of 224 px and the same classes, as a user of PyTorch
+has them (or with both channels last in memory: --channels-last), and runs in turn in one process. Each figure is a
+median over the rounds, divided by that of the forward pass alone (under inference_mode). CPU time counts all threads.
+Memory is the peak above the loaded model in a process of its own. "5 classes" asks for the maps of five classes of
+each image.
 
     python benchmarks/maps.py
     python benchmarks/maps.py --models tf_efficientnet_lite0 --rounds 21 --channels-last
@@ -16,17 +17,16 @@ import json
 import platform
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 
 import timm
 import torch
 import torchvision
+from timing import interleaved
 from torch import Tensor, nn
 
 import weakspot as ws
@@ -66,7 +66,7 @@ def main() -> None:
 def measure(name: str, rounds: int, channels_last: bool) -> dict[str, dict[str, float]]:
     """Print the table of one model, and return its figures."""
     runs = contestants(*build(name, channels_last))
-    seconds = interleaved(runs, rounds)
+    seconds = {contestant: taken.cpu for contestant, taken in interleaved(runs, rounds).items()}
     peaks = {contestant: peak_in_a_process(name, contestant, channels_last) for contestant in runs}
     forward, lone_peak = seconds["forward only"], peaks["forward only"]
     print(f"{name}: forward only {forward:.2f} s of CPU time a batch, {lone_peak / 2**20:.0f} MiB above the model\n")
@@ -138,18 +138,6 @@ def contestants(model: nn.Module, layer: str, images: Tensor) -> dict[str, Run]:
             "captum Grad-CAM": captum,
         }
     )
-
-
-def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, float]:
-    """Median CPU seconds of each, run in turn, after one round that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for counts in [False] + [True] * rounds:
-        for name, run in runs.items():
-            start = time.process_time()
-            run()
-            if counts:
-                seconds[name].append(time.process_time() - start)
-    return {name: median(times) for name, times in seconds.items()}
 
 
 def peak_in_a_process(model: str, contestant: str, channels_last: bool) -> int:

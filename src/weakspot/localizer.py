@@ -22,6 +22,8 @@ from weakspot.models import (
     class_maps,
     cut_model,
     load_classifier,
+    normalised,
+    squash,
 )
 from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.boxes import check_threshold
@@ -39,7 +41,7 @@ class _Photo:
     source: ImageSource
     width: int
     height: int
-    pixels: NDArray[np.uint8]
+    pixels: Tensor
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,9 @@ class Localizer:
         classifier = _classifier(model, device, weights, output_stride)
         self.model = classifier.module
         self.preprocessing = _preprocessing(classifier.preprocessing, mean, std, input_size)
-        like = next(self.model.parameters(), torch.empty(0))
-        self.device, self._dtype = like.device, like.dtype
+        parameter = next(self.model.parameters(), torch.empty(0))
+        self._like = torch.empty(0, device=parameter.device, dtype=parameter.dtype)
+        self.device = parameter.device
         layers = (layer,) if isinstance(layer, str) else tuple(layer or ())
         self._cut = cut_model(self.model, self._example(), layers=layers, channels=channels)
         self.class_names = _class_names(class_names or classifier.class_names, self._cut.classes)
@@ -202,7 +205,7 @@ class Localizer:
             InputError: If there is not one class, or one row of classes, for each image, or one is out of range.
         """
         rows = classes if classes.dim() == 2 else classes[:, None]
-        moved = images.to(self.device, self._dtype)
+        moved = images.to(self._like)
         maps = class_maps(self._cut, moved, self._method, classes=rows.to(self.device)).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
@@ -211,14 +214,14 @@ class Localizer:
             image = read_image(source, max_pixels=self.max_pixels)
         except WeakspotError as error:
             return _Failure(source, error)
-        return _Photo(source, image.width, image.height, self.preprocessing.resized(image))
+        return _Photo(source, image.width, image.height, squash(image, self.preprocessing))
 
     def _read(self, items: list[_Photo | _Failure], classes: list[int] | None, top_k: int) -> _Batch:
         """Run the model on the images of a batch that could be read."""
         photos = [item for item in items if isinstance(item, _Photo)]
         if not photos:
             return _Batch(items, None)
-        images = self._tensor(np.stack([photo.pixels for photo in photos]))
+        images = normalised([photo.pixels for photo in photos], self.preprocessing, like=self._like)
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
         found = class_maps(self._cut, images, self._method, classes=rows, top_k=top_k)
         return _Batch(
@@ -235,13 +238,13 @@ class Localizer:
         ]
 
     def _localize(self, photo: _Photo, found: ClassMaps, i: int) -> Localization | _Failure:
-        if not found.logits[i].isfinite().all():
+        scores = found.logits[i].softmax(dim=0).numpy()
+        if not np.isfinite(scores).all():
             name = photo.source if isinstance(photo.source, str | Path) else "this image"
             problem = f"The model's output for {name} is not finite."
             return _Failure(
                 photo.source, ModelError(problem, "Check its weights, its normalisation and its precision.")
             )
-        scores = found.logits[i].softmax(dim=0)
         first, *others = [
             self._one_class(photo, found.maps[i, c].numpy(), int(index), float(scores[index]), found.signed)
             for c, index in enumerate(found.classes[i])
@@ -270,20 +273,11 @@ class Localizer:
             notes=(*notes, SIGNED_ACTIVATIONS) if signed and self.method == "gradcam++" else notes,
         )
 
-    def _tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Normalise pixels (B, h, w, channels) to images (B, channels, h, w), channels last in memory."""
-        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float()
-        mean, std = (
-            torch.tensor(values, device=self.device).view(1, -1, 1, 1)
-            for values in (self.preprocessing.mean, self.preprocessing.std)
-        )
-        return batch.div_(255 * std).sub_(mean / std).to(self._dtype)
-
     def _example(self) -> Tensor:
         """Noise of the input's shape, the same every time: it finds layers, and says nothing about them."""
         frame = self.preprocessing
         noise = torch.randn(1, len(frame.mean), frame.height, frame.width, generator=torch.Generator().manual_seed(0))
-        return noise.to(self.device, self._dtype)
+        return noise.to(self._like)
 
     def _indices(self, classes: Classes) -> list[int] | None:
         return None if classes is None else [self._index(one) for one in classes]

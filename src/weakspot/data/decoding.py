@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from weakspot.errors import InputError
 
@@ -84,7 +84,7 @@ def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
             f"{name} is {width} x {height} pixels: nothing can be localized in it.",
             "Give an image of at least 2 x 2 pixels.",
         )
-    return _rgb(ImageOps.exif_transpose(image))
+    return _rgb(ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) != 1 else image)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

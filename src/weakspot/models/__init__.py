@@ -8,6 +8,7 @@ from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
+from weakspot.models.tensors import normalised, squash
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -26,7 +27,9 @@ __all__ = [
     "guided_gradients",
     "imagenet_names",
     "load_classifier",
+    "normalised",
     "packaged_weights",
     "read",
     "run_head",
+    "squash",
 ]

@@ -1,0 +1,55 @@
+"""Photos -> the tensor that a classifier takes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from weakspot.data import Preprocessing
+
+
+def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
+    """Squash a whole image to the input size, bicubic with antialiasing; nothing is cropped.
+
+    Torch's 8-bit resizing gives Pillow's pixels, to within 1 of 255, in less than half of the time.
+
+    Args:
+        image: RGB image.
+        frame: The input size and number of channels.
+
+    Returns:
+        Pixels of shape (channels, height, width), uint8.
+
+    Example:
+        >>> squash(Image.new("RGB", (40, 30), "white"), Preprocessing(height=2, width=3)).shape
+        torch.Size([3, 2, 3])
+    """
+    pixels = np.array(image.convert("L") if len(frame.mean) == 1 else image)
+    channels_first = torch.from_numpy(pixels.reshape(image.height, image.width, -1)).permute(2, 0, 1)
+    size = (frame.height, frame.width)
+    return F.interpolate(channels_first[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0]
+
+
+def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) -> Tensor:
+    """Stack squashed photos into one batch of normalised images, channels last in memory.
+
+    Args:
+        photos: uint8 tensors of shape (channels, height, width).
+        frame: Mean and standard deviation of the channels.
+        like: A tensor of the device and type wanted.
+
+    Returns:
+        Shape (B, channels, height, width).
+
+    Example:
+        >>> white = torch.full((3, 1, 1), 255, dtype=torch.uint8)
+        >>> half = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        >>> normalised([white], half, like=torch.empty(0)).flatten().tolist()
+        [1.0, 1.0, 1.0]
+    """
+    batch = torch.stack(list(photos)).to(like.device, memory_format=torch.channels_last)
+    mean, std = (255 * torch.tensor(values, device=like.device).view(-1, 1, 1) for values in (frame.mean, frame.std))
+    return (batch - mean).div_(std).to(like.dtype)

@@ -1,0 +1,336 @@
+import os
+import struct
+import zlib
+from contextlib import contextmanager, suppress
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image, ImageFile
+
+from weakspot.data import MAX_PIXELS, read_image
+from weakspot.errors import InputError
+
+ORIENTATION = 0x0112  # the EXIF tag
+STORED_AS = {  # EXIF orientation -> how the file holds an upright picture, shape (H, W, ...)
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, -1),
+}
+FOUR_CORNERS = np.kron(
+    np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8), np.ones((16, 24, 1), np.uint8)
+)
+
+
+def picture(mode, *pixels):
+    """Draw a picture of two rows of the pixels."""
+    image = Image.new(mode, (len(pixels), 2))
+    image.putdata([*pixels, *pixels])
+    return image
+
+
+def palette(*colours, indices):
+    image = picture("P", *indices)
+    image.putpalette([channel for colour in colours for channel in colour])
+    return image
+
+
+def numbers(*values, dtype):
+    return Image.fromarray(np.array([values, values], dtype))
+
+
+def encoded(image, format_, **options):
+    file = BytesIO()
+    image.save(file, format_, **options)
+    return file.getvalue()
+
+
+def photo(width=64, height=48):
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def decoded_by_opencv(path):
+    return pytest.importorskip("cv2").imread(str(path))[..., ::-1]  # BGR
+
+
+def bare_png(width, height):
+    """A PNG of that size which holds no pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+@contextmanager
+def unprivileged():
+    """Let permissions count, also when the tests run as root."""
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_convention_exif_orientation_is_applied(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / "corners.jpg"
+    Image.fromarray(STORED_AS[orientation](FOUR_CORNERS)).save(path, quality=100, subsampling=0, exif=exif)
+    with Image.open(path) as opened:
+        for upright in (read_image(path), read_image(opened)):
+            np.testing.assert_allclose(np.asarray(upright).astype(int), FOUR_CORNERS, atol=3)
+    np.testing.assert_allclose(np.asarray(read_image(path)).astype(int), decoded_by_opencv(path), atol=3)
+
+
+BLACK, GREY, WHITE, RED = (0, 0, 0), (100, 100, 100), (255, 255, 255), (255, 0, 0)
+CONVERTED = [
+    pytest.param(picture("L", 0, 100), "PNG", {}, [BLACK, GREY], id="grey"),
+    pytest.param(picture("1", 0, 255), "PNG", {}, [BLACK, WHITE], id="1 bit"),
+    pytest.param(palette(RED, GREY, indices=(0, 1)), "PNG", {}, [RED, GREY], id="palette"),
+    pytest.param(
+        palette(RED, GREY, indices=(0, 1)), "PNG", {"transparency": 0}, [WHITE, GREY], id="transparent palette colour"
+    ),
+    pytest.param(
+        palette(BLACK, GREY, indices=(0, 1)),
+        "PNG",
+        {"transparency": bytes([51, 255])},
+        [(204, 204, 204), GREY],
+        id="half transparent palette colour",
+    ),
+    pytest.param(
+        picture("RGBA", (0, 0, 0, 0), (0, 0, 0, 51), (255, 0, 0, 255)),
+        "PNG",
+        {},
+        [WHITE, (204, 204, 204), RED],
+        id="transparency is laid on white",
+    ),
+    pytest.param(picture("LA", (0, 51), (100, 255)), "PNG", {}, [(204, 204, 204), GREY], id="transparent grey"),
+    pytest.param(picture("RGB", RED, GREY), "PNG", {"transparency": RED}, [WHITE, GREY], id="transparent colour"),
+    pytest.param(
+        numbers(0, 256, 257, 25700, 65535, dtype=np.uint16),
+        "PNG",
+        {},
+        [BLACK, BLACK, (1, 1, 1), GREY, WHITE],
+        id="16 bits are divided by 257",
+    ),
+    pytest.param(numbers(257, 65535, dtype=">u2"), "TIFF", {}, [(1, 1, 1), WHITE], id="16 bits, big end first"),
+    pytest.param(
+        numbers(-1e6, -5e5, 1e6, dtype=np.float32), "TIFF", {}, [BLACK, (63, 63, 63), WHITE], id="floats are stretched"
+    ),
+    pytest.param(
+        numbers(np.nan, -1.0, np.inf, 1.0, -np.inf, dtype=np.float32),
+        "TIFF",
+        {},
+        [BLACK, BLACK, BLACK, WHITE, BLACK],
+        id="NaN and infinities count as the least",
+    ),
+    pytest.param(numbers(np.nan, np.nan, dtype=np.float32), "TIFF", {}, [BLACK, BLACK], id="all NaN"),
+    pytest.param(numbers(7.0, 7.0, dtype=np.float32), "TIFF", {}, [BLACK, BLACK], id="constant floats"),
+    pytest.param(numbers(-(2**30), 0, 2**30, dtype=np.int32), "TIFF", {}, [BLACK, (127,) * 3, WHITE], id="32 bits"),
+    pytest.param(picture("CMYK", (0, 255, 255, 0), (0, 0, 0, 0)), "TIFF", {}, [RED, WHITE], id="CMYK"),
+]
+
+
+@pytest.mark.parametrize(("image", "format_", "options", "expected"), CONVERTED)
+def test_every_kind_of_pixel_becomes_8_bit_rgb(image, format_, options, expected, tmp_path):
+    path = tmp_path / "image"
+    path.write_bytes(encoded(image, format_, **options))
+    converted = read_image(path)
+    assert converted.mode == "RGB"
+    assert np.asarray(converted).tolist() == np.array([expected, expected]).tolist()
+
+
+def test_cmyk_jpeg_is_not_inverted(tmp_path):
+    path = tmp_path / "print.jpg"
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(path, quality=100)
+    np.testing.assert_allclose(np.asarray(read_image(path)).astype(int), np.full((16, 16, 3), RED), atol=3)
+
+
+def test_first_frame_of_an_animation_is_taken(tmp_path):
+    path = tmp_path / "moving.gif"
+    Image.new("RGB", (4, 4), RED).save(path, save_all=True, append_images=[Image.new("RGB", (4, 4), GREY)])
+    assert read_image(path).getcolors() == [(16, RED)]
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+def test_decoded_photo_equals_opencv(format_, tmp_path):
+    path = tmp_path / "photo"
+    photo().save(path, format_)
+    np.testing.assert_allclose(np.asarray(read_image(path)).astype(int), decoded_by_opencv(path), atol=1)
+
+
+@pytest.mark.parametrize("as_given", [str, lambda path: path], ids=["text", "Path"])
+def test_path_may_be_text_and_its_suffix_may_lie(as_given, tmp_path):
+    path = tmp_path / "photo.txt"
+    path.write_bytes(encoded(photo(), "PNG"))
+    assert read_image(as_given(path)) == photo()
+
+
+def test_pil_image_is_converted_and_left_as_it_was():
+    given_image = palette(RED, GREY, indices=(0, 1))
+    assert np.asarray(read_image(given_image)).tolist() == [[list(RED), list(GREY)]] * 2
+    assert given_image == palette(RED, GREY, indices=(0, 1))
+
+
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, min_side=2), elements=st.integers(0, 255)))
+def test_grey_array_becomes_three_equal_channels(pixels):
+    for array in (pixels, pixels[..., None], pixels.T.copy().T):
+        assert np.array_equal(np.asarray(read_image(array)), np.stack([pixels] * 3, axis=-1))
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(2, 9), st.integers(2, 9), st.sampled_from([3, 4]))))
+def test_colour_array_keeps_its_opaque_colours(pixels):
+    pixels[..., 3:] = 255
+    assert np.array_equal(np.asarray(read_image(pixels)), pixels[..., :3])
+
+
+def truncated(format_):
+    return encoded(photo(), format_)[:-600]
+
+
+FORMATS = "Give a JPEG, PNG, WebP, TIFF, BMP or GIF."
+AGAIN = "Copy or export the image again."
+LARGER = "Give an image of at least 2 x 2 pixels."
+UNUSABLE = [
+    pytest.param(b"", "is empty (0 bytes).", "Copy the image again.", id="empty"),
+    pytest.param(b"not a photo, a letter", "is not an image that can be read.", FORMATS, id="text"),
+    pytest.param(truncated("JPEG"), "is damaged: image file is truncated", AGAIN, id="truncated JPEG"),
+    pytest.param(truncated("PNG"), "is damaged: image file is truncated", AGAIN, id="truncated PNG"),
+    pytest.param(truncated("WEBP"), "is damaged: ", AGAIN, id="truncated WebP"),
+    pytest.param(encoded(photo(1, 1), "PNG"), "is 1 x 1 pixels: nothing can be localized in it.", LARGER, id="1 x 1"),
+    pytest.param(encoded(photo(9, 1), "PNG"), "is 9 x 1 pixels: nothing can be localized in it.", LARGER, id="9 x 1"),
+]
+
+
+@pytest.mark.parametrize(("content", "problem", "hint"), UNUSABLE)
+def test_unusable_file_is_refused_in_two_lines(content, problem, hint, tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as refusal:
+        read_image(path)
+    first, second = str(refusal.value).splitlines()
+    assert first.startswith(f"{path} {problem}")
+    assert second == hint
+
+
+def test_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError) as refusal:
+        read_image(tmp_path / "gone.jpg")
+    assert str(refusal.value).splitlines() == [f"{tmp_path / 'gone.jpg'} does not exist.", "Check the path."]
+
+
+def test_folder_is_refused(tmp_path):
+    with pytest.raises(InputError) as refusal:
+        read_image(tmp_path)
+    assert str(refusal.value).splitlines() == [
+        f"{tmp_path} is a folder, not an image.",
+        "Give its images one by one, or localize the folder.",
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_unreadable_file_is_refused(tmp_path, monkeypatch):
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # whose parents are closed to others
+    photo().save("closed.png")
+    (tmp_path / "closed.png").chmod(0)
+    with unprivileged(), pytest.raises(InputError) as refusal:
+        read_image("closed.png")
+    assert str(refusal.value).splitlines() == [
+        "closed.png may not be read.",
+        "Change its permissions, or leave it out.",
+    ]
+
+
+BOMBS = [
+    pytest.param(20000, 20000, "more pixels than Pillow opens", id="beyond Pillow's limit"),
+    pytest.param(10000, 10000, "10000 x 10000 pixels", id="between our limit and Pillow's"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(("width", "height", "size"), BOMBS)
+def test_decompression_bomb_is_refused_before_it_is_decoded(width, height, size, tmp_path, monkeypatch):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(bare_png(width, height))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(InputError) as refusal:
+        read_image(path)
+    assert str(refusal.value).splitlines() == [
+        f"{path} has {size}, over the limit of {MAX_PIXELS:,}: it is not decoded.",
+        "Shrink it, or raise max_pixels (--max-pixels) if you trust it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [(np.zeros((4, 5), np.uint8), "the array"), (Image.new("L", (5, 4)), "the image")]
+)
+def test_limit_of_pixels_is_inclusive(source, name):
+    assert read_image(source, max_pixels=20).size == (5, 4)
+    with pytest.raises(InputError, match=f"^{name} has 5 x 4 pixels, over the limit of 19: it is not decoded"):
+        read_image(source, max_pixels=19)
+
+
+UINT8 = "Give a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4), values 0 to 255."
+NO_IMAGES = [
+    pytest.param(np.zeros((4, 5)), "An array of shape (4, 5) and type float64 is not an image.", UINT8, id="float"),
+    pytest.param(np.zeros((4, 5), bool), "An array of shape (4, 5) and type bool is not an image.", UINT8, id="bool"),
+    pytest.param(
+        np.zeros((4, 5, 2), np.uint8),
+        "An array of shape (4, 5, 2) and type uint8 is not an image.",
+        UINT8,
+        id="2 channels",
+    ),
+    pytest.param(
+        np.zeros((3, 4, 5), np.uint8),
+        "An array of shape (3, 4, 5) and type uint8 is not an image.",
+        UINT8,
+        id="channels first",
+    ),
+    pytest.param(np.zeros(4, np.uint8), "An array of shape (4,) and type uint8 is not an image.", UINT8, id="1-D"),
+    pytest.param(
+        np.zeros((2, 4, 5, 3), np.uint8),
+        "An array of shape (2, 4, 5, 3) and type uint8 is not an image.",
+        UINT8,
+        id="a batch",
+    ),
+    pytest.param(np.zeros((0, 5, 3), np.uint8), "The array of shape (0, 5, 3) has no pixels.", LARGER, id="no rows"),
+    pytest.param(
+        np.zeros((5, 1), np.uint8), "the array is 1 x 5 pixels: nothing can be localized in it.", LARGER, id="1 column"
+    ),
+]
+
+
+@pytest.mark.parametrize(("array", "problem", "hint"), NO_IMAGES)
+def test_array_that_is_no_image_is_refused_in_two_lines(array, problem, hint):
+    with pytest.raises(InputError) as refusal:
+        read_image(array)
+    assert str(refusal.value).splitlines() == [problem, hint]
+
+
+SOUND = [encoded(photo(16, 12), name) for name in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")]
+FLAWS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=5)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow tells of what it skips
+@given(st.sampled_from(SOUND), FLAWS, st.integers(0, 2000))
+@settings(deadline=None, max_examples=200)
+def test_damaged_file_is_decoded_or_refused_never_a_traceback(tmp_path_factory, sound, flaws, length):
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    content = bytearray(sound)
+    for place, value in flaws:
+        content[place % len(content)] = value
+    path.write_bytes(content[:length])
+    with suppress(InputError):
+        assert read_image(path).mode == "RGB"

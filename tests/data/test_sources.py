@@ -1,0 +1,140 @@
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weakspot.data import find_images
+from weakspot.data.sources import IMAGE_SUFFIXES
+from weakspot.errors import InputError
+
+SUFFIXES = f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+NAMES = st.sampled_from(["a", "b", ".c", "d.jpg", "e.PNG", ".f.jpg", "g.txt", "h.tiff", "jpg"])
+TREES = st.sets(st.lists(NAMES, min_size=1, max_size=3).map("/".join), max_size=12)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Make the current folder one with files in it, their names the test's to give."""
+    monkeypatch.chdir(tmp_path)
+    return make
+
+
+def make(*names, root="."):
+    for name in names:
+        path = Path(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def found(*sources, **options):
+    return [path.as_posix() for path in find_images(sources, **options)]
+
+
+def test_folder_is_searched_through_in_sorted_order(folder):
+    folder("photos/b.jpg", "photos/a.png", "photos/z/c.JPEG", "photos/d/e/f.webp", "photos/d/a.tif")
+    assert found("photos") == ["photos/a.png", "photos/b.jpg", "photos/d/a.tif", "photos/d/e/f.webp", "photos/z/c.JPEG"]
+
+
+def test_hidden_files_and_what_is_no_image_are_left_out_of_a_folder(folder):
+    folder("photos/a.jpg", "photos/.b.jpg", "photos/.trash/c.jpg", "photos/labels.csv", "photos/jpg")
+    assert found("photos") == ["photos/a.jpg"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.dat", ".a.jpg", "gone.jpg", "a[1].jpg", "what?.jpg"])
+def test_file_is_taken_as_named(folder, name):
+    folder("a.jpg", "a.dat", ".a.jpg", "a[1].jpg", "a1.jpg", "what?.jpg")
+    assert found(name) == [name]
+
+
+def test_folder_may_have_the_letters_of_a_pattern_in_its_name(folder):
+    folder("[old]/a.jpg", "o/b.jpg")
+    assert found("[old]") == ["[old]/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        pytest.param("*.jpg", ["a.jpg", "b.jpg"], id="star"),
+        pytest.param("?.*", ["a.jpg", "b.jpg", "c.txt"], id="whatever the suffix"),
+        pytest.param("[b-z].jpg", ["b.jpg"], id="range"),
+        pytest.param("d/*", ["d/e.jpg"], id="folders are left out"),
+        pytest.param("**/*.jpg", ["a.jpg", "b.jpg", "d/e.jpg", "d/f/g.jpg"], id="** goes into folders"),
+    ],
+)
+def test_pattern_gives_the_files_that_match_in_sorted_order(folder, pattern, expected):
+    folder("b.jpg", "a.jpg", "c.txt", ".h.jpg", "d/f/g.jpg", "d/e.jpg")
+    assert found(pattern) == expected
+
+
+def test_dash_reads_one_path_a_line(folder):
+    folder("a.jpg")
+    lines = StringIO("a.jpg\n\n  \nwith space .jpg\r\n*.jpg\nlast.jpg")
+    assert found("-", stdin=lines) == ["a.jpg", "with space .jpg", "*.jpg", "last.jpg"]
+
+
+def test_dash_reads_stdin_by_default(monkeypatch):
+    monkeypatch.setattr("sys.stdin", StringIO("a.jpg\n"))
+    assert found("-") == ["a.jpg"]
+
+
+def test_sources_keep_their_order(folder):
+    folder("b/1.jpg", "a/1.jpg", "c.jpg")
+    assert found("c.jpg", "b", Path("a"), "-", stdin=StringIO("d.jpg")) == ["c.jpg", "b/1.jpg", "a/1.jpg", "d.jpg"]
+
+
+def test_no_source_gives_no_image():
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        pytest.param("*.png", "Nothing matches *.png.", id="pattern that matches nothing"),
+        pytest.param("empt*", "Nothing matches empt*.", id="pattern that matches folders only"),
+        pytest.param("empty", "The folder empty holds no images.", id="folder without images"),
+    ],
+)
+def test_source_without_images_is_refused_in_two_lines(folder, source, problem):
+    folder("a.jpg", "empty/notes.txt")
+    with pytest.raises(InputError) as refusal:
+        found("a.jpg", source)
+    assert str(refusal.value).splitlines() == [problem, SUFFIXES]
+
+
+def test_sources_are_opened_one_at_a_time(folder):
+    folder("a.jpg")
+    images = find_images(["a.jpg", "nothing*"])
+    assert next(images) == Path("a.jpg")
+    with pytest.raises(InputError):
+        next(images)
+
+
+def test_folder_is_walked_while_its_images_are_taken(folder):
+    folder("photos/a.jpg", "photos/b/c.jpg")
+    images = find_images(["photos"])
+    assert next(images) == Path("photos/a.jpg")
+    folder("photos/b/late.jpg")
+    assert list(images) == [Path("photos/b/c.jpg"), Path("photos/b/late.jpg")]
+
+
+def test_lines_are_read_as_they_are_asked_for():
+    lines = iter(["a.jpg\n", "b.jpg\n"])
+    assert next(find_images(["-"], stdin=lines)) == Path("a.jpg")
+    assert list(lines) == ["b.jpg\n"]
+
+
+@given(TREES)
+@settings(deadline=None)
+def test_folder_gives_what_a_plain_search_gives(names):
+    with TemporaryDirectory() as root:
+        files = [name for name in names if not any(other.startswith(f"{name}/") for other in names)]
+        make("one.jpg", *files, root=root)
+        everything = [path.relative_to(root) for path in Path(root).rglob("*") if path.is_file()]
+        visible = [path for path in everything if not any(part.startswith(".") for part in path.parts)]
+        images = [Path(root, path) for path in visible if path.suffix.lower() in IMAGE_SUFFIXES]
+        walked = list(find_images([root]))
+        assert sorted(walked) == sorted(images)
+        assert walked == list(find_images([root]))

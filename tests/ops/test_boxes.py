@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+from drawings import drawn
+from flooding import bounds, flooded
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from weakspot.errors import InputError
+from weakspot.ops import box_from_heatmap, boxes_from_heatmap, scale_boxes
+
+TWO_OBJECTS = drawn(  # '#' is the peak, '+' half of it
+    "........",
+    ".##.....",
+    ".##...+.",
+    "......+.",
+    "....+++.",
+)
+THREE_SIZES = drawn(
+    "####......",
+    "..........",
+    "##.......#",
+)
+NOT_A_HEATMAP = "A heatmap must be a finite 2-D array; this one has shape"
+A_HEATMAP = "Give one (H, W) heatmap; heatmap_from_class_map makes it."
+A_FRACTION = "It is a fraction of the heatmap's peak, for example 0.2."
+AN_AREA = "Give a fraction of the image's area."
+REFUSED = [
+    ([[1.0]], {"threshold": 0}, "The threshold 0 is outside (0, 1].", A_FRACTION),
+    ([[1.0]], {"threshold": -0.1}, "The threshold -0.1 is outside (0, 1].", A_FRACTION),
+    ([[1.0]], {"threshold": 1.01}, "The threshold 1.01 is outside (0, 1].", A_FRACTION),
+    ([[1.0]], {"threshold": np.nan}, "The threshold nan is outside (0, 1].", A_FRACTION),
+    ([[1.0]], {"min_area": -0.1}, "The minimum area -0.1 is outside [0, 1].", AN_AREA),
+    ([[1.0]], {"min_area": 1.01}, "The minimum area 1.01 is outside [0, 1].", AN_AREA),
+    ([1.0], {}, f"{NOT_A_HEATMAP} (1,).", A_HEATMAP),
+    ([[[1.0]]], {}, f"{NOT_A_HEATMAP} (1, 1, 1).", A_HEATMAP),
+    ([[1.0, np.nan]], {}, f"{NOT_A_HEATMAP} (1, 2) and holds NaN or infinity.", A_HEATMAP),
+    ([[1.0, np.inf]], {}, f"{NOT_A_HEATMAP} (1, 2) and holds NaN or infinity.", A_HEATMAP),
+]
+TENTHS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(-5, 10))
+THRESHOLDS = st.sampled_from([0.125, 0.25, 0.5, 0.75, 1.0])
+SIZES = st.tuples(st.integers(1, 600), st.integers(1, 600))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "box"),
+    [
+        pytest.param(0.2, [4, 2, 7, 5], id="largest region wins over brightest"),
+        pytest.param(0.5, [4, 2, 7, 5], id="threshold is inclusive"),
+        pytest.param(0.51, [1, 1, 3, 3], id="only the peak remains"),
+        pytest.param(1.0, [1, 1, 3, 3], id="the peak itself is inclusive"),
+    ],
+)
+def test_box_bounds_the_largest_region(threshold, box):
+    assert box_from_heatmap(TWO_OBJECTS, threshold).tolist() == box
+
+
+def test_convention_threshold_is_inclusive():
+    assert box_from_heatmap(np.array([[4.0, 2.0, 1.0]]), 0.5).tolist() == [0, 0, 2, 1]
+
+
+def test_convention_boxes_are_xyxy_and_half_open():
+    pixel = np.zeros((4, 6))
+    pixel[2, 3] = 1  # row 2, column 3
+    assert box_from_heatmap(pixel).tolist() == [3, 2, 4, 3]
+    assert box_from_heatmap(pixel).dtype == np.float64
+
+
+def test_convention_tie_goes_to_the_first_region_in_raster_order():
+    tie = drawn("...+", "...+", "##..")  # the upper, not the leftmost, not the brighter
+    assert boxes_from_heatmap(tie).tolist() == [[3, 0, 4, 2], [0, 2, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    "heatmap",
+    [pytest.param(np.zeros((3, 5)), id="zero"), pytest.param(np.full((3, 5), -2.0), id="negative")],
+)
+def test_nothing_above_0_gives_the_whole_image(heatmap):
+    assert boxes_from_heatmap(heatmap).tolist() == [[0, 0, 5, 3]]
+    assert box_from_heatmap(heatmap).tolist() == [0, 0, 5, 3]
+
+
+def test_negative_values_are_background_whatever_the_threshold():
+    assert box_from_heatmap(np.array([[-9.0, 1.0, -0.1]]), 1e-9).tolist() == [1, 0, 2, 1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.uint8])
+def test_any_number_type_gives_the_same_box(dtype):
+    assert box_from_heatmap((4 * TWO_OBJECTS).astype(dtype), 0.5).tolist() == [4, 2, 7, 5]
+
+
+@pytest.mark.parametrize(
+    ("min_area", "columns"),
+    [
+        pytest.param(0.0, [(0, 4), (0, 2), (9, 10)], id="all"),
+        pytest.param(2 / 30, [(0, 4), (0, 2)], id="least area is inclusive"),
+        pytest.param(0.07, [(0, 4)], id="too small is dropped"),
+        pytest.param(0.5, [(0, 4)], id="the largest is kept whatever its area"),
+        pytest.param(1.0, [(0, 4)], id="the largest alone"),
+    ],
+)
+def test_boxes_come_largest_first_and_large_enough(min_area, columns):
+    boxes = boxes_from_heatmap(THREE_SIZES, min_area=min_area)
+    assert [(x1, x2) for x1, _, x2, _ in boxes.tolist()] == columns
+
+
+@pytest.mark.parametrize(("heatmap", "options", "problem", "hint"), REFUSED, ids=[case[2] for case in REFUSED])
+def test_unusable_heatmap_or_option_is_refused_in_two_lines(heatmap, options, problem, hint):
+    with pytest.raises(InputError) as refusal:
+        boxes_from_heatmap(np.array(heatmap), **options)
+    assert str(refusal.value).splitlines() == [problem, hint]
+
+
+@given(TENTHS, THRESHOLDS, st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+def test_boxes_equal_a_flood_fill(heatmap, threshold, min_area):
+    peak = heatmap.max()
+    found = sorted(flooded(heatmap >= threshold * peak), key=len, reverse=True) if peak > 0 else []
+    kept = found[:1] + [region for region in found[1:] if len(region) >= min_area * heatmap.size]
+    whole = (0, 0, heatmap.shape[1], heatmap.shape[0])
+    assert boxes_from_heatmap(heatmap, threshold, min_area=min_area).tolist() == [
+        list(box) for box in [bounds(region) for region in kept] or [whole]
+    ]
+
+
+@given(TENTHS, THRESHOLDS)
+def test_box_is_the_first_of_the_boxes_and_lies_inside(heatmap, threshold):
+    x1, y1, x2, y2 = box_from_heatmap(heatmap, threshold).tolist()
+    assert [x1, y1, x2, y2] == boxes_from_heatmap(heatmap, threshold)[0].tolist()
+    assert 0 <= x1 < x2 <= heatmap.shape[1]
+    assert 0 <= y1 < y2 <= heatmap.shape[0]
+
+
+@given(TENTHS, THRESHOLDS)
+def test_threshold_is_relative_to_the_peak(heatmap, threshold):
+    assert np.array_equal(boxes_from_heatmap(4 * heatmap, threshold), boxes_from_heatmap(heatmap, threshold))
+
+
+def test_scaled_boxes_are_not_rounded():
+    boxes = np.array([[1, 2, 3, 4], [0, 0, 8, 8]])
+    scaled = scale_boxes(boxes, from_size=(8, 8), to_size=(4, 20))
+    assert scaled.tolist() == [[2.5, 1, 7.5, 2], [0, 0, 20, 4]]
+
+
+def test_convention_box_scales_like_the_pixels_it_covers():
+    box = np.array([[1, 0, 3, 2]])
+    covered = np.zeros((3, 4), bool)
+    covered[0:2, 1:3] = True
+    enlarged = np.kron(covered, np.ones((5, 7))) > 0  # each pixel becomes 5 rows of 7
+    assert scale_boxes(box, from_size=(3, 4), to_size=(15, 28)).tolist() == boxes_from_heatmap(enlarged).tolist()
+
+
+def test_no_boxes_scale_to_no_boxes():
+    assert scale_boxes(np.zeros((0, 4)), from_size=(2, 2), to_size=(4, 4)).shape == (0, 4)
+
+
+@given(SIZES, SIZES, arrays(np.float64, (3, 4), elements=st.integers(0, 600)))
+def test_scaling_there_and_back_changes_nothing(size, other, boxes):
+    there = scale_boxes(boxes, from_size=size, to_size=other)
+    np.testing.assert_allclose(scale_boxes(there, from_size=other, to_size=size), boxes, rtol=1e-12)
+
+
+@given(SIZES, SIZES)
+def test_whole_of_one_frame_becomes_the_whole_of_the_other(size, other):
+    whole = scale_boxes(np.array([[0, 0, size[1], size[0]]]), from_size=size, to_size=other)
+    np.testing.assert_allclose(whole, [[0, 0, other[1], other[0]]], rtol=1e-12)

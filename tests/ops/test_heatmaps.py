@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from torch.nn.functional import interpolate
+
+from weakspot.ops import heatmap_from_class_map, normalise, resize
+
+CENTRE = np.array([[0.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
+SILENT = [
+    pytest.param([[3.0, 3.0], [3.0, 3.0]], id="constant"),
+    pytest.param([[-3.0, -3.0], [-3.0, -3.0]], id="negative constant"),
+    pytest.param([[0.0, 0.0], [0.0, 0.0]], id="zero"),
+    pytest.param([[7.0]], id="one pixel"),
+    pytest.param([[0.0, np.nan], [1.0, 2.0]], id="NaN"),
+    pytest.param([[0.0, np.inf], [1.0, 2.0]], id="infinity"),
+    pytest.param([[0.0, -np.inf], [1.0, 2.0]], id="minus infinity"),
+    pytest.param([[1.0, 1.0 + 5e-7], [1.0, 1.0]], id="rounding noise"),
+    pytest.param([[-1e6, -1e6 - 0.5], [-1e6, -1e6]], id="rounding noise of large negatives"),
+]
+SPEAKING = [
+    pytest.param([[1.0, 1.0 + 2e-6]], id="just above the noise"),
+    pytest.param([[0.0, 1e-30]], id="tiny, but beside zero"),
+    pytest.param([[-1e-30, 0.0]], id="all negative"),
+]
+WHOLE_NUMBERS = arrays(np.int64, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(-99, 99))
+
+
+def test_normalise_stretches_least_to_0_and_greatest_to_1():
+    stretched = normalise(np.array([[-3.0, -1.0], [1.0, 5.0]]))
+    assert stretched.tolist() == [[0.0, 0.25], [0.5, 1.0]]
+    assert stretched.dtype == np.float32
+
+
+@pytest.mark.parametrize("values", SILENT)
+def test_convention_constant_or_nan_map_becomes_zeros(values):
+    class_map = np.array(values)
+    assert np.array_equal(normalise(class_map), np.zeros(class_map.shape, np.float32))
+    heatmap = heatmap_from_class_map(class_map, height=4, width=6)
+    assert np.array_equal(heatmap, np.zeros((4, 6)))
+    assert heatmap.dtype == np.float32
+
+
+@pytest.mark.parametrize("values", SPEAKING)
+def test_faint_evidence_is_stretched(values):
+    assert normalise(np.array(values)).tolist() == [[0.0, 1.0]]
+
+
+def test_convention_resize_first_min_max_after():
+    heatmap = heatmap_from_class_map(CENTRE, height=8, width=8)
+    assert np.array_equal(heatmap, normalise(resize(CENTRE, height=8, width=8)))
+    assert (heatmap.min(), heatmap.max()) == (0, 1)
+    assert resize(normalise(CENTRE), height=8, width=8).max() < 0.95  # the other order loses the peak
+
+
+def test_convention_heatmap_is_rows_by_columns():
+    heatmap = heatmap_from_class_map(np.array([[0.0, 1.0], [0.0, 1.0]]), height=4, width=6)
+    assert heatmap.shape == (4, 6)
+    assert heatmap.dtype == np.float32
+    assert (heatmap[:, 0] < heatmap[:, -1]).all()
+
+
+def test_heatmap_equals_torch_bicubic_and_min_max():
+    class_map = np.random.default_rng(0).normal(size=(7, 9))
+    resized = interpolate(torch.from_numpy(class_map)[None, None], (64, 50), mode="bicubic", align_corners=False)[0, 0]
+    expected = (resized - resized.min()) / (resized.max() - resized.min())
+    np.testing.assert_allclose(heatmap_from_class_map(class_map, height=64, width=50), expected, atol=1e-6)
+
+
+@given(WHOLE_NUMBERS)
+def test_normalised_map_reaches_0_and_1_or_is_blank(values):
+    stretched = normalise(values)
+    assert (stretched.min(), stretched.max()) == (0, int(np.ptp(values) > 0))
+
+
+@given(WHOLE_NUMBERS, st.integers(1, 20), st.integers(1, 20))
+@settings(deadline=None)
+def test_heatmap_ignores_scale_and_offset_of_the_class_map(values, height, width):
+    heatmap = heatmap_from_class_map(values, height=height, width=width)
+    np.testing.assert_allclose(heatmap_from_class_map(8 * values - 5, height=height, width=width), heatmap, atol=1e-6)
