@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from weakspot.data import find_images
 from weakspot.data.sources import IMAGE_SUFFIXES
@@ -15,13 +16,6 @@ NAMES = st.sampled_from(["a", "b", ".c", "d.jpg", "e.PNG", ".f.jpg", "g.txt", "h
 TREES = st.sets(st.lists(NAMES, min_size=1, max_size=3).map("/".join), max_size=12)
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Make the current folder one with files in it, their names the test's to give."""
-    monkeypatch.chdir(tmp_path)
-    return make
-
-
 def make(*names, root="."):
     for name in names:
         path = Path(root, name)
@@ -29,28 +23,39 @@ def make(*names, root="."):
         path.touch()
 
 
+@pytest.fixture
+def put(tmp_path, monkeypatch):
+    """Put empty files into a new current folder."""
+    monkeypatch.chdir(tmp_path)
+    return make
+
+
 def found(*sources, **options):
     return [path.as_posix() for path in find_images(sources, **options)]
 
 
-def test_folder_is_searched_through_in_sorted_order(folder):
-    folder("photos/b.jpg", "photos/a.png", "photos/z/c.JPEG", "photos/d/e/f.webp", "photos/d/a.tif")
+def test_folder_is_searched_through_in_sorted_order(put):
+    put("photos/b.jpg", "photos/a.png", "photos/z/c.JPEG", "photos/d/e/f.webp", "photos/d/a.tif")
     assert found("photos") == ["photos/a.png", "photos/b.jpg", "photos/d/a.tif", "photos/d/e/f.webp", "photos/z/c.JPEG"]
 
 
-def test_hidden_files_and_what_is_no_image_are_left_out_of_a_folder(folder):
-    folder("photos/a.jpg", "photos/.b.jpg", "photos/.trash/c.jpg", "photos/labels.csv", "photos/jpg")
+def test_suffixes_are_those_of_formats_that_can_be_read():
+    assert Image.registered_extensions().keys() >= IMAGE_SUFFIXES
+
+
+def test_hidden_files_and_what_is_no_image_are_left_out_of_a_folder(put):
+    put("photos/a.jpg", "photos/.b.jpg", "photos/.trash/c.jpg", "photos/labels.csv", "photos/jpg")
     assert found("photos") == ["photos/a.jpg"]
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.dat", ".a.jpg", "gone.jpg", "a[1].jpg", "what?.jpg"])
-def test_file_is_taken_as_named(folder, name):
-    folder("a.jpg", "a.dat", ".a.jpg", "a[1].jpg", "a1.jpg", "what?.jpg")
+@pytest.mark.parametrize("name", ["a.jpg", "a.dat", ".a.jpg", "gone.jpg", "a[1].jpg"])
+def test_file_is_taken_as_named(put, name):
+    put("a.jpg", "a.dat", ".a.jpg", "a[1].jpg", "a1.jpg")
     assert found(name) == [name]
 
 
-def test_folder_may_have_the_letters_of_a_pattern_in_its_name(folder):
-    folder("[old]/a.jpg", "o/b.jpg")
+def test_folder_may_have_the_letters_of_a_pattern_in_its_name(put):
+    put("[old]/a.jpg", "o/b.jpg")
     assert found("[old]") == ["[old]/a.jpg"]
 
 
@@ -64,13 +69,13 @@ def test_folder_may_have_the_letters_of_a_pattern_in_its_name(folder):
         pytest.param("**/*.jpg", ["a.jpg", "b.jpg", "d/e.jpg", "d/f/g.jpg"], id="** goes into folders"),
     ],
 )
-def test_pattern_gives_the_files_that_match_in_sorted_order(folder, pattern, expected):
-    folder("b.jpg", "a.jpg", "c.txt", ".h.jpg", "d/f/g.jpg", "d/e.jpg")
+def test_pattern_gives_the_files_that_match_in_sorted_order(put, pattern, expected):
+    put("b.jpg", "a.jpg", "c.txt", ".h.jpg", "d/f/g.jpg", "d/e.jpg")
     assert found(pattern) == expected
 
 
-def test_dash_reads_one_path_a_line(folder):
-    folder("a.jpg")
+def test_dash_reads_one_path_a_line(put):
+    put("a.jpg")
     lines = StringIO("a.jpg\n\n  \nwith space .jpg\r\n*.jpg\nlast.jpg")
     assert found("-", stdin=lines) == ["a.jpg", "with space .jpg", "*.jpg", "last.jpg"]
 
@@ -80,8 +85,8 @@ def test_dash_reads_stdin_by_default(monkeypatch):
     assert found("-") == ["a.jpg"]
 
 
-def test_sources_keep_their_order(folder):
-    folder("b/1.jpg", "a/1.jpg", "c.jpg")
+def test_sources_keep_their_order(put):
+    put("b/1.jpg", "a/1.jpg", "c.jpg")
     assert found("c.jpg", "b", Path("a"), "-", stdin=StringIO("d.jpg")) == ["c.jpg", "b/1.jpg", "a/1.jpg", "d.jpg"]
 
 
@@ -97,26 +102,26 @@ def test_no_source_gives_no_image():
         pytest.param("empty", "The folder empty holds no images.", id="folder without images"),
     ],
 )
-def test_source_without_images_is_refused_in_two_lines(folder, source, problem):
-    folder("a.jpg", "empty/notes.txt")
+def test_source_without_images_is_refused_in_two_lines(put, source, problem):
+    put("a.jpg", "empty/notes.txt")
     with pytest.raises(InputError) as refusal:
         found("a.jpg", source)
     assert str(refusal.value).splitlines() == [problem, SUFFIXES]
 
 
-def test_sources_are_opened_one_at_a_time(folder):
-    folder("a.jpg")
+def test_sources_are_opened_one_at_a_time(put):
+    put("a.jpg")
     images = find_images(["a.jpg", "nothing*"])
     assert next(images) == Path("a.jpg")
     with pytest.raises(InputError):
         next(images)
 
 
-def test_folder_is_walked_while_its_images_are_taken(folder):
-    folder("photos/a.jpg", "photos/b/c.jpg")
+def test_folder_is_walked_while_its_images_are_taken(put):
+    put("photos/a.jpg", "photos/b/c.jpg")
     images = find_images(["photos"])
     assert next(images) == Path("photos/a.jpg")
-    folder("photos/b/late.jpg")
+    put("photos/b/late.jpg")
     assert list(images) == [Path("photos/b/c.jpg"), Path("photos/b/late.jpg")]
 
 

@@ -59,6 +59,11 @@ def test_convention_threshold_is_inclusive():
     assert box_from_heatmap(np.array([[4.0, 2.0, 1.0]]), 0.5).tolist() == [0, 0, 2, 1]
 
 
+def test_threshold_is_a_fifth_of_the_peak_by_default():
+    assert box_from_heatmap(np.array([[10.0, 2.0, 1.9]])).tolist() == [0, 0, 2, 1]
+    assert boxes_from_heatmap(np.array([[10.0, 2.0, 1.9]])).tolist() == [[0, 0, 2, 1]]
+
+
 def test_convention_boxes_are_xyxy_and_half_open():
     pixel = np.zeros((4, 6))
     pixel[2, 3] = 1  # row 2, column 3

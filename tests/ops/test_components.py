@@ -61,6 +61,13 @@ def test_convention_tie_goes_to_the_first_in_raster_order(rows, first):
     assert found[0].box == first
 
 
+def test_many_ties_keep_raster_order():
+    dots = np.zeros((40, 40), bool)
+    dots[::2, ::2] = True
+    _, found = connected_components(dots)
+    assert [(x, y) for _, _, (x, y, _, _) in found] == [(x, y) for y in range(0, 40, 2) for x in range(0, 40, 2)]
+
+
 def test_no_foreground_gives_no_component():
     labels, found = connected_components(np.zeros((3, 4), bool))
     assert found == []

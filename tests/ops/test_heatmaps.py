@@ -21,7 +21,7 @@ SILENT = [
     pytest.param([[-1e6, -1e6 - 0.5], [-1e6, -1e6]], id="rounding noise of large negatives"),
 ]
 SPEAKING = [
-    pytest.param([[1.0, 1.0 + 2e-6]], id="just above the noise"),
+    pytest.param([[1.0, 1.0 + 1.1e-6]], id="just above the noise"),
     pytest.param([[0.0, 1e-30]], id="tiny, but beside zero"),
     pytest.param([[-1e-30, 0.0]], id="all negative"),
 ]

@@ -9,10 +9,10 @@ from torch.nn.functional import interpolate
 from weakspot.errors import InputError
 from weakspot.ops import boxes_from_heatmap, mask_from_heatmap, scale_boxes
 
-TWO_REGIONS = drawn(
-    "###....",
-    "###....",
-    ".....+.",
+TWO_REGIONS = drawn(  # the smaller one comes first
+    "+....",
+    "..###",
+    "..###",
 )
 
 
@@ -28,7 +28,7 @@ def bounds(mask):
 
 
 def test_mask_at_the_heatmaps_size_is_the_largest_region():
-    assert mask_from_heatmap(TWO_REGIONS, 0.5, height=3, width=7).tolist() == (TWO_REGIONS == 1).tolist()
+    assert mask_from_heatmap(TWO_REGIONS, 0.5, height=3, width=5).tolist() == (TWO_REGIONS == 1).tolist()
 
 
 def test_enlarged_mask_follows_the_level_line_between_pixels():
@@ -46,7 +46,11 @@ def test_convention_mask_is_rows_by_columns():
 
 
 def test_convention_threshold_is_inclusive_in_the_mask():
-    assert mask_from_heatmap(np.array([[4.0, 2.0, 1.0]]), 0.5, height=1, width=3).tolist() == [[True, True, False]]
+    assert mask_from_heatmap(np.array([[4.0, 2.0, 1.9]]), 0.5, height=1, width=3).tolist() == [[True, True, False]]
+
+
+def test_threshold_is_a_fifth_of_the_peak_by_default():
+    assert mask_from_heatmap(np.array([[10.0, 2.0, 1.9]]), height=1, width=3).tolist() == [[True, True, False]]
 
 
 def test_outline_is_smooth_however_coarse_the_heatmap():
@@ -64,16 +68,15 @@ def test_outline_is_smooth_however_coarse_the_heatmap():
     ],
 )
 def test_mask_fills_the_regions_that_have_boxes(min_area, expected):
-    mask = mask_from_heatmap(TWO_REGIONS, 0.4, height=30, width=70, min_area=min_area)
-    assert [mask[5, 15], mask[25, 55]] == expected
+    mask = mask_from_heatmap(TWO_REGIONS, 0.4, height=30, width=50, min_area=min_area)
+    assert [mask[25, 35], mask[4, 4]] == expected
     assert len(boxes_from_heatmap(TWO_REGIONS, 0.4, min_area=min_area)) == sum(expected)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_nothing_above_0_gives_the_whole_image(value):
     mask = mask_from_heatmap(np.full((3, 3), value), height=5, width=4)
-    assert mask.shape == (5, 4)
-    assert mask.all()
+    assert mask.tolist() == [[True] * 4] * 5
 
 
 @pytest.mark.parametrize(

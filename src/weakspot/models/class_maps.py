@@ -66,8 +66,10 @@ def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), 
     """
     for name in layers:
         _check_name(model, name)
-    found = tuple(rectified_if_so(model, Layer(name), example) for name in layers) or (find_layer(model, example),)
-    reading = read(model, found, example)
+    # What kind of head it is shows in its numbers, which a user's autocast would round.
+    with torch.autocast(example.device.type, enabled=False):
+        found = tuple(rectified_if_so(model, Layer(name), example) for name in layers) or (find_layer(model, example),)
+        reading = read(model, found, example)
     _check_logits(reading.logits)
     head = find_pooled_linear(model, reading) if len(found) == 1 else None
     return Cut(model, found, reading.logits.shape[1], head, channels)
@@ -91,7 +93,7 @@ def class_maps(cut: Cut, images: Tensor, method: Method, *, classes: Tensor | No
     reading = read(cut.model, cut.layers, images, differentiable=differentiable)
     chosen = _chosen(reading.logits.detach(), classes, top_k)
     # Under a user's autocast the sums over channels would be taken in 16 bits.
-    with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(images.device.type, enabled=False):
         maps = _READERS[method.reads](cut, method, images, reading, chosen)
     signed = any(bool((activations < 0).any()) for activations in reading.activations)
     return ClassMaps(full_precision(reading.logits.detach()), chosen, maps, signed)

@@ -55,7 +55,7 @@ class Reading:
 
     def gradients(self, classes: Tensor) -> tuple[Tensor, ...]:
         """Differentiate the logits of (B, C) classes with respect to each layer: (B, C, K, h, w) each."""
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             scores = [self.logits.gather(1, of_one).sum() for of_one in classes.split(1, dim=1)]
         last = scores[-1]
         by_class = [

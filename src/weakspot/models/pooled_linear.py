@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from weakspot.models.cut import Reading
 
-# Rounding apart, the logits of such a head are the pooled activations times the weights: relative tolerance.
-_TOLERANCE = 1e-3
+# Rounding apart, the logits of such a head are the pooled activations times the weights: tolerance by precision.
+_TOLERANCE = {torch.bfloat16: 5e-2, torch.float16: 1e-2}
+_FLOAT32_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,17 @@ def find_pooled_linear(model: nn.Module, reading: Reading) -> PooledLinear | Non
 
     Returns:
         The head, or None when no linear layer of the model, applied to the mean of the activations, gives the
-        logits (to 0.1 % of their spread).
+        logits (to 0.1 % of their spread; to 1 % and 5 % in float16 and bfloat16).
     """
     (activations,) = reading.activations
     pooled = activations.double().mean(dim=(2, 3))  # (B, K)
     logits = reading.logits.detach().double()  # (B, classes)
-    if _close(pooled, logits):
+    tolerance = _TOLERANCE.get(reading.logits.dtype, _FLOAT32_TOLERANCE)
+    if _close(pooled, logits, tolerance):
         return PooledLinear(None)
     shape = (logits.shape[1], pooled.shape[1])
     for module in model.modules():
-        if _maps(module, shape) and _close(_apply(module, pooled), logits):
+        if _maps(module, shape) and _close(_apply(module, pooled), logits, tolerance):
             return PooledLinear(module)
     return None
 
@@ -74,8 +76,8 @@ def _apply(module: nn.Linear | nn.Conv2d, pooled: Tensor) -> Tensor:
     return pooled @ module.weight.detach().flatten(1).double().T + bias
 
 
-def _close(computed: Tensor, logits: Tensor) -> bool:
+def _close(computed: Tensor, logits: Tensor, tolerance: float) -> bool:
     if computed.shape != logits.shape:
         return False
     spread = (logits - logits.mean(dim=1, keepdim=True)).abs().amax()
-    return bool(spread > 0 and (computed - logits).abs().amax() <= _TOLERANCE * spread)
+    return bool(spread > 0 and (computed - logits).abs().amax() <= tolerance * spread)

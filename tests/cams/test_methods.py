@@ -1,0 +1,20 @@
+import pytest
+
+from weakspot.cams import METHODS, find_method
+from weakspot.errors import InputError
+
+
+def test_the_four_of_the_lecture_that_read_a_trained_classifier_are_there():
+    assert {"cam", "gradcam", "gradcam++"} <= METHODS.keys()
+
+
+def test_convention_thresholds_are_those_of_the_papers():
+    assert find_method("cam").threshold == 0.2
+    assert find_method("gradcam").threshold == 0.15
+
+
+def test_an_unknown_method_is_refused_with_near_ones():
+    with pytest.raises(InputError, match=r"There is no method 'gradcm'\.\nDid you mean .*gradcam"):
+        find_method("gradcm")
+    with pytest.raises(InputError, match="Take one of: cam, gradcam,"):
+        find_method("zzz")

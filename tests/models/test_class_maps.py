@@ -1,0 +1,143 @@
+import pytest
+import torch
+from nets import DeepHeadNet, PooledNet, full_backward, images
+from torch import nn
+
+from weakspot.cams import METHODS, ablationcam, fuse, gradcam, scorecam
+from weakspot.errors import InputError, ModelError
+from weakspot.models import class_maps, cut_model
+
+CLASSES = torch.tensor([[0, 1, 2, 3, 0], [3, 2, 1, 0, 3], [1, 1, 1, 2, 2]])
+POSITIVE = [name for name in METHODS if name != "cam"]
+
+
+def maps(model, batch, method, classes=CLASSES, **options):
+    return class_maps(cut_model(model, batch[:1], **options), batch, METHODS[method], classes=classes).maps
+
+
+def test_the_logit_is_the_mean_of_the_raw_cam_plus_the_bias():
+    model, batch = PooledNet().eval(), images()
+    found = class_maps(cut_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
+    expected = model(batch).detach().gather(1, CLASSES)
+    torch.testing.assert_close(found.maps.mean(dim=(2, 3)) + model.fc.bias.detach()[CLASSES], expected)
+    assert torch.equal(found.logits, model(batch).detach())
+
+
+def test_grad_cam_is_cam_times_a_constant_on_pooling_and_a_linear_layer():
+    """In closed form and by autograd alike: to 1e-5 of the peak."""
+    model, batch = PooledNet().eval(), images(size=16)
+    cams = maps(model, batch, "cam").relu() / 16
+    by_autograd = gradcam(*full_backward(model, "features", batch, CLASSES)[:2])
+    for found in (maps(model, batch, "gradcam"), by_autograd):
+        torch.testing.assert_close(found, cams, rtol=0, atol=1e-5 * float(cams.max()))
+
+
+@pytest.mark.parametrize("net", [PooledNet, DeepHeadNet])
+@pytest.mark.parametrize("method", POSITIVE)
+def test_a_batch_is_its_images_one_by_one_and_five_classes_are_five_calls(net, method):
+    model, batch = net().eval(), images()
+    together = maps(model, batch, method)
+    assert together.shape[:2] == (3, 5)
+    for b in range(3):
+        for c in range(5):
+            alone = maps(model, batch[b : b + 1], method, CLASSES[b : b + 1, c : c + 1])
+            torch.testing.assert_close(together[b, c], alone[0, 0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "counterfactual"])
+def test_gradient_methods_read_true_gradients(method):
+    model, batch = DeepHeadNet().eval().double(), images(dtype=torch.float64)
+    activations, gradients, _ = full_backward(model, "features", batch, CLASSES)
+    expected = METHODS[method].function(activations, gradients)
+    torch.testing.assert_close(maps(model, batch, method), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("net", [PooledNet, DeepHeadNet])
+def test_ablations_run_the_true_head(net):
+    model, batch = net().eval(), images()
+    activations, logits = model.features(batch).detach(), model(batch).detach()
+
+    def head(ablated):
+        return model.fc(ablated.flatten(1) if net is DeepHeadNet else ablated.mean(dim=(2, 3))).detach()
+
+    torch.testing.assert_close(maps(model, batch, "ablationcam"), ablationcam(activations, logits, CLASSES, head))
+
+
+def test_score_cam_masks_the_images_and_keeps_the_channels_asked_for():
+    model, batch = PooledNet().eval(), images()
+    activations = model.features(batch).detach()
+    for channels in (None, 2):
+        with torch.no_grad():
+            expected = scorecam(activations, batch, CLASSES, model, channels=channels)
+        torch.testing.assert_close(maps(model, batch, "scorecam", channels=channels), expected)
+
+
+def test_several_layers_are_fused():
+    model, batch = DeepHeadNet().eval(), images()
+    names = ("features.1", "features.3")
+    by_layer = [METHODS["layercam"].function(*full_backward(model, name, batch, CLASSES)[:2]) for name in names]
+    torch.testing.assert_close(maps(model, batch, "layercam", layers=names), fuse(by_layer))
+
+
+def test_classes_are_the_most_probable_unless_asked_for():
+    model, batch = PooledNet().eval(), images()
+    found = class_maps(cut_model(model, batch[:1]), batch, METHODS["gradcam"], top_k=99)
+    assert torch.equal(found.classes, model(batch).argsort(dim=1, descending=True))
+
+
+def test_signed_activations_are_told():
+    model, batch = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)), images()
+    assert class_maps(cut_model(model, batch[:1]), batch, METHODS["gradcam"]).signed
+    assert not class_maps(cut_model(PooledNet(), batch[:1]), batch, METHODS["gradcam"]).signed
+
+
+def test_under_autocast_the_maps_are_not_summed_in_16_bits():
+    model, batch = PooledNet().eval(), images()
+    expected = maps(model, batch, "cam")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = maps(model, batch, "cam")
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.02 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize(
+    ("classes", "problem"),
+    [
+        pytest.param(
+            torch.tensor([[4], [0], [0]]), "Class index 4 is out of range: the model has 4 classes", id="high"
+        ),
+        pytest.param(torch.tensor([[0], [-1], [0]]), "Class index -1 is out of range", id="negative"),
+        pytest.param(
+            torch.tensor([[0], [1]]), "do not belong to 3 images", id="fewer than images: a peer zips silently"
+        ),
+        pytest.param(torch.tensor([0, 1, 2]), "do not belong to 3 images", id="no rows"),
+    ],
+)
+def test_wrong_classes_are_refused(classes, problem):
+    with pytest.raises(InputError, match=problem):
+        maps(PooledNet(), images(), "gradcam", classes)
+
+
+def test_cam_on_another_head_is_refused_with_what_to_take():
+    with pytest.raises(
+        InputError, match="CAM needs a head that is global average pooling and one linear layer"
+    ) as refusal:
+        maps(DeepHeadNet(), images(), "cam")
+    assert "gradcam" in refusal.value.hint
+
+
+def test_an_unknown_layer_is_refused_with_near_ones():
+    with pytest.raises(ModelError, match=r"no layer 'feature'\.\nDid you mean .*features"):
+        cut_model(PooledNet(), images(1), layers=["feature"])
+
+
+def test_probabilities_are_refused():
+    with pytest.raises(ModelError, match="returns probabilities") as refusal:
+        cut_model(nn.Sequential(PooledNet(), nn.Softmax(dim=1)), images(1))
+    assert "softmax" in refusal.value.hint
+
+
+@pytest.mark.parametrize("method", ["ablationcam", "guided_gradcam"])
+def test_methods_of_one_layer_refuse_several(method):
+    with pytest.raises(InputError, match="reads one layer"):
+        maps(DeepHeadNet(), images(), method, layers=["features.1", "features.3"])

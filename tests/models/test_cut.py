@@ -1,0 +1,226 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from nets import DeepHeadNet, FrozenBackboneNet, FunctionalNet, PooledNet, full_backward, images
+from torch import nn
+
+from weakspot.errors import ModelError
+from weakspot.models import Layer, read, run_head
+
+FEATURES = [Layer("features")]
+CLASSES = torch.tensor([[0, 3], [2, 2], [1, 0]])
+
+
+def traces(model):
+    """Everything of a model that reading could leave a mark on."""
+    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()]
+    modes = [module.training for module in model.modules()]
+    flags = [
+        (p.requires_grad, None if p.grad is None else p.grad.clone(), p.detach().clone()) for p in model.parameters()
+    ]
+    return hooks, modes, flags
+
+
+def same(before, after):
+    flat = lambda flags: [t for _, grad, value in flags for t in (grad, value) if t is not None]  # noqa: E731
+    return (
+        before[:2] == after[:2]
+        and [flag[0] for flag in before[2]] == [flag[0] for flag in after[2]]
+        and all(torch.equal(a, b) for a, b in zip(flat(before[2]), flat(after[2]), strict=True))
+    )
+
+
+def test_gradients_are_those_of_a_full_backward_pass():
+    model, batch = DeepHeadNet().eval().double(), images(dtype=torch.float64)
+    activations, gradients, logits = full_backward(model, "features", batch, CLASSES)
+    reading = read(model, FEATURES, batch, differentiable=True)
+    torch.testing.assert_close(reading.logits.detach(), logits, rtol=0, atol=0)
+    torch.testing.assert_close(reading.activations[0], activations, rtol=0, atol=0)
+    torch.testing.assert_close(reading.gradients(CLASSES)[0], gradients, rtol=1e-12, atol=1e-15)
+
+
+def test_nothing_before_the_layer_is_recorded():
+    model = DeepHeadNet().eval()
+    reading = read(model, FEATURES, images(), differentiable=True)
+    (leaf,) = reading.outputs
+    assert leaf.is_leaf
+    (first,) = torch.autograd.grad(reading.logits.sum(), model.features[0].weight, allow_unused=True)
+    assert first is None
+
+
+@pytest.mark.parametrize("differentiable", [False, True])
+def test_the_model_is_left_as_it_was(differentiable):
+    model = DeepHeadNet()
+    model.features.eval()  # modes that differ from module to module
+    model.fc[0].weight.requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before = traces(model)
+    reading = read(model, FEATURES, images(), differentiable=differentiable)
+    if differentiable:
+        reading.gradients(CLASSES)
+    assert same(before, traces(model))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, IndexError, KeyboardInterrupt])
+def test_the_model_is_left_as_it_was_when_its_forward_fails(error):
+    """A peer swallows an IndexError that is raised inside its context."""
+
+    class Failing(PooledNet):
+        def forward(self, batch):
+            super().forward(batch)
+            raise error("in the user's code")
+
+    model = Failing()
+    before = traces(model)
+    gradients_on = torch.is_grad_enabled()
+    with pytest.raises(error, match="in the user's code"):
+        read(model, FEATURES, images(), differentiable=True)
+    assert same(before, traces(model))
+    assert torch.is_grad_enabled() is gradients_on
+
+
+def test_evaluation_mode_is_used_whatever_mode_the_model_is_in():
+    model = DeepHeadNet().train()
+    torch.testing.assert_close(read(model, [], images()).logits, model.eval()(images()))
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_gradients_are_there_in_any_context(context, frozen):
+    model, expected = DeepHeadNet().eval(), full_backward(DeepHeadNet().eval(), "features", images(), CLASSES)
+    model.load_state_dict(model.state_dict())
+    expected = full_backward(model, "features", images(), CLASSES)[1]
+    model.requires_grad_(not frozen)
+    with context():
+        batch = images().clone()  # under inference_mode an inference tensor
+        found = read(model, FEATURES, batch, differentiable=True).gradients(CLASSES)[0]
+    torch.testing.assert_close(found, expected)
+
+
+def test_under_bf16_autocast_the_result_is_float32_and_close():
+    model, batch = DeepHeadNet().eval(), images()
+    expected = full_backward(model, "features", batch, CLASSES)[1]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        reading = read(model, FEATURES, batch, differentiable=True)
+        found = reading.gradients(CLASSES)[0]
+    assert found.dtype == reading.activations[0].dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0.02 * float(expected.abs().max()))
+
+
+def test_a_model_in_bf16_works():
+    model = DeepHeadNet().eval().bfloat16()
+    found = read(model, FEATURES, images().bfloat16(), differentiable=True).gradients(CLASSES)[0]
+    assert found.dtype == torch.float32
+    assert found.any()
+
+
+def test_an_in_place_operation_behind_the_layer_changes_nothing():
+    model, batch = FunctionalNet().eval(), images()
+    with torch.no_grad():
+        clean = model.features(batch)
+    assert (clean < 0).any()
+    assert torch.equal(read(model, FEATURES, batch).activations[0], clean)
+    assert torch.equal(read(model, FEATURES, batch, differentiable=True).activations[0], clean)
+
+
+def test_a_rectified_layer_is_read_behind_its_relu():
+    model, batch = FunctionalNet().eval(), images()
+    reading = read(model, [Layer("features", rectified=True)], batch)
+    torch.testing.assert_close(reading.activations[0], model.features(batch).relu().detach())
+    torch.testing.assert_close(reading.logits, model(batch).detach())
+
+
+def test_a_backbone_under_its_own_no_grad_still_gives_gradients():
+    model, batch = FrozenBackboneNet().eval(), images()
+    leaf = model.features(batch).detach().requires_grad_()
+    logits = model.fc(leaf.flatten(1))
+    (expected,) = torch.autograd.grad(logits.gather(1, CLASSES[:, :1]).sum(), leaf)
+    found = read(model, FEATURES, batch, differentiable=True).gradients(CLASSES[:, :1])[0]
+    torch.testing.assert_close(found[:, 0], expected)
+
+
+def test_several_layers_share_one_pass():
+    model, batch = DeepHeadNet().eval().double(), images(dtype=torch.float64)
+    reading = read(model, [Layer("features.3"), Layer("features.1")], batch, differentiable=True)
+    found = reading.gradients(CLASSES)
+    for name, activations, gradients in zip(("features.3", "features.1"), reading.activations, found, strict=True):
+        reference = full_backward(model, name, batch, CLASSES)
+        torch.testing.assert_close(activations, reference[0])
+        torch.testing.assert_close(gradients, reference[1], rtol=1e-12, atol=1e-15)
+
+
+def test_the_head_alone_runs_on_activations_of_our_own():
+    model, batch = DeepHeadNet().eval(), images()
+    reading = read(model, FEATURES, batch)
+    others = torch.rand(5, *reading.activations[0].shape[1:])
+    found = run_head(model, FEATURES[0], batch[:1], reading.of_image(0), others)
+    torch.testing.assert_close(found, model.fc(others.flatten(1)).detach())
+
+
+def test_threads_do_not_see_each_others_passes():
+    model = DeepHeadNet().train()
+    batches = [images(2) * scale for scale in range(1, 17)]
+    expected = [read(model, FEATURES, batch, differentiable=True).gradients(CLASSES[:2]) for batch in batches]
+    seen_by_others = []
+    stop = threading.Event()
+
+    def user():  # somebody else runs the model all the while: hooks must not reach that pass
+        while not stop.is_set():
+            seen_by_others.append(model(images(2)).requires_grad)
+
+    other = threading.Thread(target=user)
+    other.start()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(
+            threads.map(lambda b: read(model, FEATURES, b, differentiable=True).gradients(CLASSES[:2]), batches)
+        )
+    stop.set()
+    other.join()
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(found, expected, strict=True))
+    assert all(seen_by_others)
+    assert all(module.training for module in model.modules())
+
+
+class ReturnsDict(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, batch):
+        return {"scores": self.conv(batch)}
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "problem"),
+    [
+        pytest.param(ReturnsDict(), "conv", "returns dict, not logits", id="no logits"),
+        pytest.param(
+            nn.Sequential(nn.Conv2d(3, 4, 3)), "0", r"shape \(3, 4, 6, 6\), not logits", id="a map, not logits"
+        ),
+        pytest.param(DeepHeadNet(), "fc.0", "no feature map", id="a layer without positions"),
+        pytest.param(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), "0", "no feature map", id="no positions at all"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(model, layer, problem):
+    with pytest.raises(ModelError, match=problem) as refusal:
+        read(model, [Layer(layer)], images())
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_a_layer_that_is_not_run_is_refused():
+    model = PooledNet()
+    model.spare = nn.Conv2d(3, 3, 1)
+    with pytest.raises(ModelError, match="The layer spare is not run"):
+        read(model, [Layer("spare")], images())
+
+
+def test_a_layer_that_leads_nowhere_is_refused():
+    class Detached(PooledNet):
+        def forward(self, batch):
+            return self.fc(self.features(batch).detach().mean(dim=(2, 3)))
+
+    with pytest.raises(ModelError, match="No gradient flows"):
+        read(Detached().requires_grad_(False), FEATURES, images(), differentiable=True)

@@ -1,0 +1,114 @@
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import count
+from threading import Event
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weakspot.streaming import batched, ordered_map
+
+
+class AtOnce(Executor):
+    """Runs each call when it is submitted."""
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except ZeroDivisionError as error:
+            future.set_exception(error)
+        return future
+
+
+def reciprocal(number):
+    return 1 / number
+
+
+def test_results_come_in_order_though_a_later_one_is_ready_first():
+    second_is_done = Event()
+
+    def answer(item):
+        return second_is_done.wait(10) if item == 0 else second_is_done.set()
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(ordered_map(answer, [0, 1], threads, ahead=2)) == [True, None]
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_an_endless_stream_is_taken_only_so_far_ahead(ahead):
+    items = count()
+    results = ordered_map(abs, items, AtOnce(), ahead=ahead)
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert next(items) == 5 + ahead
+
+
+def test_nothing_is_taken_before_a_result_is_asked_for():
+    items = count()
+    ordered_map(abs, items, AtOnce(), ahead=3)
+    assert next(items) == 0
+
+
+def test_error_is_raised_where_its_result_would_have_come():
+    results = ordered_map(reciprocal, [1, 2, 0, 4], AtOnce(), ahead=4)
+    assert [next(results), next(results)] == [1, 0.5]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert list(results) == []
+
+
+@pytest.mark.parametrize("end", ["closed", "failed"])
+def test_what_has_not_begun_is_cancelled_when_the_stream_is(end):
+    begun, released = [], Event()
+
+    def slow_after_the_first(item):
+        begun.append(item)
+        if item == 1:
+            released.wait(10)
+        return 1 / (item if end == "failed" else 1)
+
+    with ThreadPoolExecutor(1) as threads:
+        results = ordered_map(slow_after_the_first, [0, 1, 2, 3], threads, ahead=4)
+        if end == "failed":
+            with pytest.raises(ZeroDivisionError):
+                next(results)
+        else:
+            next(results)
+            results.close()
+        released.set()
+    assert not {2, 3} & set(begun)
+
+
+def test_empty_stream_gives_no_result():
+    assert list(ordered_map(abs, [], AtOnce(), ahead=2)) == []
+
+
+@given(st.lists(st.integers()), st.integers(1, 9), st.integers(1, 3))
+@settings(deadline=None)
+def test_ordered_map_equals_map(items, ahead, threads):
+    with ThreadPoolExecutor(threads) as executor:
+        assert list(ordered_map(str, items, executor, ahead=ahead)) == list(map(str, items))
+
+
+@pytest.mark.parametrize(
+    ("items", "batches"),
+    [
+        pytest.param("", [], id="none"),
+        pytest.param("a", [["a"]], id="fewer than one batch"),
+        pytest.param("abcd", [["a", "b"], ["c", "d"]], id="whole batches"),
+        pytest.param("abcde", [["a", "b"], ["c", "d"], ["e"]], id="the last one shorter"),
+    ],
+)
+def test_batches_are_full_but_for_the_last(items, batches):
+    assert list(batched(items, 2)) == batches
+
+
+def test_batches_are_taken_one_at_a_time():
+    items = count()
+    assert next(batched(items, 3)) == [0, 1, 2]
+    assert next(items) == 3
+
+
+@given(st.lists(st.integers()), st.integers(1, 9))
+def test_batches_equal_slices(items, size):
+    assert list(batched(items, size)) == [items[start : start + size] for start in range(0, len(items), size)]
