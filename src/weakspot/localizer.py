@@ -299,7 +299,8 @@ class Localizer:
 
 def _classifier(model: str | nn.Module, device: str, weights: str | Path | None, stride: int | None) -> Classifier:
     if isinstance(model, str):
-        loaded = load_classifier(model, weights=weights, output_stride=stride)
+        with torch.inference_mode(False):  # parameters that are made under it can never be differentiated through
+            loaded = load_classifier(model, weights=weights, output_stride=stride)
         loaded.module.to(_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         return loaded
     if not isinstance(model, nn.Module):

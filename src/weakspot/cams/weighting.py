@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
-    """Add up the channels of the activations, each times its weight: ``sum_k w_k A_k``.
+    """Add up the channels of the activations, each times its weight: ``sum_k w_k A_k``, whatever autocast is on.
 
     Args:
         activations: Shape (B, K, h, w).
@@ -18,7 +18,8 @@ def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
         >>> weighted_sum(torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), torch.tensor([[1.0, -1.0]])).tolist()
         [[[-2.0, -2.0]]]
     """
-    return torch.einsum("b...k,bkhw->b...hw", weights, activations)
+    with torch.autocast(activations.device.type, enabled=False):
+        return torch.einsum("b...k,bkhw->b...hw", weights, activations)
 
 
 def weighted_sum_by_position(activations: Tensor, weights: Tensor) -> Tensor:

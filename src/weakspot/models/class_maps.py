@@ -92,8 +92,7 @@ def class_maps(cut: Cut, images: Tensor, method: Method, *, classes: Tensor | No
     differentiable = method.reads in ("gradients", "image gradients") and cut.head is None
     reading = read(cut.model, cut.layers, images, differentiable=differentiable)
     chosen = _chosen(reading.logits.detach(), classes, top_k)
-    # Under a user's autocast the sums over channels would be taken in 16 bits.
-    with torch.inference_mode(False), torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+    with torch.inference_mode(False), torch.no_grad():
         maps = _READERS[method.reads](cut, method, images, reading, chosen)
     signed = any(bool((activations < 0).any()) for activations in reading.activations)
     return ClassMaps(full_precision(reading.logits.detach()), chosen, maps, signed)

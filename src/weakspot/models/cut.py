@@ -56,7 +56,8 @@ class Reading:
     def gradients(self, classes: Tensor) -> tuple[Tensor, ...]:
         """Differentiate the logits of (B, C) classes with respect to each layer: (B, C, K, h, w) each."""
         with torch.inference_mode(False), torch.enable_grad():
-            scores = [self.logits.gather(1, of_one).sum() for of_one in classes.split(1, dim=1)]
+            # A clone, as indices made under inference_mode cannot be kept for the way back.
+            scores = [self.logits.gather(1, of_one).sum() for of_one in classes.clone().split(1, dim=1)]
         last = scores[-1]
         by_class = [
             torch.autograd.grad(score, self.outputs, retain_graph=score is not last, materialize_grads=True)

@@ -61,7 +61,7 @@ def guided_gradients(model: nn.Module, images: Tensor, classes: Tensor) -> Tenso
     with hooked(model, {}), torch.inference_mode(False), torch.enable_grad(), _GuidedReLU() as guided:
         leaf = images.detach().clone().requires_grad_()
         logits = logits_of(model(leaf))
-        scores = [logits.gather(1, of_one).sum() for of_one in classes.split(1, dim=1)]
+        scores = [logits.gather(1, of_one).sum() for of_one in classes.clone().split(1, dim=1)]
     if not guided.met:
         raise ModelError(
             f"{type(model).__name__} has no ReLU, and guided backpropagation is about nothing else.",

@@ -14,7 +14,7 @@ from weakspot.data import Preprocessing
 def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
     """Squash a whole image to the input size, bicubic with antialiasing; nothing is cropped.
 
-    Torch's 8-bit resizing gives Pillow's pixels, to within 1 of 255, in less than half of the time.
+    Torch's 8-bit resizing gives Pillow's pixels, to within 2 of 255, in less than half of the time.
 
     Args:
         image: RGB image.
@@ -51,5 +51,8 @@ def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) 
         [1.0, 1.0, 1.0]
     """
     batch = torch.stack(list(photos)).to(like.device, memory_format=torch.channels_last)
-    mean, std = (255 * torch.tensor(values, device=like.device).view(-1, 1, 1) for values in (frame.mean, frame.std))
+    mean, std = (
+        torch.tensor(of_channels, dtype=torch.float32, device=like.device).view(-1, 1, 1) * 255
+        for of_channels in (frame.mean, frame.std)
+    )
     return (batch - mean).div_(std).to(like.dtype)

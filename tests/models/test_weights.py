@@ -1,0 +1,104 @@
+import os
+import pickle
+
+import pytest
+import torch
+from nets import PooledNet
+from safetensors.torch import save_file
+
+from weakspot.errors import ModelError
+from weakspot.models.weights import load_weights, read_weights
+
+
+def trained():
+    torch.manual_seed(7)
+    return PooledNet()
+
+
+def saved(path, content):
+    if path.suffix == ".safetensors":
+        save_file(content, path)
+    else:
+        torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "wrap"),
+    [
+        pytest.param("w.safetensors", lambda state: state, id="safetensors"),
+        pytest.param("w.pth", lambda state: state, id="state dict"),
+        pytest.param("w.pth", lambda state: {"state_dict": state, "epoch": 3}, id="checkpoint"),
+        pytest.param("w.pth", lambda state: {"model": state}, id="model entry"),
+        pytest.param("w.pth", lambda state: {f"module.{k}": v for k, v in state.items()}, id="DataParallel"),
+    ],
+)
+def test_weights_are_loaded_whatever_lies_around_them(tmp_path, name, wrap):
+    source, model = trained(), PooledNet()
+    load_weights(model, saved(tmp_path / name, wrap(source.state_dict())))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), source.state_dict().values(), strict=True)
+    )
+
+
+class Malicious:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("writer", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+def test_a_pickle_that_could_run_code_is_refused_and_runs_none(tmp_path, writer):
+    path, marker = tmp_path / "w.pth", tmp_path / "was-here"
+    writer({"weight": Malicious(marker)}, path)
+    with pytest.raises(ModelError, match="is a pickle that could run code") as refusal:
+        read_weights(path)
+    assert "safetensors" in refusal.value.hint
+    assert not marker.exists()
+
+
+def test_a_whole_pickled_model_is_refused(tmp_path):
+    torch.save(PooledNet(), tmp_path / "model.pth")
+    with pytest.raises(ModelError, match="could run code"):
+        read_weights(tmp_path / "model.pth")
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"garbage" * 9])
+def test_a_damaged_file_is_refused(tmp_path, name, damage):
+    path = saved(tmp_path / name, trained().state_dict())
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ModelError) as refusal:
+        read_weights(path)
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_a_file_that_is_missing_or_holds_no_state_dict_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"none\.pth does not exist"):
+        read_weights(tmp_path / "none.pth")
+    with pytest.raises(ModelError, match="does not hold a state dict"):
+        read_weights(saved(tmp_path / "list.pth", [torch.zeros(2)]))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        pytest.param(lambda state: state.pop("fc.bias"), r"it has no fc\.bias", id="missing"),
+        pytest.param(
+            lambda state: state.update({"fc.bias": torch.zeros(9)}), r"fc\.bias is \(9,\), not \(4,\)", id="shape"
+        ),
+        pytest.param(
+            lambda state: state.update({"extra": torch.zeros(1)}), "it has extra, which the model", id="unknown"
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_whole(tmp_path, change, problem):
+    state = trained().state_dict()
+    change(state)
+    model = PooledNet()
+    before = model.fc.weight.detach().clone()
+    with pytest.raises(ModelError, match=problem):
+        load_weights(model, saved(tmp_path / "w.pth", state))
+    assert torch.equal(model.fc.weight, before)

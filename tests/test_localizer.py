@@ -1,0 +1,257 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from nets import DeepHeadNet, FunctionalNet, PooledNet, images
+from PIL import Image
+
+import weakspot as ws
+from weakspot.errors import InputError, ModelError
+from weakspot.results import NO_EVIDENCE, SIGNED_ACTIVATIONS
+
+NAMES = ("cat", "dog", "owl", "fox")
+
+
+def localizer(model=None, **options):
+    defaults = {"input_size": 16, "class_names": NAMES}
+    return ws.Localizer(model or PooledNet(), **(defaults | options))
+
+
+def picture(seed=0, width=40, height=20):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+class Spotter(torch.nn.Module):
+    """A classifier that sees red as class 0 and blue as class 1, and nothing else: its maps are known."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 2, 2, stride=2, bias=False)
+        self.fc = torch.nn.Linear(2, 2, bias=False)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[1.0, -1, -1], [-1, -1, 1]])[..., None, None].expand(2, 3, 2, 2))
+            self.fc.weight.copy_(torch.eye(2))
+
+    def forward(self, batch):
+        return self.fc(torch.relu(self.conv(batch)).mean(dim=(2, 3)))
+
+
+def spotter(**options):
+    return ws.Localizer(Spotter(), input_size=32, mean=(0, 0, 0), std=(1, 1, 1), class_names=("red", "blue"), **options)
+
+
+def with_squares(width=320, height=160):
+    """Black, with a red rectangle [80, 40, 160, 120) and a smaller blue one [240, 80, 280, 120)."""
+    photo = np.zeros((height, width, 3), np.uint8)
+    photo[40:120, 80:160, 0] = 255
+    photo[80:120, 240:280, 2] = 255
+    return photo
+
+
+@pytest.mark.parametrize("method", ["cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "ablationcam"])
+def test_the_box_bounds_the_object_in_the_images_own_pixels(method):
+    """Convention: xyxy of the original image through the inverse of squashing, right and bottom excluded."""
+    found = spotter(method=method, threshold=0.5)(with_squares())
+    assert found.label == "red"
+    np.testing.assert_allclose(found.box, [80, 40, 160, 120], atol=10)  # a cell of the map is 20 x 10 pixels
+    assert found.mask.shape == (160, 320)
+    overlap = found.mask[40:120, 80:160].sum() / found.mask.sum()
+    assert overlap > 0.8
+
+
+def test_another_class_is_somewhere_else():
+    red, blue = spotter(threshold=0.5)(with_squares(), top_k=2)
+    assert (red.label, blue.label) == ("red", "blue")
+    np.testing.assert_allclose(blue.box, [240, 80, 280, 120], atol=10)
+    by_name = spotter(threshold=0.5)(with_squares(), classes=["BLUE"])
+    assert by_name.class_index == 1
+    np.testing.assert_array_equal(by_name.box, blue.box)
+
+
+def test_all_regions_or_the_largest():
+    photo = with_squares()
+    photo[0:20, 0:40, 0] = 255  # a second, small red region
+    assert spotter(threshold=0.5)(photo).boxes.shape == (1, 4)
+    both = spotter(threshold=0.5, boxes="all")(photo)
+    assert both.boxes.shape == (2, 4)
+    np.testing.assert_array_equal(both.box, spotter(threshold=0.5)(photo).box)
+    assert both.mask[:20, :40].any()
+    assert spotter(threshold=0.5, boxes="all", min_area=0.05)(photo).boxes.shape == (1, 4)
+
+
+@pytest.mark.parametrize("kind", ["path", "text", "PIL", "array"])
+def test_any_kind_of_image_gives_the_same(kind, tmp_path):
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    images = {"path": tmp_path / "a.png", "text": str(tmp_path / "a.png"), "PIL": Image.fromarray(picture())}
+    one = localizer()
+    np.testing.assert_array_equal(one(images.get(kind, picture())).heatmap, one(picture()).heatmap)
+
+
+def test_a_stream_gives_what_single_calls_give_in_order():
+    photos = [picture(seed, width=20 + seed, height=30) for seed in range(11)]
+    one = localizer()
+    for batch_size, workers in ((1, 1), (4, 3), (16, 2)):
+        streamed = list(one.stream(photos, batch_size=batch_size, workers=workers))
+        assert [found.width for found in streamed] == [photo.shape[1] for photo in photos]
+        for found, photo in zip(streamed, photos, strict=True):
+            alone = one(photo)
+            assert found.class_index == alone.class_index
+            np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-4)
+
+
+def test_a_stream_reads_only_a_few_batches_ahead():
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(len(taken))
+            yield picture(len(taken))
+
+    stream = localizer().stream(endless(), batch_size=2)
+    for _ in range(10):
+        next(stream)
+    stream.close()
+    assert len(taken) <= 10 + 6 * 2
+
+
+def test_an_image_that_cannot_be_read_is_handed_over_or_raised_at_its_turn(tmp_path):
+    photos = [picture(0), tmp_path / "missing.png", picture(1)]
+    errors = []
+    found = list(localizer().stream(photos, batch_size=2, on_error=lambda image, error: errors.append((image, error))))
+    assert len(found) == 2
+    assert [image for image, _ in errors] == [photos[1]]
+    assert "does not exist" in errors[0][1].problem
+    stream = localizer().stream(photos, batch_size=3)
+    next(stream)
+    with pytest.raises(InputError, match="does not exist"):
+        next(stream)
+
+
+def test_a_stream_of_nothing_and_of_nothing_readable_gives_nothing(tmp_path):
+    assert list(localizer().stream([])) == []
+    assert list(localizer().stream([tmp_path / "a.png"], on_error=lambda *_: None)) == []
+
+
+def test_class_maps_take_one_class_or_several():
+    one, batch = localizer(), images(3, 16)
+    several = one.class_maps(batch, torch.tensor([[0, 1], [2, 3], [0, 2]]))
+    assert several.shape == (3, 2, 4, 4)
+    torch.testing.assert_close(one.class_maps(batch, torch.tensor([1, 3, 2])), several[:, 1])
+
+
+def test_threads_on_one_localizer_get_what_one_gets():
+    one, photos = localizer(DeepHeadNet(16)), [picture(seed) for seed in range(24)]
+    expected = [one(photo) for photo in photos]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(one, photos))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.heatmap, b.heatmap, atol=1e-5)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("method", sorted(ws.cams.METHODS.keys() - {"cam"}))
+def test_every_method_works_where_gradients_are_off_and_parameters_frozen(context, method):
+    model = DeepHeadNet(16).requires_grad_(False)
+    with context():
+        found = localizer(model, method=method)(picture())
+    assert found.heatmap.shape == (16, 16)
+
+
+@pytest.mark.parametrize("method", sorted(ws.cams.METHODS.keys() - {"cam"}))
+def test_every_method_works_under_bf16_autocast(method):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert localizer(DeepHeadNet(16), method=method)(picture()).heatmap.shape == (16, 16)
+
+
+def test_a_users_model_is_neither_moved_nor_changed():
+    model = PooledNet().train()
+    strides = [parameter.stride() for parameter in model.parameters()]
+    list(localizer(model).stream([picture()] * 3))
+    assert model.training
+    assert [parameter.stride() for parameter in model.parameters()] == strides
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_without_evidence_the_box_is_the_whole_image_and_the_result_says_so():
+    found = spotter()(with_squares() * np.array([0, 1, 0], np.uint8), classes=["red"])
+    assert found.notes == (NO_EVIDENCE,)
+    assert found.box.tolist() == [0, 0, 320, 160]
+    assert found.mask.all()
+    assert not found.heatmap.any()
+
+
+def test_grad_cam_plus_plus_on_signed_activations_says_so():
+    signed = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 4)
+    )
+    assert SIGNED_ACTIVATIONS in localizer(signed, method="gradcam++")(picture()).notes
+    assert localizer(signed, method="gradcam")(picture()).notes == ()
+    assert localizer(FunctionalNet(), method="gradcam++")(picture()).notes == ()
+
+
+def test_nan_in_the_models_output_is_told():
+    model = PooledNet()
+    one = localizer(model)
+    with torch.no_grad():
+        model.fc.bias[0] = float("nan")
+    with pytest.raises(ModelError, match="The model's output for this image is not finite"):
+        one(picture())
+    errors = []
+    assert list(one.stream([picture()] * 2, on_error=lambda image, error: errors.append(error))) == []
+    assert len(errors) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        pytest.param({"method": "gradcm"}, "There is no method 'gradcm'", id="method"),
+        pytest.param({"threshold": 0.0}, r"threshold 0\.0 is outside \(0, 1\]", id="threshold 0"),
+        pytest.param({"threshold": 1.5}, r"threshold 1\.5 is outside \(0, 1\]", id="threshold 1.5"),
+        pytest.param({"boxes": "some"}, "boxes='some' is neither", id="boxes"),
+        pytest.param({"boxes": "all", "min_area": 2}, "minimum area 2 is outside", id="minimum area"),
+        pytest.param({"class_names": ("a", "b")}, "2 class names were given for 4 classes", id="class names"),
+        pytest.param({"layer": "features.9"}, "no layer 'features.9'", id="layer"),
+        pytest.param({"device": "warp"}, "device 'warp' is not there", id="device"),
+        pytest.param({"mean": (0.5,), "std": (0.5, 0.5)}, "1 means and 3|1 means and 2", id="mean and std"),
+        pytest.param({"input_size": 0}, "input size 0 x 0 is not positive", id="input size"),
+        pytest.param({"output_stride": 16}, "output stride of an nn.Module is fixed", id="stride of a module"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_two_lines(options, problem):
+    with pytest.raises(ws.WeakspotError, match=problem) as refusal:
+        localizer(**options)
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ModelError, match="A list is not a model"):
+        ws.Localizer([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("request_", "problem"),
+    [
+        pytest.param({"classes": ["dgo"]}, r"no class 'dgo'\.\nDid you mean dog", id="name"),
+        pytest.param({"classes": [4]}, "Class index 4 is out of range: the model has 4 classes", id="index"),
+        pytest.param({"classes": [-1]}, "Class index -1 is out of range", id="negative"),
+        pytest.param({"top_k": 0}, "top_k=0 asks for no class", id="top_k"),
+    ],
+)
+def test_a_wrong_class_is_refused(request_, problem):
+    with pytest.raises(InputError, match=problem):
+        localizer()(picture(), **request_)
+
+
+def test_a_cat_is_found_with_the_packaged_model(lite0):
+    found = lite0(skimage.data.chelsea(), top_k=5)
+    assert found.label == "Egyptian cat"
+    assert len(list(found)) == 5
+    x1, y1, x2, y2 = found.box
+    assert x1 < 150  # the cat's eyes
+    assert x2 > 300
+    assert y1 < 120 < y2
+    assert found.mask[120, 160]
+    assert not found.mask[150, 440]  # the blanket behind
+    assert lite0.layers == ("bn2",)
