@@ -22,6 +22,7 @@ app = App(
     version=__version__,
     default_parameter=Parameter(negative=()),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -86,7 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
         interrupted by the user.
     """
     try:
-        result = app(arguments, exit_on_error=False, print_error=False)
+        words = sys.argv[1:] if arguments is None else arguments
+        result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
     except WeakspotError as error:
         print(error, file=sys.stderr)
         return MISTAKE
@@ -100,6 +102,11 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return INTERRUPTED
     return result if isinstance(result, int) else DONE
+
+
+def _with_stdin_last(words: list[str]) -> list[str]:
+    """Put a lone ``-`` behind ``--``, where the parser does not take it for an option."""
+    return [*(word for word in words if word != "-"), "--", "-"] if "-" in words else words
 
 
 def _print_localized(outcome: "LocalizeOutcome") -> None:

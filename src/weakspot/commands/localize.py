@@ -78,7 +78,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     check_settings(output / SETTINGS_FILE, asdict(options), free=_FREE_TO_CHANGE)
     rows = Rows(output / "boxes.jsonl", resume=options.resume)
     localizer = _localizer(options)
-    skipped = Rows(output / "skipped.jsonl")
+    skipped = _skipped(output / "skipped.jsonl", options.resume)
     errors: list[WeakspotError] = []
 
     def skip(image: ImageSource, error: WeakspotError) -> None:
@@ -104,7 +104,8 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
     from weakspot.localizer import Localizer
 
     if options.max_pixels is not None:
-        Image.MAX_IMAGE_PIXELS = options.max_pixels  # Pillow has a guard of its own
+        # Pillow has a guard of its own, for the whole process: this one is ours.
+        Image.MAX_IMAGE_PIXELS = max(options.max_pixels, MAX_PIXELS)
     return Localizer(
         options.model,
         method=options.method,
@@ -132,6 +133,13 @@ def _localizations(
         top_k=options.top_k,
         on_error=skip,
     )
+
+
+def _skipped(path: Path, resume: bool) -> Rows:
+    """The list of skipped images; a resumed run tries them again, and lists those that are still unreadable."""
+    if resume:
+        path.unlink(missing_ok=True)
+    return Rows(path)
 
 
 def _output_folder(options: LocalizeOptions) -> Path:

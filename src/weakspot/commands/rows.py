@@ -1,8 +1,11 @@
 """Rows of JSON, one a line, written so that a run that is cut off keeps every whole one."""
 
+import errno
 import json
+import os
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from weakspot.errors import InputError
 
@@ -24,7 +27,7 @@ class Rows:
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path = path
         self.images: frozenset[str] = frozenset()
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         if not path.exists() or path.stat().st_size == 0:
             return
         if not resume:
@@ -40,22 +43,28 @@ class Rows:
         Raises:
             InputError: If it cannot be written; the rows before it stay.
         """
+        line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab")
-            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-            self._file.flush()
+                self._file = self.path.open("ab", buffering=0)
+            _append(self._file, line)
         except OSError as error:
-            raise InputError(
-                f"{self.path} cannot be written: {error.strerror}.",
-                "Make room or name another --output; then --resume.",
-            ) from error
+            problem = f"{self.path} cannot be written: {error.strerror}."
+            raise InputError(problem, "Make room or name another --output; then --resume.") from error
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+
+def _append(file: FileIO, line: bytes) -> None:
+    """Append a whole line or nothing: a disk that fills up takes a part of it."""
+    end = file.seek(0, os.SEEK_END)
+    if file.write(line) < len(line):
+        file.truncate(end)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _keep_whole_rows(path: Path) -> frozenset[str]:

@@ -1,0 +1,37 @@
+# Everything bootstraps the .venv it needs; a second run starts at once.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check format clean
+
+demo: .venv/core.stamp  ## find objects in real photos
+	$(BIN)/weakspot demo
+
+test: .venv/dev.stamp  ## run the tests
+	$(BIN)/python -m pytest -q
+
+check: .venv/dev.stamp  ## lint, types, the floors, the public names
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_public_names.py
+
+format: .venv/dev.stamp  ## lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the .venv and what tools left behind
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/core.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/dev.stamp: .venv/core.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

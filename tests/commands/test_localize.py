@@ -1,0 +1,275 @@
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from weakspot.cli import main
+
+FAST = ["--input-size", "64", "--batch-size", "4"]
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder of eleven photos below the working folder, one of them deeper."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    for i in range(11):
+        place = tmp_path / "photos" / ("more" if i == 10 else "") / f"{i:02}.jpg"
+        pixels = np.random.default_rng(i).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((80 + i, 60), Image.Resampling.BICUBIC).save(place)
+    return Path("photos")
+
+
+def rows(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def run(*words):
+    return main(["localize", *map(str, words), *FAST])
+
+
+def test_every_photo_has_a_row_in_order(photos, capsys):
+    assert run(photos, "--output", "out") == 0
+    found = rows("out/boxes.jsonl")
+    assert [row["image"] for row in found] == [f"photos/{i:02}.jpg" for i in range(10)] + ["photos/more/10.jpg"]
+    assert [row["width"] for row in found] == list(range(80, 91))
+    for row in found:
+        x1, y1, x2, y2 = row["box"]
+        assert 0 <= x1 < x2 <= row["width"]
+        assert 0 <= y1 < y2 <= row["height"]
+        assert row["boxes"][0] == row["box"]
+    assert not Path("out/skipped.jsonl").exists()
+    assert tomllib.loads(Path("out/localize.toml").read_text())["method"] == "gradcam"
+    assert "11 localized: out/boxes.jsonl" in capsys.readouterr().out
+
+
+def test_an_image_that_cannot_be_read_is_skipped_and_listed(photos, capsys):
+    (photos / "03.jpg").write_bytes((photos / "03.jpg").read_bytes()[:200])
+    (photos / "05.jpg").write_bytes(b"")
+    assert run(photos, "--output", "out") == 1
+    assert len(rows("out/boxes.jsonl")) == 9
+    skipped = rows("out/skipped.jsonl")
+    assert [row["image"] for row in skipped] == ["photos/03.jpg", "photos/05.jpg"]
+    assert "is damaged" in skipped[0]["problem"]
+    assert "is empty" in skipped[1]["problem"]
+    assert "2 skipped: out/skipped.jsonl" in capsys.readouterr().out
+
+
+def test_a_resumed_run_does_what_is_missing_and_nothing_twice(photos, capsys):
+    assert run(photos, "--output", "whole") == 0
+    assert run(photos, "--output", "out") == 0
+    lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
+    Path("out/boxes.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:25])  # cut off in the middle of a row
+    capsys.readouterr()
+    assert run(photos, "--output", "out", "--resume") == 0
+    assert "7 localized" in capsys.readouterr().out
+    assert [row["image"] for row in rows("out/boxes.jsonl")] == [row["image"] for row in rows("whole/boxes.jsonl")]
+    assert run(photos, "--output", "out", "--resume") == 0
+    assert len(rows("out/boxes.jsonl")) == 11
+
+
+def test_a_run_that_is_killed_keeps_its_rows_and_goes_on(photos):
+    for i in range(11, 60):
+        os.link("photos/00.jpg", f"photos/{i}.jpg")
+    command = [
+        sys.executable,
+        "-m",
+        "weakspot",
+        "localize",
+        "photos",
+        "--output",
+        "out",
+        *FAST[:2],
+        "--batch-size",
+        "1",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (
+        Path("out/boxes.jsonl").exists() and len(rows_so_far("out/boxes.jsonl")) >= 5
+    ):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = rows_so_far("out/boxes.jsonl")
+    assert 5 <= len(kept) < 60
+    assert run("photos", "--output", "out", "--resume") == 0
+    assert run("photos", "--output", "whole") == 0
+    assert rows("out/boxes.jsonl")[: len(kept)] == [json.loads(line) for line in kept]
+    assert [row["image"] for row in rows("out/boxes.jsonl")] == [row["image"] for row in rows("whole/boxes.jsonl")]
+
+
+def rows_so_far(path):
+    """The whole rows of a file that may be being written."""
+    return [line for line in Path(path).read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def test_what_was_skipped_is_tried_again_on_resuming(photos):
+    whole = (photos / "03.jpg").read_bytes()
+    (photos / "03.jpg").write_bytes(whole[:200])
+    assert run(photos, "--output", "out") == 1
+    (photos / "03.jpg").write_bytes(whole)
+    assert run(photos, "--output", "out", "--resume") == 0
+    assert len(rows("out/boxes.jsonl")) == 11
+    assert not Path("out/skipped.jsonl").exists()
+
+
+def test_ctrl_c_keeps_the_rows_and_says_how_to_go_on(photos, monkeypatch, capsys):
+    from weakspot.commands.rows import Rows
+
+    write, written = Rows.write, []
+
+    def interrupted(self, row):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(row)
+        write(self, row)
+
+    monkeypatch.setattr(Rows, "write", interrupted)
+    assert run(photos, "--output", "out") == 130
+    assert "--resume" in capsys.readouterr().err
+    assert len(rows("out/boxes.jsonl")) == 3
+
+
+@contextmanager
+def files_no_larger_than(size):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_and_whole_rows_are_kept(photos, capsys):
+    with files_no_larger_than(1000):
+        assert run(photos, "--output", "out") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert run(photos, "--output", "out", "--resume") == 0
+    assert [row["width"] for row in rows("out/boxes.jsonl")] == list(range(80, 91))
+
+
+def test_another_runs_rows_are_never_overwritten_or_mixed(photos, capsys):
+    assert run(photos, "--output", "out") == 0
+    assert run(photos, "--output", "out") == 2
+    assert "holds the rows of another run" in capsys.readouterr().err
+    assert run(photos, "--output", "out", "--resume", "--method", "gradcam++") == 2
+    assert "had method = 'gradcam', and now it is 'gradcam++'" in capsys.readouterr().err
+    Path("out/boxes.jsonl").write_text("not rows\n")
+    assert run(photos, "--output", "out", "--resume") == 2
+    assert "is not a file of rows" in capsys.readouterr().err
+
+
+def test_without_output_each_run_has_a_folder_of_its_own(photos):
+    assert run(photos / "00.jpg") == run(photos / "01.jpg") == 0
+    assert rows("localized/boxes.jsonl")[0]["image"] == "photos/00.jpg"
+    assert rows("localized-2/boxes.jsonl")[0]["image"] == "photos/01.jpg"
+
+
+def test_plots_and_masks_are_written_where_no_two_photos_meet(photos):
+    (photos / "more" / "00.jpg").write_bytes((photos / "01.jpg").read_bytes())
+    assert (
+        run(
+            photos / "00.jpg",
+            photos / "more" / "00.jpg",
+            "--output",
+            "out",
+            "--save-plots",
+            "--save-masks",
+            "--top-k",
+            "2",
+        )
+        == 0
+    )
+    plots = sorted(str(path) for path in Path("out/plots").rglob("*.png"))
+    assert len(plots) == 4
+    assert {"out/plots/photos/00.jpg.png", "out/plots/photos/more/00.jpg.png"} <= set(plots)
+    with Image.open("out/masks/photos/00.jpg.png") as mask:
+        assert (mask.mode, mask.size) == ("1", (80, 60))
+    assert len(rows("out/boxes.jsonl")[0]["others"]) == 1
+
+
+def test_a_photo_outside_the_working_folder_leaves_no_folder_of_the_output(photos, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run("../photos/00.jpg", "--output", "out", "--save-plots") == 0
+    assert len(list(Path("out/plots").rglob("*.png"))) == 1
+    assert not list((tmp_path / "photos").rglob("*.png"))
+
+
+def test_a_list_comes_from_stdin(photos, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("photos/02.jpg\n\nphotos/missing.jpg\nphotos/04.jpg\n"))
+    assert run("-", "--output", "out") == 1
+    assert [row["image"] for row in rows("out/boxes.jsonl")] == ["photos/02.jpg", "photos/04.jpg"]
+    assert "does not exist" in rows("out/skipped.jsonl")[0]["problem"]
+
+
+def test_one_photo_prints_what_was_found(photos, capsys):
+    assert run(photos / "00.jpg", "--output", "out", "--classes", "Egyptian cat") == 0
+    assert capsys.readouterr().out.startswith("Egyptian cat 0.")
+
+
+BAD = {
+    "missing.jpg": (None, "does not exist"),
+    "empty.jpg": (b"", "is empty"),
+    "text.jpg": (b"hello", "is not an image"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_one_bad_photo_alone_ends_in_two_lines_and_leaves_nothing(name, photos, capsys):
+    content, problem = BAD[name]
+    if content is not None:
+        Path(name).write_bytes(content)
+    assert run(name) == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert len(error.splitlines()) == 2
+    assert not Path("localized").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        pytest.param([], "No images were named", id="nothing"),
+        pytest.param(["empty-folder"], "The folder empty-folder holds no images", id="empty folder"),
+        pytest.param(["*.gif"], r"Nothing matches *.gif", id="pattern"),
+        pytest.param(["photos", "--method", "gradcm"], "There is no method 'gradcm'", id="method"),
+        pytest.param(["photos", "--model", "resnet5"], "There is no model 'resnet5'", id="model"),
+        pytest.param(["photos", "--threshold", "1.5"], "outside (0, 1]", id="threshold"),
+        pytest.param(["photos", "--classes", "1000"], "Class index 1000 is out of range", id="class"),
+        pytest.param(["photos", "--weights", "none.pth"], "none.pth does not exist", id="weights"),
+        pytest.param(["photos", "--resume"], "--resume does not say which run", id="resume what"),
+        pytest.param(["photos", "--output", "photos/00.jpg"], "photos/00.jpg", id="output is a file"),
+        pytest.param(["photos", "--treshold", "0.5"], "Did you mean --threshold?", id="option"),
+        pytest.param(["photos", "--top-k", "many"], 'unable to convert "many" into int', id="not a number"),
+    ],
+)
+def test_a_mistake_ends_in_two_lines_and_exit_2(words, problem, photos, capsys):
+    Path("empty-folder").mkdir()
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert len(error.splitlines()) == 2
+    assert "Traceback" not in error
+
+
+def test_a_photo_over_the_limit_is_skipped_and_the_limit_can_be_raised(photos):
+    Image.new("L", (3000, 2000)).save("photos/11.png")
+    assert run(photos, "--output", "out", "--max-pixels", "5000000") == 1
+    assert "over the limit of 5,000,000" in rows("out/skipped.jsonl")[0]["problem"]
+    limit = Image.MAX_IMAGE_PIXELS
+    try:
+        assert run(photos, "--output", "out", "--resume", "--max-pixels", "200000000") == 0
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit

@@ -1,0 +1,50 @@
+"""The names that others build on: a change here is a change for every user."""
+
+import pytest
+
+import weakspot
+from weakspot import cams, data, ops
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (weakspot, {"InputError", "Localization", "Localizer", "ModelError", "WeakspotError", "cams", "data", "ops"}),
+        (
+            cams,
+            {"METHODS", "Method", "ablationcam", "cam", "counterfactual", "eigencam", "find_method", "fuse", "gradcam"}
+            | {"gradcam_plus_plus", "gradcam_plus_plus_weights", "guided_gradcam", "hirescam", "layercam", "scorecam"}
+            | {"xgradcam"},
+        ),
+        (data, {"MAX_PIXELS", "ImageSource", "Preprocessing", "find_images", "read_image"}),
+        (
+            ops,
+            {"Component", "box_from_heatmap", "boxes_from_heatmap", "connected_components", "heatmap_from_class_map"}
+            | {"mask_from_heatmap", "normalise", "resize", "scale_boxes"},
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_public_names_are_these(module, names):
+    assert set(module.__all__) == names
+    assert all(getattr(module, name) is not None for name in names)
+
+
+def test_the_methods_are_these():
+    assert set(cams.METHODS) == {
+        "cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "scorecam", "ablationcam", "eigencam",
+        "guided_gradcam", "counterfactual",
+    }  # fmt: skip
+
+
+def test_public_names_are_listed_and_others_are_not_there():
+    assert set(weakspot.__all__) <= set(dir(weakspot))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        weakspot.nothing  # noqa: B018
+
+
+def test_every_public_name_is_documented():
+    for module in (cams, data, ops):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            assert not callable(thing) or thing.__doc__, name
