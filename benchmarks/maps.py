@@ -14,12 +14,14 @@ The peers are installed by the extra [bench]: grad-cam (pytorch-grad-cam), torch
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -90,7 +92,7 @@ def build(name: str, channels_last: bool) -> tuple[nn.Module, str, Tensor]:
 
 
 def contestants(model: nn.Module, layer: str, images: Tensor) -> dict[str, Run]:
-    """Everyone's way to the class maps of one batch."""
+    """Everyone's way to the class maps of one batch; the Localizers are built by their first run."""
     from captum.attr import LayerGradCam
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -104,8 +106,8 @@ def contestants(model: nn.Module, layer: str, images: Tensor) -> dict[str, Run]:
             return model(images)
 
     def ours(method: str, classes: Tensor) -> Run:
-        localizer = ws.Localizer(model, method=method)
-        return lambda: localizer.class_maps(images, classes)
+        localizer = cache(lambda: ws.Localizer(model, method=method))
+        return lambda: localizer().class_maps(images, classes)
 
     def grad_cam(kind: type) -> Run:
         targets = [ClassifierOutputTarget(int(index)) for index in one]
@@ -144,11 +146,13 @@ def peak_in_a_process(model: str, contestant: str, channels_last: bool) -> int:
     """Peak memory in bytes of one contestant above the loaded model, in a fresh process."""
     command = [sys.executable, "-W", "ignore", __file__, "--peak-of", model, contestant]
     command += ["--channels-last"] if channels_last else []
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # Freed memory goes back to the system at once, so that what is resident is what is in use.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    return int(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
 
 
 def peak_memory(name: str, contestant: str, channels_last: bool) -> int:
-    """Run a contestant once to warm up and once to measure."""
+    """Run a contestant once to load all that it keeps, and once to measure."""
     run = contestants(*build(name, channels_last))[contestant]
     run()
     with memory_peak() as peak:

@@ -8,6 +8,7 @@ from PIL import Image, ImageColor
 from weakspot.drawing import BOX_COLOUR, contact_sheet, draw_boxes, draw_localization, load_font, overlay_heatmap
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 200, (60, 80, 3), np.uint8))
+WHITE = Image.new("RGB", (440, 440), "white")
 BOX = np.array([[10.0, 20.0, 30.0, 50.0]])
 LINE = ImageColor.getrgb(BOX_COLOUR)
 
@@ -17,7 +18,13 @@ def changed(picture, original=PHOTO):
     return (np.asarray(picture) != np.asarray(original)).any(axis=-1)
 
 
+def coloured(picture, colour):
+    """Where a picture has one colour, shape (H, W)."""
+    return (np.asarray(picture) == ImageColor.getrgb(colour)).all(axis=-1)
+
+
 def extent(marked):
+    """Bound what is marked: [x1, y1, x2, y2], right and bottom excluded."""
     rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
     return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
@@ -64,17 +71,22 @@ def test_no_box_and_no_caption_leave_a_copy():
     assert picture is not PHOTO
 
 
+def test_caption_has_a_margin_on_all_sides_of_its_letters():
+    captioned = draw_boxes(WHITE, np.array([[-90, -90, -80, -80]]), "HEH")
+    ground = changed(captioned, WHITE)
+    letters = ground & ~coloured(captioned, BOX_COLOUR)
+    margins = np.abs(np.subtract(extent(letters), extent(ground)))
+    np.testing.assert_allclose(margins, [6, 5, 7, 6], atol=1)  # a quarter of the font's size, 440 / 22; H has its own
+
+
 @pytest.mark.parametrize(
-    "corner", [(0, 0), (79, 59), (-20, -20), (40, 30)], ids=["top left", "bottom right", "outside", "middle"]
+    "corner", [(0, 0), (439, 439), (-90, -90), (100, 200)], ids=["top left", "bottom right", "outside", "middle"]
 )
 def test_caption_lies_inside_the_image(corner):
-    box = np.array([[*corner, *corner]], float)
-    white = Image.new("RGB", (80, 60), "white")
-    captioned = changed(draw_boxes(white, box, "cat"), draw_boxes(white, box))
-    assert captioned.sum() > 100
-    letters = (np.asarray(draw_boxes(white, box, "cat")) < 60).all(axis=-1)  # dark ink
-    assert not letters[[0, -1]].any()
-    assert not letters[:, [0, -1]].any()
+    captioned = draw_boxes(WHITE, np.array([[*corner, *corner]]), "HEH")
+    left, top, right, bottom = extent(coloured(captioned, "#101418"))
+    assert [right - left, bottom - top] == pytest.approx([40, 15], abs=2)  # whole, not cut
+    assert [left, top] == pytest.approx(np.clip(corner, 0, [440 - 53, 440 - 25]) + 5, abs=2)
 
 
 def test_caption_stands_on_the_first_box():
@@ -128,17 +140,13 @@ def test_contact_sheet_is_a_table_of_pictures_below_titles():
     red, tall = Image.new("RGB", (40, 20), "red"), Image.new("RGB", (10, 20), "blue")
     sheet = contact_sheet([[red, tall], [red, red]], ["left", "right"], width=100)
     assert sheet.size == (8 + 2 * (100 + 8), 34 + (200 + 8) + (50 + 8))
-    marked = {colour: changed_to(sheet, colour) for colour in ("red", "blue")}
+    marked = {colour: coloured(sheet, colour) for colour in ("red", "blue")}
     assert extent(marked["blue"]) == [116, 34, 216, 234]
     assert extent(marked["red"]) == [8, 34, 216, 292]
     assert marked["red"].sum() == 3 * 100 * 50
     ink = (np.asarray(sheet)[:34] < 60).all(axis=-1)
-    assert ink[:, :108].any()
-    assert ink[:, 116:].any()
-
-
-def changed_to(picture, colour):
-    return (np.asarray(picture) == ImageColor.getrgb(colour)).all(axis=-1)
+    assert extent(ink[:, :108])[0] == pytest.approx(8, abs=2)
+    assert extent(ink[:, 108:])[0] == pytest.approx(8, abs=2)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +158,10 @@ def changed_to(picture, colour):
 )
 def test_size_of_a_contact_sheet(rows, titles, size):
     assert contact_sheet(rows, titles, width=50).size == size
+
+
+def test_pictures_of_a_contact_sheet_are_300_wide_by_default():
+    assert contact_sheet([[PHOTO]], ["a"]).size == (8 + 308, 34 + 225 + 8)
 
 
 def test_font_is_loaded_once_a_size():

@@ -43,6 +43,13 @@ def test_reader_finds_the_old_file_until_the_new_one_is_whole(tmp_path):
     assert path.read_bytes() == b"new"
 
 
+def test_file_is_whole_when_it_gets_its_name(tmp_path, monkeypatch):
+    rename, contents = Path.replace, []
+    monkeypatch.setattr(Path, "replace", lambda self, to: contents.append(self.read_bytes()) or rename(self, to))
+    write(tmp_path / "file.txt", b"not a byte is in a buffer")
+    assert contents == [b"not a byte is in a buffer"]
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_when_writing_fails_the_old_file_stays_and_nothing_else_is_left(error, tmp_path):
     path = tmp_path / "file.txt"

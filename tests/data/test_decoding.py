@@ -118,7 +118,7 @@ CONVERTED = [
     pytest.param(picture("LA", (0, 51), (100, 255)), "PNG", {}, [(204, 204, 204), GREY], id="transparent grey"),
     pytest.param(picture("RGB", RED, GREY), "PNG", {"transparency": RED}, [WHITE, GREY], id="transparent colour"),
     pytest.param(
-        numbers(0, 256, 257, 25700, 65535, dtype=np.uint16),
+        numbers(0, 256, 257, 25956, 65535, dtype=np.uint16),
         "PNG",
         {},
         [BLACK, BLACK, (1, 1, 1), GREY, WHITE],

@@ -78,7 +78,11 @@ def test_convention_tie_goes_to_the_first_region_in_raster_order():
 
 @pytest.mark.parametrize(
     "heatmap",
-    [pytest.param(np.zeros((3, 5)), id="zero"), pytest.param(np.full((3, 5), -2.0), id="negative")],
+    [
+        pytest.param(np.zeros((3, 5)), id="zero"),
+        pytest.param(np.full((3, 5), -2.0), id="negative"),
+        pytest.param(-np.eye(3, 5), id="zero at most"),
+    ],
 )
 def test_nothing_above_0_gives_the_whole_image(heatmap):
     assert boxes_from_heatmap(heatmap).tolist() == [[0, 0, 5, 3]]
