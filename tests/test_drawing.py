@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 from weakspot.drawing import BOX_COLOUR, contact_sheet, draw_boxes, draw_localization, load_font, overlay_heatmap
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 200, (60, 80, 3), np.uint8))
-WHITE = Image.new("RGB", (440, 440), "white")
+WHITE = Image.new("RGB", (440, 500), "white")
 BOX = np.array([[10.0, 20.0, 30.0, 50.0]])
 LINE = ImageColor.getrgb(BOX_COLOUR)
 
@@ -80,13 +80,13 @@ def test_caption_has_a_margin_on_all_sides_of_its_letters():
 
 
 @pytest.mark.parametrize(
-    "corner", [(0, 0), (439, 439), (-90, -90), (100, 200)], ids=["top left", "bottom right", "outside", "middle"]
+    "corner", [(0, 0), (439, 499), (-90, -90), (100, 200)], ids=["top left", "bottom right", "outside", "middle"]
 )
 def test_caption_lies_inside_the_image(corner):
     captioned = draw_boxes(WHITE, np.array([[*corner, *corner]]), "HEH")
     left, top, right, bottom = extent(coloured(captioned, "#101418"))
     assert [right - left, bottom - top] == pytest.approx([40, 15], abs=2)  # whole, not cut
-    assert [left, top] == pytest.approx(np.clip(corner, 0, [440 - 53, 440 - 25]) + 5, abs=2)
+    assert [left, top] == pytest.approx(np.clip(corner, 0, [440 - 53, 500 - 25]) + 5, abs=2)
 
 
 def test_caption_stands_on_the_first_box():
