@@ -167,3 +167,14 @@ def test_pictures_of_a_contact_sheet_are_300_wide_by_default():
 def test_font_is_loaded_once_a_size():
     assert load_font(12) is load_font(12)
     assert load_font(13).size == 13
+
+
+@pytest.mark.parametrize("side", [2, 3, 5, 8])
+def test_outline_of_a_small_box_stays_inside_it(side):
+    white = Image.new("RGB", (600, 600), "white")
+    marked = np.argwhere((np.asarray(draw_boxes(white, np.array([[50, 50, 50 + side, 50 + side]]))) < 255).any(axis=-1))
+    assert (marked.min(), marked.max()) == (50, 49 + side)
+
+
+def test_caption_without_a_box_is_no_crash():
+    draw_boxes(Image.new("RGB", (40, 30)), np.zeros((0, 4)), "nothing")

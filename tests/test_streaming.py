@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weakspot.errors import InputError
 from weakspot.streaming import batched, ordered_map
 
 
@@ -112,3 +113,14 @@ def test_batches_are_taken_one_at_a_time():
 @given(st.lists(st.integers()), st.integers(1, 9))
 def test_batches_equal_slices(items, size):
     assert list(batched(items, size)) == [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def test_error_of_the_stream_itself_comes_after_the_results_before_it():
+    def paths():
+        yield from (1, 2, 3)
+        raise InputError("Nothing matches *.gif.", "Check the pattern.")
+
+    results = ordered_map(abs, paths(), AtOnce(), ahead=8)
+    assert [next(results) for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(InputError):
+        next(results)

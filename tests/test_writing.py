@@ -39,7 +39,7 @@ def test_reader_finds_the_old_file_until_the_new_one_is_whole(tmp_path):
         file.flush()
         assert path.read_bytes() == b"old"
         assert Path(file.name).parent == tmp_path  # the same disk, so that renaming is one step
-        assert Path(file.name).name.startswith(".file.txt-")
+        assert Path(file.name).name.startswith(".weakspot-")
     assert path.read_bytes() == b"new"
 
 
@@ -133,3 +133,22 @@ def test_image_that_its_format_cannot_hold_leaves_the_old_file(tmp_path):
     assert str(refusal.value).splitlines()[0] == f"{path} cannot be written: cannot write mode RGBA as JPEG."
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_longest_name_that_the_disk_takes_is_written(tmp_path):
+    path = tmp_path / ("n" * 251 + ".txt")
+    path.touch()
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_error_about_another_file_keeps_its_own_name(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "out.txt"):
+        (tmp_path / "weights.bin").read_bytes()
+
+
+@pytest.mark.parametrize(("width", "name"), [(20_000, "a.webp"), (70_000, "a.gif")])
+def test_image_too_large_for_its_format_is_refused(width, name, tmp_path):
+    with pytest.raises(InputError):
+        save_image(Image.new("RGB", (width, 2)), tmp_path / name)

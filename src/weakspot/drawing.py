@@ -45,14 +45,15 @@ def overlay_heatmap(image: Image.Image, heatmap: NDArray[np.floating], *, opacit
 
 
 def draw_boxes(image: Image.Image, boxes: NDArray[np.floating], caption: str = "") -> Image.Image:
-    """Outline boxes, and caption the first inside the image, whatever the letters."""
+    """Outline boxes, and caption the first inside the image (Latin, Greek, Cyrillic and more letters)."""
     drawn = image.copy()
     pen = ImageDraw.Draw(drawn)
     line = max(2, round(min(image.size) / 120))
     for x1, y1, x2, y2 in boxes[::-1].tolist():
-        # Right and bottom are excluded; the least box still shows a line.
-        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=BOX_COLOUR, width=line)
-    if caption:
+        # Right and bottom are excluded; the least box still shows a line, and no line leaves its box.
+        within = max(1, min(line, int(x2 - x1) // 2, int(y2 - y1) // 2))
+        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=BOX_COLOUR, width=within)
+    if caption and len(boxes):
         _draw_caption(pen, image.size, (boxes[0, 0], boxes[0, 1]), caption)
     return drawn
 

@@ -22,7 +22,7 @@ def ordered_map(
         ahead: How many items may be under way at once, at least 1.
 
     Yields:
-        The results. An error of the function is raised where its result would have come.
+        The results. An error of the function, or of the stream, is raised where its result would have come.
 
     Example:
         >>> from concurrent.futures import ThreadPoolExecutor
@@ -30,16 +30,29 @@ def ordered_map(
         ...     list(ordered_map(abs, [-3, 1, -2], threads, ahead=2))
         [3, 1, 2]
     """
-    stream = iter(items)
-    under_way: deque[Future[Result]] = deque(executor.submit(function, item) for item in islice(stream, ahead))
+    stream = _submitted(function, items, executor)
+    under_way = deque(islice(stream, ahead))
     try:
         while under_way:
             result = under_way.popleft().result()
-            under_way.extend(executor.submit(function, item) for item in islice(stream, 1))
+            under_way.extend(islice(stream, 1))
             yield result
     finally:
         for future in under_way:
             future.cancel()
+
+
+def _submitted(
+    function: Callable[[Item], Result], items: Iterable[Item], executor: Executor
+) -> Iterator[Future[Result]]:
+    """Submit items one by one; an error of the stream itself becomes the last result."""
+    try:
+        for item in items:
+            yield executor.submit(function, item)
+    except Exception as error:
+        broken: Future[Result] = Future()
+        broken.set_exception(error)
+        yield broken
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from weakspot.errors import InputError
 
+_TEMPORARY = ".weakspot-"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
@@ -31,7 +33,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        with NamedTemporaryFile(dir=path.parent, prefix=_TEMPORARY, delete=False) as file:
             try:
                 yield file
                 file.flush()
@@ -41,6 +43,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 Path(file.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
+        if not _is_about(path, error):
+            raise  # about another file, in the caller's block
         raise InputError(f"{path} cannot be written: {error.strerror or error}.", "Choose another output.") from error
 
 
@@ -54,7 +58,17 @@ def save_image(image: Image.Image, path: Path) -> None:
     if format_ not in Image.SAVE:
         raise InputError(f"{path} does not end in the name of an image format.", "End it in .png or .jpg.")
     with replacing(path) as file:
-        image.save(file, format=format_)
+        try:
+            image.save(file, format=format_)
+        except (ValueError, OverflowError) as error:
+            problem = f"{path} cannot hold an image of {image.width} x {image.height} pixels: {error}."
+            raise InputError(problem, "Take another format, such as .png.") from error
+
+
+def _is_about(path: Path, error: OSError) -> bool:
+    """Whether an error is about writing a file: itself, its folders, its temporary name, or no name at all."""
+    about = None if error.filename is None else Path(os.fsdecode(error.filename))
+    return about is None or about in (path, *path.parents) or about.name.startswith(_TEMPORARY)
 
 
 def _umask() -> int:

@@ -3,6 +3,7 @@ import struct
 import zlib
 from contextlib import contextmanager, suppress
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ CONVERTED = [
     ),
     pytest.param(numbers(257, 65535, dtype=">u2"), "TIFF", {}, [(1, 1, 1), WHITE], id="16 bits, big end first"),
     pytest.param(
-        numbers(-1e6, -5e5, 1e6, dtype=np.float32), "TIFF", {}, [BLACK, (63, 63, 63), WHITE], id="floats are stretched"
+        numbers(-1e6, -5e5, 1e6, dtype=np.float32), "TIFF", {}, [BLACK, (64, 64, 64), WHITE], id="floats are stretched"
     ),
     pytest.param(
         numbers(np.nan, -1.0, np.inf, 1.0, -np.inf, dtype=np.float32),
@@ -137,7 +138,7 @@ CONVERTED = [
     ),
     pytest.param(numbers(np.nan, np.nan, dtype=np.float32), "TIFF", {}, [BLACK, BLACK], id="all NaN"),
     pytest.param(numbers(7.0, 7.0, dtype=np.float32), "TIFF", {}, [BLACK, BLACK], id="constant floats"),
-    pytest.param(numbers(-(2**30), 0, 2**30, dtype=np.int32), "TIFF", {}, [BLACK, (127,) * 3, WHITE], id="32 bits"),
+    pytest.param(numbers(-(2**30), 0, 2**30, dtype=np.int32), "TIFF", {}, [BLACK, (128,) * 3, WHITE], id="32 bits"),
     pytest.param(picture("CMYK", (0, 255, 255, 0), (0, 0, 0, 0)), "TIFF", {}, [RED, WHITE], id="CMYK"),
 ]
 
@@ -253,28 +254,21 @@ def test_unreadable_file_is_refused(tmp_path, monkeypatch):
     ]
 
 
-BOMBS = [
-    pytest.param(20000, 20000, "more pixels than Pillow opens", id="beyond Pillow's limit"),
-    pytest.param(10000, 10000, "10000 x 10000 pixels", id="between our limit and Pillow's"),
-]
-
-
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize(("width", "height", "size"), BOMBS)
-def test_decompression_bomb_is_refused_before_it_is_decoded(width, height, size, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("width", "height"), [(20000, 20000), (10000, 10000), (9460, 9460)])
+def test_decompression_bomb_is_refused_before_it_is_decoded(width, height, tmp_path, monkeypatch):
     path = tmp_path / "bomb.png"
     path.write_bytes(bare_png(width, height))
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
     with pytest.raises(InputError) as refusal:
         read_image(path)
     assert str(refusal.value).splitlines() == [
-        f"{path} has {size}, over the limit of {MAX_PIXELS:,}: it is not decoded.",
+        f"{path} has {width} x {height} pixels, over the limit of {MAX_PIXELS:,}: it is not decoded.",
         "Shrink it, or raise max_pixels (--max-pixels) if you trust it.",
     ]
 
 
 @pytest.mark.parametrize(
-    ("source", "name"), [(np.zeros((4, 5), np.uint8), "the array"), (Image.new("L", (5, 4)), "the image")]
+    ("source", "name"), [(np.zeros((4, 5), np.uint8), "The array"), (Image.new("L", (5, 4)), "The image")]
 )
 def test_limit_of_pixels_is_inclusive(source, name):
     assert read_image(source, max_pixels=20).size == (5, 4)
@@ -307,7 +301,7 @@ NO_IMAGES = [
     ),
     pytest.param(np.zeros((0, 5, 3), np.uint8), "The array of shape (0, 5, 3) has no pixels.", LARGER, id="no rows"),
     pytest.param(
-        np.zeros((5, 1), np.uint8), "the array is 1 x 5 pixels: nothing can be localized in it.", LARGER, id="1 column"
+        np.zeros((5, 1), np.uint8), "The array is 1 x 5 pixels: nothing can be localized in it.", LARGER, id="1 column"
     ),
 ]
 
@@ -334,3 +328,75 @@ def test_damaged_file_is_decoded_or_refused_never_a_traceback(tmp_path_factory, 
     path.write_bytes(content[:length])
     with suppress(InputError):
         assert read_image(path).mode == "RGB"
+
+
+@pytest.mark.parametrize("greatest", [100, 25, 29, 50, 4095])
+def test_greatest_float_becomes_255(greatest):
+    image = Image.fromarray(np.array([[0, greatest], [0, 0]], np.float32))
+    assert np.asarray(read_image(image)).max() == 255
+
+
+def test_file_in_a_closed_folder_is_refused(tmp_path, monkeypatch):
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    Path("closed").mkdir()
+    Image.new("RGB", (4, 4)).save("closed/photo.png")
+    Path("closed").chmod(0)
+    with unprivileged(), pytest.raises(InputError) as refusal:
+        read_image("closed/photo.png")
+    assert str(refusal.value).splitlines()[0] == "closed/photo.png may not be read."
+
+
+def test_endless_name_is_refused():
+    with pytest.raises(InputError):
+        read_image("a" * 5000)
+
+
+def test_folder_of_a_path_that_is_a_file_is_no_damage(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError) as refusal:
+        read_image(tmp_path / "file" / "a.jpg")
+    assert "damaged" not in refusal.value.problem
+
+
+def test_truncated_pil_image_is_refused(tmp_path):
+    Image.effect_noise((200, 200), 50).save(tmp_path / "photo.jpg")
+    (tmp_path / "photo.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes()[:2000])
+    with Image.open(tmp_path / "photo.jpg") as image, pytest.raises(InputError):
+        read_image(image)
+
+
+@pytest.mark.parametrize("format_", ["AVIF", "DDS"])
+def test_damaged_file_of_other_formats_is_refused(format_, tmp_path):
+    path = tmp_path / "photo"
+    Image.effect_noise((64, 64), 50).convert("RGB").save(path, format_)
+    content = bytearray(path.read_bytes())
+    start = content.rfind(b"mdat") + 4 if format_ == "AVIF" else 80
+    content[start : start + 4] = bytes(4)  # the first of the coded pixels; the flags of the pixel format
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        read_image(path)
+
+
+def test_limit_of_pixels_can_be_raised_without_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # as 20000 x 20000 is to Pillow's own limit
+    Image.new("RGB", (100, 100), "red").save(tmp_path / "large.png")
+    assert read_image(tmp_path / "large.png", max_pixels=10_000).size == (100, 100)
+
+
+def test_image_above_the_default_limit_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / "large.bmp"
+    header = bytearray(b"BM" + bytes(52))
+    header[10], header[14], header[26], header[28] = 54, 40, 1, 24
+    header[18:26] = (10000).to_bytes(4, "little") * 2  # between MAX_PIXELS and twice that
+    path.write_bytes(header)
+    with pytest.raises(InputError, match=f"{MAX_PIXELS:,}"):
+        read_image(path)
+
+
+def test_photo_that_is_postscript_never_starts_ghostscript(tmp_path, monkeypatch):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("it was run"))
+    with pytest.raises(InputError):
+        read_image(path)

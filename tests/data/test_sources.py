@@ -143,3 +143,10 @@ def test_folder_gives_what_a_plain_search_gives(names):
         walked = list(find_images([root]))
         assert sorted(walked) == sorted(images)
         assert walked == list(find_images([root]))
+
+
+def test_pattern_gives_each_file_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a", "b").mkdir(parents=True)
+    Path("a", "b", "c.jpg").touch()
+    assert list(find_images(["**/**/*.jpg"])) == [Path("a/b/c.jpg")]

@@ -172,3 +172,18 @@ def test_scaling_there_and_back_changes_nothing(size, other, boxes):
 def test_whole_of_one_frame_becomes_the_whole_of_the_other(size, other):
     whole = scale_boxes(np.array([[0, 0, size[1], size[0]]]), from_size=size, to_size=other)
     np.testing.assert_allclose(whole, [[0, 0, other[1], other[0]]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("width", [115, 116, 225, 230])
+def test_whole_of_one_frame_becomes_exactly_the_whole_of_the_other(width):
+    whole = scale_boxes(np.array([[0, 0, 224, 224]]), from_size=(224, 224), to_size=(300, width))
+    assert whole.tolist() == [[0, 0, width, 300]]
+
+
+def test_background_of_a_vanishing_peak_stays_background():
+    assert box_from_heatmap(np.array([[0.0, 5e-324]])).tolist() == [1, 0, 2, 1]
+
+
+def test_empty_heatmap_is_refused():
+    with pytest.raises(InputError):
+        box_from_heatmap(np.zeros((0, 4)))

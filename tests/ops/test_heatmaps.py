@@ -80,3 +80,9 @@ def test_normalised_map_reaches_0_and_1_or_is_blank(values):
 def test_heatmap_ignores_scale_and_offset_of_the_class_map(values, height, width):
     heatmap = heatmap_from_class_map(values, height=height, width=width)
     np.testing.assert_allclose(heatmap_from_class_map(8 * values - 5, height=height, width=width), heatmap, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_widest_maps_are_stretched_too(dtype):
+    largest = np.finfo(dtype).max
+    assert normalise(np.array([[-largest, largest]], dtype)).tolist() == [[0.0, 1.0]]

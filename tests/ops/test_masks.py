@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
 from weakspot.errors import InputError
-from weakspot.ops import boxes_from_heatmap, mask_from_heatmap, scale_boxes
+from weakspot.ops import box_from_heatmap, boxes_from_heatmap, mask_from_heatmap, scale_boxes
 
 TWO_REGIONS = drawn(  # the smaller one comes first
     "+....",
@@ -113,3 +113,25 @@ def test_mask_of_one_region_equals_torch_bilinear_and_a_threshold():
     resized = interpolate(torch.from_numpy(heatmap)[None, None], (100, 60), mode="bilinear", align_corners=False)[0, 0]
     expected = (resized >= 0.3 * heatmap.max()).numpy()
     assert np.array_equal(mask_from_heatmap(heatmap, 0.3, height=100, width=60), expected)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.4, 0.7, 0.9])
+def test_convention_threshold_is_inclusive_in_single_precision(threshold):
+    heatmap = np.array([[1, threshold]], np.float32)
+    assert box_from_heatmap(heatmap, threshold).tolist() == [0, 0, 2, 1]
+    assert mask_from_heatmap(heatmap, threshold, height=1, width=2).tolist() == [[True, True]]
+
+
+def test_negative_values_count_as_0_in_the_mask():
+    masks = [mask_from_heatmap(np.array([[9.0, low]]), height=1, width=10).tolist() for low in (0.0, -9.0)]
+    assert masks[0] == masks[1]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "size"), [pytest.param(0.2, 20, id="image below the heatmap's size"), pytest.param(1.0, 448, id="1")]
+)
+def test_mask_is_never_empty(threshold, size):
+    heatmap = np.zeros((224, 224))
+    heatmap[3:5, 3:5] = 1
+    heatmap[2, 2] = 2
+    assert mask_from_heatmap(heatmap, threshold, height=size, width=size).any()

@@ -103,9 +103,6 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
 def _localizer(options: LocalizeOptions) -> "Localizer":
     from weakspot.localizer import Localizer
 
-    if options.max_pixels is not None:
-        # Pillow has a guard of its own, for the whole process: this one is ours.
-        Image.MAX_IMAGE_PIXELS = max(options.max_pixels, MAX_PIXELS)
     return Localizer(
         options.model,
         method=options.method,

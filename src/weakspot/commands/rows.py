@@ -43,7 +43,8 @@ class Rows:
         Raises:
             InputError: If it cannot be written; the rows before it stay.
         """
-        line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        # A name that is no UTF-8 has surrogates, which JSON writes as \\u escapes.
+        line = json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)

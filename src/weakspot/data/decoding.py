@@ -1,30 +1,27 @@
-"""Decode anything that Pillow opens into upright 8-bit RGB."""
+"""Decode photos of any kind into upright 8-bit RGB."""
 
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 
 from weakspot.errors import InputError
 
 ImageSource = str | Path | Image.Image | NDArray[np.uint8]
 
-# Pillow's own limit before it warns of a decompression bomb: a quarter of a gigabyte of RGB.
+# As many as Pillow takes before it warns of a decompression bomb: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485
 
-# What the decoders of damaged files are known to raise besides OSError.
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+# What photos come in, and nothing that its decoder hands to another program (PostScript) or that nobody maintains.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA")
+
+# What the decoders of damaged files are known to raise.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, OverflowError, struct.error, zlib.error)
 
 
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -50,17 +47,46 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
         (6, 4)
     """
     if isinstance(source, np.ndarray):
-        return _upright_rgb(_from_array(source), "the array", max_pixels)
+        return _upright_rgb(_from_array(source), "The array", max_pixels)
     if isinstance(source, Image.Image):
-        return _upright_rgb(source, "the image", max_pixels)
+        return _upright_rgb(source, "The image", max_pixels)
     path = Path(source)
+    with _opened(path) as file:
+        return _upright_rgb(_identified(file, str(path)), str(path), max_pixels)
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as file, Image.open(file) as image:
-            return _upright_rgb(image, str(path), max_pixels)
-    except InputError:
-        raise
-    except _DAMAGED as error:
-        raise _explained(path, error, max_pixels) from error
+        return path.open("rb")
+    except OSError as error:
+        known = (explained for kind, explained in _UNOPENED.items() if isinstance(error, kind))
+        problem, hint = next(known, (f"cannot be opened: {error.strerror}", "Check the path."))
+        raise InputError(f"{path} {problem}.", hint) from error
+
+
+_UNOPENED = {
+    FileNotFoundError: ("does not exist", "Check the path."),
+    IsADirectoryError: ("is a folder, not an image", "Give its images one by one, or localize the folder."),
+    PermissionError: ("may not be read", "Change its permissions, or leave it out."),
+}
+
+
+def _identified(file: BinaryIO, name: str) -> Image.Image:
+    """Read an image's header. Pillow's own open also warns of and refuses sizes, by a limit of the whole process."""
+    start = file.read(16)
+    if not start:
+        raise InputError(f"{name} is empty (0 bytes).", "Copy the image again.")
+    Image.init()
+    recognised = False
+    for factory, accepts in (Image.OPEN[format_] for format_ in FORMATS if format_ in Image.OPEN):
+        if accepts is None or accepts(start) is True:
+            recognised |= accepts is not None
+            file.seek(0)
+            with suppress(*_DAMAGED, IndexError, TypeError):
+                return factory(file, name)
+    if recognised:
+        raise InputError(f"{name} is damaged: its header cannot be read.", "Copy or export the image again.")
+    raise InputError(f"{name} is not an image that can be read.", "Give a JPEG, PNG, WebP, TIFF, BMP or GIF.")
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:
@@ -78,13 +104,21 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
 def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
     width, height = image.size
     if width * height > max_pixels:
-        raise _too_large(name, f"{width} x {height} pixels", max_pixels)
+        raise InputError(
+            f"{name} has {width} x {height} pixels, over the limit of {max_pixels:,}: it is not decoded.",
+            "Shrink it, or raise max_pixels (--max-pixels) if you trust it.",
+        )
     if min(width, height) < 2:
         raise InputError(
             f"{name} is {width} x {height} pixels: nothing can be localized in it.",
             "Give an image of at least 2 x 2 pixels.",
         )
-    return _rgb(ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) != 1 else image)
+    try:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return _rgb(ImageOps.exif_transpose(image) if turned else image)
+    except _DAMAGED as error:
+        problem = f"{name} is damaged: {' '.join(str(error).split())}."
+        raise InputError(problem, "Copy or export the image again.") from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -108,30 +142,5 @@ def _stretched(values: NDArray[np.generic]) -> NDArray[np.float64]:
     finite = numbers[np.isfinite(numbers)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     safe = np.where(np.isfinite(numbers), numbers, low)
-    return (safe - low) * (255 / (high - low) if high > low else 0.0)
-
-
-def _too_large(name: str, size: str, max_pixels: int) -> InputError:
-    return InputError(
-        f"{name} has {size}, over the limit of {max_pixels:,}: it is not decoded.",
-        "Shrink it, or raise max_pixels (--max-pixels) if you trust it.",
-    )
-
-
-_EXPLANATIONS = {
-    FileNotFoundError: ("does not exist", "Check the path."),
-    IsADirectoryError: ("is a folder, not an image", "Give its images one by one, or localize the folder."),
-    PermissionError: ("may not be read", "Change its permissions, or leave it out."),
-    UnidentifiedImageError: ("is not an image that can be read", "Give a JPEG, PNG, WebP, TIFF, BMP or GIF."),
-}
-
-
-def _explained(path: Path, error: Exception, max_pixels: int) -> InputError:
-    """Say in two lines why a file could not be decoded."""
-    if isinstance(error, Image.DecompressionBombError):
-        return _too_large(str(path), "more pixels than Pillow opens", max_pixels)
-    if path.is_file() and path.stat().st_size == 0:
-        return InputError(f"{path} is empty (0 bytes).", "Copy the image again.")
-    damage = (f"is damaged: {' '.join(str(error).split())}", "Copy or export the image again.")
-    problem, hint = next((known for kind, known in _EXPLANATIONS.items() if isinstance(error, kind)), damage)
-    return InputError(f"{path} {problem}.", hint)
+    stretched: NDArray[np.float64] = ((safe - low) * (255 / (high - low) if high > low else 0.0)).round()
+    return stretched

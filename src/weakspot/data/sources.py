@@ -36,7 +36,9 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
         elif Path(source).is_dir():
             yield from _or_complain(_in_folder(str(source)), f"The folder {source} holds no images.")
         elif has_magic(str(source)) and not Path(source).exists():
-            matches = (Path(match) for match in sorted(iglob(str(source), recursive=True)) if Path(match).is_file())
+            matches = (
+                Path(match) for match in sorted(set(iglob(str(source), recursive=True))) if Path(match).is_file()
+            )
             yield from _or_complain(matches, f"Nothing matches {source}.")
         else:
             yield Path(source)

@@ -67,16 +67,21 @@ def regions(
     check_threshold(threshold)
     if not 0 <= min_area <= 1:
         raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
-    if heatmap.ndim != 2 or not np.isfinite(heatmap).all():
+    if heatmap.ndim != 2 or heatmap.size == 0 or not np.isfinite(heatmap).all():
         raise InputError(
             f"A heatmap must be a finite 2-D array; this one has shape {heatmap.shape}"
-            f"{'' if heatmap.ndim != 2 else ' and holds NaN or infinity'}.",
+            f"{' and holds NaN or infinity' if heatmap.ndim == 2 and heatmap.size else ''}.",
             "Give one (H, W) heatmap; heatmap_from_class_map makes it.",
         )
-    peak = heatmap.max()
-    foreground = (heatmap >= threshold * peak) & (peak > 0)
+    foreground = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
     labels, found = connected_components(foreground)
     return labels, found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
+
+
+def cut_level(heatmap: NDArray[np.floating], threshold: float) -> np.floating:
+    """The value at which a heatmap is cut, in its own precision, so that 0.7 in single precision is at least 0.7."""
+    level: np.floating = np.result_type(heatmap, np.float16).type(threshold * float(heatmap.max()))
+    return level
 
 
 def check_threshold(threshold: float) -> None:
@@ -105,6 +110,6 @@ def scale_boxes(
         >>> scale_boxes(np.array([[0, 0, 7, 7]]), from_size=(7, 7), to_size=(300, 400)).tolist()
         [[0.0, 0.0, 400.0, 300.0]]
     """
-    x, y = to_size[1] / from_size[1], to_size[0] / from_size[0]
-    scaled: NDArray[np.float64] = boxes * np.array([x, y, x, y])
+    to, of = (np.array([width, height, width, height], np.float64) for height, width in (to_size, from_size))
+    scaled: NDArray[np.float64] = boxes * to / of
     return scaled

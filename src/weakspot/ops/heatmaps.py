@@ -50,8 +50,9 @@ def normalise(values: NDArray[np.floating]) -> NDArray[np.float32]:
         >>> normalise(np.array([[1.0, 2.0, 5.0]])).tolist()
         [[0.0, 0.25, 1.0]]
     """
-    low, high = float(values.min()), float(values.max())
+    numbers = values.astype(np.float64, copy=False)
+    low, high = float(numbers.min()), float(numbers.max())
     spread = high - low
     if not np.isfinite(spread) or spread <= _NOISE * max(abs(low), abs(high)):
         return np.zeros(values.shape, np.float32)
-    return ((values - low) / spread).astype(np.float32)
+    return ((numbers - low) / spread).astype(np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.ops.boxes import regions
+from weakspot.ops.boxes import cut_level, regions
 from weakspot.ops.resizing import resize
 
 
@@ -29,7 +29,7 @@ def mask_from_heatmap(
 
     Returns:
         Mask of shape (height, width). All True when nothing in the heatmap is above 0, as the box is then the
-        whole image.
+        whole image. At least one pixel is True.
 
     Raises:
         InputError: As :func:`~weakspot.ops.boxes_from_heatmap`.
@@ -42,6 +42,10 @@ def mask_from_heatmap(
     if not kept:
         return np.ones((height, width), dtype=bool)
     dropped = (labels > 0) & ~np.isin(labels, [region.label for region in kept])
-    resized = resize(np.where(dropped, 0.0, heatmap), height=height, width=width, kernel="bilinear")
-    mask: NDArray[np.bool_] = resized >= threshold * float(heatmap.max())
+    level = cut_level(heatmap, threshold)
+    resized = resize(np.where(dropped, 0, np.maximum(heatmap, 0)), height=height, width=width, kernel="bilinear")
+    mask: NDArray[np.bool_] = resized.astype(level.dtype) >= level
+    if not mask.any():  # a region between the sampled points
+        y, x = np.unravel_index(np.where(dropped, 0, heatmap).argmax(), heatmap.shape)
+        mask[y * height // heatmap.shape[0], x * width // heatmap.shape[1]] = True
     return mask
