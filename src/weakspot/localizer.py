@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weakspot.cams import find_method
-from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing, read_image
-from weakspot.errors import InputError, ModelError, WeakspotError, suggest
+from weakspot.data import MAX_PIXELS, ImageSource, read_image
+from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.models import (
     DEFAULT_MODEL,
     PRETRAINED,
-    Classifier,
     ClassMaps,
     class_maps,
     cut_model,
-    load_classifier,
+    find_class,
+    name_classes,
     normalised,
     squash,
+    take_classifier,
 )
 from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.boxes import check_threshold
@@ -118,15 +119,15 @@ class Localizer:
         check_threshold(self.threshold)
         self.min_area = _min_area(boxes, min_area)
         self.max_pixels = max_pixels
-        classifier = _classifier(model, device, weights, output_stride)
+        classifier = take_classifier(model, device=device, weights=weights, output_stride=output_stride)
         self.model = classifier.module
-        self.preprocessing = _preprocessing(classifier.preprocessing, mean, std, input_size)
+        self.preprocessing = classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size)
         parameter = next(self.model.parameters(), torch.empty(0))
         self._like = torch.empty(0, device=parameter.device, dtype=parameter.dtype)
         self.device = parameter.device
         layers = (layer,) if isinstance(layer, str) else tuple(layer or ())
         self._cut = cut_model(self.model, self._example(), layers=layers, channels=channels)
-        self.class_names = _class_names(class_names or classifier.class_names, self._cut.classes)
+        self.class_names = name_classes(class_names or classifier.class_names, self._cut.classes)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -280,77 +281,7 @@ class Localizer:
         return noise.to(self._like)
 
     def _indices(self, classes: Classes) -> list[int] | None:
-        return None if classes is None else [self._index(one) for one in classes]
-
-    def _index(self, one: int | str) -> int:
-        """Find the index of a class that is given by index or by name."""
-        names = [name.lower() for name in self.class_names]
-        if isinstance(one, str) and one.lower() in names:
-            return names.index(one.lower())
-        if isinstance(one, str) and not one.isdecimal():
-            raise InputError(f"The model has no class {one!r}.", suggest(one, self.class_names, "Give its index."))
-        if not 0 <= int(one) < len(names):
-            raise InputError(
-                f"Class index {one} is out of range: the model has {len(names)} classes.",
-                f"Give an index from 0 to {len(names) - 1}.",
-            )
-        return int(one)
-
-
-def _classifier(model: str | nn.Module, device: str, weights: str | Path | None, stride: int | None) -> Classifier:
-    if isinstance(model, str):
-        with torch.inference_mode(False):  # parameters that are made under it can never be differentiated through
-            loaded = load_classifier(model, weights=weights, output_stride=stride)
-        loaded.module.to(_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return loaded
-    if not isinstance(model, nn.Module):
-        raise ModelError(
-            f"A {type(model).__name__} is not a model.", "Give a timm or torchvision name, or an nn.Module."
-        )
-    if stride is not None:
-        raise InputError(
-            "The output stride of an nn.Module is fixed when it is built.",
-            "Build it with a finer one (timm: output_stride=16), or give its name here.",
-        )
-    return Classifier(model if device == "auto" else model.to(_device(device)), (), Preprocessing())
-
-
-def _device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"The device {device!r} is not there.", "Take auto, cpu, or cuda on a machine that has it."
-        ) from error
-
-
-def _preprocessing(
-    known: Preprocessing,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    input_size: int | tuple[int, int] | None,
-) -> Preprocessing:
-    height, width = (
-        (input_size, input_size) if isinstance(input_size, int) else input_size or (known.height, known.width)
-    )
-    chosen = Preprocessing(height, width, tuple(mean or known.mean), tuple(std or known.std))
-    if len(chosen.mean) != len(chosen.std) or len(chosen.mean) not in (1, 3):
-        raise InputError(
-            f"{len(chosen.mean)} means and {len(chosen.std)} standard deviations were given.",
-            "Give three of each, or one of each for a model of grey images.",
-        )
-    if min(height, width) < 1:
-        raise InputError(f"The input size {height} x {width} is not positive.", "Give a size such as 224.")
-    return chosen
-
-
-def _class_names(names: Sequence[str], classes: int) -> tuple[str, ...]:
-    if names and len(names) != classes:
-        raise InputError(f"{len(names)} class names were given for {classes} classes.", "Give one for each logit.")
-    return tuple(names) or tuple(str(index) for index in range(classes))
+        return None if classes is None else [find_class(one, self.class_names) for one in classes]
 
 
 def _min_area(boxes: str, min_area: float) -> float:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from weakspot.errors import InputError
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -22,3 +24,35 @@ class Preprocessing:
     width: int = 224
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
+
+    def changed(
+        self,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        input_size: int | tuple[int, int] | None = None,
+    ) -> "Preprocessing":
+        """Take what a user gives, and what is known for the rest.
+
+        Args:
+            mean: Mean of each channel, or None.
+            std: Standard deviation of each channel, or None.
+            input_size: Side of the square input, or ``(height, width)``, or None.
+
+        Raises:
+            InputError: If the numbers of channels do not agree, a deviation is not positive, or the size is not.
+
+        Example:
+            >>> Preprocessing().changed(input_size=(128, 96)).width
+            96
+        """
+        size = (input_size, input_size) if isinstance(input_size, int) else input_size or (self.height, self.width)
+        chosen = Preprocessing(*size, tuple(mean or self.mean), tuple(std or self.std))
+        if len(chosen.mean) != len(chosen.std) or len(chosen.mean) not in (1, 3) or min(chosen.std) <= 0:
+            raise InputError(
+                f"Means {chosen.mean} and standard deviations {chosen.std} are not those of 1 or 3 channels.",
+                "Give three of each, or one of each for a model of grey images; deviations are above 0.",
+            )
+        if min(size) < 1:
+            raise InputError(f"The input size {size[0]} x {size[1]} is not positive.", "Give a size such as 224.")
+        return chosen

@@ -1,9 +1,10 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
-from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier
+from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier, take_classifier
 from weakspot.models.class_maps import ClassMaps, Cut, class_maps, cut_model
-from weakspot.models.class_names import imagenet_names
+from weakspot.models.class_names import find_class, imagenet_names, name_classes
 from weakspot.models.cut import Layer, Reading, read, run_head
+from weakspot.models.devices import find_device
 from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
@@ -22,14 +23,18 @@ __all__ = [
     "Reading",
     "class_maps",
     "cut_model",
+    "find_class",
+    "find_device",
     "find_layer",
     "find_pooled_linear",
     "guided_gradients",
     "imagenet_names",
     "load_classifier",
+    "name_classes",
     "normalised",
     "packaged_weights",
     "read",
     "run_head",
     "squash",
+    "take_classifier",
 ]

@@ -7,6 +7,7 @@ from typing import Any, cast
 from urllib.error import URLError
 
 import timm
+import torch
 import torchvision
 from huggingface_hub import constants, try_to_load_from_cache
 from timm.data.config import resolve_model_data_config
@@ -15,6 +16,7 @@ from torch import nn
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, suggest
 from weakspot.models.class_names import imagenet_names
+from weakspot.models.devices import find_device
 from weakspot.models.packaged import DEFAULT_MODEL, load_packaged, packaged_weights
 from weakspot.models.weights import load_weights
 
@@ -55,6 +57,40 @@ def load_classifier(
     if name.startswith("torchvision/") or not timm.is_model(name):
         return _from_torchvision(name.removeprefix("torchvision/"), weights, output_stride)
     return _from_timm(name, weights, output_stride)
+
+
+def take_classifier(
+    model: str | nn.Module,
+    *,
+    device: str = "auto",
+    weights: str | Path | None = PRETRAINED,
+    output_stride: int | None = None,
+) -> Classifier:
+    """Build a classifier by name, or take the module that a user brings, on a device.
+
+    Args:
+        model: A name as in :func:`load_classifier`, or a module that returns logits.
+        device: A device, or ``"auto"``: a GPU where there is one for a name, and where it is for a module.
+        weights: For a name.
+        output_stride: For a name.
+
+    Raises:
+        InputError: If the device is not there, or a module is given an output stride.
+        ModelError: As :func:`load_classifier`, or if ``model`` is neither.
+    """
+    if isinstance(model, str):
+        with torch.inference_mode(False):  # parameters that are made under it can never be differentiated through
+            loaded = load_classifier(model, weights=weights, output_stride=output_stride)
+        loaded.module.to(find_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return loaded
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"A {type(model).__name__} is not a model.", "Give a timm or torchvision name, or a module.")
+    if output_stride is not None:
+        raise InputError(
+            "The output stride of an nn.Module is fixed when it is built.",
+            "Build it with a finer one (timm: output_stride=16), or give its name here.",
+        )
+    return Classifier(model if device == "auto" else model.to(find_device(device)), (), Preprocessing())
 
 
 def _from_timm(name: str, weights: str | Path | None, output_stride: int | None) -> Classifier:

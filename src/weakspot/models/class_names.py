@@ -1,8 +1,11 @@
-"""Names for the classes of ImageNet-trained classifiers."""
+"""Names of classes: those of ImageNet, those a user gives, and finding a class by name."""
 
+from collections.abc import Sequence
 from functools import cache
 
 from timm.data.imagenet_info import ImageNetInfo
+
+from weakspot.errors import InputError, suggest
 
 
 @cache
@@ -18,3 +21,44 @@ def imagenet_names() -> tuple[str, ...]:
     info = ImageNetInfo()
     names = [info.index_to_description(index).split(",")[0] for index in range(1000)]
     return tuple(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names))
+
+
+def name_classes(names: Sequence[str], classes: int) -> tuple[str, ...]:
+    """Check the names of classes, or number the classes when there are none.
+
+    Raises:
+        InputError: If there is not one name for each class.
+
+    Example:
+        >>> name_classes([], 3)
+        ('0', '1', '2')
+    """
+    if names and len(names) != classes:
+        raise InputError(f"{len(names)} class names were given for {classes} classes.", "Give one for each logit.")
+    return tuple(names) or tuple(str(index) for index in range(classes))
+
+
+def find_class(wanted: int | str, names: Sequence[str]) -> int:
+    """Find the index of a class that is given by index, or by name in any case.
+
+    Raises:
+        InputError: If there is no such class, or several have that name.
+
+    Example:
+        >>> find_class("Dog", ["cat", "dog"]), find_class(0, ["cat", "dog"]), find_class("1", ["cat", "dog"])
+        (1, 0, 1)
+    """
+    if isinstance(wanted, str):
+        called_so = [index for index, name in enumerate(names) if name.lower() == wanted.lower()]
+        if len(called_so) == 1:
+            return called_so[0]
+        if called_so:
+            raise InputError(f"{len(called_so)} classes are called {wanted!r}.", f"Give an index of {called_so}.")
+        if not wanted.isdecimal():
+            raise InputError(f"The model has no class {wanted!r}.", suggest(wanted, names, "Give its index."))
+    if not 0 <= int(wanted) < len(names):
+        raise InputError(
+            f"Class index {wanted} is out of range: the model has {len(names)} classes.",
+            f"Give an index from 0 to {len(names) - 1}.",
+        )
+    return int(wanted)
