@@ -236,7 +236,7 @@ def test_what_is_no_model_is_refused():
         pytest.param({"classes": ["dgo"]}, r"no class 'dgo'\.\nDid you mean dog", id="name"),
         pytest.param({"classes": [4]}, "Class index 4 is out of range: the model has 4 classes", id="index"),
         pytest.param({"classes": [-1]}, "Class index -1 is out of range", id="negative"),
-        pytest.param({"top_k": 0}, "top_k=0 asks for no class", id="top_k"),
+        pytest.param({"top_k": 0}, "top_k=0 asks for nothing", id="top_k"),
     ],
 )
 def test_a_wrong_class_is_refused(request_, problem):
@@ -255,3 +255,47 @@ def test_a_cat_is_found_with_the_packaged_model(lite0):
     assert found.mask[120, 160]
     assert not found.mask[150, 440]  # the blanket behind
     assert lite0.layers == ("bn2",)
+
+
+def test_options_may_be_numpys():
+    one = localizer(
+        mean=np.full(3, 0.5), std=np.full(3, 0.25), class_names=np.array(NAMES), threshold=np.float32(0.25),
+        input_size=np.int64(16),
+    )  # fmt: skip
+    assert '"threshold": 0.25' in one(picture(), classes=np.array([2])).to_json()
+
+
+def test_one_class_may_be_named_as_it_is():
+    assert localizer()(picture(), classes="owl").label == "owl"
+
+
+@pytest.mark.parametrize(
+    "options", [{"channels": 0}, {"channels": -1}, {"input_size": "16"}, {"input_size": (16, 16, 3)}]
+)
+def test_numbers_that_make_no_sense_are_refused(options):
+    with pytest.raises(InputError):
+        localizer(**options)
+
+
+@pytest.mark.parametrize("classes", [[], [1.7]])
+def test_classes_that_make_no_sense_are_refused(classes):
+    with pytest.raises((InputError, TypeError)):
+        localizer()(picture(), classes=classes)
+
+
+def test_a_method_that_does_not_fit_is_refused_before_any_image():
+    with pytest.raises(InputError, match="CAM needs a head"):
+        localizer(DeepHeadNet(16), method="cam")
+
+
+def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    errors = []
+    list(localizer().stream([tmp_path / "a.jpg"], on_error=lambda image, error: errors.append(error)))
+    assert errors[0].__traceback__ is None
+    assert errors[0].__cause__ is errors[0].__context__ is None
+
+
+def test_a_photo_over_the_default_limit_can_be_drawn_once_it_was_accepted(monkeypatch):
+    monkeypatch.setattr("weakspot.results.MAX_PIXELS", 100)
+    assert localizer(max_pixels=10_000)(picture()).plot().size == (40, 20)

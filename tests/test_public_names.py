@@ -16,7 +16,7 @@ from weakspot import cams, data, ops
             | {"gradcam_plus_plus", "gradcam_plus_plus_weights", "guided_gradcam", "hirescam", "layercam", "scorecam"}
             | {"xgradcam"},
         ),
-        (data, {"MAX_PIXELS", "ImageSource", "Preprocessing", "find_images", "read_image"}),
+        (data, {"MAX_PIXELS", "RUN_FILE", "ImageSource", "Preprocessing", "find_images", "read_image"}),
         (
             ops,
             {"Component", "box_from_heatmap", "boxes_from_heatmap", "connected_components", "heatmap_from_class_map"}

@@ -1,5 +1,5 @@
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from itertools import count
+from itertools import chain, count
 from threading import Event
 
 import pytest
@@ -124,3 +124,15 @@ def test_error_of_the_stream_itself_comes_after_the_results_before_it():
     assert [next(results) for _ in range(3)] == [1, 2, 3]
     with pytest.raises(InputError):
         next(results)
+
+
+@pytest.mark.parametrize("good", [0, 3, 7])
+def test_a_batch_that_an_error_cuts_short_still_comes(good):
+    def items():
+        yield from range(good)
+        raise InputError("Broken.", "Mend it.")
+
+    batches, taken = batched(items(), 4), []
+    with pytest.raises(InputError, match="Broken"):
+        taken.extend(batches)
+    assert list(chain.from_iterable(taken)) == list(range(good))

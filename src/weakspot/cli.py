@@ -95,11 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
     except CycloptsError as error:
         print(f"{' '.join(str(error).split())}\nSee: weakspot --help", file=sys.stderr)
         return MISTAKE
-    except KeyboardInterrupt:
-        print(
-            "Interrupted. What was written is kept.\nGo on with the same command and --resume.",
-            file=sys.stderr,
-        )
+    except KeyboardInterrupt as interrupt:
+        print("Interrupted.", *interrupt.args, sep="\n", file=sys.stderr)
         return INTERRUPTED
     return result if isinstance(result, int) else DONE
 
@@ -116,7 +113,8 @@ def _print_localized(outcome: "LocalizeOutcome") -> None:
             for note in one.notes:
                 print(f"  note: {note}")
     skipped = f", {outcome.failed} skipped: {outcome.skipped}" if outcome.failed else ""
-    print(f"{outcome.localized} localized: {outcome.rows}{skipped}")
+    rows = f": {outcome.rows}" if outcome.rows.exists() else ""
+    print(f"{outcome.localized} localized{rows}{skipped}")
 
 
 def _box(box: Iterable[float]) -> str:

@@ -18,6 +18,7 @@ from weakspot.models import (
     DEFAULT_MODEL,
     PRETRAINED,
     ClassMaps,
+    check_method,
     class_maps,
     cut_model,
     find_class,
@@ -31,7 +32,7 @@ from weakspot.ops.boxes import check_threshold
 from weakspot.results import NO_EVIDENCE, SIGNED_ACTIVATIONS, Localization
 from weakspot.streaming import batched, ordered_map
 
-Classes = Sequence[int | str] | None
+Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
 
@@ -115,19 +116,25 @@ class Localizer:
     ) -> None:
         self._method = find_method(method)
         self.method = method
-        self.threshold = self._method.threshold if threshold is None else threshold
+        self.threshold = self._method.threshold if threshold is None else float(threshold)
         check_threshold(self.threshold)
         self.min_area = _min_area(boxes, min_area)
         self.max_pixels = max_pixels
         classifier = take_classifier(model, device=device, weights=weights, output_stride=output_stride)
         self.model = classifier.module
         self.preprocessing = classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size)
-        parameter = next(self.model.parameters(), torch.empty(0))
+        floating = (parameter for parameter in self.model.parameters() if parameter.is_floating_point())
+        parameter = next(floating, torch.empty(0))
         self._like = torch.empty(0, device=parameter.device, dtype=parameter.dtype)
         self.device = parameter.device
         layers = (layer,) if isinstance(layer, str) else tuple(layer or ())
+        if channels is not None:
+            channels = _at_least_one(channels, "channels")
         self._cut = cut_model(self.model, self._example(), layers=layers, channels=channels)
-        self.class_names = name_classes(class_names or classifier.class_names, self._cut.classes)
+        self.class_names = name_classes(
+            classifier.class_names if class_names is None else class_names, self._cut.classes
+        )
+        check_method(self._cut, self._method)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -149,7 +156,7 @@ class Localizer:
             InputError: If the image cannot be read, or a class is not one of the model's.
             ModelError: If the model gives NaN for the image.
         """
-        batch = self._read([self._decode(image)], self._indices(classes), _count(top_k))
+        batch = self._read([self._decode(image)], self._indices(classes), _at_least_one(top_k, "top_k"))
         (result,) = self._finish(batch)
         if isinstance(result, _Failure):
             raise result.error
@@ -179,7 +186,7 @@ class Localizer:
         Yields:
             One localization an image, in their order.
         """
-        indices, top_k = self._indices(classes), _count(top_k)
+        indices, top_k = self._indices(classes), _at_least_one(top_k, "top_k")
         with ThreadPoolExecutor(max(1, workers)) as threads:
             photos = ordered_map(self._decode, images, threads, ahead=2 * max(1, batch_size))
             read = (self._read(items, indices, top_k) for items in batched(photos, max(1, batch_size)))
@@ -214,7 +221,9 @@ class Localizer:
         try:
             image = read_image(source, max_pixels=self.max_pixels)
         except WeakspotError as error:
-            return _Failure(source, error)
+            # Its traceback would keep the half-decoded image alive for as long as the error is kept.
+            error.__cause__ = error.__context__ = None
+            return _Failure(source, error.with_traceback(None))
         return _Photo(source, image.width, image.height, squash(image, self.preprocessing))
 
     def _read(self, items: list[_Photo | _Failure], classes: list[int] | None, top_k: int) -> _Batch:
@@ -247,7 +256,7 @@ class Localizer:
                 photo.source, ModelError(problem, "Check its weights, its normalisation and its precision.")
             )
         first, *others = [
-            self._one_class(photo, found.maps[i, c].numpy(), int(index), float(scores[index]), found.signed)
+            self._one_class(photo, found.maps[i, c].numpy(), int(index), float(scores[index]), bool(found.signed[i]))
             for c, index in enumerate(found.classes[i])
         ]
         return replace(first, others=tuple(others))
@@ -281,7 +290,12 @@ class Localizer:
         return noise.to(self._like)
 
     def _indices(self, classes: Classes) -> list[int] | None:
-        return None if classes is None else [find_class(one, self.class_names) for one in classes]
+        if classes is None:
+            return None
+        indices = [find_class(one, self.class_names) for one in ([classes] if isinstance(classes, str) else classes)]
+        if not indices:
+            raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
+        return indices
 
 
 def _min_area(boxes: str, min_area: float) -> float:
@@ -292,7 +306,7 @@ def _min_area(boxes: str, min_area: float) -> float:
     return 1.0 if boxes == "largest" else min_area
 
 
-def _count(top_k: int) -> int:
-    if top_k < 1:
-        raise InputError(f"top_k={top_k} asks for no class.", "Give 1 or more.")
-    return top_k
+def _at_least_one(number: int, name: str) -> int:
+    if number < 1:
+        raise InputError(f"{name}={number} asks for nothing.", "Give 1 or more.")
+    return number

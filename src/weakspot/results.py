@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.data import ImageSource, read_image
+from weakspot.data import MAX_PIXELS, ImageSource, read_image
 from weakspot.drawing import draw_localization
 from weakspot.ops import mask_from_heatmap
 from weakspot.writing import save_image
@@ -82,7 +82,9 @@ class Localization:
         Raises:
             InputError: If the image was given as a path and cannot be read any more.
         """
-        return draw_localization(read_image(self.image), self.heatmap, self.boxes, f"{self.label} {self.score:.2f}")
+        # The image was accepted once, whatever the limit was.
+        photo = read_image(self.image, max_pixels=max(MAX_PIXELS, self.width * self.height))
+        return draw_localization(photo, self.heatmap, self.boxes, f"{self.label} {self.score:.2f}")
 
     def save(self, path: str | Path) -> None:
         """Write :meth:`plot` to a file, by way of a temporary name."""

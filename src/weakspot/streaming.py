@@ -56,12 +56,22 @@ def _submitted(
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Group a stream into lists of ``size``, the last one shorter.
+    """Group a stream into lists of ``size``, the last one shorter; an error of the stream comes after what it gave.
 
     Example:
         >>> list(batched("abc", 2))
         [['a', 'b'], ['c']]
     """
-    stream = iter(items)
-    while batch := list(islice(stream, size)):
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
         yield batch

@@ -137,7 +137,7 @@ def test_ctrl_c_keeps_the_rows_and_says_how_to_go_on(photos, monkeypatch, capsys
 
     monkeypatch.setattr(Rows, "write", interrupted)
     assert run(photos, "--output", "out") == 130
-    assert "--resume" in capsys.readouterr().err
+    assert "--resume --output out" in capsys.readouterr().err
     assert len(rows("out/boxes.jsonl")) == 3
 
 
@@ -197,6 +197,35 @@ def test_plots_and_masks_are_written_where_no_two_photos_meet(photos):
     with Image.open("out/masks/photos/00.jpg.png") as mask:
         assert (mask.mode, mask.size) == ("1", (80, 60))
     assert len(rows("out/boxes.jsonl")[0]["others"]) == 1
+
+
+def test_a_run_does_not_take_its_own_pictures_for_photos(photos):
+    for _ in range(2):
+        assert run(".", "--save-plots") == 0
+    assert len(rows("localized/boxes.jsonl")) == len(rows("localized-2/boxes.jsonl")) == 11
+
+
+def test_a_photo_that_goes_away_before_it_is_drawn_is_skipped(photos, monkeypatch):
+    from weakspot.results import Localization
+
+    plot = Localization.plot
+
+    def too_late(self):
+        Path("photos/04.jpg").unlink(missing_ok=True)
+        return plot(self)
+
+    monkeypatch.setattr(Localization, "plot", too_late)
+    assert run(photos, "--output", "out", "--save-plots") == 1
+    assert [row["image"] for row in rows("out/skipped.jsonl")] == ["photos/04.jpg"]
+    assert len(rows("out/boxes.jsonl")) == 10
+
+
+def test_a_folder_with_one_bad_photo_is_a_folder(photos, capsys):
+    Path("bad").mkdir()
+    Path("bad/a.jpg").write_bytes(b"no image")
+    assert run("bad", "--output", "out") == 1
+    assert len(rows("out/skipped.jsonl")) == 1
+    assert "boxes.jsonl" not in capsys.readouterr().out
 
 
 def test_a_photo_outside_the_working_folder_leaves_no_folder_of_the_output(photos, tmp_path, monkeypatch):

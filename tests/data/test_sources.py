@@ -1,4 +1,5 @@
-from io import StringIO
+import os
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -150,3 +151,21 @@ def test_pattern_gives_each_file_once(tmp_path, monkeypatch):
     Path("a", "b").mkdir(parents=True)
     Path("a", "b", "c.jpg").touch()
     assert list(find_images(["**/**/*.jpg"])) == [Path("a/b/c.jpg")]
+
+
+def test_what_a_run_wrote_is_not_searched_for_photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "localized/plots/a.jpg.png", "localized/localize.toml", "deep/b.jpg"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    assert sorted(find_images(["."])) == [Path("a.jpg"), Path("deep/b.jpg")]
+
+
+def test_a_list_of_names_need_not_be_utf_8():
+    stdin = TextIOWrapper(BytesIO(b"a.jpg\ncaf\xe9.jpg\n"), encoding="utf-8")
+    assert [os.fsencode(path) for path in find_images(["-"], stdin=stdin)] == [b"a.jpg", b"caf\xe9.jpg"]
+
+
+@pytest.mark.parametrize("name", ["y" * 5000, "a\0b"])
+def test_an_impossible_name_is_left_for_reading_to_refuse(name):
+    assert list(find_images([name])) == [Path(name)]

@@ -7,6 +7,7 @@ import timm
 import torch
 import torchvision
 from PIL import Image
+from safetensors.torch import save_file
 
 import weakspot as ws
 from weakspot.errors import InputError, ModelError
@@ -131,3 +132,50 @@ def test_nothing_is_looked_up_for_the_packaged_model(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: pytest.fail("a name was looked up"))
     monkeypatch.setattr(socket.socket, "connect", lambda *args: pytest.fail("a connection was opened"))
     ws.Localizer()(Image.new("RGB", (32, 32), "red"))
+
+
+def test_weights_of_a_fine_tuned_classifier_bring_their_number_of_classes(tmp_path):
+    for name, model in {
+        "resnet18": timm.create_model("resnet18", num_classes=9),
+        "torchvision/resnet18": torchvision.models.resnet18(num_classes=9),
+    }.items():
+        save_file(model.state_dict(), tmp_path / "mine.safetensors")
+        loaded = load_classifier(name, weights=tmp_path / "mine.safetensors")
+        assert torch.equal(loaded.module.fc.weight, model.fc.weight)
+        assert loaded.class_names == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "problem"),
+    [
+        pytest.param("tf_efficientnet_lite0", {"output_stride": 5}, "output stride 5", id="no stride"),
+        pytest.param(
+            "torchvision/resnet18", {"output_stride": 16, "weights": None}, "output stride 16", id="BasicBlock"
+        ),
+        pytest.param("tf_efficientnet_lite0.nope", {}, "cannot be built: Invalid pretrained tag", id="tag"),
+        pytest.param("vit_small_patch14_dinov2", {"weights": None}, "without a classifier", id="backbone"),
+    ],
+)
+def test_what_cannot_be_built_is_told_in_two_lines(name, options, problem):
+    with pytest.raises(ws.WeakspotError, match=problem) as refusal:
+        load_classifier(name, **options)
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_a_hub_at_another_address_is_looked_up_by_its_host(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backbones.constants, "ENDPOINT", "http://mirror.example:8123/hub")
+    monkeypatch.setattr(backbones, "getproxies", dict)
+    monkeypatch.setattr(backbones, "_is_cached", lambda *names: False)
+    monkeypatch.setattr(backbones.socket, "getaddrinfo", lambda host, port: asked.append(host))
+    monkeypatch.setattr(timm, "create_model", lambda *args, **kwargs: torch.nn.Linear(1, 1))
+    with pytest.raises(AttributeError):  # what stands in for the model has no classes
+        load_classifier("resnet18")
+    assert asked == ["mirror.example"]
+
+
+def test_a_module_of_timm_brings_its_preprocessing_and_no_weights():
+    model = timm.create_model("tf_efficientnet_lite0")
+    assert ws.Localizer(model).preprocessing.mean == (0.5, 0.5, 0.5)
+    with pytest.raises(InputError, match="Weights were given for an nn"):
+        ws.Localizer(model, weights="mine.pth")

@@ -85,10 +85,13 @@ def test_classes_are_the_most_probable_unless_asked_for():
     assert torch.equal(found.classes, model(batch).argsort(dim=1, descending=True))
 
 
-def test_signed_activations_are_told():
+def test_signed_activations_are_told_of_each_image():
     model, batch = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)), images()
-    assert class_maps(cut_model(model, batch[:1]), batch, METHODS["gradcam"]).signed
-    assert not class_maps(cut_model(PooledNet(), batch[:1]), batch, METHODS["gradcam"]).signed
+    assert class_maps(cut_model(model, batch[:1]), batch, METHODS["gradcam"]).signed.all()
+    assert not class_maps(cut_model(PooledNet(), batch[:1]), batch, METHODS["gradcam"]).signed.any()
+    mixed = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    batch[0] = 0
+    assert class_maps(cut_model(mixed, batch[1:2]), batch, METHODS["gradcam"]).signed.tolist() == [False, True, True]
 
 
 def test_under_autocast_the_maps_are_not_summed_in_16_bits():
@@ -137,7 +140,19 @@ def test_probabilities_are_refused():
     assert "softmax" in refusal.value.hint
 
 
-@pytest.mark.parametrize("method", ["ablationcam", "guided_gradcam"])
-def test_methods_of_one_layer_refuse_several(method):
+@pytest.mark.parametrize("method", ["cam", "ablationcam", "guided_gradcam"])
+def test_a_method_of_one_layer_says_so_whatever_the_head(method):
     with pytest.raises(InputError, match="reads one layer"):
-        maps(DeepHeadNet(), images(), method, layers=["features.1", "features.3"])
+        maps(PooledNet(), images(), method, layers=["features.1", "features.3"])
+
+
+def test_log_probabilities_are_refused():
+    with pytest.raises(ModelError, match="probabilities or their logarithms"):
+        cut_model(nn.Sequential(PooledNet(), nn.LogSoftmax(dim=1)), images(1))
+
+
+@pytest.mark.parametrize("example", [torch.randn(1, 1, 8, 8), torch.randn(1, 3, 1, 1)], ids=["channels", "size"])
+def test_images_that_the_model_cannot_take_are_told(example):
+    with pytest.raises(ModelError, match="The model cannot take images of") as refusal:
+        cut_model(DeepHeadNet(), example)
+    assert len(str(refusal.value).splitlines()) == 2

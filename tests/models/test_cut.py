@@ -224,3 +224,28 @@ def test_a_layer_that_leads_nowhere_is_refused():
 
     with pytest.raises(ModelError, match="No gradient flows"):
         read(Detached().requires_grad_(False), FEATURES, images(), differentiable=True)
+
+
+class SharedReLU(nn.Module):
+    """One ReLU module that runs twice, as hand-written networks have it, and a skip connection."""
+
+    def __init__(self):
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.first, self.second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.fc = nn.Linear(6 * 64, 4)
+
+    def forward(self, batch):
+        a = self.relu(self.first(batch))
+        return self.fc((a + self.relu(self.second(a))).flatten(1))
+
+
+def test_a_layer_that_runs_twice_is_replaced_where_it_was_read():
+    model, batch = SharedReLU().eval(), images()
+    layer = Layer("relu")
+    reading = read(model, [layer], batch[:1])
+    assert reading.calls == (2,)
+    others = torch.rand(5, *reading.activations[0].shape[1:])
+    first = model.relu(model.first(batch[:1]))
+    found = run_head(model, layer, batch[:1], reading, others)
+    torch.testing.assert_close(found, model.fc((first + others).flatten(1)).detach())

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from nets import FunctionalNet, PooledNet, images
+from nets import FrozenBackboneNet, FunctionalNet, PooledNet, images
 from torch import nn
 
 from weakspot.errors import ModelError
@@ -74,3 +74,8 @@ def test_the_model_and_the_images_are_left_as_they_were():
     assert model.training
     assert not batch.requires_grad
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_backbone_that_gradients_do_not_pass_is_told():
+    with pytest.raises(ModelError, match="No gradient flows from the logits back to the image"):
+        guided_gradients(FrozenBackboneNet().eval(), images(), torch.zeros(3, 1, dtype=torch.long))

@@ -7,7 +7,7 @@ from nets import PooledNet
 from safetensors.torch import save_file
 
 from weakspot.errors import ModelError
-from weakspot.models.weights import load_weights, read_weights
+from weakspot.models.weights import fit_weights, read_weights
 
 
 def trained():
@@ -35,7 +35,8 @@ def saved(path, content):
 )
 def test_weights_are_loaded_whatever_lies_around_them(tmp_path, name, wrap):
     source, model = trained(), PooledNet()
-    load_weights(model, saved(tmp_path / name, wrap(source.state_dict())))
+    path = saved(tmp_path / name, wrap(source.state_dict()))
+    fit_weights(model, read_weights(path), path)
     assert all(
         torch.equal(a, b) for a, b in zip(model.state_dict().values(), source.state_dict().values(), strict=True)
     )
@@ -75,6 +76,13 @@ def test_a_damaged_file_is_refused(tmp_path, name, damage):
     assert len(str(refusal.value).splitlines()) == 2
 
 
+@pytest.mark.parametrize("content", [b"hello, not weights\n", b"\x80\x04.", b"}q\x00(K\x00."])
+def test_a_file_of_something_else_is_refused(tmp_path, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(ModelError):
+        read_weights(tmp_path / "w.pth")
+
+
 def test_a_file_that_is_missing_or_holds_no_state_dict_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"none\.pth does not exist"):
         read_weights(tmp_path / "none.pth")
@@ -100,5 +108,5 @@ def test_weights_that_do_not_fit_are_refused_whole(tmp_path, change, problem):
     model = PooledNet()
     before = model.fc.weight.detach().clone()
     with pytest.raises(ModelError, match=problem):
-        load_weights(model, saved(tmp_path / "w.pth", state))
+        fit_weights(model, state, tmp_path / "w.pth")
     assert torch.equal(model.fc.weight, before)

@@ -1,10 +1,10 @@
 """Localize in files and folders, and write what was found row by row."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,13 @@ from weakspot.commands.options import LocalizeOptions
 from weakspot.commands.progress import Progress
 from weakspot.commands.rows import Rows
 from weakspot.commands.settings import check_settings, keep_settings
-from weakspot.data import MAX_PIXELS, ImageSource, find_images
+from weakspot.data import MAX_PIXELS, RUN_FILE, ImageSource, find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.writing import save_image
 
 if TYPE_CHECKING:
     from weakspot.localizer import Localizer, OnError
     from weakspot.results import Localization
-
-SETTINGS_FILE = "localize.toml"
 
 # Settings that change how fast a run is or what it writes beside the rows, not what is in a row.
 _FREE_TO_CHANGE = (
@@ -73,31 +71,74 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
         raise InputError(
             "No images were named.", "Give files, folders, patterns such as 'photos/*.jpg', or - for stdin."
         )
-    total = None if "-" in sources else sum(1 for _ in find_images(sources))
     output = _output_folder(options)
-    check_settings(output / SETTINGS_FILE, asdict(options), free=_FREE_TO_CHANGE)
+    check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)
     rows = Rows(output / "boxes.jsonl", resume=options.resume)
+    total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
     localizer = _localizer(options)
     skipped = _skipped(output / "skipped.jsonl", options.resume)
-    errors: list[WeakspotError] = []
+    with closing(rows), closing(skipped), Progress(total, done=done) as progress:
+        writer = _Writer(rows, skipped, progress, options, output, alone=_is_one_file(sources))
+        waiting = (path for path in find_images(sources) if str(path) not in rows.images)
+        try:
+            for found in _localizations(localizer, waiting, options, writer.skip):
+                writer.write(found)
+        except KeyboardInterrupt as interrupt:
+            go_on = f"What was written is kept; go on with the same command and --resume --output {output}."
+            raise KeyboardInterrupt(go_on) from interrupt
+    return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last)
 
-    def skip(image: ImageSource, error: WeakspotError) -> None:
-        errors.append(error)
-        skipped.write({"image": str(image), "problem": error.problem, "hint": error.hint})
-        progress.advance()
 
-    waiting = (path for path in find_images(sources) if str(path) not in rows.images)
-    found = _localizations(localizer, waiting, options, None if total == 1 else skip)
-    localized, last = 0, None
-    with closing(rows), closing(skipped), Progress(total, done=len(rows.images)) as progress:
-        for last in found:
-            if localized == 0:
-                keep_settings(output / SETTINGS_FILE, asdict(options))
-            _save_pictures(last, output, options)
-            rows.write(last.to_dict())
-            progress.advance()
-            localized += 1
-    return LocalizeOutcome(rows.path, skipped.path, localized, len(errors), last)
+@dataclass
+class _Writer:
+    """Writes a run's rows and pictures, and counts them."""
+
+    rows: Rows
+    skipped: Rows
+    progress: Progress
+    options: LocalizeOptions
+    output: Path
+    alone: bool
+    localized: int = 0
+    failed: int = 0
+    last: "Localization | None" = None
+
+    def write(self, found: "Localization") -> None:
+        """Write what was found in one image; pictures first, so that a row stands for all of it."""
+        if self.localized == 0:
+            keep_settings(self.output / RUN_FILE, asdict(self.options))
+        try:
+            pictures = list(_pictures(found, self.options))
+        except WeakspotError as error:  # the photo went away since it was localized
+            self.skip(found.image, error)
+            return
+        for picture, name in pictures:
+            save_image(picture, self.output / name)
+        self.rows.write(found.to_dict())
+        self.localized, self.last = self.localized + 1, found
+        self.progress.advance()
+
+    def skip(self, image: ImageSource, error: WeakspotError) -> None:
+        """List an image that could not be localized; alone, it is the user's mistake."""
+        if self.alone:
+            raise error
+        self.failed += 1
+        self.skipped.write({"image": str(image), "problem": error.problem, "hint": error.hint})
+        self.progress.advance()
+
+
+def _count(sources: Sequence[str], known: Collection[str]) -> tuple[int, int]:
+    """Count the images that the sources name, and those among them that are known."""
+    total = done = 0
+    for path in find_images(sources):
+        total += 1
+        done += str(path) in known
+    return total, done
+
+
+def _is_one_file(sources: Sequence[str]) -> bool:
+    """Whether the sources are one file, named itself."""
+    return len(sources) == 1 and sources[0] != "-" and list(islice(find_images(sources), 2)) == [Path(sources[0])]
 
 
 def _localizer(options: LocalizeOptions) -> "Localizer":
@@ -120,7 +161,7 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
 
 
 def _localizations(
-    localizer: "Localizer", images: Iterator[Path], options: LocalizeOptions, skip: "OnError | None"
+    localizer: "Localizer", images: Iterator[Path], options: LocalizeOptions, skip: "OnError"
 ) -> "Iterator[Localization]":
     return localizer.stream(
         images,
@@ -152,18 +193,20 @@ def _numbered(name: str) -> Iterator[Path]:
     yield from (Path(f"{name}-{number}") for number in count(2))
 
 
-def _save_pictures(found: "Localization", output: Path, options: LocalizeOptions) -> None:
-    """Write a picture for each class; further classes have their index in the name."""
+def _pictures(found: "Localization", options: LocalizeOptions) -> Iterator[tuple[Image.Image, Path]]:
+    """Make the pictures of each class and their names; further classes have their index in the name."""
     for one in found:
-        name = picture_name(Path(str(found.image))) + ("" if one is found else f".{one.class_index}")
+        name = picture_name(Path(str(found.image))) + ("" if one is found else f".{one.class_index}") + ".png"
         if options.save_plots:
-            save_image(one.plot(), output / "plots" / f"{name}.png")
+            yield one.plot(), Path("plots", name)
         if options.save_masks:
-            save_image(Image.fromarray(one.mask), output / "masks" / f"{name}.png")
+            yield Image.fromarray(one.mask), Path("masks", name)
 
 
 def picture_name(image: Path) -> str:
-    """Name an image's pictures: its path below the working folder, or else below the root, as two may share a name.
+    """Name an image's pictures: its path below the working folder, or else below the root, marked so.
+
+    Two photos of the same name are then still told apart.
 
     Example:
         >>> picture_name(Path("photos/../photos/cat.jpg"))

@@ -1,7 +1,5 @@
 """Decode photos of any kind into upright 8-bit RGB."""
 
-import struct
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -19,9 +17,6 @@ MAX_PIXELS = 89_478_485
 
 # What photos come in, and nothing that its decoder hands to another program (PostScript) or that nobody maintains.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA")
-
-# What the decoders of damaged files are known to raise.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, OverflowError, struct.error, zlib.error)
 
 
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -82,7 +77,7 @@ def _identified(file: BinaryIO, name: str) -> Image.Image:
         if accepts is None or accepts(start) is True:
             recognised |= accepts is not None
             file.seek(0)
-            with suppress(*_DAMAGED, IndexError, TypeError):
+            with suppress(Exception):  # what a decoder raises is up to the file's bytes
                 return factory(file, name)
     if recognised:
         raise InputError(f"{name} is damaged: its header cannot be read.", "Copy or export the image again.")
@@ -116,7 +111,7 @@ def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
     try:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return _rgb(ImageOps.exif_transpose(image) if turned else image)
-    except _DAMAGED as error:
+    except Exception as error:  # as above
         problem = f"{name} is damaged: {' '.join(str(error).split())}."
         raise InputError(problem, "Copy or export the image again.") from error
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 
 from weakspot.errors import InputError
 
@@ -46,13 +47,25 @@ class Preprocessing:
             >>> Preprocessing().changed(input_size=(128, 96)).width
             96
         """
-        size = (input_size, input_size) if isinstance(input_size, int) else input_size or (self.height, self.width)
-        chosen = Preprocessing(*size, tuple(mean or self.mean), tuple(std or self.std))
+        height, width = (self.height, self.width) if input_size is None else _height_and_width(input_size)
+        means, deviations = (
+            known if given is None else tuple(float(number) for number in given)
+            for known, given in ((self.mean, mean), (self.std, std))
+        )
+        chosen = Preprocessing(height, width, means, deviations)
         if len(chosen.mean) != len(chosen.std) or len(chosen.mean) not in (1, 3) or min(chosen.std) <= 0:
             raise InputError(
                 f"Means {chosen.mean} and standard deviations {chosen.std} are not those of 1 or 3 channels.",
                 "Give three of each, or one of each for a model of grey images; deviations are above 0.",
             )
-        if min(size) < 1:
-            raise InputError(f"The input size {size[0]} x {size[1]} is not positive.", "Give a size such as 224.")
+        if min(height, width) < 1:
+            raise InputError(f"The input size {height} x {width} is not positive.", "Give a size such as 224.")
         return chosen
+
+
+def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    try:
+        height, width = size if isinstance(size, Sequence) else (size, size)
+        return index(height), index(width)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{size!r} is not an input size.", "Give a number of pixels, or (height, width).") from error

@@ -15,11 +15,16 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 
+# A folder with this file holds what a run wrote: its pictures are no photos.
+RUN_FILE = "localize.toml"
+
+
 def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -> Iterator[Path]:
     """List the images that the sources name, lazily and in a fixed order.
 
     Args:
-        sources: Files (whatever their suffix), folders (searched through, hidden files left out, by suffix),
+        sources: Files (whatever their suffix), folders (searched through by suffix; hidden files, folders behind
+            symbolic links and what runs have written are left out),
             glob patterns (``**`` goes into folders), and ``-`` for one path a line on stdin.
         stdin: Where ``-`` reads from; default ``sys.stdin``.
 
@@ -32,10 +37,10 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
     """
     for source in sources:
         if str(source) == "-":
-            yield from (Path(line.rstrip("\r\n")) for line in stdin or sys.stdin if line.strip())
-        elif Path(source).is_dir():
+            yield from (Path(line.rstrip("\r\n")) for line in _lines(stdin or sys.stdin) if line.strip())
+        elif _is_folder(source):
             yield from _or_complain(_in_folder(str(source)), f"The folder {source} holds no images.")
-        elif has_magic(str(source)) and not Path(source).exists():
+        elif has_magic(str(source)) and not os.path.lexists(source):
             matches = (
                 Path(match) for match in sorted(set(iglob(str(source), recursive=True))) if Path(match).is_file()
             )
@@ -46,10 +51,26 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
 
 def _in_folder(folder: str) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
+        if RUN_FILE in files:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
                 yield Path(parent, name)
+
+
+def _is_folder(source: str | Path) -> bool:
+    try:
+        return Path(source).is_dir()
+    except (OSError, ValueError):  # a name too long, or with a zero byte: reading it will say so
+        return False
+
+
+def _lines(stdin: TextIO) -> Iterator[str]:
+    """The lines of a list of names, which need not be UTF-8."""
+    raw = getattr(stdin, "buffer", None)
+    return iter(stdin) if raw is None else (os.fsdecode(line) for line in raw)
 
 
 def _or_complain(paths: Iterator[Path], problem: str) -> Iterator[Path]:

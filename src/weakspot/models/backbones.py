@@ -1,10 +1,13 @@
 """A classifier by name: timm, torchvision, or with weights from a package or a file."""
 
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import timm
 import torch
@@ -18,7 +21,7 @@ from weakspot.errors import InputError, ModelError, suggest
 from weakspot.models.class_names import imagenet_names
 from weakspot.models.devices import find_device
 from weakspot.models.packaged import DEFAULT_MODEL, load_packaged, packaged_weights
-from weakspot.models.weights import load_weights
+from weakspot.models.weights import fit_weights, read_weights
 
 PRETRAINED = "pretrained"
 
@@ -47,13 +50,15 @@ def load_classifier(
         name: A timm name (``"resnet50"``, ``"tf_efficientnet_lite0"``), or a torchvision name, with
             ``torchvision/`` before it where timm has the same.
         weights: ``"pretrained"``: those of a package where one carries them, else those of the model's hub,
-            which needs a network once. A path: a state dict. None: random.
+            which needs a network once. A path: a state dict, whose number of classes the model takes. None: random.
         output_stride: 16 or 8 for finer maps from the same weights, by dilation instead of striding.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be had or do not fit.
         InputError: If the model does not allow that output stride.
     """
+    if output_stride not in (None, 8, 16, 32):
+        raise _no_stride(name, output_stride)
     if name.startswith("torchvision/") or not timm.is_model(name):
         return _from_torchvision(name.removeprefix("torchvision/"), weights, output_stride)
     return _from_timm(name, weights, output_stride)
@@ -71,11 +76,11 @@ def take_classifier(
     Args:
         model: A name as in :func:`load_classifier`, or a module that returns logits.
         device: A device, or ``"auto"``: a GPU where there is one for a name, and where it is for a module.
-        weights: For a name.
+        weights: For a name; a module has its own.
         output_stride: For a name.
 
     Raises:
-        InputError: If the device is not there, or a module is given an output stride.
+        InputError: If the device is not there, or a module is given weights or an output stride.
         ModelError: As :func:`load_classifier`, or if ``model`` is neither.
     """
     if isinstance(model, str):
@@ -90,31 +95,36 @@ def take_classifier(
             "The output stride of an nn.Module is fixed when it is built.",
             "Build it with a finer one (timm: output_stride=16), or give its name here.",
         )
-    return Classifier(model if device == "auto" else model.to(find_device(device)), (), Preprocessing())
+    if weights not in (None, PRETRAINED):
+        raise InputError("Weights were given for an nn.Module, which has its own.", "Load them into it first.")
+    preprocessing = _timm_preprocessing(model) if hasattr(model, "pretrained_cfg") else Preprocessing()
+    return Classifier(model if device == "auto" else model.to(find_device(device)), (), preprocessing)
 
 
 def _from_timm(name: str, weights: str | Path | None, output_stride: int | None) -> Classifier:
-    file = packaged_weights(name.split(".", maxsplit=1)[0]) if weights == PRETRAINED else None
-    from_hub = weights == PRETRAINED and file is None
+    packaged = packaged_weights(name.split(".", maxsplit=1)[0]) if weights == PRETRAINED else None
+    from_hub = weights == PRETRAINED and packaged is None
     if from_hub:
         _refuse_when_out_of_reach(name)
-    stride: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
-    try:
-        model = timm.create_model(name, pretrained=from_hub, **stride)
-    except OSError as error:
-        raise _no_weights(name) from error
-    except (TypeError, NotImplementedError, AssertionError) as error:
-        if output_stride is None:
-            raise
-        raise _no_stride(name, output_stride) from error
-    if file is not None:
-        load_packaged(model, file)
-    elif weights is not None and not from_hub:
-        load_weights(model, Path(weights))
+
+    def build(**options: Any) -> nn.Module:
+        stride: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
+        with _explained(name, output_stride):
+            return timm.create_model(name, pretrained=from_hub, **stride, **options)
+
+    model = build() if weights is None or weights == PRETRAINED else _build_for(Path(weights), build)
+    if packaged is not None:
+        load_packaged(model, packaged)
+    classes = int(cast("int", model.num_classes))
+    if classes == 0:
+        raise ModelError(f"{name} is a backbone without a classifier.", "Take a model that was trained on classes.")
+    return Classifier(model.eval(), _names(classes), _timm_preprocessing(model))
+
+
+def _timm_preprocessing(model: nn.Module) -> Preprocessing:
     config = resolve_model_data_config(model)
     _, height, width = config["input_size"]
-    preprocessing = Preprocessing(height, width, tuple(config["mean"]), tuple(config["std"]))
-    return Classifier(model.eval(), _names(int(cast("int", model.num_classes))), preprocessing)
+    return Preprocessing(height, width, tuple(config["mean"]), tuple(config["std"]))
 
 
 def _from_torchvision(name: str, weights: str | Path | None, output_stride: int | None) -> Classifier:
@@ -125,27 +135,49 @@ def _from_torchvision(name: str, weights: str | Path | None, output_stride: int 
             suggest(name, known, f"Take a timm or torchvision name, for example {DEFAULT_MODEL} or resnet50."),
         )
     published = torchvision.models.get_model_weights(name)["DEFAULT"]
-    dilation = {} if output_stride is None else {"replace_stride_with_dilation": _dilation(name, output_stride)}
-    try:
-        model = torchvision.models.get_model(name, weights=published if weights == PRETRAINED else None, **dilation)
-    except (URLError, OSError) as error:
-        raise _no_weights(name) from error
-    except TypeError as error:
-        if output_stride is None:
-            raise
-        raise _no_stride(name, output_stride) from error
-    if weights is not None and weights != PRETRAINED:
-        load_weights(model, Path(weights))
+
+    def build(**options: Any) -> nn.Module:
+        dilation = {} if output_stride is None else {"replace_stride_with_dilation": _dilation(output_stride)}
+        with _explained(name, output_stride):
+            chosen = published if weights == PRETRAINED else None
+            built: nn.Module = torchvision.models.get_model(name, weights=chosen, **dilation, **options)
+            return built
+
+    model = build() if weights is None or weights == PRETRAINED else _build_for(Path(weights), build)
     transforms = published.transforms()
     (size,) = transforms.crop_size
     preprocessing = Preprocessing(size, size, tuple(transforms.mean), tuple(transforms.std))
-    return Classifier(model.eval(), _names(len(published.meta["categories"])), preprocessing)
+    return Classifier(model.eval(), _names(len(list(model.state_dict().values())[-1])), preprocessing)
 
 
-def _dilation(name: str, output_stride: int) -> list[bool]:
+def _build_for(file: Path, build: Callable[..., nn.Module]) -> nn.Module:
+    """Build a model with as many classes as a weights file has, and load it: its last tensor has one entry each."""
+    tensors, model = read_weights(file), build()
+    last, ours = list(model.state_dict().items())[-1]
+    if last in tensors and len(tensors[last]) != len(ours):
+        model = build(num_classes=len(tensors[last]))
+    fit_weights(model, tensors, file)
+    return model
+
+
+@contextmanager
+def _explained(name: str, output_stride: int | None) -> Iterator[None]:
+    """Turn what timm and torchvision raise into our own errors."""
+    try:
+        yield
+    except OSError as error:
+        raise _no_weights(name) from error
+    except (TypeError, NotImplementedError, AssertionError) as error:
+        if output_stride is None:
+            raise
+        raise _no_stride(name, output_stride) from error
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{name} cannot be built: {reason}", "Take another model, or give a weights file.") from error
+
+
+def _dilation(output_stride: int) -> list[bool]:
     """Which of torchvision's last three stages to dilate."""
-    if output_stride not in (8, 16, 32):
-        raise _no_stride(name, output_stride)
     return [False, output_stride == 8, output_stride <= 16]
 
 
@@ -158,8 +190,10 @@ def _refuse_when_out_of_reach(name: str) -> None:
     repository = timm.get_pretrained_cfg_value(name, "hf_hub_id")
     if not repository or any(_is_cached(repository, file) for file in ("model.safetensors", "pytorch_model.bin")):
         return
+    if getproxies():  # then the proxy looks names up
+        return
     try:
-        socket.getaddrinfo(constants.ENDPOINT.split("//")[-1].split("/")[0], 443)
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
     except OSError as error:
         raise _no_weights(name) from error
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from weakspot.cams import Method, fuse, gradcam
 from weakspot.cams.guided_gradcam import over_colours
 from weakspot.cams.methods import Reads
-from weakspot.errors import InputError, ModelError, suggest
+from weakspot.errors import InputError, ModelError, WeakspotError, suggest
 from weakspot.models.cut import Layer, Reading, full_precision, read, run_head
 from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer, rectified_if_so
@@ -43,13 +43,13 @@ class ClassMaps:
         logits: Shape (B, number of classes).
         classes: Class indices of shape (B, C).
         maps: Raw class maps of shape (B, C, h, w).
-        signed: Whether the activations had negative values.
+        signed: Whether the activations of each image had negative values, shape (B,).
     """
 
     logits: Tensor
     classes: Tensor
     maps: Tensor
-    signed: bool
+    signed: Tensor
 
 
 def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), channels: int | None = None) -> Cut:
@@ -68,9 +68,9 @@ def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), 
         _check_name(model, name)
     # What kind of head it is shows in its numbers, which a user's autocast would round.
     with torch.autocast(example.device.type, enabled=False):
+        _check_logits(_first_logits(model, example))
         found = tuple(rectified_if_so(model, Layer(name), example) for name in layers) or (find_layer(model, example),)
         reading = read(model, found, example)
-    _check_logits(reading.logits)
     head = find_pooled_linear(model, reading) if len(found) == 1 else None
     return Cut(model, found, reading.logits.shape[1], head, channels)
 
@@ -88,13 +88,13 @@ def class_maps(cut: Cut, images: Tensor, method: Method, *, classes: Tensor | No
     Raises:
         InputError: If the method needs another head or fewer layers, or a class index is out of range.
     """
-    _check_method(cut, method)
+    check_method(cut, method)
     differentiable = method.reads in ("gradients", "image gradients") and cut.head is None
     reading = read(cut.model, cut.layers, images, differentiable=differentiable)
     chosen = _chosen(reading.logits.detach(), classes, top_k)
     with torch.inference_mode(False), torch.no_grad():
         maps = _READERS[method.reads](cut, method, images, reading, chosen)
-    signed = any(bool((activations < 0).any()) for activations in reading.activations)
+    signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
     return ClassMaps(full_precision(reading.logits.detach()), chosen, maps, signed)
 
 
@@ -190,23 +190,45 @@ def _check_name(model: nn.Module, name: str) -> None:
         )
 
 
-def _check_logits(logits: Tensor) -> None:
-    """Refuse probabilities: a softmax saturates, and its gradients mix the classes."""
-    rows = full_precision(logits)
-    sums = rows.sum(dim=1)
-    if rows.shape[1] > 1 and bool((rows >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
+    """Run the model for the first time, and say what it was given when it cannot take that."""
+    try:
+        return read(model, (), example).logits
+    except WeakspotError:
+        raise
+    except (RuntimeError, AssertionError, ValueError) as error:
+        size = " x ".join(str(side) for side in example.shape[1:])
+        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            "The model returns probabilities (each row sums to 1), not logits.",
+            f"The model cannot take images of {size}: {reason}",
+            "Give its input_size, and mean and std with one value for each channel.",
+        ) from error
+
+
+def _check_logits(logits: Tensor) -> None:
+    """Refuse probabilities and their logarithms: a softmax saturates, and its gradients mix the classes."""
+    rows = full_precision(logits)
+    likely = rows.exp() if bool((rows <= 0).all()) else rows
+    sums = likely.sum(dim=1)
+    if rows.shape[1] > 1 and bool((likely >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+        raise ModelError(
+            "The model returns probabilities or their logarithms (each row sums to 1), not logits.",
             "Leave its last softmax out: class maps are read from what goes into it.",
         )
 
 
-def _check_method(cut: Cut, method: Method) -> None:
+def check_method(cut: Cut, method: Method) -> None:
+    """Refuse a method that does not fit the classifier's head or the number of layers.
+
+    Raises:
+        InputError: As :func:`class_maps`.
+    """
+    one_layer = ("weights", "ablated activations", "image gradients")
+    if method.reads in one_layer and len(cut.layers) > 1:
+        raise InputError("This method reads one layer, and several were given.", "Give one, or take layercam.")
     if method.reads == "weights" and cut.head is None:
         raise InputError(
             "CAM needs a head that is global average pooling and one linear layer behind the feature map; "
             "this model's is not.",
             "Take gradcam, which gives the same map where both exist, or layercam.",
         )
-    if method.reads in ("ablated activations", "image gradients") and len(cut.layers) > 1:
-        raise InputError("This method reads one layer, and several were given.", "Give one, or take layercam.")

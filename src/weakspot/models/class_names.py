@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from operator import index
 
 from timm.data.imagenet_info import ImageNetInfo
 
@@ -19,7 +20,7 @@ def imagenet_names() -> tuple[str, ...]:
         ('Egyptian cat', 'crane (134)')
     """
     info = ImageNetInfo()
-    names = [info.index_to_description(index).split(",")[0] for index in range(1000)]
+    names = [info.index_to_description(number).split(",")[0] for number in range(1000)]
     return tuple(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names))
 
 
@@ -33,9 +34,9 @@ def name_classes(names: Sequence[str], classes: int) -> tuple[str, ...]:
         >>> name_classes([], 3)
         ('0', '1', '2')
     """
-    if names and len(names) != classes:
+    if len(names) not in (0, classes):
         raise InputError(f"{len(names)} class names were given for {classes} classes.", "Give one for each logit.")
-    return tuple(names) or tuple(str(index) for index in range(classes))
+    return tuple(str(name) for name in names) or tuple(str(number) for number in range(classes))
 
 
 def find_class(wanted: int | str, names: Sequence[str]) -> int:
@@ -49,16 +50,17 @@ def find_class(wanted: int | str, names: Sequence[str]) -> int:
         (1, 0, 1)
     """
     if isinstance(wanted, str):
-        called_so = [index for index, name in enumerate(names) if name.lower() == wanted.lower()]
+        called_so = [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
         if len(called_so) == 1:
             return called_so[0]
         if called_so:
             raise InputError(f"{len(called_so)} classes are called {wanted!r}.", f"Give an index of {called_so}.")
         if not wanted.isdecimal():
             raise InputError(f"The model has no class {wanted!r}.", suggest(wanted, names, "Give its index."))
-    if not 0 <= int(wanted) < len(names):
+    number = int(wanted) if isinstance(wanted, str) else index(wanted)
+    if not 0 <= number < len(names):
         raise InputError(
-            f"Class index {wanted} is out of range: the model has {len(names)} classes.",
+            f"Class index {number} is out of range: the model has {len(names)} classes.",
             f"Give an index from 0 to {len(names) - 1}.",
         )
-    return int(wanted)
+    return number

@@ -1,7 +1,8 @@
 """Cut a classifier at a feature map: one forward pass that differentiates only what lies behind the cut."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +34,13 @@ class Reading:
         logits: Shape (B, number of classes).
         outputs: The output of each layer, in the layer's own layout.
         layouts: How each output holds its feature map.
+        calls: How often each layer ran; its last output is taken.
     """
 
     logits: Tensor
     outputs: tuple[Tensor, ...]
     layouts: tuple[Layout, ...]
+    calls: tuple[int, ...]
 
     @property
     def activations(self) -> tuple[Tensor, ...]:
@@ -49,9 +52,8 @@ class Reading:
 
     def of_image(self, i: int) -> "Reading":
         """The part that belongs to image i of the batch, as a batch of one."""
-        return Reading(
-            self.logits[i : i + 1].detach(), tuple(o[i : i + 1].detach() for o in self.outputs), self.layouts
-        )
+        outputs = tuple(output[i : i + 1].detach() for output in self.outputs)
+        return replace(self, logits=self.logits[i : i + 1].detach(), outputs=outputs)
 
     def gradients(self, classes: Tensor) -> tuple[Tensor, ...]:
         """Differentiate the logits of (B, C) classes with respect to each layer: (B, C, K, h, w) each."""
@@ -75,7 +77,7 @@ def read(
     images: Tensor,
     *,
     differentiable: bool = False,
-    replacement: Tensor | None = None,
+    replacement: tuple[Tensor, int] | None = None,
 ) -> Reading:
     """Run a classifier once and take what its layers return.
 
@@ -88,7 +90,8 @@ def read(
         layers: Where to take outputs.
         images: Shape (B, 3, H, W), normalised.
         differentiable: Whether :meth:`Reading.gradients` will be asked for.
-        replacement: Handed on in place of the output of the (only) layer: the head alone is then what varies.
+        replacement: Handed on in place of the output of the (only) layer, at that call of it (1 is the first): the
+            head alone is then what varies.
 
     Raises:
         ModelError: If a layer is not run, returns no feature map, or does not lead to the logits; or if the
@@ -96,7 +99,8 @@ def read(
     """
     for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.inference_mode,):
         taken: dict[str, Tensor] = {}
-        hooks = {layer.name: _taker(layer, taken, differentiable, replacement) for layer in layers}
+        calls: Counter[str] = Counter()
+        hooks = {layer.name: _taker(layer, taken, calls, differentiable, replacement) for layer in layers}
         with hooked(model, hooks), torch.inference_mode(False), mode():
             logits = logits_of(model(images))
         # A model that runs its backbone under its own no_grad switches gradients off again behind the layer:
@@ -108,7 +112,8 @@ def read(
             f"No gradient flows from the logits back to {' and '.join(layer.name for layer in layers)}.",
             "Take a method that needs no gradient (scorecam, ablationcam, eigencam), or another layer.",
         )
-    return Reading(logits, *_with_layouts(layers, taken, images))
+    outputs, layouts = _with_layouts(layers, taken, images)
+    return Reading(logits, outputs, layouts, tuple(calls[layer.name] for layer in layers))
 
 
 def run_head(model: nn.Module, layer: Layer, image: Tensor, reading: Reading, activations: Tensor) -> Tensor:
@@ -127,7 +132,7 @@ def run_head(model: nn.Module, layer: Layer, image: Tensor, reading: Reading, ac
         Logits of shape (N, number of classes).
     """
     replacement = reading.layouts[0].from_grid(activations.to(reading.outputs[0].dtype), reading.outputs[0])
-    return read(model, [layer], image, replacement=replacement).logits
+    return read(model, [layer], image, replacement=(replacement, reading.calls[0])).logits
 
 
 def logits_of(output: object) -> Tensor:
@@ -147,11 +152,18 @@ def full_precision(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def _taker(layer: Layer, taken: dict[str, Tensor], differentiable: bool, replacement: Tensor | None) -> Hook:
+def _taker(
+    layer: Layer,
+    taken: dict[str, Tensor],
+    calls: Counter[str],
+    differentiable: bool,
+    replacement: tuple[Tensor, int] | None,
+) -> Hook:
     """Make the hook that takes a layer's output and hands a clone of it on."""
 
     def take(name: str, _module: nn.Module, output: object) -> Tensor:
-        value = output if replacement is None else replacement
+        calls[name] += 1
+        value = replacement[0] if replacement is not None and replacement[1] == calls[name] else output
         if not isinstance(value, Tensor):
             raise ModelError(f"The layer {name} returns {type(value).__name__}, not a tensor.", "Name another layer.")
         value = torch.relu(value) if layer.rectified else value

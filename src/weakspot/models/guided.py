@@ -1,6 +1,6 @@
 """Guided backpropagation: gradients to the image that pass a ReLU only where input and gradient are positive."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,8 +34,8 @@ class _GuidedReLU(TorchFunctionMode):
         named = dict(kwargs or {})
         output = func(*args, **named)
         is_relu = func in _RELUS or (func in _CLIPS and 0.0 in (named.get("min_val"), *args[1:2]))
+        self.met += is_relu
         if is_relu and output.requires_grad:
-            self.met += 1
             output.register_hook(torch.relu)
         return output
 
@@ -67,5 +67,17 @@ def guided_gradients(model: nn.Module, images: Tensor, classes: Tensor) -> Tenso
             f"{type(model).__name__} has no ReLU, and guided backpropagation is about nothing else.",
             "Take another method, for example gradcam.",
         )
-    by_class = [torch.autograd.grad(score, leaf, retain_graph=score is not scores[-1])[0] for score in scores]
-    return full_precision(torch.stack(by_class, dim=1))
+    by_class = _gradients(scores, leaf) if logits.requires_grad else [None]
+    reached = [gradient for gradient in by_class if gradient is not None]
+    if len(reached) < len(by_class):
+        raise ModelError(
+            "No gradient flows from the logits back to the image.", "Take a method that reads a layer, such as gradcam."
+        )
+    return full_precision(torch.stack(reached, dim=1))
+
+
+def _gradients(scores: Sequence[Tensor], leaf: Tensor) -> list[Tensor | None]:
+    """Differentiate each score; None where the leaf has no part in it."""
+    return [
+        torch.autograd.grad(score, leaf, retain_graph=score is not scores[-1], allow_unused=True)[0] for score in scores
+    ]

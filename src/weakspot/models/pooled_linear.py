@@ -59,7 +59,7 @@ def find_pooled_linear(model: nn.Module, reading: Reading) -> PooledLinear | Non
         return PooledLinear(None)
     shape = (logits.shape[1], pooled.shape[1])
     for module in model.modules():
-        if _maps(module, shape) and _close(_apply(module, pooled), logits, tolerance):
+        if _maps(module, shape) and _explains(module, pooled, logits, tolerance):
             return PooledLinear(module)
     return None
 
@@ -71,13 +71,20 @@ def _maps(module: nn.Module, shape: tuple[int, int]) -> TypeGuard[nn.Linear | nn
     return isinstance(module, nn.Linear) and tuple(module.weight.shape) == shape
 
 
-def _apply(module: nn.Linear | nn.Conv2d, pooled: Tensor) -> Tensor:
+def _explains(module: nn.Linear | nn.Conv2d, pooled: Tensor, logits: Tensor, tolerance: float) -> bool:
+    """Whether the weights make what the logits are without the bias, which may be much larger."""
     bias = 0.0 if module.bias is None else module.bias.detach().double()
-    return pooled @ module.weight.detach().flatten(1).double().T + bias
+    return _close(pooled @ module.weight.detach().flatten(1).double().T, logits - bias, tolerance, _rounding(logits))
 
 
-def _close(computed: Tensor, logits: Tensor, tolerance: float) -> bool:
+def _rounding(logits: Tensor) -> float:
+    """What float32 may lose of logits of that size."""
+    return 4 * torch.finfo(torch.float32).eps * float(logits.abs().amax())
+
+
+def _close(computed: Tensor, logits: Tensor, tolerance: float, rounding: float = 0.0) -> bool:
+    """Whether computed values are the logits, which must tell classes apart by more than rounding does."""
     if computed.shape != logits.shape:
         return False
     spread = (logits - logits.mean(dim=1, keepdim=True)).abs().amax()
-    return bool(spread > 0 and (computed - logits).abs().amax() <= tolerance * spread)
+    return bool(spread > 10 * rounding and (computed - logits).abs().amax() <= tolerance * spread + rounding)

@@ -28,18 +28,23 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
     if isinstance(content, dict):
         content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(_is_entry(name, value) for name, value in content.items()):
         raise ModelError(f"{file} does not hold a state dict.", "Save one with torch.save(model.state_dict(), file).")
     return {name.removeprefix("module."): value for name, value in content.items()}
 
 
-def load_weights(model: nn.Module, file: Path) -> None:
-    """Load a weights file into a model whose names and shapes it must have, all of them.
+def fit_weights(model: nn.Module, theirs: dict[str, Tensor], file: Path) -> None:
+    """Load weights into a model whose names and shapes they must have, all of them.
+
+    Args:
+        model: The model, unchanged when the weights do not fit.
+        theirs: The weights.
+        file: Where they came from, for the message.
 
     Raises:
-        ModelError: As :func:`read_weights`, or if the weights do not fit.
+        ModelError: If the weights do not fit.
     """
-    theirs, ours = read_weights(file), model.state_dict()
+    ours = model.state_dict()
     for name in ours:
         if name not in theirs:
             raise ModelError(
@@ -49,7 +54,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
         if ours[name].shape != theirs[name].shape:
             raise ModelError(
                 f"{file} does not fit the model: {name} is {tuple(theirs[name].shape)}, not {tuple(ours[name].shape)}.",
-                "Name the model that the weights were trained with, and its number of classes.",
+                "Name the model that the weights were trained with.",
             )
     unknown = next((name for name in theirs if name not in ours), None)
     if unknown:
@@ -77,8 +82,12 @@ def _read_torch(file: Path) -> object:
             f"{file} is a pickle that could run code: it is not loaded.",
             "Save the state dict as safetensors: safetensors.torch.save_file(model.state_dict(), file).",
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
+    except Exception as error:  # what a damaged pickle raises is up to its bytes
         raise _damaged(file) from error
+
+
+def _is_entry(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor)
 
 
 def _damaged(file: Path) -> ModelError:

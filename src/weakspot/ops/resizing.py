@@ -38,7 +38,7 @@ def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kerne
     return resized
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=16)  # a photo's is some megabytes
 def _interpolation_matrix(source: int, target: int, kernel: Kernel) -> NDArray[np.float64]:
     """Weights of the source pixels in each target pixel, shape (target, source); each row sums to 1."""
     centres = (np.arange(target) + 0.5) * source / target - 0.5
