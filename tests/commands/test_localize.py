@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 from PIL import Image
+from safetensors.torch import save_file
 
 from weakspot.cli import main
 
@@ -248,6 +250,18 @@ def test_one_photo_prints_what_was_found(photos, capsys):
     assert capsys.readouterr().out.startswith("Egyptian cat 0.")
 
 
+def test_a_classifier_of_ones_own_comes_with_weights_and_class_names(photos, capsys):
+    names = ["crack", "scratch", "Царапина"]
+    save_file(timm.create_model("resnet18", num_classes=3).state_dict(), "mine.safetensors")
+    Path("names.txt").write_text("\n".join(names), encoding="utf-8")
+    options = ["--model", "resnet18", "--weights", "mine.safetensors", "--class-names", "names.txt"]
+    assert run(photos, *options, "--output", "out") == 0
+    assert {row["label"] for row in rows("out/boxes.jsonl")} <= set(names)
+    Path("names.txt").write_text("crack\nscratch")
+    assert run(photos, *options, "--output", "other") == 2
+    assert "2 class names were given for 3 classes" in capsys.readouterr().err
+
+
 BAD = {
     "missing.jpg": (None, "does not exist"),
     "empty.jpg": (b"", "is empty"),
@@ -278,6 +292,7 @@ def test_one_bad_photo_alone_ends_in_two_lines_and_leaves_nothing(name, photos, 
         pytest.param(["photos", "--threshold", "1.5"], "outside (0, 1]", id="threshold"),
         pytest.param(["photos", "--classes", "1000"], "Class index 1000 is out of range", id="class"),
         pytest.param(["photos", "--weights", "none.pth"], "none.pth does not exist", id="weights"),
+        pytest.param(["photos", "--class-names", "none.txt"], "none.txt cannot be read as text", id="class names"),
         pytest.param(["photos", "--resume"], "--resume does not say which run", id="resume what"),
         pytest.param(["photos", "--output", "photos/00.jpg"], "photos/00.jpg", id="output is a file"),
         pytest.param(["photos", "--treshold", "0.5"], "Did you mean --threshold?", id="option"),

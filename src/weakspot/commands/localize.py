@@ -148,6 +148,7 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
         options.model,
         method=options.method,
         layer=options.layer or None,
+        class_names=_read_lines(options.class_names),
         input_size=options.input_size,
         device=options.device,
         weights="pretrained" if options.weights is None else options.weights,
@@ -158,6 +159,13 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
         channels=options.channels,
         max_pixels=options.max_pixels or MAX_PIXELS,
     )
+
+
+def _read_lines(file: Path | None) -> list[str] | None:
+    try:
+        return None if file is None else file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read as text: {error}.", "Give a UTF-8 file, one name a line.") from error
 
 
 def _localizations(

@@ -15,6 +15,7 @@ class LocalizeOptions:
     Attributes:
         model: timm or torchvision name of the classifier.
         weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
+        class_names: Text file with one class name a line, in the order of the logits.
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
             guided_gradcam or counterfactual.
         layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
@@ -38,6 +39,7 @@ class LocalizeOptions:
 
     model: str = "tf_efficientnet_lite0"
     weights: Path | None = None
+    class_names: Path | None = None
     method: str = "gradcam"
     layer: tuple[str, ...] | None = None
     output_stride: int | None = None
