@@ -55,4 +55,6 @@ def normalise(values: NDArray[np.floating]) -> NDArray[np.float32]:
     spread = high - low
     if not np.isfinite(spread) or spread <= _NOISE * max(abs(low), abs(high)):
         return np.zeros(values.shape, np.float32)
-    return ((numbers - low) / spread).astype(np.float32)
+    stretched = numbers - low
+    stretched /= spread
+    return stretched.astype(np.float32)
