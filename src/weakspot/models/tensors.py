@@ -50,9 +50,10 @@ def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) 
         >>> normalised([white], half, like=torch.empty(0)).flatten().tolist()
         [1.0, 1.0, 1.0]
     """
-    batch = torch.stack(list(photos)).to(like.device, memory_format=torch.channels_last)
+    batch = torch.stack([photo.permute(1, 2, 0) for photo in photos]).to(like.device)  # (B, height, width, channels)
+    rows = batch.flatten(2).float()  # (B, height, width * channels): long rows, which arithmetic is fast on
     mean, std = (
-        torch.tensor(of_channels, dtype=torch.float32, device=like.device).view(-1, 1, 1) * 255
+        torch.tensor(of_channels, dtype=torch.float32, device=like.device).repeat(batch.shape[2]) * 255
         for of_channels in (frame.mean, frame.std)
     )
-    return (batch - mean).div_(std).to(like.dtype)
+    return rows.sub_(mean).div_(std).view(batch.shape).permute(0, 3, 1, 2).to(like.dtype)
