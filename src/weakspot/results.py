@@ -1,6 +1,7 @@
 """The result of localizing: where a class is in an image, in the image's own pixels."""
 
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -113,7 +114,9 @@ class Localization:
 
     def to_detections(self) -> "Detections":
         """Give the boxes of all classes that were asked for as ``supervision.Detections``."""
-        from supervision import Detections
+        with warnings.catch_warnings():  # supervision would like OpenCV, which holding boxes has no use for
+            warnings.simplefilter("ignore", UserWarning)
+            from supervision import Detections
 
         found = [(one, box) for one in self for box in one.boxes]
         return Detections(
