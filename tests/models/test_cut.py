@@ -23,12 +23,15 @@ def traces(model):
     return hooks, modes, flags
 
 
+def tensors_of(flags):
+    return [tensor for _, grad, value in flags for tensor in (grad, value) if tensor is not None]
+
+
 def same(before, after):
-    flat = lambda flags: [t for _, grad, value in flags for t in (grad, value) if t is not None]  # noqa: E731
     return (
         before[:2] == after[:2]
         and [flag[0] for flag in before[2]] == [flag[0] for flag in after[2]]
-        and all(torch.equal(a, b) for a, b in zip(flat(before[2]), flat(after[2]), strict=True))
+        and all(torch.equal(a, b) for a, b in zip(tensors_of(before[2]), tensors_of(after[2]), strict=True))
     )
 
 
