@@ -187,6 +187,13 @@ def test_grad_cam_plus_plus_on_signed_activations_says_so():
         torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 4)
     )
     assert SIGNED_ACTIVATIONS in localizer(signed, method="gradcam++")(picture()).notes
+    with torch.no_grad():
+        signed[0].weight.abs_()
+        signed[0].bias.zero_()
+    black_and_white = [np.zeros((20, 40, 3), np.uint8), np.full((20, 40, 3), 255, np.uint8)]
+    black, white = localizer(signed, method="gradcam++").stream(black_and_white)
+    assert (SIGNED_ACTIVATIONS in black.notes, SIGNED_ACTIVATIONS in white.notes) == (True, False)
+    signed[0].reset_parameters()
     assert localizer(signed, method="gradcam")(picture()).notes == ()
     assert localizer(FunctionalNet(), method="gradcam++")(picture()).notes == ()
 
@@ -289,7 +296,8 @@ def test_a_method_that_does_not_fit_is_refused_before_any_image():
 
 
 def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"no image")
+    Image.fromarray(picture()).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-200])  # its decoder raises, and is the cause
     errors = []
     list(localizer().stream([tmp_path / "a.jpg"], on_error=lambda image, error: errors.append(error)))
     assert errors[0].__traceback__ is None

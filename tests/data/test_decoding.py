@@ -347,9 +347,10 @@ def test_file_in_a_closed_folder_is_refused(tmp_path, monkeypatch):
     assert str(refusal.value).splitlines()[0] == "closed/photo.png may not be read."
 
 
-def test_endless_name_is_refused():
-    with pytest.raises(InputError):
-        read_image("a" * 5000)
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b"], ids=["endless", "zero byte"])
+def test_impossible_name_is_refused(name):
+    with pytest.raises(InputError, match="cannot be opened"):
+        read_image(name)
 
 
 def test_folder_of_a_path_that_is_a_file_is_no_damage(tmp_path):

@@ -53,9 +53,9 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
 def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: a zero byte in the name
         known = (explained for kind, explained in _UNOPENED.items() if isinstance(error, kind))
-        problem, hint = next(known, (f"cannot be opened: {error.strerror}", "Check the path."))
+        problem, hint = next(known, (f"cannot be opened: {getattr(error, 'strerror', error)}", "Check the path."))
         raise InputError(f"{path} {problem}.", hint) from error
 
 
@@ -111,7 +111,7 @@ def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
     try:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return _rgb(ImageOps.exif_transpose(image) if turned else image)
-    except Exception as error:  # as above
+    except Exception as error:  # what a decoder raises is up to the file's bytes
         problem = f"{name} is damaged: {' '.join(str(error).split())}."
         raise InputError(problem, "Copy or export the image again.") from error
 
