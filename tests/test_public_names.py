@@ -3,13 +3,17 @@
 import pytest
 
 import weakspot
-from weakspot import cams, data, ops
+from weakspot import cams, data, metrics, ops
 
 
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (weakspot, {"InputError", "Localization", "Localizer", "ModelError", "WeakspotError", "cams", "data", "ops"}),
+        (
+            weakspot,
+            {"InputError", "Localization", "Localizer", "ModelError", "WeakspotError"}
+            | {"cams", "data", "metrics", "ops"},
+        ),
         (
             cams,
             {"METHODS", "Method", "ablationcam", "cam", "counterfactual", "eigencam", "find_method", "fuse", "gradcam"}
@@ -19,8 +23,14 @@ from weakspot import cams, data, ops
         (data, {"MAX_PIXELS", "RUN_FILE", "ImageSource", "Preprocessing", "find_images", "read_image"}),
         (
             ops,
-            {"Component", "box_from_heatmap", "boxes_from_heatmap", "connected_components", "heatmap_from_class_map"}
-            | {"mask_from_heatmap", "normalise", "resize", "scale_boxes"},
+            {"Component", "ComponentTree", "Contours", "box_from_heatmap", "boxes_from_heatmap", "component_tree"}
+            | {"connected_components", "heatmap_from_class_map", "mask_from_heatmap", "normalise"}
+            | {"reference_contours", "resize", "scale_boxes"},
+        ),
+        (
+            metrics,
+            {"GTKnownLoc", "MaskIoU", "MaxBoxAcc", "MaxBoxAccV2", "PxAP", "TopKLoc", "average_precision"}
+            | {"mask_overlaps", "overlaps", "pixel_counts", "plain_overlaps", "reference_boxes", "reference_overlaps"},
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -44,7 +54,7 @@ def test_public_names_are_listed_and_others_are_not_there():
 
 
 def test_every_public_name_is_documented():
-    for module in (cams, data, ops):
+    for module in (cams, data, metrics, ops):
         for name in module.__all__:
             thing = getattr(module, name)
             assert not callable(thing) or thing.__doc__, name

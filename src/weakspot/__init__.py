@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weakspot import cams, data, ops
+    from weakspot import cams, data, metrics, ops
     from weakspot.errors import InputError, ModelError, WeakspotError
     from weakspot.localizer import Localizer
     from weakspot.results import Localization
@@ -23,10 +23,11 @@ _HOMES = {
     "WeakspotError": "weakspot.errors",
     "cams": "weakspot.cams",
     "data": "weakspot.data",
+    "metrics": "weakspot.metrics",
     "ops": "weakspot.ops",
 }
 
-__all__ = ["InputError", "Localization", "Localizer", "ModelError", "WeakspotError", "cams", "data", "ops"]
+__all__ = ["InputError", "Localization", "Localizer", "ModelError", "WeakspotError", "cams", "data", "metrics", "ops"]
 
 
 def __getattr__(name: str) -> Any:

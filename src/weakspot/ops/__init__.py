@@ -2,18 +2,24 @@
 
 from weakspot.ops.boxes import box_from_heatmap, boxes_from_heatmap, scale_boxes
 from weakspot.ops.components import Component, connected_components
+from weakspot.ops.contours import Contours, reference_contours
 from weakspot.ops.heatmaps import heatmap_from_class_map, normalise
 from weakspot.ops.masks import mask_from_heatmap
 from weakspot.ops.resizing import resize
+from weakspot.ops.trees import ComponentTree, component_tree
 
 __all__ = [
     "Component",
+    "ComponentTree",
+    "Contours",
     "box_from_heatmap",
     "boxes_from_heatmap",
+    "component_tree",
     "connected_components",
     "heatmap_from_class_map",
     "mask_from_heatmap",
     "normalise",
+    "reference_contours",
     "resize",
     "scale_boxes",
 ]

@@ -1,5 +1,7 @@
 """Heatmap -> boxes: threshold, connected components, bounds."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,21 +69,28 @@ def regions(
     check_threshold(threshold)
     if not 0 <= min_area <= 1:
         raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
+    check_heatmap(heatmap)
+    foreground = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
+    labels, found = connected_components(foreground)
+    return labels, found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
+
+
+def cut_level(heatmap: NDArray[np.floating], threshold: Any) -> Any:
+    """The value at which a heatmap is cut, in its own precision, so that 0.7 in single precision is at least 0.7.
+
+    Of an array of thresholds an array.
+    """
+    return np.result_type(heatmap, np.float16).type(threshold * float(heatmap.max()))
+
+
+def check_heatmap(heatmap: NDArray[np.floating]) -> None:
+    """Refuse what is not a finite 2-D array."""
     if heatmap.ndim != 2 or heatmap.size == 0 or not np.isfinite(heatmap).all():
         raise InputError(
             f"A heatmap must be a finite 2-D array; this one has shape {heatmap.shape}"
             f"{' and holds NaN or infinity' if heatmap.ndim == 2 and heatmap.size else ''}.",
             "Give one (H, W) heatmap; heatmap_from_class_map makes it.",
         )
-    foreground = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
-    labels, found = connected_components(foreground)
-    return labels, found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
-
-
-def cut_level(heatmap: NDArray[np.floating], threshold: float) -> np.floating:
-    """The value at which a heatmap is cut, in its own precision, so that 0.7 in single precision is at least 0.7."""
-    level: np.floating = np.result_type(heatmap, np.float16).type(threshold * float(heatmap.max()))
-    return level
 
 
 def check_threshold(threshold: float) -> None:

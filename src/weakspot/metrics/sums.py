@@ -1,0 +1,115 @@
+"""Sums over images, with groups of images and bootstrap samples: what every metric here accumulates.
+
+Memory does not grow with the number of images: a bootstrap sample is a sum in which each image counts as often as a
+Poisson number of mean 1 says (Hanley and MacGibbon, "Creating Non-Parametric Bootstrap Samples Using Poisson
+Frequencies", Computer Methods and Programs in Biomedicine 2006).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric
+
+from weakspot.errors import InputError
+
+LEVEL = 95.0  # percent of a confidence interval
+
+
+class ImageSums(Metric):
+    """Sum a row of values an image; subclasses turn sums into a figure.
+
+    Args:
+        values: Number of values of an image.
+        groups: Number of groups, such as classes, that are also summed by themselves.
+        samples: Number of bootstrap samples for :meth:`interval`; 0 for none.
+        seed: Of the bootstrap; the same images in the same order give the same interval.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    is_differentiable = False
+    sums: Tensor
+    total: Tensor
+    group_sums: Tensor
+    group_totals: Tensor
+    sample_sums: Tensor
+    sample_totals: Tensor
+
+    def __init__(self, values: int, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
+        super().__init__()
+        self._seed = seed
+        self._random: np.random.Generator | None = None
+        for name, shape, dtype in (
+            ("sums", (values,), torch.float64),
+            ("total", (), torch.float64),
+            ("group_sums", (groups, values), torch.float64),
+            ("group_totals", (groups,), torch.float64),
+            # The most memory, and only for an interval: single precision is exact up to 16 million images.
+            ("sample_sums", (samples, values), torch.float32),
+            ("sample_totals", (samples,), torch.float32),
+        ):
+            self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
+
+    def update(self, values: NDArray[np.generic], groups: NDArray[np.integer[Any]] | None = None) -> None:
+        """Add images.
+
+        Args:
+            values: Shape (B, number of values).
+            groups: Indices of the groups that each image is in, shape (B,) or (B, k).
+        """
+        rows = torch.from_numpy(np.ascontiguousarray(values)).to(self.sums)
+        self.sums += rows.sum(dim=0)
+        self.total += len(rows)
+        if groups is not None:
+            for column in torch.from_numpy(groups.reshape(len(rows), -1)).to(self.sums.device).T:
+                self.group_sums.index_add_(0, column, rows)
+                self.group_totals.index_add_(0, column, torch.ones_like(rows[:, 0]))
+        if len(self.sample_totals):
+            counts = torch.from_numpy(self._counts(len(rows))).to(self.sample_sums)
+            self.sample_sums.addmm_(counts, rows.float())
+            self.sample_totals += counts.sum(dim=1)
+
+    def figure(self, sums: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Turn sums of shape (..., values) over totals (...) images into figures (...)."""
+        raise NotImplementedError
+
+    def compute(self) -> Tensor:
+        """The figure over all images, in percent; NaN without images."""
+        return torch.tensor(float(self.figure(self.sums.cpu().numpy(), self.total.cpu().numpy())))
+
+    def interval(self, **fixed: Any) -> tuple[float, float]:
+        """The 95 % confidence interval of the figure, by bootstrap over images.
+
+        Args:
+            fixed: What :meth:`figure` takes besides the sums. Where it searches for a best threshold, it does so
+                anew in each sample.
+
+        Raises:
+            InputError: If the metric was made without samples.
+        """
+        if not len(self.sample_totals):
+            raise InputError("The metric was made without bootstrap samples.", "Make it with samples=1000.")
+        figures = self.figure(self.sample_sums.cpu().numpy(), self.sample_totals.cpu().numpy(), **fixed)
+        if not np.isfinite(figures).any():
+            return float("nan"), float("nan")
+        low, high = np.nanpercentile(figures, [50 - LEVEL / 2, 50 + LEVEL / 2])
+        return float(low), float(high)
+
+    def by_group(self, **fixed: Any) -> NDArray[np.float64]:
+        """The figure of each group, shape (groups,); NaN for a group without images."""
+        return self.figure(self.group_sums.cpu().numpy(), self.group_totals.cpu().numpy(), **fixed)
+
+    def reset(self) -> None:
+        """Forget all images, and begin the bootstrap again."""
+        super().reset()
+        self._random = None
+
+    def _counts(self, images: int) -> NDArray[np.int64]:
+        """How often each image counts in each sample: shape (samples, images). Each process draws its own."""
+        if self._random is None:
+            ready = torch.distributed.is_available() and torch.distributed.is_initialized()
+            self._random = np.random.default_rng([self._seed, torch.distributed.get_rank() if ready else 0])
+        return self._random.poisson(1.0, (images, len(self.sample_totals))).T
