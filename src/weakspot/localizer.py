@@ -20,6 +20,7 @@ from weakspot.models import (
     ClassMaps,
     check_method,
     class_maps,
+    class_maps_of_methods,
     cut_model,
     find_class,
     name_classes,
@@ -217,6 +218,22 @@ class Localizer:
         maps = class_maps(self._cut, moved, self._method, classes=rows.to(self.device)).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
+    def read(self, photos: Sequence[Tensor], classes: Tensor, methods: Sequence[str]) -> list[ClassMaps]:
+        """Read the class maps of several methods from one forward pass, for measuring them side by side.
+
+        Args:
+            photos: Pixels at the input size, uint8, shape (channels, height, width), as ``models.squash`` gives them.
+            classes: Class indices of shape (B, C).
+            methods: Names of the methods.
+
+        Returns:
+            For each method the logits and the raw class maps, on the CPU.
+        """
+        images = normalised(photos, self.preprocessing, like=self._like)
+        records = [find_method(name) for name in methods]
+        found = class_maps_of_methods(self._cut, images, records, classes=classes.to(self.device))
+        return [_on_cpu(one) for one in found]
+
     def _decode(self, source: ImageSource) -> _Photo | _Failure:
         try:
             image = read_image(source, max_pixels=self.max_pixels)
@@ -233,11 +250,7 @@ class Localizer:
             return _Batch(items, None)
         images = normalised([photo.pixels for photo in photos], self.preprocessing, like=self._like)
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
-        found = class_maps(self._cut, images, self._method, classes=rows, top_k=top_k)
-        return _Batch(
-            items,
-            replace(found, logits=found.logits.cpu(), classes=found.classes.cpu(), maps=found.maps.cpu()),
-        )
+        return _Batch(items, _on_cpu(class_maps(self._cut, images, self._method, classes=rows, top_k=top_k)))
 
     def _finish(self, batch: _Batch) -> list[Localization | _Failure]:
         """Turn class maps into localizations; arrays only."""
@@ -296,6 +309,10 @@ class Localizer:
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
         return indices
+
+
+def _on_cpu(found: ClassMaps) -> ClassMaps:
+    return replace(found, logits=found.logits.cpu(), classes=found.classes.cpu(), maps=found.maps.cpu())
 
 
 def _min_area(boxes: str, min_area: float) -> float:

@@ -1,7 +1,7 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
 from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier, take_classifier
-from weakspot.models.class_maps import ClassMaps, Cut, check_method, class_maps, cut_model
+from weakspot.models.class_maps import ClassMaps, Cut, check_method, class_maps, class_maps_of_methods, cut_model
 from weakspot.models.class_names import find_class, imagenet_names, name_classes
 from weakspot.models.cut import Layer, Reading, read, run_head
 from weakspot.models.devices import find_device
@@ -23,6 +23,7 @@ __all__ = [
     "Reading",
     "check_method",
     "class_maps",
+    "class_maps_of_methods",
     "cut_model",
     "find_class",
     "find_device",

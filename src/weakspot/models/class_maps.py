@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -88,66 +89,101 @@ def class_maps(cut: Cut, images: Tensor, method: Method, *, classes: Tensor | No
     Raises:
         InputError: If the method needs another head or fewer layers, or a class index is out of range.
     """
-    check_method(cut, method)
-    differentiable = method.reads in ("gradients", "image gradients") and cut.head is None
-    reading = read(cut.model, cut.layers, images, differentiable=differentiable)
-    chosen = _chosen(reading.logits.detach(), classes, top_k)
-    with torch.inference_mode(False), torch.no_grad():
-        maps = _READERS[method.reads](cut, method, images, reading, chosen)
+    (found,) = class_maps_of_methods(cut, images, [method], classes=classes, top_k=top_k)
+    return found
+
+
+def class_maps_of_methods(
+    cut: Cut, images: Tensor, methods: Sequence[Method], *, classes: Tensor | None = None, top_k: int = 1
+) -> list[ClassMaps]:
+    """Read the class maps of several methods from one forward pass; arguments as for :func:`class_maps`.
+
+    Those methods that run the classifier again, on masked images or ablated activations, do so beside it.
+    """
+    for method in methods:
+        check_method(cut, method)
+    gradients = any(method.reads in ("gradients", "image gradients") for method in methods)
+    reading = read(cut.model, cut.layers, images, differentiable=gradients and cut.head is None)
+    logits = full_precision(reading.logits.detach())
+    chosen = _chosen(logits, classes, top_k)
     signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
-    return ClassMaps(full_precision(reading.logits.detach()), chosen, maps, signed)
+    with torch.inference_mode(False), torch.no_grad():
+        once = _Pass(cut, images, reading, chosen)
+        maps = [_READERS[method.reads](method, once) for method in methods]
+    return [ClassMaps(logits, chosen, one, signed) for one in maps]
 
 
-def _from_weights(cut: Cut, method: Method, _images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
-    assert cut.head is not None
-    (activations,) = reading.activations
-    return method.function(activations, cut.head.rows(classes, activations))
+@dataclass(frozen=True)
+class _Pass:
+    """One forward pass, and what all methods read from it."""
+
+    cut: Cut
+    images: Tensor
+    reading: Reading
+    classes: Tensor
+
+    @property
+    def activations(self) -> tuple[Tensor, ...]:
+        """The activations of each layer."""
+        return self.reading.activations
+
+    @cached_property
+    def gradients(self) -> tuple[Tensor, ...]:
+        """The gradients for each layer: in closed form where the head is pooling + linear."""
+        if self.cut.head is not None:
+            return (self.cut.head.gradients(self.classes, self.activations[0]),)
+        return self.reading.gradients(self.classes)
 
 
-def _from_gradients(cut: Cut, method: Method, _images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
-    pairs = zip(reading.activations, _gradients(cut, reading, classes), strict=True)
+def _from_weights(method: Method, once: _Pass) -> Tensor:
+    assert once.cut.head is not None
+    (activations,) = once.activations
+    return method.function(activations, once.cut.head.rows(once.classes, activations))
+
+
+def _from_gradients(method: Method, once: _Pass) -> Tensor:
+    pairs = zip(once.activations, once.gradients, strict=True)
     return fuse([method.function(activations, gradients) for activations, gradients in pairs])
 
 
-def _from_activations(_cut: Cut, method: Method, _images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
-    maps = fuse([method.function(activations)[:, None] for activations in reading.activations])
-    return maps.expand(-1, classes.shape[1], -1, -1)
+def _from_activations(method: Method, once: _Pass) -> Tensor:
+    maps = fuse([method.function(activations)[:, None] for activations in once.activations])
+    return maps.expand(-1, once.classes.shape[1], -1, -1)
 
 
-def _from_masked_images(cut: Cut, method: Method, images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+def _from_masked_images(method: Method, once: _Pass) -> Tensor:
     def classify(masked: Tensor) -> Tensor:
-        return read(cut.model, (), masked).logits
+        return read(once.cut.model, (), masked).logits
 
     return fuse(
         [
-            method.function(activations, images, classes, classify, channels=cut.channels)
-            for activations in reading.activations
+            method.function(activations, once.images, once.classes, classify, channels=once.cut.channels)
+            for activations in once.activations
         ]
     )
 
 
-def _from_ablations(cut: Cut, method: Method, images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
+def _from_ablations(method: Method, once: _Pass) -> Tensor:
     def of_image(i: int) -> Tensor:
-        image, one = images[i : i + 1], reading.of_image(i)
+        image, one = once.images[i : i + 1], once.reading.of_image(i)
 
         def head(activations: Tensor) -> Tensor:
-            return full_precision(run_head(cut.model, cut.layers[0], image, one, activations))
+            return full_precision(run_head(once.cut.model, once.cut.layers[0], image, one, activations))
 
-        return method.function(one.activations[0], full_precision(one.logits), classes[i : i + 1], head)
+        return method.function(one.activations[0], full_precision(one.logits), once.classes[i : i + 1], head)
 
-    return torch.cat([of_image(i) for i in range(len(images))])
+    return torch.cat([of_image(i) for i in range(len(once.images))])
 
 
-def _from_image_gradients(cut: Cut, method: Method, images: Tensor, reading: Reading, classes: Tensor) -> Tensor:
-    guided = guided_gradients(cut.model, images, classes)  # (B, C, 3, H, W)
-    (activations,), (gradients,) = reading.activations, _gradients(cut, reading, classes)
+def _from_image_gradients(method: Method, once: _Pass) -> Tensor:
+    guided = guided_gradients(once.cut.model, once.images, once.classes)  # (B, C, 3, H, W)
+    (activations,), (gradients,) = once.activations, once.gradients
     grad_cams = gradcam(activations, gradients)  # (B, C, h, w)
     by_class = zip(grad_cams.unbind(1), guided.unbind(1), strict=True)
     return torch.stack([over_colours(method.function(maps, pixels)) for maps, pixels in by_class], dim=1)
 
 
-_Reader = Callable[[Cut, Method, Tensor, Reading, Tensor], Tensor]
-_READERS: dict[Reads, _Reader] = {
+_READERS: dict[Reads, Callable[[Method, _Pass], Tensor]] = {
     "weights": _from_weights,
     "gradients": _from_gradients,
     "activations": _from_activations,
@@ -155,13 +191,6 @@ _READERS: dict[Reads, _Reader] = {
     "ablated activations": _from_ablations,
     "image gradients": _from_image_gradients,
 }
-
-
-def _gradients(cut: Cut, reading: Reading, classes: Tensor) -> tuple[Tensor, ...]:
-    """The gradients for each layer: in closed form where the head is pooling + linear."""
-    if cut.head is not None:
-        return (cut.head.gradients(classes, reading.activations[0]),)
-    return reading.gradients(classes)
 
 
 def _chosen(logits: Tensor, classes: Tensor | None, top_k: int) -> Tensor:
