@@ -20,7 +20,11 @@ from weakspot import cams, data, metrics, ops
             | {"gradcam_plus_plus", "gradcam_plus_plus_weights", "guided_gradcam", "hirescam", "layercam", "scorecam"}
             | {"xgradcam"},
         ),
-        (data, {"MAX_PIXELS", "RUN_FILE", "ImageSource", "Preprocessing", "find_images", "read_image"}),
+        (
+            data,
+            {"DataSet", "Example", "MAX_PIXELS", "RUN_FILE", "ImageSource", "Preprocessing", "Problem", "SERIOUS"}
+            | {"Truth", "check_dataset", "find_images", "read_as_annotated", "read_dataset", "read_image"},
+        ),
         (
             ops,
             {"Component", "ComponentTree", "Contours", "box_from_heatmap", "boxes_from_heatmap", "component_tree"}

@@ -20,7 +20,7 @@ class Truth:
         boxes: Shape (n, 4), xyxy in pixels of the image, right and bottom excluded, as they stand in the data set:
             they may lie outside the image or have their sides swapped, which ``check_dataset`` reports. No box
             is known where n is 0.
-        masks: Mask files of the image's size, not 0 where an object of the class is; to be united.
+        masks: Mask files, not 0 where an object of the class is; to be united. Their size may differ from the image's.
         ignore: Mask file, not 0 where neither object nor background counts, or None.
     """
 

@@ -18,17 +18,21 @@ MAX_PIXELS = 89_478_485
 # What photos come in, and nothing that its decoder hands to another program (PostScript) or that nobody maintains.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA")
 
+# EXIF orientations that swap height and width.
+QUARTER_TURNS = (5, 6, 7, 8)
 
-def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+
+def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bool = True) -> Image.Image:
     """Decode an image to upright 8-bit RGB.
 
-    EXIF orientation is applied. Of an animation the first frame is taken. Grey becomes three equal channels,
-    transparency is laid on white, CMYK and palettes are converted, 16-bit values are divided by 257, and 32-bit
-    integers and floats are stretched from their least to their greatest value.
+    EXIF orientation is applied unless ``upright`` is False. Of an animation the first frame is taken. Grey becomes
+    three equal channels, transparency is laid on white, CMYK and palettes are converted, 16-bit values are divided by
+    257, and 32-bit integers and floats are stretched from their least to their greatest value.
 
     Args:
         source: A path, a PIL image, or a uint8 array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
         max_pixels: Larger images are refused before they are decoded.
+        upright: Apply EXIF orientation, else give the pixels as they are stored. A TIFF is always upright.
 
     Returns:
         An image of mode RGB.
@@ -42,12 +46,38 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
         (6, 4)
     """
     if isinstance(source, np.ndarray):
-        return _upright_rgb(_from_array(source), "The array", max_pixels)
+        return _checked_rgb(_from_array(source), "The array", max_pixels, upright)
     if isinstance(source, Image.Image):
-        return _upright_rgb(source, "The image", max_pixels)
+        return _checked_rgb(source, "The image", max_pixels, upright)
     path = Path(source)
     with _opened(path) as file:
-        return _upright_rgb(_identified(file, str(path)), str(path), max_pixels)
+        return _checked_rgb(_identified(file, str(path)), str(path), max_pixels, upright)
+
+
+def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Read an image's size from its header, without decoding it.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        ``(height, width)`` of the pixels as they are stored, and of the upright image. They differ where EXIF
+        orientation turns the image by 90 degrees.
+
+    Raises:
+        InputError: If the file is missing, empty, not an image, or its header is damaged.
+    """
+    with _opened(path) as file:
+        image = _identified(file, str(path))
+        width, height = image.size
+        try:
+            # A PNG without EXIF before its pixels would be decoded to search behind them. A TIFF's size is upright.
+            known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1) if known else 1
+        except Exception as error:  # what a decoder raises is up to the file's bytes
+            problem = f"{path} is damaged: its EXIF data cannot be read."
+            raise InputError(problem, "Copy or export the image again.") from error
+    return (height, width), (width, height) if orientation in QUARTER_TURNS else (height, width)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -96,7 +126,7 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(shaped)
 
 
-def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
+def _checked_rgb(image: Image.Image, name: str, max_pixels: int, upright: bool) -> Image.Image:
     width, height = image.size
     if width * height > max_pixels:
         raise InputError(
@@ -109,7 +139,7 @@ def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
             "Give an image of at least 2 x 2 pixels.",
         )
     try:
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        turned = upright and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return _rgb(ImageOps.exif_transpose(image) if turned else image)
     except Exception as error:  # what a decoder raises is up to the file's bytes
         problem = f"{name} is damaged: {' '.join(str(error).split())}."

@@ -1,0 +1,27 @@
+"""From single things noticed about a data set to its problems."""
+
+from collections.abc import Iterable
+
+from weakspot.data.datasets import Problem
+
+# What is wrong, and one place where.
+Noticed = tuple[str, str]
+
+
+def problems_of(noticed: Iterable[Noticed]) -> tuple[Problem, ...]:
+    """Gather what was noticed by kind.
+
+    Args:
+        noticed: Pairs of kind and place.
+
+    Returns:
+        One problem for each kind, in the order in which the kinds appear.
+
+    Example:
+        >>> problems_of([("late", "a"), ("late", "b")])
+        (Problem(kind='late', where=('a', 'b')),)
+    """
+    gathered: dict[str, list[str]] = {}
+    for kind, where in noticed:
+        gathered.setdefault(kind, []).append(where)
+    return tuple(Problem(kind, tuple(places)) for kind, places in gathered.items())

@@ -1,0 +1,209 @@
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trees import plant, told
+
+from weakspot.data import check_dataset, read_dataset
+from weakspot.errors import InputError
+
+HEADER = "image_id,width,height,class,xmin,ymin,xmax,ymax,has_mask\n"
+PETS = {
+    "images/cat/a.jpg": (40, 30),
+    "images/cat/b.png": (20, 20),
+    "images/dog/c.JPEG": (50, 60),
+    "masks/cat/a.png": (40, 30),
+    "annotations.csv": HEADER
+    + "cat/a,40,30,cat,1,2,30,20.5,1\ncat/a,40,30,cat,5,6,7,8,1\ncat/b,20,20,cat,0,0,20,20,0\n"
+    + "dog/c,50,60,dog,3,4,50,60,0\n",
+    "splits.csv": "image_id,split\ncat/a,train\ncat/b,val\ndog/c,Test\n",
+}
+
+
+def annotated(tmp_path, text, **more):
+    return read_dataset(plant(tmp_path, {"images/cat/a.jpg": (40, 30), "annotations.csv": text} | more))
+
+
+def refusal(tmp_path, text, **more):
+    with pytest.raises(InputError) as refused:
+        annotated(tmp_path, text, **more)
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 2
+    return lines[0].removeprefix(f"{tmp_path}/")
+
+
+def test_boxes_labels_splits_sizes_and_masks_are_read(tmp_path):
+    dataset = read_dataset(plant(tmp_path, PETS))
+    assert told(dataset) == {
+        "cat/a": ("train", {"cat": [[1, 2, 30, 20.5], [5, 6, 7, 8]]}),
+        "cat/b": ("val", {"cat": [[0, 0, 20, 20]]}),
+        "dog/c": ("test", {"dog": [[3, 4, 50, 60]]}),
+    }
+    assert (dataset.layout, dataset.class_names) == ("CSV of boxes", ("cat", "dog"))
+    assert [example.path.relative_to(tmp_path).as_posix() for example in dataset.examples] == [
+        "images/cat/a.jpg",
+        "images/cat/b.png",
+        "images/dog/c.JPEG",
+    ]
+    assert [example.size for example in dataset.examples] == [(30, 40), (20, 20), (60, 50)]
+    assert [truth.masks for example in dataset.examples for truth in example.truths] == [
+        (tmp_path / "masks/cat/a.png",),
+        (),
+        (),
+    ]
+    assert check_dataset(dataset) == []
+
+
+@pytest.mark.parametrize("column", ["image_id", "image", "path", "file", " Image "])
+@pytest.mark.parametrize("name", ["cat/a", "cat/a.jpg", "./cat/a.jpg", "cat\\a"])
+def test_image_is_named_with_or_without_suffix_in_any_of_four_columns(tmp_path, column, name):
+    dataset = annotated(tmp_path, f"{column},xmin,ymin,xmax,ymax\n{name},1,2,3,4\n")
+    assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]})}
+    assert dataset.examples[0].path == tmp_path / "images/cat/a.jpg"
+
+
+def test_image_without_a_row_has_the_class_of_its_folder_and_no_box(tmp_path):
+    dataset = annotated(tmp_path, HEADER, **{"images/dog/b.jpg": (9, 9)})
+    assert told(dataset) == {"cat/a": ("", {"cat": []}), "dog/b": ("", {"dog": []})}
+
+
+def test_class_in_the_file_wins_over_the_folder(tmp_path):
+    dataset = annotated(tmp_path, "image_id,class,xmin,ymin,xmax,ymax\ncat/a,tabby,1,2,3,4\n")
+    assert told(dataset)["cat/a"] == ("", {"tabby": [[1, 2, 3, 4]]})
+    assert dataset.class_names == ("tabby",)
+
+
+def test_row_with_empty_sides_is_a_label_without_a_box(tmp_path):
+    assert told(annotated(tmp_path, "image_id,xmin,ymin,xmax,ymax\ncat/a,,,,\n")) == {"cat/a": ("", {"cat": []})}
+
+
+def test_several_classes_in_an_image_are_one_example_with_a_truth_each(tmp_path):
+    rows = "cat/a,40,30,cat,1,2,3,4,\ncat/a,40,30,dog,5,6,7,8,\ncat/a,40,30,cat,2,2,3,4,\n"
+    dataset = annotated(tmp_path, HEADER + rows, **{"masks/cat/a.png": (40, 30)})
+    assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4], [2, 2, 3, 4]], "dog": [[5, 6, 7, 8]]})}
+    assert {truth.masks for truth in dataset.examples[0].truths} == {(tmp_path / "masks/cat/a.png",)}
+
+
+def test_class_names_follow_their_indices_and_two_classes_may_share_a_name(tmp_path):
+    rows = "x/a,crane,517,1,2,3,4\nx/b,tench,0,1,2,3,4\nx/c,crane,134,1,2,3,4\nx/c,crane,517,1,1,3,4\n"
+    dataset = annotated(tmp_path, f"image_id,class,class_index,xmin,ymin,xmax,ymax\n{rows}")
+    assert dataset.class_names[:2] == ("tench", "crane")
+    assert [[truth.class_index for truth in example.truths] for example in dataset.examples[:3]] == [
+        [517],
+        [0],
+        [134, 517],
+    ]
+
+
+def test_image_that_is_missing_keeps_a_path(tmp_path):
+    dataset = annotated(tmp_path, "image_id,xmin,ymin,xmax,ymax\ncat/gone,1,2,3,4\ncat/lost.png,1,2,3,4\n")
+    assert [example.path.name for example in dataset.examples] == ["gone.jpg", "lost.png", "a.jpg"]
+
+
+def test_image_that_only_the_splits_name_is_missing_not_forgotten(tmp_path):
+    dataset = annotated(tmp_path, HEADER, **{"splits.csv": "image_id,split\ncat/gone,test\n"})
+    assert told(dataset) == {"cat/a": ("", {"cat": []}), "cat/gone": ("test", {"cat": []})}
+
+
+def test_mask_that_should_be_there_keeps_a_path(tmp_path):
+    dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,1,2,3,4,1\n")
+    assert dataset.examples[0].truths[0].masks == (tmp_path / "masks/cat/a.png",)
+
+
+def test_image_in_two_splits_is_two_examples(tmp_path):
+    splits = "image_id,split\ncat/a,train\ncat/a,test\ncat/a.jpg,train\n"
+    dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,1,2,3,4,0\n", **{"splits.csv": splits})
+    assert [(example.image_id, example.split) for example in dataset.examples] == [
+        ("cat/a", "train"),
+        ("cat/a", "test"),
+    ]
+    assert [(problem.kind, len(problem.where)) for problem in dataset.problems] == [("split given twice", 1)]
+
+
+def test_two_files_of_one_name_are_two_examples(tmp_path):
+    dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,1,2,3,4,0\n", **{"images/cat/a.png": (40, 30)})
+    assert [example.path.suffix for example in dataset.examples] == [".jpg", ".png"]
+
+
+def test_folders_of_splits_are_read_as_such(tmp_path):
+    files = {"train/cat/a.jpg": (9, 9), "test/dog/b.jpg": (9, 9)}
+    rows = "image_id,xmin,ymin,xmax,ymax\ntest/dog/b,1,2,3,4\n"
+    dataset = read_dataset(plant(tmp_path, files | {"annotations.csv": rows}))
+    assert told(dataset) == {"test/dog/b": ("test", {"dog": [[1, 2, 3, 4]]}), "train/cat/a": ("train", {"cat": []})}
+
+
+def test_boxes_may_be_in_a_file_elsewhere(tmp_path):
+    photos = plant(tmp_path / "photos", {"cat/a.jpg": (40, 30), "b.jpg": (9, 9), "masks/cat/a.png": (40, 30)})
+    plant(tmp_path, {"boxes.csv": "image_id,class,xmin,ymin,xmax,ymax\ncat/a,cat,1,2,3,4\nb,dog,5,6,7,8\n"})
+    dataset = read_dataset(photos, truth=tmp_path / "boxes.csv")
+    assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]}), "b": ("", {"dog": [[5, 6, 7, 8]]})}
+    assert dataset.examples[0].truths[0].masks == (photos / "masks/cat/a.png",)
+
+
+def test_images_may_be_elsewhere(tmp_path):
+    plant(tmp_path, {"photos/cat/a.jpg": (9, 9), "labels/annotations.csv": f"{HEADER}cat/a,9,9,cat,1,2,3,4,0\n"})
+    dataset = read_dataset(tmp_path / "labels", images=tmp_path / "photos")
+    assert dataset.examples[0].path == tmp_path / "photos/cat/a.jpg"
+
+
+def test_boxes_are_kept_as_they_are_written(tmp_path):
+    dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,-5,nan,inf,1e3,0\n")
+    np.testing.assert_array_equal(dataset.examples[0].truths[0].boxes, [[-5, np.nan, np.inf, 1000]])
+
+
+def test_file_may_have_a_byte_order_mark_and_windows_line_ends(tmp_path):
+    dataset = annotated(tmp_path, "\ufeffimage_id,xmin,ymin,xmax,ymax\r\ncat/a,1,2,3,4\r\n\r\n")
+    assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]})}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "annotations.csv, line 1, has no column xmin or ymin or xmax or ymax."),
+        ("image_id,xmin,ymin,xmax\n", "annotations.csv, line 1, has no column ymax."),
+        ("name,xmin,ymin,xmax,ymax\na,1,2,3,4\n", "annotations.csv, line 1, has no column image_id."),
+        (f"{HEADER}cat/a,40,30,cat,1,2,3,4,0\ncat/a,40,30,cat,1,two,3,4,0\n", "line 3, has 'two' where a number"),
+        (f"{HEADER}cat/a,40,30,cat,1,,3,4,0\n", "annotations.csv, line 2, has '' where a number belongs."),
+        (f"{HEADER}cat/a,wide,30,cat,1,2,3,4,0\n", "annotations.csv, line 2, has 'wide' where a number belongs."),
+        (f"{HEADER}cat/a,40,30,cat,1,2,3,4,0.5\n", "annotations.csv, line 2, has '0.5' where a whole number belongs."),
+        (f"{HEADER}cat/a,40,30,cat,1,2,3\n", "annotations.csv, line 2, has 7 cells where the header has 9."),
+        (f'{HEADER}"cat/a,40,30\n', "annotations.csv, line 2, is not CSV: "),
+        (f"{HEADER}../a,40,30,cat,1,2,3,4,0\n", "annotations.csv, line 2, names '../a', which is not inside"),
+        (f"{HEADER}cat/../../a,40,30,cat,1,2,3,4,0\n", "names 'cat/../../a', which is not inside the data set."),
+        (f"{HEADER}/etc/a.jpg,40,30,cat,1,2,3,4,0\n", "names '/etc/a.jpg', which is not inside the data set."),
+        (f"{HEADER},40,30,cat,1,2,3,4,0\n", "annotations.csv, line 2, names '', which is not inside the data set."),
+        (f"{HEADER}a,40,30,,1,2,3,4,0\n", "annotations.csv, line 2, names no class, and the image lies in no class"),
+        (b"image_id,xmin,ymin,xmax,ymax\n\xe9/a,1,2,3,4\n", "annotations.csv, line 2, is not UTF-8 text."),
+    ],
+)
+def test_file_that_cannot_be_understood_is_refused_with_its_line(tmp_path, text, problem):
+    assert problem in refusal(tmp_path, text)
+
+
+def test_splits_that_leave_the_data_set_are_refused(tmp_path):
+    splits = {"splits.csv": "image_id,split\ncat/a,train\n..\\a,test\n"}
+    assert refusal(tmp_path, HEADER, **splits).startswith("splits.csv, line 3, names '..\\\\a', which is not inside")
+
+
+WORDS = st.text("abcé ü-_.,\"'0", min_size=1, max_size=6).map(str.strip).filter(lambda word: word.strip("."))
+SIDES = st.floats(width=64)
+OBJECTS = st.lists(st.tuples(WORDS, st.tuples(SIDES, SIDES, SIDES, SIDES)), min_size=1, max_size=4)
+
+
+@given(st.dictionaries(WORDS, OBJECTS, min_size=1, max_size=4))
+@settings(max_examples=60)
+def test_what_is_written_is_read(images):
+    rows = [(f"x/{name}.jpg", label, *box) for name, objects in images.items() for label, box in objects]
+    quoted = [",".join('"{}"'.format(str(cell).replace('"', '""')) for cell in row) for row in rows]
+    with TemporaryDirectory() as root:
+        plant(root, {"annotations.csv": "\n".join(["image_id,class,xmin,ymin,xmax,ymax", *quoted])})
+        dataset = read_dataset(root)
+    assert [example.image_id for example in dataset.examples] == [f"x/{name}" for name in images]
+    for example, objects in zip(dataset.examples, images.values(), strict=True):
+        labels = dict.fromkeys(label for label, _ in objects)
+        assert [truth.label for truth in example.truths] == list(labels)
+        for truth in example.truths:
+            written = [box for label, box in objects if label == truth.label]
+            np.testing.assert_array_equal(truth.boxes, written)

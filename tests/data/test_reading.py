@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+from trees import plant, told, voc
+
+from weakspot.data import read_dataset
+from weakspot.errors import InputError
+
+CSV = "image_id,xmin,ymin,xmax,ymax\ncat/a,1,2,3,4\n"
+COCO = {"images": [], "annotations": [], "categories": []}
+LAYOUTS = {
+    "ILSVRC CLS-LOC": {"ILSVRC/Data/CLS-LOC/val/a.JPEG": (9, 9), "ILSVRC/Annotations/CLS-LOC/val/a.xml": voc()},
+    "CUB-200-2011": {
+        f"CUB_200_2011/{name}.txt": ""
+        for name in ("images", "classes", "image_class_labels", "train_test_split", "bounding_boxes")
+    },
+    "benchmark metadata": {"test/image_ids.txt": ""},
+    "CSV of boxes": {"annotations.csv": CSV},
+    "COCO": {"annotations.json": COCO},
+    "Pascal VOC": {"cat/b.xml": voc(), "cat/b.jpg": (9, 9)},
+    "class folders": {"cat/a.jpg": (9, 9)},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("as_given", [str, Path])
+def test_layout_is_recognised(tmp_path, layout, as_given):
+    dataset = read_dataset(as_given(plant(tmp_path, LAYOUTS[layout])))
+    assert (dataset.layout, dataset.root) == (layout, tmp_path)
+
+
+def test_most_specific_layout_is_taken(tmp_path):
+    for layout in reversed(LAYOUTS):
+        assert read_dataset(plant(tmp_path, LAYOUTS[layout])).layout == layout
+
+
+@pytest.mark.parametrize(
+    ("truth", "content", "layout"),
+    [
+        ("boxes.csv", CSV, "CSV of boxes"),
+        ("boxes.CSV", CSV, "CSV of boxes"),
+        ("boxes.json", COCO, "COCO"),
+        ("boxes", None, "Pascal VOC"),
+    ],
+)
+def test_truth_tells_the_layout_by_its_suffix(tmp_path, truth, content, layout):
+    plant(tmp_path, {truth: content, "photos/cat/a.jpg": (9, 9)} | {"photos/test/image_ids.txt": ""})
+    assert read_dataset(str(tmp_path / "photos"), truth=str(tmp_path / truth)).layout == layout
+
+
+def test_images_may_be_elsewhere(tmp_path):
+    plant(tmp_path, {"photos/cat/a.png": (9, 9), "labels/boxes.csv": CSV})
+    dataset = read_dataset(tmp_path / "labels", truth=tmp_path / "labels/boxes.csv", images=str(tmp_path / "photos"))
+    assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]})}
+    assert dataset.examples[0].path == tmp_path / "photos/cat/a.png"
+
+
+KNOWN = "Known are class folders (with annotations.csv), COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata."
+FOLDER = "Give the folder of the data set; a file of boxes is given as its truth."
+
+
+@pytest.mark.parametrize(
+    ("options", "problem", "hint"),
+    [
+        ({"root": "empty"}, "empty holds no data set of a known layout.", KNOWN),
+        ({"root": "gone"}, "The folder gone does not exist.", FOLDER),
+        ({"root": "a\0b"}, "The folder a\0b does not exist.", FOLDER),
+        ({"root": "boxes.csv"}, "boxes.csv is not a folder.", FOLDER),
+        ({"root": "empty", "images": "gone"}, "The folder gone does not exist.", FOLDER),
+        ({"root": "empty", "truth": "gone.csv"}, "The file of boxes gone.csv does not exist.", "Check the path."),
+        (
+            {"root": "empty", "truth": "boxes.txt"},
+            "boxes.txt is not a file of boxes that can be read.",
+            "Give a CSV file, a COCO JSON file, or a folder of VOC XML.",
+        ),
+    ],
+)
+def test_what_is_no_data_set_is_refused_in_two_lines(tmp_path, monkeypatch, options, problem, hint):
+    monkeypatch.chdir(plant(tmp_path, {"empty": None, "boxes.csv": CSV, "boxes.txt": CSV}))
+    with pytest.raises(InputError) as refusal:
+        read_dataset(**options)
+    assert str(refusal.value).splitlines() == [problem, hint]
+
+
+def test_reading_opens_no_image(tmp_path):
+    names = {f"images/cat/{name}.jpg": b"no image" for name in "abc"}
+    assert len(read_dataset(plant(tmp_path, names | {"annotations.csv": CSV})).examples) == 3
