@@ -12,7 +12,7 @@ from weakspot import cams, data, metrics, ops
         (
             weakspot,
             {"InputError", "Localization", "Localizer", "ModelError", "WeakspotError"}
-            | {"cams", "data", "metrics", "ops"},
+            | {"cams", "compare", "data", "evaluate", "metrics", "ops"},
         ),
         (
             cams,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from weakspot import cams, data, metrics, ops
     from weakspot.errors import InputError, ModelError, WeakspotError
+    from weakspot.evaluation import compare, evaluate
     from weakspot.localizer import Localizer
     from weakspot.results import Localization
 
@@ -22,12 +23,26 @@ _HOMES = {
     "ModelError": "weakspot.errors",
     "WeakspotError": "weakspot.errors",
     "cams": "weakspot.cams",
+    "compare": "weakspot.evaluation",
     "data": "weakspot.data",
+    "evaluate": "weakspot.evaluation",
     "metrics": "weakspot.metrics",
     "ops": "weakspot.ops",
 }
 
-__all__ = ["InputError", "Localization", "Localizer", "ModelError", "WeakspotError", "cams", "data", "metrics", "ops"]
+__all__ = [
+    "InputError",
+    "Localization",
+    "Localizer",
+    "ModelError",
+    "WeakspotError",
+    "cams",
+    "compare",
+    "data",
+    "evaluate",
+    "metrics",
+    "ops",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from weakspot import __version__
-from weakspot.commands.options import LocalizeOptions
+from weakspot.commands.options import CompareOptions, EvaluateOptions, LocalizeOptions
 from weakspot.errors import WeakspotError
 
 if TYPE_CHECKING:
+    from weakspot.commands.evaluate import EvaluateOutcome
     from weakspot.commands.localize import LocalizeOutcome
 
 DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -67,12 +68,66 @@ def demo(*, output: Path = Path("demo")) -> int:
 
 
 @app.command
-def check() -> int:
-    """Say what is installed, what is missing, and how fast this machine is."""
+def evaluate(
+    *model_and_data: str,
+    options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),
+) -> int:
+    """Measure boxes and maps on a data set by the field's protocol: MODEL DATA, or DATA with --maps or --boxes.
+
+    Args:
+        model_and_data: timm or torchvision name of the classifier, and the folder of the data set.
+        options: What to evaluate, on what, and where to write it.
+    """
+    from weakspot.commands.evaluate import evaluate as run
+
+    return _print_evaluated(run(model_and_data, options), detailed=True)
+
+
+@app.command
+def compare(
+    *models_and_data: str,
+    options: Annotated[CompareOptions, Parameter(name="*")] = CompareOptions(),
+) -> int:
+    """Measure several methods, strides and models side by side on a data set: MODEL [MODEL ...] DATA.
+
+    Args:
+        models_and_data: timm or torchvision names of the classifiers, and last the folder of the data set.
+        options: What to compare, on what, and where to write it.
+    """
+    from weakspot.commands.evaluate import compare as run
+
+    return _print_evaluated(run(models_and_data, options), detailed=False)
+
+
+@app.command
+def check(data: Path | None = None, *, truth: Path | None = None, images: Path | None = None) -> int:
+    """Say what is wrong with a data set; or without one, what is installed and how fast this machine is.
+
+    Args:
+        data: Folder of the data set.
+        truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        images: Folder of the images, if it is not in DATA.
+    """
+    if data is not None:
+        return _print_checked(data, truth, images)
     from weakspot.commands.check import check as run
 
     for name, value in run():
         print(f"{name:<34} {value}", flush=True)
+    return DONE
+
+
+@app.command
+def download(name: str, folder: Path = Path("data")) -> int:
+    """Fetch a data set from its official record, and unpack it: cub.
+
+    Args:
+        name: Name of the data set.
+        folder: Folder to put it into.
+    """
+    from weakspot.commands.download import download as run
+
+    print(run(name, folder))
     return DONE
 
 
@@ -115,6 +170,33 @@ def _print_localized(outcome: "LocalizeOutcome") -> None:
     skipped = f", {outcome.failed} skipped: {outcome.skipped}" if outcome.failed else ""
     rows = f": {outcome.rows}" if outcome.rows.exists() else ""
     print(f"{outcome.localized} localized{rows}{skipped}")
+
+
+def _print_evaluated(outcome: "EvaluateOutcome", *, detailed: bool) -> int:
+    from weakspot.evaluation.tables import LEGEND
+
+    found = outcome.found
+    print(found.details_to_markdown() if detailed else found.to_markdown())
+    fixed = f"fixed on {found.validation}" if found.validation else f"fixed: {found.first.fixed_by}"
+    print(f"\n{LEGEND} ({fixed}).")
+    for note in found.notes:
+        print(f"note: {note}")
+    print(outcome.output)
+    return SOME_SKIPPED if outcome.unread else DONE
+
+
+def _print_checked(data: Path, truth: Path | None, images: Path | None) -> int:
+    from weakspot.commands.check_data import NAMED, check_data
+
+    summary, problems = check_data(data, truth=truth, images=images)
+    print(*summary, sep="\n")
+    for problem in problems:
+        print(f"{len(problem.where)} x {problem.kind}")
+        print(*(f"  {place}" for place in problem.where[:NAMED]), sep="\n")
+        if len(problem.where) > NAMED:
+            print(f"  and {len(problem.where) - NAMED} more")
+    print("Nothing is wrong." if not problems else f"{len(problems)} kinds of problems.")
+    return SOME_SKIPPED if problems else DONE
 
 
 def _box(box: Iterable[float]) -> str:

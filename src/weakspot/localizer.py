@@ -218,6 +218,14 @@ class Localizer:
         maps = class_maps(self._cut, moved, self._method, classes=rows.to(self.device)).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
+    def check(self, method: str) -> None:
+        """Refuse a method that does not fit the classifier.
+
+        Raises:
+            InputError: If it needs another head or fewer layers.
+        """
+        check_method(self._cut, find_method(method))
+
     def read(self, photos: Sequence[Tensor], classes: Tensor, methods: Sequence[str]) -> list[ClassMaps]:
         """Read the class maps of several methods from one forward pass, for measuring them side by side.
 

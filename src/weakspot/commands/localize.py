@@ -4,13 +4,14 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from weakspot.commands.options import LocalizeOptions
+from weakspot.commands.outputs import free_folder, read_lines
 from weakspot.commands.progress import Progress
 from weakspot.commands.rows import Rows
 from weakspot.commands.settings import check_settings, keep_settings
@@ -148,7 +149,7 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
         options.model,
         method=options.method,
         layer=options.layer or None,
-        class_names=_read_lines(options.class_names),
+        class_names=read_lines(options.class_names),
         input_size=options.input_size,
         device=options.device,
         weights="pretrained" if options.weights is None else options.weights,
@@ -159,13 +160,6 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
         channels=options.channels,
         max_pixels=options.max_pixels or MAX_PIXELS,
     )
-
-
-def _read_lines(file: Path | None) -> list[str] | None:
-    try:
-        return None if file is None else file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as text: {error}.", "Give a UTF-8 file, one name a line.") from error
 
 
 def _localizations(
@@ -193,12 +187,7 @@ def _output_folder(options: LocalizeOptions) -> Path:
         return options.output
     if options.resume:
         raise InputError("--resume does not say which run to go on with.", "Name its folder with --output.")
-    return next(folder for folder in _numbered("localized") if not folder.exists())
-
-
-def _numbered(name: str) -> Iterator[Path]:
-    yield Path(name)
-    yield from (Path(f"{name}-{number}") for number in count(2))
+    return free_folder("localized")
 
 
 def _pictures(found: "Localization", options: LocalizeOptions) -> Iterator[tuple[Image.Image, Path]]:

@@ -33,16 +33,20 @@ def box_lists(boxes: Sequence[ArrayLike], images: int) -> list[NDArray[Any]]:
     return [array(one) for one in boxes]
 
 
-def top_hits(logits: ArrayLike, labels: ArrayLike, k: int) -> NDArray[np.bool_]:
-    """Whether each true class is among the k greatest logits, shape (B,); of equal logits the lower index is first.
+def places_of(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
+    """Place of each true class among the predictions, 0 the first; of equal logits the lower index is first.
+
+    Args:
+        logits: Shape (B, number of classes).
+        labels: Class indices, shape (B,).
 
     Example:
-        >>> top_hits([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5]], [2, 1], k=2).tolist()
-        [True, False]
+        >>> places_of([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5]], [2, 1]).tolist()
+        [1, 2]
     """
     scores, true = array(logits), array(labels)
     own = np.take_along_axis(scores, true[:, None], axis=1)
     earlier = np.arange(scores.shape[1]) < true[:, None]
     before = (scores > own) | ((scores == own) & earlier)
-    hits: NDArray[np.bool_] = before.sum(axis=1) < k
-    return hits
+    places: NDArray[np.intp] = before.sum(axis=1)
+    return places

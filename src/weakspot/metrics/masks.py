@@ -21,14 +21,49 @@ from weakspot.metrics.sums import ImageSums
 from weakspot.metrics.sweeps import ThresholdSweep
 
 
-class PxAP(ImageSums):
-    """Average precision of pixels, those of all images pooled, in percent. It has no threshold.
+class PooledPrecision(ImageSums):
+    """Average precision of the pixels of all images pooled, in percent, from each image's counts by score.
 
     Args:
         interval: Width of a bin of scores.
         groups: Number of groups, such as classes, for :meth:`by_group`.
         samples: Number of bootstrap samples for :meth:`interval`.
         seed: Of the bootstrap.
+    """
+
+    def __init__(self, interval: float = INTERVAL, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
+        self._edges = np.concatenate([np.arange(0, 1, interval), [1.0, 2.0]])
+        super().__init__(2 * len(self._edges), groups=groups, samples=samples, seed=seed)
+        self._interval = interval
+
+    def figure(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Average precision of pooled counts."""
+        return average_precision(sums.reshape(*sums.shape[:-1], 2, -1))
+
+    def compute(self) -> Tensor:
+        """The average precision over all images, in percent.
+
+        Raises:
+            InputError: If no pixel of any mask is foreground.
+        """
+        if self.total and not self.sums[: len(self._edges)].any():
+            raise InputError("No pixel of any mask is foreground: PxAP has nothing to find.", "Check the masks.")
+        return super().compute()
+
+    def details(self) -> dict[str, NDArray[np.float64]]:
+        """What the figure is made of.
+
+        Returns:
+            ``scores``: left edges of the bins, falling; ``precision`` and ``recall`` of the pixels at or above each.
+        """
+        precision, recall = precision_and_recall(self.sums.cpu().numpy().reshape(2, -1))
+        return {"scores": self._edges[::-1], "precision": precision, "recall": recall}
+
+
+class PxAP(PooledPrecision):
+    """Average precision of pixels, those of all images pooled, in percent. It has no threshold.
+
+    Arguments are those of :class:`PooledPrecision`.
 
     Source:
         Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1.
@@ -39,11 +74,6 @@ class PxAP(ImageSums):
         >>> float(metric.compute())
         100.0
     """
-
-    def __init__(self, interval: float = INTERVAL, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
-        self._bins = len(np.arange(0, 1, interval)) + 2
-        super().__init__(2 * self._bins, groups=groups, samples=samples, seed=seed)
-        self._interval = interval
 
     def update(  # type: ignore[override]
         self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None
@@ -59,32 +89,7 @@ class PxAP(ImageSums):
             InputError: If the maps are no score maps, or the masks do not fit.
         """
         pairs = zip(*_pairs(score_maps, masks), strict=True)
-        counts = [pixel_counts(one, mask, self._interval).ravel() for one, mask in pairs]
-        super().update(np.stack(counts), groups)
-
-    def figure(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Average precision of pooled counts."""
-        return average_precision(sums.reshape(*sums.shape[:-1], 2, self._bins))
-
-    def compute(self) -> Tensor:
-        """The average precision over all images, in percent.
-
-        Raises:
-            InputError: If no pixel of any mask is foreground.
-        """
-        if self.total and not self.sums[: self._bins].any():
-            raise InputError("No pixel of any mask is foreground: PxAP has nothing to find.", "Check the masks.")
-        return super().compute()
-
-    def details(self) -> dict[str, NDArray[np.float64]]:
-        """What the figure is made of.
-
-        Returns:
-            ``scores``: left edges of the bins, falling; ``precision`` and ``recall`` of the pixels at or above each.
-        """
-        precision, recall = precision_and_recall(self.sums.cpu().numpy().reshape(2, -1))
-        edges = np.concatenate([np.arange(0, 1, self._interval), [1.0, 2.0]])
-        return {"scores": edges[::-1], "precision": precision, "recall": recall}
+        super().update(np.stack([pixel_counts(one, mask, self._interval).ravel() for one, mask in pairs]), groups)
 
 
 class MaskIoU(ThresholdSweep):

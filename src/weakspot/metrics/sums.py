@@ -63,7 +63,7 @@ class ImageSums(Metric):
         rows = torch.from_numpy(np.ascontiguousarray(values)).to(self.sums)
         self.sums += rows.sum(dim=0)
         self.total += len(rows)
-        if groups is not None:
+        if groups is not None and len(self.group_totals):
             for column in torch.from_numpy(groups.reshape(len(rows), -1)).to(self.sums.device).T:
                 self.group_sums.index_add_(0, column, rows)
                 self.group_totals.index_add_(0, column, torch.ones_like(rows[:, 0]))

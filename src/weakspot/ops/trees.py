@@ -35,6 +35,12 @@ class ComponentTree:
     _heatmap: NDArray[np.floating] = field(repr=False)
     _thresholds: NDArray[np.float64] | None = field(repr=False)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)`` of the heatmap."""
+        height, width = self._heatmap.shape
+        return height, width
+
     def nodes(self, threshold: float) -> NDArray[np.intp]:
         """Find the components at a threshold, largest first; of equal areas the first in raster order is first.
 

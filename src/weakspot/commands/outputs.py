@@ -1,0 +1,37 @@
+"""Folders to write to, and lists to read, that commands share."""
+
+import os
+from itertools import chain, count
+from pathlib import Path
+
+from weakspot.errors import InputError
+
+
+def free_folder(name: str) -> Path:
+    """Find a folder that is not there yet: the name, or the name and 2, 3 and so on."""
+    candidates = chain([Path(name)], (Path(f"{name}-{number}") for number in count(2)))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that could not be written to, before anything is computed; nothing is made yet.
+
+    Raises:
+        InputError: If it is no folder, or it or the nearest folder above it is read-only.
+    """
+    there = next(path for path in [folder.absolute(), *folder.absolute().parents] if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "is read-only" if there.is_dir() else "is not a folder"
+        raise InputError(f"{folder} cannot be written to: {there} {what}.", "Choose another --output.")
+
+
+def read_lines(file: Path | None) -> list[str] | None:
+    """Read a text file's lines; None where no file is given.
+
+    Raises:
+        InputError: If the file cannot be read as UTF-8.
+    """
+    try:
+        return None if file is None else file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read as text: {error}.", "Give a UTF-8 file, one name a line.") from error

@@ -1,0 +1,74 @@
+"""Score maps that somebody else's code has written, one ``.npy`` file an image."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.errors import InputError
+from weakspot.evaluation.cases import Case, refuse
+from weakspot.evaluation.targets import SIDE
+
+
+def read_map(folder: Path, image_id: str) -> NDArray[np.float64]:
+    """Read an image's score map.
+
+    Args:
+        folder: Of the files, each named as its image id and ``.npy``, with or without the image's own suffix:
+            ``val/n01/a.JPEG.npy`` (as the reference writes it) or ``val/n01/a.npy``.
+        image_id: Of the image.
+
+    Returns:
+        Shape (224, 224), values in [0, 1].
+
+    Raises:
+        InputError: If there is no such file, or it holds something else.
+    """
+    path = find_map(folder, image_id)
+    if path is None:
+        raise InputError(f"{folder} has no map of {image_id}.", f"Write it to {image_id}.npy.")
+    problem = map_problem(path)
+    if problem:
+        raise InputError(f"{path} {problem}.", "Write min-max normalised maps of 224 x 224, as numpy.save does.")
+    return np.load(path, allow_pickle=False).astype(np.float64)  # type: ignore[no-any-return]
+
+
+def find_map(folder: Path, image_id: str) -> Path | None:
+    """Find an image's map file within a folder, or None."""
+    names = [f"{image_id}.npy", f"{PurePosixPath(image_id).with_suffix('')}.npy"]
+    inside = [name for name in names if ".." not in PurePosixPath(name).parts and not PurePosixPath(name).is_absolute()]
+    return next((folder / name for name in inside if (folder / name).is_file()), None)
+
+
+def refuse_unusable_maps(folder: Path, cases: Sequence[Case]) -> None:
+    """Look at every map before anything is computed.
+
+    Raises:
+        InputError: If maps are missing, of the wrong size, or not scores; the first ones are named.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder of maps.", "Name the folder that holds the .npy files.")
+    ids = [case.example.image_id for case in cases]
+    found = {image_id: find_map(folder, image_id) for image_id in ids}
+    missing = [image_id for image_id, path in found.items() if path is None]
+    refuse(missing, f"images of {len(ids)} have no map in {folder}", "Each needs a file named <image id>.npy there.")
+    problems = {path: map_problem(path) for path in found.values() if path is not None}
+    wrong = [f"{path.relative_to(folder)} {problem}" for path, problem in problems.items() if problem]
+    refuse(wrong, f"maps in {folder} cannot be scored", "Write min-max normalised maps of 224 x 224 with numpy.save.")
+
+
+def map_problem(path: Path) -> str:
+    """What is wrong with a map file, a few words; empty when nothing is. Its size is looked at before it is loaded."""
+    try:
+        stored = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return "is not a .npy file of numbers"
+    if not isinstance(stored, np.ndarray):
+        return "is an archive of arrays"
+    if stored.shape != (SIDE, SIDE) or not np.issubdtype(stored.dtype, np.floating):
+        return f"holds {stored.dtype} of shape {stored.shape}"
+    if np.isnan(stored).any():
+        return "holds NaN"
+    low, high = float(stored.min()), float(stored.max())
+    return f"has values from {low:g} to {high:g}" if low < 0 or high > 1 else ""

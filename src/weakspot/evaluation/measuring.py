@@ -1,0 +1,169 @@
+"""Outcomes -> figures: thresholds are fixed on one split, then another is scored."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.evaluation.cases import Case
+from weakspot.evaluation.outcomes import Outcome
+from weakspot.evaluation.results import Measured
+from weakspot.evaluation.tallies import Chosen, Tally
+from weakspot.evaluation.targets import SIZES
+from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.ops.contours import THRESHOLDS
+from weakspot.streaming import batched
+
+OutcomesOf = Callable[[Sequence[Case]], Iterator[Outcome]]
+OnOutcome = Callable[[Outcome, Mapping[str, Chosen]], None]
+
+BINS = 20
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be measured.
+
+    Attributes:
+        names: Names of the maps that outcomes have scores of.
+        cases: What is scored.
+        validation: What thresholds are fixed on; empty where there is no such split.
+        thresholds: Thresholds given by hand or by the method, by name; a map without one has no fixed figure where
+            there is no validation split.
+        given: Whether those thresholds come before what a validation split says.
+        classes: Number of the data set's classes, each a group; 0 for no groups.
+        samples: Number of bootstrap samples.
+        seed: Of the bootstrap.
+    """
+
+    names: tuple[str, ...]
+    cases: Sequence[Case]
+    validation: Sequence[Case]
+    thresholds: Mapping[str, float]
+    given: bool = False
+    classes: int = 0
+    samples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What was measured.
+
+    Attributes:
+        rows: The figures, by the name of the map.
+        histogram: Number of outcomes in each of 20 bins of the first map's box overlap at its fixed threshold.
+        group_counts: Number of outcomes in each group.
+        unread: Number of images that could not be read.
+    """
+
+    rows: dict[str, Measured]
+    histogram: tuple[int, ...]
+    group_counts: tuple[int, ...]
+    unread: int
+
+
+def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome | None = None) -> Findings:
+    """Fix thresholds on the validation split, then score the other.
+
+    Args:
+        question: What is to be measured.
+        outcomes_of: Gives the outcomes of cases.
+        on_outcome: Called with each scored outcome and the thresholds fixed for each map.
+
+    Returns:
+        The figures by name, and what was counted beside them.
+    """
+    chosen = _chosen(question, outcomes_of)
+    groups = question.classes + len(SIZES) if question.classes else 0
+    tallies = {name: Tally(groups=groups, samples=question.samples, seed=question.seed) for name in question.names}
+    counts = _Counts(question.names[0], chosen, np.zeros(groups, np.int64))
+
+    def watched() -> Iterator[Outcome]:
+        for outcome in outcomes_of(question.cases):
+            counts.add(outcome, question.classes)
+            if on_outcome is not None:
+                on_outcome(outcome, chosen)
+            yield outcome
+
+    _fill(tallies, watched(), question.classes)
+    rows = {
+        name: Measured(
+            tally.figures(chosen[name]),
+            _fixed_by(question, name),
+            tally,
+            tally.of_groups(chosen[name]) if groups and chosen[name] else {},
+        )
+        for name, tally in tallies.items()
+    }
+    return Findings(rows, tuple(counts.overlaps.tolist()), tuple(counts.groups.tolist()), counts.unread)
+
+
+@dataclass
+class _Counts:
+    """Counts beside the metrics: of the first map's overlaps, of groups, and of images that could not be read."""
+
+    name: str
+    chosen: Mapping[str, Chosen]
+    groups: NDArray[np.int64]
+    overlaps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    unread: int = 0
+
+    def add(self, outcome: Outcome, classes: int) -> None:
+        overlap = fixed_overlap(outcome, self.name, self.chosen)
+        if overlap is not None:
+            self.overlaps[min(int(overlap * BINS), BINS - 1)] += 1
+        if len(self.groups):
+            self.groups[list(_groups(outcome, classes))] += 1
+        self.unread += outcome.error is not None and outcome.which == 0
+
+
+def _chosen(question: Question, outcomes_of: OutcomesOf) -> dict[str, Chosen]:
+    """The fixed thresholds of each map, as indices; none where nothing says which."""
+    chosen: dict[str, Chosen] = {}
+    if question.validation and not set(question.names) <= set(_given(question)):
+        tallies = {name: Tally() for name in question.names}
+        _fill(tallies, outcomes_of(question.validation), 0)
+        chosen = {name: tally.best_thresholds() for name, tally in tallies.items()}
+    by_hand = _given(question) if question.validation else question.thresholds
+    own = {name: _indices(threshold) for name, threshold in by_hand.items()}
+    return {name: {} for name in question.names} | chosen | own
+
+
+def _given(question: Question) -> Mapping[str, float]:
+    return question.thresholds if question.given else {}
+
+
+def _indices(threshold: float) -> Chosen:
+    """The thresholds nearest to one, for every metric."""
+    plain, reference = (int(np.abs(known - threshold).argmin()) for known in (PLAIN_THRESHOLDS, THRESHOLDS))
+    loc = dict.fromkeys(("GT-known Loc", "Top-1 Loc", "Top-5 Loc", "mask IoU"), (plain,))
+    return {"MaxBoxAcc": (reference,), "MaxBoxAccV2": (reference,) * 3, **loc}
+
+
+def _fill(tallies: Mapping[str, Tally], outcomes: Iterable[Outcome], classes: int) -> None:
+    for batch in batched(outcomes, _BATCH):
+        groups = np.array([_groups(one, classes) for one in batch])
+        for name, tally in tallies.items():
+            tally.add([one.scores[name] for one in batch], [one.rank for one in batch], groups)
+
+
+def _groups(outcome: Outcome, classes: int) -> tuple[int, int]:
+    """The groups of an outcome: its class, and behind the classes its size."""
+    return outcome.case.groups[outcome.which], classes + outcome.target.size
+
+
+def fixed_overlap(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> float | None:
+    """Overlap of the box that localizing gives at the fixed threshold; None without true boxes or a threshold."""
+    plain, index = outcome.scores[name].plain, chosen[name].get("GT-known Loc")
+    return None if plain is None or index is None else float(plain[index[0]])
+
+
+def _fixed_by(question: Question, name: str) -> str:
+    if name in _given(question):
+        return f"given: {question.thresholds[name]:g}"
+    if question.validation:
+        return "best on the validation split"
+    return f"the default, {question.thresholds[name]:g}" if name in question.thresholds else "none"

@@ -1,0 +1,108 @@
+"""What an evaluation found."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.evaluation.tables import detail_table, markdown, summary_table
+from weakspot.evaluation.tallies import Figure, Tally
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The figures of one kind of map.
+
+    Attributes:
+        figures: By metric.
+        fixed_by: How the fixed thresholds were fixed.
+        tally: The metrics themselves, for curves and groups; None where they were let go.
+        groups: At fixed thresholds: metric -> figure of each group, classes first, then small, medium and large.
+    """
+
+    figures: dict[str, Figure]
+    fixed_by: str
+    tally: Tally | None = field(default=None, repr=False)
+    groups: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The figures of maps, and of the baselines, on a split of a data set.
+
+    Attributes:
+        data: The data set.
+        split: Name of the split that was scored.
+        validation: Name of the split on which thresholds were fixed; None where none was there.
+        rows: By the name of the maps, in order; the baselines are the last two.
+        group_names: Names of the groups: the classes, then small, medium and large.
+        group_counts: Number of images of each group.
+        overlaps: Histogram of the first row's box overlaps at its fixed threshold, in 20 bins from 0 to 1.
+        notes: What a reader should know.
+    """
+
+    data: str
+    split: str
+    validation: str | None
+    rows: dict[str, Measured]
+    group_names: tuple[str, ...] = ()
+    group_counts: tuple[int, ...] = ()
+    overlaps: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Measured:
+        """The row that is about what was evaluated; the others stand beside it."""
+        return next(iter(self.rows.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain values; what is not known is None."""
+        plain: dict[str, Any] = _plain(
+            {
+                "data": self.data,
+                "split": self.split,
+                "validation": self.validation,
+                "rows": {
+                    name: {
+                        "fixed_by": row.fixed_by,
+                        "figures": {metric: asdict(one) for metric, one in row.figures.items()},
+                    }
+                    for name, row in self.rows.items()
+                },
+                "groups": self._groups(),
+                "overlap_histogram": list(self.overlaps),
+                "notes": list(self.notes),
+            }
+        )
+        return plain
+
+    def to_markdown(self) -> str:
+        """The table of all rows."""
+        return markdown(summary_table({name: row.figures for name, row in self.rows.items()}))
+
+    def details_to_markdown(self) -> str:
+        """The first row's figures with their confidence intervals and thresholds, beside the baselines'."""
+        return markdown(detail_table({name: row.figures for name, row in self.rows.items()}))
+
+    def __str__(self) -> str:
+        return "\n".join([self.to_markdown(), *self.notes])
+
+    def _groups(self) -> dict[str, dict[str, Any]]:
+        counts = zip(self.group_names, self.group_counts, strict=True)
+        return {
+            name: {"images": count, **{metric: float(values[i]) for metric, values in self.first.groups.items()}}
+            for i, (name, count) in enumerate(counts)
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Round floats to a millionth and turn NaN, which JSON has not, to None."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return None if np.isnan(value) else round(value, 6)
+    return value

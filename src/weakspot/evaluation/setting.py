@@ -1,0 +1,45 @@
+"""How to evaluate, whatever is evaluated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to evaluate.
+
+    Attributes:
+        boxes: File of the true boxes, if it is not where the data set's layout has it.
+        images: Folder of the images, likewise.
+        split: Name of the split to score, or ``"all"``.
+        validation: Name of the split to fix thresholds on; passed over where there is none.
+        threshold: Fixed by hand, a fraction of the heatmap's peak, instead of on the validation split.
+        batch_size: Images in one forward pass.
+        workers: Threads that decode and score.
+        samples: Number of bootstrap samples for the confidence intervals; 0 for none.
+        seed: Of the bootstrap.
+    """
+
+    boxes: str | Path | None = None
+    images: str | Path | None = None
+    split: str = "test"
+    validation: str = "val"
+    threshold: float | None = None
+    batch_size: int = 16
+    workers: int = 2
+    samples: int = 1000
+    seed: int = 0
+
+
+def settled(setting: Setting, options: Mapping[str, Any]) -> tuple[Setting, dict[str, Any]]:
+    """Take the options that are the setting's fields into it, and give the others back.
+
+    Example:
+        >>> changed, others = settled(Setting(), {"split": "all", "device": "cpu"})
+        >>> changed.split, others
+        ('all', {'device': 'cpu'})
+    """
+    own = {name: value for name, value in options.items() if name in Setting.__dataclass_fields__}
+    return replace(setting, **own), {name: value for name, value in options.items() if name not in own}

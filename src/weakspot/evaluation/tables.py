@@ -1,0 +1,98 @@
+"""Figures -> tables of text."""
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+
+from weakspot.evaluation.tallies import METRICS, UNTHRESHOLDED, Figure
+
+Table = list[list[str]]
+Figures = Mapping[str, Mapping[str, Figure]]
+
+NONE = "-"
+
+# Every table says which threshold a figure has.
+LEGEND = (
+    "oracle: at the threshold that is best for these same images; fixed: at one chosen elsewhere, with 95 % interval"
+)
+
+
+def summary_table(rows: Figures) -> Table:
+    """A line for each kind of map: every metric at the oracle and at the fixed threshold.
+
+    Example:
+        >>> figure = Figure(9, 70.0, None, (0.2,), 66.7, (60.0, 72.0), (0.25,))
+        >>> summary_table({"cam": {"MaxBoxAcc": figure}})
+        [['map', 'MaxBoxAcc oracle', 'MaxBoxAcc fixed'], ['cam', '70.0', '66.7 ±6.0']]
+    """
+    metrics = _metrics(rows)
+    header = ["map", *(column for metric in metrics for column in _columns(metric))]
+    return [header, *([name, *_cells(figures, metrics)] for name, figures in rows.items())]
+
+
+def detail_table(rows: Figures) -> Table:
+    """A line for each metric: the first kind of map with intervals and thresholds, and the others beside it."""
+    (name, figures), *others = rows.items()
+    header = ["metric", "images", f"{name}, oracle", "95 %", "at", f"{name}, fixed", "95 %", "at"]
+    header += [f"{other}, {kind}" for other, _ in others for kind in ("oracle", "fixed")]
+    lines = []
+    for metric in _metrics(rows):
+        one = figures[metric]
+        line = [metric, str(one.images), _number(one.oracle), _range(one.oracle_interval), _at(one.oracle_thresholds)]
+        line += [_number(one.fixed), _range(one.fixed_interval), _at(one.fixed_thresholds)]
+        for _, theirs in others:
+            there = theirs.get(metric)
+            line += [NONE, NONE] if there is None else [_number(there.oracle), _number(there.fixed)]
+        lines.append(line)
+    return [header, *lines]
+
+
+def markdown(table: Table) -> str:
+    """Write a table as Markdown, its columns aligned.
+
+    Example:
+        >>> print(markdown([["map", "PxAP"], ["cam", "60.1"]]))
+        | map | PxAP |
+        |-----|------|
+        | cam | 60.1 |
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    header, *lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in table]
+    return "\n".join([header, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines])
+
+
+def _metrics(rows: Figures) -> list[str]:
+    return [name for name in METRICS if any(name in figures for figures in rows.values())]
+
+
+def _columns(metric: str) -> list[str]:
+    return [metric] if metric in UNTHRESHOLDED else [f"{metric} oracle", f"{metric} fixed"]
+
+
+def _cells(figures: Mapping[str, Figure], metrics: Sequence[str]) -> list[str]:
+    cells = []
+    for metric in metrics:
+        one = figures.get(metric)
+        if one is None:
+            cells += [NONE] * len(_columns(metric))
+        elif metric in UNTHRESHOLDED:
+            cells.append(_with_margin(one.fixed, one.fixed_interval))
+        else:
+            cells += [_number(one.oracle), _with_margin(one.fixed, one.fixed_interval)]
+    return cells
+
+
+def _number(value: float) -> str:
+    return NONE if isnan(value) else f"{value:.1f}"
+
+
+def _with_margin(value: float, interval: tuple[float, float] | None) -> str:
+    known = interval is not None and not isnan(value)
+    return _number(value) + (f" ±{(interval[1] - interval[0]) / 2:.1f}" if known and interval is not None else "")
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return NONE if interval is None or isnan(interval[0]) else f"{interval[0]:.1f} to {interval[1]:.1f}"
+
+
+def _at(thresholds: Sequence[float]) -> str:
+    return ", ".join(f"{threshold:.3f}" for threshold in thresholds) or NONE
