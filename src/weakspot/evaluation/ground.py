@@ -10,6 +10,7 @@ from weakspot.evaluation.cases import Case, find_cases, refuse_unusable
 from weakspot.evaluation.class_indices import class_indices
 from weakspot.evaluation.measuring import OnOutcome, OutcomesOf, Question, measure
 from weakspot.evaluation.results import Evaluation
+from weakspot.evaluation.scores import FULL_IMAGE
 from weakspot.evaluation.setting import Setting
 from weakspot.evaluation.targets import SIZES
 from weakspot.localizer import Localizer
@@ -77,11 +78,12 @@ def measure_on(
     """
     setting, classes = ground.setting, ground.dataset.class_names
     given = setting.threshold is not None
+    same_at_all = {FULL_IMAGE: 0.5} if FULL_IMAGE in names else {}
     question = Question(
         names=tuple(names),
         cases=ground.cases,
         validation=ground.validation,
-        thresholds=dict.fromkeys(defaults, setting.threshold) if setting.threshold is not None else defaults,
+        thresholds=same_at_all | {name: setting.threshold or default for name, default in defaults.items()},
         given=given,
         classes=len(classes) if groups else 0,
         samples=setting.samples,

@@ -1,7 +1,7 @@
 """Outcomes -> figures: thresholds are fixed on one split, then another is scored."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ OutcomesOf = Callable[[Sequence[Case]], Iterator[Outcome]]
 OnOutcome = Callable[[Outcome, Mapping[str, Chosen]], None]
 
 BINS = 20
-_BATCH = 32
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
             counts.add(outcome, question.classes)
             if on_outcome is not None:
                 on_outcome(outcome, chosen)
-            yield outcome
+            yield replace(outcome, regions={})  # the scores are all that is needed from here on, and small
 
     _fill(tallies, watched(), question.classes)
     rows = {

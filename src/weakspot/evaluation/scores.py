@@ -19,6 +19,9 @@ from weakspot.ops import (
 from weakspot.ops.contours import THRESHOLDS
 
 
+FULL_IMAGE = "full-image box"
+
+
 @dataclass(frozen=True, eq=False)
 class Regions:
     """A map and its regions at every threshold, in the reference's frame and as localizing finds them.
@@ -103,4 +106,4 @@ def baselines() -> dict[str, Regions]:
     gaussian = np.exp(-2 * (steps[:, None] ** 2 + steps**2))  # its width only says which thresholds are which
     centred = ((gaussian - gaussian.min()) / (gaussian.max() - gaussian.min())).astype(np.float32)
     whole = np.ones((SIDE, SIDE), np.float32)
-    return {"centred Gaussian": regions(centred, centred), "full-image box": regions(whole, whole)}
+    return {"centred Gaussian": regions(centred, centred), FULL_IMAGE: regions(whole, whole)}

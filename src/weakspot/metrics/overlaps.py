@@ -34,13 +34,20 @@ def overlaps(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = Fal
         >>> overlaps(np.array([[0, 0, 1, 1]]), np.array([[1, 0, 2, 1]]), inclusive=True).tolist()
         [[0.3333333333333333]]
     """
-    one, other = boxes[:, None, :], others[None, :, :]
     more = 1 if inclusive else 0
-    low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
-    shared = np.maximum(high - low + more, 0).prod(axis=-1)
-    union = (one[..., 2:] - one[..., :2] + more).prod(-1) + (other[..., 2:] - other[..., :2] + more).prod(-1) - shared
+    width, height = (
+        np.minimum(boxes[:, None, side + 2], others[:, side + 2]) - np.maximum(boxes[:, None, side], others[:, side])
+        for side in (0, 1)
+    )
+    shared = np.maximum(width + more, 0) * np.maximum(height + more, 0)
+    union = _areas(boxes, more)[:, None] + _areas(others, more) - shared
     found: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
     return found
+
+
+def _areas(boxes: NDArray[Any], more: int) -> NDArray[Any]:
+    areas: NDArray[Any] = (boxes[:, 2] - boxes[:, 0] + more) * (boxes[:, 3] - boxes[:, 1] + more)
+    return areas
 
 
 def reference_overlaps(

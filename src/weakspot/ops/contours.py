@@ -34,7 +34,7 @@ class Contours:
     peak: int
     lows: NDArray[np.int32]
     highs: NDArray[np.int32]
-    boxes: NDArray[np.int64]
+    boxes: NDArray[np.int32]
     outer: NDArray[np.bool_]
     _levels: NDArray[np.uint8] = field(repr=False)
     _components: NDArray[np.int32] = field(repr=False)
@@ -43,7 +43,7 @@ class Contours:
         """The cut of each threshold, ``int(threshold * peak)``."""
         return (thresholds * self.peak).astype(np.int64)
 
-    def largest_boxes(self) -> NDArray[np.int64]:
+    def largest_boxes(self) -> NDArray[np.int32]:
         """The box of the contour with the greatest polygon area at each cut, shape (peak, 4).
 
         The area is that within the polygon through the pixel centres, holes filled; of equal ones the contour whose
@@ -94,14 +94,15 @@ def reference_contours(score_map: NDArray[np.floating], *, holes: bool = True) -
     peak = int(levels.max())
     found = union_find.components_of_levels(levels)
     inner = _holes(levels, peak) if holes else found[:0]
-    grown = inner[:, X1 : Y2 + 1] + np.array([-1, -1, 1, 1])
     height, width = levels.shape
-    boxes = np.concatenate([found[:, X1 : Y2 + 1], grown]).astype(np.int64)
+    grown = inner[:, X1 : Y2 + 1] + np.array([-1, -1, 1, 1], np.int32)
+    boxes = np.concatenate([found[:, X1 : Y2 + 1], grown])
+    np.minimum(boxes, np.array([width - 1, height - 1] * 2, np.int32), out=boxes)
     return Contours(
         peak=peak,
         lows=np.concatenate([found[:, LOW], peak - inner[:, HIGH]]),
         highs=np.concatenate([found[:, HIGH], peak - inner[:, LOW]]),
-        boxes=np.minimum(boxes, [width - 1, height - 1, width - 1, height - 1]),
+        boxes=boxes,
         outer=np.arange(len(boxes)) < len(found),
         _levels=levels,
         _components=found,

@@ -1,0 +1,159 @@
+"""How long exact evaluation takes, side by side with the plain way of doing it, and beside the classifier itself.
+
+Three tables. Maps: the component tree against a plain loop of OpenCV's findContours over the same 1000 thresholds, and
+pixel counts against two calls of numpy's histogram; one core. Memory: what the metrics hold after few and after many
+images. Overlap: evaluating a set (maps, contours, components, metrics, bootstrap) against running the classifier over
+the same photos.
+
+    python benchmarks/evaluation.py                  maps and memory
+    python benchmarks/evaluation.py --data DATA      also the overlap with inference, on DATA (imagenet-boxes)
+
+All times are process CPU time, medians of interleaved rounds; a ratio is taken within one run.
+"""
+
+import argparse
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from timing import interleaved
+
+import weakspot as ws
+from weakspot.data import read_dataset, read_image
+from weakspot.evaluation import Setting, evaluate
+from weakspot.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP, pixel_counts, reference_overlaps
+from weakspot.models import PACKAGES, PRETRAINED, normalised, squash
+from weakspot.ops import normalise, reference_contours, resize
+from weakspot.streaming import batched, ordered_map
+
+SIDE = 224
+THRESHOLDS = np.arange(0, 1, 0.001)
+EDGES = np.concatenate([THRESHOLDS, [1.0, 2.0, 3.0]])
+TRUTH = np.array([[60, 50, 170, 180]])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="a data set with boxes whose classes are ImageNet's")
+    parser.add_argument("--models", nargs="+", default=["tf_efficientnet_lite0", "resnet50"])
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    print_maps(options.rounds)
+    print_pixels(options.rounds)
+    print_memory()
+    if options.data is None:
+        print("The overlap with inference was not measured: give --data.", file=sys.stderr)
+    else:
+        print_overlap(options.data, options.models, options.rounds)
+
+
+def score_maps(count: int) -> dict[str, list[NDArray[np.float64]]]:
+    """Maps as they come from grids of three sizes, and the hardest: noise in every pixel."""
+    random = np.random.default_rng(0)
+    grids = {f"{side} x {side} grid": [random.random((side, side)) for _ in range(count)] for side in (7, 14, 28)}
+    maps = {name: [resize(grid, height=SIDE, width=SIDE) for grid in drawn] for name, drawn in grids.items()}
+    maps["noise in every pixel"] = [random.random((SIDE, SIDE)) for _ in range(2)]
+    return {name: [normalise(one).astype(np.float64) for one in drawn] for name, drawn in maps.items()}
+
+
+def print_maps(rounds: int) -> None:
+    print("| map | regions | findContours loop, ms a map | component tree, ms a map | times faster |")
+    print("|---|---|---|---|---|")
+    for name, maps in score_maps(6).items():
+        for regions in ("largest", "all"):
+            runs = {
+                "loop": lambda maps=maps, regions=regions: [loop(one, TRUTH, regions) for one in maps],
+                "tree": lambda maps=maps, regions=regions: [reference_overlaps(one, TRUTH, regions) for one in maps],
+            }
+            assert all(np.array_equal(*pair) for pair in zip(*(run() for run in runs.values()), strict=True))
+            seconds = interleaved(runs, 1 if "noise" in name else rounds)
+            slow, fast = (1000 * seconds[run].cpu / len(maps) for run in runs)
+            print(f"| {name} | {regions} | {slow:.1f} | {fast:.2f} | {slow / fast:.0f} |", flush=True)
+
+
+def loop(score_map: NDArray[np.float64], truth: NDArray[np.int64], regions: str) -> NDArray[np.float64]:
+    """The plain way: cut, find contours, bound them, compare; once for each threshold."""
+    levels = (score_map * 255).astype(np.uint8)
+    best = []
+    for threshold in THRESHOLDS:
+        _, cut = cv2.threshold(levels, int(threshold * levels.max()), 255, cv2.THRESH_BINARY)
+        contours, _ = cv2.findContours(cut, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+        chosen = [max(contours, key=cv2.contourArea)] if regions == "largest" and contours else contours
+        bounds = np.array([cv2.boundingRect(contour) for contour in chosen] or [(0, 0, 0, 0)])
+        corners = np.minimum(bounds[:, 2:] + bounds[:, :2], SIDE - 1)
+        best.append(ws.metrics.overlaps(np.concatenate([bounds[:, :2], corners], 1), truth, inclusive=True).max())
+    return np.array(best)
+
+
+def print_pixels(rounds: int) -> None:
+    maps = score_maps(40)
+    maps.pop("noise in every pixel")
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[50:180, 60:170] = 1
+    every = [one for drawn in maps.values() for one in drawn]
+    runs = {
+        "numpy": lambda: [[np.histogram(one[mask == kind], EDGES)[0] for kind in (1, 0)] for one in every],
+        "ours": lambda: [pixel_counts(one, mask) for one in every],
+    }
+    assert all(np.array_equal(*pair) for pair in zip(*(run() for run in runs.values()), strict=True))
+    seconds = interleaved(runs, 3 * rounds)
+    slow, fast = (1000 * seconds[run].cpu / len(every) for run in runs)
+    print("\n| PxAP's counts | two np.histogram calls, ms a map | ours, ms a map | times faster |\n|---|---|---|---|")
+    print(f"| 7, 14 and 28 grids | {slow:.3f} | {fast:.3f} | {slow / fast:.1f} |")
+
+
+def print_memory() -> None:
+    """What is allocated for the metrics, with bootstrap samples, after 32 and after 640 images."""
+    maps = np.stack(score_maps(16)["14 x 14 grid"])
+    masks = np.zeros(maps.shape, np.uint8)
+    masks[:, 50:180, 60:170] = 1
+    reference_contours(maps[0])
+    tracemalloc.start()
+    metrics = (MaxBoxAcc(samples=100), MaxBoxAccV2(samples=100))
+    pixels, held = PxAP(samples=100), {}
+    for batch in range(1, 41):
+        for metric in metrics:
+            metric.update(maps, [TRUTH] * len(maps))
+        pixels.update(maps, masks)
+        held[batch * len(maps)] = tracemalloc.get_traced_memory()[0] / 2**20
+    tracemalloc.stop()
+    print("\n| images | memory held by numpy and Python, MiB |\n|---|---|")
+    print(*(f"| {images} | {held[images]:.2f} |" for images in (32, 640)), sep="\n")
+
+
+def print_overlap(data: Path, models: list[str], rounds: int) -> None:
+    print("\n| model | running it over the set, CPU s | evaluating the set, CPU s | ratio | ratio of wall times |")
+    print("|---|---|---|---|---|")
+    paths = [example.path for example in read_dataset(data).of_split("all")]
+    setting = Setting(split="all", threshold=0.2)
+    for model in models:
+        # Random weights where none are packaged: the time is the same.
+        localizer = ws.Localizer(model, method="cam", weights=PRETRAINED if model in PACKAGES else None)
+        runs = {
+            "run": lambda localizer=localizer: list(logits(localizer, paths)),
+            "evaluate": lambda localizer=localizer: evaluate(localizer, data, setting=setting),
+        }
+        seconds = interleaved(runs, rounds)
+        run, whole = seconds["run"], seconds["evaluate"]
+        ratios = f"{whole.cpu / run.cpu:.2f} | {whole.wall / run.wall:.2f}"
+        print(f"| {model} | {run.cpu:.1f} | {whole.cpu:.1f} | {ratios} |", flush=True)
+
+
+def logits(localizer: ws.Localizer, paths: list[Path]) -> Iterator[NDArray[np.float32]]:
+    """Run the classifier over photos as evaluating does, decoding in threads, and nothing more."""
+    frame, like = localizer.preprocessing, torch.empty(0)
+    with ThreadPoolExecutor(2) as threads, torch.inference_mode():
+        photos = ordered_map(lambda path: squash(read_image(path), frame), paths, threads, ahead=32)
+        for batch in batched(photos, 16):
+            yield localizer.model(normalised(batch, frame, like=like)).numpy()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Compare methods on sets with masks, with a classifier that learned its classes from labels alone.
+
+EfficientNet-Lite0 with its ImageNet weights stays as it is; a linear layer on its pooled features is fitted to the
+labels of the train split (logistic regression, no boxes, no masks). Thresholds are fixed on val, figures are of test.
+
+    python benchmarks/mask_sets.py DATA [DATA ...]
+
+DATA is a folder in any layout that weakspot reads, with splits train, val and test.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import weakspot as ws
+from weakspot.data import DataSet, Example, read_dataset, read_image
+from weakspot.models import normalised, squash
+from weakspot.streaming import batched
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--strides", type=int, nargs="+", default=[32, 16])
+    options = parser.parse_args()
+    for data in options.data:
+        dataset = read_dataset(data)
+        localizers = [probe(dataset, stride) for stride in options.strides]
+        for stride, (localizer, accuracy) in zip(options.strides, localizers, strict=True):
+            found = ws.compare([localizer], data)
+            print(f"\n{data.name}, output stride {stride}, {accuracy:.1f} % of test images classified rightly\n")
+            print(found, flush=True)
+
+
+def probe(dataset: DataSet, stride: int) -> tuple[ws.Localizer, float]:
+    """Fit a linear layer to the train split's labels, and make a localizer of it; and its accuracy on test."""
+    pretrained = ws.Localizer(output_stride=stride)
+    (train, labels), (test, wanted) = (features(pretrained, dataset, split) for split in ("train", "test"))
+    layer = fitted(train, labels, len(dataset.class_names))
+    accuracy = float((layer(test).argmax(dim=1) == wanted).float().mean()) * 100
+    pretrained.model.classifier = layer
+    frame = pretrained.preprocessing
+    return ws.Localizer(
+        pretrained.model, method="cam", class_names=dataset.class_names, mean=frame.mean, std=frame.std
+    ), accuracy
+
+
+def features(localizer: ws.Localizer, dataset: DataSet, split: str) -> tuple[Tensor, Tensor]:
+    """Pooled features (N, K) and labels (N,) of a split's images."""
+    examples = [example for example in dataset.of_split(split) if example.truths]
+    with torch.inference_mode():
+        pooled = torch.cat([pooled_features(localizer, batch) for batch in batched(examples, 16)])
+    labels = [dataset.class_names.index(example.truths[0].label) for example in examples]
+    return pooled.clone(), torch.tensor(labels)
+
+
+def pooled_features(localizer: ws.Localizer, examples: Sequence[Example]) -> Tensor:
+    frame = localizer.preprocessing
+    photos = [squash(read_image(example.path, upright=False), frame) for example in examples]
+    images = normalised(photos, frame, like=torch.empty(0))
+    model = localizer.model
+    return model.forward_head(model.forward_features(images), pre_logits=True)
+
+
+def fitted(inputs: Tensor, labels: Tensor, classes: int) -> nn.Linear:
+    """Logistic regression with a little weight decay, on standardised inputs; the scaling goes into the layer."""
+    mean, std = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
+    layer = nn.Linear(inputs.shape[1], classes)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    search = torch.optim.LBFGS(layer.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        found = nn.functional.cross_entropy(layer((inputs - mean) / std), labels) + 1e-3 * layer.weight.square().sum()
+        found.backward()
+        return found
+
+    search.step(loss)
+    with torch.no_grad():
+        layer.weight /= std
+        layer.bias -= layer.weight @ mean
+    return layer
+
+
+if __name__ == "__main__":
+    main()
