@@ -18,7 +18,6 @@ from weakspot.ops import (
 )
 from weakspot.ops.contours import THRESHOLDS
 
-
 FULL_IMAGE = "full-image box"
 
 
