@@ -1,19 +1,23 @@
 """Figures -> charts, as SVG that opens offline."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from weakspot.evaluation.results import Evaluation
+from weakspot.evaluation.results import Evaluation, Measured
+from weakspot.evaluation.tallies import RIGHT
 from weakspot.metrics.masks import PooledPrecision
 from weakspot.metrics.sweeps import ThresholdSweep
 
 # Dark enough to be read as lines, and told apart by eyes that confuse red and green (Okabe and Ito, 2008).
-_COLOURS = ("#0072B2", "#D55E00", "#7F7F7F", "#009E73", "#CC79A7", "#56B4E9")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
+_GREY = "#7F7F7F"
+_DASHES = ("--", ":")
 
 
 def charts(found: Evaluation) -> dict[str, bytes]:
@@ -29,7 +33,7 @@ def charts(found: Evaluation) -> dict[str, bytes]:
     drawn = {}
     if "GT-known Loc" in found.first.figures:
         drawn["box-accuracy.svg"] = box_accuracy_chart(found)
-    if sum(found.overlaps):
+    if sum(found.first.overlaps):
         drawn["overlaps.svg"] = overlap_chart(found)
     if "PxAP" in found.first.figures:
         drawn["precision-recall.svg"] = precision_recall_chart(found)
@@ -39,16 +43,16 @@ def charts(found: Evaluation) -> dict[str, bytes]:
 def box_accuracy_chart(found: Evaluation) -> bytes:
     """Share of right boxes at every threshold, the fixed and the oracle one marked on the first curve."""
     canvas, axes = _canvas("threshold, fraction of the heatmap's peak", "images with a right box, %")
-    for (name, row), colour in zip(found.rows.items(), _cycle(len(found.rows)), strict=True):
-        sweep = None if row.tally is None else row.tally.metrics["GT-known Loc"]
+    for name, row, look in _shown(found):
+        sweep = row.tally.metrics["GT-known Loc"]
         if isinstance(sweep, ThresholdSweep):
-            axes.plot(sweep.thresholds, sweep.details()["curves"][0], color=colour, label=name)
-    figure, colour = found.first.figures["GT-known Loc"], _COLOURS[0]
-    axes.plot(figure.oracle_thresholds, [figure.oracle], "o", color=colour, label=f"oracle {figure.oracle:.1f}")
+            axes.plot(sweep.thresholds, sweep.details()["curves"][0], label=name, **look)
+    figure = found.first.figures["GT-known Loc"]
+    mark: dict[str, Any] = {"color": _COLOURS[0], "linestyle": "none"}
+    axes.plot(figure.oracle_thresholds, [figure.oracle], marker="o", label=f"oracle {figure.oracle:.1f}", **mark)
     if figure.fixed_thresholds:
-        axes.plot(
-            figure.fixed_thresholds, [figure.fixed], "s", mfc="white", color=colour, label=f"fixed {figure.fixed:.1f}"
-        )
+        fixed = [figure.fixed]
+        axes.plot(figure.fixed_thresholds, fixed, marker="s", mfc="white", label=f"fixed {fixed[0]:.1f}", **mark)
     axes.set(xlim=(0, 1), ylim=(0, 100), title=f"GT-known Loc, {found.split}")
     return _svg(canvas, axes)
 
@@ -56,10 +60,11 @@ def box_accuracy_chart(found: Evaluation) -> bytes:
 def overlap_chart(found: Evaluation) -> bytes:
     """Histogram of the first row's box overlaps at the fixed threshold; a box is right from .5 on."""
     canvas, axes = _canvas("overlap with the true box (IoU)", "images")
-    left = np.arange(len(found.overlaps)) / len(found.overlaps)
-    colours = [_COLOURS[0] if edge >= 0.5 else _COLOURS[2] for edge in left]
-    axes.bar(left, found.overlaps, width=1 / len(found.overlaps), align="edge", color=colours, edgecolor="white")
-    axes.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
+    counts = found.first.overlaps
+    left = np.arange(len(counts)) / len(counts)
+    colours = [_COLOURS[0] if edge >= RIGHT else _GREY for edge in left]
+    axes.bar(left, counts, width=1 / len(counts), align="edge", color=colours, edgecolor="white")
+    axes.axvline(RIGHT, color="black", linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, 1), title=f"Boxes of {next(iter(found.rows))} at the fixed threshold, {found.split}")
     return _svg(canvas, axes, legend=False)
 
@@ -67,21 +72,27 @@ def overlap_chart(found: Evaluation) -> bytes:
 def precision_recall_chart(found: Evaluation) -> bytes:
     """Precision against recall of the pixels of all images, at every score."""
     canvas, axes = _canvas("recall of object pixels", "precision of object pixels")
-    for (name, row), colour in zip(found.rows.items(), _cycle(len(found.rows)), strict=True):
-        pooled = None if row.tally is None else row.tally.metrics["PxAP"]
+    for name, row, look in _shown(found):
+        pooled = row.tally.metrics["PxAP"]
         if isinstance(pooled, PooledPrecision) and "PxAP" in row.figures:
             details, label = pooled.details(), f"{name}, PxAP {row.figures['PxAP'].fixed:.1f}"
-            axes.plot(details["recall"], details["precision"], color=colour, label=label)
+            axes.plot(details["recall"], details["precision"], label=label, **look)
     axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {found.split}")
     return _svg(canvas, axes)
 
 
-def _cycle(count: int) -> Sequence[str]:
-    return [_COLOURS[i % len(_COLOURS)] for i in range(count)]
+def _shown(found: Evaluation) -> Iterator[tuple[str, Measured, dict[str, Any]]]:
+    """The first five rows in colour, and the baselines in grey."""
+    *rows, gaussian, whole = found.rows.items()
+    looks: list[dict[str, Any]] = [{"color": colour} for colour in _COLOURS]
+    for (name, row), look in zip(rows, looks, strict=False):
+        yield name, row, look
+    for (name, row), dashes in zip((gaussian, whole), _DASHES, strict=True):
+        yield name, row, {"color": _GREY, "linestyle": dashes}
 
 
 def _canvas(x: str, y: str) -> tuple[Canvas, Axes]:
-    canvas = Canvas(figsize=(6.4, 4.2), layout="constrained")
+    canvas = Canvas(figsize=(7.6, 4.2), layout="constrained")
     axes = canvas.subplots()
     axes.set(xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
@@ -91,7 +102,7 @@ def _canvas(x: str, y: str) -> tuple[Canvas, Axes]:
 
 def _svg(canvas: Canvas, axes: Axes, *, legend: bool = True) -> bytes:
     if legend:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     file = BytesIO()
     # The same figures give the same file, and words stay words.
     with rc_context({"svg.hashsalt": "weakspot", "svg.fonttype": "none"}):

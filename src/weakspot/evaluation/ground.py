@@ -98,7 +98,6 @@ def measure_on(
         rows=found.rows,
         group_names=(*classes, *SIZES) if groups else (),
         group_counts=found.group_counts,
-        overlaps=found.histogram,
         notes=(*ground.notes, *unread),
     )
 

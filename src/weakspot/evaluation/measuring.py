@@ -1,7 +1,7 @@
 """Outcomes -> figures: thresholds are fixed on one split, then another is scored."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,13 +54,11 @@ class Findings:
 
     Attributes:
         rows: The figures, by the name of the map.
-        histogram: Number of outcomes in each of 20 bins of the first map's box overlap at its fixed threshold.
         group_counts: Number of outcomes in each group.
         unread: Number of images that could not be read.
     """
 
     rows: dict[str, Measured]
-    histogram: tuple[int, ...]
     group_counts: tuple[int, ...]
     unread: int
 
@@ -79,7 +77,7 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
     chosen = _chosen(question, outcomes_of)
     groups = question.classes + len(SIZES) if question.classes else 0
     tallies = {name: Tally(groups=groups, samples=question.samples, seed=question.seed) for name in question.names}
-    counts = _Counts(question.names[0], chosen, np.zeros(groups, np.int64))
+    counts = _Counts(chosen, np.zeros(groups, np.int64))
 
     def watched() -> Iterator[Outcome]:
         for outcome in outcomes_of(question.cases):
@@ -94,27 +92,30 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
             tally.figures(chosen[name]),
             _fixed_by(question, name),
             tally,
+            tuple(counts.overlaps[name].tolist()),
             tally.of_groups(chosen[name]) if groups and chosen[name] else {},
         )
         for name, tally in tallies.items()
     }
-    return Findings(rows, tuple(counts.overlaps.tolist()), tuple(counts.groups.tolist()), counts.unread)
+    return Findings(rows, tuple(counts.groups.tolist()), counts.unread)
 
 
 @dataclass
 class _Counts:
-    """Counts beside the metrics: of the first map's overlaps, of groups, and of images that could not be read."""
+    """Counts beside the metrics: of box overlaps, of groups, and of images that could not be read."""
 
-    name: str
     chosen: Mapping[str, Chosen]
     groups: NDArray[np.int64]
-    overlaps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
     unread: int = 0
 
+    def __post_init__(self) -> None:
+        self.overlaps = {name: np.zeros(BINS, np.int64) for name in self.chosen}
+
     def add(self, outcome: Outcome, classes: int) -> None:
-        overlap = fixed_overlap(outcome, self.name, self.chosen)
-        if overlap is not None:
-            self.overlaps[min(int(overlap * BINS), BINS - 1)] += 1
+        for name, histogram in self.overlaps.items():
+            overlap = fixed_overlap(outcome, name, self.chosen)
+            if overlap is not None:
+                histogram[min(int(overlap * BINS), BINS - 1)] += 1
         if len(self.groups):
             self.groups[list(_groups(outcome, classes))] += 1
         self.unread += outcome.error is not None and outcome.which == 0

@@ -18,13 +18,15 @@ class Measured:
     Attributes:
         figures: By metric.
         fixed_by: How the fixed thresholds were fixed.
-        tally: The metrics themselves, for curves and groups; None where they were let go.
+        tally: The metrics themselves, for curves.
+        overlaps: Number of its boxes at the fixed threshold by overlap with a true one, in 20 bins from 0 to 1.
         groups: At fixed thresholds: metric -> figure of each group, classes first, then small, medium and large.
     """
 
     figures: dict[str, Figure]
     fixed_by: str
-    tally: Tally | None = field(default=None, repr=False)
+    tally: Tally = field(repr=False)
+    overlaps: tuple[int, ...] = ()
     groups: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
 
@@ -39,7 +41,6 @@ class Evaluation:
         rows: By the name of the maps, in order; the baselines are the last two.
         group_names: Names of the groups: the classes, then small, medium and large.
         group_counts: Number of images of each group.
-        overlaps: Histogram of the first row's box overlaps at its fixed threshold, in 20 bins from 0 to 1.
         notes: What a reader should know.
     """
 
@@ -49,7 +50,6 @@ class Evaluation:
     rows: dict[str, Measured]
     group_names: tuple[str, ...] = ()
     group_counts: tuple[int, ...] = ()
-    overlaps: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -67,12 +67,12 @@ class Evaluation:
                 "rows": {
                     name: {
                         "fixed_by": row.fixed_by,
+                        "overlap_histogram": row.overlaps,
                         "figures": {metric: asdict(one) for metric, one in row.figures.items()},
                     }
                     for name, row in self.rows.items()
                 },
                 "groups": self._groups(),
-                "overlap_histogram": list(self.overlaps),
                 "notes": list(self.notes),
             }
         )
