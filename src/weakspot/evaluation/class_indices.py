@@ -47,15 +47,17 @@ def class_indices(dataset: DataSet, model_names: Sequence[str]) -> Callable[[Tru
 
 def _by_label(labels: Sequence[str], model_names: Sequence[str]) -> dict[str, int]:
     known = _by_name(model_names)
-    found = {label: known[label.casefold()] for label in labels if label.casefold() in known}
+    near = {label: known.get(label, known.get(label.casefold())) for label in labels}
+    found = {label: index for label, index in near.items() if index is not None}
     numbered = list(model_names) == [str(i) for i in range(len(model_names))]
     alphabetical = numbered and len(found) < len(labels) == len(model_names)
     return {label: i for i, label in enumerate(labels)} if alphabetical else found
 
 
 def _by_name(model_names: Sequence[str]) -> dict[str, int]:
-    """Index by name in lower case, and by WordNet id for a classifier of ImageNet's 1000 classes."""
+    """Index by name, as it is and in lower case, and by WordNet id for a classifier of ImageNet's 1000 classes."""
     names = {name.casefold(): i for i, name in enumerate(model_names)}
+    names |= {name: i for i, name in enumerate(model_names)}
     return names | (_wordnet_ids() if tuple(model_names) == imagenet_names() else {})
 
 

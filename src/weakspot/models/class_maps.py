@@ -164,6 +164,10 @@ def _from_masked_images(method: Method, once: _Pass) -> Tensor:
 
 
 def _from_ablations(method: Method, once: _Pass) -> Tensor:
+    if once.cut.head is not None:
+        (activations,) = once.activations
+        return method.function(activations, once.cut.head.logits(activations), once.classes, once.cut.head.logits)
+
     def of_image(i: int) -> Tensor:
         image, one = once.images[i : i + 1], once.reading.of_image(i)
 

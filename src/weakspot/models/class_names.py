@@ -50,6 +50,8 @@ def find_class(wanted: int | str, names: Sequence[str]) -> int:
         (1, 0, 1)
     """
     if isinstance(wanted, str):
+        if names.count(wanted) == 1:  # ImageNet has a dog called Cardigan and a garment called cardigan
+            return names.index(wanted)
         called_so = [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
         if len(called_so) == 1:
             return called_so[0]
