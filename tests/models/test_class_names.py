@@ -10,7 +10,8 @@ NAMES = ("cat", "Dog", "7", "owl", "OWL")
 
 @pytest.mark.parametrize(
     ("wanted", "index"),
-    [(1, 1), ("1", 1), ("dog", 1), ("CAT", 0), pytest.param("7", 2, id="a name that is a number comes first")],
+    [(1, 1), ("1", 1), ("dog", 1), ("CAT", 0), pytest.param("7", 2, id="a number")]
+    + [pytest.param("owl", 3, id="as it is spelled"), pytest.param("OWL", 4, id="as this one is")],
 )
 def test_a_class_is_found_by_name_in_any_case_or_by_index(wanted, index):
     assert find_class(wanted, NAMES) == index
@@ -20,7 +21,7 @@ def test_a_class_is_found_by_name_in_any_case_or_by_index(wanted, index):
     ("wanted", "problem"),
     [
         ("dgo", r"no class 'dgo'\.\nDid you mean Dog"),
-        ("owl", r"2 classes are called 'owl'\.\nGive an index of \[3, 4\]"),
+        ("Owl", r"2 classes are called 'Owl'\.\nGive an index of \[3, 4\]"),
         (5, "Class index 5 is out of range: the model has 5 classes"),
         (-1, "Class index -1 is out of range"),
         ("12", "Class index 12 is out of range"),

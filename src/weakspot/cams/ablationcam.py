@@ -53,6 +53,29 @@ def ablationcam(
     return torch.relu(torch.stack(maps))
 
 
+def ablationcam_of_linear(activations: Tensor, weights: Tensor, logits: Tensor) -> Tensor:
+    """Compute :func:`ablationcam` where the head is global average pooling and a linear layer: no channel is ablated.
+
+    Without channel k the logit lacks ``w_k mean(A_k)``, so that is the drop.
+
+    Args:
+        activations: Activations A of shape (B, K, h, w).
+        weights: The linear layer's rows of the classes, shape (B, C, K).
+        logits: Logits of the classes, shape (B, C).
+
+    Returns:
+        Class maps of shape (B, C, h, w), at least 0.
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 3.0]]]])
+        >>> ablationcam_of_linear(a, torch.tensor([[[2.0, -1.0]]]), torch.tensor([[-0.5]])).tolist()
+        [[[[2.0, 0.0]]]]
+    """
+    drop = weights * activations.mean(dim=(2, 3))[:, None]  # (B, C, K)
+    drop = drop / logits.abs().clamp_min(torch.finfo(logits.dtype).tiny)[..., None]
+    return torch.relu(weighted_sum(activations, drop))
+
+
 def _without(activations: Tensor, channels: Tensor) -> Tensor:
     """Copy (K, h, w) activations once for each of N channels, and set that channel to 0: (N, K, h, w)."""
     copies = activations.repeat(len(channels), 1, 1, 1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from weakspot.cams import Method, fuse, gradcam
+from weakspot.cams.ablationcam import ablationcam_of_linear
 from weakspot.cams.guided_gradcam import over_colours
 from weakspot.cams.methods import Reads
 from weakspot.errors import InputError, ModelError, WeakspotError, suggest
@@ -166,7 +167,8 @@ def _from_masked_images(method: Method, once: _Pass) -> Tensor:
 def _from_ablations(method: Method, once: _Pass) -> Tensor:
     if once.cut.head is not None:
         (activations,) = once.activations
-        return method.function(activations, once.cut.head.logits(activations), once.classes, once.cut.head.logits)
+        logits = full_precision(once.reading.logits.detach()).gather(1, once.classes)
+        return ablationcam_of_linear(activations, once.cut.head.rows(once.classes, activations), logits)
 
     def of_image(i: int) -> Tensor:
         image, one = once.images[i : i + 1], once.reading.of_image(i)

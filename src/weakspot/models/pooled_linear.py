@@ -30,14 +30,6 @@ class PooledLinear:
             return torch.nn.functional.one_hot(classes, like.shape[1]).to(like)
         return self.linear.weight.detach().flatten(1)[classes].to(like)
 
-    def logits(self, activations: Tensor) -> Tensor:
-        """Run the head on activations (N, K, h, w)."""
-        pooled = activations.mean(dim=(2, 3))
-        if self.linear is None:
-            return pooled
-        bias = None if self.linear.bias is None else self.linear.bias.detach().to(pooled)
-        return torch.nn.functional.linear(pooled, self.linear.weight.detach().flatten(1).to(pooled), bias)
-
     def gradients(self, classes: Tensor, activations: Tensor) -> Tensor:
         """The gradients (B, C, K, h, w) of the logits: the rows over the number of positions, the same at each.
 
