@@ -177,7 +177,7 @@ def _print_evaluated(outcome: "EvaluateOutcome", *, detailed: bool) -> int:
 
     found = outcome.found
     print(found.details_to_markdown() if detailed else found.to_markdown())
-    fixed = f"fixed on {found.validation}" if found.validation else f"fixed: {found.first.fixed_by}"
+    fixed = f"fixed: {found.first.fixed_by}" + (f", {found.validation}" if found.validation else "")
     print(f"\n{LEGEND} ({fixed}).")
     for note in found.notes:
         print(f"note: {note}")

@@ -10,8 +10,15 @@ NAMES = ("cat", "Dog", "7", "owl", "OWL")
 
 @pytest.mark.parametrize(
     ("wanted", "index"),
-    [(1, 1), ("1", 1), ("dog", 1), ("CAT", 0), pytest.param("7", 2, id="a number")]
-    + [pytest.param("owl", 3, id="as it is spelled"), pytest.param("OWL", 4, id="as this one is")],
+    [
+        (1, 1),
+        ("1", 1),
+        ("dog", 1),
+        ("CAT", 0),
+        pytest.param("7", 2, id="a number"),
+        pytest.param("owl", 3, id="as it is spelled"),
+        pytest.param("OWL", 4, id="as this one is"),
+    ],
 )
 def test_a_class_is_found_by_name_in_any_case_or_by_index(wanted, index):
     assert find_class(wanted, NAMES) == index

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from weakspot import __version__
 from weakspot.commands.options import CompareOptions, EvaluateOptions
-from weakspot.commands.outputs import check_writable, free_folder, read_lines
+from weakspot.commands.outputs import check_writable, free_folder, nothing_left_in, read_lines
 from weakspot.commands.progress import Progress
 from weakspot.commands.settings import keep_settings
 from weakspot.errors import InputError
@@ -51,7 +51,7 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
     """
     model, data = _model_and_data(sources, options)
     output = _output(options.output, "evaluated")
-    with ExitStack() as files, Progress(None) as progress:
+    with nothing_left_in(output), ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files, output / "images.jsonl")
         found = _evaluation(model, data, options, rows)
     _write(found, output, asdict(options) | {"model": model, "data": data})
@@ -152,9 +152,9 @@ def _strides(text: str | None) -> list[str]:
 
 def _output(wanted: Path | None, name: str) -> Path:
     output = free_folder(name) if wanted is None else wanted
+    check_writable(output)
     if (output / FIGURES).exists():
         raise InputError(f"{output} holds another evaluation.", "Name another --output.")
-    check_writable(output)
     return output
 
 
@@ -191,7 +191,7 @@ def _row(outcome: "Outcome", chosen: "Mapping[str, Chosen]") -> dict[str, Any]:
         "image": outcome.case.example.image_id,
         "class": outcome.case.truths[outcome.which].label,
         "size": SIZES[outcome.target.size],
-        "rank": None if outcome.rank is None else outcome.rank + 1,
+        "rank": None if outcome.predicted is None or outcome.rank is None else outcome.rank + 1,
         "predicted": outcome.predicted,
         "box": _box(outcome, name, chosen),
         "iou": None if overlap is None else round(overlap, 4),
@@ -215,9 +215,9 @@ def _write(found: "Evaluation", output: Path, settings: dict[str, Any]) -> None:
     """Write figures, tables, charts and settings; the figures last, so that they stand for all of it."""
     from weakspot.evaluation.charts import charts
 
-    files = charts(found) | {"table.md": _page(found).encode()}
+    files = charts(found) | {"table.md": _page(found).encode(errors="backslashreplace")}
     content = {"weakspot": __version__, **found.to_dict()}
-    files[FIGURES] = (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+    files[FIGURES] = (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
     keep_settings(output / "evaluate.toml", settings)
     for name, content_ in files.items():
         with replacing(output / name) as file:

@@ -1,6 +1,8 @@
 """Folders to write to, and lists to read, that commands share."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
@@ -19,10 +21,30 @@ def check_writable(folder: Path) -> None:
     Raises:
         InputError: If it is no folder, or it or the nearest folder above it is read-only.
     """
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # a name too long, or with a zero byte
+        problem = f"{folder} cannot be written to: {getattr(error, 'strerror', None) or error}."
+        raise InputError(problem, "Choose another --output.") from error
     there = next(path for path in [folder.absolute(), *folder.absolute().parents] if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         what = "is read-only" if there.is_dir() else "is not a folder"
         raise InputError(f"{folder} cannot be written to: {there} {what}.", "Choose another --output.")
+
+
+@contextmanager
+def nothing_left_in(folder: Path) -> Iterator[None]:
+    """Remove a folder that came to be in a block that failed, if it is empty."""
+    there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def read_lines(file: Path | None) -> list[str] | None:
@@ -32,6 +54,6 @@ def read_lines(file: Path | None) -> list[str] | None:
         InputError: If the file cannot be read as UTF-8.
     """
     try:
-        return None if file is None else file.read_text(encoding="utf-8").splitlines()
+        return None if file is None else file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read as text: {error}.", "Give a UTF-8 file, one name a line.") from error

@@ -38,10 +38,15 @@ def check_settings(path: Path, settings: Mapping[str, Any], *, free: Collection[
             )
 
 
+def _text(value: object) -> str:
+    """A path or a word; a name that is no UTF-8 has its odd bytes as escapes."""
+    return str(value).encode(errors="backslashreplace").decode()
+
+
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out None, and turn paths to text and tuples to lists, as TOML has them."""
     return {
-        name: str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+        name: _text(value) if isinstance(value, Path | str) else list(value) if isinstance(value, tuple) else value
         for name, value in settings.items()
         if value is not None
     }

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from weakspot.data import DataSet
 from weakspot.data.readers import coco
+from weakspot.data.readers.folders import is_file, without_suffix
 from weakspot.data.readers.text import Place, number, read_rows, read_text
-from weakspot.errors import InputError
+from weakspot.errors import InputError, WeakspotError
 from weakspot.evaluation.cases import Case, refuse
-from weakspot.evaluation.outcomes import Outcome, image_size
+from weakspot.evaluation.outcomes import Outcome, failed, image_size
 from weakspot.evaluation.scores import Regions, Scores, missed, score
 from weakspot.evaluation.targets import SIDE, Target, target
 from weakspot.metrics import overlaps, reference_boxes
@@ -43,7 +44,8 @@ class FoundBoxes:
     def of(self, case: Case, label: str | None = None) -> NDArray[np.float64]:
         """The boxes in an image, shape (n, 4); with a label those of that class, and those that name no class."""
         found = self.by_image.get(case.example.image_id, ())
-        rows = [one.box for one in found if label is None or one.label in (None, label)]
+        wanted = None if label is None else label.casefold()
+        rows = [one.box for one in found if wanted is None or one.label is None or one.label.casefold() == wanted]
         return np.array(rows, np.float64).reshape(-1, 4)
 
 
@@ -60,7 +62,7 @@ def read_boxes(file: Path, dataset: DataSet, truth: Path | None = None, images: 
     Raises:
         InputError: If the file is none of these, or names images that the data set has not.
     """
-    if not file.is_file():
+    if not is_file(file):
         raise InputError(f"The file of found boxes {file} does not exist.", "Check the path.")
     readers = {".json": _coco_results, ".csv": _csv, ".jsonl": _json_lines}
     if file.suffix.lower() not in readers:
@@ -82,7 +84,11 @@ def outcomes_of_boxes(
 ) -> Iterator[Outcome]:
     """Score found boxes; an image without one counts as wrong."""
     for case in cases:
-        height, width = image_size(case)
+        try:
+            height, width = image_size(case)
+        except WeakspotError as error:
+            yield from failed(case, [name, *fixed], error)
+            continue
         for which, truth in enumerate(case.truths):
             one = target(truth, height=height, width=width)
             found = boxes.of(case, truth.label)
@@ -119,13 +125,13 @@ def _known_names(dataset: DataSet) -> dict[str, str]:
     names: dict[str, str] = {}
     for example in dataset.examples:
         absolute = str(example.path.absolute())
-        for name in (str(Path(example.image_id).with_suffix("")), str(example.path), absolute, example.image_id):
-            names[name] = example.image_id
-    return names
+        for name in (without_suffix(example.image_id), str(example.path), absolute):
+            names.setdefault(name, example.image_id)
+    return names | {example.image_id: example.image_id for example in dataset.examples}
 
 
 def _match(name: str, known: Mapping[str, str]) -> str | None:
-    return known.get(name) or known.get(str(Path(name).absolute())) or known.get(str(Path(name).with_suffix("")))
+    return known.get(name) or known.get(str(Path(name).absolute())) or known.get(without_suffix(name))
 
 
 def _coco_results(file: Path, labels: Mapping[str, str]) -> Iterator[FoundBox]:
@@ -140,9 +146,11 @@ def _coco_results(file: Path, labels: Mapping[str, str]) -> Iterator[FoundBox]:
         try:
             left, top, width, height = (float(side) for side in record["bbox"])
             image, score_ = str(record["image_id"]), float(record.get("score", 1.0))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(f"{place} has no image_id and bbox of four numbers.", "Write both for each.") from error
         category = record.get("category_id")
+        if labels and category is not None and str(category) not in labels:
+            raise InputError(f"{place} has the unknown category_id {category}.", "Use the ids of the data set's file.")
         yield _checked(
             FoundBox(image, (left, top, left + width, top + height), labels.get(str(category)), score_), place
         )
@@ -160,8 +168,10 @@ def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[FoundBox]:
 
 def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[FoundBox]:
     """The rows of boxes.jsonl: the boxes of a row are sorted, its largest region first."""
-    for line, text in enumerate(read_text(file).splitlines(), start=1):
+    for line, text in enumerate(read_text(file).split("\n"), start=1):
         place = f"{file}, line {line}"
+        if not text.strip():
+            continue
         try:
             row = json.loads(text)
             rows = [row, *row.get("others", [])]
@@ -175,7 +185,7 @@ def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[FoundBox]:
                 for one in rows
                 for i, box in enumerate(one["boxes"])
             ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"{place}, is not a row of found boxes.", "Give boxes.jsonl of weakspot localize."
             ) from error
@@ -191,6 +201,8 @@ def _four(box: tuple[float, ...], place: str) -> tuple[float, float, float, floa
 
 def _checked(found: FoundBox, place: Any) -> FoundBox:
     x1, y1, x2, y2 = found.box
+    if np.isnan(found.score):
+        raise InputError(f"{place}, has a score that is not a number.", "Write a number, or leave the score out.")
     if not (x1 < x2 and y1 < y2 and np.isfinite(found.box).all()):
         raise InputError(f"{place}, has a box that bounds nothing: {list(found.box)}.", "Write x1 < x2 and y1 < y2.")
     return found

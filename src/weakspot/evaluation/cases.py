@@ -1,9 +1,11 @@
 """What is evaluated: each class in each image whose place is known."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from weakspot.data import DataSet, Example, Truth
+from weakspot.data.readers.folders import is_file
 from weakspot.errors import InputError
 
 
@@ -63,8 +65,11 @@ def refuse_unusable(cases: Sequence[Case]) -> None:
     Raises:
         InputError: If there are such; the first ones are named.
     """
-    missing = [str(case.example.path) for case in cases if not case.example.path.is_file()]
+    missing = [str(case.example.path) for case in cases if not is_file(case.example.path)]
     refuse(missing, "image files are missing", "Restore them, or take their rows out of the data set.")
+    masks = (mask for case in cases for one in case.truths for mask in (*one.masks, one.ignore) if mask is not None)
+    absent = [str(mask) for mask in masks if not is_file(mask)]
+    refuse(absent, "mask files are missing", "Restore them, or take their rows out of the data set.")
     empty = [
         f"{case.example.image_id} {box.tolist()}"
         for case in cases
@@ -75,8 +80,7 @@ def refuse_unusable(cases: Sequence[Case]) -> None:
     refuse(
         empty, "boxes bound nothing (x1 >= x2, y1 >= y2 or not a number)", "Mend them; weakspot check DATA lists all."
     )
-    ids = [case.example.image_id for case in cases]
-    twice = [one for one in dict.fromkeys(ids) if ids.count(one) > 1] if len(set(ids)) < len(ids) else []
+    twice = [one for one, count in Counter(case.example.image_id for case in cases).items() if count > 1]
     refuse(twice, "image ids stand there more than once", "Keep one of each; weakspot check DATA lists all.")
 
 

@@ -1,5 +1,6 @@
 """Figures -> charts, as SVG that opens offline."""
 
+import warnings
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -46,14 +47,14 @@ def box_accuracy_chart(found: Evaluation) -> bytes:
     for name, row, look in _shown(found):
         sweep = row.tally.metrics["GT-known Loc"]
         if isinstance(sweep, ThresholdSweep):
-            axes.plot(sweep.thresholds, sweep.details()["curves"][0], label=name, **look)
+            axes.plot(sweep.thresholds, sweep.details()["curves"][0], label=_text(name), **look)
     figure = found.first.figures["GT-known Loc"]
     mark: dict[str, Any] = {"color": _COLOURS[0], "linestyle": "none"}
     axes.plot(figure.oracle_thresholds, [figure.oracle], marker="o", label=f"oracle {figure.oracle:.1f}", **mark)
     if figure.fixed_thresholds:
         fixed = [figure.fixed]
         axes.plot(figure.fixed_thresholds, fixed, marker="s", mfc="white", label=f"fixed {fixed[0]:.1f}", **mark)
-    axes.set(xlim=(0, 1), ylim=(0, 100), title=f"GT-known Loc, {found.split}")
+    axes.set(xlim=(0, 1), ylim=(0, 100), title=f"GT-known Loc, {_text(found.split)}")
     return _svg(canvas, axes)
 
 
@@ -65,7 +66,7 @@ def overlap_chart(found: Evaluation) -> bytes:
     colours = [_COLOURS[0] if edge >= RIGHT else _GREY for edge in left]
     axes.bar(left, counts, width=1 / len(counts), align="edge", color=colours, edgecolor="white")
     axes.axvline(RIGHT, color="black", linewidth=0.8, linestyle=":")
-    axes.set(xlim=(0, 1), title=f"Boxes of {next(iter(found.rows))} at the fixed threshold, {found.split}")
+    axes.set(xlim=(0, 1), title=_text(f"Boxes of {next(iter(found.rows))} at the fixed threshold, {found.split}"))
     return _svg(canvas, axes, legend=False)
 
 
@@ -75,9 +76,9 @@ def precision_recall_chart(found: Evaluation) -> bytes:
     for name, row, look in _shown(found):
         pooled = row.tally.metrics["PxAP"]
         if isinstance(pooled, PooledPrecision) and "PxAP" in row.figures:
-            details, label = pooled.details(), f"{name}, PxAP {row.figures['PxAP'].fixed:.1f}"
+            details, label = pooled.details(), f"{_text(name)}, PxAP {row.figures['PxAP'].fixed:.1f}"
             axes.plot(details["recall"], details["precision"], label=label, **look)
-    axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {found.split}")
+    axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {_text(found.split)}")
     return _svg(canvas, axes)
 
 
@@ -89,6 +90,12 @@ def _shown(found: Evaluation) -> Iterator[tuple[str, Measured, dict[str, Any]]]:
         yield name, row, look
     for (name, row), dashes in zip((gaussian, whole), _DASHES, strict=True):
         yield name, row, {"color": _GREY, "linestyle": dashes}
+
+
+def _text(name: str) -> str:
+    """A name as matplotlib draws it: not as mathematics, and not hidden for a leading underscore."""
+    escaped = name.replace("$", r"\$")
+    return f" {escaped}" if escaped.startswith("_") else escaped
 
 
 def _canvas(x: str, y: str) -> tuple[Canvas, Axes]:
@@ -105,6 +112,7 @@ def _svg(canvas: Canvas, axes: Axes, *, legend: bool = True) -> bytes:
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     file = BytesIO()
     # The same figures give the same file, and words stay words.
-    with rc_context({"svg.hashsalt": "weakspot", "svg.fonttype": "none"}):
+    with rc_context({"svg.hashsalt": "weakspot", "svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of letters that the font has not: the reader's browser has
         canvas.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

@@ -1,5 +1,6 @@
 """Which of a classifier's logits stands for which class of a data set."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -34,7 +35,7 @@ def class_indices(dataset: DataSet, model_names: Sequence[str]) -> Callable[[Tru
 
     def index_of(truth: Truth) -> int | None:
         index = by_label.get(truth.label) if truth.class_index is None else truth.class_index
-        return None if index is None or index >= len(model_names) else index
+        return None if index is None or not 0 <= index < len(model_names) else index
 
     unknown = dict.fromkeys(truth.label for truth in truths if index_of(truth) is None)
     refuse(
@@ -56,8 +57,9 @@ def _by_label(labels: Sequence[str], model_names: Sequence[str]) -> dict[str, in
 
 def _by_name(model_names: Sequence[str]) -> dict[str, int]:
     """Index by name, as it is and in lower case, and by WordNet id for a classifier of ImageNet's 1000 classes."""
-    names = {name.casefold(): i for i, name in enumerate(model_names)}
-    names |= {name: i for i, name in enumerate(model_names)}
+    near, spelled = Counter(name.casefold() for name in model_names), Counter(model_names)
+    names = {name.casefold(): i for i, name in enumerate(model_names) if near[name.casefold()] == 1}
+    names |= {name: i for i, name in enumerate(model_names) if spelled[name] == 1}
     return names | (_wordnet_ids() if tuple(model_names) == imagenet_names() else {})
 
 

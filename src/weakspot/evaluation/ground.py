@@ -110,12 +110,9 @@ def _split(dataset: DataSet, wanted: str) -> str:
 def _notes(dataset: DataSet, setting: Setting, cases: Sequence[Case], validation: Sequence[Case]) -> tuple[str, ...]:
     split = _split(dataset, setting.split)
     unplaced = len(dataset.of_split(split)) - len(cases)
+    missing = not validation and (setting.validation not in dataset.splits or split not in ("all", setting.validation))
     return (
         *([f"{unplaced} images of the split have neither box nor mask and are left out."] if unplaced else []),
-        *(
-            [f"There is no split {setting.validation!r} with boxes: no threshold was fixed on it."]
-            if not validation
-            else []
-        ),
+        *([f"There is no split {setting.validation!r} with boxes: no threshold was fixed on it."] if missing else []),
         *(f"The data set: {len(one.where)} x {one.kind}." for one in dataset.problems),
     )

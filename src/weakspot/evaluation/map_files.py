@@ -1,11 +1,14 @@
 """Score maps that somebody else's code has written, one ``.npy`` file an image."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.data.readers.folders import is_file, without_suffix
 from weakspot.errors import InputError
 from weakspot.evaluation.cases import Case, refuse
 from weakspot.evaluation.targets import SIDE
@@ -36,9 +39,9 @@ def read_map(folder: Path, image_id: str) -> NDArray[np.float64]:
 
 def find_map(folder: Path, image_id: str) -> Path | None:
     """Find an image's map file within a folder, or None."""
-    names = [f"{image_id}.npy", f"{PurePosixPath(image_id).with_suffix('')}.npy"]
+    names = [f"{image_id}.npy", f"{without_suffix(image_id)}.npy"]
     inside = [name for name in names if ".." not in PurePosixPath(name).parts and not PurePosixPath(name).is_absolute()]
-    return next((folder / name for name in inside if (folder / name).is_file()), None)
+    return next((folder / name for name in inside if is_file(folder / name)), None)
 
 
 def refuse_unusable_maps(folder: Path, cases: Sequence[Case]) -> None:
@@ -47,7 +50,7 @@ def refuse_unusable_maps(folder: Path, cases: Sequence[Case]) -> None:
     Raises:
         InputError: If maps are missing, of the wrong size, or not scores; the first ones are named.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises of a name too long
         raise InputError(f"{folder} is not a folder of maps.", "Name the folder that holds the .npy files.")
     ids = [case.example.image_id for case in cases]
     found = {image_id: find_map(folder, image_id) for image_id in ids}
@@ -58,16 +61,25 @@ def refuse_unusable_maps(folder: Path, cases: Sequence[Case]) -> None:
     refuse(wrong, f"maps in {folder} cannot be scored", "Write min-max normalised maps of 224 x 224 with numpy.save.")
 
 
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read the shape and type of what a .npy file holds, and nothing of it."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
 def map_problem(path: Path) -> str:
     """What is wrong with a map file, a few words; empty when nothing is. Its size is looked at before it is loaded."""
     try:
-        stored = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+        with path.open("rb") as file:
+            shape, dtype = _header(file)
+            if shape != (SIDE, SIDE) or not np.issubdtype(dtype, np.floating):
+                return f"holds {dtype} of shape {shape}"
+            file.seek(0)
+            stored = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception:  # what a damaged header raises is up to its bytes
         return "is not a .npy file of numbers"
-    if not isinstance(stored, np.ndarray):
-        return "is an archive of arrays"
-    if stored.shape != (SIDE, SIDE) or not np.issubdtype(stored.dtype, np.floating):
-        return f"holds {stored.dtype} of shape {stored.shape}"
     if np.isnan(stored).any():
         return "holds NaN"
     low, high = float(stored.min()), float(stored.max())

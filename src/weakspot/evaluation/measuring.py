@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from weakspot.evaluation.cases import Case
 from weakspot.evaluation.outcomes import Outcome
 from weakspot.evaluation.results import Measured
+from weakspot.evaluation.scores import FULL_IMAGE
 from weakspot.evaluation.tallies import Chosen, Tally
 from weakspot.evaluation.targets import SIZES
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
@@ -55,7 +56,7 @@ class Findings:
     Attributes:
         rows: The figures, by the name of the map.
         group_counts: Number of outcomes in each group.
-        unread: Number of images that could not be read.
+        unread: Number of images that could not be read, validation split included.
     """
 
     rows: dict[str, Measured]
@@ -74,13 +75,21 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
     Returns:
         The figures by name, and what was counted beside them.
     """
-    chosen = _chosen(question, outcomes_of)
+    unread: list[Outcome] = []
+
+    def noting(cases: Sequence[Case]) -> Iterator[Outcome]:
+        for outcome in outcomes_of(cases):
+            if outcome.error is not None and outcome.which == 0:
+                unread.append(outcome)
+            yield outcome
+
+    chosen = _chosen(question, noting)
     groups = question.classes + len(SIZES) if question.classes else 0
     tallies = {name: Tally(groups=groups, samples=question.samples, seed=question.seed) for name in question.names}
     counts = _Counts(chosen, np.zeros(groups, np.int64))
 
     def watched() -> Iterator[Outcome]:
-        for outcome in outcomes_of(question.cases):
+        for outcome in noting(question.cases):
             counts.add(outcome, question.classes)
             if on_outcome is not None:
                 on_outcome(outcome, chosen)
@@ -97,16 +106,15 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
         )
         for name, tally in tallies.items()
     }
-    return Findings(rows, tuple(counts.groups.tolist()), counts.unread)
+    return Findings(rows, tuple(counts.groups.tolist()), len(unread))
 
 
 @dataclass
 class _Counts:
-    """Counts beside the metrics: of box overlaps, of groups, and of images that could not be read."""
+    """Counts beside the metrics: of box overlaps and of groups."""
 
     chosen: Mapping[str, Chosen]
     groups: NDArray[np.int64]
-    unread: int = 0
 
     def __post_init__(self) -> None:
         self.overlaps = {name: np.zeros(BINS, np.int64) for name in self.chosen}
@@ -118,7 +126,6 @@ class _Counts:
                 histogram[min(int(overlap * BINS), BINS - 1)] += 1
         if len(self.groups):
             self.groups[list(_groups(outcome, classes))] += 1
-        self.unread += outcome.error is not None and outcome.which == 0
 
 
 def _chosen(question: Question, outcomes_of: OutcomesOf) -> dict[str, Chosen]:
@@ -163,6 +170,8 @@ def fixed_overlap(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> 
 
 
 def _fixed_by(question: Question, name: str) -> str:
+    if name == FULL_IMAGE:
+        return "any: the box is the same at all"
     if name in _given(question):
         return f"given: {question.thresholds[name]:g}"
     if question.validation:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from weakspot.data import read_as_annotated
 from weakspot.data.decoding import read_sizes
-from weakspot.errors import WeakspotError
+from weakspot.errors import ModelError, WeakspotError
 from weakspot.evaluation.cases import Case
 from weakspot.evaluation.map_files import read_map
 from weakspot.evaluation.scores import Regions, Scores, missed, regions, regions_of_class_map, score
@@ -20,6 +20,8 @@ from weakspot.localizer import Localizer
 from weakspot.metrics.arrays import places_of
 from weakspot.models import ClassMaps, squash
 from weakspot.streaming import batched, ordered_map
+
+LAST = 1_000_000_000  # a rank behind all classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +35,9 @@ class Outcome:
         size: ``(height, width)`` of the image; None where it could not be read.
         scores: What each map is worth, by its name.
         regions: The maps' regions, by name; empty where the image could not be read.
-        rank: Place of the class among the predictions, 0 the first; None where nothing was predicted.
-        predicted: The most probable class; None likewise.
+        rank: Place of the class among the predictions, 0 the first; None where no classifier was asked. Of an image
+            that could not be localized it is behind all.
+        predicted: The most probable class; None where there is none.
         error: Why the image could not be localized, or None.
     """
 
@@ -89,7 +92,7 @@ def outcomes_of_model(
         try:
             return _decoded(case, localizer)
         except WeakspotError as error:
-            return _failed(case, [*methods, *fixed], error)
+            return failed(case, [*methods, *fixed], error)
 
     def read(batch: list[_Waiting]) -> tuple[list[_Waiting], list[ClassMaps]]:
         photos = [one for one in batch if isinstance(one, _Photo)]
@@ -121,7 +124,10 @@ def outcomes_of_maps(
     def finish(case: Case) -> list[Outcome]:
         score_map = read_map(folder, case.example.image_id)
         own = {name: regions(score_map, score_map)}
-        height, width = image_size(case)
+        try:
+            height, width = image_size(case)
+        except WeakspotError as error:
+            return failed(case, [name, *fixed], error)
         targets = [target(truth, height=height, width=width) for truth in case.truths]
         return [
             Outcome(case, which, one, (height, width), _scores(own | dict(fixed), one), own)
@@ -144,13 +150,14 @@ def _decoded(case: Case, localizer: Localizer) -> _Photo:
     return _Photo(case, (image.height, image.width), targets, squash(image, localizer.preprocessing))
 
 
-def _failed(case: Case, names: Sequence[str], error: WeakspotError) -> list[Outcome]:
+def failed(case: Case, names: Sequence[str], error: WeakspotError) -> list[Outcome]:
     """Count an image that cannot be read as wrong, for the baselines as well: all are over the same images."""
     height, width = case.example.size or (1, 1)
     targets = [target(truth, height=height, width=width) for truth in case.truths]
     plain = error.with_traceback(None)
+    rank = LAST if case.classes else None
     return [
-        Outcome(case, which, one, None, dict.fromkeys(names, missed(one)), error=plain)
+        Outcome(case, which, one, None, dict.fromkeys(names, missed(one)), rank=rank, error=plain)
         for which, one in enumerate(targets)
     ]
 
@@ -171,6 +178,10 @@ def _scored(
     fixed: Mapping[str, Regions],
 ) -> list[Outcome]:
     logits = maps[0].logits[i].numpy()
+    if not np.isfinite(logits).all():
+        problem = f"The model's output for {photo.case.example.path} is not finite."
+        error = ModelError(problem, "Check its weights, its normalisation and its precision.")
+        return failed(photo.case, [*methods, *fixed], error)
     ranks = places_of(np.broadcast_to(logits, (len(photo.targets), len(logits))), np.array(photo.case.classes))
     frame = localizer.preprocessing
     outcomes = []

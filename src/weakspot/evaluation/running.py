@@ -54,7 +54,9 @@ def evaluate(
         ModelError: If the model cannot be used.
     """
     setting, others = settled(setting, options)
-    localizer = model if isinstance(model, Localizer) else Localizer(model, method=method, **others)
+    localizer = _localizer(model, {"method": method, **others}) if not isinstance(model, Localizer) else model
+    if isinstance(model, Localizer) and others:
+        raise TypeError(f"a Localizer has its own {next(iter(others))}")
     ground = read_ground(data, setting, localizer)
     return _of_localizer(ground, localizer, {localizer.method: localizer.method}, baselines(), on_outcome, groups=True)
 
@@ -90,10 +92,13 @@ def compare(
     """
     setting, others = settled(setting, options)
     found: list[Evaluation] = []
+    names = _names_of(models)
     for number, model in enumerate(models):
         for stride in output_strides:
+            if isinstance(model, Localizer) and stride is not None:
+                raise InputError("A Localizer has its own output stride.", "Give the model's name, or no strides.")
             localizer = _localizer(model, others if stride is None else {**others, "output_stride": stride})
-            before = f"{_name_of(model, number)}, " if len(models) > 1 else ""
+            before = f"{names[number]}, " if len(models) > 1 else ""
             after = "" if stride is None else f", stride {stride}"
             renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in methods})
             ground = read_ground(data, setting, localizer)
@@ -169,8 +174,12 @@ def _localizer(model: Model, options: Mapping[str, Any]) -> Localizer:
     return model if isinstance(model, Localizer) else Localizer(model, **options)
 
 
-def _name_of(model: Model, number: int) -> str:
-    return model if isinstance(model, str) else f"model {number + 1}"
+def _names_of(models: Sequence[Model]) -> list[str]:
+    """The models' names; those without one, or with that of another, are numbered."""
+    return [
+        model if isinstance(model, str) and models.count(model) == 1 else f"model {number}"
+        for number, model in enumerate(models, start=1)
+    ]
 
 
 def _fitting(localizer: Localizer, renamed: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -209,7 +218,10 @@ def _of_localizer(
             localizer, cases, renamed, base, batch_size=setting.batch_size, workers=setting.workers
         )
 
-    defaults = {name: find_method(method).threshold for name, method in renamed.items()}
+    defaults = {
+        name: localizer.threshold if method == localizer.method else find_method(method).threshold
+        for name, method in renamed.items()
+    }
     return measure_on(ground, outcomes_of, (*renamed, *base), defaults, on_outcome, groups=groups)
 
 

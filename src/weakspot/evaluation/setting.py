@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from weakspot.errors import InputError
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -31,6 +33,11 @@ class Setting:
     workers: int = 2
     samples: int = 1000
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("workers", 1), ("samples", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}={getattr(self, name)} is below {least}.", f"Give {least} or more.")
 
 
 def settled(setting: Setting, options: Mapping[str, Any]) -> tuple[Setting, dict[str, Any]]:

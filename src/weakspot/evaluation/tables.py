@@ -55,6 +55,7 @@ def markdown(table: Table) -> str:
         |-----|------|
         | cam | 60.1 |
     """
+    table = [[" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in table]
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
     header, *lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in table]
     return "\n".join([header, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines])

@@ -119,7 +119,7 @@ def _values(name: str, scores: Scores, rank: int | None) -> NDArray[np.generic] 
     if name == "GT-known Loc":
         return None if scores.plain is None else scores.plain >= RIGHT
     if name == "mask IoU":
-        return scores.mask
+        return None if scores.mask is None or np.isnan(scores.mask).any() else scores.mask
     return None if scores.pixels is None else scores.pixels.ravel()
 
 

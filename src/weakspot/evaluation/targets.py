@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from weakspot.data import Truth
 from weakspot.data.masks import read_mask
+from weakspot.errors import InputError
 from weakspot.metrics import reference_boxes
 from weakspot.metrics.pixels import IGNORED
 from weakspot.ops import scale_boxes
@@ -44,10 +45,14 @@ def target(truth: Truth, *, height: int, width: int) -> Target:
         width: Columns of the image.
 
     Raises:
-        InputError: If a mask cannot be read.
+        InputError: If a mask cannot be read or has no foreground.
     """
     boxes = scale_boxes(truth.boxes, from_size=(height, width), to_size=(SIDE, SIDE))
     mask = reference_mask(truth.masks, truth.ignore) if truth.masks else None
+    if mask is not None and not (mask == 1).any():
+        raise InputError(
+            f"The mask {truth.masks[0]} has no foreground.", "Draw the object, or take the mask out of the data set."
+        )
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     area = areas.max() if len(areas) else np.count_nonzero(mask == 1)
     return Target(

@@ -173,6 +173,8 @@ class TopKLoc(GTKnownLoc):
             labels: True class indices, shape (B,).
             groups: Group of each image, shape (B,).
         """
+        if len(labels) != len(boxes):  # type: ignore[arg-type]
+            raise InputError("There are not as many labels as maps.", "Give one class index for each map.")
         hits = places_of(logits, labels) < self.k
         right = self.right(self.best_overlaps(score_maps, boxes)) & hits[:, None]
         ThresholdSweep.update(self, right, groups)

@@ -34,6 +34,7 @@ def overlaps(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = Fal
         >>> overlaps(np.array([[0, 0, 1, 1]]), np.array([[1, 0, 2, 1]]), inclusive=True).tolist()
         [[0.3333333333333333]]
     """
+    boxes, others = _wide(boxes), _wide(others)
     more = 1 if inclusive else 0
     width, height = (
         np.minimum(boxes[:, None, side + 2], others[:, side + 2]) - np.maximum(boxes[:, None, side], others[:, side])
@@ -43,6 +44,11 @@ def overlaps(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = Fal
     union = _areas(boxes, more)[:, None] + _areas(others, more) - shared
     found: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
     return found
+
+
+def _wide(boxes: NDArray[Any]) -> NDArray[Any]:
+    """Boxes in a type in which their areas do not overflow."""
+    return boxes.astype(np.int64 if np.issubdtype(boxes.dtype, np.integer) else np.float64, copy=False)
 
 
 def _areas(boxes: NDArray[Any], more: int) -> NDArray[Any]:

@@ -39,6 +39,8 @@ def pixel_counts(
         >>> pixel_counts(np.array([[0.0, 0.6, 1.0]]), np.array([[0, 1, 255]], np.uint8), 0.5).tolist()
         [[0, 1, 0, 0], [1, 0, 0, 0]]
     """
+    if not 0 < interval <= 1:
+        raise InputError(f"The interval {interval} is outside (0, 1].", "Give a width of bins such as 0.001.")
     thresholds = len(np.arange(0, 1, interval))
     scores = score_map.astype(np.float64, copy=False).ravel()
     places = np.empty(mask.size, np.int32)

@@ -42,6 +42,7 @@ class ImageSums(Metric):
         super().__init__()
         self._seed = seed
         self._random: np.random.Generator | None = None
+        self._whole = True  # torchmetrics resets a metric for the figure of one batch, and puts it back
         for name, shape, dtype in (
             ("sums", (values,), torch.float64),
             ("total", (), torch.float64),
@@ -107,7 +108,16 @@ class ImageSums(Metric):
     def reset(self) -> None:
         """Forget all images, and begin the bootstrap again."""
         super().reset()
-        self._random = None
+        if self._whole:
+            self._random = None
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Add images and give the figure of them alone."""
+        self._whole = False
+        try:
+            return super().forward(*args, **kwargs)
+        finally:
+            self._whole = True
 
     def _counts(self, images: int) -> NDArray[np.int64]:
         """How often each image counts in each sample: shape (samples, images). Each process draws its own."""

@@ -184,10 +184,15 @@ def identities(
     """
     parts = [_part(root, file, images) for file in ([truth] if truth else _files(root))]
     several = len({part.base for part in parts}) > 1
-    named = {
-        record["id"]: f"{part.base.name}/{record['file_name']}" if several else str(record["file_name"])
+    pairs = [
+        (record["id"], f"{part.base.name}/{record['file_name']}" if several else str(record["file_name"]))
         for part in parts
         for record in _listed(part.content, "images", part.file)
         if "id" in record and "file_name" in record
-    }
-    return named, {key: name for part in parts for key, name in _categories(part).items()}
+    ]
+    names: dict[int | str, str] = {}
+    for key, name in pairs:
+        if names.setdefault(key, name) != name:
+            problem = f"The id {key} stands for {names[key]} and for {name}, in different files of {root}."
+            raise InputError(problem, "Name the file that the results refer to with --truth.")
+    return names, {key: name for part in parts for key, name in _categories(part).items()}

@@ -1,0 +1,94 @@
+"""The figures of two processes, each with its part of the images, are those of one process with all."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import distributed, multiprocessing
+
+from weakspot.metrics import MaxBoxAccV2, PxAP, TopKLoc
+
+IMAGES = 10
+FIRST = 3  # images of the first process: the parts are not of one size
+
+
+def data():
+    random = np.random.default_rng(0)
+    masks = np.zeros((IMAGES, 16, 16), np.uint8)
+    corners = random.integers(0, 8, (IMAGES, 2))
+    for mask, (x, y) in zip(masks, corners, strict=True):
+        mask[y : y + 8, x : x + 8] = 1
+    boxes = [[[x, y, x + 7, y + 7]] for x, y in corners.tolist()]
+    maps = 0.3 * masks + 0.7 * random.random(masks.shape)
+    return maps, masks, boxes, random.random((IMAGES, 4)), random.integers(0, 4, IMAGES), np.arange(IMAGES) % 2
+
+
+def filled(images):
+    """Every metric over some of the images."""
+    maps, masks, boxes, logits, labels, groups = data()
+    options = {"groups": 2, "samples": 300}
+    metrics = {"v2": MaxBoxAccV2(**options), "pxap": PxAP(**options), "top": TopKLoc(2, 0.5, **options)}
+    some = [boxes[i] for i in range(IMAGES)[images]]
+    metrics["v2"].update(maps[images], some, groups[images])
+    metrics["pxap"].update(maps[images], masks[images], groups[images])
+    metrics["top"].update(maps[images], some, logits[images], labels[images], groups[images])
+    return metrics
+
+
+def figures(metric):
+    """What a metric says, its states taken from all processes: as plain values."""
+    computed = metric.compute().item()  # this one synchronises by itself
+    with metric.sync_context():
+        return {
+            "figure": computed,
+            "groups": metric.by_group().tolist(),
+            "images": [metric.total.item(), *metric.group_totals.tolist()],
+            "sums": metric.sums.tolist(),
+            "interval": metric.interval(),
+        }
+
+
+def run(rank, folder):
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    metrics = filled([slice(FIRST), slice(FIRST, None)][rank])
+    found = {name: figures(metric) for name, metric in metrics.items()}
+    (folder / f"{rank}.json").write_text(json.dumps(found))
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """What each of two processes says."""
+    folder = tmp_path_factory.mktemp("processes")
+    multiprocessing.spawn(partial(run, folder=folder), nprocs=2)
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("name", ["v2", "pxap", "top"])
+def test_two_processes_find_the_figures_of_one(processes, name):
+    whole = figures(filled(slice(None))[name])
+    for rank in (0, 1):
+        found = processes[rank][name]
+        assert found["figure"] == pytest.approx(whole["figure"], rel=1e-6)
+        assert found["groups"] == pytest.approx(whole["groups"], rel=1e-12)
+        assert found["images"] == whole["images"] == [10, 5, 5]
+        assert found["sums"] == pytest.approx(whole["sums"], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["v2", "pxap", "top"])
+def test_two_processes_agree_on_an_interval_that_holds_the_figure(processes, name):
+    one, other = (processes[rank][name] for rank in (0, 1))
+    low, high = one["interval"]
+    assert one["interval"] == other["interval"]
+    assert np.isfinite([low, high]).all()
+    assert low - 1e-3 <= one["figure"] <= high + 1e-3
+
+
+def test_each_process_draws_its_own_bootstrap_counts(processes):
+    """With the counts of the other the samples would weigh the images 0 and 3, 1 and 4, 2 and 5 alike."""
+    together, rest = filled(slice(FIRST))["pxap"], filled(slice(FIRST, None))["pxap"]
+    together.merge_state(rest)  # in one process both draw the same
+    assert processes[0]["pxap"]["interval"] != pytest.approx(together.interval(), abs=1e-3)

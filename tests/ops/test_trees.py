@@ -1,0 +1,252 @@
+import numpy as np
+import pytest
+from drawings import drawn
+from flooding import bounds, flooded
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import ndimage
+
+from weakspot.errors import InputError
+from weakspot.ops import boxes_from_heatmap, component_tree, connected_components
+from weakspot.ops.boxes import cut_level
+
+TWO_OBJECTS = drawn(  # '#' is the peak, '+' half of it, '-' a quarter
+    "........",
+    ".##.....",
+    ".##---+.",
+    "......+.",
+    "....+++.",
+)
+GRID = [0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.75, 0.9, 1.0]
+EIGHT = np.ones((3, 3))
+SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=9)
+# Few values, so that ties are frequent; 0.3 and 0.7 in single precision are not those in double.
+HEATMAPS = st.one_of(
+    arrays(np.float64, SHAPES, elements=st.integers(-2, 4), fill=st.nothing()),
+    arrays(np.float64, SHAPES, elements=st.sampled_from([-1.0, 0.0, 0.1, 0.3, 0.7, 1.0]), fill=st.nothing()),
+    arrays(
+        np.float32,
+        SHAPES,
+        elements=st.sampled_from([np.float32(v) for v in (0.0, 0.1, 0.3, 0.7, 0.9, 1.0)]),
+        fill=st.nothing(),
+    ),
+    arrays(np.float32, SHAPES, elements=st.sampled_from([np.float32(v) for v in (0.0, 0.1, 0.3)]), fill=st.nothing()),
+)
+A_FRACTION = "It is a fraction of the heatmap's peak, for example 0.2."
+A_HEATMAP = "Give one (H, W) heatmap; heatmap_from_class_map makes it."
+NOT_A_HEATMAP = "A heatmap must be a finite 2-D array; this one has shape"
+RISING = ("The thresholds of a component tree must rise.", "Sort them, each once.")
+
+
+def test_tree_of_two_objects_has_every_component_once():
+    tree = component_tree(TWO_OBJECTS)
+    rows = zip(tree.lows, tree.highs, tree.areas, tree.firsts, tree.boxes.tolist(), strict=True)
+    assert sorted(rows) == [
+        (0, 1, 12, 9, [1, 1, 7, 5]),  # all, at the cut of a quarter
+        (1, 2, 5, 22, [4, 2, 7, 5]),  # the hook
+        (1, 3, 4, 9, [1, 1, 3, 3]),  # the square, also at the peak
+    ]
+    assert tree.cuts.tolist() == [0.25, 0.5, 1.0]
+    assert tree.counts().tolist() == [1, 2, 1]
+    assert tree.largest_boxes().tolist() == [[1, 1, 7, 5], [4, 2, 7, 5], [1, 1, 3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "boxes"),
+    [
+        pytest.param(1e-9, [[1, 1, 7, 5]], id="far below the least value"),
+        pytest.param(0.25, [[1, 1, 7, 5]], id="at a value"),
+        pytest.param(0.26, [[4, 2, 7, 5], [1, 1, 3, 3]], id="between values, largest first"),
+        pytest.param(1.0, [[1, 1, 3, 3]], id="the peak"),
+    ],
+)
+def test_tree_of_all_thresholds_answers_any(threshold, boxes):
+    assert component_tree(TWO_OBJECTS).boxes_at(threshold).tolist() == boxes
+
+
+def test_convention_threshold_of_the_plain_tree_is_inclusive():
+    half = np.array([[4.0, 2.0, 1.999, 0.0, 2.0]])
+    for tree in (component_tree(half), component_tree(half, [0.5])):
+        assert tree.boxes_at(0.5).tolist() == [[0, 0, 2, 1], [4, 0, 5, 1]]
+
+
+def test_convention_tie_of_the_plain_tree_goes_to_the_first_in_raster_order():
+    tie = drawn("...+", "...+", "##..")  # the upper, not the leftmost, not the brighter
+    tree = component_tree(tie)
+    assert tree.boxes_at(0.5).tolist() == [[3, 0, 4, 2], [0, 2, 2, 3]]
+    assert tree.largest_boxes().tolist() == [[3, 0, 4, 2], [0, 2, 2, 3]]  # at the half, at the peak
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.4, 0.7, 0.9])
+def test_convention_threshold_is_inclusive_in_single_precision(threshold):
+    heatmap = np.array([[1, threshold]], np.float32)
+    for tree in (component_tree(heatmap), component_tree(heatmap, GRID if threshold in GRID else [threshold])):
+        assert tree.boxes_at(threshold).tolist() == [[0, 0, 2, 1]]
+
+
+@pytest.mark.parametrize("heatmap", [np.zeros((3, 5)), np.full((3, 5), -2.0), -np.eye(3, 5)])
+@pytest.mark.parametrize("thresholds", [None, [0.2, 1.0]])
+def test_nothing_above_0_gives_the_whole_image_and_no_node(heatmap, thresholds):
+    tree = component_tree(heatmap, thresholds)
+    assert tree.boxes_at(0.2).tolist() == [[0, 0, 5, 3]]
+    assert tree.nodes(0.2).tolist() == []
+    assert tree.largest_boxes().tolist() == [[0, 0, 5, 3]] * len(thresholds or [])
+    assert tree.counts().tolist() == [0] * len(thresholds or [])
+
+
+@pytest.mark.parametrize("value", [0.5, 1.0, 7.0])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 4)])
+def test_constant_heatmap_is_one_component_at_every_threshold(value, shape):
+    tree = component_tree(np.full(shape, value), GRID)
+    whole = [0, 0, shape[1], shape[0]]
+    assert tree.largest_boxes().tolist() == [whole] * len(GRID)
+    assert tree.counts().tolist() == [1] * len(GRID)
+    assert [tree.areas.tolist(), tree.lows.tolist(), tree.highs.tolist()] == [[shape[0] * shape[1]], [0], [len(GRID)]]
+
+
+def test_peaks_in_the_corners_do_not_meet_around_the_border():
+    tree = component_tree(drawn("#..#", "....", "#..#"))
+    assert tree.boxes_at(1.0).tolist() == [[0, 0, 1, 1], [3, 0, 4, 1], [0, 2, 1, 3], [3, 2, 4, 3]]
+
+
+def test_negative_values_are_background_whatever_the_threshold():
+    heatmap = np.array([[-9.0, 1.0, -0.1]])
+    for tree in (component_tree(heatmap), component_tree(heatmap, [1e-9])):
+        assert tree.boxes_at(1e-9).tolist() == [[1, 0, 2, 1]]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_background_of_a_subnormal_peak_stays_background(dtype):
+    heatmap = np.array([[0, np.finfo(dtype).smallest_subnormal]], dtype)
+    for tree in (component_tree(heatmap), component_tree(heatmap, [0.2, 1.0])):
+        assert tree.boxes_at(0.2).tolist() == boxes_from_heatmap(heatmap, 0.2).tolist() == [[1, 0, 2, 1]]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.uint8])
+def test_any_number_type_gives_the_same_boxes(dtype):
+    whole = 4 * TWO_OBJECTS
+    tree, same = component_tree(whole.astype(dtype), GRID), component_tree(whole, GRID)
+    assert tree.largest_boxes().tolist() == same.largest_boxes().tolist()
+    assert tree.boxes_at(0.5).tolist() == [[4, 2, 7, 5], [1, 1, 3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("min_area", "left"),
+    [
+        pytest.param(0.0, [0, 0, 9], id="all"),
+        pytest.param(2 / 30, [0, 0], id="least area is inclusive"),
+        pytest.param(0.07, [0], id="too small is dropped"),
+        pytest.param(1.0, [0], id="the largest is kept whatever its area"),
+    ],
+)
+def test_boxes_are_large_enough(min_area, left):
+    tree = component_tree(drawn("####......", "..........", "##.......#"))
+    assert [x1 for x1, *_ in tree.boxes_at(0.5, min_area=min_area).tolist()] == left
+
+
+def test_nodes_index_the_trees_arrays():
+    tree = component_tree(TWO_OBJECTS)
+    nodes = tree.nodes(0.5)
+    assert tree.areas[nodes].tolist() == [5, 4]
+    assert tree.boxes[nodes].tolist() == tree.boxes_at(0.5).tolist()
+
+
+def test_threshold_that_the_tree_was_not_made_for_is_refused_in_two_lines():
+    tree = component_tree(TWO_OBJECTS, [0.2, 0.5])
+    for ask in (tree.nodes, tree.boxes_at):
+        with pytest.raises(InputError) as refusal:
+            ask(0.3)
+        assert str(refusal.value).splitlines() == [
+            "The component tree was not made for the threshold 0.3.",
+            "Make it with that threshold among its own, or with none for all of them.",
+        ]
+
+
+@pytest.mark.parametrize("thresholds", [None, [0.5, 1.0]])
+@pytest.mark.parametrize("threshold", [0, -0.1, 1.01, np.nan])
+def test_threshold_that_is_no_fraction_is_refused_in_two_lines(thresholds, threshold):
+    with pytest.raises(InputError) as refusal:
+        component_tree(TWO_OBJECTS, thresholds).nodes(threshold)
+    assert str(refusal.value).splitlines() == [f"The threshold {threshold} is outside (0, 1].", A_FRACTION]
+
+
+@pytest.mark.parametrize(
+    ("heatmap", "thresholds", "lines"),
+    [
+        pytest.param([[1.0]], [0.5, 0.2], RISING, id="falling"),
+        pytest.param([[1.0]], [0.2, 0.5, 0.5], RISING, id="twice the same"),
+        pytest.param([[1.0]], [0.0, 0.5], ("The threshold 0.0 is outside (0, 1].", A_FRACTION), id="0"),
+        pytest.param([[1.0]], [0.5, 1.5], ("The threshold 1.5 is outside (0, 1].", A_FRACTION), id="above 1"),
+        pytest.param([[1.0]], [np.nan], ("The threshold nan is outside (0, 1].", A_FRACTION), id="NaN threshold"),
+        pytest.param([1.0], None, (f"{NOT_A_HEATMAP} (1,).", A_HEATMAP), id="one row"),
+        pytest.param([[[1.0]]], None, (f"{NOT_A_HEATMAP} (1, 1, 1).", A_HEATMAP), id="a batch"),
+        pytest.param([[]], None, (f"{NOT_A_HEATMAP} (1, 0).", A_HEATMAP), id="empty"),
+        pytest.param(
+            [[1.0, np.nan]], None, (f"{NOT_A_HEATMAP} (1, 2) and holds NaN or infinity.", A_HEATMAP), id="NaN"
+        ),
+        pytest.param(
+            [[np.inf]], [0.5], (f"{NOT_A_HEATMAP} (1, 1) and holds NaN or infinity.", A_HEATMAP), id="infinity"
+        ),
+    ],
+)
+def test_unusable_heatmap_or_thresholds_are_refused_in_two_lines(heatmap, thresholds, lines):
+    with pytest.raises(InputError) as refusal:
+        component_tree(np.array(heatmap), thresholds)
+    assert tuple(str(refusal.value).splitlines()) == lines
+
+
+def test_column_major_memory_changes_nothing():
+    heatmap = np.random.default_rng(0).integers(0, 4, (7, 9)) / 3
+    tree, same = component_tree(np.asfortranarray(heatmap)), component_tree(heatmap)
+    assert tree.boxes_at(0.5).tolist() == same.boxes_at(0.5).tolist()
+    assert tree.largest_boxes().tolist() == same.largest_boxes().tolist()
+
+
+@given(HEATMAPS, st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.booleans())
+def test_convention_boxes_of_the_tree_are_those_of_localizing_at_every_threshold(heatmap, min_area, for_all):
+    tree = component_tree(heatmap, None if for_all else GRID)
+    for threshold in GRID:
+        expected = boxes_from_heatmap(heatmap, threshold, min_area=min_area)
+        assert tree.boxes_at(threshold, min_area=min_area).tolist() == expected.tolist()
+
+
+@given(HEATMAPS)
+def test_nodes_counts_and_largest_boxes_equal_scipys_components(heatmap):
+    tree = component_tree(heatmap, GRID)
+    for i, threshold in enumerate(GRID):
+        foreground = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
+        _, found = connected_components(foreground)
+        nodes = tree.nodes(threshold)
+        assert tree.areas[nodes].tolist() == [component.area for component in found]
+        assert [tuple(box) for box in tree.boxes[nodes].tolist()] == [component.box for component in found]
+        assert tree.counts()[i] == ndimage.label(foreground, EIGHT)[1]
+        whole = (0, 0, heatmap.shape[1], heatmap.shape[0])
+        assert tuple(tree.largest_boxes()[i]) == (found[0].box if found else whole)
+
+
+@given(HEATMAPS)
+def test_tree_of_all_thresholds_cuts_at_every_value_and_equals_a_flood_fill(heatmap):
+    tree = component_tree(heatmap)
+    assert tree.cuts.tolist() == sorted({value for value in heatmap.ravel().tolist() if value > 0})
+    for i, cut in enumerate(tree.cuts):
+        regions = sorted(flooded(heatmap >= cut), key=len, reverse=True)  # stable: ties stay in raster order
+        alive = np.flatnonzero((tree.lows <= i) & (i < tree.highs))
+        assert sorted(tree.areas[alive].tolist(), reverse=True) == [len(region) for region in regions]
+        assert tree.largest_boxes()[i].tolist() == list(bounds(regions[0]))
+        assert tree.counts()[i] == len(regions)
+
+
+@given(HEATMAPS, st.lists(st.floats(0.001, 1.0), unique=True, min_size=1, max_size=20))
+def test_tree_of_some_thresholds_equals_that_of_all(heatmap, thresholds):
+    tree, full = component_tree(heatmap, sorted(thresholds)), component_tree(heatmap)
+    for threshold in thresholds:
+        assert tree.boxes_at(threshold).tolist() == full.boxes_at(threshold).tolist()
+
+
+@given(arrays(np.float32, SHAPES, elements=st.integers(-4, 8)))
+def test_single_and_double_precision_give_the_same_where_values_are_exact(heatmap):
+    quarters = [0.125, 0.25, 0.5, 0.75, 1.0]
+    single, double = component_tree(heatmap, quarters), component_tree(heatmap.astype(np.float64), quarters)
+    assert single.largest_boxes().tolist() == double.largest_boxes().tolist()
+    assert single.counts().tolist() == double.counts().tolist()
