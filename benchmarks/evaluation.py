@@ -41,6 +41,7 @@ TRUTH = np.array([[60, 50, 170, 180]])
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a data set with boxes whose classes are ImageNet's")
+    parser.add_argument("--split", default="all")
     parser.add_argument("--models", nargs="+", default=["tf_efficientnet_lite0", "resnet50"])
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -51,7 +52,7 @@ def main() -> None:
     if options.data is None:
         print("The overlap with inference was not measured: give --data.", file=sys.stderr)
     else:
-        print_overlap(options.data, options.models, options.rounds)
+        print_overlap(options.data, options.split, options.models, options.rounds)
 
 
 def score_maps(count: int) -> dict[str, list[NDArray[np.float64]]]:
@@ -128,11 +129,11 @@ def print_memory() -> None:
     print(*(f"| {images} | {held[images]:.2f} |" for images in (32, 640)), sep="\n")
 
 
-def print_overlap(data: Path, models: list[str], rounds: int) -> None:
+def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> None:
     print("\n| model | running it over the set, CPU s | evaluating the set, CPU s | ratio | ratio of wall times |")
     print("|---|---|---|---|---|")
-    paths = [example.path for example in read_dataset(data).of_split("all")]
-    setting = Setting(split="all", threshold=0.2)
+    paths = [example.path for example in read_dataset(data).of_split(split)]
+    setting = Setting(split=split, validation="", threshold=0.2)
     for model in models:
         # Random weights where none are packaged: the time is the same.
         localizer = ws.Localizer(model, method="cam", weights=PRETRAINED if model in PACKAGES else None)
