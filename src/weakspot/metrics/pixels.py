@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from weakspot.errors import InputError
 from weakspot.ops.boxes import cut_level
 from weakspot.ops.contours import check_score_map
+from weakspot.ops.levels import levels_passed
 
 IGNORED = 255
 INTERVAL = 0.001
@@ -156,7 +157,7 @@ def mask_overlaps(
 
 def _at_or_above(values: NDArray[np.floating], cuts: NDArray[np.floating]) -> NDArray[np.int64]:
     """How many values are at or above each of the rising cuts."""
-    reached = np.bincount(np.searchsorted(cuts, values, side="right"), minlength=len(cuts) + 1)
+    reached = np.bincount(levels_passed(values[None], cuts)[0], minlength=len(cuts) + 1)
     return len(values) - reached.cumsum()[:-1]
 
 

@@ -46,9 +46,10 @@ class ThresholdSweep(ImageSums):
         self, sums: NDArray[np.floating], totals: NDArray[np.floating], at: Sequence[int] | None = None
     ) -> NDArray[np.float64]:
         """Average the curves' best values, or those at given thresholds, one index a curve."""
-        means = self._means(sums, totals)
-        chosen = means.max(axis=-1) if at is None else means[..., np.arange(self.curves), list(at)]
-        figures: NDArray[np.float64] = chosen.mean(axis=-1)
+        curves = sums.reshape(*sums.shape[:-1], self.curves, -1)
+        chosen = curves.max(axis=-1) if at is None else curves[..., np.arange(self.curves), list(at)]
+        with np.errstate(invalid="ignore"):
+            figures: NDArray[np.float64] = 100 * chosen.mean(axis=-1, dtype=np.float64) / totals
         return figures
 
     def best(self) -> tuple[int, ...]:

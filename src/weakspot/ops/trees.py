@@ -129,11 +129,12 @@ def component_tree(
         ([5.0, 8.0, 9.0], [2, 2, 1])
     """
     from weakspot.ops import union_find  # numba takes a second to load
+    from weakspot.ops.levels import levels_passed
 
     check_heatmap(heatmap)
     wanted = None if thresholds is None else _checked(np.asarray(thresholds, np.float64))
     cuts = _values(heatmap) if wanted is None else _above_zero(cut_level(heatmap, wanted))
-    found = union_find.components_of_levels(_levels(heatmap, cuts))
+    found = union_find.components_of_levels(levels_passed(heatmap, cuts))
     return ComponentTree(
         cuts=cuts,
         lows=found[:, union_find.LOW],
@@ -156,12 +157,6 @@ def _above_zero(cuts: NDArray[Any]) -> NDArray[Any]:
     """Where the peak is 0, or so small that its fraction is, no pixel of value 0 must pass."""
     above: NDArray[Any] = np.maximum(cuts, np.finfo(cuts.dtype).smallest_subnormal)
     return above
-
-
-def _levels(heatmap: NDArray[np.floating], cuts: NDArray[np.floating]) -> NDArray[np.intp]:
-    """How many of the cuts each pixel passes."""
-    passed: NDArray[np.intp] = np.searchsorted(cuts, heatmap.ravel(), side="right").reshape(heatmap.shape)
-    return passed
 
 
 def _checked(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:

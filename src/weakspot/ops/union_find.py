@@ -89,6 +89,9 @@ def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonally: bool =
     """
     touching = _TOUCHING_8 if diagonally else _TOUCHING_4
     found: NDArray[np.int32] = _sweep(levels, int(levels.max(initial=0)), touching, _WINDOWS)
+    rows, columns = np.divmod(found[:, FIRST], levels.shape[1] + 2)  # in the bordered map
+    found[:, Y1], found[:, Y2] = rows - 1, found[:, Y2] // (levels.shape[1] + 2)
+    found[:, FIRST] = (rows - 1) * levels.shape[1] + columns - 1
     return found
 
 
@@ -96,38 +99,41 @@ def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonally: bool =
 def _sweep(levels: Any, top: int, touching: Any, windows: Any) -> Any:  # noqa: C901 - in parts it is 3 x slower
     height, width = levels.shape
     stride = width + 2  # a border of one pixel, which never belongs to a component
-    order, starts = _counting_sort(levels, top)
+    order, across, starts = _counting_sort(levels, top)
     offsets = np.array([-stride - 1, -stride, -stride + 1, 1, stride + 1, stride, stride - 1, -1], np.int32)
-    parent = np.full((height + 2) * stride, -1, np.int32)
+    parent = np.zeros((height + 2) * stride, np.uint32)  # unsigned: an index whose sign need not be looked at
+    there = np.zeros(parent.size, np.uint8)  # which pixels were added: small enough to stay in the fastest cache
     known = np.empty((parent.size, 10), np.int32)  # by root
     found = np.empty((order.size, 10), np.int32)
     count = 0
     for level in range(top, 0, -1):
         for i in range(starts[level + 1], starts[level]):
             pixel = order[i]
-            around = 0
-            for j in range(8):
-                around |= (parent[pixel + offsets[j]] >= 0) << j
-            root = -1
+            around = _around(there, pixel, stride)
+            root = np.uint32(0)  # the border's corner: none
             to_join = touching[around]
             neighbour = 0
             while to_join:
                 if to_join & 1:
-                    other = _find(parent, pixel + offsets[neighbour])
+                    other = _find(parent, np.uint32(pixel + offsets[neighbour]))
                     if known[other, HIGH] > level:  # it changes here: write down what it was
                         known[other, LOW] = level
                         found[count] = known[other]
                         count += 1
                         known[other, HIGH] = level
-                    root = other if root < 0 or root == other else _join(parent, known, root, other)
+                    if root == 0:
+                        root = other
+                    elif root != other:
+                        root = _join(parent, known, root, other)
                 to_join >>= 1
                 neighbour += 1
-            y, x = pixel // stride - 1, pixel % stride - 1
-            if root < 0:
+            x = across[i]
+            if root == 0:
                 root = pixel
-                _begin(known[root], level, y, x, y * width + x)
+                _begin(known[root], level, pixel, x)
             parent[pixel] = root
-            _add(known[root], y, x, y * width + x)
+            there[pixel] = 1
+            _add(known[root], pixel, x)
             known[root, POLYGON] += windows[around, 0]
             known[root, EULER] += windows[around, 1]
     for pixel in order:
@@ -138,11 +144,29 @@ def _sweep(levels: Any, top: int, touching: Any, windows: Any) -> Any:  # noqa: 
     return found[:count].copy()
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _around(there: Any, pixel: Any, stride: int) -> Any:
+    """Which of the neighbours are there, a bit for each; unsigned positions need no look at their sign."""
+    above = np.uintp(pixel - stride - 1)
+    beside, below = above + np.uintp(stride), above + np.uintp(2 * stride)
+    one, two = np.uintp(1), np.uintp(2)
+    return (
+        np.int64(there[above])
+        | np.int64(there[above + one]) << 1
+        | np.int64(there[above + two]) << 2
+        | np.int64(there[beside + two]) << 3
+        | np.int64(there[below + two]) << 4
+        | np.int64(there[below + one]) << 5
+        | np.int64(there[below]) << 6
+        | np.int64(there[beside]) << 7
+    )
+
+
 @njit(cache=True, nogil=True)
 def _counting_sort(levels: Any, top: int) -> Any:
     """Positions in the bordered map of the pixels above level 0, from the top level down, each in raster order.
 
-    Those of a level are at ``starts[level + 1]`` to ``starts[level]``.
+    And their columns; those of a level are at ``starts[level + 1]`` to ``starts[level]``.
     """
     height, width = levels.shape
     starts = np.zeros(top + 2, np.int32)
@@ -154,18 +178,18 @@ def _counting_sort(levels: Any, top: int) -> Any:
     filled = np.zeros(top + 2, np.int32)
     for level in range(top, 0, -1):
         filled[level] = filled[level + 1] + starts[level + 1]
-    order = np.empty(total, np.int32)
+    order, across = np.empty(total, np.uint32), np.empty(total, np.int32)
     for y in range(height):
         for x in range(width):
             level = levels[y, x]
             if level > 0:
-                order[filled[level]] = (y + 1) * (width + 2) + x + 1
+                order[filled[level]], across[filled[level]] = (y + 1) * (width + 2) + x + 1, x
                 filled[level] += 1
-    return order, filled
+    return order, across, filled
 
 
 @njit(cache=True, nogil=True)
-def _find(parent: Any, pixel: int) -> int:
+def _find(parent: Any, pixel: Any) -> Any:
     """The root of a pixel's component; paths are halved on the way."""
     while parent[pixel] != pixel:
         parent[pixel] = parent[parent[pixel]]
@@ -174,14 +198,14 @@ def _find(parent: Any, pixel: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _join(parent: Any, known: Any, one: int, other: int) -> int:
+def _join(parent: Any, known: Any, one: Any, other: Any) -> Any:
     """Join two components of the same level, the smaller one into the larger one."""
     if known[one, AREA] < known[other, AREA]:
         one, other = other, one
     parent[other] = one
     for column in (AREA, POLYGON, EULER):
         known[one, column] += known[other, column]
-    for column in (FIRST, X1, Y1):
+    for column in (FIRST, X1):
         known[one, column] = min(known[one, column], known[other, column])
     for column in (X2, Y2):
         known[one, column] = max(known[one, column], known[other, column])
@@ -189,14 +213,14 @@ def _join(parent: Any, known: Any, one: int, other: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _begin(component: Any, level: int, y: int, x: int, place: int) -> None:
+def _begin(component: Any, level: int, pixel: int, x: int) -> None:
     component[HIGH], component[AREA], component[POLYGON], component[EULER] = level, 0, 0, 0
-    component[FIRST], component[X1], component[Y1], component[X2], component[Y2] = place, x, y, x + 1, y + 1
+    component[FIRST], component[X1], component[X2], component[Y2] = pixel, x, x + 1, pixel
 
 
 @njit(cache=True, nogil=True)
-def _add(component: Any, y: int, x: int, place: int) -> None:
+def _add(component: Any, pixel: int, x: int) -> None:
     component[AREA] += 1
-    component[FIRST] = min(component[FIRST], place)
+    # While pixels are added, Y2 holds the last one: with the first one it says what the rows are.
+    component[FIRST], component[Y2] = min(component[FIRST], pixel), max(component[Y2], pixel)
     component[X1], component[X2] = min(component[X1], x), max(component[X2], x + 1)
-    component[Y1], component[Y2] = min(component[Y1], y), max(component[Y2], y + 1)
