@@ -85,7 +85,11 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
 
     chosen = _chosen(question, noting)
     groups = question.classes + len(SIZES) if question.classes else 0
-    tallies = {name: Tally(groups=groups, samples=question.samples, seed=question.seed) for name in question.names}
+    # Only the first map's groups are reported; with a thousand classes they take the most memory.
+    tallies = {
+        name: Tally(groups=0 if i else groups, samples=question.samples, seed=question.seed)
+        for i, name in enumerate(question.names)
+    }
     counts = _Counts(chosen, np.zeros(groups, np.int64))
 
     def watched() -> Iterator[Outcome]:
@@ -102,7 +106,7 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
             _fixed_by(question, name),
             tally,
             tuple(counts.overlaps[name].tolist()),
-            tally.of_groups(chosen[name]) if groups and chosen[name] else {},
+            tally.of_groups(chosen[name]) if name == question.names[0] and groups and chosen[name] else {},
         )
         for name, tally in tallies.items()
     }
