@@ -1,5 +1,6 @@
 """Images in, scores out: a classifier's maps or somebody else's, scored while the next images are read."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -94,26 +95,31 @@ def outcomes_of_model(
         except WeakspotError as error:
             return failed(case, [*methods, *fixed], error)
 
-    def read(batch: list[_Waiting]) -> tuple[list[_Waiting], list[ClassMaps]]:
+    def read(batch: list[_Waiting]) -> Iterator[tuple[_Waiting, int, list[ClassMaps]]]:
         photos = [one for one in batch if isinstance(one, _Photo)]
-        return batch, _read(localizer, photos, methods) if photos else []
+        maps = _read(localizer, photos, methods) if photos else []
+        place = iter(range(len(photos)))
+        return ((one, next(place) if isinstance(one, _Photo) else 0, maps) for one in batch)
 
-    def finish(found: tuple[list[_Waiting], list[ClassMaps]]) -> list[Outcome]:
-        batch, maps = found
-        place = iter(range(len(batch)))
-        return [
-            outcome
-            for one in batch
-            for outcome in (
-                _scored(one, next(place), localizer, methods, maps, fixed) if isinstance(one, _Photo) else one
-            )
-        ]
+    def finish(found: tuple[_Waiting, int, list[ClassMaps]]) -> list[Outcome]:
+        one, place, maps = found
+        return _scored(one, place, localizer, methods, maps, fixed) if isinstance(one, _Photo) else one
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
         waiting = ordered_map(decode, cases, threads, ahead=2 * batch_size)
-        found = (read(batch) for batch in batched(waiting, batch_size))
-        for outcomes in ordered_map(finish, found, threads, ahead=2):
+        found = (one for batch in batched(waiting, batch_size) for one in read(batch))
+        for outcomes in ordered_map(finish, found, threads, ahead=_ahead(localizer, batch_size, workers)):
             yield from outcomes
+
+
+def _ahead(localizer: Localizer, batch_size: int, workers: int) -> int:
+    """How many images may be waiting for their scores while the classifier goes on.
+
+    Where it runs on all cores, its threads wait for one another, and scoring beside it would cost twice its time: then
+    no more than are scored at once. Else, two batches.
+    """
+    crowded = localizer.device.type == "cpu" and torch.get_num_threads() >= (os.cpu_count() or 1)
+    return max(1, workers) if crowded else 2 * batch_size
 
 
 def outcomes_of_maps(
