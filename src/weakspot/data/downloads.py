@@ -53,7 +53,7 @@ class Archive:
         url: Where it is published.
         file: Its name on disk.
         size: Its bytes.
-        md5: Its MD5, as its publisher states it.
+        md5: Its MD5.
         top: The folder in it that is wanted.
         target: Where that folder goes.
         proof: What the target holds when it is there.
@@ -68,7 +68,7 @@ class Archive:
     proof: str
 
 
-# The first target of a data set is its folder. The MD5s are those that CaltechDATA's records state.
+# The first target of a data set is its folder. The MD5s are those that projects which use these archives check.
 DATA_SETS = {
     "cub": (
         Archive(
