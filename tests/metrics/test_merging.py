@@ -38,16 +38,18 @@ def filled(images):
 
 
 def figures(metric):
-    """What a metric says, its states taken from all processes: as plain values."""
-    computed = metric.compute().item()  # this one synchronises by itself
-    with metric.sync_context():
-        return {
-            "figure": computed,
-            "groups": metric.by_group().tolist(),
-            "images": [metric.total.item(), *metric.group_totals.tolist()],
-            "sums": metric.sums.tolist(),
-            "interval": metric.interval(),
-        }
+    """What a metric says, of the images of all processes: as plain values."""
+    (sums, total), (_, group_totals) = metric.summed(), metric.summed("group")
+    found = {
+        "figure": metric.compute().item(),
+        "groups": metric.by_group().tolist(),
+        "images": [total.item(), *group_totals.tolist()],
+        "sums": sums.tolist(),
+        "interval": metric.interval(),
+    }
+    with metric.sync_context():  # there they are synchronised already
+        assert metric.interval() == found["interval"]
+    return found
 
 
 def run(rank, folder):

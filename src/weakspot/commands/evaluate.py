@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from weakspot import __version__
-from weakspot.commands.options import CompareOptions, EvaluateOptions
+from weakspot.commands.options import CompareOptions, EvaluateOptions, MeasureOptions
 from weakspot.commands.outputs import check_writable, free_folder, nothing_left_in, read_lines
 from weakspot.commands.progress import Progress
 from weakspot.commands.settings import keep_settings
@@ -111,7 +111,7 @@ def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_
     return evaluation.evaluate(model, data, method=options.method, setting=setting, on_outcome=rows.write, **others)
 
 
-def _setting(options: EvaluateOptions | CompareOptions) -> "Setting":
+def _setting(options: MeasureOptions) -> "Setting":
     from weakspot.evaluation import Setting
 
     return Setting(
@@ -127,7 +127,7 @@ def _setting(options: EvaluateOptions | CompareOptions) -> "Setting":
     )
 
 
-def _localizer_options(options: EvaluateOptions | CompareOptions) -> dict[str, Any]:
+def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
     return {
         "layer": options.layer or None,
         "class_names": read_lines(options.class_names),
@@ -228,4 +228,5 @@ def _page(found: "Evaluation") -> str:
     from weakspot.evaluation.tables import LEGEND
 
     notes = "".join(f"- {note}\n" for note in found.notes)
-    return f"{found.to_markdown()}\n\n{LEGEND}.\n\n{found.details_to_markdown()}\n\n{notes}"
+    groups = f"{found.groups_to_markdown()}\n\n" if found.group_names else ""
+    return f"{found.to_markdown()}\n\n{LEGEND}.\n\n{found.details_to_markdown()}\n\n{groups}{notes}"

@@ -61,26 +61,21 @@ class LocalizeOptions:
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
-    """What to evaluate, on what, and where to write it.
+class MeasureOptions:
+    """What evaluate and compare have in common.
 
     Attributes:
-        method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
-            guided_gradcam or counterfactual.
         split: Split to score; all takes everything.
         validation: Split to fix thresholds on; passed over where there is none.
         threshold: Fixed by hand, a fraction of the heatmap's peak, instead of on the validation split.
         truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
-        maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
-        boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
         weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
         class_names: Text file with one class name a line, in the order of the logits.
         layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
-        output_stride: 16 or 8: finer maps from the same weights, at more cost.
         input_size: Side in pixels that images are squashed to. Default: the model's own.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
-        output: Folder to write to. Default: evaluated, or evaluated-2 and so on where that is taken.
+        output: Folder to write to. Default: evaluated or compared, with a number where that is taken.
         samples: Bootstrap samples for the confidence intervals; 0 for none.
         seed: Of the bootstrap.
         device: auto, cpu, cuda, cuda:1 and so on.
@@ -88,18 +83,14 @@ class EvaluateOptions:
         workers: Threads that decode and score.
     """
 
-    method: str = "gradcam"
     split: str = "test"
     validation: str = "val"
     threshold: float | None = None
     truth: Path | None = None
     images: Path | None = None
-    maps: Path | None = None
-    boxes: Path | None = None
     weights: Path | None = None
     class_names: Path | None = None
     layer: tuple[str, ...] | None = None
-    output_stride: int | None = None
     input_size: int | None = None
     channels: int | None = None
     output: Path | None = None
@@ -111,45 +102,31 @@ class EvaluateOptions:
 
 
 @dataclass(frozen=True)
-class CompareOptions:
+class EvaluateOptions(MeasureOptions):
+    """What to evaluate, on what, and where to write it.
+
+    Attributes:
+        method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
+            guided_gradcam or counterfactual.
+        output_stride: 16 or 8: finer maps from the same weights, at more cost.
+        maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
+        boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
+    """
+
+    method: str = "gradcam"
+    output_stride: int | None = None
+    maps: Path | None = None
+    boxes: Path | None = None
+
+
+@dataclass(frozen=True)
+class CompareOptions(MeasureOptions):
     """What to compare, on what, and where to write it.
 
     Attributes:
         methods: Names of methods with commas between them. Default: all that need one forward pass.
         output_strides: Strides with commas between them, for example 32,16. Default: the models' own.
-        split: Split to score; all takes everything.
-        validation: Split to fix thresholds on; passed over where there is none.
-        threshold: Fixed by hand, a fraction of the heatmap's peak, instead of on the validation split.
-        truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
-        images: Folder of the images, if it is not in DATA.
-        weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
-        class_names: Text file with one class name a line, in the order of the logits.
-        layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
-        input_size: Side in pixels that images are squashed to. Default: the model's own.
-        channels: With scorecam: how many channels to try. Default: all, one forward pass each.
-        output: Folder to write to. Default: compared, or compared-2 and so on where that is taken.
-        samples: Bootstrap samples for the confidence intervals; 0 for none.
-        seed: Of the bootstrap.
-        device: auto, cpu, cuda, cuda:1 and so on.
-        batch_size: Images in one forward pass.
-        workers: Threads that decode and score.
     """
 
     methods: str = "cam,gradcam,gradcam++,layercam,xgradcam,hirescam,eigencam"
     output_strides: str | None = None
-    split: str = "test"
-    validation: str = "val"
-    threshold: float | None = None
-    truth: Path | None = None
-    images: Path | None = None
-    weights: Path | None = None
-    class_names: Path | None = None
-    layer: tuple[str, ...] | None = None
-    input_size: int | None = None
-    channels: int | None = None
-    output: Path | None = None
-    samples: int = 1000
-    seed: int = 0
-    device: str = "auto"
-    batch_size: int = 16
-    workers: int = 2

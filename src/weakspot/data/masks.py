@@ -22,4 +22,5 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.bool_]:
         InputError: As :func:`weakspot.data.read_image`.
     """
     pixels = np.asarray(read_image(path, max_pixels=max_pixels, upright=False))
-    return np.logical_or.reduce(pixels, axis=2)  # type: ignore[no-any-return]
+    marked: NDArray[np.bool_] = pixels.max(axis=2) > 0
+    return marked

@@ -31,10 +31,10 @@ def read_map(folder: Path, image_id: str) -> NDArray[np.float64]:
     path = find_map(folder, image_id)
     if path is None:
         raise InputError(f"{folder} has no map of {image_id}.", f"Write it to {image_id}.npy.")
-    problem = map_problem(path)
-    if problem:
+    stored, problem = _load(path)
+    if stored is None:
         raise InputError(f"{path} {problem}.", "Write min-max normalised maps of 224 x 224, as numpy.save does.")
-    return np.load(path, allow_pickle=False).astype(np.float64)  # type: ignore[no-any-return]
+    return stored
 
 
 def find_map(folder: Path, image_id: str) -> Path | None:
@@ -61,26 +61,31 @@ def refuse_unusable_maps(folder: Path, cases: Sequence[Case]) -> None:
     refuse(wrong, f"maps in {folder} cannot be scored", "Write min-max normalised maps of 224 x 224 with numpy.save.")
 
 
+def map_problem(path: Path) -> str:
+    """What is wrong with a map file, a few words; empty when nothing is."""
+    return _load(path)[1]
+
+
+def _load(path: Path) -> tuple[NDArray[np.float64] | None, str]:
+    """Load a map, or say what is wrong with its file. The size is looked at before the rest is read."""
+    try:
+        with path.open("rb") as file:
+            shape, dtype = _header(file)
+            if shape != (SIDE, SIDE) or not np.issubdtype(dtype, np.floating):
+                return None, f"holds {dtype} of shape {shape}"
+            file.seek(0)
+            stored = np.lib.format.read_array(file, allow_pickle=False).astype(np.float64)
+    except Exception:  # what a damaged header raises is up to its bytes
+        return None, "is not a .npy file of numbers"
+    if np.isnan(stored).any():
+        return None, "holds NaN"
+    low, high = float(stored.min()), float(stored.max())
+    return (None, f"has values from {low:g} to {high:g}") if low < 0 or high > 1 else (stored, "")
+
+
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Read the shape and type of what a .npy file holds, and nothing of it."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     return shape, dtype
-
-
-def map_problem(path: Path) -> str:
-    """What is wrong with a map file, a few words; empty when nothing is. Its size is looked at before it is loaded."""
-    try:
-        with path.open("rb") as file:
-            shape, dtype = _header(file)
-            if shape != (SIDE, SIDE) or not np.issubdtype(dtype, np.floating):
-                return f"holds {dtype} of shape {shape}"
-            file.seek(0)
-            stored = np.lib.format.read_array(file, allow_pickle=False)
-    except Exception:  # what a damaged header raises is up to its bytes
-        return "is not a .npy file of numbers"
-    if np.isnan(stored).any():
-        return "holds NaN"
-    low, high = float(stored.min()), float(stored.max())
-    return f"has values from {low:g} to {high:g}" if low < 0 or high > 1 else ""

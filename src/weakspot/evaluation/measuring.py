@@ -75,12 +75,12 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
     Returns:
         The figures by name, and what was counted beside them.
     """
-    unread: list[Outcome] = []
+    unread = 0
 
     def noting(cases: Sequence[Case]) -> Iterator[Outcome]:
+        nonlocal unread
         for outcome in outcomes_of(cases):
-            if outcome.error is not None and outcome.which == 0:
-                unread.append(outcome)
+            unread += outcome.error is not None and outcome.which == 0
             yield outcome
 
     chosen = _chosen(question, noting)
@@ -110,7 +110,7 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
         )
         for name, tally in tallies.items()
     }
-    return Findings(rows, tuple(counts.groups.tolist()), len(unread))
+    return Findings(rows, tuple(counts.groups.tolist()), unread)
 
 
 @dataclass
@@ -177,7 +177,8 @@ def _fixed_by(question: Question, name: str) -> str:
     if name == FULL_IMAGE:
         return "any: the box is the same at all"
     if name in _given(question):
-        return f"given: {question.thresholds[name]:g}"
+        (nearest,) = _indices(question.thresholds[name])["GT-known Loc"]
+        return f"given: {PLAIN_THRESHOLDS[nearest]:g}"
     if question.validation:
         return "best on the validation split"
     return f"the default, {question.thresholds[name]:g}" if name in question.thresholds else "none"

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.evaluation.tables import detail_table, markdown, summary_table
+from weakspot.evaluation.tables import detail_table, group_table, markdown, summary_table
 from weakspot.evaluation.tallies import Figure, Tally
+from weakspot.evaluation.targets import SIZES
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,12 @@ class Evaluation:
     def details_to_markdown(self) -> str:
         """The first row's figures with their confidence intervals and thresholds, beside the baselines'."""
         return markdown(detail_table({name: row.figures for name, row in self.rows.items()}))
+
+    def groups_to_markdown(self) -> str:
+        """The first row's figures at fixed thresholds by size of the object, then by class."""
+        groups = self._groups()
+        ordered = [*self.group_names[-len(SIZES) :], *self.group_names[: -len(SIZES)]]
+        return markdown(group_table({name: groups[name] for name in ordered}))
 
     def __str__(self) -> str:
         return "\n".join([self.to_markdown(), *self.notes])

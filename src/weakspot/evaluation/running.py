@@ -54,9 +54,7 @@ def evaluate(
         ModelError: If the model cannot be used.
     """
     setting, others = settled(setting, options)
-    localizer = _localizer(model, {"method": method, **others}) if not isinstance(model, Localizer) else model
-    if isinstance(model, Localizer) and others:
-        raise TypeError(f"a Localizer has its own {next(iter(others))}")
+    localizer = _localizer(model, others if isinstance(model, Localizer) else {"method": method, **others})
     ground = read_ground(data, setting, localizer)
     return _of_localizer(ground, localizer, {localizer.method: localizer.method}, baselines(), on_outcome, groups=True)
 
@@ -95,8 +93,6 @@ def compare(
     names = _names_of(models)
     for number, model in enumerate(models):
         for stride in output_strides:
-            if isinstance(model, Localizer) and stride is not None:
-                raise InputError("A Localizer has its own output stride.", "Give the model's name, or no strides.")
             localizer = _localizer(model, others if stride is None else {**others, "output_stride": stride})
             before = f"{names[number]}, " if len(models) > 1 else ""
             after = "" if stride is None else f", stride {stride}"
@@ -171,7 +167,11 @@ def evaluate_boxes(
 
 
 def _localizer(model: Model, options: Mapping[str, Any]) -> Localizer:
-    return model if isinstance(model, Localizer) else Localizer(model, **options)
+    if not isinstance(model, Localizer):
+        return Localizer(model, **options)
+    if options:
+        raise InputError(f"A Localizer has its own {next(iter(options))}.", "Make it with that, or give the model.")
+    return model
 
 
 def _names_of(models: Sequence[Model]) -> list[str]:

@@ -46,6 +46,23 @@ def detail_table(rows: Figures) -> Table:
     return [header, *lines]
 
 
+def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
+    """A line for each group that has images: their number, and every metric at the fixed threshold.
+
+    Example:
+        >>> group_table({"small": {"images": 3, "MaxBoxAcc": 33.3}, "large": {"images": 0, "MaxBoxAcc": float("nan")}})
+        [['group', 'images', 'MaxBoxAcc fixed'], ['small', '3', '33.3']]
+    """
+    metrics = [name for name in METRICS if any(name in figures for figures in groups.values())]
+    header = ["group", "images", *(_columns(metric)[-1] for metric in metrics)]
+    there = {name: figures for name, figures in groups.items() if figures["images"]}
+    lines = [
+        [name, str(figures["images"]), *(_number(figures.get(metric, float("nan"))) for metric in metrics)]
+        for name, figures in there.items()
+    ]
+    return [header, *lines]
+
+
 def markdown(table: Table) -> str:
     """Write a table as Markdown, its columns aligned.
 

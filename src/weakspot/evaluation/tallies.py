@@ -16,7 +16,7 @@ from weakspot.ops.contours import THRESHOLDS
 RIGHT = 0.5  # least overlap of a right box
 _V2 = (0.3, 0.5, 0.7)
 
-# Metric -> whether it needs boxes, masks or predictions beside them.
+# In the order of a table's columns: what needs boxes, predictions beside them, and masks.
 _BOXES = ("MaxBoxAcc", "MaxBoxAccV2", "GT-known Loc")
 _TOP = {"Top-1 Loc": 1, "Top-5 Loc": 5}
 _MASKS = ("mask IoU", "PxAP")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weakspot.errors import InputError
-from weakspot.metrics.arrays import box_lists, maps_array, places_of
+from weakspot.metrics.arrays import array, box_lists, maps_array, places_of
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS, Protocol, Regions, plain_overlaps, reference_overlaps
 from weakspot.metrics.sweeps import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
@@ -173,7 +173,7 @@ class TopKLoc(GTKnownLoc):
             labels: True class indices, shape (B,).
             groups: Group of each image, shape (B,).
         """
-        if len(labels) != len(boxes):  # type: ignore[arg-type]
+        if len(array(labels)) != len(boxes):
             raise InputError("There are not as many labels as maps.", "Give one class index for each map.")
         hits = places_of(logits, labels) < self.k
         right = self.right(self.best_overlaps(score_maps, boxes)) & hits[:, None]

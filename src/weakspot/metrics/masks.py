@@ -56,7 +56,7 @@ class PooledPrecision(ImageSums):
         Returns:
             ``scores``: left edges of the bins, falling; ``precision`` and ``recall`` of the pixels at or above each.
         """
-        precision, recall = precision_and_recall(self.sums.cpu().numpy().reshape(2, -1))
+        precision, recall = precision_and_recall(self.summed()[0].reshape(2, -1))
         return {"scores": self._edges[::-1], "precision": precision, "recall": recall}
 
 

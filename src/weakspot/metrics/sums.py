@@ -5,8 +5,9 @@ Poisson number of mean 1 says (Hanley and MacGibbon, "Creating Non-Parametric Bo
 Frequencies", Computer Methods and Programs in Biomedicine 2006).
 """
 
+from contextlib import nullcontext
 from math import e, factorial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class ImageSums(Metric):
             ("total", (), torch.float64),
             ("group_sums", (groups, values), torch.float64),
             ("group_totals", (groups,), torch.float64),
-            # The most memory, and only for an interval: single precision is exact up to 16 million images.
+            # The most memory, and only for an interval: single precision is enough.
             ("sample_sums", (samples, values), torch.float32),
             ("sample_totals", (samples,), torch.float32),
         ):
@@ -85,7 +86,7 @@ class ImageSums(Metric):
 
     def compute(self) -> Tensor:
         """The figure over all images, in percent; NaN without images."""
-        return torch.tensor(float(self.figure(self.sums.cpu().numpy(), self.total.cpu().numpy())), dtype=torch.float64)
+        return torch.tensor(float(self.figure(*self.summed())), dtype=torch.float64)
 
     def interval(self, **fixed: Any) -> tuple[float, float]:
         """The 95 % confidence interval of the figure, by bootstrap over images.
@@ -99,7 +100,7 @@ class ImageSums(Metric):
         """
         if not len(self.sample_totals):
             raise InputError("The metric was made without bootstrap samples.", "Make it with samples=1000.")
-        figures = self.figure(self.sample_sums.cpu().numpy(), self.sample_totals.cpu().numpy(), **fixed)
+        figures = self.figure(*self.summed("sample"), **fixed)
         if not np.isfinite(figures).any():
             return float("nan"), float("nan")
         low, high = np.nanpercentile(figures, [50 - LEVEL / 2, 50 + LEVEL / 2])
@@ -107,7 +108,18 @@ class ImageSums(Metric):
 
     def by_group(self, **fixed: Any) -> NDArray[np.float64]:
         """The figure of each group, shape (groups,); NaN for a group without images."""
-        return self.figure(self.group_sums.cpu().numpy(), self.group_totals.cpu().numpy(), **fixed)
+        return self.figure(*self.summed("group"), **fixed)
+
+    def summed(self, of: Literal["", "group", "sample"] = "") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Sums (..., values) and the number of images (...) behind them, of all processes where there are several.
+
+        Args:
+            of: All images; each group, shape (groups, ...); or each bootstrap sample, shape (samples, ...).
+        """
+        with nullcontext() if self._is_synced else self.sync_context():
+            names = (f"{of}_sums", f"{of}_totals") if of else ("sums", "total")
+            sums, totals = (getattr(self, name).cpu().numpy() for name in names)
+            return sums, totals
 
     def reset(self) -> None:
         """Forget all images, and begin the bootstrap again."""

@@ -54,12 +54,12 @@ class ThresholdSweep(ImageSums):
 
     def best(self) -> tuple[int, ...]:
         """Index of the first best threshold of each curve."""
-        means = self._means(self.sums.cpu().numpy(), self.total.cpu().numpy())
+        means = self._means(*self.summed())
         return tuple(int(index) for index in means.argmax(axis=-1))
 
     def at(self, indices: Sequence[int]) -> float:
         """The figure at given thresholds, one index a curve, in percent."""
-        return float(self.figure(self.sums.cpu().numpy(), self.total.cpu().numpy(), at=indices))
+        return float(self.figure(*self.summed(), at=indices))
 
     def details(self) -> dict[str, NDArray[np.float64]]:
         """What the figure is made of.
@@ -68,7 +68,7 @@ class ThresholdSweep(ImageSums):
             ``thresholds`` (T,), the ``curves`` (curves, T) in percent, and for each of them the ``best`` value and the
             ``best_threshold``.
         """
-        means = self._means(self.sums.cpu().numpy(), self.total.cpu().numpy())
+        means = self._means(*self.summed())
         best = self.thresholds[means.argmax(axis=-1)]
         return {"thresholds": self.thresholds, "curves": means, "best": means.max(axis=-1), "best_threshold": best}
 
