@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 from weakspot.evaluation.cases import find_cases
 from weakspot.evaluation.class_indices import class_indices
 from weakspot.evaluation.map_files import find_map
-from weakspot.evaluation.outcomes import image_size, outcomes_of_maps, outcomes_of_model
+from weakspot.evaluation.outcomes import LAST, image_size, outcomes_of_maps, outcomes_of_model
 from weakspot.evaluation.scores import baselines
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
 
@@ -96,6 +96,7 @@ def test_what_cannot_be_read_is_missed_with_its_reason_and_the_others_are_found(
     assert [one.error is None for one in found] == [True, False, False, True]
     lost = found[1]
     assert "is not an image" in lost.error.problem
+    assert lost.rank == LAST
     assert (lost.size, lost.predicted, lost.regions) == (None, None, {})
     assert list(lost.scores) == ["cam", "centred Gaussian", "full-image box"]
     assert all(not scores.plain.any() for scores in lost.scores.values())
