@@ -7,6 +7,7 @@ from weakspot.data import read_dataset
 from weakspot.errors import InputError
 
 CSV = "image_id,xmin,ymin,xmax,ymax\ncat/a,1,2,3,4\n"
+LABELS = "image_id,label\na,cat\n"
 COCO = {"images": [], "annotations": [], "categories": []}
 LAYOUTS = {
     "ILSVRC CLS-LOC": {"ILSVRC/Data/CLS-LOC/val/a.JPEG": (9, 9), "ILSVRC/Annotations/CLS-LOC/val/a.xml": voc()},
@@ -18,6 +19,7 @@ LAYOUTS = {
     "CSV of boxes": {"annotations.csv": CSV},
     "COCO": {"annotations.json": COCO},
     "Pascal VOC": {"cat/b.xml": voc(), "cat/b.jpg": (9, 9)},
+    "CSV of labels": {"labels.csv": LABELS},
     "class folders": {"cat/a.jpg": (9, 9)},
 }
 
@@ -39,6 +41,9 @@ def test_most_specific_layout_is_taken(tmp_path):
     [
         ("boxes.csv", CSV, "CSV of boxes"),
         ("boxes.CSV", CSV, "CSV of boxes"),
+        ("labels.csv", LABELS, "CSV of labels"),
+        ("labels.CSV", "Image , CLASS\na,cat\n", "CSV of labels"),
+        ("both.csv", "image,label,xmin,ymin,xmax,ymax,class\ncat/a,,1,2,3,4,cat\n", "CSV of boxes"),
         ("boxes.json", COCO, "COCO"),
         ("boxes", None, "Pascal VOC"),
     ],
@@ -48,6 +53,15 @@ def test_truth_tells_the_layout_by_its_suffix(tmp_path, truth, content, layout):
     assert read_dataset(str(tmp_path / "photos"), truth=str(tmp_path / truth)).layout == layout
 
 
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [("image_id,class,xmin,ymin,xmax", "ymax"), ("image_id,name", "label"), ("", "image_id"), ("label", "image_id")],
+)
+def test_csv_given_as_truth_lacks_what_is_nearest(tmp_path, header, missing):
+    with pytest.raises(InputError, match=rf"line 1, has no column {missing}\.\n"):
+        read_dataset(tmp_path, truth=plant(tmp_path, {"truth.csv": f"{header}\n"}) / "truth.csv")
+
+
 def test_images_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/cat/a.png": (9, 9), "labels/boxes.csv": CSV})
     dataset = read_dataset(tmp_path / "labels", truth=tmp_path / "labels/boxes.csv", images=str(tmp_path / "photos"))
@@ -55,8 +69,11 @@ def test_images_may_be_elsewhere(tmp_path):
     assert dataset.examples[0].path == tmp_path / "photos/cat/a.png"
 
 
-KNOWN = "Known are class folders (with annotations.csv), COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata."
-FOLDER = "Give the folder of the data set; a file of boxes is given as its truth."
+KNOWN = (
+    "Known are class folders (with annotations.csv), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, "
+    "the benchmark's metadata."
+)
+FOLDER = "Give the folder of the data set; a file of boxes or labels is given as its truth."
 
 
 @pytest.mark.parametrize(
@@ -67,10 +84,14 @@ FOLDER = "Give the folder of the data set; a file of boxes is given as its truth
         ({"root": "a\0b"}, "The folder a\0b does not exist.", FOLDER),
         ({"root": "boxes.csv"}, "boxes.csv is not a folder.", FOLDER),
         ({"root": "empty", "images": "gone"}, "The folder gone does not exist.", FOLDER),
-        ({"root": "empty", "truth": "gone.csv"}, "The file of boxes gone.csv does not exist.", "Check the path."),
+        (
+            {"root": "empty", "truth": "gone.csv"},
+            "The file of boxes or labels gone.csv does not exist.",
+            "Check the path.",
+        ),
         (
             {"root": "empty", "truth": "boxes.txt"},
-            "boxes.txt is not a file of boxes that can be read.",
+            "boxes.txt is not a file of boxes or labels that can be read.",
             "Give a CSV file, a COCO JSON file, or a folder of VOC XML.",
         ),
     ],

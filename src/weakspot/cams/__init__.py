@@ -1,6 +1,7 @@
 """Activations -> class map: pure tensor functions, one paper per file."""
 
 from weakspot.cams.ablationcam import ablationcam
+from weakspot.cams.acol import acol
 from weakspot.cams.cam import cam
 from weakspot.cams.eigencam import eigencam
 from weakspot.cams.gradcam import counterfactual, gradcam
@@ -10,12 +11,14 @@ from weakspot.cams.hirescam import hirescam
 from weakspot.cams.layercam import fuse, layercam
 from weakspot.cams.methods import METHODS, Method, find_method
 from weakspot.cams.scorecam import scorecam
+from weakspot.cams.ts_cam import ts_cam
 from weakspot.cams.xgradcam import xgradcam
 
 __all__ = [
     "METHODS",
     "Method",
     "ablationcam",
+    "acol",
     "cam",
     "counterfactual",
     "eigencam",
@@ -28,5 +31,6 @@ __all__ = [
     "hirescam",
     "layercam",
     "scorecam",
+    "ts_cam",
     "xgradcam",
 ]

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from weakspot.cams.normalising import min_max
 from weakspot.cams.weighting import weighted_sum_by_position
 
 
@@ -53,12 +54,6 @@ def fuse(maps: Sequence[Tensor]) -> Tensor:
     if len(maps) == 1:
         return maps[0]
     finest = max((layer.shape[-2:] for layer in maps), key=lambda size: size[0] * size[1])
-    resized = [F.interpolate(_normalise(layer), size=finest, mode="bilinear", align_corners=False) for layer in maps]
+    resized = [F.interpolate(min_max(layer), size=finest, mode="bilinear", align_corners=False) for layer in maps]
     return torch.stack(resized).amax(dim=0)
 
-
-def _normalise(maps: Tensor) -> Tensor:
-    """Min-max normalise each map; a constant one becomes zeros."""
-    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
-    spread = torch.where(high > low, high - low, torch.ones_like(high))
-    return (maps - low) / spread

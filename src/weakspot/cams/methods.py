@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor
 
 from weakspot.cams.ablationcam import ablationcam
+from weakspot.cams.acol import acol, acol_a, acol_b
 from weakspot.cams.cam import cam
 from weakspot.cams.eigencam import eigencam
 from weakspot.cams.gradcam import counterfactual, gradcam
@@ -15,10 +16,11 @@ from weakspot.cams.guided_gradcam import guided_gradcam
 from weakspot.cams.hirescam import hirescam
 from weakspot.cams.layercam import layercam
 from weakspot.cams.scorecam import scorecam
+from weakspot.cams.ts_cam import ts_cam
 from weakspot.cams.xgradcam import xgradcam
 from weakspot.errors import InputError, suggest
 
-Reads = Literal["weights", "gradients", "activations", "masked images", "ablated activations", "image gradients"]
+Reads = Literal["weights", "gradients", "activations", "masked images", "ablated activations", "image gradients", "branches"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,13 @@ class Method:
         reads: What the function needs besides the activations.
         threshold: Default threshold for boxes, a fraction of the heatmap's peak: the 20 % of CAM's paper for maps of
             any sign, the 15 % of Grad-CAM's for the others.
+        network: Name of the kind of network that has the branches which the function reads; empty for the others.
     """
 
     function: Callable[..., Tensor]
     reads: Reads
     threshold: float = 0.15
+    network: str = ""
 
 
 METHODS: dict[str, Method] = {
@@ -49,6 +53,10 @@ METHODS: dict[str, Method] = {
     "eigencam": Method(eigencam, "activations"),
     "guided_gradcam": Method(guided_gradcam, "image gradients"),
     "counterfactual": Method(counterfactual, "gradients"),
+    "acol": Method(acol, "branches", threshold=0.2, network="acol"),
+    "acol_a": Method(acol_a, "branches", threshold=0.2, network="acol"),
+    "acol_b": Method(acol_b, "branches", threshold=0.2, network="acol"),
+    "ts_cam": Method(ts_cam, "branches", threshold=0.2, network="ts_cam"),
 }
 
 

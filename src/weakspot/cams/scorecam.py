@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from weakspot.cams.normalising import min_max
 from weakspot.cams.weighting import weighted_sum
 
 
@@ -61,6 +62,4 @@ def scorecam(
 
 def _masks(channels: Tensor, size: torch.Size) -> Tensor:
     """Upsample channels (N, h, w) to masks (N, 1, H, W) in [0, 1]; a constant channel masks everything out."""
-    masks = F.interpolate(channels[:, None], size=size, mode="bilinear", align_corners=False)
-    low, high = masks.amin(dim=(2, 3), keepdim=True), masks.amax(dim=(2, 3), keepdim=True)
-    return (masks - low) / torch.where(high > low, high - low, torch.ones_like(high))
+    return min_max(F.interpolate(channels[:, None], size=size, mode="bilinear", align_corners=False))

@@ -50,8 +50,8 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     if isinstance(source, Image.Image):
         return _checked_rgb(source, "The image", max_pixels, upright)
     path = Path(source)
-    with _opened(path) as file:
-        return _checked_rgb(_identified(file, str(path)), str(path), max_pixels, upright)
+    with opened(path) as file:
+        return _checked_rgb(identified(file, str(path)), str(path), max_pixels, upright)
 
 
 def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -67,8 +67,8 @@ def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     Raises:
         InputError: If the file is missing, empty, not an image, or its header is damaged.
     """
-    with _opened(path) as file:
-        image = _identified(file, str(path))
+    with opened(path) as file:
+        image = identified(file, str(path))
         width, height = image.size
         try:
             # A PNG without EXIF before its pixels would be decoded to search behind them. A TIFF's size is upright.
@@ -80,7 +80,7 @@ def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     return (height, width), (width, height) if orientation in QUARTER_TURNS else (height, width)
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except (OSError, ValueError) as error:  # a ValueError: a zero byte in the name
@@ -96,7 +96,7 @@ _UNOPENED = {
 }
 
 
-def _identified(file: BinaryIO, name: str) -> Image.Image:
+def identified(file: BinaryIO, name: str) -> Image.Image:
     """Read an image's header. Pillow's own open also warns of and refuses sizes, by a limit of the whole process."""
     start = file.read(16)
     if not start:

@@ -3,22 +3,23 @@
 from pathlib import Path
 
 from weakspot.data.datasets import DataSet
-from weakspot.data.readers import READERS, coco, csv_boxes, voc
+from weakspot.data.readers import READERS, coco, csv_boxes, csv_labels, voc
 from weakspot.errors import InputError
 
-LAYOUTS = "class folders (with annotations.csv), COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata"
+LAYOUTS = "class folders (with annotations.csv), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata"
 
 
 def read_dataset(root: str | Path, *, truth: str | Path | None = None, images: str | Path | None = None) -> DataSet:
     """Read what a data set says, without decoding its images.
 
-    The layout is recognised: class folders, with or without a CSV file of boxes; COCO JSON; Pascal VOC XML;
-    CUB-200-2011 and ILSVRC as shipped; the metadata of the field's benchmark, OpenImages30k among it.
+    The layout is recognised: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
+    COCO JSON; Pascal VOC XML; CUB-200-2011 and ILSVRC as shipped; the metadata of the field's benchmark,
+    OpenImages30k among it.
 
     Args:
         root: The folder of the data set.
-        truth: The file of boxes, if it is not where the layout has it: a CSV file, a COCO JSON file, or a folder of
-            VOC XML.
+        truth: The file of boxes or labels, if it is not where the layout has it: a CSV file, which is one of labels
+            where its header names no side of a box; a COCO JSON file; or a folder of VOC XML.
         images: The folder of the images, if it is not where the layout has it.
 
     Returns:
@@ -45,7 +46,7 @@ def _folder(given: str | Path) -> Path:
         is_folder = exists = False
     if not is_folder:
         problem = f"{folder} is not a folder." if exists else f"The folder {folder} does not exist."
-        raise InputError(problem, "Give the folder of the data set; a file of boxes is given as its truth.")
+        raise InputError(problem, "Give the folder of the data set; a file of boxes or labels is given as its truth.")
     return folder
 
 
@@ -53,10 +54,11 @@ def _read_truth(root: Path, truth: Path, images: Path | None) -> DataSet:
     if truth.is_dir():
         return voc.read(root, images, truth)
     if not truth.is_file():
-        raise InputError(f"The file of boxes {truth} does not exist.", "Check the path.")
+        raise InputError(f"The file of boxes or labels {truth} does not exist.", "Check the path.")
     if truth.suffix.lower() == ".csv":
-        return csv_boxes.read(root, images, truth)
+        read = csv_labels.read if csv_labels.holds_labels(truth) else csv_boxes.read
+        return read(root, images, truth)
     if truth.suffix.lower() == ".json":
         return coco.read(root, images, truth)
-    problem = f"{truth} is not a file of boxes that can be read."
+    problem = f"{truth} is not a file of boxes or labels that can be read."
     raise InputError(problem, "Give a CSV file, a COCO JSON file, or a folder of VOC XML.")

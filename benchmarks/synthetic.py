@@ -1,0 +1,37 @@
+"""Synthetic scenes a second on one core, by size and setting: CPU time, photos decoded before. Medians.
+
+python benchmarks/synthetic.py
+"""
+
+import argparse
+from itertools import product
+
+from timing import interleaved
+
+from weakspot.data.synthetic import Setting, scene
+
+SIZES = (64, 224, 512)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    settings = {
+        f"{size} px | {'yes' if part else 'no'}": Setting(classes=10, size=size, discriminative_part=part)
+        for size, part in product(SIZES, (False, True))
+    }
+    runs = {name: lambda setting=setting: make(options.scenes, setting) for name, setting in settings.items()}
+    print("| image | discriminative part | scenes a second |\n|---|---|---|")
+    for name, seconds in interleaved(runs, options.rounds).items():
+        print(f"| {name} | {options.scenes / seconds.cpu:.0f} |")
+
+
+def make(count: int, setting: Setting) -> None:
+    for index in range(count):
+        scene(index, setting)
+
+
+if __name__ == "__main__":
+    main()

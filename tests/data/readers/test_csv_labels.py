@@ -1,0 +1,235 @@
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trees import plant
+
+from weakspot.data import check_dataset, read_dataset
+from weakspot.data.readers.csv_labels import NO_ROW, TWICE
+from weakspot.errors import InputError
+
+HEADER = "image_id,label,split\n"
+A = {"images/a.jpg": (9, 9)}
+
+
+def labelled(tmp_path, text, files=None):
+    return read_dataset(plant(tmp_path, {"labels.csv": text} | (A if files is None else files)))
+
+
+def told(dataset):
+    """File, split and labels of each image."""
+    root = dataset.root
+    return [
+        (example.path.relative_to(root).as_posix(), example.split, [truth.label for truth in example.truths])
+        for example in dataset.examples
+    ]
+
+
+def places(dataset):
+    return {problem.kind: problem.where for problem in dataset.problems}
+
+
+def refusal(tmp_path, text):
+    with pytest.raises(InputError) as refused:
+        labelled(tmp_path, text)
+    problem, hint = str(refused.value).splitlines()
+    assert hint
+    return problem.removeprefix(f"{tmp_path}/")
+
+
+def test_labels_and_splits_are_read_in_the_order_of_the_file(tmp_path):
+    files = {"images/a.jpg": (9, 9), "images/b.png": (8, 9), "images/x/c.JPEG": (7, 9)}
+    dataset = labelled(tmp_path, f"{HEADER}x/c,dog,Val\nb.png,cat,train\na,dog,train\n", files)
+    assert told(dataset) == [
+        ("images/x/c.JPEG", "val", ["dog"]),
+        ("images/b.png", "train", ["cat"]),
+        ("images/a.jpg", "train", ["dog"]),
+    ]
+    assert [example.image_id for example in dataset.examples] == ["x/c", "b", "a"]
+    assert (dataset.layout, dataset.class_names) == ("CSV of labels", ("cat", "dog"))
+    assert all(truth.boxes.shape == (0, 4) for example in dataset.examples for truth in example.truths)
+    assert check_dataset(dataset) == []
+
+
+@pytest.mark.parametrize("image", ["image_id", "image", "path", "file", " Image "])
+@pytest.mark.parametrize("label", ["label", "class", " LABEL"])
+@pytest.mark.parametrize("name", ["a", "a.jpg", "./a.jpg"])
+def test_columns_have_several_names_and_images_a_suffix_or_none(tmp_path, image, label, name):
+    assert told(labelled(tmp_path, f"{label},{image}\ncat,{name}\n")) == [("images/a.jpg", "", ["cat"])]
+
+
+def test_label_wins_over_class(tmp_path):
+    assert told(labelled(tmp_path, "image,class,label\na,7,cat\n")) == [("images/a.jpg", "", ["cat"])]
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels"),
+    [
+        pytest.param("a,dog\na,cat\n", ["dog", "cat"], id="a row each"),
+        pytest.param("a,dog;cat\n", ["dog", "cat"], id="semicolons"),
+        pytest.param("a, dog | cat \n", ["dog", "cat"], id="bars"),
+        pytest.param("a,dog;;cat|\na,cow\n", ["dog", "cat", "cow"], id="nothing between separators"),
+        pytest.param('a,"hot dog, big"\n', ["hot dog, big"], id="a comma in quotes"),
+        pytest.param("a,\n", [], id="no object"),
+        pytest.param("a,;\na,\n", [], id="no object, twice"),
+        pytest.param("a,\na,cat\n", ["cat"], id="an empty cell beside a label"),
+    ],
+)
+def test_image_has_all_labels_of_its_rows(tmp_path, rows, labels):
+    dataset = labelled(tmp_path, f"image_id,label\n{rows}")
+    assert told(dataset) == [("images/a.jpg", "", labels)]
+    assert dataset.problems == ()
+
+
+def test_image_without_a_label_is_reported_as_such(tmp_path):
+    dataset = labelled(tmp_path, "image_id,label\na,cat\nb,\n", A | {"images/b.jpg": (9, 9)})
+    assert {problem.kind: problem.where for problem in check_dataset(dataset)} == {"image without a label": ("b",)}
+
+
+def test_image_without_a_row_is_left_out_and_noticed(tmp_path):
+    more = {"images/b.jpg": (9, 9), "images/x/a.jpg": (9, 9), "images/notes.txt": ""}
+    dataset = labelled(tmp_path, "image_id,label\na,cat\n", A | more)
+    assert [example.image_id for example in dataset.examples] == ["a"]
+    assert places(dataset) == {NO_ROW: ("b.jpg", "x/a.jpg")}
+    assert dataset.problems[0] in check_dataset(dataset)
+
+
+def test_folder_of_masks_beside_the_images_holds_none(tmp_path):
+    dataset = labelled(tmp_path, "image_id,label\na,cat\n", {"a.jpg": (9, 9), "masks/a.png": (9, 9)})
+    assert (told(dataset), dataset.problems) == ([("a.jpg", "", ["cat"])], ())
+
+
+def test_image_that_is_missing_keeps_a_path_and_is_reported(tmp_path):
+    dataset = labelled(tmp_path, "image_id,label\na,cat\ngone,cat\nx/lost.png,dog\n")
+    assert [path for path, *_ in told(dataset)] == ["images/a.jpg", "images/gone.jpg", "images/x/lost.png"]
+    (missing,) = check_dataset(dataset)
+    assert (missing.kind, len(missing.where)) == ("missing image file", 2)
+
+
+def test_data_set_without_any_image_is_read(tmp_path):
+    assert told(labelled(tmp_path, f"{HEADER}a,cat,train\n", {})) == [("a.jpg", "train", ["cat"])]
+
+
+def test_file_without_rows_is_a_data_set_without_images(tmp_path):
+    dataset = labelled(tmp_path, HEADER)
+    assert (dataset.examples, dataset.class_names, places(dataset)) == ((), (), {NO_ROW: ("a.jpg",)})
+
+
+@pytest.mark.parametrize("rows", ["a,cat\na.jpg,cat\n", "a,dog\na,cat;cat\n"])
+def test_label_given_twice_counts_once_and_is_noticed(tmp_path, rows):
+    dataset = labelled(tmp_path, f"image_id,label\n{rows}")
+    assert told(dataset)[0][2].count("cat") == 1
+    ((kind, where),) = places(dataset).items()
+    assert (kind, len(where)) == (TWICE, 1)
+    assert where[0].startswith(f"{tmp_path}/labels.csv, line 3: a")
+
+
+def test_image_in_two_splits_is_two_examples_and_a_leak(tmp_path):
+    dataset = labelled(tmp_path, f"{HEADER}a,cat,train\na,cat,test\n")
+    assert told(dataset) == [("images/a.jpg", "train", ["cat"]), ("images/a.jpg", "test", ["cat"])]
+    assert [problem.kind for problem in check_dataset(dataset)] == ["image in two splits"]
+
+
+def test_split_need_stand_in_one_row_of_an_image_only(tmp_path):
+    assert told(labelled(tmp_path, f"{HEADER}a,cat,\na,dog,val\n")) == [("images/a.jpg", "val", ["cat", "dog"])]
+
+
+def test_row_without_a_split_is_in_none(tmp_path):
+    dataset = labelled(tmp_path, f"{HEADER}a,cat,train\nb,cat,\n", A | {"images/b.jpg": (9, 9)})
+    assert [problem.kind for problem in check_dataset(dataset)] == ["image in no split"]
+
+
+def test_folders_of_splits_count_where_there_is_no_such_column(tmp_path):
+    files = {"train/a.jpg": (9, 9), "test/b.jpg": (9, 9)}
+    rows = "train/a,cat,{0}\ntest/b,dog,{0}\n"
+    by_folder = labelled(tmp_path, "image_id,label,source\n" + rows.format("web"), files)
+    assert told(by_folder) == [("train/a.jpg", "train", ["cat"]), ("test/b.jpg", "test", ["dog"])]
+    by_column = labelled(tmp_path, HEADER + rows.format("dev"), files)
+    assert by_column.splits == {"dev": 2}
+
+
+def test_class_folders_say_nothing_beside_the_file(tmp_path):
+    dataset = labelled(
+        tmp_path, "image_id,label\ncat/a,tabby\n", {"images/cat/a.jpg": (9, 9), "images/dog/b.jpg": (9, 9)}
+    )
+    assert told(dataset) == [("images/cat/a.jpg", "", ["tabby"])]
+    assert dataset.class_names == ("tabby",)
+
+
+def test_two_files_of_one_name_have_labels_of_their_own(tmp_path):
+    files = A | {"images/a.png": (9, 9)}
+    assert told(labelled(tmp_path, "file,label\na.jpg,cat\na.png,dog\n", files)) == [
+        ("images/a.jpg", "", ["cat"]),
+        ("images/a.png", "", ["dog"]),
+    ]
+    assert told(labelled(tmp_path, "file,label\na,cat\n", files)) == [
+        ("images/a.jpg", "", ["cat"]),
+        ("images/a.png", "", ["cat"]),
+    ]
+
+
+def test_other_suffix_than_the_file_has_is_forgiven(tmp_path):
+    assert told(labelled(tmp_path, "file,label\na.png,cat\n")) == [("images/a.jpg", "", ["cat"])]
+
+
+def test_name_may_end_like_an_image_and_have_a_suffix_besides(tmp_path):
+    dataset = labelled(tmp_path, "file,label\na.jpg,cat\n", {"a.jpg.png": (9, 9)})
+    assert told(dataset) == [("a.jpg.png", "", ["cat"])]
+
+
+def test_file_of_boxes_wins(tmp_path):
+    boxes = {"annotations.csv": "image_id,class,xmin,ymin,xmax,ymax\na,dog,1,2,3,4\n"}
+    assert labelled(tmp_path, "image_id,label\na,cat\n", A | boxes).class_names == ("dog",)
+
+
+def test_file_and_images_may_be_elsewhere(tmp_path):
+    plant(tmp_path, {"photos/a.jpg": (9, 9), "lists/some.csv": "image,class\na,cat\n", "root/labels.csv": ""})
+    given = {"truth": tmp_path / "lists/some.csv", "images": tmp_path / "photos"}
+    assert read_dataset(tmp_path / "root", **given).examples[0].path == tmp_path / "photos/a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "labels.csv, line 1, has no column image_id."),
+        ("name,label\na,cat\n", "labels.csv, line 1, has no column image_id."),
+        ("image_id,name\n", "labels.csv, line 1, has no column label."),
+        ("image_id,label\na,cat,dog\n", "labels.csv, line 2, has 3 cells where the header has 2."),
+        ('image_id,"la"bel\n', "labels.csv, line 1, is not CSV: "),
+        ('image_id,label\n"a,cat\n', "labels.csv, line 2, is not CSV: "),
+        ("image_id,label\na,cat\n../b,cat\n", "labels.csv, line 3, names '../b', which is not inside the data set."),
+        ("image_id,label\n/etc/a.jpg,cat\n", "names '/etc/a.jpg', which is not inside the data set."),
+        ("image_id,label\nx\\..\\..\\a,cat\n", "which is not inside the data set."),
+        ("image_id,label\n,cat\n", "labels.csv, line 2, names '', which is not inside the data set."),
+        (b"image_id,label\na,\xe9\n", "labels.csv, line 2, is not UTF-8 text."),
+    ],
+)
+def test_file_that_cannot_be_understood_is_refused_with_its_line(tmp_path, text, problem):
+    assert problem in refusal(tmp_path, text)
+
+
+def test_file_may_have_a_byte_order_mark_and_windows_line_ends(tmp_path):
+    dataset = labelled(tmp_path, "\ufeffimage_id,label\r\na,cat\r\n\r\n")
+    assert told(dataset) == [("images/a.jpg", "", ["cat"])]
+
+
+WORDS = st.text("abcé ü-_.,\"'0", min_size=1, max_size=6).map(str.strip).filter(lambda word: word.strip("."))
+
+
+@given(st.dictionaries(WORDS, st.lists(WORDS, max_size=4, unique=True), max_size=4), st.sampled_from([None, ";", "|"]))
+@settings(max_examples=60)
+def test_what_is_written_is_read(images, separator):
+    """As a cell of all labels, or where there is no separator as a row for each."""
+    cells = [
+        (f"x/{name}.jpg", cell)
+        for name, labels in images.items()
+        for cell in ([separator.join(labels)] if separator else labels or [""])
+    ]
+    quoted = [",".join('"{}"'.format(cell.replace('"', '""')) for cell in row) for row in cells]
+    with TemporaryDirectory() as root:
+        dataset = read_dataset(plant(root, {"labels.csv": "\n".join(["image_id,label", *quoted])}))
+    written = [(f"x/{name}.jpg", "", labels) for name, labels in images.items()]
+    assert told(dataset) == written
+    assert dataset.class_names == tuple(sorted({label for labels in images.values() for label in labels}))
+    assert dataset.problems == ()
