@@ -8,16 +8,17 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weakspot.cams import find_method
 from weakspot.data import MAX_PIXELS, ImageSource, read_image
 from weakspot.errors import InputError, ModelError, WeakspotError
+from weakspot.finding import Evidence, Readout, localization
 from weakspot.models import (
     DEFAULT_MODEL,
     PRETRAINED,
     ClassMaps,
+    Classifier,
     check_method,
     class_maps,
     class_maps_of_methods,
@@ -28,9 +29,9 @@ from weakspot.models import (
     squash,
     take_classifier,
 )
-from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.boxes import check_threshold
-from weakspot.results import NO_EVIDENCE, SIGNED_ACTIVATIONS, Localization
+from weakspot.results import Localization
+from weakspot.runs import is_run, load_run
 from weakspot.streaming import batched, ordered_map
 
 Classes = Sequence[int | str] | str | None
@@ -57,18 +58,21 @@ class _Failure:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images in the order in which they came, and the maps of those that could be read."""
+    """Images in the order in which they came, the maps of those that could be read, and which classes were asked for."""
 
     items: list[_Photo | _Failure]
     found: ClassMaps | None
+    asked: int = 1
+    named: bool = False
 
 
 class Localizer:
     """Find where a class is in an image, with a classifier that was trained on labels only.
 
     Args:
-        model: A timm or torchvision name, or any ``nn.Module`` that returns logits.
-        method: A name from ``weakspot.cams.METHODS``.
+        model: A timm or torchvision name, the folder of a run of ``weakspot train`` (or its ``model.safetensors``), or
+            any ``nn.Module`` that returns logits.
+        method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
         layer: Name of the layer to read, or several to be fused; None finds the last feature map.
         class_names: One name for each logit; None takes those that come with the model, else the indices.
         mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
@@ -98,9 +102,9 @@ class Localizer:
 
     def __init__(
         self,
-        model: str | nn.Module = DEFAULT_MODEL,
+        model: str | Path | nn.Module = DEFAULT_MODEL,
         *,
-        method: str = "gradcam",
+        method: str | None = None,
         layer: str | Sequence[str] | None = None,
         class_names: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
@@ -115,13 +119,17 @@ class Localizer:
         channels: int | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        self._method = find_method(method)
-        self.method = method
-        self.threshold = self._method.threshold if threshold is None else float(threshold)
-        check_threshold(self.threshold)
-        self.min_area = _min_area(boxes, min_area)
+        if method is not None:
+            find_method(method)
+        if threshold is not None:
+            check_threshold(float(threshold))
         self.max_pixels = max_pixels
-        classifier = take_classifier(model, device=device, weights=weights, output_stride=output_stride)
+        area = _min_area(boxes, min_area)
+        classifier = _classifier(model, device, weights, output_stride)
+        self.method = method or classifier.method or "gradcam"
+        self._method = find_method(self.method)
+        known = classifier.threshold if self.method == classifier.method else None
+        self.threshold = float(threshold or known or self._method.threshold)
         self.model = classifier.module
         self.preprocessing = classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size)
         floating = (parameter for parameter in self.model.parameters() if parameter.is_floating_point())
@@ -136,6 +144,16 @@ class Localizer:
             classifier.class_names if class_names is None else class_names, self._cut.classes
         )
         check_method(self._cut, self._method)
+        self._readout = Readout(
+            self.method,
+            self.threshold,
+            area,
+            self.preprocessing.height,
+            self.preprocessing.width,
+            self.class_names,
+            classifier.multi_label,
+            classifier.background,
+        )
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -147,7 +165,8 @@ class Localizer:
 
         Args:
             image: A path, a PIL image, or a uint8 array of shape (H, W, 3); see :func:`weakspot.data.read_image`.
-            classes: Indices or names of the classes to look for; None takes the ``top_k`` most probable.
+            classes: Indices or names of the classes to look for; None takes the ``top_k`` most probable, and of a
+                model that was trained for several labels also those that are as probable as not.
             top_k: How many classes when ``classes`` is None.
 
         Returns:
@@ -258,51 +277,31 @@ class Localizer:
             return _Batch(items, None)
         images = normalised([photo.pixels for photo in photos], self.preprocessing, like=self._like)
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
-        return _Batch(items, _on_cpu(class_maps(self._cut, images, self._method, classes=rows, top_k=top_k)))
+        found = class_maps(
+            self._cut, images, self._method, classes=rows, top_k=top_k, present=self._readout.multi_label and classes is None
+        )
+        return _Batch(items, _on_cpu(found), top_k if classes is None else len(classes), classes is not None)
 
     def _finish(self, batch: _Batch) -> list[Localization | _Failure]:
         """Turn class maps into localizations; arrays only."""
         position = iter(range(len(batch.items)))
         return [
-            item if isinstance(item, _Failure) else self._localize(item, cast(ClassMaps, batch.found), next(position))
-            for item in batch.items
+            item if isinstance(item, _Failure) else self._localize(item, batch, next(position)) for item in batch.items
         ]
 
-    def _localize(self, photo: _Photo, found: ClassMaps, i: int) -> Localization | _Failure:
-        scores = found.logits[i].softmax(dim=0).numpy()
-        if not np.isfinite(scores).all():
+    def _localize(self, photo: _Photo, batch: _Batch, i: int) -> Localization | _Failure:
+        found = cast(ClassMaps, batch.found)
+        logits = found.logits[i].numpy()
+        if not np.isfinite(logits).all():
             name = photo.source if isinstance(photo.source, str | Path) else "this image"
             problem = f"The model's output for {name} is not finite."
             return _Failure(
                 photo.source, ModelError(problem, "Check its weights, its normalisation and its precision.")
             )
-        first, *others = [
-            self._one_class(photo, found.maps[i, c].numpy(), int(index), float(scores[index]), bool(found.signed[i]))
-            for c, index in enumerate(found.classes[i])
-        ]
-        return replace(first, others=tuple(others))
-
-    def _one_class(
-        self, photo: _Photo, class_map: NDArray[np.floating], index: int, score: float, signed: bool
-    ) -> Localization:
-        frame = (self.preprocessing.height, self.preprocessing.width)
-        heatmap = heatmap_from_class_map(class_map, height=frame[0], width=frame[1])
-        boxes = boxes_from_heatmap(heatmap, self.threshold, min_area=self.min_area)
-        notes = (NO_EVIDENCE,) if not heatmap.any() else ()
-        return Localization(
-            image=photo.source,
-            width=photo.width,
-            height=photo.height,
-            class_index=index,
-            label=self.class_names[index],
-            score=score,
-            method=self.method,
-            threshold=self.threshold,
-            heatmap=heatmap,
-            boxes=scale_boxes(boxes, from_size=frame, to_size=(photo.height, photo.width)),
-            min_area=self.min_area,
-            notes=(*notes, SIGNED_ACTIVATIONS) if signed and self.method == "gradcam++" else notes,
+        evidence = Evidence(
+            logits, found.classes[i].tolist(), found.maps[i].numpy(), bool(found.signed[i]), batch.asked, batch.named
         )
+        return localization(photo.source, (photo.height, photo.width), evidence, self._readout)
 
     def _example(self) -> Tensor:
         """Noise of the input's shape, the same every time: it finds layers, and says nothing about them."""
@@ -317,6 +316,18 @@ class Localizer:
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
         return indices
+
+
+def _classifier(
+    model: str | Path | nn.Module, device: str, weights: str | Path | None, output_stride: int | None
+) -> Classifier:
+    """Load a run, or take any other model."""
+    if not isinstance(model, str | Path) or not is_run(model):
+        name = str(model) if isinstance(model, Path) else model
+        return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
+    if weights != PRETRAINED:
+        raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")
+    return load_run(model, device=device, output_stride=output_stride)
 
 
 def _on_cpu(found: ClassMaps) -> ClassMaps:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from supervision import Detections
 
 NO_EVIDENCE = "nothing in the class map speaks for this class: the box is the whole image"
+NO_OBJECT = "the model sees no object here: there is no box"
 SIGNED_ACTIVATIONS = "Grad-CAM++ on activations of both signs is ill-conditioned: take a layer behind a ReLU"
 
 
@@ -34,12 +35,13 @@ class Localization:
         height: Height of the image in pixels, upright.
         class_index: Index of the class among the model's logits.
         label: Name of the class.
-        score: Softmax probability of the class, in [0, 1].
+        score: Probability of the class, in [0, 1]: softmax, or sigmoid of a model that was trained for several labels.
         method: Name of the method that made the class map.
         threshold: Fraction of the heatmap's peak at which boxes and mask are cut.
         heatmap: Shape (h, w), float32 in [0, 1], at the model's input size.
-        boxes: Shape (n, 4), n >= 1: xyxy in pixels of the upright image, right and bottom excluded, largest
-            region first. The whole image when the heatmap is all zero.
+        boxes: Shape (n, 4): xyxy in pixels of the upright image, right and bottom excluded, largest region first. The
+            whole image when the heatmap is all zero. None (n = 0) when the model was trained to know images
+            without an object, and takes this for one.
         min_area: Least area of a region, as a fraction of the image's, to have a box beside the largest's.
         notes: What a user should know about this result; usually empty.
         others: The same image's other classes that were asked for, in that order.
@@ -66,13 +68,15 @@ class Localization:
 
     @property
     def box(self) -> NDArray[np.float64]:
-        """The box ``[x1, y1, x2, y2]`` of the largest region."""
-        first: NDArray[np.float64] = self.boxes[0]
+        """The box ``[x1, y1, x2, y2]`` of the largest region; four zeros, which bound nothing, where there is no box."""
+        first: NDArray[np.float64] = self.boxes[0] if len(self.boxes) else np.zeros(4)
         return first
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """The regions that the boxes bound, shape (height, width)."""
+        if not len(self.boxes):
+            return np.zeros((self.height, self.width), bool)
         return mask_from_heatmap(
             self.heatmap, self.threshold, height=self.height, width=self.width, min_area=self.min_area
         )
@@ -102,7 +106,7 @@ class Localization:
             "score": round(self.score, 6),
             "method": self.method,
             "threshold": self.threshold,
-            "box": self.box.round(2).tolist(),
+            "box": self.box.round(2).tolist() if len(self.boxes) else None,
             "boxes": self.boxes.round(2).tolist(),
             "notes": list(self.notes),
         }
@@ -120,8 +124,8 @@ class Localization:
 
         found = [(one, box) for one in self for box in one.boxes]
         return Detections(
-            xyxy=np.array([box for _, box in found]),
-            confidence=np.array([one.score for one, _ in found]),
-            class_id=np.array([one.class_index for one, _ in found]),
-            data={"class_name": np.array([one.label for one, _ in found])},
+            xyxy=np.array([box for _, box in found]).reshape(-1, 4),
+            confidence=np.array([one.score for one, _ in found], float),
+            class_id=np.array([one.class_index for one, _ in found], int),
+            data={"class_name": np.array([one.label for one, _ in found], str)},
         )

@@ -34,11 +34,19 @@ class Classifier:
         module: The model, in evaluation mode.
         class_names: One name for each logit; empty when nobody named them.
         preprocessing: What it wants of its input.
+        method: Name of the method to read its class maps by, where it was trained for one; else empty.
+        threshold: Where to cut its heatmaps, where that was found out; else None.
+        multi_label: Whether each class is present or not, for itself: scores are sigmoids, not a softmax.
+        background: Index of the class of images that hold no object, if there is one.
     """
 
     module: nn.Module
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
+    method: str = ""
+    threshold: float | None = None
+    multi_label: bool = False
+    background: int | None = None
 
 
 def load_classifier(
@@ -140,7 +148,9 @@ def _from_torchvision(name: str, weights: str | Path | None, output_stride: int 
         dilation = {} if output_stride is None else {"replace_stride_with_dilation": _dilation(output_stride)}
         with _explained(name, output_stride):
             chosen = published if weights == PRETRAINED else None
-            built: nn.Module = torchvision.models.get_model(name, weights=chosen, **dilation, **options)
+            # These two ask whether they shall go on to fill themselves with numbers as slowly as they always did.
+            slow = {"init_weights": True} if name in ("googlenet", "inception_v3") and chosen is None else {}
+            built: nn.Module = torchvision.models.get_model(name, weights=chosen, **dilation, **slow, **options)
             return built
 
     model = build() if weights is None or weights == PRETRAINED else _build_for(Path(weights), build)

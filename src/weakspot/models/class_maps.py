@@ -28,6 +28,7 @@ class Cut:
         classes: Number of classes.
         head: Its pooling + linear head, or None for any other.
         channels: For Score-CAM: how many channels to keep; None keeps all.
+        network: Kind of network whose branches the layers are; empty for any other layers.
     """
 
     model: nn.Module
@@ -35,6 +36,7 @@ class Cut:
     classes: int
     head: PooledLinear | None
     channels: int | None = None
+    network: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,15 @@ def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), 
     Args:
         model: The classifier.
         example: Images of the size that it will see, shape (1, 3, H, W).
-        layers: Names of the layers; empty to have the last feature map found.
+        layers: Names of the layers; empty to take the network's branches, if it was built to have any, or else to have
+            the last feature map found.
         channels: For Score-CAM.
 
     Raises:
         ModelError: If a layer does not exist or gives no feature map, or the model gives no logits.
     """
+    branches: tuple[str, ...] = () if layers else getattr(model, "branches", ())
+    layers = layers or branches
     for name in layers:
         _check_name(model, name)
     # What kind of head it is shows in its numbers, which a user's autocast would round.
@@ -74,10 +79,18 @@ def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), 
         found = tuple(rectified_if_so(model, Layer(name), example) for name in layers) or (find_layer(model, example),)
         reading = read(model, found, example)
     head = find_pooled_linear(model, reading) if len(found) == 1 else None
-    return Cut(model, found, reading.logits.shape[1], head, channels)
+    return Cut(model, found, reading.logits.shape[1], head, channels, model.branches_of if branches else "")
 
 
-def class_maps(cut: Cut, images: Tensor, method: Method, *, classes: Tensor | None = None, top_k: int = 1) -> ClassMaps:
+def class_maps(
+    cut: Cut,
+    images: Tensor,
+    method: Method,
+    *,
+    classes: Tensor | None = None,
+    top_k: int = 1,
+    present: bool = False,
+) -> ClassMaps:
     """Run the classifier and read the class maps of some classes of each image.
 
     Args:
@@ -86,16 +99,23 @@ def class_maps(cut: Cut, images: Tensor, method: Method, *, classes: Tensor | No
         method: How to read.
         classes: Class indices of shape (B, C); None for the ``top_k`` with the greatest logits.
         top_k: How many classes when ``classes`` is None.
+        present: Then also take as many as the image with most logits above 0 has.
 
     Raises:
         InputError: If the method needs another head or fewer layers, or a class index is out of range.
     """
-    (found,) = class_maps_of_methods(cut, images, [method], classes=classes, top_k=top_k)
+    (found,) = class_maps_of_methods(cut, images, [method], classes=classes, top_k=top_k, present=present)
     return found
 
 
 def class_maps_of_methods(
-    cut: Cut, images: Tensor, methods: Sequence[Method], *, classes: Tensor | None = None, top_k: int = 1
+    cut: Cut,
+    images: Tensor,
+    methods: Sequence[Method],
+    *,
+    classes: Tensor | None = None,
+    top_k: int = 1,
+    present: bool = False,
 ) -> list[ClassMaps]:
     """Read the class maps of several methods from one forward pass; arguments as for :func:`class_maps`.
 
@@ -106,7 +126,7 @@ def class_maps_of_methods(
     gradients = any(method.reads in ("gradients", "image gradients") for method in methods)
     reading = read(cut.model, cut.layers, images, differentiable=gradients and cut.head is None)
     logits = full_precision(reading.logits.detach())
-    chosen = _chosen(logits, classes, top_k)
+    chosen = _chosen(logits, classes, max(top_k, int((logits > 0).sum(dim=1).amax())) if present else top_k)
     signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
     with torch.inference_mode(False), torch.no_grad():
         once = _Pass(cut, images, reading, chosen)
@@ -189,6 +209,13 @@ def _from_image_gradients(method: Method, once: _Pass) -> Tensor:
     return torch.stack([over_colours(method.function(maps, pixels)) for maps, pixels in by_class], dim=1)
 
 
+def _from_branches(method: Method, once: _Pass) -> Tensor:
+    def of_classes(maps: Tensor) -> Tensor:  # (B, classes, h, w), or (B, 1, h, w) that all classes share
+        return maps if maps.shape[1] == 1 else maps[torch.arange(len(maps))[:, None], once.classes]
+
+    return method.function(*(of_classes(maps) for maps in once.activations))
+
+
 _READERS: dict[Reads, Callable[[Method, _Pass], Tensor]] = {
     "weights": _from_weights,
     "gradients": _from_gradients,
@@ -196,6 +223,7 @@ _READERS: dict[Reads, Callable[[Method, _Pass], Tensor]] = {
     "masked images": _from_masked_images,
     "ablated activations": _from_ablations,
     "image gradients": _from_image_gradients,
+    "branches": _from_branches,
 }
 
 
@@ -258,6 +286,11 @@ def check_method(cut: Cut, method: Method) -> None:
     Raises:
         InputError: As :func:`class_maps`.
     """
+    if method.network != cut.network and method.reads == "branches":
+        raise InputError(
+            f"This method reads the branches of a network that was trained for it ({method.network}).",
+            f"Train one: weakspot train DATA --method {method.network}.",
+        )
     one_layer = ("weights", "ablated activations", "image gradients")
     if method.reads in one_layer and len(cut.layers) > 1:
         raise InputError("This method reads one layer, and several were given.", "Give one, or take layercam.")

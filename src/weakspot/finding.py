@@ -1,0 +1,117 @@
+"""From one image's class maps to its localization: arrays only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.data import ImageSource
+from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
+from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, Localization
+
+# From this probability on a class of a model of several labels is there, as at a logit of 0.
+_PRESENT = 0.5
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How class maps are read: what is the same for all images.
+
+    Attributes:
+        method: Name of the method that made them.
+        threshold: Fraction of the heatmap's peak at which boxes are cut.
+        min_area: Least area of a region beside the largest, as a fraction of the image's.
+        height: Rows of the heatmap, those of the model's input.
+        width: Its columns.
+        class_names: One for each logit.
+        multi_label: Whether each class is present or not, for itself.
+        background: Index of the class of images that hold no object, or None.
+    """
+
+    method: str
+    threshold: float
+    min_area: float
+    height: int
+    width: int
+    class_names: tuple[str, ...]
+    multi_label: bool = False
+    background: int | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the model gave for one image.
+
+    Attributes:
+        logits: Shape (number of classes,).
+        classes: Indices of the classes that have a map, the best first unless somebody named them.
+        maps: Raw class maps, shape (C, h, w).
+        signed: Whether the activations had negative values.
+        asked: How many of the classes were asked for; those behind them are there if they are present.
+        named: Whether the classes were named by somebody.
+    """
+
+    logits: NDArray[np.floating]
+    classes: Sequence[int]
+    maps: NDArray[np.floating]
+    signed: bool
+    asked: int
+    named: bool
+
+
+def localization(image: ImageSource, size: tuple[int, int], evidence: Evidence, how: Readout) -> Localization:
+    """Turn what the model gave for an image into a localization, with those of further classes as its others.
+
+    Args:
+        image: What was localized.
+        size: ``(height, width)`` of the upright image.
+        evidence: What the model gave; its logits are finite.
+        how: How class maps are read.
+    """
+    scores = _scores(evidence.logits, multi_label=how.multi_label)
+    first, *others = [
+        _of_class(image, size, evidence, c, float(scores[index]), how)
+        for c, index in enumerate(evidence.classes)
+        if c < evidence.asked or scores[index] >= _PRESENT
+    ]
+    return replace(first, others=tuple(others))
+
+
+def _of_class(
+    image: ImageSource, size: tuple[int, int], evidence: Evidence, c: int, score: float, how: Readout
+) -> Localization:
+    index = evidence.classes[c]
+    absent = index == how.background or (how.multi_label and not evidence.named and score < _PRESENT)
+    class_map = np.zeros_like(evidence.maps[c]) if absent else evidence.maps[c]
+    heatmap = heatmap_from_class_map(class_map, height=how.height, width=how.width)
+    boxes = boxes_from_heatmap(heatmap, how.threshold, min_area=how.min_area)[: 0 if absent else None]
+    return Localization(
+        image=image,
+        width=size[1],
+        height=size[0],
+        class_index=index,
+        label=how.class_names[index],
+        score=score,
+        method=how.method,
+        threshold=how.threshold,
+        heatmap=heatmap,
+        boxes=scale_boxes(boxes, from_size=(how.height, how.width), to_size=size),
+        min_area=how.min_area,
+        notes=(NO_OBJECT,) if absent else _notes(heatmap, evidence, how),
+    )
+
+
+def _notes(heatmap: NDArray[np.float32], evidence: Evidence, how: Readout) -> tuple[str, ...]:
+    notes = () if heatmap.any() else (NO_EVIDENCE,)
+    return (*notes, SIGNED_ACTIVATIONS) if evidence.signed and how.method == "gradcam++" else notes
+
+
+def _scores(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.floating]:
+    """Probabilities: of each class for itself, or of one among all."""
+    if multi_label:
+        each: NDArray[np.floating] = np.exp(-np.logaddexp(0, -logits))
+        return each
+    shifted = np.exp(logits - logits.max())
+    of_one: NDArray[np.floating] = shifted / shifted.sum()
+    return of_one

@@ -1,0 +1,83 @@
+"""Training methods by name, and which of them go together."""
+
+from dataclasses import dataclass
+
+from weakspot.errors import InputError, suggest
+
+# A head each: they take one another's place.
+HEADS = ("cam", "acol", "spg", "ts_cam")
+# What is done to the training images: at most one.
+AUGMENTATIONS = ("has", "cutmix")
+# What is put between the backbone's layers.
+_ADL = "adl"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is built and trained.
+
+    Attributes:
+        head: One of ``HEADS``.
+        augmentation: One of ``AUGMENTATIONS``, or empty.
+        adl: Whether attention is dropped between the layers.
+    """
+
+    head: str = "cam"
+    augmentation: str = ""
+    adl: bool = False
+
+    @property
+    def reads(self) -> str:
+        """Name of the method that reads its class maps."""
+        return self.head if self.head in ("acol", "ts_cam") else "cam"
+
+
+def find_recipe(text: str, *, frozen: bool = False) -> Recipe:
+    """Read the name of a training method, or several with ``+`` between them.
+
+    Args:
+        text: Such as ``"cam"``, ``"has"`` or ``"acol+cutmix"``; without a head it is that of CAM.
+        frozen: Whether the backbone does not learn.
+
+    Raises:
+        InputError: If there is no such method, or some of them do not go together.
+
+    Example:
+        >>> find_recipe("acol+cutmix")
+        Recipe(head='acol', augmentation='cutmix', adl=False)
+        >>> find_recipe("has").reads
+        'cam'
+    """
+    words = [word.strip().lower() for word in text.split("+")]
+    known = (*HEADS, _ADL, *AUGMENTATIONS)
+    for word in words:
+        if word not in known:
+            raise InputError(
+                f"There is no training method {word!r}.", suggest(word, known, f"Take some of: {', '.join(known)}.")
+            )
+    heads, augmentations = ([word for word in dict.fromkeys(words) if word in kind] for kind in (HEADS, AUGMENTATIONS))
+    _refuse_more_than_one(heads, "each is another head")
+    _refuse_more_than_one(augmentations, "CutMix mixes labels by the area that is seen, and HaS hides some of it")
+    recipe = Recipe(heads[0] if heads else "cam", augmentations[0] if augmentations else "", _ADL in words)
+    _refuse_senseless(recipe, frozen)
+    return recipe
+
+
+def _refuse_more_than_one(words: list[str], reason: str) -> None:
+    if len(words) > 1:
+        raise InputError(f"{' and '.join(words)} do not go together: {reason}.", "Take one of them.")
+
+
+def _refuse_senseless(recipe: Recipe, frozen: bool) -> None:
+    reasons = {
+        "ADL drops channel means of a convolutional network, and TS-CAM's backbone is a transformer": recipe.adl
+        and recipe.head == "ts_cam",
+        "SPG's branches would learn the masks that CutMix cuts out": recipe.head == "spg"
+        and recipe.augmentation == "cutmix",
+        "SPG teaches the backbone, which is frozen: its class maps would be those of CAM": recipe.head == "spg"
+        and frozen,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            hint = "Add --freeze none." if frozen and recipe.head == "spg" else "Leave one of them out."
+            raise InputError(f"{reason}.", hint)

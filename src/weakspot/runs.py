@@ -1,0 +1,122 @@
+"""Trained models at rest: one safetensors file with all that is needed to build the network again."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from weakspot.data import Preprocessing
+from weakspot.errors import InputError, ModelError, WeakspotError
+from weakspot.models import Classifier, find_device
+from weakspot.models.weights import fit_weights, read_weights
+from weakspot.networks import Plan, build_network, find_recipe
+from weakspot.writing import replacing
+
+MODEL_FILE = "model.safetensors"
+_KEY = "weakspot"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What stands beside the weights.
+
+    Attributes:
+        plan: How the network is built.
+        class_names: One for each logit.
+        preprocessing: What it wants of its images.
+        threshold: Where to cut heatmaps, a fraction of the peak.
+        threshold_from: How the threshold was found, in words.
+        background: Index of the class of images that hold no object, or None.
+    """
+
+    plan: Plan
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    threshold: float
+    threshold_from: str
+    background: int | None = None
+
+
+def is_run(path: str | Path) -> bool:
+    """Tell whether a path is a run folder with a trained model, or the model's file."""
+    try:
+        return _model_file(Path(path)).is_file()
+    except (OSError, ValueError):  # a name too long, or with a zero byte
+        return False
+
+
+def write_model(path: Path, weights: dict[str, Tensor], trained: Trained) -> None:
+    """Write weights and all that stands beside them, by way of a temporary name.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    with replacing(path) as file:
+        file.write(save(tensors, {_KEY: json.dumps(asdict(trained))}))
+
+
+def read_trained(path: str | Path) -> Trained:
+    """Read what stands beside the weights.
+
+    Args:
+        path: The run folder, or its ``model.safetensors``.
+
+    Raises:
+        ModelError: If the file is damaged, or was not written by weakspot.
+    """
+    file = _model_file(Path(path))
+    try:
+        with safe_open(file, framework="pt") as opened:
+            told = json.loads((opened.metadata() or {})[_KEY])
+        return _trained(told)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{file} is damaged or not a weights file.", "Copy it again, or train anew.") from error
+    except (KeyError, ValueError, TypeError) as error:
+        problem = f"{file} does not say how its network is built."
+        raise ModelError(problem, "Give the folder of a run of weakspot train.") from error
+
+
+def load_run(path: str | Path, *, device: str = "auto", output_stride: int | None = None) -> Classifier:
+    """Build a trained network and load its weights.
+
+    Args:
+        path: The run folder, or its ``model.safetensors``.
+        device: As for :func:`weakspot.models.take_classifier`.
+        output_stride: 16 or 8 for finer maps than it was trained with, from the same weights.
+
+    Raises:
+        ModelError: If the file is damaged, was not written by weakspot, or its weights do not fit.
+        InputError: If the device is not there, or the backbone cannot have that output stride.
+    """
+    file, trained = _model_file(Path(path)), read_trained(path)
+    plan = trained.plan if output_stride is None else replace(trained.plan, output_stride=output_stride)
+    network = build_network(plan, weights=None).network
+    with torch.inference_mode(False):
+        fit_weights(network, read_weights(file), file)
+        network.eval().to(find_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Classifier(
+        network,
+        trained.class_names,
+        trained.preprocessing,
+        method=find_recipe(plan.method).reads,
+        threshold=trained.threshold,
+        multi_label=plan.multi_label,
+        background=trained.background,
+    )
+
+
+def _model_file(path: Path) -> Path:
+    return path / MODEL_FILE if path.is_dir() else path
+
+
+def _trained(told: dict[str, Any]) -> Trained:
+    told["plan"] = Plan(**told["plan"])
+    told["preprocessing"] = Preprocessing(**told["preprocessing"])
+    told["class_names"] = tuple(str(name) for name in told["class_names"])
+    return Trained(**told)

@@ -1,0 +1,156 @@
+"""From a data set to what is trained on: examples, classes, and the share of each class in each image."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.data import DataSet, Example
+from weakspot.data.near_duplicates import near_duplicates
+from weakspot.data.readers.folders import is_file
+from weakspot.data.splitting import split_off
+from weakspot.errors import InputError
+
+TRAINING = frozenset({"train", "training"})
+VALIDATION = frozenset({"val", "valid", "validation", "dev"})
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What the classes of a data set are.
+
+    Attributes:
+        class_names: One for each logit.
+        multi_label: Whether each class is present or not, for itself.
+        background: Index of the class of images that hold no object, or None.
+    """
+
+    class_names: tuple[str, ...]
+    multi_label: bool
+    background: int | None
+
+    def targets(self, examples: Sequence[Example]) -> NDArray[np.float32]:
+        """Which classes are in each image: shape (N, C), 0 or 1."""
+        targets = np.zeros((len(examples), len(self.class_names)), np.float32)
+        for row, example in zip(targets, examples, strict=True):
+            row[[self.class_names.index(label) for label in _labels(example) if label in self.class_names]] = 1
+            if not row.any() and self.background is not None:
+                row[self.background] = 1
+        return targets
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The examples that are trained on and those that validate, and what a user should know about them."""
+
+    training: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    notes: tuple[str, ...]
+
+
+def find_labels(dataset: DataSet, examples: Sequence[Example], *, multi_label: bool, background: str) -> Labels:
+    """Find the classes of the training images.
+
+    One class an image, and one more for those without a label, if there are any; or where images have several labels, each
+    class for itself: then images without a label, or with that of the background, have none of them.
+
+    Args:
+        dataset: Where they come from.
+        examples: The training images.
+        multi_label: Take each class for itself, whether or not images have several.
+        background: Name of the class of images that hold no object.
+
+    Raises:
+        InputError: If there is nothing to tell apart.
+    """
+    present = {label for example in examples for label in _labels(example)}
+    several = multi_label or any(len(_labels(example)) > 1 for example in examples)
+    names = [name for name in dataset.class_names if name in present]
+    spelled = next((name for name in names if name.casefold() == background.casefold()), background)
+    if several:
+        names = [name for name in names if name != spelled]
+    elif spelled not in names and not all(_labels(example) for example in examples):
+        names.append(spelled)
+    without = any(not set(_labels(example)) & set(names) for example in examples)
+    if len(names) < 2 and not (several and names and without):
+        told = f"only the class {names[0]}" if names else "no labels"
+        raise InputError(
+            f"{dataset.root} has {told}: there is nothing to tell apart.",
+            f"Add images of another class, or of none in a folder named {background}.",
+        )
+    return Labels(tuple(names), several, names.index(spelled) if spelled in names else None)
+
+
+def split_examples(dataset: DataSet, *, share: float, seed: int, workers: int) -> Split:
+    """Find the training and the validation images, or set a share of the training images aside.
+
+    Near-duplicates of one class are kept on one side, and so is a class with one image. A test split is left alone.
+
+    Raises:
+        InputError: If there is no training image, files are missing, or ``share`` is outside (0, 1).
+    """
+    training = [example for example in dataset.examples if example.split in TRAINING]
+    validation = [example for example in dataset.examples if example.split in VALIDATION]
+    if not training and not any(dataset.splits):
+        training = list(dataset.examples)
+    _refuse_unusable(dataset, training, validation)
+    alone = tuple(
+        f"The class {name} has one training image: it cannot be learnt from, nor be validated."
+        for name, count in Counter(_stratum(example, Counter()) for example in training).items()
+        if count == 1 and name
+    )
+    empty = tuple(
+        f"The class {name} has no training images: it is left out."
+        for name in dataset.class_names
+        if not any(name in _labels(example) for example in training)
+    )
+    if validation:
+        return Split(tuple(training), tuple(validation), (*alone, *empty))
+    chosen, groups = _set_aside(training, share, seed, workers)
+    held = f"{chosen.sum()} of {len(training)} training images were set aside for validation"
+    alike = len(training) - groups
+    told = f"{held}, {alike} near-duplicates beside their likes." if alike else f"{held}."
+    return Split(
+        tuple(example for example, held in zip(training, chosen, strict=True) if not held),
+        tuple(example for example, held in zip(training, chosen, strict=True) if held),
+        (told, *alone, *empty),
+    )
+
+
+def _set_aside(
+    examples: Sequence[Example], share: float, seed: int, workers: int
+) -> tuple[NDArray[np.bool_], int]:
+    """Choose what validates; and in how many groups of near-duplicates the images fall."""
+    counts = Counter(label for example in examples for label in _labels(example))
+    strata = [_stratum(example, counts) for example in examples]
+    groups = near_duplicates([example.path for example in examples], workers=max(1, workers))
+    # Of two classes that look alike each may have its own on either side: only copies must not be parted.
+    pairs = [f"{stratum} {group}" for stratum, group in zip(strata, groups, strict=True)]
+    numbers = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    return split_off(strata, numbers, share=share, seed=seed), len(set(pairs))
+
+
+def _stratum(example: Example, counts: Counter[str]) -> Hashable:
+    """The rarest class of an image, by which it is drawn; nothing for one without a label."""
+    return min(_labels(example), key=lambda label: (counts[label], label), default="")
+
+
+def _labels(example: Example) -> list[str]:
+    return [truth.label for truth in example.truths]
+
+
+def _refuse_unusable(dataset: DataSet, training: Sequence[Example], validation: Sequence[Example]) -> None:
+    if not training:
+        known = ", ".join(name for name in dataset.splits if name) or "no images"
+        raise InputError(
+            f"{dataset.root} has no training images (it has {known}).",
+            "Put them into a folder for each class, below a folder train if there are splits.",
+        )
+    missing = [str(example.path) for example in (*training, *validation) if not is_file(example.path)]
+    if missing:
+        named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise InputError(
+            f"{len(missing)} image files are missing: {named}.", "Restore them, or take their rows out of the data set."
+        )

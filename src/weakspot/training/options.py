@@ -1,0 +1,78 @@
+"""What a user can choose of a training run: the fields' descriptions are the command line's help.
+
+Nothing heavy is imported here, so that help answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train, how, and where to write it.
+
+    Attributes:
+        method: cam, acol, spg or ts_cam; adl, has or cutmix; or some that go together, such as acol+cutmix.
+        backbone: timm or torchvision name of the backbone.
+        weights: Weights file of the backbone (.safetensors or .pth), pretrained, or none for random ones.
+        freeze: backbone: only the head learns, on features that are computed once. none: all learns. auto: backbone on a
+            CPU, where it has pretrained weights and the method allows it.
+        labels: CSV file of labels, if DATA is not class folders (columns image, label and, if you like, split).
+        images: Folder of the images, if it is not in DATA.
+        multi_label: Take each class as present or not, for itself. Without it this is done where an image has several.
+        background: Name of the class of images that hold no object; also given to images without a label.
+        validation: Share of the training images to set aside where DATA has no validation split.
+        output_stride: 16 or 8: finer maps at more cost. Default: 16 where the backbone can.
+        input_size: Side in pixels that images are squashed to. Default: the backbone's own.
+        width: Channels of the convolutions of the head. Default: 256 for acol (the paper has 1024) and spg (512).
+        delta: With acol: erase where the map is at or above it, in (0, 1].
+        epochs: Default: 20 where all learns, 40 where the backbone is frozen.
+        batch_size: Images in a step, on each device.
+        lr: Learning rate of the backbone; heads learn at 10 times it.
+        weight_decay: Of AdamW.
+        patience: Stop after that many epochs without a better validation loss. Default: never.
+        class_weights: Weigh rare classes up, so that each counts the same: balanced, or none.
+        seed: Of all that is random. The same seed on the same machine gives the same weights.
+        device: auto, cpu, cuda, cuda:1 and so on.
+        devices: How many of them.
+        strategy: lightning's name for how several devices work together: auto, ddp and so on.
+        precision: lightning's name of the precision: 32-true, bf16-mixed, 16-mixed and so on.
+        workers: Threads or processes that decode images.
+        accumulate: Steps whose gradients are added up.
+        unreadable: Largest share of images that may be unreadable; those that are, are skipped and listed.
+        save_every: Seconds between two states that --resume can go on from; 0 saves after each step.
+        logger: tensorboard, csv, wandb, mlflow, comet or neptune, beside metrics.jsonl; may be given several times.
+        output: Run folder. Default: runs/NAME, with a number where that is taken. A link latest is put beside it.
+    """
+
+    method: str = "cam"
+    backbone: str = "tf_efficientnet_lite0"
+    weights: str = "pretrained"
+    freeze: Literal["auto", "backbone", "none"] = "auto"
+    labels: Path | None = None
+    images: Path | None = None
+    multi_label: bool = False
+    background: str = "background"
+    validation: float = 0.2
+    output_stride: int | None = None
+    input_size: int | None = None
+    width: int | None = None
+    delta: float = 0.6
+    epochs: int | None = None
+    batch_size: int = 32
+    lr: float = 3e-4
+    weight_decay: float = 1e-3
+    patience: int | None = None
+    class_weights: Literal["balanced", "none"] = "balanced"
+    seed: int = 0
+    device: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    workers: int = 2
+    accumulate: int = 1
+    unreadable: float = 0.05
+    save_every: float = 30.0
+    logger: tuple[str, ...] | None = None
+    output: Path | None = None
