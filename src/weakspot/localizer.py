@@ -278,7 +278,12 @@ class Localizer:
         images = normalised([photo.pixels for photo in photos], self.preprocessing, like=self._like)
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
         found = class_maps(
-            self._cut, images, self._method, classes=rows, top_k=top_k, present=self._readout.multi_label and classes is None
+            self._cut,
+            images,
+            self._method,
+            classes=rows,
+            top_k=top_k,
+            present=self._readout.multi_label and classes is None,
         )
         return _Batch(items, _on_cpu(found), top_k if classes is None else len(classes), classes is not None)
 

@@ -56,4 +56,3 @@ def fuse(maps: Sequence[Tensor]) -> Tensor:
     finest = max((layer.shape[-2:] for layer in maps), key=lambda size: size[0] * size[1])
     resized = [F.interpolate(min_max(layer), size=finest, mode="bilinear", align_corners=False) for layer in maps]
     return torch.stack(resized).amax(dim=0)
-

@@ -20,7 +20,9 @@ from weakspot.cams.ts_cam import ts_cam
 from weakspot.cams.xgradcam import xgradcam
 from weakspot.errors import InputError, suggest
 
-Reads = Literal["weights", "gradients", "activations", "masked images", "ablated activations", "image gradients", "branches"]
+Reads = Literal[
+    "weights", "gradients", "activations", "masked images", "ablated activations", "image gradients", "branches"
+]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from weakspot.cams import find_method
+from weakspot.data import DataSet
 from weakspot.errors import InputError
 from weakspot.evaluation.box_files import outcomes_of_boxes, read_boxes
 from weakspot.evaluation.cases import Case, refuse
@@ -29,9 +30,9 @@ _FOR_FILES = 0.2  # the threshold of maps from files where there is no validatio
 
 def evaluate(
     model: Model,
-    data: str | Path,
+    data: str | Path | DataSet,
     *,
-    method: str = "gradcam",
+    method: str | None = None,
     setting: Setting = Setting(),
     on_outcome: OnOutcome | None = None,
     **options: Any,
@@ -61,7 +62,7 @@ def evaluate(
 
 def compare(
     models: Sequence[Model],
-    data: str | Path,
+    data: str | Path | DataSet,
     *,
     methods: Sequence[str] = METHODS,
     output_strides: Sequence[int | None] = (None,),
@@ -105,7 +106,7 @@ def compare(
 
 def evaluate_maps(
     folder: str | Path,
-    data: str | Path,
+    data: str | Path | DataSet,
     *,
     setting: Setting = Setting(),
     on_outcome: OnOutcome | None = None,
@@ -132,7 +133,7 @@ def evaluate_maps(
 
 def evaluate_boxes(
     file: str | Path,
-    data: str | Path,
+    data: str | Path | DataSet,
     *,
     setting: Setting = Setting(),
     on_outcome: OnOutcome | None = None,

@@ -92,9 +92,7 @@ def build_network(plan: Plan, *, weights: str | Path | None) -> BuiltNetwork:
         ModelError: If the backbone cannot be had, or the method needs another.
     """
     head = find_recipe(plan.method).head
-    built = build_trunk(
-        plan.backbone, weights=weights, output_stride=plan.output_stride, input_size=plan.input_size
-    )
+    built = build_trunk(plan.backbone, weights=weights, output_stride=plan.output_stride, input_size=plan.input_size)
     trunk = AttendingTrunk(built.trunk) if head == "ts_cam" else built.trunk
     chosen = _chosen(plan, trunk, built.preprocessing)
     with torch.inference_mode(False):

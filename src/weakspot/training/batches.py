@@ -28,9 +28,7 @@ class Batches(Sampler[list[Key]]):
         [[1, 3]]
     """
 
-    def __init__(
-        self, images: int, batch_size: int, *, seed: int | None, rank: int = 0, processes: int = 1
-    ) -> None:
+    def __init__(self, images: int, batch_size: int, *, seed: int | None, rank: int = 0, processes: int = 1) -> None:
         self._images = images
         self._together = batch_size * processes
         self._seed = seed

@@ -32,30 +32,30 @@ class Features(Dataset[tuple[Maps, Tensor]]):
         return tuple(of_layer[i] for of_layer in self._maps), self._targets[i]
 
 
-def fit_in_memory(network: Network, frame: Preprocessing, images: int) -> bool:
+def fit_in_memory(network: Network, frame: Preprocessing, images: int, *, pooled: bool) -> bool:
     """Tell whether the feature maps of so many images may be kept."""
     example = torch.zeros(1, len(frame.mean), frame.height, frame.width, dtype=torch.uint8)
     device = next(network.parameters()).device
-    maps = trunk_maps(network, normalised([example[0]], frame, like=torch.empty(0, device=device)))
+    maps = trunk_maps(network, normalised([example[0]], frame, like=torch.empty(0, device=device)), pooled=pooled)
     return images * sum(one.numel() * one.element_size() for one in maps) <= KEPT_BYTES
 
 
-def trunk_maps(network: Network, images: Tensor) -> Maps:
-    """Run a frozen trunk: the feature maps that the head reads, their means alone if it pools them first."""
+def trunk_maps(network: Network, images: Tensor, *, pooled: bool) -> Maps:
+    """Run a frozen trunk: the feature maps that the head reads, or their means alone for a head that pools them first."""
     network.trunk.eval()
     with torch.no_grad():
         maps = network.trunk.maps(images, network.head.depth)
-    return tuple(one.mean(dim=(2, 3), keepdim=True) for one in maps) if network.head.pools_first else maps
+    return tuple(one.mean(dim=(2, 3), keepdim=True) for one in maps) if pooled else maps
 
 
 def compute_features(
-    network: Network, batches: DataLoader[tuple[Tensor, Tensor]], frame: Preprocessing
+    network: Network, batches: DataLoader[tuple[Tensor, Tensor]], frame: Preprocessing, *, pooled: bool
 ) -> Iterator[tuple[Maps, Tensor]]:
     """Give feature maps and targets batch by batch, on the CPU."""
     like = torch.empty(0, device=next(network.parameters()).device)
     for photos, targets in batches:
         images = normalised(list(photos), frame, like=like)
-        yield tuple(one.cpu() for one in trunk_maps(network, images)), targets
+        yield tuple(one.cpu() for one in trunk_maps(network, images, pooled=pooled)), targets
 
 
 def gathered(batches: Iterator[tuple[Maps, Tensor]]) -> Features:

@@ -119,9 +119,7 @@ def split_examples(dataset: DataSet, *, share: float, seed: int, workers: int) -
     )
 
 
-def _set_aside(
-    examples: Sequence[Example], share: float, seed: int, workers: int
-) -> tuple[NDArray[np.bool_], int]:
+def _set_aside(examples: Sequence[Example], share: float, seed: int, workers: int) -> tuple[NDArray[np.bool_], int]:
     """Choose what validates; and in how many groups of near-duplicates the images fall."""
     counts = Counter(label for example in examples for label in _labels(example))
     strata = [_stratum(example, counts) for example in examples]

@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy, MultilabelF1Score
 from weakspot.data import Preprocessing
 from weakspot.models import normalised
 from weakspot.networks import Criterion, Network, Recipe
+from weakspot.networks.adl import AttentionDropout, drop_behind, places
 from weakspot.networks.cutmix import cutmix
 from weakspot.networks.has import hide_and_seek
 from weakspot.training.features import Maps, trunk_maps
@@ -38,6 +39,7 @@ class Rule:
         weight_decay: Of AdamW.
         seed: Of all that is random.
         steps: Number of all steps of the optimizer.
+        pooled: Whether the head is given the means of a frozen trunk's maps, as it pools them first.
     """
 
     recipe: Recipe
@@ -46,18 +48,38 @@ class Rule:
     weight_decay: float
     seed: int
     steps: int
+    pooled: bool = False
 
 
 class Learner(LightningModule):
     """Trains a network on images, or its head on feature maps that were computed before.
 
+    Args:
+        network: What learns.
+        criterion: The loss of its logits.
+        frame: What its images have to be like.
+        rule: How it learns.
+        classes: Number of classes.
+        on_epoch: Called with the rows of all epochs when one more is done.
+
     Attributes:
         rows: One for each epoch that is done.
+        done: How many batches of the running epoch are done.
         best: The trainable weights of the epoch with the least validation loss, else the last one's.
     """
 
-    def __init__(self, network: Network, criterion: Criterion, frame: Preprocessing, rule: Rule, classes: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        criterion: Criterion,
+        frame: Preprocessing,
+        rule: Rule,
+        classes: int,
+        on_epoch: Callable[[list[Row]], None] = lambda rows: None,
+    ) -> None:
         super().__init__()
+        self._on_epoch = on_epoch
+        self.done = 0
         self.network = network
         self.criterion = criterion
         self.frame = frame
@@ -71,8 +93,11 @@ class Learner(LightningModule):
         for metric in (self.train_loss, self.val_loss, self.val_score):
             metric.persistent(True)  # an epoch that is interrupted goes on with its sums
         self._begun = time.monotonic()
+        self.dropout = AttentionDropout() if rule.recipe.adl else None
         if rule.frozen:
             network.trunk.requires_grad_(False)
+        elif self.dropout is not None:
+            drop_behind(places(network.trunk.backbone), self.dropout)
 
     @property
     def score_name(self) -> str:
@@ -93,6 +118,7 @@ class Learner(LightningModule):
         maps, targets = self._maps(inputs, targets)
         loss, _ = self.network.head.loss(maps, targets, self.criterion)
         self.train_loss.update(loss.detach(), len(targets))
+        self.done = number + 1
         return loss
 
     def validation_step(self, batch: tuple[Tensor | list[Tensor], Tensor], _number: int) -> None:
@@ -122,6 +148,8 @@ class Learner(LightningModule):
         for metric in (self.train_loss, self.val_loss, self.val_score):
             metric.reset()
         self._begun = time.monotonic()
+        self.done = 0
+        self._on_epoch(self.rows)
 
     def learnt(self) -> dict[str, Tensor]:
         """The weights that training changes, by their names in the network."""
@@ -143,27 +171,29 @@ class Learner(LightningModule):
         """Leave a frozen trunk out, and put in what is kept of the epochs before."""
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {name: state[name] for name in state if not self._is_frozen(name)}
-        checkpoint["rows"], checkpoint["best"] = self.rows, self.best
+        checkpoint["rows"], checkpoint["best"], checkpoint["done"] = self.rows, self.best, self.done
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take both back."""
         state = self.state_dict()
         checkpoint["state_dict"] |= {name: value for name, value in state.items() if self._is_frozen(name)}
-        self.rows, self.best = checkpoint["rows"], checkpoint["best"]
+        self.rows, self.best, self.done = checkpoint["rows"], checkpoint["best"], checkpoint["done"]
 
     def _is_frozen(self, name: str) -> bool:
         return self.rule.frozen and name.startswith("network.trunk.")
 
     def _maps(self, inputs: Tensor | list[Tensor], targets: Tensor) -> tuple[Maps, Tensor]:
         """The feature maps and the targets of a training batch, whose images are hidden or mixed if that is the rule."""
-        if not isinstance(inputs, Tensor):
-            return tuple(inputs), targets
-        images = self._normalised(inputs)
-        if self.rule.recipe.augmentation == "has":
-            images = hide_and_seek(images)
-        if self.rule.recipe.augmentation == "cutmix":
-            images, targets = cutmix(images, targets)
-        return self._of_images(images), targets
+        if isinstance(inputs, Tensor):
+            images = self._normalised(inputs)
+            if self.rule.recipe.augmentation == "has":
+                images = hide_and_seek(images)
+            if self.rule.recipe.augmentation == "cutmix":
+                images, targets = cutmix(images, targets)
+            *earlier, last = self._of_images(images)
+        else:
+            *earlier, last = inputs
+        return (*earlier, last if self.dropout is None else self.dropout(last)), targets
 
     def _shown(self, inputs: Tensor | list[Tensor]) -> Maps:
         return self._of_images(self._normalised(inputs)) if isinstance(inputs, Tensor) else tuple(inputs)
@@ -173,7 +203,7 @@ class Learner(LightningModule):
 
     def _of_images(self, images: Tensor) -> Maps:
         if self.rule.frozen:
-            return trunk_maps(self.network, images)
+            return trunk_maps(self.network, images, pooled=self.rule.pooled)
         return self.network.trunk.maps(images, self.network.head.depth)
 
     def _rate(self) -> float:

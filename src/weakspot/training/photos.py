@@ -104,6 +104,11 @@ class Photos(Dataset[tuple[Tensor, Tensor]]):
         self._frame = frame
         self._seed = seed
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether all pixels are kept, so that nothing is decoded again."""
+        return self._looked.pixels is not None
+
     def __len__(self) -> int:
         return len(self._looked.readable)
 

@@ -1,0 +1,37 @@
+"""Learning curves."""
+
+from collections.abc import Sequence
+
+from matplotlib.ticker import MaxNLocator
+
+from weakspot.plotting import COLOURS, canvas, svg
+from weakspot.training.learner import Row
+
+_NAMES = {
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy",
+    "val_f1": "validation F1",
+}
+
+
+def learning_curves(rows: Sequence[Row]) -> bytes:
+    """Draw losses and the validation score against epochs, as SVG; the epoch that is kept is marked."""
+    drawn, axes = canvas("epoch", "loss")
+    scores = axes.twinx()
+    scores.set(ylim=(0, 1), ylabel="share of validation images")
+    scores.spines[["top"]].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for (key, name), colour in zip(_NAMES.items(), (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[2]), strict=True):
+        known = [(row["epoch"], row[key]) for row in rows if key in row]
+        if known:
+            (scores if key in ("val_accuracy", "val_f1") else axes).plot(
+                *zip(*known, strict=True), color=colour, marker="."
+            )
+            axes.plot([], [], color=colour, marker=".", label=name)
+    validated = [row for row in rows if "val_loss" in row]
+    if validated:
+        best = min(validated, key=lambda row: row["val_loss"])
+        axes.axvline(best["epoch"], color="black", linewidth=0.8, linestyle=":", label=f"kept: epoch {best['epoch']}")
+    axes.set_ylim(bottom=0)
+    return svg(drawn, axes)

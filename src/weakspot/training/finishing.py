@@ -1,0 +1,46 @@
+"""What a run leaves behind: the model with its threshold, and the learning curves."""
+
+from pathlib import Path
+
+from weakspot.localizer import Localizer
+from weakspot.runs import MODEL_FILE, Trained, write_model
+from weakspot.training.curves import learning_curves
+from weakspot.training.learner import Learner
+from weakspot.training.preparing import Prepared
+from weakspot.training.reporting import Say
+from weakspot.training.run_folder import CURVES, STATE
+from weakspot.training.thresholds import choose_threshold
+from weakspot.writing import replacing
+
+
+def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say) -> Trained:
+    """Choose the threshold, and write curves and model; the model last, so that it stands for all of it.
+
+    Args:
+        prepared: What was trained, and on what.
+        learner: With the weights that are kept.
+        folder: The run folder; its saved state goes.
+        say: Takes what a user should know.
+    """
+    grounds, built = prepared.grounds, prepared.built
+    learner.eval()
+    frame, names = built.preprocessing, grounds.labels.class_names
+    localizer = Localizer(
+        built.network.to(prepared.device),
+        method=prepared.recipe.reads,
+        class_names=names,
+        mean=frame.mean,
+        std=frame.std,
+        input_size=(frame.height, frame.width),
+    )
+    images = grounds.validation.readable or grounds.training.readable
+    threshold, found_by = choose_threshold(localizer, grounds.dataset, images)
+    trained = Trained(built.plan, names, frame, threshold, found_by, grounds.labels.background)
+    with replacing(folder / CURVES) as file:
+        file.write(learning_curves(learner.rows))
+    write_model(folder / MODEL_FILE, built.network.state_dict(), trained)
+    (folder / STATE).unlink(missing_ok=True)
+    best = min(learner.rows, key=lambda row: (row.get("val_loss", 0), -row["epoch"]))
+    score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""
+    say(f"epoch {best['epoch']} is kept{score}; threshold {threshold:.2f}: {found_by}")
+    return trained

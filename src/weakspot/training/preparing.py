@@ -1,0 +1,145 @@
+"""What a run needs before its first step: labels, images that can be read, and the network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from weakspot.data import DataSet, Example, Preprocessing, read_dataset
+from weakspot.errors import InputError
+from weakspot.models import PRETRAINED, find_device
+from weakspot.networks import Plan, Recipe, build_network, find_recipe
+from weakspot.networks.network import BuiltNetwork
+from weakspot.training.labels import Labels, find_labels, split_examples
+from weakspot.training.options import TrainOptions
+from weakspot.training.photos import Looked, Unreadable, look_through, with_margin
+from weakspot.training.reporting import Say
+
+# Passes over the images. A head on features that are computed once takes next to no time for one.
+EPOCHS, FROZEN_EPOCHS = 20, 40
+
+
+@dataclass(frozen=True, eq=False)
+class Grounds:
+    """What is trained on.
+
+    Attributes:
+        dataset: Where it comes from.
+        labels: Its classes.
+        training: Images that are trained on.
+        validation: Images that validate.
+        squashed: The size that images are squashed to.
+    """
+
+    dataset: DataSet
+    labels: Labels
+    training: Looked
+    validation: Looked
+    squashed: Preprocessing
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """Images that are skipped."""
+        return (*self.training.unreadable, *self.validation.unreadable)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that a run needs before its first step.
+
+    Attributes:
+        grounds: What is trained on.
+        built: The network, with the backbone's weights.
+        recipe: How it is trained.
+        frozen: Whether the backbone stays as it is.
+        device: Where it runs.
+        epochs: How often the images are gone through.
+    """
+
+    grounds: Grounds
+    built: BuiltNetwork
+    recipe: Recipe
+    frozen: bool
+    device: torch.device
+    epochs: int
+
+
+def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
+    """Read labels, build the network, and look through the images.
+
+    Raises:
+        InputError: If the data cannot be trained on, options do not go together, or too many images are unreadable.
+        ModelError: If the backbone cannot be had.
+    """
+    device = find_device(options.device)
+    frozen = _is_frozen(options, device)
+    recipe = find_recipe(options.method, frozen=frozen)
+    dataset = read_dataset(data, truth=options.labels, images=options.images)
+    split = split_examples(dataset, share=options.validation, seed=options.seed, workers=options.workers)
+    labels = find_labels(
+        dataset,
+        (*split.training, *split.validation) if not _named(split.validation) else split.training,
+        multi_label=options.multi_label,
+        background=options.background,
+    )
+    for note in split.notes:
+        say(note)
+    built = build_network(_plan(options, labels), weights=None if options.weights == "none" else options.weights)
+    squashed = built.preprocessing if frozen else with_margin(built.preprocessing)
+    grounds = Grounds(
+        dataset,
+        labels,
+        look_through(split.training, squashed, workers=options.workers),
+        look_through(split.validation, built.preprocessing, workers=options.workers),
+        squashed,
+    )
+    _refuse_unreadable(grounds, options.unreadable)
+    say(_summary(grounds, built.plan, frozen, device))
+    return Prepared(grounds, built, recipe, frozen, device, options.epochs or (FROZEN_EPOCHS if frozen else EPOCHS))
+
+
+def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
+    """Whether the backbone stays as it is: by default on a CPU, unless it knows nothing or its method teaches it."""
+    if options.freeze != "auto":
+        return options.freeze == "backbone"
+    return device.type == "cpu" and options.weights != "none" and find_recipe(options.method).head != "spg"
+
+
+def _plan(options: TrainOptions, labels: Labels) -> Plan:
+    return Plan(
+        options.backbone,
+        options.method,
+        len(labels.class_names),
+        output_stride=options.output_stride,
+        input_size=options.input_size,
+        multi_label=labels.multi_label,
+        width=options.width,
+        delta=options.delta,
+    )
+
+
+def _named(examples: Sequence[Example]) -> bool:
+    """Whether validation images are a split of the data set's own."""
+    return any(example.split for example in examples)
+
+
+def _refuse_unreadable(grounds: Grounds, most: float) -> None:
+    bad, good = grounds.unreadable, len(grounds.training.readable)
+    share = len(bad) / (good + len(grounds.validation.readable) + len(bad))
+    if share > most or not good:
+        raise InputError(
+            f"{len(bad)} images ({share:.0%}) cannot be read, the first: {bad[0].error.problem}",
+            f"Mend them (weakspot check {grounds.dataset.root} lists them), or raise --unreadable, which is {most:g}.",
+        )
+
+
+def _summary(grounds: Grounds, plan: Plan, frozen: bool, device: torch.device) -> str:
+    several = ", several labels an image" if grounds.labels.multi_label else ""
+    skipped = f", {len(grounds.unreadable)} unreadable ones skipped" if grounds.unreadable else ""
+    how = "frozen" if frozen else "learning"
+    return (
+        f"{len(grounds.training.readable)} training and {len(grounds.validation.readable)} validation images{skipped}, "
+        f"{len(grounds.labels.class_names)} classes{several}; {plan.method} on {plan.backbone} ({how}, "
+        f"output stride {plan.output_stride}, {plan.input_size} px), {device}"
+    )

@@ -1,0 +1,146 @@
+"""The folder of a run: made once, never overwritten, with a link to the latest beside it."""
+
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import fields
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from weakspot.errors import InputError
+from weakspot.training.options import TrainOptions
+from weakspot.writing import replacing
+
+CONFIG, ROWS, LOG, CURVES, SKIPPED, STATE = (
+    "config.toml",
+    "metrics.jsonl",
+    "train.log",
+    "curves.svg",
+    "skipped.jsonl",
+    "state.ckpt",
+)
+_LATEST = "latest"
+
+
+def check_output(wanted: Path, *, needed_bytes: int) -> None:
+    """Refuse a place that a run could not be written to, before anything is computed.
+
+    Args:
+        wanted: The folder of the run, as it was asked for.
+        needed_bytes: About how much the run will take.
+
+    Raises:
+        InputError: If the nearest folder above it is read-only or no folder, or the disk is full.
+    """
+    try:
+        there = next(path for path in wanted.absolute().parents if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            what = "is read-only" if there.is_dir() else "is not a folder"
+            raise InputError(f"{wanted} cannot be written to: {there} {what}.", "Choose another --output.")
+        free = shutil.disk_usage(there).free
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        problem = f"{wanted} cannot be written to: {getattr(error, 'strerror', None) or error}."
+        raise InputError(problem, "Choose another --output.") from error
+    if free < needed_bytes:
+        raise InputError(
+            f"{there} has {free / 1e6:.0f} MB left, and the run needs about {needed_bytes / 1e6:.0f} MB.",
+            "Make room, or choose another --output.",
+        )
+
+
+def make_run_folder(wanted: Path) -> Path:
+    """Make a new folder of that name, or of the name and 2, 3 and so on, and point ``latest`` beside it to it.
+
+    Raises:
+        InputError: If it cannot be made.
+    """
+    candidates = chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in count(2)))
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        folder = next(folder for folder in candidates if _made(folder))
+    except OSError as error:
+        raise InputError(f"{wanted} cannot be made: {error.strerror}.", "Choose another --output.") from error
+    _point_to(folder)
+    return folder
+
+
+def _made(folder: Path) -> bool:
+    """Whether the folder is new and ours: two runs that start at once do not get the same."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _point_to(folder: Path) -> None:
+    """Have the link ``latest`` beside a folder point to it; what is no link of that name is left alone."""
+    link, new = folder.with_name(_LATEST), folder.with_name(f".{_LATEST}-{os.getpid()}")
+    if link.exists() and not link.is_symlink():
+        return
+    with suppress(OSError):  # a file system without links
+        new.symlink_to(folder.name)
+        new.replace(link)
+
+
+def write_config(folder: Path, data: Path, options: TrainOptions) -> None:
+    """Write what was asked for, such that ``weakspot train --config`` does it again."""
+    asked = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "output"}
+    told = {"data": str(data.absolute()), **{name: _plain(value) for name, value in asked.items() if value is not None}}
+    with replacing(folder / CONFIG) as file:
+        tomli_w.dump(told, file)
+
+
+def read_config(file: Path) -> tuple[Path, TrainOptions]:
+    """Read what :func:`write_config` wrote, or a user has written by hand.
+
+    Raises:
+        InputError: If the file cannot be read, or says what is not to be said.
+    """
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {error}.", "Give the config.toml of a run.") from error
+    known = {field.name: field for field in fields(TrainOptions)}
+    unknown = [name for name in told if name not in known and name != "data"]
+    if unknown or "data" not in told:
+        problem = f"{file} has an unknown setting {unknown[0]!r}." if unknown else f"{file} does not name the data."
+        raise InputError(problem, f"Settings are data, {', '.join(known)}.")
+    return Path(str(told.pop("data"))), TrainOptions(**{name: _typed(name, told[name], file) for name in told})
+
+
+_PATHS = ("labels", "images", "output")
+
+
+def _typed(name: str, value: Any, file: Path) -> Any:
+    """A value of a configuration as the options have it."""
+    if name in _PATHS:
+        return Path(str(value))
+    if name == "logger":
+        return tuple(str(one) for one in value)
+    default = getattr(TrainOptions(), name)
+    if (
+        default is not None
+        and not isinstance(value, type(default))
+        and not (isinstance(default, float) and isinstance(value, int))
+    ):
+        raise InputError(f"{file} has {name} = {value!r}, which is no {type(default).__name__}.", "Mend that line.")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows of JSON, one a line, all at once by way of a temporary name."""
+    with replacing(path) as file:
+        file.writelines(json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n" for row in rows)

@@ -1,0 +1,112 @@
+"""Train: from a data set with labels to a run folder that localizes."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from weakspot.training.finishing import finish
+from weakspot.training.fitting import fit
+from weakspot.training.loggers import check_loggers
+from weakspot.training.options import TrainOptions
+from weakspot.training.preparing import Prepared, prepare
+from weakspot.training.reporting import Log
+from weakspot.training.run_folder import (
+    LOG,
+    ROWS,
+    SKIPPED,
+    STATE,
+    check_output,
+    make_run_folder,
+    write_config,
+    write_rows,
+)
+from weakspot.training.saving import InterruptionError
+from weakspot.training.task import Task, changed, find_task
+
+# What a saved state holds for each weight that learns: itself, two moments of AdamW, and the best so far.
+_COPIES = 5
+
+
+def train(
+    data: str | Path | None = None,
+    *,
+    options: TrainOptions = TrainOptions(),
+    config: str | Path | None = None,
+    resume: str | Path | None = None,
+    **changes: Any,
+) -> Path:
+    """Train a classifier on image-level labels, and find the threshold to cut its heatmaps at.
+
+    Args:
+        data: Folder of the data set: class folders, a CSV of labels, or any layout that
+            :func:`weakspot.data.read_dataset` reads. Its test split is left alone.
+        options: How to train.
+        config: A run's ``config.toml``, to train as it says.
+        resume: The folder of an interrupted run, to go on with it.
+        changes: Fields of :class:`weakspot.training.options.TrainOptions` by name, such as ``method="acol"``.
+
+    Returns:
+        The run folder, which :class:`weakspot.Localizer` takes.
+
+    Raises:
+        InputError: If the data cannot be trained on, options do not go together, or the folder cannot be written to.
+        ModelError: If the backbone cannot be had.
+        KeyboardInterrupt: At Ctrl-C, once the state is saved.
+    """
+    task = find_task(data, changed(options, changes), config=config, resume=resume)
+    wanted = task.folder or task.options.output or Path("runs", task.data.absolute().name)
+    check_loggers(task.options.logger or ())
+    check_output(wanted, needed_bytes=0)
+    say = Log()
+    prepared = prepare(task.data, task.options, say if _is_first() else lambda line: None)
+    check_output(wanted, needed_bytes=_needed_bytes(prepared))
+    folder = _folder(task, prepared, wanted)
+    if _is_first():
+        say.keep_in(folder / LOG)
+    return _trained(task, prepared, folder, say)
+
+
+def _trained(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
+    try:
+        learner, trainer = fit(prepared, task.options, folder, say, lambda rows: write_rows(folder / ROWS, rows))
+        if trainer.is_global_zero:
+            finish(prepared, learner, folder, say)
+        trainer.strategy.barrier()
+        return Path(trainer.strategy.broadcast(str(folder)))
+    except (InterruptionError, KeyboardInterrupt) as interrupt:
+        go_on = f"Go on with: weakspot train --resume {folder}"
+        kept = "The state is saved." if (folder / STATE).exists() else "Nothing was learnt yet."
+        raise KeyboardInterrupt(f"{kept} {go_on}") from interrupt
+    except BaseException:
+        if task.folder is None and not (folder / ROWS).exists() and not (folder / STATE).exists():
+            shutil.rmtree(folder, ignore_errors=True)  # it failed before it learnt anything
+        raise
+
+
+def _is_first() -> bool:
+    """Whether this is the process that writes, not one that lightning or torchrun started beside it."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+
+
+def _folder(task: Task, prepared: Prepared, wanted: Path) -> Path:
+    """The folder to write to: that of the run that goes on, or a new one, with the configuration in it."""
+    if task.folder is not None or not _is_first():
+        return wanted
+    folder = make_run_folder(wanted)
+    write_config(folder, task.data, task.options)
+    skipped = prepared.grounds.unreadable
+    if skipped:
+        rows = [
+            {"image": str(one.example.path), "problem": one.error.problem, "hint": one.error.hint} for one in skipped
+        ]
+        write_rows(folder / SKIPPED, rows)
+    return folder
+
+
+def _needed_bytes(prepared: Prepared) -> int:
+    """About how much a run writes: the model once, and what learns in a saved state."""
+    network = prepared.built.network
+    learning = network.head if prepared.frozen else network
+    count = {part: sum(one.numel() for one in part.parameters()) for part in (network, learning)}
+    return 4 * (count[network] + _COPIES * count[learning])
