@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from weakspot.evaluation import compare, evaluate
     from weakspot.localizer import Localizer
     from weakspot.results import Localization
+    from weakspot.training import train
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ _HOMES = {
     "evaluate": "weakspot.evaluation",
     "metrics": "weakspot.metrics",
     "ops": "weakspot.ops",
+    "train": "weakspot.training",
 }
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "evaluate",
     "metrics",
     "ops",
+    "train",
 ]
 
 

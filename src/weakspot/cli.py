@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 from weakspot import __version__
 from weakspot.commands.options import CompareOptions, EvaluateOptions, LocalizeOptions
 from weakspot.errors import WeakspotError
+from weakspot.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from weakspot.commands.evaluate import EvaluateOutcome
@@ -68,6 +69,31 @@ def demo(*, output: Path = Path("demo")) -> int:
 
 
 @app.command
+def train(
+    data: Path | None = None,
+    *,
+    options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),
+    config: Path | None = None,
+    resume: Path | None = None,
+) -> int:
+    """Train a classifier on labels alone, such that localize, evaluate and compare take its run folder as a model.
+
+    Args:
+        data: Folder of the data set: a folder of images for each class, a CSV of labels, or any layout with boxes.
+        options: What to train, how, and where to write it.
+        config: config.toml of a run: train as it says, apart from what is given here.
+        resume: Folder of an interrupted run: go on with it.
+    """
+    from weakspot.commands.train import train as run
+
+    outcome = run(data, options, config=config, resume=resume)
+    print(outcome.folder)
+    if outcome.skipped is not None:
+        print(f"unreadable images were skipped: {outcome.skipped}", file=sys.stderr)
+    return DONE if outcome.skipped is None else SOME_SKIPPED
+
+
+@app.command
 def evaluate(
     *model_and_data: str,
     options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),
@@ -75,7 +101,7 @@ def evaluate(
     """Measure boxes and maps on a data set by the field's protocol: MODEL DATA, or DATA with --maps or --boxes.
 
     Args:
-        model_and_data: timm or torchvision name of the classifier, and the folder of the data set.
+        model_and_data: Run folder, or timm or torchvision name of the classifier, and the folder of the data set.
         options: What to evaluate, on what, and where to write it.
     """
     from weakspot.commands.evaluate import evaluate as run
@@ -91,7 +117,7 @@ def compare(
     """Measure several methods, strides and models side by side on a data set: MODEL [MODEL ...] DATA.
 
     Args:
-        models_and_data: timm or torchvision names of the classifiers, and last the folder of the data set.
+        models_and_data: Run folders, or timm or torchvision names, and last the folder of the data set.
         options: What to compare, on what, and where to write it.
     """
     from weakspot.commands.evaluate import compare as run

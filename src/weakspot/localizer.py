@@ -17,8 +17,8 @@ from weakspot.finding import Evidence, Readout, localization
 from weakspot.models import (
     DEFAULT_MODEL,
     PRETRAINED,
-    ClassMaps,
     Classifier,
+    ClassMaps,
     check_method,
     class_maps,
     class_maps_of_methods,
@@ -58,7 +58,7 @@ class _Failure:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images in the order in which they came, the maps of those that could be read, and which classes were asked for."""
+    """Images in the order in which they came, the maps of those that could be read, and what was asked for."""
 
     items: list[_Photo | _Failure]
     found: ClassMaps | None
@@ -329,6 +329,8 @@ def _classifier(
     """Load a run, or take any other model."""
     if not isinstance(model, str | Path) or not is_run(model):
         name = str(model) if isinstance(model, Path) else model
+        if isinstance(name, str) and Path(name, "config.toml").is_file():
+            raise ModelError(f"The run in {name} is not finished.", f"Go on with: weakspot train --resume {name}")
         return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
     if weights != PRETRAINED:
         raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")

@@ -68,7 +68,7 @@ class Localization:
 
     @property
     def box(self) -> NDArray[np.float64]:
-        """The box ``[x1, y1, x2, y2]`` of the largest region; four zeros, which bound nothing, where there is no box."""
+        """The box ``[x1, y1, x2, y2]`` of the largest region; four zeros, which bound nothing, without one."""
         first: NDArray[np.float64] = self.boxes[0] if len(self.boxes) else np.zeros(4)
         return first
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from weakspot.data import Preprocessing
-from weakspot.errors import InputError, ModelError, WeakspotError
+from weakspot.errors import ModelError
 from weakspot.models import Classifier, find_device
 from weakspot.models.weights import fit_weights, read_weights
 from weakspot.networks import Plan, build_network, find_recipe
@@ -116,7 +116,22 @@ def _model_file(path: Path) -> Path:
 
 
 def _trained(told: dict[str, Any]) -> Trained:
-    told["plan"] = Plan(**told["plan"])
-    told["preprocessing"] = Preprocessing(**told["preprocessing"])
-    told["class_names"] = tuple(str(name) for name in told["class_names"])
-    return Trained(**told)
+    frame, names = Preprocessing(**told["preprocessing"]), tuple(str(name) for name in told["class_names"])
+    # The same, with its numbers looked at.
+    frame = Preprocessing().changed(mean=frame.mean, std=frame.std, input_size=(frame.height, frame.width))
+    trained = Trained(**{**told, "plan": Plan(**told["plan"]), "preprocessing": frame, "class_names": names})
+    _refuse_nonsense(trained)
+    return trained
+
+
+def _refuse_nonsense(trained: Trained) -> None:
+    plan, classes = trained.plan, range(len(trained.class_names))
+    typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(Plan).items())
+    known = trained.background is None or trained.background in classes
+    if not (typed and known and 0 < len(classes) == plan.classes and 0 < trained.threshold <= 1):
+        raise ValueError(trained)
+
+
+def _as_json(kind: Any) -> Any:
+    """What a value of a kind may be when it is read back: fractions may be whole."""
+    return int | float if kind is float else kind

@@ -78,7 +78,7 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
         found = run(
             sources[:-1],
             sources[-1],
-            methods=_words(options.methods),
+            methods=None if options.methods is None else _words(options.methods),
             output_strides=[int(word) for word in _strides(options.output_strides)] or (None,),
             setting=_setting(options),
             on_outcome=rows.write,

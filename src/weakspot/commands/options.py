@@ -13,11 +13,12 @@ class LocalizeOptions:
     """What to localize with, and where to write it.
 
     Attributes:
-        model: timm or torchvision name of the classifier.
+        model: Run folder, or timm or torchvision name of the classifier.
         weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
         class_names: Text file with one class name a line, in the order of the logits.
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
-            guided_gradcam or counterfactual.
+            guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
+            Default: that which a run was trained for, else gradcam.
         layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
         output_stride: 16 or 8: finer maps from the same weights, at more cost.
         input_size: Side in pixels that images are squashed to. Default: the model's own.
@@ -40,7 +41,7 @@ class LocalizeOptions:
     model: str = "tf_efficientnet_lite0"
     weights: Path | None = None
     class_names: Path | None = None
-    method: str = "gradcam"
+    method: str | None = None
     layer: tuple[str, ...] | None = None
     output_stride: int | None = None
     input_size: int | None = None
@@ -107,13 +108,14 @@ class EvaluateOptions(MeasureOptions):
 
     Attributes:
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
-            guided_gradcam or counterfactual.
+            guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
+            Default: that which a run was trained for, else gradcam.
         output_stride: 16 or 8: finer maps from the same weights, at more cost.
         maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
         boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
     """
 
-    method: str = "gradcam"
+    method: str | None = None
     output_stride: int | None = None
     maps: Path | None = None
     boxes: Path | None = None
@@ -124,9 +126,10 @@ class CompareOptions(MeasureOptions):
     """What to compare, on what, and where to write it.
 
     Attributes:
-        methods: Names of methods with commas between them. Default: all that need one forward pass.
+        methods: Names of methods with commas between them. Default: all that need one forward pass, and that which a
+            run was trained for.
         output_strides: Strides with commas between them, for example 32,16. Default: the models' own.
     """
 
-    methods: str = "cam,gradcam,gradcam++,layercam,xgradcam,hirescam,eigencam"
+    methods: str | None = None
     output_strides: str | None = None

@@ -81,6 +81,7 @@ def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def opened(path: Path) -> BinaryIO:
+    """Open an image file for reading, or say why it cannot be."""
     try:
         return path.open("rb")
     except (OSError, ValueError) as error:  # a ValueError: a zero byte in the name

@@ -21,7 +21,7 @@ from weakspot.evaluation.scores import Regions, baselines
 from weakspot.evaluation.setting import Setting, settled
 from weakspot.localizer import Localizer
 
-Model = str | nn.Module | Localizer
+Model = str | Path | nn.Module | Localizer
 
 # Those that need one forward pass and no more.
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "eigencam")
@@ -64,7 +64,7 @@ def compare(
     models: Sequence[Model],
     data: str | Path | DataSet,
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] | None = None,
     output_strides: Sequence[int | None] = (None,),
     setting: Setting = Setting(),
     on_outcome: OnOutcome | None = None,
@@ -75,7 +75,8 @@ def compare(
     Args:
         models: Localizers, or what they take.
         data: As for :func:`evaluate`.
-        methods: Names of the methods; those that do not fit a classifier are left out, which is noted.
+        methods: Names of the methods; those that do not fit a classifier are left out, which is noted. None takes all
+            that need one forward pass, and that which a run was trained for.
         output_strides: Of models given by name; None is the model's own.
         setting: How to evaluate.
         on_outcome: As for :func:`evaluate`.
@@ -97,7 +98,8 @@ def compare(
             localizer = _localizer(model, others if stride is None else {**others, "output_stride": stride})
             before = f"{names[number]}, " if len(models) > 1 else ""
             after = "" if stride is None else f", stride {stride}"
-            renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in methods})
+            own = dict.fromkeys((localizer.method, *METHODS)) if methods is None else methods
+            renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in own})
             ground = read_ground(data, setting, localizer)
             one = _of_localizer(ground, localizer, renamed, {} if found else baselines(), on_outcome)
             found.append(replace(one, notes=(*one.notes, *notes)))
@@ -178,7 +180,7 @@ def _localizer(model: Model, options: Mapping[str, Any]) -> Localizer:
 def _names_of(models: Sequence[Model]) -> list[str]:
     """The models' names; those without one, or with that of another, are numbered."""
     return [
-        model if isinstance(model, str) and models.count(model) == 1 else f"model {number}"
+        str(model) if isinstance(model, str | Path) and models.count(model) == 1 else f"model {number}"
         for number, model in enumerate(models, start=1)
     ]
 

@@ -76,10 +76,12 @@ def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), 
     # What kind of head it is shows in its numbers, which a user's autocast would round.
     with torch.autocast(example.device.type, enabled=False):
         _check_logits(_first_logits(model, example))
-        found = tuple(rectified_if_so(model, Layer(name), example) for name in layers) or (find_layer(model, example),)
+        # Branches are read as they are: of one that leads to no logit, a ReLU behind it would change none either.
+        of_names = (Layer(name) if branches else rectified_if_so(model, Layer(name), example) for name in layers)
+        found = tuple(of_names) or (find_layer(model, example),)
         reading = read(model, found, example)
     head = find_pooled_linear(model, reading) if len(found) == 1 else None
-    return Cut(model, found, reading.logits.shape[1], head, channels, model.branches_of if branches else "")
+    return Cut(model, found, reading.logits.shape[1], head, channels, str(model.branches_of) if branches else "")
 
 
 def class_maps(

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from weakspot.errors import ModelError
+
 
 class AttentionDropout(nn.Module):
     """Multiply a feature map by a mask of its own attention: hidden where it is greatest, or stressed.
@@ -53,11 +55,18 @@ def drop_behind(layers: Iterable[nn.Module], dropout: AttentionDropout) -> None:
 def places(backbone: nn.Module) -> list[nn.Module]:
     """Find the layers of a backbone behind which to drop, apart from its last feature map.
 
-    In a ResNet the first blocks of its last two stages, as published; else the last outputs of two earlier scales, which in
-    VGG lie before the pooling layers that the paper names. None where timm does not say where the scales are.
+    In a ResNet the first blocks of its last two stages, as published; else the last outputs of two earlier scales,
+    which in VGG lie before the pooling layers that the paper names.
+
+    Raises:
+        ModelError: If it is no convolutional network, or not one of timm's, which say where the scales are.
     """
+    tokens = hasattr(backbone, "patch_embed") or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
+    if tokens or not hasattr(backbone, "feature_info"):
+        problem = "ADL needs a convolutional network of which it is known where its scales are."
+        raise ModelError(problem, "Take one of timm's, for example --backbone resnet50, or another method.")
     names = {name for name, _ in backbone.named_modules()}
     if {"layer3.0", "layer4.0"} <= names:
         return [backbone.get_submodule("layer3.0"), backbone.get_submodule("layer4.0")]
-    scales = [stage["module"] for stage in getattr(backbone, "feature_info", []) if stage["module"] in names]
+    scales = [stage["module"] for stage in backbone.feature_info if stage["module"] in names]  # type: ignore[union-attr]
     return [backbone.get_submodule(name) for name in scales[-3:-1]]

@@ -8,8 +8,8 @@ from weakspot.networks.criterion import Criterion
 class CamHead(nn.Module):
     """Global average pooling and one linear layer: ``y_c = w_c . mean_ij A_ij + b_c``.
 
-    A backbone that ended in fully connected layers gets a 3 x 3 convolution with 1024 channels in their place first, and
-    so does a transformer. HaS, CutMix and ADL train this head, too.
+    A backbone that ended in fully connected layers gets a 3 x 3 convolution with 1024 channels in their place first,
+    and so does a transformer. HaS, CutMix and ADL train this head, too.
 
     Args:
         channels: Channels of the activations.

@@ -10,8 +10,8 @@ from torch.distributions import Beta
 def cutmix(images: Tensor, targets: Tensor, *, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
     """Paste a box of another image of the batch into each image, and mix the labels by area.
 
-    The same box for all images of a batch; its area is ``1 - lambda`` of the image, lambda from Beta(alpha, alpha), less
-    what falls outside.
+    The same box for all images of a batch; its area is ``1 - lambda`` of the image, lambda from Beta(alpha, alpha),
+    less what falls outside.
 
     Args:
         images: Shape (B, 3, H, W).

@@ -79,5 +79,5 @@ def _refuse_senseless(recipe: Recipe, frozen: bool) -> None:
     }
     for reason, holds in reasons.items():
         if holds:
-            hint = "Add --freeze none." if frozen and recipe.head == "spg" else "Leave one of them out."
+            hint = "Add --freeze none." if "frozen" in reason else "Leave one of them out."
             raise InputError(f"{reason}.", hint)

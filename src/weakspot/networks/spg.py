@@ -1,6 +1,5 @@
 """SPG: a map teaches the layers before it where foreground and background are."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,6 +28,7 @@ class SpgHead(nn.Module):
         1807.08902, section 3 and equation (3).
 
     Example:
+        >>> import torch
         >>> SpgHead((4, 6, 8), 3, width=4)(torch.zeros(2, 8, 7, 7)).shape
         torch.Size([2, 3])
     """
@@ -80,6 +80,7 @@ def guided_loss(mask: Tensor, guide: Tensor, bounds: tuple[float, float]) -> Ten
         The mean over the sure pixels, 0 if there are none.
 
     Example:
+        >>> import torch
         >>> guide = torch.tensor([[[[0.9, 0.5, 0.0]]]])
         >>> round(float(guided_loss(torch.zeros(1, 1, 1, 3), guide, (0.7, 0.1))), 4)
         0.6931

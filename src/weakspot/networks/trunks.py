@@ -39,7 +39,7 @@ class Trunk(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Give the last feature map (B, K, h, w) of images (B, 3, H, W)."""
         if hasattr(self.backbone, "forward_features"):
-            output: Tensor = self.backbone.forward_features(images)
+            output: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         else:
             output = self.backbone(images)[_OUTPUT]
         return _layout(output, images).to_grid(output)
@@ -107,7 +107,9 @@ def _load(name: str, weights: str | Path | None, stride: int) -> tuple[Classifie
 def _headless(model: nn.Module, example: Tensor) -> nn.Module:
     """Take off what lies behind the last feature map."""
     if not hasattr(model, "forward_features"):
-        return create_feature_extractor(model, {find_layer(model, example).name: _OUTPUT}, suppress_diff_warning=True)
+        layer = find_layer(model, example).name
+        extractor: nn.Module = create_feature_extractor(model, {layer: _OUTPUT}, suppress_diff_warning=True)
+        return extractor
     model.reset_classifier(0)  # type: ignore[operator]
     with _unrun(model) as unrun, evaluating(model), torch.no_grad():
         model.forward_features(example)  # type: ignore[operator]
@@ -150,7 +152,8 @@ def _halves(module: nn.Module) -> bool:
 
 def _measured_stride(trunk: Trunk, example: Tensor) -> int:
     with evaluating(trunk), torch.no_grad():
-        return round(example.shape[-1] / trunk(example).shape[-1])
+        columns: int = trunk(example).shape[-1]
+        return round(example.shape[-1] / columns)
 
 
 def _channels(trunk: Trunk, example: Tensor) -> tuple[int, ...]:

@@ -53,8 +53,8 @@ class TsCamHead(nn.Module):
 class AttendingTrunk(Trunk):
     """A vision transformer that, at test, also gives the class token's attention to the patches.
 
-    ``attention`` is a module that hands on the map (B, 1, h, w), the mean over heads and blocks, so that a hook can take
-    it. It is made with the formula of attention written out, where the fused kernel keeps its weights to itself.
+    ``attention`` is a module that hands on the map (B, 1, h, w), the mean over heads and blocks, so that a hook can
+    take it. It is made with the formula of attention written out, where the fused kernel keeps its weights to itself.
 
     Args:
         trunk: A trunk whose backbone is one of timm's plain vision transformers with a class token.

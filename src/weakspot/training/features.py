@@ -41,7 +41,7 @@ def fit_in_memory(network: Network, frame: Preprocessing, images: int, *, pooled
 
 
 def trunk_maps(network: Network, images: Tensor, *, pooled: bool) -> Maps:
-    """Run a frozen trunk: the feature maps that the head reads, or their means alone for a head that pools them first."""
+    """Run a frozen trunk: the feature maps that the head reads, or their means for a head that pools first."""
     network.trunk.eval()
     with torch.no_grad():
         maps = network.trunk.maps(images, network.head.depth)

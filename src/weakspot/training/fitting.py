@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader, Dataset
 
 from weakspot.errors import InputError
@@ -63,10 +63,10 @@ def fit(
         rule = Rule(
             prepared.recipe,
             prepared.frozen,
-            options.lr,
+            prepared.lr,
             options.weight_decay,
             options.seed,
-            prepared.epochs * _steps(len(training), trainer, options),
+            prepared.epochs * _steps(len(prepared.grounds.training.readable), trainer, options),
             pooled,
         )
 
@@ -133,15 +133,13 @@ def _images(
     images = sum(len(one) for one in sets)
     if prepared.frozen and not prepared.recipe.augmentation:
         if fit_in_memory(network, frame, images, pooled=pooled):
-            features = [_features(one, prepared, options, pooled) for one in sets]
-            return features[0], features[1] if len(sets[1]) else None, True
+            training, *validation = [_features(one, prepared, options, pooled) for one in sets if len(one)]
+            return training, validation[0] if validation else None, True
         say("The features are too many to be kept: the backbone runs in each epoch.")
     return sets[0], sets[1] if len(sets[1]) else None, all(one.pixels is not None for one in looked)
 
 
-def _features(photos: Photos, prepared: Prepared, options: TrainOptions, pooled: bool) -> Features | None:
-    if not len(photos):
-        return None
+def _features(photos: Photos, prepared: Prepared, options: TrainOptions, pooled: bool) -> Features:
     batches = Batches(len(photos), options.batch_size, seed=None)
     loader = DataLoader(photos, batch_sampler=batches, num_workers=0 if photos.in_memory else options.workers)
     frame = prepared.built.preprocessing

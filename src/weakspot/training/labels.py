@@ -53,8 +53,8 @@ class Split:
 def find_labels(dataset: DataSet, examples: Sequence[Example], *, multi_label: bool, background: str) -> Labels:
     """Find the classes of the training images.
 
-    One class an image, and one more for those without a label, if there are any; or where images have several labels, each
-    class for itself: then images without a label, or with that of the background, have none of them.
+    One class an image, and one more for those without a label, if there are any; or where images have several labels,
+    each class for itself: then images without a label, or with that of the background, have none of them.
 
     Args:
         dataset: Where they come from.

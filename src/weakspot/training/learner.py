@@ -75,7 +75,7 @@ class Learner(LightningModule):
         frame: Preprocessing,
         rule: Rule,
         classes: int,
-        on_epoch: Callable[[list[Row]], None] = lambda rows: None,
+        on_epoch: Callable[[list[Row]], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._on_epoch = on_epoch
@@ -183,7 +183,7 @@ class Learner(LightningModule):
         return self.rule.frozen and name.startswith("network.trunk.")
 
     def _maps(self, inputs: Tensor | list[Tensor], targets: Tensor) -> tuple[Maps, Tensor]:
-        """The feature maps and the targets of a training batch, whose images are hidden or mixed if that is the rule."""
+        """The feature maps and targets of a training batch, whose images are hidden or mixed if that is the rule."""
         if isinstance(inputs, Tensor):
             images = self._normalised(inputs)
             if self.rule.recipe.augmentation == "has":

@@ -16,8 +16,8 @@ class TrainOptions:
         method: cam, acol, spg or ts_cam; adl, has or cutmix; or some that go together, such as acol+cutmix.
         backbone: timm or torchvision name of the backbone.
         weights: Weights file of the backbone (.safetensors or .pth), pretrained, or none for random ones.
-        freeze: backbone: only the head learns, on features that are computed once. none: all learns. auto: backbone on a
-            CPU, where it has pretrained weights and the method allows it.
+        freeze: backbone: only the head learns, on features that are computed once. none: all learns. auto: backbone on
+            a CPU, where it has pretrained weights and the method allows it.
         labels: CSV file of labels, if DATA is not class folders (columns image, label and, if you like, split).
         images: Folder of the images, if it is not in DATA.
         multi_label: Take each class as present or not, for itself. Without it this is done where an image has several.
@@ -29,7 +29,8 @@ class TrainOptions:
         delta: With acol: erase where the map is at or above it, in (0, 1].
         epochs: Default: 20 where all learns, 40 where the backbone is frozen.
         batch_size: Images in a step, on each device.
-        lr: Learning rate of the backbone; heads learn at 10 times it.
+        lr: Learning rate of the backbone; heads learn at 10 times it. Default: 1e-4, 3e-4 for a linear head on a frozen
+            backbone, 3e-5 for acol and spg.
         weight_decay: Of AdamW.
         patience: Stop after that many epochs without a better validation loss. Default: never.
         class_weights: Weigh rare classes up, so that each counts the same: balanced, or none.
@@ -61,7 +62,7 @@ class TrainOptions:
     delta: float = 0.6
     epochs: int | None = None
     batch_size: int = 32
-    lr: float = 3e-4
+    lr: float | None = None
     weight_decay: float = 1e-3
     patience: int | None = None
     class_weights: Literal["balanced", "none"] = "balanced"

@@ -8,7 +8,7 @@ import torch
 
 from weakspot.data import DataSet, Example, Preprocessing, read_dataset
 from weakspot.errors import InputError
-from weakspot.models import PRETRAINED, find_device
+from weakspot.models import find_device
 from weakspot.networks import Plan, Recipe, build_network, find_recipe
 from weakspot.networks.network import BuiltNetwork
 from weakspot.training.labels import Labels, find_labels, split_examples
@@ -18,6 +18,8 @@ from weakspot.training.reporting import Say
 
 # Passes over the images. A head on features that are computed once takes next to no time for one.
 EPOCHS, FROZEN_EPOCHS = 20, 40
+# Learning rates of the backbone; that of the head is 10 times it, and convolutions of a head want less than one layer.
+_RATE, _FROZEN_RATE, _RATE_WITH_BRANCHES = 1e-4, 3e-4, 3e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,7 @@ class Prepared:
         frozen: Whether the backbone stays as it is.
         device: Where it runs.
         epochs: How often the images are gone through.
+        lr: Learning rate of the backbone.
     """
 
     grounds: Grounds
@@ -63,6 +66,7 @@ class Prepared:
     frozen: bool
     device: torch.device
     epochs: int
+    lr: float
 
 
 def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
@@ -96,7 +100,9 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     )
     _refuse_unreadable(grounds, options.unreadable)
     say(_summary(grounds, built.plan, frozen, device))
-    return Prepared(grounds, built, recipe, frozen, device, options.epochs or (FROZEN_EPOCHS if frozen else EPOCHS))
+    epochs = options.epochs or (FROZEN_EPOCHS if frozen else EPOCHS)
+    lr = _rate(recipe, frozen) if options.lr is None else options.lr
+    return Prepared(grounds, built, recipe, frozen, device, epochs, lr)
 
 
 def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
@@ -104,6 +110,12 @@ def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
     if options.freeze != "auto":
         return options.freeze == "backbone"
     return device.type == "cpu" and options.weights != "none" and find_recipe(options.method).head != "spg"
+
+
+def _rate(recipe: Recipe, frozen: bool) -> float:
+    if recipe.head in ("acol", "spg"):
+        return _RATE_WITH_BRANCHES
+    return _FROZEN_RATE if frozen else _RATE
 
 
 def _plan(options: TrainOptions, labels: Labels) -> Plan:

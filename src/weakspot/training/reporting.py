@@ -1,4 +1,4 @@
-"""Tell how a run goes: a bar with the time left on a terminal, a line for each epoch elsewhere, and all of it in a log."""
+"""Tell how a run goes: a bar with the time left on a terminal, a line for each epoch elsewhere, and a log."""
 
 import logging
 import sys

@@ -59,7 +59,7 @@ def train(
     check_loggers(task.options.logger or ())
     check_output(wanted, needed_bytes=0)
     say = Log()
-    prepared = prepare(task.data, task.options, say if _is_first() else lambda line: None)
+    prepared = prepare(task.data, task.options, say if _is_first() else lambda _: None)
     check_output(wanted, needed_bytes=_needed_bytes(prepared))
     folder = _folder(task, prepared, wanted)
     if _is_first():

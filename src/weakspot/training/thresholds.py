@@ -25,8 +25,8 @@ def choose_threshold(localizer: Localizer, dataset: DataSet, validation: Sequenc
         validation: Validation images; those of training where there are none.
 
     Returns:
-        The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are masks only); without either,
-        that of :func:`otsu` over the heatmaps of the images' own classes.
+        The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are masks only); without
+        either, that of :func:`otsu` over the heatmaps of the images' own classes.
     """
     held = replace(dataset, examples=tuple(replace(example, split="val") for example in validation))
     try:
@@ -45,8 +45,8 @@ def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
         heatmaps: Values in [0, 1], any shape; those without a value above 0 are passed over.
 
     Returns:
-        The threshold, in (0, 1), a hundredth; the middle of them where several are as good. 0.2, as CAM has it, where no
-        heatmap has a value above 0.
+        The threshold, in (0, 1), a hundredth; the middle of them where several are as good. 0.2, as CAM has it, where
+        no heatmap has a value above 0.
 
     Source:
         Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 9, 1979, equation (18).

@@ -1,0 +1,36 @@
+"""Train, and say where the run is and what was skipped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakspot.training.options import TrainOptions
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What a run left behind.
+
+    Attributes:
+        folder: The run folder.
+        skipped: The file of images that could not be read; None where all could.
+    """
+
+    folder: Path
+    skipped: Path | None
+
+
+def train(
+    data: Path | None, options: TrainOptions, *, config: Path | None = None, resume: Path | None = None
+) -> TrainOutcome:
+    """Train, as :func:`weakspot.training.train` does.
+
+    Raises:
+        InputError: If the data cannot be trained on, options do not go together, or the folder cannot be written to.
+        ModelError: If the backbone cannot be had.
+    """
+    from weakspot.training.run_folder import SKIPPED
+    from weakspot.training.running import train as run
+
+    folder = run(data, options=options, config=config, resume=resume)
+    skipped = folder / SKIPPED
+    return TrainOutcome(folder, skipped if skipped.exists() else None)
