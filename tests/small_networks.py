@@ -5,7 +5,7 @@ from torch import nn
 
 from weakspot.networks import Plan, build_network
 
-BACKBONES = {"cam": "test_resnet", "acol": "test_resnet", "spg": "test_resnet", "ts_cam": "test_vit"}
+BACKBONES = {"cam": "test_efficientnet", "acol": "test_resnet", "spg": "test_resnet", "ts_cam": "test_vit"}
 
 
 def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **options):

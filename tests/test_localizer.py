@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,12 +7,17 @@ import skimage.data
 import torch
 from nets import DeepHeadNet, FunctionalNet, PooledNet, images
 from PIL import Image
+from small_networks import built
 
 import weakspot as ws
 from weakspot.errors import InputError, ModelError
-from weakspot.results import NO_EVIDENCE, SIGNED_ACTIVATIONS
+from weakspot.models import normalised, squash
+from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
+from weakspot.runs import MODEL_FILE, Trained, write_model
 
 NAMES = ("cat", "dog", "owl", "fox")
+BRANCHES = sorted(name for name, method in ws.cams.METHODS.items() if method.reads == "branches")
+ANY_HEAD = sorted(ws.cams.METHODS.keys() - {"cam", *BRANCHES})
 
 
 def localizer(model=None, **options):
@@ -151,7 +157,7 @@ def test_threads_on_one_localizer_get_what_one_gets():
 
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
-@pytest.mark.parametrize("method", sorted(ws.cams.METHODS.keys() - {"cam"}))
+@pytest.mark.parametrize("method", ANY_HEAD)
 def test_every_method_works_where_gradients_are_off_and_parameters_frozen(context, method):
     model = DeepHeadNet(16).requires_grad_(False)
     with context():
@@ -159,7 +165,7 @@ def test_every_method_works_where_gradients_are_off_and_parameters_frozen(contex
     assert found.heatmap.shape == (16, 16)
 
 
-@pytest.mark.parametrize("method", sorted(ws.cams.METHODS.keys() - {"cam"}))
+@pytest.mark.parametrize("method", ANY_HEAD)
 def test_every_method_works_under_bf16_autocast(method):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert localizer(DeepHeadNet(16), method=method)(picture()).heatmap.shape == (16, 16)
@@ -293,6 +299,136 @@ def test_classes_that_make_no_sense_are_refused(classes):
 def test_a_method_that_does_not_fit_is_refused_before_any_image():
     with pytest.raises(InputError, match="CAM needs a head"):
         localizer(DeepHeadNet(16), method="cam")
+
+
+@pytest.mark.parametrize("method", BRANCHES)
+def test_an_ordinary_net_has_no_branches_and_is_refused_in_two_lines(method):
+    with pytest.raises(InputError) as refusal:
+        localizer(method=method)
+    kind = ws.cams.METHODS[method].network
+    assert str(refusal.value).splitlines() == [
+        f"This method reads the branches of a network that was trained for it ({kind}).",
+        f"Train one: weakspot train DATA --method {kind}.",
+    ]
+
+
+def run_folder(folder, method="acol", **changes):
+    """A run of a network with random weights, and that network."""
+    options = {"width": 8} | {k: changes.pop(k) for k in ("multi_label", "backbone") if k in changes}
+    found = built(method, **options)
+    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
+    write_model(folder / MODEL_FILE, found.network.state_dict(), replace(standing, **changes))
+    return found.network
+
+
+def as_input(photo, one):
+    return normalised([squash(Image.fromarray(photo), one.preprocessing)], one.preprocessing, like=torch.empty(0))
+
+
+@pytest.mark.parametrize("as_given", [str, lambda folder: folder, lambda folder: folder / MODEL_FILE])
+def test_a_run_is_a_localizer_with_its_names_its_method_and_its_threshold(as_given, tmp_path):
+    model = run_folder(tmp_path)
+    one = ws.Localizer(as_given(tmp_path))
+    assert (one.method, one.threshold, one.class_names) == ("acol", 0.35, NAMES)
+    assert one.layers == ("head.branch_a", "head.branch_b")
+    found = one(picture())
+    with torch.no_grad():
+        logits = model(as_input(picture(), one))
+    assert found.class_index == int(logits.argmax())
+    assert found.score == pytest.approx(float(logits.softmax(dim=1).amax()), rel=1e-4)
+    assert found.heatmap.max() == 1
+
+
+@pytest.mark.parametrize("method", ["acol", "acol_a", "acol_b"])
+def test_both_branches_of_a_run_can_be_read(method, tmp_path):
+    model, kept = run_folder(tmp_path), []
+    one = ws.Localizer(tmp_path, method=method)
+    for branch in (model.head.branch_a, model.head.branch_b):
+        branch.register_forward_hook(lambda _module, _inputs, output: kept.append(output.detach()[:, 2:3]))
+    batch = as_input(picture(), one)
+    model(batch)
+    stretched = [(m - m.amin()) / (m.amax() - m.amin()) for m in kept]
+    expected = {"acol_a": kept[0], "acol_b": kept[1], "acol": torch.maximum(*stretched)}[method]
+    found = one.class_maps(batch, torch.tensor([[2]]))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert one.threshold == (0.35 if method == "acol" else 0.2)  # found out for the run's own method alone
+
+
+@pytest.mark.parametrize("method", ["cam", "spg", "ts_cam"])
+def test_runs_of_other_methods_are_read_by_theirs(method, tmp_path):
+    model = run_folder(tmp_path, method)
+    one = ws.Localizer(tmp_path)
+    assert one.method == ("cam" if method == "spg" else method)
+    batch = as_input(picture(), one)
+    means = one.class_maps(batch, torch.tensor([[0, 1, 2, 3]])).mean(dim=(2, 3))
+    with torch.no_grad():
+        expected = model(batch)
+        if method == "cam":
+            expected = expected - model.head.classifier.bias
+        if method == "ts_cam":
+            kept = []
+            model.trunk.attention.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+            model(batch)
+            expected = (model.head.semantic(model.trunk(batch)) * kept[0]).mean(dim=(2, 3))
+    torch.testing.assert_close(means, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_options_come_before_what_stands_in_a_run(tmp_path):
+    run_folder(tmp_path)
+    one = ws.Localizer(tmp_path, threshold=0.5, class_names="abcd", output_stride=8, input_size=32)
+    assert (one.threshold, one.class_names) == (0.5, ("a", "b", "c", "d"))
+    assert one.class_maps(torch.zeros(1, 3, 32, 32), torch.tensor([0])).shape == (1, 4, 4)
+    assert ws.Localizer(tmp_path, method="gradcam").threshold == 0.15
+
+
+def test_a_run_that_knows_images_without_an_object_gives_no_box_for_them(tmp_path):
+    model = run_folder(tmp_path, "cam", background=3)
+    with torch.no_grad():
+        model.head.classifier.bias[3] = 100
+    run_weights = model.state_dict()
+    standing = Trained(built("cam", width=8).plan, NAMES, built("cam").preprocessing, 0.35, "by hand", background=3)
+    write_model(tmp_path / MODEL_FILE, run_weights, standing)
+    found = ws.Localizer(tmp_path)(picture(), top_k=2)
+    assert (found.label, found.boxes.shape, found.notes) == ("fox", (0, 4), (NO_OBJECT,))
+    assert found.others[0].boxes.shape == (1, 4)
+
+
+def test_a_run_of_several_labels_finds_those_that_are_there(tmp_path):
+    found = built("cam", width=8, multi_label=True)
+    with torch.no_grad():
+        found.network.head.classifier.weight.mul_(0.01)
+        found.network.head.classifier.bias.copy_(torch.tensor([-5.0, 4.0, -5.0, 5.0]))
+    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
+    write_model(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
+    one = ws.Localizer(tmp_path)
+    assert [each.label for each in one(picture())] == ["fox", "dog"]
+    assert [round(each.score, 2) for each in one(picture())] == [0.99, 0.98]
+    (cat,) = one(picture(), classes=["cat"])
+    assert cat.boxes.shape == (1, 4)
+    assert cat.heatmap.any()
+    with torch.no_grad():
+        found.network.head.classifier.bias.fill_(-5)
+    write_model(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
+    (nothing,) = ws.Localizer(tmp_path).stream([picture()])
+    assert (nothing.boxes.shape, nothing.notes) == ((0, 4), (NO_OBJECT,))
+
+
+def test_weights_for_a_run_are_refused_in_two_lines(tmp_path):
+    run_folder(tmp_path)
+    with pytest.raises(InputError) as refusal:
+        ws.Localizer(tmp_path, weights="other.pth")
+    assert str(refusal.value).splitlines() == [
+        f"Weights were given for the run {tmp_path}, which has its own.",
+        "Leave them out.",
+    ]
+
+
+@pytest.mark.parametrize("method", ["cam", "ts_cam"])
+def test_a_method_that_a_run_was_not_trained_for_is_refused(method, tmp_path):
+    run_folder(tmp_path)
+    with pytest.raises(InputError) as refusal:
+        ws.Localizer(tmp_path, method=method)
+    assert len(str(refusal.value).splitlines()) == 2
 
 
 def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):

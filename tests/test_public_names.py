@@ -12,13 +12,13 @@ from weakspot import cams, data, metrics, ops
         (
             weakspot,
             {"InputError", "Localization", "Localizer", "ModelError", "WeakspotError"}
-            | {"cams", "compare", "data", "evaluate", "metrics", "ops"},
+            | {"cams", "compare", "data", "evaluate", "metrics", "ops", "train"},
         ),
         (
             cams,
             {"METHODS", "Method", "ablationcam", "cam", "counterfactual", "eigencam", "find_method", "fuse", "gradcam"}
             | {"gradcam_plus_plus", "gradcam_plus_plus_weights", "guided_gradcam", "hirescam", "layercam", "scorecam"}
-            | {"xgradcam"},
+            | {"acol", "ts_cam", "xgradcam"},
         ),
         (
             data,
@@ -47,7 +47,7 @@ def test_public_names_are_these(module, names):
 def test_the_methods_are_these():
     assert set(cams.METHODS) == {
         "cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "scorecam", "ablationcam", "eigencam",
-        "guided_gradcam", "counterfactual",
+        "guided_gradcam", "counterfactual", "acol", "acol_a", "acol_b", "ts_cam",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from weakspot.errors import InputError
 from weakspot.ops import boxes_from_heatmap, scale_boxes
-from weakspot.results import Localization
+from weakspot.results import NO_OBJECT, Localization
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)  # 80 wide, 60 high
 HEATMAP = np.zeros((6, 8), np.float32)
@@ -129,6 +129,37 @@ def test_detections_hold_the_boxes_of_all_classes():
     assert detections.class_id.tolist() == [285, 150, 150]
     assert detections.confidence.tolist() == [0.77, 0.125, 0.125]
     assert detections.data["class_name"].tolist() == ["Egyptian cat", "собака", "собака"]
+
+
+NOWHERE = localized(heatmap=np.zeros_like(HEATMAP), boxes=np.zeros((0, 4)), notes=(NO_OBJECT,))
+
+
+def test_without_an_object_there_is_no_box_and_the_mask_is_empty():
+    assert NOWHERE.box.tolist() == [0, 0, 0, 0]
+    assert NOWHERE.mask.shape == (60, 80)
+    assert NOWHERE.mask.dtype == np.bool_
+    assert not NOWHERE.mask.any()
+
+
+def test_without_an_object_plain_values_say_that_there_is_no_box():
+    told = json.loads(NOWHERE.to_json())
+    assert (told["box"], told["boxes"], told["notes"]) == (None, [], [NO_OBJECT])
+    assert told["label"] == "Egyptian cat"
+
+
+def test_detections_of_nothing_are_none_and_of_others_those_of_others():
+    nothing = NOWHERE.to_detections()
+    assert (len(nothing), nothing.xyxy.shape, nothing.class_id.tolist()) == (0, (0, 4), [])
+    assert nothing.data["class_name"].tolist() == []
+    other = replace(NOWHERE, others=(DOG,)).to_detections()
+    assert other.xyxy.tolist() == [[20, 10, 70, 40], [0, 50, 10, 60]]
+    assert other.class_id.tolist() == [150, 150]
+
+
+def test_plot_of_nothing_is_the_photo_without_a_frame():
+    with_box = (np.asarray(localized(heatmap=NOWHERE.heatmap).plot()) != PHOTO).any(axis=-1)
+    assert with_box[25:38, [20, 69]].all()
+    assert np.array_equal(np.asarray(NOWHERE.plot()), PHOTO)
 
 
 def saved(array):

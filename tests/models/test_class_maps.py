@@ -8,7 +8,8 @@ from weakspot.errors import InputError, ModelError
 from weakspot.models import class_maps, cut_model
 
 CLASSES = torch.tensor([[0, 1, 2, 3, 0], [3, 2, 1, 0, 3], [1, 1, 1, 2, 2]])
-POSITIVE = [name for name in METHODS if name != "cam"]
+BRANCHES = [name for name, method in METHODS.items() if method.reads == "branches"]
+POSITIVE = [name for name in METHODS if name not in ("cam", *BRANCHES)]
 
 
 def maps(model, batch, method, classes=CLASSES, **options):
@@ -70,6 +71,64 @@ def test_score_cam_masks_the_images_and_keeps_the_channels_asked_for():
         with torch.no_grad():
             expected = scorecam(activations, batch, CLASSES, model, channels=channels)
         torch.testing.assert_close(maps(model, batch, "scorecam", channels=channels), expected)
+
+
+@pytest.mark.parametrize("method", BRANCHES)
+def test_branches_of_an_ordinary_net_are_refused_in_two_lines(method):
+    model, batch = PooledNet().eval(), images()
+    kind = METHODS[method].network
+    with pytest.raises(InputError) as refusal:
+        maps(model, batch, method)
+    assert str(refusal.value).splitlines() == [
+        f"This method reads the branches of a network that was trained for it ({kind}).",
+        f"Train one: weakspot train DATA --method {kind}.",
+    ]
+
+
+class TwoBranches(PooledNet):
+    """Its second branch leads to no logit, and has maps of any sign."""
+
+    branches = ("first", "second")
+    branches_of = "acol"
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(6, 4, 1), nn.Conv2d(6, 4, 1)
+
+    def forward(self, batch):
+        features = self.features(batch)
+        self.second(features)
+        return self.first(features).mean(dim=(2, 3))
+
+
+def test_branches_are_read_as_they_are_even_those_that_lead_to_no_logit():
+    model, batch = TwoBranches().eval(), images()
+    expected = [
+        branch(model.features(batch)).detach()[torch.arange(3)[:, None], CLASSES]
+        for branch in (model.first, model.second)
+    ]
+    assert expected[1].amin() < 0
+    torch.testing.assert_close(maps(model, batch, "acol_a"), expected[0])
+    torch.testing.assert_close(maps(model, batch, "acol_b"), expected[1])
+    with pytest.raises(InputError, match="was trained for it"):  # they are layers like any others when named
+        maps(model, batch, "acol", layers=("first", "second"))
+    with pytest.raises(InputError, match="was trained for it \\(ts_cam\\)"):
+        maps(model, batch, "ts_cam")
+
+
+def test_present_classes_are_those_with_a_positive_logit_of_the_image_with_most():
+    model, batch = PooledNet().eval(), images()
+    cut = cut_model(model, batch[:1])
+    with torch.no_grad():
+        model.fc.weight.zero_()
+        model.fc.bias.copy_(torch.tensor([-1.0, 3.0, 0.0, 2.0]))
+
+    def classes(**options):
+        return class_maps(cut, batch, METHODS["cam"], **options).classes.tolist()
+
+    assert classes(present=True) == [[1, 3]] * 3
+    assert classes(present=True, top_k=3) == [[1, 3, 2]] * 3
+    assert classes() == [[1]] * 3
 
 
 def test_several_layers_are_fused():

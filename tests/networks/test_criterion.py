@@ -55,9 +55,7 @@ def test_extreme_logits_give_finite_losses_and_gradients(multi_label):
     assert logits.grad.isfinite().all()
 
 
-@given(
-    st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 3), st.booleans(), st.sampled_from([None, WEIGHTS])
-)
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 3), st.booleans(), st.sampled_from([None, WEIGHTS]))
 def test_the_mean_over_the_parts_of_a_batch_is_the_loss_of_the_whole(seed, half, parts, multi_label, weights):
     random = torch.Generator().manual_seed(seed)
     logits = torch.randn(half * parts, 4, generator=random, dtype=torch.float64)

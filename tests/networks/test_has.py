@@ -8,7 +8,7 @@ from weakspot.networks.has import SIZES, hide_and_seek
 
 
 def shown(count=1, height=32, width=32, **options):
-    """Which pixels are shown, shape (count, height, width): hidden ones are 0 in all channels, the others as they were."""
+    """Which pixels are shown, shape (count, height, width): hidden ones are 0 in all channels, the others unchanged."""
     images = torch.rand(count, 3, height, width) + 1
     found = hide_and_seek(images, **options)
     visible = found != 0

@@ -35,7 +35,10 @@ def test_a_recipe_is_read_from_its_name(text, recipe, reads):
     ("text", "frozen", "lines"),
     [
         pytest.param(
-            "cam+acol", False, ["cam and acol do not go together: each is another head.", "Take one of them."], id="heads"
+            "cam+acol",
+            False,
+            ["cam and acol do not go together: each is another head.", "Take one of them."],
+            id="heads",
         ),
         pytest.param(
             "cutmix+has",

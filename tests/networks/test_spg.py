@@ -141,6 +141,8 @@ def test_several_labels_guide_by_the_greatest_of_their_maps():
 
 def test_the_guides_learn_nothing_from_those_they_guide():
     head = SpgHead((3, 4, 5), 4, width=6)
+    for parameter in head.parameters():
+        parameter.data *= 5  # masks that are sure of something
     maps = tuple(torch.randn(2, channels, 6, 6, requires_grad=True) for channels in (3, 4, 5))
     loss, _ = head.loss(maps, one_hot(1, 3), lambda logits, _: logits.sum() * 0)
     loss.backward()

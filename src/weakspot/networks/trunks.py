@@ -135,15 +135,17 @@ def _refined(trunk: Trunk, example: Tensor, stride: int) -> bool:
     """Take the last pooling layers of stride 2 out until the feature map is as fine as wanted, or give it up."""
     pools = [name for name, module in trunk.named_modules() if _halves(module)]
     taken: dict[str, nn.Module] = {}
-    while _measured_stride(trunk, example) > stride and pools:
-        name = pools.pop()
-        taken[name] = trunk.get_submodule(name)
-        _replace(trunk, name, nn.Identity())
-    if _measured_stride(trunk, example) == stride:
-        return True
-    for name, module in taken.items():
+    try:
+        while _measured_stride(trunk, example) > stride and pools:
+            name = pools.pop()
+            taken[name] = trunk.get_submodule(name)
+            _replace(trunk, name, nn.Identity())
+        fine = _measured_stride(trunk, example) == stride
+    except RuntimeError:  # a shortcut that pools has to stay as coarse as what it leads past
+        fine = False
+    for name, module in () if fine else taken.items():
         _replace(trunk, name, module)
-    return False
+    return fine
 
 
 def _halves(module: nn.Module) -> bool:

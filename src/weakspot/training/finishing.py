@@ -8,7 +8,7 @@ from weakspot.training.curves import learning_curves
 from weakspot.training.learner import Learner
 from weakspot.training.preparing import Prepared
 from weakspot.training.reporting import Say
-from weakspot.training.run_folder import CURVES, STATE
+from weakspot.training.run_folder import CURVES, ROWS, STATE, write_rows
 from weakspot.training.thresholds import choose_threshold
 from weakspot.writing import replacing
 
@@ -36,6 +36,7 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say) -> Trai
     images = grounds.validation.readable or grounds.training.readable
     threshold, found_by = choose_threshold(localizer, grounds.dataset, images)
     trained = Trained(built.plan, names, frame, threshold, found_by, grounds.labels.background)
+    write_rows(folder / ROWS, learner.rows)
     with replacing(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))
     write_model(folder / MODEL_FILE, built.network.state_dict(), trained)

@@ -89,7 +89,9 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     )
     for note in split.notes:
         say(note)
-    built = build_network(_plan(options, labels), weights=None if options.weights == "none" else options.weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        built = build_network(_plan(options, labels), weights=None if options.weights == "none" else options.weights)
     squashed = built.preprocessing if frozen else with_margin(built.preprocessing)
     grounds = Grounds(
         dataset,

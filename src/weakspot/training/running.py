@@ -2,9 +2,13 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from weakspot.runs import MODEL_FILE
 from weakspot.training.finishing import finish
 from weakspot.training.fitting import fit
 from weakspot.training.loggers import check_loggers
@@ -70,10 +74,15 @@ def train(
 def _trained(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
     try:
         learner, trainer = fit(prepared, task.options, folder, say, lambda rows: write_rows(folder / ROWS, rows))
-        if trainer.is_global_zero:
+        shared = Path(trainer.strategy.broadcast(str(folder)))
+        first = trainer.is_global_zero
+        if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes
+            torch.distributed.destroy_process_group()
+        if first:
             finish(prepared, learner, folder, say)
-        trainer.strategy.barrier()
-        return Path(trainer.strategy.broadcast(str(folder)))
+        else:
+            _wait_for(shared / MODEL_FILE)
+        return shared
     except (InterruptionError, KeyboardInterrupt) as interrupt:
         go_on = f"Go on with: weakspot train --resume {folder}"
         kept = "The state is saved." if (folder / STATE).exists() else "Nothing was learnt yet."
@@ -82,6 +91,13 @@ def _trained(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
         if task.folder is None and not (folder / ROWS).exists() and not (folder / STATE).exists():
             shutil.rmtree(folder, ignore_errors=True)  # it failed before it learnt anything
         raise
+
+
+def _wait_for(file: Path) -> None:
+    """Wait until the first process has written a file, or whoever started both is gone."""
+    parent = os.getppid()
+    while not file.exists() and os.getppid() == parent:
+        time.sleep(0.1)
 
 
 def _is_first() -> bool:
