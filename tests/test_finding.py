@@ -70,6 +70,7 @@ def test_without_a_background_the_same_class_has_a_box():
     [
         pytest.param([3, 2, -1, -2], ["cat", "dog"], [False, False], id="two are there"),
         pytest.param([3, -2, -1, -2], ["cat"], [False], id="one is there"),
+        pytest.param([3, 0, -1, -2], ["cat", "dog"], [False, False], id="the second is as probable as not"),
         pytest.param([-1, -2, -3, -4], ["cat"], [True], id="none is there"),
         pytest.param([0, -2, -3, -4], ["cat"], [False], id="as probable as not is there"),
         pytest.param([4, 3, 2, 1], ["cat", "dog", "owl", "none"], [False] * 4, id="all are there"),

@@ -89,6 +89,8 @@ def sure_mean(logits, guide, upper, lower):
 
 def test_the_loss_of_the_head_is_that_of_the_paper_in_float64():
     head = SpgHead((3, 4, 5), 4, width=6).double()
+    for parameter in head.parameters():
+        parameter.data *= 3  # masks of all shades
     maps = tuple(torch.randn(2, channels, 6, 6, dtype=torch.float64) for channels in (3, 4, 5))
     targets = one_hot(2, 0).double()
     with torch.no_grad():
@@ -98,8 +100,10 @@ def test_the_loss_of_the_head_is_that_of_the_paper_in_float64():
         b1 = head.shared_b(head.branch_b1(maps[0])).numpy()
         b2 = head.shared_b(head.branch_b2(maps[1])).numpy()
         c = head.branch_c(maps[2]).numpy()
-    attention = np.stack([stretched(class_map[0, 2]), stretched(class_map[1, 0])])[:, None]
     mean_1, mean_2 = 1 / (1 + np.exp(-b1)), 1 / (1 + np.exp(-b2))
+    assert ((mean_2 > 0.5) & (mean_2 < 0.7)).any()
+    assert ((mean_2 > 0.05) & (mean_2 < 0.1)).any()
+    attention = np.stack([stretched(class_map[0, 2]), stretched(class_map[1, 0])])[:, None]
     guidance = (
         sure_mean(b2, attention, 0.7, 0.1)
         + sure_mean(b1, mean_2, 0.5, 0.05)
