@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from weakspot.networks import Plan, build_network
+from weakspot.networks.cam import CamHead
 
 BACKBONES = {"cam": "test_efficientnet", "acol": "test_resnet", "spg": "test_resnet", "ts_cam": "test_vit"}
 
@@ -17,6 +18,8 @@ def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **op
         if isinstance(module, nn.BatchNorm2d):  # the last one of each block begins at 0
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
+    if isinstance(found.network.head, CamHead):  # it begins at 0, too
+        found.network.head.classifier.reset_parameters()
     found.network.eval()
     return found
 

@@ -45,7 +45,10 @@ def overlay_heatmap(image: Image.Image, heatmap: NDArray[np.floating], *, opacit
 
 
 def draw_boxes(image: Image.Image, boxes: NDArray[np.floating], caption: str = "") -> Image.Image:
-    """Outline boxes, and caption the first inside the image (Latin, Greek, Cyrillic and more letters)."""
+    """Outline boxes, and caption the first inside the image (Latin, Greek, Cyrillic and more letters).
+
+    Without boxes the caption stands in the corner of the image.
+    """
     drawn = image.copy()
     pen = ImageDraw.Draw(drawn)
     line = max(2, round(min(image.size) / 120))
@@ -53,8 +56,8 @@ def draw_boxes(image: Image.Image, boxes: NDArray[np.floating], caption: str = "
         # Right and bottom are excluded; the least box still shows a line, and no line leaves its box.
         within = max(1, min(line, int(x2 - x1) // 2, int(y2 - y1) // 2))
         pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=BOX_COLOUR, width=within)
-    if caption and len(boxes):
-        _draw_caption(pen, image.size, (boxes[0, 0], boxes[0, 1]), caption)
+    if caption:
+        _draw_caption(pen, image.size, (boxes[0, 0], boxes[0, 1]) if len(boxes) else (0.0, 0.0), caption)
     return drawn
 
 

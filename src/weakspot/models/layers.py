@@ -74,7 +74,8 @@ def rectified_if_so(model: nn.Module, layer: Layer, example: Tensor) -> Layer:
     """
     as_is = read(model, [layer], example)
     behind = Layer(layer.name, rectified=True)
-    if as_is.activations[0].amin() >= 0 or as_is.logits.std() == 0:
+    spread = as_is.logits.amax() - as_is.logits.amin() if as_is.logits.numel() > 1 else as_is.logits.abs()
+    if as_is.activations[0].amin() >= 0 or spread == 0:
         return layer
     return behind if torch.equal(read(model, [behind], example).logits, as_is.logits) else layer
 
@@ -96,7 +97,8 @@ def _trace(model: nn.Module, example: Tensor) -> Iterator[tuple[str, nn.Module, 
     # The list keeps every tensor alive, so an id stands for one tensor.
     makers = {id(output): module for _, module, output in reversed(returned)}
     names = {id(output): name for name, module, output in returned if not isinstance(module, nn.Identity)}
-    outputs = {id(output): output for _, _, output in returned}
+    # In the order in which they were last returned: what is added in place to a shortcut comes behind it.
+    outputs = dict(reversed({id(output): output for _, _, output in reversed(returned)}.items()))
     yield from ((names[key], makers[key], output) for key, output in outputs.items() if key in names)
 
 

@@ -35,6 +35,9 @@ class CamHead(nn.Module):
         self.pools_first = width is None
         self.convolution = nn.Identity() if width is None else convolution(channels, width)
         self.classifier = nn.Linear(channels if width is None else width, classes)
+        # Random weights would stay in directions in which pooled features do not vary, and show in the map.
+        nn.init.zeros_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
 
     def forward(self, activations: Tensor) -> Tensor:
         """Give logits (B, C) of activations (B, K, h, w)."""

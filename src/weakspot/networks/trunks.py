@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from weakspot.models.layouts import Layout, find_layout
 GOOD_STRIDE = 16
 
 _OUTPUT = "activations"
+_STEM_STRIDE = 8
 
 
 class Trunk(nn.Module):
@@ -28,10 +30,14 @@ class Trunk(nn.Module):
         backbone: A timm model without its head, or what torchvision's feature extraction makes of another.
         channels: Channels of its feature maps, the last one last.
         pooled: Whether its own head was pooling and one linear layer: then it is CAM-able as it is.
+        rectified: Whether a ReLU that is no module follows the last feature map.
     """
 
-    def __init__(self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True) -> None:
+    def __init__(
+        self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True, rectified: bool = False
+    ) -> None:
         super().__init__()
+        self.rectified = rectified
         self.backbone = backbone
         self.channels = tuple(channels)
         self.pooled = pooled
@@ -42,6 +48,7 @@ class Trunk(nn.Module):
             output: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         else:
             output = self.backbone(images)[_OUTPUT]
+        output = output.relu() if self.rectified else output
         return _layout(output, images).to_grid(output)
 
     def maps(self, images: Tensor, depth: int) -> tuple[Tensor, ...]:
@@ -82,13 +89,13 @@ def build_trunk(
         size = (1, len(frame.mean), frame.height, frame.width)
         example = torch.randn(size, generator=torch.Generator().manual_seed(0))
         pooled = cut_model(classifier.module, example).head is not None
-        trunk = Trunk(_headless(classifier.module, example))
+        trunk = _headless(classifier.module, example)
         if stride is not None and not _refined(trunk, example, stride) and output_stride is not None:
             raise InputError(
                 f"{name} cannot be built with output stride {stride}.",
                 "Leave it out, or take a backbone that allows 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
             )
-        return BuiltTrunk(Trunk(trunk.backbone, _channels(trunk, example), pooled), frame)
+        return BuiltTrunk(Trunk(trunk.backbone, _channels(trunk, example), pooled, trunk.rectified), frame)
 
 
 def stride_of(trunk: Trunk, frame: Preprocessing) -> int:
@@ -104,18 +111,18 @@ def _load(name: str, weights: str | Path | None, stride: int) -> tuple[Classifie
         return load_classifier(name, weights=weights), stride
 
 
-def _headless(model: nn.Module, example: Tensor) -> nn.Module:
+def _headless(model: nn.Module, example: Tensor) -> Trunk:
     """Take off what lies behind the last feature map."""
     if not hasattr(model, "forward_features"):
-        layer = find_layer(model, example).name
-        extractor: nn.Module = create_feature_extractor(model, {layer: _OUTPUT}, suppress_diff_warning=True)
-        return extractor
+        layer = find_layer(model, example)
+        extractor: nn.Module = create_feature_extractor(model, {layer.name: _OUTPUT}, suppress_diff_warning=True)
+        return Trunk(extractor, rectified=layer.rectified)
     model.reset_classifier(0)  # type: ignore[operator]
     with _unrun(model) as unrun, evaluating(model), torch.no_grad():
         model.forward_features(example)  # type: ignore[operator]
     for name in unrun:  # VGG's fully connected layers
         _replace(model, name, nn.Identity())
-    return model
+    return Trunk(model)
 
 
 @contextmanager
@@ -133,7 +140,7 @@ def _unrun(model: nn.Module) -> Iterator[set[str]]:
 
 def _refined(trunk: Trunk, example: Tensor, stride: int) -> bool:
     """Take the last pooling layers of stride 2 out until the feature map is as fine as wanted, or give it up."""
-    pools = [name for name, module in trunk.named_modules() if _halves(module)]
+    pools = _late_pools(trunk, example)
     taken: dict[str, nn.Module] = {}
     try:
         while _measured_stride(trunk, example) > stride and pools:
@@ -146,6 +153,22 @@ def _refined(trunk: Trunk, example: Tensor, stride: int) -> bool:
     for name, module in () if fine else taken.items():
         _replace(trunk, name, module)
     return fine
+
+
+def _late_pools(trunk: Trunk, example: Tensor) -> list[str]:
+    """Name the pooling layers of stride 2 but those of the stem, without which all features would lose their scale."""
+    late: list[str] = []
+
+    def note(name: str, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if example.shape[-1] >= _STEM_STRIDE * inputs[0].shape[-1]:
+            late.append(name)
+
+    halving = {name: module for name, module in trunk.named_modules() if _halves(module)}
+    handles = [module.register_forward_pre_hook(partial(note, name)) for name, module in halving.items()]
+    _measured_stride(trunk, example)
+    for handle in handles:
+        handle.remove()
+    return late
 
 
 def _halves(module: nn.Module) -> bool:

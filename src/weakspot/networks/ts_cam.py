@@ -64,7 +64,7 @@ class AttendingTrunk(Trunk):
     """
 
     def __init__(self, trunk: Trunk) -> None:
-        super().__init__(trunk.backbone, trunk.channels, trunk.pooled)
+        super().__init__(trunk.backbone, trunk.channels, trunk.pooled, trunk.rectified)
         if not _has_class_token(self.backbone):
             raise ModelError(
                 "TS-CAM needs a vision transformer with a class token.",

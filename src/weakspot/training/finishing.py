@@ -41,7 +41,7 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say) -> Trai
         file.write(learning_curves(learner.rows))
     write_model(folder / MODEL_FILE, built.network.state_dict(), trained)
     (folder / STATE).unlink(missing_ok=True)
-    best = min(learner.rows, key=lambda row: (row.get("val_loss", 0), -row["epoch"]))
+    best = min(learner.rows, key=lambda row: row.get("val_loss", -row["epoch"]))
     score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""
     say(f"epoch {best['epoch']} is kept{score}; threshold {threshold:.2f}: {found_by}")
     return trained

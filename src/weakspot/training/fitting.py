@@ -43,13 +43,14 @@ def fit(
 
     Raises:
         InterruptionError: At Ctrl-C; the state is saved.
+        KeyboardInterrupt: At the second Ctrl-C.
         InputError: If a logger, a strategy or a precision cannot be used.
     """
     network, labels = prepared.built.network, prepared.grounds.labels
     network.to(prepared.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    reporting = Reporting(say, prepared.epochs)
+    saving, reporting = Saving(folder / STATE, options.save_every), Reporting(say, prepared.epochs)
     with quiet():
-        trainer = _trainer(prepared, options, folder, [Saving(folder / STATE, options.save_every), reporting])
+        trainer = _trainer(prepared, options, folder, [saving, reporting])
         # A head that pools first is given means, unless attention is to be dropped before.
         pooled = prepared.frozen and network.head.pools_first and not prepared.recipe.adl
         training, validation, in_memory = _images(prepared, options, pooled, say)
@@ -84,7 +85,11 @@ def fit(
             epoch_done,
         )
         state = folder / STATE
-        trainer.fit(learner, loaders, ckpt_path=state if state.exists() else None, weights_only=True)
+        try:
+            with saving.listening():
+                trainer.fit(learner, loaders, ckpt_path=state if state.exists() else None, weights_only=True)
+        except SystemExit as end:  # that is what lightning makes of it
+            raise KeyboardInterrupt from end
     network.load_state_dict({**network.state_dict(), **learner.best})
     return learner, trainer
 

@@ -98,8 +98,8 @@ def split_examples(dataset: DataSet, *, share: float, seed: int, workers: int) -
     _refuse_unusable(dataset, training, validation)
     alone = tuple(
         f"The class {name} has one training image: it cannot be learnt from, nor be validated."
-        for name, count in Counter(_stratum(example, Counter()) for example in training).items()
-        if count == 1 and name
+        for name, count in Counter(label for example in training for label in _labels(example)).items()
+        if count == 1
     )
     empty = tuple(
         f"The class {name} has no training images: it is left out."

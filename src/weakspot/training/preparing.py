@@ -10,6 +10,7 @@ from weakspot.data import DataSet, Example, Preprocessing, read_dataset
 from weakspot.errors import InputError
 from weakspot.models import find_device
 from weakspot.networks import Plan, Recipe, build_network, find_recipe
+from weakspot.networks.adl import places
 from weakspot.networks.network import BuiltNetwork
 from weakspot.training.labels import Labels, find_labels, split_examples
 from weakspot.training.options import TrainOptions
@@ -92,6 +93,8 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         built = build_network(_plan(options, labels), weights=None if options.weights == "none" else options.weights)
+    if recipe.adl and not frozen:
+        places(built.network.trunk.backbone)
     squashed = built.preprocessing if frozen else with_margin(built.preprocessing)
     grounds = Grounds(
         dataset,

@@ -85,6 +85,11 @@ class Reporting(Callback):
         del trainer, pl_module, stage
         self._bar.stop()
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Take the bar away; there is no teardown then."""
+        del trainer, pl_module, exception
+        self._bar.stop()
+
 
 def _line(row: Row, epochs: int) -> str:
     named = {"train_loss": "loss", "val_loss": "val loss", "val_accuracy": "val accuracy", "val_f1": "val F1"}

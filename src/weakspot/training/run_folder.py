@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import fields
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import tomli_w
 
@@ -117,23 +117,21 @@ def read_config(file: Path) -> tuple[Path, TrainOptions]:
     return Path(str(told.pop("data"))), TrainOptions(**{name: _typed(name, told[name], file) for name in told})
 
 
-_PATHS = ("labels", "images", "output")
-
-
 def _typed(name: str, value: Any, file: Path) -> Any:
     """A value of a configuration as the options have it."""
-    if name in _PATHS:
-        return Path(str(value))
-    if name == "logger":
-        return tuple(str(one) for one in value)
-    default = getattr(TrainOptions(), name)
-    if (
-        default is not None
-        and not isinstance(value, type(default))
-        and not (isinstance(default, float) and isinstance(value, int))
-    ):
-        raise InputError(f"{file} has {name} = {value!r}, which is no {type(default).__name__}.", "Mend that line.")
-    return value
+    kind = _kind(name)
+    told = {Path: str, tuple: list, float: int | float}.get(kind, kind)
+    if not isinstance(value, told) or isinstance(value, bool) != (kind is bool):
+        problem = f"{file} has {name} = {value!r}, which is no {getattr(told, '__name__', 'number')}."
+        raise InputError(problem, "Mend that line.")
+    return kind(value) if kind in (Path, tuple) else value
+
+
+def _kind(name: str) -> Any:
+    """What an option is where it is not None: the names of a choice are text."""
+    hint = get_type_hints(TrainOptions)[name]
+    first = next(iter(get_args(hint)), hint)
+    return str if isinstance(first, str) else get_origin(first) or first
 
 
 def _plain(value: Any) -> Any:

@@ -72,25 +72,29 @@ def train(
 
 
 def _trained(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
+    """Train, and say how to go on if that is interrupted; a folder in which nothing was learnt does not stay."""
     try:
-        learner, trainer = fit(prepared, task.options, folder, say, lambda rows: write_rows(folder / ROWS, rows))
-        shared = Path(trainer.strategy.broadcast(str(folder)))
-        first = trainer.is_global_zero
-        if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes
-            torch.distributed.destroy_process_group()
-        if first:
-            finish(prepared, learner, folder, say)
-        else:
-            _wait_for(shared / MODEL_FILE)
-        return shared
+        return _fitted(task, prepared, folder, say)
     except (InterruptionError, KeyboardInterrupt) as interrupt:
         go_on = f"Go on with: weakspot train --resume {folder}"
         kept = "The state is saved." if (folder / STATE).exists() else "Nothing was learnt yet."
         raise KeyboardInterrupt(f"{kept} {go_on}") from interrupt
     except BaseException:
         if task.folder is None and not (folder / ROWS).exists() and not (folder / STATE).exists():
-            shutil.rmtree(folder, ignore_errors=True)  # it failed before it learnt anything
+            shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
+    learner, trainer = fit(prepared, task.options, folder, say, lambda rows: write_rows(folder / ROWS, rows))
+    shared, first = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
+    if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes
+        torch.distributed.destroy_process_group()
+    if first:
+        finish(prepared, learner, folder, say)
+    else:
+        _wait_for(shared / MODEL_FILE)
+    return shared
 
 
 def _wait_for(file: Path) -> None:

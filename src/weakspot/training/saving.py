@@ -3,6 +3,8 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,20 +35,18 @@ class Saving(Checkpoint):  # lightning calls these after the module, which has t
         self._every = every
         self._saved = time.monotonic()
         self._asked = False
-        self._before: Any = None
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen for Ctrl-C."""
-        del trainer, pl_module
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Listen no more."""
-        del trainer, pl_module, stage
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen for Ctrl-C, around the whole of a fit: lightning's own teardown brings back what it has found."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -66,6 +66,8 @@ class Saving(Checkpoint):  # lightning calls these after the module, which has t
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save if it is time; the learner has written the epoch down by then."""
         del pl_module
+        if trainer.should_stop:  # a state does not tell that the run has ended early: it would go on for an epoch
+            return
         asked = self._asked_of_any(trainer)
         if asked or bool(trainer.strategy.broadcast(time.monotonic() - self._saved >= self._every)):
             self._save(trainer)
@@ -85,9 +87,13 @@ class Saving(Checkpoint):  # lightning calls these after the module, which has t
         return bool(trainer.strategy.reduce_boolean_decision(self._asked, all=False))
 
     def _save(self, trainer: Trainer) -> None:
+        new = self._path.with_name(f".{self._path.name}")
         try:
-            trainer.save_checkpoint(self._path)
+            trainer.save_checkpoint(new)  # by way of /tmp, which may be another disk
+            if trainer.is_global_zero:
+                new.replace(self._path)
         except OSError as error:
+            new.unlink(missing_ok=True)
             problem = f"{self._path} cannot be written: {error.strerror or error}."
             raise InputError(problem, "Make room; what was saved before is still there.") from error
         self._saved = time.monotonic()

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from weakspot.errors import InputError, suggest
 from weakspot.runs import MODEL_FILE
 from weakspot.training.options import TrainOptions
-from weakspot.training.run_folder import CONFIG, read_config
+from weakspot.training.run_folder import CONFIG, STATE, read_config
 
 # What may differ when a run goes on: it changes no weight.
 _FREE = ("output", "device", "workers", "save_every", "logger")
@@ -69,6 +70,8 @@ def _going_on(data: str | Path | None, options: TrainOptions, folder: Path) -> T
         raise InputError(f"{folder} holds no run.", "Give the folder that the interrupted run named.")
     if (folder / MODEL_FILE).exists():
         raise InputError(f"The run in {folder} is finished.", "Localize with it, or train anew without --resume.")
+    if (folder / STATE).exists() and not is_zipfile(folder / STATE):
+        raise InputError(f"{folder / STATE} is damaged.", "Restore it, or train anew without --resume.")
     named, known = read_config(folder / CONFIG)
     merged = _merged(known, options)
     differing = [one for one in _names() if one not in _FREE and getattr(merged, one) != getattr(known, one)]

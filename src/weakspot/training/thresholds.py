@@ -32,10 +32,12 @@ def choose_threshold(localizer: Localizer, dataset: DataSet, validation: Sequenc
     try:
         found = evaluate(localizer, held, split="val", validation="", samples=0)
     except InputError:  # no boxes, or such as cannot be scored
-        return otsu(_heatmaps(localizer, validation[:_MOST_IMAGES])), f"Otsu's rule on {_counted(validation)} heatmaps"
+        threshold = otsu(heatmaps_of(localizer, validation[:_MOST_IMAGES]))
+        return threshold, f"Otsu's rule on {_counted(validation)} heatmaps"
     metric = "GT-known Loc" if "GT-known Loc" in found.first.figures else "mask IoU"
     figure = found.first.figures[metric]
-    return float(figure.oracle_thresholds[0]), f"best {metric} on the validation split ({figure.oracle:.1f} %)"
+    threshold = max(float(figure.oracle_thresholds[0]), 1 / _LEVELS)  # at 0 there is nothing to cut
+    return threshold, f"best {metric} on the validation split ({figure.oracle:.1f} %)"
 
 
 def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
@@ -65,12 +67,12 @@ def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
     below, mean = np.cumsum(share)[:-1], np.cumsum(share * levels)[:-1]
     total = float((share * levels).sum())
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.nan_to_num((total * below - mean) ** 2 / (below * (1 - below)))
+        between = np.nan_to_num((total * below - mean) ** 2 / (below * (1 - below)), posinf=0)
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     return float(round(levels[1:][best].mean(), 2))
 
 
-def _heatmaps(localizer: Localizer, examples: Sequence[Example]) -> Iterator[NDArray[np.float32]]:
+def heatmaps_of(localizer: Localizer, examples: Sequence[Example]) -> Iterator[NDArray[np.float32]]:
     """The heatmap of the first class of each image; of the most probable one where it has no label."""
     for example in examples:
         label = next((truth.label for truth in example.truths if truth.label in localizer.class_names), None)

@@ -1,0 +1,45 @@
+"""How good is a threshold that was found without boxes? GT-known Loc on test with four thresholds, for CAM and ACoL.
+
+    python benchmarks/thresholds.py DATA [DATA ...] [--methods cam acol]
+
+A head is trained on each data set's labels. Then the boxes of its test split are cut at CAM's 20 %, at Otsu's threshold
+of the validation heatmaps (what weakspot train takes where there are no boxes), at the best one for the validation boxes,
+and at the best one for the test boxes themselves.
+"""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import weakspot as ws
+from weakspot.training.thresholds import heatmaps_of, otsu
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--methods", nargs="+", default=["cam"])
+    options = parser.parse_args()
+    print("| data | method | 0.2 | Otsu | validation boxes | oracle |\n|---|---|---|---|---|---|")
+    for data in options.data:
+        for method in options.methods:
+            with TemporaryDirectory() as folder:
+                print(row(data, method, Path(folder, "run")), flush=True)
+
+
+def row(data: Path, method: str, output: Path) -> str:
+    epochs = 8 if method == "acol" else None
+    localizer = ws.Localizer(ws.train(data, method=method, freeze="backbone", epochs=epochs, output=output))
+    without_boxes = otsu(heatmaps_of(localizer, ws.data.read_dataset(data).of_split("val")))
+    found = {
+        name: ws.evaluate(localizer, data, threshold=threshold, samples=0).first.figures["GT-known Loc"]
+        for name, threshold in (("0.2", 0.2), ("Otsu", without_boxes), ("validation", localizer.threshold))
+    }
+    cells = [f"{figure.fixed:.1f} (at {figure.fixed_thresholds[0]:.2f})" for figure in found.values()]
+    best = found["0.2"]
+    oracle = f"{best.oracle:.1f} (at {best.oracle_thresholds[0]:.2f})"
+    return f"| {data.name} | {method} | {' | '.join(cells)} | {oracle} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""What is trained on: classes, targets and splits of data sets of any kind."""
+
+import numpy as np
+import pytest
+from small_runs import COLOURS, disc, rows, small
+from trees import plant
+
+from weakspot.data import read_dataset
+from weakspot.errors import InputError
+from weakspot.runs import read_trained
+from weakspot.training.labels import find_labels, split_examples
+
+
+def split(root, *, share=0.25, seed=0):
+    return split_examples(read_dataset(root), share=share, seed=seed, workers=1)
+
+
+def labels(root, *, multi_label=False, background="background"):
+    dataset = read_dataset(root)
+    return find_labels(dataset, dataset.examples, multi_label=multi_label, background=background)
+
+
+def write(root, counts, start=0):
+    """Noise, so that no image is like another, in folders."""
+    random = np.random.default_rng(start)
+    for folder, count in counts.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            image, _ = disc(list(COLOURS)[i % 2], int(random.integers(1_000_000)))
+            image.save(root / folder / f"{i}.png")
+    return root
+
+
+def names(examples):
+    return {example.image_id for example in examples}
+
+
+def table(root, text, images="abcdefgh"):
+    return plant(root, {"labels.csv": text, **{f"images/{name}.png": (16, 16) for name in images}})
+
+
+def test_each_class_gives_the_same_share_to_validation(tmp_path):
+    found = split(write(tmp_path, {"cat": 16, "dog": 8}))
+    validating = [example.truths[0].label for example in found.validation]
+    assert (validating.count("cat"), validating.count("dog")) == (4, 2)
+    assert not names(found.training) & names(found.validation)
+    assert len(found.training) == 18
+    assert found.notes == ("6 of 24 training images were set aside for validation.",)
+
+
+def test_the_same_seed_sets_the_same_images_aside(tmp_path):
+    root = write(tmp_path, {"cat": 16, "dog": 8})
+    assert names(split(root, seed=1).validation) == names(split(root, seed=1).validation)
+    assert names(split(root, seed=1).validation) != names(split(root, seed=2).validation)
+
+
+def test_copies_stay_on_one_side(tmp_path):
+    root = write(tmp_path, {"cat": 8, "dog": 8})
+    for name in range(6):
+        (root / "cat" / f"copy{name}.png").write_bytes((root / "cat" / f"{name}.png").read_bytes())
+    for seed in range(4):
+        found = split(root, share=0.5, seed=seed)
+        held = names(found.validation)
+        assert all((f"cat/{name}" in held) == (f"cat/copy{name}" in held) for name in range(6))
+        assert "6 near-duplicates beside their likes" in found.notes[0]
+
+
+def test_a_split_of_the_data_set_is_taken_and_its_test_split_left_alone(tmp_path):
+    root = write(tmp_path, {f"{one}/{name}": 2 for one in ("train", "val", "test") for name in ("cat", "dog")})
+    found = split(root)
+    assert {one.split for one in found.training} == {"train"}
+    assert {one.split for one in found.validation} == {"val"}
+    assert (len(found.training), len(found.validation), found.notes) == (4, 4, ())
+
+
+def test_a_share_is_set_aside_where_there_is_only_a_test_split_beside(tmp_path):
+    root = write(tmp_path, {f"{one}/{name}": 8 for one in ("train", "test") for name in ("cat", "dog")})
+    found = split(root)
+    assert {one.split for one in (*found.training, *found.validation)} == {"train"}
+    assert (len(found.training), len(found.validation)) == (12, 4)
+
+
+def test_a_test_split_alone_is_nothing_to_train_on(tmp_path):
+    with pytest.raises(InputError, match="has no training images"):
+        split(write(tmp_path, {"test/cat": 2, "test/dog": 2}))
+
+
+def test_a_class_with_one_image_is_trained_on_and_told_of(tmp_path):
+    found = split(write(tmp_path, {"cat": 8, "dog": 8, "owl": 1}), share=0.5)
+    assert "The class owl has one training image: it cannot be learnt from, nor be validated." in found.notes
+    assert "owl/0" in names(found.training)
+
+
+def test_a_class_is_alone_only_if_no_other_image_has_it(tmp_path):
+    root = table(tmp_path, "image,label\na,x;y\nb,x;y\nc,x\nd,y\ne,z\n", "abcde")
+    assert [note for note in split(root).notes if "one training image" in note] == [
+        "The class z has one training image: it cannot be learnt from, nor be validated."
+    ]
+
+
+def test_an_empty_class_is_left_out_and_told_of(tmp_path):
+    root = write(tmp_path, {"cat": 4, "dog": 4, "owl": 0})
+    assert "The class owl has no training images: it is left out." in split(root).notes
+    assert labels(root).class_names == ("cat", "dog")
+
+
+def test_one_class_is_nothing_to_tell_apart(tmp_path):
+    with pytest.raises(InputError, match="only the class cat") as refused:
+        labels(write(tmp_path, {"cat": 4}))
+    assert len(str(refused.value).splitlines()) == 2
+
+
+def test_labels_of_a_csv_are_one_hot(tmp_path):
+    root = table(tmp_path, "image,label,split\na,cat,train\nb,dog,train\nc,cat,val\n", "abc")
+    found, dataset = labels(root), read_dataset(root)
+    assert (found.class_names, found.multi_label, found.background) == (("cat", "dog"), False, None)
+    assert found.targets(dataset.examples).tolist() == [[1, 0], [0, 1], [1, 0]]
+    assert names(split(root).validation) == {"c"}
+
+
+def test_several_labels_are_multi_hot(tmp_path):
+    root = table(tmp_path, "image,label\na,cat;dog\nb,dog\nc,\n", "abc")
+    found = labels(root)
+    assert (found.class_names, found.multi_label, found.background) == (("cat", "dog"), True, None)
+    assert found.targets(read_dataset(root).examples).tolist() == [[1, 1], [0, 1], [0, 0]]
+
+
+def test_images_without_a_label_are_of_the_background(tmp_path):
+    root = table(tmp_path, "image,label\na,cat\nb,\nc,cat\n", "abc")
+    found = labels(root)
+    assert (found.class_names, found.background) == (("cat", "background"), 1)
+    assert found.targets(read_dataset(root).examples).tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_a_class_of_that_name_is_the_background_however_it_is_spelled(tmp_path):
+    root = write(tmp_path, {"Nothing": 2, "cat": 2})
+    assert labels(root).background is None
+    found = labels(root, background="nothing")
+    assert found.class_names[found.background] == "Nothing"
+    several = labels(root, background="nothing", multi_label=True)
+    assert (several.class_names, several.background) == (("cat",), None)
+    assert sorted(several.targets(read_dataset(root).examples)[:, 0].tolist()) == [0, 0, 1, 1]
+
+
+def test_one_class_for_itself_needs_images_without_it(tmp_path):
+    with pytest.raises(InputError, match="only the class cat"):
+        labels(write(tmp_path, {"cat": 4}), multi_label=True)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"1 image files are missing: .*gone\.png") as refused:
+        split(table(tmp_path, "image,label\na,cat\ngone.png,dog\n", "a"))
+    assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5, 2])
+def test_a_share_outside_0_to_1_is_refused(share, tmp_path):
+    with pytest.raises(InputError, match="outside"):
+        split(write(tmp_path, {"cat": 4, "dog": 4}), share=share)
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """Images with no disc, a red one, a blue one or both."""
+    root = tmp_path_factory.mktemp("several")
+    (root / "images").mkdir()
+    lines = ["image,label"]
+    for i in range(24):
+        present = [name for bit, name in enumerate(COLOURS) if i >> bit & 1]
+        pixels = np.array(disc("red", i)[0]) // 2 + 40
+        if present:
+            pixels = np.concatenate([np.array(disc(name, i)[0]) for name in present], axis=1)
+        from PIL import Image
+
+        Image.fromarray(pixels.astype(np.uint8)).save(root / "images" / f"{i}.png")
+        lines.append(f"{i}.png,{';'.join(present)}")
+    (root / "labels.csv").write_text("\n".join(lines))
+    return root
+
+
+@pytest.mark.parametrize("method", ["cam", "acol", "cutmix"])
+def test_a_run_on_several_labels_scores_f1_and_gives_a_map_for_each_class(method, several, tmp_path):
+    from weakspot import Localizer
+
+    run = small(several, tmp_path / "run", method=method, backbone="test_resnet", width=8, lr=1e-3, epochs=3)
+    assert read_trained(run).plan.multi_label
+    found = rows(run)
+    assert set(found[0]) == {"epoch", "step", "train_loss", "val_loss", "val_f1", "lr"}
+    assert found[-1]["train_loss"] < found[0]["train_loss"]
+    localizer = Localizer(run)
+    one = localizer(several / "images" / "3.png", classes=["red", "blue"])
+    assert [it.label for it in one] == ["red", "blue"] if hasattr(one, "__iter__") else one
+
+
+def test_a_run_with_a_background_knows_which_class_it_is(tmp_path):
+    root = table(tmp_path / "data", "image,label\n" + "".join(f"{n},{'cat' if n < 'e' else ''}\n" for n in "abcdefgh"))
+    run = small(root, tmp_path / "run", epochs=1)
+    trained = read_trained(run)
+    assert trained.class_names[trained.background] == "background"
