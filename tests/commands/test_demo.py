@@ -1,9 +1,13 @@
 import json
 
+import pytest
 from PIL import Image
 
+import weakspot as ws
 from weakspot.cli import main
+from weakspot.commands import demo_training
 from weakspot.commands.demo import METHODS, PHOTOS, demo, photo_path
+from weakspot.commands.demo_training import METHODS as TRAINED
 
 
 def test_the_demo_finds_the_objects_and_writes_what_it_found(tmp_path):
@@ -23,12 +27,36 @@ def test_the_demo_finds_the_objects_and_writes_what_it_found(tmp_path):
     assert x1 < 320 < x2  # the rocket stands in the middle
 
 
-def test_the_command_prints_a_table_and_the_files(tmp_path, capsys, monkeypatch):
+@pytest.fixture
+def quick(monkeypatch):
+    """A training of seconds: few scenes, at a small size."""
+    monkeypatch.setattr(demo_training, "COUNTS", {"train": 16, "val": 8, "test": 8})
+    small = {"epochs": 1, "width": 8, "input_size": 64, "batch_size": 8}
+    methods = {
+        name: (method, small | ({"width": None} if method == "cam" else {})) for name, (method, _) in TRAINED.items()
+    }
+    monkeypatch.setattr(demo_training, "METHODS", methods)
+
+
+def test_the_demo_trains_on_labels_and_measures_both_methods_beside_the_baselines(tmp_path, quick):
+    outcome = demo_training.demo_training(tmp_path)
+    assert list(outcome.measured.rows) == ["cam", "acol", "centred Gaussian", "full-image box"]
+    assert outcome.measured.rows["acol"].figures.keys() >= {"GT-known Loc", "PxAP"}
+    assert [ws.Localizer(run).method for run in outcome.runs.values()] == ["cam", "acol"]
+    with Image.open(outcome.sheet) as sheet:
+        assert sheet.width > 3 * 224
+    again = demo_training.demo_training(tmp_path)  # what an earlier demo wrote is replaced
+    assert again.runs == outcome.runs
+
+
+def test_the_command_prints_a_table_and_the_files(tmp_path, capsys, monkeypatch, quick):
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["demo", "--output", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "Egyptian cat" in printed
     assert str(tmp_path / "contact-sheet.png") in printed
+    assert "full-image box" in printed
+    assert str(tmp_path / "trained.png") in printed
 
 
 def test_the_photos_are_there():
