@@ -3,8 +3,8 @@
     python benchmarks/thresholds.py DATA [DATA ...] [--methods cam acol]
 
 A head is trained on each data set's labels. Then the boxes of its test split are cut at CAM's 20 %, at Otsu's threshold
-of the validation heatmaps (what weakspot train takes where there are no boxes), at the best one for the validation boxes,
-and at the best one for the test boxes themselves.
+of the validation heatmaps (what weakspot train takes where there are no boxes), at the best one for the validation
+boxes, and at the best one for the test boxes themselves.
 """
 
 import argparse

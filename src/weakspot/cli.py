@@ -87,8 +87,9 @@ def train(
     from weakspot.commands.train import train as run
 
     outcome = run(data, options, config=config, resume=resume)
-    print(outcome.folder)
-    if outcome.skipped is not None:
+    if outcome.first:
+        print(outcome.folder)
+    if outcome.first and outcome.skipped is not None:
         print(f"unreadable images were skipped: {outcome.skipped}", file=sys.stderr)
     return DONE if outcome.skipped is None else SOME_SKIPPED
 

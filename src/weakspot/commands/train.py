@@ -12,10 +12,12 @@ class TrainOutcome:
 
     Attributes:
         folder: The run folder.
+        first: Whether this is the first of several processes that train together, which speaks for all.
         skipped: The file of images that could not be read; None where all could.
     """
 
     folder: Path
+    first: bool
     skipped: Path | None
 
 
@@ -29,8 +31,9 @@ def train(
         ModelError: If the backbone cannot be had.
     """
     from weakspot.training.run_folder import SKIPPED
+    from weakspot.training.running import is_first
     from weakspot.training.running import train as run
 
     folder = run(data, options=options, config=config, resume=resume)
     skipped = folder / SKIPPED
-    return TrainOutcome(folder, skipped if skipped.exists() else None)
+    return TrainOutcome(folder, is_first(), skipped if skipped.exists() else None)

@@ -63,10 +63,10 @@ def train(
     check_loggers(task.options.logger or ())
     check_output(wanted, needed_bytes=0)
     say = Log()
-    prepared = prepare(task.data, task.options, say if _is_first() else lambda _: None)
+    prepared = prepare(task.data, task.options, say if is_first() else lambda _: None)
     check_output(wanted, needed_bytes=_needed_bytes(prepared))
     folder = _folder(task, prepared, wanted)
-    if _is_first():
+    if is_first():
         say.keep_in(folder / LOG)
     return _trained(task, prepared, folder, say)
 
@@ -104,14 +104,14 @@ def _wait_for(file: Path) -> None:
         time.sleep(0.1)
 
 
-def _is_first() -> bool:
+def is_first() -> bool:
     """Whether this is the process that writes, not one that lightning or torchrun started beside it."""
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 def _folder(task: Task, prepared: Prepared, wanted: Path) -> Path:
     """The folder to write to: that of the run that goes on, or a new one, with the configuration in it."""
-    if task.folder is not None or not _is_first():
+    if task.folder is not None or not is_first():
         return wanted
     folder = make_run_folder(wanted)
     write_config(folder, task.data, task.options)

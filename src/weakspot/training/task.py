@@ -61,7 +61,10 @@ def changed(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
         if name not in known:
             raise InputError(f"train has no option {name!r}.", suggest(name, known, f"It has {', '.join(known)}."))
     paths = {name: Path(changes[name]) for name in ("labels", "images", "output") if changes.get(name) is not None}
-    named = {"weights": str(changes["weights"] or "none")} if "weights" in changes else {}
+    named: dict[str, Any] = {"weights": str(changes["weights"] or "none")} if "weights" in changes else {}
+    loggers = changes.get("logger")
+    if loggers is not None:
+        named["logger"] = tuple(loggers) if isinstance(loggers, list | tuple) else (loggers,)
     return replace(options, **{**changes, **paths, **named})
 
 

@@ -1,6 +1,7 @@
 """Where to cut heatmaps: chosen on validation boxes if there are any, else by a rule that needs none."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -26,18 +27,18 @@ def choose_threshold(localizer: Localizer, dataset: DataSet, validation: Sequenc
 
     Returns:
         The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are masks only); without
-        either, that of :func:`otsu` over the heatmaps of the images' own classes.
+        either, or if none is any good, that of :func:`otsu` over the heatmaps of the images' own classes.
     """
     held = replace(dataset, examples=tuple(replace(example, split="val") for example in validation))
-    try:
+    with suppress(InputError):  # no boxes, or such as cannot be scored
         found = evaluate(localizer, held, split="val", validation="", samples=0)
-    except InputError:  # no boxes, or such as cannot be scored
-        threshold = otsu(heatmaps_of(localizer, validation[:_MOST_IMAGES]))
-        return threshold, f"Otsu's rule on {_counted(validation)} heatmaps"
-    metric = "GT-known Loc" if "GT-known Loc" in found.first.figures else "mask IoU"
-    figure = found.first.figures[metric]
-    threshold = max(float(figure.oracle_thresholds[0]), 1 / _LEVELS)  # at 0 there is nothing to cut
-    return threshold, f"best {metric} on the validation split ({figure.oracle:.1f} %)"
+        metric = "GT-known Loc" if "GT-known Loc" in found.first.figures else "mask IoU"
+        figure = found.first.figures[metric]
+        if figure.oracle > 0:
+            threshold = max(float(figure.oracle_thresholds[0]), 1 / _LEVELS)  # at 0 there is nothing to cut
+            return threshold, f"best {metric} on the validation split ({figure.oracle:.1f} %)"
+    some = validation[:_MOST_IMAGES]
+    return otsu(heatmaps_of(localizer, some)), f"Otsu's rule on {len(some)} heatmaps"
 
 
 def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
@@ -77,7 +78,3 @@ def heatmaps_of(localizer: Localizer, examples: Sequence[Example]) -> Iterator[N
     for example in examples:
         label = next((truth.label for truth in example.truths if truth.label in localizer.class_names), None)
         yield localizer(example.path, classes=None if label is None else [label]).heatmap
-
-
-def _counted(examples: Sequence[Example]) -> int:
-    return min(len(examples), _MOST_IMAGES)
