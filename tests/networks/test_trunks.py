@@ -94,10 +94,16 @@ def test_it_is_told_which_backbones_are_cam_able_as_they_are(name, size, pooled)
     assert built(name, size=size).trunk.pooled is pooled
 
 
-@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_convnext", "torchvision/resnet18"])
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_convnext", "torchvision/resnet50"])
 def test_by_default_the_stride_is_16(name):
     found = built(name)
     assert stride_of(found.trunk, found.preprocessing) == 16
+
+
+def test_what_can_be_no_finer_keeps_its_stride_and_the_pool_of_its_stem():
+    found = built("torchvision/resnet18")  # its blocks cannot be dilated
+    assert stride_of(found.trunk, found.preprocessing) == 32
+    assert isinstance(found.trunk.backbone.maxpool, torch.nn.MaxPool2d)
 
 
 def test_googlenet_loses_a_pool_between_traced_layers():

@@ -69,16 +69,25 @@ def test_the_best_threshold_on_validation_boxes_is_taken(run, scenes):
     assert localizer.threshold == threshold
 
 
-def test_a_threshold_of_0_cuts_nothing_and_is_not_taken(run, scenes, monkeypatch):
+@pytest.mark.parametrize(
+    ("accuracy", "chosen"),
+    [
+        pytest.param(40.0, "best GT-known Loc", id="one that finds something is taken, above 0"),
+        pytest.param(0.0, "Otsu's rule", id="one that finds nothing is not taken"),
+    ],
+)
+def test_a_threshold_of_0_cuts_nothing_and_is_not_taken(accuracy, chosen, run, scenes, monkeypatch):
     class Figure:
-        oracle, oracle_thresholds = 0.0, (0.0,)
+        oracle, oracle_thresholds = accuracy, (0.0,)
 
     class Found:
         class first:  # noqa: N801
             figures = {"GT-known Loc": Figure}  # noqa: RUF012
 
     monkeypatch.setattr("weakspot.training.thresholds.evaluate", lambda *_, **__: Found)
-    assert choose_threshold(Localizer(run), *held(scenes))[0] == 0.01
+    threshold, found_by = choose_threshold(Localizer(run), *held(scenes))
+    assert found_by.startswith(chosen)
+    assert threshold == 0.01 or (accuracy == 0 and 0.01 < threshold < 1)
 
 
 def test_a_run_whose_boxes_are_never_found_localizes(scenes, tmp_path):

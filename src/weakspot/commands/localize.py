@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,10 +73,13 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
             "No images were named.", "Give files, folders, patterns such as 'photos/*.jpg', or - for stdin."
         )
     output = _output_folder(options)
-    check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)
+    unknown = ("method",) if options.method is None else ()  # the model says it when it is loaded
+    check_settings(output / RUN_FILE, asdict(options), free=(*_FREE_TO_CHANGE, *unknown))
     rows = Rows(output / "boxes.jsonl", resume=options.resume)
     total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
     localizer = _localizer(options)
+    options = replace(options, method=localizer.method)
+    check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)
     skipped = _skipped(output / "skipped.jsonl", options.resume)
     with closing(rows), closing(skipped), Progress(total, done=done) as progress:
         writer = _Writer(rows, skipped, progress, options, output, alone=_is_one_file(sources))
