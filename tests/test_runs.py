@@ -227,7 +227,7 @@ def test_a_pickle_is_refused_and_not_run(kind, tmp_path):
 
 def test_a_missing_file_is_refused(tmp_path):
     problem, hint = refusal_of(tmp_path / "gone.safetensors")
-    assert problem.startswith("There is no trained model in ")
+    assert problem == "{file} holds no trained model."
     assert "weakspot train" in hint
 
 

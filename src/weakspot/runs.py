@@ -72,9 +72,7 @@ def read_trained(path: str | Path) -> Trained:
     """
     file = _model_file(Path(path))
     if not file.is_file():
-        raise ModelError(
-            f"There is no trained model in {path}.", "Give the folder of a finished run of weakspot train."
-        )
+        raise ModelError(f"{path} holds no trained model.", "Give the folder of a finished run of weakspot train.")
     try:
         with safe_open(file, framework="pt") as opened:
             told = json.loads((opened.metadata() or {})[_KEY])
