@@ -2,9 +2,9 @@
 
     python benchmarks/coverage.py [--deltas 0.6 0.9]
 
-Scenes as in weakspot demo: 240 to train on, 60 to validate, 60 that are measured. For each map the share of the object's
-pixels that it covers (recall) at that threshold at which half of what it covers is object (precision 0.5), averaged over
-the scenes by pooling their pixels; and the figures of the boxes.
+Scenes as in weakspot demo: 240 to train on, 60 to validate, 60 that are measured. For each map the share of all
+objects' pixels that it covers (recall) at that threshold at which half of what it covers is object (precision 0.5), and
+the figures of its boxes.
 """
 
 import argparse

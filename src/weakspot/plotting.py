@@ -22,10 +22,17 @@ def canvas(x: str, y: str) -> tuple[Canvas, Axes]:
     return empty, axes
 
 
-def svg(drawn: Canvas, axes: Axes, *, legend: bool = True) -> bytes:
-    """Give a chart as SVG: the same figures give the same file, and words stay words."""
+def svg(drawn: Canvas, axes: Axes, *, legend: bool = True, beside: float = 1.0) -> bytes:
+    """Give a chart as SVG: the same figures give the same file, and words stay words.
+
+    Args:
+        drawn: The chart.
+        axes: Its axes, whose legend stands on the right.
+        legend: Whether there is one.
+        beside: Where it begins, in widths of the axes.
+    """
     if legend:
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(beside, 1))
     file = BytesIO()
     with rc_context({"svg.hashsalt": "weakspot", "svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of letters that the font has not: the reader's browser has

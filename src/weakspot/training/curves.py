@@ -34,4 +34,4 @@ def learning_curves(rows: Sequence[Row]) -> bytes:
         best = min(validated, key=lambda row: row["val_loss"])
         axes.axvline(best["epoch"], color="black", linewidth=0.8, linestyle=":", label=f"kept: epoch {best['epoch']}")
     axes.set_ylim(bottom=0)
-    return svg(drawn, axes)
+    return svg(drawn, axes, beside=1.15)
