@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
 from weakspot.data import ImageSource
 from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
@@ -109,9 +110,5 @@ def _notes(heatmap: NDArray[np.float32], evidence: Evidence, how: Readout) -> tu
 
 def _scores(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.floating]:
     """Probabilities: of each class for itself, or of one among all."""
-    if multi_label:
-        each: NDArray[np.floating] = np.exp(-np.logaddexp(0, -logits))
-        return each
-    shifted = np.exp(logits - logits.max())
-    of_one: NDArray[np.floating] = shifted / shifted.sum()
-    return of_one
+    probabilities: NDArray[np.floating] = expit(logits) if multi_label else softmax(logits)
+    return probabilities

@@ -9,11 +9,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from weakspot import __version__
 from weakspot.commands.options import CompareOptions, EvaluateOptions, MeasureOptions
-from weakspot.commands.outputs import check_writable, free_folder, nothing_left_in, read_lines
 from weakspot.commands.progress import Progress
-from weakspot.commands.settings import keep_settings
 from weakspot.errors import InputError
 from weakspot.ops import scale_boxes
+from weakspot.outputs import check_writable, free_folder, nothing_left_in, read_lines
+from weakspot.settings import keep_settings
 from weakspot.writing import replacing
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from weakspot.commands.options import LocalizeOptions
-from weakspot.commands.outputs import free_folder, read_lines
 from weakspot.commands.progress import Progress
 from weakspot.commands.rows import Rows
-from weakspot.commands.settings import check_settings, keep_settings
 from weakspot.data import MAX_PIXELS, RUN_FILE, ImageSource, find_images
 from weakspot.errors import InputError, WeakspotError
+from weakspot.outputs import free_folder, read_lines
+from weakspot.settings import check_settings, keep_settings
 from weakspot.writing import save_image
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from weakspot.data import DataSet, Example
 from weakspot.data.near_duplicates import near_duplicates
+from weakspot.data.readers.class_folders import TRAINING, VALIDATION
 from weakspot.data.readers.folders import is_file
 from weakspot.data.splitting import split_off
 from weakspot.errors import InputError
-
-TRAINING = frozenset({"train", "training"})
-VALIDATION = frozenset({"val", "valid", "validation", "dev"})
+from weakspot.evaluation.cases import refuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +146,4 @@ def _refuse_unusable(dataset: DataSet, training: Sequence[Example], validation: 
             "Put them into a folder for each class, below a folder train if there are splits.",
         )
     missing = [str(example.path) for example in (*training, *validation) if not is_file(example.path)]
-    if missing:
-        named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise InputError(
-            f"{len(missing)} image files are missing: {named}.", "Restore them, or take their rows out of the data set."
-        )
+    refuse(missing, "image files are missing", "Restore them, or take their rows out of the data set.")

@@ -7,13 +7,12 @@ import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-import tomli_w
-
 from weakspot.errors import InputError
+from weakspot.outputs import check_writable, numbered
+from weakspot.settings import keep_settings
 from weakspot.training.options import TrainOptions
 from weakspot.writing import replacing
 
@@ -38,17 +37,9 @@ def check_output(wanted: Path, *, needed_bytes: int) -> None:
     Raises:
         InputError: If the nearest folder above it is read-only or no folder, or the disk is full.
     """
-    try:
-        there = next(path for path in wanted.absolute().parents if path.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            what = "is read-only" if there.is_dir() else "is not a folder"
-            raise InputError(f"{wanted} cannot be written to: {there} {what}.", "Choose another --output.")
-        free = shutil.disk_usage(there).free
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        problem = f"{wanted} cannot be written to: {getattr(error, 'strerror', None) or error}."
-        raise InputError(problem, "Choose another --output.") from error
+    check_writable(wanted.parent)
+    there = next(path for path in wanted.absolute().parents if path.exists())
+    free = shutil.disk_usage(there).free
     if free < needed_bytes:
         raise InputError(
             f"{there} has {free / 1e6:.0f} MB left, and the run needs about {needed_bytes / 1e6:.0f} MB.",
@@ -62,10 +53,9 @@ def make_run_folder(wanted: Path) -> Path:
     Raises:
         InputError: If it cannot be made.
     """
-    candidates = chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in count(2)))
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
-        folder = next(folder for folder in candidates if _made(folder))
+        folder = next(folder for folder in numbered(wanted) if _made(folder))
     except OSError as error:
         raise InputError(f"{wanted} cannot be made: {error.strerror}.", "Choose another --output.") from error
     _point_to(folder)
@@ -94,9 +84,7 @@ def _point_to(folder: Path) -> None:
 def write_config(folder: Path, data: Path, options: TrainOptions) -> None:
     """Write what was asked for, such that ``weakspot train --config`` does it again."""
     asked = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "output"}
-    told = {"data": str(data.absolute()), **{name: _plain(value) for name, value in asked.items() if value is not None}}
-    with replacing(folder / CONFIG) as file:
-        tomli_w.dump(told, file)
+    keep_settings(folder / CONFIG, {"data": data.absolute(), **asked})
 
 
 def read_config(file: Path) -> tuple[Path, TrainOptions]:
@@ -132,10 +120,6 @@ def _kind(name: str) -> Any:
     hint = get_type_hints(TrainOptions)[name]
     first = next(iter(get_args(hint)), hint)
     return str if isinstance(first, str) else get_origin(first) or first
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:

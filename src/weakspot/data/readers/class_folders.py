@@ -6,7 +6,9 @@ from pathlib import Path
 from weakspot.data.datasets import DataSet, Example, Truth
 from weakspot.data.readers.folders import files_below, folders_in, images_below, is_image
 
-SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
+TRAINING = frozenset({"train", "training"})
+VALIDATION = frozenset({"val", "valid", "validation", "dev"})
+SPLITS = TRAINING | VALIDATION | {"test", "testing"}
 
 
 def find(root: Path) -> bool:

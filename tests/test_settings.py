@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.commands.settings import check_settings, keep_settings
 from weakspot.errors import InputError
+from weakspot.settings import check_settings, keep_settings
 
 SETTINGS = {"model": "resnet50", "layer": ("a", "b"), "weights": Path("w.pth"), "threshold": None, "workers": 2}
 

@@ -1,4 +1,4 @@
-"""Folders to write to, and lists to read, that commands share."""
+"""Folders to write to, and lists to read."""
 
 import os
 from collections.abc import Iterator
@@ -11,8 +11,18 @@ from weakspot.errors import InputError
 
 def free_folder(name: str) -> Path:
     """Find a folder that is not there yet: the name, or the name and 2, 3 and so on."""
-    candidates = chain([Path(name)], (Path(f"{name}-{number}") for number in count(2)))
-    return next(folder for folder in candidates if not folder.exists())
+    return next(folder for folder in numbered(Path(name)) if not folder.exists())
+
+
+def numbered(folder: Path) -> Iterator[Path]:
+    """Give a name, then the name and 2, 3 and so on.
+
+    Example:
+        >>> from itertools import islice
+        >>> [path.name for path in islice(numbered(Path("runs/birds")), 3)]
+        ['birds', 'birds-2', 'birds-3']
+    """
+    return chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in count(2)))
 
 
 def check_writable(folder: Path) -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.commands.outputs import check_writable, free_folder, read_lines
 from weakspot.errors import InputError
+from weakspot.outputs import check_writable, free_folder, read_lines
 
 
 @pytest.fixture(autouse=True)
