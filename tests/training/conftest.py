@@ -1,18 +1,14 @@
-"""Small data sets, and one thread: so small a network is ten times as fast without threads that wait for each other."""
+"""Small data sets, and one thread."""
 
 import pytest
-import torch
 from small_runs import write_discs
 
 from weakspot.data.synthetic import Setting, write_scenes
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    """For every test of training."""
 
 
 @pytest.fixture(scope="session")

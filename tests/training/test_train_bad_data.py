@@ -154,3 +154,20 @@ def test_senseless_options_are_refused_in_two_lines(changes, problem, data, tmp_
 def test_no_data_is_refused(tmp_path):
     with pytest.raises(InputError, match="No data set was named"):
         train(output=tmp_path / "run")
+
+
+def test_another_process_that_fails_removes_no_folder(data, tmp_path, monkeypatch):
+    """The first process writes to a folder with a number, of which the others know nothing."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("keep me")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(InputError, match="lightning cannot train so"):
+        small(data, mine, precision="7-bit")
+    assert (mine / "notes.txt").read_text() == "keep me"
+
+
+def test_the_first_process_that_fails_before_it_has_learnt_leaves_nothing(data, tmp_path):
+    with pytest.raises(InputError, match="lightning cannot train so"):
+        small(data, tmp_path / "run", precision="7-bit")
+    assert not (tmp_path / "run").exists()

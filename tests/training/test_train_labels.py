@@ -197,3 +197,30 @@ def test_a_run_with_a_background_knows_which_class_it_is(tmp_path):
     run = small(root, tmp_path / "run", epochs=1)
     trained = read_trained(run)
     assert trained.class_names[trained.background] == "background"
+
+
+def test_validation_images_of_no_trained_class_are_left_out_and_not_taken_for_another(tmp_path, capsys):
+    root = write(tmp_path / "data", {"train/a": 6, "train/b": 6, "val/a": 2, "val/b": 2, "val/zebra": 3})
+    run = small(root, tmp_path / "run", epochs=1)
+    assert "3 validation images are of no class that is trained: they are left out." in capsys.readouterr().err
+    assert read_trained(run).class_names == ("a", "b")
+    assert "12 training and 4 validation images" in (run / "train.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        pytest.param("image,label\na,cat\nb,dog\nc,cow\n", {"a", "b"}, id="one label"),
+        pytest.param("image,label\na,cat\nb,dog\nc,\n", {"a", "b"}, id="no label where all have one"),
+        pytest.param("image,label\na,cat;dog\nb,cat;cow\nc,\nd,background\n", {"a", "c", "d"}, id="several labels"),
+    ],
+)
+def test_labels_know_what_they_were_found_in(text, known, tmp_path):
+    """Trained on cats and dogs: a cow is neither, and with several labels an image may hold nothing."""
+    dataset = read_dataset(table(tmp_path, text, images="abcd"[: text.count("\n") - 1]))
+    seen = [example for example in dataset.examples if example.image_id in "ab" and "cow" not in str(example.truths)]
+    several = ";" in text
+    found = find_labels(
+        dataset, seen if not several else dataset.examples[:1], multi_label=several, background="background"
+    )
+    assert {example.image_id for example in dataset.examples if found.know(example)} == known

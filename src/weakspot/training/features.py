@@ -20,6 +20,8 @@ Maps = tuple[Tensor, ...]
 class Features(Dataset[tuple[Maps, Tensor]]):
     """Feature maps and targets by key."""
 
+    in_memory = True
+
     def __init__(self, maps: Maps, targets: Tensor) -> None:
         self._maps = maps
         self._targets = targets

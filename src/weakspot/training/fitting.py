@@ -1,14 +1,14 @@
 """Fit a prepared network with lightning's Trainer."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from weakspot.errors import InputError
 from weakspot.networks import Criterion
@@ -21,22 +21,35 @@ from weakspot.training.loggers import make_loggers
 from weakspot.training.options import TrainOptions
 from weakspot.training.photos import Photos
 from weakspot.training.preparing import Prepared
-from weakspot.training.reporting import Reporting, Say, quiet
+from weakspot.training.reporting import Log, Reporting, Say, quiet
 from weakspot.training.run_folder import STATE
 from weakspot.training.saving import Saving
 
 
-def fit(
-    prepared: Prepared, options: TrainOptions, folder: Path, say: Say, on_epoch: Callable[[list[Row]], None]
-) -> tuple[Learner, Trainer]:
+@dataclass(frozen=True)
+class Fitting:
+    """Where a fit writes to.
+
+    Attributes:
+        folder: Where states are saved and loggers write.
+        say: Takes what a user should know.
+        on_epoch: Called with the rows of all epochs when one more is done.
+        goes_on: Whether it goes on from the saved state in the folder, if there is one.
+    """
+
+    folder: Path
+    say: Log
+    on_epoch: Callable[[list[Row]], None]
+    goes_on: bool = False
+
+
+def fit(prepared: Prepared, options: TrainOptions, fitting: Fitting) -> tuple[Learner, Trainer]:
     """Train, from the saved state of an interrupted run if there is one.
 
     Args:
         prepared: What is trained, and on what.
         options: How.
-        folder: Where states are saved and loggers write.
-        say: Takes what a user should know.
-        on_epoch: Called with the rows of all epochs when one more is done.
+        fitting: Where it writes to.
 
     Returns:
         The learner, with the trained weights, and the trainer.
@@ -46,52 +59,47 @@ def fit(
         KeyboardInterrupt: At the second Ctrl-C.
         InputError: If a logger, a strategy or a precision cannot be used.
     """
-    network, labels = prepared.built.network, prepared.grounds.labels
+    network, state = prepared.built.network, fitting.folder / STATE
     network.to(prepared.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    saving, reporting = Saving(folder / STATE, options.save_every), Reporting(say, prepared.epochs)
+    saving, reporting = Saving(state, options.save_every), Reporting(fitting.say, prepared.epochs)
     with quiet():
-        trainer = _trainer(prepared, options, folder, [saving, reporting])
-        # A head that pools first is given means, unless attention is to be dropped before.
-        pooled = prepared.frozen and network.head.pools_first and not prepared.recipe.adl
-        training, validation, in_memory = _images(prepared, options, pooled, say)
-        loaders = Loaders(
-            training,
-            validation,
-            batch_size=options.batch_size,
-            seed=options.seed,
-            workers=0 if in_memory else options.workers,
-        )
-        rule = Rule(
-            prepared.recipe,
-            prepared.frozen,
-            prepared.lr,
-            options.weight_decay,
-            options.seed,
-            prepared.epochs * _steps(len(prepared.grounds.training.readable), trainer, options),
-            pooled,
-        )
+        trainer = _trainer(prepared, options, fitting.folder, [saving, reporting])
 
         def epoch_done(rows: list[Row]) -> None:
             if trainer.is_global_zero:
-                on_epoch(rows)
+                fitting.on_epoch(rows)
                 reporting.epoch_done(rows[-1])
 
-        learner = Learner(
-            network,
-            _criterion(prepared, options),
-            prepared.built.preprocessing,
-            rule,
-            len(labels.class_names),
-            epoch_done,
-        )
-        state = folder / STATE
+        rule = _rule(prepared, options, trainer)
+        learner = _learner(prepared, options, rule, epoch_done)
+        loaders = _loaders(prepared, options, rule, fitting.say)
+        begin = state if fitting.goes_on and state.exists() else None
         try:
             with saving.listening():
-                trainer.fit(learner, loaders, ckpt_path=state if state.exists() else None, weights_only=True)
+                trainer.fit(learner, loaders, ckpt_path=begin, weights_only=True)
         except SystemExit as end:  # that is what lightning makes of it
             raise KeyboardInterrupt from end
     network.load_state_dict({**network.state_dict(), **learner.best})
     return learner, trainer
+
+
+def _rule(prepared: Prepared, options: TrainOptions, trainer: Trainer) -> Rule:
+    steps = _steps(len(prepared.grounds.training.readable), trainer, options)
+    return Rule(
+        prepared.recipe,
+        prepared.frozen,
+        prepared.lr,
+        options.weight_decay,
+        options.seed,
+        steps * prepared.epochs,
+        # A head that pools first is given means, unless attention is to be dropped before.
+        pooled=prepared.frozen and prepared.built.network.head.pools_first and not prepared.recipe.adl,
+    )
+
+
+def _learner(prepared: Prepared, options: TrainOptions, rule: Rule, on_epoch: Callable[[list[Row]], None]) -> Learner:
+    built, classes = prepared.built, len(prepared.grounds.labels.class_names)
+    return Learner(built.network, _criterion(prepared, options), built.preprocessing, rule, classes, on_epoch)
 
 
 def _trainer(prepared: Prepared, options: TrainOptions, folder: Path, callbacks: list[Callback]) -> Trainer:
@@ -125,23 +133,27 @@ def _trainer(prepared: Prepared, options: TrainOptions, folder: Path, callbacks:
         ) from error
 
 
-def _images(
-    prepared: Prepared, options: TrainOptions, pooled: bool, say: Say
-) -> tuple[Dataset[Any], Dataset[Any] | None, bool]:
-    """What is trained on, what validates, and whether both lie in memory: feature maps if they can be computed once."""
-    grounds, frame, network = prepared.grounds, prepared.built.preprocessing, prepared.built.network
-    looked = (grounds.training, grounds.validation)
-    sets = [
+def _loaders(prepared: Prepared, options: TrainOptions, rule: Rule, say: Say) -> Loaders:
+    """Batches of feature maps if they can be computed once, else of images."""
+    grounds, frame = prepared.grounds, prepared.built.preprocessing
+    photos = [
         Photos(one, grounds.labels.targets(one.readable), squashed, frame, options.seed)
-        for one, squashed in zip(looked, (grounds.squashed, frame), strict=True)
+        for one, squashed in ((grounds.training, grounds.squashed), (grounds.validation, frame))
     ]
-    images = sum(len(one) for one in sets)
-    if prepared.frozen and not prepared.recipe.augmentation:
-        if fit_in_memory(network, frame, images, pooled=pooled):
-            training, *validation = [_features(one, prepared, options, pooled) for one in sets if len(one)]
-            return training, validation[0] if validation else None, True
+    sets: list[Photos | Features] = [*photos]
+    once = prepared.frozen and not prepared.recipe.augmentation
+    if once and fit_in_memory(prepared.built.network, frame, sum(map(len, sets)), pooled=rule.pooled):
+        sets = [_features(one, prepared, options, rule.pooled) if len(one) else one for one in photos]
+    elif once:
         say("The features are too many to be kept: the backbone runs in each epoch.")
-    return sets[0], sets[1] if len(sets[1]) else None, all(one.pixels is not None for one in looked)
+    training, validation = sets
+    return Loaders(
+        training,
+        validation if len(validation) else None,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        workers=0 if all(one.in_memory for one in sets) else options.workers,
+    )
 
 
 def _features(photos: Photos, prepared: Prepared, options: TrainOptions, pooled: bool) -> Features:

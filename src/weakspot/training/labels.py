@@ -24,11 +24,20 @@ class Labels:
         class_names: One for each logit.
         multi_label: Whether each class is present or not, for itself.
         background: Index of the class of images that hold no object, or None.
+        nothing: The label of images that hold no object, where no class stands for them.
     """
 
     class_names: tuple[str, ...]
     multi_label: bool
     background: int | None
+    nothing: str
+
+    def know(self, example: Example) -> bool:
+        """Tell whether all labels of an image are among the classes, and if it has none, whether that is."""
+        labels = set(_labels(example))
+        if not labels:
+            return self.multi_label or self.background is not None
+        return labels <= {*self.class_names, *((self.nothing,) if self.multi_label else ())}
 
     def targets(self, examples: Sequence[Example]) -> NDArray[np.float32]:
         """Which classes are in each image: shape (N, C), 0 or 1."""
@@ -79,7 +88,7 @@ def find_labels(dataset: DataSet, examples: Sequence[Example], *, multi_label: b
             f"{dataset.root} has {told}: there is nothing to tell apart.",
             f"Add images of another class, or of none in a folder named {background}.",
         )
-    return Labels(tuple(names), several, names.index(spelled) if spelled in names else None)
+    return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
 def split_examples(dataset: DataSet, *, share: float, seed: int, workers: int) -> Split:

@@ -88,7 +88,10 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
         multi_label=options.multi_label,
         background=options.background,
     )
-    for note in split.notes:
+    validation = [example for example in split.validation if labels.know(example)]
+    strange = len(split.validation) - len(validation)
+    left_out = (f"{strange} validation images are of no class that is trained: they are left out.",) if strange else ()
+    for note in (*split.notes, *left_out):
         say(note)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -100,7 +103,7 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
         dataset,
         labels,
         look_through(split.training, squashed, workers=options.workers),
-        look_through(split.validation, built.preprocessing, workers=options.workers),
+        look_through(validation, built.preprocessing, workers=options.workers),
         squashed,
     )
     _refuse_unreadable(grounds, options.unreadable)

@@ -27,6 +27,10 @@ class Log:
     def __call__(self, line: str) -> None:
         """Write a line."""
         print(line, file=sys.stderr, flush=True)
+        self.keep(line)
+
+    def keep(self, line: str) -> None:
+        """Write a line to the file alone."""
         self._lines.append(f"{line}\n")
         self._append()
 
@@ -46,12 +50,12 @@ class Reporting(Callback):
     """A bar on a terminal, a line for each epoch elsewhere.
 
     Args:
-        say: Takes the lines.
+        log: Takes the lines.
         epochs: How many there will be.
     """
 
-    def __init__(self, say: Say, epochs: int) -> None:
-        self._say = say
+    def __init__(self, log: Log, epochs: int) -> None:
+        self._log = log
         self._epochs = epochs
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -75,10 +79,12 @@ class Reporting(Callback):
 
     def epoch_done(self, row: Row) -> None:
         """Report an epoch."""
+        line = _line(row, self._epochs)
         if self._bar.disable:
-            self._say(_line(row, self._epochs))
+            self._log(line)
         else:
-            self._bar.update(self._task, description=_line(row, self._epochs))
+            self._log.keep(line)
+            self._bar.update(self._task, description=line)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take the bar away."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from weakspot.runs import MODEL_FILE
 from weakspot.training.finishing import finish
-from weakspot.training.fitting import fit
+from weakspot.training.fitting import Fitting, fit
 from weakspot.training.loggers import check_loggers
 from weakspot.training.options import TrainOptions
 from weakspot.training.preparing import Prepared, prepare
@@ -80,13 +81,15 @@ def _trained(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
         kept = "The state is saved." if (folder / STATE).exists() else "Nothing was learnt yet."
         raise KeyboardInterrupt(f"{kept} {go_on}") from interrupt
     except BaseException:
-        if task.folder is None and not (folder / ROWS).exists() and not (folder / STATE).exists():
+        # In other processes the folder is not one that this run has made.
+        if is_first() and task.folder is None and not any((folder / name).exists() for name in (ROWS, STATE)):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
-    learner, trainer = fit(prepared, task.options, folder, say, lambda rows: write_rows(folder / ROWS, rows))
+    fitting = Fitting(folder, say, lambda rows: write_rows(folder / ROWS, rows), goes_on=task.folder is not None)
+    learner, trainer = fit(prepared, task.options, fitting)
     shared, first = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
     if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes
         torch.distributed.destroy_process_group()
@@ -114,7 +117,8 @@ def _folder(task: Task, prepared: Prepared, wanted: Path) -> Path:
     if task.folder is not None or not is_first():
         return wanted
     folder = make_run_folder(wanted)
-    write_config(folder, task.data, task.options)
+    # What auto has chosen stays chosen, on whatever machine the run goes on or is done again.
+    write_config(folder, task.data, replace(task.options, freeze="backbone" if prepared.frozen else "none"))
     skipped = prepared.grounds.unreadable
     if skipped:
         rows = [
