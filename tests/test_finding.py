@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from weakspot.finding import Evidence, Readout, localization
+from weakspot.finding import Evidence, Readout, localization, probabilities
 from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
 
 NAMES = ("cat", "dog", "owl", "none")
@@ -21,9 +21,8 @@ for c in range(4):
 
 
 def found(logits, classes, *, asked=None, named=False, how=HOW, signed=False, maps=MAPS):
-    evidence = Evidence(
-        np.array(logits, np.float32), classes, maps[: len(classes)], signed, asked or len(classes), named
-    )
+    scores = probabilities(np.array(logits, np.float32), multi_label=how.multi_label)
+    evidence = Evidence(scores, classes, maps[: len(classes)], signed, asked or len(classes), named)
     return localization("photo.jpg", (160, 80), evidence, how)
 
 

@@ -443,3 +443,15 @@ def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):
 def test_a_photo_over_the_default_limit_can_be_drawn_once_it_was_accepted(monkeypatch):
     monkeypatch.setattr("weakspot.results.MAX_PIXELS", 100)
     assert localizer(max_pixels=10_000)(picture()).plot().size == (40, 20)
+
+
+def test_a_class_that_a_model_rules_out_is_no_mistake():
+    """A logit of minus infinity is a probability of 0."""
+
+    class Masked(PooledNet):
+        def forward(self, images):
+            return super().forward(images) + torch.tensor([0.0, -torch.inf, 0.0, 0.0])
+
+    found = localizer(Masked(), layer="features.3")(picture(), top_k=3)
+    assert sum(one.score for one in found) == pytest.approx(1)
+    assert "dog" not in {one.label for one in found}

@@ -45,7 +45,7 @@ class Evidence:
     """What the model gave for one image.
 
     Attributes:
-        logits: Shape (number of classes,).
+        scores: Probabilities of all classes, see :func:`probabilities`.
         classes: Indices of the classes that have a map, the best first unless somebody named them.
         maps: Raw class maps, shape (C, h, w).
         signed: Whether the activations had negative values.
@@ -53,7 +53,7 @@ class Evidence:
         named: Whether the classes were named by somebody.
     """
 
-    logits: NDArray[np.floating]
+    scores: NDArray[np.floating]
     classes: Sequence[int]
     maps: NDArray[np.floating]
     signed: bool
@@ -67,10 +67,10 @@ def localization(image: ImageSource, size: tuple[int, int], evidence: Evidence, 
     Args:
         image: What was localized.
         size: ``(height, width)`` of the upright image.
-        evidence: What the model gave; its logits are finite.
+        evidence: What the model gave.
         how: How class maps are read.
     """
-    scores = _scores(evidence.logits, multi_label=how.multi_label)
+    scores = evidence.scores
     first, *others = [
         _of_class(image, size, evidence, c, float(scores[index]), how)
         for c, index in enumerate(evidence.classes)
@@ -108,7 +108,12 @@ def _notes(heatmap: NDArray[np.float32], evidence: Evidence, how: Readout) -> tu
     return (*notes, SIGNED_ACTIVATIONS) if evidence.signed and how.method == "gradcam++" else notes
 
 
-def _scores(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.floating]:
-    """Probabilities: of each class for itself, or of one among all."""
-    probabilities: NDArray[np.floating] = expit(logits) if multi_label else softmax(logits)
-    return probabilities
+def probabilities(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.floating]:
+    """Turn logits (C,) into probabilities (C,): of each class for itself, or of one among all.
+
+    Example:
+        >>> probabilities(np.array([0.0, -np.inf]), multi_label=False).tolist()
+        [1.0, 0.0]
+    """
+    likely: NDArray[np.floating] = expit(logits) if multi_label else softmax(logits)
+    return likely

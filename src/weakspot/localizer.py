@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from weakspot.cams import find_method
-from weakspot.data import MAX_PIXELS, ImageSource, read_image
-from weakspot.errors import InputError, ModelError, WeakspotError
-from weakspot.finding import Evidence, Readout, localization
+from weakspot.data import MAX_PIXELS, ImageSource
+from weakspot.errors import InputError, WeakspotError
+from weakspot.finding import Readout
 from weakspot.models import (
     DEFAULT_MODEL,
     PRETRAINED,
-    Classifier,
     ClassMaps,
     check_method,
     class_maps,
@@ -26,44 +24,15 @@ from weakspot.models import (
     find_class,
     name_classes,
     normalised,
-    squash,
-    take_classifier,
 )
 from weakspot.ops.boxes import check_threshold
+from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
 from weakspot.results import Localization
-from weakspot.runs import is_run, load_run
+from weakspot.runs import take_model
 from weakspot.streaming import batched, ordered_map
 
 Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
-
-
-@dataclass(frozen=True)
-class _Photo:
-    """An image on its way: where it came from, its size, and its pixels at the model's input size."""
-
-    source: ImageSource
-    width: int
-    height: int
-    pixels: Tensor
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """An image that could not be localized, and why."""
-
-    source: ImageSource
-    error: WeakspotError
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Images in the order in which they came, the maps of those that could be read, and what was asked for."""
-
-    items: list[_Photo | _Failure]
-    found: ClassMaps | None
-    asked: int = 1
-    named: bool = False
 
 
 class Localizer:
@@ -125,7 +94,7 @@ class Localizer:
             check_threshold(float(threshold))
         self.max_pixels = max_pixels
         area = _min_area(boxes, min_area)
-        classifier = _classifier(model, device, weights, output_stride)
+        classifier = take_model(model, device=device, weights=weights, output_stride=output_stride)
         self.method = method or classifier.method or "gradcam"
         self._method = find_method(self.method)
         known = classifier.threshold if self.method == classifier.method else None
@@ -178,7 +147,7 @@ class Localizer:
         """
         batch = self._read([self._decode(image)], self._indices(classes), _at_least_one(top_k, "top_k"))
         (result,) = self._finish(batch)
-        if isinstance(result, _Failure):
+        if isinstance(result, Failure):
             raise result.error
         return result
 
@@ -261,20 +230,17 @@ class Localizer:
         found = class_maps_of_methods(self._cut, images, records, classes=classes.to(self.device))
         return [_on_cpu(one) for one in found]
 
-    def _decode(self, source: ImageSource) -> _Photo | _Failure:
-        try:
-            image = read_image(source, max_pixels=self.max_pixels)
-        except WeakspotError as error:
-            # Its traceback would keep the half-decoded image alive for as long as the error is kept.
-            error.__cause__ = error.__context__ = None
-            return _Failure(source, error.with_traceback(None))
-        return _Photo(source, image.width, image.height, squash(image, self.preprocessing))
+    def _decode(self, source: ImageSource) -> Photo | Failure:
+        return decode(source, self.preprocessing, max_pixels=self.max_pixels)
 
-    def _read(self, items: list[_Photo | _Failure], classes: list[int] | None, top_k: int) -> _Batch:
+    def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
+        return finish(batch, self._readout)
+
+    def _read(self, items: list[Photo | Failure], classes: list[int] | None, top_k: int) -> PhotoBatch:
         """Run the model on the images of a batch that could be read."""
-        photos = [item for item in items if isinstance(item, _Photo)]
+        photos = [item for item in items if isinstance(item, Photo)]
         if not photos:
-            return _Batch(items, None)
+            return PhotoBatch(items, None)
         images = normalised([photo.pixels for photo in photos], self.preprocessing, like=self._like)
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
         found = class_maps(
@@ -285,28 +251,7 @@ class Localizer:
             top_k=top_k,
             present=self._readout.multi_label and classes is None,
         )
-        return _Batch(items, _on_cpu(found), top_k if classes is None else len(classes), classes is not None)
-
-    def _finish(self, batch: _Batch) -> list[Localization | _Failure]:
-        """Turn class maps into localizations; arrays only."""
-        position = iter(range(len(batch.items)))
-        return [
-            item if isinstance(item, _Failure) else self._localize(item, batch, next(position)) for item in batch.items
-        ]
-
-    def _localize(self, photo: _Photo, batch: _Batch, i: int) -> Localization | _Failure:
-        found = cast(ClassMaps, batch.found)
-        logits = found.logits[i].numpy()
-        if not np.isfinite(logits).all():
-            name = photo.source if isinstance(photo.source, str | Path) else "this image"
-            problem = f"The model's output for {name} is not finite."
-            return _Failure(
-                photo.source, ModelError(problem, "Check its weights, its normalisation and its precision.")
-            )
-        evidence = Evidence(
-            logits, found.classes[i].tolist(), found.maps[i].numpy(), bool(found.signed[i]), batch.asked, batch.named
-        )
-        return localization(photo.source, (photo.height, photo.width), evidence, self._readout)
+        return PhotoBatch(items, _on_cpu(found), top_k if classes is None else len(classes), classes is not None)
 
     def _example(self) -> Tensor:
         """Noise of the input's shape, the same every time: it finds layers, and says nothing about them."""
@@ -321,20 +266,6 @@ class Localizer:
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
         return indices
-
-
-def _classifier(
-    model: str | Path | nn.Module, device: str, weights: str | Path | None, output_stride: int | None
-) -> Classifier:
-    """Load a run, or take any other model."""
-    if not isinstance(model, str | Path) or not is_run(model):
-        name = str(model) if isinstance(model, Path) else model
-        if isinstance(name, str) and Path(name, "config.toml").is_file():
-            raise ModelError(f"The run in {name} is not finished.", f"Go on with: weakspot train --resume {name}")
-        return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
-    if weights != PRETRAINED:
-        raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")
-    return load_run(model, device=device, output_stride=output_stride)
 
 
 def _on_cpu(found: ClassMaps) -> ClassMaps:

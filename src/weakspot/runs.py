@@ -8,11 +8,11 @@ from typing import Any, get_type_hints
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from weakspot.data import Preprocessing
-from weakspot.errors import ModelError
-from weakspot.models import Classifier, find_device
+from weakspot.errors import InputError, ModelError
+from weakspot.models import PRETRAINED, Classifier, find_device, take_classifier
 from weakspot.models.weights import fit_weights, read_weights
 from weakspot.networks import Plan, build_network, find_recipe
 from weakspot.writing import replacing
@@ -111,6 +111,29 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
         multi_label=plan.multi_label,
         background=trained.background,
     )
+
+
+def take_model(
+    model: str | Path | nn.Module,
+    *,
+    device: str = "auto",
+    weights: str | Path | None = PRETRAINED,
+    output_stride: int | None = None,
+) -> Classifier:
+    """Load a run, or take any other model as :func:`weakspot.models.take_classifier` does.
+
+    Raises:
+        InputError: As there and as :func:`load_run`; or if a run is given other weights.
+        ModelError: As there and as :func:`load_run`; or if a run is not finished.
+    """
+    if not isinstance(model, str | Path) or not is_run(model):
+        name = str(model) if isinstance(model, Path) else model
+        if isinstance(name, str) and Path(name, "config.toml").is_file():
+            raise ModelError(f"The run in {name} is not finished.", f"Go on with: weakspot train --resume {name}")
+        return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
+    if weights != PRETRAINED:
+        raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")
+    return load_run(model, device=device, output_stride=output_stride)
 
 
 def _model_file(path: Path) -> Path:

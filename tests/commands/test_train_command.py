@@ -130,3 +130,8 @@ def test_a_run_is_evaluated_at_its_own_threshold(run, data, here, capsys):
 def test_runs_are_compared(run, data, here, capsys):
     assert main(["compare", str(run), str(data), "--output=out", "--samples=0"]) == 0
     assert "cam" in capsys.readouterr().out
+
+
+def test_the_configuration_has_what_auto_has_chosen(here, data):
+    assert main(["train", str(data), *OPTIONS, "--output=run"]) == 0
+    assert 'freeze = "none"' in Path("run/config.toml").read_text().splitlines()

@@ -1,9 +1,10 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
 from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier, take_classifier
-from weakspot.models.class_maps import ClassMaps, Cut, check_method, class_maps, class_maps_of_methods, cut_model
+from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods
 from weakspot.models.class_names import find_class, imagenet_names, name_classes
 from weakspot.models.cut import Layer, Reading, read, run_head
+from weakspot.models.cut_model import Cut, check_method, cut_model
 from weakspot.models.devices import find_device
 from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer

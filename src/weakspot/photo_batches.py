@@ -1,0 +1,86 @@
+"""Photos on their way through a localizer: decoded, run through the model in batches, and finished."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from torch import Tensor
+
+from weakspot.data import ImageSource, Preprocessing, read_image
+from weakspot.errors import ModelError, WeakspotError
+from weakspot.finding import Evidence, Readout, localization, probabilities
+from weakspot.models import ClassMaps, squash
+from weakspot.results import Localization
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded image.
+
+    Attributes:
+        source: Where it came from.
+        width: Its width in pixels, upright.
+        height: Its height.
+        pixels: Squashed to the model's input size, uint8, shape (channels, rows, columns).
+    """
+
+    source: ImageSource
+    width: int
+    height: int
+    pixels: Tensor
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be localized, and why."""
+
+    source: ImageSource
+    error: WeakspotError
+
+
+@dataclass(frozen=True)
+class PhotoBatch:
+    """Images that were run through the model together.
+
+    Attributes:
+        items: In the order in which they came.
+        found: The maps of those that could be decoded; None if none could.
+        asked: How many classes of each were asked for.
+        named: Whether these were named by somebody.
+    """
+
+    items: list[Photo | Failure]
+    found: ClassMaps | None
+    asked: int = 1
+    named: bool = False
+
+
+def decode(source: ImageSource, frame: Preprocessing, *, max_pixels: int) -> Photo | Failure:
+    """Decode an image and squash it, or say why that cannot be."""
+    try:
+        image = read_image(source, max_pixels=max_pixels)
+    except WeakspotError as error:
+        # Its traceback would keep the half-decoded image alive for as long as the error is kept.
+        error.__cause__ = error.__context__ = None
+        return Failure(source, error.with_traceback(None))
+    return Photo(source, image.width, image.height, squash(image, frame))
+
+
+def finish(batch: PhotoBatch, how: Readout) -> list[Localization | Failure]:
+    """Turn class maps into localizations, in the order of the images; arrays only."""
+    position = iter(range(len(batch.items)))
+    return [item if isinstance(item, Failure) else _localized(item, batch, next(position), how) for item in batch.items]
+
+
+def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localization | Failure:
+    found = cast(ClassMaps, batch.found)
+    scores = probabilities(found.logits[i].numpy(), multi_label=how.multi_label)
+    if not np.isfinite(scores).all():
+        name = photo.source if isinstance(photo.source, str | Path) else "this image"
+        problem = f"The model's output for {name} is not finite."
+        return Failure(photo.source, ModelError(problem, "Check its weights, its normalisation and its precision."))
+    evidence = Evidence(
+        scores, found.classes[i].tolist(), found.maps[i].numpy(), bool(found.signed[i]), batch.asked, batch.named
+    )
+    return localization(photo.source, (photo.height, photo.width), evidence, how)
