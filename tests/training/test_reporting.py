@@ -15,6 +15,7 @@ def test_the_log_has_every_epoch_on_a_terminal_or_not(terminal, scenes, tmp_path
     assert [line.split(":")[0] for line in kept.splitlines()[1:3]] == ["epoch 1 of 2", "epoch 2 of 2"]
     assert ("\nepoch 1 of 2: loss" in told) is not terminal  # there the bar has it
     assert kept.splitlines()[-1] in told
+    assert ("epoch 2 of 2, loss " in told) is terminal
 
 
 def test_lines_from_before_there_is_a_file_come_first_and_once(tmp_path, capsys):

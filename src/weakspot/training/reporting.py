@@ -58,7 +58,7 @@ class Reporting(Callback):
         self._log = log
         self._epochs = epochs
         console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("steps", total=None)
 
@@ -84,7 +84,8 @@ class Reporting(Callback):
             self._log(line)
         else:
             self._log.keep(line)
-            self._bar.update(self._task, description=line)
+            short = f"epoch {row['epoch']} of {self._epochs}, loss {row['train_loss']:.3f}"  # with the bar one line
+            self._bar.update(self._task, description=short)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take the bar away."""
