@@ -21,6 +21,12 @@ def test_the_csv_logger_writes_into_the_run_folder_what_the_rows_say(scenes, tmp
     assert_same(run, small(scenes, tmp_path / "other"))
 
 
+def test_tensorboard_writes_its_events_into_the_run_folder(scenes, tmp_path):
+    run = small(scenes, tmp_path / "run", logger="tensorboard")
+    (events,) = run.rglob("events.out.tfevents.*")
+    assert b"val_loss" in events.read_bytes()
+
+
 def test_loggers_of_lightning_are_taken_as_they_are(tmp_path):
     mine = CSVLogger(tmp_path)
     assert make_loggers([mine], tmp_path) == [mine]

@@ -69,15 +69,24 @@ def _refuse_more_than_one(words: list[str], reason: str) -> None:
 
 
 def _refuse_senseless(recipe: Recipe, frozen: bool) -> None:
-    reasons = {
-        "ADL drops channel means of a convolutional network, and TS-CAM's backbone is a transformer": recipe.adl
-        and recipe.head == "ts_cam",
-        "SPG's branches would learn the masks that CutMix cuts out": recipe.head == "spg"
-        and recipe.augmentation == "cutmix",
-        "SPG teaches the backbone, which is frozen: its class maps would be those of CAM": recipe.head == "spg"
-        and frozen,
-    }
-    for reason, holds in reasons.items():
+    spg, apart = recipe.head == "spg", "Leave one of them out."
+    refusals = (
+        (
+            recipe.adl and recipe.head == "ts_cam",
+            "ADL drops channel means of a convolutional network, and TS-CAM's backbone is a transformer.",
+            apart,
+        ),
+        (
+            spg and recipe.augmentation == "cutmix",
+            "SPG's branches would learn the masks that CutMix cuts out.",
+            apart,
+        ),
+        (
+            spg and frozen,
+            "SPG teaches the backbone, which is frozen: its class maps would be those of CAM.",
+            "Add --freeze none.",
+        ),
+    )
+    for holds, problem, hint in refusals:
         if holds:
-            hint = "Add --freeze none." if "frozen" in reason else "Leave one of them out."
-            raise InputError(f"{reason}.", hint)
+            raise InputError(problem, hint)
