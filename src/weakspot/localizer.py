@@ -4,32 +4,37 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from weakspot.cams import find_method
-from weakspot.data import MAX_PIXELS, ImageSource
+from weakspot.cams import Method, find_method
+from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.errors import InputError, WeakspotError
 from weakspot.finding import Readout
 from weakspot.models import (
     DEFAULT_MODEL,
     PRETRAINED,
+    Classifier,
     ClassMaps,
+    ForegroundHead,
     check_method,
     class_maps,
     class_maps_of_methods,
-    cut_model,
     find_class,
+    maps_and_features,
     name_classes,
     normalised,
+    resquash,
 )
 from weakspot.ops.boxes import check_threshold
 from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
+from weakspot.preparing import cut_for_quality, take_for_quality
+from weakspot.qualities import DEFAULT_QUALITY, find_quality
 from weakspot.results import Localization
-from weakspot.runs import take_model
 from weakspot.streaming import batched, ordered_map
+from weakspot.zooming import DETAIL, Look, zoomed
 
 Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
@@ -42,16 +47,22 @@ class Localizer:
         model: A timm or torchvision name, the folder of a run of ``weakspot train`` (or its ``model.safetensors``), or
             any ``nn.Module`` that returns logits.
         method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
+        quality: ``"plain"``: class maps as the method was published. ``"fast"``: spread over what looks alike, from one
+            forward pass. ``"balanced"``: and looked at more closely, with up to 4 passes for a class. ``"best"``: with as
+            many as help. None takes that which a run's threshold was found for, else ``"fast"``.
         layer: Name of the layer to read, or several to be fused; None finds the last feature map.
         class_names: One name for each logit; None takes those that come with the model, else the indices.
         mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
         std: Standard deviation of each channel, likewise.
-        input_size: Side of the square that images are squashed to, or ``(height, width)``.
+        input_size: Side of the square that images are squashed to, or ``(height, width)``. None takes the model's; a
+            model given by name sees them 9/7 as large in all qualities but plain, if it can.
         device: ``"cpu"``, ``"cuda"``, ... or ``"auto"``: a GPU where there is one for a named model, and where it
             is for an ``nn.Module``, which is moved only if you say so.
         weights: For a named model: ``"pretrained"``, a weights file, or None for random ones.
-        output_stride: For a named model: 16 or 8 for finer maps from the same weights.
-        threshold: Fraction of the heatmap's peak at which to cut; None takes the method's own.
+        output_stride: For a named model: 32, 16 or 8, finer maps from the same weights. None takes 16 where the model
+            can have it; in quality plain, the model's own.
+        threshold: Fraction of the heatmap's peak at which to cut; None takes the run's for this method and quality, else
+            the quality's, else the method's own.
         boxes: ``"largest"`` region only, or ``"all"``.
         min_area: With ``"all"``: least area of a region as a fraction of the image's.
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
@@ -66,7 +77,7 @@ class Localizer:
         >>> localizer = Localizer("tf_efficientnet_lite0", method="cam")
         >>> found = localizer(skimage.data.chelsea())
         >>> found.label, round(found.score, 2), found.box.round().tolist()
-        ('Egyptian cat', 0.77, [36.0, 0.0, 411.0, 300.0])
+        ('Egyptian cat', 0.78, [36.0, 0.0, 411.0, 300.0])
     """
 
     def __init__(
@@ -74,6 +85,7 @@ class Localizer:
         model: str | Path | nn.Module = DEFAULT_MODEL,
         *,
         method: str | None = None,
+        quality: str | None = None,
         layer: str | Sequence[str] | None = None,
         class_names: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
@@ -92,15 +104,16 @@ class Localizer:
             find_method(method)
         if threshold is not None:
             check_threshold(float(threshold))
+        if quality is not None:
+            find_quality(quality)
         self.max_pixels = max_pixels
         area = _min_area(boxes, min_area)
-        classifier = take_model(model, device=device, weights=weights, output_stride=output_stride)
+        classifier = take_for_quality(model, quality, device=device, weights=weights, output_stride=output_stride)
+        self.quality = quality or classifier.quality or DEFAULT_QUALITY
+        self._quality = find_quality(self.quality)
         self.method = method or classifier.method or "gradcam"
         self._method = find_method(self.method)
-        known = classifier.threshold if self.method == classifier.method else None
-        self.threshold = float(threshold or known or self._method.threshold)
         self.model = classifier.module
-        self.preprocessing = classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size)
         floating = (parameter for parameter in self.model.parameters() if parameter.is_floating_point())
         parameter = next(floating, torch.empty(0))
         self._like = torch.empty(0, device=parameter.device, dtype=parameter.dtype)
@@ -108,7 +121,19 @@ class Localizer:
         layers = (layer,) if isinstance(layer, str) else tuple(layer or ())
         if channels is not None:
             channels = _at_least_one(channels, "channels")
-        self._cut = cut_model(self.model, self._example(), layers=layers, channels=channels)
+        frame = classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size)
+        enlarge = input_size is None and not isinstance(model, nn.Module) and not classifier.method
+        self.preprocessing, self._cut = cut_for_quality(
+            self.model,
+            frame,
+            self._quality,
+            enlarge=enlarge,
+            like=self._like,
+            layers=layers,
+            channels=channels,
+            foreground=classifier.foreground,
+        )
+        self.threshold = float(threshold or self._known_threshold(classifier))
         self.class_names = name_classes(
             classifier.class_names if class_names is None else class_names, self._cut.classes
         )
@@ -189,7 +214,7 @@ class Localizer:
                         on_error(result.source, result.error)
 
     def class_maps(self, images: Tensor, classes: Tensor) -> Tensor:
-        """Compute raw class maps of images that are tensors already.
+        """Compute raw class maps of images that are tensors already, as the method was published.
 
         Args:
             images: Shape (B, 3, H, W), normalised as the model wants them.
@@ -203,7 +228,8 @@ class Localizer:
         """
         rows = classes if classes.dim() == 2 else classes[:, None]
         moved = images.to(self._like)
-        maps = class_maps(self._cut, moved, self._method, classes=rows.to(self.device)).maps
+        as_published = replace(self._cut, levels=())
+        maps = class_maps(as_published, moved, self._method, classes=rows.to(self.device)).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
     def check(self, method: str) -> None:
@@ -218,20 +244,41 @@ class Localizer:
         """Read the class maps of several methods from one forward pass, for measuring them side by side.
 
         Args:
-            photos: Pixels at the input size, uint8, shape (channels, height, width), as ``models.squash`` gives them.
+            photos: Pixels of the size in :attr:`photo_frame`, uint8, as ``models.squash`` gives them.
             classes: Class indices of shape (B, C).
             methods: Names of the methods.
 
         Returns:
-            For each method the logits and the raw class maps, on the CPU.
+            For each method the logits and the class maps, as this quality has them, on the CPU.
+        """
+        return self._maps(photos, [find_method(name) for name in methods], classes=classes.to(self.device))
+
+    def take_foreground(self, head: ForegroundHead | None) -> None:
+        """Take a head that tells foreground from background by the classifier's mid-level features."""
+        self._cut = replace(self._cut, foreground=None if head is None else head.to(self.device))
+
+    def maps_and_features(self, photos: Sequence[Tensor], classes: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Read what a foreground head learns from: class maps (B, C, h, w) and features (B, K, h, w), on the CPU.
+
+        Args:
+            photos: Pixels at the input size, uint8, as ``models.squash`` gives them.
+            classes: Class indices of shape (B, C).
+
+        Returns:
+            Both; None where the classifier has no mid-level feature maps.
         """
         images = normalised(photos, self.preprocessing, like=self._like)
-        records = [find_method(name) for name in methods]
-        found = class_maps_of_methods(self._cut, images, records, classes=classes.to(self.device))
-        return [_on_cpu(one) for one in found]
+        found = maps_and_features(self._cut, images, self._method, classes.to(self.device))
+        return None if found is None else (found[0].cpu(), found[1].cpu())
+
+    @property
+    def photo_frame(self) -> Preprocessing:
+        """The size that photos are squashed to: what the model sees, or larger where it looks into them."""
+        frame, times = self.preprocessing, DETAIL if self._quality.zooms else 1
+        return replace(frame, height=times * frame.height, width=times * frame.width)
 
     def _decode(self, source: ImageSource) -> Photo | Failure:
-        return decode(source, self.preprocessing, max_pixels=self.max_pixels)
+        return decode(source, self.photo_frame, max_pixels=self.max_pixels)
 
     def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
         return finish(batch, self._readout)
@@ -241,23 +288,38 @@ class Localizer:
         photos = [item for item in items if isinstance(item, Photo)]
         if not photos:
             return PhotoBatch(items, None)
-        images = normalised([photo.pixels for photo in photos], self.preprocessing, like=self._like)
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
-        found = class_maps(
-            self._cut,
-            images,
-            self._method,
-            classes=rows,
-            top_k=top_k,
-            present=self._readout.multi_label and classes is None,
-        )
-        return PhotoBatch(items, _on_cpu(found), top_k if classes is None else len(classes), classes is not None)
+        present = self._readout.multi_label and classes is None
+        pixels = [photo.pixels for photo in photos]
+        (found,) = self._maps(pixels, [self._method], classes=rows, top_k=top_k, present=present)
+        return PhotoBatch(items, found, top_k if classes is None else len(classes), classes is not None)
 
-    def _example(self) -> Tensor:
-        """Noise of the input's shape, the same every time: it finds layers, and says nothing about them."""
+    def _maps(self, photos: Sequence[Tensor], methods: Sequence[Method], **chosen: Any) -> list[ClassMaps]:
+        """Run the model on whole photos, and then on the views into them that the quality asks for."""
         frame = self.preprocessing
-        noise = torch.randn(1, len(frame.mean), frame.height, frame.width, generator=torch.Generator().manual_seed(0))
-        return noise.to(self._like)
+        images = normalised([resquash(photo, frame) for photo in photos], frame, like=self._like)
+        found = [_on_cpu(one) for one in class_maps_of_methods(self._cut, images, methods, **chosen)]
+        if not self._quality.zooms:
+            return found
+
+        def look(method: Method) -> Look:
+            def seen(crops: Sequence[Tensor], classes: Tensor) -> Tensor:
+                views = normalised(crops, frame, like=self._like)
+                return class_maps(self._cut, views, method, classes=classes[:, None].to(self.device)).maps[:, 0]
+
+            return seen
+
+        return [
+            replace(one, maps=zoomed(photos, one.classes, one.maps, self._quality.zooms, frame, look(method)))
+            for method, one in zip(methods, found, strict=True)
+        ]
+
+    def _known_threshold(self, classifier: Classifier) -> float:
+        """That of a run, where it was found for this method and quality; else the quality's or the method's."""
+        if classifier.threshold and (classifier.method, classifier.quality) == (self.method, self.quality):
+            return classifier.threshold
+        of_quality = self._quality.threshold if self._cut.levels else None
+        return of_quality or self._method.threshold
 
     def _indices(self, classes: Classes) -> list[int] | None:
         if classes is None:

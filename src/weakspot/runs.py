@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
-from weakspot.models import PRETRAINED, Classifier, find_device, take_classifier
+from weakspot.models import PRETRAINED, Classifier, ForegroundHead, find_device, rebuilt, take_classifier
 from weakspot.models.weights import fit_weights, read_weights
 from weakspot.networks import Plan, build_network, find_recipe
+from weakspot.qualities import find_quality
 from weakspot.writing import replacing
 
 MODEL_FILE = "model.safetensors"
 _KEY = "weakspot"
+_FOREGROUND = "foreground."  # before the names of that head's weights
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Trained:
         threshold: Where to cut heatmaps, a fraction of the peak.
         threshold_from: How the threshold was found, in words.
         background: Index of the class of images that hold no object, or None.
+        quality: Name of the quality that the threshold is for.
     """
 
     plan: Plan
@@ -40,6 +43,7 @@ class Trained:
     threshold: float
     threshold_from: str
     background: int | None = None
+    quality: str = "plain"
 
 
 def is_run(path: str | Path) -> bool:
@@ -50,13 +54,22 @@ def is_run(path: str | Path) -> bool:
         return False
 
 
-def write_model(path: Path, weights: dict[str, Tensor], trained: Trained) -> None:
+def write_model(
+    path: Path, weights: dict[str, Tensor], trained: Trained, foreground: ForegroundHead | None = None
+) -> None:
     """Write weights and all that stands beside them, by way of a temporary name.
+
+    Args:
+        path: The file.
+        weights: Of the network.
+        trained: How it is built and read.
+        foreground: What tells foreground from background, if that was learnt.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    head = {} if foreground is None else foreground.state_dict(prefix=_FOREGROUND)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in {**weights, **head}.items()}
     with replacing(path) as file:
         file.write(save(tensors, {_KEY: json.dumps(asdict(trained))}))
 
@@ -100,7 +113,11 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
     plan = trained.plan if output_stride is None else replace(trained.plan, output_stride=output_stride)
     network = build_network(plan, weights=None).network
     with torch.inference_mode(False):
-        fit_weights(network, read_weights(file), file)
+        weights = read_weights(file)
+        ours = [name for name in weights if name.startswith(_FOREGROUND)]
+        head = {name.removeprefix(_FOREGROUND): weights.pop(name) for name in ours}
+        fit_weights(network, weights, file)
+        foreground = _foreground(head, file).to(find_device(device)) if head else None
         network.eval().to(find_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Classifier(
         network,
@@ -110,6 +127,8 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
         threshold=trained.threshold,
         multi_label=plan.multi_label,
         background=trained.background,
+        quality=trained.quality,
+        foreground=foreground,
     )
 
 
@@ -136,6 +155,13 @@ def take_model(
     return load_run(model, device=device, output_stride=output_stride)
 
 
+def _foreground(weights: dict[str, Tensor], file: Path) -> ForegroundHead:
+    try:
+        return rebuilt(weights)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{file} holds no foreground head that fits.", "Copy it again, or train anew.") from error
+
+
 def _model_file(path: Path) -> Path:
     return path / MODEL_FILE if path.is_dir() else path
 
@@ -153,6 +179,7 @@ def _refuse_nonsense(trained: Trained) -> None:
     plan, classes = trained.plan, range(len(trained.class_names))
     typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(Plan).items())
     known = trained.background is None or trained.background in classes
+    find_quality(trained.quality)
     if not (typed and known and 0 < len(classes) == plan.classes and 0 < trained.threshold <= 1):
         raise ValueError(trained)
 

@@ -11,6 +11,7 @@ from weakspot.cams.hirescam import hirescam
 from weakspot.cams.layercam import fuse, layercam
 from weakspot.cams.methods import METHODS, Method, find_method
 from weakspot.cams.scorecam import scorecam
+from weakspot.cams.self_correlation import self_correlation, unit_features
 from weakspot.cams.ts_cam import ts_cam
 from weakspot.cams.xgradcam import xgradcam
 
@@ -31,6 +32,8 @@ __all__ = [
     "hirescam",
     "layercam",
     "scorecam",
+    "self_correlation",
     "ts_cam",
+    "unit_features",
     "xgradcam",
 ]

@@ -13,6 +13,7 @@ from weakspot.commands.progress import Progress
 from weakspot.errors import InputError
 from weakspot.ops import scale_boxes
 from weakspot.outputs import check_writable, free_folder, nothing_left_in, read_lines
+from weakspot.qualities import QUALITIES, find_quality
 from weakspot.settings import keep_settings
 from weakspot.writing import replacing
 
@@ -79,6 +80,7 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
             sources[:-1],
             sources[-1],
             methods=None if options.methods is None else _words(options.methods),
+            qualities=_qualities(options.quality),
             output_strides=[int(word) for word in _strides(options.output_strides)] or (None,),
             setting=_setting(options),
             on_outcome=rows.write,
@@ -107,7 +109,7 @@ def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_
     if options.boxes is not None:
         return evaluation.evaluate_boxes(options.boxes, data, setting=setting, on_outcome=rows.write)
     assert model is not None
-    others = _localizer_options(options) | {"output_stride": options.output_stride}
+    others = _localizer_options(options) | {"output_stride": options.output_stride, "quality": options.quality}
     return evaluation.evaluate(model, data, method=options.method, setting=setting, on_outcome=rows.write, **others)
 
 
@@ -136,6 +138,14 @@ def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
         "weights": "pretrained" if options.weights is None else options.weights,
         "channels": options.channels,
     }
+
+
+def _qualities(text: str | None) -> Sequence[str | None]:
+    """The qualities that were asked for; that which the model has by itself where none was."""
+    names: list[str] = list(QUALITIES) if text == "all" else _words(text or "")
+    for name in names:
+        find_quality(name)
+    return names or (None,)
 
 
 def _words(text: str) -> list[str]:

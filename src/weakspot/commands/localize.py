@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PIL import Image
 
@@ -21,6 +21,7 @@ from weakspot.writing import save_image
 
 if TYPE_CHECKING:
     from weakspot.localizer import Localizer, OnError
+    from weakspot.qualities import QualityName
     from weakspot.results import Localization
 
 # Settings that change how fast a run is or what it writes beside the rows, not what is in a row.
@@ -73,12 +74,13 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
             "No images were named.", "Give files, folders, patterns such as 'photos/*.jpg', or - for stdin."
         )
     output = _output_folder(options)
-    unknown = ("method",) if options.method is None else ()  # the model says it when it is loaded
+    # The model says these when it is loaded.
+    unknown = tuple(name for name in ("method", "quality") if getattr(options, name) is None)
     check_settings(output / RUN_FILE, asdict(options), free=(*_FREE_TO_CHANGE, *unknown))
     rows = Rows(output / "boxes.jsonl", resume=options.resume)
     total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
     localizer = _localizer(options)
-    options = replace(options, method=localizer.method)
+    options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
     check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)
     skipped = _skipped(output / "skipped.jsonl", options.resume)
     with closing(rows), closing(skipped), Progress(total, done=done) as progress:
@@ -151,6 +153,7 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
     return Localizer(
         options.model,
         method=options.method,
+        quality=options.quality,
         layer=options.layer or None,
         class_names=read_lines(options.class_names),
         input_size=options.input_size,

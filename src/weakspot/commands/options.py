@@ -19,9 +19,13 @@ class LocalizeOptions:
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
             guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
             Default: that which a run was trained for, else gradcam.
+        quality: plain: class maps as the method was published. fast: spread over what looks alike, from one forward pass.
+            balanced: and looked at more closely, up to 4 passes. best: more of these. Default: a run's own, else fast.
         layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
-        output_stride: 16 or 8: finer maps from the same weights, at more cost.
-        input_size: Side in pixels that images are squashed to. Default: the model's own.
+        output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: 16, with --quality plain the
+            model's own.
+        input_size: Side in pixels that images are squashed to. Default: 9/7 of the model's own, with --quality plain
+            the model's own; of runs that which they were trained with.
         classes: Class to look for, by name or index; may be given several times. Default: the most probable.
         top_k: Look for that many of the most probable classes.
         threshold: Fraction of the heatmap's peak at which to cut, in (0, 1]. Default: the method's own.
@@ -42,6 +46,7 @@ class LocalizeOptions:
     weights: Path | None = None
     class_names: Path | None = None
     method: str | None = None
+    quality: Literal["plain", "fast", "balanced", "best"] | None = None
     layer: tuple[str, ...] | None = None
     output_stride: int | None = None
     input_size: int | None = None
@@ -74,7 +79,8 @@ class MeasureOptions:
         weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
         class_names: Text file with one class name a line, in the order of the logits.
         layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
-        input_size: Side in pixels that images are squashed to. Default: the model's own.
+        input_size: Side in pixels that images are squashed to. Default: what suits model and quality, as for
+            localize.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
         output: Folder to write to. Default: evaluated or compared, with a number where that is taken.
         samples: Bootstrap samples for the confidence intervals; 0 for none.
@@ -110,12 +116,15 @@ class EvaluateOptions(MeasureOptions):
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
             guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
             Default: that which a run was trained for, else gradcam.
-        output_stride: 16 or 8: finer maps from the same weights, at more cost.
+        quality: plain: class maps as the method was published. fast: spread over what looks alike, from one forward pass.
+            balanced: and looked at more closely, up to 4 passes. best: more of these. Default: a run's own, else fast.
+        output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: as for localize.
         maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
         boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
     """
 
     method: str | None = None
+    quality: Literal["plain", "fast", "balanced", "best"] | None = None
     output_stride: int | None = None
     maps: Path | None = None
     boxes: Path | None = None
@@ -127,9 +136,11 @@ class CompareOptions(MeasureOptions):
 
     Attributes:
         methods: Names of methods with commas between them. Default: all that need one forward pass, and that which a
-            run was trained for.
+            run was trained for; with several qualities, this one or gradcam.
+        quality: Qualities with commas between them, or all for plain,fast,balanced,best. Default: a run's own, else fast.
         output_strides: Strides with commas between them, for example 32,16. Default: the models' own.
     """
 
     methods: str | None = None
+    quality: str | None = None
     output_strides: str | None = None

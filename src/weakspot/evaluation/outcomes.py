@@ -153,7 +153,7 @@ def image_size(case: Case) -> tuple[int, int]:
 def _decoded(case: Case, localizer: Localizer) -> _Photo:
     image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
     targets = [target(truth, height=image.height, width=image.width) for truth in case.truths]
-    return _Photo(case, (image.height, image.width), targets, squash(image, localizer.preprocessing))
+    return _Photo(case, (image.height, image.width), targets, squash(image, localizer.photo_frame))
 
 
 def failed(case: Case, names: Sequence[str], error: WeakspotError) -> list[Outcome]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def compare(
     data: str | Path | DataSet,
     *,
     methods: Sequence[str] | None = None,
+    qualities: Sequence[str | None] = (None,),
     output_strides: Sequence[int | None] = (None,),
     setting: Setting = Setting(),
     on_outcome: OnOutcome | None = None,
@@ -76,7 +78,9 @@ def compare(
         models: Localizers, or what they take.
         data: As for :func:`evaluate`.
         methods: Names of the methods; those that do not fit a classifier are left out, which is noted. None takes all
-            that need one forward pass, and that which a run was trained for.
+            that need one forward pass, and that which a run was trained for; where there are several qualities, only
+            the latter, or ``"gradcam"``.
+        qualities: Names of the qualities; None is the model's own.
         output_strides: Of models given by name; None is the model's own.
         setting: How to evaluate.
         on_outcome: As for :func:`evaluate`.
@@ -94,11 +98,13 @@ def compare(
     found: list[Evaluation] = []
     names = _names_of(models)
     for number, model in enumerate(models):
-        for stride in output_strides:
-            localizer = _localizer(model, others if stride is None else {**others, "output_stride": stride})
+        for quality, stride in product(qualities, output_strides):
+            chosen = {name: value for name, value in (("quality", quality), ("output_stride", stride)) if value}
+            localizer = _localizer(model, {**others, **chosen})
             before = f"{names[number]}, " if len(models) > 1 else ""
-            after = "" if stride is None else f", stride {stride}"
-            own = dict.fromkeys((localizer.method, *METHODS)) if methods is None else methods
+            after = "".join((f", {quality}" if quality else "", f", stride {stride}" if stride else ""))
+            every = METHODS if len(qualities) == 1 else ()
+            own = dict.fromkeys((localizer.method, *every)) if methods is None else methods
             renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in own})
             ground = read_ground(data, setting, localizer)
             one = _of_localizer(ground, localizer, renamed, {} if found else baselines(), on_outcome)

@@ -1,16 +1,17 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
 from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier, take_classifier
-from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods
+from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods, maps_and_features
 from weakspot.models.class_names import find_class, imagenet_names, name_classes
 from weakspot.models.cut import Layer, Reading, read, run_head
 from weakspot.models.cut_model import Cut, check_method, cut_model
 from weakspot.models.devices import find_device
+from weakspot.models.foreground import ForegroundHead, rebuilt
 from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
-from weakspot.models.tensors import normalised, squash
+from weakspot.models.tensors import normalised, resquash, squash
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -19,6 +20,7 @@ __all__ = [
     "ClassMaps",
     "Classifier",
     "Cut",
+    "ForegroundHead",
     "Layer",
     "PooledLinear",
     "Reading",
@@ -33,10 +35,13 @@ __all__ = [
     "guided_gradients",
     "imagenet_names",
     "load_classifier",
+    "maps_and_features",
     "name_classes",
     "normalised",
     "packaged_weights",
     "read",
+    "rebuilt",
+    "resquash",
     "run_head",
     "squash",
     "take_classifier",

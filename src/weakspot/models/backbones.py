@@ -20,6 +20,7 @@ from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, suggest
 from weakspot.models.class_names import imagenet_names
 from weakspot.models.devices import find_device
+from weakspot.models.foreground import ForegroundHead
 from weakspot.models.packaged import DEFAULT_MODEL, load_packaged, packaged_weights
 from weakspot.models.weights import fit_weights, read_weights
 
@@ -38,6 +39,8 @@ class Classifier:
         threshold: Where to cut its heatmaps, where that was found out; else None.
         multi_label: Whether each class is present or not, for itself: scores are sigmoids, not a softmax.
         background: Index of the class of images that hold no object, if there is one.
+        quality: Name of the quality that the threshold is for; empty where none was chosen.
+        foreground: What tells foreground from background by the backbone's levels, where that was learnt.
     """
 
     module: nn.Module
@@ -47,6 +50,8 @@ class Classifier:
     threshold: float | None = None
     multi_label: bool = False
     background: int | None = None
+    quality: str = ""
+    foreground: ForegroundHead | None = None
 
 
 def load_classifier(

@@ -15,6 +15,7 @@ from weakspot.errors import InputError
 from weakspot.models.cut import Reading, full_precision, read, run_head
 from weakspot.models.cut_model import Cut, check_method
 from weakspot.models.guided import guided_gradients
+from weakspot.models.surfaces import Surfaces, correlation_grid, read_surfaces, stacked
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,32 @@ def class_maps_of_methods(
     for method in methods:
         check_method(cut, method)
     gradients = any(method.reads in ("gradients", "image gradients") for method in methods)
-    reading = read(cut.model, cut.layers, images, differentiable=gradients and cut.head is None)
+    reading = read(cut.model, cut.layers, images, differentiable=gradients and cut.head is None, levels=cut.levels)
     logits = full_precision(reading.logits.detach())
     chosen = _chosen(logits, classes, max(top_k, int((logits > 0).sum(dim=1).amax())) if present else top_k)
     signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
     with torch.inference_mode(False), torch.no_grad():
         once = _Pass(cut, images, reading, chosen)
-        maps = [_READERS[method.reads](method, once) for method in methods]
+        maps = [once.spread(_READERS[method.reads](method, once)) for method in methods]
     return [ClassMaps(logits, chosen, one, signed) for one in maps]
+
+
+def maps_and_features(cut: Cut, images: Tensor, method: Method, classes: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Read the spread class maps of images, and beside them the features that a foreground head reads.
+
+    Returns:
+        Class maps (B, C, h, w) and features (B, K, h, w); None where the classifier has no levels.
+
+    Raises:
+        InputError: As :func:`class_maps`.
+    """
+    reading = read(cut.model, cut.layers, images, differentiable=cut.head is None, levels=cut.levels)
+    if not reading.levels:
+        return None
+    once = _Pass(cut, images, reading, _chosen(reading.logits, classes, 1))
+    with torch.inference_mode(False), torch.no_grad():
+        maps = once.spread(_READERS[method.reads](method, once))
+    return maps, stacked(reading.levels, correlation_grid(reading.levels))
 
 
 @dataclass(frozen=True)
@@ -106,6 +125,15 @@ class _Pass:
         if self.cut.head is not None:
             return (self.cut.head.gradients(self.classes, self.activations[0]),)
         return self.reading.gradients(self.classes)
+
+    @cached_property
+    def surfaces(self) -> Surfaces | None:
+        """What mid-level features tell; None where they are not to be asked, or the images are too small for any."""
+        return read_surfaces(self.reading.levels, self.cut.foreground) if self.reading.levels else None
+
+    def spread(self, maps: Tensor) -> Tensor:
+        """Spread class maps (B, C, h, w) along mid-level features."""
+        return maps if self.surfaces is None else self.surfaces.spread(maps)
 
 
 def _from_weights(method: Method, once: _Pass) -> Tensor:

@@ -35,12 +35,15 @@ class Reading:
         outputs: The output of each layer, in the layer's own layout.
         layouts: How each output holds its feature map.
         calls: How often each layer ran; its last output is taken.
+        levels: The feature maps (B, K, h, w) of the levels that were watched, in float32 or better, never
+            differentiated.
     """
 
     logits: Tensor
     outputs: tuple[Tensor, ...]
     layouts: tuple[Layout, ...]
     calls: tuple[int, ...]
+    levels: tuple[Tensor, ...] = ()
 
     @property
     def activations(self) -> tuple[Tensor, ...]:
@@ -53,7 +56,7 @@ class Reading:
     def of_image(self, i: int) -> "Reading":
         """The part that belongs to image i of the batch, as a batch of one."""
         outputs = tuple(output[i : i + 1].detach() for output in self.outputs)
-        return replace(self, logits=self.logits[i : i + 1].detach(), outputs=outputs)
+        return replace(self, logits=self.logits[i : i + 1].detach(), outputs=outputs, levels=())
 
     def gradients(self, classes: Tensor) -> tuple[Tensor, ...]:
         """Differentiate the logits of (B, C) classes with respect to each layer: (B, C, K, h, w) each."""
@@ -78,6 +81,7 @@ def read(
     *,
     differentiable: bool = False,
     replacement: tuple[Tensor, int] | None = None,
+    levels: Sequence[str] = (),
 ) -> Reading:
     """Run a classifier once and take what its layers return.
 
@@ -92,6 +96,7 @@ def read(
         differentiable: Whether :meth:`Reading.gradients` will be asked for.
         replacement: Handed on in place of the output of the (only) layer, at that call of it (1 is the first): the
             head alone is then what varies.
+        levels: Names of modules whose output is taken as well, as it is; none of the layers.
 
     Raises:
         ModelError: If a layer is not run, returns no feature map, or does not lead to the logits; or if the
@@ -100,7 +105,9 @@ def read(
     for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.inference_mode,):
         taken: dict[str, Tensor] = {}
         calls: Counter[str] = Counter()
-        hooks = {layer.name: _taker(layer, taken, calls, differentiable, replacement) for layer in layers}
+        watched: dict[str, Tensor] = {}
+        hooks: dict[str, Hook] = {name: _watcher(watched) for name in levels}
+        hooks |= {layer.name: _taker(layer, taken, calls, differentiable, replacement) for layer in layers}
         with hooked(model, hooks), torch.inference_mode(False), mode():
             logits = logits_of(model(images))
         # A model that runs its backbone under its own no_grad switches gradients off again behind the layer:
@@ -113,7 +120,8 @@ def read(
             "Take a method that needs no gradient (scorecam, ablationcam, eigencam), or another layer.",
         )
     outputs, layouts = _with_layouts(layers, taken, images)
-    return Reading(logits, outputs, layouts, tuple(calls[layer.name] for layer in layers))
+    seen = _on_grids(levels, watched, images)
+    return Reading(logits, outputs, layouts, tuple(calls[layer.name] for layer in layers), seen)
 
 
 def run_head(model: nn.Module, layer: Layer, image: Tensor, reading: Reading, activations: Tensor) -> Tensor:
@@ -176,6 +184,25 @@ def _taker(
         return value.clone()
 
     return take
+
+
+def _watcher(watched: dict[str, Tensor]) -> Hook:
+    """Make the hook that looks at a level's output and changes nothing."""
+
+    def watch(name: str, _module: nn.Module, output: object) -> None:
+        if isinstance(output, Tensor):
+            # A clone: what comes behind may be in place.
+            watched[name] = output.detach().clone()
+
+    return watch
+
+
+def _on_grids(names: Sequence[str], watched: dict[str, Tensor], images: Tensor) -> tuple[Tensor, ...]:
+    """The feature maps of the levels; one that gives none for images of this size is passed over."""
+    size: Size = (images.shape[-2], images.shape[-1])
+    outputs = [watched[name] for name in names if name in watched]
+    found = [(output, find_layout(output, size)) for output in outputs]
+    return tuple(full_precision(layout.to_grid(output)) for output, layout in found if layout is not None)
 
 
 def _with_layouts(

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from weakspot.cams import Method
 from weakspot.errors import InputError, ModelError, WeakspotError, suggest
 from weakspot.models.cut import Layer, full_precision, read
+from weakspot.models.foreground import ForegroundHead
 from weakspot.models.layers import find_layer, rectified_if_so
+from weakspot.models.levels import find_levels
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
 
 
@@ -24,6 +26,8 @@ class Cut:
         head: Its pooling + linear head, or None for any other.
         channels: For Score-CAM: how many channels to keep; None keeps all.
         network: Kind of network whose branches the layers are; empty for any other layers.
+        levels: Names of mid-level feature maps, along which class maps are spread; empty for class maps as published.
+        foreground: What tells foreground from background by these levels, or None.
     """
 
     model: nn.Module
@@ -32,9 +36,19 @@ class Cut:
     head: PooledLinear | None
     channels: int | None = None
     network: str = ""
+    levels: tuple[str, ...] = ()
+    foreground: ForegroundHead | None = None
 
 
-def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), channels: int | None = None) -> Cut:
+def cut_model(
+    model: nn.Module,
+    example: Tensor,
+    *,
+    layers: Sequence[str] = (),
+    channels: int | None = None,
+    spread: bool = False,
+    foreground: ForegroundHead | None = None,
+) -> Cut:
     """Find where to cut a classifier, and what kind of head lies behind.
 
     Args:
@@ -43,6 +57,9 @@ def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), 
         layers: Names of the layers; empty to take the network's branches, if it was built to have any, or else to have
             the last feature map found.
         channels: For Score-CAM.
+        spread: Whether class maps are to be spread along mid-level features.
+        foreground: What tells foreground from background by these, if there is anything. It is left aside where the
+            levels are others than those that it has learnt from.
 
     Raises:
         ModelError: If a layer does not exist or gives no feature map, or the model gives no logits.
@@ -59,7 +76,11 @@ def cut_model(model: nn.Module, example: Tensor, *, layers: Sequence[str] = (), 
         found = tuple(of_names) or (find_layer(model, example),)
         reading = read(model, found, example)
     head = find_pooled_linear(model, reading) if len(found) == 1 else None
-    return Cut(model, found, reading.logits.shape[1], head, channels, str(model.branches_of) if branches else "")
+    network = str(model.branches_of) if branches else ""
+    levels = find_levels(model, example, tuple(layer.name for layer in found)) if spread else ()
+    fits = foreground is not None and foreground.channels == _channels(model, levels, example)
+    classes = reading.logits.shape[1]
+    return Cut(model, found, classes, head, channels, network, levels, foreground if fits else None)
 
 
 def check_method(cut: Cut, method: Method) -> None:
@@ -82,6 +103,11 @@ def check_method(cut: Cut, method: Method) -> None:
             "this model's is not.",
             "Take gradcam, which gives the same map where both exist, or layercam.",
         )
+
+
+def _channels(model: nn.Module, levels: Sequence[str], example: Tensor) -> int:
+    """Channels of all levels together."""
+    return sum(level.shape[1] for level in read(model, (), example, levels=levels).levels)
 
 
 def _check_name(model: nn.Module, name: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from weakspot.errors import ModelError
 from weakspot.models.cut import Layer, logits_of, read
 from weakspot.models.hooks import hooked
-from weakspot.models.layouts import find_layout
+from weakspot.models.layouts import Size, find_layout
 
 # Their output is no new feature map, only a coarser one.
 _POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
@@ -20,10 +20,11 @@ _MOST_CANDIDATES = 32
 
 @dataclass(frozen=True)
 class Step:
-    """A feature map met on the way: the name of the last module that returned it, and its width K."""
+    """A feature map met on the way: the name of the last module that returned it, its width K, and ``(h, w)``."""
 
     name: str
     channels: int
+    grid: Size
 
 
 def find_layer(model: nn.Module, example: Tensor) -> Layer:
@@ -63,7 +64,7 @@ def feature_maps(model: nn.Module, example: Tensor) -> list[Step]:
     for name, producer, output in _trace(model, example):
         layout = find_layout(output, size)
         if layout is not None and name and not isinstance(producer, _POOLING):
-            steps.append(Step(name, layout.to_grid(output).shape[1]))
+            steps.append(Step(name, layout.to_grid(output).shape[1], layout.grid))
     return steps
 
 

@@ -29,8 +29,15 @@ def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
     """
     pixels = np.array(image.convert("L") if len(frame.mean) == 1 else image)
     channels_first = torch.from_numpy(pixels.reshape(image.height, image.width, -1)).permute(2, 0, 1)
+    return resquash(channels_first, frame)
+
+
+def resquash(pixels: Tensor, frame: Preprocessing) -> Tensor:
+    """Squash pixels (channels, rows, columns), uint8, to the input size as :func:`squash` does."""
     size = (frame.height, frame.width)
-    return F.interpolate(channels_first[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0]
+    if pixels.shape[1:] == size:
+        return pixels
+    return F.interpolate(pixels[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0]
 
 
 def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from weakspot.localizer import Localizer
+from weakspot.qualities import find_quality
 from weakspot.runs import MODEL_FILE, Trained, write_model
 from weakspot.training.curves import learning_curves
+from weakspot.training.foreground import learn_foreground
 from weakspot.training.learner import Learner
 from weakspot.training.preparing import Prepared
 from weakspot.training.reporting import Say
@@ -13,14 +15,16 @@ from weakspot.training.thresholds import choose_threshold
 from weakspot.writing import replacing
 
 
-def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say) -> Trained:
-    """Choose the threshold, and write curves and model; the model last, so that it stands for all of it.
+def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, quality: str, seed: int) -> Trained:
+    """Learn the foreground, choose the threshold, and write curves and model; the model last, to stand for all of it.
 
     Args:
         prepared: What was trained, and on what.
         learner: With the weights that are kept.
         folder: The run folder; its saved state goes.
         say: Takes what a user should know.
+        quality: Name of the quality to read maps in.
+        seed: Of the foreground head.
     """
     grounds, built = prepared.grounds, prepared.built
     learner.eval()
@@ -32,14 +36,19 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say) -> Trai
         mean=frame.mean,
         std=frame.std,
         input_size=(frame.height, frame.width),
+        quality=quality,
     )
+    foreground = None
+    if find_quality(quality).spread:
+        foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
+        localizer.take_foreground(foreground)
     images = grounds.validation.readable or grounds.training.readable
     threshold, found_by = choose_threshold(localizer, grounds.dataset, images)
-    trained = Trained(built.plan, names, frame, threshold, found_by, grounds.labels.background)
+    trained = Trained(built.plan, names, frame, threshold, found_by, grounds.labels.background, quality)
     write_rows(folder / ROWS, learner.rows)
     with replacing(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))
-    write_model(folder / MODEL_FILE, built.network.state_dict(), trained)
+    write_model(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)
     (folder / STATE).unlink(missing_ok=True)
     best = min(learner.rows, key=lambda row: row.get("val_loss", -row["epoch"]))
     score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""

@@ -23,8 +23,11 @@ class TrainOptions:
         multi_label: Take each class as present or not, for itself. Without it this is done where an image has several.
         background: Name of the class of images that hold no object; also given to images without a label.
         validation: Share of the training images to set aside where DATA has no validation split.
+        quality: What maps are to be read in: plain, fast, balanced or best. The threshold is found for this one; in all
+            but plain, a small head learns from the maps what foreground looks like.
         output_stride: 16 or 8: finer maps at more cost. Default: 16 where the backbone can.
-        input_size: Side in pixels that images are squashed to. Default: the backbone's own.
+        input_size: Side in pixels that images are squashed to. Default: the backbone's own, or 9/7 of it where it is
+            frozen and the quality is not plain.
         width: Channels of the convolutions of the head. Default: 256 for acol (the paper has 1024) and spg (512).
         delta: With acol: erase where the map is at or above it, in (0, 1].
         epochs: Default: 20 where all learns, 40 where the backbone is frozen.
@@ -56,6 +59,7 @@ class TrainOptions:
     multi_label: bool = False
     background: str = "background"
     validation: float = 0.2
+    quality: Literal["plain", "fast", "balanced", "best"] = "fast"
     output_stride: int | None = None
     input_size: int | None = None
     width: int | None = None

@@ -1,7 +1,7 @@
 """What a run needs before its first step: labels, images that can be read, and the network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -9,9 +9,12 @@ import torch
 from weakspot.data import DataSet, Example, Preprocessing, read_dataset
 from weakspot.errors import InputError
 from weakspot.models import find_device
+from weakspot.models.hooks import evaluating
 from weakspot.networks import Plan, Recipe, build_network, find_recipe
 from weakspot.networks.adl import places
 from weakspot.networks.network import BuiltNetwork
+from weakspot.preparing import enlarged
+from weakspot.qualities import find_quality
 from weakspot.training.labels import Labels, find_labels, split_examples
 from weakspot.training.options import TrainOptions
 from weakspot.training.photos import Looked, Unreadable, look_through, with_margin
@@ -96,6 +99,8 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         built = build_network(_plan(options, labels), weights=None if options.weights == "none" else options.weights)
+    if frozen and options.input_size is None:
+        built = _seeing_larger(built, find_quality(options.quality).enlarged)
     if recipe.adl and not frozen:
         places(built.network.trunk.backbone)
     squashed = built.preprocessing if frozen else with_margin(built.preprocessing)
@@ -111,6 +116,17 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     epochs = options.epochs or (FROZEN_EPOCHS if frozen else EPOCHS)
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
     return Prepared(grounds, built, recipe, frozen, device, epochs, lr)
+
+
+def _seeing_larger(built: BuiltNetwork, times: float) -> BuiltNetwork:
+    """Let a frozen network see its images larger than its backbone was trained on, if it can."""
+    frame = enlarged(built.preprocessing, times)
+    try:
+        with torch.no_grad(), evaluating(built.network):
+            built.network(torch.zeros(1, len(frame.mean), frame.height, frame.width))
+    except (RuntimeError, AssertionError, ValueError):  # most transformers take one size only
+        return built
+    return replace(built, plan=replace(built.plan, input_size=frame.height), preprocessing=frame)
 
 
 def _is_frozen(options: TrainOptions, device: torch.device) -> bool:

@@ -94,7 +94,7 @@ def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
     if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes
         torch.distributed.destroy_process_group()
     if first:
-        finish(prepared, learner, folder, say)
+        finish(prepared, learner, folder, say, quality=task.options.quality, seed=task.options.seed)
     else:
         _wait_for(shared / MODEL_FILE)
     return shared

@@ -1,0 +1,83 @@
+"""Look again, more closely, at what was found: boxes to look into, what is seen there, and all of it put together."""
+
+from collections.abc import Callable, Sequence
+from math import ceil, floor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weakspot.data import Preprocessing
+from weakspot.models import resquash
+from weakspot.ops import box_from_heatmap, heatmap_from_class_map
+from weakspot.qualities import Zoom
+
+# Photos are kept so many times as large as the model sees them, for views into them.
+DETAIL = 2
+# No view is narrower than this share of the photo: it would be enlarged to mush.
+_NARROWEST = 1 / 8
+
+Box = tuple[int, int, int, int]
+# Crops as large as the model's input, uint8 (channels, height, width), and the class of each -> maps (N, h, w).
+Look = Callable[[Sequence[Tensor], Tensor], Tensor]
+
+
+def zoomed(
+    photos: Sequence[Tensor], classes: Tensor, maps: Tensor, zooms: Sequence[Zoom], frame: Preprocessing, look: Look
+) -> Tensor:
+    """Average the class maps of whole photos with those of views into them, each min-max normalised and 0 outside.
+
+    What is small in the photo is large in its view: the same threshold then suits both.
+
+    Args:
+        photos: uint8, shape (channels, :data:`DETAIL` times height, :data:`DETAIL` times width).
+        classes: Class indices of shape (B, C).
+        maps: Class maps of the whole photos, shape (B, C, h, w), any sign.
+        zooms: Which views to take.
+        frame: The size that the model sees.
+        look: Runs the model on views.
+
+    Returns:
+        Class maps of shape (B, C, height, width), in [0, 1]; all zero where the whole photo's is constant.
+    """
+    height, width = frame.height, frame.width
+    whole = maps.flatten(0, 1).float().cpu().numpy()  # (B C, h, w)
+    heatmaps = [heatmap_from_class_map(one, height=height, width=width) for one in whole]
+    together = [heatmap.astype(np.float32) / (1 + len(zooms)) for heatmap in heatmaps]
+    views = [(i, view_box(heatmap, zoom)) for i, heatmap in enumerate(heatmaps) if heatmap.any() for zoom in zooms]
+    for start in range(0, len(views), len(photos)):
+        some = views[start : start + len(photos)]
+        crops = [cropped(photos[i // classes.shape[1]], box, frame) for i, box in some]
+        seen = look(crops, classes.flatten()[[i for i, _ in some]]).float().cpu().numpy()
+        for (i, (x1, y1, x2, y2)), one in zip(some, seen, strict=True):
+            detail = heatmap_from_class_map(one, height=y2 - y1, width=x2 - x1)
+            together[i][y1:y2, x1:x2] += detail / (1 + len(zooms))
+    return torch.from_numpy(np.stack(together)).view(*maps.shape[:2], height, width)
+
+
+def view_box(heatmap: NDArray[np.floating], zoom: Zoom) -> Box:
+    """Where to look: around the box of the largest region, in whole pixels, within the heatmap.
+
+    Example:
+        >>> view_box(np.eye(8)[:, :1] * np.eye(8)[:1], Zoom(threshold=0.5, margin=3.0))
+        (0, 0, 2, 2)
+    """
+    height, width = heatmap.shape
+    x1, y1, x2, y2 = box_from_heatmap(heatmap, zoom.threshold)
+    left, right = _widened(x1, x2, zoom.margin, width)
+    top, bottom = _widened(y1, y2, zoom.margin, height)
+    return left, top, right, bottom
+
+
+def _widened(low: float, high: float, margin: float, side: int) -> tuple[int, int]:
+    centre, half = (low + high) / 2, max((high - low) * margin, side * _NARROWEST) / 2
+    return max(floor(centre - half), 0), min(ceil(centre + half), side)
+
+
+def cropped(photo: Tensor, box: Box, frame: Preprocessing) -> Tensor:
+    """Cut a box, in pixels of what the model sees, out of a photo that is larger, and squash it to the model's size."""
+    vertical, horizontal = photo.shape[1] / frame.height, photo.shape[2] / frame.width
+    x1, y1, x2, y2 = box
+    rows = slice(round(y1 * vertical), round(y2 * vertical))
+    return resquash(photo[:, rows, round(x1 * horizontal) : round(x2 * horizontal)], frame)
