@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from weakspot.cams import Method, find_method
+from weakspot.cams.normalising import min_max
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.errors import InputError, WeakspotError
 from weakspot.finding import Readout
@@ -23,18 +25,20 @@ from weakspot.models import (
     class_maps,
     class_maps_of_methods,
     find_class,
+    fit_foreground,
     maps_and_features,
     name_classes,
     normalised,
     resquash,
 )
+from weakspot.models.foreground import MOST_IMAGES
 from weakspot.ops.boxes import check_threshold
 from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
 from weakspot.preparing import cut_for_quality, take_for_quality
-from weakspot.qualities import DEFAULT_QUALITY, find_quality
+from weakspot.qualities import DEFAULT_QUALITY, FOREGROUND_THRESHOLD, SPREAD_THRESHOLD, find_quality
 from weakspot.results import Localization
 from weakspot.streaming import batched, ordered_map
-from weakspot.zooming import DETAIL, Look, zoomed
+from weakspot.zooming import DETAIL, Look, View, zoomed
 
 Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
@@ -48,8 +52,8 @@ class Localizer:
             any ``nn.Module`` that returns logits.
         method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
         quality: ``"plain"``: class maps as the method was published. ``"fast"``: spread over what looks alike, from one
-            forward pass. ``"balanced"``: and looked at more closely, with up to 4 passes for a class. ``"best"``: with as
-            many as help. None takes that which a run's threshold was found for, else ``"fast"``.
+            forward pass. ``"balanced"``: and looked at more closely, with 4 passes for a class. ``"best"``: with more;
+            see also :meth:`adapt`. None takes that which a run's threshold was found for, else ``"fast"``.
         layer: Name of the layer to read, or several to be fused; None finds the last feature map.
         class_names: One name for each logit; None takes those that come with the model, else the indices.
         mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
@@ -61,8 +65,8 @@ class Localizer:
         weights: For a named model: ``"pretrained"``, a weights file, or None for random ones.
         output_stride: For a named model: 32, 16 or 8, finer maps from the same weights. None takes 16 where the model
             can have it; in quality plain, the model's own.
-        threshold: Fraction of the heatmap's peak at which to cut; None takes the run's for this method and quality, else
-            the quality's, else the method's own.
+        threshold: Fraction of the heatmap's peak at which to cut; None takes the run's for this method and quality,
+            else the quality's, else the method's own.
         boxes: ``"largest"`` region only, or ``"all"``.
         min_area: With ``"all"``: least area of a region as a fraction of the image's.
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
@@ -253,22 +257,56 @@ class Localizer:
         """
         return self._maps(photos, [find_method(name) for name in methods], classes=classes.to(self.device))
 
+    def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
+        """Learn from photos what foreground looks like in them; they need no label.
+
+        A small head is fitted to the spread maps of the most probable classes, see
+        :func:`weakspot.models.fit_foreground`; a head that was learnt before is given up.
+
+        Args:
+            images: Photos of the kind that is to be localized in; a hundred do. The first 1000 that can be read count.
+            batch_size: Images in one forward pass.
+            seed: Of the head.
+
+        Returns:
+            Number of photos that were learnt from: 0 where the quality is plain or the classifier has no mid-level
+            feature maps.
+        """
+        self.take_foreground(None)
+        frame, found = self.preprocessing, []
+        read = (decode(source, frame, max_pixels=self.max_pixels) for source in images)
+        for batch in batched(islice((one.pixels for one in read if isinstance(one, Photo)), MOST_IMAGES), batch_size):
+            maps_and = self.maps_and_features(batch, None)
+            if maps_and is None:
+                return 0
+            found.append((maps_and[0][:, 0], maps_and[1].half()))
+        if found:
+            maps, features = (torch.cat(parts) for parts in zip(*found, strict=True))
+            self.take_foreground(fit_foreground(features, min_max(maps), seed=seed))
+        return sum(len(maps) for maps, _ in found)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether a head has learnt what foreground looks like, in training or by :meth:`adapt`."""
+        return self._cut.foreground is not None
+
     def take_foreground(self, head: ForegroundHead | None) -> None:
         """Take a head that tells foreground from background by the classifier's mid-level features."""
         self._cut = replace(self._cut, foreground=None if head is None else head.to(self.device))
 
-    def maps_and_features(self, photos: Sequence[Tensor], classes: Tensor) -> tuple[Tensor, Tensor] | None:
+    def maps_and_features(self, photos: Sequence[Tensor], classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
         """Read what a foreground head learns from: class maps (B, C, h, w) and features (B, K, h, w), on the CPU.
 
         Args:
             photos: Pixels at the input size, uint8, as ``models.squash`` gives them.
-            classes: Class indices of shape (B, C).
+            classes: Class indices of shape (B, C); None for the most probable of each.
 
         Returns:
             Both; None where the classifier has no mid-level feature maps.
         """
         images = normalised(photos, self.preprocessing, like=self._like)
-        found = maps_and_features(self._cut, images, self._method, classes.to(self.device))
+        rows = None if classes is None else classes.to(self.device)
+        found = maps_and_features(self._cut, images, self._method, rows)
         return None if found is None else (found[0].cpu(), found[1].cpu())
 
     @property
@@ -309,8 +347,9 @@ class Localizer:
 
             return seen
 
+        views = [View(min(zoom.cut * self._default_cut, 1.0), zoom.margin) for zoom in self._quality.zooms]
         return [
-            replace(one, maps=zoomed(photos, one.classes, one.maps, self._quality.zooms, frame, look(method)))
+            replace(one, maps=zoomed(photos, one.classes, one.maps, views, frame, look(method)))
             for method, one in zip(methods, found, strict=True)
         ]
 
@@ -318,8 +357,11 @@ class Localizer:
         """That of a run, where it was found for this method and quality; else the quality's or the method's."""
         if classifier.threshold and (classifier.method, classifier.quality) == (self.method, self.quality):
             return classifier.threshold
-        of_quality = self._quality.threshold if self._cut.levels else None
-        return of_quality or self._method.threshold
+        return self._default_cut if self._cut.levels else self._method.threshold
+
+    @property
+    def _default_cut(self) -> float:
+        return FOREGROUND_THRESHOLD if self.adapted else SPREAD_THRESHOLD
 
     def _indices(self, classes: Classes) -> list[int] | None:
         if classes is None:

@@ -1,6 +1,6 @@
 """What is done to a class map for a better box, at three prices: compositions of parts, by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from weakspot.errors import InputError, suggest
@@ -8,16 +8,20 @@ from weakspot.errors import InputError, suggest
 QualityName = Literal["plain", "fast", "balanced", "best"]
 
 
+# Where heatmaps are cut by default that were spread, and those that a foreground head has had a say in.
+SPREAD_THRESHOLD, FOREGROUND_THRESHOLD = 0.4, 0.65
+
+
 @dataclass(frozen=True)
 class Zoom:
     """Look again, more closely, at what was found.
 
     Attributes:
-        threshold: Fraction of the first heatmap's peak at which the box is cut that is looked into.
+        cut: Where to cut the first heatmap for the box that is looked into, times the default threshold.
         margin: How many times as wide and as high as that box.
     """
 
-    threshold: float
+    cut: float
     margin: float
 
 
@@ -27,17 +31,17 @@ class Quality:
 
     Attributes:
         spread: Whether class maps are spread along mid-level features, see :func:`weakspot.cams.self_correlation`.
-        threshold: Where heatmaps are cut by default; None for the method's own threshold.
         enlarged: How many times as large as it was trained on a model given by name sees its images.
         output_stride: Of a model given by name, where it can have it; None for its own.
         zooms: Further forward passes, all of them into boxes of the first.
+        adapts: Whether a command lets the model learn first, from the photos at hand, what foreground looks like.
     """
 
     spread: bool
-    threshold: float | None = None
     enlarged: float = 1.0
     output_stride: int | None = None
     zooms: tuple[Zoom, ...] = ()
+    adapts: bool = False
 
     @property
     def passes(self) -> int:
@@ -45,19 +49,15 @@ class Quality:
         return 1 + len(self.zooms)
 
 
-_ZOOMS = (Zoom(0.4, 1.0), Zoom(0.45, 1.25), Zoom(0.5, 1.5))
+_FAST = Quality(spread=True, enlarged=9 / 7, output_stride=16)
+_BALANCED = replace(_FAST, zooms=(Zoom(1.0, 1.0), Zoom(1.1, 1.25), Zoom(1.2, 1.5)))
+_MORE = (Zoom(0.9, 1.0), Zoom(1.1, 1.0), Zoom(1.2, 1.25), Zoom(1.3, 1.5))
 
 QUALITIES: dict[str, Quality] = {
     "plain": Quality(spread=False),
-    "fast": Quality(spread=True, threshold=0.45, enlarged=9 / 7, output_stride=16),
-    "balanced": Quality(spread=True, threshold=0.45, enlarged=9 / 7, output_stride=16, zooms=_ZOOMS),
-    "best": Quality(
-        spread=True,
-        threshold=0.45,
-        enlarged=9 / 7,
-        output_stride=16,
-        zooms=(*_ZOOMS, Zoom(0.35, 1.0), Zoom(0.45, 1.0), Zoom(0.5, 1.25), Zoom(0.55, 1.5)),
-    ),
+    "fast": _FAST,
+    "balanced": _BALANCED,
+    "best": replace(_BALANCED, zooms=(*_BALANCED.zooms, *_MORE), adapts=True),
 }
 DEFAULT_QUALITY = "fast"
 

@@ -1,6 +1,7 @@
 """Look again, more closely, at what was found: boxes to look into, what is seen there, and all of it put together."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
@@ -11,12 +12,25 @@ from torch import Tensor
 from weakspot.data import Preprocessing
 from weakspot.models import resquash
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map
-from weakspot.qualities import Zoom
 
 # Photos are kept so many times as large as the model sees them, for views into them.
 DETAIL = 2
 # No view is narrower than this share of the photo: it would be enlarged to mush.
 _NARROWEST = 1 / 8
+
+
+@dataclass(frozen=True)
+class View:
+    """Where to look into a photo.
+
+    Attributes:
+        threshold: Fraction of the first heatmap's peak at which the box is cut that is looked into, in (0, 1].
+        margin: How many times as wide and as high as that box.
+    """
+
+    threshold: float
+    margin: float
+
 
 Box = tuple[int, int, int, int]
 # Crops as large as the model's input, uint8 (channels, height, width), and the class of each -> maps (N, h, w).
@@ -24,7 +38,12 @@ Look = Callable[[Sequence[Tensor], Tensor], Tensor]
 
 
 def zoomed(
-    photos: Sequence[Tensor], classes: Tensor, maps: Tensor, zooms: Sequence[Zoom], frame: Preprocessing, look: Look
+    photos: Sequence[Tensor],
+    classes: Tensor,
+    maps: Tensor,
+    views: Sequence[View],
+    frame: Preprocessing,
+    look: Look,
 ) -> Tensor:
     """Average the class maps of whole photos with those of views into them, each min-max normalised and 0 outside.
 
@@ -34,7 +53,7 @@ def zoomed(
         photos: uint8, shape (channels, :data:`DETAIL` times height, :data:`DETAIL` times width).
         classes: Class indices of shape (B, C).
         maps: Class maps of the whole photos, shape (B, C, h, w), any sign.
-        zooms: Which views to take.
+        views: Which views to take, in turn.
         frame: The size that the model sees.
         look: Runs the model on views.
 
@@ -44,29 +63,29 @@ def zoomed(
     height, width = frame.height, frame.width
     whole = maps.flatten(0, 1).float().cpu().numpy()  # (B C, h, w)
     heatmaps = [heatmap_from_class_map(one, height=height, width=width) for one in whole]
-    together = [heatmap.astype(np.float32) / (1 + len(zooms)) for heatmap in heatmaps]
-    views = [(i, view_box(heatmap, zoom)) for i, heatmap in enumerate(heatmaps) if heatmap.any() for zoom in zooms]
-    for start in range(0, len(views), len(photos)):
-        some = views[start : start + len(photos)]
+    together = [heatmap.astype(np.float32) / (1 + len(views)) for heatmap in heatmaps]
+    places = [(i, view_box(one, view)) for i, one in enumerate(heatmaps) if one.any() for view in views]
+    for start in range(0, len(places), len(photos)):
+        some = places[start : start + len(photos)]
         crops = [cropped(photos[i // classes.shape[1]], box, frame) for i, box in some]
         seen = look(crops, classes.flatten()[[i for i, _ in some]]).float().cpu().numpy()
         for (i, (x1, y1, x2, y2)), one in zip(some, seen, strict=True):
             detail = heatmap_from_class_map(one, height=y2 - y1, width=x2 - x1)
-            together[i][y1:y2, x1:x2] += detail / (1 + len(zooms))
+            together[i][y1:y2, x1:x2] += detail / (1 + len(views))
     return torch.from_numpy(np.stack(together)).view(*maps.shape[:2], height, width)
 
 
-def view_box(heatmap: NDArray[np.floating], zoom: Zoom) -> Box:
+def view_box(heatmap: NDArray[np.floating], view: View) -> Box:
     """Where to look: around the box of the largest region, in whole pixels, within the heatmap.
 
     Example:
-        >>> view_box(np.eye(8)[:, :1] * np.eye(8)[:1], Zoom(threshold=0.5, margin=3.0))
+        >>> view_box(np.eye(8)[:, :1] * np.eye(8)[:1], View(threshold=0.5, margin=3.0))
         (0, 0, 2, 2)
     """
     height, width = heatmap.shape
-    x1, y1, x2, y2 = box_from_heatmap(heatmap, zoom.threshold)
-    left, right = _widened(x1, x2, zoom.margin, width)
-    top, bottom = _widened(y1, y2, zoom.margin, height)
+    x1, y1, x2, y2 = box_from_heatmap(heatmap, view.threshold)
+    left, right = _widened(x1, x2, view.margin, width)
+    top, bottom = _widened(y1, y2, view.margin, height)
     return left, top, right, bottom
 
 

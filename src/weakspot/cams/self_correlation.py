@@ -9,16 +9,17 @@ from torch import Tensor
 from weakspot.cams.normalising import min_max
 
 
-def self_correlation(class_maps: Tensor, features: Tensor) -> Tensor:
+def self_correlation(class_maps: Tensor, features: Tensor, *, power: float = 1.5) -> Tensor:
     """Spread class maps over all places that look alike: ``M'_i = sum_j T_ij M_j``.
 
-    ``T_ij = max(0, v_i . v_j)``, its rows scaled to sum to 1, with v as :func:`unit_features` gives them; M is min-max
-    normalised first. So the map comes to cover the whole object and to stop at its edges, at the price of one matrix
-    product.
+    ``T_ij = max(0, v_i . v_j)^p``, its rows scaled to sum to 1, with v as :func:`unit_features` gives them; M is
+    min-max normalised first. So the map comes to cover the whole object and to stop at its edges, at the price of one
+    matrix product.
 
     Args:
         class_maps: Class maps M of shape (B, C, h, w), any sign.
         features: Shape (B, K, h, w), as :func:`unit_features` gives them.
+        power: The exponent p, above 0: the higher, the more alike places must look.
 
     Returns:
         Class maps of the same shape, in [0, 1]. A place that looks like no other, itself included, keeps its value; a
@@ -26,8 +27,8 @@ def self_correlation(class_maps: Tensor, features: Tensor) -> Tensor:
 
     Source:
         Pan et al., "Unveiling the Potential of Structure Preserving for Weakly Supervised Object Localization" (SPA),
-        CVPR 2021, equations (5) to (7), from which this differs: first order only, the features are centred, and the
-        cosines of several levels are averaged.
+        CVPR 2021, from which this differs: first order only, the features are centred, the cosines of several levels
+        are averaged, and there is a power.
 
     Example:
         >>> beak_body_sky_sky = torch.tensor([[[[1.0, 1.0, -1.0, -1.0]]]])
@@ -37,10 +38,11 @@ def self_correlation(class_maps: Tensor, features: Tensor) -> Tensor:
     seeds = min_max(class_maps).flatten(2)  # (B, C, n)
     with torch.autocast(features.device.type, enabled=False):
         units = features.flatten(2).to(seeds.dtype)  # (B, K, n)
-        alike = torch.relu(units.mT @ units)  # (B, n, n), symmetric
+        alike = torch.relu(units.mT @ units).pow(power)  # (B, n, n), symmetric
         total = alike.sum(dim=1, keepdim=True)  # (B, 1, n)
         spread = seeds @ alike / total.clamp_min(torch.finfo(total.dtype).tiny)
-    return torch.where(total > 0, spread, seeds).view(class_maps.shape)
+    correlated: Tensor = torch.where(total > 0, spread, seeds).view(class_maps.shape)
+    return correlated
 
 
 def unit_features(levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:

@@ -19,11 +19,12 @@ class LocalizeOptions:
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
             guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
             Default: that which a run was trained for, else gradcam.
-        quality: plain: class maps as the method was published. fast: spread over what looks alike, from one forward pass.
-            balanced: and looked at more closely, up to 4 passes. best: more of these. Default: a run's own, else fast.
+        quality: plain: class maps as the method was published. fast: spread over what looks alike, in one forward
+            pass. balanced: and looked at more closely, 4 passes. best: more of these, after learning from the photos at
+            hand what foreground looks like. Default: a run's own, else fast.
         layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
-        output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: 16, with --quality plain the
-            model's own.
+        output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: 16; with --quality plain
+            the model's own.
         input_size: Side in pixels that images are squashed to. Default: 9/7 of the model's own, with --quality plain
             the model's own; of runs that which they were trained with.
         classes: Class to look for, by name or index; may be given several times. Default: the most probable.
@@ -116,8 +117,9 @@ class EvaluateOptions(MeasureOptions):
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
             guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
             Default: that which a run was trained for, else gradcam.
-        quality: plain: class maps as the method was published. fast: spread over what looks alike, from one forward pass.
-            balanced: and looked at more closely, up to 4 passes. best: more of these. Default: a run's own, else fast.
+        quality: plain: class maps as the method was published. fast: spread over what looks alike, in one forward
+            pass. balanced: and looked at more closely, 4 passes. best: more of these, after learning from the photos at
+            hand what foreground looks like. Default: a run's own, else fast.
         output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: as for localize.
         maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
         boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
@@ -137,7 +139,7 @@ class CompareOptions(MeasureOptions):
     Attributes:
         methods: Names of methods with commas between them. Default: all that need one forward pass, and that which a
             run was trained for; with several qualities, this one or gradcam.
-        quality: Qualities with commas between them, or all for plain,fast,balanced,best. Default: a run's own, else fast.
+        quality: Qualities with commas between them, or all (plain,fast,balanced,best). Default: a run's own, else fast.
         output_strides: Strides with commas between them, for example 32,16. Default: the models' own.
     """
 

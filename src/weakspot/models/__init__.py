@@ -6,7 +6,7 @@ from weakspot.models.class_names import find_class, imagenet_names, name_classes
 from weakspot.models.cut import Layer, Reading, read, run_head
 from weakspot.models.cut_model import Cut, check_method, cut_model
 from weakspot.models.devices import find_device
-from weakspot.models.foreground import ForegroundHead, rebuilt
+from weakspot.models.foreground import ForegroundHead, fit_foreground, rebuilt
 from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
@@ -32,6 +32,7 @@ __all__ = [
     "find_device",
     "find_layer",
     "find_pooled_linear",
+    "fit_foreground",
     "guided_gradients",
     "imagenet_names",
     "load_classifier",

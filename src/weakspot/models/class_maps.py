@@ -87,7 +87,7 @@ def class_maps_of_methods(
     return [ClassMaps(logits, chosen, one, signed) for one in maps]
 
 
-def maps_and_features(cut: Cut, images: Tensor, method: Method, classes: Tensor) -> tuple[Tensor, Tensor] | None:
+def maps_and_features(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
     """Read the spread class maps of images, and beside them the features that a foreground head reads.
 
     Returns:

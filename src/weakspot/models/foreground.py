@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTH = 64
+# So many images are enough to learn from.
+MOST_IMAGES = 1000
+# Places whose map is at or above the first are foreground, those below the second are background, others are left out.
+_FOREGROUND, _BACKGROUND = 0.7, 0.3
+_EPOCHS, _BATCH, _RATE, _DECAY = 8, 16, 2e-3, 1e-2
 
 
 class ForegroundHead(nn.Module):
     """Tell for each place whether something stands there: three 1 x 1 convolutions over the levels of a backbone.
 
-    It learns from the class maps of many images, see :mod:`weakspot.training.foreground`: what these get wrong in one
-    image or another, and do not agree on, it does not learn.
+    It learns from the class maps of many images, see :func:`fit_foreground`.
 
     Args:
         channels: Channels of all levels together.
@@ -51,3 +57,53 @@ def rebuilt(weights: Mapping[str, Tensor]) -> ForegroundHead:
     head = ForegroundHead(channels, width)
     head.load_state_dict(dict(weights))
     return head.eval()
+
+
+def fit_foreground(features: Tensor, maps: Tensor, *, seed: int) -> ForegroundHead | None:
+    """Fit a foreground head to what the class maps of many images agree on: no box or mask is asked for.
+
+    A map is wrong in its own way in each image; what a small head can learn of all of them is what they have in common.
+
+    Args:
+        features: Of all levels, shape (N, K, h, w).
+        maps: Class maps of these images, shape (N, h, w), in [0, 1]: from 0.7 on a place is taken for foreground, below
+            0.3 for background. All zero for an image without an object.
+        seed: Of the weights that the head begins with, and of the order.
+
+    Returns:
+        The head, in evaluation mode; None where nothing is foreground.
+
+    Source:
+        Learning from one's own predictions: Lee, "Pseudo-Label", ICML Workshops 2013; a foreground map from a frozen
+        backbone: Xie et al., "C2AM: Contrastive learning of Class-agnostic Activation Map", CVPR 2022. The cut-offs and
+        the head are ours.
+    """
+    if not bool((maps >= _FOREGROUND).any()):
+        return None
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _fitted(ForegroundHead(features.shape[1]), features, maps)
+
+
+def _fitted(head: ForegroundHead, features: Tensor, maps: Tensor) -> ForegroundHead:
+    """Minimise the balanced cross-entropy over the places whose map is sure."""
+    optimizer = torch.optim.AdamW(head.parameters(), lr=_RATE, weight_decay=_DECAY)
+    steps = _EPOCHS * -(-len(features) // _BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    head.train()
+    for _ in range(_EPOCHS):
+        for some in torch.randperm(len(features)).split(_BATCH):
+            loss = _loss(head(features[some].float())[:, 0], maps[some])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return head.eval().requires_grad_(False)
+
+
+def _loss(logits: Tensor, maps: Tensor) -> Tensor:
+    """Half of it is for the foreground, half for the background, however many places either has."""
+    foreground, background = maps >= _FOREGROUND, maps < _BACKGROUND
+    wrong = F.binary_cross_entropy_with_logits(logits, foreground.to(logits.dtype), reduction="none")
+    halves = (wrong[places].sum() / max(int(places.sum()), 1) for places in (foreground, background))
+    return sum(halves, torch.zeros(())) / 2

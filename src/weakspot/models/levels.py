@@ -10,7 +10,7 @@ from weakspot.models.layers import feature_maps
 # Cells of fewer pixels tell edges and colours apart, not things; those of more are too coarse to show a shape.
 _FINEST, _COARSEST = 4, 20
 # What lies behind this share of the depth knows classes rather than surfaces.
-_DEEPEST = 5 / 6
+_DEEPEST = 0.95
 # Where a network has no stages (a plain transformer), so many places are taken, evenly spaced.
 _PLACES = 3
 
