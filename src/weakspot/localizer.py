@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from weakspot.cams import Method, find_method
-from weakspot.cams.normalising import min_max
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.errors import InputError, WeakspotError
 from weakspot.finding import Readout
@@ -26,7 +25,7 @@ from weakspot.models import (
     class_maps_of_methods,
     find_class,
     fit_foreground,
-    maps_and_features,
+    lessons,
     name_classes,
     normalised,
     resquash,
@@ -274,16 +273,17 @@ class Localizer:
         """
         self.take_foreground(None)
         frame, found = self.preprocessing, []
-        read = (decode(source, frame, max_pixels=self.max_pixels) for source in images)
-        for batch in batched(islice((one.pixels for one in read if isinstance(one, Photo)), MOST_IMAGES), batch_size):
-            maps_and = self.maps_and_features(batch, None)
-            if maps_and is None:
+        photos = (decode(source, frame, max_pixels=self.max_pixels) for source in images)
+        pixels = (photo.pixels for photo in photos if isinstance(photo, Photo))
+        for batch in batched(islice(pixels, MOST_IMAGES), batch_size):
+            read = self.lessons(batch, None)
+            if read is None:
                 return 0
-            found.append((maps_and[0][:, 0], maps_and[1].half()))
+            found.append((read[0].half(), read[1][:, 0]))
         if found:
-            maps, features = (torch.cat(parts) for parts in zip(*found, strict=True))
-            self.take_foreground(fit_foreground(features, min_max(maps), seed=seed))
-        return sum(len(maps) for maps, _ in found)
+            features, maps = (torch.cat(parts) for parts in zip(*found, strict=True))
+            self.take_foreground(fit_foreground(features, maps, seed=seed))
+        return sum(len(maps) for _, maps in found)
 
     @property
     def adapted(self) -> bool:
@@ -294,8 +294,8 @@ class Localizer:
         """Take a head that tells foreground from background by the classifier's mid-level features."""
         self._cut = replace(self._cut, foreground=None if head is None else head.to(self.device))
 
-    def maps_and_features(self, photos: Sequence[Tensor], classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        """Read what a foreground head learns from: class maps (B, C, h, w) and features (B, K, h, w), on the CPU.
+    def lessons(self, photos: Sequence[Tensor], classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """Read what a foreground head learns from: features (B, K, h, w) and maps (B, C, h, w), on the CPU.
 
         Args:
             photos: Pixels at the input size, uint8, as ``models.squash`` gives them.
@@ -306,7 +306,7 @@ class Localizer:
         """
         images = normalised(photos, self.preprocessing, like=self._like)
         rows = None if classes is None else classes.to(self.device)
-        found = maps_and_features(self._cut, images, self._method, rows)
+        found = lessons(self._cut, images, self._method, rows)
         return None if found is None else (found[0].cpu(), found[1].cpu())
 
     @property

@@ -9,7 +9,7 @@ QualityName = Literal["plain", "fast", "balanced", "best"]
 
 
 # Where heatmaps are cut by default that were spread, and those that a foreground head has had a say in.
-SPREAD_THRESHOLD, FOREGROUND_THRESHOLD = 0.4, 0.65
+SPREAD_THRESHOLD, FOREGROUND_THRESHOLD = 0.4, 0.55
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Self-correlation: what looks like the evidence is evidence, too."""
 
 from collections.abc import Sequence
+from math import sqrt
 
 import torch
 import torch.nn.functional as F
@@ -41,8 +42,7 @@ def self_correlation(class_maps: Tensor, features: Tensor, *, power: float = 1.5
         alike = torch.relu(units.mT @ units).pow(power)  # (B, n, n), symmetric
         total = alike.sum(dim=1, keepdim=True)  # (B, 1, n)
         spread = seeds @ alike / total.clamp_min(torch.finfo(total.dtype).tiny)
-    correlated: Tensor = torch.where(total > 0, spread, seeds).view(class_maps.shape)
-    return correlated
+    return torch.where(total > 0, spread, seeds).view(class_maps.shape)
 
 
 def unit_features(levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
@@ -67,14 +67,15 @@ def unit_features(levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """
     if not levels:
         raise ValueError("There is no level to compare places by.")
-    units = []
+    units: list[Tensor] = []
     for level in levels:
         features = on_grid(level, size)
         centred = features - features.mean(dim=(2, 3), keepdim=True)
         # Rounding leaves something of a constant level, which must not be blown up.
         noise = 1e-5 * features.norm(dim=1, keepdim=True)
-        units.append(torch.where(centred.norm(dim=1, keepdim=True) > noise, F.normalize(centred, dim=1), 0.0))
-    return torch.cat(units, dim=1) / len(levels) ** 0.5
+        differs = centred.norm(dim=1, keepdim=True) > noise
+        units.append(F.normalize(centred, dim=1) * differs)
+    return torch.cat(units, dim=1) / sqrt(len(levels))
 
 
 def on_grid(maps: Tensor, size: tuple[int, int]) -> Tensor:

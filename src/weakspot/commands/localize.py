@@ -16,6 +16,7 @@ from weakspot.commands.rows import Rows
 from weakspot.data import MAX_PIXELS, RUN_FILE, ImageSource, find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.outputs import free_folder, read_lines
+from weakspot.qualities import find_quality
 from weakspot.settings import check_settings, keep_settings
 from weakspot.writing import save_image
 
@@ -35,6 +36,10 @@ _FREE_TO_CHANGE = (
     "workers",
     "max_pixels",
 )
+
+
+# So many photos are looked at, for what foreground looks like in them, before the first is localized.
+_MOST_LEARNT_FROM = 256
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     rows = Rows(output / "boxes.jsonl", resume=options.resume)
     total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
     localizer = _localizer(options)
+    if find_quality(localizer.quality).adapts and not localizer.adapted and "-" not in sources:
+        localizer.adapt(_some(list(find_images(sources))))
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
     check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)
     skipped = _skipped(output / "skipped.jsonl", options.resume)
@@ -131,6 +138,11 @@ class _Writer:
         self.failed += 1
         self.skipped.write({"image": str(image), "problem": error.problem, "hint": error.hint})
         self.progress.advance()
+
+
+def _some(images: list[Path]) -> list[Path]:
+    """Images from all over the list, as those of one folder may be alike; the same whether or not a run is resumed."""
+    return images[:: max(len(images) // _MOST_LEARNT_FROM, 1)][:_MOST_LEARNT_FROM]
 
 
 def _count(sources: Sequence[str], known: Collection[str]) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from weakspot.evaluation.results import Evaluation, Measured
 from weakspot.evaluation.scores import Regions, baselines
 from weakspot.evaluation.setting import Setting, settled
 from weakspot.localizer import Localizer
+from weakspot.qualities import find_quality
 
 Model = str | Path | nn.Module | Localizer
 
@@ -58,6 +59,7 @@ def evaluate(
     setting, others = settled(setting, options)
     localizer = _localizer(model, others if isinstance(model, Localizer) else {"method": method, **others})
     ground = read_ground(data, setting, localizer)
+    _adapt(localizer, ground)
     return _of_localizer(ground, localizer, {localizer.method: localizer.method}, baselines(), on_outcome, groups=True)
 
 
@@ -107,6 +109,7 @@ def compare(
             own = dict.fromkeys((localizer.method, *every)) if methods is None else methods
             renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in own})
             ground = read_ground(data, setting, localizer)
+            _adapt(localizer, ground)
             one = _of_localizer(ground, localizer, renamed, {} if found else baselines(), on_outcome)
             found.append(replace(one, notes=(*one.notes, *notes)))
     return _together(found)
@@ -173,6 +176,12 @@ def evaluate_boxes(
     without = sum(not len(found.of(case)) for case in ground.cases)
     note = f"{without} images have no found box and count as wrong."
     return replace(measured, notes=(*measured.notes, note)) if without else measured
+
+
+def _adapt(localizer: Localizer, ground: Ground) -> None:
+    """Let a model learn from the validation photos, without their labels, what foreground looks like, if it shall."""
+    if find_quality(localizer.quality).adapts and not localizer.adapted:
+        localizer.adapt(case.example.path for case in ground.validation)
 
 
 def _localizer(model: Model, options: Mapping[str, Any]) -> Localizer:

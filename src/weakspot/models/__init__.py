@@ -1,7 +1,7 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
 from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier, take_classifier
-from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods, maps_and_features
+from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods, lessons
 from weakspot.models.class_names import find_class, imagenet_names, name_classes
 from weakspot.models.cut import Layer, Reading, read, run_head
 from weakspot.models.cut_model import Cut, check_method, cut_model
@@ -35,8 +35,8 @@ __all__ = [
     "fit_foreground",
     "guided_gradients",
     "imagenet_names",
+    "lessons",
     "load_classifier",
-    "maps_and_features",
     "name_classes",
     "normalised",
     "packaged_weights",

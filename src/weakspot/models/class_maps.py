@@ -87,11 +87,17 @@ def class_maps_of_methods(
     return [ClassMaps(logits, chosen, one, signed) for one in maps]
 
 
-def maps_and_features(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
-    """Read the spread class maps of images, and beside them the features that a foreground head reads.
+def lessons(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """Read what a foreground head learns from: the features of all levels, and maps that hold the whole object.
+
+    Args:
+        cut: The classifier.
+        images: Shape (B, 3, H, W), normalised.
+        method: How to read class maps.
+        classes: Class indices of shape (B, C); None for the most probable of each image.
 
     Returns:
-        Class maps (B, C, h, w) and features (B, K, h, w); None where the classifier has no levels.
+        Features (B, K, h, w), and maps (B, C, h, w) in [0, 1]; None where the classifier has no levels.
 
     Raises:
         InputError: As :func:`class_maps`.
@@ -99,10 +105,10 @@ def maps_and_features(cut: Cut, images: Tensor, method: Method, classes: Tensor 
     reading = read(cut.model, cut.layers, images, differentiable=cut.head is None, levels=cut.levels)
     if not reading.levels:
         return None
-    once = _Pass(cut, images, reading, _chosen(reading.logits, classes, 1))
+    once = _Pass(cut, images, reading, _chosen(reading.logits.detach(), classes, 1))
     with torch.inference_mode(False), torch.no_grad():
-        maps = once.spread(_READERS[method.reads](method, once))
-    return maps, stacked(reading.levels, correlation_grid(reading.levels))
+        covering = read_surfaces(reading.levels, None).cover(_READERS[method.reads](method, once))
+    return stacked(reading.levels, correlation_grid(reading.levels)), covering
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,11 @@ class Surfaces:
         evident = seeds.amax(dim=(2, 3), keepdim=True) > 0
         return torch.where(evident, (spread + self.foreground) / 2, 0.0)
 
+    def cover(self, class_maps: Tensor) -> Tensor:
+        """Spread class maps twice: wide enough to hold the whole of the object, for a head to learn from, in [0, 1]."""
+        once = self_correlation(on_grid(class_maps, self.grid), self.units)
+        return min_max(self_correlation(once, self.units))
+
     @property
     def grid(self) -> Size:
         """``(h, w)``."""

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from weakspot.cams.normalising import min_max
 from weakspot.data import Example
 from weakspot.localizer import Localizer
 from weakspot.models import ForegroundHead, fit_foreground
@@ -50,9 +49,9 @@ def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> 
         most = max(1, *map(len, classes))
         rows = [own + (own[:1] or [0]) * (most - len(own)) for own in classes]
         photos = [read_pixels(example, localizer.preprocessing) for example in batch]
-        read = localizer.maps_and_features(photos, torch.tensor(rows))
+        read = localizer.lessons(photos, torch.tensor(rows))
         if read is None:
             return
-        maps, features = read
+        features, maps = read
         holds_one = torch.tensor([bool(own) for own in classes])
-        yield features.half(), min_max(maps).amax(dim=1) * holds_one[:, None, None]
+        yield features.half(), maps.amax(dim=1) * holds_one[:, None, None]

@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from weakspot.models import ForegroundHead, fit_foreground, rebuilt
+
+
+def lessons(images=24, seed=0):
+    """Channel 0 is high in a square of each image; the maps are wrong in a tenth of the places, each in others."""
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.zeros(images, 8, 8)
+    for one in truth:
+        y, x = torch.randint(0, 5, (2,), generator=generator)
+        one[y : y + 4, x : x + 4] = 1
+    features = torch.randn(images, 6, 8, 8, generator=generator)
+    features[:, 0] += 4 * truth
+    wrong = torch.rand(truth.shape, generator=generator) < 0.1
+    return features, torch.where(wrong, 1 - truth, truth), truth
+
+
+def test_a_head_learns_what_maps_agree_on_and_not_where_each_is_wrong():
+    features, maps, truth = lessons(96)
+    head = fit_foreground(features, maps, seed=0)
+    others, _, there = lessons(24, seed=1)
+    right = ((head(others)[:, 0] > 0) == (there > 0)).float().mean()
+    assert ((maps > 0.5) == (truth > 0)).float().mean() < 0.92
+    assert right > 0.93
+
+
+def test_the_same_seed_gives_the_same_head_and_leaves_the_generator_alone():
+    features, maps, _ = lessons(4)
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, second, other = (fit_foreground(features, maps, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not torch.equal(first.layers[1].weight, other.layers[1].weight)
+
+
+def test_a_head_is_fitted_under_inference_mode_and_given_back_frozen():
+    features, maps, _ = lessons(4)
+    with torch.inference_mode():
+        head = fit_foreground(features, maps, seed=0)
+    assert not head.training
+    assert not any(parameter.requires_grad for parameter in head.parameters())
+
+
+def test_from_images_without_an_object_nothing_is_learnt():
+    features, maps, _ = lessons(4)
+    assert fit_foreground(features, torch.zeros_like(maps), seed=0) is None
+
+
+def test_a_head_is_rebuilt_from_its_weights():
+    head = fit_foreground(*lessons(4)[:2], seed=0)
+    again = rebuilt(head.state_dict())
+    features = lessons(2, seed=3)[0]
+    assert again.channels == 6
+    assert torch.equal(again(features), head(features))
+
+
+def test_weights_of_something_else_are_refused():
+    with pytest.raises(KeyError):
+        rebuilt({"fc.weight": torch.zeros(3, 3)})
+    weights = ForegroundHead(4).state_dict() | {"layers.5.bias": torch.zeros(9)}
+    with pytest.raises(RuntimeError):
+        rebuilt(weights)
