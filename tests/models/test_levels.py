@@ -26,7 +26,7 @@ def levels_of(name, side=224, **options):
             id="a dilated stage is as fine as the one before",
         ),
         pytest.param("convnext_atto", {}, ("stages.0", "stages.1", "stages.2"), id="ConvNeXt"),
-        pytest.param("vit_tiny_patch16_224", {}, ("blocks.1", "blocks.6", "blocks.10"), id="a ViT has no stages"),
+        pytest.param("vit_tiny_patch16_224", {}, ("blocks.1", "blocks.5", "blocks.10"), id="a ViT has no stages"),
         pytest.param("swin_tiny_patch4_window7_224", {}, ("layers.0", "layers.1", "layers.2"), id="channels last"),
     ],
 )

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from small_runs import small, weights, write_discs
+
+import weakspot as ws
+from weakspot.errors import ModelError
+from weakspot.runs import read_trained
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return write_discs(tmp_path_factory.mktemp("photos"), {"train": 12, "val": 4})
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    return small(photos, tmp_path_factory.mktemp("runs") / "fast")
+
+
+def test_a_run_learns_what_foreground_looks_like_and_its_localizer_has_it(run, photos):
+    assert any(name.startswith("foreground.") for name in weights(run))
+    localizer = ws.Localizer(run, device="cpu")
+    assert localizer.adapted
+    assert (localizer.quality, localizer.threshold) == ("fast", read_trained(run).threshold)
+    assert localizer.preprocessing == read_trained(run).preprocessing
+
+
+def test_another_quality_of_a_run_has_a_threshold_of_its_own(run):
+    plain = ws.Localizer(run, quality="plain", device="cpu")
+    assert plain.threshold == ws.cams.find_method(plain.method).threshold
+    assert ws.Localizer(run, quality="best", device="cpu").threshold == 0.55
+
+
+def test_a_plain_run_learns_none(photos, tmp_path):
+    run = small(photos, tmp_path / "plain", quality="plain")
+    assert not any(name.startswith("foreground.") for name in weights(run))
+    localizer = ws.Localizer(run, device="cpu")
+    assert (localizer.quality, localizer.adapted) == ("plain", False)
+
+
+def test_the_same_seed_gives_the_same_head(run, photos, tmp_path):
+    again = weights(small(photos, tmp_path / "again"))
+    assert all(np.array_equal(value, again[name]) for name, value in weights(run).items())
+
+
+def test_a_head_that_does_not_fit_is_refused(run, tmp_path):
+    from safetensors import safe_open
+
+    file = run / "model.safetensors"
+    with safe_open(file, framework="pt") as opened:
+        told = opened.metadata()
+    tensors = load_file(file)
+    tensors["foreground.layers.5.bias"] = torch.zeros(7)
+    save_file(tensors, tmp_path / "model.safetensors", told)
+    with pytest.raises(ModelError, match="no foreground head that fits"):
+        ws.Localizer(tmp_path, device="cpu")
+
+
+def test_a_heatmap_has_the_size_that_the_run_was_trained_with(run, photos):
+    from weakspot.data import read_dataset
+
+    dataset = read_dataset(photos)
+    assert ws.Localizer(run, device="cpu")(dataset.of_split("val")[0].path).heatmap.shape == (64, 64)
