@@ -28,4 +28,4 @@ def one_thread():
 @pytest.fixture(scope="session")
 def lite0():
     """The packaged classifier with its real weights, read by Grad-CAM."""
-    return ws.Localizer()
+    return ws.Localizer(quality="plain")

@@ -163,14 +163,16 @@ FRAME = {"mean": (0, 0, 0), "std": (1, 1, 1), "input_size": 224, "class_names": 
 
 
 def localizer(model=None, method="cam", **options):
-    return ws.Localizer(model or Colours(), method=method, **(FRAME | options))
+    """Maps as published, which can be worked out by other means."""
+    return ws.Localizer(model or Colours(), method=method, **(FRAME | {"quality": "plain"} | options))
 
 
 def command_files(folder):
     """Options with which the command line builds the same classifier, whose files are written to a folder."""
     save_file(timm.create_model(TIMM_NAME).state_dict(), folder / "colours.safetensors")
     (folder / "names.txt").write_text("\n".join(NAMES))
-    return ["--weights", str(folder / "colours.safetensors"), "--class-names", str(folder / "names.txt")]
+    files = ["--weights", str(folder / "colours.safetensors"), "--class-names", str(folder / "names.txt")]
+    return [*files, "--quality", "plain"]
 
 
 def plain_iou(box, other):

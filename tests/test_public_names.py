@@ -18,7 +18,7 @@ from weakspot import cams, data, metrics, ops
             cams,
             {"METHODS", "Method", "ablationcam", "cam", "counterfactual", "eigencam", "find_method", "fuse", "gradcam"}
             | {"gradcam_plus_plus", "gradcam_plus_plus_weights", "guided_gradcam", "hirescam", "layercam", "scorecam"}
-            | {"acol", "ts_cam", "xgradcam"},
+            | {"acol", "self_correlation", "ts_cam", "unit_features", "xgradcam"},
         ),
         (
             data,

@@ -33,7 +33,8 @@ def take_for_quality(
         ModelError: As there.
     """
     wanted = find_quality(quality or DEFAULT_QUALITY).output_stride
-    if output_stride is None and wanted is not None and not isinstance(model, nn.Module) and not is_run(model):
+    named = isinstance(model, str | Path) and not is_run(model)
+    if named and output_stride is None and wanted is not None:
         try:
             return take_model(model, output_stride=wanted, **options)
         except InputError:  # the model cannot have it; whatever else is wrong shows again

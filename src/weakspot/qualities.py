@@ -45,19 +45,19 @@ class Quality:
 
     @property
     def passes(self) -> int:
-        """Number of forward passes for one class of one image."""
-        return 1 + len(self.zooms)
+        """Number of forward passes for one class of one image at the most, with the one that is learnt from."""
+        return 1 + len(self.zooms) + self.adapts
 
 
 _FAST = Quality(spread=True, enlarged=9 / 7, output_stride=16)
-_BALANCED = replace(_FAST, zooms=(Zoom(1.0, 1.0), Zoom(1.1, 1.25), Zoom(1.2, 1.5)))
-_MORE = (Zoom(0.9, 1.0), Zoom(1.1, 1.0), Zoom(1.2, 1.25), Zoom(1.3, 1.5))
+_VIEWS = (Zoom(1.0, 1.5), Zoom(1.2, 2.0))
+_MORE = (Zoom(0.8, 1.0), Zoom(1.0, 1.0), Zoom(1.0, 1.25), Zoom(1.2, 1.25), Zoom(1.2, 1.5))
 
 QUALITIES: dict[str, Quality] = {
     "plain": Quality(spread=False),
     "fast": _FAST,
-    "balanced": _BALANCED,
-    "best": replace(_BALANCED, zooms=(*_BALANCED.zooms, *_MORE), adapts=True),
+    "balanced": replace(_FAST, zooms=_VIEWS, adapts=True),
+    "best": replace(_FAST, zooms=_VIEWS + _MORE, adapts=True),
 }
 DEFAULT_QUALITY = "fast"
 

@@ -102,7 +102,7 @@ def test_a_finished_run_is_not_resumed(run, capsys):
 
 
 def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(data, here, run, capsys, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("weakspot.training.running.finish", interrupted)

@@ -35,7 +35,7 @@ def test_the_larger_ones_load_where_their_package_is_installed(name):
         packaged_weights(name)
     except ModelError as missing:
         pytest.skip(missing.hint)
-    found = ws.Localizer(name)(skimage.data.chelsea())
+    found = ws.Localizer(name, quality="plain")(skimage.data.chelsea())
     assert found.label in ("Egyptian cat", "tabby", "tiger cat")
     assert found.heatmap.shape == {"tf_efficientnet_lite1": (240, 240), "tf_efficientnet_lite2": (260, 260)}[name]
 

@@ -90,6 +90,7 @@ VALUES = {
     "images": paths | st.none(),
     "output": st.none(),
     "freeze": st.sampled_from(["auto", "backbone", "none"]),
+    "quality": st.sampled_from(["plain", "fast", "balanced", "best"]),
     "class_weights": st.sampled_from(["balanced", "none"]),
     "multi_label": st.booleans(),
     "logger": st.none() | st.lists(text, min_size=1, max_size=3).map(tuple),

@@ -158,7 +158,7 @@ def interrupted(scenes, tmp_path_factory):
     return folder
 
 
-def _interrupt(*_):
+def _interrupt(*_, **__):
     raise KeyboardInterrupt
 
 

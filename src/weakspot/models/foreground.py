@@ -71,14 +71,14 @@ def fit_foreground(features: Tensor, maps: Tensor, *, seed: int) -> ForegroundHe
         seed: Of the weights that the head begins with, and of the order.
 
     Returns:
-        The head, in evaluation mode; None where nothing is foreground.
+        The head, in evaluation mode; None where nothing is foreground, or features or maps are not finite.
 
     Source:
         Learning from one's own predictions: Lee, "Pseudo-Label", ICML Workshops 2013; a foreground map from a frozen
         backbone: Xie et al., "C2AM: Contrastive learning of Class-agnostic Activation Map", CVPR 2022. The cut-offs and
         the head are ours.
     """
-    if not bool((maps >= _FOREGROUND).any()):
+    if not bool((maps >= _FOREGROUND).any()) or not bool(features.isfinite().all() and maps.isfinite().all()):
         return None
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

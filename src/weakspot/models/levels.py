@@ -29,6 +29,7 @@ def find_levels(model: nn.Module, example: Tensor, layers: tuple[str, ...]) -> t
         Names of modules, in the order in which they run; none where nothing lies before the layers.
 
     Example:
+        >>> import torch
         >>> from weakspot.models.backbones import load_classifier
         >>> model = load_classifier("resnet18", weights=None).module
         >>> find_levels(model, torch.zeros(1, 3, 64, 64), ("layer4",))
