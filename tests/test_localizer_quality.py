@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from PIL import Image
 from test_localizer import picture
 
 import weakspot as ws
 from weakspot.errors import InputError
-from weakspot.models import cut_model
+from weakspot.models import cut_model, normalised, read, squash
+from weakspot.models.surfaces import read_surfaces
 
 MODEL = {"weights": None, "method": "gradcam", "device": "cpu"}
 
@@ -49,18 +51,12 @@ def test_fast_is_the_default():
 
 def test_fast_spreads_what_plain_reads(localizers, cat):
     plain, fast = localizers["plain"], localizers["fast"]
-    from weakspot.models import normalised, squash
-    from PIL import Image
-
     photo = squash(Image.fromarray(cat), fast.preprocessing)
     batch = normalised([photo], fast.preprocessing, like=torch.empty(0))
     index = plain(cat).class_index
     raw = plain.class_maps(batch, torch.tensor([index]))
     assert torch.equal(fast.class_maps(batch, torch.tensor([index])), raw)
     cut = cut_model(fast.model, batch, spread=True)
-    from weakspot.models import read
-    from weakspot.models.surfaces import read_surfaces
-
     expected = read_surfaces(read(cut.model, cut.layers, batch, levels=cut.levels).levels, None).spread(raw[:, None])
     (found,) = fast.read([photo], torch.tensor([[index]]), ["gradcam"])
     torch.testing.assert_close(found.maps, expected)

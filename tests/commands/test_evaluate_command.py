@@ -27,6 +27,7 @@ from squares import (
 
 from weakspot import evaluation
 from weakspot.cli import main
+from weakspot.qualities import QUALITIES
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
 GREEN = Scene("green/b", (("green", (50, 30, 110, 75)),))
@@ -277,6 +278,20 @@ def test_compare_puts_methods_strides_and_models_side_by_side(here, options, cap
     assert {path.name for path in Path("out").iterdir()} == (WRITTEN | {"precision-recall.svg"}) - {"images.jsonl"}
     kept = tomllib.loads(Path("out/evaluate.toml").read_text())
     assert (kept["models"], kept["data"], kept["methods"]) == ([TIMM_NAME], "data", "eigencam, cam")
+
+
+def test_compare_of_all_qualities_has_a_row_for_each(here, options):
+    write("data", FEW)
+    words = [*options[: options.index("--quality")], "--quality", "all"]
+    assert run(TIMM_NAME, "data", "--methods", "cam", *words, command="compare") == 0
+    rows = set(figures()["rows"])
+    assert {f"cam, {quality}" for quality in QUALITIES} <= rows
+
+
+def test_a_quality_of_another_name_is_refused_in_two_lines(here, options, capsys):
+    words = [*options[: options.index("--quality")], "--quality", "plain,finest"]
+    assert run(TIMM_NAME, "data", *words, command="compare") == 2
+    assert "There is no quality 'finest'" in capsys.readouterr().err
 
 
 def test_compare_takes_the_same_figures_as_evaluate(here, options):

@@ -307,7 +307,8 @@ def test_the_same_seed_gives_the_same_figures_and_intervals(data):
 
 
 def test_batches_workers_and_devices_change_no_figure(data, plain):
-    other = evaluate(Colours(), data, method="cam", batch_size=3, workers=4, device="cpu", **QUICK, **FRAME)
+    options = {"method": "cam", "device": "cpu", "quality": "plain", **QUICK, **FRAME}
+    other = evaluate(Colours(), data, batch_size=3, workers=4, **options)
     same_figures(plain.first.figures, other.first.figures)
 
 
@@ -555,13 +556,26 @@ def test_rows_of_several_models_are_named_by_them(few):
 
 
 def test_rows_of_several_strides_are_named_by_them(few):
-    found = compare(
-        ["colours_of_tests"], few, methods=("cam",), output_strides=(32, 8), weights=None, class_names=NAMES, **QUICK
-    )
+    options = {"weights": None, "class_names": NAMES, "quality": "plain", **QUICK}
+    found = compare(["colours_of_tests"], few, methods=("cam",), output_strides=(32, 8), **options)
     assert set(found.rows) == {"cam, stride 32", "cam, stride 8", "centred Gaussian", "full-image box"}
     for stride in (32, 8):
         alone = evaluate(localizer(Colours(cell=stride)), few, **QUICK)
         same_figures(found.rows[f"cam, stride {stride}"].figures, alone.first.figures)
+
+
+def test_rows_of_several_qualities_are_named_by_them_and_have_their_own_figures(few):
+    names = ("plain", "fast", "balanced")
+    found = compare([Colours()], few, methods=("cam",), qualities=names, **FRAME, **QUICK)
+    assert set(found.rows) == {*(f"cam, {name}" for name in names), "centred Gaussian", "full-image box"}
+    for name in ("plain", "fast"):
+        alone = evaluate(localizer(quality=name), few, **QUICK)
+        same_figures(found.rows[f"cam, {name}"].figures, alone.first.figures)
+
+
+def test_of_several_qualities_the_models_own_method_is_compared(few):
+    found = compare([Colours()], few, qualities=("plain", "fast"), **FRAME, **QUICK)
+    assert set(found.rows) == {"gradcam, plain", "gradcam, fast", "centred Gaussian", "full-image box"}
 
 
 def test_a_stride_is_refused_for_a_localizer_which_has_its_own(few):

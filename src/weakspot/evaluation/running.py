@@ -104,7 +104,7 @@ def compare(
             chosen = {name: value for name, value in (("quality", quality), ("output_stride", stride)) if value}
             localizer = _localizer(model, {**others, **chosen})
             before = f"{names[number]}, " if len(models) > 1 else ""
-            after = "".join((f", {quality}" if quality else "", f", stride {stride}" if stride else ""))
+            after = "".join((f", {quality}" if len(qualities) > 1 else "", f", stride {stride}" if stride else ""))
             every = METHODS if len(qualities) == 1 else ()
             own = dict.fromkeys((localizer.method, *every)) if methods is None else methods
             renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in own})
