@@ -2,15 +2,15 @@
 
     python benchmarks/ablation.py MODEL DATA
 
-MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc of the largest region in the 224 square, at
-the threshold that is best on val; "mean" is over overlaps of 0.3, 0.5 and 0.7, each at its best threshold on val. The
-first rows say what is read, those below them what is done with it, in place of the step that is kept.
+MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc of the largest region in the 224 square,
+at the threshold that is best on val; "mean" is over overlaps of 0.3, 0.5 and 0.7, each at its best threshold on val.
+The first rows say what is read, those below them what is done with it, in place of the step that is kept.
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,13 +19,15 @@ from skimage.filters import threshold_otsu
 from torch import Tensor
 
 import weakspot as ws
-from weakspot.cams import find_method, self_correlation, unit_features
+from weakspot.cams import Method, find_method, self_correlation, unit_features
 from weakspot.cams.normalising import min_max
 from weakspot.cams.self_correlation import on_grid
+from weakspot.data import Preprocessing
 from weakspot.evaluation.cases import Case, find_cases
 from weakspot.evaluation.class_indices import class_indices
 from weakspot.evaluation.targets import SIDE, target
 from weakspot.metrics import overlaps
+from weakspot.models import Cut as ModelCut
 from weakspot.models import cut_model, fit_foreground, normalised, read, squash
 from weakspot.models.class_maps import class_maps
 from weakspot.models.foreground import ForegroundHead
@@ -44,6 +46,7 @@ class Batch:
     levels: tuple[Tensor, ...]
 
 
+Read = dict[str, list[tuple[Case, Batch]]]
 Step = Callable[[Batch], Tensor]
 Cut = Callable[[np.ndarray], float]
 
@@ -56,25 +59,22 @@ def main() -> None:
     dataset = ws.data.read_dataset(options.data)
     print("| step | val GT-known | val mean | test GT-known | ms an image |\n|---|---|---|---|---|")
     for name, quality, stride, side, flip in READINGS:
-        if ws.Localizer(options.model).adapted and stride != 16:
-            continue  # a run keeps the stride that it was trained with
-        extra = {} if ws.Localizer(options.model).adapted else {"output_stride": stride}
-        localizer = ws.Localizer(options.model, quality=quality, input_size=side, **extra)
+        localizer = ws.Localizer(options.model, quality=quality, input_size=side, output_stride=stride)
         batches, seconds = batches_of(localizer, dataset, flip=flip)
         step = spread if quality == "fast" else published
-        row(name, step, batches, dataset, localizer, seconds=seconds)
+        row(name, step, batches, seconds=seconds)
         if name == KEPT:
-            kept = batches, localizer, seconds
-    batches, localizer, seconds = kept
+            kept = batches, seconds
+    batches, seconds = kept
     for name, step in STEPS.items():
-        row(name, step, batches, dataset, localizer, seconds=seconds)
+        row(name, step, batches, seconds=seconds)
     for name, cut in RULES.items():
-        row(name, spread, batches, dataset, localizer, cut=cut, seconds=seconds)
+        row(name, spread, batches, cut=cut, seconds=seconds)
     for name, teacher in TEACHERS.items():
         begun = time.perf_counter()
         head = taught(teacher, batches["train" if "train" in batches else "val"])
         spent = time.perf_counter() - begun
-        row(f"{name}, fitted in {spent:.0f} s", with_head(head), batches, dataset, localizer, seconds=seconds)
+        row(f"{name}, fitted in {spent:.0f} s", with_head(head), batches, seconds=seconds)
 
 
 READINGS = (
@@ -91,9 +91,7 @@ READINGS = (
 KEPT = READINGS[5][0]
 
 
-def batches_of(
-    localizer: ws.Localizer, dataset: ws.data.DataSet, *, flip: bool
-) -> tuple[dict[str, list[tuple[Case, Batch]]], float]:
+def batches_of(localizer: ws.Localizer, dataset: ws.data.DataSet, *, flip: bool) -> tuple[Read, float]:
     """Read every image of the splits once: by split the cases, each with its batch of one; and seconds an image."""
     index_of, found, begun, images = class_indices(dataset, localizer.class_names), {}, time.perf_counter(), 0
     frame, method = localizer.preprocessing, find_method(localizer.method)
@@ -113,17 +111,13 @@ def batches_of(
     return found, (time.perf_counter() - begun) / images
 
 
-def one_pass(cut, method, photo, frame, index) -> tuple[Tensor, tuple[Tensor, ...]]:
+def one_pass(
+    cut: ModelCut, method: Method, photo: Tensor, frame: Preprocessing, index: int
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The class map as published, and the levels."""
     images = normalised([photo], frame, like=torch.empty(0))
-    reading = read(cut.model, cut.layers, images, levels=cut.levels)
-    plain = cut_without_levels(cut)
-    return class_maps(plain, images, method, classes=torch.tensor([[index]])).maps, reading.levels
-
-
-def cut_without_levels(cut):
-    from dataclasses import replace
-
-    return replace(cut, levels=())
+    levels = read(cut.model, (), images, levels=cut.levels).levels
+    return class_maps(replace(cut, levels=()), images, method, classes=torch.tensor([[index]])).maps, levels
 
 
 def published(batch: Batch) -> Tensor:
@@ -256,7 +250,7 @@ TEACHERS: dict[str, Step] = {
 }
 
 
-def row(name, step, batches, dataset, localizer, *, cut: Cut | None = None, seconds: float = 0.0) -> None:
+def row(name: str, step: Step, batches: Read, *, cut: Cut | None = None, seconds: float) -> None:
     """Print what a step is worth."""
     begun = time.perf_counter()
     val, test = (np.array(list(best_overlaps(step, batches[split], cut))) for split in ("val", "test"))

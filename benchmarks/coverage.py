@@ -29,10 +29,10 @@ def main() -> None:
     print("|---" * (len(COLUMNS) + 2) + "|")
     with TemporaryDirectory() as folder:
         data = write_scenes(Path(folder, "scenes"), COUNTS, SCENES)
-        show("CAM", ws.train(data, freeze="backbone", output=Path(folder, "cam")), ["cam"], data)
+        show("CAM", ws.train(data, freeze="backbone", quality="plain", output=Path(folder, "cam")), ["cam"], data)
         for delta in options.deltas:
             changes = METHODS["ACoL"][1] | {"delta": delta, "method": "acol", "freeze": "backbone"}
-            run = ws.train(data, output=Path(folder, "acol"), **changes)
+            run = ws.train(data, quality="plain", output=Path(folder, "acol"), **changes)
             show(f"ACoL, delta {delta}", run, ["acol", "acol_a", "acol_b"], data)
 
 

@@ -137,7 +137,9 @@ def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> Non
     setting = Setting(split=split, validation="", threshold=0.2)
     for model in models:
         # Random weights where none are packaged: the time is the same.
-        localizer = ws.Localizer(model, method="cam", weights=PRETRAINED if model in PACKAGES else None)
+        localizer = ws.Localizer(
+            model, method="cam", quality="plain", weights=PRETRAINED if model in PACKAGES else None
+        )
         runs = {
             "run": lambda localizer=localizer: list(logits(localizer, paths)),
             "evaluate": lambda localizer=localizer: evaluate(localizer, data, setting=setting),

@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256, help="a quarter of them for the peers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--method", default="gradcam")
+    parser.add_argument("--quality", default="plain")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
     print(f"{MODEL}, photos of 500 x 375, batch {BATCH}, {THREADS} threads\n")
@@ -42,7 +43,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         rows = Path(folder, "boxes.jsonl")
         files = write_photos(Path(folder), options.images)
-        localizer = ws.Localizer(MODEL, method=options.method)
+        localizer = ws.Localizer(MODEL, method=options.method, quality=options.quality)
         ours = {f"weakspot {options.method}": lambda: weakspot_way(localizer, files, rows)}
         print_rows(localizer, options.images, ours, options.rounds)
         few = files[: options.images // 4]

@@ -106,7 +106,7 @@ def contestants(model: nn.Module, layer: str, images: Tensor) -> dict[str, Run]:
             return model(images)
 
     def ours(method: str, classes: Tensor) -> Run:
-        localizer = cache(lambda: ws.Localizer(model, method=method))
+        localizer = cache(lambda: ws.Localizer(model, method=method, quality="plain"))
         return lambda: localizer().class_maps(images, classes)
 
     def grad_cam(kind: type) -> Run:

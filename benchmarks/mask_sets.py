@@ -37,13 +37,14 @@ def main() -> None:
 
 def probe(dataset: DataSet, stride: int) -> tuple[ws.Localizer, float]:
     """Fit a linear layer to the train split's labels, and make a localizer of it; and its accuracy on test."""
-    pretrained = ws.Localizer(output_stride=stride)
+    pretrained = ws.Localizer(output_stride=stride, quality="plain")
     (train, labels), (test, wanted) = (features(pretrained, dataset, split) for split in ("train", "test"))
     layer = fitted(train, labels, len(dataset.class_names))
     accuracy = float((layer(test).argmax(dim=1) == wanted).float().mean()) * 100
     pretrained.model.classifier = layer
     frame = pretrained.preprocessing
     return ws.Localizer(
+        quality="plain",
         pretrained.model, method="cam", class_names=dataset.class_names, mean=frame.mean, std=frame.std
     ), accuracy
 

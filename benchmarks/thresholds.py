@@ -29,7 +29,9 @@ def main() -> None:
 
 def row(data: Path, method: str, output: Path) -> str:
     epochs = 8 if method == "acol" else None
-    localizer = ws.Localizer(ws.train(data, method=method, freeze="backbone", epochs=epochs, output=output))
+    localizer = ws.Localizer(
+        ws.train(data, method=method, freeze="backbone", epochs=epochs, quality="plain", output=output)
+    )
     without_boxes = otsu(heatmaps_of(localizer, ws.data.read_dataset(data).of_split("val")))
     found = {
         name: ws.evaluate(localizer, data, threshold=threshold, samples=0).first.figures["GT-known Loc"]

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--freeze", default="backbone", choices=["backbone", "none"])
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--quality", default="plain")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmark"))
     parser.add_argument("--baselines", action="store_true")
     options = parser.parse_args()
@@ -39,6 +40,7 @@ def main() -> None:
         freeze=options.freeze,
         backbone=options.backbone,
         epochs=options.epochs,
+        quality=options.quality,
         output=options.output,
     )
     minutes = (time.process_time() - begun) / 60

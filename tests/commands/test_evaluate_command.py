@@ -284,7 +284,7 @@ def test_compare_of_all_qualities_has_a_row_for_each(here, options):
     write("data", FEW)
     words = [*options[: options.index("--quality")], "--quality", "all"]
     assert run(TIMM_NAME, "data", "--methods", "cam", *words, command="compare") == 0
-    rows = set(figures()["rows"])
+    rows = set(strict_json("out/metrics.json")["rows"])
     assert {f"cam, {quality}" for quality in QUALITIES} <= rows
 
 
