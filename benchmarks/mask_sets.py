@@ -44,8 +44,12 @@ def probe(dataset: DataSet, stride: int) -> tuple[ws.Localizer, float]:
     pretrained.model.classifier = layer
     frame = pretrained.preprocessing
     return ws.Localizer(
+        pretrained.model,
+        method="cam",
         quality="plain",
-        pretrained.model, method="cam", class_names=dataset.class_names, mean=frame.mean, std=frame.std
+        class_names=dataset.class_names,
+        mean=frame.mean,
+        std=frame.std,
     ), accuracy
 
 

@@ -51,8 +51,8 @@ class Localizer:
             any ``nn.Module`` that returns logits.
         method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
         quality: ``"plain"``: class maps as the method was published. ``"fast"``: spread over what looks alike, from one
-            forward pass. ``"balanced"``: and looked at more closely, with 4 passes for a class. ``"best"``: with more;
-            see also :meth:`adapt`. None takes that which a run's threshold was found for, else ``"fast"``.
+            forward pass. ``"balanced"``: and looked at more closely, with 3 passes for a class. ``"best"``: with 8. For
+            the last two see also :meth:`adapt`. None takes that which a run's threshold was found for, else ``"fast"``.
         layer: Name of the layer to read, or several to be fused; None finds the last feature map.
         class_names: One name for each logit; None takes those that come with the model, else the indices.
         mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.

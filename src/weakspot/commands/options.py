@@ -20,8 +20,8 @@ class LocalizeOptions:
             guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
             Default: that which a run was trained for, else gradcam.
         quality: plain: class maps as the method was published. fast: spread over what looks alike, in one forward
-            pass. balanced: and looked at more closely, 4 passes. best: more of these, after learning from the photos at
-            hand what foreground looks like. Default: a run's own, else fast.
+            pass. balanced: and looked at more closely, after learning from the photos at hand what foreground looks
+            like, 4 passes. best: more of these. Default: a run's own, else fast.
         layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
         output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: 16; with --quality plain
             the model's own.
@@ -118,8 +118,8 @@ class EvaluateOptions(MeasureOptions):
             guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
             Default: that which a run was trained for, else gradcam.
         quality: plain: class maps as the method was published. fast: spread over what looks alike, in one forward
-            pass. balanced: and looked at more closely, 4 passes. best: more of these, after learning from the photos at
-            hand what foreground looks like. Default: a run's own, else fast.
+            pass. balanced: and looked at more closely, after learning from the photos at hand what foreground looks
+            like, 4 passes. best: more of these. Default: a run's own, else fast.
         output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: as for localize.
         maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
         boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
