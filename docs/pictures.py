@@ -15,7 +15,7 @@ from weakspot.writing import save_image
 def main() -> None:
     """Write docs/images/coffee.png."""
     photo = read_image(photo_path("coffee.png"))
-    found = ws.Localizer(method="cam", output_stride=16)(photo)
+    found = ws.Localizer(method="cam", quality="plain", output_stride=16)(photo)
     row = [
         photo,
         overlay_heatmap(photo, found.heatmap),
