@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from weakspot.adapting import learn_from_photos
 from weakspot.cams import Method, find_method
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.errors import InputError, WeakspotError
 from weakspot.finding import Readout
+from weakspot.looking import Levels, Sight, lessons_of, look_at
 from weakspot.models import (
     DEFAULT_MODEL,
     PRETRAINED,
@@ -22,22 +23,15 @@ from weakspot.models import (
     ForegroundHead,
     check_method,
     class_maps,
-    class_maps_of_methods,
     find_class,
-    fit_foreground,
-    lessons,
     name_classes,
-    normalised,
-    resquash,
 )
-from weakspot.models.foreground import MOST_IMAGES
 from weakspot.ops.boxes import check_threshold
 from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
 from weakspot.preparing import cut_for_quality, take_for_quality
-from weakspot.qualities import DEFAULT_QUALITY, FOREGROUND_THRESHOLD, SPREAD_THRESHOLD, find_quality
+from weakspot.qualities import DEFAULT_QUALITY, find_quality
 from weakspot.results import Localization
 from weakspot.streaming import batched, ordered_map
-from weakspot.zooming import DETAIL, Look, View, zoomed
 
 Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
@@ -52,7 +46,8 @@ class Localizer:
         method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
         quality: ``"plain"``: class maps as the method was published. ``"fast"``: spread over what looks alike, from one
             forward pass. ``"balanced"``: and looked at more closely, with 3 passes for a class. ``"best"``: with 8. For
-            the last two see also :meth:`adapt`. None takes that which a run's threshold was found for, else ``"fast"``.
+            the last two see also :meth:`adapt`. A run that knows foreground needs one pass in all of them. None takes
+            that which a run's threshold was found for, else ``"fast"``.
         layer: Name of the layer to read, or several to be fused; None finds the last feature map.
         class_names: One name for each logit; None takes those that come with the model, else the indices.
         mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
@@ -113,34 +108,37 @@ class Localizer:
         area = _min_area(boxes, min_area)
         classifier = take_for_quality(model, quality, device=device, weights=weights, output_stride=output_stride)
         self.quality = quality or classifier.quality or DEFAULT_QUALITY
-        self._quality = find_quality(self.quality)
         self.method = method or classifier.method or "gradcam"
         self._method = find_method(self.method)
         self.model = classifier.module
         floating = (parameter for parameter in self.model.parameters() if parameter.is_floating_point())
         parameter = next(floating, torch.empty(0))
-        self._like = torch.empty(0, device=parameter.device, dtype=parameter.dtype)
         self.device = parameter.device
         layers = (layer,) if isinstance(layer, str) else tuple(layer or ())
         if channels is not None:
             channels = _at_least_one(channels, "channels")
-        frame = classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size)
-        enlarge = input_size is None and not isinstance(model, nn.Module) and not classifier.method
-        self.preprocessing, self._cut = cut_for_quality(
+        like = torch.empty(0, device=parameter.device, dtype=parameter.dtype)
+        found = find_quality(self.quality)
+        if classifier.foreground is not None:  # taught by a whole training set: views add nothing (docs/benchmarks.md)
+            found = replace(found, zooms=())
+        self.preprocessing, cut = cut_for_quality(
             self.model,
-            frame,
-            self._quality,
-            enlarge=enlarge,
-            like=self._like,
+            classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size),
+            found,
+            enlarge=input_size is None and not isinstance(model, nn.Module) and not classifier.method,
+            like=like,
             layers=layers,
             channels=channels,
             foreground=classifier.foreground,
         )
-        self.threshold = float(threshold or self._known_threshold(classifier))
+        known = _reads_alike(classifier, self.method, self.quality)
+        self._sight = Sight(cut, self.preprocessing, found, like, _levels(classifier, self._method) if known else None)
+        of_run = classifier.threshold if known else None
+        self.threshold = float(threshold or of_run or self._sight.default_threshold or self._method.threshold)
         self.class_names = name_classes(
-            classifier.class_names if class_names is None else class_names, self._cut.classes
+            classifier.class_names if class_names is None else class_names, self._sight.cut.classes
         )
-        check_method(self._cut, self._method)
+        check_method(self._sight.cut, self._method)
         self._readout = Readout(
             self.method,
             self.threshold,
@@ -155,7 +153,7 @@ class Localizer:
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that are read."""
-        return tuple(layer.name for layer in self._cut.layers)
+        return tuple(layer.name for layer in self._sight.cut.layers)
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
         """Localize in one image.
@@ -230,8 +228,8 @@ class Localizer:
             InputError: If there is not one class, or one row of classes, for each image, or one is out of range.
         """
         rows = classes if classes.dim() == 2 else classes[:, None]
-        moved = images.to(self._like)
-        as_published = replace(self._cut, levels=())
+        moved = images.to(self._sight.like)
+        as_published = replace(self._sight.cut, levels=())
         maps = class_maps(as_published, moved, self._method, classes=rows.to(self.device)).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
@@ -241,7 +239,7 @@ class Localizer:
         Raises:
             InputError: If it needs another head or fewer layers.
         """
-        check_method(self._cut, find_method(method))
+        check_method(self._sight.cut, find_method(method))
 
     def read(self, photos: Sequence[Tensor], classes: Tensor, methods: Sequence[str]) -> list[ClassMaps]:
         """Read the class maps of several methods from one forward pass, for measuring them side by side.
@@ -254,7 +252,7 @@ class Localizer:
         Returns:
             For each method the logits and the class maps, as this quality has them, on the CPU.
         """
-        return self._maps(photos, [find_method(name) for name in methods], classes=classes.to(self.device))
+        return look_at(self._sight, photos, [find_method(name) for name in methods], classes=classes.to(self.device))
 
     def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
         """Learn from photos what foreground looks like in them; they need no label.
@@ -272,48 +270,33 @@ class Localizer:
             feature maps.
         """
         self.take_foreground(None)
-        frame, found = self.preprocessing, []
-        photos = (decode(source, frame, max_pixels=self.max_pixels) for source in images)
+        photos = (decode(source, self.preprocessing, max_pixels=self.max_pixels) for source in images)
         pixels = (photo.pixels for photo in photos if isinstance(photo, Photo))
-        for batch in batched(islice(pixels, MOST_IMAGES), batch_size):
-            read = self.lessons(batch, None)
-            if read is None:
-                return 0
-            found.append((read[0].half(), read[1][:, 0]))
-        if found:
-            features, maps = (torch.cat(parts) for parts in zip(*found, strict=True))
-            self.take_foreground(fit_foreground(features, maps, seed=seed))
-        return sum(len(maps) for _, maps in found)
+        head, learnt_from = learn_from_photos(self._sight, self._method, pixels, batch_size=batch_size, seed=seed)
+        self.take_foreground(head)
+        return learnt_from
 
     @property
     def adapted(self) -> bool:
         """Whether a head has learnt what foreground looks like, in training or by :meth:`adapt`."""
-        return self._cut.foreground is not None
+        return self._sight.cut.foreground is not None
 
     def take_foreground(self, head: ForegroundHead | None) -> None:
-        """Take a head that tells foreground from background by the classifier's mid-level features."""
-        self._cut = replace(self._cut, foreground=None if head is None else head.to(self.device))
+        """Take a head that tells foreground from background by the classifier's mid-level features.
+
+        What a run knows of the levels of its classes goes with the head that it had.
+        """
+        cut = replace(self._sight.cut, foreground=None if head is None else head.to(self.device))
+        self._sight = replace(self._sight, cut=cut, levels=None)
 
     def lessons(self, photos: Sequence[Tensor], classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        """Read what a foreground head learns from: features (B, K, h, w) and maps (B, C, h, w), on the CPU.
-
-        Args:
-            photos: Pixels at the input size, uint8, as ``models.squash`` gives them.
-            classes: Class indices of shape (B, C); None for the most probable of each.
-
-        Returns:
-            Both; None where the classifier has no mid-level feature maps.
-        """
-        images = normalised(photos, self.preprocessing, like=self._like)
-        rows = None if classes is None else classes.to(self.device)
-        found = lessons(self._cut, images, self._method, rows)
-        return None if found is None else (found[0].cpu(), found[1].cpu())
+        """Read what a foreground head learns from; see :func:`weakspot.looking.lessons_of`."""
+        return lessons_of(self._sight, photos, self._method, classes)
 
     @property
     def photo_frame(self) -> Preprocessing:
         """The size that photos are squashed to: what the model sees, or larger where it looks into them."""
-        frame, times = self.preprocessing, DETAIL if self._quality.zooms else 1
-        return replace(frame, height=times * frame.height, width=times * frame.width)
+        return self._sight.photo_frame
 
     def _decode(self, source: ImageSource) -> Photo | Failure:
         return decode(source, self.photo_frame, max_pixels=self.max_pixels)
@@ -329,39 +312,8 @@ class Localizer:
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
         present = self._readout.multi_label and classes is None
         pixels = [photo.pixels for photo in photos]
-        (found,) = self._maps(pixels, [self._method], classes=rows, top_k=top_k, present=present)
+        (found,) = look_at(self._sight, pixels, [self._method], classes=rows, top_k=top_k, present=present)
         return PhotoBatch(items, found, top_k if classes is None else len(classes), classes is not None)
-
-    def _maps(self, photos: Sequence[Tensor], methods: Sequence[Method], **chosen: Any) -> list[ClassMaps]:
-        """Run the model on whole photos, and then on the views into them that the quality asks for."""
-        frame = self.preprocessing
-        images = normalised([resquash(photo, frame) for photo in photos], frame, like=self._like)
-        found = [_on_cpu(one) for one in class_maps_of_methods(self._cut, images, methods, **chosen)]
-        if not self._quality.zooms:
-            return found
-
-        def look(method: Method) -> Look:
-            def seen(crops: Sequence[Tensor], classes: Tensor) -> Tensor:
-                views = normalised(crops, frame, like=self._like)
-                return class_maps(self._cut, views, method, classes=classes[:, None].to(self.device)).maps[:, 0]
-
-            return seen
-
-        views = [View(min(zoom.cut * self._default_cut, 1.0), zoom.margin) for zoom in self._quality.zooms]
-        return [
-            replace(one, maps=zoomed(photos, one.classes, one.maps, views, frame, look(method)))
-            for method, one in zip(methods, found, strict=True)
-        ]
-
-    def _known_threshold(self, classifier: Classifier) -> float:
-        """That of a run, where it was found for this method and quality; else the quality's or the method's."""
-        if classifier.threshold and (classifier.method, classifier.quality) == (self.method, self.quality):
-            return classifier.threshold
-        return self._default_cut if self._cut.levels else self._method.threshold
-
-    @property
-    def _default_cut(self) -> float:
-        return FOREGROUND_THRESHOLD if self.adapted else SPREAD_THRESHOLD
 
     def _indices(self, classes: Classes) -> list[int] | None:
         if classes is None:
@@ -372,8 +324,18 @@ class Localizer:
         return indices
 
 
-def _on_cpu(found: ClassMaps) -> ClassMaps:
-    return replace(found, logits=found.logits.cpu(), classes=found.classes.cpu(), maps=found.maps.cpu())
+def _reads_alike(classifier: Classifier, method: str, quality: str) -> bool:
+    """Whether a run's thresholds were found for such maps: those of all qualities but plain are alike by its head."""
+    qualities = {classifier.quality, quality}
+    alike = len(qualities) == 1 or (classifier.foreground is not None and "plain" not in qualities)
+    return classifier.method == method and alike
+
+
+def _levels(classifier: Classifier, method: Method) -> Levels | None:
+    """What a run knows of its classes."""
+    if not classifier.class_thresholds or classifier.threshold is None:
+        return None
+    return Levels(method, classifier.class_thresholds, classifier.threshold)
 
 
 def _min_area(boxes: str, min_area: float) -> float:

@@ -34,7 +34,8 @@ class Trained:
         threshold: Where to cut heatmaps, a fraction of the peak.
         threshold_from: How the threshold was found, in words.
         background: Index of the class of images that hold no object, or None.
-        quality: Name of the quality that the threshold is for.
+        quality: Name of the quality that the thresholds are for.
+        class_thresholds: Where to cut the heatmaps of each class, where boxes told; else empty.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Trained:
     threshold_from: str
     background: int | None = None
     quality: str = "plain"
+    class_thresholds: tuple[float, ...] = ()
 
 
 def is_run(path: str | Path) -> bool:
@@ -125,6 +127,7 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
         trained.preprocessing,
         method=find_recipe(plan.method).reads,
         threshold=trained.threshold,
+        class_thresholds=trained.class_thresholds,
         multi_label=plan.multi_label,
         background=trained.background,
         quality=trained.quality,
@@ -170,7 +173,9 @@ def _trained(told: dict[str, Any]) -> Trained:
     frame, names = Preprocessing(**told["preprocessing"]), tuple(str(name) for name in told["class_names"])
     # The same, with its numbers looked at.
     frame = Preprocessing().changed(mean=frame.mean, std=frame.std, input_size=(frame.height, frame.width))
-    trained = Trained(**{**told, "plan": Plan(**told["plan"]), "preprocessing": frame, "class_names": names})
+    levels = tuple(float(level) for level in told.get("class_thresholds", ()))
+    known = {"plan": Plan(**told["plan"]), "preprocessing": frame, "class_names": names, "class_thresholds": levels}
+    trained = Trained(**{**told, **known})
     _refuse_nonsense(trained)
     return trained
 
@@ -180,7 +185,11 @@ def _refuse_nonsense(trained: Trained) -> None:
     typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(Plan).items())
     known = trained.background is None or trained.background in classes
     find_quality(trained.quality)
-    if not (typed and known and 0 < len(classes) == plan.classes and 0 < trained.threshold <= 1):
+    levels = trained.class_thresholds
+    levelled = len(levels) == plan.classes and all(0 < level < 1 for level in (trained.threshold, *levels))
+    if not (
+        typed and known and (levelled or not levels) and 0 < len(classes) == plan.classes and 0 < trained.threshold <= 1
+    ):
         raise ValueError(trained)
 
 

@@ -35,6 +35,19 @@ def test_convention_of_equally_good_thresholds_the_first_is_best():
     assert filled([[0, 1, 1]]).best() == (1,)
 
 
+@pytest.mark.parametrize(
+    ("row", "index"),
+    [
+        pytest.param([1, 1, 1], 1, id="of three"),
+        pytest.param([0, 1, 1], 1, id="of two the first"),
+        pytest.param([1, 0, 1], 0, id="never one that is worse"),
+        pytest.param([0, 0, 1], 2, id="of one that one"),
+    ],
+)
+def test_what_is_fixed_for_other_images_is_the_middle_of_the_best(row, index):
+    assert filled([row]).middle() == (index,)
+
+
 def test_details_hold_the_curves_and_their_best():
     details = filled([[1, 0, 0, 0, 0.5, 0.25], [1, 1, 0, 0, 0, 0.75]], curves=2).details()
     assert {name: values.tolist() for name, values in details.items()} == {

@@ -86,6 +86,20 @@ def test_the_convolution_is_3_x_3_and_rectified():
     assert isinstance(CamHead(5, 2).convolution, nn.Identity)
 
 
+def test_centring_changes_no_probability_and_takes_from_each_map_what_all_have_in_common():
+    torch.manual_seed(0)
+    head, seen = CamHead(5, 3), torch.randn(2, 5, 4, 4)
+    nn.init.normal_(head.classifier.weight)
+    nn.init.normal_(head.classifier.bias)
+    before, weight = head(seen).softmax(dim=1), head.classifier.weight.detach().clone()
+    head.centre()
+    torch.testing.assert_close(head(seen).softmax(dim=1), before)
+    maps = torch.einsum("ck,bkhw->bchw", head.classifier.weight.detach(), seen)
+    expected = torch.einsum("ck,bkhw->bchw", weight, seen)
+    torch.testing.assert_close(maps, expected - expected.mean(dim=1, keepdim=True))
+    assert abs(float(head.classifier.bias.detach().sum())) < 1e-6
+
+
 def test_the_loss_is_the_criterions_of_its_logits():
     head, seen = CamHead(5, 4), torch.randn(2, 5, 3, 3)
     loss, logits = head.loss((torch.zeros(1), seen), one_hot(2, 1), Criterion())

@@ -27,10 +27,9 @@ def test_a_run_learns_what_foreground_looks_like_and_its_localizer_has_it(run, p
     assert localizer.preprocessing == read_trained(run).preprocessing
 
 
-def test_another_quality_of_a_run_has_a_threshold_of_its_own(run):
+def test_in_quality_plain_a_run_has_the_threshold_of_its_method(run):
     plain = ws.Localizer(run, quality="plain", device="cpu")
     assert plain.threshold == ws.cams.find_method(plain.method).threshold
-    assert ws.Localizer(run, quality="best", device="cpu").threshold == 0.55
 
 
 def test_a_plain_run_learns_none(photos, tmp_path):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,6 +13,9 @@ from weakspot.data.readers.folders import is_file, without_suffix
 from weakspot.errors import InputError
 from weakspot.evaluation.cases import Case, refuse
 from weakspot.evaluation.targets import SIDE
+
+# Headers are Python literals, which Python 3.11 before 3.11.8 now and then fails to parse in threads (cpython #106905).
+_parsing = Lock()
 
 
 def read_map(folder: Path, image_id: str) -> NDArray[np.float64]:
@@ -70,11 +74,11 @@ def _load(path: Path) -> tuple[NDArray[np.float64] | None, str]:
     """Load a map, or say what is wrong with its file. The size is looked at before the rest is read."""
     try:
         with path.open("rb") as file:
-            shape, dtype = _header(file)
+            shape, columns_first, dtype = _header(file)
             if shape != (SIDE, SIDE) or not np.issubdtype(dtype, np.floating):
                 return None, f"holds {dtype} of shape {shape}"
-            file.seek(0)
-            stored = np.lib.format.read_array(file, allow_pickle=False).astype(np.float64)
+            flat = np.frombuffer(file.read(SIDE * SIDE * dtype.itemsize), dtype)  # floats, so nothing is unpickled
+            stored = flat.reshape(shape, order="F" if columns_first else "C").astype(np.float64)
     except Exception:  # what a damaged header raises is up to its bytes
         return None, "is not a .npy file of numbers"
     if np.isnan(stored).any():
@@ -83,9 +87,9 @@ def _load(path: Path) -> tuple[NDArray[np.float64] | None, str]:
     return (None, f"has values from {low:g} to {high:g}") if low < 0 or high > 1 else (stored, "")
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read the shape and type of what a .npy file holds, and nothing of it."""
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read shape, order and type of what a .npy file holds, and nothing of it."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
+    with _parsing:
+        return read(file)

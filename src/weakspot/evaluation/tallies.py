@@ -90,9 +90,12 @@ class Tally:
         return [name for name, metric in self.metrics.items() if metric.total > 0]
 
     def best_thresholds(self) -> Chosen:
-        """The best threshold of each metric, as indices, one for each overlap; Top-1 and Top-5 take GT-known's."""
+        """The best threshold of each metric, the middle one of several, as indices, one for each overlap.
+
+        Top-1 and Top-5 take GT-known's.
+        """
         best = {
-            name: sweep.best() for name in self.measured() if isinstance(sweep := self.metrics[name], ThresholdSweep)
+            name: sweep.middle() for name in self.measured() if isinstance(sweep := self.metrics[name], ThresholdSweep)
         }
         return best | {name: best["GT-known Loc"] for name in _TOP if name in best}
 

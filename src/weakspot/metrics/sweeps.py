@@ -57,6 +57,12 @@ class ThresholdSweep(ImageSums):
         means = self._means(*self.summed())
         return tuple(int(index) for index in means.argmax(axis=-1))
 
+    def middle(self) -> tuple[int, ...]:
+        """Index of the middle one of the best thresholds of each curve: of them, the safest for other images."""
+        means = self._means(*self.summed())
+        ties = (np.flatnonzero(curve == curve.max()) for curve in means)
+        return tuple(int(indices[(len(indices) - 1) // 2]) for indices in ties)
+
     def at(self, indices: Sequence[int]) -> float:
         """The figure at given thresholds, one index a curve, in percent."""
         return float(self.figure(*self.summed(), at=indices))

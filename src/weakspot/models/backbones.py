@@ -37,6 +37,7 @@ class Classifier:
         preprocessing: What it wants of its input.
         method: Name of the method to read its class maps by, where it was trained for one; else empty.
         threshold: Where to cut its heatmaps, where that was found out; else None.
+        class_thresholds: Where to cut the heatmaps of each class, where that was found out; else empty.
         multi_label: Whether each class is present or not, for itself: scores are sigmoids, not a softmax.
         background: Index of the class of images that hold no object, if there is one.
         quality: Name of the quality that the threshold is for; empty where none was chosen.
@@ -48,6 +49,7 @@ class Classifier:
     preprocessing: Preprocessing
     method: str = ""
     threshold: float | None = None
+    class_thresholds: tuple[float, ...] = ()
     multi_label: bool = False
     background: int | None = None
     quality: str = ""

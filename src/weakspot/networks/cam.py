@@ -1,5 +1,6 @@
 """CAM: a network whose class map is there for the taking."""
 
+import torch
 from torch import Tensor, nn
 
 from weakspot.networks.criterion import Criterion
@@ -21,7 +22,6 @@ class CamHead(nn.Module):
         convolution, section 3.1 (VGGnet-GAP, GoogLeNet-GAP, AlexNet-GAP).
 
     Example:
-        >>> import torch
         >>> CamHead(8, 3)(torch.zeros(2, 8, 7, 7)).shape
         torch.Size([2, 3])
     """
@@ -43,6 +43,15 @@ class CamHead(nn.Module):
         """Give logits (B, C) of activations (B, K, h, w)."""
         logits: Tensor = self.classifier(self.convolution(activations).mean(dim=(2, 3)))
         return logits
+
+    @torch.no_grad()
+    def centre(self) -> None:
+        """Take from every class what all have in common: a softmax does not see it, but each class map would show it.
+
+        Its gradient has no such part, but steps of Adam, which scales each weight by itself, add one.
+        """
+        for parameter in (self.classifier.weight, self.classifier.bias):
+            parameter.sub_(parameter.mean(dim=0, keepdim=True))
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
         """Give the loss and the logits of a batch; ``maps`` holds its activations."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from weakspot.localizer import Localizer
+from weakspot.networks.cam import CamHead
 from weakspot.qualities import find_quality
 from weakspot.runs import MODEL_FILE, Trained, write_model
 from weakspot.training.curves import learning_curves
@@ -11,7 +12,7 @@ from weakspot.training.learner import Learner
 from weakspot.training.preparing import Prepared
 from weakspot.training.reporting import Say
 from weakspot.training.run_folder import CURVES, ROWS, STATE, write_rows
-from weakspot.training.thresholds import choose_threshold
+from weakspot.training.thresholds import choose_thresholds
 from weakspot.writing import replacing
 
 
@@ -28,6 +29,8 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
     """
     grounds, built = prepared.grounds, prepared.built
     learner.eval()
+    if isinstance(built.network.head, CamHead) and not built.plan.multi_label:
+        built.network.head.centre()
     frame, names = built.preprocessing, grounds.labels.class_names
     localizer = Localizer(
         built.network.to(prepared.device),
@@ -43,8 +46,11 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
         foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
         localizer.take_foreground(foreground)
     images = grounds.validation.readable or grounds.training.readable
-    threshold, found_by = choose_threshold(localizer, grounds.dataset, images)
-    trained = Trained(built.plan, names, frame, threshold, found_by, grounds.labels.background, quality)
+    cuts = choose_thresholds(localizer, grounds.dataset, images)
+    background = grounds.labels.background
+    # In quality plain maps stay as they were published.
+    levels = cuts.of_classes if find_quality(quality).spread else ()
+    trained = Trained(built.plan, names, frame, cuts.value, cuts.found_by, background, quality, levels)
     write_rows(folder / ROWS, learner.rows)
     with replacing(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))
@@ -52,5 +58,5 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
     (folder / STATE).unlink(missing_ok=True)
     best = min(learner.rows, key=lambda row: row.get("val_loss", -row["epoch"]))
     score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""
-    say(f"epoch {best['epoch']} is kept{score}; threshold {threshold:.2f}: {found_by}")
+    say(f"epoch {best['epoch']} is kept{score}; threshold {cuts.value:.2f}: {cuts.found_by}")
     return trained

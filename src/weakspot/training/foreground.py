@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from weakspot.adapting import Lesson, fitted
 from weakspot.data import Example
 from weakspot.localizer import Localizer
-from weakspot.models import ForegroundHead, fit_foreground
+from weakspot.models import ForegroundHead
 from weakspot.models.foreground import MOST_IMAGES
 from weakspot.streaming import batched
 from weakspot.training.labels import Labels
@@ -34,14 +34,10 @@ def learn_foreground(
         The head; None where the backbone has no levels, or no image an object.
     """
     some = np.random.default_rng(seed).permutation(len(examples))[:MOST_IMAGES]
-    found = list(_read(localizer, [examples[i] for i in some], labels))
-    if not found:
-        return None
-    features, maps = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return fit_foreground(features, maps, seed=seed)
+    return fitted(list(_read(localizer, [examples[i] for i in some], labels)), seed=seed)
 
 
-def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
+def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> Iterator[Lesson]:
     """Features (B, K, h, w) and, of each image, the highest of its classes' maps (B, h, w)."""
     for batch in batched(examples, _BATCH):
         classes = [[int(c) for c in row.nonzero()[0] if c != labels.background] for row in labels.targets(batch)]
@@ -54,4 +50,4 @@ def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> 
             return
         features, maps = read
         holds_one = torch.tensor([bool(own) for own in classes])
-        yield features.half(), maps.amax(dim=1) * holds_one[:, None, None]
+        yield features, maps.amax(dim=1) * holds_one[:, None, None]

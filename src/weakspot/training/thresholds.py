@@ -2,23 +2,44 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import DataSet, Example
 from weakspot.errors import InputError
-from weakspot.evaluation import evaluate
+from weakspot.evaluation import Setting, evaluate
+from weakspot.evaluation.outcomes import Outcome
+from weakspot.evaluation.scores import Scores
+from weakspot.evaluation.tallies import RIGHT
 from weakspot.localizer import Localizer
+from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
 
 _LEVELS = 100
+# The mean of all images counts as so many of a class's own. Any from 3 to 10 are as good (docs/benchmarks.md).
+_PRIOR = 5
 # So many images are enough to know how heatmaps are distributed.
 _MOST_IMAGES = 500
 
 
-def choose_threshold(localizer: Localizer, dataset: DataSet, validation: Sequence[Example]) -> tuple[float, str]:
-    """Choose a threshold, and say in words how.
+@dataclass(frozen=True)
+class Thresholds:
+    """Where a run's heatmaps are cut.
+
+    Attributes:
+        value: Of all classes together.
+        found_by: How that was found, in words.
+        of_classes: Of each class; empty where no boxes or masks told.
+    """
+
+    value: float
+    found_by: str
+    of_classes: tuple[float, ...] = ()
+
+
+def choose_thresholds(localizer: Localizer, dataset: DataSet, validation: Sequence[Example]) -> Thresholds:
+    """Choose the threshold, and one for each class, as objects of one class are alike in size.
 
     Args:
         localizer: The trained classifier, read as it was trained for.
@@ -26,19 +47,65 @@ def choose_threshold(localizer: Localizer, dataset: DataSet, validation: Sequenc
         validation: Validation images; those of training where there are none.
 
     Returns:
-        The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are masks only); without
-        either, or if none is any good, that of :func:`otsu` over the heatmaps of the images' own classes.
+        The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are masks only), and those
+        of the classes by :func:`thresholds_of_classes`. Without either, or if none is any good, that of :func:`otsu`
+        over the heatmaps of the images' own classes, and none of the classes.
     """
     held = replace(dataset, examples=tuple(replace(example, split="val") for example in validation))
+    watched: list[Outcome] = []
     with suppress(InputError):  # no boxes, or such as cannot be scored
-        found = evaluate(localizer, held, split="val", validation="", samples=0)
-        metric = "GT-known Loc" if "GT-known Loc" in found.first.figures else "mask IoU"
-        figure = found.first.figures[metric]
-        if figure.oracle > 0:
-            threshold = max(float(figure.oracle_thresholds[0]), 1 / _LEVELS)  # at 0 there is nothing to cut
-            return threshold, f"best {metric} on the validation split ({figure.oracle:.1f} %)"
+        evaluate(
+            localizer,
+            held,
+            setting=Setting(split="val", validation="", samples=0),
+            on_outcome=lambda outcome, _: watched.append(outcome),
+        )
+    metric, worth = _worth([outcome.scores[localizer.method] for outcome in watched])
+    if worth.any():
+        value = best_threshold(worth)
+        classes = np.array([outcome.case.classes[outcome.which] for outcome in watched])
+        found_by = f"best {metric} on the validation split ({100 * worth.mean(axis=0).max():.1f} %)"
+        return Thresholds(value, found_by, thresholds_of_classes(worth, classes, len(localizer.class_names)))
     some = validation[:_MOST_IMAGES]
-    return otsu(heatmaps_of(localizer, some)), f"Otsu's rule on {len(some)} heatmaps"
+    return Thresholds(otsu(heatmaps_of(localizer, some)), f"Otsu's rule on {len(some)} heatmaps")
+
+
+def thresholds_of_classes(worth: NDArray[np.float64], classes: NDArray[np.integer], count: int) -> tuple[float, ...]:
+    """Choose a threshold for each class: the best of its own images and of five that are like the mean of all.
+
+    Args:
+        worth: What a cut at each of the plain thresholds is worth, shape (N, T).
+        classes: The class of each, shape (N,).
+        count: Number of classes; one without images has the best threshold of all images.
+
+    Example:
+        >>> worth = np.zeros((40, len(PLAIN_THRESHOLDS)))
+        >>> worth[:20, 200], worth[20:, 800] = 1, 1
+        >>> thresholds_of_classes(worth, np.repeat([0, 1], 20), 3)
+        (0.201, 0.801, 0.201)
+    """
+    prior = _PRIOR * worth.mean(axis=0, keepdims=True)
+    return tuple(best_threshold(np.concatenate([worth[classes == index], prior])) for index in range(count))
+
+
+def best_threshold(worth: NDArray[np.float64]) -> float:
+    """The plain threshold that is worth the most, the middle one of several; never one that cuts nothing off, or all.
+
+    Args:
+        worth: Shape (N, T).
+    """
+    total = worth.sum(axis=0)
+    best = np.flatnonzero(total >= total.max() - 1e-9)
+    return float(np.clip(PLAIN_THRESHOLDS[best[(len(best) - 1) // 2]], 1 / _LEVELS, 1 - 1 / _LEVELS))
+
+
+def _worth(scores: Sequence[Scores]) -> tuple[str, NDArray[np.float64]]:
+    """What is to be best, by name, and how good each image is at each plain threshold, shape (N, T)."""
+    boxes = [one.plain for one in scores if one.plain is not None]
+    if boxes:
+        return "GT-known Loc", (np.stack(boxes) >= RIGHT).astype(np.float64)
+    masks = [one.mask for one in scores if one.mask is not None]
+    return "mask IoU", np.nan_to_num(np.stack(masks)) if masks else np.zeros((0, len(PLAIN_THRESHOLDS)))
 
 
 def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:

@@ -1,0 +1,47 @@
+"""Fit a foreground head to what a classifier says of photos."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from weakspot.cams import Method
+from weakspot.looking import Sight, lessons_of
+from weakspot.models import ForegroundHead, fit_foreground
+from weakspot.models.foreground import MOST_IMAGES
+from weakspot.streaming import batched
+
+Lesson = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h, w)
+
+
+def learn_from_photos(
+    sight: Sight, method: Method, photos: Iterable[Tensor], *, batch_size: int, seed: int
+) -> tuple[ForegroundHead | None, int]:
+    """Fit a head to the maps of the most probable class of each photo.
+
+    Args:
+        sight: The classifier.
+        method: How to read class maps.
+        photos: Pixels at the size that it sees, uint8; the first 1000 count.
+        batch_size: Photos in one forward pass.
+        seed: Of the head.
+
+    Returns:
+        The head, and how many photos it was fitted to: None and 0 where the classifier has no mid-level feature maps.
+    """
+    found: list[Lesson] = []
+    for batch in batched(islice(photos, MOST_IMAGES), batch_size):
+        lesson = lessons_of(sight, batch, method, None)
+        if lesson is None:
+            break
+        found.append((lesson[0], lesson[1][:, 0]))
+    return fitted(found, seed=seed), sum(len(maps) for _, maps in found)
+
+
+def fitted(lessons: Sequence[Lesson], *, seed: int) -> ForegroundHead | None:
+    """Fit a head to all lessons; None where there are none, or they hold no object."""
+    if not lessons:
+        return None
+    features, maps = (torch.cat(parts) for parts in zip(*lessons, strict=True))
+    return fit_foreground(features, maps, seed=seed)
