@@ -3,8 +3,10 @@
     python benchmarks/ablation.py MODEL DATA
 
 MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc of the largest region in the 224 square,
-at the threshold that is best on val; "mean" is over overlaps of 0.3, 0.5 and 0.7, each at its best threshold on val.
-The first rows say what is read, those below them what is done with it, in place of the step that is kept.
+at the threshold that is best on val; "mean" is over overlaps of 0.3, 0.5 and 0.7, each at its best threshold on val;
+"gain" is on val, against the row that is kept, with its 95 % interval by bootstrap over images, both at their own best
+thresholds. The first rows say what is read, those below them what is done with it, in place of the step that is kept;
+a foreground head is taught by val, or by train where there is that; the last rows are whole qualities.
 """
 
 import argparse
@@ -27,14 +29,17 @@ from weakspot.evaluation.cases import Case, find_cases
 from weakspot.evaluation.class_indices import class_indices
 from weakspot.evaluation.targets import SIDE, target
 from weakspot.metrics import overlaps
+from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
 from weakspot.models import Cut as ModelCut
 from weakspot.models import cut_model, fit_foreground, normalised, read, squash
 from weakspot.models.class_maps import class_maps
 from weakspot.models.foreground import ForegroundHead
 from weakspot.models.surfaces import correlation_grid, read_surfaces, stacked
 from weakspot.ops import component_tree, heatmap_from_class_map, scale_boxes
+from weakspot.qualities import find_quality
+from weakspot.training.thresholds import best_threshold, thresholds_of_classes
 
-CUTS = np.arange(1, 201) / 200
+CUTS = PLAIN_THRESHOLDS
 LEVELS = (0.3, 0.5, 0.7)
 
 
@@ -57,24 +62,24 @@ def main() -> None:
     parser.add_argument("data")
     options = parser.parse_args()
     dataset = ws.data.read_dataset(options.data)
-    print("| step | val GT-known | val mean | test GT-known | ms an image |\n|---|---|---|---|---|")
+    print("| step | val GT-known | gain | val mean | test GT-known | CPU ms an image |\n|---|---|---|---|---|---|")
+    kept_batches, kept_seconds = batches_of(reading(options.model, *KEPT[1:4]), dataset, flip=False)
+    kept = worth(spread, kept_batches["val"])
     for name, quality, stride, side, flip in READINGS:
-        localizer = ws.Localizer(options.model, quality=quality, input_size=side, output_stride=stride)
-        batches, seconds = batches_of(localizer, dataset, flip=flip)
-        step = spread if quality == "fast" else published
-        row(name, step, batches, seconds=seconds)
-        if name == KEPT:
-            kept = batches, seconds
-    batches, seconds = kept
+        batches, seconds = batches_of(reading(options.model, quality, stride, side), dataset, flip=flip)
+        row(name, spread if quality == "fast" else published, batches, kept, seconds=seconds)
+    batches, seconds = kept_batches, kept_seconds
     for name, step in STEPS.items():
-        row(name, step, batches, seconds=seconds)
+        row(name, step, batches, kept, seconds=seconds)
     for name, cut in RULES.items():
-        row(name, spread, batches, cut=cut, seconds=seconds)
+        row(name, spread, batches, kept, cut=cut, seconds=seconds)
     for name, teacher in TEACHERS.items():
-        begun = time.perf_counter()
         head = taught(teacher, batches["train" if "train" in batches else "val"])
-        spent = time.perf_counter() - begun
-        row(f"{name}, fitted in {spent:.0f} s", with_head(head), batches, seconds=seconds)
+        row(name, with_head(head), batches, kept, seconds=seconds)
+        row(f"{name}; a threshold for each class", with_head(head), batches, kept, by_class=True, seconds=seconds)
+    for quality in ("balanced", "best"):
+        name = f"quality {quality}, {find_quality(quality).passes - 1} passes"
+        whole_quality(name, ws.Localizer(options.model, quality=quality), dataset, kept)
 
 
 READINGS = (
@@ -88,12 +93,16 @@ READINGS = (
     ("self-correlation: stride 16, 384 px", "fast", 16, 384, False),
     ("self-correlation and the mirrored image: two passes", "fast", 16, 288, True),
 )
-KEPT = READINGS[5][0]
+KEPT = READINGS[5]
+
+
+def reading(model: str, quality: str, stride: int, side: int) -> ws.Localizer:
+    return ws.Localizer(model, quality=quality, input_size=side, output_stride=stride)
 
 
 def batches_of(localizer: ws.Localizer, dataset: ws.data.DataSet, *, flip: bool) -> tuple[Read, float]:
-    """Read every image of the splits once: by split the cases, each with its batch of one; and seconds an image."""
-    index_of, found, begun, images = class_indices(dataset, localizer.class_names), {}, time.perf_counter(), 0
+    """Read every image of the splits once: by split the cases, each with its batch of one; and CPU seconds an image."""
+    index_of, found, begun, images = class_indices(dataset, localizer.class_names), {}, time.process_time(), 0
     frame, method = localizer.preprocessing, find_method(localizer.method)
     cut = cut_model(localizer.model, torch.randn(1, 3, frame.height, frame.width), layers=localizer.layers, spread=True)
     for split in [one for one in ("train", "val", "test") if one in dataset.splits]:
@@ -108,7 +117,7 @@ def batches_of(localizer: ws.Localizer, dataset: ws.data.DataSet, *, flip: bool)
             else:
                 found[split].append((case, Batch(maps[0], tuple(level.half() for level in levels[0]))))
             images += 1
-    return found, (time.perf_counter() - begun) / images
+    return found, (time.process_time() - begun) / images
 
 
 def one_pass(
@@ -221,8 +230,8 @@ STEPS: dict[str, Step] = {
 def stable(heatmap: np.ndarray) -> float:
     """The cut about which the box changes least."""
     boxes = component_tree(heatmap, CUTS).largest_boxes()
-    scores = [overlaps(boxes[i : i + 1], boxes[i - 20 : i + 21]).mean() for i in range(40, 160)]
-    return float(CUTS[40 + int(np.argmax(scores))])
+    scores = [overlaps(boxes[i : i + 1], boxes[i - 100 : i + 101 : 5]).mean() for i in range(200, 800)]
+    return float(CUTS[200 + int(np.argmax(scores))])
 
 
 RULES: dict[str, Cut] = {
@@ -250,15 +259,68 @@ TEACHERS: dict[str, Step] = {
 }
 
 
-def row(name: str, step: Step, batches: Read, *, cut: Cut | None = None, seconds: float) -> None:
+def whole_quality(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, kept: np.ndarray) -> None:
+    """Print what a quality is worth as commands have it: a model that has not learnt learns from the photos of val."""
+    if not localizer.adapted:
+        localizer.adapt(example.path for example in dataset.of_split("val"))
+    index_of, found, begun, images = class_indices(dataset, localizer.class_names), {}, time.process_time(), 0
+    for split in ("val", "test"):
+        found[split] = []
+        for case in find_cases(dataset, split, index_of):
+            photo = squash(ws.data.read_image(case.example.path), localizer.photo_frame)
+            (maps,) = localizer.read([photo], torch.tensor([[case.classes[0]]]), [localizer.method])
+            found[split].append((case, Batch(maps.maps, ())))
+            images += 1
+    row(name, published, found, kept, seconds=(time.process_time() - begun) / images)
+
+
+def row(
+    name: str,
+    step: Step,
+    batches: Read,
+    kept: np.ndarray,
+    *,
+    cut: Cut | None = None,
+    by_class: bool = False,
+    seconds: float,
+) -> None:
     """Print what a step is worth."""
-    begun = time.perf_counter()
-    val, test = (np.array(list(best_overlaps(step, batches[split], cut))) for split in ("val", "test"))
-    spent = seconds + (time.perf_counter() - begun) / (len(val) + len(test))
-    at = (val >= 0.5).mean(axis=0).argmax()
+    begun = time.process_time()
+    val, test = (worth(step, batches[split], cut) for split in ("val", "test"))
+    spent = seconds + (time.process_time() - begun) / (len(val) + len(test))
+    right = {split: one >= 0.5 for split, one in (("val", val), ("test", test))}
+    at = {split: np.full(len(one), nearest(best_threshold(right["val"]), one)) for split, one in right.items()}
+    if by_class and cut is None:
+        classes = {split: np.array([case.classes[0] for case, _ in batches[split]]) for split in right}
+        levels = thresholds_of_classes(right["val"], classes["val"], max(map(max, classes.values())) + 1)
+        at = {split: np.array([nearest(levels[c], val) for c in classes[split]]) for split in right}
+    hits = {split: one[np.arange(len(one)), at[split]] for split, one in right.items()}
     mean = np.mean([(val >= level).mean(axis=0).max() for level in LEVELS])
-    gt = [100 * (found[:, at] >= 0.5).mean() for found in (val, test)]
-    print(f"| {name} | {gt[0]:.1f} | {100 * mean:.1f} | {gt[1]:.1f} | {1000 * spent:.0f} |", flush=True)
+    low, high = gain_interval(hits["val"] if by_class else right["val"], kept >= 0.5)
+    gain = f"{low:+.1f} to {high:+.1f}"
+    figures = f"{100 * hits['val'].mean():.1f} | {gain} | {100 * mean:.1f} | {100 * hits['test'].mean():.1f}"
+    print(f"| {name} | {figures} | {1000 * spent:.0f} |", flush=True)
+
+
+def nearest(threshold: float, found: np.ndarray) -> int:
+    """The place of a threshold among those that were tried: all of them, or one of an own rule."""
+    return int(np.abs(CUTS - threshold).argmin()) if found.shape[1] > 1 else 0
+
+
+def gain_interval(right: np.ndarray, kept: np.ndarray, samples: int = 1000) -> tuple[float, float]:
+    """The middle 95 % of the gain in percent over resamples of the same images, each at its best threshold."""
+    random = np.random.default_rng(0)
+    gains = []
+    for _ in range(samples):
+        some = random.integers(0, len(right), len(right))
+        gains.append(right[some].mean(axis=0).max() - kept[some].mean(axis=0).max())
+    low, high = np.percentile(gains, (2.5, 97.5))
+    return 100 * float(low), 100 * float(high)
+
+
+def worth(step: Step, cases: list[tuple[Case, Batch]], cut: Cut | None = None) -> np.ndarray:
+    """For each image the best overlap at every threshold, shape (N, T)."""
+    return np.array(list(best_overlaps(step, cases, cut)))
 
 
 def best_overlaps(step: Step, read_: list[tuple[Case, Batch]], cut: Cut | None) -> Iterator[np.ndarray]:

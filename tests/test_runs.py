@@ -49,6 +49,16 @@ def test_what_stands_beside_the_weights_travels_with_them(method, reads, tmp_pat
     assert (loaded.method, loaded.threshold, loaded.multi_label, loaded.background) == (reads, 0.35, True, 3)
 
 
+def test_thresholds_of_classes_travel_too_and_older_runs_have_none(tmp_path):
+    levels = (0.25, 0.5, 0.75, 0.9)
+    found = written(tmp_path, changes={"class_thresholds": levels})
+    assert read_trained(tmp_path) == trained(found, class_thresholds=levels)
+    assert load_run(tmp_path).class_thresholds == levels
+    told = {name: value for name, value in asdict(trained(found)).items() if name != "class_thresholds"}
+    save_file(load_file(tmp_path / MODEL_FILE), tmp_path / MODEL_FILE, {"weakspot": json.dumps(told)})
+    assert load_run(tmp_path).class_thresholds == ()
+
+
 def test_all_that_is_told_is_read_back(tmp_path):
     found = written(tmp_path, "acol", delta=0.75)
     assert read_trained(tmp_path) == trained(found)
@@ -174,6 +184,11 @@ def test_what_is_told_is_read_where_it_makes_sense(tmp_path):
         pytest.param({"preprocessing": {"mean": ["a", "b", "c"]}}, id="means are text"),
         pytest.param({"threshold": 0}, id="threshold is 0"),
         pytest.param({"threshold": "half"}, id="threshold is text"),
+        pytest.param({"class_thresholds": (0.5,)}, id="a threshold for one class of several"),
+        pytest.param({"class_thresholds": (0.5, 0.5, 0.5, 1.0)}, id="a class's threshold is 1"),
+        pytest.param({"class_thresholds": (0.5, 0.5, 0.5, 0.0)}, id="a class's threshold is 0"),
+        pytest.param({"class_thresholds": ("half",) * 4}, id="thresholds of classes are text"),
+        pytest.param({"threshold": 1, "class_thresholds": (0.5,) * 4}, id="levelled to the peak"),
         pytest.param({"background": 4}, id="no such background"),
         pytest.param({"background": -1}, id="negative background"),
         pytest.param({"epochs": 3}, id="something unknown"),

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small_runs import small, weights, write_discs
+from small_runs import disc, small, weights, write_discs
 
 import weakspot as ws
 from weakspot.errors import ModelError
+from weakspot.networks.cam import CamHead
 from weakspot.runs import read_trained
 
 
@@ -62,3 +63,34 @@ def test_a_heatmap_has_the_size_that_the_run_was_trained_with(run, photos):
 
     dataset = read_dataset(photos)
     assert ws.Localizer(run, device="cpu")(dataset.of_split("val")[0].path).heatmap.shape == (64, 64)
+
+
+@pytest.mark.parametrize(("multi_label", "times"), [(False, 1), (True, 0)])
+def test_what_all_classes_have_in_common_is_taken_away_where_they_share_a_softmax(
+    multi_label, times, photos, tmp_path, monkeypatch
+):
+    centred, centre = [], CamHead.centre
+    monkeypatch.setattr(CamHead, "centre", lambda head: (centred.append(head), centre(head)))
+    run = small(photos, tmp_path / "run", multi_label=multi_label, epochs=1)
+    assert len(centred) == times
+    for head in centred:
+        assert np.array_equal(weights(run)["head.classifier.weight"], head.classifier.weight.detach().numpy())
+
+
+def test_an_image_without_an_object_teaches_that_all_of_it_is_background(tmp_path, monkeypatch):
+    root = write_discs(tmp_path / "photos", {"train": 6, "val": 2})
+    for number in range(6):
+        path = root / "train" / "background" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        disc("red", 100 + number)[0].save(path)  # whatever is on it
+    lessons = []
+
+    def watched(found, *, seed):
+        lessons.extend(found)
+
+    monkeypatch.setattr("weakspot.training.foreground.fitted", watched)
+    run = small(root, tmp_path / "run")
+    features, maps = (torch.cat(parts) for parts in zip(*lessons, strict=True))
+    assert len(features) == len(maps) == 12
+    assert sum(bool(one.any()) for one in maps) == 6
+    assert not ws.Localizer(run, device="cpu").adapted
