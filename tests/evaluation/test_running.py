@@ -577,6 +577,10 @@ def test_rows_of_several_qualities_are_named_by_them_and_have_their_own_figures(
     for name in ("plain", "fast"):
         alone = evaluate(localizer(quality=name), few, **QUICK)
         same_figures(found.rows[f"cam, {name}"].figures, alone.first.figures)
+        np.testing.assert_array_equal(found.rows[f"cam, {name}"].groups[GT], alone.first.groups[GT])
+    header, _, *lines = found.sizes_to_markdown().splitlines()
+    assert [one.split("(")[0].strip() for one in header.split("|")[1:-1]] == ["map", "small", "medium", "large"]
+    assert {line.split("|")[1].strip() for line in lines} == {f"cam, {name}" for name in names}
 
 
 def test_of_several_qualities_the_models_own_method_is_compared(few):

@@ -238,5 +238,5 @@ def _page(found: "Evaluation") -> str:
     from weakspot.evaluation.tables import LEGEND
 
     notes = "".join(f"- {note}\n" for note in found.notes)
-    groups = f"{found.groups_to_markdown()}\n\n" if found.group_names else ""
+    groups = f"{found.sizes_to_markdown()}\n\n{found.groups_to_markdown()}\n\n" if found.group_names else ""
     return f"{found.to_markdown()}\n\n{LEGEND}.\n\n{found.details_to_markdown()}\n\n{groups}{notes}"

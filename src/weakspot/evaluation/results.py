@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.evaluation.tables import detail_table, group_table, markdown, summary_table
-from weakspot.evaluation.tallies import Figure, Tally
+from weakspot.evaluation.tables import detail_table, group_table, markdown, size_table, summary_table
+from weakspot.evaluation.tallies import LOC, Figure, Tally
 from weakspot.evaluation.targets import SIZES
 
 
@@ -92,6 +92,12 @@ class Evaluation:
         groups = self._groups()
         ordered = [*self.group_names[-len(SIZES) :], *self.group_names[: -len(SIZES)]]
         return markdown(group_table({name: groups[name] for name in ordered}))
+
+    def sizes_to_markdown(self) -> str:
+        """GT-known Loc at fixed thresholds by size of the object, of every row that was measured by size."""
+        named = ((name, row.groups) for name, row in self.rows.items())
+        measured = {name: groups[LOC][-len(SIZES) :].tolist() for name, groups in named if LOC in groups}
+        return markdown(size_table(measured, self.group_counts[-len(SIZES) :]))
 
     def __str__(self) -> str:
         return "\n".join([self.to_markdown(), *self.notes])

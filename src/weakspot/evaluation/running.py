@@ -90,7 +90,7 @@ def compare(
 
     Returns:
         A row for each, the best GT-known Loc at the fixed threshold first, then the two baselines, whose Top-1 and
-        Top-5 Loc are with the first classifier's predictions.
+        Top-5 Loc are with the first classifier's predictions. Several qualities are also measured by size of object.
 
     Raises:
         InputError: As :func:`evaluate`; or if no method fits.
@@ -110,7 +110,8 @@ def compare(
             renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in own})
             ground = read_ground(data, setting, localizer)
             _adapt(localizer, ground)
-            one = _of_localizer(ground, localizer, renamed, {} if found else baselines(), on_outcome)
+            base, by_size = {} if found else baselines(), len(qualities) > 1
+            one = _of_localizer(ground, localizer, renamed, base, on_outcome, groups=by_size)
             found.append(replace(one, notes=(*one.notes, *notes)))
     return _together(found)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from weakspot.evaluation.tallies import METRICS, UNTHRESHOLDED, Figure
+from weakspot.evaluation.targets import SIZES
 
 Table = list[list[str]]
 Figures = Mapping[str, Mapping[str, Figure]]
@@ -61,6 +62,21 @@ def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
         for name, figures in there.items()
     ]
     return [header, *lines]
+
+
+def size_table(rows: Mapping[str, Sequence[float]], counts: Sequence[int]) -> Table:
+    """A line for each kind of map: GT-known Loc at the fixed threshold of small, medium and large objects.
+
+    Args:
+        rows: By the name of the map, a figure for each size; NaN where there is no such object.
+        counts: Number of objects of each size.
+
+    Example:
+        >>> size_table({"cam": [0.0, 25.0, 80.0]}, [2, 4, 10])
+        [['map', 'small (2)', 'medium (4)', 'large (10)'], ['cam', '0.0', '25.0', '80.0']]
+    """
+    header = ["map", *(f"{size} ({count})" for size, count in zip(SIZES, counts, strict=True))]
+    return [header, *([name, *map(_number, figures)] for name, figures in rows.items())]
 
 
 def markdown(table: Table) -> str:

@@ -17,7 +17,8 @@ RIGHT = 0.5  # least overlap of a right box
 _V2 = (0.3, 0.5, 0.7)
 
 # In the order of a table's columns: what needs boxes, predictions beside them, and masks.
-_BOXES = ("MaxBoxAcc", "MaxBoxAccV2", "GT-known Loc")
+LOC = "GT-known Loc"
+_BOXES = ("MaxBoxAcc", "MaxBoxAccV2", LOC)
 _TOP = {"Top-1 Loc": 1, "Top-5 Loc": 5}
 _MASKS = ("mask IoU", "PxAP")
 METRICS = (*_BOXES, *_TOP, *_MASKS)
@@ -64,7 +65,7 @@ class Tally:
         self.metrics: dict[str, ImageSums] = {
             "MaxBoxAcc": ThresholdSweep(THRESHOLDS, **options),
             "MaxBoxAccV2": ThresholdSweep(THRESHOLDS, len(_V2), **options),
-            "GT-known Loc": ThresholdSweep(PLAIN_THRESHOLDS, **options),
+            LOC: ThresholdSweep(PLAIN_THRESHOLDS, **options),
             "Top-1 Loc": ThresholdSweep(PLAIN_THRESHOLDS, **options),
             "Top-5 Loc": ThresholdSweep(PLAIN_THRESHOLDS, **options),
             "mask IoU": ThresholdSweep(PLAIN_THRESHOLDS, **options),
@@ -97,7 +98,7 @@ class Tally:
         best = {
             name: sweep.middle() for name in self.measured() if isinstance(sweep := self.metrics[name], ThresholdSweep)
         }
-        return best | {name: best["GT-known Loc"] for name in _TOP if name in best}
+        return best | {name: best[LOC] for name in _TOP if name in best}
 
     def figures(self, chosen: Chosen) -> dict[str, Figure]:
         """The figures of all metrics that were measured."""
@@ -119,7 +120,7 @@ def _values(name: str, scores: Scores, rank: int | None) -> NDArray[np.generic] 
         return None if scores.largest is None else scores.largest >= RIGHT
     if name == "MaxBoxAccV2":
         return None if scores.every is None else np.concatenate([scores.every >= least for least in _V2])
-    if name == "GT-known Loc":
+    if name == LOC:
         return None if scores.plain is None else scores.plain >= RIGHT
     if name == "mask IoU":
         return None if scores.mask is None or np.isnan(scores.mask).any() else scores.mask
