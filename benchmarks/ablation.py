@@ -82,8 +82,9 @@ def main() -> None:
         head = taught(teacher, batches["train" if "train" in batches else "val"])
         taken = teacher is twice
         row(name, with_head(head), batches, kept, seconds=seconds, test=taken)
-        by_class = f"{name}; a threshold for each class"
-        row(by_class, with_head(head), batches, kept, by_class=True, seconds=seconds, test=taken)
+        if "train" in batches:  # classes of a set that is trained on have some images each
+            by_class = f"{name}; a threshold for each class"
+            row(by_class, with_head(head), batches, kept, by_class=True, seconds=seconds, test=taken)
     for quality in ("balanced", "best"):
         name = f"quality {quality}, {find_quality(quality).passes - 1} passes"
         whole_quality(name, ws.Localizer(options.model, quality=quality), dataset, kept)
