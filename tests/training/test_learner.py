@@ -112,6 +112,13 @@ def test_features_that_are_computed_once_are_those_of_a_trunk_that_runs(scenes, 
         np.testing.assert_allclose(weights(each)[name], value, atol=1e-4, err_msg=name)
 
 
+def centred(network):
+    """The weights as a run keeps them: less what all classes have in common."""
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    common = {name: value.mean(dim=0, keepdim=True) for name, value in state.items() if ".classifier." in name}
+    return {name: value - common[name] if name in common else value for name, value in state.items()}
+
+
 class Diary:
     """Keeps the weights of each epoch, and has the validation losses that are wanted."""
 
@@ -121,7 +128,7 @@ class Diary:
         original = Learner.on_train_epoch_end
 
         def end(learner):
-            self.weights.append({name: value.clone() for name, value in learner.network.state_dict().items()})
+            self.weights.append(centred(learner.network))
             wanted = next(losses)
             monkeypatch.setattr(learner.val_loss, "compute", lambda: torch.tensor(wanted))
             original(learner)
@@ -157,7 +164,7 @@ def test_the_last_epoch_is_kept_where_nothing_validates(scenes, tmp_path, monkey
 
     def end(learner):
         original(learner)
-        states.append({name: value.clone() for name, value in learner.network.state_dict().items()})
+        states.append(centred(learner.network))
 
     monkeypatch.setattr(Learner, "on_train_epoch_end", end)
     run = small(scenes, tmp_path / "run", lr=0.01)
