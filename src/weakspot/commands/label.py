@@ -86,7 +86,7 @@ def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
     if not labelled.labels.images:
         first = labelled.problems[0] if labelled.problems else LabelProblem("", "there is none")
         raise InputError(f"No image is left to label: {first.image}: {first.problem}.", "Check the source and images.")
-    return _write(output, labelled, formats, options)
+    return _write(output, labelled, formats, sources, options)
 
 
 def _check(sources: Sequence[str], options: LabelOptions) -> None:
@@ -165,7 +165,9 @@ def _complete(
     return _Labelled(LabelSet(wanted, kept), Path(), files, (*missing, *wrong), notes)
 
 
-def _write(output: Path, labelled: _Labelled, formats: dict[str, Format], options: LabelOptions) -> LabelOutcome:
+def _write(
+    output: Path, labelled: _Labelled, formats: dict[str, Format], sources: Sequence[str], options: LabelOptions
+) -> LabelOutcome:
     labels = labelled.labels
     how = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labelled.problems)
@@ -178,7 +180,7 @@ def _write(output: Path, labelled: _Labelled, formats: dict[str, Format], option
         write_review(labels, folder / "review.csv")
         if problems:
             write_rows(folder / PROBLEMS, ({"image": one.image, "problem": one.problem} for one in problems))
-        keep_settings(folder / SETTINGS, asdict(options) | {"images": labelled.folder.absolute()})
+        keep_settings(folder / SETTINGS, asdict(options) | {"sources": sources, "images": labelled.folder.absolute()})
     objects = sum(len(image.objects) for image in labels.images)
     listed = output / PROBLEMS if problems else None
     return LabelOutcome(output, len(labels.images), objects, listed, len(problems), labelled.notes)

@@ -8,7 +8,8 @@
     images/<path>
 
 Sides are in pixels from 0 on, right and bottom excluded, fractions kept; the score is empty where a person has marked
-the box. ``evaluate --truth annotations.csv`` and ``--boxes annotations.csv`` take it, and ``train --labels labels.csv``.
+the box. ``evaluate --truth annotations.csv`` and ``--boxes annotations.csv`` take it, and
+``train --labels labels.csv``.
 Several labels of an image have a ``;`` between them, so a class whose name has ``;`` or ``|`` in it is told as parts
 there.
 """
@@ -58,9 +59,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     if any(labels.splits):
         _write(folder / "splits.csv", ("image_id", "split"), ((one.path, one.split) for one in labels.images))
     parted = (name for name in labels.classes if SEPARATORS.search(name))
-    return [
-        LabelProblem("", f"labels.csv tells the class {name!r} as parts: ; and | separate labels") for name in parted
-    ]
+    return [LabelProblem("", f"labels.csv tells the class {name!r} in parts: ; and | separate them") for name in parted]
 
 
 def _write(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
@@ -96,9 +95,8 @@ def read(source: Path, photos: Photos) -> LabelsRead:
         InputError: If a column is missing, or a number is none.
     """
     file = source if source.is_file() else source / "annotations.csv"
-    known = (
-        {name: (size, split) for name, size, split in _known(file.with_name("labels.csv"))} if source != file else {}
-    )
+    listed = () if source == file else _known(file.with_name("labels.csv"))
+    known = {name: (size, split) for name, size, split in listed}
     objects: dict[str, list[LabelledObject]] = {name: [] for name in known}
     sizes = {name: size for name, (size, _) in known.items()}
     for place_, cells in read_rows(file, ("image_id", "class", *SIDES)):

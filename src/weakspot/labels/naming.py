@@ -43,8 +43,7 @@ def _free(name: str, taken: set[str], given: set[str]) -> str:
     bare = without_suffix(name)
     suffix = name.removeprefix(bare)
     numbered = (f"{bare}-{number}" for number in count(2))
-    free = (
-        bare if bare.casefold() not in taken else next(one for one in numbered if one.casefold() not in taken | given)
-    )
-    taken.add(free.casefold())
-    return free + suffix
+    if bare.casefold() in taken:
+        bare = next(one for one in numbered if one.casefold() not in taken | given)
+    taken.add(bare.casefold())
+    return bare + suffix

@@ -2,7 +2,7 @@
 
 ::
 
-    data.yaml                       path, train, val, names
+    data.yaml                       train, val, names
     images/<split>/<path>.jpg
     labels/<split>/<path>.txt       class x_centre y_centre width height, fractions of the image's sides
 
@@ -65,7 +65,8 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
         write_text(folder / "labels" / (image.split or NO_SPLIT) / name, "".join(f"{line}\n" for line in lines))
     splits = {image.split or NO_SPLIT for image in labels.images}
     places = {split: f"images/{split}" for split in sorted(splits | {NO_SPLIT})}
-    content: dict[str, Any] = {"path": ".", **places, "val": places.get("val", places[NO_SPLIT])}
+    # Without "path" the places are taken from the file's own folder on, wherever it is moved to.
+    content: dict[str, Any] = {**places, "val": places.get("val", places[NO_SPLIT])}
     content["names"] = dict(enumerate(labels.classes))
     write_text(folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
     return []
