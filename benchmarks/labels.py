@@ -36,9 +36,8 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, default=10_000)
     labels = labels_of(parser.parse_args().boxes)
     photos = known_photos({image.path: (HEIGHT, WIDTH) for image in labels.images})
-    print(
-        f"{len(labels.images)} images of {WIDTH} x {HEIGHT}\n\n| format | write (s) | read (s) | files (MB) |\n|---|--:|--:|--:|"
-    )
+    print(f"{len(labels.images)} images of {WIDTH} x {HEIGHT}\n")
+    print("| format | write (s) | read (s) | files (MB) |\n|---|--:|--:|--:|")
     cases = [(name, WriteOptions()) for name in FORMATS]
     cases += [(name, WriteOptions(polygons=True)) for name in ("coco", "yolo", "labelstudio")]
     for name, options in cases:

@@ -155,7 +155,8 @@ def test_what_is_wrong_is_listed_and_the_rest_is_written(photos, capsys):
     assert label("found", "--output", "out") == 1
     listed = {one["image"]: one["problem"] for one in rows("out/problems.jsonl")}
     assert listed["photos/dog/9.png"] == "is damaged"
-    assert listed["gone.png"] == "there is no such image: left out"
+    assert listed["gone.png"] == "the image cannot be read: left out"
+    assert "a second row" in listed["photos/cat/0.png"]
     assert "problems: out/problems.jsonl" in capsys.readouterr().out
     assert label("found", "photos", "--output", "named") == 1
     assert any("no row of the image" in one["problem"] for one in rows("named/problems.jsonl"))

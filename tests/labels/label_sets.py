@@ -9,7 +9,9 @@ from weakspot.labels.runs import runs_of
 CLASSES = ("dog", 'a "cat", or <two>', "été 猫")
 
 # What a file can be called, and a class.
-LETTERS = st.text("abÄ猫 ,\"<&'%#;.-_", min_size=1, max_size=8).map(str.strip).filter(lambda text: text.strip("."))
+LETTERS = (
+    st.text("abÄ猫 ,\"<&'%#;.-_", min_size=1, max_size=8).map(str.strip).filter(lambda text: not text.startswith("."))
+)
 NAMES = LETTERS.filter(lambda text: ";" not in text)
 
 

@@ -36,7 +36,7 @@ def test_an_unknown_class_is_listed():
     assert problems == (("a.jpg", "cat 1,2,3,4 is of an unknown class: left out"),)
 
 
-@pytest.mark.parametrize("path", ["../a.jpg", "/etc/a.jpg", "b/../../a.jpg", "a\n.jpg", "a\\b.jpg", " a.jpg"])
+@pytest.mark.parametrize("path", ["../a.jpg", "/etc/a.jpg", "b/../../a.jpg", "a\n.jpg", "a\\b.jpg", ".a.jpg", " a.jpg"])
 def test_names_that_leave_the_folder_or_cannot_be_written_are_left_out(path):
     found, problems = checked([image(path=path)], [])
     assert found == ()

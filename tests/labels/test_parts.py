@@ -56,9 +56,14 @@ def test_a_small_part_within_a_large_box_goes_to_its_own_box():
 def test_a_folder_that_fails_leaves_the_old_one_and_nothing_else(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/old.txt").write_text("old")
-    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "out") as folder:
-        (folder / "new.txt").write_text("new")
-        raise ZeroDivisionError
+
+    def fail():
+        with whole_folder(tmp_path / "out") as folder:
+            (folder / "new.txt").write_text("new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old.txt"]
 
 

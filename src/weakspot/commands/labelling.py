@@ -98,13 +98,17 @@ def found_in_rows(file: Path, images: Sequence[str], options: LabelOptions) -> F
         largest=options.boxes == "largest",
         mask_of=_saved_mask(masks) if masks.is_dir() else None,
     )
-    found = tuple(row for row in rows if not wanted or row.path.absolute() in wanted)
-    known = {row.path.absolute() for row in found}
+    taken = [row for row in rows if not wanted or row.path.absolute() in wanted]
+    known: dict[Path, FoundImage] = {}
+    for row in taken:
+        known.setdefault(row.path.absolute(), row)
     skipped = {path: why for path, why in _skipped(file.with_name(SKIPPED)).items() if path.absolute() not in known}
     problems = [LabelProblem(str(path), why) for path, why in skipped.items()]
-    missing = wanted.keys() - known - {path.absolute() for path in skipped}
+    again = [row for row in taken if known[row.path.absolute()] is not row]
+    problems += [LabelProblem(str(row.path), f"{file} has a second row of the image: left out") for row in again]
+    missing = wanted.keys() - known.keys() - {path.absolute() for path in skipped}
     problems += [LabelProblem(str(wanted[path]), f"{file} has no row of the image") for path in sorted(missing)]
-    return Found(found, None, tuple(problems))
+    return Found(tuple(known.values()), None, tuple(problems))
 
 
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:

@@ -76,7 +76,8 @@ def checked(
 def _wrong_image(image: LabelledImage, known: dict[str, LabelledImage]) -> str:
     if image.path in known:
         return "the image is named twice"
-    if "\\" in image.path or not _writable(image.path):
+    hidden = any(part.startswith(".") and part != ".." for part in image.path.split("/"))
+    if hidden or "\\" in image.path or not _writable(image.path):
         return "label files cannot hold the image's name"
     if image.path.startswith("/") or ".." in image.path.split("/"):
         return "the image lies outside of the folder of the images"
