@@ -10,7 +10,7 @@ Where objects overlap, the one with the higher score is seen. A mask tells class
 is one object for each class in an image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from colorsys import hsv_to_rgb
 from pathlib import Path
 
@@ -129,9 +129,10 @@ def _image(
     if pixels.shape != size:
         problems.append(LabelProblem(path, f"its mask has {pixels.shape[1]} x {pixels.shape[0]} pixels"))
         return None
-    unknown = sorted(set(np.unique(pixels).tolist()) - set(range(len(classes) + 1)))
+    values = np.flatnonzero(np.bincount(pixels.ravel())).tolist()
+    unknown = [value for value in values if value > len(classes)]
     problems += [LabelProblem(path, f"the mask's value {value} stands for no class") for value in unknown]
-    return LabelledImage(path, size[1], size[0], tuple(_objects(pixels, classes)))
+    return LabelledImage(path, size[1], size[0], tuple(_objects(pixels, values, classes)))
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
@@ -145,9 +146,10 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
             raise InputError(f"{file} is damaged.", "Export the mask again.") from error
 
 
-def _objects(pixels: NDArray[np.uint8], classes: tuple[str, ...]) -> Iterator[LabelledObject]:
-    for index, label in enumerate(classes, start=1):
-        mask = pixels == index
+def _objects(pixels: NDArray[np.uint8], values: Iterable[int], classes: tuple[str, ...]) -> Iterator[LabelledObject]:
+    """An object for each value that stands for a class."""
+    for value in values:
+        mask = pixels == value
         box = box_of_mask(mask)
-        if box is not None:
-            yield LabelledObject(label, box, mask=runs_of(mask))
+        if box is not None and 0 < value <= len(classes):
+            yield LabelledObject(classes[value - 1], box, mask=runs_of(mask))
