@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from weakspot import __version__
-from weakspot.commands.options import CompareOptions, EvaluateOptions, LocalizeOptions
+from weakspot.commands.options import CompareOptions, EvaluateOptions, LabelOptions, LocalizeOptions
 from weakspot.errors import WeakspotError
 from weakspot.training.options import TrainOptions
 
@@ -124,6 +124,29 @@ def compare(
     from weakspot.commands.evaluate import compare as run
 
     return _print_evaluated(run(models_and_data, options), detailed=False)
+
+
+@app.command
+def label(
+    *source_and_images: str,
+    options: Annotated[LabelOptions, Parameter(name="*")] = LabelOptions(),
+) -> int:
+    """Write label files for detectors and labelling tools, the most doubtful first: SOURCE [IMAGES ...].
+
+    Args:
+        source_and_images: Run folder or name of a model, or boxes.jsonl or the folder of weakspot localize; then image
+            files, folders or patterns, which may be left out with boxes. Nothing with --import.
+        options: What labels to write, and where.
+    """
+    from weakspot.commands.label import label as run
+
+    outcome = run(source_and_images, options)
+    listed = "" if outcome.problems is None else f", {outcome.wrong} problems: {outcome.problems}"
+    print(f"{outcome.objects} objects in {outcome.images} images{listed}")
+    for note in outcome.notes:
+        print(f"note: {note}")
+    print(outcome.output)
+    return DONE if outcome.problems is None else SOME_SKIPPED
 
 
 @app.command

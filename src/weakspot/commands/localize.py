@@ -86,7 +86,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
     localizer = _localizer(options)
     if find_quality(localizer.quality).adapts and not localizer.adapted and "-" not in sources:
-        localizer.adapt(_some(list(find_images(sources))))
+        localizer.adapt(some_of(list(find_images(sources))))
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
     check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)
     skipped = _skipped(output / "skipped.jsonl", options.resume)
@@ -140,7 +140,7 @@ class _Writer:
         self.progress.advance()
 
 
-def _some(images: list[Path]) -> list[Path]:
+def some_of(images: list[Path]) -> list[Path]:
     """Images from all over the list, as those of one folder may be alike; the same whether or not a run is resumed."""
     return images[:: max(len(images) // _MOST_LEARNT_FROM, 1)][:_MOST_LEARNT_FROM]
 

@@ -1,0 +1,128 @@
+"""CSV: the layout that ``evaluate`` and ``train`` read.
+
+::
+
+    annotations.csv     image_id,width,height,class,xmin,ymin,xmax,ymax,score       a row a box
+    labels.csv          image_id,label,split,width,height                           a row an image
+    splits.csv          image_id,split                                              where there are splits
+    images/<path>
+
+Sides are in pixels from 0 on, right and bottom excluded, fractions kept; the score is empty where a person has marked
+the box. ``evaluate --truth annotations.csv`` and ``--boxes annotations.csv`` take it, and
+``train --labels labels.csv``.
+Several labels of an image have a ``;`` between them, so a class whose name has ``;`` or ``|`` in it is told as parts
+there.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+
+from weakspot.data.readers.csv_labels import SEPARATORS
+from weakspot.data.readers.text import number, read_rows, whole
+from weakspot.labels.files import plain_number, write_text
+from weakspot.labels.photos import Photos
+from weakspot.labels.records import (
+    LabelledImage,
+    LabelledObject,
+    LabelProblem,
+    LabelSet,
+    LabelsRead,
+    WriteOptions,
+    rounded,
+)
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
+LABELS = ("image_id", "label", "split", "width", "height")
+
+
+def place(image: LabelledImage) -> str:
+    """Say where an image belongs."""
+    return f"images/{image.path}"
+
+
+def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
+    """Write boxes, labels and splits as CSV.
+
+    Args:
+        labels: What to write; masks are left out.
+        folder: Folder to write to.
+        options: Nothing in it concerns this format.
+
+    Returns:
+        Classes whose names ``labels.csv`` cannot hold.
+    """
+    _write(folder / "annotations.csv", BOXES, (row for image in labels.images for row in _boxes(image)))
+    _write(folder / "labels.csv", LABELS, map(_label, labels.images))
+    if any(labels.splits):
+        _write(folder / "splits.csv", ("image_id", "split"), ((one.path, one.split) for one in labels.images))
+    parted = (name for name in labels.classes if SEPARATORS.search(name))
+    return [LabelProblem("", f"labels.csv tells the class {name!r} in parts: ; and | separate them") for name in parted]
+
+
+def _write(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(file, text.getvalue())
+
+
+def _boxes(image: LabelledImage) -> Iterator[tuple[object, ...]]:
+    for one in image.objects:
+        score = "" if one.score is None else repr(one.score)
+        yield image.path, image.width, image.height, one.label, *map(plain_number, one.box), score
+
+
+def _label(image: LabelledImage) -> tuple[object, ...]:
+    labels = ";".join(dict.fromkeys(one.label for one in image.objects))
+    return image.path, labels, image.split, image.width, image.height
+
+
+def read(source: Path, photos: Photos) -> LabelsRead:
+    """Read boxes from CSV.
+
+    Args:
+        source: The folder, or a file of boxes: then images without a box are not known.
+        photos: The images; one without a size in the file has its own.
+
+    Returns:
+        Labels, classes sorted by name. Images that are not there, and have no size, are listed.
+
+    Raises:
+        InputError: If a column is missing, or a number is none.
+    """
+    file = source if source.is_file() else source / "annotations.csv"
+    listed = () if source == file else _known(file.with_name("labels.csv"))
+    known = {name: (size, split) for name, size, split in listed}
+    objects: dict[str, list[LabelledObject]] = {name: [] for name in known}
+    sizes = {name: size for name, (size, _) in known.items()}
+    for place_, cells in read_rows(file, ("image_id", "class", *SIDES)):
+        name = photos.find(cells["image_id"]) or cells["image_id"]
+        sizes.setdefault(name, _size(cells, place_))
+        box = rounded(number(cells[side], place_) for side in SIDES)
+        score = number(cells["score"], place_) if cells.get("score") else None
+        objects.setdefault(name, []).append(LabelledObject(cells["class"], box, score))
+    complete = {name: sizes[name] or photos.size(name) for name in objects}
+    images = tuple(
+        LabelledImage(name, size[1], size[0], tuple(objects[name]), known[name][1] if name in known else "")
+        for name, size in complete.items()
+        if size is not None
+    )
+    problems = tuple(LabelProblem(name, "there is no such image") for name, size in complete.items() if size is None)
+    classes = tuple(sorted({one.label for image in images for one in image.objects}))
+    return LabelsRead(LabelSet(classes, images), problems)
+
+
+def _known(file: Path) -> Iterator[tuple[str, tuple[int, int] | None, str]]:
+    """The name, size and split of each image."""
+    for place_, cells in read_rows(file, ("image_id",)) if file.is_file() else ():
+        yield cells["image_id"], _size(cells, place_), cells.get("split", "")
+
+
+def _size(cells: Mapping[str, str], place_: object) -> tuple[int, int] | None:
+    if not cells.get("width") or not cells.get("height"):
+        return None
+    return whole(cells["height"], place_), whole(cells["width"], place_)

@@ -1,0 +1,176 @@
+"""From what localizing found to labels: localizations, or their rows in ``boxes.jsonl``."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.data.readers.text import read_lines
+from weakspot.errors import InputError
+from weakspot.labels.records import LabelledObject, rounded
+from weakspot.labels.runs import runs_of
+from weakspot.ops import connected_components
+from weakspot.results import Localization
+
+# Gives the mask of an image and a class: None stands for the first that was asked for.
+MaskOf = Callable[[Path, int | None], NDArray[np.bool_] | None]
+
+
+class FoundImage(NamedTuple):
+    """An image in which was localized: path and size, its objects, the number of each one's class, and a doubt."""
+
+    path: Path
+    width: int
+    height: int
+    objects: tuple[LabelledObject, ...]
+    class_indices: tuple[int, ...]
+    doubt: float | None
+
+
+def of_localization(found: Localization, *, min_score: float = 0.0, masks: bool = True) -> FoundImage:
+    """Take the boxes, and the masks if wanted, of every class that was asked for.
+
+    Args:
+        found: The localization of an image that was given by its path.
+        min_score: Objects with a lower score are left out.
+        masks: Whether masks are wanted: they cost more than boxes.
+    """
+    objects = [
+        (one.class_index, labelled)
+        for one in found
+        if one.score >= min_score
+        for labelled in _objects(one.label, one.boxes, one.score, one.mask if masks and len(one.boxes) else None)
+    ]
+    indices, labelled = tuple(index for index, _ in objects), tuple(one for _, one in objects)
+    doubt = getattr(found, "doubt", None)
+    return FoundImage(Path(str(found.image)), found.width, found.height, labelled, indices, doubt)
+
+
+def _objects(
+    label: str, boxes: NDArray[np.float64], score: float, mask: NDArray[np.bool_] | None
+) -> Iterator[LabelledObject]:
+    masks = [None] * len(boxes) if mask is None else parts(mask, boxes)
+    for box, part in zip(boxes.tolist(), masks, strict=True):
+        runs = None if part is None or not part.any() else runs_of(part)
+        yield LabelledObject(label, rounded(round(side, 2) for side in box), round(score, 6), runs)
+
+
+def parts(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
+    """Share a mask out among boxes: each connected part goes to the box with which its own overlaps most.
+
+    Args:
+        mask: Shape (H, W).
+        boxes: Shape (n, 4), xyxy in pixels of the mask. A tie goes to the first.
+
+    Returns:
+        n masks of shape (H, W) that add up to the whole.
+
+    Example:
+        >>> one, two = parts(np.array([[True, False, True]]), np.array([[0, 0, 1, 1], [2, 0, 3, 1]]))
+        >>> one.tolist(), two.tolist()
+        ([[True, False, False]], [[False, False, True]])
+    """
+    if len(boxes) == 1:
+        return [mask]
+    labels, components = connected_components(mask)
+    owner = np.zeros(len(components) + 1, np.int64)
+    for component in components:
+        x1, y1, x2, y2 = component.box
+        across = np.minimum(boxes[:, 2], x2) - np.maximum(boxes[:, 0], x1)
+        down = np.minimum(boxes[:, 3], y2) - np.maximum(boxes[:, 1], y1)
+        shared = np.maximum(across, 0) * np.maximum(down, 0)
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        owner[component.label] = np.argmax(shared / (areas + (x2 - x1) * (y2 - y1) - shared))
+    return [mask & (owner[labels] == position) for position in range(len(boxes))]
+
+
+def read_rows_of(
+    file: Path, *, min_score: float = 0.0, largest: bool = False, mask_of: MaskOf | None = None
+) -> Iterator[FoundImage]:
+    """Read ``boxes.jsonl``.
+
+    Args:
+        file: Rows of ``weakspot localize``.
+        min_score: Objects with a lower score are left out.
+        largest: Take the first box of each class only.
+        mask_of: Gives the mask of a class in an image, if there is one.
+
+    Raises:
+        InputError: If a line is no such row.
+    """
+    for place, line in read_lines(file):
+        try:
+            row = json.loads(line)
+            yield _of_row(row, min_score, largest, mask_of)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{place}, is not a row of found boxes.", "Give boxes.jsonl of weakspot localize."
+            ) from error
+
+
+def _of_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: MaskOf | None) -> FoundImage:
+    path = Path(row["image"])
+    objects: list[LabelledObject] = []
+    indices: list[int] = []
+    for which, one in enumerate((row, *row.get("others", ()))):
+        boxes = np.array(one["boxes"][: 1 if largest else None], np.float64).reshape(-1, 4)
+        if float(one["score"]) >= min_score and len(boxes):
+            mask = None if mask_of is None else mask_of(path, None if which == 0 else int(one["class_index"]))
+            objects += _objects(str(one["label"]), boxes, float(one["score"]), mask)
+            indices += [int(one["class_index"])] * len(boxes)
+    doubt = row.get("doubt")
+    width, height = int(row["width"]), int(row["height"])
+    return FoundImage(path, width, height, tuple(objects), tuple(indices), None if doubt is None else float(doubt))
+
+
+def name_classes(
+    found: Iterable[FoundImage], class_names: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], list[FoundImage]]:
+    """Name the classes of what was found so that no two have the same name.
+
+    Args:
+        found: Images in which was localized.
+        class_names: One name for each number; None takes those that were found, in the order of their numbers.
+
+    Returns:
+        The classes, and the images with these names. Of classes that are called the same (ImageNet has two cranes),
+        all but the first have their number behind the name.
+
+    Example:
+        >>> cat, dog = LabelledObject("cat", (0, 0, 1, 1)), LabelledObject("dog", (0, 0, 1, 1))
+        >>> name_classes([FoundImage(Path("a.jpg"), 9, 9, (cat, dog), (7, 3), None)])[0]
+        ('dog', 'cat')
+    """
+    images = list(found)
+    if class_names is None:
+        said = {
+            index: one.label for image in images for index, one in zip(image.class_indices, image.objects, strict=True)
+        }
+    else:
+        said = dict(enumerate(class_names))
+    named = distinct(dict(sorted(said.items())))
+    return tuple(named.values()), [_renamed(image, named) for image in images]
+
+
+def _renamed(image: FoundImage, names: Mapping[int, str]) -> FoundImage:
+    pairs = zip(image.class_indices, image.objects, strict=True)
+    return image._replace(objects=tuple(replace(one, label=names[index]) for index, one in pairs))
+
+
+def distinct(names: Mapping[int, str]) -> dict[int, str]:
+    """Put the number behind every name but the first of those that are the same.
+
+    Example:
+        >>> distinct({134: "crane", 285: "cat", 517: "crane"})
+        {134: 'crane', 285: 'cat', 517: 'crane (517)'}
+    """
+    firsts: dict[str, int] = {}
+    for index, name in names.items():
+        firsts.setdefault(name, index)
+    return {index: name if firsts[name] == index else f"{name} ({index})" for index, name in names.items()}

@@ -1,0 +1,127 @@
+"""Label Studio's labelling configuration, and whether tasks fit it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from defusedxml import ElementTree
+from defusedxml.common import DefusedXmlException
+
+from weakspot.errors import InputError
+
+# Names of the controls, and of the image that they are about.
+FROM, POLYGONS_FROM, TO = "boxes", "polygons", "image"
+
+TAGS = {"RectangleLabels": "rectanglelabels", "PolygonLabels": "polygonlabels", "BrushLabels": "brushlabels"}
+
+# Percent by which a side may lie outside: numbers are rounded.
+SLACK = 1e-6
+
+
+def config_of(classes: Sequence[str]) -> str:
+    """Write a configuration with boxes and polygons of these classes.
+
+    Example:
+        >>> print(config_of(["cat"]))
+        <View>
+          <Image name="image" value="$image" zoom="true" />
+          <RectangleLabels name="boxes" toName="image">
+            <Label value="cat" />
+          </RectangleLabels>
+          <PolygonLabels name="polygons" toName="image">
+            <Label value="cat" />
+          </PolygonLabels>
+        </View>
+        <BLANKLINE>
+    """
+    view = Element("View")
+    SubElement(view, "Image", name=TO, value="$image", zoom="true")
+    for tag, name in (("RectangleLabels", FROM), ("PolygonLabels", POLYGONS_FROM)):
+        control = SubElement(view, tag, name=name, toName=TO)
+        for label in classes:
+            SubElement(control, "Label", value=label)
+    indent(view)
+    return tostring(view, "unicode") + "\n"
+
+
+def choices_of(config: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Read a configuration: type, ``toName`` and choices of each control, by its name.
+
+    Raises:
+        InputError: If it is not XML, or a control is about an image that is not there.
+
+    Example:
+        >>> choices_of(config_of(["cat", "dog"]))["boxes"]
+        ('rectanglelabels', 'image', ('cat', 'dog'))
+    """
+    try:
+        root = ElementTree.fromstring(config)
+    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
+        raise InputError(f"The labelling configuration is not XML: {error}.", "Export it again.") from error
+    images = {element.get("name") for element in root.iter("Image")}
+    controls = {}
+    for element in root.iter():
+        if element.tag in TAGS:
+            to = str(element.get("toName"))
+            if to not in images:
+                raise InputError(f"{element.tag} is about {to}, which is no image.", "Give it the image's name.")
+            labels = tuple(str(label.get("value")) for label in element.iter("Label"))
+            controls[str(element.get("name"))] = (TAGS[element.tag], to, labels)
+    return controls
+
+
+def problems_of_tasks(tasks: Iterable[Mapping[str, Any]], config: str) -> list[str]:
+    """Say which regions do not fit a configuration.
+
+    Controls and images are known, labels are among the choices, percentages lie in 0 to 100, sides and original sizes
+    are positive.
+
+    Args:
+        tasks: Tasks as they are imported.
+        config: The labelling configuration.
+
+    Example:
+        >>> problems_of_tasks([{"id": 7, "data": {}}], config_of(["cat"]))
+        ['task 7: data has no image']
+    """
+    controls = choices_of(config)
+    return [f"task {task.get('id')}: {problem}" for task in tasks for problem in _problems(task, controls)]
+
+
+def _problems(task: Mapping[str, Any], controls: Mapping[str, tuple[str, str, tuple[str, ...]]]) -> Iterator[str]:
+    if not isinstance(task.get("data", {}).get(TO), str):
+        yield f"data has no {TO}"
+    for filled in (*task.get("predictions", ()), *task.get("annotations", ())):
+        for region in filled["result"]:
+            yield from (f"region {region.get('id')} {problem}" for problem in _problems_of_region(region, controls))
+
+
+def _problems_of_region(
+    region: Mapping[str, Any], controls: Mapping[str, tuple[str, str, tuple[str, ...]]]
+) -> Iterator[str]:
+    name = str(region.get("from_name"))
+    if name not in controls:
+        yield f"is of the unknown control {name!r}"
+        return
+    kind, to, choices = controls[name]
+    value = region.get("value", {})
+    if region.get("type") != kind or region.get("to_name") != to:
+        yield f"is a {region.get('type')} of {region.get('to_name')!r}, where {name!r} is a {kind} of {to!r}"
+    strangers = [label for label in value.get(kind, [None]) if label not in choices]
+    if strangers:
+        yield f"has the label {strangers[0]!r}, which is no choice"
+    if not all(region.get(side, 0) > 0 for side in ("original_width", "original_height")):
+        yield "has no original size"
+    yield from _problems_of_place(kind, value)
+
+
+def _problems_of_place(kind: str, value: Mapping[str, Any]) -> Iterator[str]:
+    if kind == "rectanglelabels":
+        x, y, width, height = (float(value.get(name, "nan")) for name in ("x", "y", "width", "height"))
+        percentages = [x, y, x + width, y + height]
+        if not (width > 0 and height > 0):
+            yield "has no width and height"
+    else:
+        percentages = [float(side) for point in value.get("points", ()) for side in point]
+    if not all(-SLACK <= percentage <= 100 + SLACK for percentage in percentages):
+        yield "lies outside of 0 to 100 percent"

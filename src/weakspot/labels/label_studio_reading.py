@@ -1,0 +1,137 @@
+"""Read what came back from Label Studio: a person's annotations, else predictions."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weakspot.data.readers.text import read_text
+from weakspot.errors import InputError
+from weakspot.labels.brush import read_brush
+from weakspot.labels.files import read_json
+from weakspot.labels.label_studio import image_names
+from weakspot.labels.label_studio_config import choices_of
+from weakspot.labels.photos import Photos
+from weakspot.labels.polygons import box_of, box_of_mask, fill
+from weakspot.labels.records import LabelledImage, LabelledObject, LabelProblem, LabelSet, LabelsRead, rounded
+from weakspot.labels.runs import runs_of
+
+Record = dict[str, Any]
+SKIPPED = "the task was skipped"
+
+
+def read(source: Path, photos: Photos) -> LabelsRead:
+    """Read an export of Label Studio (the format called JSON), or tasks.
+
+    Of a task's annotations the one that was updated last is taken, and its regions have no score: a person has said
+    them. A task without annotations has its predictions, with scores. Tasks of which all annotations were cancelled
+    are listed as skipped and left out. Rectangles that are not turned, polygons and brushed masks are read; other
+    regions are listed.
+
+    Args:
+        source: The JSON file, or the folder with ``tasks.json`` and ``config.xml``.
+        photos: The images; tasks of others are listed.
+
+    Returns:
+        Labels. Classes are the configuration's where it lies beside the file, else sorted by name.
+
+    Raises:
+        InputError: If the file is no list of tasks.
+    """
+    file = source / "tasks.json" if source.is_dir() else source
+    tasks = read_json(file)
+    if not isinstance(tasks, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("data"), dict) for one in tasks
+    ):
+        hint = "Export from Label Studio in the format JSON, not JSON-MIN."
+        raise InputError(f"{file} is no list of tasks with data.", hint)
+    problems: list[LabelProblem] = []
+    read_ = (_image(position, task, photos, problems) for position, task in enumerate(tasks))
+    images = tuple(image for image in read_ if image is not None)
+    classes = _classes(file.with_name("config.xml"), images)
+    return LabelsRead(LabelSet(classes, images), tuple(problems))
+
+
+def _classes(config: Path, images: tuple[LabelledImage, ...]) -> tuple[str, ...]:
+    if not config.is_file():
+        return tuple(sorted({one.label for image in images for one in image.objects}))
+    return tuple(dict.fromkeys(label for _, _, labels in choices_of(read_text(config)).values() for label in labels))
+
+
+def _image(position: int, task: Record, photos: Photos, problems: list[LabelProblem]) -> LabelledImage | None:
+    name = next((found for one in image_names(task) if (found := photos.find(one))), None)
+    size = None if name is None else photos.size(name)
+    if name is None or size is None:
+        problems.append(
+            LabelProblem(next(image_names(task)), f"there is no such image (task {task.get('id', position)})")
+        )
+        return None
+    filled = _filled(task)
+    if filled is None:
+        problems.append(LabelProblem(name, SKIPPED))
+        return None
+    corrected, regions = filled
+    objects: list[LabelledObject] = []
+    for region in regions:
+        try:
+            objects += _objects(region, size, scored=not corrected)
+        except (InputError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            why = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
+            problems.append(LabelProblem(name, f"a region cannot be taken: {why}"))
+    data = task["data"]
+    split, doubt = str(data.get("split") or ""), data.get("doubt")
+    return LabelledImage(name, size[1], size[0], tuple(objects), split, None if doubt is None else float(doubt))
+
+
+def _filled(task: Record) -> tuple[bool, list[Record]] | None:
+    """Whether a person has annotated the task, and its regions; None where the task was skipped."""
+    annotations = [one for one in task.get("annotations") or () if isinstance(one, dict)]
+    kept = [one for one in annotations if not one.get("was_cancelled")]
+    if kept:
+        # Of equal times the later in the list.
+        latest = max(enumerate(kept), key=lambda item: (str(item[1].get("updated_at") or ""), item[0]))[1]
+        return True, latest.get("result") or []
+    if annotations or task.get("cancelled_annotations"):
+        return None
+    predictions = [one for one in task.get("predictions") or () if isinstance(one, dict)]
+    return False, (predictions[-1].get("result") or []) if predictions else []
+
+
+def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[LabelledObject]:
+    kind, value = str(region.get("type")), region["value"]
+    if kind not in READERS:
+        raise InputError(f"it is of the type {kind}", "Boxes, polygons and brushed masks are read.")
+    if region.get("image_rotation") or value.get("rotation"):
+        raise InputError("it is turned", "Boxes are not turned.")
+    score = region.get("score") if scored else None
+    labels = value.get(kind) or []
+    if not labels:
+        raise InputError("it has no label", "Give each region a label.")
+    for label in labels:
+        yield READERS[kind](str(label), value, size, None if score is None else float(score))
+
+
+def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
+    x, y, width, height = (float(value[side]) / 100 for side in ("x", "y", "width", "height"))
+    rows, columns = size
+    return LabelledObject(label, rounded([x * columns, y * rows, (x + width) * columns, (y + height) * rows]), score)
+
+
+def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
+    corners = np.array(value["points"], np.float64).reshape(-1, 2) * np.array([size[1], size[0]]) / 100
+    if len(corners) < 3 or not np.isfinite(corners).all():
+        raise InputError("it is a polygon without area", "A polygon has three corners or more.")
+    mask = fill(corners, height=size[0], width=size[1])
+    return LabelledObject(label, box_of(corners), score, runs_of(mask))
+
+
+def _brushed(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
+    mask = read_brush(value["rle"], height=size[0], width=size[1])
+    box = box_of_mask(mask)
+    if box is None:
+        raise InputError("nothing is brushed", "Brush over the object, or delete the region.")
+    return LabelledObject(label, box, score, runs_of(mask))
+
+
+READERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon, "brushlabels": _brushed}

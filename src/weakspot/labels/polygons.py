@@ -1,0 +1,101 @@
+"""Masks as polygons and back; coordinates are of pixel edges, so that the first pixel reaches from 0 to 1."""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import approximate_polygon, find_contours
+
+from weakspot.labels.records import Corners, rounded
+
+# Of a pixel: how far the polygon may lie from the mask's outline.
+TOLERANCE = 0.5
+
+
+def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
+    """Trace a mask as one polygon: parts and holes are joined by bridges without width.
+
+    Filled by the even-odd rule (:func:`fill`, COCO's own) it gives the mask back, but for a band of pixels along its
+    outline that is about as wide as the tolerance.
+
+    Args:
+        mask: Shape (H, W).
+        tolerance: Farthest that the polygon may lie from the outline, in pixels.
+
+    Returns:
+        Shape (n, 2): x and y of each corner, 0 <= x <= W, 0 <= y <= H; not closed. None (n = 0) of an empty mask.
+
+    Example:
+        >>> outline(np.array([[True]])).tolist()
+        [[0.5, 1.0], [0.0, 0.5], [0.5, 0.0], [1.0, 0.5]]
+    """
+    padded = np.pad(mask, 1).astype(np.float64)
+    traced = find_contours(padded, 0.5, fully_connected="high")
+    # From centres of the padded pixels to edges of the mask's; from row and column to x and y.
+    rings = [_simplified(ring, tolerance)[:-1, ::-1] - 0.5 for ring in traced]
+    return reduce(_bridged, rings) if rings else np.zeros((0, 2))
+
+
+def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Leave corners out; a ring of which too little would be left stays whole."""
+    simple: NDArray[np.float64] = approximate_polygon(ring, tolerance)
+    return simple if len(simple) > 3 else ring
+
+
+def _bridged(polygon: NDArray[np.float64], ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Go from the corner that is nearest to a ring along it and back."""
+    distances = ((polygon[:, None] - ring[None]) ** 2).sum(axis=2)
+    here, there = np.unravel_index(distances.argmin(), distances.shape)
+    turned = np.roll(ring, -there, axis=0)
+    return np.concatenate([polygon[: here + 1], turned, turned[:1], polygon[here:]])
+
+
+def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np.bool_]:
+    """Fill a polygon by the even-odd rule: a pixel is on where its centre is inside.
+
+    Args:
+        polygon: Shape (n, 2): x and y of each corner; closed or not.
+        height: Rows of the mask.
+        width: Columns of the mask.
+
+    Returns:
+        Shape (height, width).
+
+    Example:
+        >>> fill(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
+        [[1, 1, 0], [0, 0, 0]]
+    """
+    crossings = np.zeros((height, width + 1), np.int64)
+    for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        low, high = (np.clip(np.ceil(side - 0.5), 0, height) for side in sorted((y1, y2)))
+        rows = np.arange(int(low), int(high))
+        if len(rows):
+            x = x1 + (rows + 0.5 - y1) * (x2 - x1) / (y2 - y1)
+            crossings[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(int)] += 1
+    inside: NDArray[np.bool_] = crossings.cumsum(axis=1)[:, :width] % 2 == 1
+    return inside
+
+
+def box_of(polygon: NDArray[np.float64] | Sequence[Sequence[float]]) -> Corners:
+    """Bound a polygon.
+
+    Example:
+        >>> box_of([[0, 1], [5, 2], [3, 9]])
+        (0.0, 1.0, 5.0, 9.0)
+    """
+    corners = np.asarray(polygon, np.float64)
+    return rounded([*corners.min(axis=0), *corners.max(axis=0)])
+
+
+def box_of_mask(mask: NDArray[np.bool_]) -> Corners | None:
+    """Bound the pixels that are on; None where none is.
+
+    Example:
+        >>> box_of_mask(np.eye(3, dtype=bool))
+        (0.0, 0.0, 3.0, 3.0)
+    """
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return None
+    return rounded([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])

@@ -1,0 +1,164 @@
+"""YOLO: a text file of numbers for each image.
+
+::
+
+    data.yaml                       train, val, names
+    images/<split>/<path>.jpg
+    labels/<split>/<path>.txt       class x_centre y_centre width height, fractions of the image's sides
+
+Numbers of classes count from 0. With ``scores`` a sixth column holds the score, as YOLO's own predictions have it:
+FiftyOne reads it and supervision passes over it, but YOLO's training takes five columns only. With ``polygons`` a line
+is ``class x y x y ...``: masks as one polygon, and boxes of objects without mask as one of four corners; scores have no
+place then. A file without lines is an image without objects.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from weakspot.data.readers.folders import files_below, without_suffix
+from weakspot.data.readers.text import read_lines, read_text
+from weakspot.errors import InputError
+from weakspot.labels.files import plain_number, read_classes, write_text
+from weakspot.labels.photos import Photos
+from weakspot.labels.polygons import box_of, fill, outline
+from weakspot.labels.records import (
+    LabelledImage,
+    LabelledObject,
+    LabelProblem,
+    LabelSet,
+    LabelsRead,
+    WriteOptions,
+    rounded,
+)
+from weakspot.labels.runs import mask_of, runs_of
+
+NO_SPLIT = "train"
+SPLITS = ("train", "val", "test")
+# Of a fraction: in an image of 10,000 pixels a hundred-millionth of a pixel.
+DIGITS = 12
+
+
+def place(image: LabelledImage) -> str:
+    """Say where an image belongs."""
+    return f"images/{image.split or NO_SPLIT}/{image.path}"
+
+
+def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
+    """Write a text file for each image, and ``data.yaml``.
+
+    Args:
+        labels: What to write. Images without a split are those of training; where none validates, ``val`` is training,
+            as YOLO cannot do without.
+        folder: Folder to write to.
+        options: Whether scores and polygons are written.
+
+    Returns:
+        No problems.
+    """
+    for image in labels.images:
+        lines = [_line(one, image, labels.classes, options) for one in image.objects]
+        name = f"{without_suffix(image.path)}.txt"
+        write_text(folder / "labels" / (image.split or NO_SPLIT) / name, "".join(f"{line}\n" for line in lines))
+    splits = {image.split or NO_SPLIT for image in labels.images}
+    places = {split: f"images/{split}" for split in sorted(splits | {NO_SPLIT})}
+    # Without "path" the places are taken from the file's own folder on, wherever it is moved to.
+    content: dict[str, Any] = {**places, "val": places.get("val", places[NO_SPLIT])}
+    content["names"] = dict(enumerate(labels.classes))
+    write_text(folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+    return []
+
+
+def _line(one: LabelledObject, image: LabelledImage, classes: Sequence[str], options: WriteOptions) -> str:
+    x1, y1, x2, y2 = one.box
+    if options.polygons:
+        corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
+        polygon = corners if one.mask is None else outline(mask_of(one.mask))
+        numbers = (polygon / [image.width, image.height]).ravel().tolist()
+    else:
+        numbers = [(x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height]
+        numbers += [(x2 - x1) / image.width, (y2 - y1) / image.height]
+        numbers += [one.score] if options.scores and one.score is not None else []
+    return " ".join([str(classes.index(one.label)), *(plain_number(round(value, DIGITS)) for value in numbers)])
+
+
+def read(source: Path, photos: Photos) -> LabelsRead:
+    """Read YOLO's text files.
+
+    Args:
+        source: The folder, with ``data.yaml`` (or ``classes.txt``) and ``labels/``.
+        photos: The images, whose sizes the fractions are of.
+
+    Returns:
+        Labels; paths of the images are those of ``photos``, below the split's folder or not. Lines that cannot be
+        taken, and text files without an image, are listed.
+
+    Raises:
+        InputError: If the names of the classes, or the folder of labels, are missing.
+    """
+    classes = _classes(source)
+    folder = source / "labels"
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.", "YOLO keeps a text file for each image in labels/.")
+    images: list[LabelledImage] = []
+    problems: list[LabelProblem] = []
+    for name in (name for name in files_below(folder) if name.endswith(".txt")):
+        split, path = _found(name.removesuffix(".txt"), photos)
+        size = None if path is None else photos.size(path)
+        if path is None or size is None:
+            problems.append(LabelProblem(name, "there is no such image" if path is None else "its image is unreadable"))
+            continue
+        empty = LabelledImage(path, size[1], size[0], split=split)
+        objects = tuple(_objects(folder / name, empty, classes, problems))
+        images.append(LabelledImage(path, size[1], size[0], objects, split))
+    return LabelsRead(LabelSet(classes, tuple(images)), tuple(problems))
+
+
+def _found(name: str, photos: Photos) -> tuple[str, str | None]:
+    """The split of a text file and the path of its image."""
+    split, _, rest = name.partition("/")
+    if split not in SPLITS or not rest:
+        return "", photos.find(name)
+    return split, photos.find(rest) or photos.find(name)
+
+
+def _classes(source: Path) -> tuple[str, ...]:
+    file = source / "data.yaml"
+    if not file.is_file():
+        return read_classes(source / "classes.txt")
+    try:
+        content: Any = yaml.safe_load(read_text(file))
+        names = content["names"]
+        by_number: Mapping[int, str] = dict(enumerate(names)) if isinstance(names, list) else dict(names)
+        return tuple(str(by_number[number]) for number in range(len(by_number)))
+    except (yaml.YAMLError, RecursionError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        hint = "names is a list, or gives a name to each number from 0 on."
+        raise InputError(f"{file} does not name the classes.", hint) from error
+
+
+def _objects(
+    file: Path, image: LabelledImage, classes: Sequence[str], problems: list[LabelProblem]
+) -> Iterator[LabelledObject]:
+    for place_, line in read_lines(file):
+        try:
+            number, *values = line.split()
+            yield _object(dict(enumerate(classes))[int(number)], [float(word) for word in values], image)
+        except (KeyError, ValueError, OverflowError) as error:
+            problems.append(LabelProblem(image.path, f"line {place_.line} cannot be taken: {line[:80]} ({error})"))
+
+
+def _object(label: str, values: Sequence[float], image: LabelledImage) -> LabelledObject:
+    width, height = image.width, image.height
+    if len(values) in (4, 5):
+        x, y, across, down = values[:4]
+        sides = [(x - across / 2) * width, (y - down / 2) * height, (x + across / 2) * width, (y + down / 2) * height]
+        return LabelledObject(label, rounded(sides), values[4] if len(values) == 5 else None)
+    if len(values) < 6 or len(values) % 2 or not np.isfinite(values).all():
+        raise ValueError(f"it has {len(values) + 1} columns")
+    polygon = np.array(values).reshape(-1, 2) * [width, height]
+    return LabelledObject(label, box_of(polygon), mask=runs_of(fill(polygon, height=height, width=width)))

@@ -1,0 +1,160 @@
+"""What a person does in Label Studio comes back."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from label_sets import CLASSES, with_masks
+
+from weakspot.errors import InputError
+from weakspot.labels import FORMATS, LabelledObject, WriteOptions, known_photos
+from weakspot.labels.brush import read_brush
+from weakspot.labels.label_studio_config import config_of, problems_of_tasks
+from weakspot.labels.runs import mask_of
+
+PHOTOS = known_photos({"cat/1.jpg": (50, 100)})
+
+
+def region(label="cat", kind="rectanglelabels", **value):
+    sides = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
+    return {
+        "id": "r",
+        "from_name": "boxes",
+        "to_name": "image",
+        "type": kind,
+        "original_width": 100,
+        "original_height": 50,
+        "image_rotation": 0,
+        "score": 0.7,
+        "value": sides | {kind: [label]} | value,
+    }
+
+
+def task(**more):
+    return {"id": 1, "data": {"image": "/data/local-files/?d=images/cat/1.jpg"}} | more
+
+
+def read(tmp_path, *tasks):
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps(tasks))
+    return FORMATS["labelstudio"].read(file, PHOTOS)
+
+
+CAT = LabelledObject("cat", (10.0, 10.0, 40.0, 30.0))
+
+
+def test_corrected_boxes_win_over_predictions_and_have_no_score(tmp_path):
+    annotations = [
+        {"result": [region("dog")], "updated_at": "2026-01-02"},
+        {"result": [region()], "updated_at": "2026-01-03"},
+        {"result": [], "updated_at": "2026-01-04", "was_cancelled": True},
+    ]
+    found = read(tmp_path, task(annotations=annotations, predictions=[{"result": [region("bird")]}]))
+    assert found.labels.classes == ("cat",)
+    assert found.labels.images[0].objects == (CAT,)
+    assert found.problems == ()
+
+
+def test_without_annotations_predictions_count_with_their_scores(tmp_path):
+    found = read(tmp_path, task(predictions=[{"result": [region()]}]))
+    assert found.labels.images[0].objects[0].score == 0.7
+
+
+def test_an_annotation_without_regions_says_that_there_is_no_object(tmp_path):
+    found = read(tmp_path, task(annotations=[{"result": []}], predictions=[{"result": [region()]}]))
+    assert found.labels.images[0].objects == ()
+
+
+def test_skipped_tasks_are_listed(tmp_path):
+    found = read(tmp_path, task(annotations=[{"result": [region()], "was_cancelled": True}]))
+    assert found.labels.images == ()
+    assert found.problems == (("cat/1.jpg", "the task was skipped"),)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (region(rotation=30), "it is turned"),
+        (region(kind="ellipselabels"), "it is of the type ellipselabels"),
+        (region(x=None), "it is malformed"),
+        (region(rectanglelabels=[]), "it has no label"),
+        (region(kind="polygonlabels", points=[[0, 0], [9, 9]]), "a polygon without area"),
+        (region(kind="brushlabels", rle=[0, 0, 0, 1]), "ends too early"),
+        (region(kind="brushlabels", rle=[0, 0, 0, 1, 0]), "has 1 values where the image has 100 x 50 pixels"),
+    ],
+)
+def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
+    found = read(tmp_path, task(annotations=[{"result": [wrong, region()]}]))
+    assert found.labels.images[0].objects == (CAT,)
+    assert why in found.problems[0].problem
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"image": "/data/upload/3/0a1b2c3d-1.jpg"},
+        {"image": "https://host/photos/1.jpg"},
+        {"image": "?d=1.jpg", "name": "1.jpg"},
+        {"photo": "/data/local-files/?d=any/where/1.jpg"},
+    ],
+)
+def test_images_are_found_by_their_links(tmp_path, data):
+    (tmp_path / "e.json").write_text(json.dumps([{"data": data}]))
+    found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_photos({"1.jpg": (9, 9)}))
+    assert [image.path for image in found.labels.images] == ["1.jpg"]
+
+
+def test_tasks_of_images_that_are_not_there_are_listed(tmp_path):
+    found = read(tmp_path, {"id": 7, "data": {"image": "?d=../../secret.jpg"}})
+    assert found.labels.images == ()
+    assert "task 7" in found.problems[0].problem
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '[{"image": "a.jpg"}]', "[", "[" * 10_000])
+def test_what_is_no_list_of_tasks_is_refused(tmp_path, content):
+    (tmp_path / "e.json").write_text(content)
+    with pytest.raises(InputError, match=r"no list of tasks|is not JSON"):
+        FORMATS["labelstudio"].read(tmp_path / "e.json", PHOTOS)
+
+
+def brushed(mask):
+    """Encode a mask as the browser does, in two kinds of blocks: one value repeated, and values one by one."""
+    values = np.repeat(mask.ravel() * 255, 4)
+    bits = [f"{len(values):032b}", f"{7:05b}", f"{1:04b}", f"{3:04b}", f"{7:04b}", f"{15:04b}"]
+    bits += ["0", "10", f"{7:08b}", *(f"{value:08b}" for value in values[:8])]
+    changes = [8, *(np.flatnonzero(np.diff(values[8:])) + 9), len(values)]
+    for start, end in pairwise(changes):
+        bits += ["1", "11", f"{end - start - 1:016b}", f"{values[start]:08b}"]
+    text = "".join(bits)
+    text += "0" * (-len(text) % 8)
+    return [int(text[i : i + 8], 2) for i in range(0, len(text), 8)]
+
+
+def test_a_brushed_mask_is_read():
+    mask = mask_of(with_masks().images[0].objects[0].mask)
+    assert (read_brush(brushed(mask), height=60, width=90) == mask).all()
+
+
+def test_what_we_write_fits_its_configuration(tmp_path):
+    FORMATS["labelstudio"].write(with_masks(), tmp_path, WriteOptions(polygons=True))
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    assert problems_of_tasks(tasks, (tmp_path / "config.xml").read_text()) == []
+    assert len(problems_of_tasks(tasks, config_of(CLASSES[:1]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (region("dog"), "the label 'dog', which is no choice"),
+        (region() | {"from_name": "tag"}, "the unknown control 'tag'"),
+        (region() | {"to_name": "text"}, "a rectanglelabels of 'text'"),
+        (region(x=80), "outside of 0 to 100 percent"),
+        (region(width=0), "no width and height"),
+        (region() | {"original_width": 0}, "no original size"),
+    ],
+)
+def test_the_checker_names_what_does_not_fit(wrong, said):
+    problems = problems_of_tasks([task(predictions=[{"result": [region(), wrong]}])], config_of(["cat"]))
+    assert len(problems) == 1
+    assert said in problems[0]

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from label_sets import near
+from skimage.draw import polygon2mask
+
+from weakspot.labels.polygons import box_of_mask, fill, outline
+
+
+def drawn(*rows):
+    return np.array([[character == "#" for character in row] for row in rows])
+
+
+RING = drawn(
+    "........",
+    ".#####..",
+    ".#...#..",
+    ".#...#.#",
+    ".#####..",
+    "........",
+)
+
+
+def test_a_ring_and_a_part_beside_it_are_one_polygon_that_gives_them_back():
+    assert (fill(outline(RING, 0.1), height=6, width=8) == RING).all()
+
+
+def test_of_nothing_there_is_no_polygon_and_no_box():
+    assert outline(np.zeros((3, 4), bool)).shape == (0, 2)
+    assert box_of_mask(np.zeros((3, 4), bool)) is None
+
+
+def test_a_box_is_filled_to_its_edges():
+    assert box_of_mask(fill(np.array([[1, 2], [4, 2], [4, 6], [1, 6]]), height=9, width=9)) == (1, 2, 4, 6)
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+@settings(max_examples=60)
+def test_every_mask_comes_back_from_its_untouched_outline(mask):
+    height, width = mask.shape
+    assert (fill(outline(mask, 0), height=height, width=width) == mask).all()
+    assert near(mask, fill(outline(mask), height=height, width=width))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_filling_agrees_with_skimage(seed):
+    corners = np.random.default_rng(seed).random((7, 2)) * [40, 30]
+    # skimage counts from pixel centres, rows first.
+    expected = polygon2mask((30, 40), corners[:, ::-1] - 0.5)
+    assert (fill(corners, height=30, width=40) == expected).all()

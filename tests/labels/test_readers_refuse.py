@@ -1,0 +1,110 @@
+"""Files that are damaged or lie: refused in two lines, or listed, and never followed out of their folder."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from weakspot.errors import InputError
+from weakspot.labels import FORMATS, known_photos
+
+PHOTOS = known_photos({"a.jpg": (50, 100)})
+COCO = {
+    "images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 50}],
+    "categories": [{"id": 1, "name": "cat"}],
+}
+
+
+def coco(tmp_path, *annotations, **more):
+    (tmp_path / "a.json").write_text(json.dumps(COCO | {"annotations": annotations} | more))
+    return FORMATS["coco"].read(tmp_path / "a.json", PHOTOS)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "why"),
+    [
+        ({"image_id": 9, "category_id": 1, "bbox": [1, 1, 2, 2]}, "an image that the file does not name"),
+        ({"image_id": 1, "category_id": 1}, "no bbox of four numbers"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2]}, "no bbox of four numbers"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "iscrowd": 1}, "crowd"),
+        (
+            {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [50, 100], "counts": [7]}},
+            "add up to 7",
+        ),
+        (
+            {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [5, 9], "counts": "5"}},
+            "its mask is of [5, 9]",
+        ),
+    ],
+)
+def test_annotations_of_coco_that_cannot_be_taken_are_listed(tmp_path, annotation, why):
+    found = coco(tmp_path, annotation)
+    assert found.labels.images[0].objects == ()
+    assert why in found.problems[0].problem
+
+
+def test_a_mask_of_coco_that_would_fill_the_memory_is_listed(tmp_path):
+    huge = [{"id": 1, "file_name": "a.jpg", "width": 10**6, "height": 10**6}]
+    mask = {"size": [10**6, 10**6], "counts": [10**12]}
+    found = coco(tmp_path, {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": mask}, images=huge)
+    assert "too large" in found.problems[0].problem
+
+
+@pytest.mark.parametrize("images", [[{"id": 1}], [7], {"a": 1}])
+def test_what_is_no_coco_is_refused(tmp_path, images):
+    with pytest.raises(InputError, match="is not COCO JSON"):
+        coco(tmp_path, images=images)
+
+
+def yolo(tmp_path, text, names="names: [cat]", name="train/a.txt"):
+    (tmp_path / "data.yaml").write_text(names)
+    file = tmp_path / "labels" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return FORMATS["yolo"].read(tmp_path, PHOTOS)
+
+
+@pytest.mark.parametrize(
+    "line", ["1 .5 .5 .1 .1", "-1 .5 .5 .1 .1", "0 .5 .5 .1", "0 a b c d", "0.5 1 1 1 1", "0 1 1 1 1 1 1 1"]
+)
+def test_lines_of_yolo_that_cannot_be_taken_are_listed(tmp_path, line):
+    found = yolo(tmp_path, f"{line}\n0 .5 .5 .5 .5\n")
+    assert [one.box for one in found.labels.images[0].objects] == [(25, 12.5, 75, 37.5)]
+    assert "line 1 cannot be taken" in found.problems[0].problem
+
+
+def test_a_file_of_yolo_without_its_image_is_listed(tmp_path):
+    assert yolo(tmp_path, "", name="train/b.txt").problems == (("train/b.txt", "there is no such image"),)
+
+
+@pytest.mark.parametrize(
+    "names", ["names: {0: cat, 2: dog}", "nc: 1", "names: !!python/object/apply:os.system [ls]", "["]
+)
+def test_names_of_yolo_that_are_none_are_refused(tmp_path, names):
+    with pytest.raises(InputError, match="does not name the classes"):
+        yolo(tmp_path, "", names)
+
+
+def test_entities_in_xml_are_refused(tmp_path):
+    text = '<!DOCTYPE a [<!ENTITY x "xx">]><annotation><filename>&x;</filename></annotation>'
+    (tmp_path / "a.xml").write_text(text)
+    with pytest.raises(InputError, match="XML"):
+        FORMATS["voc"].read(tmp_path, PHOTOS)
+
+
+def test_xml_that_names_a_file_elsewhere_is_listed(tmp_path):
+    (tmp_path / "b.xml").write_text("<annotation><filename>../../a.jpg</filename></annotation>")
+    assert FORMATS["voc"].read(tmp_path, PHOTOS).problems == (("b.xml", "there is no such image"),)
+
+
+def test_masks_of_another_kind_or_size_are_listed(tmp_path):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "classes.txt").write_text("cat\n")
+    mask = tmp_path / "masks/a.png"
+    for image, why in (
+        (Image.new("RGB", (100, 50)), "no indexed PNG"),
+        (Image.new("L", (100, 51)), "its mask has 100 x 51 pixels"),
+        (Image.new("L", (100, 50), 7), "value 7 stands for no class"),
+    ):
+        image.save(mask)
+        assert why in FORMATS["masks"].read(tmp_path, PHOTOS).problems[0].problem
