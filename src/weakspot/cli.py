@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from weakspot import __version__
-from weakspot.commands.options import CompareOptions, EvaluateOptions, LocalizeOptions
+from weakspot.commands.options import CompareOptions, EvaluateOptions, LocalizeOptions, ReportOptions
 from weakspot.errors import WeakspotError
 from weakspot.training.options import TrainOptions
 
@@ -124,6 +124,23 @@ def compare(
     from weakspot.commands.evaluate import compare as run
 
     return _print_evaluated(run(models_and_data, options), detailed=False)
+
+
+@app.command
+def report(folder: Path, *, options: Annotated[ReportOptions, Parameter(name="*")] = ReportOptions()) -> int:
+    """Show what localize, evaluate, compare or train has written: one HTML file that opens offline.
+
+    Args:
+        folder: The folder of results, or of a run.
+        options: What to show, and where to write it.
+    """
+    from weakspot.commands.report import report as run
+
+    outcome = run(folder, options)
+    print(outcome.page)
+    if outcome.missing:
+        print(f"{len(outcome.missing)} photos could not be read; {outcome.page} lists them.", file=sys.stderr)
+    return SOME_SKIPPED if outcome.missing else DONE
 
 
 @app.command
