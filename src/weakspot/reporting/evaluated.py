@@ -52,7 +52,7 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
         settings=as_text(settings),
         items=tuple(item for item in (_item(place, row, examples) for place, row in rows) if item),
         figures=table,
-        charts=tuple(_charts(folder)),
+        charts=tuple(_charts(folder, without="overlaps.svg" if rows else "")),  # the report draws it from the rows
         skipped=tuple(Skipped(str(row.get("image")), str(row["problem"])) for _, row in rows if row.get("problem")),
         notes=(*notes, *map(str, told.get("notes", ()))),
     )
@@ -80,9 +80,7 @@ def _thresholds_by(rows: dict[str, Any]) -> dict[str, str]:
     return {"fixed threshold": str(first["fixed_by"])} if "fixed_by" in first else {}
 
 
-def _examples(
-    settings: dict[str, Any], data: Path | None, images: Path | None
-) -> tuple[dict[str, Example], list[str]]:
+def _examples(settings: dict[str, Any], data: Path | None, images: Path | None) -> tuple[dict[str, Example], list[str]]:
     """The images of the data set by id; none, and a note, where it cannot be read."""
     root = data or settings.get("data")
     if root is None:
@@ -131,7 +129,7 @@ def _facts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "mask IoU", f"{as_number(row['mask_iou']):.2f}"
 
 
-def _charts(folder: Path) -> Iterator[Chart]:
+def _charts(folder: Path, without: str) -> Iterator[Chart]:
     for name, title in _CHARTS.items():
-        if (folder / name).exists():
+        if name != without and (folder / name).exists():
             yield Chart(title, (folder / name).read_bytes())

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 # The rows that an evaluation ends with, by name.
-BASELINES = ("centred Gaussian", "full-image box")
+_WHOLE = "full-image box"
+BASELINES = ("centred Gaussian", _WHOLE)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def figure_table(rows: Mapping[str, Mapping[str, Any]]) -> FigureTable:
         (
             str(name),
             name in BASELINES,
-            tuple(_cell(row.get(metric), best[metric] if name not in BASELINES else None) for metric in metrics),
+            tuple(_cell(str(name), row.get(metric), best[metric]) for metric in metrics),
         )
         for name, row in figures.items()
     ]
@@ -78,25 +79,31 @@ def _best(metric: str, figures: Mapping[str, Mapping[str, Any]]) -> float | None
     return max((float(value) for value in known if value is not None), default=None)
 
 
-def _cell(figure: Mapping[str, Any] | None, best: float | None) -> Cell:
+def _cell(name: str, figure: Mapping[str, Any] | None, best: float | None) -> Cell:
     if figure is None:
         return Cell()
     fixed, interval = figure["fixed"], figure.get("fixed_interval")
     thresholded = bool(figure["fixed_thresholds"] or figure["oracle_thresholds"] or figure["oracle"] != fixed)
-    known = interval is not None and fixed is not None and None not in interval
     return Cell(
         fixed=_number(fixed),
-        margin=f"±{(interval[1] - interval[0]) / 2:.1f}" if known else "",
-        fixed_at=_thresholds(figure["fixed_thresholds"]),
+        margin=_margin(interval) if fixed is not None and interval is not None else "",
+        fixed_at=_thresholds(name, figure["fixed_thresholds"]),
         oracle=_number(figure["oracle"]) if thresholded else "",
-        oracle_at=_thresholds(figure["oracle_thresholds"]),
-        best=best is not None and fixed == best,
+        oracle_at=_thresholds(name, figure["oracle_thresholds"]),
+        best=name not in BASELINES and best is not None and fixed == best,
     )
+
+
+def _margin(interval: Sequence[float | None]) -> str:
+    low, high = interval
+    return "" if low is None or high is None else f"±{(high - low) / 2:.1f}"
 
 
 def _number(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.1f}"
 
 
-def _thresholds(values: Sequence[float]) -> str:
+def _thresholds(name: str, values: Sequence[float]) -> str:
+    if name == _WHOLE:  # one box, whatever the threshold
+        return ""
     return ", ".join(f"{value:.3g}" for value in dict.fromkeys(values))

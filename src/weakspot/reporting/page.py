@@ -24,7 +24,7 @@ from weakspot.writing import replacing
 
 # Pictures lie in blocks of so many items, and a browser reads a block when one of them is shown.
 BLOCK = 50
-_WORKERS = 4
+_WORKERS = 2
 _HEAT_STEPS = 17
 
 
@@ -49,7 +49,7 @@ def write_page(
     shown = worst_first(content.items)[:most]
     made = []
     with ThreadPoolExecutor(_WORKERS) as threads:
-        for one in ordered_map(partial(pictures, side=side), shown, threads, ahead=4 * _WORKERS):
+        for one in ordered_map(partial(pictures, side=side), shown, threads, ahead=8 * _WORKERS):
             made.append(one)
             advance()
     unread = {item.name: one.problem for item, one in zip(shown, made, strict=True) if one.problem}
@@ -132,7 +132,7 @@ def heat_tables() -> dict[str, str]:
     steps = [step / (_HEAT_STEPS - 1) for step in range(_HEAT_STEPS)]
     colours = colormaps["turbo"](steps)
     tables = {name: colours[:, channel].tolist() for channel, name in enumerate("rgb")}
-    tables["a"] = [0.75 * step**0.5 for step in steps]
+    tables["a"] = [0.6 * step**0.5 for step in steps]
     return {name: " ".join(f"{value:.3f}" for value in values) for name, values in tables.items()}
 
 

@@ -154,13 +154,18 @@
     waiting = setTimeout(update, 60);
   });
 
-  for (const button of document.querySelectorAll("[data-layer]")) {
-    const show = () => document.body.toggleAttribute(`data-${button.dataset.layer}`, button.ariaPressed === "true" && !button.disabled);
-    button.addEventListener("click", () => {
-      button.ariaPressed = String(button.ariaPressed !== "true");
-      show();
-    });
-    show();
+  // Each layer has a button above the gallery and one in the detail view.
+  const layers = [...document.querySelectorAll("[data-layer]")];
+
+  function show(layer, on) {
+    document.body.toggleAttribute(`data-${layer}`, on);
+    for (const button of layers) if (button.dataset.layer === layer) button.setAttribute("aria-pressed", on);
+  }
+
+  for (const button of layers) {
+    const pressed = () => button.getAttribute("aria-pressed") === "true";
+    button.addEventListener("click", () => show(button.dataset.layer, !pressed()));
+    show(button.dataset.layer, pressed() && !button.disabled);
   }
 
   const detail = byId("detail");
