@@ -1,8 +1,8 @@
 """A report of thousands of images: seconds to write it, its size, and how fast a browser shows and filters it.
 
 Photos are 500 x 375 crops of those that scikit-image carries, heatmaps are blobs of 288 x 288, rows are as
-``weakspot localize --save-heatmaps`` writes them. The browser is headless Chromium; a filter is timed from the change of
-a field until the filtered cards are painted, the 60 ms that the page waits for more typing among it.
+``weakspot localize --save-heatmaps`` writes them. The browser is headless Chromium; a filter is timed from the change
+of a field until the filtered cards are painted, the 60 ms that the page waits for more typing among it.
 
     python benchmarks/report.py --images 3000
 """
@@ -52,9 +52,8 @@ def main() -> None:
         seconds, cpu = time.perf_counter() - started, time.process_time() - used
         print("| what | value |\n|---|---|")
         print(f"| images | {options.images} |\n| writing | {seconds:.0f} s ({cpu:.0f} s of CPU) |")
-        print(
-            f"| size | {page.stat().st_size / 1e6:.1f} MB, {page.stat().st_size / options.images / 1e3:.1f} KB an image |"
-        )
+        size = page.stat().st_size
+        print(f"| size | {size / 1e6:.1f} MB, {size / options.images / 1e3:.1f} KB an image |")
         for name, value in shown(page).items():
             print(f"| {name} | {value:.0f} ms |")
 
@@ -88,14 +87,7 @@ def row(photo: Path, i: int, random: np.random.Generator) -> dict[str, object]:
     box = [[50.0, 40.0, 300.0, 320.0]]
     which = i % len(CLASSES)
     told = {"image": str(photo), "width": 500, "height": 375, "class_index": which, "label": CLASSES[which]}
-    return told | {
-        "score": random.uniform(),
-        "method": "cam",
-        "threshold": 0.4,
-        "box": box[0],
-        "boxes": box,
-        "notes": [],
-    }
+    return told | {"score": random.uniform(), "method": "cam", "threshold": 0.4, "boxes": box, "notes": []}
 
 
 def shown(page: Path) -> dict[str, float]:
