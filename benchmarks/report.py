@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import time
+from io import BytesIO
 from pathlib import Path
 from shutil import which
 from statistics import median
@@ -26,6 +27,7 @@ from weakspot.commands.options import ReportOptions
 from weakspot.commands.report import report
 
 PHOTOS = ("chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "astronaut.png", "retina.jpg")
+VARIANTS = 60  # so many different photos and heatmaps, each in a file of its own many times
 CLASSES = [f"class {i:02}" for i in range(20)]
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage")
@@ -62,19 +64,31 @@ def write_results(folder: Path, count: int) -> Path:
     """Write photos, heatmaps and rows as a run of localize leaves them."""
     random = np.random.default_rng(0)
     loaded = [Image.open(photo_path(name)).convert("RGB").resize((640, 480)) for name in PHOTOS]
+    crops = [crop(loaded[i % len(loaded)], random) for i in range(VARIANTS)]
+    heatmaps = [encoded(Image.fromarray(blob(random)), "PNG") for _ in range(VARIANTS)]
     found = folder / "localized"
     (folder / "photos").mkdir()
     rows = []
     for i in range(count):
-        x, y = random.integers(0, (140, 105))
         photo = folder / "photos" / f"{i:05}.jpg"
-        loaded[i % len(loaded)].crop((x, y, x + 500, y + 375)).save(photo, quality=90)
+        photo.write_bytes(crops[i % VARIANTS])
         heatmap = found / "heatmaps" / f"{str(photo)[1:]}.png"
         heatmap.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(blob(random)).save(heatmap)
+        heatmap.write_bytes(heatmaps[i % VARIANTS])
         rows.append(row(photo, i, random))
     (found / "boxes.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     return found
+
+
+def crop(photo: Image.Image, random: np.random.Generator) -> bytes:
+    x, y = random.integers(0, (140, 105))
+    return encoded(photo.crop((x, y, x + 500, y + 375)), "JPEG")
+
+
+def encoded(picture: Image.Image, format_: str) -> bytes:
+    file = BytesIO()
+    picture.save(file, format_, quality=90)
+    return file.getvalue()
 
 
 def blob(random: np.random.Generator) -> np.ndarray:

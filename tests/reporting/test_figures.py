@@ -31,7 +31,7 @@ def test_the_best_map_is_marked_and_a_baseline_never_is():
 
 
 def test_what_is_not_known_stays_empty():
-    found = table(cam={"A": figure(1.0, 2.0)}, acol={"B": figure(1.0, 2.0, fixed=None, fixed_interval=None)})
+    found = table(cam={"A": figure(1.0, 2.0)}, acol={"B": figure(1.0, 2.0) | {"fixed": None, "fixed_interval": None}})
     assert found.metrics == ("A", "B")
     assert found.rows[0][2][1] == Cell()
     assert found.rows[1][2][1] == Cell(oracle="2.0", oracle_at="0.25", fixed_at="0.5")

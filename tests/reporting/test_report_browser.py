@@ -135,7 +135,7 @@ def test_markup_in_a_name_is_shown_and_not_run(opened):
     choose(opened, "#class", ATTACK)
     until(lambda: count(opened) == "50 of 150 shown")
     assert one(opened, ".card .label").text == ATTACK
-    one(opened, ".card").click()
+    one(opened, ".card").send_keys("\n")
     assert one(opened, "#detail-notes").text == SHADES
     assert opened.execute_script("return document.querySelectorAll('#detail img[src=x]').length") == 0
 

@@ -68,7 +68,7 @@ def _item(row: Mapping[str, Any], photo: Path, min_area: float) -> Item:
         name=str(row["image"]),
         photo=photo,
         label=str(row["label"]),
-        frame=(int(row["height"]), int(row["width"])),
+        frame=(_side(row["height"]), _side(row["width"])),
         boxes=tuple(as_box(box) for box in row["boxes"]),
         score=as_number(row["score"]),
         doubt=None if doubt is None else as_number(doubt),
@@ -77,6 +77,12 @@ def _item(row: Mapping[str, Any], photo: Path, min_area: float) -> Item:
         facts={"index": str(int(row["class_index"])), "method": str(row["method"])},
         notes=tuple(map(str, row.get("notes", ()))),
     )
+
+
+def _side(value: Any) -> int:
+    if int(value) < 1:
+        raise ValueError(f"{value!r} is no side of an image")
+    return int(value)
 
 
 def _photo(image: Path, folder: Path, images: Path | None) -> Path:
