@@ -37,7 +37,8 @@ def test_a_mistake_is_two_lines(tmp_path, monkeypatch, capsys, wrong):
 
 def test_torch_is_not_needed(tmp_path):
     folder = write_localized(tmp_path / "found")
-    told = f"import sys; from weakspot.cli import main\nmain(['report', {str(folder)!r}])\nassert 'torch' not in sys.modules"
+    told = f"import sys\nfrom weakspot.cli import main\nassert main(['report', {str(folder)!r}]) == 0\n"
+    told += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", told], check=True, env=os.environ, capture_output=True)
 
 

@@ -249,8 +249,8 @@ def test_reduced_motion_is_respected(browser, page):
 
 def test_every_control_has_a_name_and_every_photo_words(opened):
     unnamed = opened.execute_script(
-        "return [...document.querySelectorAll('button, input, select')].filter(e => !(e.ariaLabel || e.textContent.trim()"
-        " || e.labels?.length || e.querySelector('img[alt]'))).length"
+        "return [...document.querySelectorAll('button, input, select')].filter(e =>"
+        " !(e.ariaLabel || e.textContent.trim() || e.labels?.length || e.querySelector('img[alt]'))).length"
     )
     assert unnamed == 0
     assert one(opened, ".card .photo").get_attribute("alt").startswith("cat: ")
