@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from weakspot import __version__
-from weakspot.commands.options import CompareOptions, EvaluateOptions, LabelOptions, LocalizeOptions
+from weakspot.commands.options import CompareOptions, EvaluateOptions, LabelOptions, LocalizeOptions, ReportOptions
 from weakspot.errors import WeakspotError
 from weakspot.training.options import TrainOptions
 
@@ -147,6 +147,23 @@ def label(
         print(f"note: {note}")
     print(outcome.output)
     return DONE if outcome.problems is None else SOME_SKIPPED
+
+
+@app.command
+def report(folder: Path, *, options: Annotated[ReportOptions, Parameter(name="*")] = ReportOptions()) -> int:
+    """Show what localize, evaluate, compare or train has written: one HTML file that opens offline.
+
+    Args:
+        folder: The folder of results, or of a run.
+        options: What to show, and where to write it.
+    """
+    from weakspot.commands.report import report as run
+
+    outcome = run(folder, options)
+    print(outcome.page)
+    if outcome.missing:
+        print(f"{len(outcome.missing)} photos could not be read; {outcome.page} lists them.", file=sys.stderr)
+    return SOME_SKIPPED if outcome.missing else DONE
 
 
 @app.command

@@ -31,6 +31,7 @@ _FREE_TO_CHANGE = (
     "resume",
     "save_plots",
     "save_masks",
+    "save_heatmaps",
     "device",
     "batch_size",
     "workers",
@@ -216,6 +217,8 @@ def _pictures(found: "Localization", options: LocalizeOptions) -> Iterator[tuple
             yield one.plot(), Path("plots", name)
         if options.save_masks:
             yield Image.fromarray(one.mask), Path("masks", name)
+        if options.save_heatmaps:
+            yield Image.fromarray((one.heatmap * 255).round().astype("uint8")), Path("heatmaps", name)
 
 
 def picture_name(image: Path) -> str:

@@ -5,7 +5,9 @@ Nothing heavy is imported here, so that help answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class LocalizeOptions:
         resume: Go on with an interrupted run in --output.
         save_plots: Also write pictures with heatmap and boxes.
         save_masks: Also write masks, white on black.
+        save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
         device: auto, cpu, cuda, cuda:1 and so on.
         batch_size: Images in one forward pass.
         workers: Threads that decode images.
@@ -61,6 +64,7 @@ class LocalizeOptions:
     resume: bool = False
     save_plots: bool = False
     save_masks: bool = False
+    save_heatmaps: bool = False
     device: str = "auto"
     batch_size: int = 16
     workers: int = 2
@@ -200,3 +204,22 @@ class LabelOptions:
     device: str = "auto"
     batch_size: int = 16
     workers: int = 2
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What to show, and where to write it.
+
+    Attributes:
+        output: HTML file to write. Default: report.html in FOLDER.
+        data: Data set with the true boxes of what was localized, or that of an evaluation if it has moved.
+        images: Of a training run: photos to localize a sample of. Else: folder of the photos, if they have moved.
+        most: Show that many, the worst or most doubtful of them.
+        side: Longer side of thumbnails in pixels.
+    """
+
+    output: Annotated[Path | None, Parameter(alias="-o")] = None
+    data: Path | None = None
+    images: Path | None = None
+    most: int = 5000
+    side: int = 192

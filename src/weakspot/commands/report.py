@@ -1,0 +1,65 @@
+"""Write a report of a folder of results."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from weakspot.commands.options import LocalizeOptions, ReportOptions
+from weakspot.commands.progress import Progress
+from weakspot.errors import InputError
+from weakspot.reporting import Content, Skipped, read_content, write_page
+from weakspot.reporting.folders import is_run
+from weakspot.reporting.trained import with_sample
+
+# So many photos of a training run's are localized for its report.
+SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class ReportOutcome:
+    """What was written.
+
+    Attributes:
+        page: The HTML file.
+        shown: Number of items in its gallery.
+        missing: Photos that could not be read; the report lists them.
+    """
+
+    page: Path
+    shown: int
+    missing: tuple[Skipped, ...]
+
+
+def report(folder: Path, options: ReportOptions) -> ReportOutcome:
+    """Write what a folder of results holds as one HTML file.
+
+    Args:
+        folder: What localize, evaluate, compare or train has written.
+        options: What to show, and where to write it.
+
+    Raises:
+        InputError: If the folder is none of these, a file of it cannot be read, or the report cannot be written.
+    """
+    if options.most < 1 or not 16 <= options.side <= 1024:
+        raise InputError("--most must be 1 or more, and --side 16 to 1024.", "Leave them out for 5000 and 192.")
+    content = read_content(folder, data=options.data, images=options.images)
+    with TemporaryDirectory() as sample:
+        if is_run(folder) and not content.items and options.images is not None:
+            content = with_sample(content, _localized(folder, options, Path(sample)))
+        shown = min(len(content.items), options.most)
+        page = options.output or folder / "report.html"
+        with Progress(shown) as progress:
+            missing = write_page(content, page, most=options.most, side=options.side, advance=progress.advance)
+    return ReportOutcome(page, shown, tuple(missing))
+
+
+def _localized(run: Path, options: ReportOptions, output: Path) -> Content:
+    """Localize a sample of photos by a run; they are spread over the whole list."""
+    from weakspot.commands.localize import localize
+    from weakspot.data import find_images
+
+    assert options.images is not None
+    photos = [str(path.absolute()) for path in find_images([options.images])]
+    wanted = photos[:: -(-len(photos) // min(SAMPLE, options.most))]
+    localize(wanted, LocalizeOptions(model=str(run), output=output / "localized", save_heatmaps=True))
+    return read_content(output / "localized", data=options.data)

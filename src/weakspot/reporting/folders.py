@@ -1,0 +1,39 @@
+"""From a folder to a report's content, whatever wrote it."""
+
+from pathlib import Path
+
+from weakspot.errors import InputError
+from weakspot.reporting import evaluated, localized
+from weakspot.reporting.content import Content
+from weakspot.reporting.evaluated import read_evaluated
+from weakspot.reporting.localized import read_localized
+from weakspot.reporting.trained import read_trained
+from weakspot.training import run_folder
+
+
+def read_content(folder: Path, *, data: Path | None = None, images: Path | None = None) -> Content:
+    """Read what a report is about.
+
+    Args:
+        folder: What ``weakspot localize``, ``evaluate``, ``compare`` or ``train`` has written.
+        data: A data set with true boxes; see :func:`read_localized` and :func:`read_evaluated`.
+        images: Where the photos are, if they have moved.
+
+    Raises:
+        InputError: If the folder is none of these, or a file of it cannot be read.
+    """
+    if (folder / localized.ROWS).is_file():
+        return read_localized(folder, data, images)
+    if (folder / evaluated.FIGURES).is_file():
+        return read_evaluated(folder, data, images)
+    if is_run(folder):
+        return read_trained(folder)
+    problem = "holds no results of weakspot" if folder.is_dir() else "is not a folder"
+    raise InputError(
+        f"{folder} {problem}.", "Give a folder that weakspot localize, evaluate, compare or train has written."
+    )
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a training run."""
+    return (folder / run_folder.CONFIG).is_file() and (folder / run_folder.ROWS).is_file()

@@ -1,0 +1,139 @@
+"""A folder of ``weakspot localize``."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weakspot.data import RUN_FILE, DataSet, Truth, read_dataset
+from weakspot.data.readers.text import Place
+from weakspot.reporting.content import Box, Content, Item
+from weakspot.reporting.rows import (
+    SKIPPED,
+    as_box,
+    as_number,
+    as_text,
+    find_below,
+    not_a_row,
+    read_rows,
+    read_settings,
+    read_skipped,
+    written,
+)
+
+ROWS = "boxes.jsonl"
+
+
+def read_localized(folder: Path, data: Path | None = None, images: Path | None = None) -> Content:
+    """Read a folder of ``weakspot localize``.
+
+    Args:
+        folder: With ``boxes.jsonl``; settings, skipped images, heatmaps, plots and masks, if there are.
+        data: A data set whose true boxes are compared with those found, or None.
+        images: Where the photos are, if they have moved.
+
+    Raises:
+        InputError: If a file of it cannot be read, or the data set cannot.
+    """
+    settings = read_settings(folder / RUN_FILE)
+    alone = 1.0 if settings.get("boxes", "largest") == "largest" else float(settings.get("min_area", 0.01))
+    items = [item for place, row in read_rows(folder / ROWS) for item in _items(place, row, folder, images, alone)]
+    if data is not None:
+        items = list(with_truths(items, read_dataset(data)))
+    return Content(
+        kind="Localizations",
+        folder=folder,
+        when=written(folder / ROWS),
+        settings=as_text(settings),
+        items=tuple(items),
+        skipped=read_skipped(folder / SKIPPED),
+    )
+
+
+def _items(place: Place, row: dict[str, Any], folder: Path, images: Path | None, min_area: float) -> Iterator[Item]:
+    """One item for each class of a row."""
+    try:
+        for which, one in enumerate((row, *row.get("others", ()))):
+            found = _item(one, _photo(Path(row["image"]), folder, images), min_area)
+            yield _with_files(found, folder, f".{found.facts['index']}" if which else "")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise not_a_row(place, f"{type(error).__name__} {error}") from error
+
+
+def _item(row: Mapping[str, Any], photo: Path, min_area: float) -> Item:
+    doubt = row.get("doubt")
+    return Item(
+        name=str(row["image"]),
+        photo=photo,
+        label=str(row["label"]),
+        frame=(_side(row["height"]), _side(row["width"])),
+        boxes=tuple(as_box(box) for box in row["boxes"]),
+        score=as_number(row["score"]),
+        doubt=None if doubt is None else as_number(doubt),
+        threshold=as_number(row["threshold"]),
+        min_area=min_area,
+        facts={"index": str(int(row["class_index"])), "method": str(row["method"])},
+        notes=tuple(map(str, row.get("notes", ()))),
+    )
+
+
+def _side(value: Any) -> int:
+    if int(value) < 1:
+        raise ValueError(f"{value!r} is no side of an image")
+    return int(value)
+
+
+def _photo(image: Path, folder: Path, images: Path | None) -> Path:
+    """Where an image is now: as its row says, else below ``images``, else beside the results."""
+    if images is not None:
+        return find_below(images, image) or image
+    beside = folder.parent / image
+    return beside if not image.is_absolute() and not image.exists() and beside.exists() else image
+
+
+def _with_files(item: Item, folder: Path, which: str) -> Item:
+    """Find the pictures that were saved of an item; further classes of an image have their index in the name."""
+    image = Path(item.name)
+    kept = {
+        name: find_below(folder / below, image, f"{which}.png")
+        for name, below in (("heatmap", "heatmaps"), ("picture", "plots"), ("mask", "masks"))
+    }
+    return replace(item, **kept)
+
+
+def with_truths(items: list[Item], dataset: DataSet) -> Iterator[Item]:
+    """Add true boxes, and how well those found fit, to items whose photos are in a data set.
+
+    Args:
+        items: As they were localized.
+        dataset: The images are paired by their paths. Boxes of the item's class are its truth; an item of a class that
+            the image has not keeps none.
+    """
+    truth_of = _truths(dataset)
+    for item in items:
+        truth = truth_of(item)
+        if truth is None or not len(truth.boxes):
+            yield item
+        else:
+            boxes = tuple(as_box(box) for box in truth.boxes.tolist())
+            yield replace(item, truths=boxes, overlap=best_overlap(item.boxes, boxes))
+
+
+def _truths(dataset: DataSet) -> Callable[[Item], Truth | None]:
+    by_path = {example.path.absolute().resolve(): example for example in dataset.examples}
+
+    def truth_of(item: Item) -> Truth | None:
+        example = by_path.get(item.photo.absolute().resolve())
+        named = (one for one in (example.truths if example else ()) if one.label.casefold() == item.label.casefold())
+        return next(named, None)
+
+    return truth_of
+
+
+def best_overlap(boxes: tuple[Box, ...], truths: tuple[Box, ...]) -> float:
+    """IoU of the first box with the true box that it fits best; 0 without a box."""
+    from weakspot.metrics.overlaps import overlaps  # torch comes with it
+
+    return float(overlaps(np.array(boxes[:1]), np.array(truths)).max()) if boxes else 0.0

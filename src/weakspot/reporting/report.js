@@ -1,0 +1,223 @@
+"use strict";
+// Items are read at once, their pictures in blocks, and cards come to be as the reader scrolls to them.
+(() => {
+  const told = document.getElementById("items");
+  const cards = document.getElementById("cards");
+  if (!told || !cards) return;
+
+  const items = JSON.parse(told.textContent);
+  const sources = [...document.querySelectorAll("script.block")];
+  const read = [];
+  const size = sources.length ? JSON.parse(sources[0].textContent).length : 1;
+  const page = 60;
+  const byId = (id) => document.getElementById(id);
+  const words = items.map((item) => `${item.n}\n${item.l}`.toLowerCase());
+  let shown = [];
+  let drawn = 0;
+
+  function pictures(place) {
+    const block = Math.floor(place / size);
+    read[block] ||= JSON.parse(sources[block].textContent);
+    const [photo, overlay, mask] = read[block][place % size];
+    return [typeof photo === "number" ? pictures(photo)[0] : photo, overlay, mask];
+  }
+
+  function make(name, kind, text) {
+    const element = document.createElement(name);
+    if (kind) element.className = kind;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  }
+
+  function picture(uri, kind, alt) {
+    const image = make("img", kind);
+    image.decoding = "async";
+    image.alt = alt;
+    image.src = uri;
+    return image;
+  }
+
+  function outlines(item, boxes, kind) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", `0 0 ${item.w} ${item.h}`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.setAttribute("class", `boxes-${kind}`);
+    svg.setAttribute("aria-hidden", "true");
+    for (const [x1, y1, x2, y2] of boxes || []) {
+      for (const line of ["under", kind]) {
+        const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+        const sides = { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0), class: line };
+        for (const [key, value] of Object.entries(sides)) rect.setAttribute(key, value);
+        svg.append(rect);
+      }
+    }
+    return svg;
+  }
+
+  function stack(place) {
+    const item = items[place];
+    const [photo, overlay, mask] = pictures(place);
+    const layers = make("span", `stack ${item.w >= item.h ? "flat" : "upright"}`);
+    layers.style.aspectRatio = `${item.w} / ${item.h}`;
+    if (photo) {
+      layers.append(picture(photo, "photo", `${item.l}: ${item.n}`));
+    } else {
+      const absent = make("span", "absent");
+      absent.append(make("span", "", "photo missing"));
+      layers.append(absent);
+    }
+    if (overlay) layers.append(picture(overlay, item.k ? "picture" : "heat", ""));
+    if (mask) layers.append(picture(mask, "mask", ""));
+    layers.append(outlines(item, item.t, "true"), outlines(item, item.b, "found"));
+    return layers;
+  }
+
+  const number = (value) => value.toFixed(2);
+  const measures = [["o", "overlap"], ["s", "score"], ["d", "doubt"]];
+
+  function card(place) {
+    const item = items[place];
+    const entry = make("li");
+    const button = make("button", "card");
+    button.type = "button";
+    button.dataset.place = place;
+    const tile = make("span", "tile");
+    tile.append(stack(place));
+    const caption = make("span", "caption");
+    caption.append(make("span", "label", item.l));
+    const [key] = measures.find(([name]) => item[name] !== undefined) || [];
+    if (key) {
+      const value = make("span", key === "o" && item.o < 0.5 ? "value wrong" : "value", number(item[key]));
+      value.title = measures.find(([name]) => name === key)[1];
+      caption.append(value);
+    }
+    caption.append(make("span", "file", item.n.split("/").pop()));
+    button.append(tile, caption);
+    entry.append(button);
+    return entry;
+  }
+
+  function more() {
+    const next = shown.slice(drawn, drawn + page);
+    drawn += next.length;
+    cards.append(...next.map(card));
+  }
+
+  const end = byId("end");
+  const watch = new IntersectionObserver((seen) => {
+    if (!seen.some((one) => one.isIntersecting) || drawn >= shown.length) return;
+    more();
+    watch.unobserve(end);
+    watch.observe(end); // tells again, as the end may still be in view
+  }, { rootMargin: "1200px" });
+  watch.observe(end);
+
+  function ranges() {
+    return [...document.querySelectorAll(".range")].map((range) => {
+      const [from, to] = [...range.querySelectorAll("input")].map((input) => input.valueAsNumber);
+      return [range.dataset.key, from, to];
+    }).filter(([, from, to]) => !Number.isNaN(from) || !Number.isNaN(to));
+  }
+
+  function within(item, [key, from, to]) {
+    const value = item[key];
+    return value !== undefined && !(value < from) && !(value > to);
+  }
+
+  function order(places) {
+    const [key, up] = [byId("sort").value[0], byId("sort").value[1] === "+" ? 1 : -1];
+    if (key === "n") return places.sort((a, b) => (items[a].n < items[b].n ? -1 : items[a].n > items[b].n ? 1 : a - b));
+    const value = (place) => (items[place][key] === undefined ? Infinity : up * items[place][key]);
+    return places.sort((a, b) => (value(a) === value(b) ? a - b : value(a) - value(b)));
+  }
+
+  function update() {
+    const sought = byId("search").value.trim().toLowerCase().split(/\s+/);
+    const label = byId("class").value;
+    const limits = ranges();
+    shown = order([...items.keys()].filter((place) =>
+      (!label || items[place].l === label)
+      && sought.every((word) => words[place].includes(word))
+      && limits.every((limit) => within(items[place], limit))));
+    drawn = 0;
+    cards.replaceChildren();
+    more();
+    if (!shown.length) cards.append(make("li", "none", "Nothing fits these filters."));
+    byId("count").textContent = shown.length === items.length
+      ? `${items.length.toLocaleString("en")} shown` : `${shown.length.toLocaleString("en")} of ${items.length.toLocaleString("en")} shown`;
+  }
+
+  byId("tools").addEventListener("submit", (event) => event.preventDefault());
+  let waiting = 0;
+  byId("tools").addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(update, 60);
+  });
+
+  // Each layer has a button above the gallery and one in the detail view.
+  const layers = [...document.querySelectorAll("[data-layer]")];
+
+  function show(layer, on) {
+    document.body.toggleAttribute(`data-${layer}`, on);
+    for (const button of layers) if (button.dataset.layer === layer) button.setAttribute("aria-pressed", on);
+  }
+
+  for (const button of layers) {
+    const pressed = () => button.getAttribute("aria-pressed") === "true";
+    button.addEventListener("click", () => show(button.dataset.layer, !pressed()));
+    show(button.dataset.layer, pressed() && !button.disabled);
+  }
+
+  const detail = byId("detail");
+  let current = 0;
+
+  function facts(item) {
+    const known = measures.filter(([key]) => item[key] !== undefined).map(([key, name]) => [name, number(item[key])]);
+    const boxes = (name, found) => (found || []).map((box) => [name, box.map(Math.round).join(" ")]);
+    return [
+      ["file", item.n], ["class", item.l], ...known, ["size", `${item.w} × ${item.h}`],
+      ...boxes("box", item.b), ...boxes("true box", item.t),
+      ...Object.entries(item.f || {}).map(([name, value]) => [name === "size" ? "object" : name, value]),
+    ];
+  }
+
+  function open(index) {
+    current = (index + shown.length) % shown.length;
+    const item = items[shown[current]];
+    byId("detail-title").textContent = item.l;
+    byId("detail-place").textContent = `${(current + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}`;
+    byId("detail-tile").replaceChildren(stack(shown[current]));
+    byId("detail-facts").replaceChildren(...facts(item).map(([name, value]) => {
+      const row = make("div");
+      row.append(make("dt", "", name), make("dd", "", value));
+      return row;
+    }));
+    byId("detail-notes").replaceChildren(...[...(item.x || []), ...(item.p ? [item.p] : [])].map((note) => make("p", "note", note)));
+    if (!detail.open) detail.showModal();
+  }
+
+  function close() {
+    detail.close();
+  }
+
+  cards.addEventListener("click", (event) => {
+    const button = event.target.closest(".card");
+    if (button) open(shown.indexOf(Number(button.dataset.place)));
+  });
+  byId("previous").addEventListener("click", () => open(current - 1));
+  byId("next").addEventListener("click", () => open(current + 1));
+  byId("close").addEventListener("click", close);
+  detail.addEventListener("click", (event) => event.target === detail && close());
+  detail.addEventListener("keydown", (event) => {
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    open(current + steps[event.key]);
+  });
+  detail.addEventListener("close", () => {
+    while (drawn <= current && drawn < shown.length) more();
+    cards.children[current]?.querySelector("button")?.focus();
+  });
+
+  update();
+})();

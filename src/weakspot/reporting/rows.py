@@ -1,0 +1,135 @@
+"""Read what a folder of results holds: rows of JSON, settings, files beside them. Arrays and text only."""
+
+import json
+import math
+import os
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from weakspot.data.readers.text import Place, read_text
+from weakspot.errors import InputError
+from weakspot.reporting.content import Box, Skipped
+
+SKIPPED = "skipped.jsonl"
+
+
+def read_rows(file: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Give the rows of a JSON Lines file with their places; a last line that was cut off is dropped.
+
+    Raises:
+        InputError: If the file cannot be read, or a line is no JSON object.
+    """
+    *whole, last = read_text(file).split("\n")
+    for number, line in enumerate([*whole, last], start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if number == len(whole) + 1:
+                return
+            raise not_a_row(Place(file, number), "it is no JSON") from error
+        if not isinstance(row, dict):
+            raise not_a_row(Place(file, number), "it is no JSON object")
+        yield Place(file, number), row
+
+
+def not_a_row(place: Place, why: str) -> InputError:
+    """Say that a line is no row that can be shown."""
+    return InputError(f"{place}, is not a row of results: {why}.", "Take the line out, or make the results again.")
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Read settings that were kept beside results; none where there is no such file.
+
+    Raises:
+        InputError: If it cannot be read as TOML.
+    """
+    if not file.exists():
+        return {}
+    try:
+        return tomllib.loads(read_text(file))
+    except ValueError as error:
+        raise InputError(f"{file} cannot be read: {error}.", "Mend it, or make the results again.") from error
+
+
+def as_text(settings: dict[str, Any]) -> dict[str, str]:
+    """Give settings as words.
+
+    Example:
+        >>> as_text({"top_k": 1, "classes": ["cat", "dog"], "resume": False})
+        {'top k': '1', 'classes': 'cat, dog', 'resume': 'no'}
+    """
+    return {name.replace("_", " "): _word(value) for name, value in settings.items()}
+
+
+def _word(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_word, value))
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def read_skipped(file: Path) -> tuple[Skipped, ...]:
+    """Read the list of images that a run has skipped; empty where there is none.
+
+    Raises:
+        InputError: As :func:`read_rows`.
+    """
+    if not file.exists():
+        return ()
+    return tuple(Skipped(str(row.get("image")), str(row.get("problem", ""))) for _, row in read_rows(file))
+
+
+def as_box(sides: Any) -> Box:
+    """Take four finite numbers for a box.
+
+    Raises:
+        ValueError, TypeError: If they are something else.
+
+    Example:
+        >>> as_box([1, 2, 3.5, 4])
+        (1.0, 2.0, 3.5, 4.0)
+    """
+    x1, y1, x2, y2 = (as_number(side) for side in sides)
+    return x1, y1, x2, y2
+
+
+def as_number(value: Any) -> float:
+    """Take a finite number.
+
+    Raises:
+        ValueError, TypeError: If it is something else.
+    """
+    if isinstance(value, bool | str) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+def written(file: Path) -> str:
+    """When a file was written: local time, ISO 8601 to the minute."""
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def find_below(folder: Path, path: Path, suffix: str = "") -> Path | None:
+    """Find the file below a folder whose path ends most like another's; None where there is none.
+
+    A path is tried whole, then without its first folder, and so on: it was written from another working folder
+    perhaps. What is found never lies outside of the folder.
+
+    Args:
+        folder: Where to look.
+        path: The path whose ends are tried.
+        suffix: Appended to each.
+    """
+    if not folder.is_dir():
+        return None
+    parts = Path(os.path.abspath(path)).parts[1:]
+    tails = (folder.joinpath(*parts[first:-1], parts[-1] + suffix) for first in range(len(parts)))
+    return next((tail for tail in tails if _is_file(tail)), None)
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises of a name too long

@@ -1,0 +1,78 @@
+import json
+
+import pytest
+from results_made import write_data, write_evaluated, write_trained
+
+from weakspot.errors import InputError
+from weakspot.reporting import read_content
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "found").mkdir()
+    return write_evaluated(tmp_path / "found", write_data(tmp_path / "data"))
+
+
+def test_rows_are_joined_with_the_data_set(folder, tmp_path):
+    content = read_content(folder)
+    right, wrong = content.items
+    assert content.kind == "Evaluation"
+    assert (right.photo, right.truths, right.overlap) == (tmp_path / "data/images/cat/a.jpg", ((10, 20, 30, 40),), 1.0)
+    assert right.facts == {"size": "small", "rank of the class": "1", "mask IoU": "0.75"}
+    assert (wrong.truths, wrong.overlap) == (((0, 0, 10, 10),), 0.0)
+    assert content.skipped == (("dog/z", "dog/z.jpg is empty (0 bytes)."),)
+    assert (content.version, content.facts["split"], content.notes) == ("0.1.0", "test", ("A note.",))
+    assert content.figures is not None
+    assert content.figures.metrics == ("GT-known Loc",)
+    assert [chart.title for chart in content.charts] == ["Images with a right box at every threshold"]
+
+
+def test_without_the_data_set_figures_remain_and_a_note_says_so(folder, tmp_path):
+    (tmp_path / "data").rename(tmp_path / "moved")
+    content = read_content(folder)
+    assert content.items[0].truths == ()
+    assert "are left out (--data)" in content.notes[0]
+    assert read_content(folder, data=tmp_path / "moved").items[0].truths == ((10, 20, 30, 40),)
+    with pytest.raises(InputError, match="does not exist"):
+        read_content(folder, data=tmp_path / "none")
+
+
+def test_a_comparison_has_figures_alone(folder):
+    (folder / "images.jsonl").unlink()
+    content = read_content(folder)
+    assert (content.kind, content.items) == ("Comparison", ())
+
+
+@pytest.mark.parametrize("text", ["[", "[1]", "{}", '{"rows": {"cam": 3}, "split": "test"}'])
+def test_figures_of_something_else_are_refused(folder, text):
+    (folder / "metrics.json").write_text(text)
+    with pytest.raises(InputError, match="does not hold the figures"):
+        read_content(folder)
+
+
+@pytest.mark.parametrize("row", [{"image": "a"}, {"problem": None, "image": "a", "class": "c", "box": 3}])
+def test_a_row_of_something_else_is_refused(folder, row):
+    (folder / "images.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match="is not a row of results"):
+        read_content(folder)
+
+
+def test_a_training_run_says_how_it_was_trained_and_how_well(tmp_path):
+    content = read_content(write_trained(tmp_path))
+    assert content.kind == "Training run"
+    assert content.settings["method"] == "acol"
+    assert content.facts == {
+        "epochs": "2",
+        "training time": "1 min 10 s",
+        "kept epoch": "1",
+        "validation accuracy": "90.0 %",
+    }
+    assert content.notes == ("epoch 1 is kept, threshold 0.3",)
+    assert [chart.title for chart in content.charts] == ["Learning curves"]
+
+
+def test_rows_of_a_run_without_epochs_are_refused(tmp_path):
+    write_trained(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
+    with pytest.raises(InputError, match="it has no epoch"):
+        read_content(tmp_path)

@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+from results_made import row, write_data, write_localized, write_picture, write_rows
+
+from weakspot.errors import InputError
+from weakspot.reporting import read_content
+from weakspot.reporting.localized import best_overlap, read_localized
+
+
+def test_each_row_is_an_item(tmp_path):
+    content = read_content(write_localized(tmp_path / "found"))
+    assert content.kind == "Localizations"
+    assert [(item.label, item.score, item.frame) for item in content.items] == [
+        ("cat", 0.9, (60, 80)),
+        ("dog", 0.2, (80, 60)),
+        ("cat", 0.6, (40, 40)),
+    ]
+    assert content.items[0].boxes == ((10, 20, 30, 40),)
+    assert content.items[0].doubt is None
+
+
+def test_further_classes_and_doubt_are_read(tmp_path):
+    folder = write_localized(
+        tmp_path / "found",
+        lambda photos: [row(photos / "a.jpg", doubt=0.25, others=[row(photos / "a.jpg", "dog", class_index=7)])],
+    )
+    pixels = np.zeros((8, 8), np.uint8)
+    write_picture(folder, "heatmaps", tmp_path / "photos/a.jpg", pixels)
+    write_picture(folder, "heatmaps", tmp_path / "photos/a.jpg", pixels, which=".7")
+    cat, dog = read_localized(folder).items
+    assert (cat.label, cat.doubt, dog.label, dog.doubt) == ("cat", 0.25, "dog", None)
+    assert cat.heatmap is not None
+    assert cat.heatmap.name == "a.jpg.png"
+    assert dog.heatmap is not None
+    assert dog.heatmap.name == "a.jpg.7.png"
+
+
+def test_saved_pictures_settings_and_skipped_images_are_found(tmp_path):
+    folder = write_localized(tmp_path / "found")
+    write_picture(folder, "masks", tmp_path / "photos/a.jpg", np.zeros((8, 8), bool))
+    write_picture(folder, "plots", tmp_path / "photos/b.jpg", np.zeros((8, 8, 3), np.uint8))
+    (folder / "localize.toml").write_text('model = "resnet50"\nboxes = "all"\nmin_area = 0.05\n')
+    (folder / "skipped.jsonl").write_text('{"image": "z.jpg", "problem": "is empty"}\n')
+    content = read_localized(folder)
+    assert [item.mask is not None for item in content.items] == [True, False, False]
+    assert [item.picture is not None for item in content.items] == [False, True, False]
+    assert content.items[0].min_area == 0.05
+    assert content.settings["model"] == "resnet50"
+    assert content.skipped == (("z.jpg", "is empty"),)
+
+
+def test_true_boxes_come_from_a_data_set(tmp_path):
+    data = write_data(tmp_path / "data")
+    images = data / "images"
+    write_rows(
+        tmp_path / "found/boxes.jsonl",
+        [row(images / "cat/a.jpg", "Cat"), row(images / "dog/b.jpg", "dog"), row(images / "dog/b.jpg", "cat")],
+    )
+    items = read_content(tmp_path / "found", data=data).items
+    assert [item.overlap for item in items] == [1.0, 0.0, None]
+    assert items[1].truths == ((0, 0, 10, 10),)
+
+
+def test_photos_that_have_moved_are_found_again(tmp_path):
+    folder = write_localized(tmp_path / "found", lambda photos: [row("elsewhere/photos/a.jpg"), row("photos/b.jpg")])
+    assert read_localized(folder).items[1].photo == tmp_path / "photos/b.jpg", "beside the results"
+    assert read_localized(folder, images=tmp_path / "photos").items[0].photo == tmp_path / "photos/a.jpg"
+
+
+def test_the_first_box_is_compared_with_the_true_box_that_it_fits_best():
+    boxes, truths = ((0, 0, 10, 10), (20, 20, 30, 30)), ((20, 20, 30, 30), (0, 0, 10, 20))
+    assert best_overlap(boxes, truths) == pytest.approx(0.5)
+    assert best_overlap((), truths) == 0.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"boxes": [[1, 2, 3]]},
+        {"score": None},
+        {"score": float("nan")},
+        {"width": "wide"},
+        {"width": 0},
+        {"image": None},
+        {"others": [3]},
+        {"boxes": None},
+        {"doubt": "much"},
+    ],
+)
+def test_a_row_of_something_else_is_refused(tmp_path, wrong):
+    (tmp_path / "boxes.jsonl").write_text(json.dumps(row("a.jpg") | wrong) + "\n")
+    with pytest.raises(InputError, match=r"boxes\.jsonl, line 1, is not a row of results"):
+        read_localized(tmp_path)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no results of weakspot"):
+        read_content(tmp_path)
+    with pytest.raises(InputError, match="is not a folder"):
+        read_content(tmp_path / "none")
