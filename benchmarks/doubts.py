@@ -3,15 +3,15 @@
     python benchmarks/doubts.py MODEL DATA [--mirrored] [--most N]
 
 MODEL is a name or a run, DATA a folder with splits val and test. Each image is localized for its own class; boxes are
-cut at the model's threshold, and wrong below an overlap (IoU) of 0.5. "rank" is Spearman's correlation of doubt with the
-overlap, -1 the best; "found" is the share of wrong boxes in the most doubtful third of the images, over a third, which is
-what a random order finds: 1 is worth nothing, 3 is the most. With their 95 % intervals by bootstrap over images. The
-regression is fitted to val; its figures on val are of five folds, each fitted to the others. --mirrored adds a second pass.
+cut at the model's threshold, and wrong below an overlap (IoU) of 0.5. "rank" is Spearman's correlation of doubt with
+the overlap, -1 the best; "found" is the share of wrong boxes that the most doubtful third of the images holds, over a
+third, which is what a random order finds: 1 is worth nothing, 3 is the most. With 95 % intervals by bootstrap over
+images. The regression is fitted to val; its figures on val are of five folds, each fitted to the others. --mirrored
+adds a second pass.
 """
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,13 +100,9 @@ def measured(images: list[Seen], threshold: float) -> tuple[Arrays, np.ndarray, 
     spent = 1000 * (time.process_time() - begun) / len(images)
     boxes = [box_from_heatmap(one.heatmap, threshold) for one in images]
     true = np.array([overlaps(box[None], one.boxes).max() for box, one in zip(boxes, images, strict=True)])
-    others = {
-        name: np.array([of(*pair, threshold) for pair in zip(images, boxes, strict=True)])
-        for name, of in OTHERS.items()
-    }
-    if any(one.mirrored is None for one in images):
-        del others[MIRRORED]
-    return {"fixed": fixed, **table_of(cues), **others}, true, spent
+    others = [others_of(one, box, threshold) for one, box in zip(images, boxes, strict=True)]
+    columns = {name: np.array([one[name] for one in others]) for name in others[0]}
+    return {"fixed": fixed, **table_of(cues), **columns}, true, spent
 
 
 def table_of(cues: list[Cues | None]) -> Arrays:
@@ -120,42 +116,25 @@ CUES = ("instability", "rivalry", "blur", "disagreement", "background")
 MIRRORED = "the mirrored image's heatmap differs (second pass)"
 
 
-def margin(one: Seen) -> float:
-    return float(one.scores[one.index] - np.delete(one.scores, one.index).max())
-
-
-def at_border(one: Seen, box: np.ndarray) -> float:
+def others_of(one: Seen, box: np.ndarray, threshold: float) -> dict[str, float]:
+    """What doubt is not made of."""
     height, width = one.heatmap.shape
-    return float(np.mean([box[0] <= 0, box[1] <= 0, box[2] >= width, box[3] >= height]))
-
-
-def greyness(one: Seen) -> float:
-    inside = np.clip(one.heatmap.astype(float), 1e-9, 1 - 1e-9)
-    return float(-(inside * np.log2(inside) + (1 - inside) * np.log2(1 - inside)).mean())
-
-
-def faintness(one: Seen, threshold: float) -> float:
-    inside = one.heatmap >= threshold
-    return 1 - float(one.heatmap[inside].mean() - one.heatmap[~inside].mean()) if 0 < inside.mean() < 1 else 1.0
-
-
-def hollowness(one: Seen, box: np.ndarray, threshold: float) -> float:
     x1, y1, x2, y2 = box.astype(int)
-    return 1 - float((one.heatmap[y1:y2, x1:x2] >= threshold).mean())
-
-
-# What doubt is not made of, each for (image, box, threshold).
-OTHERS: dict[str, Callable[[Seen, np.ndarray, float], float]] = {
-    "the class's probability": lambda one, box, at: 1 - float(one.scores[one.index]),
-    "its margin over the next class": lambda one, box, at: -margin(one),
-    "the box is small": lambda one, box, at: -float((box[2:] - box[:2]).prod()),
-    "the box is large": lambda one, box, at: float((box[2:] - box[:2]).prod()),
-    "sides at the image's border": lambda one, box, at: at_border(one, box),
-    "entropy of the heatmap": lambda one, box, at: greyness(one),
-    "contrast of inside and outside": lambda one, box, at: faintness(one, at),
-    "the box is not filled": hollowness,
-    MIRRORED: lambda one, box, at: 0.0 if one.mirrored is None else map_difference(one.heatmap, one.mirrored),
-}
+    inside, area = one.heatmap >= threshold, float((box[2:] - box[:2]).prod())
+    likely, others = float(one.scores[one.index]), np.delete(one.scores, one.index)
+    grey = np.clip(one.heatmap.astype(float), 1e-9, 1 - 1e-9)
+    contrast = float(one.heatmap[inside].mean() - one.heatmap[~inside].mean()) if 0 < inside.mean() < 1 else 0.0
+    known = {
+        "the class's probability": -likely,
+        "its margin over the next class": float(others.max()) - likely,
+        "the box is small": -area,
+        "the box is large": area,
+        "sides at the image's border": float(np.mean([x1 == 0, y1 == 0, x2 == width, y2 == height])),
+        "entropy of the heatmap": float(-(grey * np.log2(grey) + (1 - grey) * np.log2(1 - grey)).mean()),
+        "contrast of inside and outside": -contrast,
+        "the box is not filled": 1 - float(inside[y1:y2, x1:x2].mean()),
+    }
+    return known if one.mirrored is None else known | {MIRRORED: map_difference(one.heatmap, one.mirrored)}
 
 
 def report(splits: dict[str, tuple[Arrays, np.ndarray, float]]) -> None:

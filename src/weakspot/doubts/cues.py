@@ -105,8 +105,8 @@ def known_cues(cues: Cues) -> dict[str, float]:
 def witness_of(method: str) -> str:
     """Name the method whose map is compared with another's, from the same forward pass.
 
-    LayerCAM lets only what speaks for the class have a say, place by place; where a map hangs on what speaks against it,
-    the two part. LayerCAM's own is compared with Grad-CAM's.
+    LayerCAM lets only what speaks for the class have a say, place by place; where a map hangs on what speaks against
+    it, the two part. LayerCAM's own is compared with Grad-CAM's.
 
     Example:
         >>> witness_of("cam"), witness_of("layercam")
