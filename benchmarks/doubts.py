@@ -22,7 +22,7 @@ from torch import Tensor
 
 import weakspot as ws
 from weakspot.data import read_as_annotated
-from weakspot.doubts import Cues, cues_of, doubt_of, fit_calibration, witness_of
+from weakspot.doubts import Cues, cues_of, doubt_of, fit_calibration, shares_of, witness_of
 from weakspot.doubts.agreement import map_difference
 from weakspot.evaluation.cases import Case, find_cases
 from weakspot.evaluation.class_indices import class_indices
@@ -106,10 +106,10 @@ def measured(images: list[Seen], threshold: float) -> tuple[Arrays, np.ndarray, 
 
 
 def table_of(cues: list[Cues | None]) -> Arrays:
-    """A column for each cue that is known; all of them 1 for an empty heatmap."""
-    first = next(one for one in cues if one is not None)
-    names = [name for name in CUES if getattr(first, name) is not None]
-    return {name: np.array([1.0 if one is None else getattr(one, name) for one in cues]) for name in names}
+    """A column for each cue that is known, its share; all of them 1 for an empty heatmap."""
+    shares = [None if one is None else shares_of(one) for one in cues]
+    names = next(one for one in shares if one is not None)
+    return {name: np.array([1.0 if one is None else one[name] for one in shares]) for name in names}
 
 
 CUES = ("instability", "rivalry", "blur", "disagreement", "background")

@@ -17,7 +17,7 @@ def test_it_is_the_regression_of_scikit_learn_where_no_weight_would_be_negative(
     mean, spread = CUES.mean(axis=0), CUES.std(axis=0)
     reference = LogisticRegression(C=1.0, tol=1e-8).fit((CUES - mean) / spread, WRONG)
     expected = reference.predict_proba((CUES - mean) / spread)[:, 1]
-    assert fit_calibration(CUES, WRONG).probability(CUES) == pytest.approx(expected, abs=1e-3)
+    assert fit_calibration(CUES, WRONG, penalty=1.0).probability(CUES) == pytest.approx(expected, abs=1e-3)
 
 
 def test_its_mean_is_the_share_of_wrong_boxes():

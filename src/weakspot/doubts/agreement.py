@@ -46,7 +46,7 @@ def map_difference(heatmap: NDArray[np.floating], other: NDArray[np.floating]) -
         (1 - r) / 2 of Pearson's correlation r, in [0, 1]: 0 for the same map, 0.5 where one of them is constant.
 
     Example:
-        >>> map_difference(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]]))
+        >>> round(map_difference(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])), 6)
         1.0
     """
     height, width = heatmap.shape

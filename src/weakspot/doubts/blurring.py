@@ -17,7 +17,7 @@ def blur(heatmap: NDArray[np.floating]) -> float:
         Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 1979: the separability eta.
 
     Example:
-        >>> blur(np.array([[0.0, 0.0, 1.0]])), blur(np.zeros((2, 2)))
+        >>> round(blur(np.array([[0.0, 0.0, 1.0]])), 6), blur(np.zeros((2, 2)))
         (0.0, 1.0)
     """
     counts, edges = np.histogram(heatmap, bins=256, range=(0.0, 1.0))

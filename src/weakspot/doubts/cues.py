@@ -30,8 +30,8 @@ class Cues:
     background: float | None = None
 
 
-# What each cue comes to in an image in the middle: medians over the val splits of realspot and ImageNet boxes.
-TYPICAL = Cues(instability=0.08, rivalry=0.02, blur=0.15, disagreement=0.1, background=0.02)
+# What each cue comes to in an image in the middle: the medians of trained runs on val photos.
+TYPICAL = Cues(instability=0.15, rivalry=0.02, blur=0.1, disagreement=0.02, background=0.008)
 
 
 def cues_of(
@@ -70,13 +70,13 @@ def cues_of(
 
 
 def doubt_of(cues: Cues | None) -> float:
-    """Bring cues to one number: the mean of each over itself and what is typical of it.
+    """Bring cues to one number: the mean of the shares of those that are known, see :func:`shares_of`.
 
-    So a typical cue counts one half, one of zero nothing, and a great one no more than 1, however great. Nothing is
-    fitted, so it can be said of one image alone; it is a rank, and no probability: see :func:`fit_calibration`.
+    Nothing is fitted, so it can be said of one image alone. It is a rank, and no probability: see
+    :func:`fit_calibration`.
 
     Args:
-        cues: Those that are known count; None for an empty heatmap.
+        cues: Those of a heatmap; None where it is empty.
 
     Returns:
         In [0, 1], 1 the most doubtful, which an empty heatmap always is.
@@ -85,21 +85,21 @@ def doubt_of(cues: Cues | None) -> float:
         >>> doubt_of(TYPICAL), doubt_of(Cues(0.0, 0.0, 0.0)), doubt_of(None)
         (0.5, 0.0, 1.0)
     """
-    if cues is None:
-        return 1.0
-    known = [(value, getattr(TYPICAL, name)) for name, value in known_cues(cues).items()]
-    return float(np.mean([value / (value + typical) for value, typical in known]))
+    return 1.0 if cues is None else float(np.mean(list(shares_of(cues).values())))
 
 
-def known_cues(cues: Cues) -> dict[str, float]:
-    """Give those cues that are known, by name.
+def shares_of(cues: Cues) -> dict[str, float]:
+    """Give each known cue over the sum of itself and what is typical of it: all of them on one scale.
+
+    A typical cue is one half, one of zero nothing, and a great one no more than 1, however great.
 
     Example:
-        >>> known_cues(Cues(0.1, 0.2, 0.3))
-        {'instability': 0.1, 'rivalry': 0.2, 'blur': 0.3}
+        >>> shares_of(Cues(instability=0.15, rivalry=0.0, blur=0.3))
+        {'instability': 0.5, 'rivalry': 0.0, 'blur': 0.75}
     """
     values = {field.name: getattr(cues, field.name) for field in fields(cues)}
-    return {name: value for name, value in values.items() if value is not None}
+    typical = {name: getattr(TYPICAL, name) for name in values}
+    return {name: value / (value + typical[name]) for name, value in values.items() if value is not None}
 
 
 def witness_of(method: str) -> str:
