@@ -48,7 +48,7 @@ def fit_calibration(cues: NDArray[np.floating], wrong: NDArray[np.bool_], *, pen
     Example:
         >>> fitted = fit_calibration(np.array([[0.0], [0.1], [0.8], [0.9]]), np.array([False, False, True, True]))
         >>> fitted.probability(np.array([[0.0], [0.9]])).round(2).tolist()
-        [0.44, 0.56]
+        [0.45, 0.55]
     """
     _check(cues, wrong)
     spread = cues.std(axis=0)

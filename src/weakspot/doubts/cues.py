@@ -94,8 +94,8 @@ def shares_of(cues: Cues) -> dict[str, float]:
     A typical cue is one half, one of zero nothing, and a great one no more than 1, however great.
 
     Example:
-        >>> shares_of(Cues(instability=0.15, rivalry=0.0, blur=0.3))
-        {'instability': 0.5, 'rivalry': 0.0, 'blur': 0.75}
+        >>> shares_of(Cues(instability=0.15, rivalry=0.0, blur=0.1))
+        {'instability': 0.5, 'rivalry': 0.0, 'blur': 0.5}
     """
     values = {field.name: getattr(cues, field.name) for field in fields(cues)}
     typical = {name: getattr(TYPICAL, name) for name in values}
