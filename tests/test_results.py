@@ -107,6 +107,14 @@ def test_image_is_named_when_it_was_a_path(image, name):
     assert localized(image=image).to_dict()["image"] == name
 
 
+def test_doubt_stands_behind_the_threshold_where_it_is_known():
+    row = localized(doubt=0.123456).to_dict()
+    assert row["doubt"] == 0.1235
+    assert list(row)[list(row).index("threshold") + 1] == "doubt"
+    assert localized(doubt=0.0).to_dict()["doubt"] == 0
+    assert "doubt" not in localized().to_dict()
+
+
 def test_other_classes_are_nested_when_there_are_any():
     assert BOTH.to_dict()["others"] == [DOG.to_dict()]
     assert "others" not in DOG.to_dict()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from weakspot.data import ImageSource
+from weakspot.doubts import cues_of, doubt_of
 from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, Localization
 
@@ -28,6 +29,7 @@ class Readout:
         class_names: One for each logit.
         multi_label: Whether each class is present or not, for itself.
         background: Index of the class of images that hold no object, or None.
+        doubt: Whether each box is to say how much it is in doubt.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Readout:
     class_names: tuple[str, ...]
     multi_label: bool = False
     background: int | None = None
+    doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Evidence:
         signed: Whether the activations had negative values.
         asked: How many of the classes were asked for; those behind them are there if they are present.
         named: Whether the classes were named by somebody.
+        witness: The same classes' maps by another method, shape (C, h', w'), or None.
+        foreground: Probability that something stands there, shape (h', w'), or None.
     """
 
     scores: NDArray[np.floating]
@@ -59,6 +64,8 @@ class Evidence:
     signed: bool
     asked: int
     named: bool
+    witness: NDArray[np.floating] | None = None
+    foreground: NDArray[np.floating] | None = None
 
 
 def localization(image: ImageSource, size: tuple[int, int], evidence: Evidence, how: Readout) -> Localization:
@@ -100,7 +107,13 @@ def _of_class(
         boxes=scale_boxes(boxes, from_size=(how.height, how.width), to_size=size),
         min_area=how.min_area,
         notes=(NO_OBJECT,) if absent else _notes(heatmap, evidence, how),
+        doubt=_doubt(heatmap, evidence, c, how) if how.doubt and not absent else None,
     )
+
+
+def _doubt(heatmap: NDArray[np.float32], evidence: Evidence, c: int, how: Readout) -> float:
+    witness = None if evidence.witness is None else evidence.witness[c]
+    return doubt_of(cues_of(heatmap, how.threshold, witness=witness, foreground=evidence.foreground))
 
 
 def _notes(heatmap: NDArray[np.float32], evidence: Evidence, how: Readout) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from weakspot.adapting import learn_from_photos
 from weakspot.cams import Method, find_method
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
+from weakspot.doubts import witness_of
 from weakspot.errors import InputError, WeakspotError
 from weakspot.finding import Readout
 from weakspot.looking import Levels, Sight, lessons_of, look_at
@@ -65,6 +66,7 @@ class Localizer:
         min_area: With ``"all"``: least area of a region as a fraction of the image's.
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
         max_pixels: Larger images are refused before they are decoded.
+        doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
@@ -97,6 +99,7 @@ class Localizer:
         min_area: float = 0.01,
         channels: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        doubt: bool = False,
     ) -> None:
         if method is not None:
             find_method(method)
@@ -148,7 +151,9 @@ class Localizer:
             self.class_names,
             classifier.multi_label,
             classifier.background,
+            doubt,
         )
+        self._witnesses = self._find_witnesses() if doubt else ()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -312,8 +317,19 @@ class Localizer:
         rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
         present = self._readout.multi_label and classes is None
         pixels = [photo.pixels for photo in photos]
-        (found,) = look_at(self._sight, pixels, [self._method], classes=rows, top_k=top_k, present=present)
-        return PhotoBatch(items, found, top_k if classes is None else len(classes), classes is not None)
+        chosen = {"classes": rows, "top_k": top_k, "present": present}
+        found, *witness = look_at(self._sight, pixels, [self._method], witnesses=self._witnesses, **chosen)
+        asked = top_k if classes is None else len(classes)
+        return PhotoBatch(items, found, asked, classes is not None, next(iter(witness), None))
+
+    def _find_witnesses(self) -> tuple[Method, ...]:
+        """The method whose maps are compared with this one's; none where it does not fit the classifier."""
+        witness = find_method(witness_of(self.method))
+        try:
+            check_method(self._sight.cut, witness)
+        except InputError:
+            return ()
+        return (witness,)
 
     def _indices(self, classes: Classes) -> list[int] | None:
         if classes is None:

@@ -66,27 +66,35 @@ class Sight:
         return normalised(pixels, self.frame, like=self.like)
 
 
-def look_at(sight: Sight, photos: Sequence[Tensor], methods: Sequence[Method], **chosen: Any) -> list[ClassMaps]:
+def look_at(
+    sight: Sight,
+    photos: Sequence[Tensor],
+    methods: Sequence[Method],
+    *,
+    witnesses: Sequence[Method] = (),
+    **chosen: Any,
+) -> list[ClassMaps]:
     """Run the classifier on whole photos, and then on the views into them that the quality asks for.
 
     Args:
         sight: The classifier.
         photos: Pixels of the size in ``sight.photo_frame``, uint8, as ``models.squash`` gives them.
         methods: How to read class maps.
+        witnesses: Further methods, whose maps are only to be compared: read from the whole photos, and not levelled.
         chosen: Which classes, as for :func:`weakspot.models.class_maps`.
 
     Returns:
-        For each method the logits and the class maps, on the CPU.
+        For each method, and then for each witness, the logits and the class maps, on the CPU.
 
     Raises:
         InputError: As :func:`weakspot.models.class_maps`.
     """
     images = sight.tensors([resquash(photo, sight.frame) for photo in photos])
-    found = [_on_cpu(one) for one in class_maps_of_methods(sight.cut, images, methods, **chosen)]
-    pairs = list(zip(methods, found, strict=True))
+    found = [_on_cpu(one) for one in class_maps_of_methods(sight.cut, images, [*methods, *witnesses], **chosen)]
+    pairs = list(zip(methods, found[: len(methods)], strict=True))
     if sight.quality.zooms:
         pairs = [(method, replace(one, maps=_closer(sight, photos, method, one))) for method, one in pairs]
-    return [_levelled(sight.levels, method, one) for method, one in pairs]
+    return [_levelled(sight.levels, method, one) for method, one in pairs] + found[len(methods) :]
 
 
 def lessons_of(
@@ -128,4 +136,5 @@ def _levelled(levels: Levels | None, method: Method, found: ClassMaps) -> ClassM
 
 
 def _on_cpu(found: ClassMaps) -> ClassMaps:
-    return replace(found, logits=found.logits.cpu(), classes=found.classes.cpu(), maps=found.maps.cpu())
+    foreground = None if found.foreground is None else found.foreground.cpu()
+    return ClassMaps(found.logits.cpu(), found.classes.cpu(), found.maps.cpu(), found.signed.cpu(), foreground)

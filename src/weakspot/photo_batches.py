@@ -48,12 +48,14 @@ class PhotoBatch:
         found: The maps of those that could be decoded; None if none could.
         asked: How many classes of each were asked for.
         named: Whether these were named by somebody.
+        witness: Maps of the same by another method, or None.
     """
 
     items: list[Photo | Failure]
     found: ClassMaps | None
     asked: int = 1
     named: bool = False
+    witness: ClassMaps | None = None
 
 
 def decode(source: ImageSource, frame: Preprocessing, *, max_pixels: int) -> Photo | Failure:
@@ -81,6 +83,13 @@ def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localiz
         problem = f"The model's output for {name} is not finite."
         return Failure(photo.source, ModelError(problem, "Check its weights, its normalisation and its precision."))
     evidence = Evidence(
-        scores, found.classes[i].tolist(), found.maps[i].numpy(), bool(found.signed[i]), batch.asked, batch.named
+        scores,
+        found.classes[i].tolist(),
+        found.maps[i].numpy(),
+        bool(found.signed[i]),
+        batch.asked,
+        batch.named,
+        None if batch.witness is None else batch.witness.maps[i].numpy(),
+        None if found.foreground is None else found.foreground[i, 0].numpy(),
     )
     return localization(photo.source, (photo.height, photo.width), evidence, how)

@@ -45,6 +45,8 @@ class Localization:
         min_area: Least area of a region, as a fraction of the image's, to have a box beside the largest's.
         notes: What a user should know about this result; usually empty.
         others: The same image's other classes that were asked for, in that order.
+        doubt: How much the box is in doubt, in [0, 1], 1 the most; a rank to look by, no probability. None where it was
+            not asked for, or there is no box.
     """
 
     image: ImageSource = field(repr=False)
@@ -60,6 +62,7 @@ class Localization:
     min_area: float = 1.0
     notes: tuple[str, ...] = ()
     others: "tuple[Localization, ...]" = ()
+    doubt: float | None = None
 
     def __iter__(self) -> "Iterator[Localization]":
         """Go through all classes that were asked for, this one first."""
@@ -106,6 +109,7 @@ class Localization:
             "score": round(self.score, 6),
             "method": self.method,
             "threshold": self.threshold,
+            **({} if self.doubt is None else {"doubt": round(self.doubt, 4)}),
             "box": self.box.round(2).tolist() if len(self.boxes) else None,
             "boxes": self.boxes.round(2).tolist(),
             "notes": list(self.notes),

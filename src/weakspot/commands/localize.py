@@ -178,6 +178,7 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
         min_area=options.min_area,
         channels=options.channels,
         max_pixels=options.max_pixels or MAX_PIXELS,
+        doubt=options.doubt,
     )
 
 

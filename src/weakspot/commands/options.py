@@ -35,6 +35,7 @@ class LocalizeOptions:
         boxes: The largest region only, or all of them.
         min_area: With --boxes all: least area of a region, as a fraction of the image's.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
+        doubt: Also say how much each box is in doubt, from 0 to 1, to look at the most doubtful first; no further pass.
         output: Folder to write to. Default: localized, or localized-2 and so on where that is taken.
         resume: Go on with an interrupted run in --output.
         save_plots: Also write pictures with heatmap and boxes.
@@ -60,6 +61,7 @@ class LocalizeOptions:
     boxes: Literal["largest", "all"] = "largest"
     min_area: float = 0.01
     channels: int | None = None
+    doubt: bool = False
     output: Path | None = None
     resume: bool = False
     save_plots: bool = False

@@ -27,12 +27,14 @@ class ClassMaps:
         classes: Class indices of shape (B, C).
         maps: Raw class maps of shape (B, C, h, w).
         signed: Whether the activations of each image had negative values, shape (B,).
+        foreground: Probability that something stands there, shape (B, 1, h, w); None where no head has learnt it.
     """
 
     logits: Tensor
     classes: Tensor
     maps: Tensor
     signed: Tensor
+    foreground: Tensor | None = None
 
 
 def class_maps(
@@ -84,7 +86,8 @@ def class_maps_of_methods(
     with torch.inference_mode(False), torch.no_grad():
         once = _Pass(cut, images, reading, chosen)
         maps = [once.spread(_READERS[method.reads](method, once)) for method in methods]
-    return [ClassMaps(logits, chosen, one, signed) for one in maps]
+        foreground = None if once.surfaces is None else once.surfaces.foreground
+    return [ClassMaps(logits, chosen, one, signed, foreground) for one in maps]
 
 
 def lessons(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+import weakspot as ws
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return skimage.data.chelsea()
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return ws.Localizer("resnet18", weights=None, device="cpu").model
+
+
+def localizer(model, **changes):
+    return ws.Localizer(model, **{"method": "gradcam", "quality": "fast", "input_size": 96, "doubt": True, **changes})
+
+
+def images_seen(localizer, image):
+    seen = []
+    handle = localizer.model.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    found = localizer(image)
+    handle.remove()
+    return sum(seen), found
+
+
+@pytest.mark.parametrize(("quality", "passes"), [("plain", 1), ("fast", 1), ("balanced", 3)])
+def test_doubt_costs_no_pass(model, cat, quality, passes):
+    seen, found = images_seen(localizer(model, quality=quality), cat)
+    assert seen == passes
+    assert 0 < found.doubt < 1
+
+
+def test_boxes_and_scores_are_the_same_with_doubt_and_without(model, cat):
+    with_doubt = localizer(model)(cat, top_k=2).to_dict()
+    without = localizer(model, doubt=False)(cat, top_k=2).to_dict()
+    assert 0 < with_doubt.pop("doubt") < 1
+    assert 0 < with_doubt["others"][0].pop("doubt") < 1
+    assert with_doubt == without
+
+
+def test_every_method_tells_doubt_and_in_a_stream_the_same(model, cat):
+    for method in ("cam", "layercam", "eigencam"):
+        one = localizer(model, method=method)
+        streamed = [found.doubt for found in one.stream([cat, cat[:, ::-1]], batch_size=2)]
+        assert streamed[0] == pytest.approx(one(cat).doubt, abs=1e-3)
+
+
+def test_a_foreground_head_has_a_say(model, cat):
+    one = localizer(model)
+    before = one(cat).doubt
+    assert one.adapt([cat, np.ascontiguousarray(cat[:, ::-1])]) == 2
+    assert one(cat).doubt != before
