@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from weakspot.data import ImageSource
-from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
-from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, Localization
+from weakspot.ops import heatmap_from_class_map, instances_from_heatmap, scale_boxes
+from weakspot.refining import refined
+from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT, Localization, least_heat
 
 # From this probability on a class of a model of several labels is there, as at a logit of 0.
 _PRESENT = 0.5
@@ -28,6 +29,9 @@ class Readout:
         class_names: One for each logit.
         multi_label: Whether each class is present or not, for itself.
         background: Index of the class of images that hold no object, or None.
+        split: Whether regions with several peaks are split between them.
+        min_score: Least score of a box: that of the class times the mean of the heatmap in its region.
+        refine: Name of the refinement of heatmaps, or None.
     """
 
     method: str
@@ -38,6 +42,9 @@ class Readout:
     class_names: tuple[str, ...]
     multi_label: bool = False
     background: int | None = None
+    split: bool = False
+    min_score: float = 0.0
+    refine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Evidence:
         signed: Whether the activations had negative values.
         asked: How many of the classes were asked for; those behind them are there if they are present.
         named: Whether the classes were named by somebody.
+        pixels: The image at whatever size, shape (rows, columns, channels), uint8; None where nothing is refined.
     """
 
     scores: NDArray[np.floating]
@@ -59,6 +67,7 @@ class Evidence:
     signed: bool
     asked: int
     named: bool
+    pixels: NDArray[np.uint8] | None = None
 
 
 def localization(image: ImageSource, size: tuple[int, int], evidence: Evidence, how: Readout) -> Localization:
@@ -86,7 +95,16 @@ def _of_class(
     absent = index == how.background or (how.multi_label and not evidence.named and score < _PRESENT)
     class_map = np.zeros_like(evidence.maps[c]) if absent else evidence.maps[c]
     heatmap = heatmap_from_class_map(class_map, height=how.height, width=how.width)
-    boxes = boxes_from_heatmap(heatmap, how.threshold, min_area=how.min_area)[: 0 if absent else None]
+    if how.refine is not None and evidence.pixels is not None:
+        heatmap = refined(how.refine, evidence.pixels, heatmap, how.threshold)
+    boxes, _ = instances_from_heatmap(
+        heatmap,
+        how.threshold,
+        min_area=how.min_area,
+        split=how.split,
+        min_heat=least_heat(score, how.min_score),
+    )
+    boxes = boxes[: 0 if absent else None]
     return Localization(
         image=image,
         width=size[1],
@@ -99,12 +117,16 @@ def _of_class(
         heatmap=heatmap,
         boxes=scale_boxes(boxes, from_size=(how.height, how.width), to_size=size),
         min_area=how.min_area,
-        notes=(NO_OBJECT,) if absent else _notes(heatmap, evidence, how),
+        split=how.split,
+        min_score=how.min_score,
+        notes=(NO_OBJECT,) if absent else _notes(heatmap, boxes, evidence, how),
     )
 
 
-def _notes(heatmap: NDArray[np.float32], evidence: Evidence, how: Readout) -> tuple[str, ...]:
-    notes = () if heatmap.any() else (NO_EVIDENCE,)
+def _notes(
+    heatmap: NDArray[np.float32], boxes: NDArray[np.float64], evidence: Evidence, how: Readout
+) -> tuple[str, ...]:
+    notes = (TOO_FAINT,) if not len(boxes) else () if heatmap.any() else (NO_EVIDENCE,)
     return (*notes, SIGNED_ACTIVATIONS) if evidence.signed and how.method == "gradcam++" else notes
 
 

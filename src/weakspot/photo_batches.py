@@ -10,7 +10,7 @@ from torch import Tensor
 from weakspot.data import ImageSource, Preprocessing, read_image
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.finding import Evidence, Readout, localization, probabilities
-from weakspot.models import ClassMaps, squash
+from weakspot.models import ClassMaps, channels_last, squash
 from weakspot.results import Localization
 
 
@@ -81,6 +81,12 @@ def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localiz
         problem = f"The model's output for {name} is not finite."
         return Failure(photo.source, ModelError(problem, "Check its weights, its normalisation and its precision."))
     evidence = Evidence(
-        scores, found.classes[i].tolist(), found.maps[i].numpy(), bool(found.signed[i]), batch.asked, batch.named
+        scores,
+        found.classes[i].tolist(),
+        found.maps[i].numpy(),
+        bool(found.signed[i]),
+        batch.asked,
+        batch.named,
+        channels_last(photo.pixels),
     )
     return localization(photo.source, (photo.height, photo.width), evidence, how)

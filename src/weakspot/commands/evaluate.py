@@ -137,6 +137,7 @@ def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
         "device": options.device,
         "weights": "pretrained" if options.weights is None else options.weights,
         "channels": options.channels,
+        "refine": options.refine,
     }
 
 
