@@ -245,6 +245,10 @@ class Localizer:
         maps = class_maps(as_published, moved, self._method, classes=rows.to(self.device)).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
+    def threshold_of(self, method: str) -> float:
+        """Where heatmaps are cut if nobody says otherwise; of a method other than the localizer's own, its default."""
+        return self.threshold if method == self.method else find_method(method).threshold
+
     @property
     def refine(self) -> str | None:
         """Name of the refinement of heatmaps, or None."""

@@ -15,11 +15,12 @@ from weakspot.data.decoding import read_sizes
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.evaluation.cases import Case
 from weakspot.evaluation.map_files import read_map
-from weakspot.evaluation.scores import Regions, Scores, missed, regions, regions_of_class_map, score
+from weakspot.evaluation.scores import Refine, Regions, Scores, missed, regions, regions_of_class_map, score
 from weakspot.evaluation.targets import Target, target
 from weakspot.localizer import Localizer
 from weakspot.metrics.arrays import places_of
-from weakspot.models import ClassMaps, squash
+from weakspot.models import ClassMaps, channels_last, squash
+from weakspot.refining import refined
 from weakspot.streaming import batched, ordered_map
 
 LAST = 1_000_000_000  # a rank behind all classes
@@ -193,12 +194,23 @@ def _scored(
     outcomes = []
     for which, one in enumerate(photo.targets):
         own = {
-            name: regions_of_class_map(found.maps[i, which].numpy(), height=frame.height, width=frame.width)
-            for name, found in zip(methods, maps, strict=True)
+            name: regions_of_class_map(
+                found.maps[i, which].numpy(),
+                height=frame.height,
+                width=frame.width,
+                refine=_refinement(localizer, method, photo),
+            )
+            for (name, method), found in zip(methods.items(), maps, strict=True)
         }
         scores, best = _scores(own | dict(fixed), one), int(logits.argmax())
         outcomes.append(Outcome(photo.case, which, one, photo.size, scores, own, int(ranks[which]), best))
     return outcomes
+
+
+def _refinement(localizer: Localizer, method: str, photo: _Photo) -> Refine | None:
+    """What is done to a photo's heatmaps; None where nothing is."""
+    name, level = localizer.refine, localizer.threshold_of(method)
+    return None if name is None else lambda heatmap: refined(name, channels_last(photo.pixels), heatmap, level)
 
 
 def _scores(maps: dict[str, Regions], one: Target) -> dict[str, Scores]:

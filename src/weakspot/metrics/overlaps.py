@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from weakspot.errors import InputError
 from weakspot.ops import component_tree
 from weakspot.ops.contours import THRESHOLDS, Contours, reference_contours
-from weakspot.ops.overlaps import overlaps as overlaps
+from weakspot.ops.overlaps import overlaps
 from weakspot.ops.trees import ComponentTree
 
 Regions = Literal["largest", "all"]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from weakspot.errors import InputError, suggest
 from weakspot.ops import normalise, resize
-from weakspot.refining.grabcut import grabcut
+from weakspot.refining.grabcut import grabcut, opencv
 from weakspot.refining.random_walker import random_walker
 from weakspot.refining.superpixels import superpixels
 
@@ -36,6 +36,16 @@ def find_refinement(name: str) -> Refinement:
         hint = suggest(name, REFINEMENTS, f"Take one of: {', '.join(REFINEMENTS)}.")
         raise InputError(f"There is no refinement {name!r}.", hint)
     return REFINEMENTS[name]
+
+
+def check_refinement(name: str) -> None:
+    """Refuse a refinement that is not there, or needs what is not installed.
+
+    Raises:
+        InputError: If it is so.
+    """
+    if find_refinement(name) is grabcut:
+        opencv()
 
 
 def refined(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:
