@@ -16,6 +16,9 @@ LEGEND = (
 )
 
 
+INSTANCES = "one to one at an overlap of 0.5: all regions of at least 1 % of the image at GT-known's fixed threshold"
+
+
 def summary_table(rows: Figures) -> Table:
     """A line for each kind of map: every metric at the oracle and at the fixed threshold.
 
@@ -61,6 +64,18 @@ def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
         for name, figures in there.items()
     ]
     return [header, *lines]
+
+
+def instance_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
+    """A line for each kind of map that has such figures: precision, recall and F1 of all its boxes.
+
+    Example:
+        >>> instance_table({"cam": {"precision": 75.0, "recall": 60.0, "F1": 66.7}, "none": {}})
+        [['map', 'precision', 'recall', 'F1'], ['cam', '75.0', '60.0', '66.7']]
+    """
+    names = ("precision", "recall", "F1")
+    lines = [[name, *(_number(figures[one]) for one in names)] for name, figures in rows.items() if figures]
+    return [["map", *names], *lines]
 
 
 def markdown(table: Table) -> str:
