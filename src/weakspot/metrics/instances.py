@@ -73,9 +73,7 @@ class InstanceF1(ImageSums):
         {'overlaps': [0.5], 'precision': [50.0], 'recall': [100.0], 'F1': [66.66666666666667]}
     """
 
-    def __init__(
-        self, overlaps: Sequence[float] = (0.5,), *, groups: int = 0, samples: int = 0, seed: int = 0
-    ) -> None:
+    def __init__(self, overlaps: Sequence[float] = (0.5,), *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
         if not overlaps or not all(0 < least <= 1 for least in overlaps):
             raise InputError(f"The least overlaps {tuple(overlaps)} are not in (0, 1].", "Give some, for example 0.5.")
         super().__init__(len(overlaps) + 2, groups=groups, samples=samples, seed=seed)
@@ -108,9 +106,7 @@ class InstanceF1(ImageSums):
         rows = [self.counts(_boxes(one), _boxes(other), by) for one, other, by in pairs]
         super().update(np.array(rows, np.float64).reshape(-1, len(self.overlaps) + 2), groups)
 
-    def counts(
-        self, found: NDArray[Any], true: NDArray[Any], scores: NDArray[np.floating] | None = None
-    ) -> list[int]:
+    def counts(self, found: NDArray[Any], true: NDArray[Any], scores: NDArray[np.floating] | None = None) -> list[int]:
         """Of one image the number of pairs at each least overlap, of found and of true boxes."""
         pairs = [int((matched(found, true, least, scores=scores) >= 0).sum()) for least in self.overlaps]
         return [*pairs, len(found), len(true)]

@@ -43,8 +43,10 @@ def split_instances(
     foreground, peak = labels > 0, float(heatmap.max())
     if not foreground.any() or peak <= 0:
         return labels
-    # Low ground between regions, so that each has a peak of its own.
-    ground = np.where(foreground, heatmap, -peak).astype(np.float64)
+    # Low ground between regions and around the map, so that each region has a peak of its own.
+    ground = np.pad(np.where(foreground, heatmap, -peak).astype(np.float64), 1, constant_values=-peak)
     peaks, _ = ndimage.label(h_maxima(ground, prominence * peak, EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
-    pieces: NDArray[np.int32] = watershed(-ground, peaks, connectivity=EIGHT_CONNECTED, mask=foreground)
+    pieces: NDArray[np.int32] = watershed(
+        -ground[1:-1, 1:-1], peaks[1:-1, 1:-1], connectivity=EIGHT_CONNECTED, mask=foreground
+    )
     return pieces

@@ -39,8 +39,7 @@ def grabcut(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: floa
         >>> image = np.zeros((8, 8, 3), np.uint8)
         >>> image[2:6, 2:6] = 255
         >>> heatmap = np.zeros((8, 8), np.float32)
-        >>> heatmap[3:5, 3:5] = 1.0
-        >>> heatmap[2:6, 2:5] = np.maximum(heatmap[2:6, 2:5], 0.4)
+        >>> heatmap[2:6, 2:6], heatmap[2:5, 2:5] = 0.4, 1.0
         >>> int((grabcut(image, heatmap, 0.5) >= 0.5).sum())
         16
     """

@@ -19,7 +19,7 @@ def split_at(heatmap: NDArray[np.floating], mask: NDArray[np.bool_], level: floa
 
     Example:
         >>> split_at(np.array([[0.0, 0.5, 1.0]]), np.array([[True, True, False]]), 0.5).tolist()
-        [[0.5, 0.75, 0.49999997019767761]]
+        [[0.5, 0.75, 0.4999999701976776]]
     """
     inside, outside = level + (1 - level) * heatmap, level * heatmap
     below = np.nextafter(np.float32(level), np.float32(0))

@@ -21,7 +21,7 @@ def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level
 
     Returns:
         Shape (H, W), in [0, 1]: the probability, bent so that a half lies at the level. The heatmap as it was where
-        it has no hot or no cold part.
+        it has no hot or no cold part, or the image is of one colour.
 
     Source:
         Grady, "Random Walks for Image Segmentation", IEEE TPAMI 2006; the implementation is scikit-image's.
@@ -39,9 +39,9 @@ def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level
     seeds = np.zeros(heatmap.shape, np.uint8)
     seeds[heatmap < SURE_BACKGROUND * level] = 1
     seeds[heatmap >= level + SURE_FOREGROUND * (1 - level)] = 2
-    if len(np.unique(seeds[seeds > 0])) < 2 or seeds.all():
+    if len(np.unique(seeds[seeds > 0])) < 2 or seeds.all() or image.min() == image.max():
         return heatmap.astype(np.float32)
     likely = segmentation.random_walker(
-        image / 255, seeds, beta=BETA, mode="cg_j", return_full_prob=True, channel_axis=-1
+        image / 255, seeds, beta=BETA, mode="cg_j", tol=1e-4, prob_tol=0.05, return_full_prob=True, channel_axis=-1
     )
     return bent(np.clip(likely[1], 0, 1), level)
