@@ -45,7 +45,7 @@ def test_precision_recall_and_f1_of_two_images():
 def test_no_box_at_all_has_no_figure_and_an_object_not_found_counts():
     metric = InstanceF1()
     metric.update([[]], [[]])
-    assert np.isnan(metric.compute())
+    assert np.isnan(float(metric.compute()))
     metric.update([[]], [TWO])
     assert float(metric.compute()) == 0
     assert np.isnan(metric.details()["precision"]).all()

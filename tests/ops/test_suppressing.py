@@ -35,7 +35,7 @@ def test_no_box_gives_none():
 
 
 def test_overlap_out_of_range_is_refused():
-    with pytest.raises(InputError, match="1.5 is outside"):
+    with pytest.raises(InputError, match=r"1\.5 is outside"):
         suppress(np.zeros((0, 4)), np.zeros(0), 1.5)
 
 

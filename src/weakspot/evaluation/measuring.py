@@ -182,7 +182,7 @@ def fixed_overlap(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> 
 
 
 def instance_boxes(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> NDArray[np.float64] | None:
-    """The boxes of all regions at the fixed threshold, or those of a file, in the 224 frame, the largest or surest first.
+    """The boxes of all regions at the fixed threshold, or those of a file, in the 224 frame, the best first.
 
     None without true boxes or a threshold; of an image that could not be read, no box.
     """

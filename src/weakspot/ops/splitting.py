@@ -19,16 +19,16 @@ def split_instances(
         labels: Shape (H, W), 0 for background; regions do not touch, as those of
             :func:`~weakspot.ops.connected_components`.
         heatmap: Shape (H, W), finite.
-        prominence: How far one must go down from a peak on the way to a higher one of the same region, as a fraction
-            of the heatmap's greatest value, in (0, 1]: lesser peaks are none of their own.
+        prominence: From a peak one must go down further than this on the way to another of the same region that is
+            as high or higher, as a fraction of the heatmap's greatest value, in (0, 1]: other peaks are none.
 
     Returns:
         Shape (H, W): the same foreground in pieces, numbered from 1 on, by their peaks in raster order. Each piece
         is 8-connected. A region with one peak, or of one value, stays whole.
 
     Source:
-        Meyer, "Topographic Distance and Watershed Lines", Signal Processing 1994; the implementation is
-        scikit-image's.
+        Meyer, "Topographic Distance and Watershed Lines", Signal Processing 1994; for the peaks, extended maxima:
+        Soille, "Morphological Image Analysis", 2003, section 6.3. The implementation is scikit-image's.
 
     Example:
         >>> heatmap = np.array([[0.0, 1.0, 0.6, 0.5, 0.9, 0.0]])
@@ -37,7 +37,7 @@ def split_instances(
         >>> split_instances((heatmap > 0).astype(np.int32), heatmap, prominence=0.5).tolist()
         [[0, 1, 1, 1, 1, 0]]
     """
-    from skimage.morphology import h_maxima
+    from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
     foreground, peak = labels > 0, float(heatmap.max())
@@ -45,7 +45,9 @@ def split_instances(
         return labels
     # Low ground between regions and around the map, so that each region has a peak of its own.
     ground = np.pad(np.where(foreground, heatmap, -peak).astype(np.float64), 1, constant_values=-peak)
-    peaks, _ = ndimage.label(h_maxima(ground, prominence * peak, EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
+    # What is left of a peak when it is cut down by so much, and lies no higher than the pass, is none.
+    cut_down = reconstruction(ground - prominence * peak, ground, footprint=EIGHT_CONNECTED)
+    peaks, _ = ndimage.label(local_maxima(cut_down, footprint=EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
     pieces: NDArray[np.int32] = watershed(
         -ground[1:-1, 1:-1], peaks[1:-1, 1:-1], connectivity=EIGHT_CONNECTED, mask=foreground
     )

@@ -42,6 +42,6 @@ def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level
     if len(np.unique(seeds[seeds > 0])) < 2 or seeds.all() or image.min() == image.max():
         return heatmap.astype(np.float32)
     likely = segmentation.random_walker(
-        image / 255, seeds, beta=BETA, mode="cg_j", tol=1e-4, prob_tol=0.05, return_full_prob=True, channel_axis=-1
+        image / 255, seeds, beta=BETA, mode="cg_j", tol=1e-4, prob_tol=np.inf, return_full_prob=True, channel_axis=-1
     )
     return bent(np.clip(likely[1], 0, 1), level)
