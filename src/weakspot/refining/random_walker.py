@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from weakspot.refining.levels import bent
 
 # How little a walker likes to cross an edge.
-BETA = 100.0
+BETA = 1000.0
 # Foreground is so much of the way from the level to the peak; background is so much of the level.
 SURE_FOREGROUND, SURE_BACKGROUND = 0.5, 0.5
 

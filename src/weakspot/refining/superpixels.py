@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from weakspot.ops import normalise
 
-PATCHES, COMPACTNESS = 200, 10.0
+PATCHES, COMPACTNESS = 100, 10.0
 
 
 def superpixels(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:  # noqa: ARG001
