@@ -184,13 +184,15 @@ def fixed_overlap(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> 
 def instance_boxes(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> NDArray[np.float64] | None:
     """The boxes of all regions at the fixed threshold, or those of a file, in the 224 frame, the best first.
 
-    None without true boxes or a threshold; of an image that could not be read, no box.
+    None without true boxes, a threshold or regions; of an image that could not be read, no box.
     """
     index = chosen[name].get("GT-known Loc")
     if not len(outcome.target.boxes) or index is None:
         return None
     if name in outcome.found or outcome.size is None:
         return outcome.found.get(name, np.zeros((0, 4)))
+    if name not in outcome.regions:
+        return None
     tree = outcome.regions[name].tree
     boxes = tree.boxes_at(float(PLAIN_THRESHOLDS[index[0]]), min_area=MIN_AREA)
     return scale_boxes(boxes, from_size=tree.shape, to_size=(SIDE, SIDE))

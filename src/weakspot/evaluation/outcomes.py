@@ -38,11 +38,11 @@ class Outcome:
         size: ``(height, width)`` of the image; None where it could not be read.
         scores: What each map is worth, by its name.
         regions: The maps' regions, by name; empty where the image could not be read.
-        found: Boxes that come from a file, by its name, in the 224 frame, the surest first.
         rank: Place of the class among the predictions, 0 the first; None where no classifier was asked. Of an image
             that could not be localized it is behind all.
         predicted: The most probable class; None where there is none.
         error: Why the image could not be localized, or None.
+        found: Boxes that come from a file, by its name, in the 224 frame, the surest first.
     """
 
     case: Case
@@ -51,10 +51,10 @@ class Outcome:
     size: tuple[int, int] | None
     scores: dict[str, Scores]
     regions: dict[str, Regions] = field(default_factory=dict)
-    found: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     rank: int | None = None
     predicted: int | None = None
     error: WeakspotError | None = None
+    found: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
