@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from weakspot.finding import Evidence, Readout, localization, probabilities
-from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
+from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT
 
 NAMES = ("cat", "dog", "owl", "none")
 HOW = Readout("cam", 0.5, 1.0, 8, 8, NAMES)
@@ -156,3 +156,58 @@ def test_each_class_is_in_doubt_by_its_own_witness():
     evidence = Evidence(scores, [1, 2], MAPS[:2], False, 2, False, witness=witness)
     first = localization("photo.jpg", (160, 80), evidence, replace(HOW, doubt=True))
     assert first.doubt < 0.1 < first.others[0].doubt
+
+
+# A strong peak, a pass, a peak half as strong, and beside them a faint region of its own.
+RIDGE = np.zeros((1, 8, 8), np.float32)
+RIDGE[0, 1:4, :5] = [8, 8, 2, 5, 5]
+RIDGE[0, 6:, 6:] = 2
+ALL = replace(HOW, threshold=0.2, min_area=0.0, height=8, width=8)
+
+
+def test_every_box_has_the_class_score_times_its_mean_heat():
+    one = found([3, 0, 0, 0], [0], maps=RIDGE, how=ALL)
+    assert one.boxes.tolist() == [[0, 20, 50, 80], [60, 120, 80, 160]]
+    assert one.box_scores == pytest.approx(one.score * np.array([28 / 40, 2 / 8]))
+    assert one.to_dict()["box_scores"] == pytest.approx(one.box_scores, abs=1e-6)
+    assert "box_scores" not in found([3, 0, 0, 0], [0], maps=RIDGE).to_dict()
+
+
+def test_merged_objects_are_split_and_the_mask_stays():
+    together, apart = (found([3, 0, 0, 0], [0], maps=RIDGE, how=replace(ALL, split=split)) for split in (False, True))
+    assert len(together.boxes) == 2
+    assert len(apart.boxes) == 3
+    assert np.array_equal(together.mask, apart.mask)
+    assert apart.box_scores.max() > together.box_scores.max()
+
+
+def test_regions_below_the_minimum_score_have_neither_box_nor_mask():
+    score = probabilities(np.array([3.0, 0, 0, 0]), multi_label=False)[0]
+    one = found([3, 0, 0, 0], [0], maps=RIDGE, how=replace(ALL, min_score=0.5 * score))
+    assert one.boxes.tolist() == [[0, 20, 50, 80]]
+    assert not one.mask[120:, 60:].any()
+    assert one.mask[20:80, :50].any()
+    none = found([3, 0, 0, 0], [0], maps=RIDGE, how=replace(ALL, min_score=0.9))
+    assert none.boxes.shape == (0, 4)
+    assert none.box_scores.shape == (0,)
+    assert not none.mask.any()
+    assert none.notes == (TOO_FAINT,)
+    assert none.to_dict()["box"] is None
+
+
+def test_a_map_without_evidence_has_no_score():
+    nothing = np.zeros((1, 8, 8), np.float32)
+    assert found([3, 0, 0, 0], [0], maps=nothing).box_scores.tolist() == [0]
+    assert found([3, 0, 0, 0], [0], maps=nothing, how=replace(HOW, min_score=0.1)).notes == (TOO_FAINT,)
+
+
+def test_heatmap_is_refined_by_the_pixels_before_boxes_are_cut():
+    """The image changes between columns 3 and 4, the map falls from column 2 on."""
+    pixels = np.zeros((16, 16, 1), np.uint8)
+    pixels[:, 8:] = 255
+    ramp = np.tile(np.array([5, 5, 4, 2, 1, 0, 0, 0], np.float32), (1, 8, 1))
+    scores = np.array([0.7, 0.1, 0.1, 0.1])
+    evidence = Evidence(scores, [0], ramp, False, 1, True, pixels=pixels)
+    one = localization("photo.jpg", (160, 80), evidence, replace(HOW, threshold=0.5, refine="grabcut"))
+    assert one.boxes.tolist() == [[0, 0, 40, 160]]
+    assert localization("photo.jpg", (160, 80), evidence, HOW).boxes.tolist() == [[0, 0, 30, 160]]

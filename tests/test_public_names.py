@@ -28,13 +28,21 @@ from weakspot import cams, data, metrics, ops
         (
             ops,
             {"Component", "ComponentTree", "Contours", "box_from_heatmap", "boxes_from_heatmap", "component_tree"}
-            | {"connected_components", "heatmap_from_class_map", "mask_from_heatmap", "normalise"}
-            | {"reference_contours", "resize", "scale_boxes"},
+            | {"connected_components", "heatmap_from_class_map", "instances_from_heatmap", "mask_from_heatmap"}
+            | {"normalise", "reference_contours", "resize", "scale_boxes", "split_instances", "suppress"},
         ),
         (
             metrics,
-            {"GTKnownLoc", "MaskIoU", "MaxBoxAcc", "MaxBoxAccV2", "PxAP", "TopKLoc", "average_precision"}
-            | {"mask_overlaps", "overlaps", "pixel_counts", "plain_overlaps", "reference_boxes", "reference_overlaps"},
+            {"GTKnownLoc", "InstanceF1", "MaskIoU", "MaxBoxAcc", "MaxBoxAccV2", "PxAP", "TopKLoc", "average_precision"}
+            | {
+                "mask_overlaps",
+                "matched",
+                "overlaps",
+                "pixel_counts",
+                "plain_overlaps",
+                "reference_boxes",
+                "reference_overlaps",
+            },
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -259,12 +259,14 @@ def _print_localized(outcome: "LocalizeOutcome") -> None:
 
 
 def _print_evaluated(outcome: "EvaluateOutcome", *, detailed: bool) -> int:
-    from weakspot.evaluation.tables import LEGEND
+    from weakspot.evaluation.tables import INSTANCES, LEGEND
 
     found = outcome.found
     print(found.details_to_markdown() if detailed else found.to_markdown())
     fixed = f"fixed: {found.first.fixed_by}" + (f", {found.validation}" if found.validation else "")
     print(f"\n{LEGEND} ({fixed}).")
+    if detailed and found.instances_to_markdown():
+        print(f"\n{found.instances_to_markdown()}\n\n{INSTANCES}.")
     for note in found.notes:
         print(f"note: {note}")
     print(outcome.output)

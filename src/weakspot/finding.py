@@ -9,8 +9,9 @@ from scipy.special import expit, softmax
 
 from weakspot.data import ImageSource
 from weakspot.doubts import cues_of, doubt_of
-from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
-from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, Localization
+from weakspot.ops import heatmap_from_class_map, instances_from_heatmap, scale_boxes
+from weakspot.refining import refined
+from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT, Localization, least_heat
 
 # From this probability on a class of a model of several labels is there, as at a logit of 0.
 _PRESENT = 0.5
@@ -30,6 +31,9 @@ class Readout:
         multi_label: Whether each class is present or not, for itself.
         background: Index of the class of images that hold no object, or None.
         doubt: Whether each box is to say how much it is in doubt.
+        split: Whether regions with several peaks are split between them.
+        min_score: Least score of a box: that of the class times the mean of the heatmap in its region.
+        refine: Name of the refinement of heatmaps, or None.
     """
 
     method: str
@@ -41,6 +45,9 @@ class Readout:
     multi_label: bool = False
     background: int | None = None
     doubt: bool = False
+    split: bool = False
+    min_score: float = 0.0
+    refine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Evidence:
         named: Whether the classes were named by somebody.
         witness: The same classes' maps by another method, shape (C, h', w'), or None.
         foreground: Probability that something stands there, shape (h', w'), or None.
+        pixels: The image at whatever size, shape (rows, columns, channels), uint8; None where nothing is refined.
     """
 
     scores: NDArray[np.floating]
@@ -66,6 +74,7 @@ class Evidence:
     named: bool
     witness: NDArray[np.floating] | None = None
     foreground: NDArray[np.floating] | None = None
+    pixels: NDArray[np.uint8] | None = None
 
 
 def localization(image: ImageSource, size: tuple[int, int], evidence: Evidence, how: Readout) -> Localization:
@@ -93,7 +102,16 @@ def _of_class(
     absent = index == how.background or (how.multi_label and not evidence.named and score < _PRESENT)
     class_map = np.zeros_like(evidence.maps[c]) if absent else evidence.maps[c]
     heatmap = heatmap_from_class_map(class_map, height=how.height, width=how.width)
-    boxes = boxes_from_heatmap(heatmap, how.threshold, min_area=how.min_area)[: 0 if absent else None]
+    if how.refine is not None and evidence.pixels is not None:
+        heatmap = refined(how.refine, evidence.pixels, heatmap, how.threshold)
+    boxes, _ = instances_from_heatmap(
+        heatmap,
+        how.threshold,
+        min_area=how.min_area,
+        split=how.split,
+        min_heat=least_heat(score, how.min_score),
+    )
+    boxes = boxes[: 0 if absent else None]
     return Localization(
         image=image,
         width=size[1],
@@ -106,7 +124,9 @@ def _of_class(
         heatmap=heatmap,
         boxes=scale_boxes(boxes, from_size=(how.height, how.width), to_size=size),
         min_area=how.min_area,
-        notes=(NO_OBJECT,) if absent else _notes(heatmap, evidence, how),
+        split=how.split,
+        min_score=how.min_score,
+        notes=(NO_OBJECT,) if absent else _notes(heatmap, boxes, evidence, how),
         doubt=_doubt(heatmap, evidence, c, how) if how.doubt and not absent else None,
     )
 
@@ -116,8 +136,10 @@ def _doubt(heatmap: NDArray[np.float32], evidence: Evidence, c: int, how: Readou
     return doubt_of(cues_of(heatmap, how.threshold, witness=witness, foreground=evidence.foreground))
 
 
-def _notes(heatmap: NDArray[np.float32], evidence: Evidence, how: Readout) -> tuple[str, ...]:
-    notes = () if heatmap.any() else (NO_EVIDENCE,)
+def _notes(
+    heatmap: NDArray[np.float32], boxes: NDArray[np.float64], evidence: Evidence, how: Readout
+) -> tuple[str, ...]:
+    notes = (TOO_FAINT,) if not len(boxes) else () if heatmap.any() else (NO_EVIDENCE,)
     return (*notes, SIGNED_ACTIVATIONS) if evidence.signed and how.method == "gradcam++" else notes
 
 

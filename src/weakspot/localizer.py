@@ -31,6 +31,7 @@ from weakspot.ops.boxes import check_threshold
 from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
 from weakspot.preparing import cut_for_quality, take_for_quality
 from weakspot.qualities import DEFAULT_QUALITY, find_quality
+from weakspot.refining import check_refinement
 from weakspot.results import Localization
 from weakspot.streaming import batched, ordered_map
 
@@ -62,8 +63,12 @@ class Localizer:
             can have it; in quality plain, the model's own.
         threshold: Fraction of the heatmap's peak at which to cut; None takes the run's for this method and quality,
             else the quality's, else the method's own.
-        boxes: ``"largest"`` region only, or ``"all"``.
-        min_area: With ``"all"``: least area of a region as a fraction of the image's.
+        boxes: ``"largest"`` region only; ``"all"``; or ``"split"``: all, those with several peaks split between them.
+        min_area: With ``"all"`` and ``"split"``: least area of a region as a fraction of the image's.
+        min_score: Least score of a box: that of the class times the mean of the heatmap in its region. Where none has
+            it, there is no box.
+        refine: ``"grabcut"``, ``"random_walker"`` or ``"superpixels"``: make heatmaps keep to the image's edges, see
+            ``weakspot.refining``. None leaves them as they are.
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
         max_pixels: Larger images are refused before they are decoded.
         doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass.
@@ -95,8 +100,10 @@ class Localizer:
         weights: str | Path | None = PRETRAINED,
         output_stride: int | None = None,
         threshold: float | None = None,
-        boxes: Literal["largest", "all"] = "largest",
+        boxes: Literal["largest", "all", "split"] = "largest",
         min_area: float = 0.01,
+        min_score: float = 0.0,
+        refine: str | None = None,
         channels: int | None = None,
         max_pixels: int = MAX_PIXELS,
         doubt: bool = False,
@@ -107,6 +114,8 @@ class Localizer:
             check_threshold(float(threshold))
         if quality is not None:
             find_quality(quality)
+        if refine is not None:
+            check_refinement(refine)
         self.max_pixels = max_pixels
         area = _min_area(boxes, min_area)
         classifier = take_for_quality(model, quality, device=device, weights=weights, output_stride=output_stride)
@@ -152,6 +161,9 @@ class Localizer:
             classifier.multi_label,
             classifier.background,
             doubt,
+            boxes == "split",
+            _share(min_score, "min_score"),
+            refine,
         )
         self._witnesses = self._find_witnesses() if doubt else ()
 
@@ -237,6 +249,15 @@ class Localizer:
         as_published = replace(self._sight.cut, levels=())
         maps = class_maps(as_published, moved, self._method, classes=rows.to(self.device)).maps
         return maps if classes.dim() == 2 else maps[:, 0]
+
+    def threshold_of(self, method: str) -> float:
+        """Where heatmaps are cut if nobody says otherwise; of a method other than the localizer's own, its default."""
+        return self.threshold if method == self.method else find_method(method).threshold
+
+    @property
+    def refine(self) -> str | None:
+        """Name of the refinement of heatmaps, or None."""
+        return self._readout.refine
 
     def check(self, method: str) -> None:
         """Refuse a method that does not fit the classifier.
@@ -355,11 +376,17 @@ def _levels(classifier: Classifier, method: Method) -> Levels | None:
 
 
 def _min_area(boxes: str, min_area: float) -> float:
-    if boxes not in ("largest", "all"):
-        raise InputError(f"boxes={boxes!r} is neither largest nor all.", "Take one of the two.")
+    if boxes not in ("largest", "all", "split"):
+        raise InputError(f"boxes={boxes!r} is none of largest, all and split.", "Take one of the three.")
     if not 0 <= min_area <= 1:
         raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
     return 1.0 if boxes == "largest" else min_area
+
+
+def _share(number: float, name: str) -> float:
+    if not 0 <= number <= 1:
+        raise InputError(f"{name}={number} is outside [0, 1].", "Give a fraction.")
+    return number
 
 
 def _at_least_one(number: int, name: str) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 from weakspot.data import ImageSource, Preprocessing, read_image
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.finding import Evidence, Readout, localization, probabilities
-from weakspot.models import ClassMaps, squash
+from weakspot.models import ClassMaps, channels_last, squash
 from weakspot.results import Localization
 
 
@@ -91,5 +91,6 @@ def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localiz
         batch.named,
         None if batch.witness is None else batch.witness.maps[i].numpy(),
         None if found.foreground is None else found.foreground[i, 0].numpy(),
+        channels_last(photo.pixels),
     )
     return localization(photo.source, (photo.height, photo.width), evidence, how)

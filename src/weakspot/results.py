@@ -14,13 +14,14 @@ from PIL import Image
 
 from weakspot.data import MAX_PIXELS, ImageSource, read_image
 from weakspot.drawing import draw_localization
-from weakspot.ops import mask_from_heatmap
+from weakspot.ops import instances_from_heatmap, mask_from_heatmap
 from weakspot.writing import save_image
 
 if TYPE_CHECKING:
     from supervision import Detections
 
 NO_EVIDENCE = "nothing in the class map speaks for this class: the box is the whole image"
+TOO_FAINT = "no region reaches the minimum score: there is no box"
 NO_OBJECT = "the model sees no object here: there is no box"
 SIGNED_ACTIVATIONS = "Grad-CAM++ on activations of both signs is ill-conditioned: take a layer behind a ReLU"
 
@@ -41,8 +42,10 @@ class Localization:
         heatmap: Shape (h, w), float32 in [0, 1], at the model's input size.
         boxes: Shape (n, 4): xyxy in pixels of the upright image, right and bottom excluded, largest region first. The
             whole image when the heatmap is all zero. None (n = 0) when the model was trained to know images
-            without an object, and takes this for one.
+            without an object, and takes this for one, or when no region reaches the minimum score.
         min_area: Least area of a region, as a fraction of the image's, to have a box beside the largest's.
+        split: Whether regions with several peaks are split between them.
+        min_score: Least score of a box, see :attr:`box_scores`.
         notes: What a user should know about this result; usually empty.
         others: The same image's other classes that were asked for, in that order.
         doubt: How much the box is in doubt, in [0, 1], 1 the most; a rank to look by, no probability. None where it was
@@ -60,6 +63,8 @@ class Localization:
     heatmap: NDArray[np.float32] = field(repr=False)
     boxes: NDArray[np.float64]
     min_area: float = 1.0
+    split: bool = False
+    min_score: float = 0.0
     notes: tuple[str, ...] = ()
     others: "tuple[Localization, ...]" = ()
     doubt: float | None = None
@@ -81,8 +86,32 @@ class Localization:
         if not len(self.boxes):
             return np.zeros((self.height, self.width), bool)
         return mask_from_heatmap(
-            self.heatmap, self.threshold, height=self.height, width=self.width, min_area=self.min_area
+            self.heatmap,
+            self.threshold,
+            height=self.height,
+            width=self.width,
+            min_area=self.min_area,
+            split=self.split,
+            min_heat=least_heat(self.score, self.min_score),
         )
+
+    @cached_property
+    def box_scores(self) -> NDArray[np.float64]:
+        """The score of each box, shape (n,), in [0, 1]: that of the class times the mean of the heatmap in its region.
+
+        The mean is a fraction of the peak: it compares the regions of one image, and images with one another only by
+        the class's score. 0 where the heatmap is all zero.
+        """
+        if not len(self.boxes):
+            return np.zeros(0)
+        _, heats = instances_from_heatmap(
+            self.heatmap,
+            self.threshold,
+            min_area=self.min_area,
+            split=self.split,
+            min_heat=least_heat(self.score, self.min_score),
+        )
+        return self.score * heats
 
     def plot(self) -> Image.Image:
         """Draw the heatmap, the boxes and the label over the image.
@@ -114,6 +143,8 @@ class Localization:
             "boxes": self.boxes.round(2).tolist(),
             "notes": list(self.notes),
         }
+        if self.min_area < 1:  # where there may be several
+            row["box_scores"] = self.box_scores.round(6).tolist()
         return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
 
     def to_json(self) -> str:
@@ -133,3 +164,15 @@ class Localization:
             class_id=np.array([one.class_index for one, _ in found], int),
             data={"class_name": np.array([one.label for one, _ in found], str)},
         )
+
+
+def least_heat(score: float, min_score: float) -> float:
+    """The heat that a region needs so that its score, the class's times its heat, is the least that is wanted.
+
+    Example:
+        >>> least_heat(0.8, 0.4), least_heat(0.0, 0.0), least_heat(0.0, 0.4)
+        (0.5, 0.0, inf)
+    """
+    if min_score <= 0:
+        return 0.0
+    return min_score / score if score > 0 else float("inf")

@@ -6,9 +6,9 @@ import pytest
 from weakspot.data import Example, Truth
 from weakspot.errors import InputError
 from weakspot.evaluation.cases import Case
-from weakspot.evaluation.measuring import BINS, Question, fixed_overlap, measure
+from weakspot.evaluation.measuring import BINS, Question, fixed_overlap, instance_boxes, measure
 from weakspot.evaluation.outcomes import Outcome
-from weakspot.evaluation.scores import Scores, missed
+from weakspot.evaluation.scores import Scores, missed, regions, score
 from weakspot.evaluation.targets import target
 
 T = np.arange(1, 1001) / 1000
@@ -178,3 +178,43 @@ def test_the_fixed_overlap_is_that_of_the_plain_box():
     assert fixed_overlap(outcome, "cam", {"cam": {"GT-known Loc": (399,)}}) == 0.9
     assert fixed_overlap(outcome, "cam", {"cam": {"GT-known Loc": (0,)}}) == 0.1
     assert fixed_overlap(outcome, "cam", {"cam": {}}) is None
+
+
+TWO_SQUARES = np.zeros((224, 224), np.float32)
+TWO_SQUARES[0:40, 0:40] = 1.0
+TWO_SQUARES[100:150, 100:150] = 0.6
+TWO_SQUARES[200:202, 200:202] = 0.6  # less than 1 % of the image
+
+
+def outcome_of(heatmap, **changed):
+    one = case("two")
+    place = target(one.truths[0], height=224, width=224)
+    found = regions(heatmap, heatmap)
+    fields = {"size": (224, 224), "scores": {"cam": score(found, place)}, "regions": {"cam": found}}
+    return Outcome(one, 0, place, **(fields | changed))
+
+
+def test_instances_are_the_regions_at_the_fixed_threshold():
+    one = outcome_of(TWO_SQUARES)
+    assert instance_boxes(one, "cam", {"cam": {"GT-known Loc": (499,)}}).tolist() == [
+        [100, 100, 150, 150],
+        [0, 0, 40, 40],
+    ]
+    assert instance_boxes(one, "cam", {"cam": {"GT-known Loc": (699,)}}).tolist() == [[0, 0, 40, 40]]
+    assert instance_boxes(one, "cam", {"cam": {}}) is None
+
+
+def test_instances_of_a_file_are_its_boxes_and_of_an_unread_image_none():
+    boxes = np.array([[1.0, 2, 3, 4]])
+    chosen = {"cam": {"GT-known Loc": (499,)}}
+    assert instance_boxes(outcome_of(TWO_SQUARES, found={"cam": boxes}), "cam", chosen) is boxes
+    assert instance_boxes(outcome_of(TWO_SQUARES, size=None, regions={}), "cam", chosen).shape == (0, 4)
+
+
+def test_precision_and_recall_count_every_region():
+    """One of two regions is right, and the one object is found."""
+    asked = Question(("cam",), [case("two")], [], {"cam": 0.5}, given=True, samples=0)
+    row = measure(asked, lambda _cases: iter([outcome_of(TWO_SQUARES)])).rows["cam"]
+    assert row.of_instances() == pytest.approx({"precision": 50, "recall": 100, "F1": 200 / 3})
+    none = measure(question(TEST), outcomes(SCORES)).rows["cam"]
+    assert none.of_instances() == {}

@@ -137,6 +137,7 @@ def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
         "device": options.device,
         "weights": "pretrained" if options.weights is None else options.weights,
         "channels": options.channels,
+        "refine": options.refine,
     }
 
 
@@ -235,8 +236,10 @@ def _write(found: "Evaluation", output: Path, settings: dict[str, Any]) -> None:
 
 
 def _page(found: "Evaluation") -> str:
-    from weakspot.evaluation.tables import LEGEND
+    from weakspot.evaluation.tables import INSTANCES, LEGEND
 
     notes = "".join(f"- {note}\n" for note in found.notes)
     groups = f"{found.sizes_to_markdown()}\n\n{found.groups_to_markdown()}\n\n" if found.group_names else ""
-    return f"{found.to_markdown()}\n\n{LEGEND}.\n\n{found.details_to_markdown()}\n\n{groups}{notes}"
+    counted = found.instances_to_markdown()
+    instances = f"{counted}\n\n{INSTANCES}.\n\n" if counted else ""
+    return f"{found.to_markdown()}\n\n{LEGEND}.\n\n{found.details_to_markdown()}\n\n{instances}{groups}{notes}"

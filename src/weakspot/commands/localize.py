@@ -176,6 +176,8 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
         threshold=options.threshold,
         boxes=options.boxes,
         min_area=options.min_area,
+        min_score=options.min_score,
+        refine=options.refine,
         channels=options.channels,
         max_pixels=options.max_pixels or MAX_PIXELS,
         doubt=options.doubt,

@@ -32,8 +32,10 @@ class LocalizeOptions:
         classes: Class to look for, by name or index; may be given several times. Default: the most probable.
         top_k: Look for that many of the most probable classes.
         threshold: Fraction of the heatmap's peak at which to cut, in (0, 1]. Default: the method's own.
-        boxes: The largest region only, or all of them.
-        min_area: With --boxes all: least area of a region, as a fraction of the image's.
+        boxes: The largest region only, all of them, or all with those of several peaks split between them.
+        min_area: With --boxes all or split: least area of a region, as a fraction of the image's.
+        min_score: Least score of a box, in [0, 1]: that of the class times the mean of the heatmap in its region.
+        refine: grabcut, random_walker or superpixels: make heatmaps keep to the image's edges. Default: none.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
         doubt: Also say how much each box is in doubt, from 0 to 1, to look at the most doubtful first; no further pass.
         output: Folder to write to. Default: localized, or localized-2 and so on where that is taken.
@@ -58,8 +60,10 @@ class LocalizeOptions:
     classes: tuple[str, ...] | None = None
     top_k: int = 1
     threshold: float | None = None
-    boxes: Literal["largest", "all"] = "largest"
+    boxes: Literal["largest", "all", "split"] = "largest"
     min_area: float = 0.01
+    min_score: float = 0.0
+    refine: Literal["grabcut", "random_walker", "superpixels"] | None = None
     channels: int | None = None
     doubt: bool = False
     output: Path | None = None
@@ -89,6 +93,7 @@ class MeasureOptions:
         input_size: Side in pixels that images are squashed to. Default: what suits model and quality, as for
             localize.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
+        refine: grabcut, random_walker or superpixels: make heatmaps keep to the image's edges. Default: none.
         output: Folder to write to. Default: evaluated or compared, with a number where that is taken.
         samples: Bootstrap samples for the confidence intervals; 0 for none.
         seed: Of the bootstrap.
@@ -107,6 +112,7 @@ class MeasureOptions:
     layer: tuple[str, ...] | None = None
     input_size: int | None = None
     channels: int | None = None
+    refine: Literal["grabcut", "random_walker", "superpixels"] | None = None
     output: Path | None = None
     samples: int = 1000
     seed: int = 0

@@ -20,6 +20,7 @@ from weakspot.evaluation.scores import Regions, Scores, missed, score
 from weakspot.evaluation.targets import SIDE, Target, target
 from weakspot.metrics import overlaps, reference_boxes
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -94,7 +95,8 @@ def outcomes_of_boxes(
             found = boxes.of(case, truth.label)
             own = score_boxes(found, one, height=height, width=width)
             scores = {name: own} | {other: score(regions, one) for other, regions in fixed.items()}
-            yield Outcome(case, which, one, (height, width), scores)
+            squared = scale_boxes(found, from_size=(height, width), to_size=(SIDE, SIDE))
+            yield Outcome(case, which, one, (height, width), scores, found={name: squared})
 
 
 def score_boxes(found: NDArray[np.float64], one: Target, *, height: int, width: int) -> Scores:

@@ -11,8 +11,10 @@ from weakspot.evaluation.outcomes import Outcome
 from weakspot.evaluation.results import Measured
 from weakspot.evaluation.scores import FULL_IMAGE
 from weakspot.evaluation.tallies import Chosen, Tally
-from weakspot.evaluation.targets import SIZES
+from weakspot.evaluation.targets import SIDE, SIZES
+from weakspot.metrics import InstanceF1
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 from weakspot.streaming import batched
 
@@ -20,6 +22,7 @@ OutcomesOf = Callable[[Sequence[Case]], Iterator[Outcome]]
 OnOutcome = Callable[[Outcome, Mapping[str, Chosen]], None]
 
 BINS = 20
+MIN_AREA = 0.01  # least area of a region that counts as an instance, as localize has it by default
 _BATCH = 64
 
 
@@ -107,6 +110,7 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
             tally,
             tuple(counts.overlaps[name].tolist()),
             tally.of_groups(chosen[name]) if name == question.names[0] and groups and chosen[name] else {},
+            counts.instances[name],
         )
         for name, tally in tallies.items()
     }
@@ -115,19 +119,23 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
 
 @dataclass
 class _Counts:
-    """Counts beside the metrics: of box overlaps and of groups."""
+    """Counts beside the metrics: of box overlaps, of groups, and of every region's box."""
 
     chosen: Mapping[str, Chosen]
     groups: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         self.overlaps = {name: np.zeros(BINS, np.int64) for name in self.chosen}
+        self.instances = {name: InstanceF1() for name in self.chosen}
 
     def add(self, outcome: Outcome, classes: int) -> None:
         for name, histogram in self.overlaps.items():
             overlap = fixed_overlap(outcome, name, self.chosen)
             if overlap is not None:
                 histogram[min(int(overlap * BINS), BINS - 1)] += 1
+            boxes = instance_boxes(outcome, name, self.chosen)
+            if boxes is not None:
+                self.instances[name].update([boxes], [outcome.target.boxes])
         if len(self.groups):
             self.groups[list(_groups(outcome, classes))] += 1
 
@@ -171,6 +179,23 @@ def fixed_overlap(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> 
     """Overlap of the box that localizing gives at the fixed threshold; None without true boxes or a threshold."""
     plain, index = outcome.scores[name].plain, chosen[name].get("GT-known Loc")
     return None if plain is None or index is None else float(plain[index[0]])
+
+
+def instance_boxes(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> NDArray[np.float64] | None:
+    """The boxes of all regions at the fixed threshold, or those of a file, in the 224 frame, the best first.
+
+    None without true boxes, a threshold or regions; of an image that could not be read, no box.
+    """
+    index = chosen[name].get("GT-known Loc")
+    if not len(outcome.target.boxes) or index is None:
+        return None
+    if name in outcome.found or outcome.size is None:
+        return outcome.found.get(name, np.zeros((0, 4)))
+    if name not in outcome.regions:
+        return None
+    tree = outcome.regions[name].tree
+    boxes = tree.boxes_at(float(PLAIN_THRESHOLDS[index[0]]), min_area=MIN_AREA)
+    return scale_boxes(boxes, from_size=tree.shape, to_size=(SIDE, SIDE))
 
 
 def _fixed_by(question: Question, name: str) -> str:

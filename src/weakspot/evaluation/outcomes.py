@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from weakspot.data import read_as_annotated
@@ -15,11 +16,12 @@ from weakspot.data.decoding import read_sizes
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.evaluation.cases import Case
 from weakspot.evaluation.map_files import read_map
-from weakspot.evaluation.scores import Regions, Scores, missed, regions, regions_of_class_map, score
+from weakspot.evaluation.scores import Refine, Regions, Scores, missed, regions, regions_of_class_map, score
 from weakspot.evaluation.targets import Target, target
 from weakspot.localizer import Localizer
 from weakspot.metrics.arrays import places_of
-from weakspot.models import ClassMaps, squash
+from weakspot.models import ClassMaps, channels_last, squash
+from weakspot.refining import refined
 from weakspot.streaming import batched, ordered_map
 
 LAST = 1_000_000_000  # a rank behind all classes
@@ -40,6 +42,7 @@ class Outcome:
             that could not be localized it is behind all.
         predicted: The most probable class; None where there is none.
         error: Why the image could not be localized, or None.
+        found: Boxes that come from a file, by its name, in the 224 frame, the surest first.
     """
 
     case: Case
@@ -51,6 +54,7 @@ class Outcome:
     rank: int | None = None
     predicted: int | None = None
     error: WeakspotError | None = None
+    found: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +197,23 @@ def _scored(
     outcomes = []
     for which, one in enumerate(photo.targets):
         own = {
-            name: regions_of_class_map(found.maps[i, which].numpy(), height=frame.height, width=frame.width)
-            for name, found in zip(methods, maps, strict=True)
+            name: regions_of_class_map(
+                found.maps[i, which].numpy(),
+                height=frame.height,
+                width=frame.width,
+                refine=_refinement(localizer, method, photo),
+            )
+            for (name, method), found in zip(methods.items(), maps, strict=True)
         }
         scores, best = _scores(own | dict(fixed), one), int(logits.argmax())
         outcomes.append(Outcome(photo.case, which, one, photo.size, scores, own, int(ranks[which]), best))
     return outcomes
+
+
+def _refinement(localizer: Localizer, method: str, photo: _Photo) -> Refine | None:
+    """What is done to a photo's heatmaps; None where nothing is."""
+    name, level = localizer.refine, localizer.threshold_of(method)
+    return None if name is None else lambda heatmap: refined(name, channels_last(photo.pixels), heatmap, level)
 
 
 def _scores(maps: dict[str, Regions], one: Target) -> dict[str, Scores]:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.evaluation.tables import detail_table, group_table, markdown, size_table, summary_table
+from weakspot.evaluation.tables import detail_table, group_table, instance_table, markdown, size_table, summary_table
 from weakspot.evaluation.tallies import LOC, Figure, Tally
 from weakspot.evaluation.targets import SIZES
+from weakspot.metrics import InstanceF1
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,8 @@ class Measured:
         tally: The metrics themselves, for curves.
         overlaps: Number of its boxes at the fixed threshold by overlap with a true one, in 20 bins from 0 to 1.
         groups: At fixed thresholds: metric -> figure of each group, classes first, then small, medium and large.
+        instances: Of the boxes of all its regions at the fixed threshold, however many objects an image has; without
+            images where there are no true boxes or no fixed threshold.
     """
 
     figures: dict[str, Figure]
@@ -29,6 +32,14 @@ class Measured:
     tally: Tally = field(repr=False)
     overlaps: tuple[int, ...] = ()
     groups: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    instances: InstanceF1 = field(default_factory=InstanceF1, repr=False)
+
+    def of_instances(self) -> dict[str, float]:
+        """Precision, recall and F1 of boxes that overlap a true one by half, in percent; empty where none count."""
+        if not self.instances.total:
+            return {}
+        found = self.instances.details()
+        return {name: float(found[name][0]) for name in ("precision", "recall", "F1")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +80,7 @@ class Evaluation:
                     name: {
                         "fixed_by": row.fixed_by,
                         "overlap_histogram": row.overlaps,
+                        "instances": row.of_instances(),
                         "figures": {metric: asdict(one) for metric, one in row.figures.items()},
                     }
                     for name, row in self.rows.items()
@@ -86,6 +98,11 @@ class Evaluation:
     def details_to_markdown(self) -> str:
         """The first row's figures with their confidence intervals and thresholds, beside the baselines'."""
         return markdown(detail_table({name: row.figures for name, row in self.rows.items()}))
+
+    def instances_to_markdown(self) -> str:
+        """Precision, recall and F1 of every region's box, for each row; empty where none count."""
+        found = {name: row.of_instances() for name, row in self.rows.items()}
+        return markdown(instance_table(found)) if any(found.values()) else ""
 
     def groups_to_markdown(self) -> str:
         """The first row's figures at fixed thresholds by size of the object, then by class."""

@@ -237,10 +237,7 @@ def _of_localizer(
             localizer, cases, renamed, base, batch_size=setting.batch_size, workers=setting.workers
         )
 
-    defaults = {
-        name: localizer.threshold if method == localizer.method else find_method(method).threshold
-        for name, method in renamed.items()
-    }
+    defaults = {name: localizer.threshold_of(method) for name, method in renamed.items()}
     return measure_on(ground, outcomes_of, (*renamed, *base), defaults, on_outcome, groups=groups)
 
 

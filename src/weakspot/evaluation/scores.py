@@ -1,5 +1,6 @@
 """One map against one truth: what every metric needs of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,14 @@ from weakspot.ops import (
     Contours,
     component_tree,
     heatmap_from_class_map,
+    normalise,
     reference_contours,
+    resize,
     scale_boxes,
 )
 from weakspot.ops.contours import THRESHOLDS
+
+Refine = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 FULL_IMAGE = "full-image box"
 
@@ -57,11 +62,23 @@ class Scores:
     pixels: NDArray[np.int32] | None
 
 
-def regions_of_class_map(class_map: NDArray[np.floating], *, height: int, width: int) -> Regions:
-    """Find the regions of a class map; ``height`` and ``width`` are the model's input size."""
+def regions_of_class_map(
+    class_map: NDArray[np.floating], *, height: int, width: int, refine: Refine | None = None
+) -> Regions:
+    """Find the regions of a class map.
+
+    Args:
+        class_map: Shape (h, w).
+        height: Rows of the model's input.
+        width: Columns of the model's input.
+        refine: What is done to the heatmap; None for nothing.
+    """
     heatmap = heatmap_from_class_map(class_map, height=height, width=width)
     same = (height, width) == (SIDE, SIDE)
-    return regions(heatmap, heatmap if same else heatmap_from_class_map(class_map, height=SIDE, width=SIDE))
+    if refine is None:
+        return regions(heatmap, heatmap if same else heatmap_from_class_map(class_map, height=SIDE, width=SIDE))
+    fine = refine(heatmap)
+    return regions(fine, fine if same else normalise(resize(fine, height=SIDE, width=SIDE, kernel="bilinear")))
 
 
 def regions(heatmap: NDArray[np.floating], score_map: NDArray[np.floating]) -> Regions:

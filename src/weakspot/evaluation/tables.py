@@ -17,6 +17,9 @@ LEGEND = (
 )
 
 
+INSTANCES = "one to one at an overlap of 0.5: all regions of at least 1 % of the image at GT-known's fixed threshold"
+
+
 def summary_table(rows: Figures) -> Table:
     """A line for each kind of map: every metric at the oracle and at the fixed threshold.
 
@@ -77,6 +80,18 @@ def size_table(rows: Mapping[str, Sequence[float]], counts: Sequence[int]) -> Ta
     """
     header = ["map", *(f"{size} ({count})" for size, count in zip(SIZES, counts, strict=True))]
     return [header, *([name, *map(_number, figures)] for name, figures in rows.items())]
+
+
+def instance_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
+    """A line for each kind of map that has such figures: precision, recall and F1 of all its boxes.
+
+    Example:
+        >>> instance_table({"cam": {"precision": 75.0, "recall": 60.0, "F1": 66.7}, "none": {}})
+        [['map', 'precision', 'recall', 'F1'], ['cam', '75.0', '60.0', '66.7']]
+    """
+    names = ("precision", "recall", "F1")
+    lines = [[name, *(_number(figures[one]) for one in names)] for name, figures in rows.items() if figures]
+    return [["map", *names], *lines]
 
 
 def markdown(table: Table) -> str:

@@ -1,12 +1,15 @@
 """The field's metrics, exact: ``torchmetrics.Metric`` classes over pure functions of arrays."""
 
 from weakspot.metrics.box_accuracy import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, TopKLoc
+from weakspot.metrics.instances import InstanceF1, matched
 from weakspot.metrics.masks import MaskIoU, PxAP
-from weakspot.metrics.overlaps import overlaps, plain_overlaps, reference_boxes, reference_overlaps
+from weakspot.metrics.overlaps import plain_overlaps, reference_boxes, reference_overlaps
 from weakspot.metrics.pixels import average_precision, mask_overlaps, pixel_counts
+from weakspot.ops.overlaps import overlaps
 
 __all__ = [
     "GTKnownLoc",
+    "InstanceF1",
     "MaskIoU",
     "MaxBoxAcc",
     "MaxBoxAccV2",
@@ -14,6 +17,7 @@ __all__ = [
     "TopKLoc",
     "average_precision",
     "mask_overlaps",
+    "matched",
     "overlaps",
     "pixel_counts",
     "plain_overlaps",

@@ -1,6 +1,6 @@
-"""Boxes against boxes: intersection over union, and the best of a map's boxes at every threshold."""
+"""A map's boxes against true ones: the best intersection over union at every threshold."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from weakspot.errors import InputError
 from weakspot.ops import component_tree
 from weakspot.ops.contours import THRESHOLDS, Contours, reference_contours
+from weakspot.ops.overlaps import overlaps
 from weakspot.ops.trees import ComponentTree
 
 Regions = Literal["largest", "all"]
@@ -15,45 +16,6 @@ Protocol = Literal["reference", "plain"]
 
 # Of the plain protocol, whose thresholds are inclusive: 0.001 to 1.
 PLAIN_THRESHOLDS = np.arange(1, 1001) / 1000
-
-
-def overlaps(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = False) -> NDArray[np.float64]:
-    """Intersection over union of each box with each other one.
-
-    Args:
-        boxes: Shape (n, 4), xyxy.
-        others: Shape (m, 4), xyxy.
-        inclusive: Whether right and bottom belong to the boxes, in whole pixels, as the field's reference counts.
-
-    Returns:
-        Shape (n, m), in [0, 1].
-
-    Example:
-        >>> overlaps(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [4, 4, 5, 5]])).tolist()
-        [[0.3333333333333333, 0.0]]
-        >>> overlaps(np.array([[0, 0, 1, 1]]), np.array([[1, 0, 2, 1]]), inclusive=True).tolist()
-        [[0.3333333333333333]]
-    """
-    boxes, others = _wide(boxes), _wide(others)
-    more = 1 if inclusive else 0
-    width, height = (
-        np.minimum(boxes[:, None, side + 2], others[:, side + 2]) - np.maximum(boxes[:, None, side], others[:, side])
-        for side in (0, 1)
-    )
-    shared = np.maximum(width + more, 0) * np.maximum(height + more, 0)
-    union = _areas(boxes, more)[:, None] + _areas(others, more) - shared
-    found: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
-    return found
-
-
-def _wide(boxes: NDArray[Any]) -> NDArray[Any]:
-    """Boxes in a type in which their areas do not overflow."""
-    return boxes.astype(np.int64 if np.issubdtype(boxes.dtype, np.integer) else np.float64, copy=False)
-
-
-def _areas(boxes: NDArray[Any], more: int) -> NDArray[Any]:
-    areas: NDArray[Any] = (boxes[:, 2] - boxes[:, 0] + more) * (boxes[:, 3] - boxes[:, 1] + more)
-    return areas
 
 
 def reference_overlaps(

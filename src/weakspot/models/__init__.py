@@ -11,7 +11,7 @@ from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
-from weakspot.models.tensors import normalised, resquash, squash
+from weakspot.models.tensors import channels_last, normalised, resquash, squash
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -24,6 +24,7 @@ __all__ = [
     "Layer",
     "PooledLinear",
     "Reading",
+    "channels_last",
     "check_method",
     "class_maps",
     "class_maps_of_methods",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -38,6 +39,12 @@ def resquash(pixels: Tensor, frame: Preprocessing) -> Tensor:
     if pixels.shape[1:] == size:
         return pixels
     return F.interpolate(pixels[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0]
+
+
+def channels_last(pixels: Tensor) -> NDArray[np.uint8]:
+    """Turn pixels (channels, rows, columns), uint8, to an array (rows, columns, channels)."""
+    turned: NDArray[np.uint8] = pixels.permute(1, 2, 0).numpy()
+    return turned
 
 
 def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) -> Tensor:

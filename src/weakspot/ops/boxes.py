@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.components import Component, connected_components
+from weakspot.ops.components import Component, connected_components, listed
+from weakspot.ops.splitting import split_instances
 
 
 def box_from_heatmap(heatmap: NDArray[np.floating], threshold: float = 0.2) -> NDArray[np.float64]:
@@ -37,7 +38,7 @@ def box_from_heatmap(heatmap: NDArray[np.floating], threshold: float = 0.2) -> N
 
 
 def boxes_from_heatmap(
-    heatmap: NDArray[np.floating], threshold: float = 0.2, *, min_area: float = 0.0
+    heatmap: NDArray[np.floating], threshold: float = 0.2, *, min_area: float = 0.0, split: bool = False
 ) -> NDArray[np.float64]:
     """Bound every connected region at or above a fraction of the heatmap's peak, largest first.
 
@@ -46,6 +47,7 @@ def boxes_from_heatmap(
         threshold: Fraction of the peak, in (0, 1].
         min_area: Least area of a region as a fraction of the heatmap's, in [0, 1]. The largest region is kept
             whatever its area, so 1.0 gives that one alone.
+        split: Whether regions with several peaks are split, see :func:`~weakspot.ops.split_instances`.
 
     Returns:
         Boxes of shape (n, 4), n >= 1, as in :func:`box_from_heatmap`.
@@ -57,22 +59,74 @@ def boxes_from_heatmap(
         >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]])).tolist()
         [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
     """
-    _, kept = regions(heatmap, threshold, min_area)
-    whole = (0, 0, heatmap.shape[1], heatmap.shape[0])
-    return np.array([region.box for region in kept] or [whole], dtype=np.float64)
+    boxes, _ = instances_from_heatmap(heatmap, threshold, min_area=min_area, split=split)
+    return boxes
+
+
+def instances_from_heatmap(
+    heatmap: NDArray[np.floating],
+    threshold: float = 0.2,
+    *,
+    min_area: float = 0.0,
+    split: bool = False,
+    min_heat: float = 0.0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bound the regions of a heatmap as :func:`boxes_from_heatmap` does, and say how hot each is.
+
+    Args:
+        heatmap: As for :func:`boxes_from_heatmap`.
+        threshold: Likewise.
+        min_area: Likewise.
+        split: Likewise.
+        min_heat: Least heat of a region, the largest's too.
+
+    Returns:
+        Boxes of shape (n, 4), and the heat of each, shape (n,): the mean of the region's values as a fraction of the
+        peak, in [0, 1]. Where nothing is above 0, the whole image with heat 0. None at all where none is hot enough.
+
+    Raises:
+        InputError: As :func:`boxes_from_heatmap`.
+
+    Example:
+        >>> boxes, heats = instances_from_heatmap(np.array([[8.0, 0.0, 6.0, 4.0]]), 0.5)
+        >>> boxes.tolist(), heats.tolist()
+        ([[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]], [0.625, 1.0])
+    """
+    labels, kept = regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
+    if not labels.any() and min_heat <= 0:
+        return np.array([[0, 0, heatmap.shape[1], heatmap.shape[0]]], np.float64), np.zeros(1)
+    boxes = np.array([region.box for region in kept], np.float64).reshape(-1, 4)
+    return boxes, region_heats(heatmap, labels, kept)
 
 
 def regions(
-    heatmap: NDArray[np.floating], threshold: float, min_area: float
+    heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool = False, min_heat: float = 0.0
 ) -> tuple[NDArray[np.int32], list[Component]]:
-    """Label the regions at or above the threshold, and list those that are large enough, largest first."""
+    """Label the regions at or above the threshold, and list those large and hot enough, largest first."""
     check_threshold(threshold)
     if not 0 <= min_area <= 1:
         raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
     check_heatmap(heatmap)
     foreground = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
     labels, found = connected_components(foreground)
-    return labels, found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
+    if split:
+        labels = split_instances(labels, heatmap)
+        found = listed(labels)
+    kept = found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
+    if min_heat > 0:
+        heats = region_heats(heatmap, labels, kept)
+        kept = [region for region, heat in zip(kept, heats, strict=True) if heat >= min_heat]
+    return labels, kept
+
+
+def region_heats(
+    heatmap: NDArray[np.floating], labels: NDArray[np.int32], kept: list[Component]
+) -> NDArray[np.float64]:
+    """The mean value of each region, as a fraction of the heatmap's peak: shape (n,)."""
+    if not kept:
+        return np.zeros(0)
+    sums = np.bincount(labels.ravel(), heatmap.ravel())
+    return np.array([sums[region.label] / region.area for region in kept]) / float(heatmap.max())
 
 
 def cut_level(heatmap: NDArray[np.floating], threshold: Any) -> Any:

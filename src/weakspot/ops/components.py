@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-_EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 
 class Component(NamedTuple):
@@ -38,12 +38,17 @@ def connected_components(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.int3
         >>> found
         [Component(label=1, area=2, box=(0, 0, 2, 2))]
     """
-    # ndimage.label numbers components by their first pixel in raster order, so a stable sort keeps the tie rule.
-    labels, count = ndimage.label(foreground, structure=_EIGHT_CONNECTED)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    # Components are numbered by their first pixel in raster order.
+    labels, _ = ndimage.label(foreground, structure=EIGHT_CONNECTED)
+    return labels, listed(labels)
+
+
+def listed(labels: NDArray[np.int32]) -> list[Component]:
+    """List labelled regions, numbered from 1 on without a gap, by falling area; of equal areas in their order."""
+    areas = np.bincount(labels.ravel(), minlength=1)[1:]
     slices = ndimage.find_objects(labels)
     order = np.argsort(-areas, kind="stable")
-    return labels, [Component(int(i) + 1, int(areas[i]), _box(*slices[i])) for i in order]
+    return [Component(int(i) + 1, int(areas[i]), _box(*slices[i])) for i in order]
 
 
 def _box(rows: slice, columns: slice) -> tuple[int, int, int, int]:

@@ -14,8 +14,10 @@ def mask_from_heatmap(
     height: int,
     width: int,
     min_area: float = 1.0,
+    split: bool = False,
+    min_heat: float = 0.0,
 ) -> NDArray[np.bool_]:
-    """Fill the regions that :func:`~weakspot.ops.boxes_from_heatmap` bounds, at another size.
+    """Fill the regions that :func:`~weakspot.ops.instances_from_heatmap` bounds, at another size.
 
     The heatmap is resized bilinearly and thresholded there, so the outline is smooth however coarse the
     heatmap was; regions that were not kept are blanked before.
@@ -26,10 +28,12 @@ def mask_from_heatmap(
         height: Rows of the mask.
         width: Columns of the mask.
         min_area: Least area of a region as a fraction of the heatmap's; the default keeps the largest alone.
+        split: Whether regions with several peaks are split, and their pieces kept or not by themselves.
+        min_heat: Least heat of a region.
 
     Returns:
         Mask of shape (height, width). All True when nothing in the heatmap is above 0, as the box is then the
-        whole image. At least one pixel is True.
+        whole image. At least one pixel is True, unless no region is hot enough.
 
     Raises:
         InputError: As :func:`~weakspot.ops.boxes_from_heatmap`.
@@ -38,9 +42,9 @@ def mask_from_heatmap(
         >>> mask_from_heatmap(np.array([[9.0, 0.0], [0.0, 0.0]]), 0.5, height=2, width=2).tolist()
         [[True, False], [False, False]]
     """
-    labels, kept = regions(heatmap, threshold, min_area)
+    labels, kept = regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
     if not kept:
-        return np.ones((height, width), dtype=bool)
+        return np.full((height, width), not labels.any() and min_heat <= 0)
     dropped = (labels > 0) & ~np.isin(labels, [region.label for region in kept])
     level = cut_level(heatmap, threshold)
     resized = resize(np.where(dropped, 0, np.maximum(heatmap, 0)), height=height, width=width, kernel="bilinear")

@@ -1,0 +1,142 @@
+"""Where does a refinement help? Boxes and masks of a model's heatmaps, as they are and with each refinement.
+
+    python benchmarks/refining.py MODEL DATA [DATA ...]
+
+MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc is of the largest region; mask IoU, where
+the set has masks, is of all that is above the threshold; both at the threshold that is best on val for that refinement,
+and the figures are of test. "gain" is its middle 95 % by bootstrap over the images of test. Refinements are given the
+threshold that is best on val without any. Milliseconds are CPU time of one image's refinement. The last rows are the
+baselines, which look at no image.
+"""
+
+import argparse
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+import weakspot as ws
+from weakspot.data import read_as_annotated
+from weakspot.evaluation.cases import find_cases
+from weakspot.evaluation.class_indices import class_indices
+from weakspot.evaluation.scores import baselines, regions, score
+from weakspot.evaluation.targets import SIDE, Target, target
+from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.models import channels_last, resquash, squash
+from weakspot.ops import heatmap_from_class_map, normalise, resize
+from weakspot.refining import REFINEMENTS, refined
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A heatmap, its image at the same size, and where the object is."""
+
+    heatmap: np.ndarray
+    image: np.ndarray
+    target: Target
+
+
+@dataclass(frozen=True, eq=False)
+class Worth:
+    """For each image whether the box is right, and the overlap of the mask, at every threshold; and the price."""
+
+    right: np.ndarray
+    masks: np.ndarray
+    milliseconds: float
+
+    def best(self) -> tuple[int, int]:
+        """The middle one of the best thresholds for boxes and for masks, as indices."""
+        return _middle(self.right), _middle(self.masks)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("data", nargs="+")
+    parser.add_argument("--splits", nargs=2, default=("val", "test"), help="to choose thresholds on, and to report")
+    options = parser.parse_args()
+    localizer = ws.Localizer(options.model)
+    header = ["data", "refinement", "GT-known Loc", "gain", "mask IoU", "gain", "ms"]
+    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
+    for data in options.data:
+        table(data.rstrip("/").rsplit("/", 1)[-1], localizer, ws.data.read_dataset(data), options.splits)
+
+
+def table(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, splits: tuple[str, str]) -> None:
+    val, test = (seen(localizer, dataset, split) for split in splits)
+    chosen = worth(val, None, 0.0)
+    level = float(PLAIN_THRESHOLDS[chosen.best()[0]])
+    plain = worth(test, None, 0.0)
+    row(name, "none", chosen, plain, plain, chosen)
+    for refinement in REFINEMENTS:
+        row(name, refinement, worth(val, refinement, level), worth(test, refinement, level), plain, chosen)
+    for baseline, found in baselines().items():
+        fixed = [Worth(*_columns([score(found, one.target) for one in some]), 0.0) for some in (val, test)]
+        row(name, baseline, *fixed, plain, chosen)
+
+
+def seen(localizer: ws.Localizer, dataset: ws.data.DataSet, split: str) -> list[Seen]:
+    """Read the heatmap of every true class in every image of a split once."""
+    frame, found = localizer.preprocessing, []
+    for case in find_cases(dataset, split, class_indices(dataset, localizer.class_names)):
+        photo = read_as_annotated(case.example.path, case.example.size)
+        pixels = squash(photo, localizer.photo_frame)
+        (maps,) = localizer.read([pixels], torch.tensor([case.classes]), [localizer.method])
+        image = channels_last(resquash(pixels, frame))
+        for truth, class_map in zip(case.truths, maps.maps[0].numpy(), strict=True):
+            heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
+            found.append(Seen(heatmap, image, target(truth, height=photo.height, width=photo.width)))
+    return found
+
+
+def worth(images: list[Seen], refinement: str | None, level: float) -> Worth:
+    """Score the heatmaps of a split, as they are or refined."""
+    scores, spent = [], 0.0
+    for one in images:
+        begun = time.process_time()
+        heatmap = one.heatmap if refinement is None else refined(refinement, one.image, one.heatmap, level)
+        spent += time.process_time() - begun
+        scores.append(score(regions(heatmap, normalise(resize(heatmap, height=SIDE, width=SIDE))), one.target))
+    return Worth(*_columns(scores), 1000 * spent / len(images))
+
+
+def row(name: str, refinement: str, val: Worth, test: Worth, plain: Worth, chosen: Worth) -> None:
+    """Print what a refinement is worth on test, and what it gains there, thresholds being those of val."""
+    cells = []
+    for values, plain_values, place, plain_place in zip(
+        (test.right, test.masks), (plain.right, plain.masks), val.best(), chosen.best(), strict=True
+    ):
+        if not len(values):
+            cells += ["-", "-"]
+            continue
+        own, others = values[:, place], plain_values[:, plain_place]
+        low, high = gain_interval(own, others)
+        cells += [f"{100 * own.mean():.1f}", f"{low:+.1f} to {high:+.1f}"]
+    print(f"| {name} | {refinement} | {' | '.join(cells)} | {test.milliseconds:.0f} |", flush=True)
+
+
+def gain_interval(own: np.ndarray, others: np.ndarray, samples: int = 1000) -> tuple[float, float]:
+    """The middle 95 % of the gain in percent over resamples of the same images."""
+    gains = own.astype(float) - others
+    drawn = np.random.default_rng(0).integers(0, len(gains), (samples, len(gains)))
+    low, high = np.percentile(100 * gains[drawn].mean(axis=1), (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _columns(scores: list) -> tuple[np.ndarray, np.ndarray]:
+    right = np.array([one.plain >= 0.5 for one in scores if one.plain is not None])
+    return right, np.array([one.mask for one in scores if one.mask is not None])
+
+
+def _middle(values: np.ndarray) -> int:
+    """The middle one of the best thresholds; the first where nothing was measured."""
+    if not len(values):
+        return 0
+    means = values.mean(axis=0)
+    best = np.flatnonzero(means == means.max())
+    return int(best[len(best) // 2])
+
+
+if __name__ == "__main__":
+    main()

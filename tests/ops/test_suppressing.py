@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision.ops import batched_nms, nms
+
+from weakspot.errors import InputError
+from weakspot.ops import suppress
+
+CORNERS = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(1, 8), st.integers(1, 8))
+BOXES = st.lists(CORNERS, max_size=8).map(
+    lambda rows: np.array([(x, y, x + w, y + h) for x, y, w, h in rows], float).reshape(-1, 4)
+)
+
+
+def test_the_surest_of_those_that_bound_the_same_stays():
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [0, 0, 9, 9]])
+    assert suppress(boxes, np.array([0.5, 0.9, 0.7, 0.6]), 0.5).tolist() == [1, 2]
+
+
+def test_overlap_itself_is_allowed():
+    boxes = np.array([[0, 0, 2, 2], [0, 0, 2, 1]])
+    assert suppress(boxes, np.ones(2), 0.5).tolist() == [0, 1]
+    assert suppress(boxes, np.ones(2), 0.49).tolist() == [0]
+
+
+def test_classes_do_not_suppress_one_another():
+    same = np.array([[0, 0, 2, 2]] * 3)
+    assert suppress(same, np.array([0.1, 0.3, 0.2]), classes=np.array([0, 1, 0])).tolist() == [1, 2]
+
+
+def test_no_box_gives_none():
+    assert suppress(np.zeros((0, 4)), np.zeros(0)).tolist() == []
+
+
+def test_overlap_out_of_range_is_refused():
+    with pytest.raises(InputError, match=r"1\.5 is outside"):
+        suppress(np.zeros((0, 4)), np.zeros(0), 1.5)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_disjoint_boxes_all_stay(scores):
+    boxes = np.array([[3 * i, 0, 3 * i + 3, 2] for i in range(len(scores))])
+    assert sorted(suppress(boxes, np.array(scores), 0.0).tolist()) == list(range(len(scores)))
+
+
+@given(BOXES, st.randoms(use_true_random=False), st.sampled_from([0.1, 0.3, 0.77]))
+def test_torchvision_keeps_the_same(boxes, random, at_most):
+    scores = np.array(random.sample(range(100), len(boxes)), np.float64)
+    classes = np.array([random.randrange(2) for _ in boxes], np.int64)
+    given_ = torch.from_numpy(boxes), torch.from_numpy(scores)
+    assert suppress(boxes, scores, at_most).tolist() == nms(*given_, at_most).tolist()
+    if len(boxes):
+        theirs = batched_nms(*given_, torch.from_numpy(classes), at_most)
+        assert suppress(boxes, scores, at_most, classes=classes).tolist() == theirs.tolist()
