@@ -55,7 +55,8 @@ class PsolHead(nn.Module):
         left, up, right, down = (torch.sigmoid(one) for one in reach)
         x, y = _middles(says)
         votes = torch.stack([x - left, y - up, x + right, y + down], dim=1).flatten(2)  # (B, 4, h w)
-        return (votes * says.flatten(1).softmax(dim=1)[:, None]).sum(dim=2).clamp(0, 1)
+        boxes: Tensor = (votes * says.flatten(1).softmax(dim=1)[:, None]).sum(dim=2)
+        return boxes.clamp(0, 1)
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
         """Give the loss and the boxes of a batch, half of which is looked at in a mirror."""

@@ -135,17 +135,15 @@ def _with_targets(
     grounds: Grounds, teacher: Teacher | None, say: Say
 ) -> tuple[Grounds, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Find out what is to be learnt of each image; those of which nothing is are left out."""
+    both = (grounds.training, grounds.validation)
     if teacher is None:
-        training, validation = (grounds.labels.targets(one.readable) for one in (grounds.training, grounds.validation))
+        training, validation = (grounds.labels.targets(one.readable) for one in both)
         return grounds, (training, validation)
-    (training, boxes), (validation, held) = (
-        taught(teacher, one, grounds.labels) for one in (grounds.training, grounds.validation)
-    )
-    count, all_of_them = len(boxes), len(grounds.training.readable)
-    if not count:
+    (learnt, boxes), (held, held_boxes) = (taught(teacher, one, grounds.labels) for one in both)
+    if not len(boxes):
         raise InputError("The run finds no box in the training images.", "Give one that was trained on such images.")
-    say(f"{count} of {all_of_them} training images have a pseudo box")
-    return replace(grounds, training=training, validation=validation), (boxes, held)
+    say(f"{len(boxes)} of {len(grounds.training.readable)} training images have a pseudo box")
+    return replace(grounds, training=learnt, validation=held), (boxes, held_boxes)
 
 
 def _seeing_larger(built: BuiltNetwork, times: float) -> BuiltNetwork:
