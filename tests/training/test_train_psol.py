@@ -5,20 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
 from small_runs import COLOURS, assert_same, disc, iou, rows, small, weights, write_discs
 
 import weakspot as ws
 from weakspot.cams import find_method
+from weakspot.cli import main
 from weakspot.data import Example, Truth
 from weakspot.errors import InputError, ModelError
 from weakspot.runs import read_trained
 from weakspot.training.labels import Labels
 from weakspot.training.photos import Looked
-from weakspot.training.teaching import labels_of, taught
+from weakspot.training.preparing import Grounds, _with_targets
+from weakspot.training.run_folder import read_config
+from weakspot.training.teaching import Teacher, labels_of, load_teacher, taught
 
 LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet"}
 PSOL = {**LEARNING, "method": "psol", "freeze": "backbone", "epochs": 15}
+LABELS = Labels(("blue", "red"), False, None, "background")
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +109,23 @@ def test_what_does_not_go_together_is_refused(discs, tmp_path, changes, message)
     assert not (tmp_path / "run").exists()
 
 
+def test_the_command_line_says_from_and_refuses_in_two_lines(discs, tmp_path, capsys):
+    words = ["train", str(discs), f"--output={tmp_path / 'run'}"]
+    assert main([*words, "--method=psol"]) == 2
+    assert main([*words, f"--from={tmp_path}"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "psol learns the boxes of another run.",
+        "Name its folder: --method psol --from runs/birds.",
+        "--from names a run that teaches boxes, and cam learns none.",
+        "Add --method psol.",
+    ]
+
+
+def test_a_run_says_who_taught_it_and_can_be_done_again(run):
+    _, options = read_config(run / "config.toml")
+    assert (options.method, options.teacher.name) == ("psol", "cam")
+
+
 def test_a_teacher_that_is_none_is_refused(discs, run, tmp_path):
     with pytest.raises(ModelError, match=r"holds no trained model\.\nGive the folder of a finished run"):
         small(discs, tmp_path / "run", teacher=tmp_path, **PSOL)
@@ -119,16 +140,13 @@ def test_classes_that_the_teacher_does_not_know_are_refused(teacher, tmp_path):
         small(data, tmp_path / "run", teacher=teacher, **PSOL)
 
 
-def test_a_teacher_that_finds_nothing_is_refused(discs, teacher, tmp_path):
-    data = tmp_path / "data"
-    for colour in COLOURS:
-        (data / colour).mkdir(parents=True)
-        for i in range(4):
-            Image.new("RGB", (64, 64), (40 * i, 0, 0)).save(data / colour / f"{i}.png")
-    blind = _blind(ws.Localizer(teacher))
-    looked = _looked(data)
-    kept, boxes = taught(blind, looked, Labels(("blue", "red"), False, None, "background"))
+def test_a_teacher_that_finds_nothing_is_refused(teacher, tmp_path):
+    looked = _looked(write_discs(tmp_path / "data", {"": 4}))
+    blind = Teacher(read_trained(teacher), _Blind(ws.Localizer(teacher)))
+    kept, boxes = taught(blind, looked, LABELS)
     assert (kept.readable, boxes.shape) == ((), (0, 4))
+    with pytest.raises(InputError, match=r"finds no box in the training images\.\nGive one"):
+        _with_targets(Grounds(None, LABELS, looked, looked, None), blind, print)
 
 
 def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_path):
@@ -137,8 +155,7 @@ def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_p
     both = replace(looked.readable[0], truths=(Truth("red"), Truth("blue")))
     none = replace(looked.readable[1], truths=(Truth("background"),))
     mixed = replace(looked, readable=(both, none, *looked.readable[2:]))
-    labels = Labels(("blue", "red"), True, None, "background")
-    kept, boxes = taught(_teacher(teacher), mixed, labels)
+    kept, boxes = taught(load_teacher(teacher, torch.device("cpu")), mixed, replace(LABELS, multi_label=True))
     assert kept.readable == looked.readable[2:]
     assert boxes.shape == (2, 4)
     assert bool((boxes[:, :2] < boxes[:, 2:]).all())
@@ -155,13 +172,7 @@ def _looked(data):
     return Looked(tuple(Example(str(path), path, truths=(Truth(path.parent.name),)) for path in paths), None, ())
 
 
-def _teacher(run):
-    from weakspot.training.teaching import load_teacher
-
-    return load_teacher(run, ws.Localizer(run).device)
-
-
-class _Sees:
+class _Blind:
     """A localizer whose maps are flat."""
 
     def __init__(self, localizer):
@@ -170,11 +181,5 @@ class _Sees:
     def __getattr__(self, name):
         return getattr(self._localizer, name)
 
-    def read(self, photos, classes, methods):
-        return [replace(one, maps=0 * one.maps) for one in self._localizer.read(photos, classes, methods)]
-
-
-def _blind(localizer):
-    from weakspot.training.teaching import Teacher
-
-    return Teacher(None, _Sees(localizer))
+    def read(self, *asked):
+        return [replace(one, maps=0 * one.maps) for one in self._localizer.read(*asked)]
