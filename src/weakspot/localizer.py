@@ -48,8 +48,8 @@ class Localizer:
         method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
         quality: ``"plain"``: class maps as the method was published. ``"fast"``: spread over what looks alike, from one
             forward pass. ``"balanced"``: and looked at more closely, with 3 passes for a class. ``"best"``: with 8. For
-            the last two see also :meth:`adapt`. A run that knows foreground needs one pass in all of them. None takes
-            that which a run's threshold was found for, else ``"fast"``.
+            the last two see also :meth:`adapt`. A run that knows foreground needs one pass in all of them, and one of
+            ``psol`` is plain in all of them. None takes that which a run's threshold was found for, else ``"fast"``.
         layer: Name of the layer to read, or several to be fused; None finds the last feature map.
         class_names: One name for each logit; None takes those that come with the model, else the indices.
         mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
@@ -119,9 +119,10 @@ class Localizer:
         self.max_pixels = max_pixels
         area = _min_area(boxes, min_area)
         classifier = take_for_quality(model, quality, device=device, weights=weights, output_stride=output_stride)
-        self.quality = quality or classifier.quality or DEFAULT_QUALITY
         self.method = method or classifier.method or "gradcam"
         self._method = find_method(self.method)
+        # A drawn box is the same in all of them.
+        self.quality = (quality or classifier.quality or DEFAULT_QUALITY) if self._method.spreads else "plain"
         self.model = classifier.module
         floating = (parameter for parameter in self.model.parameters() if parameter.is_floating_point())
         parameter = next(floating, torch.empty(0))

@@ -174,22 +174,30 @@ def _trained(told: dict[str, Any]) -> Trained:
     # The same, with its numbers looked at.
     frame = Preprocessing().changed(mean=frame.mean, std=frame.std, input_size=(frame.height, frame.width))
     levels = tuple(float(level) for level in told.get("class_thresholds", ()))
-    known = {"plan": Plan(**told["plan"]), "preprocessing": frame, "class_names": names, "class_thresholds": levels}
+    known = {"plan": _plan(told["plan"]), "preprocessing": frame, "class_names": names, "class_thresholds": levels}
     trained = Trained(**{**told, **known})
     _refuse_nonsense(trained)
     return trained
 
 
+def _plan(told: dict[str, Any]) -> Plan:
+    teacher = told.get("teacher")
+    plan = Plan(**{**told, "teacher": None if teacher is None else _plan(teacher)})
+    typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(Plan).items())
+    taught = plan.teacher is not None
+    alike = plan.teacher is None or (plan.teacher.teacher is None and plan.teacher.classes == plan.classes)
+    if not typed or not alike or taught != (find_recipe(plan.method).head == "psol"):
+        raise ValueError(plan)
+    return plan
+
+
 def _refuse_nonsense(trained: Trained) -> None:
     plan, classes = trained.plan, range(len(trained.class_names))
-    typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(Plan).items())
     known = trained.background is None or trained.background in classes
     find_quality(trained.quality)
     levels = trained.class_thresholds
     levelled = len(levels) == plan.classes and all(0 < level < 1 for level in (trained.threshold, *levels))
-    if not (
-        typed and known and (levelled or not levels) and 0 < len(classes) == plan.classes and 0 < trained.threshold <= 1
-    ):
+    if not (known and (levelled or not levels) and 0 < len(classes) == plan.classes and 0 < trained.threshold <= 1):
         raise ValueError(trained)
 
 

@@ -15,6 +15,7 @@ from weakspot.cams.gradcam_plus_plus import gradcam_plus_plus
 from weakspot.cams.guided_gradcam import guided_gradcam
 from weakspot.cams.hirescam import hirescam
 from weakspot.cams.layercam import layercam
+from weakspot.cams.psol import BOX_LEVEL, psol
 from weakspot.cams.scorecam import scorecam
 from weakspot.cams.ts_cam import ts_cam
 from weakspot.cams.xgradcam import xgradcam
@@ -35,12 +36,14 @@ class Method:
         threshold: Default threshold for boxes, a fraction of the heatmap's peak: the 20 % of CAM's paper for maps of
             any sign, the 15 % of Grad-CAM's for the others.
         network: Name of the kind of network that has the branches which the function reads; empty for the others.
+        spreads: Whether a quality may do something to its maps; drawn boxes are what they are.
     """
 
     function: Callable[..., Tensor]
     reads: Reads
     threshold: float = 0.15
     network: str = ""
+    spreads: bool = True
 
 
 METHODS: dict[str, Method] = {
@@ -59,6 +62,7 @@ METHODS: dict[str, Method] = {
     "acol_a": Method(acol_a, "branches", threshold=0.2, network="acol"),
     "acol_b": Method(acol_b, "branches", threshold=0.2, network="acol"),
     "ts_cam": Method(ts_cam, "branches", threshold=0.2, network="ts_cam"),
+    "psol": Method(psol, "branches", threshold=BOX_LEVEL, network="psol", spreads=False),
 }
 
 

@@ -11,7 +11,7 @@ from weakspot.models.guided import guided_gradients
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
-from weakspot.models.tensors import channels_last, normalised, resquash, squash
+from weakspot.models.tensors import channels_last, normalised, reframed, resquash, squash
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -43,6 +43,7 @@ __all__ = [
     "packaged_weights",
     "read",
     "rebuilt",
+    "reframed",
     "resquash",
     "run_head",
     "squash",

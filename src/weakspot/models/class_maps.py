@@ -202,7 +202,8 @@ def _from_branches(method: Method, once: _Pass) -> Tensor:
     def of_classes(maps: Tensor) -> Tensor:  # (B, classes, h, w), or (B, 1, h, w) that all classes share
         return maps if maps.shape[1] == 1 else maps[torch.arange(len(maps))[:, None], once.classes]
 
-    return method.function(*(of_classes(maps) for maps in once.activations))
+    found = method.function(*(of_classes(maps) for maps in once.activations))
+    return found.expand(-1, once.classes.shape[1], -1, -1)  # one map may be that of all classes
 
 
 _READERS: dict[Reads, Callable[[Method, _Pass], Tensor]] = {

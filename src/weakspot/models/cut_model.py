@@ -94,6 +94,8 @@ def check_method(cut: Cut, method: Method) -> None:
             f"This method reads the branches of a network that was trained for it ({method.network}).",
             f"Train one: weakspot train DATA --method {method.network}.",
         )
+    if cut.network == "psol" != method.network:
+        raise InputError("This run draws boxes, and has no other maps.", "Give the run that taught it.")
     one_layer = ("weights", "ablated activations", "image gradients")
     if method.reads in one_layer and len(cut.layers) > 1:
         raise InputError("This method reads one layer, and several were given.", "Give one, or take layercam.")

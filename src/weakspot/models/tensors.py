@@ -71,3 +71,29 @@ def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) 
         for of_channels in (frame.mean, frame.std)
     )
     return rows.sub_(mean).div_(std).view(batch.shape).permute(0, 3, 1, 2).to(like.dtype)
+
+
+def reframed(images: Tensor, *, frame: Preprocessing, to: Preprocessing) -> Tensor:
+    """Change images that are normalised for one classifier into what another wants of them.
+
+    Args:
+        images: Shape (B, channels, height, width), of any size.
+        frame: Mean and standard deviation that they are normalised with.
+        to: Size, mean and standard deviation wanted.
+
+    Returns:
+        Shape (B, channels, ``to.height``, ``to.width``).
+
+    Example:
+        >>> white, half = torch.ones(1, 3, 4, 4), Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        >>> plain = Preprocessing(height=2, width=3, mean=(0.0, 0.0, 0.0), std=(0.25, 0.25, 0.25))
+        >>> reframed(white, frame=half, to=plain)[0, 0].tolist()
+        [[4.0, 4.0, 4.0], [4.0, 4.0, 4.0]]
+    """
+    if images.shape[-2:] != (to.height, to.width):
+        size = (to.height, to.width)
+        images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+    mean, std, to_mean, to_std = (
+        images.new_tensor(of_channels)[:, None, None] for of_channels in (frame.mean, frame.std, to.mean, to.std)
+    )
+    return (images * std + mean - to_mean) / to_std

@@ -1,7 +1,7 @@
 """Networks that are trained from labels alone: a trunk, the head of a method, and what it does to images and layers."""
 
 from weakspot.networks.criterion import Criterion
-from weakspot.networks.network import Network, Plan, build_network
+from weakspot.networks.network import Network, Plan, PsolNetwork, build_network
 from weakspot.networks.recipes import AUGMENTATIONS, HEADS, Recipe, find_recipe
 from weakspot.networks.trunks import Trunk, build_trunk
 
@@ -11,6 +11,7 @@ __all__ = [
     "Criterion",
     "Network",
     "Plan",
+    "PsolNetwork",
     "Recipe",
     "Trunk",
     "build_network",

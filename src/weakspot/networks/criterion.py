@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy, MultilabelF1Score
 
 
 class Criterion(nn.Module):
@@ -36,6 +38,19 @@ class Criterion(nn.Module):
         else:
             losses = -targets * F.log_softmax(logits, dim=1) * (1 if self.weights is None else self.weights)
         return losses.sum(dim=1).mean()
+
+    @property
+    def score_name(self) -> str:
+        """What validation counts: accuracy, or F1 where images have several labels."""
+        return "val_f1" if self.multi_label else "val_accuracy"
+
+    def score(self, classes: int) -> Metric:
+        """Make what that is counted with."""
+        return MultilabelF1Score(classes) if self.multi_label else MulticlassAccuracy(classes, average="micro")
+
+    def count(self, score: Metric, logits: Tensor, targets: Tensor) -> None:
+        """Add the predictions of a batch."""
+        score.update(logits, targets.int() if self.multi_label else targets.argmax(dim=1))
 
 
 def class_weights(targets: Tensor, *, multi_label: bool) -> Tensor:

@@ -2,21 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from weakspot.cams.psol import draw_boxes
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
+from weakspot.models import reframed
 from weakspot.networks.acol import AcolHead
 from weakspot.networks.cam import CamHead
+from weakspot.networks.psol import WIDTH, PsolHead
 from weakspot.networks.recipes import find_recipe
 from weakspot.networks.spg import SpgHead
 from weakspot.networks.trunks import Trunk, build_trunk, stride_of
 from weakspot.networks.ts_cam import AttendingTrunk, TsCamHead
 
-Head = CamHead | AcolHead | SpgHead | TsCamHead
+# Makes of images what the teacher wants of them.
+Reframe = Callable[[Tensor], Tensor]
+Head = CamHead | AcolHead | SpgHead | TsCamHead | PsolHead
 
 # Channels of the convolution that makes a backbone CAM-able, as in the paper.
 _CAM_WIDTH = 1024
@@ -37,6 +43,8 @@ class Plan:
         multi_label: Whether each class is present or not, for itself.
         width: Channels of the head's convolutions, 0 for none; None for what suits the method and the backbone.
         delta: For ACoL: where to erase.
+        teacher: For PSOL: of the network whose boxes it learns, and whose classes it takes.
+        shared: For PSOL: whether the trunk is the teacher's.
     """
 
     backbone: str
@@ -47,6 +55,8 @@ class Plan:
     multi_label: bool = False
     width: int | None = None
     delta: float = 0.6
+    teacher: "Plan | None" = None
+    shared: bool = False
 
 
 class Network(nn.Module):
@@ -68,6 +78,30 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Give logits (B, C) of normalised images (B, 3, H, W)."""
         logits: Tensor = self.head(self.trunk(images))
+        return logits
+
+
+class PsolNetwork(Network):
+    """A network that finds boxes, beside the classifier that names what is in them.
+
+    Its logits are the classifier's. ``drawn`` is a module that hands on the box as a map, so that a hook can take it.
+
+    Attributes:
+        classifier: The teacher, which learns no more: its head alone where the trunk is shared.
+    """
+
+    def __init__(self, trunk: Trunk, head: Head, classifier: nn.Module, reframe: Reframe | None) -> None:
+        super().__init__(trunk, head)
+        self.drawn = nn.Identity()
+        self.branches = ("drawn",)
+        self.classifier = classifier.requires_grad_(False)
+        self._reframe = reframe
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give logits (B, C) of normalised images (B, 3, H, W), and draw a box in each."""
+        maps = self.trunk(images)
+        self.drawn(draw_boxes(self.head(maps), height=images.shape[-2], width=images.shape[-1]))
+        logits: Tensor = self.classifier(maps if self._reframe is None else self._reframe(images))
         return logits
 
 
@@ -96,7 +130,19 @@ def build_network(plan: Plan, *, weights: str | Path | None) -> BuiltNetwork:
     trunk = AttendingTrunk(built.trunk) if head == "ts_cam" else built.trunk
     chosen = _chosen(plan, trunk, built.preprocessing)
     with torch.inference_mode(False):
-        return BuiltNetwork(Network(trunk, _HEADS[head](trunk, chosen)), chosen, built.preprocessing)
+        network = Network(trunk, _HEADS[head](trunk, chosen))
+        if plan.teacher is not None:
+            network = _beside_teacher(network, plan.teacher, plan.shared, built.preprocessing)
+        return BuiltNetwork(network, chosen, built.preprocessing)
+
+
+def _beside_teacher(network: Network, teacher: Plan, shared: bool, frame: Preprocessing) -> PsolNetwork:
+    if shared:
+        head = _HEADS[find_recipe(teacher.method).head](network.trunk, teacher)
+        return PsolNetwork(network.trunk, network.head, head, None)
+    built = build_network(teacher, weights=None)
+    reframe = partial(reframed, frame=frame, to=built.preprocessing)
+    return PsolNetwork(network.trunk, network.head, built.network, reframe)
 
 
 def _chosen(plan: Plan, trunk: Trunk, frame: Preprocessing) -> Plan:
@@ -105,7 +151,7 @@ def _chosen(plan: Plan, trunk: Trunk, frame: Preprocessing) -> Plan:
         raise InputError(f"The width {plan.width} is below 0.", "Give a number of channels, such as 256.")
     if not 0 < plan.delta <= 1:
         raise InputError(f"delta={plan.delta} is outside (0, 1].", "The paper tries 0.5 to 0.9.")
-    widths = {"cam": 0 if trunk.pooled else _CAM_WIDTH, "ts_cam": 0}
+    widths = {"cam": 0 if trunk.pooled else _CAM_WIDTH, "ts_cam": 0, "psol": WIDTH}
     width = widths.get(find_recipe(plan.method).head, _BRANCH_WIDTH) if plan.width is None else plan.width
     return replace(plan, width=width, output_stride=stride_of(trunk, frame), input_size=frame.height)
 
@@ -135,4 +181,14 @@ def _ts_cam(trunk: Trunk, plan: Plan) -> TsCamHead:
     return TsCamHead(trunk.channels[-1], plan.classes)
 
 
-_HEADS: Mapping[str, Callable[[Trunk, Plan], Head]] = {"cam": _cam, "acol": _acol, "spg": _spg, "ts_cam": _ts_cam}
+def _psol(trunk: Trunk, plan: Plan) -> PsolHead:
+    return PsolHead(trunk.channels[-1], width=plan.width or WIDTH)
+
+
+_HEADS: Mapping[str, Callable[[Trunk, Plan], Head]] = {
+    "cam": _cam,
+    "acol": _acol,
+    "spg": _spg,
+    "ts_cam": _ts_cam,
+    "psol": _psol,
+}

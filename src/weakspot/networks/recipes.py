@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from weakspot.errors import InputError, suggest
 
 # A head each: they take one another's place.
-HEADS = ("cam", "acol", "spg", "ts_cam")
+HEADS = ("cam", "acol", "spg", "ts_cam", "psol")
 # What is done to the training images: at most one.
 AUGMENTATIONS = ("has", "cutmix")
 # What is put between the backbone's layers.
@@ -29,7 +29,7 @@ class Recipe:
     @property
     def reads(self) -> str:
         """Name of the method that reads its class maps."""
-        return self.head if self.head in ("acol", "ts_cam") else "cam"
+        return self.head if self.head in ("acol", "ts_cam", "psol") else "cam"
 
 
 def find_recipe(text: str, *, frozen: bool = False) -> Recipe:
@@ -80,6 +80,11 @@ def _refuse_senseless(recipe: Recipe, frozen: bool) -> None:
             spg and recipe.augmentation == "cutmix",
             "SPG's branches would learn the masks that CutMix cuts out.",
             apart,
+        ),
+        (
+            recipe.head == "psol" and bool(recipe.adl or recipe.augmentation),
+            "PSOL learns from boxes, not from labels: nothing goes with it.",
+            "Train the run that teaches it so.",
         ),
         (
             spg and frozen,

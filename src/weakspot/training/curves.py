@@ -12,7 +12,9 @@ _NAMES = {
     "val_loss": "validation loss",
     "val_accuracy": "validation accuracy",
     "val_f1": "validation F1",
+    "val_iou": "validation IoU",
 }
+_SCORES = ("val_accuracy", "val_f1", "val_iou")
 
 
 def learning_curves(rows: Sequence[Row]) -> bytes:
@@ -22,12 +24,11 @@ def learning_curves(rows: Sequence[Row]) -> bytes:
     scores.set(ylim=(0, 1), ylabel="share of validation images")
     scores.spines[["top"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for (key, name), colour in zip(_NAMES.items(), (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[2]), strict=True):
+    for key, name in _NAMES.items():
+        colour = COLOURS[2 if key in _SCORES else list(_NAMES).index(key)]
         known = [(row["epoch"], row[key]) for row in rows if key in row]
         if known:
-            (scores if key in ("val_accuracy", "val_f1") else axes).plot(
-                *zip(*known, strict=True), color=colour, marker="."
-            )
+            (scores if key in _SCORES else axes).plot(*zip(*known, strict=True), color=colour, marker=".")
             axes.plot([], [], color=colour, marker=".", label=name)
     validated = [row for row in rows if "val_loss" in row]
     if validated:

@@ -41,16 +41,16 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
         input_size=(frame.height, frame.width),
         quality=quality,
     )
-    foreground = None
-    if find_quality(quality).spread:
+    foreground, spread = None, find_quality(localizer.quality).spread
+    if spread:
         foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
         localizer.take_foreground(foreground)
     images = grounds.validation.readable or grounds.training.readable
     cuts = choose_thresholds(localizer, grounds.dataset, images)
     background = grounds.labels.background
     # In quality plain maps stay as they were published.
-    levels = cuts.of_classes if find_quality(quality).spread else ()
-    trained = Trained(built.plan, names, frame, cuts.value, cuts.found_by, background, quality, levels)
+    levels = cuts.of_classes if spread else ()
+    trained = Trained(built.plan, names, frame, cuts.value, cuts.found_by, background, localizer.quality, levels)
     write_rows(folder / ROWS, learner.rows)
     with replacing(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))

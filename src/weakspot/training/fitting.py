@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from weakspot.errors import InputError
 from weakspot.networks import Criterion
 from weakspot.networks.criterion import class_weights
+from weakspot.networks.psol import BoxCriterion
 from weakspot.training.batches import Batches
 from weakspot.training.features import Features, compute_features, fit_in_memory, gathered
 from weakspot.training.learner import Learner, Row, Rule
@@ -137,8 +138,10 @@ def _loaders(prepared: Prepared, options: TrainOptions, rule: Rule, say: Say) ->
     """Batches of feature maps if they can be computed once, else of images."""
     grounds, frame = prepared.grounds, prepared.built.preprocessing
     photos = [
-        Photos(one, grounds.labels.targets(one.readable), squashed, frame, options.seed)
-        for one, squashed in ((grounds.training, grounds.squashed), (grounds.validation, frame))
+        Photos(one, targets, squashed, frame, options.seed)
+        for one, targets, squashed in zip(
+            (grounds.training, grounds.validation), prepared.targets, (grounds.squashed, frame), strict=True
+        )
     ]
     sets: list[Photos | Features] = [*photos]
     once = prepared.frozen and not prepared.recipe.augmentation
@@ -164,8 +167,9 @@ def _features(photos: Photos, prepared: Prepared, options: TrainOptions, pooled:
 
 
 def _criterion(prepared: Prepared, options: TrainOptions) -> Criterion:
-    labels = prepared.grounds.labels
-    targets = torch.from_numpy(labels.targets(prepared.grounds.training.readable))
+    if prepared.teacher is not None:
+        return BoxCriterion()
+    labels, targets = prepared.grounds.labels, torch.from_numpy(prepared.targets[0])
     balanced = options.class_weights == "balanced"
     weights = class_weights(targets, multi_label=labels.multi_label) if balanced else None
     return Criterion(multi_label=labels.multi_label, weights=weights)

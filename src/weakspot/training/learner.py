@@ -11,7 +11,6 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
-from torchmetrics.classification import MulticlassAccuracy, MultilabelF1Score
 
 from weakspot.data import Preprocessing
 from weakspot.models import normalised
@@ -87,9 +86,7 @@ class Learner(LightningModule):
         self.rows: list[Row] = []
         self.best: dict[str, Tensor] = {}
         self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
-        self.val_score: Metric = (
-            MultilabelF1Score(classes) if criterion.multi_label else MulticlassAccuracy(classes, average="micro")
-        )
+        self.val_score: Metric = criterion.score(classes)
         for metric in (self.train_loss, self.val_loss, self.val_score):
             metric.persistent(True)  # an epoch that is interrupted goes on with its sums
         self._begun = time.monotonic()
@@ -101,8 +98,8 @@ class Learner(LightningModule):
 
     @property
     def score_name(self) -> str:
-        """What the validation score is: accuracy, or F1 where images have several labels."""
-        return "val_f1" if self.criterion.multi_label else "val_accuracy"
+        """What the validation score is, see :class:`weakspot.networks.Criterion`."""
+        return self.criterion.score_name
 
     def train(self, mode: bool = True) -> "Learner":
         """Change the mode; a frozen trunk stays in evaluation mode, its batch statistics with it."""
@@ -122,12 +119,11 @@ class Learner(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor | list[Tensor], Tensor], _number: int) -> None:
-        """Add a batch to the validation loss, which is that of the logits alone, and score."""
+        """Add a batch to the validation loss, which is that of what the head gives alone, and score."""
         inputs, targets = batch
-        logits = self.network.head(self._shown(inputs)[-1]).float()
-        self.val_loss.update(self.criterion(logits, targets), len(targets))
-        wanted = targets.int() if self.criterion.multi_label else targets.argmax(dim=1)
-        self.val_score.update(logits, wanted)
+        given = self.network.head(self._shown(inputs)[-1]).float()
+        self.val_loss.update(self.criterion(given, targets), len(targets))
+        self.criterion.count(self.val_score, given, targets)
 
     def on_validation_epoch_end(self) -> None:
         """Tell lightning the figures, merged over all processes, for early stopping and loggers."""
@@ -154,7 +150,7 @@ class Learner(LightningModule):
     def learnt(self) -> dict[str, Tensor]:
         """The weights that training changes, by their names in the network."""
         state = self.network.state_dict()
-        return {name: value for name, value in state.items() if not (self.rule.frozen and name.startswith("trunk."))}
+        return {name: value for name, value in state.items() if not self._is_frozen(f"network.{name}")}
 
     def configure_optimizers(self) -> Any:
         """AdamW: the head 10 times as fast as the trunk, a short warm-up, then a cosine to zero; norms do not decay."""
@@ -180,7 +176,8 @@ class Learner(LightningModule):
         self.rows, self.best, self.done = checkpoint["rows"], checkpoint["best"], checkpoint["done"]
 
     def _is_frozen(self, name: str) -> bool:
-        return self.rule.frozen and name.startswith("network.trunk.")
+        """Whether training leaves a weight as it is: of a frozen trunk, or of a classifier that is done."""
+        return name.startswith("network.classifier.") or (self.rule.frozen and name.startswith("network.trunk."))
 
     def _maps(self, inputs: Tensor | list[Tensor], targets: Tensor) -> tuple[Maps, Tensor]:
         """The feature maps and targets of a training batch, whose images are hidden or mixed if that is the rule."""

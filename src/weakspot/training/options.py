@@ -5,7 +5,9 @@ Nothing heavy is imported here, so that help answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,10 @@ class TrainOptions:
     """What to train, how, and where to write it.
 
     Attributes:
-        method: cam, acol, spg or ts_cam; adl, has or cutmix; or some that go together, such as acol+cutmix.
+        method: cam, acol, spg or ts_cam; adl, has or cutmix; or some that go together, such as acol+cutmix. Or psol: a
+            network learns the boxes that the run named with --from finds in the training images, and takes its classes.
+        teacher: With psol: folder of the run that teaches. A frozen backbone of the same name is
+            shared with it.
         backbone: timm or torchvision name of the backbone.
         weights: Weights file of the backbone (.safetensors or .pth), pretrained, or none for random ones.
         freeze: backbone: only the head learns, on features that are computed once. none: all learns. auto: backbone on
@@ -51,6 +56,7 @@ class TrainOptions:
     """
 
     method: str = "cam"
+    teacher: Annotated[Path | None, Parameter(name="--from")] = None
     backbone: str = "tf_efficientnet_lite0"
     weights: str = "pretrained"
     freeze: Literal["auto", "backbone", "none"] = "auto"

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from weakspot.data import DataSet, Example, Preprocessing, read_dataset
 from weakspot.errors import InputError
@@ -19,6 +21,7 @@ from weakspot.training.labels import Labels, find_labels, split_examples
 from weakspot.training.options import TrainOptions
 from weakspot.training.photos import Looked, Unreadable, look_through, with_margin
 from weakspot.training.reporting import Say
+from weakspot.training.teaching import Teacher, hand_over, labels_of, load_teacher, taught
 
 # Passes over the images. A head on features that are computed once takes next to no time for one.
 EPOCHS, FROZEN_EPOCHS = 20, 40
@@ -62,6 +65,9 @@ class Prepared:
         device: Where it runs.
         epochs: How often the images are gone through.
         lr: Learning rate of the backbone.
+        targets: What is learnt of the training and of the validation images: shares of classes, shape (N, C), or
+            pseudo boxes, shape (N, 4).
+        teacher: The run that gave the boxes; None where labels teach.
     """
 
     grounds: Grounds
@@ -71,6 +77,8 @@ class Prepared:
     device: torch.device
     epochs: int
     lr: float
+    targets: tuple[NDArray[np.float32], NDArray[np.float32]]
+    teacher: Teacher | None = None
 
 
 def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
@@ -85,12 +93,12 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     recipe = find_recipe(options.method, frozen=frozen)
     dataset = read_dataset(data, truth=options.labels, images=options.images)
     split = split_examples(dataset, share=options.validation, seed=options.seed, workers=options.workers)
-    labels = find_labels(
-        dataset,
-        (*split.training, *split.validation) if not _named(split.validation) else split.training,
-        multi_label=options.multi_label,
-        background=options.background,
-    )
+    teacher = None if options.teacher is None else load_teacher(options.teacher, device)
+    learnt = split.training if _named(split.validation) else (*split.training, *split.validation)
+    if options.teacher is None or teacher is None:
+        labels = find_labels(dataset, learnt, multi_label=options.multi_label, background=options.background)
+    else:
+        labels = labels_of(teacher.trained, learnt, options.teacher)
     validation = [example for example in split.validation if labels.know(example)]
     strange = len(split.validation) - len(validation)
     left_out = (f"{strange} validation images are of no class that is trained: they are left out.",) if strange else ()
@@ -98,12 +106,16 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
         say(note)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        built = build_network(_plan(options, labels), weights=None if options.weights == "none" else options.weights)
-    if frozen and options.input_size is None:
+        plan = _plan(options, labels) if teacher is None else _taught_plan(options, labels, teacher, frozen)
+        built = build_network(plan, weights=None if options.weights == "none" or plan.shared else options.weights)
+    if teacher is not None:
+        hand_over(teacher, built.network, plan)
+    if frozen and plan.input_size is None:
         built = _seeing_larger(built, find_quality(options.quality).enlarged)
     if recipe.adl and not frozen:
         places(built.network.trunk.backbone)
-    squashed = built.preprocessing if frozen else with_margin(built.preprocessing)
+    # Boxes would have to be cropped with their images.
+    squashed = built.preprocessing if frozen or teacher is not None else with_margin(built.preprocessing)
     grounds = Grounds(
         dataset,
         labels,
@@ -115,7 +127,23 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     say(_summary(grounds, built.plan, frozen, device))
     epochs = options.epochs or (FROZEN_EPOCHS if frozen else EPOCHS)
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
-    return Prepared(grounds, built, recipe, frozen, device, epochs, lr)
+    grounds, targets = _with_targets(grounds, teacher, say)
+    return Prepared(grounds, built, recipe, frozen, device, epochs, lr, targets, teacher)
+
+
+def _with_targets(
+    grounds: Grounds, teacher: Teacher | None, say: Say
+) -> tuple[Grounds, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Find out what is to be learnt of each image; those of which nothing is are left out."""
+    both = (grounds.training, grounds.validation)
+    if teacher is None:
+        training, validation = (grounds.labels.targets(one.readable) for one in both)
+        return grounds, (training, validation)
+    (learnt, boxes), (held, held_boxes) = (taught(teacher, one, grounds.labels) for one in both)
+    if not len(boxes):
+        raise InputError("The run finds no box in the training images.", "Give one that was trained on such images.")
+    say(f"{len(boxes)} of {len(grounds.training.readable)} training images have a pseudo box")
+    return replace(grounds, training=learnt, validation=held), (boxes, held_boxes)
 
 
 def _seeing_larger(built: BuiltNetwork, times: float) -> BuiltNetwork:
@@ -153,6 +181,15 @@ def _plan(options: TrainOptions, labels: Labels) -> Plan:
         width=options.width,
         delta=options.delta,
     )
+
+
+def _taught_plan(options: TrainOptions, labels: Labels, teacher: Teacher, frozen: bool) -> Plan:
+    """A plan with the teacher's in it, and like it where the trunk is to be shared."""
+    known = teacher.trained.plan
+    plan = replace(_plan(options, labels), teacher=known)
+    alike = replace(plan, output_stride=known.output_stride, input_size=known.input_size, shared=True)
+    changed = options.output_stride is not None or options.input_size is not None
+    return plan if changed or not teacher.shares_trunk(plan.backbone, frozen=frozen) else alike
 
 
 def _named(examples: Sequence[Example]) -> bool:

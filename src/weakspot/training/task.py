@@ -7,6 +7,7 @@ from typing import Any
 from zipfile import is_zipfile
 
 from weakspot.errors import InputError, suggest
+from weakspot.networks import find_recipe
 from weakspot.runs import MODEL_FILE
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_folder import CONFIG, STATE, read_config
@@ -60,7 +61,9 @@ def changed(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
     for name in changes:
         if name not in known:
             raise InputError(f"train has no option {name!r}.", suggest(name, known, f"It has {', '.join(known)}."))
-    paths = {name: Path(changes[name]) for name in ("labels", "images", "output") if changes.get(name) is not None}
+    paths = {
+        name: Path(changes[name]) for name in ("teacher", "labels", "images", "output") if changes.get(name) is not None
+    }
     named: dict[str, Any] = {"weights": str(changes["weights"] or "none")} if "weights" in changes else {}
     loggers = changes.get("logger")
     if loggers is not None:
@@ -113,4 +116,16 @@ def _checked(options: TrainOptions) -> TrainOptions:
             raise InputError(
                 f"{name} = {getattr(options, name)!r} is none of its values.", f"Take {' or '.join(allowed)}."
             )
+    _refuse_without_teacher(options)
     return options
+
+
+def _refuse_without_teacher(options: TrainOptions) -> None:
+    """PSOL is taught by a run, and nothing else is."""
+    psol = find_recipe(options.method).head == "psol"
+    if psol and options.teacher is None:
+        raise InputError("psol learns the boxes of another run.", "Name its folder: --method psol --from runs/birds.")
+    if options.teacher is not None and not psol:
+        raise InputError(
+            f"--from names a run that teaches boxes, and {options.method} learns none.", "Add --method psol."
+        )

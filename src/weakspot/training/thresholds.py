@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.cams import METHODS
+from weakspot.cams.psol import BOX_LEVEL
 from weakspot.data import DataSet, Example
 from weakspot.errors import InputError
 from weakspot.evaluation import Setting, evaluate
@@ -49,7 +51,7 @@ def choose_thresholds(localizer: Localizer, dataset: DataSet, validation: Sequen
     Returns:
         The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are masks only), and those
         of the classes by :func:`thresholds_of_classes`. Without either, or if none is any good, that of :func:`otsu`
-        over the heatmaps of the images' own classes, and none of the classes.
+        over the heatmaps of the images' own classes, and none of the classes; a drawn box is then taken as it is.
     """
     held = replace(dataset, examples=tuple(replace(example, split="val") for example in validation))
     watched: list[Outcome] = []
@@ -66,6 +68,8 @@ def choose_thresholds(localizer: Localizer, dataset: DataSet, validation: Sequen
         classes = np.array([outcome.case.classes[outcome.which] for outcome in watched])
         found_by = f"best {metric} on the validation split ({100 * worth.mean(axis=0).max():.1f} %)"
         return Thresholds(value, found_by, thresholds_of_classes(worth, classes, len(localizer.class_names)))
+    if not METHODS[localizer.method].spreads:
+        return Thresholds(BOX_LEVEL, "where drawn boxes are themselves")
     some = validation[:_MOST_IMAGES]
     return Thresholds(otsu(heatmaps_of(localizer, some)), f"Otsu's rule on {len(some)} heatmaps")
 
