@@ -76,7 +76,7 @@ def _not_figures(file: Path) -> InputError:
 
 def _thresholds_by(rows: dict[str, Any]) -> dict[str, str]:
     """What the first map's fixed threshold was chosen by."""
-    first = next(iter(rows.values()), {})
+    first: dict[str, Any] = next(iter(rows.values()), {})
     return {"fixed threshold": str(first["fixed_by"])} if "fixed_by" in first else {}
 
 

@@ -95,12 +95,13 @@ def _photo(image: Path, folder: Path, images: Path | None) -> Path:
 
 def _with_files(item: Item, folder: Path, which: str) -> Item:
     """Find the pictures that were saved of an item; further classes of an image have their index in the name."""
-    image = Path(item.name)
-    kept = {
-        name: find_below(folder / below, image, f"{which}.png")
-        for name, below in (("heatmap", "heatmaps"), ("picture", "plots"), ("mask", "masks"))
-    }
-    return replace(item, **kept)
+    image, suffix = Path(item.name), f"{which}.png"
+    return replace(
+        item,
+        heatmap=find_below(folder / "heatmaps", image, suffix),
+        picture=find_below(folder / "plots", image, suffix),
+        mask=find_below(folder / "masks", image, suffix),
+    )
 
 
 def with_truths(items: list[Item], dataset: DataSet) -> Iterator[Item]:
