@@ -135,6 +135,6 @@ def _truths(dataset: DataSet) -> Callable[[Item], Truth | None]:
 
 def best_overlap(boxes: tuple[Box, ...], truths: tuple[Box, ...]) -> float:
     """IoU of the first box with the true box that it fits best; 0 without a box."""
-    from weakspot.metrics.overlaps import overlaps  # torch comes with it
+    from weakspot.metrics import overlaps  # torch comes with it
 
     return float(overlaps(np.array(boxes[:1]), np.array(truths)).max()) if boxes else 0.0
