@@ -30,11 +30,15 @@ def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np
         >>> outline(np.array([[True]])).tolist()
         [[0.5, 1.0], [0.0, 0.5], [0.5, 0.0], [1.0, 0.5]]
     """
-    padded = np.pad(mask, 1).astype(np.float64)
+    box = box_of_mask(mask)
+    if box is None:
+        return np.zeros((0, 2))
+    x1, y1, x2, y2 = map(int, box)
+    padded = np.pad(mask[y1:y2, x1:x2], 1).astype(np.float64)
     traced = find_contours(padded, 0.5, fully_connected="high")
     # From centres of the padded pixels to edges of the mask's; from row and column to x and y.
-    rings = [_simplified(ring, tolerance)[:-1, ::-1] - 0.5 for ring in traced]
-    return reduce(_bridged, rings) if rings else np.zeros((0, 2))
+    rings = [_simplified(ring, tolerance)[:-1, ::-1] - 0.5 + [x1, y1] for ring in traced]
+    return reduce(_bridged, rings)
 
 
 def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
