@@ -1,7 +1,6 @@
-import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torchmetrics import MeanMetric
 
@@ -9,7 +8,7 @@ from weakspot.cams.psol import draw_boxes
 from weakspot.data import Preprocessing
 from weakspot.models import normalised, reframed
 from weakspot.networks import Plan, PsolNetwork, build_network
-from weakspot.networks.psol import BoxCriterion, PsolHead, flipped
+from weakspot.networks.psol import BoxCriterion, PsolHead, box_of, covered, flipped
 
 TEACHER = Plan("test_efficientnet", "cam", 3, input_size=64)
 
@@ -42,14 +41,18 @@ def test_the_head_learns_boxes_that_features_show():
     assert float(BoxCriterion()(mean, others)) > 0.7
 
 
-def test_votes_are_weighed_by_hand():
-    head = PsolHead(1, width=1)
-    head.layers = torch.nn.Identity()
-    flat = torch.zeros(1, 5, 1, 2)  # each place reaches half of the image to each side
-    flat[0, 4, 0] = torch.tensor([0.0, np.log(3.0)])  # the second place counts three times as much
-    middle = 0.25 * 0.25 + 0.75 * 0.75
-    found = head(flat)[0].tolist()
-    assert found == pytest.approx([middle - 0.5, 0.0, 1.0, 1.0])  # clipped where it reaches out of the image
+@given(st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(5, 12))
+def test_the_box_of_the_projections_of_a_box_is_that_box(ends, places):
+    (x1, x2), (y1, y2) = sorted(ends[:2]), sorted(ends[2:])
+    assume(min(x2 - x1, y2 - y1) > 1 / places)  # else it may lie within one place, which says how much, not where
+    box = torch.tensor([[x1, y1, x2, y2]], dtype=torch.float64)
+    columns, rows = (covered(box[:, i], box[:, i + 2], places).logit(eps=1e-9) for i in (0, 1))
+    assert torch.allclose(box_of(columns, rows), box, atol=1e-6) or _has_no_whole_place(box, places)
+
+
+def _has_no_whole_place(box, places):
+    """Where no place is wholly inside, the box cannot be told from a smaller, surer one."""
+    return any(bool(covered(box[:, i], box[:, i + 2], places).max() < 1 - 1e-6) for i in (0, 1))
 
 
 @given(st.integers(0, 2**32))

@@ -1,6 +1,7 @@
 """PSOL: a box regressed from a feature map, whatever the class."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchvision.ops import box_iou, generalized_box_iou_loss
@@ -8,15 +9,20 @@ from torchvision.ops import box_iou, generalized_box_iou_loss
 from weakspot.networks.criterion import Criterion
 
 WIDTH = 64
-_SIDES = 4
+# How much the greatest value of a column counts before its others.
+_SHARPNESS = 4.0
+# No box is smaller, in fractions of a side.
+_LEAST = 0.01
 
 
 class PsolHead(nn.Module):
-    """Each place of the feature map votes for a box, and says how much its vote counts.
+    """What a feature map shows is projected onto both sides of the image, and the box is where it begins and ends.
 
-    A vote is how far the box reaches from the place to each side, in (0, 1); the box is the mean of all votes, weighed
-    by a softmax. So the head knows where a place is without learning it, as a mean over all features would not, and it
-    has few weights: pseudo boxes are few, and wrong in their own ways.
+    Three convolutions say of each place whether it belongs to the object; the (smooth) greatest value of a column is
+    that column's, of a row that row's. Seen from the left, the box begins behind the columns in which nothing has been
+    seen yet: their number, each counted by how surely nothing has, is x1. The other three sides likewise. So the head
+    keeps places apart, which a mean over all features would not, ends within a column as it is half seen, and has few
+    weights: pseudo boxes are few, and wrong in their own ways.
 
     Args:
         channels: Channels of the activations.
@@ -24,9 +30,9 @@ class PsolHead(nn.Module):
 
     Source:
         The route, from pseudo boxes to a class-agnostic regressor: Zhang et al., "Rethinking the Route Towards Weakly
-        Supervised Object Localization", CVPR 2020, arXiv 2002.11359, section 3. Distances to the four sides from each
-        place: Tian et al., "FCOS", ICCV 2019, equation (1). Their mean over places is ours; the paper has two fully
-        connected layers behind global average pooling.
+        Supervised Object Localization", CVPR 2020, arXiv 2002.11359, section 3, which has two fully connected layers
+        behind global average pooling. Boxes that teach by projections: Tian et al., "BoxInst", CVPR 2021, section 3.1.
+        The box of a projection is ours.
 
     Example:
         >>> PsolHead(8, width=4)(torch.zeros(2, 8, 7, 7)).shape
@@ -46,24 +52,78 @@ class PsolHead(nn.Module):
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(width, _SIDES + 1, 1),
+            nn.Conv2d(width, 1, 1),
         )
+
+    def projections(self, activations: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the logits of columns (B, w) and of rows (B, h) of activations (B, K, h, w)."""
+        sharp = _SHARPNESS * self.layers(activations)[:, 0]
+        return sharp.logsumexp(dim=1) / _SHARPNESS, sharp.logsumexp(dim=2) / _SHARPNESS
 
     def forward(self, activations: Tensor) -> Tensor:
         """Give boxes (B, 4), xyxy in fractions of the image's sides, of activations (B, K, h, w)."""
-        *reach, says = self.layers(activations).unbind(1)  # (B, h, w) each
-        left, up, right, down = (torch.sigmoid(one) for one in reach)
-        x, y = _middles(says)
-        votes = torch.stack([x - left, y - up, x + right, y + down], dim=1).flatten(2)  # (B, 4, h w)
-        boxes: Tensor = (votes * says.flatten(1).softmax(dim=1)[:, None]).sum(dim=2)
-        return boxes.clamp(0, 1)
+        return box_of(*self.projections(activations))
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
-        """Give the loss and the boxes of a batch, half of which is looked at in a mirror."""
+        """Give the loss and the boxes of a batch, half of which is looked at in a mirror.
+
+        The loss is the cross entropy of both projections against those of the pseudo boxes.
+        """
+        del criterion  # which validates: it sees boxes
         activations, mirrored = maps[-1], torch.rand(len(targets), device=targets.device) < 0.5
         turned = torch.where(mirrored[:, None, None, None], activations.flip(3), activations)
-        boxes = self(turned)
-        return criterion(boxes, torch.where(mirrored[:, None], flipped(targets), targets)), boxes
+        x1, y1, x2, y2 = torch.where(mirrored[:, None], flipped(targets), targets).unbind(1)
+        columns, rows = self.projections(turned)
+        loss = F.binary_cross_entropy_with_logits(columns, covered(x1, x2, columns.shape[1]))
+        loss = loss + F.binary_cross_entropy_with_logits(rows, covered(y1, y2, rows.shape[1]))
+        return loss, box_of(columns, rows)
+
+
+def box_of(columns: Tensor, rows: Tensor) -> Tensor:
+    """Give the box that projections begin and end at.
+
+    Args:
+        columns: Logits of shape (B, w).
+        rows: Logits of shape (B, h).
+
+    Returns:
+        Shape (B, 4), xyxy in fractions of the image's sides, in [0, 1], of a side of a hundredth or more.
+
+    Example:
+        >>> box_of(torch.tensor([[-99.0, 99.0, 99.0, -99.0]]), torch.tensor([[0.0, 99.0]])).tolist()
+        [[0.25, 0.25, 0.75, 1.0]]
+    """
+    (x1, x2), (y1, y2) = _ends(columns), _ends(rows)
+    return torch.stack([x1, y1, x2, y2], dim=1)
+
+
+def covered(begin: Tensor, end: Tensor, places: int) -> Tensor:
+    """Tell how much of each place of a side lies within a span, in [0, 1].
+
+    Args:
+        begin: Where the spans begin, shape (B,), in fractions of the side.
+        end: Where they end.
+        places: Number of places.
+
+    Returns:
+        Shape (B, places).
+
+    Example:
+        >>> covered(torch.tensor([0.125]), torch.tensor([0.75]), 4).tolist()
+        [[0.5, 1.0, 1.0, 0.0]]
+    """
+    edges = torch.arange(places + 1, device=begin.device, dtype=begin.dtype) / places
+    within = torch.minimum(edges[1:], end[:, None]) - torch.maximum(edges[:-1], begin[:, None])
+    return places * within.clamp(min=0)
+
+
+def _ends(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a projection (B, n) begins and ends, in fractions of the side, shape (B,) each."""
+    seen = torch.sigmoid(logits)
+    begin = 1 - seen.cummax(dim=1).values.mean(dim=1)
+    end = seen.flip(1).cummax(dim=1).values.mean(dim=1)
+    begin = begin.clamp(max=1 - _LEAST)
+    return begin, torch.maximum(end, begin + _LEAST)
 
 
 class BoxCriterion(Criterion):
@@ -74,7 +134,8 @@ class BoxCriterion(Criterion):
         of sides instead.
 
     Example:
-        >>> float(BoxCriterion()(torch.tensor([[0.0, 0.0, 0.5, 1.0]]), torch.tensor([[0.0, 0.0, 1.0, 1.0]])))
+        >>> left, whole = torch.tensor([[0.0, 0.0, 0.5, 1.0]]), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+        >>> round(float(BoxCriterion()(left, whole)), 4)
         0.5
     """
 
@@ -107,11 +168,3 @@ def flipped(boxes: Tensor) -> Tensor:
     """
     x1, y1, x2, y2 = boxes.unbind(1)
     return torch.stack([1 - x2, y1, 1 - x1, y2], dim=1)
-
-
-def _middles(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """The middles of the places of a grid (B, h, w), in fractions: x of shape (1, w), y of shape (h, 1)."""
-    h, w = grid.shape[1:]
-    along = ((torch.arange(n, device=grid.device, dtype=grid.dtype) + 0.5) / n for n in (w, h))
-    x, y = along
-    return x[None, :].expand(h, w), y[:, None].expand(h, w)

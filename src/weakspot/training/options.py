@@ -35,7 +35,7 @@ class TrainOptions:
             frozen and the quality is not plain.
         width: Channels of the convolutions of the head. Default: 256 for acol (the paper has 1024) and spg (512).
         delta: With acol: erase where the map is at or above it, in (0, 1].
-        epochs: Default: 20 where all learns, 40 where the backbone is frozen.
+        epochs: Default: 20 where all learns, 40 where the backbone is frozen, 12 of psol then.
         batch_size: Images in a step, on each device.
         lr: Learning rate of the backbone; heads learn at 10 times it. Default: 1e-4, 3e-4 for a linear head on a frozen
             backbone, 3e-5 for acol and spg.

@@ -25,6 +25,8 @@ from weakspot.training.teaching import Teacher, hand_over, labels_of, load_teach
 
 # Passes over the images. A head on features that are computed once takes next to no time for one.
 EPOCHS, FROZEN_EPOCHS = 20, 40
+# A head that finds boxes reads whole feature maps, and learns its teacher's mistakes by heart if it is given the time.
+_EPOCHS_OF_BOXES = 12
 # Learning rates of the backbone; that of the head is 10 times it, and convolutions of a head want less than one layer.
 _RATE, _FROZEN_RATE, _RATE_WITH_BRANCHES = 1e-4, 3e-4, 3e-5
 
@@ -125,7 +127,7 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     )
     _refuse_unreadable(grounds, options.unreadable)
     say(_summary(grounds, built.plan, frozen, device))
-    epochs = options.epochs or (FROZEN_EPOCHS if frozen else EPOCHS)
+    epochs = options.epochs or _epochs(recipe, frozen)
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
     grounds, targets = _with_targets(grounds, teacher, say)
     return Prepared(grounds, built, recipe, frozen, device, epochs, lr, targets, teacher)
@@ -162,6 +164,12 @@ def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
     if options.freeze != "auto":
         return options.freeze == "backbone"
     return device.type == "cpu" and options.weights != "none" and find_recipe(options.method).head != "spg"
+
+
+def _epochs(recipe: Recipe, frozen: bool) -> int:
+    if not frozen:
+        return EPOCHS
+    return _EPOCHS_OF_BOXES if recipe.head == "psol" else FROZEN_EPOCHS
 
 
 def _rate(recipe: Recipe, frozen: bool) -> float:
