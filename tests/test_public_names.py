@@ -55,7 +55,7 @@ def test_public_names_are_these(module, names):
 def test_the_methods_are_these():
     assert set(cams.METHODS) == {
         "cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "scorecam", "ablationcam", "eigencam",
-        "guided_gradcam", "counterfactual", "acol", "acol_a", "acol_b", "ts_cam",
+        "guided_gradcam", "counterfactual", "acol", "acol_a", "acol_b", "ts_cam", "psol",
     }  # fmt: skip
 
 

@@ -181,12 +181,13 @@ def _trained(told: dict[str, Any]) -> Trained:
 
 
 def _plan(told: dict[str, Any]) -> Plan:
+    told = dict(told)
     teacher = told.get("teacher")
     plan = Plan(**{**told, "teacher": None if teacher is None else _plan(teacher)})
     typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(Plan).items())
     taught = plan.teacher is not None
     alike = plan.teacher is None or (plan.teacher.teacher is None and plan.teacher.classes == plan.classes)
-    if not typed or not alike or taught != (find_recipe(plan.method).head == "psol"):
+    if not typed or not alike or taught != (plan.method == "psol"):
         raise ValueError(plan)
     return plan
 

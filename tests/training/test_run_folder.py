@@ -89,6 +89,7 @@ VALUES = {
     "labels": paths | st.none(),
     "images": paths | st.none(),
     "output": st.none(),
+    "teacher": paths | st.none(),
     "freeze": st.sampled_from(["auto", "backbone", "none"]),
     "quality": st.sampled_from(["plain", "fast", "balanced", "best"]),
     "class_weights": st.sampled_from(["balanced", "none"]),
