@@ -26,7 +26,7 @@ def some_boxes(count):
 
 def test_the_head_learns_boxes_that_features_show():
     torch.manual_seed(0)
-    head, boxes = PsolHead(2, width=16), some_boxes(96)
+    head, boxes = PsolHead([2], width=16), some_boxes(96)
     features, optimizer = drawn_features(boxes), torch.optim.Adam(head.parameters(), 1e-2)
     for some in [part for _ in range(25) for part in torch.randperm(96).split(16)]:
         loss, _ = head.loss((features[some],), boxes[some], BoxCriterion())
@@ -58,7 +58,7 @@ def _has_no_whole_place(box, places):
 @given(st.integers(0, 2**32))
 def test_boxes_have_their_sides_in_order_and_lie_in_the_image(seed):
     torch.manual_seed(seed)
-    x1, y1, x2, y2 = PsolHead(3, width=4).eval()(10 * torch.randn(4, 3, 5, 6)).unbind(1)
+    x1, y1, x2, y2 = PsolHead([3], width=4).eval()(10 * torch.randn(4, 3, 5, 6)).unbind(1)
     assert bool(((x1 >= 0) & (x1 < x2) & (x2 <= 1) & (y1 >= 0) & (y1 < y2) & (y2 <= 1)).all())
 
 

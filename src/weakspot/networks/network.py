@@ -77,7 +77,11 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Give logits (B, C) of normalised images (B, 3, H, W)."""
-        logits: Tensor = self.head(self.trunk(images))
+        return self.answer((self.trunk(images),))
+
+    def answer(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Give what the head says of a trunk's feature maps, the last one last."""
+        logits: Tensor = self.head(maps[-1])
         return logits
 
 
@@ -99,10 +103,15 @@ class PsolNetwork(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Give logits (B, C) of normalised images (B, 3, H, W), and draw a box in each."""
-        maps = self.trunk(images)
-        self.drawn(draw_boxes(self.head(maps), height=images.shape[-2], width=images.shape[-1]))
-        logits: Tensor = self.classifier(maps if self._reframe is None else self._reframe(images))
+        maps = self.trunk.maps(images, self.head.depth)
+        self.drawn(draw_boxes(self.answer(maps), height=images.shape[-2], width=images.shape[-1]))
+        logits: Tensor = self.classifier(maps[-1] if self._reframe is None else self._reframe(images))
         return logits
+
+    def answer(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Give the boxes (B, 4) that the head finds in all of these maps."""
+        boxes: Tensor = self.head(*maps)
+        return boxes
 
 
 @dataclass(frozen=True)
@@ -182,7 +191,7 @@ def _ts_cam(trunk: Trunk, plan: Plan) -> TsCamHead:
 
 
 def _psol(trunk: Trunk, plan: Plan) -> PsolHead:
-    return PsolHead(trunk.channels[-1], width=plan.width or WIDTH)
+    return PsolHead(trunk.channels[-PsolHead.most :], width=plan.width or WIDTH)
 
 
 _HEADS: Mapping[str, Callable[[Trunk, Plan], Head]] = {

@@ -1,11 +1,14 @@
 """PSOL: a box regressed from a feature map, whatever the class."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchvision.ops import box_iou, generalized_box_iou_loss
 
+from weakspot.cams.self_correlation import on_grid
 from weakspot.networks.criterion import Criterion
 
 WIDTH = 64
@@ -25,7 +28,8 @@ class PsolHead(nn.Module):
     weights: pseudo boxes are few, and wrong in their own ways.
 
     Args:
-        channels: Channels of the activations.
+        channels: Channels of the feature maps that it reads, the last one last. A mid-level map beside that one shows
+            where things end (docs/benchmarks.md).
         width: Channels in between.
 
     Source:
@@ -35,34 +39,36 @@ class PsolHead(nn.Module):
         The box of a projection is ours.
 
     Example:
-        >>> PsolHead(8, width=4)(torch.zeros(2, 8, 7, 7)).shape
+        >>> PsolHead([4, 8], width=4)(torch.zeros(2, 4, 14, 14), torch.zeros(2, 8, 7, 7)).shape
         torch.Size([2, 4])
     """
 
     network = "psol"
     branches: tuple[str, ...] = ()
-    depth = 1
     pools_first = False
+    most = 2  # maps that it reads, where the backbone gives so many
 
-    def __init__(self, channels: int, *, width: int = WIDTH) -> None:
+    def __init__(self, channels: Sequence[int], *, width: int = WIDTH) -> None:
         super().__init__()
+        self.depth = len(channels)
         self.layers = nn.Sequential(
-            nn.BatchNorm2d(channels, affine=False),
-            nn.Conv2d(channels, width, 1),
+            nn.BatchNorm2d(sum(channels), affine=False),
+            nn.Conv2d(sum(channels), width, 1),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(width, 1, 1),
         )
 
-    def projections(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the logits of columns (B, w) and of rows (B, h) of activations (B, K, h, w)."""
-        sharp = _SHARPNESS * self.layers(activations)[:, 0]
+    def projections(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the logits of columns (B, w) and of rows (B, h) of feature maps, the last one of shape (B, K, h, w)."""
+        grid = (maps[-1].shape[-2], maps[-1].shape[-1])
+        sharp = _SHARPNESS * self.layers(torch.cat([on_grid(one, grid) for one in maps], dim=1))[:, 0]
         return sharp.logsumexp(dim=1) / _SHARPNESS, sharp.logsumexp(dim=2) / _SHARPNESS
 
-    def forward(self, activations: Tensor) -> Tensor:
-        """Give boxes (B, 4), xyxy in fractions of the image's sides, of activations (B, K, h, w)."""
-        return box_of(*self.projections(activations))
+    def forward(self, *maps: Tensor) -> Tensor:
+        """Give boxes (B, 4), xyxy in fractions of the image's sides, of feature maps (B, K, h, w)."""
+        return box_of(*self.projections(*maps))
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
         """Give the loss and the boxes of a batch, half of which is looked at in a mirror.
@@ -70,10 +76,10 @@ class PsolHead(nn.Module):
         The loss is the cross entropy of both projections against those of the pseudo boxes.
         """
         del criterion  # which validates: it sees boxes
-        activations, mirrored = maps[-1], torch.rand(len(targets), device=targets.device) < 0.5
-        turned = torch.where(mirrored[:, None, None, None], activations.flip(3), activations)
+        mirrored = torch.rand(len(targets), device=targets.device) < 0.5
+        turned = (torch.where(mirrored[:, None, None, None], one.flip(3), one) for one in maps)
         x1, y1, x2, y2 = torch.where(mirrored[:, None], flipped(targets), targets).unbind(1)
-        columns, rows = self.projections(turned)
+        columns, rows = self.projections(*turned)
         loss = F.binary_cross_entropy_with_logits(columns, covered(x1, x2, columns.shape[1]))
         loss = loss + F.binary_cross_entropy_with_logits(rows, covered(y1, y2, rows.shape[1]))
         return loss, box_of(columns, rows)

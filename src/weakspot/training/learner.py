@@ -121,7 +121,7 @@ class Learner(LightningModule):
     def validation_step(self, batch: tuple[Tensor | list[Tensor], Tensor], _number: int) -> None:
         """Add a batch to the validation loss, which is that of what the head gives alone, and score."""
         inputs, targets = batch
-        given = self.network.head(self._shown(inputs)[-1]).float()
+        given = self.network.answer(self._shown(inputs)).float()
         self.val_loss.update(self.criterion(given, targets), len(targets))
         self.criterion.count(self.val_score, given, targets)
 
