@@ -31,7 +31,7 @@ from weakspot.models import ClassMaps, squash
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 
 Arrays = dict[str, np.ndarray]
-SAMPLES = 1000
+SAMPLES = 300
 
 
 @dataclass(frozen=True)
