@@ -10,11 +10,7 @@ CLASSES = ("dog", 'a "cat", or <two>', "été 猫")
 
 # What a file can be called, and a class.
 LETTERS = (
-<<<<<<< HEAD
-    st.text("abÄ猫 ,\"<&'%#;.-_", min_size=1, max_size=8).map(str.strip).filter(lambda text: text[:1] not in ("", "."))
-=======
     st.text("abÄ猫 ,\"<&'%#;.-_", min_size=1, max_size=8).map(str.strip).filter(lambda text: text and text[0] != ".")
->>>>>>> labels
 )
 NAMES = LETTERS.filter(lambda text: ";" not in text)
 
