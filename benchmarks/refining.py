@@ -30,11 +30,12 @@ from weakspot.refining import REFINEMENTS, refined
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A heatmap, its image at the same size, and where the object is."""
+    """A heatmap, its image at the same size, where the object is, and the probability of its class."""
 
     heatmap: np.ndarray
     image: np.ndarray
     target: Target
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +85,10 @@ def seen(localizer: ws.Localizer, dataset: ws.data.DataSet, split: str) -> list[
         pixels = squash(photo, localizer.photo_frame)
         (maps,) = localizer.read([pixels], torch.tensor([case.classes]), [localizer.method])
         image = channels_last(resquash(pixels, frame))
-        for truth, class_map in zip(case.truths, maps.maps[0].numpy(), strict=True):
+        scores = torch.softmax(maps.logits[0], dim=0)[list(case.classes)].tolist()
+        for truth, class_map, score_ in zip(case.truths, maps.maps[0].numpy(), scores, strict=True):
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
-            found.append(Seen(heatmap, image, target(truth, height=photo.height, width=photo.width)))
+            found.append(Seen(heatmap, image, target(truth, height=photo.height, width=photo.width), score_))
     return found
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from weakspot.cli import main
+from weakspot.results import TOO_FAINT
 
 FAST = ["--input-size", "64", "--batch-size", "4"]
 
@@ -336,3 +337,20 @@ def test_a_photo_over_the_limit_is_skipped_and_the_limit_can_be_raised(photos):
         assert run(photos, "--output", "out", "--resume", "--max-pixels", "200000000") == 0
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def test_all_objects_have_rows_with_their_scores_and_heatmaps_can_be_refined(photos):
+    words = ("photos/03.jpg", "--quality", "fast", "--boxes", "split", "--refine", "grabcut")
+    assert run(*words, "--save-masks", "--output", "out") == 0
+    (row,) = rows(Path("out/boxes.jsonl"))
+    assert len(row["box_scores"]) == len(row["boxes"]) >= 1
+    assert all(0 <= score <= row["score"] for score in row["box_scores"])
+    assert tomllib.loads(Path("out/localize.toml").read_text())["refine"] == "grabcut"
+    assert Path("out/masks/photos/03.jpg.png").exists()
+
+
+def test_a_minimum_score_that_no_region_has_leaves_no_box(photos):
+    assert run("photos/03.jpg", "--min-score", "1", "--output", "out") == 0
+    (row,) = rows(Path("out/boxes.jsonl"))
+    assert (row["box"], row["boxes"]) == (None, [])
+    assert row["notes"] == [TOO_FAINT]

@@ -706,3 +706,33 @@ def test_boxes_of_another_split_are_refused(data, tmp_path):
     with pytest.raises(InputError, match="which is all of them") as caught:
         evaluate_boxes(file, data)
     assert "--split" in caught.value.hint
+
+
+def test_refined_maps_have_the_boxes_that_localizing_gives(few):
+    """Cut where they were refined for; the figures beside the single box count every region."""
+    finer, boxes = localizer(refine="grabcut", threshold=0.3), {}
+
+    def noted(outcome, chosen):
+        (at,) = chosen["cam"][GT]
+        found = outcome.regions["cam"]
+        scaled = scale_boxes(found.boxes[at][None], from_size=found.tree.shape, to_size=outcome.size)
+        boxes[outcome.case.example.path] = (scaled[0], outcome.case.truths[outcome.which].label)
+
+    measured = evaluate(finer, few, threshold=0.3, on_outcome=noted, **QUICK)
+    assert len(boxes) == 4
+    for path, (box, label) in boxes.items():
+        assert finer(path, classes=[label]).box == pytest.approx(box)
+    plain = evaluate(localizer(threshold=0.3), few, threshold=0.3, **QUICK)
+    assert measured.first.figures["mask IoU"].fixed != plain.first.figures["mask IoU"].fixed
+    assert measured.first.of_instances().keys() == {"precision", "recall", "F1"}
+    assert measured.to_dict()["rows"]["cam"]["instances"]["recall"] > 0
+    assert "recall" in measured.instances_to_markdown()
+
+
+def test_instances_of_a_file_are_all_of_its_boxes(few, tmp_path):
+    """One image has its object twice, another beside a wrong box; the others have none."""
+    red, wrong = (20, 10, 80, 60), (100, 70, 110, 78)
+    rows = [(RED.name, *red, "red"), (RED.name, *red, "red"), ("red/exact", *red, "red"), ("red/exact", *wrong, "red")]
+    write_csv(tmp_path / "found.csv", ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), rows)
+    found = evaluate_boxes(tmp_path / "found.csv", few, setting=Setting(**QUICK)).first.of_instances()
+    assert found == pytest.approx({"precision": 50, "recall": 50, "F1": 50})

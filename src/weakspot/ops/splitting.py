@@ -7,7 +7,7 @@ from scipy import ndimage
 from weakspot.ops.components import EIGHT_CONNECTED
 
 # How far, of the whole peak, one must go down from a peak on the way to a higher one.
-PROMINENCE = 0.1
+PROMINENCE = 0.2
 
 
 def split_instances(
