@@ -6,8 +6,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from weakspot.cams import Method
-from weakspot.looking import Sight, lessons_of
+from weakspot.backends.backend import Pixels
+from weakspot.backends.torch_backend import TorchBackend
 from weakspot.models import ForegroundHead, fit_foreground
 from weakspot.models.foreground import MOST_IMAGES
 from weakspot.streaming import batched
@@ -16,14 +16,14 @@ Lesson = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h, w)
 
 
 def learn_from_photos(
-    sight: Sight, method: Method, photos: Iterable[Tensor], *, batch_size: int, seed: int
+    backend: TorchBackend, method: str, photos: Iterable[Pixels], *, batch_size: int, seed: int
 ) -> tuple[ForegroundHead | None, int]:
     """Fit a head to the maps of the most probable class of each photo.
 
     Args:
-        sight: The classifier.
-        method: How to read class maps.
-        photos: Pixels at the size that it sees, uint8; the first 1000 count.
+        backend: The classifier.
+        method: Name of the method to read class maps by.
+        photos: Pixels at the size that it sees; the first 1000 count.
         batch_size: Photos in one forward pass.
         seed: Of the head.
 
@@ -32,7 +32,7 @@ def learn_from_photos(
     """
     found: list[Lesson] = []
     for batch in batched(islice(photos, MOST_IMAGES), batch_size):
-        lesson = lessons_of(sight, batch, method, None)
+        lesson = backend.lessons(batch, method, None)
         if lesson is None:
             break
         found.append((lesson[0], lesson[1][:, 0]))

@@ -4,37 +4,36 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from weakspot.adapting import learn_from_photos
-from weakspot.cams import Method, find_method
+from weakspot.backends import Asked, Opened, Seen
+from weakspot.backends.backend import Pixels
+from weakspot.backends.graph import is_graph
+from weakspot.class_names import find_class
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.doubts import witness_of
-from weakspot.errors import InputError, WeakspotError
+from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.finding import Readout
-from weakspot.looking import Levels, Sight, lessons_of, look_at
-from weakspot.models import (
-    DEFAULT_MODEL,
-    PRETRAINED,
-    Classifier,
-    ClassMaps,
-    ForegroundHead,
-    check_method,
-    class_maps,
-    find_class,
-    name_classes,
-)
+from weakspot.looking import Sight, look_at
 from weakspot.ops.boxes import check_threshold
 from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
-from weakspot.preparing import cut_for_quality, take_for_quality
-from weakspot.qualities import DEFAULT_QUALITY, find_quality
+from weakspot.qualities import Quality
 from weakspot.refining import check_refinement
 from weakspot.results import Localization
 from weakspot.streaming import batched, ordered_map
 
+if TYPE_CHECKING:  # a file of weakspot export needs no torch
+    import torch
+    from torch import Tensor, nn
+
+    from weakspot.backends.torch_backend import TorchBackend
+    from weakspot.models import ForegroundHead
+
+DEFAULT_MODEL = "tf_efficientnet_lite0"
 Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
@@ -87,7 +86,7 @@ class Localizer:
 
     def __init__(
         self,
-        model: str | Path | nn.Module = DEFAULT_MODEL,
+        model: "str | Path | nn.Module" = DEFAULT_MODEL,
         *,
         method: str | None = None,
         quality: str | None = None,
@@ -97,7 +96,7 @@ class Localizer:
         std: Sequence[float] | None = None,
         input_size: int | tuple[int, int] | None = None,
         device: str = "auto",
-        weights: str | Path | None = PRETRAINED,
+        weights: str | Path | None = "pretrained",
         output_stride: int | None = None,
         threshold: float | None = None,
         boxes: Literal["largest", "all", "split"] = "largest",
@@ -107,51 +106,33 @@ class Localizer:
         channels: int | None = None,
         max_pixels: int = MAX_PIXELS,
         doubt: bool = False,
+        backend: Literal["auto", "torch", "onnx"] = "auto",
     ) -> None:
-        if method is not None:
-            find_method(method)
         if threshold is not None:
             check_threshold(float(threshold))
-        if quality is not None:
-            find_quality(quality)
         if refine is not None:
             check_refinement(refine)
-        self.max_pixels = max_pixels
         area = _min_area(boxes, min_area)
-        classifier = take_for_quality(model, quality, device=device, weights=weights, output_stride=output_stride)
-        self.method = method or classifier.method or "gradcam"
-        self._method = find_method(self.method)
-        # A drawn box is the same in all of them.
-        self.quality = (quality or classifier.quality or DEFAULT_QUALITY) if self._method.spreads else "plain"
-        self.model = classifier.module
-        floating = (parameter for parameter in self.model.parameters() if parameter.is_floating_point())
-        parameter = next(floating, torch.empty(0))
-        self.device = parameter.device
-        layers = (layer,) if isinstance(layer, str) else tuple(layer or ())
-        if channels is not None:
-            channels = _at_least_one(channels, "channels")
-        like = torch.empty(0, device=parameter.device, dtype=parameter.dtype)
-        found = find_quality(self.quality)
-        if classifier.foreground is not None:  # taught by a whole training set: views add nothing (docs/benchmarks.md)
-            found = replace(found, zooms=())
-        self.preprocessing, cut = cut_for_quality(
-            self.model,
-            classifier.preprocessing.changed(mean=mean, std=std, input_size=input_size),
-            found,
-            enlarge=input_size is None and not isinstance(model, nn.Module) and not classifier.method,
-            like=like,
-            layers=layers,
+        opened = _opened(
+            model,
+            backend,
+            method=method,
+            quality=quality,
+            layer=layer,
+            class_names=class_names,
+            mean=mean,
+            std=std,
+            input_size=input_size,
+            device=device,
+            weights=weights,
+            output_stride=output_stride,
             channels=channels,
-            foreground=classifier.foreground,
         )
-        known = _reads_alike(classifier, self.method, self.quality)
-        self._sight = Sight(cut, self.preprocessing, found, like, _levels(classifier, self._method) if known else None)
-        of_run = classifier.threshold if known else None
-        self.threshold = float(threshold or of_run or self._sight.default_threshold or self._method.threshold)
-        self.class_names = name_classes(
-            classifier.class_names if class_names is None else class_names, self._sight.cut.classes
-        )
-        check_method(self._sight.cut, self._method)
+        self.max_pixels = max_pixels
+        self.method, self.quality, self.class_names = opened.method, opened.quality, opened.class_names
+        self.threshold = float(threshold or opened.threshold)
+        self.preprocessing = opened.backend.frame
+        self._sight = Sight(opened.backend, opened.looks, opened.view_threshold)
         self._readout = Readout(
             self.method,
             self.threshold,
@@ -159,19 +140,14 @@ class Localizer:
             self.preprocessing.height,
             self.preprocessing.width,
             self.class_names,
-            classifier.multi_label,
-            classifier.background,
+            opened.multi_label,
+            opened.background,
             doubt,
             boxes == "split",
             _share(min_score, "min_score"),
             refine,
         )
         self._witnesses = self._find_witnesses() if doubt else ()
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers that are read."""
-        return tuple(layer.name for layer in self._sight.cut.layers)
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
         """Localize in one image.
@@ -232,7 +208,22 @@ class Localizer:
                     else:
                         on_error(result.source, result.error)
 
-    def class_maps(self, images: Tensor, classes: Tensor) -> Tensor:
+    @property
+    def threshold_of_views(self) -> float:
+        """Where heatmaps are cut for the boxes that are looked into, in a quality that looks closely."""
+        return self._sight.threshold
+
+    @property
+    def looks(self) -> Quality:
+        """How closely it looks."""
+        return self._sight.quality
+
+    @property
+    def readout(self) -> Readout:
+        """How class maps are read."""
+        return self._readout
+
+    def class_maps(self, images: "Tensor", classes: "Tensor") -> "Tensor":
         """Compute raw class maps of images that are tensors already, as the method was published.
 
         Args:
@@ -244,16 +235,17 @@ class Localizer:
 
         Raises:
             InputError: If there is not one class, or one row of classes, for each image, or one is out of range.
+            ModelError: If the localizer runs a file of ``weakspot export``.
         """
-        rows = classes if classes.dim() == 2 else classes[:, None]
-        moved = images.to(self._sight.like)
-        as_published = replace(self._sight.cut, levels=())
-        maps = class_maps(as_published, moved, self._method, classes=rows.to(self.device)).maps
-        return maps if classes.dim() == 2 else maps[:, 0]
+        return self.in_torch.class_maps(images, classes, self.method)
 
     def threshold_of(self, method: str) -> float:
         """Where heatmaps are cut if nobody says otherwise; of a method other than the localizer's own, its default."""
-        return self.threshold if method == self.method else find_method(method).threshold
+        if method == self.method:
+            return self.threshold
+        from weakspot.cams import find_method
+
+        return find_method(method).threshold
 
     @property
     def refine(self) -> str | None:
@@ -264,22 +256,29 @@ class Localizer:
         """Refuse a method that does not fit the classifier.
 
         Raises:
-            InputError: If it needs another head or fewer layers.
+            InputError: If it needs another head or fewer layers, or is not in the file.
         """
-        check_method(self._sight.cut, find_method(method))
+        self._sight.backend.check(method)
 
-    def read(self, photos: Sequence[Tensor], classes: Tensor, methods: Sequence[str]) -> list[ClassMaps]:
+    def read(self, photos: Sequence[Pixels], classes: NDArray[np.integer], methods: Sequence[str]) -> list[Seen]:
         """Read the class maps of several methods from one forward pass, for measuring them side by side.
 
         Args:
-            photos: Pixels of the size in :attr:`photo_frame`, uint8, as ``models.squash`` gives them.
+            photos: As :meth:`squash` gives them.
             classes: Class indices of shape (B, C).
             methods: Names of the methods.
 
         Returns:
-            For each method the logits and the class maps, as this quality has them, on the CPU.
+            For each method the logits and the class maps, as this quality has them.
         """
-        return look_at(self._sight, photos, [find_method(name) for name in methods], classes=classes.to(self.device))
+        return look_at(self._sight, photos, methods, Asked(classes))
+
+    def squash(self, image: Image.Image) -> Pixels:
+        """Squash a whole RGB image to :attr:`photo_frame`, bicubic with antialiasing; nothing is cropped."""
+        frame = self.photo_frame
+        pixels = np.array(image.convert("L") if len(frame.mean) == 1 else image)
+        shaped = pixels.reshape(image.height, image.width, -1)
+        return self._sight.backend.squash(shaped, height=frame.height, width=frame.width)
 
     def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
         """Learn from photos what foreground looks like in them; they need no label.
@@ -295,60 +294,107 @@ class Localizer:
         Returns:
             Number of photos that were learnt from: 0 where the quality is plain or the classifier has no mid-level
             feature maps.
+
+        Raises:
+            ModelError: If the localizer runs a file of ``weakspot export``.
         """
+        from weakspot.adapting import learn_from_photos
+
         self.take_foreground(None)
-        photos = (decode(source, self.preprocessing, max_pixels=self.max_pixels) for source in images)
-        pixels = (photo.pixels for photo in photos if isinstance(photo, Photo))
-        head, learnt_from = learn_from_photos(self._sight, self._method, pixels, batch_size=batch_size, seed=seed)
+        photos = (decode(source, self.squash, max_pixels=self.max_pixels) for source in images)
+        frame, backend = self.preprocessing, self.in_torch
+        pixels = (
+            backend.squash(photo.pixels, height=frame.height, width=frame.width)
+            for photo in photos
+            if isinstance(photo, Photo)
+        )
+        head, learnt_from = learn_from_photos(backend, self.method, pixels, batch_size=batch_size, seed=seed)
         self.take_foreground(head)
         return learnt_from
 
     @property
     def adapted(self) -> bool:
         """Whether a head has learnt what foreground looks like, in training or by :meth:`adapt`."""
-        return self._sight.cut.foreground is not None
+        return self._sight.backend.knows_foreground
 
-    def take_foreground(self, head: ForegroundHead | None) -> None:
+    def take_foreground(self, head: "ForegroundHead | None") -> None:
         """Take a head that tells foreground from background by the classifier's mid-level features.
 
         What a run knows of the levels of its classes goes with the head that it had.
         """
-        cut = replace(self._sight.cut, foreground=None if head is None else head.to(self.device))
-        self._sight = replace(self._sight, cut=cut, levels=None)
+        backend = self.in_torch.with_foreground(head)
+        self._sight = replace(self._sight, backend=backend, threshold=backend.default_threshold(self.method))
 
-    def lessons(self, photos: Sequence[Tensor], classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        """Read what a foreground head learns from; see :func:`weakspot.looking.lessons_of`."""
-        return lessons_of(self._sight, photos, self._method, classes)
+    def lessons(self, photos: Sequence[Pixels], classes: "Tensor | None") -> "tuple[Tensor, Tensor] | None":
+        """Read what a foreground head learns from; see ``TorchBackend.lessons``."""
+        return self.in_torch.lessons(photos, self.method, classes)
 
     @property
     def photo_frame(self) -> Preprocessing:
         """The size that photos are squashed to: what the model sees, or larger where it looks into them."""
         return self._sight.photo_frame
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that are read."""
+        return self._sight.backend.layers
+
+    @property
+    def model(self) -> "nn.Module":
+        """The classifier.
+
+        Raises:
+            ModelError: If the localizer runs a file of ``weakspot export``.
+        """
+        return self.in_torch.cut.model
+
+    @property
+    def device(self) -> "torch.device":
+        """Where the classifier is."""
+        return self.in_torch.like.device
+
+    @property
+    def backend(self) -> str:
+        """What runs the classifier: ``"torch"`` or ``"onnx"``."""
+        return self._sight.backend.name
+
+    @property
+    def in_torch(self) -> "TorchBackend":
+        """The classifier in PyTorch.
+
+        Raises:
+            ModelError: If the localizer runs a file of ``weakspot export``.
+        """
+        backend = self._sight.backend
+        if backend.name != "torch":
+            raise ModelError(
+                "A file of weakspot export holds a graph, and no PyTorch model.",
+                "Give the model or the run that it was made from.",
+            )
+        return cast("TorchBackend", backend)
+
     def _decode(self, source: ImageSource) -> Photo | Failure:
-        return decode(source, self.photo_frame, max_pixels=self.max_pixels)
+        return decode(source, self.squash, max_pixels=self.max_pixels)
 
     def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
         return finish(batch, self._readout)
 
     def _read(self, items: list[Photo | Failure], classes: list[int] | None, top_k: int) -> PhotoBatch:
         """Run the model on the images of a batch that could be read."""
-        photos = [item for item in items if isinstance(item, Photo)]
+        photos = [item.pixels for item in items if isinstance(item, Photo)]
         if not photos:
             return PhotoBatch(items, None)
-        rows = None if classes is None else torch.tensor([classes] * len(photos), device=self.device)
-        present = self._readout.multi_label and classes is None
-        pixels = [photo.pixels for photo in photos]
-        chosen = {"classes": rows, "top_k": top_k, "present": present}
-        found, *witness = look_at(self._sight, pixels, [self._method], witnesses=self._witnesses, **chosen)
-        asked = top_k if classes is None else len(classes)
-        return PhotoBatch(items, found, asked, classes is not None, next(iter(witness), None))
+        rows = None if classes is None else np.array([classes] * len(photos))
+        asked = Asked(rows, top_k, self._readout.multi_label and classes is None)
+        found, *witness = look_at(self._sight, photos, [self.method], asked, witnesses=self._witnesses)
+        count = top_k if classes is None else len(classes)
+        return PhotoBatch(items, found, count, classes is not None, next(iter(witness), None))
 
-    def _find_witnesses(self) -> tuple[Method, ...]:
+    def _find_witnesses(self) -> tuple[str, ...]:
         """The method whose maps are compared with this one's; none where it does not fit the classifier."""
-        witness = find_method(witness_of(self.method))
+        witness = witness_of(self.method)
         try:
-            check_method(self._sight.cut, witness)
+            self.check(witness)
         except InputError:
             return ()
         return (witness,)
@@ -362,18 +408,17 @@ class Localizer:
         return indices
 
 
-def _reads_alike(classifier: Classifier, method: str, quality: str) -> bool:
-    """Whether a run's thresholds were found for such maps: those of all qualities but plain are alike by its head."""
-    qualities = {classifier.quality, quality}
-    alike = len(qualities) == 1 or (classifier.foreground is not None and "plain" not in qualities)
-    return classifier.method == method and alike
+def _opened(model: "str | Path | nn.Module", backend: str, **options: Any) -> Opened:
+    """Open a model: a file of ``weakspot export`` with onnxruntime, anything else with PyTorch."""
+    if backend not in ("auto", "torch", "onnx"):
+        raise InputError(f"There is no backend {backend!r}.", "Take auto, torch or onnx.")
+    if isinstance(model, str | Path) and is_graph(model):
+        from weakspot.backends.onnx_backend import open_graph
 
+        return open_graph(Path(model), backend, options)
+    from weakspot.preparing import Options, open_classifier
 
-def _levels(classifier: Classifier, method: Method) -> Levels | None:
-    """What a run knows of its classes."""
-    if not classifier.class_thresholds or classifier.threshold is None:
-        return None
-    return Levels(method, classifier.class_thresholds, classifier.threshold)
+    return open_classifier(model, Options(**options))
 
 
 def _min_area(boxes: str, min_area: float) -> float:

@@ -1,17 +1,21 @@
 """Photos on their way through a localizer: decoded, run through the model in batches, and finished."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-from torch import Tensor
+from PIL import Image
 
-from weakspot.data import ImageSource, Preprocessing, read_image
+from weakspot.backends import Seen
+from weakspot.backends.backend import Pixels
+from weakspot.data import ImageSource, read_image
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.finding import Evidence, Readout, localization, probabilities
-from weakspot.models import ClassMaps, channels_last, squash
 from weakspot.results import Localization
+
+Squash = Callable[[Image.Image], Pixels]
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,13 @@ class Photo:
         source: Where it came from.
         width: Its width in pixels, upright.
         height: Its height.
-        pixels: Squashed to the model's input size, uint8, shape (channels, rows, columns).
+        pixels: Squashed to what the model is shown.
     """
 
     source: ImageSource
     width: int
     height: int
-    pixels: Tensor
+    pixels: Pixels
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,13 @@ class PhotoBatch:
     """
 
     items: list[Photo | Failure]
-    found: ClassMaps | None
+    found: Seen | None
     asked: int = 1
     named: bool = False
-    witness: ClassMaps | None = None
+    witness: Seen | None = None
 
 
-def decode(source: ImageSource, frame: Preprocessing, *, max_pixels: int) -> Photo | Failure:
+def decode(source: ImageSource, squash: Squash, *, max_pixels: int) -> Photo | Failure:
     """Decode an image and squash it, or say why that cannot be."""
     try:
         image = read_image(source, max_pixels=max_pixels)
@@ -66,7 +70,7 @@ def decode(source: ImageSource, frame: Preprocessing, *, max_pixels: int) -> Pho
         # Its traceback would keep the half-decoded image alive for as long as the error is kept.
         error.__cause__ = error.__context__ = None
         return Failure(source, error.with_traceback(None))
-    return Photo(source, image.width, image.height, squash(image, frame))
+    return Photo(source, image.width, image.height, squash(image))
 
 
 def finish(batch: PhotoBatch, how: Readout) -> list[Localization | Failure]:
@@ -76,8 +80,8 @@ def finish(batch: PhotoBatch, how: Readout) -> list[Localization | Failure]:
 
 
 def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localization | Failure:
-    found = cast(ClassMaps, batch.found)
-    scores = probabilities(found.logits[i].numpy(), multi_label=how.multi_label)
+    found = cast(Seen, batch.found)
+    scores = probabilities(found.logits[i], multi_label=how.multi_label)
     if not np.isfinite(scores).all():
         name = photo.source if isinstance(photo.source, str | Path) else "this image"
         problem = f"The model's output for {name} is not finite."
@@ -85,12 +89,12 @@ def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localiz
     evidence = Evidence(
         scores,
         found.classes[i].tolist(),
-        found.maps[i].numpy(),
+        found.maps[i],
         bool(found.signed[i]),
         batch.asked,
         batch.named,
-        None if batch.witness is None else batch.witness.maps[i].numpy(),
-        None if found.foreground is None else found.foreground[i, 0].numpy(),
-        channels_last(photo.pixels),
+        None if batch.witness is None else batch.witness.maps[i],
+        None if found.foreground is None else found.foreground[i, 0],
+        photo.pixels,
     )
     return localization(photo.source, (photo.height, photo.width), evidence, how)

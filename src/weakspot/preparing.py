@@ -1,20 +1,119 @@
 """A classifier made ready for a quality: how fine it sees, and where it is cut."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from weakspot.backends import Opened
+from weakspot.backends.torch_backend import Levels, TorchBackend
+from weakspot.cams import find_method
+from weakspot.class_names import name_classes
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
-from weakspot.models import Classifier, Cut, cut_model
+from weakspot.models import PRETRAINED, Classifier, Cut, check_method, cut_model
 from weakspot.qualities import DEFAULT_QUALITY, Quality, find_quality
 from weakspot.runs import is_run, take_model
 
+DEFAULT_METHOD = "gradcam"
 # Sides that all strides divide.
 _STEP = 32
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may say of a classifier; see :class:`weakspot.Localizer`."""
+
+    method: str | None = None
+    quality: str | None = None
+    layer: str | Sequence[str] | None = None
+    class_names: Sequence[str] | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    input_size: int | tuple[int, int] | None = None
+    device: str = "auto"
+    weights: str | Path | None = PRETRAINED
+    output_stride: int | None = None
+    channels: int | None = None
+
+
+def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
+    """Load a classifier, and make it ready for a method and a quality.
+
+    Args:
+        model: As for :func:`weakspot.runs.take_model`.
+        options: What is known better than the model does.
+
+    Raises:
+        InputError: If an option is out of its range or does not fit the model.
+        ModelError: If the model, its weights or its layer cannot be used.
+    """
+    if options.method is not None:
+        find_method(options.method)
+    if options.quality is not None:
+        find_quality(options.quality)
+    if options.channels is not None and options.channels < 1:
+        raise InputError(f"channels={options.channels} asks for nothing.", "Give 1 or more.")
+    classifier = take_for_quality(
+        model, options.quality, device=options.device, weights=options.weights, output_stride=options.output_stride
+    )
+    name = options.method or classifier.method or DEFAULT_METHOD
+    method = find_method(name)
+    # A drawn box is the same in all of them.
+    quality = (options.quality or classifier.quality or DEFAULT_QUALITY) if method.spreads else "plain"
+    looks = find_quality(quality)
+    if classifier.foreground is not None:  # taught by a whole training set: views add nothing (docs/benchmarks.md)
+        looks = replace(looks, zooms=())
+    given_by_name = not isinstance(model, nn.Module) and not classifier.method
+    frame, cut = _cut(classifier, looks, options, enlarge=options.input_size is None and given_by_name)
+    names = name_classes(classifier.class_names if options.class_names is None else options.class_names, cut.classes)
+    check_method(cut, method)
+    known = _reads_alike(classifier, name, quality)
+    levels = _levels(classifier, name) if known and not looks.zooms else None
+    backend = TorchBackend(cut, frame, _like(classifier.module), levels)
+    default = backend.default_threshold(name)
+    threshold = (classifier.threshold if known else None) or default
+    return Opened(
+        backend, name, quality, looks, threshold, default, names, classifier.multi_label, classifier.background
+    )
+
+
+def _cut(classifier: Classifier, looks: Quality, options: Options, *, enlarge: bool) -> tuple[Preprocessing, Cut]:
+    layer = options.layer
+    return cut_for_quality(
+        classifier.module,
+        classifier.preprocessing.changed(mean=options.mean, std=options.std, input_size=options.input_size),
+        looks,
+        enlarge=enlarge,
+        like=_like(classifier.module),
+        layers=(layer,) if isinstance(layer, str) else tuple(layer or ()),
+        channels=options.channels,
+        foreground=classifier.foreground,
+    )
+
+
+def _like(module: nn.Module) -> Tensor:
+    """A tensor of the type that a model's images have, on its device."""
+    floating = (parameter for parameter in module.parameters() if parameter.is_floating_point())
+    parameter = next(floating, torch.empty(0))
+    return torch.empty(0, device=parameter.device, dtype=parameter.dtype)
+
+
+def _reads_alike(classifier: Classifier, method: str, quality: str) -> bool:
+    """Whether a run's thresholds were found for such maps: those of all qualities but plain are alike by its head."""
+    qualities = {classifier.quality, quality}
+    alike = len(qualities) == 1 or (classifier.foreground is not None and "plain" not in qualities)
+    return classifier.method == method and alike
+
+
+def _levels(classifier: Classifier, method: str) -> Levels | None:
+    """What a run knows of its classes."""
+    if not classifier.class_thresholds or classifier.threshold is None:
+        return None
+    return Levels(method, classifier.class_thresholds, classifier.threshold)
 
 
 def take_for_quality(

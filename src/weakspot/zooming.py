@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from weakspot.data import Preprocessing
-from weakspot.models import resquash
+from weakspot.backends import Backend
+from weakspot.backends.backend import Pixels
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map
 
 # Photos are kept so many times as large as the model sees them, for views into them.
@@ -33,46 +31,46 @@ class View:
 
 
 Box = tuple[int, int, int, int]
-# Crops as large as the model's input, uint8 (channels, height, width), and the class of each -> maps (N, h, w).
-Look = Callable[[Sequence[Tensor], Tensor], Tensor]
+# Crops as large as the model's input, and the class of each -> maps (N, h, w).
+Look = Callable[[Sequence[Pixels], NDArray[np.integer]], NDArray[np.floating]]
 
 
 def zoomed(
-    photos: Sequence[Tensor],
-    classes: Tensor,
-    maps: Tensor,
+    photos: Sequence[Pixels],
+    classes: NDArray[np.integer],
+    maps: NDArray[np.floating],
     views: Sequence[View],
-    frame: Preprocessing,
+    backend: Backend,
     look: Look,
-) -> Tensor:
+) -> NDArray[np.float32]:
     """Average the class maps of whole photos with those of views into them, each min-max normalised and 0 outside.
 
     What is small in the photo is large in its view: the same threshold then suits both.
 
     Args:
-        photos: uint8, shape (channels, :data:`DETAIL` times height, :data:`DETAIL` times width).
+        photos: Pixels, :data:`DETAIL` times as high and as wide as what the model sees.
         classes: Class indices of shape (B, C).
         maps: Class maps of the whole photos, shape (B, C, h, w), any sign.
         views: Which views to take, in turn.
-        frame: The size that the model sees.
+        backend: Knows the size that the model sees, and squashes to it.
         look: Runs the model on views.
 
     Returns:
         Class maps of shape (B, C, height, width), in [0, 1]; all zero where the whole photo's is constant.
     """
-    height, width = frame.height, frame.width
-    whole = maps.flatten(0, 1).float().cpu().numpy()  # (B C, h, w)
+    height, width = backend.frame.height, backend.frame.width
+    whole = maps.reshape(-1, *maps.shape[2:])  # (B C, h, w)
     heatmaps = [heatmap_from_class_map(one, height=height, width=width) for one in whole]
     together = [heatmap.astype(np.float32) / (1 + len(views)) for heatmap in heatmaps]
     places = [(i, view_box(one, view)) for i, one in enumerate(heatmaps) if one.any() for view in views]
     for start in range(0, len(places), len(photos)):
         some = places[start : start + len(photos)]
-        crops = [cropped(photos[i // classes.shape[1]], box, frame) for i, box in some]
-        seen = look(crops, classes.flatten()[[i for i, _ in some]]).float().cpu().numpy()
+        crops = [cropped(photos[i // classes.shape[1]], box, backend) for i, box in some]
+        seen = look(crops, classes.ravel()[[i for i, _ in some]])
         for (i, (x1, y1, x2, y2)), one in zip(some, seen, strict=True):
             detail = heatmap_from_class_map(one, height=y2 - y1, width=x2 - x1)
             together[i][y1:y2, x1:x2] += detail / (1 + len(views))
-    return torch.from_numpy(np.stack(together)).view(*maps.shape[:2], height, width)
+    return np.stack(together).reshape(*maps.shape[:2], height, width)
 
 
 def view_box(heatmap: NDArray[np.floating], view: View) -> Box:
@@ -94,9 +92,11 @@ def _widened(low: float, high: float, margin: float, side: int) -> tuple[int, in
     return max(floor(centre - half), 0), min(ceil(centre + half), side)
 
 
-def cropped(photo: Tensor, box: Box, frame: Preprocessing) -> Tensor:
+def cropped(photo: Pixels, box: Box, backend: Backend) -> Pixels:
     """Cut a box, in pixels of what the model sees, out of a photo that is larger, and squash it to the model's size."""
-    vertical, horizontal = photo.shape[1] / frame.height, photo.shape[2] / frame.width
+    frame = backend.frame
+    vertical, horizontal = photo.shape[0] / frame.height, photo.shape[1] / frame.width
     x1, y1, x2, y2 = box
     rows = slice(round(y1 * vertical), round(y2 * vertical))
-    return resquash(photo[:, rows, round(x1 * horizontal) : round(x2 * horizontal)], frame)
+    part = photo[rows, round(x1 * horizontal) : round(x2 * horizontal)]
+    return backend.squash(part, height=frame.height, width=frame.width)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from weakspot.backends import Seen
+from weakspot.backends.backend import Pixels
 from weakspot.data import read_as_annotated
 from weakspot.data.decoding import read_sizes
 from weakspot.errors import ModelError, WeakspotError
@@ -20,7 +21,6 @@ from weakspot.evaluation.scores import Refine, Regions, Scores, missed, regions,
 from weakspot.evaluation.targets import Target, target
 from weakspot.localizer import Localizer
 from weakspot.metrics.arrays import places_of
-from weakspot.models import ClassMaps, channels_last, squash
 from weakspot.refining import refined
 from weakspot.streaming import batched, ordered_map
 
@@ -64,7 +64,7 @@ class _Photo:
     case: Case
     size: tuple[int, int]
     targets: list[Target]
-    pixels: Tensor
+    pixels: Pixels
 
 
 _Waiting = _Photo | list[Outcome]
@@ -99,13 +99,13 @@ def outcomes_of_model(
         except WeakspotError as error:
             return failed(case, [*methods, *fixed], error)
 
-    def read(batch: list[_Waiting]) -> Iterator[tuple[_Waiting, int, list[ClassMaps]]]:
+    def read(batch: list[_Waiting]) -> Iterator[tuple[_Waiting, int, list[Seen]]]:
         photos = [one for one in batch if isinstance(one, _Photo)]
         maps = _read(localizer, photos, methods) if photos else []
         place = iter(range(len(photos)))
         return ((one, next(place) if isinstance(one, _Photo) else 0, maps) for one in batch)
 
-    def finish(found: tuple[_Waiting, int, list[ClassMaps]]) -> list[Outcome]:
+    def finish(found: tuple[_Waiting, int, list[Seen]]) -> list[Outcome]:
         one, place, maps = found
         return _scored(one, place, localizer, methods, maps, fixed) if isinstance(one, _Photo) else one
 
@@ -157,7 +157,7 @@ def image_size(case: Case) -> tuple[int, int]:
 def _decoded(case: Case, localizer: Localizer) -> _Photo:
     image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
     targets = [target(truth, height=image.height, width=image.width) for truth in case.truths]
-    return _Photo(case, (image.height, image.width), targets, squash(image, localizer.photo_frame))
+    return _Photo(case, (image.height, image.width), targets, localizer.squash(image))
 
 
 def failed(case: Case, names: Sequence[str], error: WeakspotError) -> list[Outcome]:
@@ -172,11 +172,11 @@ def failed(case: Case, names: Sequence[str], error: WeakspotError) -> list[Outco
     ]
 
 
-def _read(localizer: Localizer, photos: list[_Photo], methods: Mapping[str, str]) -> list[ClassMaps]:
+def _read(localizer: Localizer, photos: list[_Photo], methods: Mapping[str, str]) -> list[Seen]:
     """Class maps of every image's classes; where an image has fewer than another, its first is read again."""
     most = max(len(photo.case.classes) for photo in photos)
     rows = [[*photo.case.classes, *photo.case.classes[:1] * (most - len(photo.case.classes))] for photo in photos]
-    return localizer.read([photo.pixels for photo in photos], torch.tensor(rows), list(methods.values()))
+    return localizer.read([photo.pixels for photo in photos], np.array(rows), list(methods.values()))
 
 
 def _scored(
@@ -184,10 +184,10 @@ def _scored(
     i: int,
     localizer: Localizer,
     methods: Mapping[str, str],
-    maps: list[ClassMaps],
+    maps: list[Seen],
     fixed: Mapping[str, Regions],
 ) -> list[Outcome]:
-    logits = maps[0].logits[i].numpy()
+    logits = maps[0].logits[i]
     if not np.isfinite(logits).all():
         problem = f"The model's output for {photo.case.example.path} is not finite."
         error = ModelError(problem, "Check its weights, its normalisation and its precision.")
@@ -198,7 +198,7 @@ def _scored(
     for which, one in enumerate(photo.targets):
         own = {
             name: regions_of_class_map(
-                found.maps[i, which].numpy(),
+                found.maps[i, which],
                 height=frame.height,
                 width=frame.width,
                 refine=_refinement(localizer, method, photo),
@@ -213,7 +213,7 @@ def _scored(
 def _refinement(localizer: Localizer, method: str, photo: _Photo) -> Refine | None:
     """What is done to a photo's heatmaps; None where nothing is."""
     name, level = localizer.refine, localizer.threshold_of(method)
-    return None if name is None else lambda heatmap: refined(name, channels_last(photo.pixels), heatmap, level)
+    return None if name is None else lambda heatmap: refined(name, photo.pixels, heatmap, level)
 
 
 def _scores(maps: dict[str, Regions], one: Target) -> dict[str, Scores]:

@@ -1,17 +1,17 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
 from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier, take_classifier
-from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods, lessons
-from weakspot.models.class_names import find_class, imagenet_names, name_classes
+from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods, lessons, read_maps
 from weakspot.models.cut import Layer, Reading, read, run_head
 from weakspot.models.cut_model import Cut, check_method, cut_model
 from weakspot.models.devices import find_device
 from weakspot.models.foreground import ForegroundHead, fit_foreground, rebuilt
 from weakspot.models.guided import guided_gradients
+from weakspot.models.imagenet import imagenet_names
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
-from weakspot.models.tensors import channels_last, normalised, reframed, resquash, squash
+from weakspot.models.tensors import channels_first, channels_last, normalised, reframed, resquash, squash
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -24,12 +24,12 @@ __all__ = [
     "Layer",
     "PooledLinear",
     "Reading",
+    "channels_first",
     "channels_last",
     "check_method",
     "class_maps",
     "class_maps_of_methods",
     "cut_model",
-    "find_class",
     "find_device",
     "find_layer",
     "find_pooled_linear",
@@ -38,10 +38,10 @@ __all__ = [
     "imagenet_names",
     "lessons",
     "load_classifier",
-    "name_classes",
     "normalised",
     "packaged_weights",
     "read",
+    "read_maps",
     "rebuilt",
     "reframed",
     "resquash",

@@ -18,9 +18,9 @@ from torch import nn
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, suggest
-from weakspot.models.class_names import imagenet_names
 from weakspot.models.devices import find_device
 from weakspot.models.foreground import ForegroundHead
+from weakspot.models.imagenet import imagenet_names
 from weakspot.models.packaged import DEFAULT_MODEL, load_packaged, packaged_weights
 from weakspot.models.weights import fit_weights, read_weights
 

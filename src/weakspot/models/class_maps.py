@@ -11,6 +11,7 @@ from weakspot.cams import Method, fuse, gradcam
 from weakspot.cams.ablationcam import ablationcam_of_linear
 from weakspot.cams.guided_gradcam import over_colours
 from weakspot.cams.methods import Reads
+from weakspot.class_names import no_such_class
 from weakspot.errors import InputError
 from weakspot.models.cut import Reading, full_precision, read, run_head
 from weakspot.models.cut_model import Cut, check_method
@@ -82,12 +83,28 @@ def class_maps_of_methods(
     reading = read(cut.model, cut.layers, images, differentiable=gradients and cut.head is None, levels=cut.levels)
     logits = full_precision(reading.logits.detach())
     chosen = _chosen(logits, classes, max(top_k, int((logits > 0).sum(dim=1).amax())) if present else top_k)
+    return read_maps(cut, images, reading, methods, chosen)
+
+
+def read_maps(
+    cut: Cut, images: Tensor, reading: Reading, methods: Sequence[Method], classes: Tensor
+) -> list[ClassMaps]:
+    """Read the class maps of several methods out of a forward pass that was made.
+
+    Args:
+        cut: The classifier.
+        images: What it was given, shape (B, 3, H, W).
+        reading: What came of it.
+        methods: How to read.
+        classes: Class indices of shape (B, C).
+    """
+    logits = full_precision(reading.logits.detach())
     signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
     with torch.inference_mode(False), torch.no_grad():
-        once = _Pass(cut, images, reading, chosen)
+        once = _Pass(cut, images, reading, classes)
         maps = [once.spread(_READERS[method.reads](method, once)) for method in methods]
         foreground = None if once.surfaces is None else once.surfaces.foreground
-    return [ClassMaps(logits, chosen, one, signed, foreground) for one in maps]
+    return [ClassMaps(logits, classes, one, signed, foreground) for one in maps]
 
 
 def lessons(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
@@ -227,8 +244,5 @@ def _chosen(logits: Tensor, classes: Tensor | None, top_k: int) -> Tensor:
         )
     outside = classes[(classes < 0) | (classes >= logits.shape[1])]
     if len(outside):
-        raise InputError(
-            f"Class index {int(outside[0])} is out of range: the model has {logits.shape[1]} classes.",
-            f"Give an index from 0 to {logits.shape[1] - 1}.",
-        )
+        raise no_such_class(int(outside[0]), logits.shape[1])
     return classes.to(logits.device)

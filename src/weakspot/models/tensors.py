@@ -29,8 +29,7 @@ def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
         torch.Size([3, 2, 3])
     """
     pixels = np.array(image.convert("L") if len(frame.mean) == 1 else image)
-    channels_first = torch.from_numpy(pixels.reshape(image.height, image.width, -1)).permute(2, 0, 1)
-    return resquash(channels_first, frame)
+    return resquash(channels_first(pixels.reshape(image.height, image.width, -1)), frame)
 
 
 def resquash(pixels: Tensor, frame: Preprocessing) -> Tensor:
@@ -39,6 +38,11 @@ def resquash(pixels: Tensor, frame: Preprocessing) -> Tensor:
     if pixels.shape[1:] == size:
         return pixels
     return F.interpolate(pixels[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0]
+
+
+def channels_first(pixels: NDArray[np.uint8]) -> Tensor:
+    """Turn an array (rows, columns, channels) to pixels (channels, rows, columns), uint8."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def channels_last(pixels: Tensor) -> NDArray[np.uint8]:

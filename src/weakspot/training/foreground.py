@@ -8,7 +8,7 @@ import torch
 from weakspot.adapting import Lesson, fitted
 from weakspot.data import Example
 from weakspot.localizer import Localizer
-from weakspot.models import ForegroundHead
+from weakspot.models import ForegroundHead, channels_last
 from weakspot.models.foreground import MOST_IMAGES
 from weakspot.streaming import batched
 from weakspot.training.labels import Labels
@@ -44,7 +44,7 @@ def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> 
         # Those with fewer classes than another are read for their first again, those without any for some class.
         most = max(1, *map(len, classes))
         rows = [own + (own[:1] or [0]) * (most - len(own)) for own in classes]
-        photos = [read_pixels(example, localizer.preprocessing) for example in batch]
+        photos = [channels_last(read_pixels(example, localizer.preprocessing)) for example in batch]
         read = localizer.lessons(photos, torch.tensor(rows))
         if read is None:
             return

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from weakspot.data import Example
 from weakspot.errors import InputError
 from weakspot.localizer import Localizer
+from weakspot.models import channels_last
 from weakspot.networks import Network, Plan, PsolNetwork
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map
 from weakspot.runs import Trained, read_trained
@@ -116,11 +117,11 @@ def _boxes(localizer: Localizer, examples: Sequence[Example], labels: Labels) ->
     frame = localizer.preprocessing
     for batch in batched(examples, _BATCH):
         targets = labels.targets(batch)
-        photos = [read_pixels(example, localizer.photo_frame) for example in batch]
-        classes = torch.from_numpy(targets.argmax(axis=1))[:, None]
+        photos = [channels_last(read_pixels(example, localizer.photo_frame)) for example in batch]
+        classes = targets.argmax(axis=1)[:, None]
         (found,) = localizer.read(photos, classes, [localizer.method])
         for row, class_map in zip(targets, found.maps[:, 0], strict=True):
             one = row.sum() == 1 and not (labels.background is not None and row[labels.background])
-            heatmap = heatmap_from_class_map(class_map.numpy(), height=frame.height, width=frame.width)
+            heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
             sides = (frame.width, frame.height) * 2
             yield box_from_heatmap(heatmap, localizer.threshold) / sides if one and heatmap.any() else None

@@ -1,27 +1,9 @@
-"""Names of classes: those of ImageNet, those a user gives, and finding a class by name."""
+"""Names of classes: those a user gives, and finding a class by name."""
 
 from collections.abc import Sequence
-from functools import cache
 from operator import index
 
-from timm.data.imagenet_info import ImageNetInfo
-
 from weakspot.errors import InputError, suggest
-
-
-@cache
-def imagenet_names() -> tuple[str, ...]:
-    """The 1000 ImageNet class names in the order of the logits, the first word of each synset.
-
-    Two pairs of classes share a name (crane, maillot); those carry their position in brackets.
-
-    Example:
-        >>> imagenet_names()[285], imagenet_names()[134]
-        ('Egyptian cat', 'crane (134)')
-    """
-    info = ImageNetInfo()
-    names = [info.index_to_description(number).split(",")[0] for number in range(1000)]
-    return tuple(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names))
 
 
 def name_classes(names: Sequence[str], classes: int) -> tuple[str, ...]:
@@ -61,8 +43,13 @@ def find_class(wanted: int | str, names: Sequence[str]) -> int:
             raise InputError(f"The model has no class {wanted!r}.", suggest(wanted, names, "Give its index."))
     number = int(wanted) if isinstance(wanted, str) else index(wanted)
     if not 0 <= number < len(names):
-        raise InputError(
-            f"Class index {number} is out of range: the model has {len(names)} classes.",
-            f"Give an index from 0 to {len(names) - 1}.",
-        )
+        raise no_such_class(number, len(names))
     return number
+
+
+def no_such_class(number: int, classes: int) -> InputError:
+    """The error for an index of a class that a model does not have."""
+    return InputError(
+        f"Class index {number} is out of range: the model has {classes} classes.",
+        f"Give an index from 0 to {classes - 1}.",
+    )

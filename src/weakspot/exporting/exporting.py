@@ -1,0 +1,173 @@
+"""Export a model: write the graph, compare it with PyTorch, and if wanted make it compute with integers."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from weakspot import __version__
+from weakspot.backends.backend import Pixels
+from weakspot.backends.graph import CLASSES, IMAGES, SUFFIX, Graph
+from weakspot.backends.onnx_backend import OnnxBackend, open_session
+from weakspot.data import ImageSource, read_image
+from weakspot.doubts import witness_of
+from weakspot.errors import InputError
+from weakspot.exporting.checking import Difference, difference, refuse_different
+from weakspot.exporting.module import PhotosToMaps, fits, refuse_unfit
+from weakspot.exporting.onnx_files import to_onnx
+from weakspot.exporting.quantising import quantised
+from weakspot.localizer import Localizer
+from weakspot.qualities import find_quality
+from weakspot.writing import replacing
+
+# So many photos are compared, and calibrated with.
+MOST_PHOTOS = 128
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of an export.
+
+    Attributes:
+        path: The file.
+        graph: What it says of itself.
+        difference: How far it is from PyTorch in 32-bit floats.
+        int8: How far it is with integers, where that was wanted.
+    """
+
+    path: Path
+    graph: Graph
+    difference: Difference
+    int8: Difference | None = None
+
+
+def export(
+    model: str | Path | nn.Module | Localizer,
+    output: str | Path,
+    *,
+    images: Iterable[ImageSource],
+    int8: bool = False,
+    **options: Any,
+) -> Exported:
+    """Write a classifier and its class maps as one ONNX file, and check it against PyTorch.
+
+    The graph takes ``images`` (B, height, width, channels), uint8, squashed to its size, and ``classes`` (B, C), int64:
+    -1 is the most probable class of an image, -2 the next. It gives ``logits`` (B, N), ``chosen`` (B, C), ``maps``
+    (B, C, h, w), ``signed`` (B,), and where there are any ``foreground`` (B, 1, h, w) and ``witness`` (B, C, h, w).
+
+    Args:
+        model: A Localizer, or what it takes.
+        output: The file, which ends in ``.onnx``.
+        images: Photos to compare both on, and with ``int8`` to calibrate with; the first 128 that can be read count.
+            A quality that learns what foreground looks like learns it from them.
+        int8: Whether convolutions shall compute with 8-bit integers: smaller and faster, and less exact.
+        options: What Localizer takes.
+
+    Returns:
+        The file, and how far it is from PyTorch.
+
+    Raises:
+        InputError: If the method cannot be computed in one graph, no photo can be read, or an option does not fit.
+        ModelError: If the model cannot be exported, or the graph is not the model.
+    """
+    path = Path(output)
+    if path.suffix != SUFFIX:
+        raise InputError(f"The file {path} does not end in {SUFFIX}.", f"Name it {path.with_suffix(SUFFIX).name}.")
+    localizer = model if isinstance(model, Localizer) else Localizer(model, **{**options, "backend": "torch"})
+    refuse_unfit(localizer.in_torch.cut, localizer.method)
+    sources = _readable(images, localizer.max_pixels)
+    if find_quality(localizer.quality).adapts and not localizer.adapted:
+        localizer.adapt(sources)
+    photos = [_squashed(localizer, source) for source in sources]
+    name = Path(model).name if isinstance(model, str | Path) else type(localizer.model).__name__
+    graph = describe(localizer, name)
+    floats = graph_of(localizer, graph)
+    found = _difference(localizer, floats, graph, photos)
+    refuse_different(found)
+    if not int8:
+        _write(floats, path)
+        return Exported(path, graph, found)
+    graph = replace(graph, int8=True)
+    integers = quantised(floats, photos, graph)
+    _write(integers, path)
+    return Exported(path, graph, found, _difference(localizer, integers, graph, photos))
+
+
+def describe(localizer: Localizer, source: str) -> Graph:
+    """What a graph of a localizer says of itself.
+
+    Args:
+        localizer: In PyTorch.
+        source: Name of the model.
+    """
+    backend, readout = localizer.in_torch, localizer.readout
+    witness = witness_of(localizer.method)
+    return Graph(
+        __version__,
+        source,
+        localizer.method,
+        witness if fits(backend.cut, witness) else "",
+        localizer.quality,
+        localizer.looks.zooms != () or not backend.knows_foreground,
+        localizer.threshold,
+        localizer.threshold_of_views,
+        localizer.class_names,
+        localizer.preprocessing,
+        readout.multi_label,
+        readout.background,
+        backend.layers,
+        backend.knows_foreground,
+    )
+
+
+def graph_of(localizer: Localizer, graph: Graph) -> bytes:
+    """Export a localizer's classifier and class maps.
+
+    Args:
+        localizer: In PyTorch.
+        graph: What the graph is to say of itself.
+    """
+    frame, methods = graph.preprocessing, [name for name in (graph.method, graph.witness) if name]
+    module = PhotosToMaps(localizer.in_torch, methods).eval()
+    photos = torch.randint(256, (2, frame.height, frame.width, len(frame.mean)), dtype=torch.uint8)
+    classes = torch.tensor([[-1, min(1, len(graph.class_names) - 1)]] * 2)
+    return to_onnx(
+        module,
+        {IMAGES: photos, CLASSES: classes},
+        module.outputs,
+        dynamic={IMAGES: (0,), CLASSES: (0, 1)},
+        metadata=graph.to_metadata(),
+    )
+
+
+def _write(graph: bytes, path: Path) -> None:
+    with replacing(path) as file:
+        file.write(graph)
+
+
+def _difference(localizer: Localizer, graph: bytes, told: Graph, photos: Sequence[Pixels]) -> Difference:
+    return difference(localizer.in_torch, OnnxBackend(open_session(graph), told), photos, localizer.method)
+
+
+def _readable(images: Iterable[ImageSource], max_pixels: int) -> list[ImageSource]:
+    """The first of the images that can be read."""
+    good: list[ImageSource] = []
+    for source in images:
+        with suppress(InputError):
+            read_image(source, max_pixels=max_pixels)
+            good.append(source)
+        if len(good) == MOST_PHOTOS:
+            break
+    if not good:
+        raise InputError("There is no photo to compare the graph with PyTorch on.", "Name some that can be read.")
+    return good
+
+
+def _squashed(localizer: Localizer, source: ImageSource) -> Pixels:
+    """A photo at the size that the model sees."""
+    frame, pixels = localizer.preprocessing, localizer.squash(read_image(source, max_pixels=localizer.max_pixels))
+    return localizer.in_torch.squash(pixels, height=frame.height, width=frame.width)

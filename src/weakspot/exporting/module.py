@@ -1,0 +1,91 @@
+"""The module that is exported: from photos to logits and class maps."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from weakspot.backends.graph import CHOSEN, FOREGROUND, LOGITS, MAPS, SIGNED, WITNESS
+from weakspot.backends.torch_backend import TorchBackend, level_maps
+from weakspot.cams import find_method
+from weakspot.errors import InputError
+from weakspot.models import Cut, check_method, read, read_maps
+
+# Methods of these kinds need one forward pass; those of gradients if the head is pooling + linear.
+_ONE_PASS = ("weights", "activations", "branches")
+
+
+class PhotosToMaps(nn.Module):
+    """From photos to logits and class maps, normalisation included.
+
+    Args:
+        backend: The classifier.
+        methods: Names of the method, and of the one whose maps are compared with its, if any.
+    """
+
+    def __init__(self, backend: TorchBackend, methods: Sequence[str]) -> None:
+        super().__init__()
+        self.model = backend.cut.model  # so that its weights are found
+        self.foreground = backend.cut.foreground
+        self._backend, self._names = backend, tuple(methods)
+        self._methods = [find_method(name) for name in methods]
+        mean, std = (torch.tensor(of_channels) * 255 for of_channels in (backend.frame.mean, backend.frame.std))
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, ...]:
+        """See photos.
+
+        Args:
+            images: uint8, shape (B, height, width, channels).
+            classes: Class indices of shape (B, C): -1 is the most probable of the photo, -2 the next, and so on.
+
+        Returns:
+            Logits (B, N), class indices (B, C), maps (B, C, h, w), whether activations were negative (B,), and where
+            there are any the foreground (B, 1, h, w) and the maps of the second method (B, C, h, w).
+        """
+        cut = self._backend.cut
+        pixels = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
+        reading = read(cut.model, cut.layers, pixels, levels=cut.levels)
+        ranked = reading.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
+        chosen = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
+        first, *witness = read_maps(cut, pixels, reading, self._methods, chosen)
+        maps = level_maps(self._backend.levels, self._names[0], chosen, first.maps)
+        # Tensors that an input or a weight might be, as a copy: a graph gives out what it has computed.
+        found = [first.logits, chosen, maps, first.signed]
+        found += [] if first.foreground is None else [first.foreground]
+        return (*found, *(one.maps for one in witness))
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of what :meth:`forward` gives."""
+        names = [LOGITS, CHOSEN, MAPS, SIGNED]
+        names += [] if self.foreground is None else [FOREGROUND]
+        return names + [WITNESS] * (len(self._names) - 1)
+
+
+def refuse_unfit(cut: Cut, name: str) -> None:
+    """Refuse a method whose maps cannot be computed in one graph.
+
+    Raises:
+        InputError: If it runs the classifier again, or needs the gradient of a head that is not pooling + linear.
+    """
+    method = find_method(name)
+    if method.reads in _ONE_PASS or (method.reads == "gradients" and cut.head is not None):
+        return
+    if method.reads == "gradients":
+        problem = f"{name} needs a gradient, as this model's head is not global average pooling and a linear layer."
+        hint = "Take eigencam, or leave the model as it is: with onnxruntime, all but its head runs in a graph anyway."
+    else:
+        problem, hint = f"{name} runs the model many times, which is no graph.", "Take cam, gradcam or layercam."
+    raise InputError(problem, hint)
+
+
+def fits(cut: Cut, name: str) -> bool:
+    """Whether the maps of a method fit a classifier and can be computed in one graph."""
+    try:
+        check_method(cut, find_method(name))
+        refuse_unfit(cut, name)
+    except InputError:
+        return False
+    return True
