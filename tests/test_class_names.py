@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weakspot.class_names import find_class, name_classes
 from weakspot.errors import InputError
-from weakspot.models import find_class, imagenet_names, name_classes
+from weakspot.models import imagenet_names
 
 NAMES = ("cat", "Dog", "7", "owl", "OWL")
 
