@@ -1,10 +1,11 @@
 """Localizer: images in, localizations out."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from weakspot.finding import Readout
 from weakspot.looking import Sight, look_at
 from weakspot.ops.boxes import check_threshold
 from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
-from weakspot.qualities import Quality
+from weakspot.qualities import Quality, find_quality
 from weakspot.refining import check_refinement
 from weakspot.results import Localization
 from weakspot.streaming import batched, ordered_map
@@ -34,6 +35,9 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.models import ForegroundHead
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
+# Of so many images the time that an export takes is gained back.
+WORTH_EXPORTING = 1000
+_log = logging.getLogger("weakspot")
 Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
@@ -42,8 +46,8 @@ class Localizer:
     """Find where a class is in an image, with a classifier that was trained on labels only.
 
     Args:
-        model: A timm or torchvision name, the folder of a run of ``weakspot train`` (or its ``model.safetensors``), or
-            any ``nn.Module`` that returns logits.
+        model: A timm or torchvision name, the folder of a run of ``weakspot train`` (or its ``model.safetensors``), any
+            ``nn.Module`` that returns logits, or a file of ``weakspot export``, which needs no torch.
         method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
         quality: ``"plain"``: class maps as the method was published. ``"fast"``: spread over what looks alike, from one
             forward pass. ``"balanced"``: and looked at more closely, with 3 passes for a class. ``"best"``: with 8. For
@@ -71,6 +75,9 @@ class Localizer:
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
         max_pixels: Larger images are refused before they are decoded.
         doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass.
+        backend: ``"torch"``; ``"onnx"``: onnxruntime runs the forward pass, several times as fast on a CPU, from a graph
+            that is exported once and kept in the user's cache folder; ``"auto"``: onnxruntime for a model by name or a
+            run on a CPU, if its graph is in the cache, or once 1000 images were seen and it pays to export it.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
@@ -128,6 +135,7 @@ class Localizer:
             output_stride=output_stride,
             channels=channels,
         )
+        self._given, self._may_export, self._images_seen = model, opened.may_export, 0
         self.max_pixels = max_pixels
         self.method, self.quality, self.class_names = opened.method, opened.quality, opened.class_names
         self.threshold = float(threshold or opened.threshold)
@@ -271,7 +279,7 @@ class Localizer:
         Returns:
             For each method the logits and the class maps, as this quality has them.
         """
-        return look_at(self._sight, photos, methods, Asked(classes))
+        return self._look_at(photos, methods, Asked(classes))
 
     def squash(self, image: Image.Image) -> Pixels:
         """Squash a whole RGB image to :attr:`photo_frame`, bicubic with antialiasing; nothing is cropped."""
@@ -311,6 +319,11 @@ class Localizer:
         head, learnt_from = learn_from_photos(backend, self.method, pixels, batch_size=batch_size, seed=seed)
         self.take_foreground(head)
         return learnt_from
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the quality asks to learn from photos first, and nothing was learnt yet."""
+        return find_quality(self.quality).adapts and not self.adapted and not is_graph(self._given)
 
     @property
     def adapted(self) -> bool:
@@ -365,13 +378,15 @@ class Localizer:
         Raises:
             ModelError: If the localizer runs a file of ``weakspot export``.
         """
+        from weakspot.backends.torch_backend import TorchBackend
+
         backend = self._sight.backend
-        if backend.name != "torch":
+        if not isinstance(backend, TorchBackend):
             raise ModelError(
                 "A file of weakspot export holds a graph, and no PyTorch model.",
                 "Give the model or the run that it was made from.",
             )
-        return cast("TorchBackend", backend)
+        return backend
 
     def _decode(self, source: ImageSource) -> Photo | Failure:
         return decode(source, self.squash, max_pixels=self.max_pixels)
@@ -386,9 +401,27 @@ class Localizer:
             return PhotoBatch(items, None)
         rows = None if classes is None else np.array([classes] * len(photos))
         asked = Asked(rows, top_k, self._readout.multi_label and classes is None)
-        found, *witness = look_at(self._sight, photos, [self.method], asked, witnesses=self._witnesses)
+        found, *witness = self._look_at(photos, [self.method], asked, witnesses=self._witnesses)
         count = top_k if classes is None else len(classes)
         return PhotoBatch(items, found, count, classes is not None, next(iter(witness), None))
+
+    def _look_at(
+        self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked, witnesses: Sequence[str] = ()
+    ) -> list[Seen]:
+        """Look at photos, through onnxruntime once so many were seen that exporting the model for it pays."""
+        self._images_seen += len(photos)
+        if self._may_export and self._images_seen > WORTH_EXPORTING:
+            self._may_export = False
+            self._accelerate()
+        return look_at(self._sight, photos, methods, asked, witnesses=witnesses)
+
+    def _accelerate(self) -> None:
+        from weakspot.accelerating import accelerated
+
+        try:
+            self._sight = replace(self._sight, backend=accelerated(self.in_torch, export=True))
+        except WeakspotError as error:  # PyTorch goes on to run it
+            _log.warning("the model stays in PyTorch: %s", error.problem)
 
     def _find_witnesses(self) -> tuple[str, ...]:
         """The method whose maps are compared with this one's; none where it does not fit the classifier."""
@@ -418,7 +451,7 @@ def _opened(model: "str | Path | nn.Module", backend: str, **options: Any) -> Op
         return open_graph(Path(model), backend, options)
     from weakspot.preparing import Options, open_classifier
 
-    return open_classifier(model, Options(**options))
+    return open_classifier(model, Options(**options, backend=backend))
 
 
 def _min_area(boxes: str, min_area: float) -> float:

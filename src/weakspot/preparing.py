@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from weakspot.accelerating import choose_backend
 from weakspot.backends import Opened
 from weakspot.backends.torch_backend import Levels, TorchBackend
 from weakspot.cams import find_method
@@ -38,6 +39,7 @@ class Options:
     weights: str | Path | None = PRETRAINED
     output_stride: int | None = None
     channels: int | None = None
+    backend: str = "auto"
 
 
 def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
@@ -73,11 +75,23 @@ def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
     check_method(cut, method)
     known = _reads_alike(classifier, name, quality)
     levels = _levels(classifier, name) if known and not looks.zooms else None
-    backend = TorchBackend(cut, frame, _like(classifier.module), levels)
-    default = backend.default_threshold(name)
+    in_torch = TorchBackend(cut, frame, _like(classifier.module), levels)
+    default = in_torch.default_threshold(name)
+    # A module's weights may be changed by its owner, and random ones will not come again.
+    stays = not isinstance(model, nn.Module) and options.weights is not None
+    backend, may_export = choose_backend(in_torch, options.backend, stays=stays)
     threshold = (classifier.threshold if known else None) or default
     return Opened(
-        backend, name, quality, looks, threshold, default, names, classifier.multi_label, classifier.background
+        backend,
+        name,
+        quality,
+        looks,
+        threshold,
+        default,
+        names,
+        classifier.multi_label,
+        classifier.background,
+        may_export,
     )
 
 

@@ -98,6 +98,7 @@ class Opened:
         class_names: One for each logit.
         multi_label: Whether each class is present or not, for itself.
         background: Index of the class of images that hold no object, or None.
+        may_export: Whether its forward pass may be exported for onnxruntime once it has seen enough images.
     """
 
     backend: Backend
@@ -109,3 +110,4 @@ class Opened:
     class_names: tuple[str, ...]
     multi_label: bool = False
     background: int | None = None
+    may_export: bool = False

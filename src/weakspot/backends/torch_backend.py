@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -57,7 +56,11 @@ class TorchBackend:
     frame: Preprocessing
     like: Tensor
     levels: Levels | None = None
-    name: ClassVar[str] = "torch"
+
+    @property
+    def name(self) -> str:
+        """``"onnx"`` where onnxruntime runs the forward pass, else ``"torch"``."""
+        return "torch" if self.cut.trunk is None else "onnx"
 
     def squash(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Squash pixels to a size; torch's 8-bit resizing gives Pillow's pixels, to within 2 of 255."""
@@ -90,7 +93,7 @@ class TorchBackend:
             Shape (B, h, w) or (B, C, h, w).
         """
         rows = (classes if classes.dim() == 2 else classes[:, None]).to(self.like.device)
-        as_published = replace(self.cut, levels=())
+        as_published = replace(self.cut, levels=(), trunk=None)
         maps = class_maps(as_published, images.to(self.like), find_method(method), classes=rows).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 

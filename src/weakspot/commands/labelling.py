@@ -18,7 +18,6 @@ from weakspot.data.readers.text import read_lines
 from weakspot.errors import InputError, WeakspotError
 from weakspot.labels import LabelProblem
 from weakspot.labels.found import FoundImage, of_localization, read_rows_of
-from weakspot.qualities import find_quality
 
 ROWS, SKIPPED = "boxes.jsonl", "skipped.jsonl"
 
@@ -65,7 +64,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         boxes=options.boxes or "largest",
         min_area=options.min_area,
     )
-    if find_quality(localizer.quality).adapts and not localizer.adapted:
+    if localizer.adapts:
         localizer.adapt(some_of(paths))
     problems: list[LabelProblem] = []
 

@@ -16,7 +16,6 @@ from weakspot.commands.rows import Rows
 from weakspot.data import MAX_PIXELS, RUN_FILE, ImageSource, find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.outputs import free_folder, read_lines
-from weakspot.qualities import find_quality
 from weakspot.settings import check_settings, keep_settings
 from weakspot.writing import save_image
 
@@ -86,7 +85,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     rows = Rows(output / "boxes.jsonl", resume=options.resume)
     total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
     localizer = _localizer(options)
-    if find_quality(localizer.quality).adapts and not localizer.adapted and "-" not in sources:
+    if localizer.adapts and "-" not in sources:
         localizer.adapt(some_of(list(find_images(sources))))
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
     check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)

@@ -21,7 +21,6 @@ from weakspot.evaluation.results import Evaluation, Measured
 from weakspot.evaluation.scores import Regions, baselines
 from weakspot.evaluation.setting import Setting, settled
 from weakspot.localizer import Localizer
-from weakspot.qualities import find_quality
 
 Model = str | Path | nn.Module | Localizer
 
@@ -181,7 +180,7 @@ def evaluate_boxes(
 
 def _adapt(localizer: Localizer, ground: Ground) -> None:
     """Let a model learn from the validation photos, without their labels, what foreground looks like, if it shall."""
-    if find_quality(localizer.quality).adapts and not localizer.adapted:
+    if localizer.adapts:
         localizer.adapt(case.example.path for case in ground.validation)
 
 

@@ -18,10 +18,9 @@ from weakspot.doubts import witness_of
 from weakspot.errors import InputError
 from weakspot.exporting.checking import Difference, difference, refuse_different
 from weakspot.exporting.module import PhotosToMaps, fits, refuse_unfit
-from weakspot.exporting.onnx_files import to_onnx
+from weakspot.backends.onnx_files import to_onnx
 from weakspot.exporting.quantising import quantised
 from weakspot.localizer import Localizer
-from weakspot.qualities import find_quality
 from weakspot.writing import replacing
 
 # So many photos are compared, and calibrated with.
@@ -80,7 +79,7 @@ def export(
     localizer = model if isinstance(model, Localizer) else Localizer(model, **{**options, "backend": "torch"})
     refuse_unfit(localizer.in_torch.cut, localizer.method)
     sources = _readable(images, localizer.max_pixels)
-    if find_quality(localizer.quality).adapts and not localizer.adapted:
+    if localizer.adapts:
         localizer.adapt(sources)
     photos = [_squashed(localizer, source) for source in sources]
     name = Path(model).name if isinstance(model, str | Path) else type(localizer.model).__name__

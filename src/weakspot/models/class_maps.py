@@ -13,7 +13,7 @@ from weakspot.cams.guided_gradcam import over_colours
 from weakspot.cams.methods import Reads
 from weakspot.class_names import no_such_class
 from weakspot.errors import InputError
-from weakspot.models.cut import Reading, full_precision, read, run_head
+from weakspot.models.cut import Reading, full_precision, run_head
 from weakspot.models.cut_model import Cut, check_method
 from weakspot.models.guided import guided_gradients
 from weakspot.models.surfaces import Surfaces, correlation_grid, read_surfaces, stacked
@@ -80,7 +80,7 @@ def class_maps_of_methods(
     for method in methods:
         check_method(cut, method)
     gradients = any(method.reads in ("gradients", "image gradients") for method in methods)
-    reading = read(cut.model, cut.layers, images, differentiable=gradients and cut.head is None, levels=cut.levels)
+    reading = cut.run(images, differentiable=gradients and cut.head is None)
     logits = full_precision(reading.logits.detach())
     chosen = _chosen(logits, classes, max(top_k, int((logits > 0).sum(dim=1).amax())) if present else top_k)
     return read_maps(cut, images, reading, methods, chosen)
@@ -122,7 +122,7 @@ def lessons(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) ->
     Raises:
         InputError: As :func:`class_maps`.
     """
-    reading = read(cut.model, cut.layers, images, differentiable=cut.head is None, levels=cut.levels)
+    reading = cut.run(images, differentiable=cut.head is None)
     if not reading.levels:
         return None
     once = _Pass(cut, images, reading, _chosen(reading.logits.detach(), classes, 1))
@@ -180,7 +180,7 @@ def _from_activations(method: Method, once: _Pass) -> Tensor:
 
 def _from_masked_images(method: Method, once: _Pass) -> Tensor:
     def classify(masked: Tensor) -> Tensor:
-        return read(once.cut.model, (), masked).logits
+        return once.cut.run(masked).logits
 
     return fuse(
         [

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from weakspot.cams import Method
 from weakspot.errors import InputError, ModelError, WeakspotError, suggest
-from weakspot.models.cut import Layer, full_precision, read
+from weakspot.models.cut import Layer, Reading, full_precision, read
 from weakspot.models.foreground import ForegroundHead
 from weakspot.models.layers import find_layer, rectified_if_so
 from weakspot.models.levels import find_levels
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
+from weakspot.models.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Cut:
         network: Kind of network whose branches the layers are; empty for any other layers.
         levels: Names of mid-level feature maps, along which class maps are spread; empty for class maps as published.
         foreground: What tells foreground from background by these levels, or None.
+        trunk: Its forward pass in onnxruntime, or None.
     """
 
     model: nn.Module
@@ -38,6 +40,19 @@ class Cut:
     network: str = ""
     levels: tuple[str, ...] = ()
     foreground: ForegroundHead | None = None
+    trunk: Trunk | None = None
+
+    def run(self, images: Tensor, *, differentiable: bool = False) -> Reading:
+        """Run the classifier once and read its layers and levels, in onnxruntime where that can be.
+
+        Args:
+            images: Shape (B, 3, H, W), normalised.
+            differentiable: Whether gradients up to the layers will be asked for.
+        """
+        trunk = self.trunk
+        if trunk is None or not trunk.takes(images) or (differentiable and trunk.stand_in is None):
+            return read(self.model, self.layers, images, differentiable=differentiable, levels=self.levels)
+        return trunk.run_differentiably(self.model, images) if differentiable else trunk.run(images)
 
 
 def cut_model(
