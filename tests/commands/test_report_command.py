@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from results_made import write_localized, write_photos
+from results_made import row, write_data, write_evaluated, write_localized, write_photos, write_rows
 
 from weakspot.cli import main
 
@@ -35,9 +35,19 @@ def test_a_mistake_is_two_lines(tmp_path, monkeypatch, capsys, wrong):
     assert not (tmp_path / "found/report.html").exists()
 
 
-def test_torch_is_not_needed(tmp_path):
-    folder = write_localized(tmp_path / "found")
-    told = f"import sys\nfrom weakspot.cli import main\nassert main(['report', {str(folder)!r}]) == 0\n"
+@pytest.fixture
+def localized(tmp_path):
+    """Rows of the photos of a data set with true boxes."""
+    images = write_data(tmp_path / "data") / "images"
+    write_rows(tmp_path / "found/boxes.jsonl", [row(images / "cat/a.jpg", "cat"), row(images / "dog/b.jpg", "dog")])
+    return tmp_path / "found"
+
+
+def test_torch_is_not_needed(localized, tmp_path):
+    evaluated = write_evaluated(tmp_path / "evaluated", tmp_path / "data")
+    asked = [["report", str(localized)], ["report", str(localized), "--data", str(tmp_path / "data")]]
+    asked.append(["report", str(evaluated)])
+    told = f"import sys\nfrom weakspot.cli import main\nassert [main(words) for words in {asked}] == [0, 0, 0]\n"
     told += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", told], check=True, env=os.environ, capture_output=True)
 

@@ -46,9 +46,29 @@ def test_saved_pictures_settings_and_skipped_images_are_found(tmp_path):
     content = read_localized(folder)
     assert [item.mask is not None for item in content.items] == [True, False, False]
     assert [item.picture is not None for item in content.items] == [False, True, False]
-    assert content.items[0].min_area == 0.05
+    assert content.items[0].cut == (0.5, 0.05, False, 0.0)
     assert content.settings["model"] == "resnet50"
+    assert content.version is None
     assert content.skipped == (("z.jpg", "is empty"),)
+
+
+def test_the_version_that_wrote_it_and_how_it_cut_are_told(tmp_path):
+    folder = write_localized(
+        tmp_path / "found", lambda photos: [row(photos / "a.jpg"), row(photos / "b.jpg", boxes=[])]
+    )
+    (folder / "localize.toml").write_text('weakspot = "0.3.0"\nboxes = "split"\nmin_area = 0\nmin_score = 0.2\n')
+    content = read_localized(folder)
+    assert (content.version, "weakspot" in content.settings) == ("0.3.0", False)
+    assert [item.cut for item in content.items] == [(0.5, 0.0, True, 0.4), None], (
+        "without a box there is nothing to cut"
+    )
+
+
+def test_settings_that_are_no_numbers_are_refused(tmp_path):
+    folder = write_localized(tmp_path / "found")
+    (folder / "localize.toml").write_text('min_area = "small"\n')
+    with pytest.raises(InputError, match=r"localize\.toml cannot be read: 'small' is no number\."):
+        read_localized(folder)
 
 
 def test_true_boxes_come_from_a_data_set(tmp_path):

@@ -135,6 +135,7 @@ class EvaluateOptions(MeasureOptions):
         output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: as for localize.
         maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
         boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
+        save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
     """
 
     method: str | None = None
@@ -142,6 +143,7 @@ class EvaluateOptions(MeasureOptions):
     output_stride: int | None = None
     maps: Path | None = None
     boxes: Path | None = None
+    save_heatmaps: bool = False
 
 
 @dataclass(frozen=True)
