@@ -121,6 +121,11 @@ class Localizer:
         classifier = take_for_quality(model, quality, device=device, weights=weights, output_stride=output_stride)
         self.method = method or classifier.method or "gradcam"
         self._method = find_method(self.method)
+        if doubt and not self._method.spreads:
+            raise InputError(
+                "A run of psol draws its boxes: there is no map that could be in doubt.",
+                "Leave doubt out, or ask the run that taught it.",
+            )
         # A drawn box is the same in all of them.
         self.quality = (quality or classifier.quality or DEFAULT_QUALITY) if self._method.spreads else "plain"
         self.model = classifier.module
