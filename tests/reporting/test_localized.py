@@ -83,6 +83,15 @@ def test_true_boxes_come_from_a_data_set(tmp_path):
     assert items[1].truths == ((0, 0, 10, 10),)
 
 
+def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp_path):
+    image = write_data(tmp_path / "data") / "images/dog/b.jpg"
+    found = row(image, "cat", boxes=[[0, 0, 10, 10]], others=[row(image, "fox", class_index=7)])
+    write_rows(tmp_path / "found/boxes.jsonl", [found])
+    wrong, further = read_content(tmp_path / "found", data=tmp_path / "data").items
+    assert (wrong.overlap, wrong.truths, wrong.facts["true class"]) == (0.0, ((0, 0, 10, 10),), "dog")
+    assert (further.overlap, further.truths, "true class" in further.facts) == (None, (), False)
+
+
 def test_photos_that_have_moved_are_found_again(tmp_path):
     folder = write_localized(tmp_path / "found", lambda photos: [row("elsewhere/photos/a.jpg"), row("photos/b.jpg")])
     assert read_localized(folder).items[1].photo == tmp_path / "photos/b.jpg", "beside the results"

@@ -103,6 +103,30 @@ def texts(browser, selector):
     )
 
 
+def test_cards_tell_what_they_are_sorted_by(browser, tmp_path):
+    rows = [row(tmp_path / f"{i}.jpg", "cat", 0.9 - i / 10, doubt=i / 10) for i in range(3)]
+    write_rows(tmp_path / "found/boxes.jsonl", rows)
+    write_page(read_content(tmp_path / "found"), tmp_path / "r.html")
+    open_page(browser, tmp_path / "r.html")
+    told = ".card .value, .card .measure"
+    assert texts(browser, told) == ["0.20", "doubt", "0.10", "doubt", "0.00", "doubt"]
+    choose(browser, "#sort", "s+")
+    until(lambda: texts(browser, told) == ["0.70", "score", "0.80", "score", "0.90", "score"])
+    choose(browser, "#sort", "n+")
+    until(lambda: texts(browser, told)[:2] == ["0.00", "doubt"])
+
+
+def test_a_wrong_class_is_told_and_the_table_of_classes_fits(browser, tmp_path):
+    data = write_data(tmp_path / "data")
+    write_rows(tmp_path / "found/boxes.jsonl", [row(data / "images/dog/b.jpg", "cat", doubt=0.5)])
+    write_page(read_content(tmp_path / "found", data=data), tmp_path / "r.html")
+    open_page(browser, tmp_path / "r.html")
+    assert texts(browser, ".card .label") == ["cat, not dog"]
+    table = "const t = document.querySelector('.scroll.tall'); return [t.scrollWidth, t.clientWidth]"
+    width, seen = browser.execute_script(table)
+    assert width == seen
+
+
 def shown_scores(browser):
     return texts(browser, ".card .value")[:3]
 

@@ -223,7 +223,8 @@ class ReportOptions:
     Attributes:
         output: HTML file to write. Default: report.html in FOLDER.
         data: Data set with the true boxes of what was localized, or that of an evaluation if it has moved.
-        images: Of a training run: photos to localize a sample of. Else: folder of the photos, if they have moved.
+        images: Of a training run: photos to localize a sample of. Default: those that validated it. Else: folder of the
+            photos, if they have moved.
         most: Show that many, the worst or most doubtful of them.
         side: Longer side of thumbnails in pixels.
     """

@@ -51,8 +51,9 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
     examples, notes = _examples(settings, data, images) if rows else ({}, [])
     try:
         table = figure_table(told["rows"])
-        facts = {"split": str(told["split"])} | _thresholds_by(told["rows"])
-        join = partial(_item, folder=folder, examples=examples, cut=_cut(told["rows"]))
+        cut = _cut(told["rows"])
+        facts = {"split": str(told["split"])} | _threshold(told["rows"], cut)
+        join = partial(_item, folder=folder, examples=examples, cut=cut)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _not_figures(folder / FIGURES) from error
     return Content(
@@ -86,10 +87,11 @@ def _not_figures(file: Path) -> InputError:
     return InputError(f"{file} does not hold the figures of an evaluation.", "Evaluate again, to another --output.")
 
 
-def _thresholds_by(rows: dict[str, Any]) -> dict[str, str]:
-    """What the first map's fixed threshold was chosen by."""
+def _threshold(rows: dict[str, Any], cut: Cut | None) -> dict[str, str]:
+    """The first map's fixed threshold, and what it was chosen by."""
     first: dict[str, Any] = next(iter(rows.values()), {})
-    return {"fixed threshold": str(first["fixed_by"])} if "fixed_by" in first else {}
+    value = f"{cut.threshold:g}, " if cut else ""
+    return {"fixed threshold": f"{value}{first['fixed_by']}"} if "fixed_by" in first else {}
 
 
 def _cut(rows: dict[str, Any]) -> Cut | None:

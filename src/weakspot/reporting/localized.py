@@ -1,6 +1,6 @@
 """A folder of ``weakspot localize``."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +86,7 @@ def _items(place: Place, row: dict[str, Any], folder: Path, images: Path | None,
     try:
         for which, one in enumerate((row, *row.get("others", ()))):
             found = _item(one, _photo(Path(row["image"]), folder, images), cutting)
-            yield _with_files(found, folder, f".{found.facts['index']}" if which else "")
+            yield _with_files(found, folder, f".{found.facts['class index']}" if which else "")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise not_a_row(place, f"{type(error).__name__} {error}") from error
 
@@ -102,7 +102,7 @@ def _item(row: Mapping[str, Any], photo: Path, cutting: _Cutting) -> Item:
         score=as_number(row["score"]),
         doubt=None if doubt is None else as_number(doubt),
         cut=cutting.of(row),
-        facts={"index": str(int(row["class_index"])), "method": str(row["method"])},
+        facts={"class index": str(int(row["class_index"])), "method": str(row["method"])},
         notes=tuple(map(str, row.get("notes", ()))),
     )
 
@@ -137,28 +137,26 @@ def with_truths(items: list[Item], dataset: DataSet) -> Iterator[Item]:
 
     Args:
         items: As they were localized.
-        dataset: The images are paired by their paths. Boxes of the item's class are its truth; an item of a class that
-            the image has not keeps none.
+        dataset: The images are paired by their paths. Boxes of the item's class are its truth. The first class of an
+            image is wrong where the image has others instead: its box overlaps nothing. Further ones keep no overlap.
     """
-    truth_of = _truths(dataset)
+    by_path = {example.path.resolve(): example.truths for example in dataset.examples}
+    seen: set[str] = set()
     for item in items:
-        truth = truth_of(item)
-        if truth is None or not len(truth.boxes):
-            yield item
-        else:
-            boxes = tuple(as_box(box) for box in truth.boxes.tolist())
-            yield replace(item, truths=boxes, overlap=best_overlap(item.boxes, boxes))
+        known = by_path.get(item.photo.resolve(), ())
+        yield _with_truth(item, known, first=item.name not in seen)
+        seen.add(item.name)
 
 
-def _truths(dataset: DataSet) -> Callable[[Item], Truth | None]:
-    by_path = {example.path.absolute().resolve(): example for example in dataset.examples}
-
-    def truth_of(item: Item) -> Truth | None:
-        example = by_path.get(item.photo.absolute().resolve())
-        named = (one for one in (example.truths if example else ()) if one.label.casefold() == item.label.casefold())
-        return next(named, None)
-
-    return truth_of
+def _with_truth(item: Item, known: Sequence[Truth], *, first: bool) -> Item:
+    own = [truth for truth in known if truth.label.casefold() == item.label.casefold()]
+    boxes = tuple(as_box(box) for truth in own or known for box in truth.boxes.tolist())
+    if not boxes or not (own or first):
+        return item
+    if own:
+        return replace(item, truths=boxes, overlap=best_overlap(item.boxes, boxes))
+    labels = ", ".join(truth.label for truth in known)
+    return replace(item, truths=boxes, overlap=0.0, facts={"true class": labels, **item.facts})
 
 
 def best_overlap(boxes: tuple[Box, ...], truths: tuple[Box, ...]) -> float:
