@@ -65,6 +65,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         device=options.device,
         boxes=options.boxes or "largest",
         min_area=options.min_area,
+        doubt=True,
     )
     if find_quality(localizer.quality).adapts and not localizer.adapted:
         localizer.adapt(some_of(paths))

@@ -38,6 +38,7 @@ class LocalizeOptions:
         refine: grabcut, random_walker or superpixels: make heatmaps keep to the image's edges. Default: none.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
         doubt: Also say how much each box is in doubt, from 0 to 1, to look at the most doubtful first; no further pass.
+            Boxes of a run of psol say nothing.
         output: Folder to write to. Default: localized, or localized-2 and so on where that is taken.
         resume: Go on with an interrupted run in --output.
         save_plots: Also write pictures with heatmap and boxes.

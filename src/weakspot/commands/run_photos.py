@@ -9,6 +9,7 @@ from weakspot.commands.options import LocalizeOptions, ReportOptions
 from weakspot.data import DataSet, find_images, read_dataset
 from weakspot.errors import InputError
 from weakspot.reporting import Content
+from weakspot.reporting.chances import with_chances
 from weakspot.reporting.localized import read_localized, with_truths
 
 # So many photos are localized at most.
@@ -49,13 +50,12 @@ def _localized(
 ) -> Content:
     if options.data is not None:
         dataset = read_dataset(options.data)
-    doubt = run.settings.get("method") != "psol"  # which draws its boxes
     wanted = _spread([str(path.absolute()) for path in photos], min(SAMPLE, options.most))
-    localize(wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, doubt=doubt))
+    localize(wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, doubt=True))
     found = read_localized(folder)
-    items = found.items if dataset is None else tuple(with_truths(list(found.items), dataset))
+    items = found.items if dataset is None else with_chances(list(with_truths(list(found.items), dataset)))
     note = f"The gallery is of {len(wanted)} of the {len(photos)} {called}."
-    return replace(run, items=items, skipped=(*run.skipped, *found.skipped), notes=(*run.notes, note))
+    return replace(run, items=tuple(items), skipped=(*run.skipped, *found.skipped), notes=(*run.notes, note))
 
 
 def _without(run: Content, why: str) -> Content:

@@ -11,6 +11,7 @@ from weakspot.data import RUN_FILE, DataSet, Truth, read_dataset
 from weakspot.data.readers.text import Place
 from weakspot.errors import InputError
 from weakspot.ops.overlaps import overlaps
+from weakspot.reporting.chances import with_chances
 from weakspot.reporting.content import Box, Content, Cut, Item
 from weakspot.reporting.rows import (
     SKIPPED,
@@ -34,7 +35,8 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
 
     Args:
         folder: With ``boxes.jsonl``; settings, skipped images, heatmaps, plots and masks, if there are.
-        data: A data set whose true boxes are compared with those found, or None.
+        data: A data set whose true boxes are compared with those found, or None. It may hold some of the images only:
+            doubt of all is calibrated on these.
         images: Where the photos are, if they have moved.
 
     Raises:
@@ -45,7 +47,7 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     cutting = _cutting(settings, folder / RUN_FILE)
     items = [item for place, row in read_rows(folder / ROWS) for item in _items(place, row, folder, images, cutting)]
     if data is not None:
-        items = list(with_truths(items, read_dataset(data)))
+        items = with_chances(list(with_truths(items, read_dataset(data))))
     return Content(
         kind="Localizations",
         folder=folder,
