@@ -6,7 +6,8 @@ from shutil import which
 
 import numpy as np
 import pytest
-from results_made import row, write_data, write_localized, write_picture, write_rows
+from PIL import Image
+from results_made import row, write_data, write_evaluated, write_localized, write_picture, write_rows
 
 from weakspot.reporting import read_content, write_page
 
@@ -101,6 +102,21 @@ def texts(browser, selector):
     return browser.execute_script(
         "return [...document.querySelectorAll(arguments[0])].map(element => element.textContent)", selector
     )
+
+
+def test_an_evaluation_shows_the_heatmaps_and_masks_that_were_kept(browser, tmp_path):
+    folder = write_evaluated(tmp_path / "out", write_data(tmp_path / "data"))
+    rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
+    (folder / "heatmaps").mkdir()
+    Image.fromarray(np.tri(8, dtype=np.uint8) * 255).save(folder / "heatmaps/a.png")
+    write_rows(folder / "images.jsonl", [rows[0] | {"heatmap": "heatmaps/a.png"}, *rows[1:]])
+    write_page(read_content(folder), tmp_path / "r.html")
+    open_page(browser, tmp_path / "r.html", reduced_motion="reduce")
+    for layer in ("heat", "mask"):
+        assert len(all_of(browser, f".card .{layer}")) == 1
+        one(browser, f".tools [data-layer={layer}]").click()
+        assert sees(browser, f".card .{layer}")
+    assert browser.get_log("browser") == []
 
 
 def test_cards_tell_what_they_are_sorted_by(browser, tmp_path):

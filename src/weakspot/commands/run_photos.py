@@ -51,7 +51,10 @@ def _localized(
     if options.data is not None:
         dataset = read_dataset(options.data)
     wanted = _spread([str(path.absolute()) for path in photos], min(SAMPLE, options.most))
-    localize(wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, doubt=True))
+    try:
+        localize(wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, doubt=True))
+    except KeyboardInterrupt as interrupt:  # whose advice is about a folder that goes
+        raise KeyboardInterrupt("No report was written.") from interrupt
     found = read_localized(folder)
     items = found.items if dataset is None else with_chances(list(with_truths(list(found.items), dataset)))
     note = f"The gallery is of {len(wanted)} of the {len(photos)} {called}."
