@@ -91,7 +91,7 @@ def written(monkeypatch):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written):
+def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written, capsys):
     run = small_run(tmp_path)
     assert main(["report", str(run)]) == 0
     assert main(["report", str(run), "--images", str(tmp_path / "data/images/cat"), "--most", "2"]) == 0
@@ -111,6 +111,14 @@ def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written):
     assert main(["report", str(student)]) == 0
     assert all(item.doubt is None and item.boxes for item in written[-1].items), "drawn boxes are in no doubt"
     assert "validation IoU with pseudo boxes" in written[-1].facts
+
+    for name in "ab":
+        (tmp_path / f"bad/{name}.png").parent.mkdir(exist_ok=True)
+        (tmp_path / f"bad/{name}.png").write_bytes(b"no picture")
+    capsys.readouterr()
+    assert main(["report", str(run), "--images", str(tmp_path / "bad")]) == 2
+    told = f"None of the 2 photos in {tmp_path / 'bad'} can be read."
+    assert capsys.readouterr().err.splitlines()[-2:] == [told, "Name others with --images."]
 
     (tmp_path / "data").rename(tmp_path / "moved")
     assert main(["report", str(run)]) == 0

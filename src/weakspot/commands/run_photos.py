@@ -52,9 +52,11 @@ def _localized(
         dataset = read_dataset(options.data)
     wanted = _spread([str(path.absolute()) for path in photos], min(SAMPLE, options.most))
     try:
-        localize(wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, doubt=True))
+        outcome = localize(wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, doubt=True))
     except KeyboardInterrupt as interrupt:  # whose advice is about a folder that goes
         raise KeyboardInterrupt("No report was written.") from interrupt
+    if not outcome.localized:
+        raise InputError(f"None of the {len(wanted)} {called} can be read.", "Name others with --images.")
     found = read_localized(folder)
     items = found.items if dataset is None else with_chances(list(with_truths(list(found.items), dataset)))
     note = f"The gallery is of {len(wanted)} of the {len(photos)} {called}."
