@@ -21,6 +21,7 @@ def test_rows_are_joined_with_the_data_set(folder, tmp_path):
     assert right.facts == {"size": "small", "rank of the class": "1", "mask IoU": "0.75"}
     assert (wrong.truths, wrong.overlap) == (((0, 0, 10, 10),), 0.0)
     assert content.skipped == (("dog/z", "dog/z.jpg is empty (0 bytes)."),)
+    assert content.facts["fixed threshold"] == "0.5, val, 2 images"
     assert (content.version, content.facts["split"], content.notes) == ("0.1.0", "test", ("A note.",))
     assert content.figures is not None
     assert content.figures.metrics == ("GT-known Loc",)
@@ -68,6 +69,7 @@ def test_a_comparison_has_figures_alone(folder):
     (folder / "images.jsonl").unlink()
     content = read_content(folder)
     assert (content.kind, content.items) == ("Comparison", ())
+    assert content.facts["fixed threshold"] == "val, 2 images", "each map has its own"
 
 
 @pytest.mark.parametrize("text", ["[", "[1]", "{}", '{"rows": {"cam": 3}, "split": "test"}'])

@@ -52,7 +52,7 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
     try:
         table = figure_table(told["rows"])
         cut = _cut(told["rows"])
-        facts = {"split": str(told["split"])} | _threshold(told["rows"], cut)
+        facts = {"split": str(told["split"])} | _threshold(told["rows"], cut if rows else None)
         join = partial(_item, folder=folder, examples=examples, cut=cut)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _not_figures(folder / FIGURES) from error
@@ -88,7 +88,7 @@ def _not_figures(file: Path) -> InputError:
 
 
 def _threshold(rows: dict[str, Any], cut: Cut | None) -> dict[str, str]:
-    """The first map's fixed threshold, and what it was chosen by."""
+    """The first map's fixed threshold, where it is the only one, and what such were chosen by."""
     first: dict[str, Any] = next(iter(rows.values()), {})
     value = f"{cut.threshold:g}, " if cut else ""
     return {"fixed threshold": f"{value}{first['fixed_by']}"} if "fixed_by" in first else {}
