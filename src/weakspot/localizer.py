@@ -71,7 +71,8 @@ class Localizer:
             ``weakspot.refining``. None leaves them as they are.
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
         max_pixels: Larger images are refused before they are decoded.
-        doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass.
+        doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass. Boxes of
+            ``psol``, which have no maps, say nothing.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
@@ -121,6 +122,7 @@ class Localizer:
         classifier = take_for_quality(model, quality, device=device, weights=weights, output_stride=output_stride)
         self.method = method or classifier.method or "gradcam"
         self._method = find_method(self.method)
+        doubt = doubt and self._method.spreads  # a drawn box has no map that could be in doubt
         # A drawn box is the same in all of them.
         self.quality = (quality or classifier.quality or DEFAULT_QUALITY) if self._method.spreads else "plain"
         self.model = classifier.module
