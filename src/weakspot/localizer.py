@@ -74,7 +74,8 @@ class Localizer:
             ``weakspot.refining``. None leaves them as they are.
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
         max_pixels: Larger images are refused before they are decoded.
-        doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass.
+        doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass. Boxes of
+            ``psol``, which have no maps, say nothing.
         backend: ``"torch"``; ``"onnx"``: onnxruntime runs the forward pass, several times as fast on a CPU, from a graph
             that is exported once and kept in the user's cache folder; ``"auto"``: onnxruntime for a model by name or a
             run on a CPU, if its graph is in the cache, or once 1000 images were seen and it pays to export it.
@@ -141,6 +142,7 @@ class Localizer:
         self.threshold = float(threshold or opened.threshold)
         self.preprocessing = opened.backend.frame
         self._sight = Sight(opened.backend, opened.looks, opened.view_threshold)
+        doubt = doubt and not opened.drawn
         self._readout = Readout(
             self.method,
             self.threshold,

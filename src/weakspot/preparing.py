@@ -91,7 +91,8 @@ def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
         names,
         classifier.multi_label,
         classifier.background,
-        may_export,
+        drawn=not method.spreads,
+        may_export=may_export,
     )
 
 

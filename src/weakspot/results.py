@@ -49,7 +49,7 @@ class Localization:
         notes: What a user should know about this result; usually empty.
         others: The same image's other classes that were asked for, in that order.
         doubt: How much the box is in doubt, in [0, 1], 1 the most; a rank to look by, no probability. None where it was
-            not asked for, or there is no box.
+            not asked for, there is no box, or a network has drawn it.
     """
 
     image: ImageSource = field(repr=False)

@@ -17,8 +17,16 @@ def keep_settings(path: Path, settings: Mapping[str, Any]) -> None:
         tomli_w.dump(_plain(settings), file)
 
 
-def check_settings(path: Path, settings: Mapping[str, Any], *, free: Collection[str]) -> None:
+def check_settings(
+    path: Path, settings: Mapping[str, Any], *, free: Collection[str], missing: Mapping[str, Any]
+) -> None:
     """Refuse settings that differ from those kept in a file, if there is one, apart from those free to change.
+
+    Args:
+        path: What :func:`keep_settings` has written, perhaps of an earlier version that knew fewer.
+        settings: Those of now.
+        free: Names of those that may change.
+        missing: What settings are that the file does not name.
 
     Raises:
         InputError: If a setting differs, or the file cannot be read.
@@ -29,11 +37,11 @@ def check_settings(path: Path, settings: Mapping[str, Any], *, free: Collection[
         kept = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.", "Name another --output.") from error
-    now = _plain(settings)
+    before, now = {**_plain(missing), **kept}, _plain(settings)
     for name in settings:
-        if name not in free and kept.get(name) != now.get(name):
+        if name not in free and before.get(name) != now.get(name):
             raise InputError(
-                f"The run in {path.parent} had {name} = {kept.get(name)!r}, and now it is {now.get(name)!r}.",
+                f"The run in {path.parent} had {name} = {before.get(name)!r}, and now it is {now.get(name)!r}.",
                 "Give the same settings to go on with it, or name another --output.",
             )
 

@@ -27,7 +27,10 @@ from squares import (
 
 from weakspot import evaluation
 from weakspot.cli import main
+from weakspot.ops import box_from_heatmap
 from weakspot.qualities import QUALITIES
+from weakspot.reporting import read_content
+from weakspot.reporting.pictures import pictures
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
 GREEN = Scene("green/b", (("green", (50, 30, 110, 75)),))
@@ -216,6 +219,39 @@ def test_a_multi_label_image_has_a_row_for_each_class(here, options):
         ("mixed/ä b", "blue", True),
     ]
     assert "mixed/ä b" in Path("out/images.jsonl").read_text(encoding="utf-8")
+
+
+def test_heatmaps_are_kept_when_asked_for_and_their_cut_is_what_was_scored(here, options):
+    two = Scene("mixed/ä b", (("yellow", (5, 5, 50, 40)), ("blue", (60, 20, 115, 75))))
+    write("data", (*FEW, two))
+    path_of("data", GREEN).write_bytes(b"no image")
+    assert run_model(options, "data", "--save-heatmaps") == 1
+    files = ["heatmaps/mixed/ä b.1.png", "heatmaps/mixed/ä b.png", "heatmaps/red/a.png"]
+    assert sorted(str(path.relative_to("out")) for path in Path("out/heatmaps").rglob("*.png")) == files
+    by_file = {row.get("heatmap"): row for row in rows()}
+    assert sorted(filter(None, by_file)) == files
+    (threshold,) = figures()["GT-known Loc"]["fixed_thresholds"]
+    for file in files:
+        stored = np.asarray(Image.open(Path("out", file)))
+        assert (stored.shape, stored.dtype) == ((FRAME["input_size"],) * 2, np.uint8)
+        row = by_file[file]
+        height, width = np.asarray(Image.open(next(Path("data/images").glob(f"{row['image']}.*")))).shape[:2]
+        box = box_from_heatmap(stored / 255, threshold) * (width, height, width, height) / FRAME["input_size"]
+        assert box == pytest.approx(row["box"], abs=2)
+
+
+def test_boxes_of_a_file_have_no_heatmaps(here, capsys):
+    write("data", FEW)
+    assert run("data", "--boxes", "found.csv", "--save-heatmaps") == 2
+    assert capsys.readouterr().err.splitlines() == ["Boxes from a file have no heatmaps.", "Leave --save-heatmaps out."]
+
+
+def test_a_report_of_it_shows_heatmaps_and_masks(here, options):
+    write("data", FEW)
+    assert run_model(options, "data", "--save-heatmaps") == 0
+    content = read_content(Path("out"))
+    assert all(pictures(item, 64).overlay and pictures(item, 64).mask for item in content.items)
+    assert [item.overlap for item in content.items] == [row["iou"] for row in rows()]
 
 
 def test_an_unreadable_image_is_wrong_noted_and_makes_exit_1(here, options, capsys):

@@ -112,6 +112,14 @@ def test_rows_are_labelled_without_naming_their_images_and_the_doubtful_come_fir
     assert tomllib.loads(Path("out/label.toml").read_text())["images"] == str(photos.absolute())
 
 
+def test_what_a_model_finds_has_a_doubt_and_is_sorted_by_it(photos):
+    options = ["--quality", "plain", "--method", "gradcam", "--format", "csv", "--output", "out"]
+    assert label("tf_efficientnet_lite0", "photos", *options) == 0
+    doubts = [float(one["doubt"]) for one in cells("out/review.csv")]
+    assert len(set(doubts)) > 3
+    assert doubts == sorted(doubts, reverse=True)
+
+
 def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
     assert label("found", "--format", "yolo", "--val", "0.34", "--output", "out") == 0
     data = yaml.safe_load(Path("out/yolo/data.yaml").read_text())

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import timm
+import tomli_w
 from PIL import Image
 from safetensors.torch import save_file
 
+from weakspot import __version__
 from weakspot.cli import main
 from weakspot.results import TOO_FAINT
 
@@ -134,6 +136,23 @@ def test_doubt_is_in_the_rows_when_asked_for_and_a_resumed_run_has_it_too(photos
     assert "had doubt = True, and now it is False" in capsys.readouterr().err
     assert run(photos, "--output", "without") == 0
     assert "doubt" not in rows("without/boxes.jsonl")[0]
+
+
+def test_a_run_that_an_earlier_version_began_goes_on(photos, capsys):
+    """It has kept none of the settings that have come since."""
+    assert run(photos, "--output", "out", "--quality", "plain") == 0
+    kept = tomllib.loads(Path("out/localize.toml").read_text())
+    assert kept["weakspot"] == __version__
+    since = ("weakspot", "quality", "doubt", "refine", "min_score", "save_heatmaps")
+    old = {name: value for name, value in kept.items() if name not in since}
+    lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
+    for words, code in ((["plain"], 0), (["fast"], 2), (["plain", "--doubt"], 2)):
+        Path("out/localize.toml").write_text(tomli_w.dumps(old))
+        Path("out/boxes.jsonl").write_bytes(b"".join(lines[:4]))
+        assert run(photos, "--output", "out", "--resume", "--quality", *words) == code
+    told = capsys.readouterr().err
+    assert "had quality = 'plain', and now it is 'fast'" in told
+    assert "had doubt = False, and now it is True" in told
 
 
 def test_what_was_skipped_is_tried_again_on_resuming(photos):

@@ -155,7 +155,8 @@ def test_pattern_gives_each_file_once(tmp_path, monkeypatch):
 
 def test_what_a_run_wrote_is_not_searched_for_photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("a.jpg", "localized/plots/a.jpg.png", "localized/localize.toml", "deep/b.jpg"):
+    written = ("localized/plots/a.jpg.png", "localized/localize.toml", "out/heatmaps/a.png", "out/evaluate.toml")
+    for name in ("a.jpg", *written, "deep/b.jpg"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
     assert sorted(find_images(["."])) == [Path("a.jpg"), Path("deep/b.jpg")]

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from results_made import write_data, write_evaluated, write_trained
+from results_made import figure, write_data, write_evaluated, write_rows, write_trained
 
 from weakspot.errors import InputError
 from weakspot.reporting import read_content
@@ -21,10 +21,38 @@ def test_rows_are_joined_with_the_data_set(folder, tmp_path):
     assert right.facts == {"size": "small", "rank of the class": "1", "mask IoU": "0.75"}
     assert (wrong.truths, wrong.overlap) == (((0, 0, 10, 10),), 0.0)
     assert content.skipped == (("dog/z", "dog/z.jpg is empty (0 bytes)."),)
+    assert content.facts["fixed threshold"] == "0.5, val, 2 images"
     assert (content.version, content.facts["split"], content.notes) == ("0.1.0", "test", ("A note.",))
     assert content.figures is not None
     assert content.figures.metrics == ("GT-known Loc",)
     assert [chart.title for chart in content.charts] == ["Images with a right box at every threshold"]
+
+
+def test_heatmaps_that_were_kept_are_found_and_cut_at_the_fixed_threshold(folder):
+    (folder / "heatmaps/cat").mkdir(parents=True)
+    (folder / "heatmaps/cat/a.png").write_bytes(b"")
+    rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
+    rows[0]["heatmap"], rows[1]["heatmap"] = "heatmaps/cat/a.png", "../elsewhere.png"
+    write_rows(folder / "images.jsonl", rows)
+    (folder.parent / "elsewhere.png").write_bytes(b"")
+    kept, elsewhere = read_content(folder).items
+    assert (kept.heatmap, kept.cut) == (folder / "heatmaps/cat/a.png", (0.5, 1.0, False, 0.0))
+    assert elsewhere.heatmap is None, "nothing outside of the folder is read"
+
+
+@pytest.mark.parametrize(
+    ("figures", "cut"),
+    [
+        pytest.param({"mask IoU": figure(50.0, 60.0)}, (0.5, 0.0, False, 0.0), id="masks alone: all regions"),
+        pytest.param({"GT-known Loc": figure(5.0, 6.0, fixed_thresholds=[])}, None, id="none was fixed"),
+        pytest.param({"PxAP": figure(5.0, 5.0, fixed_thresholds=[])}, None, id="nothing has a threshold"),
+    ],
+)
+def test_masks_are_cut_as_the_figures_say(folder, figures, cut):
+    told = json.loads((folder / "metrics.json").read_text())
+    told["rows"]["cam"]["figures"] = figures
+    (folder / "metrics.json").write_text(json.dumps(told))
+    assert read_content(folder).items[0].cut == cut
 
 
 def test_without_the_data_set_figures_remain_and_a_note_says_so(folder, tmp_path):
@@ -41,6 +69,7 @@ def test_a_comparison_has_figures_alone(folder):
     (folder / "images.jsonl").unlink()
     content = read_content(folder)
     assert (content.kind, content.items) == ("Comparison", ())
+    assert content.facts["fixed threshold"] == "val, 2 images", "each map has its own"
 
 
 @pytest.mark.parametrize("text", ["[", "[1]", "{}", '{"rows": {"cam": 3}, "split": "test"}'])

@@ -46,9 +46,29 @@ def test_saved_pictures_settings_and_skipped_images_are_found(tmp_path):
     content = read_localized(folder)
     assert [item.mask is not None for item in content.items] == [True, False, False]
     assert [item.picture is not None for item in content.items] == [False, True, False]
-    assert content.items[0].min_area == 0.05
+    assert content.items[0].cut == (0.5, 0.05, False, 0.0)
     assert content.settings["model"] == "resnet50"
+    assert content.version is None
     assert content.skipped == (("z.jpg", "is empty"),)
+
+
+def test_the_version_that_wrote_it_and_how_it_cut_are_told(tmp_path):
+    folder = write_localized(
+        tmp_path / "found", lambda photos: [row(photos / "a.jpg"), row(photos / "b.jpg", boxes=[])]
+    )
+    (folder / "localize.toml").write_text('weakspot = "0.3.0"\nboxes = "split"\nmin_area = 0\nmin_score = 0.2\n')
+    content = read_localized(folder)
+    assert (content.version, "weakspot" in content.settings) == ("0.3.0", False)
+    assert [item.cut for item in content.items] == [(0.5, 0.0, True, 0.4), None], (
+        "without a box there is nothing to cut"
+    )
+
+
+def test_settings_that_are_no_numbers_are_refused(tmp_path):
+    folder = write_localized(tmp_path / "found")
+    (folder / "localize.toml").write_text('min_area = "small"\n')
+    with pytest.raises(InputError, match=r"localize\.toml cannot be read: 'small' is no number\."):
+        read_localized(folder)
 
 
 def test_true_boxes_come_from_a_data_set(tmp_path):
@@ -61,6 +81,15 @@ def test_true_boxes_come_from_a_data_set(tmp_path):
     items = read_content(tmp_path / "found", data=data).items
     assert [item.overlap for item in items] == [1.0, 0.0, None]
     assert items[1].truths == ((0, 0, 10, 10),)
+
+
+def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp_path):
+    image = write_data(tmp_path / "data") / "images/dog/b.jpg"
+    found = row(image, "cat", boxes=[[0, 0, 10, 10]], others=[row(image, "fox", class_index=7)])
+    write_rows(tmp_path / "found/boxes.jsonl", [found])
+    wrong, further = read_content(tmp_path / "found", data=tmp_path / "data").items
+    assert (wrong.overlap, wrong.truths, wrong.facts["true class"]) == (0.0, ((0, 0, 10, 10),), "dog")
+    assert (further.overlap, further.truths, "true class" in further.facts) == (None, (), False)
 
 
 def test_photos_that_have_moved_are_found_again(tmp_path):

@@ -6,7 +6,8 @@ from shutil import which
 
 import numpy as np
 import pytest
-from results_made import row, write_data, write_localized, write_picture, write_rows
+from PIL import Image
+from results_made import row, write_data, write_evaluated, write_localized, write_picture, write_rows
 
 from weakspot.reporting import read_content, write_page
 
@@ -101,6 +102,45 @@ def texts(browser, selector):
     return browser.execute_script(
         "return [...document.querySelectorAll(arguments[0])].map(element => element.textContent)", selector
     )
+
+
+def test_an_evaluation_shows_the_heatmaps_and_masks_that_were_kept(browser, tmp_path):
+    folder = write_evaluated(tmp_path / "out", write_data(tmp_path / "data"))
+    rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
+    (folder / "heatmaps").mkdir()
+    Image.fromarray(np.tri(8, dtype=np.uint8) * 255).save(folder / "heatmaps/a.png")
+    write_rows(folder / "images.jsonl", [rows[0] | {"heatmap": "heatmaps/a.png"}, *rows[1:]])
+    write_page(read_content(folder), tmp_path / "r.html")
+    open_page(browser, tmp_path / "r.html", reduced_motion="reduce")
+    for layer in ("heat", "mask"):
+        assert len(all_of(browser, f".card .{layer}")) == 1
+        one(browser, f".tools [data-layer={layer}]").click()
+        assert sees(browser, f".card .{layer}")
+    assert browser.get_log("browser") == []
+
+
+def test_cards_tell_what_they_are_sorted_by(browser, tmp_path):
+    rows = [row(tmp_path / f"{i}.jpg", "cat", 0.9 - i / 10, doubt=i / 10) for i in range(3)]
+    write_rows(tmp_path / "found/boxes.jsonl", rows)
+    write_page(read_content(tmp_path / "found"), tmp_path / "r.html")
+    open_page(browser, tmp_path / "r.html")
+    told = ".card .value, .card .measure"
+    assert texts(browser, told) == ["0.20", "doubt", "0.10", "doubt", "0.00", "doubt"]
+    choose(browser, "#sort", "s+")
+    until(lambda: texts(browser, told) == ["0.70", "score", "0.80", "score", "0.90", "score"])
+    choose(browser, "#sort", "n+")
+    until(lambda: texts(browser, told)[:2] == ["0.00", "doubt"])
+
+
+def test_a_wrong_class_is_told_and_the_table_of_classes_fits(browser, tmp_path):
+    data = write_data(tmp_path / "data")
+    write_rows(tmp_path / "found/boxes.jsonl", [row(data / "images/dog/b.jpg", "cat", doubt=0.5)])
+    write_page(read_content(tmp_path / "found", data=data), tmp_path / "r.html")
+    open_page(browser, tmp_path / "r.html")
+    assert texts(browser, ".card .label") == ["cat, not dog"]
+    table = "const t = document.querySelector('.scroll.tall'); return [t.scrollWidth, t.clientWidth]"
+    width, seen = browser.execute_script(table)
+    assert width == seen
 
 
 def shown_scores(browser):

@@ -9,6 +9,7 @@ from PIL import Image
 from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
 from weakspot.reporting import Item
+from weakspot.reporting.content import Cut
 from weakspot.reporting.pictures import mask_png, pictures, thumbnail
 
 
@@ -67,7 +68,7 @@ def test_a_missing_or_damaged_photo_is_told_and_the_rest_stays(halves, tmp_path)
 
 def test_a_damaged_heatmap_is_left_out(halves, tmp_path):
     (tmp_path / "heat.png").write_bytes(b"no picture")
-    found = pictures(item(halves, heatmap=tmp_path / "heat.png", threshold=0.5, boxes=((0, 0, 1, 1),)), 64)
+    found = pictures(item(halves, heatmap=tmp_path / "heat.png", cut=Cut(0.5)), 64)
     assert (found.overlay, found.mask, found.problem) == ("", "", "")
 
 
@@ -83,8 +84,7 @@ def test_the_mask_of_a_saved_heatmap_is_that_of_localizing(halves, tmp_path):
     heatmap = np.exp(-((y - 20) ** 2 + (x - 10) ** 2) / 50)
     grey = (heatmap * 255).round().astype(np.uint8)
     Image.fromarray(grey).save(tmp_path / "heat.png")
-    boxes = ((0.0, 0.0, 10.0, 10.0),)
-    one = item(halves, heatmap=tmp_path / "heat.png", threshold=0.4, boxes=boxes, frame=(200, 400))
+    one = item(halves, heatmap=tmp_path / "heat.png", cut=Cut(0.4), frame=(200, 400))
     mask = np.asarray(opened(pictures(one, 100).mask).convert("RGBA"))[..., 3] > 0
     assert mask.tolist() == mask_from_heatmap(grey / np.float32(255), 0.4, height=50, width=100).tolist()
 

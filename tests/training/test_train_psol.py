@@ -14,10 +14,12 @@ from weakspot.cli import main
 from weakspot.data import Example, Truth
 from weakspot.errors import InputError, ModelError
 from weakspot.runs import read_trained
+from weakspot.training import train
 from weakspot.training.labels import Labels
 from weakspot.training.photos import Looked
 from weakspot.training.preparing import Grounds, _with_targets
 from weakspot.training.run_folder import read_config
+from weakspot.training.saving import Saving
 from weakspot.training.teaching import Teacher, labels_of, load_teacher, taught
 
 LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet"}
@@ -76,6 +78,11 @@ def test_without_boxes_to_choose_by_the_threshold_is_that_of_the_drawing(run):
     assert ws.Localizer(run).threshold == find_method("psol").threshold
 
 
+def test_drawn_boxes_are_in_no_doubt(run):
+    _, image, _ = some()[0]
+    assert ws.Localizer(run, doubt=True)(image).doubt is None
+
+
 def test_other_maps_are_refused(run):
     with pytest.raises(InputError, match=r"This run draws boxes, and has no other maps\.\nGive the run that taught it"):
         ws.Localizer(run, method="gradcam")
@@ -93,6 +100,37 @@ def test_another_backbone_that_learns_itself_is_beside_the_teachers(discs, teach
 def test_the_same_seed_gives_the_same_run(discs, teacher, tmp_path):
     one, other = (small(discs, tmp_path / name, teacher=teacher, **{**PSOL, "epochs": 2}) for name in "ab")
     assert_same(one, other)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(discs, teacher, tmp_path, monkeypatch):
+    """From wherever it stopped, and from another working folder, though ``latest`` is another run by then."""
+    link = tmp_path / "runs/latest"
+    link.parent.mkdir()
+    link.symlink_to(teacher)
+    copies = []
+
+    def save(saving, trainer, original=Saving._save):
+        original(saving, trainer)
+        copies.append(shutil.copytree(saving._path.parent, tmp_path / f"state-{len(copies)}"))
+
+    monkeypatch.setattr(Saving, "_save", save)
+    monkeypatch.chdir(tmp_path)
+    changes = {**PSOL, "epochs": 2, "batch_size": 32, "save_every": 0}
+    run = small(discs, tmp_path / "runs/psol", teacher="runs/latest", **changes)
+    monkeypatch.undo()
+    assert len(copies) == 4, "one for each step"
+    assert link.resolve() == run.resolve()
+    for copy in copies:
+        assert_same(train(resume=copy, teacher=teacher), run)
+
+
+def test_a_run_whose_teacher_is_gone_does_not_go_on(discs, teacher, tmp_path):
+    gone = shutil.copytree(teacher, tmp_path / "cam")
+    run = small(discs, tmp_path / "run", teacher=gone, **{**PSOL, "epochs": 1})
+    (run / "model.safetensors").unlink()
+    shutil.rmtree(gone)
+    with pytest.raises(ModelError, match=r"holds no trained model\.\nGive the folder"):
+        train(resume=run)
 
 
 @pytest.mark.parametrize(

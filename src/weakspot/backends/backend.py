@@ -98,6 +98,7 @@ class Opened:
         class_names: One for each logit.
         multi_label: Whether each class is present or not, for itself.
         background: Index of the class of images that hold no object, or None.
+        drawn: Whether its maps are drawn around boxes, which leaves nothing to doubt.
         may_export: Whether its forward pass may be exported for onnxruntime once it has seen enough images.
     """
 
@@ -110,4 +111,5 @@ class Opened:
     class_names: tuple[str, ...]
     multi_label: bool = False
     background: int | None = None
+    drawn: bool = False
     may_export: bool = False

@@ -42,6 +42,7 @@ class Graph:
         background: Index of the class of images that hold no object, or None.
         layers: Names of the layers that were read.
         foreground: Whether a foreground head is in it.
+        drawn: Whether its maps are drawn around boxes, which leaves nothing to doubt.
         int8: Whether its convolutions compute with 8-bit integers.
     """
 
@@ -59,6 +60,7 @@ class Graph:
     background: int | None
     layers: tuple[str, ...]
     foreground: bool
+    drawn: bool = False
     int8: bool = False
 
     def to_metadata(self) -> dict[str, str]:

@@ -156,6 +156,7 @@ def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
         name_classes(names, len(graph.class_names)),
         graph.multi_label,
         graph.background,
+        graph.drawn,
     )
 
 

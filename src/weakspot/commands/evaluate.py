@@ -9,13 +9,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from weakspot import __version__
 from weakspot.commands.options import CompareOptions, EvaluateOptions, MeasureOptions
+from weakspot.commands.pictures import grey, picture_name
 from weakspot.commands.progress import Progress
 from weakspot.errors import InputError
 from weakspot.ops import scale_boxes
 from weakspot.outputs import check_writable, free_folder, nothing_left_in, read_lines
 from weakspot.qualities import QUALITIES, find_quality
 from weakspot.settings import keep_settings
-from weakspot.writing import replacing
+from weakspot.writing import replacing, save_image
 
 if TYPE_CHECKING:
     from weakspot.evaluation import Evaluation, Setting
@@ -53,7 +54,7 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
     model, data = _model_and_data(sources, options)
     output = _output(options.output, "evaluated")
     with nothing_left_in(output), ExitStack() as files, Progress(None) as progress:
-        rows = _Rows(progress, files, output / "images.jsonl")
+        rows = _Rows(progress, files, output / "images.jsonl", heatmaps=options.save_heatmaps)
         found = _evaluation(model, data, options, rows)
     _write(found, output, asdict(options) | {"model": model, "data": data})
     return EvaluateOutcome(found, output, rows.unread)
@@ -94,6 +95,8 @@ def _model_and_data(sources: Sequence[str], options: EvaluateOptions) -> tuple[s
     from_files = [name for name in ("maps", "boxes") if getattr(options, name) is not None]
     if len(from_files) == 2:
         raise InputError("--maps and --boxes were both given.", "Evaluate one after the other.")
+    if options.boxes is not None and options.save_heatmaps:
+        raise InputError("Boxes from a file have no heatmaps.", "Leave --save-heatmaps out.")
     if len(sources) != (1 if from_files else 2):
         wanted = f"DATA --{from_files[0]} ..." if from_files else "MODEL DATA"
         raise InputError(f"evaluate was given {len(sources)} names.", f"Give: weakspot evaluate {wanted}")
@@ -171,11 +174,15 @@ def _output(wanted: Path | None, name: str) -> Path:
 
 @dataclass
 class _Rows:
-    """Writes a row an image and class, and shows how far it is; the file comes to be with its first row."""
+    """Writes a row an image and class, its heatmap before it, and shows how far it is.
+
+    The file comes to be with its first row.
+    """
 
     progress: Progress
     files: ExitStack
     path: Path | None = None
+    heatmaps: bool = False
     file: IO[bytes] | None = None
     unread: int = 0
 
@@ -185,7 +192,8 @@ class _Rows:
         self.progress.advance()
         if self.path is not None:
             self.file = self.file or self.files.enter_context(replacing(self.path))
-            line = json.dumps(_row(outcome, chosen), ensure_ascii=False)
+            saved = _save_heatmap(outcome, self.path.parent) if self.heatmaps else {}
+            line = json.dumps(_row(outcome, chosen) | saved, ensure_ascii=False)
             self.file.write(line.encode(errors="backslashreplace") + b"\n")
 
 
@@ -210,6 +218,17 @@ def _row(outcome: "Outcome", chosen: "Mapping[str, Chosen]") -> dict[str, Any]:
         "mask_iou": None if masks is None or at is None else round(float(masks[at[0]]), 4),
         "problem": None if outcome.error is None else str(outcome.error).splitlines()[0],
     }
+
+
+def _save_heatmap(outcome: "Outcome", output: Path) -> dict[str, str]:
+    """Write the heatmap of the first map, and say where; further classes of an image have their number in the name."""
+    found = outcome.regions.get(next(iter(outcome.scores)))
+    if found is None:  # the image could not be read
+        return {}
+    which = f".{outcome.which}" if outcome.which else ""
+    name = Path("heatmaps", f"{picture_name(Path(outcome.case.example.image_id))}{which}.png")
+    save_image(grey(found.heatmap), output / name)
+    return {"heatmap": name.as_posix()}
 
 
 def _box(outcome: "Outcome", name: str, chosen: "Mapping[str, Chosen]") -> list[float] | None:

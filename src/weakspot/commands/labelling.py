@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.commands.localize import picture_name, some_of
+from weakspot.commands.localize import some_of
 from weakspot.commands.options import LabelOptions
+from weakspot.commands.pictures import picture_name
 from weakspot.commands.progress import Progress
 from weakspot.data import ImageSource, find_images, read_dataset
 from weakspot.data.masks import read_mask
@@ -63,6 +64,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         device=options.device,
         boxes=options.boxes or "largest",
         min_area=options.min_area,
+        doubt=True,
     )
     if localizer.adapts:
         localizer.adapt(some_of(paths))

@@ -1,6 +1,5 @@
 """Localize in files and folders, and write what was found row by row."""
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from PIL import Image
 
+from weakspot import __version__
 from weakspot.commands.options import LocalizeOptions
+from weakspot.commands.pictures import grey, picture_name
 from weakspot.commands.progress import Progress
 from weakspot.commands.rows import Rows
 from weakspot.data import MAX_PIXELS, RUN_FILE, ImageSource, find_images
@@ -36,7 +37,8 @@ _FREE_TO_CHANGE = (
     "workers",
     "max_pixels",
 )
-
+# What settings are that an earlier version, which did not know them, has not kept.
+_BEFORE = asdict(LocalizeOptions()) | {"quality": "plain"}
 
 # So many photos are looked at, for what foreground looks like in them, before the first is localized.
 _MOST_LEARNT_FROM = 256
@@ -81,14 +83,14 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     output = _output_folder(options)
     # The model says these when it is loaded.
     unknown = tuple(name for name in ("method", "quality") if getattr(options, name) is None)
-    check_settings(output / RUN_FILE, asdict(options), free=(*_FREE_TO_CHANGE, *unknown))
+    check_settings(output / RUN_FILE, asdict(options), free=(*_FREE_TO_CHANGE, *unknown), missing=_BEFORE)
     rows = Rows(output / "boxes.jsonl", resume=options.resume)
     total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
     localizer = _localizer(options)
     if localizer.adapts and "-" not in sources:
         localizer.adapt(some_of(list(find_images(sources))))
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-    check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE)
+    check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE, missing=_BEFORE)
     skipped = _skipped(output / "skipped.jsonl", options.resume)
     with closing(rows), closing(skipped), Progress(total, done=done) as progress:
         writer = _Writer(rows, skipped, progress, options, output, alone=_is_one_file(sources))
@@ -119,7 +121,7 @@ class _Writer:
     def write(self, found: "Localization") -> None:
         """Write what was found in one image; pictures first, so that a row stands for all of it."""
         if self.localized == 0:
-            keep_settings(self.output / RUN_FILE, asdict(self.options))
+            keep_settings(self.output / RUN_FILE, {"weakspot": __version__, **asdict(self.options)})
         try:
             pictures = list(_pictures(found, self.options))
         except WeakspotError as error:  # the photo went away since it was localized
@@ -220,17 +222,4 @@ def _pictures(found: "Localization", options: LocalizeOptions) -> Iterator[tuple
         if options.save_masks:
             yield Image.fromarray(one.mask), Path("masks", name)
         if options.save_heatmaps:
-            yield Image.fromarray((one.heatmap * 255).round().astype("uint8")), Path("heatmaps", name)
-
-
-def picture_name(image: Path) -> str:
-    """Name an image's pictures: its path below the working folder, or else below the root, marked so.
-
-    Two photos of the same name are then still told apart.
-
-    Example:
-        >>> picture_name(Path("photos/../photos/cat.jpg"))
-        'photos/cat.jpg'
-    """
-    path = Path(os.path.abspath(image))
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.relative_to(path.anchor))
+            yield grey(one.heatmap), Path("heatmaps", name)

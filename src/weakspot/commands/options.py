@@ -38,6 +38,7 @@ class LocalizeOptions:
         refine: grabcut, random_walker or superpixels: make heatmaps keep to the image's edges. Default: none.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
         doubt: Also say how much each box is in doubt, from 0 to 1, to look at the most doubtful first; no further pass.
+            Boxes of a run of psol say nothing.
         output: Folder to write to. Default: localized, or localized-2 and so on where that is taken.
         resume: Go on with an interrupted run in --output.
         save_plots: Also write pictures with heatmap and boxes.
@@ -135,6 +136,7 @@ class EvaluateOptions(MeasureOptions):
         output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: as for localize.
         maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
         boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
+        save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
     """
 
     method: str | None = None
@@ -142,6 +144,7 @@ class EvaluateOptions(MeasureOptions):
     output_stride: int | None = None
     maps: Path | None = None
     boxes: Path | None = None
+    save_heatmaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,8 @@ class ReportOptions:
     Attributes:
         output: HTML file to write. Default: report.html in FOLDER.
         data: Data set with the true boxes of what was localized, or that of an evaluation if it has moved.
-        images: Of a training run: photos to localize a sample of. Else: folder of the photos, if they have moved.
+        images: Of a training run: photos to localize a sample of. Default: those that validated it. Else: folder of the
+            photos, if they have moved.
         most: Show that many, the worst or most doubtful of them.
         side: Longer side of thumbnails in pixels.
     """

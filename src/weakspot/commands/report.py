@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from weakspot.commands.options import LocalizeOptions, ReportOptions
+from weakspot.commands.options import ReportOptions
 from weakspot.commands.progress import Progress
+from weakspot.commands.run_photos import with_photos
 from weakspot.errors import InputError
-from weakspot.reporting import Content, Skipped, read_content, write_page
-from weakspot.reporting.folders import is_run
-from weakspot.reporting.trained import with_sample
-
-# So many photos of a training run's are localized for its report.
-SAMPLE = 200
+from weakspot.reporting import Skipped, read_content, write_page
+from weakspot.reporting.trained import RUN
 
 
 @dataclass(frozen=True)
@@ -44,22 +41,10 @@ def report(folder: Path, options: ReportOptions) -> ReportOutcome:
         raise InputError("--most must be 1 or more, and --side 16 to 1024.", "Leave them out for 5000 and 192.")
     content = read_content(folder, data=options.data, images=options.images)
     with TemporaryDirectory() as sample:
-        if is_run(folder) and not content.items and options.images is not None:
-            content = with_sample(content, _localized(folder, options, Path(sample)))
+        if content.kind == RUN:
+            content = with_photos(content, options, Path(sample, "localized"))
         shown = min(len(content.items), options.most)
         page = options.output or folder / "report.html"
         with Progress(shown) as progress:
             missing = write_page(content, page, most=options.most, side=options.side, advance=progress.advance)
     return ReportOutcome(page, shown, tuple(missing))
-
-
-def _localized(run: Path, options: ReportOptions, output: Path) -> Content:
-    """Localize a sample of photos by a run; they are spread over the whole list."""
-    from weakspot.commands.localize import localize
-    from weakspot.data import find_images
-
-    assert options.images is not None
-    photos = [str(path.absolute()) for path in find_images([options.images])]
-    wanted = photos[:: -(-len(photos) // min(SAMPLE, options.most))]
-    localize(wanted, LocalizeOptions(model=str(run), output=output / "localized", save_heatmaps=True))
-    return read_content(output / "localized", data=options.data)

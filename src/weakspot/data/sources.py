@@ -15,8 +15,9 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 
-# A folder with this file holds what a run wrote: its pictures are no photos.
+# A folder with one of these files holds what a run or an evaluation wrote: its pictures are no photos.
 RUN_FILE = "localize.toml"
+_WRITTEN = {RUN_FILE, "evaluate.toml"}
 
 
 def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -> Iterator[Path]:
@@ -51,7 +52,7 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
 
 def _in_folder(folder: str) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
-        if RUN_FILE in files:
+        if not _WRITTEN.isdisjoint(files):
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))

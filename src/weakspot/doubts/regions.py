@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.metrics import overlaps
 from weakspot.ops import ComponentTree, component_tree
+from weakspot.ops.overlaps import overlaps
 
 # Cuts about the threshold, as multiples of it.
 _BAND = np.array([0.7, 0.775, 0.85, 0.925, 1.0, 1.075, 1.15, 1.225, 1.3])

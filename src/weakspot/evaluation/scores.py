@@ -35,12 +35,14 @@ class Regions:
         contours: Its contours at the reference's thresholds.
         tree: The components of the heatmap, which has the model's input size, at the plain thresholds.
         boxes: The largest component's box at each of these, in heatmap pixels, shape (T, 4).
+        heatmap: The heatmap, in [0, 1].
     """
 
     score_map: NDArray[np.float64]
     contours: Contours
     tree: ComponentTree
     boxes: NDArray[np.float64]
+    heatmap: NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ def regions_of_class_map(
 def regions(heatmap: NDArray[np.floating], score_map: NDArray[np.floating]) -> Regions:
     """Find the regions of a heatmap, and of the same in the reference's frame."""
     tree = component_tree(heatmap, PLAIN_THRESHOLDS)
-    return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.largest_boxes())
+    return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.largest_boxes(), heatmap)
 
 
 def score(found: Regions, target: Target) -> Scores:

@@ -13,6 +13,7 @@ from weakspot import __version__
 from weakspot.backends.backend import Pixels
 from weakspot.backends.graph import CLASSES, IMAGES, SUFFIX, Graph
 from weakspot.backends.onnx_backend import OnnxBackend, open_session
+from weakspot.cams import find_method
 from weakspot.data import ImageSource, read_image
 from weakspot.doubts import witness_of
 from weakspot.errors import InputError
@@ -120,6 +121,7 @@ def describe(localizer: Localizer, source: str) -> Graph:
         readout.background,
         backend.layers,
         backend.knows_foreground,
+        not find_method(localizer.method).spreads,
     )
 
 

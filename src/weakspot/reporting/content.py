@@ -10,6 +10,22 @@ from weakspot.reporting.figures import FigureTable
 Box = tuple[float, float, float, float]
 
 
+class Cut(NamedTuple):
+    """How regions are cut out of a heatmap, as :func:`weakspot.ops.mask_from_heatmap` has it.
+
+    Attributes:
+        threshold: Fraction of the heatmap's peak.
+        min_area: Least area of a region beside the largest, as a fraction of the image's; 1 keeps the largest alone.
+        split: Whether regions with several peaks are split between them.
+        min_heat: Least heat of a region.
+    """
+
+    threshold: float
+    min_area: float = 1.0
+    split: bool = False
+    min_heat: float = 0.0
+
+
 @dataclass(frozen=True)
 class Item:
     """One class in one image, and what was found of it.
@@ -28,8 +44,7 @@ class Item:
         heatmap: File of the heatmap, grey, of the whole photo; None where none was saved.
         picture: File of the photo with heatmap and boxes drawn in; None where none was saved.
         mask: File of the mask; None where none was saved.
-        threshold: Fraction of the heatmap's peak at which it was cut, or None.
-        min_area: Least area of a region beside the largest, as a fraction of the image's; 1 keeps the largest alone.
+        cut: How a mask is cut out of the heatmap where none was saved; None where there is none to cut.
         facts: Further facts, by name.
         notes: What a user should know about this result.
     """
@@ -47,8 +62,7 @@ class Item:
     heatmap: Path | None = None
     picture: Path | None = None
     mask: Path | None = None
-    threshold: float | None = None
-    min_area: float = 1.0
+    cut: Cut | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -2,15 +2,26 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 from weakspot.data import DataSet, Example, read_dataset
 from weakspot.data.readers.text import Place, read_text
 from weakspot.errors import InputError
-from weakspot.reporting.content import Chart, Content, Item, Skipped
+from weakspot.reporting.content import Chart, Content, Cut, Item, Skipped
 from weakspot.reporting.figures import figure_table
-from weakspot.reporting.rows import as_box, as_number, as_text, not_a_row, read_rows, read_settings, written
+from weakspot.reporting.rows import (
+    as_box,
+    as_number,
+    as_text,
+    find_below,
+    not_a_row,
+    read_rows,
+    read_settings,
+    written,
+)
 
 FIGURES, ROWS, SETTINGS = "metrics.json", "images.jsonl", "evaluate.toml"
 _CHARTS = {
@@ -40,7 +51,9 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
     examples, notes = _examples(settings, data, images) if rows else ({}, [])
     try:
         table = figure_table(told["rows"])
-        facts = {"split": str(told["split"])} | _thresholds_by(told["rows"])
+        cut = _cut(told["rows"])
+        facts = {"split": str(told["split"])} | _threshold(told["rows"], cut if rows else None)
+        join = partial(_item, folder=folder, examples=examples, cut=cut)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _not_figures(folder / FIGURES) from error
     return Content(
@@ -50,7 +63,7 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
         version=str(told.get("weakspot")),
         facts=facts,
         settings=as_text(settings),
-        items=tuple(item for item in (_item(place, row, examples) for place, row in rows) if item),
+        items=tuple(item for item in starmap(join, rows) if item),
         figures=table,
         charts=tuple(_charts(folder, without="overlaps.svg" if rows else "")),  # the report draws it from the rows
         skipped=tuple(Skipped(str(row.get("image")), str(row["problem"])) for _, row in rows if row.get("problem")),
@@ -74,10 +87,22 @@ def _not_figures(file: Path) -> InputError:
     return InputError(f"{file} does not hold the figures of an evaluation.", "Evaluate again, to another --output.")
 
 
-def _thresholds_by(rows: dict[str, Any]) -> dict[str, str]:
-    """What the first map's fixed threshold was chosen by."""
+def _threshold(rows: dict[str, Any], cut: Cut | None) -> dict[str, str]:
+    """The first map's fixed threshold, where it is the only one, and what such were chosen by."""
     first: dict[str, Any] = next(iter(rows.values()), {})
-    return {"fixed threshold": str(first["fixed_by"])} if "fixed_by" in first else {}
+    value = f"{cut.threshold:g}, " if cut else ""
+    return {"fixed threshold": f"{value}{first['fixed_by']}"} if "fixed_by" in first else {}
+
+
+def _cut(rows: dict[str, Any]) -> Cut | None:
+    """How the first map's regions are cut: the one that its box bounds, or where only masks are known all of them."""
+    first: dict[str, Any] = next(iter(rows.values()), {})
+    figures = first.get("figures", {})
+    for metric, min_area in (("GT-known Loc", 1.0), ("mask IoU", 0.0)):
+        if metric in figures:
+            thresholds = figures[metric]["fixed_thresholds"]
+            return Cut(as_number(thresholds[0]), min_area) if thresholds else None
+    return None
 
 
 def _examples(settings: dict[str, Any], data: Path | None, images: Path | None) -> tuple[dict[str, Example], list[str]]:
@@ -98,7 +123,9 @@ def _by_id(dataset: DataSet) -> dict[str, Example]:
     return {example.image_id: example for example in dataset.examples}
 
 
-def _item(place: Place, row: dict[str, Any], examples: dict[str, Example]) -> Item | None:
+def _item(
+    place: Place, row: dict[str, Any], *, folder: Path, examples: dict[str, Example], cut: Cut | None
+) -> Item | None:
     """What a row says, and the photo and the truth of its image; None of an image that could not be read."""
     try:
         if row["problem"] is not None:
@@ -115,6 +142,8 @@ def _item(place: Place, row: dict[str, Any], examples: dict[str, Example]) -> It
             boxes=() if row["box"] is None else (as_box(row["box"]),),
             truths=tuple(as_box(box) for truth in truths for box in truth.boxes.tolist()),
             overlap=None if row["iou"] is None else as_number(row["iou"]),
+            heatmap=find_below(folder, Path(row["heatmap"])) if row.get("heatmap") else None,
+            cut=cut,
             facts=dict(_facts(row)),
         )
     except (KeyError, TypeError, ValueError) as error:

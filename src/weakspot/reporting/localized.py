@@ -1,15 +1,18 @@
 """A folder of ``weakspot localize``."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from weakspot.data import RUN_FILE, DataSet, Truth, read_dataset
 from weakspot.data.readers.text import Place
-from weakspot.reporting.content import Box, Content, Item
+from weakspot.errors import InputError
+from weakspot.ops.overlaps import overlaps
+from weakspot.reporting.chances import with_chances
+from weakspot.reporting.content import Box, Content, Cut, Item
 from weakspot.reporting.rows import (
     SKIPPED,
     as_box,
@@ -22,6 +25,7 @@ from weakspot.reporting.rows import (
     read_skipped,
     written,
 )
+from weakspot.results import least_heat
 
 ROWS = "boxes.jsonl"
 
@@ -31,38 +35,65 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
 
     Args:
         folder: With ``boxes.jsonl``; settings, skipped images, heatmaps, plots and masks, if there are.
-        data: A data set whose true boxes are compared with those found, or None.
+        data: A data set whose true boxes are compared with those found, or None. It may hold some of the images only:
+            doubt of all is calibrated on these.
         images: Where the photos are, if they have moved.
 
     Raises:
         InputError: If a file of it cannot be read, or the data set cannot.
     """
     settings = read_settings(folder / RUN_FILE)
-    alone = 1.0 if settings.get("boxes", "largest") == "largest" else float(settings.get("min_area", 0.01))
-    items = [item for place, row in read_rows(folder / ROWS) for item in _items(place, row, folder, images, alone)]
+    version = settings.pop("weakspot", None)
+    cutting = _cutting(settings, folder / RUN_FILE)
+    items = [item for place, row in read_rows(folder / ROWS) for item in _items(place, row, folder, images, cutting)]
     if data is not None:
-        items = list(with_truths(items, read_dataset(data)))
+        items = with_chances(list(with_truths(items, read_dataset(data))))
     return Content(
         kind="Localizations",
         folder=folder,
         when=written(folder / ROWS),
+        version=None if version is None else str(version),
         settings=as_text(settings),
         items=tuple(items),
         skipped=read_skipped(folder / SKIPPED),
     )
 
 
-def _items(place: Place, row: dict[str, Any], folder: Path, images: Path | None, min_area: float) -> Iterator[Item]:
+class _Cutting(NamedTuple):
+    """How a run cuts boxes, whatever the row."""
+
+    min_area: float
+    split: bool
+    min_score: float
+
+    def of(self, row: Mapping[str, Any]) -> Cut | None:
+        """How those of a row are cut; None where it has no box."""
+        if not row["boxes"]:
+            return None
+        heat = least_heat(as_number(row["score"]), self.min_score)
+        return Cut(as_number(row["threshold"]), self.min_area, self.split, heat)
+
+
+def _cutting(settings: Mapping[str, Any], file: Path) -> _Cutting:
+    boxes = settings.get("boxes", "largest")
+    try:
+        min_area, min_score = as_number(settings.get("min_area", 0.01)), as_number(settings.get("min_score", 0.0))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {error}.", "Mend it, or make the results again.") from error
+    return _Cutting(1.0 if boxes == "largest" else min_area, boxes == "split", min_score)
+
+
+def _items(place: Place, row: dict[str, Any], folder: Path, images: Path | None, cutting: _Cutting) -> Iterator[Item]:
     """One item for each class of a row."""
     try:
         for which, one in enumerate((row, *row.get("others", ()))):
-            found = _item(one, _photo(Path(row["image"]), folder, images), min_area)
-            yield _with_files(found, folder, f".{found.facts['index']}" if which else "")
+            found = _item(one, _photo(Path(row["image"]), folder, images), cutting)
+            yield _with_files(found, folder, f".{found.facts['class index']}" if which else "")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise not_a_row(place, f"{type(error).__name__} {error}") from error
 
 
-def _item(row: Mapping[str, Any], photo: Path, min_area: float) -> Item:
+def _item(row: Mapping[str, Any], photo: Path, cutting: _Cutting) -> Item:
     doubt = row.get("doubt")
     return Item(
         name=str(row["image"]),
@@ -72,9 +103,8 @@ def _item(row: Mapping[str, Any], photo: Path, min_area: float) -> Item:
         boxes=tuple(as_box(box) for box in row["boxes"]),
         score=as_number(row["score"]),
         doubt=None if doubt is None else as_number(doubt),
-        threshold=as_number(row["threshold"]),
-        min_area=min_area,
-        facts={"index": str(int(row["class_index"])), "method": str(row["method"])},
+        cut=cutting.of(row),
+        facts={"class index": str(int(row["class_index"])), "method": str(row["method"])},
         notes=tuple(map(str, row.get("notes", ()))),
     )
 
@@ -109,32 +139,28 @@ def with_truths(items: list[Item], dataset: DataSet) -> Iterator[Item]:
 
     Args:
         items: As they were localized.
-        dataset: The images are paired by their paths. Boxes of the item's class are its truth; an item of a class that
-            the image has not keeps none.
+        dataset: The images are paired by their paths. Boxes of the item's class are its truth. The first class of an
+            image is wrong where the image has others instead: its box overlaps nothing. Further ones keep no overlap.
     """
-    truth_of = _truths(dataset)
+    by_path = {example.path.resolve(): example.truths for example in dataset.examples}
+    seen: set[str] = set()
     for item in items:
-        truth = truth_of(item)
-        if truth is None or not len(truth.boxes):
-            yield item
-        else:
-            boxes = tuple(as_box(box) for box in truth.boxes.tolist())
-            yield replace(item, truths=boxes, overlap=best_overlap(item.boxes, boxes))
+        known = by_path.get(item.photo.resolve(), ())
+        yield _with_truth(item, known, first=item.name not in seen)
+        seen.add(item.name)
 
 
-def _truths(dataset: DataSet) -> Callable[[Item], Truth | None]:
-    by_path = {example.path.absolute().resolve(): example for example in dataset.examples}
-
-    def truth_of(item: Item) -> Truth | None:
-        example = by_path.get(item.photo.absolute().resolve())
-        named = (one for one in (example.truths if example else ()) if one.label.casefold() == item.label.casefold())
-        return next(named, None)
-
-    return truth_of
+def _with_truth(item: Item, known: Sequence[Truth], *, first: bool) -> Item:
+    own = [truth for truth in known if truth.label.casefold() == item.label.casefold()]
+    boxes = tuple(as_box(box) for truth in own or known for box in truth.boxes.tolist())
+    if not boxes or not (own or first):
+        return item
+    if own:
+        return replace(item, truths=boxes, overlap=best_overlap(item.boxes, boxes))
+    labels = ", ".join(truth.label for truth in known)
+    return replace(item, truths=boxes, overlap=0.0, facts={"true class": labels, **item.facts})
 
 
 def best_overlap(boxes: tuple[Box, ...], truths: tuple[Box, ...]) -> float:
     """IoU of the first box with the true box that it fits best; 0 without a box."""
-    from weakspot.metrics import overlaps  # torch comes with it
-
     return float(overlaps(np.array(boxes[:1]), np.array(truths)).max()) if boxes else 0.0

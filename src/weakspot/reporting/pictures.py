@@ -127,11 +127,11 @@ def _mask(item: Item, side: int) -> str:
             grey = read_image(item.mask).convert("L")
             grey.thumbnail((side, side), Image.Resampling.BILINEAR)
             return data_uri(mask_png(np.asarray(grey) > 127), "image/png")
-        if item.heatmap is None or item.threshold is None or not item.boxes:
+        if item.heatmap is None or item.cut is None:
             return ""
         heatmap = np.asarray(read_image(item.heatmap).convert("L"), np.float32) / 255
         height, width = _within(item.frame or heatmap.shape, side)
-        found = mask_from_heatmap(heatmap, item.threshold, height=height, width=width, min_area=item.min_area)
+        found = mask_from_heatmap(heatmap, height=height, width=width, **item.cut._asdict())
         return data_uri(mask_png(found), "image/png")
     except InputError:
         return ""

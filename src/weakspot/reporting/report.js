@@ -73,7 +73,13 @@
   }
 
   const number = (value) => value.toFixed(2);
-  const measures = [["o", "overlap"], ["s", "score"], ["d", "doubt"]];
+  const measures = [["o", "overlap"], ["d", "doubt"], ["s", "score"]];
+
+  // What the cards are sorted by, else what is known first.
+  function toldBy(item) {
+    const known = measures.filter(([key]) => item[key] !== undefined);
+    return known.find(([key]) => key === byId("sort").value[0]) || known[0] || [];
+  }
 
   function card(place) {
     const item = items[place];
@@ -84,14 +90,12 @@
     const tile = make("span", "tile");
     tile.append(stack(place));
     const caption = make("span", "caption");
-    caption.append(make("span", "label", item.l));
-    const [key] = measures.find(([name]) => item[name] !== undefined) || [];
-    if (key) {
-      const value = make("span", key === "o" && item.o < 0.5 ? "value wrong" : "value", number(item[key]));
-      value.title = measures.find(([name]) => name === key)[1];
-      caption.append(value);
-    }
+    const instead = item.f?.["true class"];
+    caption.append(make("span", "label", instead ? `${item.l}, not ${instead}` : item.l));
+    const [key, measure] = toldBy(item);
+    if (key) caption.append(make("span", key === "o" && item.o < 0.5 ? "value wrong" : "value", number(item[key])));
     caption.append(make("span", "file", item.n.split("/").pop()));
+    if (key) caption.append(make("span", "measure", measure));
     button.append(tile, caption);
     entry.append(button);
     return entry;

@@ -1,12 +1,19 @@
 """A run of ``weakspot train``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weakspot.reporting.content import Chart, Content
 from weakspot.reporting.rows import SKIPPED, as_text, not_a_row, read_rows, read_settings, read_skipped, written
-from weakspot.training.run_folder import CONFIG, CURVES, LOG, ROWS
+from weakspot.training.run_folder import CONFIG, CURVES, LOG, ROWS, VERSION
+
+RUN = "Training run"
+# What is counted of validation images; boxes are those of the run that teaches.
+_VALIDATED = {
+    "val_accuracy": "validation accuracy",
+    "val_f1": "validation F1",
+    "val_iou": "validation IoU with pseudo boxes",
+}
 
 
 def read_trained(folder: Path) -> Content:
@@ -20,13 +27,15 @@ def read_trained(folder: Path) -> Content:
         if not isinstance(row.get("epoch"), int):
             raise not_a_row(place, "it has no epoch")
         rows.append(row)
-    curves = folder / CURVES
+    curves, settings = folder / CURVES, read_settings(folder / CONFIG)
+    version = settings.pop(VERSION, None)
     return Content(
-        kind="Training run",
+        kind=RUN,
         folder=folder,
         when=written(folder / ROWS),
+        version=None if version is None else str(version),
         facts=learnt(rows),
-        settings=as_text(read_settings(folder / CONFIG)),
+        settings=as_text(settings),
         charts=(Chart("Learning curves", curves.read_bytes()),) if curves.exists() else (),
         skipped=read_skipped(folder / SKIPPED),
         notes=_last_line(folder / LOG),
@@ -47,9 +56,7 @@ def learnt(rows: list[dict[str, Any]]) -> dict[str, str]:
     if validated:
         best = min(validated, key=lambda row: row["val_loss"])
         said["kept epoch"] = str(best["epoch"])
-        for key, name in (("val_accuracy", "validation accuracy"), ("val_f1", "validation F1")):
-            if key in best:
-                said[name] = f"{100 * best[key]:.1f} %"
+        said |= {name: f"{100 * best[key]:.1f} %" for key, name in _VALIDATED.items() if key in best}
     return said
 
 
@@ -57,8 +64,3 @@ def _last_line(log: Path) -> tuple[str, ...]:
     """The last line of the log, which says what was kept and at which threshold to cut."""
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
     return tuple(line for line in lines if line.strip())[-1:]
-
-
-def with_sample(run: Content, sample: Content) -> Content:
-    """Add what a run has localized to what it says of itself."""
-    return replace(run, items=sample.items, skipped=(*run.skipped, *sample.skipped))

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from weakspot import __version__
 from weakspot.errors import InputError
 from weakspot.outputs import check_writable, numbered
 from weakspot.settings import keep_settings
@@ -24,6 +25,7 @@ CONFIG, ROWS, LOG, CURVES, SKIPPED, STATE = (
     "skipped.jsonl",
     "state.ckpt",
 )
+VERSION = "weakspot"  # which one has written it
 _LATEST = "latest"
 
 
@@ -84,7 +86,7 @@ def _point_to(folder: Path) -> None:
 def write_config(folder: Path, data: Path, options: TrainOptions) -> None:
     """Write what was asked for, such that ``weakspot train --config`` does it again."""
     asked = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "output"}
-    keep_settings(folder / CONFIG, {"data": data.absolute(), **asked})
+    keep_settings(folder / CONFIG, {VERSION: __version__, "data": data.absolute(), **asked})
 
 
 def read_config(file: Path) -> tuple[Path, TrainOptions]:
@@ -97,6 +99,7 @@ def read_config(file: Path) -> tuple[Path, TrainOptions]:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}.", "Give the config.toml of a run.") from error
+    told.pop(VERSION, None)
     known = {field.name: field for field in fields(TrainOptions)}
     unknown = [name for name in told if name not in known and name != "data"]
     if unknown or "data" not in told:

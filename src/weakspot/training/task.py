@@ -79,7 +79,7 @@ def _going_on(data: str | Path | None, options: TrainOptions, folder: Path) -> T
     if (folder / STATE).exists() and not is_zipfile(folder / STATE):
         raise InputError(f"{folder / STATE} is damaged.", "Restore it, or train anew without --resume.")
     named, known = read_config(folder / CONFIG)
-    merged = _merged(known, options)
+    known, merged = _located(known), _merged(known, options)
     differing = [one for one in _names() if one not in _FREE and getattr(merged, one) != getattr(known, one)]
     if data is not None and Path(data).absolute() != named.absolute():
         differing.insert(0, "data")
@@ -103,7 +103,7 @@ def _names() -> list[str]:
 
 
 def _checked(options: TrainOptions) -> TrainOptions:
-    """Refuse numbers that are out of range."""
+    """Refuse numbers that are out of range, and say where files are."""
     least = {"epochs": 1, "batch_size": 1, "devices": 1, "accumulate": 1, "patience": 1, "workers": 0, "seed": 0}
     least |= {"lr": 0, "weight_decay": 0, "save_every": 0, "unreadable": 0, "input_size": 8}
     for name, bound in least.items():
@@ -117,7 +117,14 @@ def _checked(options: TrainOptions) -> TrainOptions:
                 f"{name} = {getattr(options, name)!r} is none of its values.", f"Take {' or '.join(allowed)}."
             )
     _refuse_without_teacher(options)
-    return options
+    return _located(options)
+
+
+def _located(options: TrainOptions) -> TrainOptions:
+    """Name files from the root on: a run may go on in another folder, and ``latest`` be another run by then."""
+    teacher = options.teacher and options.teacher.resolve()
+    labels, images = (path and path.absolute() for path in (options.labels, options.images))
+    return replace(options, teacher=teacher, labels=labels, images=images)
 
 
 def _refuse_without_teacher(options: TrainOptions) -> None:
