@@ -76,9 +76,7 @@ def test_views_are_put_where_they_were_taken_and_averaged_with_the_whole():
 
 def test_without_views_the_whole_is_left():
     found = zoomed([PHOTO], np.array([[0]]), whole_map(), [], FRAME, brightness)
-    np.testing.assert_allclose(
-        found[0, 0], heatmap_from_class_map(whole_map()[0, 0], height=32, width=48), atol=1e-6
-    )
+    np.testing.assert_allclose(found[0, 0], heatmap_from_class_map(whole_map()[0, 0], height=32, width=48), atol=1e-6)
 
 
 def test_each_class_has_views_of_its_own_and_none_without_evidence():

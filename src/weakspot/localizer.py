@@ -5,24 +5,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.backends import Asked, Opened, Seen
+from weakspot.backends import Asked, Seen
 from weakspot.backends.backend import Pixels
-from weakspot.backends.graph import is_graph
+from weakspot.backends.onnx_backend import OnnxBackend
 from weakspot.class_names import find_class
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.doubts import witness_of
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.finding import Readout
 from weakspot.looking import Sight, look_at
+from weakspot.opening import at_least_one, least_area, open_model, share
 from weakspot.ops.boxes import check_threshold
 from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
-from weakspot.qualities import Quality, find_quality
+from weakspot.qualities import find_quality
 from weakspot.refining import check_refinement
 from weakspot.results import Localization
 from weakspot.streaming import batched, ordered_map
@@ -76,9 +77,13 @@ class Localizer:
         max_pixels: Larger images are refused before they are decoded.
         doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass. Boxes of
             ``psol``, which have no maps, say nothing.
-        backend: ``"torch"``; ``"onnx"``: onnxruntime runs the forward pass, several times as fast on a CPU, from a graph
-            that is exported once and kept in the user's cache folder; ``"auto"``: onnxruntime for a model by name or a
-            run on a CPU, if its graph is in the cache, or once 1000 images were seen and it pays to export it.
+        backend: ``"torch"``; ``"onnx"``: onnxruntime runs the forward pass, several times as fast on a CPU, from a
+            graph that is exported once and kept in the user's cache folder; ``"auto"``: onnxruntime for a model by name
+            or a run on a CPU, if its graph is in the cache, or once 1000 images were seen and it pays to export it.
+
+    Attributes:
+        sight: The classifier that looks at photos.
+        readout: How its class maps are read.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
@@ -120,8 +125,8 @@ class Localizer:
             check_threshold(float(threshold))
         if refine is not None:
             check_refinement(refine)
-        area = _min_area(boxes, min_area)
-        opened = _opened(
+        area = least_area(boxes, min_area)
+        opened = open_model(
             model,
             backend,
             method=method,
@@ -136,14 +141,14 @@ class Localizer:
             output_stride=output_stride,
             channels=channels,
         )
-        self._given, self._may_export, self._images_seen = model, opened.may_export, 0
+        self._may_export, self._images_seen = opened.may_export, 0
         self.max_pixels = max_pixels
         self.method, self.quality, self.class_names = opened.method, opened.quality, opened.class_names
         self.threshold = float(threshold or opened.threshold)
         self.preprocessing = opened.backend.frame
-        self._sight = Sight(opened.backend, opened.looks, opened.view_threshold)
+        self.sight = Sight(opened.backend, opened.looks, opened.view_threshold)
         doubt = doubt and not opened.drawn
-        self._readout = Readout(
+        self.readout = Readout(
             self.method,
             self.threshold,
             area,
@@ -154,7 +159,7 @@ class Localizer:
             opened.background,
             doubt,
             boxes == "split",
-            _share(min_score, "min_score"),
+            share(min_score, "min_score"),
             refine,
         )
         self._witnesses = self._find_witnesses() if doubt else ()
@@ -175,7 +180,7 @@ class Localizer:
             InputError: If the image cannot be read, or a class is not one of the model's.
             ModelError: If the model gives NaN for the image.
         """
-        batch = self._read([self._decode(image)], self._indices(classes), _at_least_one(top_k, "top_k"))
+        batch = self._read([self._decode(image)], self._indices(classes), at_least_one(top_k, "top_k"))
         (result,) = self._finish(batch)
         if isinstance(result, Failure):
             raise result.error
@@ -205,7 +210,7 @@ class Localizer:
         Yields:
             One localization an image, in their order.
         """
-        indices, top_k = self._indices(classes), _at_least_one(top_k, "top_k")
+        indices, top_k = self._indices(classes), at_least_one(top_k, "top_k")
         with ThreadPoolExecutor(max(1, workers)) as threads:
             photos = ordered_map(self._decode, images, threads, ahead=2 * max(1, batch_size))
             read = (self._read(items, indices, top_k) for items in batched(photos, max(1, batch_size)))
@@ -217,21 +222,6 @@ class Localizer:
                         raise result.error
                     else:
                         on_error(result.source, result.error)
-
-    @property
-    def threshold_of_views(self) -> float:
-        """Where heatmaps are cut for the boxes that are looked into, in a quality that looks closely."""
-        return self._sight.threshold
-
-    @property
-    def looks(self) -> Quality:
-        """How closely it looks."""
-        return self._sight.quality
-
-    @property
-    def readout(self) -> Readout:
-        """How class maps are read."""
-        return self._readout
 
     def class_maps(self, images: "Tensor", classes: "Tensor") -> "Tensor":
         """Compute raw class maps of images that are tensors already, as the method was published.
@@ -257,18 +247,13 @@ class Localizer:
 
         return find_method(method).threshold
 
-    @property
-    def refine(self) -> str | None:
-        """Name of the refinement of heatmaps, or None."""
-        return self._readout.refine
-
     def check(self, method: str) -> None:
         """Refuse a method that does not fit the classifier.
 
         Raises:
             InputError: If it needs another head or fewer layers, or is not in the file.
         """
-        self._sight.backend.check(method)
+        self.sight.backend.check(method)
 
     def read(self, photos: Sequence[Pixels], classes: NDArray[np.integer], methods: Sequence[str]) -> list[Seen]:
         """Read the class maps of several methods from one forward pass, for measuring them side by side.
@@ -288,7 +273,7 @@ class Localizer:
         frame = self.photo_frame
         pixels = np.array(image.convert("L") if len(frame.mean) == 1 else image)
         shaped = pixels.reshape(image.height, image.width, -1)
-        return self._sight.backend.squash(shaped, height=frame.height, width=frame.width)
+        return self.sight.backend.squash(shaped, height=frame.height, width=frame.width)
 
     def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
         """Learn from photos what foreground looks like in them; they need no label.
@@ -325,12 +310,14 @@ class Localizer:
     @property
     def adapts(self) -> bool:
         """Whether the quality asks to learn from photos first, and nothing was learnt yet."""
-        return find_quality(self.quality).adapts and not self.adapted and not is_graph(self._given)
+        return (
+            find_quality(self.quality).adapts and not self.adapted and not isinstance(self.sight.backend, OnnxBackend)
+        )
 
     @property
     def adapted(self) -> bool:
         """Whether a head has learnt what foreground looks like, in training or by :meth:`adapt`."""
-        return self._sight.backend.knows_foreground
+        return self.sight.backend.knows_foreground
 
     def take_foreground(self, head: "ForegroundHead | None") -> None:
         """Take a head that tells foreground from background by the classifier's mid-level features.
@@ -338,21 +325,17 @@ class Localizer:
         What a run knows of the levels of its classes goes with the head that it had.
         """
         backend = self.in_torch.with_foreground(head)
-        self._sight = replace(self._sight, backend=backend, threshold=backend.default_threshold(self.method))
-
-    def lessons(self, photos: Sequence[Pixels], classes: "Tensor | None") -> "tuple[Tensor, Tensor] | None":
-        """Read what a foreground head learns from; see ``TorchBackend.lessons``."""
-        return self.in_torch.lessons(photos, self.method, classes)
+        self.sight = replace(self.sight, backend=backend, threshold=backend.default_threshold(self.method))
 
     @property
     def photo_frame(self) -> Preprocessing:
         """The size that photos are squashed to: what the model sees, or larger where it looks into them."""
-        return self._sight.photo_frame
+        return self.sight.photo_frame
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that are read."""
-        return self._sight.backend.layers
+        return self.sight.backend.layers
 
     @property
     def model(self) -> "nn.Module":
@@ -371,7 +354,7 @@ class Localizer:
     @property
     def backend(self) -> str:
         """What runs the classifier: ``"torch"`` or ``"onnx"``."""
-        return self._sight.backend.name
+        return self.sight.backend.name
 
     @property
     def in_torch(self) -> "TorchBackend":
@@ -380,21 +363,19 @@ class Localizer:
         Raises:
             ModelError: If the localizer runs a file of ``weakspot export``.
         """
-        from weakspot.backends.torch_backend import TorchBackend
-
-        backend = self._sight.backend
-        if not isinstance(backend, TorchBackend):
+        backend = self.sight.backend
+        if isinstance(backend, OnnxBackend):
             raise ModelError(
                 "A file of weakspot export holds a graph, and no PyTorch model.",
                 "Give the model or the run that it was made from.",
             )
-        return backend
+        return cast("TorchBackend", backend)
 
     def _decode(self, source: ImageSource) -> Photo | Failure:
         return decode(source, self.squash, max_pixels=self.max_pixels)
 
     def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
-        return finish(batch, self._readout)
+        return finish(batch, self.readout)
 
     def _read(self, items: list[Photo | Failure], classes: list[int] | None, top_k: int) -> PhotoBatch:
         """Run the model on the images of a batch that could be read."""
@@ -402,7 +383,7 @@ class Localizer:
         if not photos:
             return PhotoBatch(items, None)
         rows = None if classes is None else np.array([classes] * len(photos))
-        asked = Asked(rows, top_k, self._readout.multi_label and classes is None)
+        asked = Asked(rows, top_k, self.readout.multi_label and classes is None)
         found, *witness = self._look_at(photos, [self.method], asked, witnesses=self._witnesses)
         count = top_k if classes is None else len(classes)
         return PhotoBatch(items, found, count, classes is not None, next(iter(witness), None))
@@ -415,13 +396,13 @@ class Localizer:
         if self._may_export and self._images_seen > WORTH_EXPORTING:
             self._may_export = False
             self._accelerate()
-        return look_at(self._sight, photos, methods, asked, witnesses=witnesses)
+        return look_at(self.sight, photos, methods, asked, witnesses=witnesses)
 
     def _accelerate(self) -> None:
         from weakspot.accelerating import accelerated
 
         try:
-            self._sight = replace(self._sight, backend=accelerated(self.in_torch, export=True))
+            self.sight = replace(self.sight, backend=accelerated(self.in_torch, export=True))
         except WeakspotError as error:  # PyTorch goes on to run it
             _log.warning("the model stays in PyTorch: %s", error.problem)
 
@@ -441,36 +422,3 @@ class Localizer:
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
         return indices
-
-
-def _opened(model: "str | Path | nn.Module", backend: str, **options: Any) -> Opened:
-    """Open a model: a file of ``weakspot export`` with onnxruntime, anything else with PyTorch."""
-    if backend not in ("auto", "torch", "onnx"):
-        raise InputError(f"There is no backend {backend!r}.", "Take auto, torch or onnx.")
-    if isinstance(model, str | Path) and is_graph(model):
-        from weakspot.backends.onnx_backend import open_graph
-
-        return open_graph(Path(model), backend, options)
-    from weakspot.preparing import Options, open_classifier
-
-    return open_classifier(model, Options(**options, backend=backend))
-
-
-def _min_area(boxes: str, min_area: float) -> float:
-    if boxes not in ("largest", "all", "split"):
-        raise InputError(f"boxes={boxes!r} is none of largest, all and split.", "Take one of the three.")
-    if not 0 <= min_area <= 1:
-        raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
-    return 1.0 if boxes == "largest" else min_area
-
-
-def _share(number: float, name: str) -> float:
-    if not 0 <= number <= 1:
-        raise InputError(f"{name}={number} is outside [0, 1].", "Give a fraction.")
-    return number
-
-
-def _at_least_one(number: int, name: str) -> int:
-    if number < 1:
-        raise InputError(f"{name}={number} asks for nothing.", "Give 1 or more.")
-    return number

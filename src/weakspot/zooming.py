@@ -70,7 +70,7 @@ def zoomed(
         for (i, (x1, y1, x2, y2)), one in zip(some, seen, strict=True):
             detail = heatmap_from_class_map(one, height=y2 - y1, width=x2 - x1)
             together[i][y1:y2, x1:x2] += detail / (1 + len(views))
-    return np.stack(together).reshape(*maps.shape[:2], height, width)
+    return np.stack(together, dtype=np.float32).reshape(*maps.shape[:2], height, width)
 
 
 def view_box(heatmap: NDArray[np.floating], view: View) -> Box:

@@ -81,8 +81,8 @@ def from_metadata(metadata: Mapping[str, str]) -> Graph:
     frame = Preprocessing().changed(mean=frame.mean, std=frame.std, input_size=(frame.height, frame.width))
     names, layers = (tuple(str(name) for name in told[key]) for key in ("class_names", "layers"))
     graph = Graph(**{**told, "preprocessing": frame, "class_names": names, "layers": layers})
-    plain = {name: kind for name, kind in get_type_hints(Graph).items() if kind in (str, bool, float)}
-    typed = all(isinstance(getattr(graph, name), int | float if kind is float else kind) for name, kind in plain.items())
+    plain = {name: kind for name, kind in get_type_hints(Graph).items() if kind in (str, bool)}
+    typed = all(isinstance(getattr(graph, name), kind) for name, kind in plain.items())
     find_quality(str(graph.quality))
     known = graph.background is None or graph.background in range(len(names))
     if not (typed and known and names and 0 < graph.threshold <= 1 and 0 < graph.view_threshold <= 1):

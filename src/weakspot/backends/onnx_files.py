@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from weakspot.errors import ModelError
 
-
 # What one protobuf message can hold, less what is beside the weights.
 _MOST_BYTES = 2_000_000_000
 
@@ -59,8 +58,9 @@ def _exported(
     try:
         with _quiet(), torch.no_grad():
             program = torch.export.export(module, (), dict(example), dynamic_shapes=shapes, strict=False)
-            names = {"input_names": list(example), "output_names": list(outputs)}
-            found = torch.onnx.export(program, dynamo=True, verbose=False, **names)
+            found = torch.onnx.export(
+                program, dynamo=True, verbose=False, input_names=list(example), output_names=list(outputs)
+            )
     except Exception as error:  # what the exporter raises has no common root
         reason = " ".join(str(error).split())[:200]
         raise ModelError(

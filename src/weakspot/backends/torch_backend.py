@@ -138,9 +138,13 @@ class TorchBackend:
 
     def _seen(self, name: str, found: ClassMaps) -> Seen:
         maps = level_maps(self.levels, name, found.classes, found.maps)
-        parts = (found.logits, found.classes, maps, found.signed)
-        foreground = None if found.foreground is None else found.foreground.numpy(force=True)
-        return Seen(*(part.numpy(force=True) for part in parts), foreground)
+        return Seen(
+            found.logits.numpy(force=True),
+            found.classes.numpy(force=True),
+            maps.numpy(force=True),
+            found.signed.numpy(force=True),
+            None if found.foreground is None else found.foreground.numpy(force=True),
+        )
 
 
 def level_maps(levels: Levels | None, method: str, classes: Tensor, maps: Tensor) -> Tensor:
@@ -149,4 +153,3 @@ def level_maps(levels: Levels | None, method: str, classes: Tensor, maps: Tensor
         return maps
     at = torch.tensor(levels.of_classes, device=maps.device)[classes]
     return levelled(maps.float(), at, levels.threshold)
-

@@ -212,7 +212,7 @@ def _scored(
 
 def _refinement(localizer: Localizer, method: str, photo: _Photo) -> Refine | None:
     """What is done to a photo's heatmaps; None where nothing is."""
-    name, level = localizer.refine, localizer.threshold_of(method)
+    name, level = localizer.readout.refine, localizer.threshold_of(method)
     return None if name is None else lambda heatmap: refined(name, photo.pixels, heatmap, level)
 
 

@@ -49,8 +49,8 @@ def difference(one: Backend, other: Backend, photos: Sequence[Pixels], method: s
         logits.append(_relative(found.logits, expected.logits))
         maps.append(_relative(found.maps[:, 0], expected.maps[:, 0]))
         same.append(_first(found) == _first(expected))
-    worst = (float(np.concatenate(parts).max()) for parts in (logits, maps))
-    return Difference(len(photos), *worst, float(np.concatenate(same).mean()))
+    worst_logit, worst_place = (float(np.concatenate(parts).max()) for parts in (logits, maps))
+    return Difference(len(photos), worst_logit, worst_place, float(np.concatenate(same).mean()))
 
 
 def refuse_different(found: Difference, tolerance: float = TOLERANCE) -> None:
@@ -68,7 +68,8 @@ def refuse_different(found: Difference, tolerance: float = TOLERANCE) -> None:
 
 
 def _first(seen: Seen) -> NDArray[np.integer]:
-    return seen.logits.argmax(axis=1)
+    best: NDArray[np.integer] = seen.logits.argmax(axis=1)
+    return best
 
 
 def _relative(found: NDArray[np.floating], expected: NDArray[np.floating]) -> NDArray[np.float64]:

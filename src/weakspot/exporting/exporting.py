@@ -13,13 +13,13 @@ from weakspot import __version__
 from weakspot.backends.backend import Pixels
 from weakspot.backends.graph import CLASSES, IMAGES, SUFFIX, Graph
 from weakspot.backends.onnx_backend import OnnxBackend, open_session
+from weakspot.backends.onnx_files import to_onnx
 from weakspot.cams import find_method
 from weakspot.data import ImageSource, read_image
 from weakspot.doubts import witness_of
 from weakspot.errors import InputError
 from weakspot.exporting.checking import Difference, difference, refuse_different
 from weakspot.exporting.module import PhotosToMaps, fits, refuse_unfit
-from weakspot.backends.onnx_files import to_onnx
 from weakspot.exporting.quantising import quantised
 from weakspot.localizer import Localizer
 from weakspot.writing import replacing
@@ -104,7 +104,7 @@ def describe(localizer: Localizer, source: str) -> Graph:
         localizer: In PyTorch.
         source: Name of the model.
     """
-    backend, readout = localizer.in_torch, localizer.readout
+    backend, readout, sight = localizer.in_torch, localizer.readout, localizer.sight
     witness = witness_of(localizer.method)
     return Graph(
         __version__,
@@ -112,9 +112,9 @@ def describe(localizer: Localizer, source: str) -> Graph:
         localizer.method,
         witness if fits(backend.cut, witness) else "",
         localizer.quality,
-        localizer.looks.zooms != () or not backend.knows_foreground,
+        sight.quality.zooms != () or not backend.knows_foreground,
         localizer.threshold,
-        localizer.threshold_of_views,
+        sight.threshold,
         localizer.class_names,
         localizer.preprocessing,
         readout.multi_label,

@@ -29,9 +29,7 @@ class PhotosToMaps(nn.Module):
         self.foreground = backend.cut.foreground
         self._backend, self._names = backend, tuple(methods)
         self._methods = [find_method(name) for name in methods]
-        mean, std = (torch.tensor(of_channels) * 255 for of_channels in (backend.frame.mean, backend.frame.std))
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        self._mean, self._std = (torch.tensor(each) * 255 for each in (backend.frame.mean, backend.frame.std))
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, ...]:
         """See photos.
@@ -45,13 +43,12 @@ class PhotosToMaps(nn.Module):
             there are any the foreground (B, 1, h, w) and the maps of the second method (B, C, h, w).
         """
         cut = self._backend.cut
-        pixels = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
+        pixels = ((images.float() - self._mean) / self._std).permute(0, 3, 1, 2)
         reading = read(cut.model, cut.layers, pixels, levels=cut.levels)
         ranked = reading.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
         chosen = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
         first, *witness = read_maps(cut, pixels, reading, self._methods, chosen)
         maps = level_maps(self._backend.levels, self._names[0], chosen, first.maps)
-        # Tensors that an input or a weight might be, as a copy: a graph gives out what it has computed.
         found = [first.logits, chosen, maps, first.signed]
         found += [] if first.foreground is None else [first.foreground]
         return (*found, *(one.maps for one in witness))

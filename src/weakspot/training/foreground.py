@@ -45,7 +45,7 @@ def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> 
         most = max(1, *map(len, classes))
         rows = [own + (own[:1] or [0]) * (most - len(own)) for own in classes]
         photos = [channels_last(read_pixels(example, localizer.preprocessing)) for example in batch]
-        read = localizer.lessons(photos, torch.tensor(rows))
+        read = localizer.in_torch.lessons(photos, localizer.method, torch.tensor(rows))
         if read is None:
             return
         features, maps = read
