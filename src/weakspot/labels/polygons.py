@@ -5,12 +5,17 @@ from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import find_contours
 
+from weakspot.data.decoding import MAX_PIXELS
+from weakspot.errors import InputError
 from weakspot.labels.records import Corners, rounded
 
 # Of a pixel: how far the polygon may lie from the mask's outline.
 TOLERANCE = 0.5
+
+# Corners farther away, in pixels, are none of an image.
+FARTHEST = 1e9
 
 
 def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
@@ -43,7 +48,9 @@ def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np
 
 def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Leave corners out; a ring of which too little would be left stays whole."""
-    simple: NDArray[np.float64] = approximate_polygon(ring, tolerance)
+    from weakspot.ops.simplifying import corners_kept  # numba takes its time to load
+
+    simple = ring[corners_kept(ring, tolerance)]
     return simple if len(simple) > 3 else ring
 
 
@@ -66,11 +73,33 @@ def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np
     Returns:
         Shape (height, width).
 
+    Raises:
+        InputError: If a corner is not finite or absurdly far away, or the mask would fill the memory.
+
     Example:
         >>> fill(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
         [[1, 1, 0], [0, 0, 0]]
     """
-    crossings = np.zeros((height, width + 1), np.int64)
+    _check(polygon, height, width)
+    mask = np.zeros((height, width), bool)
+    if len(polygon):
+        (left, top), (right, bottom) = np.floor(polygon.min(axis=0)), np.ceil(polygon.max(axis=0))
+        x1, x2 = (int(np.clip(side, 0, width)) for side in (left, right))
+        y1, y2 = (int(np.clip(side, 0, height)) for side in (top, bottom))
+        mask[y1:y2, x1:x2] = _filled(polygon - [x1, y1], y2 - y1, x2 - x1)
+    return mask
+
+
+def _check(polygon: NDArray[np.float64], height: int, width: int) -> None:
+    if not (np.abs(polygon) <= FARTHEST).all():  # not of NaN either
+        raise InputError("A corner of the polygon is no place in an image.", "Export the polygon again.")
+    if height * width > MAX_PIXELS:
+        raise InputError("its mask is too large", f"At most {MAX_PIXELS:,} pixels are read.")
+
+
+def _filled(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
+    """Pixels with an odd number of edges to their left."""
+    crossings = np.zeros((height, width + 1), np.int32)
     for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         low, high = (np.clip(np.ceil(side - 0.5), 0, height) for side in sorted((y1, y2)))
         rows = np.arange(int(low), int(high))
