@@ -12,6 +12,7 @@ from pycocotools import mask as reference
 from pycocotools.coco import COCO
 
 from weakspot.data import read_dataset
+from weakspot.errors import InputError
 from weakspot.labels import FORMATS, WriteOptions
 from weakspot.labels.polygons import outline
 from weakspot.labels.runs import compress, expand, mask_of, runs_of
@@ -99,6 +100,11 @@ def test_runs_are_those_of_pycocotools(seed):
     assert compress(runs_of(mask).counts) == encoded["counts"].decode()
     assert expand(encoded["counts"].decode()) == runs_of(mask).counts
     assert (mask_of(runs_of(mask)) == mask).all()
+
+
+def test_a_run_without_an_end_is_refused():
+    with pytest.raises(InputError, match="no character of compressed RLE"):
+        expand("o" * 100_000)
 
 
 def test_a_polygon_filled_by_pycocotools_is_near_the_mask():

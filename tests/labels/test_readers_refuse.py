@@ -1,6 +1,7 @@
 """Files that are damaged or lie: refused in two lines, or listed, and never followed out of their folder."""
 
 import json
+import math
 
 import pytest
 from PIL import Image
@@ -27,6 +28,9 @@ def coco(tmp_path, *annotations, **more):
         ({"image_id": 1, "category_id": 1}, "no bbox of four numbers"),
         ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2]}, "no bbox of four numbers"),
         ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "iscrowd": 1}, "crowd"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3, 4, 1e308, 6]]}, "no place"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, math.nan, 3, 4]]}, "no place"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3]]}, "malformed"),
         (
             {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [50, 100], "counts": [7]}},
             "add up to 7",
@@ -48,6 +52,45 @@ def test_a_mask_of_coco_that_would_fill_the_memory_is_listed(tmp_path):
     mask = {"size": [10**6, 10**6], "counts": [10**12]}
     found = coco(tmp_path, {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": mask}, images=huge)
     assert "too large" in found.problems[0].problem
+
+
+def test_what_other_tools_write_into_coco_is_read(tmp_path):
+    """No size, ids that are words, a mask without a box, a category called twice, what is no number."""
+    found = coco(
+        tmp_path,
+        {"image_id": "x", "category_id": "c", "segmentation": [[1, 2, 9, 2, 9, 7, 1, 7]]},
+        images=[{"id": "x", "file_name": "a.jpg", "doubt": "high"}],
+        categories=[{"id": "c", "name": "cat"}, {"id": 7, "name": "cat"}],
+    )
+    assert found.problems == ()
+    assert found.labels.classes == ("cat",)
+    assert (found.labels.images[0].width, found.labels.images[0].height, found.labels.images[0].doubt) == (100, 50, None)
+    assert [one.box for one in found.labels.images[0].objects] == [(1, 2, 9, 7)]
+
+
+def test_images_of_coco_with_the_same_id_are_listed(tmp_path):
+    same = [{"id": 1, "file_name": name, "width": 100, "height": 50} for name in ("a.jpg", "b.jpg")]
+    found = coco(tmp_path, {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}, images=same)
+    assert found.labels.images == ()
+    assert [one.image for one in found.problems] == ["a.jpg", "b.jpg", "1"]
+
+
+def test_each_file_of_coco_has_its_own_ids_and_what_are_no_instances_is_passed_over(tmp_path):
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    one = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
+    for split, label in (("train2017", "cat"), ("val2017", "dog")):
+        content = COCO | {"annotations": [one], "categories": [{"id": 1, "name": label}]}
+        (folder / f"instances_{split}.json").write_text(json.dumps(content))
+    (folder / "captions_val2017.json").write_text('{"annotations": [{"caption": "a cat"}]}')
+    labels = FORMATS["coco"].read(tmp_path, PHOTOS).labels
+    assert labels.classes == ("cat", "dog")
+    assert [(image.split, image.objects[0].label) for image in labels.images] == [("train", "cat"), ("val", "dog")]
+
+
+def test_categories_of_the_same_id_are_refused(tmp_path):
+    with pytest.raises(InputError, match="several categories of the id 1"):
+        coco(tmp_path, categories=[{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}])
 
 
 @pytest.mark.parametrize("images", [[{"id": 1}], [7], {"a": 1}])
