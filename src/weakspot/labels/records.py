@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite, nan
 from typing import NamedTuple
 
 from weakspot.labels.runs import Runs
@@ -110,7 +110,11 @@ def finite_or_none(value: object) -> float | None:
         >>> finite_or_none(0.5), finite_or_none("high"), finite_or_none(float("nan"))
         (0.5, None, None)
     """
-    return float(value) if isinstance(value, int | float) and abs(value) < inf else None
+    try:
+        number = float(value) if isinstance(value, int | float) else nan
+    except OverflowError:
+        number = inf
+    return number if isfinite(number) else None
 
 
 def rounded(sides: Iterable[float]) -> Corners:
