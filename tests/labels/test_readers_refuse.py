@@ -64,7 +64,11 @@ def test_what_other_tools_write_into_coco_is_read(tmp_path):
     )
     assert found.problems == ()
     assert found.labels.classes == ("cat",)
-    assert (found.labels.images[0].width, found.labels.images[0].height, found.labels.images[0].doubt) == (100, 50, None)
+    assert (found.labels.images[0].width, found.labels.images[0].height, found.labels.images[0].doubt) == (
+        100,
+        50,
+        None,
+    )
     assert [one.box for one in found.labels.images[0].objects] == [(1, 2, 9, 7)]
 
 
@@ -108,7 +112,16 @@ def yolo(tmp_path, text, names="names: [cat]", name="train/a.txt"):
 
 
 @pytest.mark.parametrize(
-    "line", ["1 .5 .5 .1 .1", "-1 .5 .5 .1 .1", "0 .5 .5 .1", "0 a b c d", "0.5 1 1 1 1", "0 1 1 1 1 1 1 1"]
+    "line",
+    [
+        "1 .5 .5 .1 .1",
+        "-1 .5 .5 .1 .1",
+        "0 .5 .5 .1",
+        "0 a b c d",
+        "0.5 1 1 1 1",
+        "0 1 1 1 1 1 1 1",
+        "0 0 0 1e308 1 1 1e308",
+    ],
 )
 def test_lines_of_yolo_that_cannot_be_taken_are_listed(tmp_path, line):
     found = yolo(tmp_path, f"{line}\n0 .5 .5 .5 .5\n")
@@ -121,11 +134,34 @@ def test_a_file_of_yolo_without_its_image_is_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "names", ["names: {0: cat, 2: dog}", "nc: 1", "names: !!python/object/apply:os.system [ls]", "["]
+    "names",
+    [
+        "names: {0: cat, 2: dog}",
+        "nc: 1",
+        "a: &a [x, x]\nnames: [*a, *a]",
+        "names: !!python/object/apply:os.system [ls]",
+        "[",
+    ],
 )
 def test_names_of_yolo_that_are_none_are_refused(tmp_path, names):
     with pytest.raises(InputError, match="does not name the classes"):
         yolo(tmp_path, "", names)
+
+
+def test_yolo_as_labelimg_and_roboflow_lay_it_out(tmp_path):
+    for name, text in (
+        ("img/labels/classes.txt", "cat\n"),
+        ("img/labels/a.txt", "0 .5 .5 .5 .5"),
+        ("robo/data.yaml", "names: [cat]"),
+        ("robo/valid/labels/a.txt", "0 .5 .5 .5 .5"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for folder, image in (("img", "a.jpg"), ("robo", "a.jpg"), ("robo", "valid/images/a.jpg")):
+        found = FORMATS["yolo"].read(tmp_path / folder, known_photos({image: (50, 100)}))
+        assert found.problems == ()
+        assert [(one.path, one.split) for one in found.labels.images] == [(image, "valid" if folder == "robo" else "")]
+        assert found.labels.images[0].objects[0].box == (25, 12.5, 75, 37.5)
 
 
 def test_entities_in_xml_are_refused(tmp_path):
@@ -151,3 +187,19 @@ def test_masks_of_another_kind_or_size_are_listed(tmp_path):
     ):
         image.save(mask)
         assert why in FORMATS["masks"].read(tmp_path, PHOTOS).problems[0].problem
+
+
+def test_without_masks_there_is_nothing_to_read(tmp_path):
+    (tmp_path / "classes.txt").write_text("cat\n")
+    with pytest.raises(InputError, match="There is no folder"):
+        FORMATS["masks"].read(tmp_path, PHOTOS)
+
+
+def test_csv_that_a_person_has_edited(tmp_path):
+    """Names without suffix, a split of its own file, a row without a box."""
+    (tmp_path / "annotations.csv").write_text("image_id,class,xmin,ymin,xmax,ymax\na,cat,1,1,5,5\na,cat,,,,\n")
+    (tmp_path / "labels.csv").write_text("image_id,label\na,cat\n")
+    (tmp_path / "splits.csv").write_text("image_id,split\na,val\n")
+    found = FORMATS["csv"].read(tmp_path, PHOTOS)
+    assert [(one.path, one.split, len(one.objects)) for one in found.labels.images] == [("a.jpg", "val", 1)]
+    assert found.problems == (("a.jpg", "object without a box: cat"),)

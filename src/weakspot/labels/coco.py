@@ -105,8 +105,8 @@ def read(source: Path, photos: Photos) -> LabelsRead:
     """Read COCO JSON.
 
     Args:
-        source: A JSON file, or a folder with files in ``annotations/`` or of its own, one for each split. Where some are
-            called ``instances...``, the others (captions, keypoints) are passed over.
+        source: A JSON file, or a folder with files in ``annotations/`` or of its own, one for each split. Where some
+            are called ``instances...``, the others (captions, keypoints) are passed over.
         photos: The images; one without a size in the file has its own.
 
     Returns:

@@ -95,31 +95,42 @@ def read(source: Path, photos: Photos) -> LabelsRead:
         InputError: If a column is missing, or a number is none.
     """
     file = source if source.is_file() else source / "annotations.csv"
-    listed = () if source == file else _known(file.with_name("labels.csv"))
-    known = {name: (size, split) for name, size, split in listed}
+    known = {} if source == file else _known(source, photos)
     objects: dict[str, list[LabelledObject]] = {name: [] for name in known}
     sizes = {name: size for name, (size, _) in known.items()}
+    problems: list[LabelProblem] = []
     for place_, cells in read_rows(file, ("image_id", "class", *SIDES)):
         name = photos.find(cells["image_id"]) or cells["image_id"]
         sizes.setdefault(name, _size(cells, place_))
-        box = rounded(number(cells[side], place_) for side in SIDES)
-        score = number(cells["score"], place_) if cells.get("score") else None
-        objects.setdefault(name, []).append(LabelledObject(cells["class"], box, score))
+        boxed = any(cells[side] for side in SIDES)
+        objects.setdefault(name, []).extend([_object(cells, place_)] if boxed else [])
+        problems += [] if boxed else [LabelProblem(name, f"object without a box: {cells['class']}")]
     complete = {name: sizes[name] or photos.size(name) for name in objects}
     images = tuple(
         LabelledImage(name, size[1], size[0], tuple(objects[name]), known[name][1] if name in known else "")
         for name, size in complete.items()
         if size is not None
     )
-    problems = tuple(LabelProblem(name, "there is no such image") for name, size in complete.items() if size is None)
+    problems += [LabelProblem(name, "there is no such image") for name, size in complete.items() if size is None]
     classes = tuple(sorted({one.label for image in images for one in image.objects}))
-    return LabelsRead(LabelSet(classes, images), problems)
+    return LabelsRead(LabelSet(classes, images), tuple(problems))
 
 
-def _known(file: Path) -> Iterator[tuple[str, tuple[int, int] | None, str]]:
-    """The name, size and split of each image."""
-    for place_, cells in read_rows(file, ("image_id",)) if file.is_file() else ():
-        yield cells["image_id"], _size(cells, place_), cells.get("split", "")
+def _object(cells: Mapping[str, str], place_: object) -> LabelledObject:
+    box = rounded(number(cells[side], place_) for side in SIDES)
+    score = number(cells["score"], place_) if cells.get("score") else None
+    return LabelledObject(cells["class"], box, score)
+
+
+def _known(folder: Path, photos: Photos) -> dict[str, tuple[tuple[int, int] | None, str]]:
+    """The size and split of each image that ``labels.csv`` and ``splits.csv`` name; the latter has the say."""
+    known: dict[str, tuple[tuple[int, int] | None, str]] = {}
+    for file in (folder / "labels.csv", folder / "splits.csv"):
+        for place_, cells in read_rows(file, ("image_id",)) if file.is_file() else ():
+            name = photos.find(cells["image_id"]) or cells["image_id"]
+            size, split = known.get(name, (None, ""))
+            known[name] = _size(cells, place_) or size, cells.get("split", split)
+    return known
 
 
 def _size(cells: Mapping[str, str], place_: object) -> tuple[int, int] | None:

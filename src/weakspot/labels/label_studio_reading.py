@@ -13,8 +13,16 @@ from weakspot.labels.files import read_json
 from weakspot.labels.label_studio import image_names
 from weakspot.labels.label_studio_config import choices_of
 from weakspot.labels.photos import Photos
-from weakspot.labels.polygons import box_of, box_of_mask, fill
-from weakspot.labels.records import LabelledImage, LabelledObject, LabelProblem, LabelSet, LabelsRead, finite_or_none, rounded
+from weakspot.labels.polygons import box_of, box_of_mask, fill, from_fractions
+from weakspot.labels.records import (
+    LabelledImage,
+    LabelledObject,
+    LabelProblem,
+    LabelSet,
+    LabelsRead,
+    finite_or_none,
+    rounded,
+)
 from weakspot.labels.runs import runs_of
 
 Record = dict[str, Any]
@@ -146,9 +154,8 @@ def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], scor
 
 
 def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
-    corners = np.array(value["points"], np.float64).reshape(-1, 2) * np.array([size[1], size[0]]) / 100
-    if len(corners) < 3 or not np.isfinite(corners).all():
-        raise InputError("it is a polygon without area", "A polygon has three corners or more.")
+    fractions = np.array(value["points"], np.float64) / 100
+    corners = from_fractions(fractions, height=size[0], width=size[1])
     mask = fill(corners, height=size[0], width=size[1])
     return LabelledObject(label, box_of(corners), score, runs_of(mask))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from skimage.measure import find_contours
 
 from weakspot.data.decoding import MAX_PIXELS
@@ -62,6 +62,31 @@ def _bridged(polygon: NDArray[np.float64], ring: NDArray[np.float64]) -> NDArray
     return np.concatenate([polygon[: here + 1], turned, turned[:1], polygon[here:]])
 
 
+def from_fractions(fractions: ArrayLike, *, height: int, width: int) -> NDArray[np.float64]:
+    """Turn corners that are told as fractions of an image's sides into pixels.
+
+    Args:
+        fractions: x and y of each corner, one after the other or in pairs.
+        height: Rows of the image.
+        width: Columns of the image.
+
+    Returns:
+        Shape (n, 2).
+
+    Raises:
+        InputError: If there are fewer than three corners, or one is not finite or absurdly far away.
+
+    Example:
+        >>> from_fractions([0, 0, 1, 0, 1, 0.5], height=4, width=6).tolist()
+        [[0.0, 0.0], [6.0, 0.0], [6.0, 2.0]]
+    """
+    corners = np.array(fractions, np.float64).reshape(-1, 2)
+    if len(corners) < 3:
+        raise InputError("it is a polygon without area", "A polygon has three corners or more.")
+    _check_corners(corners)
+    return corners * [width, height]
+
+
 def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np.bool_]:
     """Fill a polygon by the even-odd rule: a pixel is on where its centre is inside.
 
@@ -80,7 +105,9 @@ def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np
         >>> fill(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
         [[1, 1, 0], [0, 0, 0]]
     """
-    _check(polygon, height, width)
+    _check_corners(polygon)
+    if height * width > MAX_PIXELS:
+        raise InputError("its mask is too large", f"At most {MAX_PIXELS:,} pixels are read.")
     mask = np.zeros((height, width), bool)
     if len(polygon):
         (left, top), (right, bottom) = np.floor(polygon.min(axis=0)), np.ceil(polygon.max(axis=0))
@@ -90,11 +117,9 @@ def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np
     return mask
 
 
-def _check(polygon: NDArray[np.float64], height: int, width: int) -> None:
+def _check_corners(polygon: NDArray[np.float64]) -> None:
     if not (np.abs(polygon) <= FARTHEST).all():  # not of NaN either
         raise InputError("A corner of the polygon is no place in an image.", "Export the polygon again.")
-    if height * width > MAX_PIXELS:
-        raise InputError("its mask is too large", f"At most {MAX_PIXELS:,} pixels are read.")
 
 
 def _filled(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:

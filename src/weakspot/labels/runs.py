@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from weakspot.errors import InputError
 
-
 # Bits of a run's length: more are no length, and take ever longer to add.
 LONGEST = 60
 
