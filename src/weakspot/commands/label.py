@@ -19,7 +19,7 @@ from weakspot.labels import (
 )
 from weakspot.labels.checking import check_classes, checked, present
 from weakspot.labels.files import read_classes, write_rows, write_text
-from weakspot.labels.found import name_classes
+from weakspot.labels.found import apart, name_classes
 from weakspot.labels.naming import common_folder, names_below
 from weakspot.labels.photos import photos_of
 from weakspot.labels.placing import SETTINGS, check_free, put, whole_folder
@@ -98,6 +98,9 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
         raise InputError("--import takes one --format, and no other source.", hint)
     if not 0 <= options.min_score <= 1:
         raise InputError(f"The least score {options.min_score} is outside [0, 1].", "Give a probability.")
+    if options.max_overlap is not None and not 0 <= options.max_overlap <= 1:
+        problem = f"The greatest overlap {options.max_overlap} is outside [0, 1]."
+        raise InputError(problem, "Give a fraction, for example 0.5.")
     if options.val is not None and not 0 < options.val < 1:
         raise InputError(f"The share {options.val} is outside (0, 1).", "Give the fraction that validates, as 0.2.")
     if options.seed < 0:
@@ -111,7 +114,9 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
     rows = rows_file(sources[0])
     images = sources[1:]
     found = found_by_model(sources[0], images, options) if rows is None else found_in_rows(rows, images, options)
-    classes, named = name_classes(found.images, found.class_names)
+    most = options.max_overlap
+    kept = found.images if most is None else [apart(one, most) for one in found.images]
+    classes, named = name_classes(kept, found.class_names)
     paths = [one.path for one in named]
     folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else common_folder(paths)
     files = dict(zip(names_below(folder, paths), paths, strict=True))

@@ -60,13 +60,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def _exchange(new: Path, folder: Path, old: Path) -> None:
-    """Rename a folder to another, which is put aside; if that fails, the other is put back."""
-    if folder.exists():
-        folder.rename(old)
+    """Rename a folder to another, which is put aside; if that fails or is interrupted, the other is put back."""
     try:
+        if folder.exists():
+            folder.rename(old)
         new.rename(folder)
     except BaseException:
-        if old.exists():
+        if old.exists() and not folder.exists():
             old.rename(folder)
         raise
 
@@ -74,7 +74,8 @@ def _exchange(new: Path, folder: Path, old: Path) -> None:
 def put(source: Path, target: Path, how: How) -> None:
     """Link or copy an image to where a format has it.
 
-    A link is a symbolic one to the absolute path; where the system refuses it, a hard link, and else a copy.
+    A link is a symbolic one to the file itself, not to another link, which may go; where the system refuses it, a hard
+    link, and else a copy.
 
     Raises:
         InputError: If the image cannot be read or written.
@@ -87,9 +88,9 @@ def put(source: Path, target: Path, how: How) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         for way in ways[:-1]:
             with suppress(OSError):
-                way(source.absolute(), target)
+                way(source.resolve(), target)
                 return
-        ways[-1](source.absolute(), target)
+        ways[-1](source.resolve(), target)
     except OSError as error:
         problem = f"{source} cannot be put to {target}: {error.strerror}."
         raise InputError(problem, "Check both, or take --photos none.") from error
