@@ -20,9 +20,9 @@ from weakspot.labels import (
 from weakspot.labels.checking import check_classes, checked, present
 from weakspot.labels.files import read_classes, write_rows, write_text
 from weakspot.labels.found import apart, name_classes
-from weakspot.labels.naming import common_folder, names_below
+from weakspot.labels.naming import common_folder, folder_of_images, names_below
 from weakspot.labels.photos import photos_of
-from weakspot.labels.placing import SETTINGS, check_free, put, whole_folder
+from weakspot.labels.placing import SETTINGS, check_apart, check_free, put, whole_folder
 from weakspot.labels.reviewing import write_review
 from weakspot.labels.splitting import split_images
 from weakspot.outputs import free_folder
@@ -118,7 +118,8 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
     kept = found.images if most is None else [apart(one, most) for one in found.images]
     classes, named = name_classes(kept, found.class_names)
     paths = [one.path for one in named]
-    folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else common_folder(paths)
+    named_folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else None
+    folder = common_folder(paths) if named_folder is None else folder_of_images(named_folder, paths)
     files = dict(zip(names_below(folder, paths), paths, strict=True))
     splits = splits_of(images)
     labelled = [
@@ -138,7 +139,9 @@ def _imported(source: Path, options: LabelOptions) -> _Labelled:
     labels, problems = FORMATS[options.format[0]].read(source, photos)
     files = {name: folder / name for names in photos.names.values() for name in names}
     complete = _complete(labels.images, labels.classes, photos, files, options)
-    return replace(complete, folder=folder, problems=(*problems, *complete.problems))
+    silent = len(files.keys() - {photos.find(one.path) for one in labels.images})
+    notes = (f"{silent} images of {folder} are not in the labels: left out",) if silent else ()
+    return replace(complete, folder=folder, problems=(*problems, *complete.problems), notes=(*complete.notes, *notes))
 
 
 def _images_beside(source: Path) -> Path:
@@ -174,6 +177,8 @@ def _write(
     output: Path, labelled: _Labelled, formats: dict[str, Format], sources: Sequence[str], options: LabelOptions
 ) -> LabelOutcome:
     labels = labelled.labels
+    kept = [labelled.files[image.path] for image in labels.images]
+    check_apart(output, kept if options.import_ is None else [options.import_, *kept])
     how = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labelled.problems)
     with whole_folder(output) as folder:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,6 +30,19 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
         raise InputError(f"{folder} exists and is not empty.", "Name another --output, or give --overwrite.")
     if not (folder / SETTINGS).is_file():
         raise InputError(f"{folder} was not written by weakspot label.", "Name another --output.")
+
+
+def check_apart(folder: Path, sources: Iterable[Path]) -> None:
+    """Refuse to replace a folder that holds what is read: corrected labels would go, and links would lead nowhere.
+
+    Raises:
+        InputError: If a source lies in the folder.
+    """
+    there = folder.resolve()
+    inside = (source for source in sources if source.resolve().is_relative_to(there))
+    first = next(inside, None) if folder.exists() else None
+    if first is not None:
+        raise InputError(f"{folder} holds {first}, which is read.", "Name another --output.")
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
         options: Whether scores and polygons are written.
 
     Returns:
-        No problems.
+        Images in a further folder called ``images``: training would look for their labels elsewhere.
     """
     for image in labels.images:
         lines = [_line(one, image, labels.classes, options) for one in image.objects]
@@ -71,7 +71,9 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     content: dict[str, Any] = {**places, "val": places.get("val", places[NO_SPLIT])}
     content["names"] = dict(enumerate(labels.classes))
     write_text(folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
-    return []
+    # It takes the last "images" of a path for the one beside "labels".
+    why = "YOLO's training does not find its labels, as a folder is called images: name the folder within"
+    return [LabelProblem(image.path, why) for image in labels.images if "/images/" in f"/{image.path}"]
 
 
 def _line(one: LabelledObject, image: LabelledImage, classes: Sequence[str], options: WriteOptions) -> str:
