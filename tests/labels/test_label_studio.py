@@ -73,6 +73,21 @@ def test_a_smaller_copy_and_a_whole_turn_are_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("degrees", "box"),
+    [
+        pytest.param(90, (-10.0, 10.0, 10.0, 40.0), id="clockwise about the first corner"),
+        pytest.param(-180, (-20.0, -10.0, 10.0, 10.0), id="half a turn"),
+        pytest.param(45, (-4.142136, 10.0, 31.213203, 45.355339), id="aslant"),
+    ],
+)
+def test_of_a_turned_box_what_bounds_it_is_taken_and_listed(tmp_path, degrees, box):
+    """The box is 30 x 20 pixels, its first corner at (10, 10)."""
+    found = read(tmp_path, task(annotations=[{"result": [region(rotation=degrees)]}]))
+    assert found.labels.images[0].objects[0].box == pytest.approx(box, abs=1e-5)
+    assert found.problems == (("cat/1.jpg", "a region is turned: the box that bounds it is taken"),)
+
+
+@pytest.mark.parametrize(
     "wrong", [{"annotations": 5}, {"annotations": [3, 4]}, {"annotations": [{"result": 5}]}, {"predictions": ["a"]}]
 )
 def test_tasks_that_are_not_written_out_are_listed(tmp_path, wrong):
@@ -97,12 +112,11 @@ def test_skipped_tasks_are_listed(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (region(rotation=30), "it is turned"),
         (region(kind="ellipselabels"), "it is of the type ellipselabels"),
         (region(x=None), "it is malformed"),
         (region(rectanglelabels=[]), "it has no label"),
         (region(rectanglelabels="cat"), "it has no label"),
-        (region() | {"image_rotation": 90}, "it is turned"),
+        (region() | {"image_rotation": 90}, "its image was turned"),
         (region() | {"original_width": 50, "original_height": 100}, "drawn in an image of 50 x 100"),
         ({"type": "relation", "from_id": "a", "to_id": "b"}, "it is malformed"),
         (region(kind="polygonlabels", points=[[0, 0], [1e300, 9], [5, -1e300]]), "no place in an image"),

@@ -29,6 +29,7 @@ from weakspot.outputs import free_folder
 from weakspot.settings import keep_settings
 
 PROBLEMS = "problems.jsonl"
+EMPTIED = "no label of the image could be taken, so nobody knows what is in it: left out"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,15 @@ def _imported(source: Path, options: LabelOptions) -> _Labelled:
     complete = _complete(labels.images, labels.classes, photos, files, options)
     silent = len(files.keys() - {photos.find(one.path) for one in labels.images})
     notes = (f"{silent} images of {folder} are not in the labels: left out",) if silent else ()
-    return replace(complete, folder=folder, problems=(*problems, *complete.problems), notes=(*complete.notes, *notes))
+    had = {one.image for one in problems} | {photos.find(one.path) for one in labels.images if one.objects}
+    emptied = [one for one in complete.labels.images if not one.objects and one.path in had]
+    return replace(
+        complete,
+        labels=replace(complete.labels, images=tuple(one for one in complete.labels.images if one not in emptied)),
+        folder=folder,
+        problems=(*problems, *complete.problems, *(LabelProblem(one.path, EMPTIED) for one in emptied)),
+        notes=(*complete.notes, *notes),
+    )
 
 
 def _images_beside(source: Path) -> Path:

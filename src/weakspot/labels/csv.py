@@ -5,6 +5,7 @@
     annotations.csv     image_id,width,height,class,xmin,ymin,xmax,ymax,score       a row a box
     labels.csv          image_id,label,split,width,height                           a row an image
     splits.csv          image_id,split                                              where there are splits
+    masks/<path>.png    what is not black is an object                              where all objects have masks, and one class
     images/<path>
 
 Sides are in pixels from 0 on, right and bottom excluded, fractions kept; the score is empty where a person has marked
@@ -19,7 +20,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from weakspot.data.readers.csv_labels import SEPARATORS
+from weakspot.data.readers.folders import without_suffix
 from weakspot.data.readers.text import number, read_rows, whole
 from weakspot.labels.files import plain_number, write_text
 from weakspot.labels.photos import Photos
@@ -32,6 +37,7 @@ from weakspot.labels.records import (
     WriteOptions,
     rounded,
 )
+from weakspot.labels.runs import mask_of
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
@@ -47,7 +53,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     """Write boxes, labels and splits as CSV.
 
     Args:
-        labels: What to write; masks are left out.
+        labels: What to write.
         folder: Folder to write to.
         options: Nothing in it concerns this format.
 
@@ -58,6 +64,9 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     _write(folder / "labels.csv", LABELS, map(_label, labels.images))
     if any(labels.splits):
         _write(folder / "splits.csv", ("image_id", "split"), ((one.path, one.split) for one in labels.images))
+    for image in labels.images:
+        if len({one.label for one in image.objects}) == 1 and all(one.mask is not None for one in image.objects):
+            _write_mask(image, folder / "masks" / f"{without_suffix(image.path)}.png")
     parted = (name for name in labels.classes if SEPARATORS.search(name))
     return [LabelProblem("", f"labels.csv tells the class {name!r} in parts: ; and | separate them") for name in parted]
 
@@ -68,6 +77,14 @@ def _write(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) 
     writer.writerow(header)
     writer.writerows(rows)
     write_text(file, text.getvalue())
+
+
+def _write_mask(image: LabelledImage, file: Path) -> None:
+    drawn = np.zeros((image.height, image.width), bool)
+    for one in image.objects:
+        drawn |= False if one.mask is None else mask_of(one.mask)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(drawn).save(file)
 
 
 def _boxes(image: LabelledImage) -> Iterator[tuple[object, ...]]:

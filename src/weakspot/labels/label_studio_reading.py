@@ -34,8 +34,8 @@ def read(source: Path, photos: Photos) -> LabelsRead:
 
     Of a task's annotations the one that was updated last is taken, and its regions have no score: a person has said
     them. A task without annotations has its predictions, with scores. Tasks of which all annotations were cancelled
-    are listed as skipped and left out. Rectangles that are not turned, polygons and brushed masks are read; other
-    regions are listed.
+    are listed as skipped and left out. Rectangles, polygons and brushed masks are read; of a
+    rectangle that is turned the box that bounds it, which is listed, as are other regions.
 
     Args:
         source: The JSON file, or the folder with ``tasks.json`` and ``config.xml``.
@@ -88,6 +88,8 @@ def _image(position: int, task: Record, photos: Photos, problems: list[LabelProb
     for region in regions:
         try:
             objects += _objects(region, size, scored=not corrected)
+            if _turn(region["value"]):
+                problems.append(LabelProblem(name, "a region is turned: the box that bounds it is taken"))
         except (InputError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             why = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
             problems.append(LabelProblem(name, f"a region cannot be taken: {why}"))
@@ -128,8 +130,8 @@ def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) 
     kind, value = str(region.get("type")), region["value"]
     if kind not in READERS:
         raise InputError(f"it is of the type {kind}", "Boxes, polygons and brushed masks are read.")
-    if region.get("image_rotation") or float(value.get("rotation") or 0) % 360:
-        raise InputError("it is turned", "Boxes are not turned.")
+    if region.get("image_rotation"):
+        raise InputError("its image was turned", "Turn the image back before it is marked.")
     _check_shape(region, size)
     score = region.get("score") if scored else None
     labels = value.get(kind)
@@ -147,10 +149,21 @@ def _check_shape(region: Mapping[str, Any], size: tuple[int, int]) -> None:
         raise InputError(f"it was drawn in an image of {drawn}", f"The image has {size[1]} x {size[0]}.")
 
 
+def _turn(value: Mapping[str, Any]) -> float:
+    """Degrees that a rectangle is turned by, clockwise about its first corner."""
+    return float(value.get("rotation") or 0) % 360
+
+
 def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
-    x, y, width, height = (float(value[side]) / 100 for side in ("x", "y", "width", "height"))
     rows, columns = size
-    return LabelledObject(label, rounded([x * columns, y * rows, (x + width) * columns, (y + height) * rows]), score)
+    x, width = (float(value[side]) / 100 * columns for side in ("x", "width"))
+    y, height = (float(value[side]) / 100 * rows for side in ("y", "height"))
+    if not _turn(value):
+        return LabelledObject(label, rounded([x, y, x + width, y + height]), score)
+    cosine, sine = np.cos(np.radians(_turn(value))), np.sin(np.radians(_turn(value)))
+    right, down = np.array([width * cosine, width * sine]), np.array([-height * sine, height * cosine])
+    first = np.array([x, y])
+    return LabelledObject(label, box_of([first, first + right, first + right + down, first + down]), score)
 
 
 def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
