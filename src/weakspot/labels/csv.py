@@ -5,7 +5,7 @@
     annotations.csv     image_id,width,height,class,xmin,ymin,xmax,ymax,score       a row a box
     labels.csv          image_id,label,split,width,height                           a row an image
     splits.csv          image_id,split                                              where there are splits
-    masks/<path>.png    what is not black is an object                              where all objects have masks, and one class
+    masks/<path>.png    where all objects of an image have masks, and one class: not black is an object
     images/<path>
 
 Sides are in pixels from 0 on, right and bottom excluded, fractions kept; the score is empty where a person has marked

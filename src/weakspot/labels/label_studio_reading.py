@@ -163,7 +163,7 @@ def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], scor
     cosine, sine = np.cos(np.radians(_turn(value))), np.sin(np.radians(_turn(value)))
     right, down = np.array([width * cosine, width * sine]), np.array([-height * sine, height * cosine])
     first = np.array([x, y])
-    return LabelledObject(label, box_of([first, first + right, first + right + down, first + down]), score)
+    return LabelledObject(label, box_of(np.array([first, first + right, first + right + down, first + down])), score)
 
 
 def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
