@@ -143,12 +143,13 @@ def _imported(source: Path, options: LabelOptions) -> _Labelled:
     silent = len(files.keys() - {photos.find(one.path) for one in labels.images})
     notes = (f"{silent} images of {folder} are not in the labels: left out",) if silent else ()
     had = {one.image for one in problems} | {photos.find(one.path) for one in labels.images if one.objects}
-    emptied = [one for one in complete.labels.images if not one.objects and one.path in had]
+    emptied = {one.path for one in complete.labels.images if not one.objects and one.path in had}
+    kept = tuple(one for one in complete.labels.images if one.path not in emptied)
     return replace(
         complete,
-        labels=replace(complete.labels, images=tuple(one for one in complete.labels.images if one not in emptied)),
+        labels=replace(complete.labels, images=kept),
         folder=folder,
-        problems=(*problems, *complete.problems, *(LabelProblem(one.path, EMPTIED) for one in emptied)),
+        problems=(*problems, *complete.problems, *(LabelProblem(path, EMPTIED) for path in sorted(emptied))),
         notes=(*complete.notes, *notes),
     )
 
