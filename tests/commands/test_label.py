@@ -1,7 +1,9 @@
 """From photos by way of localize to label files of every format, and back to what evaluate reads."""
 
 import csv
+import errno
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -183,6 +185,7 @@ def test_boxes_are_chosen_by_score_and_size(photos):
         (["nowhere.jsonl"], "nowhere.jsonl cannot be read"),
         (["found", "--val", "1.5"], "outside (0, 1)"),
         (["found", "--min-score", "2"], "outside [0, 1]"),
+        (["found", "--max-overlap", "2"], "outside [0, 1]"),
         (["found", "--output", "photos"], "photos exists and is not empty."),
         (["found", "--output", "photos", "--overwrite"], "photos was not written by weakspot label."),
         (["found", "--format", "masks"], "No object has a mask."),
@@ -207,3 +210,66 @@ def test_a_folder_of_labels_is_overwritten_only_if_asked(photos):
     assert Path("out/mine.txt").exists()
     assert label("found", "--output", "out", "--overwrite", "--format", "voc") == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["classes.txt", "label.toml", "review.csv", "voc"]
+
+
+def test_an_image_of_which_no_label_could_be_taken_is_not_held_for_empty(photos):
+    assert label("found", "--format", "csv", "--output", "out") == 0
+    file = Path("out/csv/annotations.csv")
+    file.write_text(file.read_text().replace("dog/0.png,40,30,dog,5,5,20,20", "dog/0.png,40,30,dog,500,5,520,20"))
+    assert label("--import", "out/csv", "--format", "csv", "--output", "in") == 1
+    assert "dog/0.png" not in {one["image_id"] for one in cells("in/labels.csv")}
+    assert [one["image"] for one in rows("in/problems.jsonl")] == ["dog/0.png", "dog/0.png"]
+    assert "nobody knows what is in it" in rows("in/problems.jsonl")[1]["problem"]
+
+
+def test_images_that_the_labels_do_not_name_are_counted(photos, capsys):
+    assert label("found", "--format", "coco", "--output", "out") == 0
+    Path("photos/cat/0.png").rename("photos/cat/9.png")
+    assert label("--import", "out/coco", "--format", "coco", "--images", "photos", "--output", "in") == 1
+    assert "note: 1 images of photos are not in the labels: left out" in capsys.readouterr().out
+
+
+def test_what_is_read_is_not_overwritten(photos, capsys):
+    assert label("found", "--format", "csv", "--output", "out") == 0
+    words = ["--import", "out/csv", "--format", "csv", "--images", "photos"]
+    assert label(*words, "--output", "out", "--overwrite") == 2
+    assert "out holds out/csv, which is read." in capsys.readouterr().err
+    assert Path("out/csv/annotations.csv").is_file()
+
+
+def test_images_are_named_as_in_the_data_set_that_keeps_them_in_a_folder(photos):
+    Path("set").mkdir()
+    photos.rename("set/images")
+    moved = [one | {"image": one["image"].replace("photos", "set/images")} for one in rows("found/boxes.jsonl")]
+    write_rows(Path("found/boxes.jsonl"), moved)
+    assert label("found", "set", "--format", "yolo", "--output", "out") == 0
+    assert Path("out/yolo/labels/train/cat/0.txt").is_file()
+
+
+def test_yolo_says_where_a_folder_called_images_would_hide_labels(photos):
+    Path("photos/images").mkdir()
+    Path("photos/cat").rename("photos/images/cat")
+    moved = [one | {"image": one["image"].replace("/cat", "/images/cat")} for one in rows("found/boxes.jsonl")]
+    write_rows(Path("found/boxes.jsonl"), moved)
+    assert label("found", "--format", "yolo", "--output", "out") == 1
+    listed = rows("out/problems.jsonl")
+    assert [one["image"] for one in listed] == [f"images/cat/{i}.png" for i in (0, 1, 2)]
+    assert "a folder is called images" in listed[0]["problem"]
+
+
+def test_boxes_that_bound_the_same_are_suppressed_if_asked(photos):
+    write_rows(Path("found/boxes.jsonl"), [row("photos/cat/0.png", [[0, 0, 20, 20], [1, 1, 20, 20], [30, 2, 40, 9]])])
+    assert label("found", "--format", "csv", "--max-overlap", "0.5", "--output", "out") == 0
+    assert [one["xmin"] for one in cells("out/csv/annotations.csv")] == ["0", "30"]
+
+
+def test_a_full_disk_leaves_nothing(photos, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = sorted(Path().rglob("*"))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert label("found", "--output", "out") == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error == ["out cannot be written: No space left on device.", "Choose another --output."]
+    assert sorted(Path().rglob("*")) == before

@@ -66,7 +66,7 @@ def test_images_that_are_missing_or_of_another_size_are_listed():
     ]
 
 
-@pytest.mark.parametrize("names", [[""], ["a\nb"], [" a"], ["a", "b", "a"]])
+@pytest.mark.parametrize("names", [[""], ["a\nb"], [" a"], ["a\uffff"], ["a", "b", "a"]])
 def test_names_of_classes_that_no_file_can_hold_are_refused(names):
     with pytest.raises(InputError, match=r"is empty|is named twice"):
         check_classes(names)

@@ -1,6 +1,7 @@
 """What a person does in Label Studio comes back."""
 
 import json
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -66,6 +67,42 @@ def test_an_annotation_without_regions_says_that_there_is_no_object(tmp_path):
     assert found.labels.images[0].objects == ()
 
 
+def test_a_smaller_copy_and_a_whole_turn_are_the_same(tmp_path):
+    turned = region(rotation=360) | {"original_width": 33, "original_height": 17}
+    assert read(tmp_path, task(annotations=[{"result": [turned]}])).labels.images[0].objects == (CAT,)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "box"),
+    [
+        pytest.param(90, (-10.0, 10.0, 10.0, 40.0), id="clockwise about the first corner"),
+        pytest.param(-180, (-20.0, -10.0, 10.0, 10.0), id="half a turn"),
+        pytest.param(45, (-4.142136, 10.0, 31.213203, 45.355339), id="aslant"),
+    ],
+)
+def test_of_a_turned_box_what_bounds_it_is_taken_and_listed(tmp_path, degrees, box):
+    """The box is 30 x 20 pixels, its first corner at (10, 10)."""
+    found = read(tmp_path, task(annotations=[{"result": [region(rotation=degrees)]}]))
+    assert found.labels.images[0].objects[0].box == pytest.approx(box, abs=1e-5)
+    assert found.problems == (("cat/1.jpg", "a region is turned: the box that bounds it is taken"),)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"annotations": 5}, {"annotations": [3, 4]}, {"annotations": [{"result": 5}]}, {"predictions": ["a"]}]
+)
+def test_tasks_that_are_not_written_out_are_listed(tmp_path, wrong):
+    found = read(tmp_path, task(**wrong))
+    assert found.labels.images == ()
+    assert "the task's" in found.problems[0].problem
+
+
+@pytest.mark.parametrize("doubt", ["high", math.nan, [1], 10**400])
+def test_a_doubt_that_is_no_number_is_none(tmp_path, doubt):
+    one = task(annotations=[{"result": [region()]}])
+    one["data"]["doubt"] = doubt
+    assert read(tmp_path, one).labels.images[0].doubt is None
+
+
 def test_skipped_tasks_are_listed(tmp_path):
     found = read(tmp_path, task(annotations=[{"result": [region()], "was_cancelled": True}]))
     assert found.labels.images == ()
@@ -75,10 +112,14 @@ def test_skipped_tasks_are_listed(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (region(rotation=30), "it is turned"),
         (region(kind="ellipselabels"), "it is of the type ellipselabels"),
         (region(x=None), "it is malformed"),
         (region(rectanglelabels=[]), "it has no label"),
+        (region(rectanglelabels="cat"), "it has no label"),
+        (region() | {"image_rotation": 90}, "its image was turned"),
+        (region() | {"original_width": 50, "original_height": 100}, "drawn in an image of 50 x 100"),
+        ({"type": "relation", "from_id": "a", "to_id": "b"}, "it is malformed"),
+        (region(kind="polygonlabels", points=[[0, 0], [1e300, 9], [5, -1e300]]), "no place in an image"),
         (region(kind="polygonlabels", points=[[0, 0], [9, 9]]), "a polygon without area"),
         (region(kind="brushlabels", rle=[0, 0, 0, 1]), "ends too early"),
         (region(kind="brushlabels", rle=[0, 0, 0, 1, 0]), "has 1 values where the image has 100 x 50 pixels"),
@@ -95,6 +136,8 @@ def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
     [
         {"image": "/data/upload/3/0a1b2c3d-1.jpg"},
         {"image": "https://host/photos/1.jpg"},
+        {"image": "https://host/photos/1.jpg?X-Amz-Signature=a/b&X-Amz-Expires=9"},
+        {"image": "/data/local-files/?d=photos%5C1.jpg"},
         {"image": "?d=1.jpg", "name": "1.jpg"},
         {"photo": "/data/local-files/?d=any/where/1.jpg"},
     ],

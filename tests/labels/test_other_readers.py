@@ -3,6 +3,7 @@
 import contextlib
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from pycocotools import mask as reference
 from pycocotools.coco import COCO
 
 from weakspot.data import read_dataset
+from weakspot.data.masks import read_mask
+from weakspot.errors import InputError
 from weakspot.labels import FORMATS, WriteOptions
 from weakspot.labels.polygons import outline
 from weakspot.labels.runs import compress, expand, mask_of, runs_of
@@ -89,6 +92,17 @@ def test_our_own_data_sets_are_read_from_the_same_files(written, name):
     assert examples["a.jpg"].size == (60, 90)
 
 
+def test_masks_of_one_class_are_read_from_csv(tmp_path):
+    labels = with_masks()
+    ring = labels.images[0].objects[0]
+    one = replace(labels.images[0], objects=(ring,))
+    FORMATS["csv"].write(replace(labels, images=(one, replace(labels.images[0], path="two.jpg"))), tmp_path)
+    examples = {example.path.name: example.truths for example in read_dataset(tmp_path).examples}
+    (mask,) = examples["a.jpg"][0].masks
+    assert (read_mask(mask) == mask_of(ring.mask)).all()
+    assert [truth.masks for truth in examples["two.jpg"]] == [(), ()], "a mask would count for both classes"
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_runs_are_those_of_pycocotools(seed):
     random = np.random.default_rng(seed)
@@ -99,6 +113,11 @@ def test_runs_are_those_of_pycocotools(seed):
     assert compress(runs_of(mask).counts) == encoded["counts"].decode()
     assert expand(encoded["counts"].decode()) == runs_of(mask).counts
     assert (mask_of(runs_of(mask)) == mask).all()
+
+
+def test_a_run_without_an_end_is_refused():
+    with pytest.raises(InputError, match="no character of compressed RLE"):
+        expand("o" * 100_000)
 
 
 def test_a_polygon_filled_by_pycocotools_is_near_the_mask():

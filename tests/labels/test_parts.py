@@ -1,14 +1,12 @@
-"""Boxes of VOC, names of images, shares of masks, and folders that are written as a whole."""
+"""Boxes of VOC, names of images, and folders that are written as a whole."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.labels.found import parts
 from weakspot.labels.naming import common_folder, names_below
 from weakspot.labels.placing import put, whole_folder
 from weakspot.labels.voc import inclusive
@@ -43,16 +41,6 @@ def test_names_tell_images_apart_even_without_their_suffixes():
     assert common_folder(paths) == Path.cwd() / "p"
 
 
-def test_a_small_part_within_a_large_box_goes_to_its_own_box():
-    mask = np.zeros((20, 20), bool)
-    mask[:, :3] = mask[:3] = True
-    mask[10:14, 10:14] = True
-    large, small = parts(mask, np.array([[0, 0, 20, 20], [9, 9, 15, 15]]))
-    assert small.sum() == 16
-    assert ((large | small) == mask).all()
-    assert not (large & small).any()
-
-
 def test_a_folder_that_fails_leaves_the_old_one_and_nothing_else(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/old.txt").write_text("old")
@@ -65,6 +53,37 @@ def test_a_folder_that_fails_leaves_the_old_one_and_nothing_else(tmp_path):
     with pytest.raises(ZeroDivisionError):
         fail()
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old.txt"]
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_folder_that_is_interrupted_between_two_names_is_put_back(tmp_path, monkeypatch, failing):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old.txt").write_text("old")
+    rename, calls = Path.rename, []
+
+    def interrupted(path, target):
+        calls.append(path)
+        if len(calls) == failing == 2:
+            raise KeyboardInterrupt
+        rename(path, target)
+        if len(calls) == failing:
+            raise KeyboardInterrupt
+
+    def replace():
+        with whole_folder(tmp_path / "out"):
+            monkeypatch.setattr(Path, "rename", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        replace()
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old.txt"]
+
+
+def test_a_link_leads_to_the_file_itself(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    put(tmp_path / "a.jpg", tmp_path / "one/a.jpg", "link")
+    put(tmp_path / "one/a.jpg", tmp_path / "two/a.jpg", "link")
+    (tmp_path / "one/a.jpg").unlink()
+    assert (tmp_path / "two/a.jpg").read_bytes() == b"a"
 
 
 def test_images_are_linked_or_copied_and_a_missing_one_is_said(tmp_path):

@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 from label_sets import near
 from skimage.draw import polygon2mask
 
+from weakspot.errors import InputError
 from weakspot.labels.polygons import box_of_mask, fill, outline
 
 
@@ -42,6 +43,24 @@ def test_every_mask_comes_back_from_its_untouched_outline(mask):
     height, width = mask.shape
     assert (fill(outline(mask, 0), height=height, width=width) == mask).all()
     assert near(mask, fill(outline(mask), height=height, width=width))
+
+
+@pytest.mark.parametrize("corner", [np.nan, np.inf, 1e308])
+def test_corners_that_are_no_place_are_refused(corner):
+    with pytest.raises(InputError, match="no place in an image"):
+        fill(np.array([[0, 0], [corner, 5], [3, -7], [1, 1]]), height=9, width=9)
+
+
+def test_a_mask_that_would_fill_the_memory_is_refused():
+    with pytest.raises(InputError, match="too large"):
+        fill(np.array([[0, 0], [5, 5], [3, 7]]), height=10**6, width=10**6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_filling_what_reaches_over_the_edges_gives_the_part_within(seed):
+    corners = np.random.default_rng(seed).uniform(-20, 60, (7, 2)).round(1)
+    whole = fill(corners + 20, height=80, width=80)
+    assert (fill(corners, height=30, width=40) == whole[20:50, 20:60]).all()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,6 +1,7 @@
 """Files that are damaged or lie: refused in two lines, or listed, and never followed out of their folder."""
 
 import json
+import math
 
 import pytest
 from PIL import Image
@@ -27,6 +28,9 @@ def coco(tmp_path, *annotations, **more):
         ({"image_id": 1, "category_id": 1}, "no bbox of four numbers"),
         ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2]}, "no bbox of four numbers"),
         ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "iscrowd": 1}, "crowd"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3, 4, 1e308, 6]]}, "no place"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, math.nan, 3, 4]]}, "no place"),
+        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3]]}, "malformed"),
         (
             {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [50, 100], "counts": [7]}},
             "add up to 7",
@@ -50,6 +54,49 @@ def test_a_mask_of_coco_that_would_fill_the_memory_is_listed(tmp_path):
     assert "too large" in found.problems[0].problem
 
 
+def test_what_other_tools_write_into_coco_is_read(tmp_path):
+    """No size, ids that are words, a mask without a box, a category called twice, what is no number."""
+    found = coco(
+        tmp_path,
+        {"image_id": "x", "category_id": "c", "segmentation": [[1, 2, 9, 2, 9, 7, 1, 7]]},
+        images=[{"id": "x", "file_name": "a.jpg", "doubt": "high"}],
+        categories=[{"id": "c", "name": "cat"}, {"id": 7, "name": "cat"}],
+    )
+    assert found.problems == ()
+    assert found.labels.classes == ("cat",)
+    assert (found.labels.images[0].width, found.labels.images[0].height, found.labels.images[0].doubt) == (
+        100,
+        50,
+        None,
+    )
+    assert [one.box for one in found.labels.images[0].objects] == [(1, 2, 9, 7)]
+
+
+def test_images_of_coco_with_the_same_id_are_listed(tmp_path):
+    same = [{"id": 1, "file_name": name, "width": 100, "height": 50} for name in ("a.jpg", "b.jpg")]
+    found = coco(tmp_path, {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}, images=same)
+    assert found.labels.images == ()
+    assert [one.image for one in found.problems] == ["a.jpg", "b.jpg", "1"]
+
+
+def test_each_file_of_coco_has_its_own_ids_and_what_are_no_instances_is_passed_over(tmp_path):
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    one = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
+    for split, label in (("train2017", "cat"), ("val2017", "dog")):
+        content = COCO | {"annotations": [one], "categories": [{"id": 1, "name": label}]}
+        (folder / f"instances_{split}.json").write_text(json.dumps(content))
+    (folder / "captions_val2017.json").write_text('{"annotations": [{"caption": "a cat"}]}')
+    labels = FORMATS["coco"].read(tmp_path, PHOTOS).labels
+    assert labels.classes == ("cat", "dog")
+    assert [(image.split, image.objects[0].label) for image in labels.images] == [("train", "cat"), ("val", "dog")]
+
+
+def test_categories_of_the_same_id_are_refused(tmp_path):
+    with pytest.raises(InputError, match="several categories of the id 1"):
+        coco(tmp_path, categories=[{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}])
+
+
 @pytest.mark.parametrize("images", [[{"id": 1}], [7], {"a": 1}])
 def test_what_is_no_coco_is_refused(tmp_path, images):
     with pytest.raises(InputError, match="is not COCO JSON"):
@@ -65,7 +112,16 @@ def yolo(tmp_path, text, names="names: [cat]", name="train/a.txt"):
 
 
 @pytest.mark.parametrize(
-    "line", ["1 .5 .5 .1 .1", "-1 .5 .5 .1 .1", "0 .5 .5 .1", "0 a b c d", "0.5 1 1 1 1", "0 1 1 1 1 1 1 1"]
+    "line",
+    [
+        "1 .5 .5 .1 .1",
+        "-1 .5 .5 .1 .1",
+        "0 .5 .5 .1",
+        "0 a b c d",
+        "0.5 1 1 1 1",
+        "0 1 1 1 1 1 1 1",
+        "0 0 0 1e308 1 1 1e308",
+    ],
 )
 def test_lines_of_yolo_that_cannot_be_taken_are_listed(tmp_path, line):
     found = yolo(tmp_path, f"{line}\n0 .5 .5 .5 .5\n")
@@ -78,11 +134,34 @@ def test_a_file_of_yolo_without_its_image_is_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "names", ["names: {0: cat, 2: dog}", "nc: 1", "names: !!python/object/apply:os.system [ls]", "["]
+    "names",
+    [
+        "names: {0: cat, 2: dog}",
+        "nc: 1",
+        "a: &a [x, x]\nnames: [*a, *a]",
+        "names: !!python/object/apply:os.system [ls]",
+        "[",
+    ],
 )
 def test_names_of_yolo_that_are_none_are_refused(tmp_path, names):
     with pytest.raises(InputError, match="does not name the classes"):
         yolo(tmp_path, "", names)
+
+
+def test_yolo_as_labelimg_and_roboflow_lay_it_out(tmp_path):
+    for name, text in (
+        ("img/labels/classes.txt", "cat\n"),
+        ("img/labels/a.txt", "0 .5 .5 .5 .5"),
+        ("robo/data.yaml", "names: [cat]"),
+        ("robo/valid/labels/a.txt", "0 .5 .5 .5 .5"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for folder, image in (("img", "a.jpg"), ("robo", "a.jpg"), ("robo", "valid/images/a.jpg")):
+        found = FORMATS["yolo"].read(tmp_path / folder, known_photos({image: (50, 100)}))
+        assert found.problems == ()
+        assert [(one.path, one.split) for one in found.labels.images] == [(image, "valid" if folder == "robo" else "")]
+        assert found.labels.images[0].objects[0].box == (25, 12.5, 75, 37.5)
 
 
 def test_entities_in_xml_are_refused(tmp_path):
@@ -108,3 +187,19 @@ def test_masks_of_another_kind_or_size_are_listed(tmp_path):
     ):
         image.save(mask)
         assert why in FORMATS["masks"].read(tmp_path, PHOTOS).problems[0].problem
+
+
+def test_without_masks_there_is_nothing_to_read(tmp_path):
+    (tmp_path / "classes.txt").write_text("cat\n")
+    with pytest.raises(InputError, match="There is no folder"):
+        FORMATS["masks"].read(tmp_path, PHOTOS)
+
+
+def test_csv_that_a_person_has_edited(tmp_path):
+    """Names without suffix, a split of its own file, a row without a box."""
+    (tmp_path / "annotations.csv").write_text("image_id,class,xmin,ymin,xmax,ymax\na,cat,1,1,5,5\na,cat,,,,\n")
+    (tmp_path / "labels.csv").write_text("image_id,label\na,cat\n")
+    (tmp_path / "splits.csv").write_text("image_id,split\na,val\n")
+    found = FORMATS["csv"].read(tmp_path, PHOTOS)
+    assert [(one.path, one.split, len(one.objects)) for one in found.labels.images] == [("a.jpg", "val", 1)]
+    assert found.problems == (("a.jpg", "object without a box: cat"),)

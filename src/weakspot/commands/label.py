@@ -19,16 +19,17 @@ from weakspot.labels import (
 )
 from weakspot.labels.checking import check_classes, checked, present
 from weakspot.labels.files import read_classes, write_rows, write_text
-from weakspot.labels.found import name_classes
-from weakspot.labels.naming import common_folder, names_below
+from weakspot.labels.found import apart, name_classes
+from weakspot.labels.naming import common_folder, folder_of_images, names_below
 from weakspot.labels.photos import photos_of
-from weakspot.labels.placing import SETTINGS, check_free, put, whole_folder
+from weakspot.labels.placing import SETTINGS, check_apart, check_free, put, whole_folder
 from weakspot.labels.reviewing import write_review
 from weakspot.labels.splitting import split_images
 from weakspot.outputs import free_folder
 from weakspot.settings import keep_settings
 
 PROBLEMS = "problems.jsonl"
+EMPTIED = "no label of the image could be taken, so nobody knows what is in it: left out"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
         raise InputError("--import takes one --format, and no other source.", hint)
     if not 0 <= options.min_score <= 1:
         raise InputError(f"The least score {options.min_score} is outside [0, 1].", "Give a probability.")
+    if options.max_overlap is not None and not 0 <= options.max_overlap <= 1:
+        problem = f"The greatest overlap {options.max_overlap} is outside [0, 1]."
+        raise InputError(problem, "Give a fraction, for example 0.5.")
     if options.val is not None and not 0 < options.val < 1:
         raise InputError(f"The share {options.val} is outside (0, 1).", "Give the fraction that validates, as 0.2.")
     if options.seed < 0:
@@ -111,9 +115,12 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
     rows = rows_file(sources[0])
     images = sources[1:]
     found = found_by_model(sources[0], images, options) if rows is None else found_in_rows(rows, images, options)
-    classes, named = name_classes(found.images, found.class_names)
+    most = options.max_overlap
+    kept = found.images if most is None else [apart(one, most) for one in found.images]
+    classes, named = name_classes(kept, found.class_names)
     paths = [one.path for one in named]
-    folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else common_folder(paths)
+    named_folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else None
+    folder = common_folder(paths) if named_folder is None else folder_of_images(named_folder, paths)
     files = dict(zip(names_below(folder, paths), paths, strict=True))
     splits = splits_of(images)
     labelled = [
@@ -133,7 +140,18 @@ def _imported(source: Path, options: LabelOptions) -> _Labelled:
     labels, problems = FORMATS[options.format[0]].read(source, photos)
     files = {name: folder / name for names in photos.names.values() for name in names}
     complete = _complete(labels.images, labels.classes, photos, files, options)
-    return replace(complete, folder=folder, problems=(*problems, *complete.problems))
+    silent = len(files.keys() - {photos.find(one.path) for one in labels.images})
+    notes = (f"{silent} images of {folder} are not in the labels: left out",) if silent else ()
+    had = {one.image for one in problems} | {photos.find(one.path) for one in labels.images if one.objects}
+    emptied = {one.path for one in complete.labels.images if not one.objects and one.path in had}
+    kept = tuple(one for one in complete.labels.images if one.path not in emptied)
+    return replace(
+        complete,
+        labels=replace(complete.labels, images=kept),
+        folder=folder,
+        problems=(*problems, *complete.problems, *(LabelProblem(path, EMPTIED) for path in sorted(emptied))),
+        notes=(*complete.notes, *notes),
+    )
 
 
 def _images_beside(source: Path) -> Path:
@@ -169,6 +187,8 @@ def _write(
     output: Path, labelled: _Labelled, formats: dict[str, Format], sources: Sequence[str], options: LabelOptions
 ) -> LabelOutcome:
     labels = labelled.labels
+    kept = [labelled.files[image.path] for image in labels.images]
+    check_apart(output, kept if options.import_ is None else [options.import_, *kept])
     how = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labelled.problems)
     with whole_folder(output) as folder:

@@ -178,9 +178,13 @@ class LabelOptions:
             lets them be.
         classes: Text file with one class name a line, such as the classes.txt of an earlier run: numbers are then the
             same. Default: the model's classes; of boxes.jsonl those that were found, in the model's order.
-        min_score: Leave boxes with a lower score out.
-        boxes: The largest region only, or all of them. Default: the largest; of boxes.jsonl all that are there.
-        min_area: With a model and --boxes all: least area of a region, as a fraction of the image's.
+        min_score: Leave boxes with a lower score out: that of the class, times the mean heat of a box's region where
+            several were looked for.
+        max_overlap: Of boxes of a class whose intersection over union is greater, keep the one with the highest score.
+            Default: all are kept.
+        boxes: The largest region only; all of them; or split: all, those with several peaks split between them.
+            Default: the largest; of boxes.jsonl all that are there.
+        min_area: With a model and --boxes all or split: least area of a region, as a fraction of the image's.
         method: With a model: as for localize.
         quality: With a model: as for localize.
         val: Share of the images of each class that validate, such as 0.2; near-duplicates stay on one side. Splits that
@@ -202,7 +206,8 @@ class LabelOptions:
     photos: Literal["link", "copy", "none"] = "link"
     classes: Path | None = None
     min_score: float = 0.0
-    boxes: Literal["largest", "all"] | None = None
+    max_overlap: float | None = None
+    boxes: Literal["largest", "all", "split"] | None = None
     min_area: float = 0.01
     method: str | None = None
     quality: Literal["plain", "fast", "balanced", "best"] | None = None

@@ -1,6 +1,7 @@
 """Boxes that somebody else's code has found: COCO results, CSV, or the rows that weakspot localize writes."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,17 +124,23 @@ def score_boxes(found: NDArray[np.float64], one: Target, *, height: int, width: 
 
 
 def _known_names(dataset: DataSet) -> dict[str, str]:
-    """Image id by all the names that an image may be called: id, id without suffix, path as given and absolute."""
+    """Image id by all the names that an image may be called: id, id without suffix, path as given and absolute.
+
+    Of a link, as ``weakspot label`` lays them beside labels, also the path that it leads to.
+    """
     names: dict[str, str] = {}
     for example in dataset.examples:
         absolute = str(example.path.absolute())
         for name in (without_suffix(example.image_id), str(example.path), absolute):
             names.setdefault(name, example.image_id)
+        if example.path.is_symlink():
+            names.setdefault(str(example.path.resolve()), example.image_id)
     return names | {example.image_id: example.image_id for example in dataset.examples}
 
 
 def _match(name: str, known: Mapping[str, str]) -> str | None:
-    return known.get(name) or known.get(str(Path(name).absolute())) or known.get(without_suffix(name))
+    by_name = known.get(name) or known.get(str(Path(name).absolute())) or known.get(without_suffix(name))
+    return by_name or known.get(os.path.realpath(name))
 
 
 def _coco_results(file: Path, labels: Mapping[str, str]) -> Iterator[FoundBox]:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.data.decoding import MAX_PIXELS
 from weakspot.errors import InputError
 
 CHANNELS = 4
@@ -31,6 +32,8 @@ def read_brush(rle: list[int], *, height: int, width: int) -> NDArray[np.bool_]:
     """
     bits = _Bits(rle)
     total, word = bits.take(32), bits.take(5) + 1
+    if height * width > MAX_PIXELS:
+        raise InputError("its mask is too large", f"At most {MAX_PIXELS:,} pixels are read.")
     if total != height * width * CHANNELS:
         problem = f"A brushed mask has {total} values where the image has {width} x {height} pixels of 4."
         raise InputError(problem, "Export the task again.")

@@ -34,7 +34,9 @@ def check_classes(classes: Sequence[str]) -> None:
 
 
 def _writable(name: str) -> bool:
-    return name == name.strip() and not any(category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name)
+    unwritable = ("Cc", "Cs", "Zl", "Zp")
+    # XML has no place for the last two.
+    return name == name.strip() and not any(category(one) in unwritable or one in "\ufffe\uffff" for one in name)
 
 
 def checked(

@@ -9,25 +9,31 @@ A ``bbox`` is left, top, width and height in pixels, fractions kept. Category id
 on. A ``score`` stands beside the box, as in COCO results. Masks are compressed RLE, exact, or polygons.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from weakspot.data.decoding import MAX_PIXELS
+from weakspot.data.readers.coco import SPLIT
+from weakspot.data.readers.text import size_of
 from weakspot.errors import InputError
 from weakspot.labels.files import read_json, write_json
 from weakspot.labels.photos import Photos
-from weakspot.labels.polygons import fill, outline
+from weakspot.labels.polygons import box_of_mask, fill, outline
 from weakspot.labels.records import (
     DECIMALS,
+    Corners,
     LabelledImage,
     LabelledObject,
     LabelProblem,
     LabelSet,
     LabelsRead,
     WriteOptions,
+    finite_or_none,
     rounded,
 )
 from weakspot.labels.runs import Runs, area_of, compress, expand, mask_of, runs_of
@@ -35,11 +41,12 @@ from weakspot.labels.runs import Runs, area_of, compress, expand, mask_of, runs_
 NO_SPLIT = "all"
 Record = dict[str, Any]
 
-# What every record must have.
-FIELDS: dict[str, tuple[tuple[str, type], ...]] = {
-    "images": (("id", int), ("file_name", str), ("width", int), ("height", int)),
-    "annotations": (("image_id", int), ("category_id", int)),
-    "categories": (("id", int), ("name", str)),
+# What every record must have; some tools write ids as text.
+ID = int | str
+FIELDS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "images": (("id", ID), ("file_name", str)),
+    "annotations": (("image_id", ID), ("category_id", ID)),
+    "categories": (("id", ID), ("name", str)),
 }
 
 
@@ -94,24 +101,27 @@ def _segmentation(mask: Runs, polygons: bool) -> object:
     return {"size": [mask.height, mask.width], "counts": compress(mask.counts)}
 
 
-def read(source: Path, photos: Photos) -> LabelsRead:  # noqa: ARG001 - every reader is asked the same
+def read(source: Path, photos: Photos) -> LabelsRead:
     """Read COCO JSON.
 
     Args:
-        source: A JSON file, or a folder with files in ``annotations/`` or of its own, one for each split.
-        photos: Not asked: the file says the sizes.
+        source: A JSON file, or a folder with files in ``annotations/`` or of its own, one for each split. Where some
+            are called ``instances...``, the others (captions, keypoints) are passed over.
+        photos: The images; one without a size in the file has its own.
 
     Returns:
         Labels, and the annotations that cannot be taken. Crowds (``iscrowd``) are none of one object: they are listed.
+        Classes are in the order of their ids; each file has its own ids.
 
     Raises:
         InputError: If a file is not such JSON.
     """
-    parts = [(file, _load(file)) for file in _files(source)]
+    parts = [(_split(file), _load(file)) for file in _files(source)]
     problems: list[LabelProblem] = []
-    categories = {one["id"]: str(one["name"]) for _, part in parts for one in part["categories"]}
-    images = [image for file, part in parts for image in _images(part, _split(file), categories, problems)]
-    return LabelsRead(LabelSet(tuple(categories[key] for key in sorted(categories)), tuple(images)), tuple(problems))
+    named = {(str(one["name"]), one["id"]) for _, part in parts for one in part["categories"]}
+    ordered = sorted(named, key=lambda pair: (isinstance(pair[1], str), pair[1], pair[0]))
+    images = tuple(image for split, part in parts for image in _images(part, split, photos, problems))
+    return LabelsRead(LabelSet(tuple(dict.fromkeys(name for name, _ in ordered)), images), tuple(problems))
 
 
 def _files(source: Path) -> list[Path]:
@@ -120,17 +130,18 @@ def _files(source: Path) -> list[Path]:
     files = sorted((source / "annotations").glob("*.json")) or sorted(source.glob("*.json"))
     if not files:
         raise InputError(f"{source} holds no COCO JSON.", "Give the file, or the folder that holds annotations/*.json.")
-    return files
+    return [file for file in files if file.name.startswith("instances")] or files
 
 
 def _split(file: Path) -> str:
-    name = file.stem.removeprefix("instances_") if file.stem.startswith("instances_") else ""
-    return "" if name in ("", NO_SPLIT, "default") else name
+    """What the file's name says: val of ``instances_val2017.json``."""
+    found = SPLIT.search(file.stem.lower())
+    return found[1] if found else ""
 
 
 def _load(file: Path) -> Mapping[str, list[Record]]:
     content = read_json(file)
-    hint = "COCO JSON holds images (id, file_name, width, height), annotations, and categories (id, name)."
+    hint = "COCO JSON holds images (id, file_name), annotations (image_id, category_id), and categories (id, name)."
     if not isinstance(content, dict):
         raise InputError(f"{file} is not COCO JSON of instances.", hint)
     for key, fields in FIELDS.items():
@@ -139,42 +150,75 @@ def _load(file: Path) -> Mapping[str, list[Record]]:
         if not whole or not all(isinstance(record.get(name), kind) for record in records for name, kind in fields):
             names = ", ".join(name for name, _ in fields)
             raise InputError(f"{file} is not COCO JSON: its {key} are not records with {names}.", hint)
+    named = Counter(one["id"] for one in content["categories"])
+    if max(named.values(), default=1) > 1:
+        raise InputError(f"{file} has several categories of the id {named.most_common(1)[0][0]}.", "Give each its own.")
     return {key: content[key] for key in FIELDS}
 
 
 def _images(
-    part: Mapping[str, list[Record]], split: str, categories: Mapping[int, str], problems: list[LabelProblem]
+    part: Mapping[str, list[Record]], split: str, photos: Photos, problems: list[LabelProblem]
 ) -> Iterator[LabelledImage]:
-    of_image: dict[object, list[Record]] = {record["id"]: [] for record in part["images"]}
+    categories = {one["id"]: str(one["name"]) for one in part["categories"]}
+    of_image = _by_image(part, problems)
+    for record in (one for one in part["images"] if one["id"] in of_image):
+        name = str(record["file_name"])
+        size = _size(record) or photos.size(name)
+        if size is None:
+            problems.append(LabelProblem(name, "it has no width and height, and there is no such image"))
+            continue
+        empty = LabelledImage(name, size[1], size[0], (), split, finite_or_none(record.get("doubt")))
+        objects = (_object(one, empty, categories, problems) for one in of_image[record["id"]])
+        yield replace(empty, objects=tuple(one for one in objects if one is not None))
+
+
+def _by_image(part: Mapping[str, list[Record]], problems: list[LabelProblem]) -> dict[object, list[Record]]:
+    """The annotations by the id of their image; where two have the same nobody knows of which they are."""
+    times = Counter(record["id"] for record in part["images"])
+    of_image: dict[object, list[Record]] = {key: [] for key, count in times.items() if count == 1}
+    twice = [record for record in part["images"] if record["id"] not in of_image]
+    problems += [LabelProblem(one["file_name"], f"another image has its id, {one['id']}: left out") for one in twice]
     for one in part["annotations"]:
-        if one["image_id"] in of_image:
-            of_image[one["image_id"]].append(one)
+        key = one["image_id"]
+        if key in of_image:
+            of_image[key].append(one)
         else:
-            problems.append(LabelProblem(str(one["image_id"]), "annotation of an image that the file does not name"))
-    for record in part["images"]:
-        image = LabelledImage(str(record["file_name"]), int(record["width"]), int(record["height"]))
-        objects = (_object(one, image, categories, problems) for one in of_image[record["id"]])
-        kept = tuple(one for one in objects if one is not None)
-        yield LabelledImage(image.path, image.width, image.height, kept, split, record.get("doubt"))
+            why = "of several images" if times[key] else "of an image that the file does not name"
+            problems.append(LabelProblem(str(key), f"annotation {one.get('id')} {why}"))
+    return of_image
+
+
+def _size(record: Record) -> tuple[int, int] | None:
+    width, height = (record.get(side) for side in ("width", "height"))
+    return size_of(width, height) if isinstance(width, int | float) and isinstance(height, int | float) else None
 
 
 def _object(
-    record: Record, image: LabelledImage, categories: Mapping[int, str], problems: list[LabelProblem]
+    record: Record, image: LabelledImage, categories: Mapping[object, str], problems: list[LabelProblem]
 ) -> LabelledObject | None:
     try:
         if record.get("iscrowd"):
             raise InputError("crowd", "A crowd has no box of one object.")
-        x, y, width, height = (float(side) for side in record["bbox"])
-        score = record.get("score")
         mask = _mask(record.get("segmentation"), image)
         label = categories.get(record["category_id"], f"category {record['category_id']}")
-        return LabelledObject(
-            label, rounded([x, y, x + width, y + height]), None if score is None else float(score), mask
-        )
+        score = record.get("score")
+        return LabelledObject(label, _box(record, mask), None if score is None else float(score), mask)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        why = error.problem if isinstance(error, InputError) else "no bbox of four numbers"
+        why = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
         problems.append(LabelProblem(image.path, f"annotation {record.get('id')} cannot be taken: {why}"))
         return None
+
+
+def _box(record: Record, mask: Runs | None) -> Corners:
+    """The box that is written, else that of the mask."""
+    sides = record.get("bbox") or ()
+    if len(sides) == 4:
+        x, y, width, height = (float(side) for side in sides)
+        return rounded([x, y, x + width, y + height])
+    box = None if sides or mask is None else box_of_mask(mask_of(mask))
+    if box is None:
+        raise InputError("no bbox of four numbers", "Export the annotation again.")
+    return box
 
 
 def _mask(segmentation: Any, image: LabelledImage) -> Runs | None:

@@ -5,6 +5,7 @@
     annotations.csv     image_id,width,height,class,xmin,ymin,xmax,ymax,score       a row a box
     labels.csv          image_id,label,split,width,height                           a row an image
     splits.csv          image_id,split                                              where there are splits
+    masks/<path>.png    where all objects of an image have masks, and one class: not black is an object
     images/<path>
 
 Sides are in pixels from 0 on, right and bottom excluded, fractions kept; the score is empty where a person has marked
@@ -19,7 +20,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from weakspot.data.readers.csv_labels import SEPARATORS
+from weakspot.data.readers.folders import without_suffix
 from weakspot.data.readers.text import number, read_rows, whole
 from weakspot.labels.files import plain_number, write_text
 from weakspot.labels.photos import Photos
@@ -32,6 +37,7 @@ from weakspot.labels.records import (
     WriteOptions,
     rounded,
 )
+from weakspot.labels.runs import mask_of
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
@@ -47,7 +53,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     """Write boxes, labels and splits as CSV.
 
     Args:
-        labels: What to write; masks are left out.
+        labels: What to write.
         folder: Folder to write to.
         options: Nothing in it concerns this format.
 
@@ -58,6 +64,9 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     _write(folder / "labels.csv", LABELS, map(_label, labels.images))
     if any(labels.splits):
         _write(folder / "splits.csv", ("image_id", "split"), ((one.path, one.split) for one in labels.images))
+    for image in labels.images:
+        if len({one.label for one in image.objects}) == 1 and all(one.mask is not None for one in image.objects):
+            _write_mask(image, folder / "masks" / f"{without_suffix(image.path)}.png")
     parted = (name for name in labels.classes if SEPARATORS.search(name))
     return [LabelProblem("", f"labels.csv tells the class {name!r} in parts: ; and | separate them") for name in parted]
 
@@ -68,6 +77,14 @@ def _write(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) 
     writer.writerow(header)
     writer.writerows(rows)
     write_text(file, text.getvalue())
+
+
+def _write_mask(image: LabelledImage, file: Path) -> None:
+    drawn = np.zeros((image.height, image.width), bool)
+    for one in image.objects:
+        drawn |= False if one.mask is None else mask_of(one.mask)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(drawn).save(file)
 
 
 def _boxes(image: LabelledImage) -> Iterator[tuple[object, ...]]:
@@ -95,31 +112,42 @@ def read(source: Path, photos: Photos) -> LabelsRead:
         InputError: If a column is missing, or a number is none.
     """
     file = source if source.is_file() else source / "annotations.csv"
-    listed = () if source == file else _known(file.with_name("labels.csv"))
-    known = {name: (size, split) for name, size, split in listed}
+    known = {} if source == file else _known(source, photos)
     objects: dict[str, list[LabelledObject]] = {name: [] for name in known}
     sizes = {name: size for name, (size, _) in known.items()}
+    problems: list[LabelProblem] = []
     for place_, cells in read_rows(file, ("image_id", "class", *SIDES)):
         name = photos.find(cells["image_id"]) or cells["image_id"]
         sizes.setdefault(name, _size(cells, place_))
-        box = rounded(number(cells[side], place_) for side in SIDES)
-        score = number(cells["score"], place_) if cells.get("score") else None
-        objects.setdefault(name, []).append(LabelledObject(cells["class"], box, score))
+        boxed = any(cells[side] for side in SIDES)
+        objects.setdefault(name, []).extend([_object(cells, place_)] if boxed else [])
+        problems += [] if boxed else [LabelProblem(name, f"object without a box: {cells['class']}")]
     complete = {name: sizes[name] or photos.size(name) for name in objects}
     images = tuple(
         LabelledImage(name, size[1], size[0], tuple(objects[name]), known[name][1] if name in known else "")
         for name, size in complete.items()
         if size is not None
     )
-    problems = tuple(LabelProblem(name, "there is no such image") for name, size in complete.items() if size is None)
+    problems += [LabelProblem(name, "there is no such image") for name, size in complete.items() if size is None]
     classes = tuple(sorted({one.label for image in images for one in image.objects}))
-    return LabelsRead(LabelSet(classes, images), problems)
+    return LabelsRead(LabelSet(classes, images), tuple(problems))
 
 
-def _known(file: Path) -> Iterator[tuple[str, tuple[int, int] | None, str]]:
-    """The name, size and split of each image."""
-    for place_, cells in read_rows(file, ("image_id",)) if file.is_file() else ():
-        yield cells["image_id"], _size(cells, place_), cells.get("split", "")
+def _object(cells: Mapping[str, str], place_: object) -> LabelledObject:
+    box = rounded(number(cells[side], place_) for side in SIDES)
+    score = number(cells["score"], place_) if cells.get("score") else None
+    return LabelledObject(cells["class"], box, score)
+
+
+def _known(folder: Path, photos: Photos) -> dict[str, tuple[tuple[int, int] | None, str]]:
+    """The size and split of each image that ``labels.csv`` and ``splits.csv`` name; the latter has the say."""
+    known: dict[str, tuple[tuple[int, int] | None, str]] = {}
+    for file in (folder / "labels.csv", folder / "splits.csv"):
+        for place_, cells in read_rows(file, ("image_id",)) if file.is_file() else ():
+            name = photos.find(cells["image_id"]) or cells["image_id"]
+            size, split = known.get(name, (None, ""))
+            known[name] = _size(cells, place_) or size, cells.get("split", split)
+    return known
 
 
 def _size(cells: Mapping[str, str], place_: object) -> tuple[int, int] | None:

@@ -10,16 +10,9 @@ from weakspot.errors import InputError
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file of UTF-8, and the folders it lies in.
-
-    Raises:
-        InputError: If it cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(text.encode(errors="backslashreplace"))
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}.", "Choose another --output.") from error
+    """Write a file of UTF-8, and the folders it lies in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text.encode(errors="backslashreplace"))
 
 
 def write_json(file: Path, content: object) -> None:

@@ -13,7 +13,8 @@ from weakspot.data.readers.text import read_lines
 from weakspot.errors import InputError
 from weakspot.labels.records import LabelledObject, rounded
 from weakspot.labels.runs import runs_of
-from weakspot.ops import connected_components
+from weakspot.labels.sharing import parts
+from weakspot.ops.suppressing import suppress
 from weakspot.results import Localization
 
 # Gives the mask of an image and a class: None stands for the first that was asked for.
@@ -42,50 +43,49 @@ def of_localization(found: Localization, *, min_score: float = 0.0, masks: bool 
     objects = [
         (one.class_index, labelled)
         for one in found
-        if one.score >= min_score
-        for labelled in _objects(one.label, one.boxes, one.score, one.mask if masks and len(one.boxes) else None)
+        for labelled in _objects(one.label, one.boxes, _scores(one), one.mask if masks and len(one.boxes) else None)
+        if not _faint(labelled, min_score)
     ]
     indices, labelled = tuple(index for index, _ in objects), tuple(one for _, one in objects)
     doubt = getattr(found, "doubt", None)
     return FoundImage(Path(str(found.image)), found.width, found.height, labelled, indices, doubt)
 
 
+def _scores(one: Localization) -> list[float]:
+    """The score of each box; where only the largest region was looked for it is the class's."""
+    return one.box_scores.tolist() if one.min_area < 1 else [one.score] * len(one.boxes)
+
+
+def _faint(one: LabelledObject, min_score: float) -> bool:
+    return one.score is not None and one.score < min_score  # what is no number is listed later on
+
+
 def _objects(
-    label: str, boxes: NDArray[np.float64], score: float, mask: NDArray[np.bool_] | None
+    label: str, boxes: NDArray[np.float64], scores: Sequence[float], mask: NDArray[np.bool_] | None
 ) -> Iterator[LabelledObject]:
     masks = [None] * len(boxes) if mask is None else parts(mask, boxes)
-    for box, part in zip(boxes.tolist(), masks, strict=True):
+    for box, score, part in zip(boxes.tolist(), scores, masks, strict=True):
         runs = None if part is None or not part.any() else runs_of(part)
         yield LabelledObject(label, rounded(round(side, 2) for side in box), round(score, 6), runs)
 
 
-def parts(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
-    """Share a mask out among boxes: each connected part goes to the box with which its own overlaps most.
+def apart(found: FoundImage, max_overlap: float) -> FoundImage:
+    """Of boxes of a class that overlap by more than so much, keep the one with the highest score.
 
     Args:
-        mask: Shape (H, W).
-        boxes: Shape (n, 4), xyxy in pixels of the mask. A tie goes to the first.
-
-    Returns:
-        n masks of shape (H, W) that add up to the whole.
+        found: An image in which was localized.
+        max_overlap: Greatest intersection over union of two that are kept, in [0, 1].
 
     Example:
-        >>> one, two = parts(np.array([[True, False, True]]), np.array([[0, 0, 1, 1], [2, 0, 3, 1]]))
-        >>> one.tolist(), two.tolist()
-        ([[True, False, False]], [[False, False, True]])
+        >>> one, two = LabelledObject("a", (0, 0, 4, 4), 0.5), LabelledObject("a", (0, 0, 4, 3), 0.9)
+        >>> [kept.score for kept in apart(FoundImage(Path("a.jpg"), 9, 9, (one, two), (0, 0), None), 0.5).objects]
+        [0.9]
     """
-    if len(boxes) == 1:
-        return [mask]
-    labels, components = connected_components(mask)
-    owner = np.zeros(len(components) + 1, np.int64)
-    for component in components:
-        x1, y1, x2, y2 = component.box
-        across = np.minimum(boxes[:, 2], x2) - np.maximum(boxes[:, 0], x1)
-        down = np.minimum(boxes[:, 3], y2) - np.maximum(boxes[:, 1], y1)
-        shared = np.maximum(across, 0) * np.maximum(down, 0)
-        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        owner[component.label] = np.argmax(shared / (areas + (x2 - x1) * (y2 - y1) - shared))
-    return [mask & (owner[labels] == position) for position in range(len(boxes))]
+    boxes = np.array([one.box for one in found.objects], np.float64).reshape(-1, 4)
+    scores = np.array([1.0 if one.score is None else one.score for one in found.objects])
+    kept = sorted(suppress(boxes, scores, max_overlap, classes=np.array(found.class_indices, np.int64)).tolist())
+    objects = tuple(found.objects[i] for i in kept)
+    return found._replace(objects=objects, class_indices=tuple(found.class_indices[i] for i in kept))
 
 
 def read_rows_of(
@@ -119,11 +119,14 @@ def _of_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: Ma
     objects: list[LabelledObject] = []
     indices: list[int] = []
     for which, one in enumerate((row, *row.get("others", ()))):
-        boxes = np.array(one["boxes"][: 1 if largest else None], np.float64).reshape(-1, 4)
-        if float(one["score"]) >= min_score and len(boxes):
-            mask = None if mask_of is None else mask_of(path, None if which == 0 else int(one["class_index"]))
-            objects += _objects(str(one["label"]), boxes, float(one["score"]), mask)
-            indices += [int(one["class_index"])] * len(boxes)
+        boxes = np.array(one["boxes"], np.float64).reshape(-1, 4)
+        scores = [float(score) for score in one.get("box_scores") or [one["score"]] * len(boxes)]
+        further = None if which == 0 else int(one["class_index"])
+        mask = mask_of(path, further) if mask_of is not None and len(boxes) else None
+        found = list(_objects(str(one["label"]), boxes, scores, mask))[: 1 if largest else None]
+        kept = [labelled for labelled in found if not _faint(labelled, min_score)]
+        objects += kept
+        indices += [int(one["class_index"])] * len(kept)
     doubt = row.get("doubt")
     width, height = int(row["width"]), int(row["height"])
     return FoundImage(path, width, height, tuple(objects), tuple(indices), None if doubt is None else float(doubt))

@@ -94,10 +94,11 @@ def image_names(task: Record) -> Iterator[str]:
     if isinstance(data.get("name"), str):
         yield data["name"]
     link = next((value for key, value in data.items() if key != "name" and isinstance(value, str) and "/" in value), "")
-    path = unquote(link.partition("?d=")[2] or link)
-    yield from (part for part in _endings(path))
-    # Files that were uploaded have eight characters and a hyphen before their names.
-    yield path.rpartition("/")[2].partition("-")[2]
+    for told in dict.fromkeys((link.partition("?d=")[2] or link, link.partition("?")[0])):  # a signature goes last
+        path = unquote(told).replace("\\", "/")
+        yield from _endings(path)
+        # Files that were uploaded have eight characters and a hyphen before their names.
+        yield path.rpartition("/")[2].partition("-")[2]
 
 
 def _endings(path: str) -> Iterator[str]:

@@ -13,8 +13,16 @@ from weakspot.labels.files import read_json
 from weakspot.labels.label_studio import image_names
 from weakspot.labels.label_studio_config import choices_of
 from weakspot.labels.photos import Photos
-from weakspot.labels.polygons import box_of, box_of_mask, fill
-from weakspot.labels.records import LabelledImage, LabelledObject, LabelProblem, LabelSet, LabelsRead, rounded
+from weakspot.labels.polygons import box_of, box_of_mask, fill, from_fractions
+from weakspot.labels.records import (
+    LabelledImage,
+    LabelledObject,
+    LabelProblem,
+    LabelSet,
+    LabelsRead,
+    finite_or_none,
+    rounded,
+)
 from weakspot.labels.runs import runs_of
 
 Record = dict[str, Any]
@@ -26,8 +34,8 @@ def read(source: Path, photos: Photos) -> LabelsRead:
 
     Of a task's annotations the one that was updated last is taken, and its regions have no score: a person has said
     them. A task without annotations has its predictions, with scores. Tasks of which all annotations were cancelled
-    are listed as skipped and left out. Rectangles that are not turned, polygons and brushed masks are read; other
-    regions are listed.
+    are listed as skipped and left out. Rectangles, polygons and brushed masks are read; of a
+    rectangle that is turned the box that bounds it, which is listed, as are other regions.
 
     Args:
         source: The JSON file, or the folder with ``tasks.json`` and ``config.xml``.
@@ -67,7 +75,11 @@ def _image(position: int, task: Record, photos: Photos, problems: list[LabelProb
             LabelProblem(next(image_names(task)), f"there is no such image (task {task.get('id', position)})")
         )
         return None
-    filled = _filled(task)
+    try:
+        filled = _filled(task)
+    except InputError as error:
+        problems.append(LabelProblem(name, error.problem))
+        return None
     if filled is None:
         problems.append(LabelProblem(name, SKIPPED))
         return None
@@ -76,52 +88,87 @@ def _image(position: int, task: Record, photos: Photos, problems: list[LabelProb
     for region in regions:
         try:
             objects += _objects(region, size, scored=not corrected)
+            if _turn(region["value"]):
+                problems.append(LabelProblem(name, "a region is turned: the box that bounds it is taken"))
         except (InputError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             why = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
             problems.append(LabelProblem(name, f"a region cannot be taken: {why}"))
-    data = task["data"]
-    split, doubt = str(data.get("split") or ""), data.get("doubt")
-    return LabelledImage(name, size[1], size[0], tuple(objects), split, None if doubt is None else float(doubt))
+    split, doubt = str(task["data"].get("split") or ""), finite_or_none(task["data"].get("doubt"))
+    return LabelledImage(name, size[1], size[0], tuple(objects), split, doubt)
 
 
 def _filled(task: Record) -> tuple[bool, list[Record]] | None:
     """Whether a person has annotated the task, and its regions; None where the task was skipped."""
-    annotations = [one for one in task.get("annotations") or () if isinstance(one, dict)]
+    annotations = _records(task, "annotations")
     kept = [one for one in annotations if not one.get("was_cancelled")]
     if kept:
         # Of equal times the later in the list.
         latest = max(enumerate(kept), key=lambda item: (str(item[1].get("updated_at") or ""), item[0]))[1]
-        return True, latest.get("result") or []
+        return True, _regions(latest)
     if annotations or task.get("cancelled_annotations"):
         return None
-    predictions = [one for one in task.get("predictions") or () if isinstance(one, dict)]
-    return False, (predictions[-1].get("result") or []) if predictions else []
+    predictions = _records(task, "predictions")
+    return False, _regions(predictions[-1]) if predictions else []
+
+
+def _records(task: Record, key: str) -> list[Record]:
+    """What was filled in; exports without details have numbers in its place."""
+    filled = task.get(key) or []
+    if not isinstance(filled, list) or not all(isinstance(one, dict) for one in filled):
+        raise InputError(f"the task's {key} are not written out", "Export in the format JSON.")
+    return filled
+
+
+def _regions(filled: Record) -> list[Record]:
+    regions = filled.get("result") or []
+    if not isinstance(regions, list):
+        raise InputError("the task's result is no list of regions", "Export in the format JSON.")
+    return regions
 
 
 def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[LabelledObject]:
     kind, value = str(region.get("type")), region["value"]
     if kind not in READERS:
         raise InputError(f"it is of the type {kind}", "Boxes, polygons and brushed masks are read.")
-    if region.get("image_rotation") or value.get("rotation"):
-        raise InputError("it is turned", "Boxes are not turned.")
+    if region.get("image_rotation"):
+        raise InputError("its image was turned", "Turn the image back before it is marked.")
+    _check_shape(region, size)
     score = region.get("score") if scored else None
-    labels = value.get(kind) or []
-    if not labels:
+    labels = value.get(kind)
+    if not labels or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise InputError("it has no label", "Give each region a label.")
     for label in labels:
-        yield READERS[kind](str(label), value, size, None if score is None else float(score))
+        yield READERS[kind](label, value, size, None if score is None else float(score))
+
+
+def _check_shape(region: Mapping[str, Any], size: tuple[int, int]) -> None:
+    """Refuse a region that was drawn in another image: percentages would hide it. A smaller copy of it is the same."""
+    width, height = (float(region.get(f"original_{side}") or 0) for side in ("width", "height"))
+    if width > 0 and height > 0 and abs(width * size[0] - height * size[1]) > max(width, height, *size):
+        drawn = f"{width:g} x {height:g} pixels"
+        raise InputError(f"it was drawn in an image of {drawn}", f"The image has {size[1]} x {size[0]}.")
+
+
+def _turn(value: Mapping[str, Any]) -> float:
+    """Degrees that a rectangle is turned by, clockwise about its first corner."""
+    return float(value.get("rotation") or 0) % 360
 
 
 def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
-    x, y, width, height = (float(value[side]) / 100 for side in ("x", "y", "width", "height"))
     rows, columns = size
-    return LabelledObject(label, rounded([x * columns, y * rows, (x + width) * columns, (y + height) * rows]), score)
+    x, width = (float(value[side]) / 100 * columns for side in ("x", "width"))
+    y, height = (float(value[side]) / 100 * rows for side in ("y", "height"))
+    if not _turn(value):
+        return LabelledObject(label, rounded([x, y, x + width, y + height]), score)
+    cosine, sine = np.cos(np.radians(_turn(value))), np.sin(np.radians(_turn(value)))
+    right, down = np.array([width * cosine, width * sine]), np.array([-height * sine, height * cosine])
+    first = np.array([x, y])
+    return LabelledObject(label, box_of(np.array([first, first + right, first + right + down, first + down])), score)
 
 
 def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
-    corners = np.array(value["points"], np.float64).reshape(-1, 2) * np.array([size[1], size[0]]) / 100
-    if len(corners) < 3 or not np.isfinite(corners).all():
-        raise InputError("it is a polygon without area", "A polygon has three corners or more.")
+    fractions = np.array(value["points"], np.float64) / 100
+    corners = from_fractions(fractions, height=size[0], width=size[1])
     mask = fill(corners, height=size[0], width=size[1])
     return LabelledObject(label, box_of(corners), score, runs_of(mask))
 

@@ -107,6 +107,10 @@ def read(source: Path, photos: Photos) -> LabelsRead:
         InputError: If the names of the classes, or the masks, are missing.
     """
     classes = read_classes(source / "classes.txt")
+    if not (source / "masks").is_dir():
+        raise InputError(
+            f"There is no folder {source / 'masks'}.", "Give the folder that holds masks/ and classes.txt."
+        )
     names = [name for name in files_below(source / "masks") if name.lower().endswith(".png")]
     problems: list[LabelProblem] = []
     images = [_image(source / "masks" / name, name, classes, photos, problems) for name in names]

@@ -18,6 +18,23 @@ def common_folder(paths: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([os.path.abspath(path.parent) for path in paths])) if paths else Path.cwd()
 
 
+def folder_of_images(folder: Path, paths: Sequence[Path]) -> Path:
+    """Give the folder that names count from: of a data set that keeps all images in ``images``, that one.
+
+    So images have the same names as in the data set, and no folder ``images`` comes twice in a path.
+
+    Args:
+        folder: What a user has named.
+        paths: The images below it.
+
+    Example:
+        >>> folder_of_images(Path("/birds"), [Path("/birds/images/wren/1.jpg")]).as_posix()
+        '/birds/images'
+    """
+    inner = Path(os.path.abspath(folder / "images"))
+    return inner if paths and all(Path(os.path.abspath(path)).is_relative_to(inner) for path in paths) else folder
+
+
 def names_below(folder: Path, paths: Sequence[Path]) -> list[str]:
     """Name images by their paths from a folder on, with ``/``.
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,6 +30,19 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
         raise InputError(f"{folder} exists and is not empty.", "Name another --output, or give --overwrite.")
     if not (folder / SETTINGS).is_file():
         raise InputError(f"{folder} was not written by weakspot label.", "Name another --output.")
+
+
+def check_apart(folder: Path, sources: Iterable[Path]) -> None:
+    """Refuse to replace a folder that holds what is read: corrected labels would go, and links would lead nowhere.
+
+    Raises:
+        InputError: If a source lies in the folder.
+    """
+    there = folder.resolve()
+    inside = (source for source in sources if source.resolve().is_relative_to(there))
+    first = next(inside, None) if folder.exists() else None
+    if first is not None:
+        raise InputError(f"{folder} holds {first}, which is read.", "Name another --output.")
 
 
 @contextmanager
@@ -60,13 +73,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def _exchange(new: Path, folder: Path, old: Path) -> None:
-    """Rename a folder to another, which is put aside; if that fails, the other is put back."""
-    if folder.exists():
-        folder.rename(old)
+    """Rename a folder to another, which is put aside; if that fails or is interrupted, the other is put back."""
     try:
+        if folder.exists():
+            folder.rename(old)
         new.rename(folder)
     except BaseException:
-        if old.exists():
+        if old.exists() and not folder.exists():
             old.rename(folder)
         raise
 
@@ -74,7 +87,8 @@ def _exchange(new: Path, folder: Path, old: Path) -> None:
 def put(source: Path, target: Path, how: How) -> None:
     """Link or copy an image to where a format has it.
 
-    A link is a symbolic one to the absolute path; where the system refuses it, a hard link, and else a copy.
+    A link is a symbolic one to the file itself, not to another link, which may go; where the system refuses it, a hard
+    link, and else a copy.
 
     Raises:
         InputError: If the image cannot be read or written.
@@ -87,9 +101,9 @@ def put(source: Path, target: Path, how: How) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         for way in ways[:-1]:
             with suppress(OSError):
-                way(source.absolute(), target)
+                way(source.resolve(), target)
                 return
-        ways[-1](source.absolute(), target)
+        ways[-1](source.resolve(), target)
     except OSError as error:
         problem = f"{source} cannot be put to {target}: {error.strerror}."
         raise InputError(problem, "Check both, or take --photos none.") from error

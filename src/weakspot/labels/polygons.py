@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
-from skimage.measure import approximate_polygon, find_contours
+from numpy.typing import ArrayLike, NDArray
+from skimage.measure import find_contours
 
+from weakspot.data.decoding import MAX_PIXELS
+from weakspot.errors import InputError
 from weakspot.labels.records import Corners, rounded
 
 # Of a pixel: how far the polygon may lie from the mask's outline.
 TOLERANCE = 0.5
+
+# Corners farther away, in pixels, are none of an image.
+FARTHEST = 1e9
 
 
 def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
@@ -43,7 +48,9 @@ def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np
 
 def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Leave corners out; a ring of which too little would be left stays whole."""
-    simple: NDArray[np.float64] = approximate_polygon(ring, tolerance)
+    from weakspot.ops.simplifying import corners_kept  # numba takes its time to load
+
+    simple = ring[corners_kept(ring, tolerance)]
     return simple if len(simple) > 3 else ring
 
 
@@ -53,6 +60,31 @@ def _bridged(polygon: NDArray[np.float64], ring: NDArray[np.float64]) -> NDArray
     here, there = np.unravel_index(distances.argmin(), distances.shape)
     turned = np.roll(ring, -there, axis=0)
     return np.concatenate([polygon[: here + 1], turned, turned[:1], polygon[here:]])
+
+
+def from_fractions(fractions: ArrayLike, *, height: int, width: int) -> NDArray[np.float64]:
+    """Turn corners that are told as fractions of an image's sides into pixels.
+
+    Args:
+        fractions: x and y of each corner, one after the other or in pairs.
+        height: Rows of the image.
+        width: Columns of the image.
+
+    Returns:
+        Shape (n, 2).
+
+    Raises:
+        InputError: If there are fewer than three corners, or one is not finite or absurdly far away.
+
+    Example:
+        >>> from_fractions([0, 0, 1, 0, 1, 0.5], height=4, width=6).tolist()
+        [[0.0, 0.0], [6.0, 0.0], [6.0, 2.0]]
+    """
+    corners = np.array(fractions, np.float64).reshape(-1, 2)
+    if len(corners) < 3:
+        raise InputError("it is a polygon without area", "A polygon has three corners or more.")
+    _check_corners(corners)
+    return corners * [width, height]
 
 
 def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np.bool_]:
@@ -66,11 +98,33 @@ def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np
     Returns:
         Shape (height, width).
 
+    Raises:
+        InputError: If a corner is not finite or absurdly far away, or the mask would fill the memory.
+
     Example:
         >>> fill(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
         [[1, 1, 0], [0, 0, 0]]
     """
-    crossings = np.zeros((height, width + 1), np.int64)
+    _check_corners(polygon)
+    if height * width > MAX_PIXELS:
+        raise InputError("its mask is too large", f"At most {MAX_PIXELS:,} pixels are read.")
+    mask = np.zeros((height, width), bool)
+    if len(polygon):
+        (left, top), (right, bottom) = np.floor(polygon.min(axis=0)), np.ceil(polygon.max(axis=0))
+        x1, x2 = (int(np.clip(side, 0, width)) for side in (left, right))
+        y1, y2 = (int(np.clip(side, 0, height)) for side in (top, bottom))
+        mask[y1:y2, x1:x2] = _filled(polygon - [x1, y1], y2 - y1, x2 - x1)
+    return mask
+
+
+def _check_corners(polygon: NDArray[np.float64]) -> None:
+    if not (np.abs(polygon) <= FARTHEST).all():  # not of NaN either
+        raise InputError("A corner of the polygon is no place in an image.", "Export the polygon again.")
+
+
+def _filled(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
+    """Pixels with an odd number of edges to their left."""
+    crossings = np.zeros((height, width + 1), np.int32)
     for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         low, high = (np.clip(np.ceil(side - 0.5), 0, height) for side in sorted((y1, y2)))
         rows = np.arange(int(low), int(high))

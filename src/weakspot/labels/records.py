@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf, isfinite, nan
 from typing import NamedTuple
 
 from weakspot.labels.runs import Runs
@@ -100,6 +101,20 @@ class WriteOptions:
     scores: bool = False
     polygons: bool = False
     url: str = "/data/local-files/?d=images/"
+
+
+def finite_or_none(value: object) -> float | None:
+    """Take a number that a file may hold beside its labels; None where it is no number.
+
+    Example:
+        >>> finite_or_none(0.5), finite_or_none("high"), finite_or_none(float("nan"))
+        (0.5, None, None)
+    """
+    try:
+        number = float(value) if isinstance(value, int | float) else nan
+    except OverflowError:
+        number = inf
+    return number if isfinite(number) else None
 
 
 def rounded(sides: Iterable[float]) -> Corners:

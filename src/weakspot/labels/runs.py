@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from weakspot.errors import InputError
 
+# Bits of a run's length: more are no length, and take ever longer to add.
+LONGEST = 60
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -108,7 +111,7 @@ def expand(text: str) -> tuple[int, ...]:
     value = shift = 0
     for character in text:
         bits = ord(character) - 48
-        if not 0 <= bits < 64:
+        if not 0 <= bits < 64 or shift > LONGEST:
             raise InputError(f"{character!r} is no character of compressed RLE.", "Export the mask again.")
         value |= (bits & 31) << shift
         shift += 5

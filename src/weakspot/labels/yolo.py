@@ -13,6 +13,7 @@ place then. A file without lines is an image without objects.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from weakspot.data.readers.text import read_lines, read_text
 from weakspot.errors import InputError
 from weakspot.labels.files import plain_number, read_classes, write_text
 from weakspot.labels.photos import Photos
-from weakspot.labels.polygons import box_of, fill, outline
+from weakspot.labels.polygons import box_of, fill, from_fractions, outline
 from weakspot.labels.records import (
     LabelledImage,
     LabelledObject,
@@ -37,7 +38,8 @@ from weakspot.labels.records import (
 from weakspot.labels.runs import mask_of, runs_of
 
 NO_SPLIT = "train"
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "valid", "test")
+NAMES = "classes.txt"
 # Of a fraction: in an image of 10,000 pixels a hundred-millionth of a pixel.
 DIGITS = 12
 
@@ -57,7 +59,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
         options: Whether scores and polygons are written.
 
     Returns:
-        No problems.
+        Images in a further folder called ``images``: training would look for their labels elsewhere.
     """
     for image in labels.images:
         lines = [_line(one, image, labels.classes, options) for one in image.objects]
@@ -69,7 +71,9 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     content: dict[str, Any] = {**places, "val": places.get("val", places[NO_SPLIT])}
     content["names"] = dict(enumerate(labels.classes))
     write_text(folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
-    return []
+    # It takes the last "images" of a path for the one beside "labels".
+    why = "YOLO's training does not find its labels, as a folder is called images: name the folder within"
+    return [LabelProblem(image.path, why) for image in labels.images if "/images/" in f"/{image.path}"]
 
 
 def _line(one: LabelledObject, image: LabelledImage, classes: Sequence[str], options: WriteOptions) -> str:
@@ -100,25 +104,44 @@ def read(source: Path, photos: Photos) -> LabelsRead:
         InputError: If the names of the classes, or the folder of labels, are missing.
     """
     classes = _classes(source)
-    folder = source / "labels"
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}.", "YOLO keeps a text file for each image in labels/.")
-    images: list[LabelledImage] = []
     problems: list[LabelProblem] = []
-    for name in (name for name in files_below(folder) if name.endswith(".txt")):
-        split, path = _found(name.removesuffix(".txt"), photos)
+    images = [
+        image for folder, split in _folders(source) for image in _images(folder, split, classes, photos, problems)
+    ]
+    return LabelsRead(LabelSet(classes, tuple(images)), tuple(problems))
+
+
+def _folders(source: Path) -> list[tuple[Path, str]]:
+    """The folders of text files: ``labels``, or as Roboflow has it ``<split>/labels``, with that split."""
+    if (source / "labels").is_dir():
+        return [(source / "labels", "")]
+    folders = [(source / split / "labels", split) for split in SPLITS if (source / split / "labels").is_dir()]
+    if not folders:
+        raise InputError(
+            f"There is no folder {source / 'labels'}.", "YOLO keeps a text file for each image in labels/."
+        )
+    return folders
+
+
+def _images(
+    folder: Path, split_: str, classes: Sequence[str], photos: Photos, problems: list[LabelProblem]
+) -> Iterator[LabelledImage]:
+    for name in (name for name in files_below(folder) if name.endswith(".txt") and name != NAMES):
+        split, path = _found(name.removesuffix(".txt"), split_, photos)
         size = None if path is None else photos.size(path)
         if path is None or size is None:
             problems.append(LabelProblem(name, "there is no such image" if path is None else "its image is unreadable"))
             continue
         empty = LabelledImage(path, size[1], size[0], split=split)
         objects = tuple(_objects(folder / name, empty, classes, problems))
-        images.append(LabelledImage(path, size[1], size[0], objects, split))
-    return LabelsRead(LabelSet(classes, tuple(images)), tuple(problems))
+        yield replace(empty, objects=objects)
 
 
-def _found(name: str, photos: Photos) -> tuple[str, str | None]:
-    """The split of a text file and the path of its image."""
+def _found(name: str, split: str, photos: Photos) -> tuple[str, str | None]:
+    """The split of a text file, unless it is known, and the path of its image."""
+    if split:
+        places = (f"{split}/images/{name}", f"{split}/{name}", name)
+        return split, next((path for place in places if (path := photos.find(place))), None)
     split, _, rest = name.partition("/")
     if split not in SPLITS or not rest:
         return "", photos.find(name)
@@ -128,17 +151,25 @@ def _found(name: str, photos: Photos) -> tuple[str, str | None]:
 def _classes(source: Path) -> tuple[str, ...]:
     file = source / "data.yaml"
     if not file.is_file():
-        return read_classes(source / "classes.txt")
+        beside = source / "labels" / NAMES  # where LabelImg has it
+        return read_classes(beside if beside.is_file() else source / NAMES)
     try:
         content: Any = yaml.safe_load(read_text(file))
         names = content["names"]
         by_number: Mapping[int, str] = dict(enumerate(names)) if isinstance(names, list) else dict(names)
-        return tuple(str(by_number[number]) for number in range(len(by_number)))
+        return tuple(_name(by_number[number]) for number in range(len(by_number)))
     except (yaml.YAMLError, RecursionError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         hint = "names is a list, or gives a name to each number from 0 on."
         raise InputError(f"{file} does not name the classes.", hint) from error
+
+
+def _name(said: object) -> str:
+    """A class's name; a list in its place could be longer than the memory, by YAML's references."""
+    if not isinstance(said, str | int | float):
+        raise TypeError(said)
+    return str(said)
 
 
 def _objects(
@@ -158,7 +189,7 @@ def _object(label: str, values: Sequence[float], image: LabelledImage) -> Labell
         x, y, across, down = values[:4]
         sides = [(x - across / 2) * width, (y - down / 2) * height, (x + across / 2) * width, (y + down / 2) * height]
         return LabelledObject(label, rounded(sides), values[4] if len(values) == 5 else None)
-    if len(values) < 6 or len(values) % 2 or not np.isfinite(values).all():
+    if len(values) < 6 or len(values) % 2:
         raise ValueError(f"it has {len(values) + 1} columns")
-    polygon = np.array(values).reshape(-1, 2) * [width, height]
+    polygon = from_fractions(values, height=height, width=width)
     return LabelledObject(label, box_of(polygon), mask=runs_of(fill(polygon, height=height, width=width)))

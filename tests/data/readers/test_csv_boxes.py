@@ -207,3 +207,13 @@ def test_what_is_written_is_read(images):
         for truth in example.truths:
             written = [box for label, box in objects if label == truth.label]
             np.testing.assert_array_equal(truth.boxes, written)
+
+
+def test_a_file_of_labels_says_what_is_in_images_without_a_box(tmp_path):
+    """A person has taken the only box away, so the folder's name says nothing; another image is as before."""
+    rows = ["image_id,label", "cat/boxed.png,dog", "cat/emptied.png,", "cat/named.png,bird;dog"]
+    files = {f"images/cat/{name}.png": (9, 9) for name in ("boxed", "emptied", "named", "new")}
+    boxes = "image_id,class,xmin,ymin,xmax,ymax\ncat/boxed.png,dog,1,1,3,3\n"
+    dataset = read_dataset(plant(tmp_path, files | {"annotations.csv": boxes, "labels.csv": "\n".join(rows) + "\n"}))
+    labels = {one.image_id: [truth.label for truth in one.truths] for one in dataset.examples}
+    assert labels == {"cat/boxed": ["dog"], "cat/emptied": [], "cat/named": ["bird", "dog"], "cat/new": ["cat"]}

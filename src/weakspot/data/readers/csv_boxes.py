@@ -5,9 +5,11 @@
     images/<class>/<name>.jpg          any kind of image; also without images/
     annotations.csv                    image_id,xmin,ymin,xmax,ymax[,class,width,height,class_index,has_mask]
     splits.csv                         image_id,split; may be missing
+    labels.csv                         image_id,label; may be missing, see weakspot label --import
     masks/<class>/<name>.png           may be missing
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +62,7 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     """Read class folders with a CSV file of boxes, 0-based and half-open.
 
     The column ``class`` names the class, else the folder does. A row with four empty sides gives a label without a
-    box, and so does the folder of an image without a row.
+    box, and so does the folder of an image without a row, unless ``labels.csv`` says what is in it.
 
     Args:
         root: The data set.
@@ -72,7 +74,8 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     """
     rows = list(_rows(truth or root / "annotations.csv", SIDES))
     tree = _tree(root, images or first_holding((root / "images", root), (name for _, name, _ in rows)))
-    annotated = _annotated(rows, tree)
+    annotated = {} if truth else _labelled(root / "labels.csv", tree)
+    annotated |= _annotated(rows, tree)
     splits, twice = _splits(root / "splits.csv", tree)
     image_ids = dict.fromkeys([*annotated, *tree.files, *splits])
     examples = [one for name in image_ids for one in _examples(name, annotated.get(name), splits.get(name), tree)]
@@ -106,6 +109,17 @@ def _annotated(rows: Iterable[Row], tree: _Tree) -> dict[str, _Annotated]:
         if cells.get("has_mask"):
             said.has_mask = bool(said.has_mask) or whole(cells["has_mask"], place) != 0
     return annotated
+
+
+def _labelled(file: Path, tree: _Tree) -> dict[str, _Annotated]:
+    """What a file of labels says of images; those with an empty label hold no object."""
+    labelled: dict[str, _Annotated] = {}
+    for _, name, cells in _rows(file, ()) if file.is_file() else ():
+        if "label" in cells:
+            labels = [one.strip() for one in re.split("[;|]", cells["label"]) if one.strip()]
+            said = labelled.setdefault(tree.image_id(name), _Annotated(name))
+            said.marked += [Marked(label) for label in labels]
+    return labelled
 
 
 def _marked(cells: dict[str, str], place: Place, folder: str) -> Marked:
