@@ -1,5 +1,7 @@
 """Fixtures that many tests share; this folder is importable, so nets.py is, too."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import settings
@@ -9,6 +11,10 @@ import weakspot as ws
 # A busy machine is no failure.
 settings.register_profile("weakspot", deadline=None)
 settings.load_profile("weakspot")
+
+
+# No graph that an earlier run left in the user's cache has a say, and none is left there.
+os.environ["WEAKSPOT_BACKEND"] = "torch"
 
 
 @pytest.fixture(autouse=True)

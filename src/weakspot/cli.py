@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print a path."""
 
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from weakspot import __version__
-from weakspot.commands.options import CompareOptions, EvaluateOptions, LabelOptions, LocalizeOptions, ReportOptions
+from weakspot.commands.options import (
+    CompareOptions,
+    EvaluateOptions,
+    ExportOptions,
+    LabelOptions,
+    LocalizeOptions,
+    ReportOptions,
+)
 from weakspot.errors import WeakspotError
 from weakspot.training.options import TrainOptions
 
@@ -167,6 +175,28 @@ def report(folder: Path, *, options: Annotated[ReportOptions, Parameter(name="*"
 
 
 @app.command
+def export(model: str, *, options: Annotated[ExportOptions, Parameter(name="*")] = ExportOptions()) -> int:
+    """Write a model and its class maps as one ONNX file that localize takes, without PyTorch and faster.
+
+    Args:
+        model: Run folder, or timm or torchvision name.
+        options: What to export, and where to write it.
+    """
+    from weakspot.commands.export import export as run
+
+    outcome = run(model, options)
+    print(f"{outcome.graph.method}, quality {outcome.graph.quality}; compared with PyTorch:")
+    for name, found in (("32-bit floats", outcome.difference), ("8-bit integers", outcome.int8)):
+        if found is not None:
+            print(
+                f"{name}: logits differ by {found.logits:.1e} of their spread, maps by {found.maps:.1e} of their range; "
+                f"{found.agree:.0%} of {found.photos} photos have the same class"
+            )
+    print(outcome.path)
+    return DONE
+
+
+@app.command
 def check(data: Path | None = None, *, truth: Path | None = None, images: Path | None = None) -> int:
     """Say what is wrong with a data set; or without one, what is installed and how fast this machine is.
 
@@ -208,6 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
         0 done, 1 finished but some inputs were skipped, 2 the user's mistake (two lines on stderr), 130
         interrupted by the user.
     """
+    _show_notes()
     try:
         words = sys.argv[1:] if arguments is None else arguments
         result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
@@ -221,6 +252,16 @@ def main(arguments: list[str] | None = None) -> int:
         print("Interrupted.", *interrupt.args, sep="\n", file=sys.stderr)
         return INTERRUPTED
     return result if isinstance(result, int) else DONE
+
+
+def _show_notes() -> None:
+    """Say on stderr what the library notes, such as that a model is being exported."""
+    notes = logging.getLogger("weakspot")
+    if not notes.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("note: %(message)s"))
+        notes.addHandler(handler)
+        notes.setLevel(logging.INFO)
 
 
 def _train_in_demo(output: Path) -> int:

@@ -138,6 +138,7 @@ def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
         "class_names": read_lines(options.class_names),
         "input_size": options.input_size,
         "device": options.device,
+        "backend": options.backend,
         "weights": "pretrained" if options.weights is None else options.weights,
         "channels": options.channels,
         "refine": options.refine,

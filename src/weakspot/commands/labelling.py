@@ -62,6 +62,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         method=options.method,
         quality=options.quality,
         device=options.device,
+        backend=options.backend,
         boxes=options.boxes or "largest",
         min_area=options.min_area,
         doubt=True,

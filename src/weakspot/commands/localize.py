@@ -33,6 +33,7 @@ _FREE_TO_CHANGE = (
     "save_masks",
     "save_heatmaps",
     "device",
+    "backend",
     "batch_size",
     "workers",
     "max_pixels",
@@ -182,6 +183,7 @@ def _localizer(options: LocalizeOptions) -> "Localizer":
         channels=options.channels,
         max_pixels=options.max_pixels or MAX_PIXELS,
         doubt=options.doubt,
+        backend=options.backend,
     )
 
 

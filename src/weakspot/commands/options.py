@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+BackendName = Literal["auto", "torch", "onnx"]
+
 
 @dataclass(frozen=True)
 class LocalizeOptions:
     """What to localize with, and where to write it.
 
     Attributes:
-        model: Run folder, or timm or torchvision name of the classifier.
+        model: Run folder, file of weakspot export, or timm or torchvision name of the classifier.
         weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
         class_names: Text file with one class name a line, in the order of the logits.
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
@@ -45,6 +47,8 @@ class LocalizeOptions:
         save_masks: Also write masks, white on black.
         save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
         device: auto, cpu, cuda, cuda:1 and so on.
+        backend: torch; onnx: onnxruntime runs the model, several times as fast on a CPU, after it was exported once; auto:
+            onnxruntime if the model was exported before, or once 1000 images were seen.
         batch_size: Images in one forward pass.
         workers: Threads that decode images.
         max_pixels: Larger images are skipped before they are decoded. Default: 89 million, as Pillow has it.
@@ -73,6 +77,7 @@ class LocalizeOptions:
     save_masks: bool = False
     save_heatmaps: bool = False
     device: str = "auto"
+    backend: BackendName = "auto"
     batch_size: int = 16
     workers: int = 2
     max_pixels: int | None = None
@@ -99,6 +104,7 @@ class MeasureOptions:
         samples: Bootstrap samples for the confidence intervals; 0 for none.
         seed: Of the bootstrap.
         device: auto, cpu, cuda, cuda:1 and so on.
+        backend: torch, onnx or auto, as for localize.
         batch_size: Images in one forward pass.
         workers: Threads that decode and score.
     """
@@ -118,6 +124,7 @@ class MeasureOptions:
     samples: int = 1000
     seed: int = 0
     device: str = "auto"
+    backend: BackendName = "auto"
     batch_size: int = 16
     workers: int = 2
 
@@ -195,6 +202,7 @@ class LabelOptions:
         url: With labelstudio: what comes before an image's path in a task.
         overwrite: Write to --output even if it holds an earlier run's labels, which then go.
         device: With a model: auto, cpu, cuda, cuda:1 and so on.
+        backend: With a model: torch, onnx or auto, as for localize.
         batch_size: With a model: images in one forward pass.
         workers: Threads that decode images.
     """
@@ -218,6 +226,7 @@ class LabelOptions:
     url: str = "/data/local-files/?d=images/"
     overwrite: bool = False
     device: str = "auto"
+    backend: BackendName = "auto"
     batch_size: int = 16
     workers: int = 2
 
@@ -240,3 +249,36 @@ class ReportOptions:
     images: Path | None = None
     most: int = 5000
     side: int = 192
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export, and where to write it.
+
+    Attributes:
+        output: The file, which ends in .onnx.
+        method: The method of the class maps. Default: that which a run was trained for, else gradcam.
+        quality: plain, or fast, balanced or best, which are one graph: the last two look into photos more than once.
+            Default: a run's own, else fast.
+        images: Photos (files, folders or patterns) to compare the graph with PyTorch on, and with --int8 to calibrate
+            with; may be given several times. Default: four that scikit-image carries.
+        int8: Let convolutions compute with 8-bit integers: smaller and often faster, and less exact.
+        weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
+        class_names: Text file with one class name a line, in the order of the logits.
+        layer: Layer to read. Default: the last feature map.
+        output_stride: 32, 16 or 8, as for localize.
+        input_size: Side in pixels that images are squashed to, as for localize.
+        threshold: Fraction of the heatmap's peak at which to cut. Default: the run's, else the quality's.
+    """
+
+    output: Annotated[Path, Parameter(name=("--output", "-o"))] = Path("model.onnx")
+    method: str | None = None
+    quality: Literal["plain", "fast", "balanced", "best"] | None = None
+    images: tuple[str, ...] = ()
+    int8: bool = False
+    weights: Path | None = None
+    class_names: Path | None = None
+    layer: str | None = None
+    output_stride: int | None = None
+    input_size: int | None = None
+    threshold: float | None = None

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from weakspot.errors import InputError
@@ -50,6 +49,8 @@ def fit_calibration(cues: NDArray[np.floating], wrong: NDArray[np.bool_], *, pen
         >>> fitted.probability(np.array([[0.0], [0.9]])).round(2).tolist()
         [0.45, 0.55]
     """
+    from scipy.optimize import minimize  # which takes longer to load than all else that localizes
+
     _check(cues, wrong)
     spread = cues.std(axis=0)
     varies = np.ptp(cues, axis=0) > 0

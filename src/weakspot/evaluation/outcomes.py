@@ -122,7 +122,8 @@ def _ahead(localizer: Localizer, batch_size: int, workers: int) -> int:
     Where it runs on all cores, its threads wait for one another, and scoring beside it would cost twice its time: then
     no more than are scored at once. Else, two batches.
     """
-    crowded = localizer.device.type == "cpu" and torch.get_num_threads() >= (os.cpu_count() or 1)
+    on_cpu = localizer.backend == "onnx" or localizer.device.type == "cpu"
+    crowded = on_cpu and torch.get_num_threads() >= (os.cpu_count() or 1)
     return max(1, workers) if crowded else 2 * batch_size
 
 
