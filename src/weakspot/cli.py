@@ -189,8 +189,8 @@ def export(model: str, *, options: Annotated[ExportOptions, Parameter(name="*")]
     for name, found in (("32-bit floats", outcome.difference), ("8-bit integers", outcome.int8)):
         if found is not None:
             print(
-                f"{name}: logits differ by {found.logits:.1e} of their spread, maps by {found.maps:.1e} of their range; "
-                f"{found.agree:.0%} of {found.photos} photos have the same class"
+                f"{name}: logits differ by {found.logits:.1e} of their spread, maps by {found.maps:.1e} of their "
+                f"range; {found.agree:.0%} of {found.photos} photos have the same class"
             )
     print(outcome.path)
     return DONE

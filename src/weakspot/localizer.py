@@ -296,7 +296,7 @@ class Localizer:
         from weakspot.adapting import learn_from_photos
 
         self.take_foreground(None)
-        photos = (decode(source, self.squash, max_pixels=self.max_pixels) for source in images)
+        photos = (self._decode(source) for source in images)
         frame, backend = self.preprocessing, self.in_torch
         pixels = (
             backend.squash(photo.pixels, height=frame.height, width=frame.width)
@@ -372,7 +372,8 @@ class Localizer:
         return cast("TorchBackend", backend)
 
     def _decode(self, source: ImageSource) -> Photo | Failure:
-        return decode(source, self.squash, max_pixels=self.max_pixels)
+        frame = self.photo_frame
+        return decode(source, self.squash, (frame.height, frame.width), max_pixels=self.max_pixels)
 
     def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
         return finish(batch, self.readout)

@@ -10,12 +10,13 @@ from PIL import Image
 
 from weakspot.backends import Seen
 from weakspot.backends.backend import Pixels
-from weakspot.data import ImageSource, read_image
+from weakspot.data import ImageSource, read_to_shrink
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.finding import Evidence, Readout, localization, probabilities
 from weakspot.results import Localization
 
 Squash = Callable[[Image.Image], Pixels]
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ class PhotoBatch:
     witness: Seen | None = None
 
 
-def decode(source: ImageSource, squash: Squash, *, max_pixels: int) -> Photo | Failure:
-    """Decode an image and squash it, or say why that cannot be."""
+def decode(source: ImageSource, squash: Squash, to: Size, *, max_pixels: int) -> Photo | Failure:
+    """Decode an image and squash it to ``(height, width)``, or say why that cannot be."""
     try:
-        image = read_image(source, max_pixels=max_pixels)
+        image, (height, width) = read_to_shrink(source, height=to[0], width=to[1], max_pixels=max_pixels)
     except WeakspotError as error:
         # Its traceback would keep the half-decoded image alive for as long as the error is kept.
         error.__cause__ = error.__context__ = None
         return Failure(source, error.with_traceback(None))
-    return Photo(source, image.width, image.height, squash(image))
+    return Photo(source, width, height, squash(image))
 
 
 def finish(batch: PhotoBatch, how: Readout) -> list[Localization | Failure]:

@@ -47,8 +47,8 @@ class LocalizeOptions:
         save_masks: Also write masks, white on black.
         save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
         device: auto, cpu, cuda, cuda:1 and so on.
-        backend: torch; onnx: onnxruntime runs the model, several times as fast on a CPU, after it was exported once; auto:
-            onnxruntime if the model was exported before, or once 1000 images were seen.
+        backend: torch; onnx: onnxruntime runs the model, several times as fast on a CPU, after it was exported once;
+            auto: onnxruntime if the model was exported before, or once 1000 images were seen.
         batch_size: Images in one forward pass.
         workers: Threads that decode images.
         max_pixels: Larger images are skipped before they are decoded. Default: 89 million, as Pillow has it.

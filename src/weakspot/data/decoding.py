@@ -54,6 +54,45 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
         return _checked_rgb(identified(file, str(path)), str(path), max_pixels, upright)
 
 
+def read_to_shrink(
+    source: ImageSource, *, height: int, width: int, max_pixels: int = MAX_PIXELS
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode an image that is then squashed to some size: a large JPEG at a half, a quarter or an eighth of its own.
+
+    Its sides stay at least twice as long as those that it is squashed to, so that squashing has enough to average.
+
+    Args:
+        source: As for :func:`read_image`.
+        height: Rows that it will be squashed to.
+        width: Columns.
+        max_pixels: Larger images are refused before they are decoded.
+
+    Returns:
+        The upright image in RGB, and ``(height, width)`` at its own scale.
+
+    Raises:
+        InputError: As :func:`read_image`.
+
+    Example:
+        >>> image, size = read_to_shrink(np.zeros((40, 60), np.uint8), height=4, width=4)
+        >>> image.size, size
+        ((60, 40), (40, 60))
+    """
+    if not isinstance(source, str | Path):  # one that a user holds stays as it is
+        image = read_image(source, max_pixels=max_pixels)
+        return image, (image.height, image.width)
+    path = Path(source)
+    with opened(path) as file:
+        image = identified(file, str(path))
+        columns, rows = image.size
+        if columns * rows <= max_pixels:
+            side = 2 * max(height, width)  # EXIF may swap them
+            image.draft("RGB", (side, side))
+        upright = _checked_rgb(image, str(path), max_pixels, True)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in QUARTER_TURNS and image.format != "TIFF"
+    return upright, (columns, rows) if turned else (rows, columns)
+
+
 def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     """Read an image's size from its header, without decoding it.
 
