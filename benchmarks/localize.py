@@ -1,16 +1,17 @@
-"""From JPEG files to boxes.jsonl: images a second, as a fraction of the forward pass on tensors already in memory.
+"""From JPEG files to boxes.jsonl: images a second, beside the forward pass on images already in memory.
 
-The photos are 500 x 375 crops of those that scikit-image carries. "forward only" is the model that weakspot builds
-(channels last in memory), under inference_mode, on batches that are ready. weakspot reads, decodes, localizes and
-writes rows. The pytorch-grad-cam row is the loop that a user would write with it, one photo at a time, boxes by OpenCV;
-the batched row gives it batches of decoded photos. weakspot runs in turn with the forward pass on 2 threads, and then
-the peer with the forward pass again (it leaves the process slower than it found it). Medians over the rounds.
+The photos are 500 x 375 crops of those that scikit-image carries, seen at 224 px. "forward only" is the model that weakspot
+builds (channels last in memory), under inference_mode, on batches that are ready; "onnxruntime forward only" the same
+from the graph that weakspot exports. weakspot reads, decodes, localizes and writes rows. The pytorch-grad-cam row is the
+loop that a user would write with it, one photo at a time, boxes by OpenCV; the batched row gives it batches of decoded
+photos. All ways take turns, the peers last in each round. Medians over the rounds.
 
-    python benchmarks/localize.py
+    python benchmarks/localize.py [--model resnet50 --weights none]
 """
 
 import argparse
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,41 +26,67 @@ from timing import interleaved
 import weakspot as ws
 from weakspot.commands.demo import photo_path
 from weakspot.commands.rows import Rows
+from weakspot.exporting import export
 
-MODEL, BATCH, THREADS = "tf_efficientnet_lite0", 16, 2
+BATCH, THREADS = 16, 2
 PHOTOS = ("chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "astronaut.png", "retina.jpg")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="tf_efficientnet_lite0")
+    parser.add_argument("--weights", choices=("pretrained", "none"), default="pretrained")
     parser.add_argument("--images", type=int, default=256, help="a quarter of them for the peers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--method", default="gradcam")
-    parser.add_argument("--quality", default="plain")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
-    print(f"{MODEL}, photos of 500 x 375, batch {BATCH}, {THREADS} threads\n")
-    print("| way | images a second | speed / forward | CPU time / forward |\n|---|---|---|---|")
+    print(f"{options.model}, photos of 500 x 375, batch {BATCH}, {THREADS} threads\n")
     with TemporaryDirectory() as folder:
-        rows = Path(folder, "boxes.jsonl")
+        os.environ["WEAKSPOT_CACHE"] = folder
+        rows, file = Path(folder, "boxes.jsonl"), Path(folder, "model.onnx")
         files = write_photos(Path(folder), options.images)
-        localizer = ws.Localizer(MODEL, method=options.method, quality=options.quality)
-        ours = {f"weakspot {options.method}": lambda: weakspot_way(localizer, files, rows)}
-        print_rows(localizer, options.images, ours, options.rounds)
+        plain, fast, quick = localizers(options)
+        export(plain, file, images=files[:4])
+        alone = ws.Localizer(file)
         few = files[: options.images // 4]
-        peers = {
-            "pytorch-grad-cam loop": lambda: peer_way(localizer, few, rows, 1),
-            "pytorch-grad-cam, batched": lambda: peer_way(localizer, few, rows, BATCH),
+        ways = {
+            "forward only": (options.images, forward_only(plain, options.images)),
+            "weakspot": (options.images, lambda: weakspot_way(plain, files, rows)),
+            "onnxruntime forward only": (options.images, graph_only(quick, options.images)),
+            "weakspot, onnxruntime": (options.images, lambda: weakspot_way(quick, files, rows)),
+            "weakspot, exported file": (options.images, lambda: weakspot_way(alone, files, rows)),
+            "weakspot fast, onnxruntime": (options.images, lambda: weakspot_way(fast, files, rows)),
+            "pytorch-grad-cam loop": (len(few), lambda: peer_way(plain, few, rows, 1)),
+            "pytorch-grad-cam, batched": (len(few), lambda: peer_way(plain, few, rows, BATCH)),
         }
-        print_rows(localizer, len(few), peers, options.rounds)
+        print_rows(ways, options.rounds)
 
 
-def print_rows(localizer: ws.Localizer, images: int, ways: dict[str, Callable[[], None]], rounds: int) -> None:
-    """Time some ways in turn with the forward pass alone, and print a row for each."""
-    forward, *others = interleaved({"forward only": forward_only(localizer, images)} | ways, rounds).items()
-    for name, taken in (forward, *others):
-        speed = f"{images / taken.wall:.1f} | {forward[1].wall / taken.wall:.2f}"
-        print(f"| {name} | {speed} | {taken.cpu / forward[1].cpu:.2f} |", flush=True)
+def localizers(options: argparse.Namespace) -> tuple[ws.Localizer, ws.Localizer, ws.Localizer]:
+    """In quality plain in PyTorch, in quality fast in onnxruntime, and in quality plain there."""
+    weights = None if options.weights == "none" else "pretrained"
+    chosen = (("plain", "torch"), ("fast", "onnx"), ("plain", "onnx"))
+    found = []
+    for quality, backend in chosen:
+        torch.manual_seed(0)
+        found.append(
+            ws.Localizer(options.model, weights=weights, method=options.method, quality=quality, backend=backend)
+        )
+    return found[0], found[1], found[2]
+
+
+def print_rows(ways: dict[str, tuple[int, Callable[[], None]]], rounds: int) -> None:
+    """Time all ways in turn, and print a row for each."""
+    taken = interleaved({name: run for name, (_, run) in ways.items()}, rounds)
+    speeds = {name: count / taken[name].wall for name, (count, _) in ways.items()}
+    costs = {name: 1000 * taken[name].cpu / count for name, (count, _) in ways.items()}
+    print("| way | images a second | over the loop | over forward only | over onnxruntime's | CPU ms an image |")
+    print("|---|---|---|---|---|---|")
+    bases = ("pytorch-grad-cam loop", "forward only", "onnxruntime forward only")
+    for name, speed in speeds.items():
+        ratios = " | ".join(f"{speed / speeds[base]:.2f}" for base in bases)
+        print(f"| {name} | {speed:.1f} | {ratios} | {costs[name]:.1f} |", flush=True)
 
 
 def write_photos(folder: Path, count: int) -> list[Path]:
@@ -83,6 +110,17 @@ def forward_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
         with torch.inference_mode():
             for _ in range(count // BATCH):
                 localizer.model(batch)
+
+    return run
+
+
+def graph_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
+    trunk, frame = localizer.in_torch.cut.trunk, localizer.preprocessing
+    batch = np.random.default_rng(0).normal(size=(BATCH, 3, frame.height, frame.width)).astype(np.float32)
+
+    def run() -> None:
+        for _ in range(count // BATCH):
+            trunk.session.run(["logits"], {"images": batch})
 
     return run
 

@@ -15,7 +15,7 @@ def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **op
     plan = Plan(backbone or BACKBONES[method], method, classes, input_size=input_size, **options)
     found = build_network(plan, weights=None)
     for module in found.network.modules():
-        if isinstance(module, nn.BatchNorm2d):  # the last one of each block begins at 0
+        if isinstance(module, nn.BatchNorm2d) and module.affine:  # the last one of each block begins at 0
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
     if isinstance(found.network.head, CamHead):  # it begins at 0, too

@@ -11,8 +11,13 @@ from weakspot.cams import find_method
 from weakspot.errors import InputError
 from weakspot.models import Cut, check_method, read, read_maps
 
-# Methods of these kinds need one forward pass; those of gradients if the head is pooling + linear.
-_ONE_PASS = ("weights", "activations", "branches")
+# What methods of other kinds do that no graph does.
+_BEYOND = {
+    "activations": "decomposes a matrix for each image, for which ONNX has no operator",
+    "masked images": "runs the model many times",
+    "ablated activations": "runs the model's head many times",
+    "image gradients": "takes gradients of the whole model",
+}
 
 
 class PhotosToMaps(nn.Module):
@@ -65,17 +70,16 @@ def refuse_unfit(cut: Cut, name: str) -> None:
     """Refuse a method whose maps cannot be computed in one graph.
 
     Raises:
-        InputError: If it runs the classifier again, or needs the gradient of a head that is not pooling + linear.
+        InputError: If it does what no graph does, or needs the gradient of a head that is not pooling + linear.
     """
-    method = find_method(name)
-    if method.reads in _ONE_PASS or (method.reads == "gradients" and cut.head is not None):
-        return
-    if method.reads == "gradients":
-        problem = f"{name} needs a gradient, as this model's head is not global average pooling and a linear layer."
-        hint = "Take eigencam, or leave the model as it is: with onnxruntime, all but its head runs in a graph anyway."
-    else:
-        problem, hint = f"{name} runs the model many times, which is no graph.", "Take cam, gradcam or layercam."
-    raise InputError(problem, hint)
+    reads = find_method(name).reads
+    if reads in _BEYOND:
+        raise InputError(f"{name} {_BEYOND[reads]}: it is no graph.", "Take cam, gradcam or layercam.")
+    if reads == "gradients" and cut.head is None:
+        raise InputError(
+            f"{name} needs a gradient, as this model's head is not global average pooling and a linear layer.",
+            "Localize with --backend onnx: all but the head then runs in onnxruntime, and the head in PyTorch.",
+        )
 
 
 def fits(cut: Cut, name: str) -> bool:

@@ -217,7 +217,7 @@ def _from_image_gradients(method: Method, once: _Pass) -> Tensor:
 
 def _from_branches(method: Method, once: _Pass) -> Tensor:
     def of_classes(maps: Tensor) -> Tensor:  # (B, classes, h, w), or (B, 1, h, w) that all classes share
-        return maps if maps.shape[1] == 1 else maps[torch.arange(len(maps))[:, None], once.classes]
+        return maps if maps.shape[1] == 1 else maps[torch.arange(maps.shape[0])[:, None], once.classes]
 
     found = method.function(*(of_classes(maps) for maps in once.activations))
     return found.expand(-1, once.classes.shape[1], -1, -1)  # one map may be that of all classes

@@ -125,9 +125,10 @@ def covered(begin: Tensor, end: Tensor, places: int) -> Tensor:
 
 def _ends(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Where a projection (B, n) begins and ends, in fractions of the side, shape (B,) each."""
-    seen = torch.sigmoid(logits)
-    begin = 1 - seen.cummax(dim=1).values.mean(dim=1)
-    end = seen.flip(1).cummax(dim=1).values.mean(dim=1)
+    seen = torch.sigmoid(logits)[:, None]  # (B, 1, n)
+    so_far = torch.ones(logits.shape[1], logits.shape[1], dtype=torch.bool, device=logits.device).tril()
+    begin = 1 - (seen * so_far).amax(dim=2).mean(dim=1)  # of the running maximum, which ONNX does not know
+    end = (seen * so_far.T).amax(dim=2).mean(dim=1)
     begin = begin.clamp(max=1 - _LEAST)
     return begin, torch.maximum(end, begin + _LEAST)
 

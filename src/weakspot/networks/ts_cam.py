@@ -79,7 +79,7 @@ class AttendingTrunk(Trunk):
         with _attentions(self.backbone) as rows:
             grid = super().forward(images)
         patches = torch.stack(rows).mean(dim=0)[:, -grid.shape[2] * grid.shape[3] :]  # (B, h w)
-        self.attention(patches.reshape(len(grid), 1, *grid.shape[2:]))
+        self.attention(patches.reshape(grid.shape[0], 1, *grid.shape[2:]))
         return grid
 
 
