@@ -1,10 +1,10 @@
 """From JPEG files to boxes.jsonl: images a second, beside the forward pass on images already in memory.
 
-The photos are 500 x 375 crops of those that scikit-image carries, seen at 224 px. "forward only" is the model that weakspot
-builds (channels last in memory), under inference_mode, on batches that are ready; "onnxruntime forward only" the same
-from the graph that weakspot exports. weakspot reads, decodes, localizes and writes rows. The pytorch-grad-cam row is the
-loop that a user would write with it, one photo at a time, boxes by OpenCV; the batched row gives it batches of decoded
-photos. All ways take turns, the peers last in each round. Medians over the rounds.
+The photos are 500 x 375 crops of those that scikit-image carries, seen at 224 px. "forward only" is the model that
+weakspot builds (channels last in memory), under inference_mode, on batches that are ready; "onnxruntime forward only"
+the same from the graph that weakspot exports. weakspot reads, decodes, localizes and writes rows. The pytorch-grad-cam
+row is the loop that a user would write with it, one photo at a time, boxes by OpenCV; the batched row gives it batches
+of decoded photos. All ways take turns, the peers last in each round. Medians over the rounds.
 
     python benchmarks/localize.py [--model resnet50 --weights none]
 """
