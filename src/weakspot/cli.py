@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -238,10 +239,10 @@ def main(arguments: list[str] | None = None) -> int:
         0 done, 1 finished but some inputs were skipped, 2 the user's mistake (two lines on stderr), 130
         interrupted by the user.
     """
-    _show_notes()
     try:
         words = sys.argv[1:] if arguments is None else arguments
-        result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
+        with _notes_on_stderr():
+            result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
     except WeakspotError as error:
         print(error, file=sys.stderr)
         return MISTAKE
@@ -254,14 +255,19 @@ def main(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else DONE
 
 
-def _show_notes() -> None:
-    """Say on stderr what the library notes, such as that a model is being exported."""
-    notes = logging.getLogger("weakspot")
-    if not notes.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("note: %(message)s"))
-        notes.addHandler(handler)
-        notes.setLevel(logging.INFO)
+@contextmanager
+def _notes_on_stderr() -> Iterator[None]:
+    """Say what the library notes, such as that a model is being exported."""
+    notes, handler = logging.getLogger("weakspot"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    notes.addHandler(handler)
+    level = notes.level
+    notes.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        notes.setLevel(level)
+        notes.removeHandler(handler)
 
 
 def _train_in_demo(output: Path) -> int:

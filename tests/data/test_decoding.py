@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
-from weakspot.data import MAX_PIXELS, read_image
+from weakspot.data import MAX_PIXELS, read_image, read_to_shrink
 from weakspot.errors import InputError
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -401,3 +401,56 @@ def test_photo_that_is_postscript_never_starts_ghostscript(tmp_path, monkeypatch
     monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("it was run"))
     with pytest.raises(InputError):
         read_image(path)
+
+
+def jpeg(path, size, *, orientation=None):
+    """A photo of smooth colours with a bright square."""
+    rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
+    pixels = np.stack([rows * 120 // size[1], columns * 120 // size[0], 0 * rows], axis=-1).astype(np.uint8)
+    pixels[size[1] // 4 : size[1] // 2, size[0] // 4 : size[0] // 2] = 230
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(pixels).save(path, quality=95, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("size", "scaled"),
+    [
+        pytest.param((800, 600), (100, 75), id="an eighth"),
+        pytest.param((801, 603), (101, 76), id="an eighth, rounded up"),
+        pytest.param((300, 200), (75, 50), id="a quarter"),
+        pytest.param((99, 99), (99, 99), id="less than twice as long stays"),
+    ],
+)
+def test_a_large_jpeg_is_decoded_at_a_fraction_with_sides_that_stay_twice_as_long(size, scaled, tmp_path):
+    image, original = read_to_shrink(jpeg(tmp_path / "a.jpg", size), height=20, width=25)
+    assert image.size == scaled
+    assert min(image.size) >= 2 * 25
+    assert original == (size[1], size[0])
+    whole = read_image(tmp_path / "a.jpg").resize((25, 20), Image.Resampling.BICUBIC)
+    small = image.resize((25, 20), Image.Resampling.BICUBIC)
+    assert np.abs(np.asarray(small, int) - np.asarray(whole, int)).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_sizes_are_those_of_the_upright_image(orientation, tmp_path):
+    file = jpeg(tmp_path / "a.jpg", (640, 320), orientation=orientation)
+    image, (height, width) = read_to_shrink(file, height=40, width=40)
+    assert (width, height) == read_image(file).size
+    assert image.size == (width // 4, height // 4)
+
+
+def test_what_is_no_jpeg_file_is_decoded_whole_and_what_a_user_holds_is_left_alone(tmp_path):
+    pixels = np.zeros((300, 400, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert read_to_shrink(tmp_path / "a.png", height=10, width=10)[0].size == (400, 300)
+    with Image.open(jpeg(tmp_path / "a.jpg", (400, 300))) as held:
+        image, size = read_to_shrink(held, height=10, width=10)
+        assert (image.size, size, held.size) == ((400, 300), (300, 400), (400, 300))
+
+
+def test_images_over_the_limit_are_refused_at_their_own_size(tmp_path):
+    with pytest.raises(InputError, match="has 400 x 300 pixels, over the limit of 100,000"):
+        read_to_shrink(jpeg(tmp_path / "a.jpg", (400, 300)), height=10, width=10, max_pixels=100_000)

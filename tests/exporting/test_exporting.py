@@ -140,7 +140,7 @@ def test_a_model_of_several_labels_finds_all_that_are_there(tmp_path, one_thread
 
 
 def test_integers_see_nearly_the_same(tmp_path, one_thread):
-    outcome, run = exported(run_folder(tmp_path, quality="plain"), tmp_path / "small.onnx", int8=True)
+    outcome, _ = exported(run_folder(tmp_path, quality="plain"), tmp_path / "small.onnx", int8=True)
     assert outcome.int8 is not None
     assert 1e-4 < outcome.int8.maps < 0.5
     assert ws.Localizer(outcome.path)(photos()[0], classes=["cat"]).heatmap.shape == (64, 64)
@@ -172,7 +172,7 @@ class Constant:
     def __init__(self, logits, maps):
         self.logits, self.maps = np.array(logits), np.array(maps)
 
-    def run(self, photos, methods, asked):
+    def run(self, photos, _methods, asked):
         from weakspot.backends import Seen
 
         count = len(photos)

@@ -1,7 +1,6 @@
 """Export a model: write the graph, compare it with PyTorch, and if wanted make it compute with integers."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -157,14 +156,18 @@ def _difference(localizer: Localizer, graph: bytes, told: Graph, photos: Sequenc
 def _readable(images: Iterable[ImageSource], max_pixels: int) -> list[ImageSource]:
     """The first of the images that can be read."""
     good: list[ImageSource] = []
+    first: InputError | None = None
     for source in images:
-        with suppress(InputError):
+        try:
             read_image(source, max_pixels=max_pixels)
             good.append(source)
+        except InputError as error:
+            first = first or error
         if len(good) == MOST_PHOTOS:
             break
     if not good:
-        raise InputError("There is no photo to compare the graph with PyTorch on.", "Name some that can be read.")
+        reason = "" if first is None else f": {first.problem}"
+        raise InputError(f"There is no photo to compare the graph with PyTorch on{reason}", "Name some.")
     return good
 
 
