@@ -75,11 +75,11 @@ def test_the_map_couples_semantics_with_attention(attending):
 
 
 def test_the_grid_is_that_of_the_patches_row_by_row(attending):
-    """Each token's place: the backbone's tokens behind the class token, as rows of 5. Fused attention rounds otherwise."""
+    """Each token's place: the backbone's tokens behind the class token, as rows of 5."""
     batch = photos(size=80)
     with torch.no_grad():
         tokens, grid = attending.trunk.backbone.forward_features(batch), attending.trunk(batch)
-    for place in range(25):
+    for place in range(25):  # to what fused attention rounds otherwise
         torch.testing.assert_close(grid[:, :, place // 5, place % 5], tokens[:, 1 + place], rtol=1e-3, atol=1e-4)
 
 
