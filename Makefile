@@ -2,14 +2,15 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+CORES := $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: demo test check format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
 
-test: .venv/dev.stamp  ## run the tests
-	$(BIN)/python -m pytest -q
+test: .venv/dev.stamp  ## run the tests, a process a core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
 
 check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/ruff check .

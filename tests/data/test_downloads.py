@@ -120,7 +120,7 @@ def test_damaged_archive_put_there_by_hand_is_refused_and_left(server, tmp_path)
     assert server.asked == []
 
 
-@pytest.mark.parametrize("have", [1, 100_000, len(IMAGES) - 1])
+@pytest.mark.parametrize("have", [1, 100_000, len(IMAGES) - 1], ids=["a byte", "a third", "all but a byte"])
 def test_only_the_rest_is_transferred(have, server, tmp_path):
     (tmp_path / "Birds.tgz.part").write_bytes(IMAGES[:have])
     download("birds", tmp_path)
@@ -184,7 +184,7 @@ def test_connections_that_bring_something_may_drop_often(server, tmp_path):
         ("203", "the server says 203 Non-Authoritative Information", 1),
         ("503", "the server says 503 Service Unavailable", 4),
         ("dead", "Remote end closed connection without response", 4),
-        ("page", f"26 bytes are there, expected {len(IMAGES)}", 1),
+        pytest.param("page", f"26 bytes are there, expected {len(IMAGES)}", 1, id="page"),
         ("moved to FTP", "unknown url type: ftp", 4),
     ],
 )

@@ -79,8 +79,8 @@ def test_the_grid_is_that_of_the_patches_row_by_row(attending):
     batch = photos(size=80)
     with torch.no_grad():
         tokens, grid = attending.trunk.backbone.forward_features(batch), attending.trunk(batch)
-    for place in range(25):
-        torch.testing.assert_close(grid[:, :, place // 5, place % 5], tokens[:, 1 + place], rtol=1e-4, atol=1e-5)
+    for place in range(25):  # to what fused attention rounds otherwise
+        torch.testing.assert_close(grid[:, :, place // 5, place % 5], tokens[:, 1 + place], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("fused", [True, False])
