@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 
 from weakspot.data import ImageSource
 from weakspot.doubts import cues_of, doubt_of
-from weakspot.ops import heatmap_from_class_map, instances_from_heatmap, scale_boxes
+from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.refining import refined
 from weakspot.results import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT, Localization, least_heat
 
@@ -104,7 +104,7 @@ def _of_class(
     heatmap = heatmap_from_class_map(class_map, height=how.height, width=how.width)
     if how.refine is not None and evidence.pixels is not None:
         heatmap = refined(how.refine, evidence.pixels, heatmap, how.threshold)
-    boxes, _ = instances_from_heatmap(
+    boxes = boxes_from_heatmap(
         heatmap,
         how.threshold,
         min_area=how.min_area,

@@ -173,6 +173,8 @@ def open_session(source: Path | bytes) -> "InferenceSession":
     options = SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     options.log_severity_level = 3
+    # Its threads would spin while others decode and make boxes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         data = source if isinstance(source, bytes) else str(source)
         return InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -38,7 +38,12 @@ def box_from_heatmap(heatmap: NDArray[np.floating], threshold: float = 0.2) -> N
 
 
 def boxes_from_heatmap(
-    heatmap: NDArray[np.floating], threshold: float = 0.2, *, min_area: float = 0.0, split: bool = False
+    heatmap: NDArray[np.floating],
+    threshold: float = 0.2,
+    *,
+    min_area: float = 0.0,
+    split: bool = False,
+    min_heat: float = 0.0,
 ) -> NDArray[np.float64]:
     """Bound every connected region at or above a fraction of the heatmap's peak, largest first.
 
@@ -48,9 +53,10 @@ def boxes_from_heatmap(
         min_area: Least area of a region as a fraction of the heatmap's, in [0, 1]. The largest region is kept
             whatever its area, so 1.0 gives that one alone.
         split: Whether regions with several peaks are split, see :func:`~weakspot.ops.split_instances`.
+        min_heat: Least heat of a region, the largest's too; see :func:`instances_from_heatmap`.
 
     Returns:
-        Boxes of shape (n, 4), n >= 1, as in :func:`box_from_heatmap`.
+        Boxes of shape (n, 4), as in :func:`box_from_heatmap`; none at all where none is hot enough.
 
     Raises:
         InputError: As :func:`box_from_heatmap`, or if ``min_area`` is outside [0, 1].
@@ -59,8 +65,8 @@ def boxes_from_heatmap(
         >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]])).tolist()
         [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
     """
-    boxes, _ = instances_from_heatmap(heatmap, threshold, min_area=min_area, split=split)
-    return boxes
+    labels, kept = regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
+    return _boxes(heatmap, labels, kept, min_heat)
 
 
 def instances_from_heatmap(
@@ -93,10 +99,17 @@ def instances_from_heatmap(
         ([[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]], [0.625, 1.0])
     """
     labels, kept = regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
-    if not labels.any() and min_heat <= 0:
-        return np.array([[0, 0, heatmap.shape[1], heatmap.shape[0]]], np.float64), np.zeros(1)
-    boxes = np.array([region.box for region in kept], np.float64).reshape(-1, 4)
-    return boxes, region_heats(heatmap, labels, kept)
+    boxes = _boxes(heatmap, labels, kept, min_heat)
+    return boxes, region_heats(heatmap, labels, kept) if kept else np.zeros(len(boxes))
+
+
+def _boxes(
+    heatmap: NDArray[np.floating], labels: NDArray[np.int32], kept: list[Component], min_heat: float
+) -> NDArray[np.float64]:
+    """The bounds of the regions that are kept: of the whole image where there is none at all."""
+    if not kept and min_heat <= 0 and not labels.any():
+        return np.array([[0, 0, heatmap.shape[1], heatmap.shape[0]]], np.float64)
+    return np.array([region.box for region in kept], np.float64).reshape(-1, 4)
 
 
 def regions(
