@@ -21,6 +21,7 @@ from weakspot.models import (
     class_maps_of_methods,
     lessons,
     normalised,
+    planes,
     resquash,
 )
 from weakspot.qualities import FOREGROUND_THRESHOLD, SPREAD_THRESHOLD
@@ -134,6 +135,8 @@ class TorchBackend:
         return self.cut.foreground is not None
 
     def _tensors(self, photos: Sequence[Pixels]) -> Tensor:
+        if self.cut.trunk is not None:
+            return planes(photos, self.frame)
         return normalised([channels_first(photo) for photo in photos], self.frame, like=self.like)
 
     def _seen(self, name: str, found: ClassMaps) -> Seen:

@@ -11,7 +11,7 @@ from weakspot.models.imagenet import imagenet_names
 from weakspot.models.layers import find_layer
 from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
-from weakspot.models.tensors import channels_first, channels_last, normalised, reframed, resquash, squash
+from weakspot.models.tensors import channels_first, channels_last, normalised, planes, reframed, resquash, squash
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -40,6 +40,7 @@ __all__ = [
     "load_classifier",
     "normalised",
     "packaged_weights",
+    "planes",
     "read",
     "read_maps",
     "rebuilt",

@@ -77,6 +77,26 @@ def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) 
     return rows.sub_(mean).div_(std).view(batch.shape).permute(0, 3, 1, 2).to(like.dtype)
 
 
+def planes(photos: Sequence[NDArray[np.uint8]], frame: Preprocessing) -> Tensor:
+    """Normalise squashed photos as :func:`normalised` does, channels first in memory, in this thread alone.
+
+    Args:
+        photos: Arrays of shape (height, width, channels).
+        frame: Size, mean and standard deviation of the channels.
+
+    Example:
+        >>> half = Preprocessing(1, 1, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        >>> planes([np.full((1, 1, 3), 255, np.uint8)], half).flatten().tolist()
+        [1.0, 1.0, 1.0]
+    """
+    mean, std = (np.array(each, np.float32)[:, None, None] * 255 for each in (frame.mean, frame.std))
+    batch = np.empty((len(photos), len(frame.mean), frame.height, frame.width), np.float32)
+    for photo, image in zip(photos, batch, strict=True):
+        np.subtract(photo.transpose(2, 0, 1), mean, out=image)
+        image *= 1 / std
+    return torch.from_numpy(batch)
+
+
 def reframed(images: Tensor, *, frame: Preprocessing, to: Preprocessing) -> Tensor:
     """Change images that are normalised for one classifier into what another wants of them.
 
