@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from weakspot.errors import InputError
 
@@ -23,6 +22,8 @@ class Calibration:
 
     def probability(self, cues: NDArray[np.floating]) -> NDArray[np.float64]:
         """Give the probability that a box is wrong, shape (N,), of cues (N, K)."""
+        from scipy.special import expit
+
         likely: NDArray[np.float64] = expit(cues @ self.weights + self.bias)
         return likely
 
@@ -50,6 +51,7 @@ def fit_calibration(cues: NDArray[np.floating], wrong: NDArray[np.bool_], *, pen
         [0.45, 0.55]
     """
     from scipy.optimize import minimize  # which takes longer to load than all else that localizes
+    from scipy.special import expit
 
     _check(cues, wrong)
     spread = cues.std(axis=0)

@@ -55,6 +55,7 @@ def quantised(graph: bytes, photos: Sequence[Pixels], told: Graph) -> bytes:
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv"],
                 per_channel=True,
+                reduce_range=True,  # else products overflow where the processor has no instruction for them
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,

@@ -91,9 +91,9 @@ def planes(photos: Sequence[NDArray[np.uint8]], frame: Preprocessing) -> Tensor:
     """
     mean, std = (np.array(each, np.float32)[:, None, None] * 255 for each in (frame.mean, frame.std))
     batch = np.empty((len(photos), len(frame.mean), frame.height, frame.width), np.float32)
-    for photo, image in zip(photos, batch, strict=True):
-        np.subtract(photo.transpose(2, 0, 1), mean, out=image)
-        image *= 1 / std
+    for i, photo in enumerate(photos):
+        np.subtract(photo.transpose(2, 0, 1), mean, out=batch[i])
+        batch[i] *= 1 / std
     return torch.from_numpy(batch)
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from weakspot.ops.components import EIGHT_CONNECTED
 
@@ -37,6 +36,7 @@ def split_instances(
         >>> split_instances((heatmap > 0).astype(np.int32), heatmap, prominence=0.5).tolist()
         [[0, 1, 1, 1, 1, 0]]
     """
+    from scipy import ndimage
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
