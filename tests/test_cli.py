@@ -41,3 +41,15 @@ def test_the_module_runs_and_exits_with_the_code():
 def test_torch_is_not_imported_where_it_is_not_needed(code):
     script = f"{code}; import sys; sys.exit(any(name in sys.modules for name in ('torch', 'timm', 'torchvision')))"
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_a_package_that_is_not_installed_is_named(capsys, monkeypatch, tmp_path):
+    """As in an environment that has only what exported files need."""
+    monkeypatch.delitem(sys.modules, "weakspot.preparing", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "photo.jpg").touch()
+    assert main(["localize", str(tmp_path / "photo.jpg"), "--output", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "torch is not installed, which this needs.",
+        "Run: pip install weakspot",
+    ]

@@ -246,6 +246,9 @@ def main(arguments: list[str] | None = None) -> int:
     except WeakspotError as error:
         print(error, file=sys.stderr)
         return MISTAKE
+    except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
+        print(f"{error.name} is not installed, which this needs.\nRun: pip install weakspot", file=sys.stderr)
+        return MISTAKE
     except CycloptsError as error:
         print(f"{' '.join(str(error).split())}\nSee: weakspot --help", file=sys.stderr)
         return MISTAKE
