@@ -127,7 +127,7 @@ class _Forward(nn.Module):
 def _exported(cut: Cut, images: Tensor) -> bytes:
     outputs: Sequence[str] = ["logits", *(f"layer{i}" for i, _ in enumerate(cut.layers))]
     outputs = [*outputs, *(f"level{i}" for i, _ in enumerate(cut.levels))]
-    return to_onnx(_Forward(cut), {IMAGES: images}, outputs, dynamic={IMAGES: (0,)}, metadata={})
+    return to_onnx(_Forward(cut), {IMAGES: images}, outputs, dynamic={IMAGES: {0: "batch"}}, metadata={})
 
 
 def _trunk(cut: Cut, images: Tensor, file: Path) -> Trunk:

@@ -10,7 +10,8 @@ from PIL import Image
 
 from weakspot.backends import Seen
 from weakspot.backends.backend import Pixels
-from weakspot.data import ImageSource, read_to_shrink
+from weakspot.data import ImageSource
+from weakspot.data.decoding import read_to_shrink
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.finding import Evidence, Readout, localization, probabilities
 from weakspot.results import Localization

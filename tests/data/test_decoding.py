@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import ExifTags, Image, ImageFile
 
-from weakspot.data import MAX_PIXELS, read_image, read_to_shrink
+from weakspot.data import MAX_PIXELS, read_image
+from weakspot.data.decoding import read_to_shrink
 from weakspot.errors import InputError
 
 ORIENTATION = 0x0112  # the EXIF tag

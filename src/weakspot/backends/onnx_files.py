@@ -20,7 +20,7 @@ def to_onnx(
     example: Mapping[str, Tensor],
     outputs: Sequence[str],
     *,
-    dynamic: Mapping[str, Sequence[int]],
+    dynamic: Mapping[str, Mapping[int, str]],
     metadata: Mapping[str, str],
 ) -> bytes:
     """Export a module to what an ONNX file holds.
@@ -29,7 +29,7 @@ def to_onnx(
         module: In evaluation mode.
         example: Inputs by name, in the order of its forward; more than one image.
         outputs: Names of what it returns.
-        dynamic: Axes of each input that may have any length.
+        dynamic: Axes of each input that may have any length, and what they are called.
         metadata: What to write beside it.
 
     Raises:
@@ -40,6 +40,7 @@ def to_onnx(
         problem = f"The weights are {size / 1e9:.1f} GB, and one ONNX file holds no more than 2."
         raise ModelError(problem, "Use the model in PyTorch, or take a smaller one.")
     proto = _exported(module, example, outputs, dynamic)
+    _name_axes(proto.graph, dynamic)
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value)
     found: bytes = proto.SerializeToString()
@@ -47,14 +48,14 @@ def to_onnx(
 
 
 def _exported(
-    module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str], dynamic: Mapping[str, Sequence[int]]
+    module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str], dynamic: Mapping[str, Mapping[int, str]]
 ) -> Any:
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ModelError("What exports to ONNX is not installed.", "Run: pip install 'weakspot[onnx]'") from error
-    shapes = {name: dict.fromkeys(dynamic.get(name, ()), torch.export.Dim.DYNAMIC) for name in example}
+    shapes = {name: dict.fromkeys(dynamic[name], torch.export.Dim.DYNAMIC) for name in example}
     try:
         with _quiet(), torch.no_grad():
             program = torch.export.export(module, (), dict(example), dynamic_shapes=shapes, strict=False)
@@ -68,6 +69,19 @@ def _exported(
         ) from error
     assert found is not None
     return found.model_proto
+
+
+def _name_axes(graph: Any, names: Mapping[str, Mapping[int, str]]) -> None:
+    """Call axes of any length what they are, instead of by a number, wherever they come up."""
+    known = {
+        value.type.tensor_type.shape.dim[axis].dim_param: name
+        for value in graph.input
+        for axis, name in names[value.name].items()
+    }
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param in known:
+                side.dim_param = known[side.dim_param]
 
 
 @contextmanager

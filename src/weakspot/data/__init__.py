@@ -3,7 +3,7 @@
 from weakspot.data.annotated import read_as_annotated
 from weakspot.data.checking import SERIOUS, check_dataset
 from weakspot.data.datasets import DataSet, Example, Problem, Truth
-from weakspot.data.decoding import MAX_PIXELS, ImageSource, read_image, read_to_shrink
+from weakspot.data.decoding import MAX_PIXELS, ImageSource, read_image
 from weakspot.data.preprocessing import Preprocessing
 from weakspot.data.reading import read_dataset
 from weakspot.data.sources import RUN_FILE, find_images
@@ -23,5 +23,4 @@ __all__ = [
     "read_as_annotated",
     "read_dataset",
     "read_image",
-    "read_to_shrink",
 ]

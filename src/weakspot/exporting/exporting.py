@@ -139,7 +139,7 @@ def graph_of(localizer: Localizer, graph: Graph) -> bytes:
         module,
         {IMAGES: photos, CLASSES: classes},
         module.outputs,
-        dynamic={IMAGES: (0,), CLASSES: (0, 1)},
+        dynamic={IMAGES: {0: "batch"}, CLASSES: {0: "batch", 1: "asked"}},
         metadata=graph.to_metadata(),
     )
 
