@@ -3,6 +3,7 @@ import pytest
 import torch
 from nets import DeepHeadNet, PooledNet
 from small_networks import built
+from torch import nn
 
 from weakspot.backends import Asked
 from weakspot.backends.graph import CLASSES, IMAGES
@@ -102,10 +103,39 @@ def test_what_is_no_graph_is_refused(name, problem):
         refuse_unfit(backend_of(PooledNet()).cut, name)
 
 
-def test_a_gradient_through_another_head_is_refused():
-    cut = backend_of(DeepHeadNet()).cut
-    with pytest.raises(InputError, match=r"gradcam needs a gradient.*\n.*--backend onnx"):
-        refuse_unfit(cut, "gradcam")
-    assert not fits(cut, "gradcam")
+class PooledDeepNet(PooledNet):
+    """Average pooling to 1 x 1, as a module, and two linear layers: as VGG's head, but smaller."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 4))
+
+    def forward(self, images):
+        return self.fc(self.features(images))
+
+
+@pytest.mark.parametrize("net", [DeepHeadNet, PooledDeepNet])
+def test_the_gradient_of_another_head_is_in_the_graph(net, one_thread):
+    assert_same(backend_of(net()), ("gradcam", "gradcam++", "layercam", "hirescam"), 8)
+
+
+class Shortcut(DeepHeadNet):
+    """Something leads past the layer to the logits."""
+
+    def forward(self, images):
+        return super().forward(images) + images.mean(dim=(2, 3))[:, :1]
+
+
+def test_a_gradient_that_does_not_come_from_the_layer_alone_is_refused():
+    backend = backend_of(Shortcut(), layers=["features"])
+    with pytest.raises(InputError, match=r"do not come from the layer features alone.*\n"):
+        PhotosToMaps(backend, ["gradcam"])
+
+
+def test_what_does_not_fit_is_known():
+    several = backend_of(PooledNet(), layers=["features.1", "features.3"]).cut
+    with pytest.raises(InputError, match=r"gradcam of several layers is no graph.\nName one layer"):
+        refuse_unfit(several, "gradcam")
+    assert not fits(several, "gradcam")
     assert not fits(backend_of(PooledNet()).cut, "acol")
     assert fits(backend_of(PooledNet()).cut, "layercam")

@@ -9,6 +9,7 @@ from weakspot.backends.graph import CHOSEN, FOREGROUND, LOGITS, MAPS, SIGNED, WI
 from weakspot.backends.torch_backend import TorchBackend, level_maps
 from weakspot.cams import find_method
 from weakspot.errors import InputError
+from weakspot.exporting.head_gradients import TracedReading, trace_gradients
 from weakspot.models import Cut, check_method, read, read_maps
 
 # What methods of other kinds do that no graph does.
@@ -34,6 +35,7 @@ class PhotosToMaps(nn.Module):
         self.foreground = backend.cut.foreground
         self._backend, self._names = backend, tuple(methods)
         self._methods = [find_method(name) for name in methods]
+        self._traced = self._trace()
         self._mean, self._std = (torch.tensor(each) * 255 for each in (backend.frame.mean, backend.frame.std))
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, ...]:
@@ -50,6 +52,8 @@ class PhotosToMaps(nn.Module):
         cut = self._backend.cut
         pixels = ((images.float() - self._mean) / self._std).permute(0, 3, 1, 2)
         reading = read(cut.model, cut.layers, pixels, levels=cut.levels)
+        if self._traced is not None:
+            reading = TracedReading(**vars(reading), behind=self._traced)
         ranked = reading.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
         chosen = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
         first, *witness = read_maps(cut, pixels, reading, self._methods, chosen)
@@ -57,6 +61,14 @@ class PhotosToMaps(nn.Module):
         found = [first.logits, chosen, maps, first.signed]
         found += [] if first.foreground is None else [first.foreground]
         return (*found, *(one.maps for one in witness))
+
+    def _trace(self) -> nn.Module | None:
+        """The gradients of the head, where a method needs them and they are not the weights of a linear layer."""
+        cut, frame = self._backend.cut, self._backend.frame
+        if cut.head is not None or all(method.reads != "gradients" for method in self._methods):
+            return None
+        noise = torch.randn(2, len(frame.mean), frame.height, frame.width, generator=torch.Generator().manual_seed(0))
+        return trace_gradients(cut, noise)
 
     @property
     def outputs(self) -> list[str]:
@@ -70,16 +82,13 @@ def refuse_unfit(cut: Cut, name: str) -> None:
     """Refuse a method whose maps cannot be computed in one graph.
 
     Raises:
-        InputError: If it does what no graph does, or needs the gradient of a head that is not pooling + linear.
+        InputError: If it does what no graph does, or several layers are read.
     """
     reads = find_method(name).reads
     if reads in _BEYOND:
         raise InputError(f"{name} {_BEYOND[reads]}: it is no graph.", "Take cam, gradcam or layercam.")
-    if reads == "gradients" and cut.head is None:
-        raise InputError(
-            f"{name} needs a gradient, as this model's head is not global average pooling and a linear layer.",
-            "Localize with --backend onnx: all but the head then runs in onnxruntime, and the head in PyTorch.",
-        )
+    if reads == "gradients" and len(cut.layers) > 1:
+        raise InputError(f"{name} of several layers is no graph.", "Name one layer.")
 
 
 def fits(cut: Cut, name: str) -> bool:
