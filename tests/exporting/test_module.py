@@ -104,11 +104,12 @@ def test_what_is_no_graph_is_refused(name, problem):
 
 
 class PooledDeepNet(PooledNet):
-    """Average pooling to 1 x 1, as a module, and two linear layers: as VGG's head, but smaller."""
+    """Average pooling to 1 x 1, as a module, and two linear layers with a ReLU in place: as VGG's head, but smaller."""
 
     def __init__(self):
         super().__init__()
-        self.fc = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 4))
+        rectified = nn.ReLU(inplace=True)
+        self.fc = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 7), rectified, nn.Linear(7, 4))
 
     def forward(self, images):
         return self.fc(self.features(images))

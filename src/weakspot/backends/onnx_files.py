@@ -63,12 +63,19 @@ def _exported(
                 program, dynamo=True, verbose=False, input_names=list(example), output_names=list(outputs)
             )
     except Exception as error:  # what the exporter raises has no common root
-        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The model cannot be exported to ONNX: {reason}", "Use it in PyTorch: --backend torch."
+            f"The model cannot be exported to ONNX: {_reason(error)}",
+            "Localize with the model itself: --backend onnx runs its trunk in onnxruntime, --backend torch none of it.",
         ) from error
     assert found is not None
     return found.model_proto
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong in the end, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())[:200]
 
 
 def _name_axes(graph: Any, names: Mapping[str, Mapping[int, str]]) -> None:

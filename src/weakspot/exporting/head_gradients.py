@@ -1,6 +1,7 @@
 """The gradients of a head that is not pooling + linear, as operations that a graph can hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -73,10 +74,24 @@ def trace_gradients(cut: Cut, images: Tensor) -> nn.Module:
     output = reading.outputs[0]
     batch, asked = [number for number in range(2, 9) if number not in output.shape[1:]][:2]
     example = output[:1].expand(batch, *output.shape[1:]).clone()
-    traced = tracer(example, torch.zeros(batch, asked, dtype=torch.int64))
+    with _out_of_place(cut.model):
+        traced = tracer(example, torch.zeros(batch, asked, dtype=torch.int64))
     traced.graph.eliminate_dead_code()  # the trunk, which only the stand-in goes through
     traced.recompile()
     return cast(nn.Module, traced)
+
+
+@contextmanager
+def _out_of_place(model: nn.Module) -> Iterator[None]:
+    """Have no activation overwrite its input, the way back from which ONNX has no operator for."""
+    modules: list[Any] = [module for module in model.modules() if getattr(module, "inplace", False)]
+    for module in modules:
+        module.inplace = False
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.inplace = True
 
 
 def _unpooled(gradient: Tensor, pooled_from: Tensor) -> Any:
