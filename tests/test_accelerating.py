@@ -14,7 +14,7 @@ from weakspot.accelerating import accelerated, cache_folder, choose_backend, con
 from weakspot.backends import Asked
 from weakspot.backends.torch_backend import TorchBackend
 from weakspot.data import Preprocessing
-from weakspot.errors import ModelError
+from weakspot.errors import InputError, ModelError
 from weakspot.models import cut_model
 
 FRAME = Preprocessing(8, 8)
@@ -114,6 +114,26 @@ def test_a_damaged_graph_goes_and_is_said():
     with pytest.raises(ModelError, match="is damaged"):
         accelerated(one, export=True)
     assert accelerated(one, export=True).name == "onnx"
+
+
+def test_a_damaged_graph_is_passed_over_where_nobody_has_asked_for_it(caplog):
+    one = backend_of(PooledNet())
+    accelerated(one, export=True)
+    (file,) = cache_folder().glob("*.onnx")
+    file.write_bytes(b"damaged")
+    assert choose_backend(one, "auto", stays=True) == (one, False)
+    assert "the model stays in PyTorch" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_to_is_said_and_a_stream_goes_on(tmp_path, monkeypatch, caplog):
+    (tmp_path / "cache").write_text("a file, where a folder is to be")
+    with pytest.raises(InputError, match=r"cache folder .* cannot be written to: .*\nName another in WEAKSPOT_CACHE"):
+        accelerated(backend_of(PooledNet()), export=True)
+    monkeypatch.setattr(localizer, "WORTH_EXPORTING", 1)
+    (tmp_path / "run").mkdir()
+    one = ws.Localizer(run_folder(tmp_path / "run", quality="plain"))
+    assert len(list(one.stream(photos(3), batch_size=1))) == 3
+    assert "the model stays in PyTorch: The cache folder" in caplog.text
 
 
 def test_of_two_processes_one_exports_and_the_other_waits(monkeypatch):

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from weakspot import __version__
 from weakspot.backends.onnx_backend import open_session
 from weakspot.backends.onnx_files import to_onnx
 from weakspot.backends.torch_backend import TorchBackend
-from weakspot.errors import ModelError, WeakspotError
+from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.models import Cut, read
 from weakspot.models.trunk import IMAGES, Trunk, find_stand_in
 from weakspot.writing import replacing
@@ -59,8 +60,14 @@ def choose_backend(backend: TorchBackend, wanted: str, *, stays: bool) -> tuple[
         return backend, False
     if asked == "onnx":
         return accelerated(backend, export=True), False
-    found = accelerated(backend, export=False) if stays else backend
-    return found, stays and found is backend
+    if not stays:
+        return backend, False
+    try:
+        found = accelerated(backend, export=False)
+    except WeakspotError as error:  # nobody has asked for it
+        _log.warning("the model stays in PyTorch: %s", error.problem)
+        return backend, False
+    return found, found is backend
 
 
 def accelerated(backend: TorchBackend, *, export: bool) -> TorchBackend:
@@ -78,6 +85,7 @@ def accelerated(backend: TorchBackend, *, export: bool) -> TorchBackend:
 
     Raises:
         ModelError: If it cannot be exported, or the graph's logits are not the model's.
+        InputError: If the cache folder cannot be written to.
     """
     cut, images = backend.cut, _noise(backend)
     file = cache_folder() / f"{content_hash(cut, images)}.onnx"
@@ -85,13 +93,28 @@ def accelerated(backend: TorchBackend, *, export: bool) -> TorchBackend:
         if not export:
             return backend
         _log.info("exporting the model for onnxruntime, once: this takes some seconds")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_suffix(".lock")):
+        with _locked(file):
             if not file.is_file():
                 graph = _exported(cut, images)
                 with replacing(file) as target:
                     target.write(graph)
     return replace(backend, cut=replace(cut, trunk=_trunk(cut, images, file)))
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Be the only process that makes a file of the cache."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file.with_suffix(".lock"))
+        lock.acquire()
+    except OSError as error:
+        problem = f"The cache folder {file.parent} cannot be written to: {error.strerror or error}."
+        raise InputError(problem, f"Name another in {_FOLDER}, or take --backend torch.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def cache_folder() -> Path:
