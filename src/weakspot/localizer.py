@@ -16,6 +16,8 @@ from weakspot.backends.backend import Pixels
 from weakspot.backends.onnx_backend import OnnxBackend
 from weakspot.class_names import find_class
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
+from weakspot.data.decoding import pixels_of
+from weakspot.defaults import DEFAULT_MODEL, PRETRAINED
 from weakspot.doubts import witness_of
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.finding import Readout
@@ -35,7 +37,6 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.backends.torch_backend import TorchBackend
     from weakspot.models import ForegroundHead
 
-DEFAULT_MODEL = "tf_efficientnet_lite0"
 # Of so many images the time that an export takes is gained back.
 WORTH_EXPORTING = 1000
 _log = logging.getLogger("weakspot")
@@ -109,7 +110,7 @@ class Localizer:
         std: Sequence[float] | None = None,
         input_size: int | tuple[int, int] | None = None,
         device: str = "auto",
-        weights: str | Path | None = "pretrained",
+        weights: str | Path | None = PRETRAINED,
         output_stride: int | None = None,
         threshold: float | None = None,
         boxes: Literal["largest", "all", "split"] = "largest",
@@ -271,9 +272,8 @@ class Localizer:
     def squash(self, image: Image.Image) -> Pixels:
         """Squash a whole RGB image to :attr:`photo_frame`, bicubic with antialiasing; nothing is cropped."""
         frame = self.photo_frame
-        pixels = np.array(image.convert("L") if len(frame.mean) == 1 else image)
-        shaped = pixels.reshape(image.height, image.width, -1)
-        return self.sight.backend.squash(shaped, height=frame.height, width=frame.width)
+        pixels = pixels_of(image, channels=len(frame.mean))
+        return self.sight.backend.squash(pixels, height=frame.height, width=frame.width)
 
     def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
         """Learn from photos what foreground looks like in them; they need no label.

