@@ -120,7 +120,7 @@ def graph_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
 
     def run() -> None:
         for _ in range(count // BATCH):
-            trunk.session.run(["logits"], {"images": batch})
+            trunk.session.run({"images": batch}, ["logits"])
 
     return run
 

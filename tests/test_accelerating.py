@@ -9,7 +9,7 @@ from nets import DeepHeadNet, FunctionalNet, PooledNet
 from small_graphs import photos, run_folder
 
 import weakspot as ws
-from weakspot import accelerating, localizer
+from weakspot import accelerating, localizer, onnx_session, streaming
 from weakspot.accelerating import accelerated, cache_folder, choose_backend, content_hash
 from weakspot.backends import Asked
 from weakspot.backends.torch_backend import TorchBackend
@@ -186,6 +186,41 @@ def test_a_localizer_exports_once_it_has_seen_enough(tmp_path, monkeypatch, capl
     for localized, photo in zip(found, images, strict=True):
         np.testing.assert_allclose(localized.heatmap, in_torch(photo).heatmap, atol=1e-4)
     assert ws.Localizer(tmp_path).backend == "onnx"  # from the cache
+
+
+@pytest.mark.parametrize("method", ["cam", "gradcam++"])
+def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, monkeypatch, method):
+    monkeypatch.setattr(onnx_session, "cores", lambda: 2)
+    monkeypatch.setattr(streaming, "cores", lambda: 2)
+    one = ws.Localizer(run_folder(tmp_path), method=method, quality="balanced", backend="onnx")
+    images = [*photos(5), tmp_path / "missing.png", *photos(4, (30, 40), seed=1)]
+    failed = []
+    found = list(one.stream(images, batch_size=4, on_error=lambda image, error: failed.append(image)))
+    assert failed == [images.pop(5)]
+    for localized, photo in zip(found, images, strict=True):
+        alone = one(photo)
+        assert (localized.class_index, localized.width) == (alone.class_index, alone.width)
+        np.testing.assert_allclose(localized.heatmap, alone.heatmap, atol=1e-4)
+    with pytest.raises(InputError, match="does not exist"):
+        list(one.stream([tmp_path / "missing.png"]))
+
+
+def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(monkeypatch):
+    monkeypatch.setattr(onnx_session, "cores", lambda: 2)
+    torch.set_num_threads(2)
+    backend = accelerated(backend_of(PooledNet()), export=True)
+    alone, seen = backend.on_one_core(), []
+    in_trunk = alone.cut.trunk.session.run
+    monkeypatch.setattr(
+        alone.cut.trunk.session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or in_trunk(*inputs)
+    )
+    alone.run(PHOTOS, ["cam"], Asked())
+    assert (seen, torch.get_num_threads()) == ([1], 2)
+    assert_same(backend, alone, ["cam", "gradcam++"])
+    in_torch = backend_of(PooledNet())
+    assert in_torch.on_one_core() is in_torch
+    head_in_torch = accelerated(backend_of(DeepHeadNet()), export=True).on_one_core()
+    assert head_in_torch.threads is None  # one thread at a time runs it, on all cores
 
 
 def test_a_model_that_cannot_be_exported_stays_in_pytorch(tmp_path, monkeypatch, caplog):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weakspot import streaming
 from weakspot.errors import InputError
-from weakspot.streaming import batched, ordered_map
+from weakspot.streaming import batched, in_stages, on_each_core, ordered_map
 
 
 class AtOnce(Executor):
@@ -136,3 +137,62 @@ def test_a_batch_that_an_error_cuts_short_still_comes(good):
     with pytest.raises(InputError, match="Broken"):
         taken.extend(batches)
     assert list(chain.from_iterable(taken)) == list(range(good))
+
+
+WAYS = [pytest.param({"workers": 2}, id="in stages"), pytest.param({}, id="on each core")]
+
+
+def through(items, read=list, *, size=4, workers=None):
+    """Text to numbers, squared batch by batch."""
+    way = {"decode": int, "read": read, "finish": lambda batch: [number**2 for number in batch]}
+    if workers is None:
+        return on_each_core(**way, items=items, size=size)
+    return in_stages(**way, items=items, size=size, workers=workers)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(count=st.integers(0, 20), size=st.integers(1, 7))
+def test_a_stream_through_all_stages_keeps_its_order(way, count, size):
+    assert list(through(map(str, range(count)), size=size, **way)) == [i**2 for i in range(count)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_error_in_a_stage_ends_the_stream_at_its_batch(way):
+    results = through("12x4", size=1, **way)
+    assert [next(results), next(results)] == [1, 4]
+    with pytest.raises(ValueError, match="invalid literal"):
+        next(results)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_endless_stream_is_taken_a_few_batches_ahead(way):
+    items = count()
+    results = through(map(str, items), size=4, **way)
+    assert [next(results) for _ in range(9)] == [i**2 for i in range(9)]
+    results.close()
+    assert next(items) <= 9 + 7 * 4
+
+
+def test_cores_share_a_batch(monkeypatch):
+    monkeypatch.setattr(streaming, "cores", lambda: 3)
+    sizes = []
+
+    def read(batch):
+        sizes.append(len(batch))
+        return batch
+
+    assert list(through("12345678", read, size=7)) == [1, 4, 9, 16, 25, 36, 49, 64]
+    assert sorted(sizes) == [2, 3, 3]
+
+
+def test_batches_run_on_several_cores_at_once(monkeypatch):
+    monkeypatch.setattr(streaming, "cores", lambda: 2)
+    second_has_begun = Event()
+
+    def read(batch):
+        if batch == [1]:
+            assert second_has_begun.wait(10)
+        second_has_begun.set()
+        return batch
+
+    assert list(through("12", read, size=2)) == [1, 4]

@@ -15,12 +15,12 @@ from platformdirs import user_cache_path
 from torch import Tensor, nn
 
 from weakspot import __version__
-from weakspot.backends.onnx_backend import open_session
 from weakspot.backends.onnx_files import to_onnx
 from weakspot.backends.torch_backend import TorchBackend
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.models import Cut, read
 from weakspot.models.trunk import IMAGES, Trunk, find_stand_in
+from weakspot.onnx_session import Session
 from weakspot.writing import replacing
 
 # So far may the logits of the graph be from PyTorch's, as a share of their spread.
@@ -167,10 +167,10 @@ def _trunk(cut: Cut, images: Tensor, file: Path) -> Trunk:
     return replace(trunk, stand_in=find_stand_in(cut.model, cut.layers[0], images, expected))
 
 
-def _session(file: Path) -> object:
+def _session(file: Path) -> Session:
     """Open a graph; one that was damaged in the cache goes, to be made again the next time."""
     try:
-        return open_session(file)
+        return Session(file)
     except WeakspotError:
         file.unlink(missing_ok=True)
         raise

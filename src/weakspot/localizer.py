@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.backends import Asked, Seen
+from weakspot.backends import Asked, Backend, Seen
 from weakspot.backends.backend import Pixels
 from weakspot.backends.onnx_backend import OnnxBackend
 from weakspot.class_names import find_class
@@ -28,7 +29,7 @@ from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
 from weakspot.qualities import find_quality
 from weakspot.refining import check_refinement
 from weakspot.results import Localization
-from weakspot.streaming import batched, ordered_map
+from weakspot.streaming import in_stages, on_each_core
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     import torch
@@ -201,8 +202,9 @@ class Localizer:
 
         Args:
             images: Any iterable; it is read a few batches ahead of the results.
-            batch_size: Images in one forward pass.
-            workers: Threads that decode images and make boxes.
+            batch_size: Images in one forward pass; where onnxruntime runs it, those that all cores share.
+            workers: Threads that decode images and make boxes; where onnxruntime runs the model, each core does all
+                of it for some images.
             classes: As for one image.
             top_k: As for one image.
             on_error: Called with the image and the error for each image that cannot be localized, which is then
@@ -212,17 +214,14 @@ class Localizer:
             One localization an image, in their order.
         """
         indices, top_k = self._indices(classes), at_least_one(top_k, "top_k")
-        with ThreadPoolExecutor(max(1, workers)) as threads:
-            photos = ordered_map(self._decode, images, threads, ahead=2 * max(1, batch_size))
-            read = (self._read(items, indices, top_k) for items in batched(photos, max(1, batch_size)))
-            for batch in ordered_map(self._finish, read, threads, ahead=2):
-                for result in batch:
-                    if isinstance(result, Localization):
-                        yield result
-                    elif on_error is None:
-                        raise result.error
-                    else:
-                        on_error(result.source, result.error)
+        batch_size, workers = max(1, batch_size), max(1, workers)
+        for result in self._results(iter(images), batch_size, workers, indices, top_k):
+            if isinstance(result, Localization):
+                yield result
+            elif on_error is None:
+                raise result.error
+            else:
+                on_error(result.source, result.error)
 
     def class_maps(self, images: "Tensor", classes: "Tensor") -> "Tensor":
         """Compute raw class maps of images that are tensors already, as the method was published.
@@ -375,33 +374,59 @@ class Localizer:
         frame = self.photo_frame
         return decode(source, self.squash, (frame.height, frame.width), max_pixels=self.max_pixels)
 
+    def _results(
+        self, images: Iterator[ImageSource], batch_size: int, workers: int, classes: list[int] | None, top_k: int
+    ) -> Iterator[Localization | Failure]:
+        """Localize in a stream; the first images in PyTorch where it is not known yet whether exporting pays."""
+        read = partial(self._read, classes=classes, top_k=top_k)
+        stages = partial(in_stages, self._decode, read, self._finish, size=batch_size, workers=workers)
+        if self._may_export:
+            yield from stages(islice(images, max(0, WORTH_EXPORTING - self._images_seen)))
+            another = list(islice(images, 1))
+            if another:
+                self._accelerate()
+            images = chain(another, images)
+        if self.backend == "torch":
+            yield from stages(images)
+        else:
+            backend = self.sight.backend.on_one_core()
+            yield from on_each_core(self._decode, partial(read, backend=backend), self._finish, images, size=batch_size)
+
     def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
         return finish(batch, self.readout)
 
-    def _read(self, items: list[Photo | Failure], classes: list[int] | None, top_k: int) -> PhotoBatch:
-        """Run the model on the images of a batch that could be read."""
+    def _read(
+        self, items: list[Photo | Failure], classes: list[int] | None, top_k: int, backend: Backend | None = None
+    ) -> PhotoBatch:
+        """Run the model, or it in another backend, on the images of a batch that could be read."""
         photos = [item.pixels for item in items if isinstance(item, Photo)]
         if not photos:
             return PhotoBatch(items, None)
         rows = None if classes is None else np.array([classes] * len(photos))
         asked = Asked(rows, top_k, self.readout.multi_label and classes is None)
-        found, *witness = self._look_at(photos, [self.method], asked, witnesses=self._witnesses)
+        found, *witness = self._look_at(photos, [self.method], asked, self._witnesses, backend)
         count = top_k if classes is None else len(classes)
         return PhotoBatch(items, found, count, classes is not None, next(iter(witness), None))
 
     def _look_at(
-        self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked, witnesses: Sequence[str] = ()
+        self,
+        photos: Sequence[Pixels],
+        methods: Sequence[str],
+        asked: Asked,
+        witnesses: Sequence[str] = (),
+        backend: Backend | None = None,
     ) -> list[Seen]:
         """Look at photos, through onnxruntime once so many were seen that exporting the model for it pays."""
         self._images_seen += len(photos)
         if self._may_export and self._images_seen > WORTH_EXPORTING:
-            self._may_export = False
             self._accelerate()
-        return look_at(self.sight, photos, methods, asked, witnesses=witnesses)
+        sight = self.sight if backend is None else replace(self.sight, backend=backend)
+        return look_at(sight, photos, methods, asked, witnesses=witnesses)
 
     def _accelerate(self) -> None:
         from weakspot.accelerating import accelerated
 
+        self._may_export = False
         try:
             self.sight = replace(self.sight, backend=accelerated(self.in_torch, export=True))
         except WeakspotError as error:  # PyTorch goes on to run it

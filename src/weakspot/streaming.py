@@ -1,13 +1,87 @@
 """Work on a stream in threads, in order, with a bounded number of items under way."""
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Decoded = TypeVar("Decoded")
+Read = TypeVar("Read")
 Result = TypeVar("Result")
+
+
+def in_stages(
+    decode: Callable[[Item], Decoded],
+    read: Callable[[list[Decoded]], Read],
+    finish: Callable[[Read], Sequence[Result]],
+    items: Iterable[Item],
+    *,
+    size: int,
+    workers: int,
+) -> Iterator[Result]:
+    """Take a stream through three stages that overlap: for a model that shares its work between cores itself.
+
+    Args:
+        decode: Applied to each item, in threads.
+        read: Applied to batches of what was decoded, in the thread that asks for results.
+        finish: Applied to what was read, in threads.
+        items: Taken a few batches ahead of the results.
+        size: Items in a batch.
+        workers: Number of threads.
+
+    Yields:
+        The results, in the order of the items.
+
+    Example:
+        >>> list(in_stages(int, sum, lambda total: [total], "1234", size=2, workers=1))
+        [3, 7]
+    """
+    with ThreadPoolExecutor(workers) as threads:
+        decoded = ordered_map(decode, items, threads, ahead=2 * size)
+        for results in ordered_map(finish, map(read, batched(decoded, size)), threads, ahead=2):
+            yield from results
+
+
+def on_each_core(
+    decode: Callable[[Item], Decoded],
+    read: Callable[[list[Decoded]], Read],
+    finish: Callable[[Read], Sequence[Result]],
+    items: Iterable[Item],
+    *,
+    size: int,
+) -> Iterator[Result]:
+    """Take a stream through the same stages, whole batches on each core: for a model that runs on one.
+
+    Args:
+        decode: Applied to each item.
+        read: Applied to batches of what was decoded.
+        finish: Applied to what was read.
+        items: Taken a few batches ahead of the results.
+        size: Items in the batches of all cores.
+
+    Yields:
+        The results, in the order of the items.
+
+    Example:
+        >>> sum(on_each_core(int, sum, lambda total: [total], "1234", size=2))
+        10
+    """
+    threads = cores()
+
+    def work(batch: list[Item]) -> Sequence[Result]:
+        return finish(read([decode(item) for item in batch]))
+
+    with ThreadPoolExecutor(threads) as executor:
+        for results in ordered_map(work, batched(items, -(-size // threads)), executor, ahead=2 * threads):
+            yield from results
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ordered_map(

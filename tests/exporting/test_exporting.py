@@ -66,10 +66,9 @@ def test_views_are_looked_into_by_a_file_as_well(graph):
 
 def test_what_a_file_says_of_itself(graph):
     outcome, _, one = graph
-    shapes = {value.name: value.shape for value in one.sight.backend.session.get_inputs()}
-    assert shapes == {"images": ["batch", 64, 64, 3], "classes": ["batch", "asked"]}
-    logits, *_ = one.sight.backend.session.get_outputs()
-    assert logits.shape == ["batch", 4]
+    session = one.sight.backend.session
+    assert session.inputs == {"images": ["batch", 64, 64, 3], "classes": ["batch", "asked"]}
+    assert session.outputs["logits"] == ["batch", 4]
     told = outcome.graph
     assert isinstance(told, Graph)
     assert (told.source, told.witness, told.views, told.int8) == (outcome.path.parent.name, "layercam", True, False)

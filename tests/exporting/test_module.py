@@ -7,13 +7,13 @@ from torch import nn
 
 from weakspot.backends import Asked
 from weakspot.backends.graph import CLASSES, IMAGES
-from weakspot.backends.onnx_backend import open_session
 from weakspot.backends.onnx_files import to_onnx
 from weakspot.backends.torch_backend import Levels, TorchBackend
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
 from weakspot.exporting.module import PhotosToMaps, fits, refuse_unfit
 from weakspot.models import ForegroundHead, cut_model
+from weakspot.onnx_session import Session
 
 FRAME = Preprocessing(8, 8, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
 ONE_PASS = ("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "counterfactual")
@@ -34,7 +34,7 @@ def graph_of(module, size):
     names = [name if name not in module.outputs[:i] else f"{name}{i}" for i, name in enumerate(module.outputs)]
     dynamic = {IMAGES: {0: "batch"}, CLASSES: {0: "batch", 1: "asked"}}
     found = to_onnx(module.eval(), example, names, dynamic=dynamic, metadata={})
-    return open_session(found), names
+    return Session(found), names
 
 
 def assert_same(backend, methods, size, photos=PHOTOS, at=4):
@@ -44,7 +44,7 @@ def assert_same(backend, methods, size, photos=PHOTOS, at=4):
         expected = backend.run(list(batch), methods, Asked(top_k=3))
         ranked = np.tile([-1, -2, -3], (len(batch), 1))
         for classes in (ranked, expected[0].classes):
-            found = dict(zip(names, session.run(names, {IMAGES: batch, CLASSES: classes}), strict=True))
+            found = session.run({IMAGES: batch, CLASSES: classes}, names)
             np.testing.assert_array_equal(found["chosen"], expected[0].classes)
             np.testing.assert_allclose(found["logits"], expected[0].logits, rtol=1e-4, atol=1e-5)
             maps = [found["maps"], *(found[name] for name in names[at:] if name.startswith("witness"))]

@@ -1,10 +1,9 @@
 """A classifier that onnxruntime runs, from one file of ``weakspot export``: torch is not needed."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +26,8 @@ from weakspot.class_names import name_classes, no_such_class
 from weakspot.data import Preprocessing
 from weakspot.defaults import PRETRAINED
 from weakspot.errors import InputError, ModelError
+from weakspot.onnx_session import Session
 from weakspot.qualities import find_quality
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 # What only a model that is still in PyTorch can be given, and what it is where nobody says anything.
 _UNGIVEN = {
@@ -51,11 +48,11 @@ class OnnxBackend:
     """A classifier in onnxruntime.
 
     Attributes:
-        session: It, loaded.
+        session: The file, loaded.
         graph: What the file says of itself.
     """
 
-    session: "InferenceSession"
+    session: Session
     graph: Graph
     name: ClassVar[str] = "onnx"
 
@@ -104,15 +101,17 @@ class OnnxBackend:
                 f"Export them: weakspot export {self.graph.source} --method {method} -o other.onnx",
             )
 
+    def on_one_core(self) -> "OnnxBackend":
+        """The same for several threads that each run a batch of their own."""
+        return replace(self, session=self.session.on_one_core)
+
     def _most_probable(self, count: int, photos: int) -> NDArray[np.int64]:
         """The graph's way of asking for the most probable classes: -1 is the first, -2 the second."""
         row = -1 - np.arange(min(count, len(self.graph.class_names)), dtype=np.int64)
         return np.tile(row, (photos, 1))
 
     def _seen(self, images: NDArray[np.uint8], methods: Sequence[str], classes: NDArray[np.int64]) -> list[Seen]:
-        names = [output.name for output in self.session.get_outputs()]
-        values = self.session.run(names, {IMAGES: images, CLASSES: classes})
-        found: dict[str, Any] = dict(zip(names, values, strict=True))
+        found: dict[str, Any] = self.session.run({IMAGES: images, CLASSES: classes})
         maps = {self.graph.witness: found.get(WITNESS), self.graph.method: found[MAPS]}
         return [
             Seen(found[LOGITS], found[CHOSEN], maps[method], found[SIGNED], found.get(FOREGROUND)) for method in methods
@@ -140,7 +139,7 @@ def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
         raise InputError(f"{path} is run on the CPU, not on {options['device']!r}.", "Leave the device out.")
     if not path.is_file():
         raise ModelError(f"{path} does not exist.", "Check the path, or make it with: weakspot export MODEL -o FILE")
-    session = open_session(path)
+    session = Session(path)
     graph = _graph_of(session, path)
     found = OnnxBackend(session, graph)
     found.check(options["method"] or graph.method)
@@ -161,32 +160,9 @@ def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
     )
 
 
-def open_session(source: Path | bytes) -> "InferenceSession":
-    """Load an ONNX file, or what one holds, into onnxruntime, on the CPU and all cores.
-
-    Raises:
-        ModelError: If it cannot be run; or onnxruntime is not installed.
-    """
+def _graph_of(session: Session, path: Path) -> Graph:
     try:
-        from onnxruntime import InferenceSession, SessionOptions
-    except ImportError as error:
-        raise ModelError("onnxruntime is not installed.", "Run: pip install onnxruntime") from error
-    options = SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    options.log_severity_level = 3
-    # Its threads would spin while others decode and make boxes.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        data = source if isinstance(source, bytes) else str(source)
-        return InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # what onnxruntime raises has no common root
-        name = "The graph" if isinstance(source, bytes) else str(source)
-        raise ModelError(f"{name} is damaged or not an ONNX file.", "Copy it again, or export it anew.") from error
-
-
-def _graph_of(session: "InferenceSession", path: Path) -> Graph:
-    try:
-        return from_metadata(session.get_modelmeta().custom_metadata_map)
+        return from_metadata(session.metadata)
     except (KeyError, ValueError, TypeError, InputError) as error:
         raise ModelError(
             f"{path} was not written by weakspot export: it does not say how it is to be read.",

@@ -1,6 +1,7 @@
 """A classifier that PyTorch runs: any model, any method."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -51,12 +52,14 @@ class TorchBackend:
         frame: What it wants of its images.
         like: A tensor of its device and type.
         levels: Where the maps of its classes are cut best; None where nobody knows.
+        threads: How many threads PyTorch has elsewhere, where it is to have one here; else None.
     """
 
     cut: Cut
     frame: Preprocessing
     like: Tensor
     levels: Levels | None = None
+    threads: int | None = None
 
     @property
     def name(self) -> str:
@@ -73,14 +76,23 @@ class TorchBackend:
         """See photos of the size in ``frame`` by each of some methods, in one forward pass."""
         rows = None if asked.classes is None else torch.from_numpy(asked.classes).to(self.like.device)
         ways = [find_method(name) for name in methods]
-        found = class_maps_of_methods(
-            self.cut, self._tensors(photos), ways, classes=rows, top_k=asked.top_k, present=asked.present
-        )
+        with nullcontext() if self.threads is None else _one_thread(self.threads):
+            found = class_maps_of_methods(
+                self.cut, self._tensors(photos), ways, classes=rows, top_k=asked.top_k, present=asked.present
+            )
         return [self._seen(name, one) for name, one in zip(methods, found, strict=True)]
 
     def check(self, method: str) -> None:
         """Refuse a method that needs another head or fewer layers."""
         check_method(self.cut, find_method(method))
+
+    def on_one_core(self) -> "TorchBackend":
+        """The same for several threads, where onnxruntime runs the forward pass; PyTorch shares its threads itself."""
+        if self.cut.trunk is None:
+            return self
+        cut = replace(self.cut, trunk=self.cut.trunk.on_one_core())
+        small = cut.head is not None  # what PyTorch has left to do, then
+        return replace(self, cut=cut, threads=torch.get_num_threads() if small else None)
 
     def class_maps(self, images: Tensor, classes: Tensor, method: str) -> Tensor:
         """Compute raw class maps of normalised images, as the method was published.
@@ -148,6 +160,16 @@ class TorchBackend:
             found.signed.numpy(force=True),
             None if found.foreground is None else found.foreground.numpy(force=True),
         )
+
+
+@contextmanager
+def _one_thread(threads: int) -> Iterator[None]:
+    """Have PyTorch use one thread, where threads of its own would spin and wait for those that run other batches."""
+    torch.set_num_threads(1)  # of this thread, and of those that begin now
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def level_maps(levels: Levels | None, method: str, classes: Tensor, maps: Tensor) -> Tensor:

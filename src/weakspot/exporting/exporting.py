@@ -11,7 +11,7 @@ from torch import nn
 from weakspot import __version__
 from weakspot.backends.backend import Pixels
 from weakspot.backends.graph import CLASSES, IMAGES, SUFFIX, Graph
-from weakspot.backends.onnx_backend import OnnxBackend, open_session
+from weakspot.backends.onnx_backend import OnnxBackend
 from weakspot.backends.onnx_files import to_onnx
 from weakspot.cams import find_method
 from weakspot.data import ImageSource, read_image
@@ -21,6 +21,7 @@ from weakspot.exporting.checking import Difference, difference, refuse_different
 from weakspot.exporting.module import PhotosToMaps, fits, refuse_unfit
 from weakspot.exporting.quantising import quantised
 from weakspot.localizer import Localizer
+from weakspot.onnx_session import Session
 from weakspot.writing import replacing
 
 # So many photos are compared, and calibrated with.
@@ -150,7 +151,7 @@ def _write(graph: bytes, path: Path) -> None:
 
 
 def _difference(localizer: Localizer, graph: bytes, told: Graph, photos: Sequence[Pixels]) -> Difference:
-    return difference(localizer.in_torch, OnnxBackend(open_session(graph), told), photos, localizer.method)
+    return difference(localizer.in_torch, OnnxBackend(Session(graph), told), photos, localizer.method)
 
 
 def _readable(images: Iterable[ImageSource], max_pixels: int) -> list[ImageSource]:

@@ -37,7 +37,9 @@ class PhotosToMaps(nn.Module):
         self._methods = [find_method(name) for name in methods]
         self._traced = self._trace()
         # A plane at a time: a division by channels that lie side by side costs a graph six times as much.
-        self._mean, self._std = (torch.tensor(each).view(-1, 1, 1) * 255 for each in (backend.frame.mean, backend.frame.std))
+        self._mean, self._std = (
+            torch.tensor(each).view(-1, 1, 1) * 255 for each in (backend.frame.mean, backend.frame.std)
+        )
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, ...]:
         """See photos.

@@ -1,7 +1,6 @@
 """A classifier's forward pass in onnxruntime; what lies behind the cut stays in PyTorch."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from weakspot.models.cut import Layer, Reading, read
 from weakspot.models.layouts import Layout, Size
+from weakspot.onnx_session import Session
 
 IMAGES = "images"
 
@@ -18,7 +18,7 @@ class Trunk:
     """A graph that gives all that one forward pass does: logits, the outputs of layers, and levels.
 
     Attributes:
-        session: The graph in onnxruntime; it takes normalised images in 32-bit floats.
+        session: The graph; it takes normalised images in 32-bit floats.
         layers: The layers whose outputs it gives.
         layouts: How each output holds its feature map.
         calls: How often each layer runs.
@@ -27,7 +27,7 @@ class Trunk:
             come from that layer's output alone.
     """
 
-    session: Any
+    session: Session
     layers: tuple[Layer, ...]
     layouts: tuple[Layout, ...]
     calls: tuple[int, ...]
@@ -40,10 +40,14 @@ class Trunk:
 
     def run(self, images: Tensor) -> Reading:
         """Run a forward pass; nothing can be differentiated."""
-        found = self.session.run(None, {IMAGES: np.ascontiguousarray(images.detach().numpy())})
-        logits, *maps = (torch.from_numpy(array) for array in found)
+        found = self.session.run({IMAGES: np.ascontiguousarray(images.detach().numpy())})
+        logits, *maps = (torch.from_numpy(array) for array in found.values())
         count = len(self.layers)
         return Reading(logits, tuple(maps[:count]), self.layouts, self.calls, tuple(maps[count:]))
+
+    def on_one_core(self) -> "Trunk":
+        """The same for several threads that each run a batch of their own."""
+        return replace(self, session=self.session.on_one_core)
 
     def run_differentiably(self, model: nn.Module, images: Tensor) -> Reading:
         """Run the trunk in the graph and the head in PyTorch, such that gradients can be taken up to the layer."""
