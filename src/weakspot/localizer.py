@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
@@ -41,6 +42,7 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
 # Of so many images the time that an export takes is gained back.
 WORTH_EXPORTING = 1000
 _log = logging.getLogger("weakspot")
+Boxes = Literal["largest", "all", "split"]
 Classes = Sequence[int | str] | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
@@ -114,7 +116,7 @@ class Localizer:
         weights: str | Path | None = PRETRAINED,
         output_stride: int | None = None,
         threshold: float | None = None,
-        boxes: Literal["largest", "all", "split"] = "largest",
+        boxes: Boxes = "largest",
         min_area: float = 0.01,
         min_score: float = 0.0,
         refine: str | None = None,
@@ -170,7 +172,8 @@ class Localizer:
         """Localize in one image.
 
         Args:
-            image: A path, a PIL image, or a uint8 array of shape (H, W, 3); see :func:`weakspot.data.read_image`.
+            image: A path, the bytes of an image file, a PIL image, or a uint8 array of shape (H, W, 3); see
+                :func:`weakspot.data.read_image`.
             classes: Indices or names of the classes to look for; None takes the ``top_k`` most probable, and of a
                 model that was trained for several labels also those that are as probable as not.
             top_k: How many classes when ``classes`` is None.
@@ -182,11 +185,66 @@ class Localizer:
             InputError: If the image cannot be read, or a class is not one of the model's.
             ModelError: If the model gives NaN for the image.
         """
-        batch = self._read([self._decode(image)], self._indices(classes), at_least_one(top_k, "top_k"))
-        (result,) = self._finish(batch)
-        if isinstance(result, Failure):
-            raise result.error
+        (result,) = self.batch([image], classes=classes, top_k=top_k)
+        if isinstance(result, WeakspotError):
+            raise result
         return result
+
+    def batch(
+        self, images: Sequence[ImageSource], *, classes: Classes = None, top_k: int = 1, on_one_core: bool = False
+    ) -> list[Localization | WeakspotError]:
+        """Localize in a few images with one forward pass.
+
+        Args:
+            images: As for one image.
+            classes: As for one image.
+            top_k: As for one image.
+            on_one_core: Whether other threads run batches of their own beside this one; then onnxruntime takes one core
+                for each.
+
+        Returns:
+            One localization an image, in their order; for an image that cannot be localized, the error.
+
+        Raises:
+            InputError: If a class is not one of the model's.
+        """
+        indices, top_k = self._indices(classes), at_least_one(top_k, "top_k")
+        backend = self.sight.backend.on_one_core() if on_one_core else None
+        results = self._finish(self._read([self._decode(image) for image in images], indices, top_k, backend))
+        return [result.error if isinstance(result, Failure) else result for result in results]
+
+    def reading(
+        self,
+        *,
+        method: str | None = None,
+        threshold: float | None = None,
+        boxes: Boxes | None = None,
+        min_area: float | None = None,
+    ) -> "Localizer":
+        """The same classifier, read in another way: nothing is loaded again.
+
+        Args:
+            method: Name of another method; None keeps the localizer's.
+            threshold: Where to cut; None keeps the localizer's, or with another method takes its default.
+            boxes: ``"largest"``, ``"all"`` or ``"split"``; None keeps the localizer's.
+            min_area: With ``"all"`` and ``"split"``: least area of a region as a fraction of the image's.
+
+        Raises:
+            InputError: If the method does not fit the classifier, or an option is out of its range.
+        """
+        method = self.method if method is None else method
+        self.check(method)
+        found = copy(self)
+        found.method = method
+        if threshold is not None:
+            check_threshold(threshold)
+        found.threshold = self.threshold_of(method) if threshold is None else threshold
+        found._witnesses = found._find_witnesses() if self._witnesses else ()
+        found.readout = replace(self.readout, method=method, threshold=found.threshold)
+        if boxes is not None:
+            area = least_area(boxes, 0.01 if min_area is None else min_area)
+            found.readout = replace(found.readout, min_area=area, split=boxes == "split")
+        return found
 
     def stream(
         self,
@@ -241,11 +299,7 @@ class Localizer:
 
     def threshold_of(self, method: str) -> float:
         """Where heatmaps are cut if nobody says otherwise; of a method other than the localizer's own, its default."""
-        if method == self.method:
-            return self.threshold
-        from weakspot.cams import find_method
-
-        return find_method(method).threshold
+        return self.threshold if method == self.method else self.sight.backend.default_threshold(method)
 
     def check(self, method: str) -> None:
         """Refuse a method that does not fit the classifier.

@@ -83,6 +83,9 @@ class Backend(Protocol):
             InputError: If it does not.
         """
 
+    def default_threshold(self, method: str) -> float:
+        """Where heatmaps of a method are cut if nothing else is known."""
+
     def on_one_core(self) -> "Backend":
         """The same for several threads that each run a batch of their own; itself where nothing is gained by that."""
 

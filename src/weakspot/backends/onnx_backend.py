@@ -101,6 +101,10 @@ class OnnxBackend:
                 f"Export them: weakspot export {self.graph.source} --method {method} -o other.onnx",
             )
 
+    def default_threshold(self, method: str) -> float:
+        """Where heatmaps are cut if nothing else is known: by either method that the file holds, where it says."""
+        return self.graph.threshold
+
     def on_one_core(self) -> "OnnxBackend":
         """The same for several threads that each run a batch of their own."""
         return replace(self, session=self.session.on_one_core)

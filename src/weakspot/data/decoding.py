@@ -1,6 +1,8 @@
 """Decode photos of any kind into upright 8-bit RGB."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from weakspot.errors import InputError
 
-ImageSource = str | Path | Image.Image | NDArray[np.uint8]
+ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
 
 # As many as Pillow takes before it warns of a decompression bomb: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485
@@ -30,7 +32,8 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     257, and 32-bit integers and floats are stretched from their least to their greatest value.
 
     Args:
-        source: A path, a PIL image, or a uint8 array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        source: A path, the bytes of an image file, a PIL image, or a uint8 array of shape (H, W), (H, W, 1),
+            (H, W, 3) or (H, W, 4).
         max_pixels: Larger images are refused before they are decoded.
         upright: Apply EXIF orientation, else give the pixels as they are stored. A TIFF is always upright.
 
@@ -49,9 +52,8 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
         return _checked_rgb(_from_array(source), "The array", max_pixels, upright)
     if isinstance(source, Image.Image):
         return _checked_rgb(source, "The image", max_pixels, upright)
-    path = Path(source)
-    with opened(path) as file:
-        return _checked_rgb(identified(file, str(path)), str(path), max_pixels, upright)
+    with _file(source) as (file, name):
+        return _checked_rgb(identified(file, name), name, max_pixels, upright)
 
 
 def read_to_shrink(
@@ -78,17 +80,16 @@ def read_to_shrink(
         >>> image.size, size
         ((60, 40), (40, 60))
     """
-    if not isinstance(source, str | Path):  # one that a user holds stays as it is
+    if isinstance(source, Image.Image | np.ndarray):  # one that a user holds stays as it is
         image = read_image(source, max_pixels=max_pixels)
         return image, (image.height, image.width)
-    path = Path(source)
-    with opened(path) as file:
-        image = identified(file, str(path))
+    with _file(source) as (file, name):
+        image = identified(file, name)
         columns, rows = image.size
         if columns * rows <= max_pixels:
             side = 2 * max(height, width)  # EXIF may swap them
             image.draft("RGB", (side, side))
-        upright = _checked_rgb(image, str(path), max_pixels, True)
+        upright = _checked_rgb(image, name, max_pixels, True)
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) in QUARTER_TURNS and image.format != "TIFF"
     return upright, (columns, rows) if turned else (rows, columns)
 
@@ -128,6 +129,17 @@ def pixels_of(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
     """
     pixels: NDArray[np.uint8] = np.array(image.convert("L") if channels == 1 else image)
     return pixels.reshape(image.height, image.width, -1)
+
+
+@contextmanager
+def _file(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
+    """An image file, and what to call it."""
+    if isinstance(source, bytes):
+        yield BytesIO(source), "The image"
+        return
+    path = Path(source)
+    with opened(path) as file:
+        yield file, str(path)
 
 
 def opened(path: Path) -> BinaryIO:
