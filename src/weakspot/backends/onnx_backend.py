@@ -101,7 +101,7 @@ class OnnxBackend:
                 f"Export them: weakspot export {self.graph.source} --method {method} -o other.onnx",
             )
 
-    def default_threshold(self, method: str) -> float:
+    def default_threshold(self, method: str) -> float:  # noqa: ARG002 - the other is the one it is compared with
         """Where heatmaps are cut if nothing else is known: by either method that the file holds, where it says."""
         return self.graph.threshold
 
