@@ -17,7 +17,9 @@ from weakspot.commands.options import (
     LabelOptions,
     LocalizeOptions,
     ReportOptions,
+    ServeOptions,
 )
+from weakspot.defaults import DEFAULT_MODEL
 from weakspot.errors import WeakspotError
 from weakspot.training.options import TrainOptions
 
@@ -194,6 +196,20 @@ def export(model: str, *, options: Annotated[ExportOptions, Parameter(name="*")]
                 f"range; {found.agree:.0%} of {found.photos} photos have the same class"
             )
     print(outcome.path)
+    return DONE
+
+
+@app.command
+def serve(model: str = DEFAULT_MODEL, *, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions()) -> int:
+    """Serve a model: a web page, and an HTTP API that gives what localize gives.
+
+    Args:
+        model: Run folder, file of weakspot export, or timm or torchvision name.
+        options: Where to listen, and what a request may cost.
+    """
+    from weakspot.commands.serve import serve as run
+
+    run(model, options, on_start=lambda url: print(f"{url}  (Ctrl-C ends it)", flush=True))
     return DONE
 
 

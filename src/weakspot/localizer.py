@@ -301,6 +301,11 @@ class Localizer:
         """Where heatmaps are cut if nobody says otherwise; of a method other than the localizer's own, its default."""
         return self.threshold if method == self.method else self.sight.backend.default_threshold(method)
 
+    @property
+    def quick_methods(self) -> tuple[str, ...]:
+        """Names of the methods that need one forward pass of the classifier, the localizer's own before all."""
+        return (self.method, *(name for name in self.sight.backend.quick_methods() if name != self.method))
+
     def check(self, method: str) -> None:
         """Refuse a method that does not fit the classifier.
 

@@ -86,6 +86,9 @@ class Backend(Protocol):
     def default_threshold(self, method: str) -> float:
         """Where heatmaps of a method are cut if nothing else is known."""
 
+    def quick_methods(self) -> tuple[str, ...]:
+        """Names of the methods that fit the classifier and need no more of it than one forward pass."""
+
     def on_one_core(self) -> "Backend":
         """The same for several threads that each run a batch of their own; itself where nothing is gained by that."""
 

@@ -105,6 +105,10 @@ class OnnxBackend:
         """Where heatmaps are cut if nothing else is known: by either method that the file holds, where it says."""
         return self.graph.threshold
 
+    def quick_methods(self) -> tuple[str, ...]:
+        """Names of the methods whose maps the file holds."""
+        return tuple(name for name in (self.graph.method, self.graph.witness) if name)
+
     def on_one_core(self) -> "OnnxBackend":
         """The same for several threads that each run a batch of their own."""
         return replace(self, session=self.session.on_one_core)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from weakspot.backends.backend import Asked, Pixels, Seen
-from weakspot.cams import find_method
+from weakspot.cams import METHODS, find_method
 from weakspot.cams.levelling import levelled
 from weakspot.data import Preprocessing
+from weakspot.errors import InputError
 from weakspot.models import (
     ClassMaps,
     Cut,
@@ -26,6 +27,9 @@ from weakspot.models import (
     resquash,
 )
 from weakspot.qualities import FOREGROUND_THRESHOLD, SPREAD_THRESHOLD
+
+# What methods read that need no second pass.
+_ONE_PASS = ("weights", "gradients", "activations", "branches")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,17 @@ class TorchBackend:
     def check(self, method: str) -> None:
         """Refuse a method that needs another head or fewer layers."""
         check_method(self.cut, find_method(method))
+
+    def quick_methods(self) -> tuple[str, ...]:
+        """Names of the methods that fit the classifier and need no more of it than one forward pass."""
+        return tuple(name for name, method in METHODS.items() if method.reads in _ONE_PASS and self._fits(name))
+
+    def _fits(self, method: str) -> bool:
+        try:
+            self.check(method)
+        except InputError:
+            return False
+        return True
 
     def on_one_core(self) -> "TorchBackend":
         """The same for several threads, where onnxruntime runs the forward pass; PyTorch shares its threads itself."""
