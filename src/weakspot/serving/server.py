@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.1)  # the last answer is on its way
         for connection in list(self.server_state.connections):
-            connection.transport.close()  # type: ignore[union-attr]  # what a page holds open to hear of news
+            connection.transport.close()  # what a page holds open to hear of news
 
     def run_until_stopped(self, listening: socket.socket) -> None:
         """Serve until SIGTERM, which ends it as it should, or Ctrl-C, which is raised.
