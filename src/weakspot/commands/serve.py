@@ -75,6 +75,8 @@ def _checked(options: ServeOptions) -> str | None:
             f"Others than this machine reach {options.host}, and no token is set.",
             f"Set {TOKEN} (or --token) to a long random text, or leave --host out.",
         )
+    if token is not None and not (token.isascii() and token.isprintable() and token == token.strip()):
+        raise InputError("The token has characters that not every client can send.", "Take ASCII letters and digits.")
     return token
 
 

@@ -83,6 +83,8 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         InputError: If it cannot be taken.
     """
+    if not 0 <= port <= 65535:
+        raise InputError(f"There is no port {port}.", "Give one from 1 to 65535, or 0 for a free one.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
@@ -91,9 +93,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         found.close()
-        problem = f"{host} port {port} cannot be listened on: {getattr(error, 'strerror', None) or error}."
+        problem = f"{host} port {port} cannot be listened on: {error.strerror or error}."
         raise InputError(problem, "Give another --port, or 0 for a free one.") from error
     return found
 
