@@ -95,7 +95,7 @@ class Gate:
         if limits.hosts is not None and _host(headers) not in limits.hosts:
             return Problem(421, "The service does not go by that name.", "Call it 127.0.0.1 or localhost.")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and _place(origin) != headers.get("host"):
             return Problem(403, "A page of another site may not ask.", "Ask from a program, or the service's own page.")
         if limits.token is not None and scope["path"] not in _OPEN_TO_ALL and not _shows(headers, limits.token):
             return Problem(401, "The token is missing or wrong.", "Send it: Authorization: Bearer TOKEN")
@@ -139,7 +139,17 @@ def _too_large(limits: Limits) -> Problem:
 
 
 def _host(headers: Headers) -> str | None:
-    return urlsplit(f"//{headers.get('host', '')}").hostname
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname
+    except ValueError:  # "[", for example
+        return None
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _shows(headers: Headers, token: str) -> bool:
