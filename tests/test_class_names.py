@@ -33,6 +33,7 @@ def test_a_class_is_found_by_name_in_any_case_or_by_index(wanted, index):
         (5, "Class index 5 is out of range: the model has 5 classes"),
         (-1, "Class index -1 is out of range"),
         ("12", "Class index 12 is out of range"),
+        pytest.param("9" * 5000, "no class '999", id="more digits than Python reads"),
     ],
 )
 def test_a_class_that_is_not_there_is_refused(wanted, problem):

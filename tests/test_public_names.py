@@ -11,7 +11,7 @@ from weakspot import cams, data, metrics, ops
     [
         (
             weakspot,
-            {"InputError", "Localization", "Localizer", "ModelError", "WeakspotError"}
+            {"Client", "InputError", "Localization", "Localizer", "ModelError", "WeakspotError"}
             | {"cams", "compare", "data", "evaluate", "metrics", "ops", "train"},
         ),
         (

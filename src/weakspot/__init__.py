@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weakspot import cams, data, metrics, ops
+    from weakspot.client import Client
     from weakspot.errors import InputError, ModelError, WeakspotError
     from weakspot.evaluation import compare, evaluate
     from weakspot.localizer import Localizer
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 # Public name -> module that holds it; a module stands for itself.
 _HOMES = {
+    "Client": "weakspot.client",
     "InputError": "weakspot.errors",
     "Localization": "weakspot.results",
     "Localizer": "weakspot.localizer",
@@ -33,6 +35,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Client",
     "InputError",
     "Localization",
     "Localizer",

@@ -39,7 +39,7 @@ def find_class(wanted: int | str, names: Sequence[str]) -> int:
             return called_so[0]
         if called_so:
             raise InputError(f"{len(called_so)} classes are called {wanted!r}.", f"Give an index of {called_so}.")
-        if not wanted.isdecimal():
+        if not wanted.isdecimal() or len(wanted) > 18:  # Python reads no number of thousands of digits
             raise InputError(f"The model has no class {wanted!r}.", suggest(wanted, names, "Give its index."))
     number = int(wanted) if isinstance(wanted, str) else index(wanted)
     if not 0 <= number < len(names):

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
@@ -52,6 +53,9 @@ _REFUSALS = {
     500: "The service could not do that.",
     503: "It took too long, or the service is about to stop.",
 }
+# So many classes may be asked for, each of which is another map to make.
+_MOST = 100
+ClassName = Annotated[str, StringConstraints(max_length=200)]
 _GENERAL: tuple[int, ...] = (401, 403, 421, 500)
 
 
@@ -107,9 +111,10 @@ def _add_localize(app: FastAPI, served: Served) -> None:
         image: Annotated[list[UploadFile], File(description="An image file; several are answered in their order.")],
         method: Annotated[Literal[method_names] | None, Form(description="See /v1/methods.")] = None,  # type: ignore[valid-type]
         classes: Annotated[
-            list[str] | None, Form(description="Name or index of a class to look for; may be given several times.")
+            list[ClassName] | None,
+            Form(description="Name or index of a class to look for; may be given several times.", max_length=_MOST),
         ] = None,
-        top_k: Annotated[int, Form(ge=1, le=100, description="How many of the most probable classes.")] = 1,
+        top_k: Annotated[int, Form(ge=1, le=_MOST, description="How many of the most probable classes.")] = 1,
         threshold: Annotated[
             float | None, Form(gt=0, le=1, description="Fraction of the heatmap's peak at which to cut.")
         ] = None,
@@ -184,7 +189,7 @@ async def _gone(request: Request) -> None:
 def _row(one: Localization | WeakspotError, name: str | None, heatmap: bool) -> dict[str, Any]:
     if isinstance(one, WeakspotError):
         return error_body(one)
-    row = one.to_dict()
+    row, name = one.to_dict(), name and name.encode(errors="replace").decode()  # a charset may have made half a letter
     for part, found in zip((row, *row.get("others", ())), one, strict=True):
         part["image"] = name
         if heatmap:

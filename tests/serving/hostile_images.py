@@ -1,0 +1,111 @@
+"""Images that were real once, and files of a few bytes that say they are thousands of megapixels, or are."""
+
+import random
+import struct
+import zlib
+from functools import cache
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+
+@cache
+def real_files() -> dict[str, bytes]:
+    """A photo in the formats that are met most, of 96 x 64 pixels."""
+    noise = np.random.default_rng(0).integers(0, 60, (64, 96, 3), dtype=np.uint8)
+    noise[10:50, 20:60] += 150
+    photo = Image.fromarray(noise)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a photo"
+    kinds = {
+        "plain.jpg": (photo, {"format": "JPEG"}),
+        "progressive.jpg": (photo, {"format": "JPEG", "progressive": True, "exif": exif}),
+        "cmyk.jpg": (photo.convert("CMYK"), {"format": "JPEG"}),
+        "rgb.png": (photo, {"format": "PNG"}),
+        "palette.png": (photo.convert("P"), {"format": "PNG", "transparency": 0}),
+        "deep.png": (Image.fromarray(noise[..., 0].astype(np.uint16) * 257), {"format": "PNG"}),
+        "lossy.webp": (photo, {"format": "WEBP", "exif": exif}),
+        "lossless.webp": (photo, {"format": "WEBP", "lossless": True}),
+        "raw.tiff": (photo, {"format": "TIFF"}),
+        "lzw.tiff": (photo, {"format": "TIFF", "compression": "tiff_lzw"}),
+        "jpeg.tiff": (photo, {"format": "TIFF", "compression": "jpeg"}),
+    }
+    return {name: _encoded(image, **how) for name, (image, how) in kinds.items()}
+
+
+def _encoded(image: Image.Image, **how: object) -> bytes:
+    file = BytesIO()
+    image.save(file, **how)
+    return file.getvalue()
+
+
+def _truncated(content: bytes, chance: random.Random) -> bytes:
+    return content[: chance.randrange(len(content))]
+
+
+def _flipped(content: bytes, chance: random.Random) -> bytes:
+    found = bytearray(content)
+    for _ in range(chance.choice((1, 4, 32, 256))):
+        found[chance.randrange(len(found))] ^= 1 << chance.randrange(8)
+    return bytes(found)
+
+
+def _spliced(content: bytes, chance: random.Random) -> bytes:
+    other = chance.choice(list(real_files().values()))
+    return content[: chance.randrange(len(content))] + other[chance.randrange(len(other)) :]
+
+
+def _header(content: bytes, chance: random.Random) -> bytes:
+    found, at = bytearray(content), chance.randrange(2, 64)
+    found[at : at + 4] = chance.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\xea\x60"))
+    return bytes(found)
+
+
+def _sized(content: bytes, chance: random.Random) -> bytes:
+    """Another size where the true one stands, with a checksum that fits it in a PNG."""
+    wide, high = chance.choice(((1, 1), (96, 65000), (65000, 64), (0, 64), (9000, 9000), (97, 65)))
+    if content.startswith(b"\x89PNG"):
+        return content[:8] + _chunk(b"IHDR", struct.pack(">II", wide, high) + content[24:29]) + content[33:]
+    true, false = ((struct.pack(f"{order}HH", *sides) for order in "><") for sides in ((64, 96), (high, wide)))
+    for before, after in zip(true, false, strict=True):
+        content = content.replace(before, after)
+    width, height = struct.pack("<HHII", 256, 4, 1, 96), struct.pack("<HHII", 257, 4, 1, 64)
+    return content.replace(width, width[:8] + struct.pack("<I", wide)).replace(
+        height, height[:8] + struct.pack("<I", high)
+    )
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def bombs() -> dict[str, bytes]:
+    """Files by name."""
+    side = 60_000
+    head = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    tags = ((256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 200), (277, 1), (278, side), (279, 9))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    webp = struct.pack("<I", 10) + bytes(4) + (16_383).to_bytes(3, "little") * 2  # the most that the format can say
+    vp8 = b"VP8X" + webp + b"VP8L" + struct.pack("<I", 5) + b"\x2f" + struct.pack("<I", 16_383 | 16_383 << 14)
+    text = _chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000)))
+    small = head[:8] + _chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0))
+    return {
+        "png": head + _chunk(b"IDAT", zlib.compress(bytes(1000))) + _chunk(b"IEND", b""),
+        "long.png": head + _chunk(b"IDAT", zlib.compress(bytes(20_000_000))) + _chunk(b"IEND", b""),
+        "text.png": small + text + _chunk(b"IDAT", zlib.compress(bytes(100))) + _chunk(b"IEND", b""),
+        "tiff": b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(100),
+        "webp": b"RIFF" + struct.pack("<I", len(vp8) + 4) + b"WEBP" + vp8,
+        "gif": b"GIF89a" + struct.pack("<HHBBB", 65_535, 65_535, 0x80, 0, 0) + bytes(6) + b"," + bytes(4)
+        + struct.pack("<HHB", 65_535, 65_535, 0) + b"\x02\x02D\x01\0;",
+        "ppm": b"P6\n60000 60000\n255\n" + bytes(100),
+        "digits.ppm": b"P6\n" + b"9" * 5000 + b" 1\n255\n" + bytes(100),
+        "bmp": b"BM" + struct.pack("<IIIIiiHH", 100, 0, 54, 40, side, side, 1, 24) + bytes(46),
+        "jpg": b"\xff\xd8\xff\xc0\0\x11\x08" + struct.pack(">HH", 65_500, 65_500)
+        + b"\x03\1\x22\0\2\x11\1\3\x11\1\xff\xd9",
+        "ico": b"\0\0\1\0\1\0\0\0\0\0\1\0\x20\0" + struct.pack("<II", len(head), 22) + head,
+    }  # fmt: skip
+
+
+# What can happen to a file.
+ACCIDENTS = {"truncated": _truncated, "flipped": _flipped, "spliced": _spliced, "header": _header, "sized": _sized}
