@@ -44,7 +44,9 @@ def overlay_heatmap(image: Image.Image, heatmap: NDArray[np.floating], *, opacit
     return Image.composite(colours, image, warmth.point([round(255 * opacity * (i / 255) ** 0.5) for i in range(256)]))
 
 
-def draw_boxes(image: Image.Image, boxes: NDArray[np.floating], caption: str = "") -> Image.Image:
+def draw_boxes(
+    image: Image.Image, boxes: NDArray[np.floating], caption: str = "", *, colour: str = BOX_COLOUR
+) -> Image.Image:
     """Outline boxes, and caption the first inside the image (Latin, Greek, Cyrillic and more letters).
 
     Without boxes the caption stands in the corner of the image.
@@ -55,20 +57,23 @@ def draw_boxes(image: Image.Image, boxes: NDArray[np.floating], caption: str = "
     for x1, y1, x2, y2 in boxes[::-1].tolist():
         # Right and bottom are excluded; the least box still shows a line, and no line leaves its box.
         within = max(1, min(line, int(x2 - x1) // 2, int(y2 - y1) // 2))
-        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=BOX_COLOUR, width=within)
+        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=within)
     if caption:
-        _draw_caption(pen, image.size, (boxes[0, 0], boxes[0, 1]) if len(boxes) else (0.0, 0.0), caption)
+        corner = (boxes[0, 0], boxes[0, 1]) if len(boxes) else (0.0, 0.0)
+        _draw_caption(pen, image.size, corner, caption, colour)
     return drawn
 
 
-def _draw_caption(pen: ImageDraw.ImageDraw, size: tuple[int, int], corner: tuple[float, float], text: str) -> None:
+def _draw_caption(
+    pen: ImageDraw.ImageDraw, size: tuple[int, int], corner: tuple[float, float], text: str, colour: str
+) -> None:
     font = load_font(max(10, round(min(size) / 22)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     pad = font.size / 4
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     x = max(0.0, min(corner[0], size[0] - width))
     y = max(0.0, min(corner[1], size[1] - height))
-    pen.rectangle((x, y, x + width, y + height), fill=BOX_COLOUR)
+    pen.rectangle((x, y, x + width, y + height), fill=colour)
     pen.text((x + pad - left, y + pad - top), text, fill=_INK, font=font)
 
 
