@@ -39,12 +39,14 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
     token = _checked(options)
     from weakspot.serving.api import build_api
     from weakspot.serving.gate import Gate, Limits, hosts_of
+    from weakspot.serving.page import mount_page
     from weakspot.serving.server import Server, listen, url_of
 
     listening = listen(options.host, options.port)
     try:
         served = _served(model, options)
         app = build_api(served)
+        mount_page(app, served.shared, max_upload_mb=max(1, round(options.max_upload_mb)))
         limits = Limits(round(options.max_upload_mb * 2**20), options.timeout, token, hosts_of(options.host))
         gate = Gate(app, limits, lambda: served.shared.full)
         server = Server(
