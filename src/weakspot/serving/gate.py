@@ -18,8 +18,8 @@ from weakspot.serving.answers import Problem, problem_answer
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 LOCALIZE = "/v1/localize"
-# Whether the service lives and works is no secret: load balancers ask without a token.
-_OPEN_TO_ALL = ("/healthz", "/readyz")
+# Whether the service lives and works is no secret: load balancers ask without a token, and browsers for a manifest.
+_OPEN_TO_ALL = ("/healthz", "/readyz", "/manifest.json")
 # A page that loads, frames or sends nothing that is not its own.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; "
