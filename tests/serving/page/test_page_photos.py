@@ -70,6 +70,12 @@ def test_what_is_known_is_not_asked_again(photo, finder):
     assert set(more.seen) - set(photo.seen) == {("gradcam", 0), ("gradcam", 3)}
 
 
+def test_no_visitor_fills_the_memory(photo, finder, monkeypatch):
+    monkeypatch.setattr("weakspot.serving.page.photos.MOST_SEEN", 8)
+    more = look_again(finder, photo, ["gradcam", "cam"], [0, 3])
+    assert set(more.seen) == {(method, index) for method in ("cam", "gradcam") for index in (0, 3)}
+
+
 def test_classes_that_are_not_known_are_left_out(photo):
     found = cut_all(photo, ["cam", "gradcam"], [2, 1], 0.4)
     assert [one.class_index for one in found["cam"]] == [2, 1]

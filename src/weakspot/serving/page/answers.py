@@ -57,7 +57,7 @@ class Answers:
         try:
             photo = look_again(self.finder, photo, choice.methods, choice.classes)
         except WeakspotError as error:
-            gr.Warning(message(error), title="That did not work")
+            gr.Warning(message(error))
         return photo, _pictures(photo, choice), _whose_files(choice)
 
     def to_slider(self, photo: SeenPhoto | None, *controls: Any) -> str:
@@ -70,9 +70,7 @@ class Answers:
         found = {} if photo is None else _cut(photo, choice)
         shown = found.get(method if isinstance(method, str) else "") or next(iter(found.values()), ())
         if photo is None or not shown:
-            gr.Warning(
-                "There is nothing to take home yet.<br>Choose a photo, a method and a class.", title="Nothing yet"
-            )
+            gr.Warning("There is nothing to take home yet.<br>Choose a photo, a method and a class.")
             return gr.skip()
         end, write = DOWNLOADS[kind]
         taken = Taken(photo.name, photo.content, shown, self.finder.class_names, choice.opacity)
@@ -111,5 +109,5 @@ def _whose_files(choice: Choice) -> Any:
 
 def _refused(error: WeakspotError) -> Sequence[Any]:
     """Say what is wrong; all else stays as it is."""
-    gr.Warning(message(error), title="This photo cannot be used")
+    gr.Warning(message(error))
     return [gr.skip()] * NEW_PHOTO_OUTPUTS

@@ -19,7 +19,7 @@ _API = "/gradio_api"
 _READ = ("GET", "HEAD")
 # Plain files of the page, and what keeps it alive.
 _OPEN = (
-    (_READ, r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt"),
+    (_READ, r"/|/config/?|/pwa_icon|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt"),
     (_READ, r"/(assets|static)/.+"),
     (_READ, _API + r"/(app_id|queue/data|upload_progress|heartbeat/[\w-]{1,64})"),
 )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from importlib.resources import files
 from typing import cast
 
 import fastapi
@@ -52,6 +53,7 @@ def _mount(app: fastapi.FastAPI, finder: Finder, max_upload_mb: int) -> None:
         page,
         "/",
         footer_links=[],
+        favicon_path=str(files("weakspot.serving.page").joinpath("page.svg")),
         run_history=False,
         show_error=False,
         max_file_size=f"{max_upload_mb}mb",
