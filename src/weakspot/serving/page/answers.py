@@ -10,7 +10,7 @@ import gradio as gr
 from weakspot.errors import WeakspotError
 from weakspot.labels.found import distinct
 from weakspot.serving.finder import Finder
-from weakspot.serving.page.choices import Choice, read_choice
+from weakspot.serving.page.choices import MAX_METHODS, Choice, read_choice
 from weakspot.serving.page.downloads import DOWNLOADS, Taken, plain_name
 from weakspot.serving.page.examples import Example
 from weakspot.serving.page.markup import NOTHING_CHOSEN, WELCOME, message, method_name, percent, results
@@ -54,6 +54,8 @@ class Answers:
         choice = read_choice(self.finder, *controls)
         if photo is None:
             return None, WELCOME, gr.skip()
+        if isinstance(controls[0], list) and len(controls[0]) > MAX_METHODS:
+            gr.Info(f"The first {MAX_METHODS} methods are shown.")
         try:
             photo = look_again(self.finder, photo, choice.methods, choice.classes)
         except WeakspotError as error:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from weakspot.serving.finder import Finder
 from weakspot.serving.page.answers import Answers
-from weakspot.serving.page.choices import ALL, LARGEST, MAX_CLASSES, OPACITY
+from weakspot.serving.page.choices import ALL, LARGEST, MAX_CLASSES, MAX_METHODS, OPACITY
 from weakspot.serving.page.downloads import DOWNLOADS
 from weakspot.serving.page.examples import Example, examples
 from weakspot.serving.page.markup import WELCOME, method_name
@@ -90,7 +90,8 @@ def _try_button(number: int, example: Example) -> gr.Button:
 
 def _methods(finder: Finder) -> gr.CheckboxGroup:
     names = [(method_name(method), method) for method in finder.methods]
-    return gr.CheckboxGroup(names, value=list(finder.methods[:1]), label="Methods", elem_id="ws-methods")
+    label = "Methods" if len(names) <= MAX_METHODS else f"Methods, up to {MAX_METHODS} side by side"
+    return gr.CheckboxGroup(names, value=list(finder.methods[:1]), label=label, elem_id="ws-methods")
 
 
 def _cutting() -> tuple[gr.Slider, gr.Radio, gr.Slider]:
