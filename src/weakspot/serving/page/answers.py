@@ -10,7 +10,7 @@ import gradio as gr
 from weakspot.errors import WeakspotError
 from weakspot.labels.found import distinct
 from weakspot.serving.finder import Finder
-from weakspot.serving.page.choices import Choice, read_choice
+from weakspot.serving.page.choices import MAX_METHODS, Choice, read_choice
 from weakspot.serving.page.downloads import DOWNLOADS, Taken, plain_name
 from weakspot.serving.page.examples import Example
 from weakspot.serving.page.markup import NOTHING_CHOSEN, WELCOME, message, method_name, percent, results
@@ -54,10 +54,12 @@ class Answers:
         choice = read_choice(self.finder, *controls)
         if photo is None:
             return None, WELCOME, gr.skip()
+        if isinstance(controls[0], list) and len(controls[0]) > MAX_METHODS:
+            gr.Info(f"The first {MAX_METHODS} methods are shown.")
         try:
             photo = look_again(self.finder, photo, choice.methods, choice.classes)
         except WeakspotError as error:
-            gr.Warning(message(error), title="That did not work")
+            gr.Warning(message(error))
         return photo, _pictures(photo, choice), _whose_files(choice)
 
     def to_slider(self, photo: SeenPhoto | None, *controls: Any) -> str:
@@ -70,9 +72,7 @@ class Answers:
         found = {} if photo is None else _cut(photo, choice)
         shown = found.get(method if isinstance(method, str) else "") or next(iter(found.values()), ())
         if photo is None or not shown:
-            gr.Warning(
-                "There is nothing to take home yet.<br>Choose a photo, a method and a class.", title="Nothing yet"
-            )
+            gr.Warning("There is nothing to take home yet.<br>Choose a photo, a method and a class.")
             return gr.skip()
         end, write = DOWNLOADS[kind]
         taken = Taken(photo.name, photo.content, shown, self.finder.class_names, choice.opacity)
@@ -111,5 +111,5 @@ def _whose_files(choice: Choice) -> Any:
 
 def _refused(error: WeakspotError) -> Sequence[Any]:
     """Say what is wrong; all else stays as it is."""
-    gr.Warning(message(error), title="This photo cannot be used")
+    gr.Warning(message(error))
     return [gr.skip()] * NEW_PHOTO_OUTPUTS

@@ -16,14 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from weakspot.serving.page.uploads import is_uploaded
 
 _API = "/gradio_api"
-_READ, _POST = ("GET", "HEAD"), ("POST",)
+_READ = ("GET", "HEAD")
 # Plain files of the page, and what keeps it alive.
 _OPEN = (
-    (_READ, r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt"),
-    (_READ, r"/(assets|static|svelte)/.+"),
-    (_READ, _API + r"/(theme\.css|app_id/?|login_check/?|queue/status|queue/data|upload_progress|startup-events)"),
-    (_READ, _API + r"/heartbeat/[\w-]{1,64}"),
-    (_POST, _API + r"/(cancel|reset/?)"),
+    (_READ, r"/|/config/?|/pwa_icon|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt"),
+    (_READ, r"/(assets|static)/.+"),
+    (_READ, _API + r"/(app_id|queue/data|upload_progress|heartbeat/[\w-]{1,64})"),
 )
 _JOIN, _UPLOAD, _FILE = _API + "/queue/join", _API + "/upload", _API + "/file="
 # What an event of this page says; of these a browser sends no more than a few kilobytes.

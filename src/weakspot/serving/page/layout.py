@@ -9,7 +9,7 @@ import gradio as gr
 
 from weakspot.serving.finder import Finder
 from weakspot.serving.page.answers import Answers
-from weakspot.serving.page.choices import ALL, LARGEST, MAX_CLASSES, OPACITY
+from weakspot.serving.page.choices import ALL, LARGEST, MAX_CLASSES, MAX_METHODS, OPACITY
 from weakspot.serving.page.downloads import DOWNLOADS
 from weakspot.serving.page.examples import Example, examples
 from weakspot.serving.page.markup import WELCOME, method_name
@@ -18,11 +18,11 @@ from weakspot.serving.page.uploads import private_folder
 TITLE = "weakspot"
 _LEDE = "Find where things are, with a classifier that has only ever learnt what they are."
 # Seconds: how often old files are looked for, and how old they are then.
-_DELETE_FILES = (300, 1800)
+_DELETE_FILES = (60, 600)
 # Seconds after which the photo of a visitor who does nothing is forgotten.
 _FORGET_PHOTO = 3600
 # Visitors whose photos are kept at once: of more, the one who was longest away is asked to drop it once more.
-_VISITORS = 100
+_VISITORS = 64
 # Nobody waits for somebody else's photo: what is asked at the same time, the finder puts into one batch.
 _AT_ONCE, _WAITING = 16, 128
 
@@ -90,7 +90,8 @@ def _try_button(number: int, example: Example) -> gr.Button:
 
 def _methods(finder: Finder) -> gr.CheckboxGroup:
     names = [(method_name(method), method) for method in finder.methods]
-    return gr.CheckboxGroup(names, value=list(finder.methods[:1]), label="Methods", elem_id="ws-methods")
+    label = "Methods" if len(names) <= MAX_METHODS else f"Methods, up to {MAX_METHODS} side by side"
+    return gr.CheckboxGroup(names, value=list(finder.methods[:1]), label=label, elem_id="ws-methods")
 
 
 def _cutting() -> tuple[gr.Slider, gr.Radio, gr.Slider]:
@@ -102,7 +103,7 @@ def _cutting() -> tuple[gr.Slider, gr.Radio, gr.Slider]:
 
 def _taking() -> tuple[gr.Radio, dict[str, gr.Button], gr.DownloadButton]:
     whose = gr.Radio([], label="Files of", visible=False, elem_id="ws-whose")
-    gr.HTML('<p class="ws-label">Take home</p>')
+    gr.HTML('<p class="ws-label">Download</p>')
     with gr.Row(elem_classes="ws-take"):
         takes = {
             kind: gr.Button(kind, size="sm", min_width=60, elem_id=f"ws-take-{kind.lower()}") for kind in DOWNLOADS

@@ -1,5 +1,10 @@
 """The page in a server."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from importlib.resources import files
 from typing import cast
 
 import fastapi
@@ -23,12 +28,32 @@ def mount_page(app: fastapi.FastAPI, finder: Finder, *, max_upload_mb: int = 20)
         finder: What localizes.
         max_upload_mb: Larger files are refused.
     """
+    _with_a_loop(partial(_mount, app, finder, max_upload_mb))
+
+
+def _with_a_loop(make: Callable[[], None]) -> None:
+    """Gradio opens an event loop for each of its locks where none runs, and never closes it."""
+
+    async def making() -> None:
+        make()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        with closing(asyncio.new_event_loop()) as loop:
+            loop.run_until_complete(making())
+    else:
+        make()
+
+
+def _mount(app: fastapi.FastAPI, finder: Finder, max_upload_mb: int) -> None:
     page = build_page(finder, max_upload_mb=max_upload_mb)
     gr.mount_gradio_app(
         app,
         page,
         "/",
         footer_links=[],
+        favicon_path=str(files("weakspot.serving.page").joinpath("page.svg")),
         run_history=False,
         show_error=False,
         max_file_size=f"{max_upload_mb}mb",

@@ -15,6 +15,8 @@ from weakspot.serving.finder import Finder
 # The longest side of a picture on the page, in pixels: at most and at least.
 SHOWN_SIDE, LEAST_SIDE = 1280, 960
 LIKELY_CLASSES = 5
+# Heatmaps of one photo that are kept: of a third of a megabyte each.
+MOST_SEEN = 64
 # Least area of a region beside the largest, as a fraction of the image's: that of Localizer(boxes="all").
 MIN_AREA = 0.01
 _THRESHOLDS = tuple(step / 100 for step in range(1, 101))
@@ -89,14 +91,23 @@ def shown_photo(content: bytes, max_pixels: int) -> Image.Image:
     return image if scale == 1 else image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def look_again(finder: Finder, photo: SeenPhoto, methods: Iterable[str], classes: Sequence[int]) -> SeenPhoto:
+def look_again(finder: Finder, photo: SeenPhoto, methods: Sequence[str], classes: Sequence[int]) -> SeenPhoto:
     """Ask for what is not known yet of some methods and classes; the model does not run where all is known."""
     found = [
         tuple(finder.localize(photo.content, method=method, classes=missing))
         for method in methods
         if (missing := [index for index in classes if (method, index) not in photo.seen])
     ]
-    return replace(photo, seen={**photo.seen, **seen_of(found)}) if found else photo
+    return replace(photo, seen=_kept({**photo.seen, **seen_of(found)}, methods, classes)) if found else photo
+
+
+def _kept(
+    seen: dict[tuple[str, int], SeenClass], methods: Sequence[str], classes: Sequence[int]
+) -> dict[tuple[str, int], SeenClass]:
+    """All that is known, or where that becomes too much for one visitor, what is asked for now."""
+    if len(seen) <= MOST_SEEN:
+        return seen
+    return {(method, index): one for (method, index), one in seen.items() if method in methods and index in classes}
 
 
 def seen_of(found: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], SeenClass]:

@@ -35,13 +35,10 @@ def draw_classes(image: Image.Image, found: Sequence[Localization], *, opacity: 
     Returns:
         A new image of the same size.
     """
-    for place, one in enumerate(found):
-        tint = colour_of(place)
-        image = (
-            overlay_heatmap(image, one.heatmap, opacity=opacity)
-            if len(found) == 1
-            else _tinted(image, one.heatmap, tint, opacity)
-        )
+    if len(found) == 1:
+        image = overlay_heatmap(image, found[0].heatmap, opacity=opacity)
+    elif found:
+        image = _tinted(image, np.stack([np.clip(one.heatmap, 0, 1) for one in found]), opacity)
     for place, one in reversed(list(enumerate(found))):  # the first on top
         image = draw_boxes(image, _at_scale(one, image), caption(one), colour=colour_of(place))
     return image
@@ -56,11 +53,17 @@ def _at_scale(one: Localization, image: Image.Image) -> NDArray[np.float64]:
     return scale_boxes(one.boxes, from_size=(one.height, one.width), to_size=(image.height, image.width))
 
 
-def _tinted(image: Image.Image, heatmap: NDArray[np.floating], colour: str, opacity: float) -> Image.Image:
-    shades = Image.fromarray((np.clip(heatmap, 0, 1) * 255).round().astype(np.uint8))
-    warmth = shades.resize(image.size, Image.Resampling.BILINEAR)
-    plain = Image.new("RGB", image.size, ImageColor.getrgb(colour))
-    return Image.composite(plain, image, warmth.point([round(255 * opacity * (i / 255) ** 1.5) for i in range(256)]))
+def _tinted(image: Image.Image, heatmaps: NDArray[np.floating], opacity: float) -> Image.Image:
+    """Tint a photo by heatmaps of shape (C, h, w): each place in the colour of the class that is warmest there."""
+    colours = np.array([ImageColor.getrgb(colour_of(place)) for place in range(len(heatmaps))], np.float32)
+    shares = heatmaps**3 + 1e-9
+    mixed = np.tensordot(shares / shares.sum(0), colours, (0, 0))  # (h, w, 3)
+    opaque = 255 * opacity * heatmaps.max(0) ** 1.5
+    tint, mask = (
+        Image.fromarray(part.round().astype(np.uint8)).resize(image.size, Image.Resampling.BILINEAR)
+        for part in (mixed, opaque)
+    )
+    return Image.composite(tint, image, mask)
 
 
 def mask_picture(found: Sequence[Localization]) -> Image.Image:

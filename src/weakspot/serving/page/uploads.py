@@ -1,9 +1,11 @@
 """Files of visitors: in a folder that only this process can read, and nothing else is ever read for them."""
 
+import atexit
 import os
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 from weakspot.errors import InputError
@@ -12,16 +14,17 @@ _NOT_UPLOADED = ("This is not a photo that was uploaded here.", "Drop, paste or 
 
 
 @cache
-def _held() -> "TemporaryDirectory[str]":
+def _made() -> Path:
     """One for the process; it goes when the process ends."""
-    return TemporaryDirectory(prefix="weakspot-page-", ignore_cleanup_errors=True)
+    folder = Path(mkdtemp(prefix="weakspot-page-")).resolve()
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def private_folder() -> Path:
     """The folder that uploads and downloads lie in; Gradio is told to use it, too."""
-    folder = Path(_held().name).resolve()
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    return folder
+    os.environ["GRADIO_TEMP_DIR"] = str(_made())
+    return _made()
 
 
 def is_uploaded(path: object) -> bool:
