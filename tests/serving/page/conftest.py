@@ -65,13 +65,15 @@ def live(finder):
     import fastapi
     import uvicorn
 
+    from weakspot.serving.gate import Gate, Limits
     from weakspot.serving.page import mount_page
 
     app = fastapi.FastAPI()
     app.get("/v1/hello")(lambda: {"said": "hello"})
     mount_page(app, finder, max_upload_mb=1)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", ws="none"))
+    gate = Gate(app, Limits(2**22, 20), lambda: False)
+    server = uvicorn.Server(uvicorn.Config(gate, log_level="error", lifespan="on", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:

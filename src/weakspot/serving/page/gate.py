@@ -29,17 +29,6 @@ _SAID = ("data", "fn_index", "trigger_id", "session_hash", "event_data")
 _MAX_SAID = 2**18
 # What a multipart form adds to the file in it.
 _FORM = 2**16
-_HEADERS = (
-    # The page talks with its own server only, whatever the scripts that Gradio brings would like to ask elsewhere.
-    (
-        b"content-security-policy",
-        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        b"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
-        b"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-)
 
 
 class Gate:
@@ -65,7 +54,7 @@ class Gate:
             said = await _read_said(receive)
             refused = None if said is not None else PlainTextResponse("This is no event of the page.", 400)
             receive = _again(said or b"")
-        await (self.app if refused is None else refused)(scope, receive, _with_headers(send))
+        await (self.app if refused is None else refused)(scope, receive, send)
 
 
 def refusal(scope: Scope, max_upload: int) -> PlainTextResponse | None:
@@ -159,12 +148,3 @@ def _again(said: bytes) -> Receive:
         return messages.pop() if messages else {"type": "http.disconnect"}
 
     return receive
-
-
-def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
-        await send(message)
-
-    return sending
