@@ -54,8 +54,7 @@ class Good:
     """Two clients that ask without a break, and compare each answer with that at rest."""
 
     def __init__(self, port: int, requests: list[bytes], at_rest: list[dict]) -> None:
-        self._stop, self._seconds, self._right = threading.Event(), [], 0
-        self._asked = 0
+        self._stop, self._seconds, self._right = threading.Event(), [], []
         self._work = (port, requests, at_rest)
         self._threads = [threading.Thread(target=self._ask) for _ in range(2)]
         for thread in self._threads:
@@ -65,11 +64,11 @@ class Good:
         port, requests, at_rest = self._work
         connection, i = Connection(port), 0
         while not self._stop.is_set():
-            self._asked += 1
             begun, i = time.perf_counter(), (i + 1) % len(requests)
             try:
-                self._right += alike(connection.ask(requests[i]), at_rest[i])
+                self._right.append(alike(connection.ask(requests[i]), at_rest[i]))
             except (OSError, RuntimeError):
+                self._right.append(False)
                 connection = Connection(port)
             self._seconds.append(time.perf_counter() - begun)
 
@@ -78,7 +77,7 @@ class Good:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-        return f"{self._asked} | {self._right} | {1000 * np.percentile(self._seconds, 99):.0f}"
+        return f"{len(self._right)} | {sum(self._right)} | {1000 * np.percentile(self._seconds, 99):.0f}"
 
 
 def cut_off(port: int, whole: bytes) -> str:
