@@ -18,13 +18,13 @@ from weakspot.serving.shared_localizer import SharedLocalizer
 
 @dataclass(frozen=True)
 class Live:
-    """A service that runs: ``full`` is what it thinks of its queue, which a test may change."""
+    """A service that runs."""
 
     url: str
     port: int
     localizer: ws.Localizer
     served: Served
-    full: list[bool]
+    gate: Gate
 
 
 def small_localizer(folder: Path, **options) -> ws.Localizer:
@@ -32,23 +32,32 @@ def small_localizer(folder: Path, **options) -> ws.Localizer:
 
 
 @contextmanager
+def gated(
+    localizer: ws.Localizer, limits: Limits = Limits(2**20, 10, hosts=None), *, waiting: int = 64
+) -> Iterator[tuple[Gate, Served]]:
+    """The application behind its gate, whose queue is taken for full while the attribute ``looks_full`` is true."""
+    shared = SharedLocalizer(localizer, waiting=waiting, timeout=limits.seconds)
+    served = Served("small", shared, Instruments(lambda: shared.queued))
+    gate = Gate(build_api(served), limits, lambda: gate.looks_full or shared.full)
+    gate.looks_full = False
+    yield gate, served
+    shared.close(timeout=5)
+
+
+@contextmanager
 def serving(
-    localizer: ws.Localizer, *, token: str | None = None, body: int = 2**20, seconds: float = 10, waiting: int = 64
+    localizer: ws.Localizer, *, token: str | None = None, body: int = 2**20, seconds: float = 10
 ) -> Iterator[Live]:
     """Serve until the block ends."""
-    instruments = Instruments(lambda: 0)
-    shared = SharedLocalizer(localizer, waiting=waiting, timeout=seconds)
-    served, full, started = Served("small", shared, instruments), [False], threading.Event()
-    gate = Gate(build_api(served), Limits(body, seconds, token), lambda: full[0] or shared.full)
-    server = Server(gate, busy=lambda: False, timeout=seconds, on_start=started.set)
-    listening = listen("127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    try:
-        assert started.wait(20)
-        yield Live(url_of(listening), listening.getsockname()[1], localizer, served, full)
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        shared.close(timeout=5)
-        listening.close()
+    with gated(localizer, Limits(body, seconds, token)) as (gate, served):
+        started = threading.Event()
+        server = Server(gate, busy=lambda: False, timeout=seconds, on_start=started.set)
+        with listen("127.0.0.1", 0) as listening:
+            thread = threading.Thread(target=server.run, args=([listening],))
+            thread.start()
+            try:
+                assert started.wait(20)
+                yield Live(url_of(listening), listening.getsockname()[1], localizer, served, gate)
+            finally:
+                server.should_exit = True
+                thread.join(20)

@@ -101,8 +101,8 @@ def test_a_wrong_option_is_told_in_two_lines(client, photo, options, named):
 
 
 def test_a_full_service_is_asked_again(live, photo):
-    live.full[0] = True
-    timer = threading.Timer(0.3, lambda: live.full.__setitem__(0, False))
+    live.gate.looks_full = True
+    timer = threading.Timer(0.3, lambda: setattr(live.gate, "looks_full", False))
     timer.start()
     begun = time.monotonic()
     try:
@@ -121,7 +121,7 @@ def test_a_full_service_is_asked_again(live, photo):
     ],
 )
 def test_a_service_that_stays_full_is_given_up(live, photo, bounds):
-    live.full[0] = True
+    live.gate.looks_full = True
     begun = time.monotonic()
     try:
         with Client(live.url, **bounds) as client:
@@ -129,7 +129,7 @@ def test_a_service_that_stays_full_is_given_up(live, photo, bounds):
                 client.localize(photo)
             (one,) = client.localize_many([photo])
     finally:
-        live.full[0] = False
+        live.gate.looks_full = False
     assert not isinstance(caught.value, InputError)
     assert str(one) == str(caught.value)
     assert time.monotonic() - begun < 1

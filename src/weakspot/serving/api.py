@@ -15,7 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
@@ -55,7 +56,10 @@ _REFUSALS = {
 }
 # So many classes may be asked for, each of which is another map to make.
 _MOST = 100
-ClassName = Annotated[str, StringConstraints(max_length=200)]
+# What is left out of a form; there is no way to send it, so the document is silent about it.
+Nothing = SkipJsonSchema[None]
+ClassNames = Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=_MOST)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
 _GENERAL: tuple[int, ...] = (401, 403, 421, 500)
 
 
@@ -108,15 +112,17 @@ def _add_localize(app: FastAPI, served: Served) -> None:
     )
     async def localize(
         request: Request,
-        image: Annotated[list[UploadFile], File(description="An image file; several are answered in their order.")],
-        method: Annotated[Literal[method_names] | None, Form(description="See /v1/methods.")] = None,  # type: ignore[valid-type]
+        image: Annotated[
+            list[UploadFile], File(description="An image file; several are answered in their order.", min_length=1)
+        ],
+        method: Annotated[Literal[method_names] | Nothing, Form(description="See /v1/methods.")] = None,  # type: ignore[valid-type]
         classes: Annotated[
-            list[ClassName] | None,
-            Form(description="Name or index of a class to look for; may be given several times.", max_length=_MOST),
+            ClassNames | Nothing,
+            Form(description="Name or index of a class to look for; may be given several times."),
         ] = None,
         top_k: Annotated[int, Form(ge=1, le=_MOST, description="How many of the most probable classes.")] = 1,
         threshold: Annotated[
-            float | None, Form(gt=0, le=1, description="Fraction of the heatmap's peak at which to cut.")
+            Fraction | Nothing, Form(description="Fraction of the heatmap's peak at which to cut.")
         ] = None,
         boxes: Annotated[
             Literal["largest", "all", "split"], Form(description="Of the largest region, or of all regions.")
