@@ -112,7 +112,7 @@ def test_quick_methods_fit_and_need_one_pass():
 
 
 def test_a_file_has_the_methods_that_it_holds(tmp_path):
-    _, in_torch = exported(run_folder(tmp_path), tmp_path / "model.onnx")
+    _, in_torch = exported(run_folder(tmp_path), tmp_path / "model.onnx", quality="plain")
     one = ws.Localizer(tmp_path / "model.onnx")
     assert one.quick_methods == (one.method, one.sight.backend.graph.witness)
     (photo,) = photos(1)

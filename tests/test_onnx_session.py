@@ -16,12 +16,15 @@ class TwiceAndSum(nn.Module):
         return images * 2, images.sum(dim=1)
 
 
-@pytest.fixture
-def file(tmp_path):
+@pytest.fixture(scope="module")
+def graph():
     example = {"images": torch.zeros(2, 2)}
-    graph = to_onnx(
-        TwiceAndSum(), example, ["twice", "sum"], dynamic={"images": {0: "batch"}}, metadata={"made": "here"}
-    )
+    dynamic = {"images": {0: "batch"}}
+    return to_onnx(TwiceAndSum(), example, ["twice", "sum"], dynamic=dynamic, metadata={"made": "here"})
+
+
+@pytest.fixture
+def file(tmp_path, graph):
     (tmp_path / "graph.onnx").write_bytes(graph)
     return tmp_path / "graph.onnx"
 

@@ -1,6 +1,7 @@
 """Write files so that a reader finds either the old one or the whole new one."""
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,7 @@ def save_image(image: Image.Image, path: Path) -> None:
     with replacing(path) as file:
         try:
             image.save(file, format=format_)
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError, struct.error) as error:
             problem = f"{path} cannot hold an image of {image.width} x {image.height} pixels: {error}."
             raise InputError(problem, "Take another format, such as .png.") from error
 

@@ -40,8 +40,14 @@ def made_sense_of(case):
 
 
 def something_wrong(case):
-    """Leave out what is only wrong by the letter: a field that is left empty in a form is one that is left out."""
+    """Leave out what is only wrong by the letter.
+
+    A field that is left empty in a form is one that is left out. What is no bytes by the document is some in a form,
+    and of several images each is answered for itself.
+    """
     if isinstance(case.body, dict):
+        if isinstance(case.body.get("image"), list):
+            case.body["image"] = case.body["image"][:1]
         assume(not any(case.body.get(name) in ("", [], None) for name in case.body.keys() & OPTIONS))
 
 

@@ -274,7 +274,7 @@ async def _of_framework(request: Request, error: Exception) -> Response:  # noqa
 async def _of_validation(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"][1:]) or "The request"
+    field = next(iter(first["loc"][1:]), "The request")
     return problem_answer(Problem(422, f"{field}: {first['msg']}.", "See /openapi.json for what is taken."))
 
 
