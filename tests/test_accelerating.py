@@ -220,7 +220,7 @@ def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(monkeypatch):
     in_torch = backend_of(PooledNet())
     assert in_torch.on_one_core() is in_torch
     head_in_torch = accelerated(backend_of(DeepHeadNet()), export=True).on_one_core()
-    assert head_in_torch.threads is None  # one thread at a time runs it, on all cores
+    assert not head_in_torch.alone  # one thread at a time runs it, on all cores
 
 
 def test_a_model_that_cannot_be_exported_stays_in_pytorch(tmp_path, monkeypatch, caplog):

@@ -136,7 +136,7 @@ def _read(read: Callable[[Any], Read], answer: "httpx.Response") -> Read:
         raise _refusal(answer)
     try:
         return read(answer.json())
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, RecursionError):
+    except Exception:  # whatever stands in it
         raise ModelError(f"{answer.url.host} answers what is no answer of weakspot serve.", _NOT_OURS) from None
 
 

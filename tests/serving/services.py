@@ -47,7 +47,7 @@ def small_service(shared, *, limits=None, **options):
     """The application with its gate."""
     instruments = Instruments(lambda: shared.queued)
     app = build_api(Served("birds", shared, instruments, **options))
-    return Gate(app, limits or Limits(2**20, 5.0), lambda: shared.full)
+    return Gate(app, limits or Limits(2**20, 5.0), lambda: shared.full, instruments.request)
 
 
 def shared_of(localizer, **options):

@@ -115,6 +115,14 @@ def test_an_image_over_the_limit_of_pixels_is_refused_before_it_is_decoded(tmp_p
     shared.close(timeout=10)
 
 
+def test_images_and_classes_are_limited_together(client):
+    assert post(client, PNGS[0], top_k=100).status_code == 200
+    answer = post(client, *PNGS[:3], top_k=34)
+    assert answer.status_code == 413
+    assert "102 maps" in answer.json()["error"]["problem"]
+    assert post(client, *PNGS[:3], top_k=33).status_code == 200
+
+
 def test_names_of_files_are_only_names(client):
     answer = client.post("/v1/localize", files=upload(PNGS[0], name="../../etc/passwd<script>"))
     assert answer.json()["image"] == "../../etc/passwd<script>"  # echoed as JSON, and never opened
@@ -145,7 +153,7 @@ def test_counters_count(client):
     post(client, PNGS[0], method="magic")
     lines = client.get("/metrics").text.splitlines()
     assert 'weakspot_requests_total{status="200"} 1.0' in lines
-    assert 'weakspot_requests_total{status="422"} 1.0' in lines
+    assert 'weakspot_requests_total{status="422"} 2.0' in lines
     assert 'weakspot_images_total{outcome="localized"} 1.0' in lines
     assert 'weakspot_images_total{outcome="refused"} 1.0' in lines
     assert "weakspot_waiting_images 0.0" in lines

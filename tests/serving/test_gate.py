@@ -67,6 +67,7 @@ def test_a_request_within_the_limits_passes_and_may_load_nothing_from_elsewhere(
         pytest.param(basic("me:wrong"), 401, id="wrong password"),
         pytest.param([(b"authorization", b"Basic !!")], 401, id="no base64"),
         pytest.param([(b"authorization", b"Basic /w==")], 401, id="no text"),
+        pytest.param([(b"authorization", b"Basic \xe9")], 401, id="no ASCII"),
         pytest.param([(b"authorization", b"Digest s3cret")], 401, id="another kind"),
         pytest.param(bearer("s3cret"), 200, id="as programs do"),
         pytest.param(bearer("wrong"), 401, id="wrong"),
@@ -144,6 +145,33 @@ def test_where_no_more_images_can_wait_it_is_said_after_the_request_was_read():
     assert (status, headers[b"retry-after"], read) == (429, b"1", 2)
     assert ask(OPEN, path="/v1/methods", full=True)[0] == 200
     assert ask(OPEN, path="/v1/localize", method="GET", full=True)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("charset", "status"),
+    [(b"", 200), (b"; charset=UTF-8", 200), (b"; charset=punycode", 400), (b'; charset="x"', 400)],
+)
+def test_text_in_charsets_that_take_for_ever_is_refused(charset, status):
+    assert ask(OPEN, headers=[(b"content-type", b"multipart/form-data; boundary=b" + charset)])[0] == status
+
+
+def test_a_body_that_does_not_come_after_the_answer_has_begun_is_a_client_that_has_gone():
+    heard = []
+
+    async def streaming(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        heard.append((await receive())["type"])
+        await send({"type": "http.response.body", "body": b""})
+
+    async def nothing():
+        await asyncio.sleep(30)
+
+    async def send(message):
+        heard.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/news", "headers": LOCAL}
+    asyncio.run(Gate(streaming, Limits(100, 0.05), lambda: False)(scope, nothing, send))
+    assert heard == ["http.response.start", "http.disconnect", "http.response.body"]
 
 
 def test_web_sockets_are_refused():

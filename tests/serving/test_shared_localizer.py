@@ -137,6 +137,26 @@ def test_closing_gives_up_at_its_time(localizer, monkeypatch):
     assert all(one.result(20) for (one,) in running)
 
 
+def test_who_wants_another_thing_waits_for_nobody_where_a_thread_is_free(localizer, monkeypatch):
+    begun, released, batch = threading.Event(), threading.Event(), type(localizer).batch
+
+    def slow_for_two(one, images, **options):
+        if options["top_k"] == 2:
+            begun.set()
+            assert released.wait(20)
+        return batch(one, images, **options)
+
+    monkeypatch.setattr(type(localizer), "batch", slow_for_two)
+    shared = shared_of(localizer)
+    slow = shared.submit(PNGS[:1], Way("cam", top_k=2))
+    quick = shared.submit(PNGS[:1], Way("cam"))
+    assert begun.wait(10)
+    assert quick[0].result(10).method == "cam"
+    released.set()
+    assert slow[0].result(10).others
+    shared.close(timeout=10)
+
+
 def test_many_short_rushes_leave_all_threads_alive(shared):
     with ThreadPoolExecutor(4) as threads:
         for _ in range(15):

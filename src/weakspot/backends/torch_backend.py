@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -56,14 +56,16 @@ class TorchBackend:
         frame: What it wants of its images.
         like: A tensor of its device and type.
         levels: Where the maps of its classes are cut best; None where nobody knows.
-        threads: How many threads PyTorch has elsewhere, where it is to have one here; else None.
+        alone: Whether PyTorch is to have one thread.
+        threads: How many it has elsewhere.
     """
 
     cut: Cut
     frame: Preprocessing
     like: Tensor
     levels: Levels | None = None
-    threads: int | None = None
+    alone: bool = False
+    threads: int = field(default_factory=torch.get_num_threads)
 
     @property
     def name(self) -> str:
@@ -80,7 +82,7 @@ class TorchBackend:
         """See photos of the size in ``frame`` by each of some methods, in one forward pass."""
         rows = None if asked.classes is None else torch.from_numpy(asked.classes).to(self.like.device)
         ways = [find_method(name) for name in methods]
-        with nullcontext() if self.threads is None else _one_thread(self.threads):
+        with _one_thread(self.threads) if self.alone else nullcontext():
             found = class_maps_of_methods(
                 self.cut, self._tensors(photos), ways, classes=rows, top_k=asked.top_k, present=asked.present
             )
@@ -107,7 +109,7 @@ class TorchBackend:
             return self
         cut = replace(self.cut, trunk=self.cut.trunk.on_one_core())
         small = cut.head is not None  # what PyTorch has left to do, then
-        return replace(self, cut=cut, threads=torch.get_num_threads() if small else None)
+        return replace(self, cut=cut, alone=small)
 
     def class_maps(self, images: Tensor, classes: Tensor, method: str) -> Tensor:
         """Compute raw class maps of normalised images, as the method was published.

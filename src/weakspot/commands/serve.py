@@ -1,6 +1,7 @@
 """Serve a model: a web page and an HTTP API."""
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -48,7 +49,7 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
         app = build_api(served)
         mount_page(app, served.shared, max_upload_mb=max(1, round(options.max_upload_mb)))
         limits = Limits(round(options.max_upload_mb * 2**20), options.timeout, token, hosts_of(options.host))
-        gate = Gate(app, limits, lambda: served.shared.full)
+        gate = Gate(app, limits, lambda: served.shared.full, served.instruments.request)
         server = Server(
             gate,
             busy=lambda: gate.asking > 0 or served.shared.busy,
@@ -67,8 +68,8 @@ def _checked(options: ServeOptions) -> str | None:
     """Refuse options that make no sense, and serving strangers without a token; give the token."""
     for name in ("max_upload_mb", "max_pixels", "max_images", "concurrency", "timeout"):
         value = getattr(options, name)
-        if value is not None and not value > 0:
-            raise InputError(f"--{name.replace('_', '-')} {value} leaves nothing.", "Give more than 0.")
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"--{name.replace('_', '-')} {value} is no limit.", "Give a number above 0.")
     from weakspot.serving.gate import hosts_of
 
     token = options.token or os.environ.get(TOKEN) or None
@@ -95,7 +96,7 @@ def _served(model: str, options: ServeOptions) -> "Served":
     shared = SharedLocalizer(
         localizer, waiting=options.concurrency, timeout=options.timeout, on_batch=instruments.batch
     )
-    return Served(Path(model).name, shared, instruments, options.max_images)
+    return Served(Path(model).name, shared, instruments, min(options.max_images, options.concurrency))
 
 
 def open_to_serve(model: str, options: ServeOptions) -> "Localizer":

@@ -1,7 +1,6 @@
 """The HTTP API: routes, and what they answer."""
 
 import asyncio
-import time
 from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
@@ -54,7 +53,7 @@ _REFUSALS = {
     500: "The service could not do that.",
     503: "It took too long, or the service is about to stop.",
 }
-# So many classes may be asked for, each of which is another map to make.
+# So many classes may be asked for, of all images together: each is another map to make.
 _MOST = 100
 # What is left out of a form; there is no way to send it, so the document is silent about it.
 Nothing = SkipJsonSchema[None]
@@ -129,18 +128,8 @@ def _add_localize(app: FastAPI, served: Served) -> None:
         ] = "largest",
         heatmap: Annotated[bool, Form(description="Whether to give heatmaps, too.")] = False,
     ) -> Response:
-        begun = time.perf_counter()
         way = Way(method, tuple(classes) if classes else None, top_k, threshold, boxes)
-        try:
-            answer = await _localize(served, request, image, way, heatmap)
-        except HTTPException as error:
-            served.instruments.request(error.status_code, time.perf_counter() - begun)
-            raise
-        except WeakspotError as error:
-            served.instruments.request(_status(error), time.perf_counter() - begun)
-            raise
-        served.instruments.request(200, time.perf_counter() - begun)
-        return answer
+        return await _localize(served, request, image, way, heatmap)
 
 
 async def _localize(
@@ -148,17 +137,23 @@ async def _localize(
 ) -> Response:
     if len(images) > served.max_images:
         raise HTTPException(413, f"{len(images)} images are more than the {served.max_images} that a request may have")
+    maps = len(images) * (way.top_k if way.classes is None else len(way.classes))
+    if len(images) > 1 and maps > _MOST:
+        raise HTTPException(413, f"{maps} maps, a class of an image each, are more than the {_MOST} of a request")
     files = [await image.read() for image in images]
     answers = served.shared.submit(files, way)
     found = await _answered(request, answers, served.shared.timeout)
     for one in found:
         served.instruments.image(localized=isinstance(one, Localization))
-    rows = [_row(one, image.filename, heatmap) for one, image in zip(found, images, strict=True)]
-    if len(rows) > 1:
-        return JSONResponse({"results": rows})
-    if isinstance(found[0], WeakspotError):
+    if len(found) == 1 and isinstance(found[0], WeakspotError):
         raise found[0]
-    return JSONResponse(rows[0])
+    # In a thread: a hundred heatmaps take a while to pack.
+    return await asyncio.to_thread(_respond, found, [image.filename for image in images], heatmap)
+
+
+def _respond(found: Sequence[Localization | WeakspotError], names: Sequence[str | None], heatmap: bool) -> Response:
+    rows = [_row(one, name, heatmap) for one, name in zip(found, names, strict=True)]
+    return JSONResponse(rows[0] if len(rows) == 1 else {"results": rows})
 
 
 async def _answered(

@@ -2,14 +2,14 @@
 
 import asyncio
 import secrets
+import time
 from base64 import b64decode
-from binascii import Error as NotBase64
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +20,8 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 LOCALIZE = "/v1/localize"
 # Whether the service lives and works is no secret: load balancers ask without a token, and browsers for a manifest.
 _OPEN_TO_ALL = ("/healthz", "/readyz", "/manifest.json")
+# Fields of a form are decoded as a client says; some that Python knows take minutes for a megabyte (punycode).
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1")
 # The page talks with its own server only, whatever the scripts that Gradio brings would like to ask elsewhere.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -59,10 +61,17 @@ class Gate:
         app: The other one.
         limits: What a request may cost.
         full: Whether no further image can be taken, which is said before the image is read.
+        count: Told the status of each answer to a request to localize, and the seconds that it took.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, full: Callable[[], bool]) -> None:
-        self._app, self._limits, self._full = app, limits, full
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        full: Callable[[], bool],
+        count: Callable[[int, float], None] = lambda status, seconds: None,  # noqa: ARG005
+    ) -> None:
+        self._app, self._limits, self._full, self._count = app, limits, full, count
         self.asking = 0  # requests to the API that are not answered yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +82,17 @@ class Gate:
         if scope["type"] != "http":  # the page needs no web sockets
             await send({"type": "websocket.close", "code": 1008})
             return
-        body, answer = _Body(receive, self._limits), _with_headers(send)
+        body = _Body(receive, self._limits)
+        begun = time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                body.answered = True
+                _add_headers(message)
+                if _localizes(scope):
+                    self._count(message["status"], time.perf_counter() - begun)
+            await send(message)
+
         try:
             refusal = self._refusal(scope)
             if refusal is None:
@@ -103,11 +122,9 @@ class Gate:
             return Problem(403, "A page of another site may not ask.", "Ask from a program, or the service's own page.")
         if limits.token is not None and scope["path"] not in _OPEN_TO_ALL and not _shows(headers, limits.token):
             return Problem(401, "The token is missing or wrong.", "Send it: Authorization: Bearer TOKEN")
-        if (length := headers.get("content-length", "0")).isdecimal() and int(length) > limits.body:
-            return _too_large(limits)
-        if scope["path"] == LOCALIZE and scope["method"] == "POST" and self._full():
+        if _localizes(scope) and self._full():
             return Problem(429, "Too many images are waiting already.", "Ask again in a moment.")
-        return None
+        return _unreadable(headers, limits)
 
 
 class _Body:
@@ -116,8 +133,17 @@ class _Body:
     def __init__(self, receive: Receive, limits: Limits) -> None:
         self._receive, self._limits = receive, limits
         self._bytes, self._until, self._ended = 0, asyncio.get_running_loop().time() + limits.seconds, False
+        self.answered = False  # whether the answer has begun, and no other can be given any more
 
     async def receive(self) -> Message:
+        try:
+            return await self._received()
+        except HTTPException:
+            if not self.answered:
+                raise
+            return {"type": "http.disconnect"}
+
+    async def _received(self) -> Message:
         if self._ended:  # what comes now is that the client has gone, whenever that is
             return await self._receive()
         try:
@@ -142,6 +168,21 @@ def _too_large(limits: Limits) -> Problem:
     return Problem(413, problem, "Send fewer or smaller images; --max-upload-mb of weakspot serve sets the limit.")
 
 
+def _unreadable(headers: Headers, limits: Limits) -> Problem | None:
+    """Why a body is not to be read, if by what its headers say it is not."""
+    if (length := headers.get("content-length", "0")).isdecimal() and int(length) > limits.body:
+        return _too_large(limits)
+    if _charset(headers) not in _CHARSETS:
+        return Problem(400, "The text is in a charset that is not taken.", "Send it in UTF-8.")
+    return None
+
+
+def _charset(headers: Headers) -> str:
+    """In which charset the fields of a form are said to be."""
+    _, said = parse_options_header(headers.get("content-type", ""))
+    return said.get(b"charset", b"utf-8").decode("latin-1").lower()
+
+
 def _host(headers: Headers) -> str | None:
     return _split(f"//{headers.get('host', '')}").hostname
 
@@ -159,22 +200,21 @@ def _shows(headers: Headers, token: str) -> bool:
     if kind.lower() == "basic":
         try:
             shown = b64decode(shown, validate=True).decode().partition(":")[2]
-        except (NotBase64, UnicodeDecodeError):
+        except ValueError:  # no base64, or no text
             return False
     elif kind.lower() != "bearer":
         return False
     return secrets.compare_digest(shown.encode(), token.encode())
 
 
-def _with_headers(send: Send) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
-    async def answer(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers[name] = value
-        await send(message)
+def _localizes(scope: Scope) -> bool:
+    return bool(scope["path"] == LOCALIZE and scope["method"] == "POST")
 
-    return answer
+
+def _add_headers(message: Message) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in _HEADERS.items():
+        headers[name] = value
 
 
 def hosts_of(address: str) -> tuple[str, ...] | None:

@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=max(1, round(timeout)),
+                timeout_graceful_shutdown=max(1, int(timeout) - 1),  # a second is left to end in
             )
         )
 

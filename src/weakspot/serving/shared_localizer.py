@@ -194,15 +194,12 @@ class SharedLocalizer:
 
     def _work(self) -> None:
         while jobs := self._take():
-            by_way: dict[Way, list[_Job]] = {}
-            for job in jobs:
-                if job.answer.set_running_or_notify_cancel():
-                    by_way.setdefault(job.way, []).append(job)
-            for way, alike in by_way.items():
-                self._answer(way, alike)
+            wanted = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
+            if wanted:
+                self._answer(wanted[0].way, wanted)
 
     def _take(self) -> list[_Job]:
-        """This thread's share of what waits; nothing once the service is closed and the queue is empty."""
+        """This thread's share of what waits, all in one way; nothing once the service is closed and all are taken."""
         with self._changed:
             self._idle += 1
             taken: list[_Job] = []
@@ -210,9 +207,18 @@ class SharedLocalizer:
                 self._changed.wait_for(lambda: self._jobs or self._closed)
                 self._changed.wait_for(lambda: len(self._jobs) >= _BATCH or self._closed, _WINDOW)
                 share = min(self._share, -(-len(self._jobs) // self._idle))
-                taken = [self._jobs.popleft() for _ in range(share)]  # none, if others were quicker
+                taken = self._alike(share)  # none, if others were quicker
             self._idle -= 1
+            if self._jobs:
+                self._changed.notify()
             return taken
+
+    def _alike(self, most: int) -> list[_Job]:
+        """Take the first that waits, and others that want the same."""
+        taken = [job for job in self._jobs if job.way == self._jobs[0].way][:most]
+        for job in taken:
+            self._jobs.remove(job)
+        return taken
 
     def _answer(self, way: Way, jobs: list[_Job]) -> None:
         if self._on_batch is not None:

@@ -76,7 +76,7 @@ class Answers:
             return gr.skip()
         end, write = DOWNLOADS[kind]
         taken = Taken(photo.name, photo.content, shown, self.finder.class_names, choice.opacity)
-        return str(write_download(write(taken), f"{Path(plain_name(photo.name)).stem[:80]}{end}"))
+        return str(write_download(write(taken), f"{_short(Path(plain_name(photo.name)).stem)}{end}"))
 
     def _new_photo(self, content: bytes, name: str, choice: Choice) -> Sequence[Any]:
         methods = choice.methods or self.finder.methods[:1]
@@ -113,3 +113,8 @@ def _refused(error: WeakspotError) -> Sequence[Any]:
     """Say what is wrong; all else stays as it is."""
     gr.Warning(message(error))
     return [gr.skip()] * NEW_PHOTO_OUTPUTS
+
+
+def _short(name: str) -> str:
+    """As much of a name as a file system takes, which counts bytes."""
+    return name.encode(errors="replace")[:80].decode(errors="ignore")
