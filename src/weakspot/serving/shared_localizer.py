@@ -15,8 +15,9 @@ from weakspot.streaming import cores
 
 # So many images are run through the model together, by all threads.
 _BATCH = 16
-# So long, in seconds, an image waits for others to come along.
-_WINDOW = 0.003
+# So long, in seconds, an image waits for others to come along: alone, and while another batch is in the model, when
+# those that ask are many, and slow as the cores are taken.
+_WINDOW, _LONG_WINDOW = 0.003, 0.015
 
 
 class QueueFullError(WeakspotError):
@@ -205,7 +206,8 @@ class SharedLocalizer:
             taken: list[_Job] = []
             while not taken and (self._jobs or not self._closed):
                 self._changed.wait_for(lambda: self._jobs or self._closed)
-                self._changed.wait_for(lambda: len(self._jobs) >= _BATCH or self._closed, _WINDOW)
+                window = _WINDOW if self._idle == len(self._threads) else _LONG_WINDOW
+                self._changed.wait_for(lambda: len(self._jobs) >= _BATCH or self._closed, window)
                 share = min(self._share, -(-len(self._jobs) // self._idle))
                 taken = self._alike(share)  # none, if others were quicker
             self._idle -= 1
