@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import numpy as np
@@ -236,3 +237,36 @@ def test_a_row_is_what_it_was_after_reading(row):
     assert found.to_dict() == row
     assert len(list(found)) == 1 + len(row.get("others", ()))
     assert found.boxes.shape == (len(row["boxes"]), 4)
+
+
+class SlowForOne(BaseHTTPRequestHandler):
+    """Answers with a row, and of an image of the text SLOW nothing for a while."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if b"SLOW" in body:
+            time.sleep(1.5)
+            return
+        row = {"image": "image", "width": 9, "height": 6, "class_index": 1, "label": "cat", "score": 0.5}
+        row |= {"method": "cam", "threshold": 0.2, "box": None, "boxes": [], "notes": []}
+        content = json.dumps(row).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_image_that_is_not_answered_in_time_takes_no_other_answer_with_it():
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowForOne) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with Client(f"http://127.0.0.1:{server.server_port}", timeout=0.5) as client:
+            first, slow, last = client.localize_many([b"a", b"SLOW", b"c"])
+        server.shutdown()
+        thread.join()
+    assert (first.label, last.label) == ("cat", "cat")
+    assert isinstance(slow, WeakspotError)
+    assert "no answer in 0.5 seconds" in slow.problem

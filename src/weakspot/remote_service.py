@@ -118,6 +118,9 @@ class RemoteService:
             answer = self._http.request(verb, path, timeout=seconds, **content)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
             return _Later(self._unreachable(error), 0.2)  # the connection broke, as it does when a service is renewed
+        except httpx.ReadTimeout:  # it is there, and does not get this one done
+            problem = f"The service gave no answer in {self._timeout:g} seconds."
+            raise RefusedError(problem, "Ask again later, or with a longer timeout.", 408) from None
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
         return _Later(_refusal(answer), _seconds(answer)) if answer.status_code in _LATER else answer
