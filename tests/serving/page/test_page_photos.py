@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from weakspot.data import read_image
 from weakspot.drawing import draw_localization
 from weakspot.errors import InputError
-from weakspot.results import NO_EVIDENCE, TOO_FAINT
+from weakspot.results import NO_EVIDENCE, NO_OBJECT, TOO_FAINT, Localization
 from weakspot.serving.page.choices import ALL, MAX_CLASSES, Choice, read_choice
 from weakspot.serving.page.photos import cut, cut_all, look_again, look_at, seen_of, shown_photo
 from weakspot.serving.page.pictures import COLOURS, colour_of, draw_classes, mask_picture
@@ -125,3 +125,11 @@ def test_whatever_a_browser_sends_is_a_choice(finder, methods, classes, threshol
 def test_a_choice_is_taken_as_it_is(finder):
     taken = read_choice(finder, ["gradcam", "cam", "gradcam"], [3, 0], 0.5, ALL, 1)
     assert taken == Choice(("gradcam", "cam"), (3, 0), 0.5, False, 1.0)
+
+
+def test_where_the_model_sees_no_object_no_slider_makes_a_box():
+    heatmap = np.zeros((4, 4), np.float32)
+    absent = Localization(None, 8, 8, 0, "cat", 0.1, "cam", 0.4, heatmap, np.zeros((0, 4)), notes=(NO_OBJECT,))
+    (seen,) = seen_of([[absent]]).values()
+    moved = cut(seen, 0.2, largest=False)
+    assert (len(moved.boxes), moved.notes, moved.threshold) == (0, (NO_OBJECT,), 0.2)
