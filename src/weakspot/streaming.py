@@ -80,8 +80,13 @@ def on_each_core(
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Count the cores that this process may use: no more than ``$OMP_NUM_THREADS``, which PyTorch keeps to, too.
+
+    Ray and Slurm set it where several processes share a machine.
+    """
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = os.environ.get("OMP_NUM_THREADS", "")
+    return min(there, int(most)) if most.isdecimal() and int(most) else there
 
 
 def ordered_map(

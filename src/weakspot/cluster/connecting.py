@@ -2,11 +2,16 @@
 
 import logging
 import os
+import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from weakspot.errors import InputError
+
+_SECONDS_TO_ANSWER = 10
 
 
 @contextmanager
@@ -21,6 +26,7 @@ def connected(address: str | None) -> Iterator[None]:
         InputError: If Ray is not installed, or cannot be reached or started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of a run is told to anybody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what Ray mends by itself is no news
     try:
         import ray
         import ray.data
@@ -29,13 +35,37 @@ def connected(address: str | None) -> Iterator[None]:
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"include_dashboard": False} if where == "local" else {}
     try:
-        ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(f"Ray cannot be reached at {where}: {_first_line(error)}.", "Check --address.") from error
+        _check_listens(where)
+        with _without_stderr():
+            ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (OSError, RuntimeError, ValueError) as error:
+        problem = f"Ray cannot be reached at {where}: {_first_line(error)}."
+        raise InputError(problem, "Check --address, and $RAY_AUTH_TOKEN if the cluster asks for one.") from error
+    with redirect_stdout(sys.stderr):  # Ray tells of dead workers on stdout, which is for results
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _check_listens(address: str) -> None:
+    """Knock at a head's port: Ray itself would knock for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_ANSWER).close()
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Keep quiet what is not Python, such as Ray's announcement of how quiet it is going to be."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        ray.shutdown()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class Places(NamedTuple):
