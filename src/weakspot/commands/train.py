@@ -30,8 +30,8 @@ def train(
         InputError: If the data cannot be trained on, options do not go together, or the folder cannot be written to.
         ModelError: If the backbone cannot be had.
     """
+    from weakspot.training.processes import is_first
     from weakspot.training.run_folder import SKIPPED
-    from weakspot.training.running import is_first
     from weakspot.training.running import train as run
 
     folder = run(data, options=options, config=config, resume=resume)
