@@ -14,8 +14,7 @@ from torch.distributed import BarrierOptions, ProcessGroupGloo
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from weakspot.errors import InputError
-from weakspot.training.processes import is_by_torchrun
+from weakspot.training.processes import is_by_torchrun, other_ended
 
 # torchrun starts all at once; what one of them computes may take long.
 _ARRIVAL, _WAIT = timedelta(minutes=5), timedelta(days=1)
@@ -32,17 +31,12 @@ class Meeting:
         rank: Number of this process.
         size: Number of all.
 
-    Raises:
-        InputError: If another one does not come.
     """
 
     def __init__(self, store: Store, rank: int, size: int) -> None:
         self._store, self._rank, self._size = store, rank, size
         self._shared = 0
-        try:
-            self._group: Any = ProcessGroupGloo(store, rank, size, _ARRIVAL)
-        except RuntimeError as error:
-            raise _ended() from error
+        self._group: Any = ProcessGroupGloo(store, rank, size, _ARRIVAL)
 
     def share(self, text: str) -> list[str]:
         """Give the texts of all processes, as soon as each has one.
@@ -59,7 +53,7 @@ class Meeting:
             self._group.barrier(options).wait()
             return [self._store.get(key).decode() for key in keys]
         except RuntimeError as error:
-            raise _ended() from error
+            raise other_ended() from error
 
     def close(self) -> None:
         """Let nobody wait for this process any more."""
@@ -68,17 +62,20 @@ class Meeting:
 
 @contextmanager
 def meeting() -> Iterator[Share]:
-    """Meet the processes that torchrun has started; one that it has not started is alone here."""
+    """Meet the processes that torchrun has started; one that it has not started is alone here.
+
+    Raises:
+        InputError: If another process does not come.
+    """
     if not is_by_torchrun() or os.environ["WORLD_SIZE"] == "1":
         yield lambda text: [text]
         return
-    store, rank, size = next(rendezvous("env://", timeout=_ARRIVAL))
-    met = Meeting(PrefixStore(f"weakspot/{next(_numbers)}", store), rank, size)
+    try:
+        store, rank, size = next(rendezvous("env://", timeout=_ARRIVAL))
+        met = Meeting(PrefixStore(f"weakspot/{next(_numbers)}", store), rank, size)
+    except RuntimeError as error:
+        raise other_ended() from error
     try:
         yield met.share
     finally:
         met.close()
-
-
-def _ended() -> InputError:
-    return InputError("Another process of this training has ended.", "See what it says, on its node.")

@@ -41,6 +41,11 @@ def check_processes(options: TrainOptions) -> None:
         )
 
 
+def other_ended(hint: str = "See what it says, on its node.") -> InputError:
+    """The error of a process that cannot go on alone."""
+    return InputError("Another process of this training has ended.", hint)
+
+
 def is_of_another(error: RuntimeError) -> bool:
     """Whether an error says that another process is gone. gloo has no class of its own for that."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error).lower()

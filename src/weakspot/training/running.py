@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from weakspot.errors import InputError
 from weakspot.runs import MODEL_FILE
 from weakspot.training.agreeing import agree
 from weakspot.training.finishing import finish
@@ -18,7 +17,7 @@ from weakspot.training.loggers import check_loggers
 from weakspot.training.meeting import Share, meeting
 from weakspot.training.options import TrainOptions
 from weakspot.training.preparing import Prepared, prepare
-from weakspot.training.processes import check_processes, is_by_torchrun, is_first, is_of_another
+from weakspot.training.processes import check_processes, is_by_torchrun, is_first, is_of_another, other_ended
 from weakspot.training.reporting import Log
 from weakspot.training.run_folder import (
     LOG,
@@ -97,8 +96,7 @@ def _trained(task: Task, prepared: Prepared, folder: Path, say: Log, share: Shar
         if is_first() and task.folder is None and not any((folder / name).exists() for name in (ROWS, STATE)):
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, RuntimeError) and is_of_another(error):
-            hint = go_on if (folder / STATE).exists() else "See what it says."
-            raise InputError("Another process of this training has ended.", hint) from error
+            raise (other_ended(go_on) if (folder / STATE).exists() else other_ended()) from error
         raise
 
 
