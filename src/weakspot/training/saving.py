@@ -22,8 +22,8 @@ class InterruptionError(Exception):
 class Saving(Checkpoint):  # lightning calls these after the module, which has then written the epoch down
     """Saves the state of a run between two steps of the optimizer.
 
-    The first Ctrl-C, or SIGTERM, is obeyed behind the step that runs, so that what is saved is what an uninterrupted run has there;
-    the second at once.
+    The first Ctrl-C or SIGTERM is obeyed behind the step that runs, so that what is saved is what an uninterrupted run
+    has there; the second at once.
 
     Args:
         path: The file.
