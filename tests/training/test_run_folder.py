@@ -97,7 +97,7 @@ VALUES = {
     "logger": st.none() | st.lists(text, min_size=1, max_size=3).map(tuple),
     **dict.fromkeys(("method", "backbone", "weights", "background", "device", "strategy", "precision"), text),
     **dict.fromkeys(("output_stride", "input_size", "width", "epochs", "patience"), numbers | st.none()),
-    **dict.fromkeys(("batch_size", "seed", "devices", "workers", "accumulate"), numbers),
+    **dict.fromkeys(("batch_size", "seed", "devices", "nodes", "workers", "accumulate"), numbers),
     **dict.fromkeys(("validation", "delta", "weight_decay", "unreadable", "save_every"), shares),
     "lr": shares | st.none(),
 }

@@ -44,7 +44,7 @@ def run_on_two_nodes(*programs):
         torchrun = [python, "-m", "torch.distributed.run", *there.split(), f"--node-rank={node}"]
         agents.append(subprocess.Popen([*torchrun, *words], env=ENVIRONMENT, **pipes))
     try:
-        told = [agent.communicate(timeout=100) for agent in agents]
+        told = [agent.communicate(timeout=200) for agent in agents]
     finally:
         for agent in agents:
             agent.terminate()

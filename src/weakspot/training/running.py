@@ -3,12 +3,14 @@
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from weakspot.errors import InputError
 from weakspot.runs import MODEL_FILE
 from weakspot.training.agreeing import agree
 from weakspot.training.finishing import finish
@@ -58,9 +60,10 @@ def train(
         The run folder, which :class:`weakspot.Localizer` takes.
 
     Raises:
-        InputError: If the data cannot be trained on, options do not go together, or the folder cannot be written to.
+        InputError: If the data cannot be trained on, options do not go together, the folder cannot be written to, or
+            another process that trains with this one has ended.
         ModelError: If the backbone cannot be had.
-        KeyboardInterrupt: At Ctrl-C, once the state is saved.
+        KeyboardInterrupt: At Ctrl-C or SIGTERM, once the state is saved.
     """
     with meeting() as share:
         task = find_task(data, changed(options, changes), config=config, resume=resume)
@@ -108,9 +111,12 @@ def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log, share: Share
         torch.distributed.destroy_process_group()
     if first:
         finish(prepared, learner, folder, say, quality=task.options.quality, seed=task.options.seed)
-    elif not is_by_torchrun():
+        with suppress(InputError):  # the run is complete, whoever has gone meanwhile
+            share("finished")
+    elif is_by_torchrun():
+        share("finished")
+    else:
         _wait_for(shared / MODEL_FILE)
-    share("finished")
     return shared
 
 
