@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from weakspot.backends.backend import Pixels
 from weakspot.backends.torch_backend import TorchBackend
+from weakspot.errors import InputError
 from weakspot.models import ForegroundHead, fit_foreground
-from weakspot.models.foreground import MOST_IMAGES
+from weakspot.models.foreground import MOST_IMAGES, rebuilt
 from weakspot.streaming import batched
+from weakspot.writing import replacing
 
 Lesson = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h, w)
 
@@ -45,3 +50,27 @@ def fitted(lessons: Sequence[Lesson], *, seed: int) -> ForegroundHead | None:
         return None
     features, maps = (torch.cat(parts) for parts in zip(*lessons, strict=True))
     return fit_foreground(features, maps, seed=seed)
+
+
+def write_head(head: ForegroundHead | None, file: Path) -> None:
+    """Keep what was learnt, also that it was nothing.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    weights = {} if head is None else {name: value.cpu().contiguous() for name, value in head.state_dict().items()}
+    with replacing(file) as target:
+        target.write(save(weights))
+
+
+def read_head(file: Path) -> ForegroundHead | None:
+    """Read what :func:`write_head` wrote.
+
+    Raises:
+        InputError: If it holds something else.
+    """
+    try:
+        weights = load_file(file)
+        return rebuilt(weights) if weights else None
+    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise InputError(f"{file} holds no foreground head: {error}.", "Name another --output.") from error

@@ -25,7 +25,7 @@ from weakspot.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from weakspot.commands.evaluate import EvaluateOutcome
-    from weakspot.commands.localize import LocalizeOutcome
+    from weakspot.commands.localize_run import LocalizeOutcome
 
 DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 

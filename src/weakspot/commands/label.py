@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from weakspot.commands.labelling import found_by_model, found_in_rows, rows_file, splits_of
+from weakspot.commands.labelling import found_by_model, found_in_rows, rows_of, splits_of
 from weakspot.commands.options import LabelOptions
 from weakspot.errors import InputError
 from weakspot.labels import (
@@ -112,7 +112,7 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
 
 def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
     """Labels of what was found in images."""
-    rows = rows_file(sources[0])
+    rows = rows_of(sources[0])
     images = sources[1:]
     found = found_by_model(sources[0], images, options) if rows is None else found_in_rows(rows, images, options)
     most = options.max_overlap

@@ -1,26 +1,26 @@
 """Where the boxes of labels come from: a model that looks at images now, or rows of an earlier run."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.commands.localize import some_of
+from weakspot.commands.localizing import some_of
 from weakspot.commands.options import LabelOptions
 from weakspot.commands.pictures import picture_name
 from weakspot.commands.progress import Progress
 from weakspot.data import ImageSource, find_images, read_dataset
 from weakspot.data.masks import read_mask
-from weakspot.data.readers.text import read_lines
 from weakspot.errors import InputError, WeakspotError
 from weakspot.labels import LabelProblem
 from weakspot.labels.found import FoundImage, of_localization, read_rows_of
-
-ROWS, SKIPPED = "boxes.jsonl", "skipped.jsonl"
+from weakspot.manifests import missing_shards
+from weakspot.rows import read_rows
+from weakspot.shards import row_files, skipped_file
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,22 @@ class Found:
     problems: tuple[LabelProblem, ...]
 
 
-def rows_file(source: str) -> Path | None:
-    """The file of rows that a source names, itself or by its folder; None where it names a model."""
+@dataclass(frozen=True)
+class FoundRows:
+    """Rows of ``weakspot localize``: the folder that holds their masks, the files, and the shards that are missing."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    missing: Mapping[str, str]
+
+
+def rows_of(source: str) -> FoundRows | None:
+    """The rows that a source names, by a file or the folder; None where it names a model."""
     path = Path(source)
-    if path.suffix == ".jsonl":
-        return path
-    return path / ROWS if (path / ROWS).is_file() else None
+    files = row_files(path)
+    if not files:
+        return None
+    return FoundRows(path, files, missing_shards(path)) if path.is_dir() else FoundRows(path.parent, files, {})
 
 
 def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> Found:
@@ -68,7 +78,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         doubt=True,
     )
     if localizer.adapts:
-        localizer.adapt(some_of(paths))
+        localizer.adapt(some_of(paths, len(paths)))
     problems: list[LabelProblem] = []
 
     def skip(image: ImageSource, error: WeakspotError) -> None:
@@ -83,33 +93,40 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
     return Found(tuple(found), tuple(localizer.class_names), tuple(problems))
 
 
-def found_in_rows(file: Path, images: Sequence[str], options: LabelOptions) -> Found:
+def found_in_rows(source: FoundRows, images: Sequence[str], options: LabelOptions) -> Found:
     """Read the rows of ``weakspot localize``, and its masks where it has saved them.
 
     Args:
-        file: ``boxes.jsonl``; images that ``skipped.jsonl`` beside it names are listed as problems.
+        source: Images that were skipped, and shards that are missing, are listed as problems.
         images: Files, folders or patterns: only rows of these are taken, and images without a row are listed. Nothing
             takes all rows.
         options: Which boxes to take.
     """
-    masks = file.parent / "masks"
+    masks = source.folder / "masks"
     wanted = {path.absolute(): path for path in find_images(images)}
-    rows = read_rows_of(
-        file,
+    read = partial(
+        read_rows_of,
         min_score=options.min_score,
         largest=options.boxes == "largest",
         mask_of=_saved_mask(masks) if masks.is_dir() else None,
     )
+    rows = (row for file in source.files for row in read(file))
     taken = [row for row in rows if not wanted or row.path.absolute() in wanted]
     known: dict[Path, FoundImage] = {}
     for row in taken:
         known.setdefault(row.path.absolute(), row)
-    skipped = {path: why for path, why in _skipped(file.with_name(SKIPPED)).items() if path.absolute() not in known}
-    problems = [LabelProblem(str(path), why) for path, why in skipped.items()]
+    listed = (one for file in source.files for one in _skipped(skipped_file(file)))
+    skipped = {path: why for path, why in listed if path.absolute() not in known}
+    problems = [LabelProblem(name, why) for name, why in source.missing.items()]
+    problems += [LabelProblem(str(path), why) for path, why in skipped.items()]
     again = [row for row in taken if known[row.path.absolute()] is not row]
-    problems += [LabelProblem(str(row.path), f"{file} has a second row of the image: left out") for row in again]
+    problems += [
+        LabelProblem(str(row.path), f"{source.folder} has a second row of the image: left out") for row in again
+    ]
     missing = wanted.keys() - known.keys() - {path.absolute() for path in skipped}
-    problems += [LabelProblem(str(wanted[path]), f"{file} has no row of the image") for path in sorted(missing)]
+    problems += [
+        LabelProblem(str(wanted[path]), f"{source.folder} has no row of the image") for path in sorted(missing)
+    ]
     return Found(tuple(known.values()), None, tuple(problems))
 
 
@@ -122,16 +139,13 @@ def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] 
     return mask_of
 
 
-def _skipped(file: Path) -> dict[Path, str]:
+def _skipped(file: Path) -> Iterator[tuple[Path, str]]:
     """What an earlier run could not read, and why."""
-    rows = {}
-    for place, line in read_lines(file) if file.is_file() else ():
+    for place, row in read_rows(file) if file.is_file() else ():
         try:
-            row = json.loads(line)
-            rows[Path(row["image"])] = str(row["problem"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            yield Path(row["image"]), str(row["problem"])
+        except (KeyError, TypeError) as error:
             raise InputError(f"{place}, is not a row of a skipped image.", "Remove the line.") from error
-    return rows
 
 
 def splits_of(images: Sequence[str]) -> dict[Path, str]:

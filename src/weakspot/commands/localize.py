@@ -1,67 +1,34 @@
-"""Localize in files and folders, and write what was found row by row."""
+"""Localize in files, folders and lists, and write what was found row by row."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PIL import Image
-
-from weakspot import __version__
+from weakspot.commands.localize_run import LocalizeOutcome, alone, check_run, keep_run, output_folder
+from weakspot.commands.localizing import (
+    FOREGROUND,
+    Picture,
+    adapt,
+    localizations,
+    open_localizer,
+    save_pictures,
+    some_of_all,
+)
 from weakspot.commands.options import LocalizeOptions
-from weakspot.commands.pictures import grey, picture_name
 from weakspot.commands.progress import Progress
-from weakspot.commands.rows import Rows
-from weakspot.data import MAX_PIXELS, RUN_FILE, ImageSource, find_images
+from weakspot.commands.rows import Rows, shard_rows
+from weakspot.data import RUN_FILE, ImageSource, find_images
 from weakspot.errors import InputError, WeakspotError
-from weakspot.outputs import free_folder, read_lines
-from weakspot.settings import check_settings, keep_settings
-from weakspot.writing import save_image
+from weakspot.manifests import Shard, write_manifest
+from weakspot.rows import count_rows
+from weakspot.shards import ROWS, Share, share_of, skipped_file
 
 if TYPE_CHECKING:
-    from weakspot.localizer import Localizer, OnError
     from weakspot.qualities import QualityName
     from weakspot.results import Localization
-
-# Settings that change how fast a run is or what it writes beside the rows, not what is in a row.
-_FREE_TO_CHANGE = (
-    "output",
-    "resume",
-    "save_plots",
-    "save_masks",
-    "save_heatmaps",
-    "device",
-    "backend",
-    "batch_size",
-    "workers",
-    "max_pixels",
-)
-# What settings are that an earlier version, which did not know them, has not kept.
-_BEFORE = asdict(LocalizeOptions()) | {"quality": "plain"}
-
-# So many photos are looked at, for what foreground looks like in them, before the first is localized.
-_MOST_LEARNT_FROM = 256
-
-
-@dataclass(frozen=True)
-class LocalizeOutcome:
-    """What a run did.
-
-    Attributes:
-        rows: The file of what was found, one row an image.
-        skipped: The file of images that could not be read, one row each.
-        localized: Number of images localized by this run.
-        failed: Number of images skipped by this run.
-        last: The last localization, or None.
-    """
-
-    rows: Path
-    skipped: Path
-    localized: int
-    failed: int
-    last: "Localization | None"
 
 
 def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
@@ -70,7 +37,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     Rows are written one by one, in the order of the images, so an interrupted run keeps what it has.
 
     Args:
-        sources: Files, folders, glob patterns, or ``-`` for a list on stdin.
+        sources: Files, folders, glob patterns, lists, or ``-`` for a list on stdin.
         options: What to localize with, and where to write it.
 
     Raises:
@@ -81,24 +48,84 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
         raise InputError(
             "No images were named.", "Give files, folders, patterns such as 'photos/*.jpg', or - for stdin."
         )
-    output = _output_folder(options)
-    # The model says these when it is loaded.
-    unknown = tuple(name for name in ("method", "quality") if getattr(options, name) is None)
-    check_settings(output / RUN_FILE, asdict(options), free=(*_FREE_TO_CHANGE, *unknown), missing=_BEFORE)
-    rows = Rows(output / "boxes.jsonl", resume=options.resume)
-    total, done = (None, 0) if "-" in sources else _count(sources, rows.images)
-    localizer = _localizer(options)
-    if localizer.adapts and "-" not in sources:
-        localizer.adapt(some_of(list(find_images(sources))))
+    _check_engine(options)
+    options = replace(options, output=output_folder(options))
+    check_run(cast(Path, options.output), options)
+    if options.engine == "ray":
+        from weakspot.commands.on_ray import localize_on_ray
+
+        return localize_on_ray(sources, options)
+    if options.shard is not None:
+        return _localize_shard(sources, options, share_of(options.shard))
+    with closing(Rows(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
+        return _localize(_Images(sources), rows, options, again=options.resume)
+
+
+def _check_engine(options: LocalizeOptions) -> None:
+    if options.engine == "ray" and options.shard is not None:
+        raise InputError("--engine ray makes shards itself.", "Leave --shard out, or --engine.")
+    if options.engine == "local" and options.rows == "parquet":
+        raise InputError("Parquet files cannot take rows one by one.", "Add --engine ray, or leave --rows out.")
+    for name in ("address", "actors", "shard_size"):
+        if options.engine == "local" and getattr(options, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is for --engine ray.", "Add --engine ray, or leave it out.")
+    for name in ("actors", "shard_size"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(options, name)} is too few.", "Give 1 or more.")
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What a run is about: the images that the sources name, or a shard of them."""
+
+    sources: Sequence[str]
+    share: Share | None = None
+
+    def __iter__(self) -> Iterator[Path]:
+        found = find_images(self.sources)
+        return found if self.share is None else (path for path in found if self.share.has(str(path)))
+
+    @property
+    def only_once(self) -> bool:
+        """Whether they can be listed once only."""
+        return "-" in self.sources
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether they are one file, named itself."""
+        alone = len(self.sources) == 1 and not self.only_once
+        return alone and list(islice(self, 2)) == [Path(self.sources[0])]
+
+
+def _localize_shard(sources: Sequence[str], options: LocalizeOptions, share: Share) -> LocalizeOutcome:
+    """Localize in the images of one shard, and go on with it by itself if it was begun before."""
+    file = cast(Path, options.output) / f"boxes-{share.name}.jsonl"
+    with alone(file.parent, share.name):
+        with shard_rows(file) as rows:
+            outcome = _localize(_Images(sources, share), rows, options, again=True)
+        localized, skipped = count_rows(file), count_rows(skipped_file(file))
+        one = Shard(file.name, localized + skipped, None, localized, skipped)
+        write_manifest(file.with_name(f"manifest-{share.name}.json"), [one])
+    return replace(outcome, rows=file)
+
+
+def _localize(images: _Images, rows: Rows, options: LocalizeOptions, *, again: bool) -> LocalizeOutcome:
+    """Localize in images one after the other; those that have a row are passed over."""
+    output = cast(Path, options.output)
+    total, done = (None, 0) if images.only_once else _count(images, rows.images)
+    localizer = open_localizer(options)
+    if not images.only_once:
+        going_on = again and (output / RUN_FILE).exists()
+        adapt(localizer, lambda: some_of_all(images.sources), output / FOREGROUND, again=going_on)
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-    check_settings(output / RUN_FILE, asdict(options), free=_FREE_TO_CHANGE, missing=_BEFORE)
-    skipped = _skipped(output / "skipped.jsonl", options.resume)
-    with closing(rows), closing(skipped), Progress(total, done=done) as progress:
-        writer = _Writer(rows, skipped, progress, options, output, alone=_is_one_file(sources))
-        waiting = (path for path in find_images(sources) if str(path) not in rows.images)
+    check_run(output, options)
+    skipped = _skipped(skipped_file(rows.path), again)
+    with closing(skipped), Progress(total, done=done) as progress:
+        writer = _Writer(rows, skipped, progress, options, output, alone=images.is_one_file)
+        waiting = (path for path in images if str(path) not in rows.images)
         try:
-            for found in _localizations(localizer, waiting, options, writer.skip):
-                writer.write(found)
+            for found, pictures in localizations(localizer, waiting, options, writer.skip):
+                writer.write(found, pictures)
         except KeyboardInterrupt as interrupt:
             go_on = f"What was written is kept; go on with the same command and --resume --output {output}."
             raise KeyboardInterrupt(go_on) from interrupt
@@ -119,17 +146,11 @@ class _Writer:
     failed: int = 0
     last: "Localization | None" = None
 
-    def write(self, found: "Localization") -> None:
+    def write(self, found: "Localization", pictures: list[Picture]) -> None:
         """Write what was found in one image; pictures first, so that a row stands for all of it."""
         if self.localized == 0:
-            keep_settings(self.output / RUN_FILE, {"weakspot": __version__, **asdict(self.options)})
-        try:
-            pictures = list(_pictures(found, self.options))
-        except WeakspotError as error:  # the photo went away since it was localized
-            self.skip(found.image, error)
-            return
-        for picture, name in pictures:
-            save_image(picture, self.output / name)
+            keep_run(self.output, self.options)
+        save_pictures(pictures, self.output)
         self.rows.write(found.to_dict())
         self.localized, self.last = self.localized + 1, found
         self.progress.advance()
@@ -143,61 +164,13 @@ class _Writer:
         self.progress.advance()
 
 
-def some_of(images: list[Path]) -> list[Path]:
-    """Images from all over the list, as those of one folder may be alike; the same whether or not a run is resumed."""
-    return images[:: max(len(images) // _MOST_LEARNT_FROM, 1)][:_MOST_LEARNT_FROM]
-
-
-def _count(sources: Sequence[str], known: Collection[str]) -> tuple[int, int]:
-    """Count the images that the sources name, and those among them that are known."""
+def _count(images: _Images, known: Collection[str]) -> tuple[int, int]:
+    """Count the images, and those among them that are known."""
     total = done = 0
-    for path in find_images(sources):
+    for path in images:
         total += 1
         done += str(path) in known
     return total, done
-
-
-def _is_one_file(sources: Sequence[str]) -> bool:
-    """Whether the sources are one file, named itself."""
-    return len(sources) == 1 and sources[0] != "-" and list(islice(find_images(sources), 2)) == [Path(sources[0])]
-
-
-def _localizer(options: LocalizeOptions) -> "Localizer":
-    from weakspot.localizer import Localizer
-
-    return Localizer(
-        options.model,
-        method=options.method,
-        quality=options.quality,
-        layer=options.layer or None,
-        class_names=read_lines(options.class_names),
-        input_size=options.input_size,
-        device=options.device,
-        weights="pretrained" if options.weights is None else options.weights,
-        output_stride=options.output_stride,
-        threshold=options.threshold,
-        boxes=options.boxes,
-        min_area=options.min_area,
-        min_score=options.min_score,
-        refine=options.refine,
-        channels=options.channels,
-        max_pixels=options.max_pixels or MAX_PIXELS,
-        doubt=options.doubt,
-        backend=options.backend,
-    )
-
-
-def _localizations(
-    localizer: "Localizer", images: Iterator[Path], options: LocalizeOptions, skip: "OnError"
-) -> "Iterator[Localization]":
-    return localizer.stream(
-        images,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        classes=options.classes or None,
-        top_k=options.top_k,
-        on_error=skip,
-    )
 
 
 def _skipped(path: Path, resume: bool) -> Rows:
@@ -205,23 +178,3 @@ def _skipped(path: Path, resume: bool) -> Rows:
     if resume:
         path.unlink(missing_ok=True)
     return Rows(path)
-
-
-def _output_folder(options: LocalizeOptions) -> Path:
-    if options.output is not None:
-        return options.output
-    if options.resume:
-        raise InputError("--resume does not say which run to go on with.", "Name its folder with --output.")
-    return free_folder("localized")
-
-
-def _pictures(found: "Localization", options: LocalizeOptions) -> Iterator[tuple[Image.Image, Path]]:
-    """Make the pictures of each class and their names; further classes have their index in the name."""
-    for one in found:
-        name = picture_name(Path(str(found.image))) + ("" if one is found else f".{one.class_index}") + ".png"
-        if options.save_plots:
-            yield one.plot(), Path("plots", name)
-        if options.save_masks:
-            yield Image.fromarray(one.mask), Path("masks", name)
-        if options.save_heatmaps:
-            yield grey(one.heatmap), Path("heatmaps", name)

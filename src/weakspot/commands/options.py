@@ -42,7 +42,14 @@ class LocalizeOptions:
         doubt: Also say how much each box is in doubt, from 0 to 1, to look at the most doubtful first; no further pass.
             Boxes of a run of psol say nothing.
         output: Folder to write to. Default: localized, or localized-2 and so on where that is taken.
-        resume: Go on with an interrupted run in --output.
+        resume: Go on with an interrupted run in --output. Shards, and runs on Ray, go on by themselves.
+        shard: 3/8: localize in one of eight shares of the images, each for a process of its own, and write that shard.
+        engine: local: this process. ray: actors of Ray, with a shard for each thousand images.
+        address: With --engine ray: of a cluster's head, such as 10.0.0.1:6379, or auto. Default: $RAY_ADDRESS, else
+            a Ray of this machine that ends with the run.
+        actors: With --engine ray: at most so many. Default: one for each GPU, else for each core.
+        shard_size: With --engine ray: images in a shard. Default: 1024, fewer where there are few.
+        rows: With --engine ray: write shards as JSON Lines, or as parquet.
         save_plots: Also write pictures with heatmap and boxes.
         save_masks: Also write masks, white on black.
         save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
@@ -73,6 +80,12 @@ class LocalizeOptions:
     doubt: bool = False
     output: Path | None = None
     resume: bool = False
+    shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    actors: int | None = None
+    shard_size: int | None = None
+    rows: Literal["jsonl", "parquet"] = "jsonl"
     save_plots: bool = False
     save_masks: bool = False
     save_heatmaps: bool = False

@@ -36,10 +36,10 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def advance(self) -> None:
-        """Count one image more."""
-        self._done += 1
-        self._bar.advance(self._task)
+    def advance(self, count: int = 1) -> None:
+        """Count images that are done."""
+        self._done += count
+        self._bar.advance(self._task, count)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._said >= _SECONDS_BETWEEN_LINES:
             self._said = now

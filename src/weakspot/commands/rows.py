@@ -3,11 +3,15 @@
 import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from weakspot.errors import InputError
+from weakspot.rows import line_of
+from weakspot.shards import UNFINISHED
 
 
 class Rows:
@@ -43,8 +47,7 @@ class Rows:
         Raises:
             InputError: If it cannot be written; the rows before it stay.
         """
-        # A name that is no UTF-8 has surrogates, which JSON writes as \\u escapes.
-        line = json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+        line = line_of(row)
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +61,23 @@ class Rows:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+
+@contextmanager
+def shard_rows(file: Path) -> Iterator[Rows]:
+    """Open a shard's file of rows to go on with it; it has its name only once the block has come to its end.
+
+    Args:
+        file: The shard. Without a row it is empty in the end.
+    """
+    unfinished = file.with_name(file.name + UNFINISHED)
+    if file.exists():
+        file.replace(unfinished)
+    with closing(Rows(unfinished, resume=True)) as rows:
+        yield rows
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
+    unfinished.replace(file)
 
 
 def _append(file: FileIO, line: bytes) -> None:

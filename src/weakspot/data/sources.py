@@ -7,6 +7,7 @@ from glob import has_magic, iglob
 from pathlib import Path
 from typing import TextIO
 
+from weakspot.data.lists import is_list, read_list
 from weakspot.errors import InputError
 
 IMAGE_SUFFIXES = frozenset(
@@ -26,7 +27,8 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
     Args:
         sources: Files (whatever their suffix), folders (searched through by suffix; hidden files, folders behind
             symbolic links and what runs have written are left out),
-            glob patterns (``**`` goes into folders), and ``-`` for one path a line on stdin.
+            glob patterns (``**`` goes into folders), lists of images (``.txt``, ``.jsonl``, ``.parquet``, see
+            :func:`weakspot.data.lists.read_list`), and ``-`` for one path a line on stdin.
         stdin: Where ``-`` reads from; default ``sys.stdin``.
 
     Yields:
@@ -34,13 +36,15 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
         that reading it says so.
 
     Raises:
-        InputError: If a pattern matches nothing or a folder holds no image.
+        InputError: If a pattern matches nothing, a folder holds no image, or a list cannot be read or is empty.
     """
     for source in sources:
         if str(source) == "-":
             yield from (Path(line.rstrip("\r\n")) for line in _lines(stdin or sys.stdin) if line.strip())
         elif _is_folder(source):
             yield from _or_complain(_in_folder(str(source)), f"The folder {source} holds no images.")
+        elif is_list(Path(source)):
+            yield from _or_complain(read_list(Path(source)), f"The list {source} names no images.")
         elif has_magic(str(source)) and not os.path.lexists(source):
             matches = (
                 Path(match) for match in sorted(set(iglob(str(source), recursive=True))) if Path(match).is_file()

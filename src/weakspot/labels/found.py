@@ -1,6 +1,5 @@
 """From what localizing found to labels: localizations, or their rows in ``boxes.jsonl``."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data.readers.text import read_lines
 from weakspot.errors import InputError
 from weakspot.labels.records import LabelledObject, rounded
 from weakspot.labels.runs import runs_of
 from weakspot.labels.sharing import parts
 from weakspot.ops.suppressing import suppress
 from weakspot.results import Localization
+from weakspot.rows import read_rows
 
 # Gives the mask of an image and a class: None stands for the first that was asked for.
 MaskOf = Callable[[Path, int | None], NDArray[np.bool_] | None]
@@ -91,10 +90,10 @@ def apart(found: FoundImage, max_overlap: float) -> FoundImage:
 def read_rows_of(
     file: Path, *, min_score: float = 0.0, largest: bool = False, mask_of: MaskOf | None = None
 ) -> Iterator[FoundImage]:
-    """Read ``boxes.jsonl``.
+    """Read a file of rows.
 
     Args:
-        file: Rows of ``weakspot localize``.
+        file: Rows of ``weakspot localize``, JSON Lines or Parquet.
         min_score: Objects with a lower score are left out.
         largest: Take the first box of each class only.
         mask_of: Gives the mask of a class in an image, if there is one.
@@ -102,11 +101,10 @@ def read_rows_of(
     Raises:
         InputError: If a line is no such row.
     """
-    for place, line in read_lines(file):
+    for place, row in read_rows(file):
         try:
-            row = json.loads(line)
             yield _of_row(row, min_score, largest, mask_of)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(

@@ -17,11 +17,10 @@ from weakspot.reporting.rows import (
     as_number,
     as_text,
     find_below,
-    not_a_row,
-    read_rows,
     read_settings,
     written,
 )
+from weakspot.rows import not_a_row, read_rows
 
 FIGURES, ROWS, SETTINGS = "metrics.json", "images.jsonl", "evaluate.toml"
 _CHARTS = {

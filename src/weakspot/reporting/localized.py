@@ -1,6 +1,6 @@
 """A folder of ``weakspot localize``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,31 +10,29 @@ import numpy as np
 from weakspot.data import RUN_FILE, DataSet, Truth, read_dataset
 from weakspot.data.readers.text import Place
 from weakspot.errors import InputError
+from weakspot.manifests import missing_shards
 from weakspot.ops.overlaps import overlaps
 from weakspot.reporting.chances import with_chances
-from weakspot.reporting.content import Box, Content, Cut, Item
+from weakspot.reporting.content import Box, Content, Cut, Item, Skipped
 from weakspot.reporting.rows import (
-    SKIPPED,
     as_box,
     as_number,
     as_text,
     find_below,
-    not_a_row,
-    read_rows,
     read_settings,
     read_skipped,
     written,
 )
 from weakspot.results import least_heat
-
-ROWS = "boxes.jsonl"
+from weakspot.rows import not_a_row, read_rows
+from weakspot.shards import row_files, skipped_file
 
 
 def read_localized(folder: Path, data: Path | None = None, images: Path | None = None) -> Content:
     """Read a folder of ``weakspot localize``.
 
     Args:
-        folder: With ``boxes.jsonl``; settings, skipped images, heatmaps, plots and masks, if there are.
+        folder: With ``boxes.jsonl``, or shards; settings, skipped images, heatmaps, plots and masks, if there are.
         data: A data set whose true boxes are compared with those found, or None. It may hold some of the images only:
             doubt of all is calibrated on these.
         images: Where the photos are, if they have moved.
@@ -45,18 +43,27 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     settings = read_settings(folder / RUN_FILE)
     version = settings.pop("weakspot", None)
     cutting = _cutting(settings, folder / RUN_FILE)
-    items = [item for place, row in read_rows(folder / ROWS) for item in _items(place, row, folder, images, cutting)]
+    files = row_files(folder)
+    rows = (row for file in files for row in read_rows(file))
+    items = [item for place, row in rows for item in _items(place, row, folder, images, cutting)]
     if data is not None:
         items = with_chances(list(with_truths(items, read_dataset(data))))
     return Content(
         kind="Localizations",
         folder=folder,
-        when=written(folder / ROWS),
+        when=written(files[-1]),
         version=None if version is None else str(version),
         settings=as_text(settings),
         items=tuple(items),
-        skipped=read_skipped(folder / SKIPPED),
+        skipped=_missing(folder, files, {item.name for item in items}),
     )
+
+
+def _missing(folder: Path, files: Sequence[Path], found: Container[str]) -> tuple[Skipped, ...]:
+    """What was skipped of the images of all files of rows, and which shards are not there."""
+    skipped = (one for file in files for one in read_skipped(skipped_file(file)))
+    shards = (Skipped(name, why) for name, why in missing_shards(folder).items())
+    return (*(one for one in skipped if one.image not in found), *shards)
 
 
 class _Cutting(NamedTuple):

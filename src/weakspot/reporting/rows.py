@@ -1,45 +1,16 @@
 """Read what a folder of results holds: rows of JSON, settings, files beside them. Arrays and text only."""
 
-import json
 import math
 import os
 import tomllib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weakspot.data.readers.text import Place, read_text
+from weakspot.data.readers.text import read_text
 from weakspot.errors import InputError
 from weakspot.reporting.content import Box, Skipped
-
-SKIPPED = "skipped.jsonl"
-
-
-def read_rows(file: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """Give the rows of a JSON Lines file with their places; a last line that was cut off is dropped.
-
-    Raises:
-        InputError: If the file cannot be read, or a line is no JSON object.
-    """
-    *whole, last = read_text(file).split("\n")
-    for number, line in enumerate([*whole, last], start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            if number == len(whole) + 1:
-                return
-            raise not_a_row(Place(file, number), "it is no JSON") from error
-        if not isinstance(row, dict):
-            raise not_a_row(Place(file, number), "it is no JSON object")
-        yield Place(file, number), row
-
-
-def not_a_row(place: Place, why: str) -> InputError:
-    """Say that a line is no row that can be shown."""
-    return InputError(f"{place}, is not a row of results: {why}.", "Take the line out, or make the results again.")
+from weakspot.rows import read_rows
 
 
 def read_settings(file: Path) -> dict[str, Any]:

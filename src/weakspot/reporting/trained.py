@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.reporting.content import Chart, Content
-from weakspot.reporting.rows import SKIPPED, as_text, not_a_row, read_rows, read_settings, read_skipped, written
-from weakspot.training.run_folder import CONFIG, CURVES, LOG, ROWS, VERSION
+from weakspot.reporting.rows import as_text, read_settings, read_skipped, written
+from weakspot.rows import not_a_row, read_rows
+from weakspot.training.run_folder import CONFIG, CURVES, LOG, ROWS, SKIPPED, VERSION
 
 RUN = "Training run"
 # What is counted of validation images; boxes are those of the run that teaches.

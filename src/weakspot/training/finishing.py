@@ -5,13 +5,14 @@ from pathlib import Path
 from weakspot.localizer import Localizer
 from weakspot.networks.cam import CamHead
 from weakspot.qualities import find_quality
+from weakspot.rows import write_rows
 from weakspot.runs import MODEL_FILE, Trained, write_model
 from weakspot.training.curves import learning_curves
 from weakspot.training.foreground import learn_foreground
 from weakspot.training.learner import Learner
 from weakspot.training.preparing import Prepared
 from weakspot.training.reporting import Say
-from weakspot.training.run_folder import CURVES, ROWS, STATE, write_rows
+from weakspot.training.run_folder import CURVES, ROWS, STATE
 from weakspot.training.thresholds import choose_thresholds
 from weakspot.writing import replacing
 

@@ -1,10 +1,8 @@
 """The folder of a run: made once, never overwritten, with a link to the latest beside it."""
 
-import json
 import os
 import shutil
 import tomllib
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +13,6 @@ from weakspot.errors import InputError
 from weakspot.outputs import check_writable, numbered
 from weakspot.settings import keep_settings
 from weakspot.training.options import TrainOptions
-from weakspot.writing import replacing
 
 CONFIG, ROWS, LOG, CURVES, SKIPPED, STATE = (
     "config.toml",
@@ -123,9 +120,3 @@ def _kind(name: str) -> Any:
     hint = get_type_hints(TrainOptions)[name]
     first = next(iter(get_args(hint)), hint)
     return str if isinstance(first, str) else get_origin(first) or first
-
-
-def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows of JSON, one a line, all at once by way of a temporary name."""
-    with replacing(path) as file:
-        file.writelines(json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n" for row in rows)

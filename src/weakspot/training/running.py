@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from weakspot.errors import InputError
+from weakspot.rows import write_rows
 from weakspot.runs import MODEL_FILE
 from weakspot.training.agreeing import agree
 from weakspot.training.finishing import finish
@@ -29,7 +30,6 @@ from weakspot.training.run_folder import (
     check_output,
     make_run_folder,
     write_config,
-    write_rows,
 )
 from weakspot.training.saving import InterruptionError
 from weakspot.training.task import Task, changed, find_task

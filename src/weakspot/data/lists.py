@@ -1,0 +1,93 @@
+"""Lists of images: text with a path a line, JSON Lines, or Parquet."""
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from weakspot.errors import InputError
+from weakspot.parquet import read_parquet
+
+LIST_SUFFIXES = frozenset({".txt", ".jsonl", ".parquet"})
+COLUMNS = ("image", "path", "file_name")
+_HINT = f"The column of the paths is called {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}."
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file is a list of images, by its suffix."""
+    return path.suffix.lower() in LIST_SUFFIXES and os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises of long names
+
+
+def read_list(file: Path) -> Iterator[Path]:
+    r"""Give the images that a list names, a few at a time.
+
+    Args:
+        file: A text file with a path a line; JSON Lines, or Parquet, with a column ``image``, ``path`` or
+            ``file_name``.
+
+    Yields:
+        Paths as they are written: from the working folder, as the rows of ``weakspot localize`` have them. Where the
+        first lies beside the list and not there, all are from the list's folder.
+
+    Raises:
+        InputError: If the file cannot be read, or a row of it names no image; or for Parquet, pyarrow is not installed.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "photos.txt")
+        ...     _ = file.write_text("cat.jpg\n\ndog.jpg\n")
+        ...     [str(path) for path in read_list(file)]
+        ['cat.jpg', 'dog.jpg']
+    """
+    readers = {".txt": _from_text, ".jsonl": _from_json_lines, ".parquet": _from_parquet}
+    try:
+        names = iter(readers[file.suffix.lower()](file))
+        first = next(names, None)
+        if first is not None:
+            base = _base(file, first)
+            yield from (base / name for name in chain([first], names))
+    except OSError as error:
+        problem = f"{file} cannot be read: {error.strerror or error}."
+        raise InputError(problem, "Check the path and its permissions.") from error
+
+
+def _base(file: Path, first: str) -> Path:
+    """The folder that the names are from."""
+    beside = file.parent / first
+    return file.parent if not os.path.lexists(first) and os.path.lexists(beside) else Path()
+
+
+def _from_text(file: Path) -> Iterator[str]:
+    with file.open("rb") as lines:  # names need not be UTF-8
+        for line in lines:
+            name = os.fsdecode(line).rstrip("\r\n")
+            if name.strip():
+                yield name
+
+
+def _from_json_lines(file: Path) -> Iterator[str]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield _name(line, f"{file}, line {number}")
+
+
+def _name(line: bytes, place: str) -> str:
+    try:
+        row = json.loads(line)
+        names = [row[column] for column in COLUMNS if isinstance(row.get(column), str)]
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{place}, is no JSON object.", "Give JSON Lines: an object a line.") from error
+    if not names:
+        raise InputError(f"{place}, names no image.", _HINT)
+    return str(names[0])
+
+
+def _from_parquet(file: Path) -> Iterator[str]:
+    for row in read_parquet(file, COLUMNS):
+        (name,) = row.values()
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{file} has a row that names no image: {name!r}.", _HINT)
+        yield name
