@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
+from weakspot.rows import write_rows
 from weakspot.training.options import TrainOptions
-from weakspot.training.run_folder import check_output, make_run_folder, read_config, write_config, write_rows
+from weakspot.training.run_folder import check_output, make_run_folder, read_config, write_config
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path):
