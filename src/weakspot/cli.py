@@ -102,7 +102,7 @@ def train(
         print(outcome.folder)
     if outcome.first and outcome.skipped is not None:
         print(f"unreadable images were skipped: {outcome.skipped}", file=sys.stderr)
-    return DONE if outcome.skipped is None else SOME_SKIPPED
+    return DONE if outcome.skipped is None or outcome.by_torchrun else SOME_SKIPPED
 
 
 @app.command

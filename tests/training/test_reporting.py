@@ -26,3 +26,12 @@ def test_lines_from_before_there_is_a_file_come_first_and_once(tmp_path, capsys)
     log.keep("three")
     assert (tmp_path / "train.log").read_text() == "one\ntwo\nthree\n"
     assert capsys.readouterr().err == "one\ntwo\n"
+
+
+def test_processes_beside_the_first_say_nothing(tmp_path, capsys):
+    log = Log(aloud=False)
+    log("one")
+    log.keep_in(tmp_path / "train.log")
+    log("two")
+    assert not (tmp_path / "train.log").exists()
+    assert capsys.readouterr().err == ""

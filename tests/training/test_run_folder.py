@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
+from weakspot.rows import write_rows
 from weakspot.training.options import TrainOptions
-from weakspot.training.run_folder import check_output, make_run_folder, read_config, write_config, write_rows
+from weakspot.training.run_folder import check_output, make_run_folder, read_config, write_config
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path):
@@ -97,7 +98,7 @@ VALUES = {
     "logger": st.none() | st.lists(text, min_size=1, max_size=3).map(tuple),
     **dict.fromkeys(("method", "backbone", "weights", "background", "device", "strategy", "precision"), text),
     **dict.fromkeys(("output_stride", "input_size", "width", "epochs", "patience"), numbers | st.none()),
-    **dict.fromkeys(("batch_size", "seed", "devices", "workers", "accumulate"), numbers),
+    **dict.fromkeys(("batch_size", "seed", "devices", "nodes", "workers", "accumulate"), numbers),
     **dict.fromkeys(("validation", "delta", "weight_decay", "unreadable", "save_every"), shares),
     "lr": shares | st.none(),
 }

@@ -42,6 +42,17 @@ def test_unreadable_images_are_skipped_counted_and_listed(data, tmp_path, capsys
     assert all(one["problem"] and one["hint"] for one in listed)
 
 
+def test_to_torchrun_skipped_images_are_no_failure(data, tmp_path, monkeypatch):
+    damage(data, "train/red/000.png")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"):
+        monkeypatch.setenv(name, "1")
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    assert main(["train", str(data), *OPTIONS, "--unreadable=0.1", f"--output={tmp_path / 'run'}"]) == 0
+    assert (tmp_path / "run" / "skipped.jsonl").exists()
+
+
 def test_too_many_unreadable_images_are_refused_and_leave_no_folder(data, tmp_path, capsys):
     damage(data, "train/red/000.png", "val/blue/001.png")
     code = main(["train", str(data), *OPTIONS, f"--output={tmp_path / 'run'}"])

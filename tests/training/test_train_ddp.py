@@ -18,16 +18,21 @@ def data(tmp_path_factory):
 
 def test_two_processes_train_as_one_with_twice_the_batch(data, tmp_path):
     taken = plant(tmp_path / "two", {"state.ckpt": b"of another run", "mine.txt": "keep me"})
-    words = command(data, **HALF, devices=2, device="cpu", strategy="ddp", output=taken)
-    process = subprocess.run(words, env=ENVIRONMENT, capture_output=True, timeout=120, check=False, text=True)
-    assert process.returncode == 0, process.stderr
+    words = command(data, **HALF, devices=2, device="cpu", output=taken)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(words, env=ENVIRONMENT, **pipes)
+    try:
+        one = small(data, tmp_path / "alone" / "one", **HALF, batch_size=8)  # while the others start
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
     run = tmp_path / "two-2"
-    assert process.stdout.splitlines() == [str(run)]
-    assert "Traceback" not in process.stderr
-    assert "Warning" not in process.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "two", "two-2"]
+    assert out.splitlines() == [str(run)]
+    assert "Traceback" not in err
+    assert "Warning" not in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "latest", "two", "two-2"]
     assert sorted(path.name for path in taken.iterdir()) == ["mine.txt", "state.ckpt"]
-    one = small(data, tmp_path / "one", **HALF, batch_size=8)
     assert [row["step"] for row in rows(run)] == [3, 6, 9]
     for found, expected in zip(rows(run), rows(one), strict=True):
         assert found == pytest.approx(expected, abs=1e-4)

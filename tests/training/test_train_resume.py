@@ -112,13 +112,14 @@ def test_a_run_that_was_interrupted_before_its_first_step_begins(scenes, tmp_pat
     assert_same(train(resume=tmp_path / "run"), small(scenes, tmp_path / "other", seed=3))
 
 
-def test_ctrl_c_stops_behind_the_step_that_runs(scenes, tmp_path, monkeypatch):
-    calls = []
+@pytest.mark.parametrize("stopping", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_stop_behind_the_step_that_runs(stopping, scenes, tmp_path, monkeypatch):
+    calls, before = [], signal.getsignal(stopping)
 
     def step(learner, batch, number, original):
         calls.append(number)
         if len(calls) == 7:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(stopping)
         return original(learner, batch, number)
 
     with monkeypatch.context() as patch:
@@ -129,7 +130,7 @@ def test_ctrl_c_stops_behind_the_step_that_runs(scenes, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt, match=r"^The state is saved\. Go on with"):
             small(scenes, tmp_path / "run", epochs=3)
     assert calls == [0, 1, 2, 3, 4, 0, 1]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(stopping) is before
     assert_same(train(resume=tmp_path / "run"), small(scenes, tmp_path / "other", epochs=3))
 
 

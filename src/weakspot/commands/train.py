@@ -14,11 +14,13 @@ class TrainOutcome:
         folder: The run folder.
         first: Whether this is the first of several processes that train together, which speaks for all.
         skipped: The file of images that could not be read; None where all could.
+        by_torchrun: Whether torchrun has started it, to which every code but 0 is a failure.
     """
 
     folder: Path
     first: bool
     skipped: Path | None
+    by_torchrun: bool
 
 
 def train(
@@ -30,10 +32,10 @@ def train(
         InputError: If the data cannot be trained on, options do not go together, or the folder cannot be written to.
         ModelError: If the backbone cannot be had.
     """
+    from weakspot.training.processes import is_by_torchrun, is_first
     from weakspot.training.run_folder import SKIPPED
-    from weakspot.training.running import is_first
     from weakspot.training.running import train as run
 
     folder = run(data, options=options, config=config, resume=resume)
     skipped = folder / SKIPPED
-    return TrainOutcome(folder, is_first(), skipped if skipped.exists() else None)
+    return TrainOutcome(folder, is_first(), skipped if skipped.exists() else None, is_by_torchrun())

@@ -112,6 +112,7 @@ def _trainer(prepared: Prepared, options: TrainOptions, folder: Path, callbacks:
         return Trainer(
             accelerator=device.type,
             devices=[device.index] if one else options.devices,
+            num_nodes=options.nodes,
             strategy=options.strategy,
             precision=options.precision,  # type: ignore[arg-type]
             max_epochs=prepared.epochs,

@@ -44,8 +44,9 @@ class TrainOptions:
         class_weights: Weigh rare classes up, so that each counts the same: balanced, or none.
         seed: Of all that is random. The same seed on the same machine gives the same weights.
         device: auto, cpu, cuda, cuda:1 and so on.
-        devices: How many of them.
-        strategy: lightning's name for how several devices work together: auto, ddp and so on.
+        devices: How many of them, on each node.
+        nodes: How many machines train together, of which torchrun starts the processes.
+        strategy: lightning's name for how several devices work together: ddp and so on; auto takes ddp for them.
         precision: lightning's name of the precision: 32-true, bf16-mixed, 16-mixed and so on.
         workers: Threads or processes that decode images.
         accumulate: Steps whose gradients are added up.
@@ -79,6 +80,7 @@ class TrainOptions:
     seed: int = 0
     device: str = "auto"
     devices: int = 1
+    nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
     workers: int = 2

@@ -18,16 +18,22 @@ Say = Callable[[str], None]
 
 
 class Log:
-    """Writes lines to stderr, and from the time on that it has a file to that, too, those from before first."""
+    """Writes lines to stderr, and from the time on that it has a file to that, too, those from before first.
 
-    def __init__(self) -> None:
+    Args:
+        aloud: False writes nothing, as processes beside the first do.
+    """
+
+    def __init__(self, *, aloud: bool = True) -> None:
+        self.aloud = aloud
         self._path: Path | None = None
         self._lines: list[str] = []
 
     def __call__(self, line: str) -> None:
         """Write a line."""
-        print(line, file=sys.stderr, flush=True)
-        self.keep(line)
+        if self.aloud:
+            print(line, file=sys.stderr, flush=True)
+            self.keep(line)
 
     def keep(self, line: str) -> None:
         """Write a line to the file alone."""
@@ -36,7 +42,7 @@ class Log:
 
     def keep_in(self, path: Path) -> None:
         """Write to a file as well from now on, behind what it holds."""
-        self._path = path
+        self._path = path if self.aloud else None
         self._append()
 
     def _append(self) -> None:
@@ -59,7 +65,7 @@ class Reporting(Callback):
         self._epochs = epochs
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._bar = Progress(*columns, console=console, transient=True, disable=not (console.is_terminal and log.aloud))
         self._task = self._bar.add_task("steps", total=None)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

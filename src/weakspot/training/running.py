@@ -3,19 +3,24 @@
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from weakspot.errors import InputError
 from weakspot.rows import write_rows
 from weakspot.runs import MODEL_FILE
+from weakspot.training.agreeing import agree
 from weakspot.training.finishing import finish
 from weakspot.training.fitting import Fitting, fit
 from weakspot.training.loggers import check_loggers
+from weakspot.training.meeting import Share, meeting
 from weakspot.training.options import TrainOptions
 from weakspot.training.preparing import Prepared, prepare
+from weakspot.training.processes import check_processes, is_by_torchrun, is_first, is_of_another, other_ended
 from weakspot.training.reporting import Log
 from weakspot.training.run_folder import (
     LOG,
@@ -55,39 +60,50 @@ def train(
         The run folder, which :class:`weakspot.Localizer` takes.
 
     Raises:
-        InputError: If the data cannot be trained on, options do not go together, or the folder cannot be written to.
+        InputError: If the data cannot be trained on, options do not go together, the folder cannot be written to, or
+            another process that trains with this one has ended.
         ModelError: If the backbone cannot be had.
-        KeyboardInterrupt: At Ctrl-C, once the state is saved.
+        KeyboardInterrupt: At Ctrl-C or SIGTERM, once the state is saved.
     """
-    task = find_task(data, changed(options, changes), config=config, resume=resume)
+    with meeting() as share:
+        task = find_task(data, changed(options, changes), config=config, resume=resume)
+        check_processes(task.options)
+        check_loggers(task.options.logger or ())
+        return _train(task, share)
+
+
+def _train(task: Task, share: Share) -> Path:
     wanted = task.folder or task.options.output or Path("runs", task.data.absolute().name)
-    check_loggers(task.options.logger or ())
-    check_output(wanted, needed_bytes=0)
-    say = Log()
-    prepared = prepare(task.data, task.options, say if is_first() else lambda _: None)
-    check_output(wanted, needed_bytes=_needed_bytes(prepared))
-    folder = _folder(task, prepared, wanted)
     if is_first():
-        say.keep_in(folder / LOG)
-    return _trained(task, prepared, folder, say)
+        check_output(wanted, needed_bytes=0)
+    say = Log(aloud=is_first())
+    prepared = prepare(task.data, task.options, say)
+    agree(prepared, task.options, share)
+    if is_first():
+        check_output(wanted, needed_bytes=_needed_bytes(prepared))
+    folder = Path(share(str(_folder(task, prepared, wanted)))[0])
+    say.keep_in(folder / LOG)
+    return _trained(task, prepared, folder, say, share)
 
 
-def _trained(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
+def _trained(task: Task, prepared: Prepared, folder: Path, say: Log, share: Share) -> Path:
     """Train, and say how to go on if that is interrupted; a folder in which nothing was learnt does not stay."""
+    go_on = f"Go on with: weakspot train --resume {folder}"
     try:
-        return _fitted(task, prepared, folder, say)
+        return _fitted(task, prepared, folder, say, share)
     except (InterruptionError, KeyboardInterrupt) as interrupt:
-        go_on = f"Go on with: weakspot train --resume {folder}"
         kept = "The state is saved." if (folder / STATE).exists() else "Nothing was learnt yet."
         raise KeyboardInterrupt(f"{kept} {go_on}") from interrupt
-    except BaseException:
+    except BaseException as error:
         # In other processes the folder is not one that this run has made.
         if is_first() and task.folder is None and not any((folder / name).exists() for name in (ROWS, STATE)):
             shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, RuntimeError) and is_of_another(error):
+            raise (other_ended(go_on) if (folder / STATE).exists() else other_ended()) from error
         raise
 
 
-def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
+def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log, share: Share) -> Path:
     fitting = Fitting(folder, say, lambda rows: write_rows(folder / ROWS, rows), goes_on=task.folder is not None)
     learner, trainer = fit(prepared, task.options, fitting)
     shared, first = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
@@ -95,6 +111,10 @@ def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log) -> Path:
         torch.distributed.destroy_process_group()
     if first:
         finish(prepared, learner, folder, say, quality=task.options.quality, seed=task.options.seed)
+        with suppress(InputError):  # the run is complete, whoever has gone meanwhile
+            share("finished")
+    elif is_by_torchrun():
+        share("finished")
     else:
         _wait_for(shared / MODEL_FILE)
     return shared
@@ -105,11 +125,6 @@ def _wait_for(file: Path) -> None:
     parent = os.getppid()
     while not file.exists() and os.getppid() == parent:
         time.sleep(0.1)
-
-
-def is_first() -> bool:
-    """Whether this is the process that writes, not one that lightning or torchrun started beside it."""
-    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 def _folder(task: Task, prepared: Prepared, wanted: Path) -> Path:

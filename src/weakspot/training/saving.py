@@ -22,8 +22,8 @@ class InterruptionError(Exception):
 class Saving(Checkpoint):  # lightning calls these after the module, which has then written the epoch down
     """Saves the state of a run between two steps of the optimizer.
 
-    The first Ctrl-C is obeyed behind the step that runs, so that what is saved is what an uninterrupted run has there;
-    the second at once.
+    The first Ctrl-C or SIGTERM is obeyed behind the step that runs, so that what is saved is what an uninterrupted run
+    has there; the second at once.
 
     Args:
         path: The file.
@@ -47,6 +47,12 @@ class Saving(Checkpoint):  # lightning calls these after the module, which has t
             yield
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Obey SIGTERM as Ctrl-C; lightning's own handler, in whose place this is, may wait for others for ever."""
+        del trainer, pl_module
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._ask)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

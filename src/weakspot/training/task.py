@@ -104,8 +104,8 @@ def _names() -> list[str]:
 
 def _checked(options: TrainOptions) -> TrainOptions:
     """Refuse numbers that are out of range, and say where files are."""
-    least = {"epochs": 1, "batch_size": 1, "devices": 1, "accumulate": 1, "patience": 1, "workers": 0, "seed": 0}
-    least |= {"lr": 0, "weight_decay": 0, "save_every": 0, "unreadable": 0, "input_size": 8}
+    least = {"epochs": 1, "batch_size": 1, "devices": 1, "nodes": 1, "accumulate": 1, "patience": 1}
+    least |= {"workers": 0, "seed": 0, "lr": 0, "weight_decay": 0, "save_every": 0, "unreadable": 0, "input_size": 8}
     for name, bound in least.items():
         value = getattr(options, name)
         if value is not None and not value >= bound:
