@@ -51,7 +51,7 @@ def share_of(text: str) -> Share:
         >>> share_of("3/8")
         Share(number=3, count=8)
     """
-    found = re.fullmatch(r"0*(\d{1,5})/0*(\d{1,5})", text)
+    found = re.fullmatch(r"0*(\d{1,5})/0*(\d{1,5})", text, re.ASCII)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise InputError(f"--shard {text} is no shard.", "Give number/count, from 1/8 to 8/8.")
     return Share(int(found[1]), int(found[2]))
@@ -73,8 +73,8 @@ def skipped_file(rows: Path) -> Path:
         >>> skipped_file(Path("found/boxes-000012.parquet")).name
         'skipped-000012.jsonl'
     """
-    which = rows.name.removeprefix("boxes") if rows.name.startswith("boxes") else ".jsonl"
-    return rows.with_name(f"skipped{which}").with_suffix(".jsonl")
+    which = rows.name.partition(".")[0].removeprefix("boxes") if rows.name.startswith("boxes") else ""
+    return rows.with_name(f"skipped{which}.jsonl")
 
 
 def shares_in(folder: Path) -> tuple[set[Share], list[int]]:

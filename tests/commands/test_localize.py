@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from weakspot import __version__
 from weakspot.cli import main
 from weakspot.results import TOO_FAINT
+from weakspot.shards import Share
 
 FAST = ["--input-size", "64", "--batch-size", "4"]
 
@@ -373,3 +374,156 @@ def test_a_minimum_score_that_no_region_has_leaves_no_box(photos):
     (row,) = rows(Path("out/boxes.jsonl"))
     assert (row["box"], row["boxes"]) == (None, [])
     assert row["notes"] == [TOO_FAINT]
+
+
+def shard_files(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_shards_are_what_one_run_finds(photos, capsys):
+    (photos / "05.jpg").write_bytes(b"")
+    assert run(photos, "--output", "whole") == 1
+    codes = [run(photos, "--output", "out", "--shard", f"{i}/3") for i in (3, 1, 2)]
+    assert sorted(codes) == [0, 0, 1]
+    named = [f"{i:05}-of-00003" for i in (1, 2, 3)]
+    (skipped,) = Path("out").glob("skipped-*")
+    expected = [f"boxes-{name}.jsonl" for name in named] + [f"manifest-{name}.json" for name in named]
+    assert shard_files("out") == sorted([*expected, "localize.toml", skipped.name])
+    found = [row for name in named for row in rows(f"out/boxes-{name}.jsonl")]
+    whole = {row["image"]: row for row in rows("whole/boxes.jsonl")}
+    assert sorted(row["image"] for row in found) == sorted(whole)
+    for row in found:  # its batch holds other images, so the last digits may differ
+        assert row["box"] == pytest.approx(whole[row["image"]]["box"], abs=0.02)
+        assert row["score"] == pytest.approx(whole[row["image"]]["score"], abs=1e-5)
+    told = [json.loads(Path(f"out/manifest-{name}.json").read_text()) for name in named]
+    assert sum(one["localized"] for one in told) == 10
+    assert sum(one["skipped"] for one in told) == 1
+    assert "localized: out/boxes-00003-of-00003.jsonl" in capsys.readouterr().out
+
+
+def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, monkeypatch, capsys):
+    from weakspot.commands.rows import Rows
+
+    words = (photos, "--output", "out", "--shard", "2/2")
+    write, written = Rows.write, []
+
+    def interrupted(self, row):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(row)
+        write(self, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rows, "write", interrupted)
+        assert run(*words) == 130
+    assert shard_files("out") == ["boxes-00002-of-00002.jsonl.part", "localize.toml"]
+    capsys.readouterr()
+    assert main(["label", "out", "--output", "labels"]) == 2  # there is no whole shard yet
+    assert run(*words) == 0
+    first = rows("out/boxes-00002-of-00002.jsonl")
+    assert first[:2] == written
+    new = next(photos / f"new-{i}.jpg" for i in range(99) if Share(2, 2).has(f"photos/new-{i}.jpg"))
+    Image.open(photos / "00.jpg").save(new)
+    assert run(*words) == 0
+    assert rows("out/boxes-00002-of-00002.jsonl") == [*first, *rows("out/boxes-00002-of-00002.jsonl")[-1:]]
+    assert rows("out/boxes-00002-of-00002.jsonl")[-1]["image"] == str(new)
+    assert main(["label", "out", "--output", "labels", "--photos", "none"]) == 1
+    (problem,) = rows("labels/problems.jsonl")
+    assert problem == {
+        "image": "boxes-00001-of-00002.jsonl",
+        "problem": "the shard is not whole: run it with --shard 1/2",
+    }
+
+
+def test_a_share_without_images_is_an_empty_shard(photos):
+    only = photos / "00.jpg"
+    number = next(number for number in (1, 2) if not Share(number, 2).has(str(only)))
+    for shard in (1, 2):
+        assert run(only, "--output", "out", "--shard", f"{shard}/2") == 0
+    assert Path(f"out/boxes-0000{number}-of-00002.jsonl").read_bytes() == b""
+    assert main(["label", "out", "--output", "labels", "--photos", "none"]) == 0
+
+
+def test_two_processes_do_not_write_the_same_shard(photos, capsys):
+    from weakspot.commands.localize_run import alone
+
+    words = ("--output", "out", "--shard", "1/2")
+    with alone(Path("out"), "00001-of-00002"):
+        assert run(photos, *words) == 2
+    assert "Another process is at work on 00001-of-00002 in out" in capsys.readouterr().err
+    assert run(photos, *words) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--output", "out", "--shard", "3/2"], "--shard 3/2 is no shard"),
+        (["--shard", "1/2"], "none is named"),
+        (["--output", "out", "--rows", "parquet"], "Parquet files cannot take rows one by one"),
+        (["--output", "out", "--actors", "2"], "--actors is for --engine ray"),
+        (["--output", "out", "--address", "auto"], "--address is for --engine ray"),
+    ],
+)
+def test_options_of_many_processes_that_make_no_sense_are_refused(photos, capsys, words, problem):
+    assert run(photos, *words) == 2
+    told = capsys.readouterr().err
+    assert problem in told
+    assert len(told.splitlines()) == 2
+    assert not Path("out").exists()
+
+
+def test_a_run_has_one_number_of_shards(photos, capsys):
+    assert run(photos, "--output", "out", "--shard", "1/2") == 0
+    assert run(photos, "--output", "out", "--shard", "1/3") == 2
+    assert "had shard = '*/2', and now it is '*/3'" in capsys.readouterr().err
+    assert run(photos, "--output", "out") == 2
+    assert "had shard = '*/2', and now it is None" in capsys.readouterr().err
+
+
+def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(photos, monkeypatch):
+    """Also where the photos have changed, from which it would be learnt again."""
+    from weakspot.localizer import Localizer
+
+    learnt = []
+    adapt = Localizer.adapt
+    monkeypatch.setattr(Localizer, "adapt", lambda self, images: learnt.append(images) or adapt(self, images))
+    words = (photos, "--output", "out", "--quality", "balanced", "--shard", "1/2")
+    assert run(*words) == 0
+    assert len(learnt) == 1
+    assert len(learnt[0]) == 11  # of all shards
+    first = rows("out/boxes-00001-of-00002.jsonl")
+    Path("out/boxes-00001-of-00002.jsonl").unlink()
+    for path in sorted(photos.glob("*.jpg"))[:5]:
+        if not Share(1, 2).has(str(path)):
+            path.unlink()
+    assert run(*words) == 0
+    assert len(learnt) == 1
+    assert rows("out/boxes-00001-of-00002.jsonl") == first
+    Path("out/boxes-00001-of-00002.jsonl").unlink()
+    Path("out/foreground.safetensors").write_bytes(b"no head")
+    assert run(*words) == 2
+
+
+def test_another_process_opens_the_model_as_this_one_does(photos):
+    """What actors do, here without them: rows, pictures and what was learnt are the same."""
+    from weakspot.commands.localizing import Opening
+    from weakspot.commands.options import LocalizeOptions
+
+    words = ("--quality", "balanced", "--save-masks", "--doubt")
+    (photos / "03.jpg").write_bytes(b"")
+    assert run(photos, "--output", "out", *words) == 1
+    told = tomllib.loads(Path("out/localize.toml").read_text())
+    options = LocalizeOptions(
+        input_size=64, batch_size=4, quality="balanced", method=told["method"], save_masks=True, doubt=True
+    )
+    Path("there").mkdir()
+    os.link("out/foreground.safetensors", "there/foreground.safetensors")
+    skipped = []
+    find = Opening(options, Path("there"))()
+    names = [str(path) for path in [*sorted(photos.glob("*.jpg")), photos / "more/10.jpg"]]
+    found = list(find(names, lambda image, error: skipped.append(str(image))))
+    assert found == rows("out/boxes.jsonl")
+    assert skipped == ["photos/03.jpg"]
+    masks = [{path.name: path.read_bytes() for path in Path(folder).rglob("*.png")} for folder in ("out", "there")]
+    assert masks[0] == masks[1]
+    assert len(masks[0]) == 10
