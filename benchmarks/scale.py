@@ -175,7 +175,7 @@ def ended(runs: list[Started]) -> Cost:
 def print_measured(costs: dict[str, Costs]) -> None:
     base = costs["one process, one core"]
     print(
-        "| way | images a second | over one process | CPU ms an image | over one process | to start, s | MB, few, many |"
+        "| way | images a second | over one process | CPU ms an image | over one process | start, s | MB, few, many |"
     )
     print("|---|---|---|---|---|---|---|")
     for name, one in costs.items():
