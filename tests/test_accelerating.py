@@ -207,8 +207,15 @@ def test_a_localizer_exports_once_it_has_seen_enough(tmp_path, monkeypatch, capl
     assert ws.Localizer(tmp_path).backend == "onnx"  # from the cache
 
 
+@pytest.fixture(scope="module")
+def cache_of_both(tmp_path_factory):
+    """One cache for two methods: their graph is the same."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.mark.parametrize("method", ["cam", "gradcam++"])
-def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, monkeypatch, method):
+def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, cache_of_both, monkeypatch, method):
+    monkeypatch.setenv("WEAKSPOT_CACHE", str(cache_of_both))
     monkeypatch.setattr(onnx_session, "cores", lambda: 2)
     monkeypatch.setattr(streaming, "cores", lambda: 2)
     one = ws.Localizer(run_folder(tmp_path), method=method, quality="balanced", backend="onnx")
