@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check format clean
+.PHONY: demo test check wheel format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
@@ -19,6 +19,10 @@ check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_public_names.py
+
+wheel: .venv/dev.stamp  ## build dist/*.whl and dist/*.tar.gz
+	rm -rf dist
+	$(BIN)/python -m build
 
 format: .venv/dev.stamp  ## lay the code out
 	$(BIN)/ruff check --fix .
