@@ -7,6 +7,7 @@ prints, and a picture right behind that is the one that it shows. All else is te
 """
 
 import json
+import os
 import re
 from base64 import b64decode
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ def run(cells: list[Cell]) -> list[list[dict[str, Any]]]:
     from nbformat import v4
 
     notebook = v4.new_notebook(cells=[v4.new_code_cell(cell.source) for cell in code_of(cells)])
-    NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False).execute()
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore:IProgress not found"}  # progress bars want a widget
+    NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False).execute(env=quiet)
     return [[_tidied(output) for output in cell.outputs] for cell in notebook.cells]
 
 
