@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from page_blocks import ROOT
+from torch.distributed.run import get_args_parser
 
 from weakspot.cli import _with_stdin_last, app
 
@@ -59,12 +60,17 @@ def check_docker(words: list[str]) -> None:
     assert (ROOT / "Dockerfile").is_file()
 
 
+def check_torchrun(words: list[str]) -> None:
+    get_args_parser().parse_args(words)
+
+
 CHECKS: dict[str, Callable[[list[str]], None]] = {
     "weakspot": check_weakspot,
     "make": check_make,
     "python": check_python,
     "pip": check_pip,
     "docker": check_docker,
+    "torchrun": check_torchrun,
 }
 
 

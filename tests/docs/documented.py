@@ -54,9 +54,43 @@ class NotRun(NamedTuple):
         return fnmatchcase(page, self.page) and fnmatchcase(text, self.pattern)
 
 
-SUBSTITUTES: tuple[Substitute, ...] = ()
+_QUICK = "--backbone test_efficientnet --weights none --input-size 64 --epochs 1"
+_HUB = "the weights of ResNet-50 come from a hub"
+
+SUBSTITUTES = (
+    Substitute(
+        "train photos/ --output runs/birds",
+        f"train photos/ --output runs/birds {_QUICK}",
+        "EfficientNet-Lite0 is trained by the page's first command, and takes long to export",
+    ),
+    Substitute("train corrected", f"train corrected {_QUICK}", "EfficientNet-Lite0 is trained once already"),
+    Substitute(
+        "--backbone resnet50 --weights resnet50.safetensors --freeze none --epochs 20",
+        "--backbone test_resnet --weights none --freeze none --input-size 64 --epochs 1",
+        "takes minutes",
+    ),
+    Substitute(
+        'ws.train("photos/", method="acol", freeze="backbone",',
+        'ws.train("photos/", method="acol", backbone="test_resnet", weights="none", input_size=64, epochs=1,',
+        "ACoL's two branches take a minute on EfficientNet-Lite0",
+    ),
+    Substitute("resnet50 birds/", "tf_efficientnet_lite0 birds/", _HUB),
+    Substitute('"resnet50", "birds/"', '"tf_efficientnet_lite0", "birds/"', _HUB),
+    Substitute("efficientnet_lite0 birds/", "efficientnet_lite0 birds/ --input-size 96", "288 px take nine times that"),
+    Substitute("models.vgg16(", "models.mobilenet_v2(", "VGG-16 has 134 million weights to draw"),
+    Substitute(
+        "export runs/birds -o birds.onnx",
+        "export runs/birds -o birds.onnx --quality plain",
+        "exporting the default quality takes three times as long",
+    ),
+    Substitute("--model birds.onnx", "--model runs/birds", "exporting takes long; README.md does it", "docs/scale.md"),
+    Substitute("--shard 3/64", "--shard 1/2", "one of 64 shares has none of the twelve photos"),
+    Substitute("/shared/found", "shared/found", "writes into the test's own folder", "docs/scale.md"),
+)
 
 NOT_RUN = (
+    NotRun("weakspot check", "takes seconds to measure the machine; tests/commands/test_check.py does"),
+    NotRun("weakspot train --resume runs/birds", "goes on with what was interrupted, which nothing was here"),
     NotRun("make *", "runs pip and all tests"),
     NotRun("pip install *", "installs"),
     NotRun("python benchmarks/*", "takes minutes, and peers or photos that are not part of the repository"),

@@ -12,6 +12,7 @@ FENCE = re.compile(r"^ *(```+|~~~+)", re.MULTILINE)
 COMMAND = re.compile(r"(weakspot|python|make|pip|docker|torchrun) \S")
 PROMPT = re.compile(r"^[\w-]*\$ ")
 CONTINUED = re.compile(r"\\\n\s*")
+COMMENT = re.compile(r"(^|\s+)#.*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def spans_of(page: str, text: str) -> list[Block]:
 
 def commands_of(block: Block) -> list[str]:
     """The command lines of a console (behind a prompt; the rest is what is printed) or shell block, a string each."""
-    lines = CONTINUED.sub("", block.text).splitlines()
+    lines = COMMENT.sub("", CONTINUED.sub("", block.text)).splitlines()
     if block.tag == "console":
         return [PROMPT.sub("", line) for line in lines if PROMPT.match(line)]
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    return [line for line in lines if line.strip()]

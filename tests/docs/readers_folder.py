@@ -1,4 +1,4 @@
-"""The folder that a reader of the pages sits in: photos, data sets with boxes, lists, weights, labels that came back."""
+"""The folder that a reader of the pages sits in: photos, data sets with boxes, lists, weights, corrected labels."""
 
 import csv
 import json

@@ -72,13 +72,16 @@ def test_blocks_do_what_they_show(page, here, request):
 
 def do_line(block: Block, line: str, address: str) -> None:
     reason = why_not_run(block.page, line)
-    wanted = line if reason else substituted(block.page, line).replace(SERVICE, address)
+    wanted = substituted(block.page, line)
     print(f"{block.place}: {'checked' if reason else 'run'}: {wanted}")
-    for step in steps_of(wanted):
-        try:
-            check(step.words) if reason else run(step)
-        except (Exception, SystemExit) as error:
-            raise AssertionError(f"{block.place}: {wanted}") from error
+    try:
+        if reason or wanted != line:
+            for step in steps_of(line):
+                check(step.words)
+        for step in [] if reason else steps_of(wanted.replace(SERVICE, address)):
+            run(step)
+    except (Exception, SystemExit) as error:
+        raise AssertionError(f"{block.place}: {wanted}") from error
 
 
 def do_python(block: Block, address: str, names: dict) -> None:
