@@ -1,0 +1,133 @@
+"""Every block of README.md and docs does what it shows, in a folder as its reader would have it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from checking_commands import check
+from documented import (
+    BEGIN_WITH_A_RUN,
+    ENVIRONMENT,
+    LEFT_OUT,
+    NAMES_GIVEN,
+    NOT_RUN,
+    OTHER_TAGS,
+    SERVICE,
+    SUBSTITUTES,
+    UNTAGGED,
+    substituted,
+    why_not_run,
+)
+from live_service import serving
+from page_blocks import ROOT, Block, blocks_of, commands_of, pages, spans_of
+from readers_folder import write_folder, write_run
+from running_commands import run
+from shell_words import steps_of
+
+import weakspot as ws
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in pages(tuple(LEFT_OUT))}
+BLOCKS = {page: blocks_of(page, text) for page, text in TEXTS.items()}
+SHELLS, PYTHON = ("console", "bash", "sh"), "python"
+WITH_CODE = [page for page, blocks in BLOCKS.items() if any(one.tag in (*SHELLS, PYTHON) for one in blocks)]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("reader"))
+
+
+@pytest.fixture(scope="session")
+def service():
+    with serving(ws.Localizer(backend="torch", quality="plain")) as live:
+        yield live.url
+
+
+@pytest.fixture
+def here(request, prepared, tmp_path, monkeypatch):
+    """The reader's folder, in which a page is gone through."""
+    folder, page = tmp_path / "here", request.getfixturevalue("page")
+    shutil.copytree(prepared, folder)
+    if page in BEGIN_WITH_A_RUN:
+        write_run(folder / BEGIN_WITH_A_RUN[page])
+    for name, value in (ENVIRONMENT | {"WEAKSPOT_CACHE": str(tmp_path / "cache")}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_blocks_do_what_they_show(page, here, request):
+    address = request.getfixturevalue("service") if SERVICE in TEXTS[page] else SERVICE
+    names = dict(NAMES_GIVEN.get(page, {}))
+    for block in BLOCKS[page]:
+        if block.tag in SHELLS:
+            for line in commands_of(block):
+                do_line(block, line, address)
+        elif block.tag == PYTHON:
+            do_python(block, address, names)
+
+
+def do_line(block: Block, line: str, address: str) -> None:
+    reason = why_not_run(block.page, line)
+    wanted = substituted(block.page, line)
+    print(f"{block.place}: {'checked' if reason else 'run'}: {wanted}")
+    try:
+        if reason or wanted != line:
+            for step in steps_of(line):
+                check(step.words)
+        for step in [] if reason else steps_of(wanted.replace(SERVICE, address)):
+            run(step)
+    except (Exception, SystemExit) as error:
+        raise AssertionError(f"{block.place}: {wanted}") from error
+
+
+def do_python(block: Block, address: str, names: dict) -> None:
+    reason = why_not_run(block.page, block.text)
+    wanted = block.text if reason else substituted(block.page, block.text).replace(SERVICE, address)
+    print(f"{block.place}: {'compiled' if reason else 'run'}: Python")
+    code = compile("\n" * block.line + wanted, str(ROOT / block.page), "exec")
+    if not reason:
+        exec(code, names)
+
+
+@pytest.mark.parametrize("page", BLOCKS)
+def test_no_block_is_passed_over(page):
+    for block in BLOCKS[page]:
+        known = block.tag in (*SHELLS, PYTHON, *OTHER_TAGS) or (not block.tag and page in UNTAGGED)
+        assert known, f"{block.place} is of the language {block.tag!r}: run it, or list it in documented.py."
+        read = OTHER_TAGS.get(block.tag)
+        if read:
+            read(block.text)
+        assert block.tag not in SHELLS or commands_of(block), f"{block.place} has no command."
+
+
+@pytest.mark.parametrize("page", BLOCKS)
+def test_commands_of_the_running_text_can_be_given(page):
+    for span in spans_of(page, TEXTS[page]):
+        try:
+            check(steps_of(span.text)[0].words)
+        except (Exception, SystemExit) as error:
+            raise AssertionError(f"{span.place}: {span.text}") from error
+
+
+def code_of(page: str) -> list[str]:
+    """Command lines and Python blocks, as the tables of documented.py have them."""
+    blocks = [one for one in BLOCKS[page] if one.tag in (*SHELLS, PYTHON)]
+    return [text for one in blocks for text in ([one.text] if one.tag == PYTHON else commands_of(one))]
+
+
+@pytest.mark.parametrize("entry", [*SUBSTITUTES, *NOT_RUN], ids=lambda entry: entry[0])
+def test_what_is_said_of_blocks_is_said_of_some(entry):
+    texts = [(page, text) for page in BLOCKS for text in code_of(page)]
+    assert any(entry.matches(*one) for one in texts), "No block has it: leave the entry out of documented.py."
+    assert entry.reason
+
+
+@pytest.mark.parametrize("page", [*UNTAGGED, *BEGIN_WITH_A_RUN, *NAMES_GIVEN])
+def test_what_is_said_of_pages_is_said_of_some(page):
+    assert page in BLOCKS
+    assert page not in UNTAGGED or any(not one.tag for one in BLOCKS[page])
+    assert Path(ROOT, page).is_file()
