@@ -1,4 +1,7 @@
-"""End the build with an error if a page of the site would load anything from another host."""
+"""End the build with an error if a page of the site would load anything from another host.
+
+Scripts are the theme's and our own. The theme's would fetch a library for diagrams where a page has any.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -51,4 +54,6 @@ class _Reader(HTMLParser):
         names = list(_LOADED)
         if tag == "link" and set(values.get("rel", "").split()) & set(_LINKS_THAT_LOAD):
             names.append("href")
+        if "mermaid" in values.get("class", "").split():
+            self.found.append("mermaid")
         self.found += [values[name] for name in names if _ELSEWHERE.match(values.get(name, ""))]

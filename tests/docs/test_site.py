@@ -98,6 +98,7 @@ def test_the_build_loads_its_own_files_only():
         ('<img src="https://a.org/a.png">', ["https://a.org/a.png"]),
         ('<script src="//a.org/a.js"></script>', ["//a.org/a.js"]),
         ('<link rel="stylesheet" href="HTTP://a.org/a.css">', ["HTTP://a.org/a.css"]),
+        ('<pre class="mermaid"><code>graph</code></pre>', ["mermaid"]),
         ("<style>@import 'https://a.org/a.css';</style>", ["@import 'https://a.org/a.css"]),
         ('<p style="background: url(//a.org/a.png)">', ["url(//a.org/a.png"]),
     ],
