@@ -4,13 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test check docs wheel format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
 
+# Compiled modules are kept, whatever the shell says: else each process of the tests would compile them again.
 test: .venv/dev.stamp  ## run the tests, a process a core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
 
 check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/ruff check .
@@ -21,6 +22,10 @@ check: .venv/dev.stamp  ## lint, types, the floors, the public names
 
 docs: .venv/docs.stamp  ## build the documentation site, strictly: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+wheel: .venv/dev.stamp  ## build dist/*.whl and dist/*.tar.gz
+	rm -rf dist
+	$(BIN)/python -m build
 
 format: .venv/dev.stamp  ## lay the code out
 	$(BIN)/ruff check --fix .
