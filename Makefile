@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check wheel format clean
+.PHONY: demo test check docs wheel format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
@@ -20,6 +20,9 @@ check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_public_names.py
 
+docs: .venv/docs.stamp  ## build the documentation site, strictly: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 wheel: .venv/dev.stamp  ## build dist/*.whl and dist/*.tar.gz
 	rm -rf dist
 	$(BIN)/python -m build
@@ -29,7 +32,7 @@ format: .venv/dev.stamp  ## lay the code out
 	$(BIN)/ruff format .
 
 clean:  ## remove the .venv and what tools left behind
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -40,4 +43,8 @@ clean:  ## remove the .venv and what tools left behind
 
 .venv/dev.stamp: .venv/core.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/docs.stamp: .venv/core.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
