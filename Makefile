@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check format clean
+.PHONY: demo test check benchmarks format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
@@ -18,6 +18,9 @@ check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_public_names.py
+
+benchmarks: .venv/dev.stamp  ## print the tables of docs/benchmarks.md again, which takes hours; ONLY=startup prints one
+	$(BIN)/python benchmarks/tables.py run $(ONLY) $(if $(DATA),--data $(DATA))
 
 format: .venv/dev.stamp  ## lay the code out
 	$(BIN)/ruff check --fix .

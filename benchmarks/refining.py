@@ -5,8 +5,8 @@
 MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc is of the largest region; mask IoU, where
 the set has masks, is of all that is above the threshold; both at the threshold that is best on val for that refinement,
 and the figures are of test. "gain" is its middle 95 % by bootstrap over the images of test. Refinements are given the
-threshold that is best on val without any. Milliseconds are CPU time of one image's refinement. The last rows are the
-baselines, which look at no image.
+threshold that is best on val without any. Milliseconds are CPU time of one image's refinement. With --baselines the
+last rows are those, which look at no image.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import weakspot as ws
 from weakspot.data import read_as_annotated
 from weakspot.evaluation.cases import find_cases
 from weakspot.evaluation.class_indices import class_indices
-from weakspot.evaluation.scores import baselines, regions, score
+from weakspot.evaluation.scores import Regions, baselines, regions, score
 from weakspot.evaluation.targets import SIDE, Target, target
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
 from weakspot.models import channels_last, resquash, squash
@@ -56,23 +56,25 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("data", nargs="+")
     parser.add_argument("--splits", nargs=2, default=("val", "test"), help="to choose thresholds on, and to report")
+    parser.add_argument("--baselines", action="store_true")
     options = parser.parse_args()
     localizer = ws.Localizer(options.model)
     header = ["data", "refinement", "GT-known Loc", "gain", "mask IoU", "gain", "ms"]
     print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
     for data in options.data:
-        table(data.rstrip("/").rsplit("/", 1)[-1], localizer, ws.data.read_dataset(data), options.splits)
+        name = data.rstrip("/").rsplit("/", 1)[-1]
+        val, test = (seen(localizer, ws.data.read_dataset(data), split) for split in options.splits)
+        table(name, val, test, baselines() if options.baselines else {})
 
 
-def table(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, splits: tuple[str, str]) -> None:
-    val, test = (seen(localizer, dataset, split) for split in splits)
+def table(name: str, val: list[Seen], test: list[Seen], others: dict[str, Regions]) -> None:
     chosen = worth(val, None, 0.0)
     level = float(PLAIN_THRESHOLDS[chosen.best()[0]])
     plain = worth(test, None, 0.0)
     row(name, "none", chosen, plain, plain, chosen)
     for refinement in REFINEMENTS:
         row(name, refinement, worth(val, refinement, level), worth(test, refinement, level), plain, chosen)
-    for baseline, found in baselines().items():
+    for baseline, found in others.items():
         fixed = [Worth(*_columns([score(found, one.target) for one in some]), 0.0) for some in (val, test)]
         row(name, baseline, *fixed, plain, chosen)
 
@@ -110,12 +112,13 @@ def row(name: str, refinement: str, val: Worth, test: Worth, plain: Worth, chose
         (test.right, test.masks), (plain.right, plain.masks), val.best(), chosen.best(), strict=True
     ):
         if not len(values):
-            cells += ["-", "-"]
+            cells += ["-", ""]
             continue
         own, others = values[:, place], plain_values[:, plain_place]
         low, high = gain_interval(own, others)
-        cells += [f"{100 * own.mean():.1f}", f"{low:+.1f} to {high:+.1f}"]
-    print(f"| {name} | {refinement} | {' | '.join(cells)} | {test.milliseconds:.0f} |", flush=True)
+        cells += [f"{100 * own.mean():.1f}", "" if test is plain else f"{low:+.1f} to {high:+.1f}"]
+    spent = f"{test.milliseconds:.0f}" if refinement in REFINEMENTS else ""
+    print(f"| {name} | {refinement} | {' | '.join(cells)} | {spent} |", flush=True)
 
 
 def gain_interval(own: np.ndarray, others: np.ndarray, samples: int = 1000) -> tuple[float, float]:
