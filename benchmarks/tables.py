@@ -9,10 +9,10 @@ A new section: put `<!-- table NAME 1 -->` and `<!-- end of table -->` around it
     python benchmarks/tables.py new NAME COMMAND [...]        results without tables yet, to be run
     python benchmarks/tables.py run [NAME ...] [--data DIR]   commands -> results -> page; all of them take hours
 
-Commands run in the repository. In them IMAGENET-BOXES, REALSPOT, BLOOD-CELLS and TILE-DEFECTS stand for folders in
---data, and words that begin with RUN for run folders that an earlier command of the section has trained. What cannot
-be run here is said and left as it was. Tables with the same title and header are put together; rows that two commands
-print alike stand once. "remarks" are columns of words, which no command prints: they are kept by a row's first cell.
+The commands of a section run one after the other in an empty folder, where they leave their runs. IMAGENET-BOXES,
+REALSPOT, BLOOD-CELLS and TILE-DEFECTS stand for folders in --data. What cannot be run here is said and left as it was.
+Tables with the same title and header are put together; rows that two commands print alike stand once. "remarks" are
+columns of words, which no command prints: they are kept by a row's first cell.
 """
 
 import argparse
@@ -185,18 +185,18 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {packages}"
 
 
-def words_of(command: str, data: Path, runs: Path) -> list[str]:
-    """A command's words, with this interpreter and with folders for their names."""
-    programs = {"python": [sys.executable], "weakspot": [sys.executable, "-m", "weakspot"]}
-    first, *others = shlex.split(command)
-    return programs[first] + [placed(word, data, runs) for word in others]
+def words_of(command: str, data: Path) -> list[str]:
+    """A command's words, with this interpreter, the script where it is, and the folders of data sets."""
+    program, *words = (placed(word, data) for word in shlex.split(command))
+    if program == "weakspot":
+        return [sys.executable, "-m", "weakspot", *words]
+    return [sys.executable, str(ROOT / words[0]), *words[1:]]
 
 
-def placed(word: str, data: Path, runs: Path) -> str:
-    """The folder that a word stands for; another word as it is."""
+def placed(word: str, data: Path) -> str:
+    """The folder of a data set; another word as it is."""
     name, slash, rest = word.partition("/")
-    where = data if name in SETS else runs if re.fullmatch(r"RUN[A-Z0-9-]*", name) else None
-    return word if where is None else f"{where / name.lower()}{slash}{rest}"
+    return f"{data / name.lower()}{slash}{rest}" if name in SETS else word
 
 
 def missing(section: Section, data: Path) -> list[str]:
@@ -212,14 +212,13 @@ def refreshed(section: Section, data: Path) -> Section:
         CalledProcessError: If a command fails.
     """
     tables, text = [], []
-    with TemporaryDirectory() as runs:
+    with TemporaryDirectory() as folder:
         for command in section.commands:
             print(f"$ {command}", file=sys.stderr, flush=True)
-            words = words_of(command, data, Path(runs))
-            done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+            done = subprocess.run(words_of(command, data), cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
             found, said = parse(done.stdout)
             tables += found
-            text += said
+            text += [line for line in said if not any(str(place) in line for place in (data, folder))]
     whole = together(tables)
     for old, new in zip(section.tables, whole, strict=False):
         new.remarks = old.remarks
@@ -228,6 +227,8 @@ def refreshed(section: Section, data: Path) -> Section:
 
 def run(chosen: Sequence[str], data: Path) -> int:
     """Run sections one after the other; how many could not be run."""
+    if unknown := set(chosen) - set(names()):
+        sys.exit(f"There is no section {', '.join(sorted(unknown))}.\nTake one of {', '.join(names())}.")
     left = 0
     for section in map(load, chosen):
         lacking = missing(section, data)

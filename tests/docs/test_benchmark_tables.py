@@ -138,6 +138,6 @@ class TestRunning:
         assert "failing: failed and left as it was" in said
         assert "scratch: not run, by hand: because" in said
 
-    def test_names_of_sets_and_runs_are_folders(self, tmp_path):
-        words = tables.words_of("weakspot train TILE-DEFECTS/images --output RUN-2", tmp_path, Path("runs"))
-        assert words[1:] == ["-m", "weakspot", "train", f"{tmp_path}/tile-defects/images", "--output", "runs/run-2"]
+    def test_names_of_sets_are_folders_and_scripts_are_in_the_repository(self, tmp_path):
+        words = tables.words_of("python benchmarks/large_photos.py --photos TILE-DEFECTS/images", tmp_path)
+        assert words[1:] == [f"{tables.ROOT}/benchmarks/large_photos.py", "--photos", f"{tmp_path}/tile-defects/images"]
