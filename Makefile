@@ -9,8 +9,9 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
 
+# Compiled modules are kept, whatever the shell says: else each process of the tests would compile them again.
 test: .venv/dev.stamp  ## run the tests, a process a core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
 
 check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/ruff check .

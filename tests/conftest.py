@@ -1,10 +1,12 @@
 """Fixtures that many tests share; this folder is importable, so nets.py is, too."""
 
+import gc
 import os
 
 import pytest
 import torch
 from hypothesis import settings
+from small_graphs import exported, run_folder
 
 import weakspot as ws
 
@@ -15,6 +17,13 @@ settings.load_profile("weakspot")
 
 # No graph that an earlier run left in the user's cache has a say, and none is left there.
 os.environ["WEAKSPOT_BACKEND"] = "torch"
+
+
+def pytest_collection_finish():
+    """Have the garbage collector pass over what is there for good: over a million objects of the libraries."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +38,13 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def exported_run(tmp_path_factory):
+    """A run's file, which takes seconds to write, and the run in PyTorch."""
+    folder = tmp_path_factory.mktemp("graph")
+    return exported(run_folder(folder), folder / "birds.onnx")
 
 
 @pytest.fixture(scope="session")

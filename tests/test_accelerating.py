@@ -1,3 +1,4 @@
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,6 +26,30 @@ PHOTOS = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.u
 def _own_cache(tmp_path, monkeypatch, one_thread):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WEAKSPOT_BACKEND")
+
+
+@pytest.fixture(scope="module")
+def cache_of_pooled(tmp_path_factory, one_thread):
+    """A cache in which the graph of PooledNet lies: an export takes seconds, and most tests are of what comes after."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEAKSPOT_CACHE", str(folder))
+        accelerated(pooled(), export=True)
+    return folder
+
+
+@pytest.fixture
+def pooled_file(cache_of_pooled, tmp_path):
+    """The graph of PooledNet in the test's own cache."""
+    shutil.copytree(cache_of_pooled, tmp_path / "cache")
+    (file,) = cache_folder().glob("*.onnx")
+    return file
+
+
+def pooled():
+    """PooledNet, with the same weights in every test."""
+    torch.manual_seed(0)
+    return backend_of(PooledNet())
 
 
 def backend_of(model, **options):
@@ -58,9 +83,9 @@ def test_the_forward_pass_in_onnxruntime_gives_the_same_maps(net, methods):
     assert_same(one, other, methods)
 
 
-def test_the_head_runs_behind_a_small_stand_in():
+def test_the_head_runs_behind_a_small_stand_in(pooled_file):
     assert accelerated(backend_of(DeepHeadNet(8)), export=True).cut.trunk.stand_in is not None
-    assert accelerated(backend_of(PooledNet()), export=True).cut.trunk.stand_in is None  # no head is run
+    assert accelerated(pooled(), export=False).cut.trunk.stand_in is None  # no head is run
 
 
 class Shortcut(PooledNet):
@@ -78,8 +103,8 @@ def test_where_the_logits_come_from_elsewhere_too_gradients_are_taken_in_pytorch
     assert_same(one, other, ["gradcam"])
 
 
-def test_images_of_another_size_stay_in_pytorch():
-    other = accelerated(backend_of(PooledNet()), export=True)
+def test_images_of_another_size_stay_in_pytorch(pooled_file):
+    other = accelerated(pooled(), export=False)
     images = torch.randn(2, 3, 16, 16)
     assert torch.equal(other.cut.run(images).logits, other.cut.model(images))
 
@@ -106,21 +131,17 @@ def test_a_name_changes_with_the_weights_and_with_what_is_read():
     assert content_hash(one.cut, images) != first
 
 
-def test_a_damaged_graph_goes_and_is_said():
-    one = backend_of(PooledNet())
-    accelerated(one, export=True)
-    (file,) = cache_folder().glob("*.onnx")
-    file.write_bytes(b"damaged")
+def test_a_damaged_graph_goes_and_is_said(pooled_file):
+    one = pooled()
+    pooled_file.write_bytes(b"damaged")
     with pytest.raises(ModelError, match="is damaged"):
         accelerated(one, export=True)
     assert accelerated(one, export=True).name == "onnx"
 
 
-def test_a_damaged_graph_is_passed_over_where_nobody_has_asked_for_it(caplog):
-    one = backend_of(PooledNet())
-    accelerated(one, export=True)
-    (file,) = cache_folder().glob("*.onnx")
-    file.write_bytes(b"damaged")
+def test_a_damaged_graph_is_passed_over_where_nobody_has_asked_for_it(pooled_file, caplog):
+    one = pooled()
+    pooled_file.write_bytes(b"damaged")
     assert choose_backend(one, "auto", stays=True) == (one, False)
     assert "the model stays in PyTorch" in caplog.text
 
@@ -136,18 +157,16 @@ def test_a_cache_that_cannot_be_written_to_is_said_and_a_stream_goes_on(tmp_path
     assert "the model stays in PyTorch: The cache folder" in caplog.text
 
 
-def test_of_two_processes_one_exports_and_the_other_waits(monkeypatch):
-    one = backend_of(PooledNet())
-    accelerated(one, export=True)
-    (file,) = cache_folder().glob("*.onnx")
-    made = file.rename(file.with_suffix(".made"))
+def test_of_two_processes_one_exports_and_the_other_waits(pooled_file, monkeypatch):
+    one = pooled()
+    made = pooled_file.rename(pooled_file.with_suffix(".made"))
     monkeypatch.setattr(accelerating, "_exported", lambda *_: pytest.fail("exported twice"))
     with ThreadPoolExecutor(1) as threads:
-        with FileLock(file.with_suffix(".lock")):  # the other one is at it
+        with FileLock(pooled_file.with_suffix(".lock")):  # the other one is at it
             waiting = threads.submit(accelerated, one, export=True)
             time.sleep(0.3)
             assert not waiting.done()
-            made.rename(file)
+            made.rename(pooled_file)
         assert waiting.result(60).name == "onnx"
 
 
@@ -188,8 +207,15 @@ def test_a_localizer_exports_once_it_has_seen_enough(tmp_path, monkeypatch, capl
     assert ws.Localizer(tmp_path).backend == "onnx"  # from the cache
 
 
+@pytest.fixture(scope="module")
+def cache_of_both(tmp_path_factory):
+    """One cache for two methods: their graph is the same."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.mark.parametrize("method", ["cam", "gradcam++"])
-def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, monkeypatch, method):
+def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, cache_of_both, monkeypatch, method):
+    monkeypatch.setenv("WEAKSPOT_CACHE", str(cache_of_both))
     monkeypatch.setattr(onnx_session, "cores", lambda: 2)
     monkeypatch.setattr(streaming, "cores", lambda: 2)
     one = ws.Localizer(run_folder(tmp_path), method=method, quality="balanced", backend="onnx")
@@ -205,10 +231,10 @@ def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, mo
         list(one.stream([tmp_path / "missing.png"]))
 
 
-def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(monkeypatch):
+def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monkeypatch):
     monkeypatch.setattr(onnx_session, "cores", lambda: 2)
     torch.set_num_threads(2)
-    backend = accelerated(backend_of(PooledNet()), export=True)
+    backend = accelerated(pooled(), export=False)
     alone, seen = backend.on_one_core(), []
     in_trunk = alone.cut.trunk.session.run
     monkeypatch.setattr(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from nets import DeepHeadNet, PooledNet
 from PIL import Image
-from small_graphs import exported, photos, run_folder
+from small_graphs import photos, run_folder
 
 import weakspot as ws
 from weakspot.errors import InputError
@@ -111,11 +111,11 @@ def test_quick_methods_fit_and_need_one_pass():
     assert localizer(method="scorecam").quick_methods[0] == "scorecam"  # as its owner has chosen
 
 
-def test_a_file_has_the_methods_that_it_holds(tmp_path):
-    _, in_torch = exported(run_folder(tmp_path), tmp_path / "model.onnx", quality="plain")
-    one = ws.Localizer(tmp_path / "model.onnx")
+def test_a_file_has_the_methods_that_it_holds(exported_run):
+    outcome, in_torch = exported_run
+    one = ws.Localizer(outcome.path)
     assert one.quick_methods == (one.method, one.sight.backend.graph.witness)
-    (photo,) = photos(1)
+    (photo,) = photos(1, (64, 64))  # as the graph takes it: PyTorch and Pillow squash a little differently
     for method in one.quick_methods:
         np.testing.assert_allclose(
             one.reading(method=method)(photo, classes=[1]).heatmap,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.manifests import MANIFEST, Shard, missing_shards, read_manifest, write_manifest
+from weakspot.manifests import MANIFEST, Shard, files_of, missing_shards, read_manifest, write_manifest
 from weakspot.rows import count_rows, line_of, read_rows, write_rows
 from weakspot.shards import Share, row_files, share_of, skipped_file
 
@@ -51,7 +51,7 @@ def test_a_name_that_is_no_utf8_comes_back_as_it_was():
 @given(st.lists(st.text(), unique=True), st.integers(1, 9))
 def test_each_image_is_in_one_share(images, count):
     shares = [Share(number, count) for number in range(1, count + 1)]
-    assert all(sum(share.has(image) for share in shares) == 1 for image in images)
+    assert all(sum(share.has(image) for share in shares) == 1 for image in [*images, "caf\udce9.jpg", "\ud800"])
 
 
 def test_shares_are_about_equal():
@@ -109,12 +109,40 @@ def test_what_is_no_manifest_is_refused(tmp_path, content):
 
 
 def test_shards_that_are_missing_are_named(tmp_path):
+    (tmp_path / "localize.toml").touch()
     assert missing_shards(tmp_path) == {}
-    write_manifest(tmp_path / MANIFEST, [Shard("boxes-000000.jsonl", 5, 0), Shard("boxes-000001.jsonl", 4, 90)])
+    shards = [Shard("boxes-000000.jsonl", 5, 0), Shard("boxes-000001.jsonl", 4, 90)]
+    write_manifest(tmp_path / MANIFEST, [*shards, Shard("boxes-000002.jsonl", 3, 0, 2, 1)])
+    write_manifest(tmp_path / "manifest-00001-of-00003.json", [Shard("boxes-00001-of-00003.jsonl", 1, None, 1, 0)])
     for name in ("boxes-000000.jsonl", "boxes-00001-of-00003.jsonl", "boxes-00003-of-00003.jsonl.part"):
         (tmp_path / name).touch()
-    assert missing_shards(tmp_path) == {
+    (tmp_path / "boxes-000002.jsonl").write_text('{"image": "a.jpg"}\n{"image": "cut')
+    expected = {
         "boxes-000001.jsonl": "its 4 images are not localized yet: go on with the same command",
-        "boxes-00002-of-00003.jsonl": "the shard is not whole: run it with --shard 2/3",
-        "boxes-00003-of-00003.jsonl": "the shard is not whole: run it with --shard 3/3",
+        "boxes-000002.jsonl": "it has 1 rows of 2: go on with the same command",
+        "boxes-00001-of-00003.jsonl": "it has 0 rows of 1: go on with the same command",
+        "boxes-00002-of-00003.jsonl": "it is not whole: go on with --shard 2/3",
+        "boxes-00003-of-00003.jsonl": "it is not whole: go on with --shard 3/3",
     }
+    assert missing_shards(tmp_path) == expected
+    assert len(files_of(tmp_path)) == 3
+    (tmp_path / "boxes.jsonl").touch()
+    assert missing_shards(tmp_path) == {}
+
+
+def test_a_run_without_a_whole_shard_is_told_from_a_folder_without_a_run(tmp_path):
+    (tmp_path / MANIFEST).write_text("of something else")
+    (tmp_path / "boxes-00001-of-00003.jsonl.part").touch()
+    assert files_of(tmp_path) == ()
+    (tmp_path / MANIFEST).unlink()
+    (tmp_path / "localize.toml").touch()
+    with pytest.raises(InputError, match="has no whole shard yet: boxes-00001-of-00003"):
+        files_of(tmp_path)
+
+
+def test_rows_of_a_damaged_file_do_not_count(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    (tmp_path / "a.jsonl").write_text("{}\n{")
+    names = ("a.parquet", "a.jsonl", "gone.parquet", "gone.jsonl")
+    assert [count_rows(tmp_path / name) for name in names] == [0, 1, 0, 0]

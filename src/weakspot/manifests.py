@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from weakspot.data import RUN_FILE
 from weakspot.data.readers.text import read_text
 from weakspot.errors import InputError
-from weakspot.shards import Share, shares_in
+from weakspot.rows import count_rows
+from weakspot.shards import ROWS, Share, row_files, shares_in
 from weakspot.writing import replacing
 
 MANIFEST = "manifest.json"
@@ -44,7 +46,7 @@ def write_manifest(file: Path, shards: Sequence[Shard], **said: Any) -> None:
     total = {name: sum(getattr(one, name) or 0 for one in shards) for name in ("images", "localized", "skipped")}
     lines = ",\n".join(json.dumps(asdict(one)) for one in shards)
     head = json.dumps(said | total)[:-1]
-    with replacing(file) as target:
+    with replacing(file, durable=True) as target:
         target.write(f'{head}, "shards": [\n{lines}\n]}}\n'.encode())
 
 
@@ -64,12 +66,38 @@ def read_manifest(file: Path) -> list[Shard]:
         raise InputError(f"{file} is no manifest of a run: {error}.", "Name another --output.") from error
 
 
+def files_of(folder: Path) -> tuple[Path, ...]:
+    """The files of rows in a folder; none where there is no run of ``weakspot localize``.
+
+    Raises:
+        InputError: If a run was begun there, and no file is whole yet.
+    """
+    files = row_files(folder)
+    if not files and (missing := missing_shards(folder)):
+        name, why = next(iter(missing.items()))
+        raise InputError(f"{folder} has no whole shard yet: {name}: {why}.", "Let the run come to its end first.")
+    return files
+
+
 def missing_shards(folder: Path) -> dict[str, str]:
     """Say what is missing of a run that was shared out: the names of files, and what to do about each."""
-    planned = [one for one in read_manifest(folder / MANIFEST) if not (folder / one.file).exists()]
-    found = {one.file: f"its {one.images} images are not localized yet: go on with the same command" for one in planned}
+    if not (folder / RUN_FILE).is_file() or (folder / ROWS).is_file():
+        return {}
+    found = {}
+    for manifest in sorted(folder.glob("manifest*.json")):
+        for one in read_manifest(manifest):
+            there = count_rows(folder / one.file)
+            if not (folder / one.file).exists():
+                found[one.file] = f"its {one.images} images are not localized yet: go on with the same command"
+            elif one.localized is not None and there < one.localized:
+                found[one.file] = f"it has {there} rows of {one.localized}: go on with the same command"
+    return found | _missing_shares(folder)
+
+
+def _missing_shares(folder: Path) -> dict[str, str]:
     whole, counts = shares_in(folder)
-    for one in (Share(number, count) for count in counts for number in range(1, count + 1)):
-        if one not in whole:
-            found[f"boxes-{one.name}.jsonl"] = f"the shard is not whole: run it with --shard {one.number}/{one.count}"
-    return found
+    every = (Share(number, count) for count in counts for number in range(1, count + 1))
+    missing = (one for one in every if one not in whole)
+    return {
+        f"boxes-{one.name}.jsonl": f"it is not whole: go on with --shard {one.number}/{one.count}" for one in missing
+    }

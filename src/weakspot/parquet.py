@@ -16,7 +16,7 @@ def read_parquet(file: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, 
 
     Args:
         file: A Parquet file.
-        columns: Only the first of these that there is; none takes all columns.
+        columns: Only the first of these that there is and holds text; none takes all columns.
 
     Raises:
         InputError: If it is no Parquet file or has none of the columns, or pyarrow is not installed.
@@ -27,15 +27,30 @@ def read_parquet(file: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, 
 
     try:
         with ParquetFile(file) as table:
-            there = table.schema_arrow.names
-            wanted = [name for name in columns if name in there][:1]
+            there = table.schema_arrow
+            texts = [one.name for one in there if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
+            wanted = [name for name in columns if name in texts][:1]
             if columns and not wanted:
-                problem = f"{file} has the columns {', '.join(there)}."
-                raise InputError(problem, f"Call one of them {' or '.join(columns)}.")
+                problem = f"{file} has the columns {', '.join(there.names)}."
+                raise InputError(problem, f"One of text is to be called {' or '.join(columns)}.")
             for batch in table.iter_batches(columns=wanted or None):
                 yield from batch.to_pylist()
-    except pa.ArrowException as error:
+    except FileNotFoundError as error:
+        raise InputError(f"{file} does not exist.", "Check the path.") from error
+    except (pa.ArrowException, OSError) as error:  # an OSError, too, is what pyarrow raises of damaged pages
         raise InputError(f"{file} is damaged or no Parquet file.", "Write it again.") from error
+
+
+def count_in_parquet(file: Path) -> int:
+    """Count the rows of a file; 0 where there is none, or it is damaged."""
+    check_pyarrow()
+    import pyarrow as pa
+    from pyarrow.parquet import read_metadata
+
+    try:
+        return int(read_metadata(file).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0
 
 
 def write_parquet(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
@@ -49,7 +64,7 @@ def write_parquet(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
     from pyarrow.parquet import write_table
 
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=_schema())
-    with replacing(file) as target:
+    with replacing(file, durable=True) as target:
         write_table(table, target, compression="zstd")
 
 

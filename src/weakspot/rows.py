@@ -7,7 +7,7 @@ from typing import Any
 
 from weakspot.data.readers.text import Place, read_text
 from weakspot.errors import InputError
-from weakspot.parquet import plain, read_parquet, write_parquet
+from weakspot.parquet import count_in_parquet, plain, read_parquet, write_parquet
 from weakspot.writing import replacing
 
 
@@ -46,15 +46,14 @@ def not_a_row(place: Place, why: str) -> InputError:
 
 
 def count_rows(file: Path) -> int:
-    """Count the rows of a file; 0 where there is none."""
-    if not file.exists():
+    """Count the whole rows of a file; 0 where there is none, or it cannot be read."""
+    try:
+        if file.suffix == ".parquet":
+            return count_in_parquet(file)
+        with file.open("rb") as lines:
+            return sum(line.endswith(b"\n") for line in lines)
+    except OSError:
         return 0
-    if file.suffix == ".parquet":
-        from pyarrow.parquet import read_metadata
-
-        return int(read_metadata(file).num_rows)
-    with file.open("rb") as lines:
-        return sum(1 for _ in lines)
 
 
 def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -66,7 +65,7 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     if file.suffix == ".parquet":
         write_parquet(list(rows), file)
         return
-    with replacing(file) as target:
+    with replacing(file, durable=True) as target:
         target.writelines(map(line_of, rows))
 
 

@@ -37,7 +37,7 @@ class Share:
             >>> [name for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg") if Share(1, 2).has(name)]
             ['b.jpg', 'c.jpg']
         """
-        digest = blake2b(image.encode(errors="surrogateescape"), digest_size=8).digest()
+        digest = blake2b(image.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) % self.count == self.number - 1
 
 
@@ -59,8 +59,10 @@ def share_of(text: str) -> Share:
 
 def row_files(source: Path) -> tuple[Path, ...]:
     """The files of rows that are named: one itself, or those in a folder, in their order; none where it has none."""
+    if source.suffix in (".jsonl", ".parquet") and not source.is_dir():
+        return (source,)
     if not source.is_dir():
-        return (source,) if source.suffix in (".jsonl", ".parquet") else ()
+        return ()
     if (source / ROWS).is_file():
         return (source / ROWS,)
     return tuple(sorted(path for path in source.iterdir() if _SHARD.fullmatch(path.name)))

@@ -16,10 +16,14 @@ _TEMPORARY = ".weakspot-"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path`` for writing, and rename it to ``path`` at the end.
 
     Folders are made. When the block raises, the temporary file goes and ``path`` stays as it was.
+
+    Args:
+        path: The file.
+        durable: Whether all of it is to be on the disk before it has its name, so that a power cut leaves no half.
 
     Raises:
         InputError: If the file cannot be written: read-only, disk full, a folder in its place.
@@ -38,6 +42,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             try:
                 yield file
                 file.flush()
+                if durable:
+                    os.fsync(file.fileno())
                 Path(file.name).chmod(0o666 & ~_umask())
                 Path(file.name).replace(path)
             except BaseException:

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from weakspot.cluster import parts
+from weakspot.cluster.deaths import Record
 from weakspot.cluster.one_by_one import one_by_one
 from weakspot.cluster.parts import BEGUN, DEATHS, localize_part
 from weakspot.cluster.planning import Cutting, plan
@@ -124,9 +127,74 @@ def test_a_worker_that_dies_leaves_its_count(tmp_path):
     assert not (tmp_path / part.file).exists()
 
 
-def test_a_model_that_kills_its_process_is_no_images_fault():
+def test_a_model_that_kills_its_process_is_no_images_fault(tmp_path):
     with pytest.raises(ModelError, match="ends the process that loads it"):
-        list(one_by_one(make_nothing, ["a.jpg"], lambda *_: None))
+        list(one_by_one(make_nothing, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")))
+
+
+def make_no_model():
+    raise ModelError("There is no such model.", "Name another.")
+
+
+def test_what_is_wrong_with_a_model_is_told_by_the_other_process(tmp_path):
+    with pytest.raises(ModelError, match="There is no such model"):
+        list(one_by_one(make_no_model, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")))
+
+
+def test_an_image_of_which_the_watching_process_has_died_twice_is_skipped(tmp_path):
+    record, skipped = Record(tmp_path / "part"), []
+    for _ in range(2):
+        record.begin_image("deadly.jpg")  # and dies
+    found = list(one_by_one(make, NAMES[2:], lambda image, error: skipped.append((image, error.problem)), record))
+    assert [row["image"] for row in found] == ["b.jpg", "c.jpg"]
+    assert skipped == [("deadly.jpg", "deadly.jpg ends the process that localizes it.")]
+    assert len({row["process"] for row in found}) == 1  # it was not tried
+
+
+def test_the_other_process_ends_with_the_one_that_has_started_it(tmp_path):
+    told, tell = os.pipe()
+    process = os.fork()
+    if process == 0:
+        for row in one_by_one(make, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")):
+            os.write(tell, str(row["process"]).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)
+    other = int(os.read(told, 20))
+    for _ in range(200):
+        if not alive(other):
+            return
+        time.sleep(0.05)
+    os.kill(other, signal.SIGKILL)
+    pytest.fail("it goes on alone")
+
+
+def alive(process):
+    """Whether a process runs; one that nobody has buried does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_rows_that_were_cut_off_are_found_again(tmp_path):
+    part = planned(tmp_path)
+    localize_part(tmp_path, part, find, make)
+    file = tmp_path / part.file
+    whole = images(file)
+    for content in (b"", file.read_bytes()[:50], b"no rows\n"):
+        file.write_bytes(content)
+        localize_part(tmp_path, part, find, make)
+        assert images(file) == whole
+
+
+def test_a_name_that_parquet_cannot_hold_is_skipped(tmp_path):
+    pytest.importorskip("pyarrow")
+    (part,) = plan(tmp_path, ["caf\udce9.jpg"], Cutting("parquet", 1, 1))
+    done = localize_part(tmp_path, part, find, make)
+    assert (done.localized, done.skipped) == (0, 1)
+    (row,) = (row for _, row in read_rows(tmp_path / "skipped-000000.jsonl"))
+    assert row["image"] == "caf\udce9.jpg"
+    assert "is not UTF-8" in row["problem"]
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

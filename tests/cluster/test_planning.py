@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.cluster.planning import IMAGES, Cutting, images_of, plan
+from weakspot.cluster.planning import IMAGES, Cutting, images_of, plan, unplan
 from weakspot.errors import InputError
 from weakspot.manifests import MANIFEST, read_manifest
 
@@ -70,9 +70,34 @@ def test_few_images_are_shared_by_all_workers_and_many_are_a_thousand_a_part():
 
 def test_rows_without_a_plan_are_another_runs(tmp_path):
     (tmp_path / "boxes-000000.jsonl").touch()
-    with pytest.raises(InputError, match="holds rows of another run"):
+    with pytest.raises(InputError, match="is there already"):
         plan(tmp_path, paths(1), HOW)
     assert not (tmp_path / IMAGES).exists()
+
+
+def test_a_list_that_is_no_plan_stays_as_it_is(tmp_path):
+    (tmp_path / IMAGES).write_text("mine")
+    with pytest.raises(InputError, match="is there already"):
+        plan(tmp_path, paths(1), HOW)
+    assert (tmp_path / IMAGES).read_text() == "mine"
+    assert not (tmp_path / MANIFEST).exists()
+
+
+def test_a_plan_without_images_is_taken_back_and_one_with_images_is_not(tmp_path):
+    plan(tmp_path, [], HOW)
+    unplan(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    plan(tmp_path, paths(1), HOW)
+    unplan(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", ["", '{"image": "0.jpg"}\n', "no JSON\n" * 3, "3\n" * 3])
+def test_a_damaged_plan_is_not_gone_on_with(tmp_path, content):
+    plan(tmp_path, paths(0, 1, 2), HOW)
+    (tmp_path / IMAGES).write_text(content)
+    with pytest.raises(InputError, match="is damaged"):
+        plan(tmp_path, paths(3), HOW)
 
 
 def test_a_plan_that_cannot_be_read_is_told(tmp_path):

@@ -431,7 +431,7 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
     (problem,) = rows("labels/problems.jsonl")
     assert problem == {
         "image": "boxes-00001-of-00002.jsonl",
-        "problem": "the shard is not whole: run it with --shard 1/2",
+        "problem": "it is not whole: go on with --shard 1/2",
     }
 
 

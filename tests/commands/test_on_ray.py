@@ -151,18 +151,22 @@ def test_actors_that_are_killed_lose_nothing_and_repeat_nothing(base, cluster):
 
 
 def test_a_run_that_is_killed_goes_on_with_what_is_missing_and_with_what_is_new(base, cluster):
-    listed = base / "list.txt"
-    listed.write_text("".join(f"photos/{i:02}.jpg\n" for i in range(40)))
+    listed, late = base / "list.txt", base / "photos/47.jpg"
+    listed.write_text("".join(f"photos/{i:02}.jpg\n" for i in (47, *range(39))))
     words = ("list.txt", "--address", cluster, "--output", "begun", "--shard-size", "9")
+    late.rename(base / "late.jpg")
     process = start(base, *words)
     wait_for_shards(base / "begun", 2, process)
+    both_work = len(actors(base)) == 2
     process.kill()
+    (base / "late.jpg").rename(late)
     process.communicate()
     before = {path.name: path.read_bytes() for path in (base / "begun").glob("boxes-*.jsonl")}
     stamps = {name: (base / "begun" / name).stat().st_mtime_ns for name in before}
     assert 2 <= len(before) < 5
+    assert both_work
     with listed.open("a") as file:  # the last eight, and one that is known
-        file.writelines(f"photos/{i:02}.jpg\n" for i in (39, *range(40, 48)))
+        file.writelines(f"photos/{i:02}.jpg\n" for i in (38, *range(39, 47)))
     with (base / "begun/images.jsonl").open("a") as file:
         file.write('{"image": "planned but not yet in the manif')
     code, said, told = finish(start(base, *words))

@@ -16,10 +16,9 @@ from weakspot.exporting.checking import Difference, difference, refuse_different
 
 
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory, one_thread):
+def graph(one_thread, exported_run):
     """A run's file, and the run in PyTorch."""
-    folder = tmp_path_factory.mktemp("graph")
-    outcome, run = exported(run_folder(folder), folder / "birds.onnx")
+    outcome, run = exported_run
     return outcome, run, ws.Localizer(outcome.path, doubt=True)
 
 

@@ -68,7 +68,7 @@ def test_every_method_of_one_pass_is_the_same_in_a_graph(one_thread):
     ],
 )
 def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thread):
-    more = {"acol": {"width": 8}, "psol": {"backbone": "test_resnet", "teacher": built("cam").plan}}
+    more = {"acol": {"width": 8}, "psol": {"backbone": "test_resnet", "teacher": built("cam", "test_resnet").plan}}
     found = built(network, **more.get(network, {}))
     if network == "psol":  # its classifier begins at 0, where all classes are alike
         torch.nn.init.normal_(found.network.classifier.head.classifier.weight)
@@ -77,7 +77,7 @@ def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thr
 
 
 def test_spreading_the_foreground_and_the_levels_of_classes_are_in_the_graph(one_thread):
-    found = built("cam")
+    found = built("cam", "test_resnet")
     plain = backend_of(found.network, found.preprocessing, spread=True)
     channels = sum(level.shape[1] for level in plain.cut.run(torch.randn(1, 3, 64, 64)).levels)
     head = ForegroundHead(channels).eval()

@@ -1,6 +1,7 @@
 """The figures of two processes, each with its part of the images, are those of one process with all."""
 
 import json
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
@@ -53,19 +54,27 @@ def figures(metric):
 
 
 def run(rank, folder):
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(seconds=100)
+    )
     metrics = filled([slice(FIRST), slice(FIRST, None)][rank])
     found = {name: figures(metric) for name, metric in metrics.items()}
     (folder / f"{rank}.json").write_text(json.dumps(found))
     distributed.destroy_process_group()
 
 
+def run_second(_, folder):
+    torch.set_num_threads(1)
+    run(1, folder)
+
+
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory):
-    """What each of two processes says."""
+def processes(tmp_path_factory, one_thread):
+    """What each of two processes says: this one, and one more, whose start takes seconds."""
     folder = tmp_path_factory.mktemp("processes")
-    multiprocessing.spawn(partial(run, folder=folder), nprocs=2)
+    other = multiprocessing.spawn(partial(run_second, folder=folder), nprocs=1, join=False)
+    run(0, folder)
+    assert other.join(100)
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from timm.models.vgg import VGG
 from torch import nn
 
 from weakspot.models import find_layer, load_classifier
@@ -7,8 +8,9 @@ from weakspot.models.layers import feature_maps
 from weakspot.models.levels import find_levels
 
 
-def levels_of(name, side=224, **options):
-    model, example = load_classifier(name, weights=None, **options).module, torch.randn(1, 3, side, side)
+def found_in(model):
+    """A model, an image, and the names of the levels."""
+    example = torch.randn(1, 3, 224, 224)
     return model, example, find_levels(model, example, (find_layer(model, example).name,))
 
 
@@ -31,12 +33,26 @@ def levels_of(name, side=224, **options):
     ],
 )
 def test_levels_are_where_stages_end(name, options, expected):
-    assert levels_of(name, **options)[2] == expected
+    assert found_in(load_classifier(name, weights=None, **options).module)[2] == expected
 
 
-@pytest.mark.parametrize("name", ["vgg11", "densenet121", "torchvision/mobilenet_v2"])
-def test_levels_lie_before_the_class_maps_and_are_neither_too_fine_nor_too_coarse(name):
-    model, example, levels = levels_of(name)
+NARROW = [4, "M", 8, "M", 8, 8, "M", 16, 16, "M", 16, 16, "M"]  # VGG-11 has these layers 16 to 32 times as wide
+
+
+def narrow_vgg():
+    return VGG(NARROW, num_classes=10, mlp_ratio=1 / 512).eval()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(narrow_vgg, id="VGG-11, but narrow"),
+        pytest.param(lambda: load_classifier("densenet121", weights=None).module, id="DenseNet-121"),
+        pytest.param(lambda: load_classifier("torchvision/mobilenet_v2", weights=None).module, id="MobileNetV2"),
+    ],
+)
+def test_levels_lie_before_the_class_maps_and_are_neither_too_fine_nor_too_coarse(build):
+    model, example, levels = found_in(build())
     steps = {step.name: step for step in feature_maps(model, example)}
     order = list(steps)
     assert len(levels) >= 3

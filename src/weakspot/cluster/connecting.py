@@ -6,12 +6,23 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from weakspot.errors import InputError
 
 _SECONDS_TO_ANSWER = 10
+
+
+def check_ray() -> None:
+    """Refuse to go on without Ray Data.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    if not (find_spec("ray") and find_spec("pyarrow")):
+        raise InputError("Ray Data is not installed.", "Run: pip install 'weakspot[ray]'")
 
 
 @contextmanager
@@ -23,15 +34,12 @@ def connected(address: str | None) -> Iterator[None]:
             ``$RAY_ADDRESS``, which ``ray job submit`` sets, and else a Ray of its own.
 
     Raises:
-        InputError: If Ray is not installed, or cannot be reached or started.
+        InputError: If it cannot be reached or started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of a run is told to anybody
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what Ray mends by itself is no news
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError("Ray is not installed.", "Run: pip install 'weakspot[ray]'") from error
+    import ray
+
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"include_dashboard": False} if where == "local" else {}
     try:

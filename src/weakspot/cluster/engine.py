@@ -2,6 +2,7 @@
 
 import logging
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +47,13 @@ class PartLocalizer:
             done = localize_part(self._run.folder, Shard(**row["part"]), self._find, self._run.make)
         except WeakspotError as error:
             return row | {"problem": error.problem, "hint": error.hint}
+        except Exception as error:  # Ray would show it with a hundred lines of its own
+            traceback.print_exc()
+            problem = f"{row['part']['file']} cannot be localized: {type(error).__name__}: {error}"
+            return row | {
+                "problem": " ".join(problem.split()),
+                "hint": "Report it; Ray's log of the worker says where.",
+            }
         return {"part": asdict(done), "problem": "", "hint": ""}
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from weakspot.cluster.deaths import Record
 from weakspot.errors import InputError, ModelError, WeakspotError
 
 Row = dict[str, Any]
@@ -15,16 +16,19 @@ Skip = Callable[[str, WeakspotError], None]
 # From images to their rows; what cannot be localized is handed to the second.
 Find = Callable[[Sequence[str], Skip], Iterable[Row]]
 
+# After so many deaths of an image, also of those who watch over its process, it is not tried again.
+_MOST_DEATHS = 2
 _find: Find  # that of this process, if it is such a one
 
 
-def one_by_one(make: Callable[[], Find], images: Iterable[str], skip: Skip) -> Iterator[Row]:
+def one_by_one(make: Callable[[], Find], images: Iterable[str], skip: Skip, record: Record) -> Iterator[Row]:
     """Localize in images so that one which kills its process is skipped, and the next has a new process.
 
     Args:
         make: Makes what localizes, in the other process; it is pickled.
         images: One after the other.
         skip: Is given each image that cannot be localized.
+        record: Remembers which image is at hand, should this process die as well.
 
     Yields:
         The rows, in the order of the images.
@@ -35,14 +39,15 @@ def one_by_one(make: Callable[[], Find], images: Iterable[str], skip: Skip) -> I
     process: ProcessPoolExecutor | None = None
     try:
         for image in images:
+            if record.begin_image(image) >= _MOST_DEATHS:
+                skip(image, _deadly(image))
+                continue
             process = process or _started(make)
             try:
                 found = process.submit(_localized, image).result()
             except BrokenProcessPool:
-                process = None
-                problem = f"{image} ends the process that localizes it."
-                skip(image, InputError(problem, "Open it elsewhere and save it anew, or leave it out."))
-                continue
+                process, found = None, _deadly(image)
+            record.end_image(image)
             if isinstance(found, WeakspotError):
                 skip(image, found)
             else:
@@ -52,18 +57,27 @@ def one_by_one(make: Callable[[], Find], images: Iterable[str], skip: Skip) -> I
             process.shutdown()
 
 
+def _deadly(image: str) -> WeakspotError:
+    problem = f"{image} ends the process that localizes it."
+    return InputError(problem, "Open it elsewhere and save it anew, or leave it out.")
+
+
 def _started(make: Callable[[], Find]) -> ProcessPoolExecutor:
     """Start a process that is ready; as a new one, since what runs models does not survive a fork."""
-    process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin, (make,))
+    process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _watch_parent)
     try:
-        process.submit(os.getpid).result()
+        process.submit(_open, make).result()
     except BrokenProcessPool as error:
         raise ModelError("The model ends the process that loads it.", "Give it more memory.") from error
     return process
 
 
-def _begin(make: Callable[[], Find]) -> None:
+def _watch_parent() -> None:
+    """End with the process that has started this one, however it ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _open(make: Callable[[], Find]) -> None:
     global _find  # noqa: PLW0603 - a process that is given one thing to do
     _find = make()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from weakspot.cluster.deaths import Record
 from weakspot.cluster.one_by_one import Find, Row, one_by_one
 from weakspot.cluster.planning import images_of
 from weakspot.errors import InputError, WeakspotError
@@ -19,7 +20,7 @@ BEGUN = ".begun"
 def localize_part(folder: Path, part: Shard, find: Find, make: Callable[[], Find]) -> Shard:
     """Localize in the images of a part that have no row yet, and write its rows and what was skipped.
 
-    It may be done again at any time, and by two workers at once: what is there is the same then.
+    It may be done again at any time. Where rows are missing because the file was cut, they are found again.
 
     Args:
         folder: Of the run.
@@ -34,14 +35,32 @@ def localize_part(folder: Path, part: Shard, find: Find, make: Callable[[], Find
         InputError: If its files cannot be read or written.
     """
     names, file = images_of(folder, part), folder / part.file
-    again = file.exists()
-    rows: dict[str, Row] = {row["image"]: row for _, row in read_rows(file)} if again else {}
-    waiting, skipped = [name for name in names if name not in rows], Skipped()
-    with _begun(folder / BEGUN / file.stem) as times:
-        found = find(waiting, skipped.add) if times <= DEATHS else one_by_one(make, waiting, skipped.add)
+    rows, skipped = _known(file), Skipped()
+    again = bool(rows)
+    waiting = [name for name in names if name not in rows and _can_be_written(name, file, skipped)]
+    with _begun(folder / BEGUN / file.stem) as record:
+        alone = record.times > DEATHS
+        found = one_by_one(make, waiting, skipped.add, record) if alone else find(waiting, skipped.add)
         rows |= {row["image"]: row for row in found}
         _write(file, [rows[name] for name in names if name in rows], skipped, again=again)
     return Shard(part.file, part.images, part.offset, len(rows), len(skipped.rows))
+
+
+def _known(file: Path) -> dict[str, Row]:
+    """The rows that are there by image; none where the file is damaged."""
+    try:
+        return {row["image"]: row for _, row in read_rows(file)} if file.exists() else {}
+    except InputError:
+        return {}
+
+
+def _can_be_written(name: str, file: Path, skipped: "Skipped") -> bool:
+    """Whether a file can hold a name; Parquet has UTF-8 alone."""
+    if file.suffix != ".parquet" or name.encode(errors="ignore").decode() == name:
+        return True
+    problem = InputError(f"The name {name!r} is not UTF-8.", "Rename the image, or leave --rows parquet out.")
+    skipped.add(name, problem)
+    return False
 
 
 class Skipped:
@@ -72,17 +91,15 @@ def _write(file: Path, rows: Sequence[Row], skipped: Skipped, *, again: bool) ->
 
 
 @contextmanager
-def _begun(file: Path) -> Iterator[int]:
+def _begun(file: Path) -> Iterator[Record]:
     """Count how often a block was begun, this time included, since one of them last came to its end."""
+    record = Record(file)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("ab") as count:
-            count.write(b".")
-        times = file.stat().st_size
+        record.begin()
     except OSError as error:
         problem = f"{file} cannot be written: {error.strerror}."
         raise InputError(problem, "Make room; the same command then goes on.") from error
     try:
-        yield times
+        yield record
     finally:
-        file.unlink(missing_ok=True)
+        record.forget()

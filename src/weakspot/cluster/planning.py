@@ -60,21 +60,39 @@ def plan(folder: Path, images: Iterable[Path], how: Cutting) -> list[Shard]:
     Raises:
         InputError: If a file of the plan is damaged or cannot be written, or the folder holds rows without a plan.
     """
+    _begin(folder)
     before = read_manifest(folder / MANIFEST)
-    if not before and folder.is_dir() and row_files(folder):
-        raise InputError(f"{folder} holds rows of another run, and no {MANIFEST}.", "Name another --output.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with (folder / IMAGES).open("a+b") as file:
             file.truncate(_end(file, before))
             offsets, count = _append(file, images, how.batch_size)
+            os.fsync(file.fileno())
     except OSError as error:
         problem = f"{folder / IMAGES} cannot be written: {error.strerror}."
         raise InputError(problem, "Make room or name another --output; the same command then goes on.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / IMAGES} is damaged: {error}.", "Name another --output.") from error
     parts = [*before, *_cut(offsets, count, len(before), how)]
-    if not before or count:
+    if count:
         write_manifest(folder / MANIFEST, parts)
     return parts
+
+
+def _begin(folder: Path) -> None:
+    """Mark a folder as that of a plan, so that nobody's file is taken for a plan that was cut off."""
+    if (folder / MANIFEST).exists():
+        return
+    strange = next((path for path in (folder / IMAGES, *row_files(folder)) if path.exists()), None)
+    if strange is not None:
+        raise InputError(f"{strange} is there already, and no {MANIFEST} of it.", "Name another --output.")
+    write_manifest(folder / MANIFEST, [])
+
+
+def unplan(folder: Path) -> None:
+    """Take a plan without images back."""
+    if (folder / MANIFEST).exists() and not read_manifest(folder / MANIFEST):
+        for name in (IMAGES, MANIFEST):
+            (folder / name).unlink(missing_ok=True)
 
 
 def images_of(folder: Path, part: Shard) -> list[str]:
@@ -105,8 +123,8 @@ def _end(file: BinaryIO, parts: Sequence[Shard]) -> int:
     if not parts:
         return 0
     file.seek(parts[-1].offset or 0)
-    for _ in range(parts[-1].images):
-        file.readline()
+    if not all(file.readline().endswith(b"\n") for _ in range(parts[-1].images)):
+        raise ValueError("images that were planned are missing")
     return file.tell()
 
 

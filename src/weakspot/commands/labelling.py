@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from weakspot.commands.localizing import some_of
 from weakspot.commands.options import LabelOptions
-from weakspot.commands.pictures import picture_name
 from weakspot.commands.progress import Progress
 from weakspot.data import ImageSource, find_images, read_dataset
 from weakspot.data.masks import read_mask
 from weakspot.errors import InputError, WeakspotError
 from weakspot.labels import LabelProblem
 from weakspot.labels.found import FoundImage, of_localization, read_rows_of
-from weakspot.manifests import missing_shards
+from weakspot.manifests import files_of, missing_shards
+from weakspot.reporting.rows import find_below
 from weakspot.rows import read_rows
 from weakspot.shards import row_files, skipped_file
 
@@ -44,10 +44,11 @@ class FoundRows:
 def rows_of(source: str) -> FoundRows | None:
     """The rows that a source names, by a file or the folder; None where it names a model."""
     path = Path(source)
+    if path.is_dir():
+        files = files_of(path)
+        return FoundRows(path, files, missing_shards(path)) if files else None
     files = row_files(path)
-    if not files:
-        return None
-    return FoundRows(path, files, missing_shards(path)) if path.is_dir() else FoundRows(path.parent, files, {})
+    return FoundRows(path.parent, files, {}) if files else None
 
 
 def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> Found:
@@ -133,8 +134,8 @@ def found_in_rows(source: FoundRows, images: Sequence[str], options: LabelOption
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:
     def mask_of(image: Path, class_index: int | None) -> NDArray[np.bool_] | None:
         further = "" if class_index is None else f".{class_index}"
-        file = folder / f"{picture_name(image)}{further}.png"
-        return read_mask(file) if file.is_file() else None
+        file = find_below(folder, image, f"{further}.png")
+        return None if file is None else read_mask(file)
 
     return mask_of
 

@@ -1,13 +1,13 @@
 """Localize in files, folders and lists, and write what was found row by row."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from weakspot.commands.localize_run import LocalizeOutcome, alone, check_run, keep_run, output_folder
+from weakspot.commands.localize_run import LocalizeOutcome, alone, check_apart, check_run, keep_run, output_folder
 from weakspot.commands.localizing import (
     FOREGROUND,
     Picture,
@@ -19,12 +19,12 @@ from weakspot.commands.localizing import (
 )
 from weakspot.commands.options import LocalizeOptions
 from weakspot.commands.progress import Progress
-from weakspot.commands.rows import Rows, shard_rows
+from weakspot.commands.rows import Rows
 from weakspot.data import RUN_FILE, ImageSource, find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.manifests import Shard, write_manifest
 from weakspot.rows import count_rows
-from weakspot.shards import ROWS, Share, share_of, skipped_file
+from weakspot.shards import ROWS, UNFINISHED, Share, share_of, skipped_file
 
 if TYPE_CHECKING:
     from weakspot.qualities import QualityName
@@ -50,7 +50,8 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
         )
     _check_engine(options)
     options = replace(options, output=output_folder(options))
-    check_run(cast(Path, options.output), options)
+    check_apart(sources, cast(Path, options.output))
+    check_run(cast(Path, options.output), options, sources)
     if options.engine == "ray":
         from weakspot.commands.on_ray import localize_on_ray
 
@@ -101,8 +102,9 @@ def _localize_shard(sources: Sequence[str], options: LocalizeOptions, share: Sha
     """Localize in the images of one shard, and go on with it by itself if it was begun before."""
     file = cast(Path, options.output) / f"boxes-{share.name}.jsonl"
     with alone(file.parent, share.name):
-        with shard_rows(file) as rows:
+        with closing(Rows(file.with_name(file.name + UNFINISHED), resume=True, finished=file)) as rows:
             outcome = _localize(_Images(sources, share), rows, options, again=True)
+            rows.finish()
         localized, skipped = count_rows(file), count_rows(skipped_file(file))
         one = Shard(file.name, localized + skipped, None, localized, skipped)
         write_manifest(file.with_name(f"manifest-{share.name}.json"), [one])
@@ -118,16 +120,19 @@ def _localize(images: _Images, rows: Rows, options: LocalizeOptions, *, again: b
         going_on = again and (output / RUN_FILE).exists()
         adapt(localizer, lambda: some_of_all(images.sources), output / FOREGROUND, again=going_on)
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-    check_run(output, options)
+    check_run(output, options, images.sources)
+    if options.shard is not None:  # before another shard's first row
+        keep_run(output, options, images.sources)
     skipped = _skipped(skipped_file(rows.path), again)
     with closing(skipped), Progress(total, done=done) as progress:
-        writer = _Writer(rows, skipped, progress, options, output, alone=images.is_one_file)
-        waiting = (path for path in images if str(path) not in rows.images)
+        writer = _Writer(rows, skipped, progress, options, output, images.sources, alone=images.is_one_file)
+        waiting = without(rows.images, images)
         try:
             for found, pictures in localizations(localizer, waiting, options, writer.skip):
                 writer.write(found, pictures)
         except KeyboardInterrupt as interrupt:
-            go_on = f"What was written is kept; go on with the same command and --resume --output {output}."
+            resume = "" if options.shard else "--resume "
+            go_on = f"What was written is kept; go on with the same command and {resume}--output {output}."
             raise KeyboardInterrupt(go_on) from interrupt
     return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last)
 
@@ -141,6 +146,7 @@ class _Writer:
     progress: Progress
     options: LocalizeOptions
     output: Path
+    sources: Sequence[str]
     alone: bool
     localized: int = 0
     failed: int = 0
@@ -149,7 +155,7 @@ class _Writer:
     def write(self, found: "Localization", pictures: list[Picture]) -> None:
         """Write what was found in one image; pictures first, so that a row stands for all of it."""
         if self.localized == 0:
-            keep_run(self.output, self.options)
+            keep_run(self.output, self.options, self.sources)
         save_pictures(pictures, self.output)
         self.rows.write(found.to_dict())
         self.localized, self.last = self.localized + 1, found
@@ -162,6 +168,15 @@ class _Writer:
         self.failed += 1
         self.skipped.write({"image": str(image), "problem": error.problem, "hint": error.hint})
         self.progress.advance()
+
+
+def without(known: Collection[str], images: Iterable[Path]) -> Iterator[Path]:
+    """Give each image that is not known, once."""
+    given: set[str] = set()
+    for path in images:
+        if str(path) not in known and str(path) not in given:
+            given.add(str(path))
+            yield path
 
 
 def _count(images: _Images, known: Collection[str]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """A run of ``weakspot localize``: its folder, its settings, which are kept beside the rows, and its outcome."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from weakspot import __version__
 from weakspot.commands.options import LocalizeOptions
 from weakspot.data import RUN_FILE
 from weakspot.errors import InputError
-from weakspot.outputs import free_folder, nothing_left_in
+from weakspot.outputs import check_writable, free_folder, nothing_left_in
 from weakspot.settings import check_settings, keep_settings
 from weakspot.shards import share_of
 
@@ -73,6 +74,16 @@ def output_folder(options: LocalizeOptions) -> Path:
     return free_folder("localized")
 
 
+def check_apart(sources: Sequence[str], output: Path) -> None:
+    """Refuse to write into a folder of the sources: what a run has written is never searched for images.
+
+    Raises:
+        InputError: If the output is one of the sources.
+    """
+    if any(source != "-" and os.path.realpath(source) == os.path.realpath(output) for source in sources):
+        raise InputError(f"The rows would lie among the images in {output}.", "Name another --output.")
+
+
 @contextmanager
 def alone(folder: Path, what: str) -> Iterator[None]:
     """Be the only process that writes something into a folder, as far as its file system tells other machines.
@@ -84,44 +95,54 @@ def alone(folder: Path, what: str) -> Iterator[None]:
     Raises:
         InputError: If another process is at it, or the folder cannot be made.
     """
-    lock = folder / f".{what}.lock"
-    try:
-        with nothing_left_in(folder):
+    file = folder / f".{what}.lock"
+    lock = FileLock(file, blocking=False)
+    check_writable(folder)
+    with nothing_left_in(folder):
+        try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, blocking=False):
-                try:
-                    yield
-                finally:
-                    lock.unlink(missing_ok=True)
-    except Timeout as error:
-        problem = f"Another process is at work on {what} in {folder}."
-        raise InputError(problem, "Wait until it has ended, or name another --output.") from error
-    except OSError as error:
-        if error.filename not in (str(lock), str(folder)):
-            raise
-        raise InputError(f"{folder} cannot be written to: {error.strerror}.", "Choose another --output.") from error
+            lock.acquire()
+        except Timeout as error:
+            problem = f"Another process is at work on {what} in {folder}."
+            raise InputError(problem, "Wait until it has ended, or name another --output.") from error
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written to: {error.strerror}.", "Choose another --output.") from error
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)  # while it is held, so that nobody else's goes
+            lock.release()
 
 
-def check_run(output: Path, options: LocalizeOptions) -> None:
+def check_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
     """Refuse to go on with a run that had other settings; what only the model knows is passed over.
 
     Raises:
         InputError: If a setting differs, or the file cannot be read.
     """
     unknown = tuple(name for name in ("method", "quality") if getattr(options, name) is None)
-    check_settings(output / RUN_FILE, _kept(options), free=(*_FREE_TO_CHANGE, *unknown), missing=_BEFORE)
+    check_settings(output / RUN_FILE, _kept(options, sources), free=(*_FREE_TO_CHANGE, *unknown), missing=_BEFORE)
 
 
-def keep_run(output: Path, options: LocalizeOptions) -> None:
+def keep_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
     """Write the settings of a run.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    keep_settings(output / RUN_FILE, {"weakspot": __version__, **_kept(options)})
+    keep_settings(output / RUN_FILE, {"weakspot": __version__, **_kept(options, sources)})
 
 
-def _kept(options: LocalizeOptions) -> dict[str, Any]:
-    """All shards of a run have the same settings: that which says how many they are."""
-    shards = None if options.shard is None else share_of(options.shard).count
-    return asdict(options) | {"shard": shards if shards is None else f"*/{shards}"}
+def _kept(options: LocalizeOptions, sources: Sequence[str]) -> dict[str, Any]:
+    """All who share a run have the same settings: how many shards there are, and from where images are named."""
+    kept = asdict(options)
+    if options.shard is not None:
+        kept["shard"] = f"*/{share_of(options.shard).count}"
+    if options.shard is not None or options.engine == "ray":
+        kept["working_folder"] = _working_folder(sources)
+    return kept
+
+
+def _working_folder(sources: Sequence[str]) -> Path | None:
+    """The folder that names of images are from, if they are not absolute."""
+    return None if all(Path(source).is_absolute() for source in sources) else Path.cwd()

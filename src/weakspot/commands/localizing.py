@@ -118,6 +118,8 @@ def save_pictures(pictures: "Iterable[Picture]", output: Path) -> None:
 
 def _pictures(found: "Localization", options: LocalizeOptions) -> "Iterator[Picture]":
     """Make the pictures of each class; further classes have their index in the name."""
+    if not (options.save_plots or options.save_masks or options.save_heatmaps):
+        return
     for one in found:
         name = picture_name(Path(str(found.image))) + ("" if one is found else f".{one.class_index}") + ".png"
         if options.save_plots:
@@ -143,7 +145,8 @@ class Opening:
     def __call__(self) -> "Find":
         """Open it."""
         localizer = open_localizer(self.options)
-        adapt(localizer, list, self.output / FOREGROUND, again=True)
+        if (self.output / FOREGROUND).exists():
+            adapt(localizer, list, self.output / FOREGROUND, again=True)
         return partial(self._find, localizer)
 
     def _find(self, localizer: "Localizer", images: Sequence[str], skip: "OnError") -> Iterator[dict[str, Any]]:

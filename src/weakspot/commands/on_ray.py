@@ -7,21 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot import __version__
-from weakspot.cluster.connecting import connected, places
+from weakspot.cluster.connecting import check_ray, connected, places
 from weakspot.cluster.engine import Run, localize_parts
 from weakspot.cluster.parts import BEGUN
-from weakspot.cluster.planning import Cutting, plan
+from weakspot.cluster.planning import Cutting, plan, unplan
 from weakspot.commands.localize_run import LocalizeOutcome, alone, check_run, keep_run
 from weakspot.commands.localizing import FOREGROUND, Opening, adapt, open_localizer, some_of_all
 from weakspot.commands.options import LocalizeOptions
 from weakspot.commands.progress import Progress
 from weakspot.data import RUN_FILE, find_images
+from weakspot.errors import InputError, WeakspotError
 from weakspot.manifests import MANIFEST, Shard, read_manifest, write_manifest
 from weakspot.parquet import check_pyarrow
 from weakspot.rows import count_rows
 from weakspot.shards import skipped_file
 
 if TYPE_CHECKING:
+    from weakspot.localizer import Localizer
     from weakspot.qualities import QualityName
 
 
@@ -38,56 +40,63 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
         ModelError: If the model cannot be used.
     """
     output = cast(Path, options.output)
+    check_ray()
     if options.rows == "parquet":
         check_pyarrow()
     with alone(output, "rows"):
-        options = _prepared(sources, options)
+        localizer = open_localizer(
+            options
+        )  # what is wrong with it is told at once, and all actors read it in the same way
+        options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
+        check_run(output, options, sources)
         with connected(options.address):
-            _localize(sources, options)
-        shutil.rmtree(output / BEGUN, ignore_errors=True)
+            parts = _planned(sources, options, localizer)
+            del localizer
+            try:
+                _localize(parts, options)
+            except KeyboardInterrupt as interrupt:
+                go_on = f"What was written is kept; go on with the same command and --output {output}."
+                raise KeyboardInterrupt(go_on) from interrupt
+            finally:
+                shutil.rmtree(output / BEGUN, ignore_errors=True)
         return _outcome(output)
 
 
-def _prepared(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOptions:
-    """Open the model once here: what is wrong with it is told at once, and all actors read it in the same way."""
+def _planned(sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer") -> list[Shard]:
+    """List the images, let the model learn from some of them if it does, and keep the settings."""
     output = cast(Path, options.output)
-    localizer = open_localizer(options)
-    options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-    check_run(output, options)
+    actors, _ = places(options.actors, options.device)
+    cutting = Cutting(options.rows, max(1, options.batch_size), actors, options.shard_size)
+    try:
+        parts = plan(output, find_images(sources), cutting)
+    except WeakspotError:
+        unplan(output)
+        raise
     if "-" not in sources:
         adapt(localizer, lambda: some_of_all(sources), output / FOREGROUND, again=(output / RUN_FILE).exists())
-    return options
+    keep_run(output, options, sources)
+    return parts
 
 
-def _localize(sources: Sequence[str], options: LocalizeOptions) -> None:
+def _localize(parts: Sequence[Shard], options: LocalizeOptions) -> None:
+    """Localize in the images of all parts that have no row."""
     output = cast(Path, options.output)
     actors, gpu = places(options.actors, options.device)
-    keep_run(output, options)
-    cutting = Cutting(options.rows, max(1, options.batch_size), actors, options.shard_size)
-    parts = plan(output, find_images(sources), cutting)
-    there = {path.name for path in output.iterdir()}
-    waiting = [part for part in parts if not _is_done(part, there)]
+    waiting = [part for part in parts if count_rows(output / part.file) != part.images]
     total = sum(part.images for part in parts)
     run = Run(output.absolute(), Path.cwd(), Opening(options, output))
     with Progress(total, done=total - sum(part.images for part in waiting)) as progress:
-        try:
-            for done in localize_parts(waiting, run, actors=actors, gpu=gpu) if waiting else ():
-                progress.advance(done.images)
-        except KeyboardInterrupt as interrupt:
-            go_on = f"What was written is kept; go on with the same command and --output {output}."
-            raise KeyboardInterrupt(go_on) from interrupt
-
-
-def _is_done(part: Shard, there: set[str]) -> bool:
-    """Whether a part has its file, and all its images could be localized; else those that could not are tried again."""
-    file = Path(part.file)
-    return file.name in there and skipped_file(file).name not in there
+        for done in localize_parts(waiting, run, actors=actors, gpu=gpu) if waiting else ():
+            progress.advance(done.images)
 
 
 def _outcome(output: Path) -> LocalizeOutcome:
     """Count what is there, and write the manifest that says it."""
     shards = [_counted(output, part) for part in read_manifest(output / MANIFEST)]
     write_manifest(output / MANIFEST, shards, weakspot=__version__)
+    lost = sum(one.images - (one.localized or 0) - (one.skipped or 0) for one in shards)
+    if lost > 0:
+        raise InputError(f"{lost} images have neither a row nor a reason why.", "Run the same command again.")
     localized, failed = (sum(getattr(one, name) or 0 for one in shards) for name in ("localized", "skipped"))
     return LocalizeOutcome(output / MANIFEST, output / "skipped-*.jsonl", localized, failed)
 

@@ -7,16 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from weakspot.errors import InputError
+
+# What the suffix of a picture, and its name while it is being written, may add to a name.
+_LONGEST = 255 - len(".12345.png")
+
 
 def picture_name(image: Path) -> str:
     """Name an image's pictures: its path below the working folder, or else below the root, marked so.
 
     Two photos of the same name are then still told apart.
 
+    Raises:
+        InputError: If the name leaves no room for a suffix in a file system.
+
     Example:
         >>> picture_name(Path("photos/../photos/cat.jpg"))
         'photos/cat.jpg'
     """
+    if len(os.fsencode(image.name)) > _LONGEST:
+        raise InputError(f"{image} has too long a name for its pictures.", "Shorten it.")
     path = Path(os.path.abspath(image))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.relative_to(path.anchor))
 

@@ -3,15 +3,12 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from weakspot.errors import InputError
 from weakspot.rows import line_of
-from weakspot.shards import UNFINISHED
 
 
 class Rows:
@@ -20,6 +17,7 @@ class Rows:
     Args:
         path: The file.
         resume: Keep the rows that it holds. A last line that was cut off is dropped.
+        finished: The name that it gets by :meth:`finish`, and loses with the next row.
 
     Raises:
         InputError: If the file holds rows and ``resume`` is False, or holds something else.
@@ -28,10 +26,12 @@ class Rows:
         images: The images that it held at the start.
     """
 
-    def __init__(self, path: Path, *, resume: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, resume: bool = False, finished: Path | None = None) -> None:
+        self.path, self._finished = path, finished
         self.images: frozenset[str] = frozenset()
         self._file: FileIO | None = None
+        if finished is not None and finished.exists():
+            path = finished
         if not path.exists() or path.stat().st_size == 0:
             return
         if not resume:
@@ -51,33 +51,34 @@ class Rows:
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
+                if self._finished is not None and self._finished.exists():
+                    self._finished.replace(self.path)
                 self._file = self.path.open("ab", buffering=0)
             _append(self._file, line)
         except OSError as error:
             problem = f"{self.path} cannot be written: {error.strerror}."
             raise InputError(problem, "Make room or name another --output; then --resume.") from error
 
+    def finish(self) -> None:
+        """Give the file the name of one that is whole, empty if there was no row.
+
+        Raises:
+            InputError: If that cannot be written.
+        """
+        if self._finished is None or self._finished.exists():
+            return
+        try:
+            with self.path.open("ab") as file:
+                os.fsync(file.fileno())
+            self.path.replace(self._finished)
+        except OSError as error:
+            problem = f"{self._finished} cannot be written: {error.strerror}."
+            raise InputError(problem, "Make room; the same command then goes on.") from error
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-
-
-@contextmanager
-def shard_rows(file: Path) -> Iterator[Rows]:
-    """Open a shard's file of rows to go on with it; it has its name only once the block has come to its end.
-
-    Args:
-        file: The shard. Without a row it is empty in the end.
-    """
-    unfinished = file.with_name(file.name + UNFINISHED)
-    if file.exists():
-        file.replace(unfinished)
-    with closing(Rows(unfinished, resume=True)) as rows:
-        yield rows
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.touch()
-    unfinished.replace(file)
 
 
 def _append(file: FileIO, line: bytes) -> None:

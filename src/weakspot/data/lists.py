@@ -2,9 +2,10 @@
 
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from weakspot.errors import InputError
 from weakspot.parquet import read_parquet
@@ -14,21 +15,18 @@ COLUMNS = ("image", "path", "file_name")
 _HINT = f"The column of the paths is called {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}."
 
 
-def is_list(path: Path) -> bool:
-    """Whether a file is a list of images, by its suffix."""
-    return path.suffix.lower() in LIST_SUFFIXES and os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises of long names
+def is_list(name: str | Path) -> bool:
+    """Whether a name is that of a list of images, by its suffix."""
+    return Path(name).suffix.lower() in LIST_SUFFIXES
 
 
-def read_list(file: Path) -> Iterator[Path]:
+def read_list(file: Path, *, base: Path | None = None) -> Iterator[Path]:
     r"""Give the images that a list names, a few at a time.
 
     Args:
         file: A text file with a path a line; JSON Lines, or Parquet, with a column ``image``, ``path`` or
             ``file_name``.
-
-    Yields:
-        Paths as they are written: from the working folder, as the rows of ``weakspot localize`` have them. Where the
-        first lies beside the list and not there, all are from the list's folder.
+        base: The folder that relative names are from; None takes that of the list.
 
     Raises:
         InputError: If the file cannot be read, or a row of it names no image; or for Parquet, pyarrow is not installed.
@@ -38,37 +36,36 @@ def read_list(file: Path) -> Iterator[Path]:
         >>> with TemporaryDirectory() as folder:
         ...     file = Path(folder, "photos.txt")
         ...     _ = file.write_text("cat.jpg\n\ndog.jpg\n")
-        ...     [str(path) for path in read_list(file)]
+        ...     [path.name for path in read_list(file)]
         ['cat.jpg', 'dog.jpg']
     """
     readers = {".txt": _from_text, ".jsonl": _from_json_lines, ".parquet": _from_parquet}
+    folder = file.parent if base is None else base
     try:
-        names = iter(readers[file.suffix.lower()](file))
-        first = next(names, None)
-        if first is not None:
-            base = _base(file, first)
-            yield from (base / name for name in chain([first], names))
+        yield from (folder / name for name in readers[file.suffix.lower()](file))
     except OSError as error:
-        problem = f"{file} cannot be read: {error.strerror or error}."
+        problem = f"The list {file} cannot be read: {error.strerror or error}."
         raise InputError(problem, "Check the path and its permissions.") from error
 
 
-def _base(file: Path, first: str) -> Path:
-    """The folder that the names are from."""
-    beside = file.parent / first
-    return file.parent if not os.path.lexists(first) and os.path.lexists(beside) else Path()
-
-
 def _from_text(file: Path) -> Iterator[str]:
-    with file.open("rb") as lines:  # names need not be UTF-8
+    with _without_mark(file) as lines:  # names need not be UTF-8
         for line in lines:
             name = os.fsdecode(line).rstrip("\r\n")
             if name.strip():
                 yield name
 
 
+def _without_mark(file: Path) -> BinaryIO:
+    """Open a file behind its byte order mark, if it has one."""
+    opened = file.open("rb")
+    if opened.read(len(BOM_UTF8)) != BOM_UTF8:
+        opened.seek(0)
+    return opened
+
+
 def _from_json_lines(file: Path) -> Iterator[str]:
-    with file.open("rb") as lines:
+    with _without_mark(file) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield _name(line, f"{file}, line {number}")

@@ -28,7 +28,8 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
         sources: Files (whatever their suffix), folders (searched through by suffix; hidden files, folders behind
             symbolic links and what runs have written are left out),
             glob patterns (``**`` goes into folders), lists of images (``.txt``, ``.jsonl``, ``.parquet``, see
-            :func:`weakspot.data.lists.read_list`), and ``-`` for one path a line on stdin.
+            :func:`weakspot.data.lists.read_list`; names in those that a run has written are from the working folder),
+            and ``-`` for one path a line on stdin.
         stdin: Where ``-`` reads from; default ``sys.stdin``.
 
     Yields:
@@ -43,13 +44,13 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
             yield from (Path(line.rstrip("\r\n")) for line in _lines(stdin or sys.stdin) if line.strip())
         elif _is_folder(source):
             yield from _or_complain(_in_folder(str(source)), f"The folder {source} holds no images.")
-        elif is_list(Path(source)):
-            yield from _or_complain(read_list(Path(source)), f"The list {source} names no images.")
         elif has_magic(str(source)) and not os.path.lexists(source):
             matches = (
                 Path(match) for match in sorted(set(iglob(str(source), recursive=True))) if Path(match).is_file()
             )
             yield from _or_complain(matches, f"Nothing matches {source}.")
+        elif is_list(source):
+            yield from _or_complain(_in_list(Path(source)), f"The list {source} names no images.", "Give another list.")
         else:
             yield Path(source)
 
@@ -78,9 +79,16 @@ def _lines(stdin: TextIO) -> Iterator[str]:
     return iter(stdin) if raw is None else (os.fsdecode(line) for line in raw)
 
 
-def _or_complain(paths: Iterator[Path], problem: str) -> Iterator[Path]:
+def _in_list(file: Path) -> Iterator[Path]:
+    """The images of a list. Names that weakspot has written itself are from the working folder."""
+    return read_list(file, base=Path() if (file.parent / RUN_FILE).exists() else None)
+
+
+def _or_complain(
+    paths: Iterator[Path], problem: str, hint: str = f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+) -> Iterator[Path]:
     first = next(paths, None)
     if first is None:
-        raise InputError(problem, f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}.")
+        raise InputError(problem, hint)
     yield first
     yield from paths

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from weakspot.errors import InputError
+from weakspot.manifests import files_of
 from weakspot.reporting import evaluated
 from weakspot.reporting.content import Content
 from weakspot.reporting.evaluated import read_evaluated
 from weakspot.reporting.localized import read_localized
 from weakspot.reporting.trained import read_trained
-from weakspot.shards import row_files
 from weakspot.training import run_folder
 
 
@@ -23,7 +23,7 @@ def read_content(folder: Path, *, data: Path | None = None, images: Path | None 
     Raises:
         InputError: If the folder is none of these, or a file of it cannot be read.
     """
-    if folder.is_dir() and row_files(folder):
+    if folder.is_dir() and files_of(folder):
         return read_localized(folder, data, images)
     if (folder / evaluated.FIGURES).is_file():
         return read_evaluated(folder, data, images)

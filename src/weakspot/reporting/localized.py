@@ -10,7 +10,7 @@ import numpy as np
 from weakspot.data import RUN_FILE, DataSet, Truth, read_dataset
 from weakspot.data.readers.text import Place
 from weakspot.errors import InputError
-from weakspot.manifests import missing_shards
+from weakspot.manifests import files_of, missing_shards
 from weakspot.ops.overlaps import overlaps
 from weakspot.reporting.chances import with_chances
 from weakspot.reporting.content import Box, Content, Cut, Item, Skipped
@@ -25,7 +25,7 @@ from weakspot.reporting.rows import (
 )
 from weakspot.results import least_heat
 from weakspot.rows import not_a_row, read_rows
-from weakspot.shards import row_files, skipped_file
+from weakspot.shards import skipped_file
 
 
 def read_localized(folder: Path, data: Path | None = None, images: Path | None = None) -> Content:
@@ -43,7 +43,7 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     settings = read_settings(folder / RUN_FILE)
     version = settings.pop("weakspot", None)
     cutting = _cutting(settings, folder / RUN_FILE)
-    files = row_files(folder)
+    files = files_of(folder)
     rows = (row for file in files for row in read_rows(file))
     items = [item for place, row in rows for item in _items(place, row, folder, images, cutting)]
     if data is not None:
