@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check benchmarks format clean
+.PHONY: demo test check benchmarks wheel format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
@@ -22,6 +22,10 @@ check: .venv/dev.stamp  ## lint, types, the floors, the public names
 
 benchmarks: .venv/dev.stamp  ## print the tables of docs/benchmarks.md again, which takes hours; ONLY=startup prints one
 	$(BIN)/python benchmarks/tables.py run $(ONLY) $(if $(DATA),--data $(DATA))
+
+wheel: .venv/dev.stamp  ## build dist/*.whl and dist/*.tar.gz
+	rm -rf dist
+	$(BIN)/python -m build
 
 format: .venv/dev.stamp  ## lay the code out
 	$(BIN)/ruff check --fix .

@@ -275,9 +275,9 @@ def whole_quality(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, 
         localizer.adapt(example.path for example in dataset.of_split("val"))
     found, begun = [], time.process_time()
     for case in find_cases(dataset, "val", class_indices(dataset, localizer.class_names)):
-        photo = squash(ws.data.read_image(case.example.path), localizer.photo_frame)
-        (maps,) = localizer.read([photo], torch.tensor([[case.classes[0]]]), [localizer.method])
-        found.append((case, Batch(maps.maps, ())))
+        photo = localizer.squash(ws.data.read_image(case.example.path))
+        (maps,) = localizer.read([photo], np.array([[case.classes[0]]]), [localizer.method])
+        found.append((case, Batch(torch.from_numpy(maps.maps), ())))
     row(name, published, {"val": found}, kept, seconds=(time.process_time() - begun) / len(found))
 
 

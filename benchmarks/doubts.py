@@ -15,19 +15,17 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.special import softmax
 from scipy.stats import spearmanr
-from torch import Tensor
 
 import weakspot as ws
+from weakspot.backends import backend
 from weakspot.data import read_as_annotated
 from weakspot.doubts import Cues, cues_of, doubt_of, fit_calibration, shares_of, witness_of
 from weakspot.doubts.agreement import map_difference
 from weakspot.evaluation.cases import Case, find_cases
 from weakspot.evaluation.class_indices import class_indices
 from weakspot.metrics import overlaps
-from weakspot.models import ClassMaps, squash
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 
 Arrays = dict[str, np.ndarray]
@@ -72,28 +70,28 @@ def main() -> None:
 def look(localizer: ws.Localizer, case: Case, *, mirrored: bool) -> Seen:
     """Localize one image for its own class."""
     image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
-    photo, frame = squash(image, localizer.photo_frame), localizer.preprocessing
+    photo, frame = localizer.squash(image), localizer.preprocessing
     size = {"height": frame.height, "width": frame.width}
-    classes, methods = torch.tensor([case.classes[:1]]), [localizer.method, witness_of(localizer.method)]
+    classes, methods = np.array([case.classes[:1]]), [localizer.method, witness_of(localizer.method)]
     found, witness = localizer.read([photo], classes, methods)
     return Seen(
         heatmap_of(found, size),
-        witness.maps[0, 0].numpy(),
-        None if found.foreground is None else found.foreground[0, 0].numpy(),
+        witness.maps[0, 0],
+        None if found.foreground is None else found.foreground[0, 0],
         mirror_of(localizer, photo, classes, size) if mirrored else None,
-        softmax(found.logits[0].numpy().astype(float)),
+        softmax(found.logits[0].astype(float)),
         case.classes[0],
         scale_boxes(case.truths[0].boxes, from_size=(image.height, image.width), to_size=(frame.height, frame.width)),
     )
 
 
-def heatmap_of(found: ClassMaps, size: dict[str, int]) -> np.ndarray:
-    return heatmap_from_class_map(found.maps[0, 0].numpy(), **size)
+def heatmap_of(found: backend.Seen, size: dict[str, int]) -> np.ndarray:
+    return heatmap_from_class_map(found.maps[0, 0], **size)
 
 
-def mirror_of(localizer: ws.Localizer, photo: Tensor, classes: Tensor, size: dict[str, int]) -> np.ndarray:
+def mirror_of(localizer: ws.Localizer, photo: np.ndarray, classes: np.ndarray, size: dict[str, int]) -> np.ndarray:
     """The mirrored image's heatmap, mirrored back."""
-    (found,) = localizer.read([photo.flip(-1)], classes, [localizer.method])
+    (found,) = localizer.read([np.ascontiguousarray(photo[:, ::-1])], classes, [localizer.method])
     return heatmap_of(found, size)[:, ::-1]
 
 

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from scipy.special import softmax
 
 import weakspot as ws
 from weakspot.data import read_as_annotated
@@ -23,7 +23,6 @@ from weakspot.evaluation.class_indices import class_indices
 from weakspot.evaluation.scores import Regions, baselines, regions, score
 from weakspot.evaluation.targets import SIDE, Target, target
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
-from weakspot.models import channels_last, resquash, squash
 from weakspot.ops import heatmap_from_class_map, normalise, resize
 from weakspot.refining import REFINEMENTS, refined
 
@@ -84,11 +83,11 @@ def seen(localizer: ws.Localizer, dataset: ws.data.DataSet, split: str) -> list[
     frame, found = localizer.preprocessing, []
     for case in find_cases(dataset, split, class_indices(dataset, localizer.class_names)):
         photo = read_as_annotated(case.example.path, case.example.size)
-        pixels = squash(photo, localizer.photo_frame)
-        (maps,) = localizer.read([pixels], torch.tensor([case.classes]), [localizer.method])
-        image = channels_last(resquash(pixels, frame))
-        scores = torch.softmax(maps.logits[0], dim=0)[list(case.classes)].tolist()
-        for truth, class_map, score_ in zip(case.truths, maps.maps[0].numpy(), scores, strict=True):
+        pixels = localizer.squash(photo)
+        (maps,) = localizer.read([pixels], np.array([case.classes]), [localizer.method])
+        image = localizer.sight.backend.squash(pixels, height=frame.height, width=frame.width)
+        scores = softmax(maps.logits[0])[list(case.classes)].tolist()
+        for truth, class_map, score_ in zip(case.truths, maps.maps[0], scores, strict=True):
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
             found.append(Seen(heatmap, image, target(truth, height=photo.height, width=photo.width), score_))
     return found

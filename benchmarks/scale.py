@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
@@ -34,7 +34,7 @@ from weakspot.rows import read_rows, write_rows
 from weakspot.shards import row_files
 
 MILLION, MARK = 10**6, "WEAKSPOT_BENCHMARK"
-ALL = 100 * MILLION
+ALL, PLANNED = 100 * MILLION, 200_000
 
 
 def main() -> None:
@@ -104,6 +104,7 @@ def measured(folder: Path, options: argparse.Namespace) -> dict[str, Costs]:
             many = way("many.txt", f"many-{name}-{number}")
             an_image = (many.wall - few.wall) / more
             start = few.wall - options.few * an_image
+            print(name, few, many, file=sys.stderr, flush=True)
             found[name].append(Costs(an_image, (many.cpu - few.cpu) / more, start, few.memory, many.memory))
     return {name: typical(rounds) for name, rounds in found.items()}
 
@@ -139,10 +140,7 @@ class Started:
         """Note what all processes that it has started have computed so far, and hold."""
         for place in Path("/proc").glob("[0-9]*"):
             try:
-                if (
-                    place.name not in self.ticks
-                    and f"{MARK}={self.mark}".encode() not in (place / "environ").read_bytes()
-                ):
+                if place.name not in self.ticks and self.mark not in (place / "environ").read_bytes():
                     continue
                 numbers = (place / "stat").read_text().rpartition(")")[2].split()
             except OSError:  # it has ended, or is somebody else's
@@ -207,19 +205,23 @@ def measured_sizes(folder: Path) -> Sizes:
     for suffix in ("jsonl", "parquet"):
         write_rows(folder / f"rows/boxes-000000.{suffix}", many)
     jsonl, parquet = row_files(folder / "rows")
-    names = [Path(f"photos/{i // 1000:05}/{i:09}.jpg") for i in range(200_000)]
     begun = time.perf_counter()
-    plan(folder / "plan", iter(names), Cutting("jsonl", 16, 1000))
+    plan(folder / "plan", paths(), Cutting("jsonl", 16, 1000))
     seconds = time.perf_counter() - begun
     return Sizes(
         jsonl.stat().st_size / len(many),
         parquet.stat().st_size / len(many),
         total(folder / "pictures/heatmaps") / len(rows),
         total(folder / "pictures/masks") / len(rows),
-        most_held(lambda: plan(folder / "again", iter(names), Cutting("jsonl", 16, 1000))) / len(names),
-        seconds * MILLION / len(names),
+        most_held(lambda: plan(folder / "again", paths(), Cutting("jsonl", 16, 1000))) / PLANNED,
+        seconds * MILLION / PLANNED,
         most_held(lambda: list(read_rows_of(jsonl))) / len(many),
     )
+
+
+def paths() -> Iterator[Path]:
+    """Names of photos, each made when it is asked for."""
+    return (Path(f"photos/{i // 1000:05}/{i:09}.jpg") for i in range(PLANNED))
 
 
 def unlike(row: dict[str, Any], number: int) -> dict[str, Any]:

@@ -527,3 +527,64 @@ def test_another_process_opens_the_model_as_this_one_does(photos):
     masks = [{path.name: path.read_bytes() for path in Path(folder).rglob("*.png")} for folder in ("out", "there")]
     assert masks[0] == masks[1]
     assert len(masks[0]) == 10
+
+
+def test_a_refused_or_idle_rerun_leaves_a_whole_shard_whole(photos, capsys):
+    words = ("--output", "out", "--shard", "2/2")
+    assert run(photos, *words) == 0
+    file = Path("out/boxes-00002-of-00002.jsonl")
+    before, stamp = file.read_bytes(), file.stat().st_mtime_ns
+    Path("empty").mkdir()
+    assert run("empty", *words) == 2
+    assert "holds no images" in capsys.readouterr().err
+    assert run(photos, *words) == 0
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == (before, stamp)
+    assert not file.with_name(file.name + ".part").exists()
+
+
+def test_an_image_that_is_named_twice_has_one_row(photos):
+    Path("list.txt").write_text("photos/00.jpg\nphotos/01.jpg\nphotos/00.jpg\n")
+    assert run("list.txt", photos / "01.jpg", "--output", "out") == 0
+    assert [row["image"] for row in rows("out/boxes.jsonl")] == ["photos/00.jpg", "photos/01.jpg"]
+
+
+def test_rows_are_not_written_among_the_images(photos, capsys):
+    for words in ((), ("--shard", "1/2"), ("--engine", "ray")):
+        assert run(photos, "--output", photos / ".." / "photos", *words) == 2
+        assert "would lie among the images" in capsys.readouterr().err
+    assert not (photos / "localize.toml").exists()
+
+
+def test_shards_of_one_run_name_images_from_the_same_folder(photos, monkeypatch, capsys):
+    assert run(photos, "--output", "out", "--shard", "1/2") == 0
+    out = Path("out").absolute()
+    monkeypatch.chdir(photos)
+    assert run(".", "--output", out, "--shard", "2/2") == 2
+    assert "had working_folder = " in capsys.readouterr().err
+
+
+def test_an_image_whose_name_leaves_no_room_for_a_picture_is_skipped(photos):
+    (photos / "03.jpg").rename(photos / f"{'x' * 247}.jpg")
+    assert run(photos, "--output", "out", "--save-masks") == 1
+    assert len(rows("out/boxes.jsonl")) == 10
+    assert "too long a name" in rows("out/skipped.jsonl")[0]["problem"]
+    assert run(photos, "--output", "without") == 0
+
+
+def test_labels_find_the_masks_of_shards_from_another_folder(photos, monkeypatch):
+    (photos / "05.jpg").write_bytes(b"")
+    for shard in ("1/2", "2/2"):
+        run(photos.absolute(), "--output", "out", "--shard", shard, "--save-masks")
+    out = Path("out").absolute()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert main(["label", str(out), "--output", "labels", "--photos", "none"]) == 1
+    found = json.loads(next(Path("labels/coco").rglob("*.json")).read_text())
+    assert len(found["annotations"]) == 10
+    assert all("segmentation" in one for one in found["annotations"])
+    assert [Path(row["image"]).name for row in rows("labels/problems.jsonl")] == ["05.jpg"]
+    main(["report", str(out)])
+    assert "05.jpg is empty" in (out / "report.html").read_text()
+    (out / "boxes-00001-of-00002.jsonl").unlink()
+    main(["report", str(out)])
+    assert "it is not whole: go on with --shard 1/2" in (out / "report.html").read_text()

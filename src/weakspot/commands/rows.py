@@ -100,7 +100,8 @@ def _keep_whole_rows(path: Path) -> frozenset[str]:
                     break
                 images.append(str(json.loads(line)["image"]))
                 end += len(line)
-            file.truncate(end)
+            if end < path.stat().st_size:
+                file.truncate(end)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a file of rows: {error}.", "Name another --output.") from error
     return frozenset(images)
