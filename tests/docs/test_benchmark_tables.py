@@ -4,6 +4,8 @@ import argparse
 import ast
 import shlex
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,15 @@ class TestRunning:
     def test_names_of_sets_are_folders_and_scripts_are_in_the_repository(self, tmp_path):
         words = tables.words_of("python benchmarks/large_photos.py --photos TILE-DEFECTS/images", tmp_path)
         assert words[1:] == [f"{tables.ROOT}/benchmarks/large_photos.py", "--photos", f"{tmp_path}/tile-defects/images"]
+
+
+@pytest.mark.parametrize("script", sorted((tables.ROOT / "benchmarks").glob("*.py")), ids=lambda script: script.name)
+def test_what_a_script_takes_from_weakspot_is_there(script):
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("weakspot"):
+            module = import_module(node.module)
+            assert [name.name for name in node.names if not has(module, name.name)] == []
+
+
+def has(module, name: str) -> bool:
+    return hasattr(module, name) or find_spec(f"{module.__name__}.{name}") is not None
