@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check docs wheel format clean
+.PHONY: demo test check docs benchmarks wheel format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
@@ -22,6 +22,9 @@ check: .venv/dev.stamp  ## lint, types, the floors, the public names
 
 docs: .venv/docs.stamp  ## build the documentation site, strictly: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+benchmarks: .venv/dev.stamp  ## print the tables of docs/benchmarks.md again, which takes hours; ONLY=startup prints one
+	$(BIN)/python benchmarks/tables.py run $(ONLY) $(if $(DATA),--data $(DATA))
 
 wheel: .venv/dev.stamp  ## build dist/*.whl and dist/*.tar.gz
 	rm -rf dist

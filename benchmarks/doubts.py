@@ -1,13 +1,13 @@
 """How well does doubt find the boxes that are wrong? Every cue, their mean, and a regression, against the true overlap.
 
-    python benchmarks/doubts.py MODEL DATA [--mirrored] [--most N]
+    python benchmarks/doubts.py MODEL DATA [--mirrored] [--summary] [--most N]
 
 MODEL is a name or a run, DATA a folder with splits val and test. Each image is localized for its own class; boxes are
 cut at the model's threshold, and wrong below an overlap (IoU) of 0.5. "rank" is Spearman's correlation of doubt with
 the overlap, -1 the best; "found" is the share of wrong boxes that the most doubtful third of the images holds, over a
 third, which is what a random order finds: 1 is worth nothing, 3 is the most. With 95 % intervals by bootstrap over
 images. The regression is fitted to val; its figures on val are of five folds, each fitted to the others. --mirrored
-adds a second pass.
+adds a second pass. --summary prints one row, of test.
 """
 
 import argparse
@@ -15,19 +15,17 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.special import softmax
 from scipy.stats import spearmanr
-from torch import Tensor
 
 import weakspot as ws
+from weakspot.backends import backend
 from weakspot.data import read_as_annotated
 from weakspot.doubts import Cues, cues_of, doubt_of, fit_calibration, shares_of, witness_of
 from weakspot.doubts.agreement import map_difference
 from weakspot.evaluation.cases import Case, find_cases
 from weakspot.evaluation.class_indices import class_indices
 from weakspot.metrics import overlaps
-from weakspot.models import ClassMaps, squash
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 
 Arrays = dict[str, np.ndarray]
@@ -52,43 +50,48 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("data")
     parser.add_argument("--mirrored", action="store_true")
+    parser.add_argument("--summary", action="store_true")
     parser.add_argument("--most", type=int, help="so many images of a split, from all over it")
     options = parser.parse_args()
     localizer, dataset = ws.Localizer(options.model), ws.data.read_dataset(options.data)
     index_of = class_indices(dataset, localizer.class_names)
     seen = {}
-    for split in ("val", "test"):
+    for split in ("test",) if options.summary else ("val", "test"):
         cases = find_cases(dataset, split, index_of)
         cases = cases[:: max(1, len(cases) // (options.most or len(cases)))][: options.most]
         seen[split] = [look(localizer, case, mirrored=options.mirrored) for case in cases]
-    report({split: measured(found, localizer.threshold) for split, found in seen.items()})
+    figures = {split: measured(found, localizer.threshold) for split, found in seen.items()}
+    if options.summary:
+        summarise(options.data.rstrip("/").rsplit("/", 1)[-1], *figures["test"][:2])
+    else:
+        report(figures)
 
 
 def look(localizer: ws.Localizer, case: Case, *, mirrored: bool) -> Seen:
     """Localize one image for its own class."""
     image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
-    photo, frame = squash(image, localizer.photo_frame), localizer.preprocessing
+    photo, frame = localizer.squash(image), localizer.preprocessing
     size = {"height": frame.height, "width": frame.width}
-    classes, methods = torch.tensor([case.classes[:1]]), [localizer.method, witness_of(localizer.method)]
+    classes, methods = np.array([case.classes[:1]]), [localizer.method, witness_of(localizer.method)]
     found, witness = localizer.read([photo], classes, methods)
     return Seen(
         heatmap_of(found, size),
-        witness.maps[0, 0].numpy(),
-        None if found.foreground is None else found.foreground[0, 0].numpy(),
+        witness.maps[0, 0],
+        None if found.foreground is None else found.foreground[0, 0],
         mirror_of(localizer, photo, classes, size) if mirrored else None,
-        softmax(found.logits[0].numpy().astype(float)),
+        softmax(found.logits[0].astype(float)),
         case.classes[0],
         scale_boxes(case.truths[0].boxes, from_size=(image.height, image.width), to_size=(frame.height, frame.width)),
     )
 
 
-def heatmap_of(found: ClassMaps, size: dict[str, int]) -> np.ndarray:
-    return heatmap_from_class_map(found.maps[0, 0].numpy(), **size)
+def heatmap_of(found: backend.Seen, size: dict[str, int]) -> np.ndarray:
+    return heatmap_from_class_map(found.maps[0, 0], **size)
 
 
-def mirror_of(localizer: ws.Localizer, photo: Tensor, classes: Tensor, size: dict[str, int]) -> np.ndarray:
+def mirror_of(localizer: ws.Localizer, photo: np.ndarray, classes: np.ndarray, size: dict[str, int]) -> np.ndarray:
     """The mirrored image's heatmap, mirrored back."""
-    (found,) = localizer.read([photo.flip(-1)], classes, [localizer.method])
+    (found,) = localizer.read([np.ascontiguousarray(photo[:, ::-1])], classes, [localizer.method])
     return heatmap_of(found, size)[:, ::-1]
 
 
@@ -102,7 +105,7 @@ def measured(images: list[Seen], threshold: float) -> tuple[Arrays, np.ndarray, 
     true = np.array([overlaps(box[None], one.boxes).max() for box, one in zip(boxes, images, strict=True)])
     others = [others_of(one, box, threshold) for one, box in zip(images, boxes, strict=True)]
     columns = {name: np.array([one[name] for one in others]) for name in others[0]}
-    return {"fixed": fixed, **table_of(cues), **columns}, true, spent
+    return {DOUBT: fixed, **table_of(cues), **columns}, true, spent
 
 
 def table_of(cues: list[Cues | None]) -> Arrays:
@@ -113,6 +116,16 @@ def table_of(cues: list[Cues | None]) -> Arrays:
 
 
 CUES = ("instability", "rivalry", "blur", "disagreement", "background")
+DOUBT = "**the mean of five cues** (`--doubt`)"
+TITLES = {
+    "instability": "the box changes with the threshold",
+    "rivalry": "other regions rival the largest",
+    "blur": "blurring moves the box",
+    "disagreement": "another method's box disagrees",
+    "background": "the foreground head sees background in the box",
+    "regression": "a regression on the cues, fitted to `val`",
+}
+PROBABILITY = "the class's probability"
 MIRRORED = "the mirrored image's heatmap differs (second pass)"
 
 
@@ -125,7 +138,7 @@ def others_of(one: Seen, box: np.ndarray, threshold: float) -> dict[str, float]:
     grey = np.clip(one.heatmap.astype(float), 1e-9, 1 - 1e-9)
     contrast = float(one.heatmap[inside].mean() - one.heatmap[~inside].mean()) if 0 < inside.mean() < 1 else 0.0
     known = {
-        "the class's probability": -likely,
+        PROBABILITY: -likely,
         "its margin over the next class": float(others.max()) - likely,
         "the box is small": -area,
         "the box is large": area,
@@ -148,12 +161,22 @@ def report(splits: dict[str, tuple[Arrays, np.ndarray, float]]) -> None:
     print("| a random order | 0 | 1 | 0 | 1 |")
     for name in columns["test"]:
         figures = [figure for split in ("val", "test") for figure in figures_of(columns[split][name], true[split])]
-        print(f"| {name} | {' | '.join(figures)} |", flush=True)
+        print(f"| {TITLES.get(name, name)} | {' | '.join(figures)} |", flush=True)
     for split, one in true.items():
         if "regression" in columns[split]:
             brier = np.mean((columns[split]["regression"] - (one < 0.5)) ** 2)
             base = np.mean((np.mean(true["val"] < 0.5) - (one < 0.5)) ** 2)
             print(f"Brier score of the regression on {split}: {brier:.3f}; of val's share of wrong boxes: {base:.3f}")
+
+
+def summarise(data: str, columns: Arrays, true: np.ndarray) -> None:
+    """Print a row on one set: what doubt finds, the most that could be found, and what the probability finds."""
+    wrong = true < 0.5
+    print("| data | wrong boxes | rank | found | the most that can be found | the class's probability finds |")
+    print("|---|---|---|---|---|---|")
+    figures = " | ".join(figures_of(columns[DOUBT], true))
+    most, probability = found(wrong.astype(float), wrong), found(columns[PROBABILITY], wrong)
+    print(f"| {data} | {wrong.sum()} of {len(wrong)} | {figures} | {most:.2f} | {probability:.2f} |")
 
 
 def regression(columns: dict[str, Arrays], wrong: np.ndarray) -> Arrays:

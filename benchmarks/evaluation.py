@@ -7,6 +7,7 @@ the same photos.
 
     python benchmarks/evaluation.py                  maps and memory
     python benchmarks/evaluation.py --data DATA      also the overlap with inference, on DATA (imagenet-boxes)
+    python benchmarks/evaluation.py --data DATA --only overlap
 
 All times are process CPU time, medians of interleaved rounds; a ratio is taken within one run.
 """
@@ -44,11 +45,13 @@ def main() -> None:
     parser.add_argument("--split", default="all")
     parser.add_argument("--models", nargs="+", default=["tf_efficientnet_lite0", "resnet50"])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=["overlap"])
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    print_maps(options.rounds)
-    print_pixels(options.rounds)
-    print_memory()
+    if options.only is None:
+        print_maps(options.rounds)
+        print_pixels(options.rounds)
+        print_memory()
     if options.data is None:
         print("The overlap with inference was not measured: give --data.", file=sys.stderr)
     else:

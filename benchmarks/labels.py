@@ -38,7 +38,7 @@ def main() -> None:
     labels = labels_of(parser.parse_args().boxes)
     photos = known_photos({image.path: (HEIGHT, WIDTH) for image in labels.images})
     print(f"{len(labels.images)} images of {WIDTH} x {HEIGHT}\n")
-    print("| format | write (s) | read (s) | files (MB) |\n|---|--:|--:|--:|")
+    print("| format | write, CPU s | read, CPU s | MB |\n|---|---|---|---|")
     cases = [(name, WriteOptions()) for name in FORMATS]
     cases += [(name, WriteOptions(polygons=True)) for name in ("coco", "yolo", "labelstudio")]
     for name, options in cases:

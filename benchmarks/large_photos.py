@@ -42,16 +42,13 @@ def main() -> None:
             moved += [
                 np.abs(box_from_heatmap(small, cut) - box_from_heatmap(whole, cut)).max() for cut in (0.15, 0.3, 0.5)
             ]
-    count = len(heat)
-    print(f"{count} photos of {SIZE[0]} x {SIZE[1]}")
-    print("| decoded | CPU ms a photo |\n|---|---|")
-    for name, taken in seconds.items():
-        print(f"| {name} | {1000 * taken / count:.0f} |")
-    print(
-        f"\nheatmaps differ by {max(heat):.3f} at most; "
-        f"sides moved: {np.mean(moved):.2f} on average, {max(moved):.0f} at most,"
-    )
-    print(f"by more than one pixel of the map in {np.mean(np.array(moved) > 1):.1%} of the cuts")
+    whole, fraction = (1000 * seconds[name] / len(heat) for name in ("whole", "a fraction"))
+    print("| what | value |\n|---|---|")
+    print(f"| photos of {SIZE[0]} x {SIZE[1]} | {len(heat)} |")
+    print(f"| CPU ms a photo, decoded whole | {whole:.0f} |\n| CPU ms a photo, at a fraction | {fraction:.0f} |")
+    print(f"| heatmaps differ by at most | {max(heat):.3f} |")
+    print(f"| a side moves on average by | {np.mean(moved):.2f} |\n| a side moves at most by | {max(moved):.0f} |")
+    print(f"| cuts in which one moves by more than 1 | {np.mean(np.array(moved) > 1):.1%} |")
 
 
 def enlarged(photo: Path, file: Path, random: np.random.Generator) -> Path:

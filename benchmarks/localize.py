@@ -39,9 +39,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256, help="a quarter of them for the peers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--method", default="gradcam")
+    parser.add_argument("--skip", nargs="+", default=[], metavar="WAY", help="words of the names of rows to leave out")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
-    print(f"{options.model}, photos of 500 x 375, batch {BATCH}, {THREADS} threads\n")
+    print(f"**{options.model}**: {options.images} photos, {options.rounds} rounds\n")
     with TemporaryDirectory() as folder:
         os.environ["WEAKSPOT_CACHE"] = folder
         rows, file = Path(folder, "boxes.jsonl"), Path(folder, "model.onnx")
@@ -51,16 +52,20 @@ def main() -> None:
         alone = ws.Localizer(file)
         few = files[: options.images // 4]
         ways = {
-            "forward only": (options.images, forward_only(plain, options.images)),
-            "weakspot": (options.images, lambda: weakspot_way(plain, files, rows)),
+            "PyTorch forward only": (options.images, forward_only(plain, options.images)),
+            "weakspot, PyTorch": (options.images, lambda: weakspot_way(plain, files, rows)),
             "onnxruntime forward only": (options.images, graph_only(quick, options.images)),
-            "weakspot, onnxruntime": (options.images, lambda: weakspot_way(quick, files, rows)),
-            "weakspot, exported file": (options.images, lambda: weakspot_way(alone, files, rows)),
-            "weakspot fast, onnxruntime": (options.images, lambda: weakspot_way(fast, files, rows)),
+            "**weakspot, onnxruntime**": (options.images, lambda: weakspot_way(quick, files, rows)),
+            "weakspot, exported file (no torch)": (options.images, lambda: weakspot_way(alone, files, rows)),
+            "weakspot, quality fast (288 px, stride 16), onnxruntime": (
+                options.images,
+                lambda: weakspot_way(fast, files, rows),
+            ),
             "pytorch-grad-cam loop": (len(few), lambda: peer_way(plain, few, rows, 1)),
             "pytorch-grad-cam, batched": (len(few), lambda: peer_way(plain, few, rows, BATCH)),
         }
-        print_rows(ways, options.rounds)
+        kept = {name: way for name, way in ways.items() if not any(word in name for word in options.skip)}
+        print_rows(kept, options.rounds)
 
 
 def localizers(options: argparse.Namespace) -> tuple[ws.Localizer, ws.Localizer, ws.Localizer]:
@@ -83,7 +88,7 @@ def print_rows(ways: dict[str, tuple[int, Callable[[], None]]], rounds: int) -> 
     costs = {name: 1000 * taken[name].cpu / count for name, (count, _) in ways.items()}
     print("| way | images a second | over the loop | over forward only | over onnxruntime's | CPU ms an image |")
     print("|---|---|---|---|---|---|")
-    bases = ("pytorch-grad-cam loop", "forward only", "onnxruntime forward only")
+    bases = ("pytorch-grad-cam loop", "PyTorch forward only", "onnxruntime forward only")
     for name, speed in speeds.items():
         ratios = " | ".join(f"{speed / speeds[base]:.2f}" for base in bases)
         print(f"| {name} | {speed:.1f} | {ratios} | {costs[name]:.1f} |", flush=True)

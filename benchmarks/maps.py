@@ -71,7 +71,9 @@ def measure(name: str, rounds: int, channels_last: bool) -> dict[str, dict[str, 
     seconds = {contestant: taken.cpu for contestant, taken in interleaved(runs, rounds).items()}
     peaks = {contestant: peak_in_a_process(name, contestant, channels_last) for contestant in runs}
     forward, lone_peak = seconds["forward only"], peaks["forward only"]
-    print(f"{name}: forward only {forward:.2f} s of CPU time a batch, {lone_peak / 2**20:.0f} MiB above the model\n")
+    print(
+        f"**{name}**: forward only {forward:.2f} s of CPU time a batch, {lone_peak / 2**20:.0f} MiB above the model\n"
+    )
     print("| contestant | CPU time / forward | memory / forward |\n|---|---|---|")
     figures = {}
     for contestant in runs:

@@ -31,7 +31,7 @@ def main() -> None:
         localizers = [probe(dataset, stride) for stride in options.strides]
         for stride, (localizer, accuracy) in zip(options.strides, localizers, strict=True):
             found = ws.compare([localizer], data)
-            print(f"\n{data.name}, output stride {stride}, {accuracy:.1f} % of test images classified rightly\n")
+            print(f"\n**{data.name}**, output stride {stride}, {accuracy:.1f} % of test images classified rightly\n")
             print(found, flush=True)
 
 

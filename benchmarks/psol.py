@@ -36,12 +36,20 @@ def main() -> None:
         output=options.output,
     )
     seconds = time.monotonic() - begun
-    print("| " + " | ".join(("run", *(f"{name}, fixed (oracle)" for name in METRICS), "seconds")) + " |", flush=True)
-    print("|---" * (len(METRICS) + 2) + "|")
-    for name, run, took in (("teacher", options.teacher, "-"), ("psol", student, f"{seconds:.0f}")):
+    print(
+        "| "
+        + " | ".join(
+            ("set, quality of the teacher", "run", *(f"{name}, fixed (oracle)" for name in METRICS), "seconds")
+        )
+        + " |",
+        flush=True,
+    )
+    print("|---" * (len(METRICS) + 3) + "|")
+    title = f"{options.data.name}, {ws.Localizer(options.teacher).quality}"
+    for name, run, took in (("teacher", options.teacher, ""), ("psol", student, f"{seconds:.0f}")):
         figures = ws.evaluate(run, options.data, split=options.split, samples=0).first.figures
         cells = (f"{figures[metric].fixed:.1f} ({figures[metric].oracle:.1f})" for metric in METRICS)
-        print(f"| {name} | {' | '.join(cells)} | {took} |", flush=True)
+        print(f"| {title} | {name} | {' | '.join(cells)} | {took} |", flush=True)
 
 
 if __name__ == "__main__":

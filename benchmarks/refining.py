@@ -5,8 +5,8 @@
 MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc is of the largest region; mask IoU, where
 the set has masks, is of all that is above the threshold; both at the threshold that is best on val for that refinement,
 and the figures are of test. "gain" is its middle 95 % by bootstrap over the images of test. Refinements are given the
-threshold that is best on val without any. Milliseconds are CPU time of one image's refinement. The last rows are the
-baselines, which look at no image.
+threshold that is best on val without any. Milliseconds are CPU time of one image's refinement. With --baselines the
+last rows are those, which look at no image.
 """
 
 import argparse
@@ -14,16 +14,15 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from scipy.special import softmax
 
 import weakspot as ws
 from weakspot.data import read_as_annotated
 from weakspot.evaluation.cases import find_cases
 from weakspot.evaluation.class_indices import class_indices
-from weakspot.evaluation.scores import baselines, regions, score
+from weakspot.evaluation.scores import Regions, baselines, regions, score
 from weakspot.evaluation.targets import SIDE, Target, target
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
-from weakspot.models import channels_last, resquash, squash
 from weakspot.ops import heatmap_from_class_map, normalise, resize
 from weakspot.refining import REFINEMENTS, refined
 
@@ -56,23 +55,25 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("data", nargs="+")
     parser.add_argument("--splits", nargs=2, default=("val", "test"), help="to choose thresholds on, and to report")
+    parser.add_argument("--baselines", action="store_true")
     options = parser.parse_args()
     localizer = ws.Localizer(options.model)
     header = ["data", "refinement", "GT-known Loc", "gain", "mask IoU", "gain", "ms"]
     print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
     for data in options.data:
-        table(data.rstrip("/").rsplit("/", 1)[-1], localizer, ws.data.read_dataset(data), options.splits)
+        name = data.rstrip("/").rsplit("/", 1)[-1]
+        val, test = (seen(localizer, ws.data.read_dataset(data), split) for split in options.splits)
+        table(name, val, test, baselines() if options.baselines else {})
 
 
-def table(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, splits: tuple[str, str]) -> None:
-    val, test = (seen(localizer, dataset, split) for split in splits)
+def table(name: str, val: list[Seen], test: list[Seen], others: dict[str, Regions]) -> None:
     chosen = worth(val, None, 0.0)
     level = float(PLAIN_THRESHOLDS[chosen.best()[0]])
     plain = worth(test, None, 0.0)
     row(name, "none", chosen, plain, plain, chosen)
     for refinement in REFINEMENTS:
         row(name, refinement, worth(val, refinement, level), worth(test, refinement, level), plain, chosen)
-    for baseline, found in baselines().items():
+    for baseline, found in others.items():
         fixed = [Worth(*_columns([score(found, one.target) for one in some]), 0.0) for some in (val, test)]
         row(name, baseline, *fixed, plain, chosen)
 
@@ -82,11 +83,11 @@ def seen(localizer: ws.Localizer, dataset: ws.data.DataSet, split: str) -> list[
     frame, found = localizer.preprocessing, []
     for case in find_cases(dataset, split, class_indices(dataset, localizer.class_names)):
         photo = read_as_annotated(case.example.path, case.example.size)
-        pixels = squash(photo, localizer.photo_frame)
-        (maps,) = localizer.read([pixels], torch.tensor([case.classes]), [localizer.method])
-        image = channels_last(resquash(pixels, frame))
-        scores = torch.softmax(maps.logits[0], dim=0)[list(case.classes)].tolist()
-        for truth, class_map, score_ in zip(case.truths, maps.maps[0].numpy(), scores, strict=True):
+        pixels = localizer.squash(photo)
+        (maps,) = localizer.read([pixels], np.array([case.classes]), [localizer.method])
+        image = localizer.sight.backend.squash(pixels, height=frame.height, width=frame.width)
+        scores = softmax(maps.logits[0])[list(case.classes)].tolist()
+        for truth, class_map, score_ in zip(case.truths, maps.maps[0], scores, strict=True):
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
             found.append(Seen(heatmap, image, target(truth, height=photo.height, width=photo.width), score_))
     return found
@@ -110,12 +111,13 @@ def row(name: str, refinement: str, val: Worth, test: Worth, plain: Worth, chose
         (test.right, test.masks), (plain.right, plain.masks), val.best(), chosen.best(), strict=True
     ):
         if not len(values):
-            cells += ["-", "-"]
+            cells += ["-", ""]
             continue
         own, others = values[:, place], plain_values[:, plain_place]
         low, high = gain_interval(own, others)
-        cells += [f"{100 * own.mean():.1f}", f"{low:+.1f} to {high:+.1f}"]
-    print(f"| {name} | {refinement} | {' | '.join(cells)} | {test.milliseconds:.0f} |", flush=True)
+        cells += [f"{100 * own.mean():.1f}", "" if test is plain else f"{low:+.1f} to {high:+.1f}"]
+    spent = f"{test.milliseconds:.0f}" if refinement in REFINEMENTS else ""
+    print(f"| {name} | {refinement} | {' | '.join(cells)} | {spent} |", flush=True)
 
 
 def gain_interval(own: np.ndarray, others: np.ndarray, samples: int = 1000) -> tuple[float, float]:

@@ -1,30 +1,42 @@
 """How good is a threshold that was found without boxes? GT-known Loc on test with four thresholds, for CAM and ACoL.
 
-    python benchmarks/thresholds.py DATA [DATA ...] [--methods cam acol]
+    python benchmarks/thresholds.py DATA [DATA ...] [--methods cam acol] [--scenes]
 
-A head is trained on each data set's labels. Then the boxes of its test split are cut at CAM's 20 %, at Otsu's threshold
-of the validation heatmaps (what weakspot train takes where there are no boxes), at the best one for the validation
-boxes, and at the best one for the test boxes themselves.
+--scenes adds two sets of 400 synthetic scenes, without and with a badge that alone tells the class. A head is trained
+on each data set's labels. Then the boxes of its test split are cut at CAM's 20 %, at Otsu's threshold of the validation
+heatmaps (what weakspot train takes where there are no boxes), at the best one for the validation boxes, and at the best
+one for the test boxes themselves.
 """
 
 import argparse
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import weakspot as ws
+from weakspot.data.synthetic import Setting, write_scenes
 from weakspot.training.thresholds import heatmaps_of, otsu
+
+COUNTS = {"train": 200, "val": 100, "test": 100}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("data", type=Path, nargs="*")
+    parser.add_argument("--scenes", action="store_true")
     parser.add_argument("--methods", nargs="+", default=["cam"])
     options = parser.parse_args()
     print("| data | method | 0.2 | Otsu | validation boxes | oracle |\n|---|---|---|---|---|---|")
-    for data in options.data:
-        for method in options.methods:
-            with TemporaryDirectory() as folder:
-                print(row(data, method, Path(folder, "run")), flush=True)
+    with TemporaryDirectory() as folder:
+        sets = [*(scenes(Path(folder)) if options.scenes else []), *options.data]
+        for data, method in product(sets, options.methods):
+            print(row(data, method, Path(folder, f"run-{data.name}-{method}")), flush=True)
+
+
+def scenes(folder: Path) -> list[Path]:
+    """Write the scenes."""
+    settings = {"scenes": Setting(), "scenes with a badge": Setting(discriminative_part=True)}
+    return [write_scenes(folder / name, COUNTS, setting) for name, setting in settings.items()]
 
 
 def row(data: Path, method: str, output: Path) -> str:
