@@ -121,7 +121,10 @@ def test_a_worker_that_dies_leaves_its_count(tmp_path):
     for times in (1, 2):
         process = os.fork()
         if process == 0:
-            localize_part(tmp_path, part, make(), make)
+            try:
+                localize_part(tmp_path, part, make(), make)
+            finally:
+                os._exit(1)  # what is not killed must not go on as a second test process
         os.waitpid(process, 0)
         assert (tmp_path / BEGUN / "boxes-000000").stat().st_size == times
     assert not (tmp_path / part.file).exists()
@@ -155,9 +158,12 @@ def test_the_other_process_ends_with_the_one_that_has_started_it(tmp_path):
     told, tell = os.pipe()
     process = os.fork()
     if process == 0:
-        for row in one_by_one(make, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")):
-            os.write(tell, str(row["process"]).encode())
-            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            for row in one_by_one(make, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")):
+                os.write(tell, str(row["process"]).encode())
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
     os.waitpid(process, 0)
     other = int(os.read(told, 20))
     for _ in range(200):
