@@ -3,15 +3,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
+# Compiled modules are kept, whatever the shell says: else each process of the tests would compile them again.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
 
-.PHONY: demo test check docs benchmarks wheel format clean
+.PHONY: demo test test-long check docs benchmarks wheel format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
 
-# Compiled modules are kept, whatever the shell says: else each process of the tests would compile them again.
 test: .venv/dev.stamp  ## run the tests, a process a core
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
+	$(PYTEST) -m "not long"
+
+test-long: .venv/dev.stamp  ## run the tests that start processes and kill some, or follow a page to its end
+	$(PYTEST) -m long
 
 check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/ruff check .
