@@ -14,7 +14,7 @@ demo: .venv/core.stamp  ## find objects in real photos
 test: .venv/dev.stamp  ## run the tests, a process a core
 	$(PYTEST) -m "not long"
 
-test-long: .venv/dev.stamp  ## run the tests that start processes and kill some, or follow a page to its end
+test-long: .venv/dev.stamp  ## run the tests that take more than five seconds each: processes, exports, whole pages
 	$(PYTEST) -m long
 
 check: .venv/dev.stamp  ## lint, types, the floors, the public names

@@ -192,6 +192,7 @@ def test_without_onnxruntime_pytorch_runs_the_model(monkeypatch):
         choose_backend(one, "onnx", stays=True)
 
 
+@pytest.mark.long
 def test_a_localizer_exports_once_it_has_seen_enough(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 4)
     one = ws.Localizer(run_folder(tmp_path, quality="plain"))
@@ -213,6 +214,7 @@ def cache_of_both(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["cam", "gradcam++"])
 def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, cache_of_both, monkeypatch, method):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(cache_of_both))
