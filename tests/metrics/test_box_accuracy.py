@@ -133,6 +133,17 @@ def test_no_predictions_are_refused_in_two_lines():
     assert str(refusal.value).splitlines() == ["k=0 predictions are none.", "Give 1 or more."]
 
 
+def test_a_label_for_each_map_is_wanted():
+    metric = TopKLoc()
+    with pytest.raises(InputError) as refusal:
+        metric.update(MAPS, BOXES, logits=LOGITS[:2], labels=[0, 1])
+    assert str(refusal.value).splitlines() == [
+        "There are not as many labels as maps.",
+        "Give one class index for each map.",
+    ]
+    assert metric.total == 0
+
+
 @pytest.mark.parametrize(
     ("maps", "boxes", "problem"),
     [

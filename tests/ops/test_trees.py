@@ -47,6 +47,7 @@ def test_tree_of_two_objects_has_every_component_once():
         (1, 2, 5, 22, [4, 2, 7, 5]),  # the hook
         (1, 3, 4, 9, [1, 1, 3, 3]),  # the square, also at the peak
     ]
+    assert tree.shape == (5, 8)
     assert tree.cuts.tolist() == [0.25, 0.5, 1.0]
     assert tree.counts().tolist() == [1, 2, 1]
     assert tree.largest_boxes().tolist() == [[1, 1, 7, 5], [4, 2, 7, 5], [1, 1, 3, 3]]
