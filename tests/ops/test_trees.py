@@ -50,6 +50,7 @@ def test_tree_of_two_objects_has_every_component_once():
     assert tree.shape == (5, 8)
     assert tree.cuts.tolist() == [0.25, 0.5, 1.0]
     assert tree.counts().tolist() == [1, 2, 1]
+    assert tree.counts().dtype == np.int64
     assert tree.largest_boxes().tolist() == [[1, 1, 7, 5], [4, 2, 7, 5], [1, 1, 3, 3]]
 
 
