@@ -93,3 +93,27 @@ def test_the_result_lies_between_0_and_1(seed, channels, side, power):
     assert found.isfinite().all()
     assert found.min() >= 0
     assert found.max() <= 1 + 1e-5
+
+
+HALF_ALIKE = torch.tensor([[[[1.0, 0.5, 0.0]], [[0.0, 0.75**0.5, 1.0]]]])  # cosines 1/2 and 3/4 ** (1/2)
+PEAK = torch.tensor([[[[0.0, 3.0, 0.0]]]])
+
+
+def test_the_power_is_one_and_a_half_by_default():
+    found = self_correlation(PEAK, HALF_ALIKE)
+    assert found.flatten().tolist() == pytest.approx(
+        [0.5**1.5 / (1 + 0.5**1.5), found[..., 1].item(), 0.75**0.75 / (1 + 0.75**0.75)]
+    )
+    assert found[..., 1].item() == pytest.approx(1 / (1 + 0.5**1.5 + 0.75**0.75))
+
+
+def test_autocast_takes_no_precision_away():
+    plain = self_correlation(PEAK, HALF_ALIKE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(self_correlation(PEAK, HALF_ALIKE), plain)
+
+
+def test_features_may_be_less_precise_than_the_map():
+    found = self_correlation(PEAK, HALF_ALIKE.bfloat16())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, self_correlation(PEAK, HALF_ALIKE), rtol=0.02, atol=0)
