@@ -122,6 +122,11 @@ def test_top_k_loc_wants_box_and_class(k, labels, percent):
     assert metric.compute().item() == pytest.approx(percent)
 
 
+def test_top_k_loc_is_top_1_loc_and_keeps_its_threshold():
+    assert TopKLoc().k == 1
+    assert TopKLoc(threshold=0.4).thresholds.tolist() == TopKLoc(5, 0.4).thresholds.tolist() == [0.4]
+
+
 def test_top_k_loc_with_the_reference_protocol():
     metric = filled(TopKLoc(1, protocol="reference"), logits=torch.tensor(LOGITS), labels=torch.tensor([0, 2, 0]))
     assert metric.compute().item() == pytest.approx(100 / 3)
