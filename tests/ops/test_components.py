@@ -69,9 +69,13 @@ def test_many_ties_keep_raster_order():
     assert [(x, y) for _, _, (x, y, _, _) in found] == [(x, y) for y in range(0, 40, 2) for x in range(0, 40, 2)]
 
 
-def test_many_ties_of_labelled_regions_keep_their_order():
-    numbers = np.arange(1, 101, dtype=np.int32).reshape(10, 10)
-    assert [region.label for region in listed(numbers)] == numbers.ravel().tolist()
+def test_many_ties_of_two_areas_keep_raster_order():
+    areas = np.random.default_rng(0).integers(1, 3, 400)
+    row = np.concatenate([[True] * area + [False] for area in areas])[None]
+    expected = (np.flatnonzero(areas == 2) + 1).tolist() + (np.flatnonzero(areas == 1) + 1).tolist()
+    labels, found = connected_components(row)
+    assert [region.label for region in found] == expected
+    assert [region.label for region in listed(labels)] == expected
 
 
 def test_no_labelled_region_is_listed_where_all_is_background():

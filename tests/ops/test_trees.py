@@ -92,6 +92,7 @@ def test_convention_threshold_is_inclusive_in_single_precision(threshold):
 def test_nothing_above_0_gives_the_whole_image_and_no_node(heatmap, thresholds):
     tree = component_tree(heatmap, thresholds)
     assert tree.boxes_at(0.2).tolist() == [[0, 0, 5, 3]]
+    assert tree.boxes_at(0.2).dtype == np.float64
     assert tree.nodes(0.2).tolist() == []
     assert tree.largest_boxes().tolist() == [[0, 0, 5, 3]] * len(thresholds or [])
     assert tree.counts().tolist() == [0] * len(thresholds or [])
