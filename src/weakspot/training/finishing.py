@@ -44,9 +44,11 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
     )
     foreground, spread = None, find_quality(localizer.quality).spread
     if spread:
+        say("Learning what foreground looks like in the training images.")
         foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
         localizer.take_foreground(foreground)
     images = grounds.validation.readable or grounds.training.readable
+    say(f"Looking for the threshold on {len(images)} heatmaps.")
     cuts = choose_thresholds(localizer, grounds.dataset, images)
     background = grounds.labels.background
     # In quality plain maps stay as they were published.
