@@ -53,6 +53,7 @@ clean:  ## remove the .venv and what tools left behind
 	$(PYTHON) -m venv .venv
 
 .venv/core.stamp: pyproject.toml | .venv/bin/python
+	@echo "Installing weakspot and what it needs, which takes some minutes the first time."
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 

@@ -152,10 +152,17 @@ def take_model(
         name = str(model) if isinstance(model, Path) else model
         if isinstance(name, str) and Path(name, "config.toml").is_file():
             raise ModelError(f"The run in {name} is not finished.", f"Go on with: weakspot train --resume {name}")
+        if isinstance(name, str) and _looks_like_a_folder(name):
+            raise ModelError(f"There is no run in {name}.", f"Train one: weakspot train photos/ --output {name}")
         return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
     if weights != PRETRAINED:
         raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")
     return load_run(model, device=device, output_stride=output_stride)
+
+
+def _looks_like_a_folder(name: str) -> bool:
+    """Whether a name can only be a path: models of torchvision, and those of a hub, have slashes too."""
+    return "/" in name and ":" not in name and not name.startswith("torchvision/") and not name.endswith(".onnx")
 
 
 def _foreground(weights: dict[str, Tensor], file: Path) -> ForegroundHead:

@@ -35,9 +35,11 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
     localizer = _localizer(prepared, quality)
     foreground, spread = None, find_quality(localizer.quality).spread
     if spread:
+        say("Learning what foreground looks like in the training images.")
         foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
         localizer.take_foreground(foreground)
     images = grounds.validation.readable or grounds.training.readable
+    say(f"Looking for the threshold on {len(images)} heatmaps.")
     cuts = choose_thresholds(localizer, grounds.dataset, images)
     trained = Trained(
         built.plan,

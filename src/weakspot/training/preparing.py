@@ -230,7 +230,7 @@ def _refuse_unreadable(grounds: Grounds, most: float) -> None:
 
 def _summary(grounds: Grounds, plan: Plan, frozen: bool, device: torch.device) -> str:
     several = ", several labels an image" if grounds.labels.multi_label else ""
-    skipped = f", {len(grounds.unreadable)} unreadable ones skipped" if grounds.unreadable else ""
+    skipped = f", {len(grounds.unreadable)} unreadable skipped" if grounds.unreadable else ""
     how = "frozen" if frozen else "learning"
     return (
         f"{len(grounds.training.readable)} training and {len(grounds.validation.readable)} validation images{skipped}, "
