@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
 WORTH_EXPORTING = 1000
 _log = logging.getLogger("weakspot")
 Boxes = Literal["largest", "all", "split"]
-Classes = Sequence[int | str] | str | None
+Classes = Sequence[int | str] | int | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
 
@@ -271,6 +271,10 @@ class Localizer:
         Yields:
             One localization an image, in their order.
         """
+        if isinstance(images, str | bytes | Path):
+            raise InputError(
+                "stream takes several images, and this is one.", "Put it into a list, or call the localizer."
+            )
         indices, top_k = self._indices(classes), at_least_one(top_k, "top_k")
         batch_size, workers = max(1, batch_size), max(1, workers)
         for result in self._results(iter(images), batch_size, workers, indices, top_k):
@@ -292,7 +296,8 @@ class Localizer:
             Class maps of shape (B, h, w) or (B, C, h, w), any sign, not normalised.
 
         Raises:
-            InputError: If there is not one class, or one row of classes, for each image, or one is out of range.
+            InputError: If the images are no such tensor, there is not one class, or one row of classes, for each, or
+                one is out of range.
             ModelError: If the localizer runs a file of ``weakspot export``.
         """
         return self.in_torch.class_maps(images, classes, self.method)
@@ -345,8 +350,8 @@ class Localizer:
             seed: Of the head.
 
         Returns:
-            Number of photos that were learnt from: 0 where the quality is plain or the classifier has no mid-level
-            feature maps.
+            Number of photos that were learnt from: 0 where none could be read, the quality is plain or the classifier
+            has no mid-level feature maps.
 
         Raises:
             ModelError: If the localizer runs a file of ``weakspot export``.
@@ -503,7 +508,8 @@ class Localizer:
     def _indices(self, classes: Classes) -> list[int] | None:
         if classes is None:
             return None
-        indices = [find_class(one, self.class_names) for one in ([classes] if isinstance(classes, str) else classes)]
+        asked = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
+        indices = [find_class(one, self.class_names) for one in asked]
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
         return indices

@@ -152,10 +152,18 @@ def take_model(
         name = str(model) if isinstance(model, Path) else model
         if isinstance(name, str) and Path(name, "config.toml").is_file():
             raise ModelError(f"The run in {name} is not finished.", f"Go on with: weakspot train --resume {name}")
+        if isinstance(name, str) and _looks_like_a_folder(name):
+            hint = f"Check the path, or make it with: weakspot train DATA --output {name}"
+            raise ModelError(f"There is no run in {name}.", hint)
         return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
     if weights != PRETRAINED:
         raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")
     return load_run(model, device=device, output_stride=output_stride)
+
+
+def _looks_like_a_folder(name: str) -> bool:
+    """Whether a name is that of no model, but a path such as ``runs/birds``."""
+    return "/" in name and not name.startswith("torchvision/")
 
 
 def _foreground(weights: dict[str, Tensor], file: Path) -> ForegroundHead:
