@@ -4,7 +4,8 @@
 
 MODEL is a name or a run, DATA a folder with splits val and test. A box is right that overlaps a true one by half; each
 true box counts once. For each row the threshold, and the minimum score where there is one, are those of the best F1 on
-val; the figures of test are reported once. The class is given, as in GT-known Loc.
+val; the figures of test are reported once. The class is given, as in GT-known Loc. The second table has the largest
+region alone, cut where the model cuts, by how many true boxes an image has.
 """
 
 import argparse
@@ -40,6 +41,11 @@ def main() -> None:
         details = {one: values[0] for one, values in counted(rule, test, at, least).details().items()}
         figures = " | ".join(f"{details[one]:.1f}" for one in ("precision", "recall", "F1"))
         print(f"| {name} | {at:.2f} | {least:g} | {float(best.compute()):.1f} | {figures} |", flush=True)
+    print("\n| true boxes | test images | largest region right |\n|---|---|---|")
+    for name, alike in {"one": [1], "several": range(2, 1000)}.items():
+        images = [one for one in test if len(one.target.boxes) in alike]
+        right = counted(regions(min_area=1.0), images, localizer.threshold, 0.0).details()["precision"][0]
+        print(f"| {name} | {len(images)} | {right:.1f} % |", flush=True)
 
 
 def counted(rule: Rule, images: list[Seen], threshold: float, min_score: float) -> InstanceF1:

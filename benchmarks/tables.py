@@ -71,7 +71,6 @@ class Section:
         name: Name of its file.
         commands: What printed the tables.
         tables: In the order in which they were printed.
-        by_hand: Why no command prints them, where none does.
         date: When they were printed, or last changed on the page.
         machine: Where, if that is known.
         text: The other lines that were printed.
@@ -80,7 +79,6 @@ class Section:
     name: str
     commands: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    by_hand: str = ""
     date: str = ""
     machine: str = ""
     text: list[str] = field(default_factory=list)
@@ -156,9 +154,7 @@ def rendered(page: str) -> str:
 
 
 def commands_of(section: Section) -> str:
-    """The commands as they stand over the first table, or why there are none."""
-    if section.by_hand:
-        return f"*Put together by hand: {section.by_hand}.*"
+    """The commands as they stand over the first table."""
     folded = (wrap(f"$ {one}", 110, break_long_words=False, break_on_hyphens=False) for one in section.commands)
     return "\n".join(["```console", *(" \\\n    ".join(lines) for lines in folded), "```"])
 
@@ -232,10 +228,9 @@ def run(chosen: Sequence[str], data: Path) -> int:
     left = 0
     for section in map(load, chosen):
         lacking = missing(section, data)
-        if section.by_hand or lacking:
-            why = f"by hand: {section.by_hand}" if section.by_hand else f"{', '.join(lacking)} is missing, see --data"
-            print(f"{section.name}: not run, {why}", file=sys.stderr)
-            left += not section.by_hand
+        if lacking:
+            print(f"{section.name}: not run, {', '.join(lacking)} is missing, see --data", file=sys.stderr)
+            left += 1
             continue
         try:
             save(refreshed(section, data))
@@ -261,7 +256,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.way == "list":
         for section in map(load, names()):
-            print(f"{section.name} ({section.date}): {section.by_hand or '; '.join(section.commands)}")
+            print(f"{section.name} ({section.date}): {'; '.join(section.commands)}")
     elif options.way == "run":
         sys.exit(min(run(options.names or names(), options.data.resolve()), 1))
     elif options.way in ("take", "new"):

@@ -227,7 +227,11 @@ def test_nan_in_the_models_output_is_told():
         pytest.param({"refine": "grabcutt"}, "There is no refinement 'grabcutt'", id="refinement"),
         pytest.param({"boxes": "all", "min_area": 2}, "minimum area 2 is outside", id="minimum area"),
         pytest.param({"class_names": ("a", "b")}, "2 class names were given for 4 classes", id="class names"),
+        pytest.param({"class_names": "cats"}, "class_names is the word 'cats'", id="a word of as many letters"),
         pytest.param({"layer": "features.9"}, "no layer 'features.9'", id="layer"),
+        pytest.param({"layer": 4}, "A layer is named, and this is a int", id="number of a layer"),
+        pytest.param({"layer": torch.nn.ReLU()}, "A layer is named, and this is a ReLU", id="layer itself"),
+        pytest.param({"mean": 0.5}, "are not those of 1 or 3 channels", id="one mean"),
         pytest.param({"device": "warp"}, "device 'warp' is not there", id="device"),
         pytest.param({"mean": (0.5,), "std": (0.5, 0.5)}, "are not those of 1 or 3 channels", id="mean and std"),
         pytest.param({"input_size": 0}, "input size 0 x 0 is not positive", id="input size"),
@@ -241,7 +245,7 @@ def test_a_wrong_option_is_refused_in_two_lines(options, problem):
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(ModelError, match="A list is not a model"):
+    with pytest.raises(ModelError, match="given as the model is of type list"):
         ws.Localizer([1, 2])
 
 
@@ -251,6 +255,8 @@ def test_what_is_no_model_is_refused():
         pytest.param({"classes": ["dgo"]}, r"no class 'dgo'\.\nDid you mean dog", id="name"),
         pytest.param({"classes": [4]}, "Class index 4 is out of range: the model has 4 classes", id="index"),
         pytest.param({"classes": [-1]}, "Class index -1 is out of range", id="negative"),
+        pytest.param({"classes": []}, "No class was asked for", id="none"),
+        pytest.param({"classes": [1.7]}, "1.7 is neither the index nor the name of a class", id="fraction"),
         pytest.param({"top_k": 0}, "top_k=0 asks for nothing", id="top_k"),
     ],
 )
@@ -282,6 +288,34 @@ def test_options_may_be_numpys():
 
 def test_one_class_may_be_named_as_it_is():
     assert localizer()(picture(), classes="owl").label == "owl"
+    assert localizer()(picture(), classes=NAMES.index("owl")).label == "owl"
+
+
+@pytest.mark.parametrize("image", [None, ["a.jpg"], torch.zeros(3, 8, 8)])
+def test_what_is_no_image_is_refused_in_two_lines(image):
+    with pytest.raises(InputError, match=f"A {type(image).__name__} is not an image") as refusal:
+        localizer()(image)
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_one_image_is_no_stream():
+    with pytest.raises(InputError, match="stream takes several images"):
+        next(localizer().stream("a.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "problem"),
+    [
+        pytest.param(torch.rand(3, 16, 16), torch.tensor([0]), "no batch: torch.float32 of", id="one image"),
+        pytest.param(torch.zeros(1, 3, 16, 16).byte(), torch.tensor([0]), "no batch: torch.uint8", id="bytes"),
+        pytest.param(np.zeros((1, 3, 16, 16)), torch.tensor([0]), "no batch: ndarray", id="array"),
+        pytest.param(torch.rand(1, 3, 16, 16), [0], "no tensor of one or more indices", id="list of classes"),
+        pytest.param(torch.rand(1, 3, 16, 16), torch.tensor([0.0]), "no tensor of one or more", id="fractions"),
+    ],
+)
+def test_what_no_class_map_can_be_computed_of_is_refused(images, classes, problem):
+    with pytest.raises(InputError, match=problem):
+        localizer().class_maps(images, classes)
 
 
 @pytest.mark.parametrize(
@@ -290,12 +324,6 @@ def test_one_class_may_be_named_as_it_is():
 def test_numbers_that_make_no_sense_are_refused(options):
     with pytest.raises(InputError):
         localizer(**options)
-
-
-@pytest.mark.parametrize("classes", [[], [1.7]])
-def test_classes_that_make_no_sense_are_refused(classes):
-    with pytest.raises((InputError, TypeError)):
-        localizer()(picture(), classes=classes)
 
 
 def test_a_method_that_does_not_fit_is_refused_before_any_image():
@@ -377,7 +405,7 @@ def test_runs_of_other_methods_are_read_by_theirs(method, tmp_path):
 
 def test_options_come_before_what_stands_in_a_run(tmp_path):
     run_folder(tmp_path)
-    one = ws.Localizer(tmp_path, threshold=0.5, class_names="abcd", output_stride=8, input_size=32)
+    one = ws.Localizer(tmp_path, threshold=0.5, class_names=list("abcd"), output_stride=8, input_size=32)
     assert (one.threshold, one.class_names) == (0.5, ("a", "b", "c", "d"))
     assert one.class_maps(torch.zeros(1, 3, 32, 32), torch.tensor([0])).shape == (1, 4, 4)
     assert ws.Localizer(tmp_path, method="gradcam").threshold == 0.15
@@ -431,6 +459,11 @@ def test_a_method_that_a_run_was_not_trained_for_is_refused(method, tmp_path):
     with pytest.raises(InputError) as refusal:
         ws.Localizer(tmp_path, method=method)
     assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_a_run_that_is_not_there_is_no_misspelled_model():
+    with pytest.raises(ModelError, match=r"There is no run in runs/gone\.\nCheck the path"):
+        ws.Localizer("runs/gone")
 
 
 def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):

@@ -277,7 +277,7 @@ def test_writing_where_nothing_can_be_written_is_refused(tmp_path):
     ("name", "problem"),
     [
         pytest.param(
-            "runs/birds", r"There is no run in runs/birds\.\nTrain one: .* --output runs/birds", id="a folder"
+            "runs/birds", r"There is no run in runs/birds\.\nCheck the path.* --output runs/birds", id="a folder"
         ),
         pytest.param("torchvision/birds", r"There is no model 'birds'\.", id="a model of torchvision"),
         pytest.param("birds", r"There is no model 'birds'\.", id="a name"),

@@ -16,6 +16,8 @@ def name_classes(names: Sequence[str], classes: int) -> tuple[str, ...]:
         >>> name_classes([], 3)
         ('0', '1', '2')
     """
+    if isinstance(names, str):
+        raise InputError(f"class_names is the word {names!r}.", "Give a list with one name for each logit.")
     if len(names) not in (0, classes):
         raise InputError(f"{len(names)} class names were given for {classes} classes.", "Give one for each logit.")
     return tuple(str(name) for name in names) or tuple(str(number) for number in range(classes))
@@ -41,7 +43,10 @@ def find_class(wanted: int | str, names: Sequence[str]) -> int:
             raise InputError(f"{len(called_so)} classes are called {wanted!r}.", f"Give an index of {called_so}.")
         if not wanted.isdecimal() or len(wanted) > 18:  # Python reads no number of thousands of digits
             raise InputError(f"The model has no class {wanted!r}.", suggest(wanted, names, "Give its index."))
-    number = int(wanted) if isinstance(wanted, str) else index(wanted)
+    try:
+        number = int(wanted) if isinstance(wanted, str) else index(wanted)
+    except TypeError as error:
+        raise InputError(f"{wanted!r} is neither the index nor the name of a class.", "Give one of them.") from error
     if not 0 <= number < len(names):
         raise no_such_class(number, len(names))
     return number

@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.models import ForegroundHead
 
 Boxes = Literal["largest", "all", "split"]
-Classes = Sequence[int | str] | str | None
+Classes = Sequence[int | str] | int | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
 
@@ -254,6 +254,10 @@ class Localizer:
         Yields:
             One localization an image, in their order.
         """
+        if isinstance(images, str | bytes | Path):
+            raise InputError(
+                "stream takes several images, and this is one.", "Put it into a list, or call the localizer."
+            )
         wanted, size = self._wanted(classes, top_k), max(1, batch_size)
         for result in self._pipeline.stream(iter(images), wanted, batch_size=size, workers=max(1, workers)):
             if isinstance(result, Localization):
@@ -274,7 +278,8 @@ class Localizer:
             Class maps of shape (B, h, w) or (B, C, h, w), any sign, not normalised.
 
         Raises:
-            InputError: If there is not one class, or one row of classes, for each image, or one is out of range.
+            InputError: If the images are no such tensor, there is not one class, or one row of classes, for each, or
+                one is out of range.
             ModelError: If the localizer runs a file of ``weakspot export``.
         """
         return self.in_torch.class_maps(images, classes, self.method)
@@ -325,8 +330,8 @@ class Localizer:
             seed: Of the head.
 
         Returns:
-            Number of photos that were learnt from: 0 where the quality is plain or the classifier has no mid-level
-            feature maps.
+            Number of photos that were learnt from: 0 where none could be read, the quality is plain or the classifier
+            has no mid-level feature maps.
 
         Raises:
             ModelError: If the localizer runs a file of ``weakspot export``.
@@ -442,7 +447,8 @@ class Localizer:
     def _wanted(self, classes: Classes, top_k: int) -> Wanted:
         if classes is None:
             return Wanted(None, at_least_one(top_k, "top_k"))
-        indices = [find_class(one, self.class_names) for one in ([classes] if isinstance(classes, str) else classes)]
+        asked = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
+        indices = [find_class(one, self.class_names) for one in asked]
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
         return Wanted(indices, at_least_one(top_k, "top_k"))

@@ -109,7 +109,7 @@ def _cut(classifier: Classifier, looks: Quality, options: Options, *, enlarge: b
         looks,
         enlarge=enlarge,
         like=_like(classifier.module),
-        layers=(layer,) if isinstance(layer, str) else tuple(layer or ()),
+        layers=() if layer is None else tuple(layer) if isinstance(layer, list | tuple) else (layer,),
         channels=options.channels,
         foreground=classifier.foreground,
     )

@@ -153,7 +153,8 @@ def take_model(
         if isinstance(name, str) and Path(name, "config.toml").is_file():
             raise ModelError(f"The run in {name} is not finished.", f"Go on with: weakspot train --resume {name}")
         if isinstance(name, str) and _looks_like_a_folder(name):
-            raise ModelError(f"There is no run in {name}.", f"Train one: weakspot train photos/ --output {name}")
+            hint = f"Check the path, or make it: weakspot train photos/ --output {name}"
+            raise ModelError(f"There is no run in {name}.", hint)
         return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
     if weights != PRETRAINED:
         raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")

@@ -478,6 +478,7 @@ def small(here):
         pytest.param([], "evaluate was given 0 names", id="nothing"),
         pytest.param([TIMM_NAME, "data", "data"], "evaluate was given 3 names", id="three names"),
         pytest.param([TIMM_NAME, "data", "--maps", "maps"], "evaluate was given 2 names", id="model and maps"),
+        pytest.param([TIMM_NAME, "data", "--boxes", "a.csv"], "true boxes are given by --truth", id="model and boxes"),
         pytest.param(["data", "--maps", "maps", "--boxes", "found.csv"], "--maps and --boxes were both", id="both"),
         pytest.param(["resnet5", "data"], "There is no model 'resnet5'", id="model"),
         pytest.param(["data", "--maps", "maps", "--split", "tset"], "no images in a split 'tset'", id="split"),

@@ -49,9 +49,8 @@ def test_rows_have_as_many_cells_as_the_header_and_remarks_have_their_row(name):
 
 
 @pytest.mark.parametrize("name", tables.names())
-def test_a_section_has_commands_or_says_that_it_was_put_together_by_hand(name):
-    section = tables.load(name)
-    assert bool(section.commands) != bool(section.by_hand)
+def test_a_section_has_commands(name):
+    assert tables.load(name).commands
 
 
 COMMANDS = sorted({command for name in tables.names() for command in tables.load(name).commands})
@@ -132,13 +131,11 @@ class TestRunning:
     def test_what_cannot_be_run_is_said_and_the_others_go_on(self, tmp_path, capfd):
         tables.save(tables.Section("without-data", ["python x.py REALSPOT"]))
         tables.save(tables.Section("failing", ["python no-such-script.py"]))
-        tables.save(tables.Section("scratch", by_hand="because"))
         assert tables.run(tables.names(), tmp_path) == 2
         said = capfd.readouterr().err
         assert "without-data: not run" in said
         assert "realspot is missing" in said
         assert "failing: failed and left as it was" in said
-        assert "scratch: not run, by hand: because" in said
 
     def test_names_of_sets_are_folders_and_scripts_are_in_the_repository(self, tmp_path):
         words = tables.words_of("python benchmarks/large_photos.py --photos TILE-DEFECTS/images", tmp_path)

@@ -106,6 +106,13 @@ def test_what_a_file_cannot_do_is_refused(graph, options, problem):
         ws.Localizer(graph[0].path, **options)
 
 
+def test_a_file_gives_the_other_method_that_it_holds(graph):
+    photo = photos()[0]
+    asked = ws.Localizer(graph[0].path, method="layercam")(photo)
+    assert asked.method == "layercam"
+    np.testing.assert_array_equal(asked.heatmap, graph[2].reading(method="layercam")(photo).heatmap)
+
+
 def test_what_needs_the_model_in_pytorch_says_so(graph):
     *_, one = graph
     for ask in (lambda: one.model, lambda: one.device, lambda: one.adapt(photos())):
@@ -169,6 +176,8 @@ def test_what_is_asked_wrongly_of_an_export_is_refused_before_anything_is_done(t
     began = time.monotonic()
     with pytest.raises(InputError, match=r"does not end in .onnx.\nName it model.onnx"):
         export("tf_efficientnet_lite0", tmp_path / "model.pt", images=photos())
+    with pytest.raises(InputError, match=r"model.onnx is a file of weakspot export already"):
+        export("model.onnx", tmp_path / "a.onnx", images=photos())
     assert time.monotonic() - began < 1
     folder = run_folder(tmp_path, quality="plain")
     with pytest.raises(InputError, match="no photo to compare"):

@@ -138,7 +138,7 @@ def test_mask_iou_counts_every_region_as_localizing_all_does():
             MASKS * 2,
             [
                 "A mask holds other values than 0 (background), 1 (foreground) and 255 (ignored).",
-                "Give uint8 masks with these values.",
+                "Give uint8 masks with these values, or mask > 0 where all above 0 is foreground.",
             ],
             id="values",
         ),
@@ -236,3 +236,16 @@ def test_mask_iou_equals_scikit_learn(pairs):
         foreground = map_ >= 0.5 * map_.max()
         expected.append(100 * jaccard_score(mask[mask != 255] == 1, foreground[mask != 255]))
     assert exactly(filled(MaskIoU(0.5), maps, masks)) == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", [PxAP, MaskIoU])
+def test_masks_may_be_bools(metric):
+    bools, bytes_ = metric(), metric()
+    bools.update(MAPS, MASKS == 1)
+    bytes_.update(MAPS, (MASKS == 1).astype(np.uint8))
+    assert bools.compute() == bytes_.compute()
+
+
+def test_masks_of_another_type_are_refused():
+    with pytest.raises(InputError, match="A mask is of float64, not uint8"):
+        PxAP().update(MAPS, MASKS.astype(float))

@@ -169,6 +169,16 @@ def test_what_are_no_boxes_is_refused_in_two_lines(score, map_, boxes, shape):
     assert str(refusal.value).splitlines() == [problem, WHERE_BOXES]
 
 
+@pytest.mark.parametrize("score", [reference_overlaps, plain_overlaps])
+def test_a_width_and_a_height_are_no_corner(score):
+    with pytest.raises(InputError) as refusal:
+        score(RING, np.array([[0, 0, 2, 2], [3, 1, 2, 2]]))
+    assert str(refusal.value).splitlines() == [
+        "The true box [3, 1, 2, 2] ends before it begins.",
+        "Give x1, y1, x2, y2: corners, not a width and a height.",
+    ]
+
+
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.1])
 def test_what_is_no_score_map_is_refused(value):
     with pytest.raises(InputError, match="A score map "):

@@ -25,7 +25,7 @@ KINDS = st.sampled_from([0, 1, 255])
 QUARTERS = np.array([0.25, 0.5, 0.75, 1.0])
 RANGE = "Min-max normalise each map after resizing it; heatmap_from_class_map does both."
 VALUES = "A mask holds other values than 0 (background), 1 (foreground) and 255 (ignored)."
-GIVE = "Give uint8 masks with these values."
+GIVE = "Give uint8 masks with these values, or mask > 0 where all above 0 is foreground."
 
 
 @st.composite
@@ -114,7 +114,11 @@ def test_masks_of_other_types_are_refused(dtype):
     ):
         with pytest.raises(InputError) as refusal:
             refuse()
-        assert str(refusal.value).splitlines() == [VALUES, GIVE]
+        problem, hint = (
+            f"A mask is of {mask.dtype}, not uint8.",
+            "Give 1 for foreground, 0 for background, 255 for ignored.",
+        )
+        assert str(refusal.value).splitlines() == [problem, hint]
 
 
 def test_all_foreground_above_all_background_is_100_percent():

@@ -150,13 +150,14 @@ def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
     session = Session(path)
     graph = _graph_of(session, path)
     found = OnnxBackend(session, graph)
-    found.check(options["method"] or graph.method)
+    method = options["method"] or graph.method
+    found.check(method)
     quality = _quality(options["quality"] or graph.quality, graph, path)
     looks = find_quality(quality) if graph.views else replace(find_quality(quality), zooms=())
     names = graph.class_names if options["class_names"] is None else options["class_names"]
     return Opened(
         found,
-        graph.method,
+        method,
         quality,
         looks,
         graph.threshold,

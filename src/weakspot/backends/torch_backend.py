@@ -122,6 +122,7 @@ class TorchBackend:
         Returns:
             Shape (B, h, w) or (B, C, h, w).
         """
+        _check_tensors(images, classes)
         rows = (classes if classes.dim() == 2 else classes[:, None]).to(self.like.device)
         as_published = replace(self.cut, levels=(), trunk=None)
         maps = class_maps(as_published, images.to(self.like), find_method(method), classes=rows).maps
@@ -177,6 +178,17 @@ class TorchBackend:
             found.signed.numpy(force=True),
             None if found.foreground is None else found.foreground.numpy(force=True),
         )
+
+
+def _check_tensors(images: Tensor, classes: Tensor) -> None:
+    """Refuse what no class map can be computed of; which classes there are is looked at later."""
+    if not isinstance(images, Tensor) or images.dim() != 4 or not images.is_floating_point():
+        is_ = f"{images.dtype} of {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        hint = "Give a float tensor (B, channels, H, W), normalised; a photo goes to the localizer itself."
+        raise InputError(f"The images are no batch: {is_}.", hint)
+    if not isinstance(classes, Tensor) or classes.dim() not in (1, 2) or classes.is_floating_point():
+        hint = "Give a tensor of class indices (B,) or (B, C): torch.tensor([281])."
+        raise InputError("The classes are no tensor of one or more indices for each image.", hint)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from weakspot.cams.checking import check_weights
 from weakspot.cams.weighting import weighted_sum
 
 
@@ -26,4 +27,5 @@ def cam(activations: Tensor, weights: Tensor) -> Tensor:
         >>> cam(torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]]), torch.tensor([[3.0, -1.0]])).tolist()
         [[[3.0, -2.0]]]
     """
+    check_weights(activations, weights)
     return weighted_sum(activations, weights)

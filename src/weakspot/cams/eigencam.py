@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from weakspot.cams.checking import check_activations
+
 # Squaring the Gram matrix this often raises it to the power 1024: the second singular value is gone.
 _SQUARINGS = 10
 
@@ -28,6 +30,7 @@ def eigencam(activations: Tensor) -> Tensor:
         >>> eigencam(torch.tensor([[[[3.0, 0.0]], [[4.0, 0.0]]]])).tolist()
         [[[5.0, 0.0]]]
     """
+    check_activations(activations)
     height, width = activations.shape[-2:]
     a = activations.flatten(2).mT.double()  # (B, hw, K)
     if a.shape[1] <= a.shape[2]:

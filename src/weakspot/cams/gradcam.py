@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from weakspot.cams.checking import check_gradients
 from weakspot.cams.weighting import weighted_sum
 
 
@@ -29,6 +30,7 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         >>> gradcam(a, g).tolist()
         [[[2.0, 0.0]]]
     """
+    check_gradients(activations, gradients)
     return torch.relu(weighted_sum(activations, gradients.mean(dim=(-2, -1))))
 
 
@@ -52,4 +54,5 @@ def counterfactual(activations: Tensor, gradients: Tensor) -> Tensor:
         >>> counterfactual(a, g).tolist()
         [[[0.0, 2.0]]]
     """
+    check_gradients(activations, gradients)
     return gradcam(activations, -gradients)

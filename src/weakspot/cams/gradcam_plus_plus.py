@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from weakspot.cams.checking import check_gradients
 from weakspot.cams.weighting import over_classes, weighted_sum
 
 
@@ -52,6 +53,7 @@ def gradcam_plus_plus_weights(activations: Tensor, gradients: Tensor) -> Tensor:
         >>> [round(x, 4) for x in gradcam_plus_plus_weights(a, g).flatten().tolist()]
         [0.9333, 0.0]
     """
+    check_gradients(activations, gradients)
     positive = torch.relu(gradients)
     total = over_classes(activations, gradients).sum(dim=(-2, -1), keepdim=True)  # S_k
     return (positive / (2 + total * positive)).sum(dim=(-2, -1))

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from weakspot.cams.checking import check_gradients
 from weakspot.cams.weighting import weighted_sum_by_position
 
 
@@ -26,4 +27,5 @@ def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
         >>> hirescam(a, g).tolist()
         [[[3.0, 3.0]]]
     """
+    check_gradients(activations, gradients)
     return weighted_sum_by_position(activations, gradients)

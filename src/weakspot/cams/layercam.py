@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from weakspot.cams.checking import check_gradients
 from weakspot.cams.normalising import min_max
 from weakspot.cams.weighting import weighted_sum_by_position
 
@@ -30,6 +31,7 @@ def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
         >>> layercam(a, g).tolist()
         [[[3.0, 4.0]]]
     """
+    check_gradients(activations, gradients)
     return torch.relu(weighted_sum_by_position(activations, torch.relu(gradients)))
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from weakspot.cams.checking import check_gradients
 from weakspot.cams.weighting import over_classes, weighted_sum
 
 
@@ -29,6 +30,7 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         >>> xgradcam(a, g).tolist()
         [[[1.0, 3.0]]]
     """
+    check_gradients(activations, gradients)
     by_class = over_classes(activations, gradients)
     total = by_class.sum(dim=(-2, -1))
     alpha = (gradients * by_class).sum(dim=(-2, -1)) / torch.where(total == 0, torch.ones_like(total), total)

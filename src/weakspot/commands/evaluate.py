@@ -99,7 +99,8 @@ def _model_and_data(sources: Sequence[str], options: EvaluateOptions) -> tuple[s
         raise InputError("Boxes from a file have no heatmaps.", "Leave --save-heatmaps out.")
     if len(sources) != (1 if from_files else 2):
         wanted = f"DATA --{from_files[0]} ..." if from_files else "MODEL DATA"
-        raise InputError(f"evaluate was given {len(sources)} names.", f"Give: weakspot evaluate {wanted}")
+        true = " (true boxes are given by --truth)" if options.boxes is not None else ""
+        raise InputError(f"evaluate was given {len(sources)} names.", f"Give: weakspot evaluate {wanted}{true}")
     return (None, sources[0]) if from_files else (sources[0], sources[1])
 
 

@@ -137,6 +137,11 @@ def _file(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
     if isinstance(source, bytes):
         yield BytesIO(source), "The image"
         return
+    if not isinstance(source, str | Path):
+        raise InputError(
+            f"A {type(source).__name__} is not an image.",
+            "Give a path, an image file's bytes, a PIL image or a uint8 array (H, W, 3); several go to stream.",
+        )
     path = Path(source)
     with opened(path) as file:
         yield file, str(path)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
 
+import numpy as np
+
 from weakspot.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -49,7 +51,7 @@ class Preprocessing:
         """
         height, width = (self.height, self.width) if input_size is None else _height_and_width(input_size)
         means, deviations = (
-            known if given is None else tuple(float(number) for number in given)
+            known if given is None else tuple(float(number) for number in np.atleast_1d(given))
             for known, given in ((self.mean, mean), (self.std, std))
         )
         chosen = Preprocessing(height, width, means, deviations)

@@ -10,7 +10,7 @@ from torch import nn
 
 from weakspot import __version__
 from weakspot.backends.backend import Pixels
-from weakspot.backends.graph import CLASSES, IMAGES, SUFFIX, Graph
+from weakspot.backends.graph import CLASSES, IMAGES, SUFFIX, Graph, is_graph
 from weakspot.backends.onnx_backend import OnnxBackend
 from weakspot.backends.onnx_files import to_onnx
 from weakspot.cams import find_method
@@ -77,6 +77,9 @@ def export(
     path = Path(output)
     if path.suffix != SUFFIX:
         raise InputError(f"The file {path} does not end in {SUFFIX}.", f"Name it {path.with_suffix(SUFFIX).name}.")
+    if isinstance(model, str | Path) and is_graph(model):
+        hint = "Localize with it, or export the model or the run that it was made from."
+        raise InputError(f"{model} is a file of weakspot export already.", hint)
     localizer = model if isinstance(model, Localizer) else Localizer(model, **{**options, "backend": "torch"})
     refuse_unfit(localizer.in_torch.cut, localizer.method)
     sources = _readable(images, localizer.max_pixels)

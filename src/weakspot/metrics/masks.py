@@ -82,7 +82,8 @@ class PxAP(PooledPrecision):
 
         Args:
             score_maps: Shape (B, H, W), values in [0, 1]; a tensor or an array.
-            masks: Shape (B, H, W), uint8: 1 foreground, 0 background, 255 ignored.
+            masks: Shape (B, H, W), bool, or uint8: 1 foreground, 0 background, 255 ignored; so of a PNG with 0 and 255
+                give ``mask > 0``.
             groups: Group of each image, shape (B,).
 
         Raises:
@@ -135,4 +136,4 @@ def _pairs(score_maps: ArrayLike, masks: ArrayLike) -> tuple[Sequence[NDArray[An
     maps, given = maps_array(score_maps), array(masks)
     if len(maps) != len(given):
         raise InputError(f"{len(given)} masks were given for {len(maps)} maps.", "Give one for each map.")
-    return list(maps), list(given)
+    return list(maps), list(given.astype(np.uint8) if given.dtype == np.bool_ else given)

@@ -127,3 +127,9 @@ def _check_boxes(boxes: NDArray[np.generic]) -> None:
             f"True boxes must have shape (n, 4), n at least 1; these have {boxes.shape}.",
             "Give each image's boxes as rows x1, y1, x2, y2, and leave out images without.",
         )
+    turned = (boxes[:, :2] > boxes[:, 2:]).any(axis=1)  # type: ignore[operator]
+    if turned.any():
+        raise InputError(
+            f"The true box {boxes[turned][0].tolist()} ends before it begins.",
+            "Give x1, y1, x2, y2: corners, not a width and a height.",
+        )

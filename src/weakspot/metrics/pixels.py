@@ -165,8 +165,12 @@ def check_mask(mask: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
     """Refuse a mask of another shape than the map's, or with values other than 0, 1 and 255."""
     if mask.shape != shape:
         raise InputError(f"A mask has shape {mask.shape}, its score map {shape}.", "Resize the mask to the map's size.")
-    if mask.dtype != np.uint8 or not np.isin(np.unique(mask), (0, 1, IGNORED)).all():
+    if mask.dtype != np.uint8:
+        raise InputError(
+            f"A mask is of {mask.dtype}, not uint8.", "Give 1 for foreground, 0 for background, 255 for ignored."
+        )
+    if not np.isin(np.unique(mask), (0, 1, IGNORED)).all():
         raise InputError(
             "A mask holds other values than 0 (background), 1 (foreground) and 255 (ignored).",
-            "Give uint8 masks with these values.",
+            "Give uint8 masks with these values, or mask > 0 where all above 0 is foreground.",
         )

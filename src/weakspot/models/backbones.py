@@ -103,7 +103,8 @@ def take_classifier(
         loaded.module.to(find_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         return loaded
     if not isinstance(model, nn.Module):
-        raise ModelError(f"A {type(model).__name__} is not a model.", "Give a timm or torchvision name, or a module.")
+        problem = f"What is given as the model is of type {type(model).__name__}."
+        raise ModelError(problem, "Give a timm or torchvision name, the folder of a run, or a module with its weights.")
     if output_stride is not None:
         raise InputError(
             "The output stride of an nn.Module is fixed when it is built.",

@@ -128,6 +128,8 @@ def _channels(model: nn.Module, levels: Sequence[str], example: Tensor) -> int:
 
 
 def _check_name(model: nn.Module, name: str) -> None:
+    if not isinstance(name, str):
+        raise ModelError(f"A layer is named, and this is a {type(name).__name__}.", "Name it as named_modules() does.")
     known = [known for known, _ in model.named_modules() if known]
     if name not in known:
         raise ModelError(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
+from weakspot.ops.arrays import check_array
 from weakspot.ops.components import Component, connected_components, listed
 from weakspot.ops.splitting import split_instances
 
@@ -152,6 +153,7 @@ def cut_level(heatmap: NDArray[np.floating], threshold: Any) -> Any:
 
 def check_heatmap(heatmap: NDArray[np.floating]) -> None:
     """Refuse what is not a finite 2-D array."""
+    check_array("A heatmap", heatmap)
     if heatmap.ndim != 2 or heatmap.size == 0 or not np.isfinite(heatmap).all():
         raise InputError(
             f"A heatmap must be a finite 2-D array; this one has shape {heatmap.shape}"

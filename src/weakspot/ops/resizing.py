@@ -6,6 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.errors import InputError
+from weakspot.ops.arrays import check_array
+
 Kernel = Literal["bilinear", "bicubic"]
 
 # The cubic convolution coefficient that torch and OpenCV use (Keys, IEEE TASSP 1981, takes -0.5).
@@ -32,6 +35,9 @@ def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kerne
         >>> resize(np.array([[0.0, 1.0]]), height=1, width=4, kernel="bilinear").tolist()
         [[0.0, 0.25, 0.75, 1.0]]
     """
+    check_array("Maps", maps)
+    if min(height, width) < 1:
+        raise InputError(f"{height} x {width} is no size to resize to.", "Give 1 or more rows and columns.")
     rows = _interpolation_matrix(maps.shape[-2], height, kernel)  # (height, h)
     columns = _interpolation_matrix(maps.shape[-1], width, kernel)  # (width, w)
     resized: NDArray[np.float64] = rows @ maps.astype(np.float64) @ columns.T
