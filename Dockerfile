@@ -1,8 +1,10 @@
 # The service on a CPU: docker build -t weakspot . && docker run -e WEAKSPOT_TOKEN=... -p 127.0.0.1:8000:8000 weakspot
 FROM python:3.12-slim
 
-# PyTorch's own index has builds without CUDA; the default ones are gigabytes.
-RUN pip install --no-cache-dir torch torchvision --index-url https://download.pytorch.org/whl/cpu
+# The default builds of PyTorch are gigabytes, for CUDA. Those for a CPU are in an index of PyTorch's own: name it by
+# --build-arg TORCH_INDEX=...
+ARG TORCH_INDEX=""
+RUN pip install --no-cache-dir torch torchvision ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 
 COPY pyproject.toml README.md LICENSE /src/
 COPY src /src/src

@@ -3,15 +3,27 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
+# Compiled modules are kept, whatever the shell says: else each process of the tests would compile them again.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
 
-.PHONY: demo test check docs benchmarks wheel format clean
+.PHONY: demo test test-long coverage mutants check docs benchmarks wheel format clean
 
 demo: .venv/core.stamp  ## find objects in real photos
 	$(BIN)/weakspot demo
 
-# Compiled modules are kept, whatever the shell says: else each process of the tests would compile them again.
 test: .venv/dev.stamp  ## run the tests, a process a core
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
+	$(PYTEST) -m "not long"
+
+test-long: .venv/dev.stamp  ## run the tests that take more than five seconds each: processes, exports, whole pages
+	$(PYTEST) -m long
+
+coverage: .venv/dev.stamp  ## branch coverage of the mathematics, each part by its own tests
+	for part in ops cams metrics; do OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q src/weakspot/$$part tests/$$part \
+		--cov=weakspot.$$part --cov-report=term-missing:skip-covered --cov-fail-under=90 || exit 1; done
+
+mutants: .venv/dev.stamp  ## break the mathematics in thousands of ways, and list what no test notices: an hour or more
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children $(CORES)
+	$(BIN)/mutmut results
 
 check: .venv/dev.stamp  ## lint, types, the floors, the public names
 	$(BIN)/ruff check .
@@ -35,12 +47,13 @@ format: .venv/dev.stamp  ## lay the code out
 	$(BIN)/ruff format .
 
 clean:  ## remove the .venv and what tools left behind
-	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache mutants .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 .venv/core.stamp: pyproject.toml | .venv/bin/python
+	@echo "Installing weakspot and what it needs, which takes some minutes the first time."
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 

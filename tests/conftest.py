@@ -13,6 +13,8 @@ import weakspot as ws
 # A busy machine is no failure.
 settings.register_profile("weakspot", deadline=None)
 settings.load_profile("weakspot")
+# For mutation testing, which runs a test hundreds of times: always the same few examples.
+settings.register_profile("quick", deadline=None, max_examples=10, derandomize=True, database=None)
 
 
 # No graph that an earlier run left in the user's cache has a say, and none is left there.

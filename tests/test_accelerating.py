@@ -10,7 +10,7 @@ from nets import DeepHeadNet, FunctionalNet, PooledNet
 from small_graphs import photos, run_folder
 
 import weakspot as ws
-from weakspot import accelerating, localizer, onnx_session, streaming
+from weakspot import accelerating, onnx_session, pipeline, streaming
 from weakspot.accelerating import accelerated, cache_folder, choose_backend, content_hash
 from weakspot.backends import Asked
 from weakspot.backends.torch_backend import TorchBackend
@@ -150,7 +150,7 @@ def test_a_cache_that_cannot_be_written_to_is_said_and_a_stream_goes_on(tmp_path
     (tmp_path / "cache").write_text("a file, where a folder is to be")
     with pytest.raises(InputError, match=r"cache folder .* cannot be written to: .*\nName another in WEAKSPOT_CACHE"):
         accelerated(backend_of(PooledNet()), export=True)
-    monkeypatch.setattr(localizer, "WORTH_EXPORTING", 1)
+    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 1)
     (tmp_path / "run").mkdir()
     one = ws.Localizer(run_folder(tmp_path / "run", quality="plain"))
     assert len(list(one.stream(photos(3), batch_size=1))) == 3
@@ -192,8 +192,9 @@ def test_without_onnxruntime_pytorch_runs_the_model(monkeypatch):
         choose_backend(one, "onnx", stays=True)
 
 
+@pytest.mark.long
 def test_a_localizer_exports_once_it_has_seen_enough(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(localizer, "WORTH_EXPORTING", 4)
+    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 4)
     one = ws.Localizer(run_folder(tmp_path, quality="plain"))
     images = photos(6)
     assert one.backend == "torch"
@@ -213,6 +214,7 @@ def cache_of_both(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["cam", "gradcam++"])
 def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, cache_of_both, monkeypatch, method):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(cache_of_both))
@@ -250,7 +252,7 @@ def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monk
 
 
 def test_a_model_that_cannot_be_exported_stays_in_pytorch(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(localizer, "WORTH_EXPORTING", 1)
+    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 1)
 
     def refuse(*_):
         raise ModelError("It has no graph.", "Be content.")

@@ -11,7 +11,7 @@ from small_networks import built, photos
 
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.networks import Plan
-from weakspot.runs import MODEL_FILE, Trained, is_run, load_run, read_trained, write_model
+from weakspot.runs import MODEL_FILE, Trained, is_run, load_run, read_trained, take_model, write_model
 
 NAMES = ("cat", "собака", "owl, snowy", "none")
 
@@ -271,3 +271,19 @@ def test_writing_where_nothing_can_be_written_is_refused(tmp_path):
     with pytest.raises(InputError) as refusal:
         write_model(tmp_path / "file" / MODEL_FILE, found.network.state_dict(), trained(found))
     assert len(str(refusal.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        pytest.param(
+            "runs/birds", r"There is no run in runs/birds\.\nTrain one: .* --output runs/birds", id="a folder"
+        ),
+        pytest.param("torchvision/birds", r"There is no model 'birds'\.", id="a model of torchvision"),
+        pytest.param("birds", r"There is no model 'birds'\.", id="a name"),
+    ],
+)
+def test_what_is_neither_a_run_nor_a_model_is_refused(name, problem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=problem):
+        take_model(name)

@@ -2,10 +2,10 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -19,13 +19,18 @@ from weakspot.commands.options import (
     ReportOptions,
     ServeOptions,
 )
+from weakspot.commands.printing import (
+    print_checked,
+    print_demo,
+    print_demo_training,
+    print_evaluated,
+    print_exported,
+    print_labelled,
+    print_localized,
+)
 from weakspot.defaults import DEFAULT_MODEL
 from weakspot.errors import WeakspotError
 from weakspot.training.options import TrainOptions
-
-if TYPE_CHECKING:
-    from weakspot.commands.evaluate import EvaluateOutcome
-    from weakspot.commands.localize_run import LocalizeOutcome
 
 DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -53,7 +58,7 @@ def localize(
     from weakspot.commands.localize import localize as run
 
     outcome = run(sources, options)
-    _print_localized(outcome)
+    print_localized(outcome)
     return SOME_SKIPPED if outcome.failed else DONE
 
 
@@ -64,19 +69,13 @@ def demo(*, output: Path = Path("demo")) -> int:
     Args:
         output: Folder to write the contact sheets, the boxes and the trained runs to.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from weakspot.commands.demo import demo as run
+    from weakspot.commands.demo_training import SCENES, demo_training
 
-    outcome = run(output)
-    table = Table("photo", "class", "score", "method", "box (x1 y1 x2 y2)")
-    for name, found in outcome.found.items():
-        for one in found:
-            table.add_row(name, one.label, f"{one.score:.2f}", one.method, _box(one.box))
-    Console().print(table)
-    print(f"{outcome.sheet}\n{outcome.rows}")
-    return _train_in_demo(output)
+    print_demo(run(output))
+    print(f"\nTraining on synthetic scenes of {', '.join(SCENES.names)}, with labels only.", flush=True)
+    print_demo_training(demo_training(output))
+    return DONE
 
 
 @app.command
@@ -118,7 +117,9 @@ def evaluate(
     """
     from weakspot.commands.evaluate import evaluate as run
 
-    return _print_evaluated(run(model_and_data, options), detailed=True)
+    outcome = run(model_and_data, options)
+    print_evaluated(outcome, detailed=True)
+    return SOME_SKIPPED if outcome.unread else DONE
 
 
 @app.command
@@ -134,7 +135,9 @@ def compare(
     """
     from weakspot.commands.evaluate import compare as run
 
-    return _print_evaluated(run(models_and_data, options), detailed=False)
+    outcome = run(models_and_data, options)
+    print_evaluated(outcome, detailed=False)
+    return SOME_SKIPPED if outcome.unread else DONE
 
 
 @app.command
@@ -152,11 +155,7 @@ def label(
     from weakspot.commands.label import label as run
 
     outcome = run(source_and_images, options)
-    listed = "" if outcome.problems is None else f", {outcome.wrong} problems: {outcome.problems}"
-    print(f"{outcome.objects} objects in {outcome.images} images{listed}")
-    for note in outcome.notes:
-        print(f"note: {note}")
-    print(outcome.output)
+    print_labelled(outcome)
     return DONE if outcome.problems is None else SOME_SKIPPED
 
 
@@ -187,15 +186,7 @@ def export(model: str, *, options: Annotated[ExportOptions, Parameter(name="*")]
     """
     from weakspot.commands.export import export as run
 
-    outcome = run(model, options)
-    print(f"{outcome.graph.method}, quality {outcome.graph.quality}; compared with PyTorch:")
-    for name, found in (("32-bit floats", outcome.difference), ("8-bit integers", outcome.int8)):
-        if found is not None:
-            print(
-                f"{name}: logits differ by {found.logits:.1e} of their spread, maps by {found.maps:.1e} of their "
-                f"range; {found.agree:.0%} of {found.photos} photos have the same class"
-            )
-    print(outcome.path)
+    print_exported(run(model, options))
     return DONE
 
 
@@ -222,13 +213,16 @@ def check(data: Path | None = None, *, truth: Path | None = None, images: Path |
         truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
     """
-    if data is not None:
-        return _print_checked(data, truth, images)
-    from weakspot.commands.check import check as run
+    from weakspot.commands.check import check as check_machine
+    from weakspot.commands.check_data import NAMED, check_data
 
-    for name, value in run():
-        print(f"{name:<34} {value}", flush=True)
-    return DONE
+    if data is None:
+        for name, value in check_machine():
+            print(f"{name:<34} {value}", flush=True)
+        return DONE
+    summary, problems = check_data(data, truth=truth, images=images)
+    print_checked(summary, problems, named=NAMED)
+    return SOME_SKIPPED if problems else DONE
 
 
 @app.command
@@ -289,69 +283,6 @@ def _notes_on_stderr() -> Iterator[None]:
         notes.removeHandler(handler)
 
 
-def _train_in_demo(output: Path) -> int:
-    """The second part of the demo: its figures, and where it has written to."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from weakspot.commands.demo_training import SCENES, demo_training
-
-    print(f"\nTraining on synthetic scenes of {', '.join(SCENES.names)}, with labels only.", flush=True)
-    outcome = demo_training(output)
-    metrics = ("GT-known Loc", "MaxBoxAccV2", "Top-1 Loc", "mask IoU", "PxAP")
-    table = Table("60 other scenes", *metrics)
-    for name, row in outcome.measured.rows.items():
-        table.add_row(name, *(f"{row.figures[metric].fixed:.1f}" for metric in metrics))
-    Console().print(table)
-    print("Thresholds were fixed on the validation split.")
-    print(outcome.sheet, *outcome.runs.values(), sep="\n")
-    return DONE
-
-
 def _with_stdin_last(words: list[str]) -> list[str]:
     """Put a lone ``-`` behind ``--``, where the parser does not take it for an option."""
     return [*(word for word in words if word != "-"), "--", "-"] if "-" in words else words
-
-
-def _print_localized(outcome: "LocalizeOutcome") -> None:
-    if outcome.localized == 1 and outcome.last is not None:
-        for one in outcome.last:
-            print(f"{one.label} {one.score:.2f}: box {_box(one.box)}")
-            for note in one.notes:
-                print(f"  note: {note}")
-    skipped = f", {outcome.failed} skipped: {outcome.skipped}" if outcome.failed else ""
-    rows = f": {outcome.rows}" if outcome.rows.exists() else ""
-    print(f"{outcome.localized} localized{rows}{skipped}")
-
-
-def _print_evaluated(outcome: "EvaluateOutcome", *, detailed: bool) -> int:
-    from weakspot.evaluation.tables import INSTANCES, LEGEND
-
-    found = outcome.found
-    print(found.details_to_markdown() if detailed else found.to_markdown())
-    fixed = f"fixed: {found.first.fixed_by}" + (f", {found.validation}" if found.validation else "")
-    print(f"\n{LEGEND} ({fixed}).")
-    if detailed and found.instances_to_markdown():
-        print(f"\n{found.instances_to_markdown()}\n\n{INSTANCES}.")
-    for note in found.notes:
-        print(f"note: {note}")
-    print(outcome.output)
-    return SOME_SKIPPED if outcome.unread else DONE
-
-
-def _print_checked(data: Path, truth: Path | None, images: Path | None) -> int:
-    from weakspot.commands.check_data import NAMED, check_data
-
-    summary, problems = check_data(data, truth=truth, images=images)
-    print(*summary, sep="\n")
-    for problem in problems:
-        print(f"{len(problem.where)} x {problem.kind}")
-        print(*(f"  {place}" for place in problem.where[:NAMED]), sep="\n")
-        if len(problem.where) > NAMED:
-            print(f"  and {len(problem.where) - NAMED} more")
-    print("Nothing is wrong." if not problems else f"{len(problems)} kinds of problems.")
-    return SOME_SKIPPED if problems else DONE
-
-
-def _box(box: Iterable[float]) -> str:
-    return " ".join(f"{side:.0f}" for side in box)

@@ -1,11 +1,8 @@
 """Localizer: images in, localizations out."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -13,24 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.backends import Asked, Backend, Seen
+from weakspot.backends import Asked, Seen
 from weakspot.backends.backend import Pixels
 from weakspot.backends.onnx_backend import OnnxBackend
 from weakspot.class_names import find_class
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
-from weakspot.data.decoding import pixels_of
 from weakspot.defaults import DEFAULT_MODEL, PRETRAINED
 from weakspot.doubts import witness_of
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.finding import Readout
-from weakspot.looking import Sight, look_at
+from weakspot.looking import Sight
 from weakspot.opening import at_least_one, least_area, open_model, share
 from weakspot.ops.boxes import check_threshold
-from weakspot.photo_batches import Failure, Photo, PhotoBatch, decode, finish
+from weakspot.photo_batches import Photo
+from weakspot.pipeline import Pipeline, Wanted
 from weakspot.qualities import find_quality
 from weakspot.refining import check_refinement
 from weakspot.results import Localization
-from weakspot.streaming import in_stages, on_each_core
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     import torch
@@ -39,9 +35,6 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.backends.torch_backend import TorchBackend
     from weakspot.models import ForegroundHead
 
-# Of so many images the time that an export takes is gained back.
-WORTH_EXPORTING = 1000
-_log = logging.getLogger("weakspot")
 Boxes = Literal["largest", "all", "split"]
 Classes = Sequence[int | str] | int | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
@@ -84,10 +77,6 @@ class Localizer:
         backend: ``"torch"``; ``"onnx"``: onnxruntime runs the forward pass, several times as fast on a CPU, from a
             graph that is exported once and kept in the user's cache folder; ``"auto"``: onnxruntime for a model by name
             or a run on a CPU, if its graph is in the cache, or once 1000 images were seen and it pays to export it.
-
-    Attributes:
-        sight: The classifier that looks at photos.
-        readout: How its class maps are read.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
@@ -145,28 +134,25 @@ class Localizer:
             output_stride=output_stride,
             channels=channels,
         )
-        self._may_export, self._images_seen = opened.may_export, 0
-        self.max_pixels = max_pixels
-        self.method, self.quality, self.class_names = opened.method, opened.quality, opened.class_names
-        self.threshold = float(threshold or opened.threshold)
+        self.quality = opened.quality
         self.preprocessing = opened.backend.frame
-        self.sight = Sight(opened.backend, opened.looks, opened.view_threshold)
-        doubt = doubt and not opened.drawn
-        self.readout = Readout(
-            self.method,
-            self.threshold,
+        readout = Readout(
+            opened.method,
+            float(threshold or opened.threshold),
             area,
             self.preprocessing.height,
             self.preprocessing.width,
-            self.class_names,
+            opened.class_names,
             opened.multi_label,
             opened.background,
-            doubt,
+            doubt and not opened.drawn,
             boxes == "split",
             share(min_score, "min_score"),
             refine,
         )
-        self._witnesses = self._find_witnesses() if doubt else ()
+        sight = Sight(opened.backend, opened.looks, opened.view_threshold)
+        witnesses = _fitting_witnesses(sight, opened.method) if readout.doubt else ()
+        self._pipeline = Pipeline(sight, readout, witnesses, max_pixels, opened.may_export)
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
         """Localize in one image.
@@ -208,10 +194,7 @@ class Localizer:
         Raises:
             InputError: If a class is not one of the model's.
         """
-        indices, top_k = self._indices(classes), at_least_one(top_k, "top_k")
-        backend = self.sight.backend.on_one_core() if on_one_core else None
-        results = self._finish(self._read([self._decode(image) for image in images], indices, top_k, backend))
-        return [result.error if isinstance(result, Failure) else result for result in results]
+        return self._pipeline.batch(images, self._wanted(classes, top_k), on_one_core=on_one_core)
 
     def reading(
         self,
@@ -234,16 +217,16 @@ class Localizer:
         """
         method = self.method if method is None else method
         self.check(method)
-        found = copy(self)
-        found.method = method
-        if threshold is not None:
-            check_threshold(threshold)
-        found.threshold = self.threshold_of(method) if threshold is None else threshold
-        found._witnesses = found._find_witnesses() if self._witnesses else ()
-        found.readout = replace(self.readout, method=method, threshold=found.threshold)
+        if threshold is None:
+            threshold = self.threshold_of(method)
+        check_threshold(threshold)
+        readout = replace(self.readout, method=method, threshold=threshold)
         if boxes is not None:
             area = least_area(boxes, 0.01 if min_area is None else min_area)
-            found.readout = replace(found.readout, min_area=area, split=boxes == "split")
+            readout = replace(readout, min_area=area, split=boxes == "split")
+        witnesses = _fitting_witnesses(self.sight, method) if self._pipeline.witnesses else ()
+        found = copy(self)
+        found._pipeline = replace(self._pipeline, readout=readout, witnesses=witnesses)
         return found
 
     def stream(
@@ -275,9 +258,8 @@ class Localizer:
             raise InputError(
                 "stream takes several images, and this is one.", "Put it into a list, or call the localizer."
             )
-        indices, top_k = self._indices(classes), at_least_one(top_k, "top_k")
-        batch_size, workers = max(1, batch_size), max(1, workers)
-        for result in self._results(iter(images), batch_size, workers, indices, top_k):
+        wanted, size = self._wanted(classes, top_k), max(1, batch_size)
+        for result in self._pipeline.stream(iter(images), wanted, batch_size=size, workers=max(1, workers)):
             if isinstance(result, Localization):
                 yield result
             elif on_error is None:
@@ -330,13 +312,11 @@ class Localizer:
         Returns:
             For each method the logits and the class maps, as this quality has them.
         """
-        return self._look_at(photos, methods, Asked(classes))
+        return self._pipeline.look_at(photos, methods, Asked(classes))
 
     def squash(self, image: Image.Image) -> Pixels:
         """Squash a whole RGB image to :attr:`photo_frame`, bicubic with antialiasing; nothing is cropped."""
-        frame = self.photo_frame
-        pixels = pixels_of(image, channels=len(frame.mean))
-        return self.sight.backend.squash(pixels, height=frame.height, width=frame.width)
+        return self._pipeline.squash(image)
 
     def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
         """Learn from photos what foreground looks like in them; they need no label.
@@ -359,7 +339,7 @@ class Localizer:
         from weakspot.adapting import learn_from_photos
 
         self.take_foreground(None)
-        photos = (self._decode(source) for source in images)
+        photos = (self._pipeline.decode(source) for source in images)
         frame, backend = self.preprocessing, self.in_torch
         pixels = (
             backend.squash(photo.pixels, height=frame.height, width=frame.width)
@@ -388,7 +368,37 @@ class Localizer:
         What a run knows of the levels of its classes goes with the head that it had.
         """
         backend = self.in_torch.with_foreground(head)
-        self.sight = replace(self.sight, backend=backend, threshold=backend.default_threshold(self.method))
+        self._pipeline.sight = replace(self.sight, backend=backend, threshold=backend.default_threshold(self.method))
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return self.readout.method
+
+    @property
+    def threshold(self) -> float:
+        """Fraction of the heatmap's peak at which to cut."""
+        return self.readout.threshold
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name for each logit."""
+        return self.readout.class_names
+
+    @property
+    def max_pixels(self) -> int:
+        """Larger images are refused before they are decoded."""
+        return self._pipeline.max_pixels
+
+    @property
+    def sight(self) -> Sight:
+        """The classifier that looks at photos."""
+        return self._pipeline.sight
+
+    @property
+    def readout(self) -> Readout:
+        """How its class maps are read."""
+        return self._pipeline.readout
 
     @property
     def photo_frame(self) -> Preprocessing:
@@ -434,82 +444,21 @@ class Localizer:
             )
         return cast("TorchBackend", backend)
 
-    def _decode(self, source: ImageSource) -> Photo | Failure:
-        frame = self.photo_frame
-        return decode(source, self.squash, (frame.height, frame.width), max_pixels=self.max_pixels)
-
-    def _results(
-        self, images: Iterator[ImageSource], batch_size: int, workers: int, classes: list[int] | None, top_k: int
-    ) -> Iterator[Localization | Failure]:
-        """Localize in a stream; the first images in PyTorch where it is not known yet whether exporting pays."""
-        read = partial(self._read, classes=classes, top_k=top_k)
-        stages = partial(in_stages, self._decode, read, self._finish, size=batch_size, workers=workers)
-        if self._may_export:
-            yield from stages(islice(images, max(0, WORTH_EXPORTING - self._images_seen)))
-            another = list(islice(images, 1))
-            if another:
-                self._accelerate()
-            images = chain(another, images)
-        if self.backend == "torch":
-            yield from stages(images)
-        else:
-            backend = self.sight.backend.on_one_core()
-            yield from on_each_core(self._decode, partial(read, backend=backend), self._finish, images, size=batch_size)
-
-    def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
-        return finish(batch, self.readout)
-
-    def _read(
-        self, items: list[Photo | Failure], classes: list[int] | None, top_k: int, backend: Backend | None = None
-    ) -> PhotoBatch:
-        """Run the model, or it in another backend, on the images of a batch that could be read."""
-        photos = [item.pixels for item in items if isinstance(item, Photo)]
-        if not photos:
-            return PhotoBatch(items, None)
-        rows = None if classes is None else np.array([classes] * len(photos))
-        asked = Asked(rows, top_k, self.readout.multi_label and classes is None)
-        found, *witness = self._look_at(photos, [self.method], asked, self._witnesses, backend)
-        count = top_k if classes is None else len(classes)
-        return PhotoBatch(items, found, count, classes is not None, next(iter(witness), None))
-
-    def _look_at(
-        self,
-        photos: Sequence[Pixels],
-        methods: Sequence[str],
-        asked: Asked,
-        witnesses: Sequence[str] = (),
-        backend: Backend | None = None,
-    ) -> list[Seen]:
-        """Look at photos, through onnxruntime once so many were seen that exporting the model for it pays."""
-        self._images_seen += len(photos)
-        if self._may_export and self._images_seen > WORTH_EXPORTING:
-            self._accelerate()
-        sight = self.sight if backend is None else replace(self.sight, backend=backend)
-        return look_at(sight, photos, methods, asked, witnesses=witnesses)
-
-    def _accelerate(self) -> None:
-        from weakspot.accelerating import accelerated
-
-        self._may_export = False
-        try:
-            self.sight = replace(self.sight, backend=accelerated(self.in_torch, export=True))
-        except WeakspotError as error:  # PyTorch goes on to run it
-            _log.warning("the model stays in PyTorch: %s", error.problem)
-
-    def _find_witnesses(self) -> tuple[str, ...]:
-        """The method whose maps are compared with this one's; none where it does not fit the classifier."""
-        witness = witness_of(self.method)
-        try:
-            self.check(witness)
-        except InputError:
-            return ()
-        return (witness,)
-
-    def _indices(self, classes: Classes) -> list[int] | None:
+    def _wanted(self, classes: Classes, top_k: int) -> Wanted:
         if classes is None:
-            return None
+            return Wanted(None, at_least_one(top_k, "top_k"))
         asked = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
         indices = [find_class(one, self.class_names) for one in asked]
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
-        return indices
+        return Wanted(indices, at_least_one(top_k, "top_k"))
+
+
+def _fitting_witnesses(sight: Sight, method: str) -> tuple[str, ...]:
+    """The method whose maps are compared with another's; none where it does not fit the classifier."""
+    witness = witness_of(method)
+    try:
+        sight.backend.check(witness)
+    except InputError:
+        return ()
+    return (witness,)

@@ -53,12 +53,7 @@ def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
         InputError: If an option is out of its range or does not fit the model.
         ModelError: If the model, its weights or its layer cannot be used.
     """
-    if options.method is not None:
-        find_method(options.method)
-    if options.quality is not None:
-        find_quality(options.quality)
-    if options.channels is not None and options.channels < 1:
-        raise InputError(f"channels={options.channels} asks for nothing.", "Give 1 or more.")
+    _refuse_unknown(options)
     classifier = take_for_quality(
         model, options.quality, device=options.device, weights=options.weights, output_stride=options.output_stride
     )
@@ -94,6 +89,16 @@ def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
         drawn=not method.spreads,
         may_export=may_export,
     )
+
+
+def _refuse_unknown(options: Options) -> None:
+    """Before anything is loaded."""
+    if options.method is not None:
+        find_method(options.method)
+    if options.quality is not None:
+        find_quality(options.quality)
+    if options.channels is not None and options.channels < 1:
+        raise InputError(f"channels={options.channels} asks for nothing.", "Give 1 or more.")
 
 
 def _cut(classifier: Classifier, looks: Quality, options: Options, *, enlarge: bool) -> tuple[Preprocessing, Cut]:

@@ -153,8 +153,7 @@ def take_model(
         if isinstance(name, str) and Path(name, "config.toml").is_file():
             raise ModelError(f"The run in {name} is not finished.", f"Go on with: weakspot train --resume {name}")
         if isinstance(name, str) and _looks_like_a_folder(name):
-            hint = f"Check the path, or make it with: weakspot train DATA --output {name}"
-            raise ModelError(f"There is no run in {name}.", hint)
+            raise ModelError(f"There is no run in {name}.", f"Train one: weakspot train photos/ --output {name}")
         return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
     if weights != PRETRAINED:
         raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")
@@ -162,8 +161,8 @@ def take_model(
 
 
 def _looks_like_a_folder(name: str) -> bool:
-    """Whether a name is that of no model, but a path such as ``runs/birds``."""
-    return "/" in name and not name.startswith("torchvision/")
+    """Whether a name can only be a path: models of torchvision, and those of a hub, have slashes too."""
+    return "/" in name and ":" not in name and not name.startswith("torchvision/") and not name.endswith(".onnx")
 
 
 def _foreground(weights: dict[str, Tensor], file: Path) -> ForegroundHead:

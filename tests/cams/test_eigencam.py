@@ -36,3 +36,36 @@ def test_a_batch_is_its_images_one_by_one_and_zeros_stay_zeros():
     for i in range(3):
         torch.testing.assert_close(together[i : i + 1], eigencam(activations[i : i + 1]))
     assert not together[2].any()
+
+
+@pytest.mark.parametrize("channels", [1, 9], ids=["more positions", "more channels"])
+@pytest.mark.parametrize(
+    ("places", "sign"),
+    [
+        pytest.param([2.0, -0.9, -0.9, -0.9], 1, id="one strong place outweighs three weak ones"),
+        pytest.param([1.0, -0.9, -0.9, -0.9], -1, id="three places that are nearly as strong outweigh it"),
+    ],
+)
+def test_the_map_is_positive_where_the_activations_are_strong(channels, places, sign):
+    """All channels alike: the map is what each place holds, up to the sign."""
+    activations = torch.tensor([[places]])[:, None].expand(1, channels, 1, 4).reshape(1, channels, 2, 2)
+    expected = sign * channels**0.5 * torch.tensor([places]).view(1, 2, 2)
+    torch.testing.assert_close(eigencam(activations), expected)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_the_map_is_as_faint_as_the_activations(scale):
+    activations = torch.rand(2, 5, 3, 3) + torch.rand(2, 1, 3, 3)
+    torch.testing.assert_close(eigencam(activations * scale) / scale, eigencam(activations))
+
+
+def test_images_of_a_batch_may_have_nothing_in_common():
+    activations = torch.tensor([[[[2.0, 0.0, 0.0]]], [[[0.0, 0.0, 3.0]]]])
+    for channels in (1, 4):  # more positions, more channels
+        found = eigencam(activations.expand(2, channels, 1, 3) / channels**0.5)
+        torch.testing.assert_close(found, activations[:, 0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_the_map_has_the_precision_of_the_activations(dtype):
+    assert eigencam(torch.rand(1, 3, 2, 2).to(dtype)).dtype == dtype

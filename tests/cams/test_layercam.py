@@ -22,6 +22,11 @@ def test_fusing_takes_the_greatest_normalised_value_on_the_finest_grid():
     assert fuse([coarse, fine]).tolist() == [[[[0.0, 1.0, 0.75, 1.0]]]]
 
 
+def test_the_finest_grid_is_the_one_of_most_places():
+    grids = [(4, 1), (2, 3), (1, 5)]
+    assert fuse([torch.rand(1, 1, *grid) for grid in grids]).shape == (1, 1, 2, 3)
+
+
 def test_a_layer_without_evidence_adds_nothing():
     fine = torch.rand(1, 1, 4, 4)
     low, high = fine.min(), fine.max()

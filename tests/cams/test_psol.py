@@ -67,3 +67,13 @@ def test_boxes_of_a_batch_are_drawn_each_for_itself():
     two = ([0.1, 0.2, 0.5, 0.9], [0.0, 0.5, 1.0, 1.0])
     assert torch.equal(drawn(*two), torch.cat([drawn(box) for box in two]))
     assert torch.equal(psol(drawn(*two)), drawn(*two))
+
+
+def test_hills_of_a_batch_are_those_of_each_box_alone():
+    boxes = [[0, 0, 1, 1], [0.4, 0.4, 0.6, 0.6], [0, 0, 0.9, 0.8]]  # what is lowest of the first is far from 0
+    assert torch.equal(drawn(*boxes), torch.cat([drawn(box) for box in boxes]))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_a_hill_has_the_precision_of_the_box(dtype):
+    assert draw_boxes(torch.tensor([[0.2, 0.2, 0.9, 0.7]], dtype=dtype), height=11, width=13).dtype == dtype

@@ -84,6 +84,46 @@ def test_convention_finer_levels_are_averaged_and_coarser_ones_interpolated():
     assert torch.equal(on_grid(coarse, (1, 4)), expected)
 
 
+@pytest.mark.parametrize("size", [(2, 4), (3, 4), (2, 6), (1, 3)])
+def test_a_level_that_is_finer_on_one_side_is_averaged(size):
+    level = torch.randn(1, 2, 3, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(on_grid(level, size), torch.nn.functional.adaptive_avg_pool2d(level, size))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (2, 7), (6, 12)])
+def test_a_level_that_is_coarser_on_one_side_is_interpolated(size):
+    level = torch.randn(1, 2, 3, 6, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.interpolate(level, size=size, mode="bicubic", align_corners=False)
+    assert torch.equal(on_grid(level, size), expected)
+
+
+def test_the_product_of_two_places_is_the_mean_of_the_levels_cosines():
+    levels = [torch.tensor([[[[3.0, 1.0]]]]), torch.tensor([[[[1.0, 2.0]], [[5.0, 5.0]]]]), torch.ones(1, 4, 1, 2)]
+    units = unit_features(levels, (1, 2)).flatten(2)[0]  # opposite in two levels, the third says nothing
+    torch.testing.assert_close(units.T @ units, torch.tensor([[2.0, -2.0], [-2.0, 2.0]]) / 3)
+
+
+def test_a_level_that_says_nothing_changes_no_map():
+    maps, level = torch.tensor([[[[1.0, 0.0, 3.0, 0.0]]]]), torch.tensor([[[[1.0, 1.0, 5.0, 5.0]]]])
+    alone = self_correlation(maps, unit_features([level], (1, 4)))
+    with_others = self_correlation(maps, unit_features([level, *[torch.full((1, 3, 1, 4), 0.1)] * 3], (1, 4)))
+    torch.testing.assert_close(with_others, alone)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1000.1])
+def test_a_level_of_one_value_has_no_features_whatever_rounding_leaves(value):
+    varies = torch.randn(1, 7, 1, 3, generator=torch.Generator().manual_seed(0))
+    features = unit_features([torch.cat([torch.full((1, 7, 1, 3), value), varies])], (1, 3))
+    assert not features[0].any()
+    torch.testing.assert_close(features[1].norm(dim=0), torch.ones(1, 3))
+
+
+def test_a_faint_image_beside_a_strong_one_keeps_its_features():
+    faint = torch.randn(1, 5, 2, 3, generator=torch.Generator().manual_seed(0))
+    together = unit_features([torch.cat([faint, 1e6 + 1e6 * faint])], (2, 3))
+    torch.testing.assert_close(together[:1], unit_features([faint], (2, 3)))
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(2, 5), st.floats(0.5, 3))
 def test_the_result_lies_between_0_and_1(seed, channels, side, power):
@@ -93,3 +133,27 @@ def test_the_result_lies_between_0_and_1(seed, channels, side, power):
     assert found.isfinite().all()
     assert found.min() >= 0
     assert found.max() <= 1 + 1e-5
+
+
+HALF_ALIKE = torch.tensor([[[[1.0, 0.5, 0.0]], [[0.0, 0.75**0.5, 1.0]]]])  # cosines 1/2 and 3/4 ** (1/2)
+PEAK = torch.tensor([[[[0.0, 3.0, 0.0]]]])
+
+
+def test_the_power_is_one_and_a_half_by_default():
+    found = self_correlation(PEAK, HALF_ALIKE)
+    assert found.flatten().tolist() == pytest.approx(
+        [0.5**1.5 / (1 + 0.5**1.5), found[..., 1].item(), 0.75**0.75 / (1 + 0.75**0.75)]
+    )
+    assert found[..., 1].item() == pytest.approx(1 / (1 + 0.5**1.5 + 0.75**0.75))
+
+
+def test_autocast_takes_no_precision_away():
+    plain = self_correlation(PEAK, HALF_ALIKE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(self_correlation(PEAK, HALF_ALIKE), plain)
+
+
+def test_features_may_be_less_precise_than_the_map():
+    found = self_correlation(PEAK, HALF_ALIKE.bfloat16())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, self_correlation(PEAK, HALF_ALIKE), rtol=0.02, atol=0)

@@ -14,6 +14,12 @@ def test_a_channel_that_sums_to_zero_has_no_weight():
     assert xgradcam(activations, gradients).tolist() == [[[1.0, 1.0]]]
 
 
+def test_only_a_sum_of_zero_takes_a_channels_weight():
+    activations = torch.tensor([[[[1.0, -1.0]], [[1.0, 0.0]]]])  # sums 0 and 1
+    gradients = torch.tensor([[[[3.0, 1.0]], [[2.0, 5.0]]]])  # g A sums to 2 in both
+    assert xgradcam(activations, gradients).tolist() == [[[2.0, 0.0]]]
+
+
 def test_conservation_holds_for_positive_evidence():
     """The sum of the map is the sum of gradient times activation (the paper's axiom), as no value is cut off."""
     activations, gradients = torch.rand(1, 4, 3, 3), torch.rand(1, 4, 3, 3)

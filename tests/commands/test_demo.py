@@ -38,6 +38,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(demo_training, "METHODS", methods)
 
 
+@pytest.mark.long
 def test_the_demo_trains_on_labels_and_the_command_prints_a_table_and_the_files(tmp_path, capsys, monkeypatch, quick):
     outcome = demo_training.demo_training(tmp_path)
     assert list(outcome.measured.rows) == ["cam", "acol", "centred Gaussian", "full-image box"]

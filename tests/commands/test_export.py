@@ -14,6 +14,7 @@ def folder(tmp_path, one_thread):
     return run_folder(tmp_path, quality="plain")
 
 
+@pytest.mark.long
 def test_a_run_is_exported_and_localizes(folder, capsys):
     file = folder / "out" / "birds.onnx"
     assert main(["export", str(folder), "-o", str(file), "--images", str(folder / "photos")]) == 0
@@ -48,6 +49,7 @@ def test_mistakes_are_told_in_two_lines(words, problem, folder, capsys, monkeypa
     assert not list(folder.glob("*.onnx"))
 
 
+@pytest.mark.long
 def test_what_the_library_notes_is_said_on_stderr(folder, capsys, monkeypatch):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(folder / "cache"))
     words = ["localize", str(folder / "photos" / "0.png"), "--model", str(folder), "--backend", "onnx"]

@@ -189,7 +189,10 @@ def test_boxes_are_chosen_by_score_and_size(photos):
         (["found", "--output", "photos"], "photos exists and is not empty."),
         (["found", "--output", "photos", "--overwrite"], "photos was not written by weakspot label."),
         (["found", "--format", "masks"], "No object has a mask."),
-        (["tf_efficientnet_lite0"], "No images were named"),
+        (
+            ["tf_efficientnet_lite0"],
+            "tf_efficientnet_lite0 holds no boxes of weakspot localize, and no images were named.",
+        ),
         (["--import", "nowhere"], "nowhere does not exist."),
         (["found", "--import", "found"], "--import takes one --format"),
     ],

@@ -52,6 +52,7 @@ def service(*words, env=None):
         process.communicate()
 
 
+@pytest.mark.long
 def test_a_service_answers_and_at_sigterm_ends_when_all_are_answered(tmp_path):
     run_folder(tmp_path)
     Image.fromarray(photos(1)[0]).save(tmp_path / "photo.png")
@@ -119,6 +120,7 @@ def test_a_model_that_is_none_is_refused_and_the_port_given_back(tmp_path, capsy
     assert len(capsys.readouterr().err.strip().splitlines()) == 2
 
 
+@pytest.mark.long
 def test_a_model_is_served_by_onnxruntime_where_it_can_be(tmp_path, monkeypatch, one_thread, caplog):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "run").mkdir()

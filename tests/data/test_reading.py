@@ -69,10 +69,7 @@ def test_images_may_be_elsewhere(tmp_path):
     assert dataset.examples[0].path == tmp_path / "photos/cat/a.png"
 
 
-KNOWN = (
-    "Known are class folders (with annotations.csv), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, "
-    "the benchmark's metadata."
-)
+KNOWN = "Known are class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata."
 FOLDER = "Give the folder of the data set; a file of boxes or labels is given as its truth."
 
 

@@ -92,6 +92,8 @@ NOT_RUN = (
     NotRun("weakspot check", "takes seconds to measure the machine; tests/commands/test_check.py does"),
     NotRun("weakspot train --resume runs/birds", "goes on with what was interrupted, which nothing was here"),
     NotRun("make *", "runs pip and all tests"),
+    NotRun(". .venv/bin/activate*", "tests have an environment"),
+    NotRun("python3 -m venv *", "tests have an environment"),
     NotRun("pip install *", "installs"),
     NotRun("python benchmarks/*", "takes minutes, and peers or photos that are not part of the repository"),
     NotRun("docker *", "needs Docker"),

@@ -58,6 +58,7 @@ def here(request, prepared, tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", WITH_CODE)
 def test_blocks_do_what_they_show(page, here, request):
     address = request.getfixturevalue("service") if SERVICE in TEXTS[page] else SERVICE

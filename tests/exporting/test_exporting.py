@@ -141,6 +141,7 @@ def test_a_graph_of_somebody_else_is_refused(tmp_path):
         ws.Localizer(tmp_path / "other.onnx")
 
 
+@pytest.mark.long
 def test_a_model_of_several_labels_finds_all_that_are_there(tmp_path, one_thread, monkeypatch):
     outcome, run = exported(run_folder(tmp_path, multi_label=True, quality="plain"), tmp_path / "many.onnx")
     one, most = ws.Localizer(outcome.path), 0
@@ -153,6 +154,7 @@ def test_a_model_of_several_labels_finds_all_that_are_there(tmp_path, one_thread
     assert most > 1
 
 
+@pytest.mark.long
 def test_integers_see_nearly_the_same(tmp_path, one_thread):
     outcome, _ = exported(run_folder(tmp_path, quality="plain"), tmp_path / "small.onnx", int8=True)
     assert outcome.int8 is not None

@@ -59,6 +59,7 @@ def test_every_method_of_one_pass_is_the_same_in_a_graph(one_thread):
     assert_same(backend_of(PooledNet()), ONE_PASS, 8)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("network", "methods"),
     [
@@ -76,6 +77,7 @@ def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thr
     assert_same(backend_of(found.network, found.preprocessing), methods, 64, photos)
 
 
+@pytest.mark.long
 def test_spreading_the_foreground_and_the_levels_of_classes_are_in_the_graph(one_thread):
     found = built("cam", "test_resnet")
     plain = backend_of(found.network, found.preprocessing, spread=True)
@@ -115,9 +117,10 @@ class PooledDeepNet(PooledNet):
         return self.fc(self.features(images))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("net", [DeepHeadNet, PooledDeepNet])
 def test_the_gradient_of_another_head_is_in_the_graph(net, one_thread):
-    assert_same(backend_of(net()), ("gradcam", "gradcam++", "layercam", "hirescam"), 8)
+    assert_same(backend_of(net()), ("gradcam++", "hirescam"), 8)
 
 
 class Shortcut(DeepHeadNet):

@@ -122,6 +122,11 @@ def test_top_k_loc_wants_box_and_class(k, labels, percent):
     assert metric.compute().item() == pytest.approx(percent)
 
 
+def test_top_k_loc_is_top_1_loc_and_keeps_its_threshold():
+    assert TopKLoc().k == 1
+    assert TopKLoc(threshold=0.4).thresholds.tolist() == TopKLoc(5, 0.4).thresholds.tolist() == [0.4]
+
+
 def test_top_k_loc_with_the_reference_protocol():
     metric = filled(TopKLoc(1, protocol="reference"), logits=torch.tensor(LOGITS), labels=torch.tensor([0, 2, 0]))
     assert metric.compute().item() == pytest.approx(100 / 3)
@@ -131,6 +136,17 @@ def test_no_predictions_are_refused_in_two_lines():
     with pytest.raises(InputError) as refusal:
         TopKLoc(0)
     assert str(refusal.value).splitlines() == ["k=0 predictions are none.", "Give 1 or more."]
+
+
+def test_a_label_for_each_map_is_wanted():
+    metric = TopKLoc()
+    with pytest.raises(InputError) as refusal:
+        metric.update(MAPS, BOXES, logits=LOGITS[:2], labels=[0, 1])
+    assert str(refusal.value).splitlines() == [
+        "There are not as many labels as maps.",
+        "Give one class index for each map.",
+    ]
+    assert metric.total == 0
 
 
 @pytest.mark.parametrize(

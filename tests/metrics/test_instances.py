@@ -28,6 +28,12 @@ def test_overlap_of_the_least_is_enough():
     assert matched(np.array([[0.0, 0, 4, 2]]), TWO, 0.51).tolist() == [-1]
 
 
+def test_of_many_equal_scores_the_first_chooses_first():
+    scores = np.random.default_rng(0).integers(0, 2, 400)
+    pairs = matched(np.tile(TWO[:1], (400, 1)), TWO[:1], scores=scores)
+    assert np.flatnonzero(pairs == 0).tolist() == [scores.argmax()]
+
+
 def test_without_boxes_there_are_no_pairs():
     assert matched(np.zeros((0, 4)), TWO).tolist() == []
     assert matched(TWO, np.zeros((0, 4))).tolist() == [-1, -1]

@@ -92,6 +92,24 @@ def test_mask_iou_is_the_mean_over_images_at_the_best_threshold():
     assert metric.details()["best_threshold"].tolist() == [0.501]
 
 
+def test_groups_and_interval_of_mask_iou_are_those_of_its_options():
+    groups = np.array([1, 0])
+    metric = filled(MaskIoU(0.5, groups=3, samples=200, seed=3), groups=groups)
+    alone = [filled(MaskIoU(0.5), MAPS[groups == i], MASKS[groups == i]).compute().item() for i in (0, 1)]
+    np.testing.assert_allclose(metric.by_group(), [*alone, np.nan])
+    assert metric.interval() == filled(MaskIoU(0.5, samples=200, seed=3)).interval()
+    assert metric.sample_totals.tolist() == filled(MaskIoU(0.5, samples=200, seed=3)).sample_totals.tolist()
+    assert metric.sample_totals.tolist() != filled(MaskIoU(0.5, samples=200)).sample_totals.tolist()
+
+
+@pytest.mark.parametrize("metric", [MaskIoU, PxAP])
+def test_mask_metrics_have_no_groups_and_no_samples_by_default(metric):
+    made = metric()
+    assert (made.group_totals.shape, made.sample_totals.shape) == ((0,), (0,))
+    same = [metric(samples=50, **seed) for seed in ({}, {"seed": 0})]
+    assert filled(same[0]).sample_totals.tolist() == filled(same[1]).sample_totals.tolist()
+
+
 def test_convention_mask_iou_includes_the_threshold():
     for threshold, percent in [(0.25, 4 / 5), (0.26, 3 / 5), (0.5, 3 / 5), (0.51, 3 / 4)]:
         metric = filled(MaskIoU(threshold), MAPS[:1], MASKS[:1])

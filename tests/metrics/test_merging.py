@@ -78,6 +78,7 @@ def processes(tmp_path_factory, one_thread):
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["v2", "pxap", "top"])
 def test_two_processes_find_the_figures_of_one(processes, name):
     whole = figures(filled(slice(None))[name])

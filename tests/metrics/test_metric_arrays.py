@@ -18,6 +18,7 @@ LOGITS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=6), el
         pytest.param(np.array([[1.0, 2.0]]), id="array"),
         pytest.param(torch.tensor([[1.0, 2.0]]), id="tensor"),
         pytest.param(torch.tensor([[1.0, 2.0]], requires_grad=True), id="tensor with gradient"),
+        pytest.param(torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16), id="bfloat16, which numpy has not"),
     ],
 )
 def test_array_takes_tensors_and_whatever_numpy_takes(values):
@@ -70,6 +71,27 @@ def test_places_of_the_true_classes_among_the_predictions():
 
 def test_convention_of_equal_logits_the_lower_index_is_first():
     assert places_of([[5.0, 5.0, 5.0]] * 3, [0, 1, 2]).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "problem"),
+    [
+        pytest.param([0.1, 0.9], [1], "Labels of shape (1,) do not belong to logits of (2,).", id="one row"),
+        pytest.param([[0.1, 0.9]], [1, 0], "Labels of shape (2,) do not belong to logits of (1, 2).", id="too many"),
+        pytest.param([[0.1, 0.9]], [[1]], "Labels of shape (1, 1) do not belong to logits of (1, 2).", id="2-D labels"),
+        pytest.param([[0.1, 0.9]] * 2, [0, 2], "Labels from 0 to 2 or logits of 2 classes with NaN.", id="too high"),
+        pytest.param([[0.1, 0.9]] * 2, [-1, 1], "Labels from -1 to 1 or logits of 2 classes with NaN.", id="negative"),
+        pytest.param([[0.1, np.nan]], [0], "Labels from 0 to 0 or logits of 2 classes with NaN.", id="NaN"),
+    ],
+)
+def test_labels_that_do_not_fit_the_logits_are_refused(logits, labels, problem):
+    with pytest.raises(InputError) as refusal:
+        places_of(logits, labels)
+    assert refusal.value.problem == problem
+
+
+def test_no_images_have_no_places():
+    assert places_of(np.zeros((0, 3)), np.zeros(0, np.int64)).tolist() == []
 
 
 @given(LOGITS, st.randoms(use_true_random=False))

@@ -212,6 +212,11 @@ def test_everything_is_foreground_where_nothing_is_above_0():
     assert boxes_from_heatmap(np.zeros((1, 4)), 0.5).tolist() == [[0, 0, 4, 1]]  # as the box
 
 
+def test_everything_is_foreground_where_nothing_is_above_0_but_some_below():
+    mask = np.array([[1, 1, 0]], np.uint8)
+    assert mask_overlaps(np.array([[-1.0, 0.0, 0.0]]), mask, np.array([0.5])).tolist() == [2 / 3]
+
+
 def test_a_mask_without_foreground_has_no_overlap():
     assert np.isnan(mask_overlaps(np.ones((1, 2)), np.array([[0, 255]], np.uint8), QUARTERS)).all()
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from weakspot.ops import Component, connected_components
+from weakspot.ops.components import listed
 
 FOREGROUNDS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
@@ -66,6 +67,19 @@ def test_many_ties_keep_raster_order():
     dots[::2, ::2] = True
     _, found = connected_components(dots)
     assert [(x, y) for _, _, (x, y, _, _) in found] == [(x, y) for y in range(0, 40, 2) for x in range(0, 40, 2)]
+
+
+def test_many_ties_of_two_areas_keep_raster_order():
+    areas = np.random.default_rng(0).integers(1, 3, 400)
+    row = np.concatenate([[True] * area + [False] for area in areas])[None]
+    expected = (np.flatnonzero(areas == 2) + 1).tolist() + (np.flatnonzero(areas == 1) + 1).tolist()
+    labels, found = connected_components(row)
+    assert [region.label for region in found] == expected
+    assert [region.label for region in listed(labels)] == expected
+
+
+def test_no_labelled_region_is_listed_where_all_is_background():
+    assert listed(np.zeros((2, 3), np.int32)) == []
 
 
 def test_no_foreground_gives_no_component():

@@ -67,6 +67,7 @@ def test_ring_hole_and_island_have_a_contour_each():
     assert alive(found, 127) == [(hole, False), (ring, True)]  # the island is 127, not above it
     assert found.peak == 255
     assert found.counts().tolist() == [3] * 127 + [2] * 128
+    assert found.counts().dtype == np.int64
 
 
 def test_convention_cut_is_exclusive_and_relative_to_the_peak():

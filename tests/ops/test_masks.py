@@ -135,3 +135,17 @@ def test_mask_is_never_empty(threshold, size):
     heatmap[3:5, 3:5] = 1
     heatmap[2, 2] = 2
     assert mask_from_heatmap(heatmap, threshold, height=size, width=size).any()
+
+
+def test_mask_that_would_be_empty_holds_the_kept_regions_peak():
+    heatmap = np.zeros((4, 12))
+    heatmap[0, 1] = 1  # hotter, but too small to be kept
+    heatmap[2, 8:10] = 0.5
+    mask = mask_from_heatmap(heatmap, 0.5, height=2, width=3)
+    assert mask.tolist() == [[False, False, False], [False, False, True]]
+
+
+def test_regions_are_not_split_unless_asked_to():
+    touching = np.array([[1.0, 0.6, 0.5, 0.9, 0.9]])
+    assert mask_from_heatmap(touching, 0.5, height=1, width=5).all()
+    assert mask_from_heatmap(touching, 0.5, height=1, width=5, split=True)[0].tolist() == [False] * 2 + [True] * 3

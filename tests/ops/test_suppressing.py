@@ -34,9 +34,34 @@ def test_no_box_gives_none():
     assert suppress(np.zeros((0, 4)), np.zeros(0)).tolist() == []
 
 
-def test_overlap_out_of_range_is_refused():
-    with pytest.raises(InputError, match=r"1\.5 is outside"):
-        suppress(np.zeros((0, 4)), np.zeros(0), 1.5)
+def test_no_box_gives_indices_that_index():
+    assert suppress(np.zeros((0, 4)), np.zeros(0)).dtype == np.intp
+
+
+def test_an_overlap_of_1_drops_none():
+    assert suppress(np.array([[0, 0, 2, 2]] * 2), np.ones(2), 1.0).tolist() == [0, 1]
+
+
+def test_of_many_equal_scores_the_first_counts_as_greater():
+    apart = np.array([[3 * i, 0, 3 * i + 2, 2] for i in range(400)])
+    scores = np.random.default_rng(0).integers(0, 2, 400)
+    expected = [*np.flatnonzero(scores == 1), *np.flatnonzero(scores == 0)]
+    assert suppress(apart, scores).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_])
+def test_scores_without_a_sign_are_scores(dtype):
+    assert suppress(np.array([[0, 0, 2, 2]] * 2), np.array([0, 1], dtype)).tolist() == [1]
+
+
+@pytest.mark.parametrize("overlap", [1.5, -0.1, np.nan])
+def test_overlap_out_of_range_is_refused_in_two_lines(overlap):
+    with pytest.raises(InputError) as refusal:
+        suppress(np.zeros((0, 4)), np.zeros(0), overlap)
+    assert str(refusal.value).splitlines() == [
+        f"The greatest overlap {overlap} is outside [0, 1].",
+        "Give a fraction, for example 0.5.",
+    ]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))

@@ -47,8 +47,10 @@ def test_tree_of_two_objects_has_every_component_once():
         (1, 2, 5, 22, [4, 2, 7, 5]),  # the hook
         (1, 3, 4, 9, [1, 1, 3, 3]),  # the square, also at the peak
     ]
+    assert tree.shape == (5, 8)
     assert tree.cuts.tolist() == [0.25, 0.5, 1.0]
     assert tree.counts().tolist() == [1, 2, 1]
+    assert tree.counts().dtype == np.int64
     assert tree.largest_boxes().tolist() == [[1, 1, 7, 5], [4, 2, 7, 5], [1, 1, 3, 3]]
 
 
@@ -90,6 +92,7 @@ def test_convention_threshold_is_inclusive_in_single_precision(threshold):
 def test_nothing_above_0_gives_the_whole_image_and_no_node(heatmap, thresholds):
     tree = component_tree(heatmap, thresholds)
     assert tree.boxes_at(0.2).tolist() == [[0, 0, 5, 3]]
+    assert tree.boxes_at(0.2).dtype == np.float64
     assert tree.nodes(0.2).tolist() == []
     assert tree.largest_boxes().tolist() == [[0, 0, 5, 3]] * len(thresholds or [])
     assert tree.counts().tolist() == [0] * len(thresholds or [])

@@ -163,6 +163,16 @@ def test_polygon_area_and_euler_number_equal_opencvs(foreground):
         assert doubled == 2 * (cv2.contourArea(outer) - sum(cv2.contourArea(hole) for hole in holes))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_polygon_area_and_euler_number_do_not_depend_on_which_pixel_comes_first(seed):
+    """Levels bring the pixels in any order; a foreground of one level brings them in raster order."""
+    levels = np.random.default_rng(seed).permutation(12).reshape(3, 4)
+    found = components_of_levels(levels)
+    for cut in range(11):
+        alone = components_of_levels((levels > cut).astype(np.int64))
+        assert at(found, cut)[:, [POLYGON, EULER]].tolist() == at(alone, 0)[:, [POLYGON, EULER]].tolist()
+
+
 @given(LEVELS, st.booleans())
 def test_each_component_grows_into_another_or_ends_at_the_background(levels, diagonally):
     """A node's pixels are those of its level and of the nodes that it swallowed: no pixel is lost or counted twice."""

@@ -108,7 +108,7 @@ def test_a_request_without_a_good_image_is_refused(client, request_, status):
 
 
 def test_an_image_over_the_limit_of_pixels_is_refused_before_it_is_decoded(tmp_path, localizer, monkeypatch):
-    monkeypatch.setattr(localizer, "max_pixels", 100)
+    monkeypatch.setattr(localizer._pipeline, "max_pixels", 100)
     shared = shared_of(localizer)
     with TestClient(small_service(shared), base_url="http://127.0.0.1") as client:
         assert "over the limit of 100" in post(client, PNGS[0]).json()["error"]["problem"]

@@ -14,6 +14,7 @@ def test_the_log_has_every_epoch_on_a_terminal_or_not(terminal, scenes, tmp_path
     told, kept = capsys.readouterr().err, (run / "train.log").read_text()
     assert [line.split(":")[0] for line in kept.splitlines()[1:3]] == ["epoch 1 of 2", "epoch 2 of 2"]
     assert ("\nepoch 1 of 2: loss" in told) is not terminal  # there the bar has it
+    assert ["s left)" in line for line in kept.splitlines()[1:3]] == [False, True]  # features are computed in the first
     assert kept.splitlines()[-1] in told
     assert ("epoch 2 of 2, loss " in told) is terminal
 

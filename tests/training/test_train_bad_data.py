@@ -32,7 +32,7 @@ def test_unreadable_images_are_skipped_counted_and_listed(data, tmp_path, capsys
     out, err = capsys.readouterr()
     assert code == 1
     assert out.splitlines() == [str(tmp_path / "run")]
-    assert "17 training and 5 validation images, 2 unreadable ones skipped" in err
+    assert "17 training and 5 validation images, 2 unreadable skipped" in err
     assert err.splitlines()[-1] == f"unreadable images were skipped: {tmp_path / 'run' / 'skipped.jsonl'}"
     listed = [json.loads(line) for line in (tmp_path / "run" / "skipped.jsonl").read_text().splitlines()]
     assert [one["image"] for one in listed] == [

@@ -7,6 +7,8 @@ import pytest
 from small_runs import ENVIRONMENT, command, rows, small, weights, write_discs
 from trees import plant
 
+pytestmark = pytest.mark.long
+
 HALF = {"freeze": "backbone", "epochs": 3, "lr": 0.01}
 
 

@@ -40,6 +40,7 @@ def started(scenes, folder):
     return process
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_goes_on_to_the_same_weights(scenes, uninterrupted, tmp_path):
     folder = tmp_path / "run"
     process = started(scenes, folder)
@@ -53,6 +54,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(scenes, uninterrupted
     assert not (folder / "state.ckpt").exists()
 
 
+@pytest.mark.long
 def test_ctrl_c_says_how_to_go_on_and_what_goes_on_ends_in_the_same_weights(scenes, uninterrupted, tmp_path):
     folder = tmp_path / "run"
     process = started(scenes, folder)

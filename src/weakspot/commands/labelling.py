@@ -64,7 +64,10 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         ModelError: If the model cannot be used.
     """
     if not images:
-        raise InputError(f"No images were named for the model {model}.", "Give files, folders, or patterns.")
+        raise InputError(
+            f"{model} holds no boxes of weakspot localize, and no images were named.",
+            "Give a folder that localize has written, or a model and images.",
+        )
     from weakspot.localizer import Localizer
 
     paths = list(dict.fromkeys(find_images(images)))

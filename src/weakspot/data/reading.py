@@ -4,9 +4,10 @@ from pathlib import Path
 
 from weakspot.data.datasets import DataSet
 from weakspot.data.readers import READERS, coco, csv_boxes, csv_labels, voc
+from weakspot.data.readers.folders import files_below, is_image
 from weakspot.errors import InputError
 
-LAYOUTS = "class folders (with annotations.csv), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata"
+LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata"
 
 
 def read_dataset(root: str | Path, *, truth: str | Path | None = None, images: str | Path | None = None) -> DataSet:
@@ -35,6 +36,9 @@ def read_dataset(root: str | Path, *, truth: str | Path | None = None, images: s
     for find, read in READERS:
         if find(folder):
             return read(folder, base)
+    if any(is_image(name) for name in files_below(folder)):
+        hint = f"Put the images of each class into a folder of its own, {folder / 'NAME'}, or name them in labels.csv."
+        raise InputError(f"{folder} holds images, but does not say of which classes.", hint)
     raise InputError(f"{folder} holds no data set of a known layout.", f"Known are {LAYOUTS}.")
 
 

@@ -103,18 +103,21 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
             yield replace(outcome, regions={})  # the scores are all that is needed from here on, and small
 
     _fill(tallies, watched(), question.classes)
-    rows = {
-        name: Measured(
-            tally.figures(chosen[name]),
-            _fixed_by(question, name),
-            tally,
-            tuple(counts.overlaps[name].tolist()),
-            tally.of_groups(chosen[name]) if name == question.names[0] and groups and chosen[name] else {},
-            counts.instances[name],
-        )
-        for name, tally in tallies.items()
-    }
+    rows = {name: _measured(question, name, tally, counts) for name, tally in tallies.items()}
     return Findings(rows, tuple(counts.groups.tolist()), unread)
+
+
+def _measured(question: Question, name: str, tally: Tally, counts: "_Counts") -> Measured:
+    chosen = counts.chosen[name]
+    grouped = name == question.names[0] and len(counts.groups) > 0 and bool(chosen)
+    return Measured(
+        tally.figures(chosen),
+        _fixed_by(question, name),
+        tally,
+        tuple(counts.overlaps[name].tolist()),
+        tally.of_groups(chosen) if grouped else {},
+        counts.instances[name],
+    )
 
 
 @dataclass

@@ -39,27 +39,14 @@ def quantised(graph: bytes, photos: Sequence[Pixels], told: Graph) -> bytes:
     """
     try:
         import onnx
-        from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-        from onnxruntime.quantization.shape_inference import quant_pre_process
+        import onnxruntime.quantization  # noqa: F401
     except ImportError as error:
         raise ModelError("What quantises is not installed.", "Run: pip install 'weakspot[onnx]'") from error
     with TemporaryDirectory() as folder, _quiet():
-        first, folded, last = (Path(folder, name) for name in ("a.onnx", "b.onnx", "c.onnx"))
+        first, last = Path(folder, "floats.onnx"), Path(folder, "integers.onnx")
         first.write_bytes(graph)
         try:
-            quant_pre_process(first, folded, skip_symbolic_shape=True)
-            quantize_static(
-                folded,
-                last,
-                _Photos(photos),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["Conv"],
-                per_channel=True,
-                reduce_range=True,  # else products overflow where the processor has no instruction for them
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
-            )
+            _quantise(first, last, photos)
         except Exception as error:  # what onnxruntime raises has no common root
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"The graph cannot be quantised: {reason}", "Export it without --int8.") from error
@@ -69,6 +56,26 @@ def quantised(graph: bytes, photos: Sequence[Pixels], told: Graph) -> bytes:
         proto.metadata_props.add(key=key, value=value)
     found: bytes = proto.SerializeToString()
     return found
+
+
+def _quantise(first: Path, last: Path, photos: Sequence[Pixels]) -> None:
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    folded = first.with_name("folded.onnx")
+    quant_pre_process(first, folded, skip_symbolic_shape=True)
+    quantize_static(
+        folded,
+        last,
+        _Photos(photos),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["Conv"],
+        per_channel=True,
+        reduce_range=True,  # else products overflow where the processor has no instruction for them
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=CalibrationMethod.MinMax,
+    )
 
 
 class _Photos:

@@ -114,7 +114,7 @@ def _boxes(
 
 
 def regions(
-    heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool = False, min_heat: float = 0.0
+    heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool, min_heat: float
 ) -> tuple[NDArray[np.int32], list[Component]]:
     """Label the regions at or above the threshold, and list those large and hot enough, largest first."""
     check_threshold(threshold)

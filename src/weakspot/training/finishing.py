@@ -32,32 +32,49 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
     learner.eval()
     if isinstance(built.network.head, CamHead) and not built.plan.multi_label:
         built.network.head.centre()
-    frame, names = built.preprocessing, grounds.labels.class_names
-    localizer = Localizer(
-        built.network.to(prepared.device),
-        method=prepared.recipe.reads,
-        class_names=names,
-        mean=frame.mean,
-        std=frame.std,
-        input_size=(frame.height, frame.width),
-        quality=quality,
-    )
+    localizer = _localizer(prepared, quality)
     foreground, spread = None, find_quality(localizer.quality).spread
     if spread:
+        say("Learning what foreground looks like in the training images.")
         foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
         localizer.take_foreground(foreground)
     images = grounds.validation.readable or grounds.training.readable
+    say(f"Looking for the threshold on {len(images)} heatmaps.")
     cuts = choose_thresholds(localizer, grounds.dataset, images)
-    background = grounds.labels.background
-    # In quality plain maps stay as they were published.
-    levels = cuts.of_classes if spread else ()
-    trained = Trained(built.plan, names, frame, cuts.value, cuts.found_by, background, localizer.quality, levels)
+    trained = Trained(
+        built.plan,
+        grounds.labels.class_names,
+        built.preprocessing,
+        cuts.value,
+        cuts.found_by,
+        grounds.labels.background,
+        localizer.quality,
+        cuts.of_classes if spread else (),  # in quality plain maps stay as they were published
+    )
     write_rows(folder / ROWS, learner.rows)
     with replacing(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))
     write_model(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)
     (folder / STATE).unlink(missing_ok=True)
+    say(f"{_kept(learner)}; threshold {cuts.value:.2f}: {cuts.found_by}")
+    return trained
+
+
+def _localizer(prepared: Prepared, quality: str) -> Localizer:
+    frame = prepared.built.preprocessing
+    return Localizer(
+        prepared.built.network.to(prepared.device),
+        method=prepared.recipe.reads,
+        class_names=prepared.grounds.labels.class_names,
+        mean=frame.mean,
+        std=frame.std,
+        input_size=(frame.height, frame.width),
+        quality=quality,
+    )
+
+
+def _kept(learner: Learner) -> str:
+    """Which epoch's weights these are, and how well they tell classes apart."""
     best = min(learner.rows, key=lambda row: row.get("val_loss", -row["epoch"]))
     score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""
-    say(f"epoch {best['epoch']} is kept{score}; threshold {cuts.value:.2f}: {cuts.found_by}")
-    return trained
+    return f"epoch {best['epoch']} is kept{score}"

@@ -17,7 +17,7 @@ from weakspot.networks.adl import places
 from weakspot.networks.network import BuiltNetwork
 from weakspot.preparing import enlarged
 from weakspot.qualities import find_quality
-from weakspot.training.labels import Labels, find_labels, split_examples
+from weakspot.training.labels import Labels, Split, find_labels, split_examples
 from weakspot.training.options import TrainOptions
 from weakspot.training.photos import Looked, Unreadable, look_through, with_margin
 from weakspot.training.reporting import Say
@@ -96,24 +96,11 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     dataset = read_dataset(data, truth=options.labels, images=options.images)
     split = split_examples(dataset, share=options.validation, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
-    learnt = split.training if _named(split.validation) else (*split.training, *split.validation)
-    if options.teacher is None or teacher is None:
-        labels = find_labels(dataset, learnt, multi_label=options.multi_label, background=options.background)
-    else:
-        labels = labels_of(teacher.trained, learnt, options.teacher)
+    labels = _labels(dataset, split, options, teacher)
     validation = [example for example in split.validation if labels.know(example)]
-    strange = len(split.validation) - len(validation)
-    left_out = (f"{strange} validation images are of no class that is trained: they are left out.",) if strange else ()
-    for note in (*split.notes, *left_out):
+    for note in (*split.notes, *_left_out(len(split.validation) - len(validation))):
         say(note)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        plan = _plan(options, labels) if teacher is None else _taught_plan(options, labels, teacher, frozen)
-        built = build_network(plan, weights=None if options.weights == "none" or plan.shared else options.weights)
-    if teacher is not None:
-        hand_over(teacher, built.network, plan)
-    if frozen and plan.input_size is None:
-        built = _seeing_larger(built, find_quality(options.quality).enlarged)
+    built = _build(options, labels, teacher, frozen)
     if recipe.adl and not frozen:
         places(built.network.trunk.backbone)
     # Boxes would have to be cropped with their images.
@@ -131,6 +118,32 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
     grounds, targets = _with_targets(grounds, teacher, say)
     return Prepared(grounds, built, recipe, frozen, device, epochs, lr, targets, teacher)
+
+
+def _labels(dataset: DataSet, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:
+    """The classes of what is learnt from, or those of the teacher."""
+    learnt = split.training if _named(split.validation) else (*split.training, *split.validation)
+    if options.teacher is None or teacher is None:
+        return find_labels(dataset, learnt, multi_label=options.multi_label, background=options.background)
+    return labels_of(teacher.trained, learnt, options.teacher)
+
+
+def _left_out(strange: int) -> tuple[str, ...]:
+    """What is to be said of validation images of other classes."""
+    return (f"{strange} validation images are of no class that is trained: they are left out.",) if strange else ()
+
+
+def _build(options: TrainOptions, labels: Labels, teacher: Teacher | None, frozen: bool) -> BuiltNetwork:
+    """The network with its first weights, those of the seed where they are random."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        plan = _plan(options, labels) if teacher is None else _taught_plan(options, labels, teacher, frozen)
+        built = build_network(plan, weights=None if options.weights == "none" or plan.shared else options.weights)
+    if teacher is not None:
+        hand_over(teacher, built.network, plan)
+    if frozen and plan.input_size is None:
+        return _seeing_larger(built, find_quality(options.quality).enlarged)
+    return built
 
 
 def _with_targets(
@@ -217,7 +230,7 @@ def _refuse_unreadable(grounds: Grounds, most: float) -> None:
 
 def _summary(grounds: Grounds, plan: Plan, frozen: bool, device: torch.device) -> str:
     several = ", several labels an image" if grounds.labels.multi_label else ""
-    skipped = f", {len(grounds.unreadable)} unreadable ones skipped" if grounds.unreadable else ""
+    skipped = f", {len(grounds.unreadable)} unreadable skipped" if grounds.unreadable else ""
     how = "frozen" if frozen else "learning"
     return (
         f"{len(grounds.training.readable)} training and {len(grounds.validation.readable)} validation images{skipped}, "

@@ -108,8 +108,9 @@ def _line(row: Row, epochs: int) -> str:
     named = {"train_loss": "loss", "val_loss": "val loss", "val_accuracy": "val accuracy"}
     named |= {"val_f1": "val F1", "val_iou": "val IoU"}
     figures = ", ".join(f"{name} {row[key]:.3f}" for key, name in named.items() if key in row)
-    left = (epochs - row["epoch"]) * row["seconds"]
-    return f"epoch {row['epoch']} of {epochs}: {figures} ({row['seconds']:.1f} s, {left:.0f} s left)"
+    # The first epoch's seconds tell nothing of the others': the features of a frozen backbone are computed in it.
+    left = f", {(epochs - row['epoch']) * row['seconds']:.0f} s left" if row["epoch"] > 1 else ""
+    return f"epoch {row['epoch']} of {epochs}: {figures} ({row['seconds']:.1f} s{left})"
 
 
 @contextmanager

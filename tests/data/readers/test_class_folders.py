@@ -59,5 +59,5 @@ def test_images_may_be_elsewhere(tmp_path):
 
 
 def test_folder_without_class_folders_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds no data set of a known layout"):
+    with pytest.raises(InputError, match="holds images, but does not say of which classes"):
         read_dataset(plant(tmp_path, {"a.jpg": (9, 9), "notes/x.txt": ""}))
