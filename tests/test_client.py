@@ -65,6 +65,7 @@ def test_what_is_asked_for_is_what_comes(live, client, photo):
         assert one.heatmap.dtype == np.float32
     assert len(list(client.localize(photo, top_k=3))) == 3
     assert client.localize(photo, classes="dog").label == "dog"
+    assert client.localize(photo, classes=0).class_index == 0
     assert client.localize(photo).heatmap is None
 
 

@@ -461,11 +461,6 @@ def test_a_method_that_a_run_was_not_trained_for_is_refused(method, tmp_path):
     assert len(str(refusal.value).splitlines()) == 2
 
 
-def test_a_run_that_is_not_there_is_no_misspelled_model():
-    with pytest.raises(ModelError, match=r"There is no run in runs/gone\.\nCheck the path"):
-        ws.Localizer("runs/gone")
-
-
 def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-200])  # its decoder raises, and is the cause

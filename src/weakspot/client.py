@@ -17,7 +17,7 @@ from weakspot.streaming import ordered_map
 _OF_ONE_IMAGE = (408, 413, 422, 429, 500, 503)
 # So many images are on their way at once: as many as the service runs through the model together.
 _AT_ONCE = 16
-Classes = Sequence[int | str] | str | None
+Classes = Sequence[int | str] | int | str | None
 Boxes = Literal["largest", "all", "split"]
 
 
@@ -180,7 +180,7 @@ def _form(
     method: str | None, classes: Classes, top_k: int, threshold: float | None, boxes: str, heatmap: bool
 ) -> dict[str, Any]:
     """The fields of a request; those of which nothing was said are left to the service."""
-    wanted = [classes] if isinstance(classes, str) else classes
+    wanted = [classes] if isinstance(classes, str | int) else classes
     if wanted is not None and not len(wanted):
         raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
     said = {"method": method, "threshold": threshold, "classes": None if wanted is None else [str(c) for c in wanted]}

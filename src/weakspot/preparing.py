@@ -62,7 +62,7 @@ def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
     # A drawn box is the same in all of them.
     quality = (options.quality or classifier.quality or DEFAULT_QUALITY) if method.spreads else "plain"
     looks = find_quality(quality)
-    if classifier.foreground is not None:  # taught by a whole training set: views add nothing (docs/benchmarks.md)
+    if classifier.foreground is not None:  # taught by a whole training set: it looks once
         looks = replace(looks, zooms=())
     given_by_name = not isinstance(model, nn.Module) and not classifier.method
     frame, cut = _cut(classifier, looks, options, enlarge=options.input_size is None and given_by_name)

@@ -29,7 +29,7 @@ class PsolHead(nn.Module):
 
     Args:
         channels: Channels of the feature maps that it reads, the last one last. A mid-level map beside that one shows
-            where things end (docs/benchmarks.md).
+            where things end.
         width: Channels in between.
 
     Source:

@@ -19,7 +19,7 @@ from weakspot.localizer import Localizer
 from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
 
 _LEVELS = 100
-# The mean of all images counts as so many of a class's own. Any from 3 to 10 are as good (docs/benchmarks.md).
+# The mean of all images counts as so many of a class's own.
 _PRIOR = 5
 # So many images are enough to know how heatmaps are distributed.
 _MOST_IMAGES = 500
