@@ -1,5 +1,6 @@
 import ast
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def test_both_languages_have_the_same_code_results_pictures_and_headings():
     assert code(english) == code(russian)
     assert headings(english) == headings(russian)
     assert len(code(english)) > 10
+
+
+def test_both_languages_have_the_same_formulas():
+    english, russian = (re.findall(r"\$\$.*?\$\$", page.read_text(encoding="utf-8"), re.DOTALL) for page in PAGES)
+    assert english
+    assert english == russian
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
