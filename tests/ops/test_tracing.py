@@ -88,3 +88,13 @@ def test_one_cut_at_which_it_may_be_the_largest_is_enough():
     areas = np.array([4])
     fill_areas(levels, np.array([[0, 3, 0]], np.int32), np.array([8]), np.array([9, 9, 5]), areas)
     assert areas.tolist() == [8]
+
+
+def test_each_component_is_traced_at_a_cut_at_which_it_is_there():
+    """A ring of 3 in a square of 2: at the cuts 0 and 1 they are one component, at the cut 2 the ring is alone."""
+    levels = np.full((5, 5), 2, np.uint8)
+    levels[1:4, 1:4], levels[2, 2] = 3, 0
+    areas = np.zeros(2, np.int64)
+    nodes = np.array([[0, 2, 0], [2, 3, 6]], np.int32)
+    fill_areas(levels, nodes, np.array([32, 8]), np.zeros(3, np.int64), areas)
+    assert areas.tolist() == [32, 8]
