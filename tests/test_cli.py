@@ -53,3 +53,14 @@ def test_a_package_that_is_not_installed_is_named(capsys, monkeypatch, tmp_path)
         "torch is not installed, which this needs.",
         "Run: pip install weakspot",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "help_of"),
+    [(["localize", "--treshold", "0.3", "a.jpg"], "weakspot localize"), (["locallize", "a.jpg"], "weakspot")],
+)
+def test_what_is_misspelt_is_told_with_the_help_that_has_it(words, help_of, capsys):
+    assert main(words) == 2
+    problem, hint = capsys.readouterr().err.splitlines()
+    assert "Did you mean" in problem
+    assert hint == f"See: {help_of} --help"

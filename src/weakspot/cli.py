@@ -260,7 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{error.name} is not installed, which this needs.\nRun: pip install weakspot", file=sys.stderr)
         return MISTAKE
     except CycloptsError as error:
-        print(f"{' '.join(str(error).split())}\nSee: weakspot --help", file=sys.stderr)
+        command = " ".join(("weakspot", *(error.command_chain or ())))
+        print(f"{' '.join(str(error).split())}\nSee: {command} --help", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt as interrupt:
         print("Interrupted.", *interrupt.args, sep="\n", file=sys.stderr)
