@@ -104,6 +104,12 @@ def test_unusable_maps_and_masks_are_refused_in_two_lines(score_map, mask, lines
     assert str(refusal.value).splitlines() == lines
 
 
+@pytest.mark.parametrize("interval", [0, -0.1, 1.01, np.nan])
+def test_an_interval_that_is_no_width_is_refused(interval):
+    with pytest.raises(InputError, match="The interval"):
+        pixel_counts(np.zeros((1, 1)), np.zeros((1, 1), np.uint8), interval)
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("value", [-0.001, 1.001, np.nan, np.inf])
 def test_one_value_out_of_range_is_refused_wherever_it_lies(value, place):
