@@ -16,8 +16,8 @@ def test_a_channel_that_sums_to_zero_has_no_weight():
 
 def test_only_a_sum_of_zero_takes_a_channels_weight():
     activations = torch.tensor([[[[1.0, -1.0]], [[1.0, 0.0]]]])  # sums 0 and 1
-    gradients = torch.tensor([[[[3.0, 1.0]], [[2.0, 5.0]]]])  # g A sums to 2 in both
-    assert xgradcam(activations, gradients).tolist() == [[[2.0, 0.0]]]
+    gradients = torch.tensor([[[[3.0, 1.0]], [[5.0, 4.0]]]])  # g A sums to 2 and 5
+    assert xgradcam(activations, gradients).tolist() == [[[5.0, 0.0]]]
 
 
 def test_conservation_holds_for_positive_evidence():

@@ -104,6 +104,25 @@ def test_unusable_maps_and_masks_are_refused_in_two_lines(score_map, mask, lines
     assert str(refusal.value).splitlines() == lines
 
 
+@pytest.mark.parametrize("interval", [0, -0.1, 1.01, np.nan])
+def test_an_interval_that_is_no_width_is_refused(interval):
+    with pytest.raises(InputError, match="The interval"):
+        pixel_counts(np.zeros((1, 1)), np.zeros((1, 1), np.uint8), interval)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("value", [-0.001, 1.001, np.nan, np.inf])
+def test_one_value_out_of_range_is_refused_wherever_it_lies(value, place):
+    scores = np.full((1, 3), 0.5)
+    scores[0, place] = value
+    with pytest.raises(InputError):
+        pixel_counts(scores, np.ones((1, 3), np.uint8))
+    mask = np.ones((1, 3), np.uint8)
+    mask[0, place] = 2
+    with pytest.raises(InputError):
+        pixel_counts(np.full((1, 3), 0.5), mask)
+
+
 @pytest.mark.parametrize("dtype", [np.bool_, np.int64, np.float64])
 def test_masks_of_other_types_are_refused(dtype):
     mask = np.ones((1, 1), dtype)
