@@ -56,8 +56,10 @@ def test_a_run_is_named_after_its_data_and_its_folder_alone_is_printed(data, her
         lines = err.splitlines()
         assert lines[0].startswith("12 training and 4 validation images, 2 classes; cam on test_efficientnet (learning")
         assert re.fullmatch(r"epoch 2 of 2: loss \d\.\d{3}, val loss .* s left\)", lines[2])
-        assert re.fullmatch(r"epoch [12] is kept, accuracy \d\.\d{3}; threshold \d\.\d\d: .+", lines[3])
-        assert len(lines) == 4
+        assert lines[3] == "Learning what foreground looks like in the training images."
+        assert lines[4] == "Looking for the threshold on 4 heatmaps."
+        assert re.fullmatch(r"epoch [12] is kept, accuracy \d\.\d{3}; threshold \d\.\d\d: .+", lines[5])
+        assert len(lines) == 6
         written = {path.name for path in Path(expected).iterdir()}
         assert written == {"config.toml", "curves.svg", "metrics.jsonl", "model.safetensors", "train.log"}
         assert Path(expected, "train.log").read_text(encoding="utf-8").splitlines() == lines
