@@ -91,9 +91,9 @@ def markdown_row(cells: Sequence[str]) -> str:
 def parse(printed: str) -> tuple[list[Table], list[str]]:
     """Find the tables and the other lines in what a command has printed."""
     tables, text, inside = [], [], False
-    for line in filter(None, map(str.strip, printed.splitlines())):
+    for line in map(str.strip, printed.splitlines()):
         if not line.startswith("|"):
-            text.append(line)
+            text += [line] if line else []
         elif not inside:
             title = text.pop() if text and text[-1].startswith("**") else ""
             tables.append(Table(title, cells_of(line), []))
