@@ -21,8 +21,9 @@ class Progress:
 
     def __init__(self, total: int | None, *, done: int = 0) -> None:
         self._console = Console(stderr=True)
-        self._total, self._done, self._first = total, done, done
-        self._started = self._said = time.monotonic()
+        self._total, self._done = total, done
+        self._first: tuple[float, int] | None = None
+        self._said = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Bar(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("images", total=total, completed=done)
@@ -41,13 +42,16 @@ class Progress:
         self._done += count
         self._bar.advance(self._task, count)
         now = time.monotonic()
+        self._first = self._first or (now, self._done)  # what came before it was loading, and foretells nothing
         if not self._console.is_terminal and now - self._said >= _SECONDS_BETWEEN_LINES:
             self._said = now
-            print(self._line(now - self._started), file=sys.stderr, flush=True)
+            print(_line(self._done, self._total, self._first, now), file=sys.stderr, flush=True)
 
-    def _line(self, seconds: float) -> str:
-        rate = (self._done - self._first) / seconds
-        if self._total is None:
-            return f"{self._done} images, {rate:.1f} a second"
-        left = (self._total - self._done) / rate if rate else 0.0
-        return f"{self._done} of {self._total} images, {rate:.1f} a second, {left:.0f} s left"
+
+def _line(done: int, total: int | None, first: tuple[float, int], now: float) -> str:
+    counted = f"{done} images" if total is None else f"{done} of {total} images"
+    began, before = first
+    if now == began or done == before:
+        return counted
+    rate = (done - before) / (now - began)
+    return f"{counted}, {rate:.1f} a second" + ("" if total is None else f", {(total - done) / rate:.0f} s left")
