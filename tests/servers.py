@@ -93,8 +93,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if answer.length is not None:
             self.send_header("Content-Length", str(len(answer.body) if answer.length < 0 else answer.length))
+        self.server.sent += len(answer.body)  # before anybody sees an answer, and may ask again
         self.end_headers()
-        self.server.sent += len(answer.body)
         self.wfile.write(answer.body)
         if answer.is_torn:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
