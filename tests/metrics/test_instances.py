@@ -48,6 +48,26 @@ def test_precision_recall_and_f1_of_two_images():
     assert float(metric.compute()) == pytest.approx(50)
 
 
+def test_the_surest_box_chooses_first():
+    both, one = (
+        [0.0, 0.0, 4.0, 6.0],
+        [0.0, 0.0, 4.0, 4.0],
+    )  # the larger shares 2 / 3 with the first, and 1 / 2 with the second
+    true = [one, [0.0, 3.0, 4.0, 6.0]]
+    for scores, pairs in ((None, 1), ([0.9, 0.1], 1), ([0.1, 0.9], 2)):
+        metric = InstanceF1()
+        metric.update([[both, one]], [true], scores=None if scores is None else [scores])
+        assert metric.compute().item() == pytest.approx(100 * pairs / 2)
+
+
+def test_groups_samples_and_seed_are_passed_on():
+    metric, other = (InstanceF1((1.0,), groups=1, samples=50, seed=seed) for seed in (1, 2))
+    for one in (metric, other):
+        one.update([TWO] * 9 + [[]] * 9, [TWO] * 18, np.zeros(18, int))
+    assert len(metric.by_group()) == 1
+    assert metric.interval() != other.interval()
+
+
 def test_no_box_at_all_has_no_figure_and_an_object_not_found_counts():
     metric = InstanceF1()
     metric.update([[]], [[]])
@@ -71,6 +91,7 @@ def test_merged_metrics_have_the_figure_of_all():
     ("build", "problem"),
     [
         (lambda: InstanceF1(()), "The least overlaps () are not in (0, 1]."),
+        (lambda: InstanceF1((0.0,)), "The least overlaps (0.0,) are not in (0, 1]."),
         (lambda: InstanceF1((0.5, 1.5)), "The least overlaps (0.5, 1.5) are not in (0, 1]."),
         (lambda: InstanceF1().update([TWO], []), "There are not as many lists of found boxes as of true ones."),
         (lambda: InstanceF1().update([[1.0, 2.0]], [TWO]), "Boxes must have shape (n, 4); these have (2,)."),
