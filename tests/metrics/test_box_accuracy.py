@@ -276,3 +276,14 @@ def test_top_1_is_never_above_top_2_nor_that_above_gt_known(images, data):
     tops = [filled(TopKLoc(k, 0.25), np.stack(maps), boxes, logits=logits, labels=labels).compute() for k in (1, 2, 3)]
     assert tops == sorted(tops)
     assert tops[2] == filled(GTKnownLoc(0.25), np.stack(maps), boxes).compute()
+
+
+def test_the_seed_is_that_of_the_interval():
+    maps, boxes = np.zeros((20, 224, 224)), [[[0, 0, 112, 224]]] * 20
+    maps[:9, :, :112] = 1
+    intervals = []
+    for seed in (1, 2, 1):
+        metric = MaxBoxAcc(samples=60, seed=seed)
+        metric.update(maps, boxes)
+        intervals.append(metric.interval())
+    assert intervals[0] == intervals[2] != intervals[1]
