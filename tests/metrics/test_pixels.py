@@ -180,6 +180,13 @@ def test_pixel_counts_equal_numpys_histogram_on_and_beside_every_edge(interval):
     assert pixel_counts(beside[None], mask[None].astype(np.uint8), interval).tolist() == expected.tolist()
 
 
+def test_bins_may_be_too_many_for_two_bytes():
+    scores, mask = np.array([[0.0, 0.3, 0.9, 1.0]]), np.array([[0, 1, 1, 0]], np.uint8)
+    counts = pixel_counts(scores, mask, 1 / 40_000)
+    assert counts.tolist() == np.stack(histograms(scores, mask, 1 / 40_000)).tolist()
+    assert counts.shape[1] > 40_000
+
+
 @given(arrays(np.float32, SHAPES, elements=st.floats(0, 1, width=32)))
 def test_single_precision_is_counted_as_double(scores):
     mask = np.ones(scores.shape, np.uint8)
