@@ -117,6 +117,8 @@ def test_a_file_has_the_methods_that_it_holds(exported_run):
     assert one.quick_methods == (one.method, one.sight.backend.graph.witness)
     (photo,) = photos(1, (64, 64))  # as the graph takes it: PyTorch and Pillow squash a little differently
     for method in one.quick_methods:
+        threshold = in_torch.reading(method=method).threshold
+        assert one.reading(method=method).threshold == threshold == ws.Localizer(outcome.path, method=method).threshold
         np.testing.assert_allclose(
             one.reading(method=method)(photo, classes=[1]).heatmap,
             in_torch.reading(method=method)(photo, classes=[1]).heatmap,

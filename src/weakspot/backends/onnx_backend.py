@@ -101,9 +101,9 @@ class OnnxBackend:
                 f"Export them: weakspot export {self.graph.source} --method {method} -o other.onnx",
             )
 
-    def default_threshold(self, method: str) -> float:  # noqa: ARG002 - the other is the one it is compared with
-        """Where heatmaps are cut if nothing else is known: by either method that the file holds, where it says."""
-        return self.graph.threshold
+    def default_threshold(self, method: str) -> float:
+        """Where heatmaps are cut if nothing else is known: the file's own threshold was found for its first method."""
+        return self.graph.threshold if method == self.graph.method else self.graph.view_threshold
 
     def quick_methods(self) -> tuple[str, ...]:
         """Names of the methods whose maps the file holds."""
@@ -160,7 +160,7 @@ def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
         method,
         quality,
         looks,
-        graph.threshold,
+        found.default_threshold(method),
         graph.view_threshold,
         name_classes(names, len(graph.class_names)),
         graph.multi_label,
