@@ -253,6 +253,9 @@ class Localizer:
 
         Yields:
             One localization an image, in their order.
+
+        Raises:
+            InputError: If it is given one image instead of several, or a class is not one of the model's.
         """
         if isinstance(images, str | bytes | Path):
             raise InputError(

@@ -49,10 +49,8 @@ def test_precision_recall_and_f1_of_two_images():
 
 
 def test_the_surest_box_chooses_first():
-    both, one = (
-        [0.0, 0.0, 4.0, 6.0],
-        [0.0, 0.0, 4.0, 4.0],
-    )  # the larger shares 2 / 3 with the first, and 1 / 2 with the second
+    # The larger shares 2 / 3 with the first true box, and 1 / 2 with the second.
+    both, one = [0.0, 0.0, 4.0, 6.0], [0.0, 0.0, 4.0, 4.0]
     true = [one, [0.0, 3.0, 4.0, 6.0]]
     for scores, pairs in ((None, 1), ([0.9, 0.1], 1), ([0.1, 0.9], 2)):
         metric = InstanceF1()
