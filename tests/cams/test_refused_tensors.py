@@ -39,3 +39,23 @@ def test_weights_of_other_channels_or_images_are_refused(weights):
 def test_one_image_without_its_batch_is_refused():
     with pytest.raises(InputError, match="no batch"):
         cams.eigencam(A[0])
+
+
+@pytest.mark.parametrize(
+    ("classes", "shown"),
+    [
+        (torch.tensor([0, 1]), r"\(2,\) of torch.int64"),
+        (torch.tensor([[0]]), r"\(1, 1\)"),
+        (torch.zeros(2, 1), r"\(2, 1\) of torch.float32"),
+        (torch.ones(2, 1, dtype=torch.bool), "torch.bool"),
+        (3, "images: 3"),
+    ],
+)
+def test_classes_that_are_no_row_of_indices_an_image_are_refused(classes, shown):
+    def never(_):
+        raise AssertionError
+
+    with pytest.raises(InputError, match=shown):
+        cams.scorecam(A, torch.rand(2, 3, 8, 10), classes, never)
+    with pytest.raises(InputError, match=shown):
+        cams.ablationcam(A, torch.rand(2, 4), classes, never)

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from small_runs import SMALL, small, write_discs
 
 from weakspot.cli import main
-from weakspot.errors import InputError
+from weakspot.errors import InputError, ModelError
 from weakspot.training import train
 
 OPTIONS = [f"--{name.replace('_', '-')}={value}" for name, value in {**SMALL, "epochs": 1}.items()]
@@ -69,6 +69,14 @@ def test_nothing_readable_is_refused_however_many_may_be_unreadable(data, tmp_pa
         small(data, tmp_path / "run", unreadable=1.0)
 
 
+def test_a_class_of_which_no_image_can_be_read_is_refused(data, tmp_path):
+    damage(data, *(path.relative_to(data) for path in (data / "train" / "red").glob("*.png")))
+    with pytest.raises(InputError, match="No training image of the class red can be read") as refused:
+        small(data, tmp_path / "run", unreadable=1.0)
+    assert f"weakspot check {data} lists them" in refused.value.hint
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_image_that_goes_bad_only_in_validation_leaves_training_alone(data, tmp_path):
     damage(data, *(path.relative_to(data) for path in (data / "val").rglob("*.png")))
     run = small(data, tmp_path / "run", unreadable=1.0, epochs=1)
@@ -100,6 +108,15 @@ def test_an_unknown_logger_is_refused_before_anything_is_computed(data, tmp_path
     with pytest.raises(InputError, match="no logger 'tensorbord'") as refused:
         small(data, tmp_path / "run", logger=("tensorbord",))
     assert refused.value.hint == "Did you mean tensorboard?"
+
+
+def test_a_misspelt_backbone_is_refused_before_an_image_is_read(data, tmp_path, monkeypatch):
+    def read(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr("weakspot.training.preparing.read_dataset", read)
+    with pytest.raises(ModelError, match="There is no model 'resnet5O'"):
+        small(data, tmp_path / "run", backbone="resnet5O")
 
 
 def test_a_full_disk_is_refused_before_a_folder_is_made(data, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from weakspot.cams.checking import check_classes
 from weakspot.cams.weighting import weighted_sum
 
 
@@ -42,6 +43,7 @@ def ablationcam(
         >>> ablationcam(a, difference(a), torch.tensor([[0]]), difference).tolist()
         [[[[2.0, 0.0]]]]
     """
+    check_classes(activations, classes)
     maps = []
     for i in range(len(activations)):
         image = activations[i]  # (K, h, w)

@@ -1,5 +1,6 @@
 """What the methods refuse: tensors that do not go together, from which a map would come that means nothing."""
 
+import torch
 from torch import Tensor
 
 from weakspot.errors import InputError
@@ -38,6 +39,24 @@ def check_activations(activations: Tensor) -> None:
     _check_floats("activations", activations)
     if activations.dim() != 4:
         raise InputError(f"Activations of shape {tuple(activations.shape)} are no batch.", "Give (B, K, h, w).")
+
+
+def check_classes(activations: Tensor, classes: Tensor) -> None:
+    """Refuse what is not a row of class indices for each image of these activations.
+
+    Raises:
+        InputError: If they are no tensor of whole numbers, or have not shape (B, C).
+
+    Example:
+        >>> import torch
+        >>> check_classes(torch.rand(2, 8, 7, 7), torch.tensor([[0, 3], [2, 1]]))
+    """
+    check_activations(activations)
+    whole = isinstance(classes, Tensor) and not classes.is_floating_point() and classes.dtype != torch.bool
+    if not whole or classes.dim() != 2 or len(classes) != len(activations):
+        what = f"{tuple(classes.shape)} of {classes.dtype}" if isinstance(classes, Tensor) else repr(classes)
+        problem = f"The classes are no row of indices for each of {len(activations)} images: {what}."
+        raise InputError(problem, "Give class indices (B, C), for one image and its class torch.tensor([[3]]).")
 
 
 def _check(name: str, activations: Tensor, others: Tensor, wanted: str, axes: int) -> None:

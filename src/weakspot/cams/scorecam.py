@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from weakspot.cams.checking import check_classes
 from weakspot.cams.normalising import min_max
 from weakspot.cams.weighting import weighted_sum
 
@@ -48,6 +49,7 @@ def scorecam(
         >>> scorecam(a, x, torch.tensor([[0]]), left_and_right).round(decimals=2).tolist()
         [[[[1.0, 0.0]]]]
     """
+    check_classes(activations, classes)
     keep = min(channels or activations.shape[1], activations.shape[1])
     strongest = activations.flatten(2).std(dim=-1).topk(keep, dim=1).indices  # (B, keep)
     maps = []

@@ -73,9 +73,31 @@ def load_classifier(
     """
     if output_stride not in (None, 8, 16, 32):
         raise _no_stride(name, output_stride)
-    if name.startswith("torchvision/") or not timm.is_model(name):
-        return _from_torchvision(name.removeprefix("torchvision/"), weights, output_stride)
-    return _from_timm(name, weights, output_stride)
+    check_name(name)
+    if _is_of_timm(name):
+        return _from_timm(name, weights, output_stride)
+    return _from_torchvision(name.removeprefix("torchvision/"), weights, output_stride)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no classifier has.
+
+    Raises:
+        ModelError: If neither timm nor torchvision has it.
+
+    Example:
+        >>> check_name("alexnat")
+        Traceback (most recent call last):
+        weakspot.errors.ModelError: There is no model 'alexnat'.
+        Did you mean alexnet?
+    """
+    plain = name.removeprefix("torchvision/")
+    if not _is_of_timm(name) and plain not in torchvision.models.list_models(module=torchvision.models):
+        known = [*timm.list_models(), *torchvision.models.list_models(module=torchvision.models)]
+        raise ModelError(
+            f"There is no model {plain!r}.",
+            suggest(plain, known, f"Take a timm or torchvision name, for example {DEFAULT_MODEL} or resnet50."),
+        )
 
 
 def take_classifier(
@@ -116,6 +138,10 @@ def take_classifier(
     return Classifier(model if device == "auto" else model.to(find_device(device)), (), preprocessing)
 
 
+def _is_of_timm(name: str) -> bool:
+    return not name.startswith("torchvision/") and bool(timm.is_model(name))
+
+
 def _from_timm(name: str, weights: str | Path | None, output_stride: int | None) -> Classifier:
     packaged = packaged_weights(name.split(".", maxsplit=1)[0]) if weights == PRETRAINED else None
     from_hub = weights == PRETRAINED and packaged is None
@@ -143,12 +169,6 @@ def _timm_preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def _from_torchvision(name: str, weights: str | Path | None, output_stride: int | None) -> Classifier:
-    if name not in torchvision.models.list_models(module=torchvision.models):
-        known = [*timm.list_models(), *torchvision.models.list_models(module=torchvision.models)]
-        raise ModelError(
-            f"There is no model {name!r}.",
-            suggest(name, known, f"Take a timm or torchvision name, for example {DEFAULT_MODEL} or resnet50."),
-        )
     published = torchvision.models.get_model_weights(name)["DEFAULT"]
 
     def build(**options: Any) -> nn.Module:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weakspot.data import DataSet, Example, Preprocessing, read_dataset
 from weakspot.errors import InputError
-from weakspot.models import find_device
+from weakspot.models import check_name, find_device
 from weakspot.models.hooks import evaluating
 from weakspot.networks import Plan, Recipe, build_network, find_recipe
 from weakspot.networks.adl import places
@@ -90,6 +90,7 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
         InputError: If the data cannot be trained on, options do not go together, or too many images are unreadable.
         ModelError: If the backbone cannot be had.
     """
+    check_name(options.backbone)  # before the images are looked through, which may take minutes
     device = find_device(options.device)
     frozen = _is_frozen(options, device)
     recipe = find_recipe(options.method, frozen=frozen)
@@ -113,6 +114,8 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
         squashed,
     )
     _refuse_unreadable(grounds, options.unreadable)
+    if teacher is None:
+        _refuse_unseen(grounds)
     say(_summary(grounds, built.plan, frozen, device))
     epochs = options.epochs or _epochs(recipe, frozen)
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
@@ -225,6 +228,17 @@ def _refuse_unreadable(grounds: Grounds, most: float) -> None:
         raise InputError(
             f"{len(bad)} images ({share:.0%}) cannot be read, the first: {bad[0].error.problem}",
             f"Mend them (weakspot check {grounds.dataset.root} lists them), or raise --unreadable, which is {most:g}.",
+        )
+
+
+def _refuse_unseen(grounds: Grounds) -> None:
+    """Refuse classes of which no image was left to learn from."""
+    seen = grounds.labels.targets(grounds.training.readable).any(axis=0)
+    unseen = [name for name, is_seen in zip(grounds.labels.class_names, seen, strict=True) if not is_seen]
+    if unseen:
+        raise InputError(
+            f"No training image of the class {unseen[0]} can be read.",
+            f"Mend them (weakspot check {grounds.dataset.root} lists them), or take the class out.",
         )
 
 
