@@ -233,8 +233,8 @@ def _refuse_unreadable(grounds: Grounds, most: float) -> None:
 
 def _refuse_unseen(grounds: Grounds) -> None:
     """Refuse classes of which no image was left to learn from."""
-    seen = grounds.labels.targets(grounds.training.readable).any(axis=0)
-    unseen = [name for name, is_seen in zip(grounds.labels.class_names, seen, strict=True) if not is_seen]
+    targets = grounds.labels.targets(grounds.training.readable)
+    unseen = [name for name, column in zip(grounds.labels.class_names, targets.T, strict=True) if not column.any()]
     if unseen:
         raise InputError(
             f"No training image of the class {unseen[0]} can be read.",
