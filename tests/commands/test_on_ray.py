@@ -208,7 +208,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluste
     output = small_disk / "full"
     words = ("photos", "--output", str(output), "--rows", "parquet")
     code, said, told = finish(start(base, *words))
-    assert (code, said) == (2, "")
+    assert (code, said) == (2, ""), told
     problem, hint = told.splitlines()[-2:]
     assert "cannot be written: No space left on device." in problem
     assert hint

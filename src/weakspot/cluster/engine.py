@@ -4,6 +4,7 @@ import logging
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,7 +97,9 @@ def localize_parts(parts: Sequence[Shard], run: Run, *, actors: int, gpu: bool) 
         num_cpus=1,
         num_gpus=1 if gpu else 0,
     )
-    for row in rows.iter_rows():
-        if row["problem"]:
-            raise InputError(row["problem"], row["hint"])
-        yield Shard(**row["part"])
+    # Closed at once, not whenever the error is forgotten: Ray, shut down while it works, may end this process untold.
+    with closing(iter(rows.iter_rows())) as done:  # type: ignore[type-var]
+        for row in done:
+            if row["problem"]:
+                raise InputError(row["problem"], row["hint"])
+            yield Shard(**row["part"])
