@@ -48,6 +48,7 @@ def test_one_image_without_its_batch_is_refused():
         (torch.tensor([[0]]), r"\(1, 1\)"),
         (torch.zeros(2, 1), r"\(2, 1\) of torch.float32"),
         (torch.ones(2, 1, dtype=torch.bool), "torch.bool"),
+        (torch.ones(2, 1, dtype=torch.uint8), "torch.uint8"),
         (3, "images: 3"),
     ],
 )

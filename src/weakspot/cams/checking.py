@@ -45,15 +45,16 @@ def check_classes(activations: Tensor, classes: Tensor) -> None:
     """Refuse what is not a row of class indices for each image of these activations.
 
     Raises:
-        InputError: If they are no tensor of whole numbers, or have not shape (B, C).
+        InputError: If they are no tensor of int64 or int32, or have not shape (B, C).
 
     Example:
         >>> import torch
         >>> check_classes(torch.rand(2, 8, 7, 7), torch.tensor([[0, 3], [2, 1]]))
     """
     check_activations(activations)
-    whole = isinstance(classes, Tensor) and not classes.is_floating_point() and classes.dtype != torch.bool
-    if not whole or classes.dim() != 2 or len(classes) != len(activations):
+    # PyTorch takes bytes and booleans for a mask.
+    indices = isinstance(classes, Tensor) and classes.dtype in (torch.int64, torch.int32)
+    if not indices or classes.dim() != 2 or len(classes) != len(activations):
         what = f"{tuple(classes.shape)} of {classes.dtype}" if isinstance(classes, Tensor) else repr(classes)
         problem = f"The classes are no row of indices for each of {len(activations)} images: {what}."
         raise InputError(problem, "Give class indices (B, C), for one image and its class torch.tensor([[3]]).")

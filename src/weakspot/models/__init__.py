@@ -1,7 +1,7 @@
 """Classifiers: building them, cutting them at a feature map, and reading class maps out of them."""
 
 from weakspot.defaults import DEFAULT_MODEL, PRETRAINED
-from weakspot.models.backbones import Classifier, check_name, load_classifier, take_classifier
+from weakspot.models.backbones import Classifier, check_model_name, load_classifier, take_classifier
 from weakspot.models.class_maps import ClassMaps, class_maps, class_maps_of_methods, lessons, read_maps
 from weakspot.models.cut import Layer, Reading, read, run_head
 from weakspot.models.cut_model import Cut, check_method, cut_model
@@ -28,7 +28,7 @@ __all__ = [
     "channels_first",
     "channels_last",
     "check_method",
-    "check_name",
+    "check_model_name",
     "class_maps",
     "class_maps_of_methods",
     "cut_model",

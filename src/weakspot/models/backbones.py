@@ -73,20 +73,23 @@ def load_classifier(
     """
     if output_stride not in (None, 8, 16, 32):
         raise _no_stride(name, output_stride)
-    check_name(name)
+    check_model_name(name)
     if _is_of_timm(name):
         return _from_timm(name, weights, output_stride)
     return _from_torchvision(name.removeprefix("torchvision/"), weights, output_stride)
 
 
-def check_name(name: str) -> None:
+def check_model_name(name: str) -> None:
     """Refuse a name that no classifier has.
+
+    Args:
+        name: As for :func:`load_classifier`.
 
     Raises:
         ModelError: If neither timm nor torchvision has it.
 
     Example:
-        >>> check_name("alexnat")
+        >>> check_model_name("alexnat")
         Traceback (most recent call last):
         weakspot.errors.ModelError: There is no model 'alexnat'.
         Did you mean alexnet?

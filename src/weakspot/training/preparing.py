@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weakspot.data import DataSet, Example, Preprocessing, read_dataset
 from weakspot.errors import InputError
-from weakspot.models import check_name, find_device
+from weakspot.models import check_model_name, find_device
 from weakspot.models.hooks import evaluating
 from weakspot.networks import Plan, Recipe, build_network, find_recipe
 from weakspot.networks.adl import places
@@ -90,7 +90,7 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
         InputError: If the data cannot be trained on, options do not go together, or too many images are unreadable.
         ModelError: If the backbone cannot be had.
     """
-    check_name(options.backbone)  # before the images are looked through, which may take minutes
+    check_model_name(options.backbone)  # before the images are looked through, which may take minutes
     device = find_device(options.device)
     frozen = _is_frozen(options, device)
     recipe = find_recipe(options.method, frozen=frozen)
@@ -115,7 +115,7 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     )
     _refuse_unreadable(grounds, options.unreadable)
     if teacher is None:
-        _refuse_unseen(grounds)
+        _refuse_unreadable_classes(grounds)
     say(_summary(grounds, built.plan, frozen, device))
     epochs = options.epochs or _epochs(recipe, frozen)
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
@@ -231,15 +231,16 @@ def _refuse_unreadable(grounds: Grounds, most: float) -> None:
         )
 
 
-def _refuse_unseen(grounds: Grounds) -> None:
-    """Refuse classes of which no image was left to learn from."""
-    targets = grounds.labels.targets(grounds.training.readable)
-    unseen = [name for name, column in zip(grounds.labels.class_names, targets.T, strict=True) if not column.any()]
-    if unseen:
-        raise InputError(
-            f"No training image of the class {unseen[0]} can be read.",
-            f"Mend them (weakspot check {grounds.dataset.root} lists them), or take the class out.",
-        )
+def _refuse_unreadable_classes(grounds: Grounds) -> None:
+    """Refuse a class whose training images are all unreadable."""
+    lost = grounds.labels.targets([one.example for one in grounds.training.unreadable])
+    left = grounds.labels.targets(grounds.training.readable)
+    for name, unreadable, readable in zip(grounds.labels.class_names, lost.T, left.T, strict=True):
+        if unreadable.any() and not readable.any():
+            raise InputError(
+                f"No training image of the class {name} can be read.",
+                f"Mend them (weakspot check {grounds.dataset.root} lists them), or take the class out.",
+            )
 
 
 def _summary(grounds: Grounds, plan: Plan, frozen: bool, device: torch.device) -> str:
