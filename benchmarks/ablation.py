@@ -23,21 +23,21 @@ from torch import Tensor
 
 import weakspot as ws
 from weakspot.cams import Method, find_method, self_correlation, unit_features
-from weakspot.cams.normalising import min_max
+from weakspot.cams.min_max import min_max
 from weakspot.cams.self_correlation import on_grid
 from weakspot.data import Preprocessing
-from weakspot.evaluation.cases import Case, find_cases
-from weakspot.evaluation.class_indices import class_indices
+from weakspot.evaluation.class_mapping import class_indices
+from weakspot.evaluation.samples import Case, find_cases
 from weakspot.evaluation.targets import SIDE, target
+from weakspot.inference.quality import find_quality
 from weakspot.metrics import overlaps
-from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.models import Cut as ModelCut
 from weakspot.models import cut_model, fit_foreground, normalised, read, squash
+from weakspot.models.affinity import correlation_grid, read_surfaces, stacked
 from weakspot.models.class_maps import class_maps
-from weakspot.models.foreground import ForegroundHead
-from weakspot.models.surfaces import correlation_grid, read_surfaces, stacked
+from weakspot.models.foreground_head import ForegroundHead
 from weakspot.ops import component_tree, heatmap_from_class_map, scale_boxes
-from weakspot.qualities import find_quality
 from weakspot.training.thresholds import best_threshold, thresholds_of_classes
 
 CUTS = PLAIN_THRESHOLDS

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 import weakspot as ws
-from weakspot.commands.demo_training import COUNTS, METHODS, SCENES
+from weakspot.cli.demo_training import COUNTS, METHODS, SCENES
 from weakspot.data.synthetic import write_scenes
 from weakspot.evaluation.results import Measured
 

@@ -19,14 +19,14 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 
 import weakspot as ws
-from weakspot.backends import backend
 from weakspot.data import read_as_annotated
-from weakspot.doubts import Cues, cues_of, doubt_of, fit_calibration, shares_of, witness_of
-from weakspot.doubts.agreement import map_difference
-from weakspot.evaluation.cases import Case, find_cases
-from weakspot.evaluation.class_indices import class_indices
+from weakspot.evaluation.class_mapping import class_indices
+from weakspot.evaluation.samples import Case, find_cases
+from weakspot.inference.backends import base
 from weakspot.metrics import overlaps
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
+from weakspot.ops.uncertainty import Cues, cues_of, doubt_of, fit_calibration, shares_of, witness_of
+from weakspot.ops.uncertainty.agreement import map_difference
 
 Arrays = dict[str, np.ndarray]
 SAMPLES = 300
@@ -85,7 +85,7 @@ def look(localizer: ws.Localizer, case: Case, *, mirrored: bool) -> Seen:
     )
 
 
-def heatmap_of(found: backend.Seen, size: dict[str, int]) -> np.ndarray:
+def heatmap_of(found: base.Seen, size: dict[str, int]) -> np.ndarray:
     return heatmap_from_class_map(found.maps[0, 0], **size)
 
 

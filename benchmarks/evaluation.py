@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from timing import interleaved
 
 import weakspot as ws
+from weakspot.concurrency import batched, ordered_map
 from weakspot.data import read_dataset, read_image
 from weakspot.evaluation import Setting, evaluate
 from weakspot.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP, pixel_counts, reference_overlaps
 from weakspot.models import PACKAGES, PRETRAINED, normalised, squash
 from weakspot.ops import normalise, resize
-from weakspot.streaming import batched, ordered_map
 
 SIDE = 224
 THRESHOLDS = np.arange(0, 1, 0.001)

@@ -18,8 +18,8 @@ from timing import interleaved
 
 import weakspot as ws
 from weakspot.data import read_image
-from weakspot.exporting import export
-from weakspot.exporting.checking import Difference
+from weakspot.inference.export import export
+from weakspot.inference.export.parity import Difference
 
 BATCH, ROUNDS = 16, 5
 

@@ -17,9 +17,9 @@ from refining import Seen, seen
 
 import weakspot as ws
 from weakspot.evaluation.targets import SIDE
+from weakspot.inference.localization import least_heat
 from weakspot.metrics import InstanceF1
 from weakspot.ops import instances_from_heatmap, scale_boxes, suppress
-from weakspot.results import least_heat
 
 THRESHOLDS = tuple(np.arange(35, 81, 5) / 100)
 SCORES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7)

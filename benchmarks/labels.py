@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from weakspot.labels import FORMATS, LabelledImage, LabelledObject, LabelSet, WriteOptions, known_photos
-from weakspot.labels.runs import runs_of
+from weakspot.labels.rle import runs_of
 
 PER_IMAGE, HEIGHT, WIDTH, CLASSES, DIFFERENT = 5, 375, 500, 20, 200
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 import weakspot as ws
-from weakspot.commands.demo import photo_path
+from weakspot.cli.demo import photo_path
 from weakspot.data import find_images, read_image
 from weakspot.ops import box_from_heatmap
 

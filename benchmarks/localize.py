@@ -24,9 +24,9 @@ from PIL import Image
 from timing import interleaved
 
 import weakspot as ws
-from weakspot.commands.demo import photo_path
-from weakspot.commands.rows import Rows
-from weakspot.exporting import export
+from weakspot.cli.demo import photo_path
+from weakspot.inference.export import export
+from weakspot.io.row_writer import Rows
 
 BATCH, THREADS = 16, 2
 PHOTOS = ("chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "astronaut.png", "retina.jpg")

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import weakspot as ws
+from weakspot.concurrency import batched
 from weakspot.data import DataSet, Example, read_dataset, read_image
 from weakspot.models import normalised, squash
-from weakspot.streaming import batched
 
 
 def main() -> None:

@@ -18,13 +18,13 @@ from scipy.special import softmax
 
 import weakspot as ws
 from weakspot.data import read_as_annotated
-from weakspot.evaluation.cases import find_cases
-from weakspot.evaluation.class_indices import class_indices
-from weakspot.evaluation.scores import Regions, baselines, regions, score
+from weakspot.evaluation.class_mapping import class_indices
+from weakspot.evaluation.map_scores import Regions, baselines, regions, score
+from weakspot.evaluation.samples import find_cases
 from weakspot.evaluation.targets import SIDE, Target, target
-from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops import heatmap_from_class_map, normalise, resize
-from weakspot.refining import REFINEMENTS, refined
+from weakspot.ops.refinement import REFINEMENTS, refined
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,9 +22,9 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from weakspot.commands.demo import photo_path
-from weakspot.commands.options import ReportOptions
-from weakspot.commands.report import report
+from weakspot.cli.demo import photo_path
+from weakspot.cli.report import report
+from weakspot.report.options import ReportOptions
 
 PHOTOS = ("chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "astronaut.png", "retina.jpg")
 VARIANTS = 60  # so many different photos and heatmaps, each in a file of its own many times

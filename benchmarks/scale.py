@@ -28,10 +28,10 @@ from uuid import uuid4
 import numpy as np
 from localize import write_photos
 
-from weakspot.cluster.planning import Cutting, plan
-from weakspot.labels.found import read_rows_of
-from weakspot.rows import read_rows, write_rows
-from weakspot.shards import row_files
+from weakspot.inference.batch.ray.plan import Cutting, plan
+from weakspot.io.rows import read_rows, write_rows
+from weakspot.io.shards import row_files
+from weakspot.labels.from_localizations import read_rows_of
 
 MILLION, MARK = 10**6, "WEAKSPOT_BENCHMARK"
 ALL, PLANNED = 100 * MILLION, 200_000

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from weakspot.commands.demo import photo_path
+from weakspot.cli.demo import photo_path
 
 WAYS = {
     "weakspot --help": ["-m", "weakspot", "--help"],

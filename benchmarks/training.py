@@ -12,7 +12,7 @@ from pathlib import Path
 
 import weakspot as ws
 from weakspot.evaluation import Evaluation
-from weakspot.evaluation.tallies import Figure
+from weakspot.evaluation.metric_collection import Figure
 
 COLUMNS = ("GT-known Loc", "MaxBoxAccV2", "Top-1 Loc")
 HEADER = (

@@ -6,10 +6,10 @@ python docs/pictures.py
 from pathlib import Path
 
 import weakspot as ws
-from weakspot.commands.demo import photo_path
+from weakspot.cli.demo import photo_path
 from weakspot.data import read_image
-from weakspot.drawing import contact_sheet, draw_boxes, overlay_heatmap
-from weakspot.writing import save_image
+from weakspot.io.atomic import save_image
+from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
 
 def main() -> None:

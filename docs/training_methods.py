@@ -19,16 +19,16 @@ from PIL import Image
 from torch import Tensor
 
 import weakspot as ws
-from weakspot.commands.demo import photo_path
+from weakspot.cli.demo import photo_path
 from weakspot.data import read_dataset, read_image
 from weakspot.data.synthetic import Setting, write_scenes
-from weakspot.drawing import contact_sheet, draw_boxes, overlay_heatmap
-from weakspot.networks.adl import AttentionDropout, places
-from weakspot.networks.cutmix import cutmix
-from weakspot.networks.has import hide_and_seek
-from weakspot.networks.spg import LAST_MAP
-from weakspot.networks.trunks import build_trunk
-from weakspot.writing import save_image
+from weakspot.io.atomic import save_image
+from weakspot.models.networks.adl import AttentionDropout, places
+from weakspot.models.networks.backbone import build_trunk
+from weakspot.models.networks.cutmix import cutmix
+from weakspot.models.networks.has import hide_and_seek
+from weakspot.models.networks.spg import LAST_MAP
+from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
 SHOWN = 3
 # Shades of what SPG is sure of: foreground, background.

@@ -10,7 +10,9 @@ from small_graphs import exported, run_folder
 
 import weakspot as ws
 
-# A busy machine is no failure.
+collect_ignore = ["support"]
+
+# Examples may take as long as a busy machine needs.
 settings.register_profile("weakspot", deadline=None)
 settings.load_profile("weakspot")
 # For mutation testing, which runs a test hundreds of times: always the same few examples.

@@ -22,7 +22,7 @@ from weakspot import cams, data, metrics, ops
         ),
         (
             data,
-            {"DataSet", "Example", "MAX_PIXELS", "RUN_FILE", "ImageSource", "Preprocessing", "Problem", "SERIOUS"}
+            {"DataSet", "Example", "MAX_PIXELS", "ImageSource", "Preprocessing", "Problem", "SERIOUS"}
             | {"Truth", "check_dataset", "find_images", "read_as_annotated", "read_dataset", "read_image"},
         ),
         (

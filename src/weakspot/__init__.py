@@ -6,23 +6,23 @@ The public names load on first use, so ``import weakspot`` itself costs next to 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from weakspot.config import __version__ as __version__
+
 if TYPE_CHECKING:
     from weakspot import cams, data, metrics, ops
-    from weakspot.client import Client
     from weakspot.errors import InputError, ModelError, WeakspotError
     from weakspot.evaluation import compare, evaluate
-    from weakspot.localizer import Localizer
-    from weakspot.results import Localization
+    from weakspot.inference.localization import Localization
+    from weakspot.inference.localizer import Localizer
+    from weakspot.serving.client.client import Client
     from weakspot.training import train
-
-__version__ = "0.1.0"
 
 # Public name -> module that holds it; a module stands for itself.
 _HOMES = {
-    "Client": "weakspot.client",
+    "Client": "weakspot.serving.client.client",
     "InputError": "weakspot.errors",
-    "Localization": "weakspot.results",
-    "Localizer": "weakspot.localizer",
+    "Localization": "weakspot.inference.localization",
+    "Localizer": "weakspot.inference.localizer",
     "ModelError": "weakspot.errors",
     "WeakspotError": "weakspot.errors",
     "cams": "weakspot.cams",

@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
-    from weakspot.cli import main as run
+    from weakspot.cli.app import main as run
 
     sys.exit(run())
 

@@ -41,6 +41,14 @@ class ModelError(WeakspotError, ValueError):
     """A model, a layer or a weights file cannot be used."""
 
 
+def no_such_class(number: int, classes: int) -> InputError:
+    """The error for an index of a class that a model does not have."""
+    return InputError(
+        f"Class index {number} is out of range: the model has {classes} classes.",
+        f"Give an index from 0 to {classes - 1}.",
+    )
+
+
 def suggest(wrong: str, known: Iterable[str], otherwise: str) -> str:
     """Name the known words nearest to a wrong one.
 

@@ -2,7 +2,7 @@ import pytest
 
 from weakspot.cams import METHODS, find_method
 from weakspot.errors import InputError
-from weakspot.qualities import FOREGROUND_THRESHOLD, SPREAD_THRESHOLD
+from weakspot.inference.quality import FOREGROUND_THRESHOLD, SPREAD_THRESHOLD
 
 
 def test_the_four_of_the_lecture_that_read_a_trained_classifier_are_there():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.cli import app
+from weakspot.cli.app import app
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import tables

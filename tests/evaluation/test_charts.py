@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from weakspot.evaluation.charts import charts
+from weakspot.evaluation.map_scores import Scores
+from weakspot.evaluation.metric_collection import Tally
 from weakspot.evaluation.results import Evaluation, Measured
-from weakspot.evaluation.scores import Scores
-from weakspot.evaluation.tallies import Tally
 
 BASELINES = ("centred Gaussian", "full-image box")
 SVG = "{http://www.w3.org/2000/svg}"

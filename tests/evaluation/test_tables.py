@@ -1,7 +1,7 @@
 import pytest
 
+from weakspot.evaluation.metric_collection import Figure
 from weakspot.evaluation.tables import LEGEND, detail_table, markdown, summary_table
-from weakspot.evaluation.tallies import Figure
 
 NAN = float("nan")
 BOX = Figure(10, 70.04, (60.0, 80.0), (0.3214,), 66.66, (55.5, 77.7), (0.25,))

@@ -10,9 +10,9 @@ from label_sets import CLASSES, with_masks
 
 from weakspot.errors import InputError
 from weakspot.labels import FORMATS, LabelledObject, WriteOptions, known_photos
-from weakspot.labels.brush import read_brush
+from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import config_of, problems_of_tasks
-from weakspot.labels.runs import mask_of
+from weakspot.labels.rle import mask_of
 
 PHOTOS = known_photos({"cat/1.jpg": (50, 100)})
 

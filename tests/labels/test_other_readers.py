@@ -17,7 +17,7 @@ from weakspot.data.masks import read_mask
 from weakspot.errors import InputError
 from weakspot.labels import FORMATS, WriteOptions
 from weakspot.labels.polygons import outline
-from weakspot.labels.runs import compress, expand, mask_of, runs_of
+from weakspot.labels.rle import compress, expand, mask_of, runs_of
 
 # pycocotools hands arrays over as numpy 1 had it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

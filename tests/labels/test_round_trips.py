@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from label_sets import by_path, label_sets, near, photos_of, with_masks
 
 from weakspot.labels import FORMATS, LabelSet, WriteOptions
-from weakspot.labels.runs import mask_of
+from weakspot.labels.rle import mask_of
 
 
 def again(labels, name, options=WriteOptions()):

@@ -3,15 +3,15 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from drawings import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from ops.drawings import drawn
 from reference_loop import best_overlap, best_overlaps, box_accuracy
 
 from weakspot.errors import InputError
 from weakspot.metrics import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, TopKLoc
-from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops import boxes_from_heatmap
 from weakspot.ops.contours import THRESHOLDS
 

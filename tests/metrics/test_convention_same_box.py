@@ -10,7 +10,7 @@ from nets import DeepHeadNet, FunctionalNet, PooledNet
 
 import weakspot as ws
 from weakspot.metrics import plain_overlaps
-from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops import boxes_from_heatmap, component_tree, scale_boxes
 
 SOME = np.random.default_rng(0).choice(1000, 25, replace=False)

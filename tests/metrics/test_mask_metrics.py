@@ -3,10 +3,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from drawings import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from ops.drawings import drawn
 from reference_loop import histograms, pixel_average_precision
 from sklearn.metrics import average_precision_score, jaccard_score
 

@@ -26,7 +26,7 @@ from weakspot.metrics import (
 from weakspot.ops import normalise, reference_contours
 from weakspot.ops.contours import THRESHOLDS
 
-SMALL = Path(__file__).parents[1] / "oracle"
+SMALL = Path(__file__).parents[1] / "support" / "oracle"
 WHOLE = Path(os.environ.get("WEAKSPOT_ORACLE") or Path(__file__).parents[3] / "shared" / "oracle")
 STEPS = {"0.001": THRESHOLDS, "0.01": np.arange(0, 1, 0.01)}
 UNIT = json.loads((SMALL / "small.json").read_text(encoding="utf-8"))["unit"]

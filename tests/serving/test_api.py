@@ -222,7 +222,7 @@ def test_of_a_client_that_has_gone_nothing_is_computed(localizer, monkeypatch):
 
 
 def shared_way(i):
-    from weakspot.serving.shared_localizer import Way
+    from weakspot.serving.batching import Way
 
     return Way("cam", top_k=1 + i)
 

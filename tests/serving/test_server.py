@@ -9,7 +9,7 @@ import pytest
 from services import PNGS, shared_of, small_service
 
 from weakspot.errors import InputError
-from weakspot.serving.gate import Limits
+from weakspot.serving.middleware import Limits
 from weakspot.serving.server import Server, listen, url_of
 
 

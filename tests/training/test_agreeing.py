@@ -8,7 +8,7 @@ from small_runs import SMALL
 from weakspot.errors import InputError
 from weakspot.training.agreeing import agree
 from weakspot.training.options import TrainOptions
-from weakspot.training.preparing import prepare
+from weakspot.training.setup import prepare
 
 OPTIONS = TrainOptions(**SMALL)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.rows import write_rows
+from weakspot.io.rows import write_rows
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_folder import check_output, make_run_folder, read_config, write_config
 

@@ -12,10 +12,10 @@ from small_runs import small
 
 from weakspot import Localizer
 from weakspot.data import read_dataset, read_image
-from weakspot.metrics.overlaps import PLAIN_THRESHOLDS, overlaps
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, overlaps
 from weakspot.models import normalised, rebuilt, squash
+from weakspot.models.checkpoint import read_trained
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
-from weakspot.runs import read_trained
 from weakspot.training.thresholds import (
     Thresholds,
     best_threshold,

@@ -9,7 +9,7 @@ import pytest
 from lightning.pytorch import Trainer
 from small_runs import SMALL, small, write_discs
 
-from weakspot.cli import main
+from weakspot.cli.app import main
 from weakspot.errors import InputError, ModelError
 from weakspot.training import train
 
@@ -89,7 +89,7 @@ def uncomputed(monkeypatch):
     def computed(*_):
         raise AssertionError
 
-    monkeypatch.setattr("weakspot.training.running.prepare", computed)
+    monkeypatch.setattr("weakspot.training.run.prepare", computed)
 
 
 def test_an_output_below_a_file_is_refused_before_anything_is_computed(data, tmp_path, uncomputed):
@@ -114,7 +114,7 @@ def test_a_misspelt_backbone_is_refused_before_an_image_is_read(data, tmp_path, 
     def read(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr("weakspot.training.preparing.read_dataset", read)
+    monkeypatch.setattr("weakspot.training.setup.read_dataset", read)
     with pytest.raises(ModelError, match="There is no model 'resnet5O'"):
         small(data, tmp_path / "run", backbone="resnet5O")
 

@@ -6,8 +6,8 @@ from small_runs import disc, small, weights, write_discs
 
 import weakspot as ws
 from weakspot.errors import ModelError
-from weakspot.networks.cam import CamHead
-from weakspot.runs import read_trained
+from weakspot.models.checkpoint import read_trained
+from weakspot.models.networks.cam import CamHead
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from trees import plant
 
 from weakspot.data import read_dataset
 from weakspot.errors import InputError
-from weakspot.runs import read_trained
+from weakspot.models.checkpoint import read_trained
 from weakspot.training.labels import find_labels, split_examples
 
 

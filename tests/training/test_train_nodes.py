@@ -14,7 +14,7 @@ HALF = {"freeze": "backbone", "epochs": 3, "lr": 0.01}
 DYING = """
 import os, signal
 from weakspot.__main__ import main
-from weakspot.training.learner import Learner
+from weakspot.training.lightning_module import Learner
 
 step = Learner.training_step
 

@@ -10,17 +10,17 @@ from small_runs import COLOURS, assert_same, disc, iou, rows, small, weights, wr
 
 import weakspot as ws
 from weakspot.cams import find_method
-from weakspot.cli import main
+from weakspot.cli.app import main
 from weakspot.data import Example, Truth
 from weakspot.errors import InputError, ModelError
-from weakspot.runs import read_trained
+from weakspot.models.checkpoint import read_trained
 from weakspot.training import train
+from weakspot.training.checkpointing import Saving
+from weakspot.training.dataset import Looked
 from weakspot.training.labels import Labels
-from weakspot.training.photos import Looked
-from weakspot.training.preparing import Grounds, _with_targets
+from weakspot.training.pseudo_boxes import Teacher, labels_of, load_teacher, taught
 from weakspot.training.run_folder import read_config
-from weakspot.training.saving import Saving
-from weakspot.training.teaching import Teacher, labels_of, load_teacher, taught
+from weakspot.training.setup import Grounds, _with_targets
 
 LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet"}
 PSOL = {**LEARNING, "method": "psol", "freeze": "backbone", "epochs": 15}

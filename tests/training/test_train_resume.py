@@ -11,7 +11,7 @@ from small_runs import ENVIRONMENT, assert_same, command, rows, small
 
 from weakspot.errors import InputError
 from weakspot.training import train
-from weakspot.training.saving import Saving
+from weakspot.training.checkpointing import Saving
 
 # Three batches an epoch, of which the last is smaller: each state is in the middle of an epoch or at its end, and each
 # is gone on from by a run of its own, which takes a second.
@@ -109,7 +109,7 @@ def test_a_run_that_was_interrupted_before_its_first_step_begins(scenes, tmp_pat
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("weakspot.training.fitting._criterion", interrupted)
+    monkeypatch.setattr("weakspot.training.fit._criterion", interrupted)
     with pytest.raises(KeyboardInterrupt, match=r"^Nothing was learnt yet\. Go on with: weakspot train --resume"):
         small(scenes, tmp_path / "run", seed=3)
     monkeypatch.undo()
@@ -127,7 +127,7 @@ def test_ctrl_c_and_sigterm_stop_behind_the_step_that_runs(stopping, scenes, tmp
         return original(learner, batch, number)
 
     with monkeypatch.context() as patch:
-        from weakspot.training.learner import Learner
+        from weakspot.training.lightning_module import Learner
 
         original = Learner.training_step
         patch.setattr(Learner, "training_step", lambda *words: step(*words, original))
@@ -145,7 +145,7 @@ def test_ctrl_c_a_second_time_stops_at_once_and_says_how_to_go_on(scenes, tmp_pa
         raise AssertionError
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr("weakspot.training.learner.Learner.training_step", step)
+    monkeypatch.setattr("weakspot.training.lightning_module.Learner.training_step", step)
     with pytest.raises(KeyboardInterrupt, match="Go on with: weakspot train --resume"):
         small(scenes, tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) is before
@@ -158,7 +158,7 @@ def interrupted(scenes, tmp_path_factory):
     """The folder of a run that was interrupted."""
     folder = tmp_path_factory.mktemp("interrupted") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("weakspot.training.running.finish", _interrupt)
+        patch.setattr("weakspot.training.run.finish", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             small(scenes, folder, save_every=0)
     return folder

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from weakspot.cams.checking import check_classes
-from weakspot.cams.weighting import weighted_sum
+from weakspot.cams.check_tensors import check_classes
+from weakspot.cams.weighted_sum import weighted_sum
 
 
 def ablationcam(

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from weakspot.cams.checking import check_weights
-from weakspot.cams.weighting import weighted_sum
+from weakspot.cams.check_tensors import check_weights
+from weakspot.cams.weighted_sum import weighted_sum
 
 
 def cam(activations: Tensor, weights: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from weakspot.cams.checking import check_activations
+from weakspot.cams.check_tensors import check_activations
 
 # Squaring the Gram matrix this often raises it to the power 1024: the second singular value is gone.
 _SQUARINGS = 10

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from weakspot.cams.checking import check_gradients
-from weakspot.cams.weighting import weighted_sum
+from weakspot.cams.check_tensors import check_gradients
+from weakspot.cams.weighted_sum import weighted_sum
 
 
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from weakspot.cams.checking import check_gradients
-from weakspot.cams.weighting import over_classes, weighted_sum
+from weakspot.cams.check_tensors import check_gradients
+from weakspot.cams.weighted_sum import over_classes, weighted_sum
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from weakspot.cams.checking import check_gradients
-from weakspot.cams.weighting import weighted_sum_by_position
+from weakspot.cams.check_tensors import check_gradients
+from weakspot.cams.weighted_sum import weighted_sum_by_position
 
 
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weakspot.cams.checking import check_gradients
-from weakspot.cams.normalising import min_max
-from weakspot.cams.weighting import weighted_sum_by_position
+from weakspot.cams.check_tensors import check_gradients
+from weakspot.cams.min_max import min_max
+from weakspot.cams.weighted_sum import weighted_sum_by_position
 
 
 def layercam(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from weakspot.cams.levelling import levelled
+from weakspot.cams.class_calibration import levelled
 
 # Where a drawn box is cut for the box itself; below it lie larger ones of the same shape, above it smaller ones.
 BOX_LEVEL = 0.5

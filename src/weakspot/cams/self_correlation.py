@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weakspot.cams.normalising import min_max
+from weakspot.cams.min_max import min_max
 
 
 def self_correlation(class_maps: Tensor, features: Tensor, *, power: float = 1.5) -> Tensor:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
-from weakspot.data.datasets import Example
+from weakspot.data.dataset import Example
 from weakspot.data.noticed import Noticed
 
 NOT_FINITE = "box that is not finite"

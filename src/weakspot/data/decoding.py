@@ -120,17 +120,6 @@ def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     return (height, width), (width, height) if orientation in QUARTER_TURNS else (height, width)
 
 
-def pixels_of(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
-    """Copy an RGB image's pixels for a classifier of 3 channels, or of 1: shape (height, width, channels).
-
-    Example:
-        >>> pixels_of(Image.new("RGB", (2, 1), "white"), channels=1).tolist()
-        [[[255], [255]]]
-    """
-    pixels: NDArray[np.uint8] = np.array(image.convert("L") if channels == 1 else image)
-    return pixels.reshape(image.height, image.width, -1)
-
-
 @contextmanager
 def _file(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
     """An image file, and what to call it."""

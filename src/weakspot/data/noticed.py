@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from weakspot.data.datasets import Problem
+from weakspot.data.dataset import Problem
 
 # What is wrong, and one place where.
 Noticed = tuple[str, str]

@@ -7,18 +7,16 @@ from glob import has_magic, iglob
 from pathlib import Path
 from typing import TextIO
 
-from weakspot.data.lists import is_list, read_list
+from weakspot.data.image_lists import is_list, read_list
 from weakspot.errors import InputError
+from weakspot.io.run_files import EVALUATE_FILE, RUN_FILE
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
     | {".tga", ".tif", ".tiff", ".webp"}
 )
 
-
-# A folder with one of these files holds what a run or an evaluation wrote: its pictures are no photos.
-RUN_FILE = "localize.toml"
-_WRITTEN = {RUN_FILE, "evaluate.toml"}
+_WRITTEN = {RUN_FILE, EVALUATE_FILE}
 
 
 def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -> Iterator[Path]:
@@ -28,8 +26,8 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
         sources: Files (whatever their suffix), folders (searched through by suffix; hidden files, folders behind
             symbolic links and what runs have written are left out),
             glob patterns (``**`` goes into folders), lists of images (``.txt``, ``.jsonl``, ``.parquet``, see
-            :func:`weakspot.data.lists.read_list`; names in those that a run has written are from the working folder),
-            and ``-`` for one path a line on stdin.
+            :func:`weakspot.data.image_lists.read_list`; names in those that a run has written are from the working
+            folder), and ``-`` for one path a line on stdin.
         stdin: Where ``-`` reads from; default ``sys.stdin``.
 
     Yields:

@@ -1,20 +1,28 @@
-"""Ground truth and maps in, the field's figures out."""
+"""Measure predictions against ground truth by the WSOL protocol (Choe et al., 2020)."""
 
-from weakspot.evaluation.box_files import read_boxes
-from weakspot.evaluation.results import Evaluation, Measured
-from weakspot.evaluation.running import METHODS, compare, evaluate, evaluate_boxes, evaluate_maps
-from weakspot.evaluation.setting import Setting
-from weakspot.evaluation.tallies import Figure
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "METHODS",
-    "Evaluation",
-    "Figure",
-    "Measured",
-    "Setting",
-    "compare",
-    "evaluate",
-    "evaluate_boxes",
-    "evaluate_maps",
-    "read_boxes",
-]
+import lazy_loader as lazy
+
+if TYPE_CHECKING:
+    from weakspot.evaluation.config import Setting as Setting
+    from weakspot.evaluation.external_boxes import read_boxes as read_boxes
+    from weakspot.evaluation.metric_collection import Figure as Figure
+    from weakspot.evaluation.protocol import METHODS as METHODS
+    from weakspot.evaluation.protocol import compare as compare
+    from weakspot.evaluation.protocol import evaluate as evaluate
+    from weakspot.evaluation.protocol import evaluate_boxes as evaluate_boxes
+    from weakspot.evaluation.protocol import evaluate_maps as evaluate_maps
+    from weakspot.evaluation.results import Evaluation as Evaluation
+    from weakspot.evaluation.results import Measured as Measured
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "external_boxes": ["read_boxes"],
+        "results": ["Evaluation", "Measured"],
+        "protocol": ["METHODS", "compare", "evaluate", "evaluate_boxes", "evaluate_maps"],
+        "config": ["Setting"],
+        "metric_collection": ["Figure"],
+    },
+)

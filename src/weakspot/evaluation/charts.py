@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from weakspot.evaluation.metric_collection import RIGHT
 from weakspot.evaluation.results import Evaluation, Measured
-from weakspot.evaluation.tallies import RIGHT
-from weakspot.metrics.masks import PooledPrecision
-from weakspot.metrics.sweeps import ThresholdSweep
-from weakspot.plotting import COLOURS, GREY, canvas, svg
+from weakspot.metrics.mask_metrics import PooledPrecision
+from weakspot.metrics.threshold_sweep import ThresholdSweep
+from weakspot.visualization import COLOURS, GREY, canvas, svg
 
 _DASHES = ("--", ":")
 

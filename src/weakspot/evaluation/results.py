@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.evaluation.metric_collection import LOC, Figure, Tally
 from weakspot.evaluation.tables import detail_table, group_table, instance_table, markdown, size_table, summary_table
-from weakspot.evaluation.tallies import LOC, Figure, Tally
 from weakspot.evaluation.targets import SIZES
 from weakspot.metrics import InstanceF1
 

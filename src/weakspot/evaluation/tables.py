@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import isnan
 
-from weakspot.evaluation.tallies import METRICS, UNTHRESHOLDED, Figure
+from weakspot.evaluation.metric_collection import METRICS, UNTHRESHOLDED, Figure
 from weakspot.evaluation.targets import SIZES
 
 Table = list[list[str]]

@@ -10,7 +10,7 @@ from weakspot.data import Truth
 from weakspot.data.masks import read_mask
 from weakspot.errors import InputError
 from weakspot.metrics import reference_boxes
-from weakspot.metrics.pixels import IGNORED
+from weakspot.metrics.pixel_counts import IGNORED
 from weakspot.ops import scale_boxes
 
 SIDE = 224  # of the square that the reference scores in

@@ -1,56 +1,29 @@
-"""Labels for detectors and labelling tools: one file a format, each of which writes and reads."""
+"""Label files for detectors and labelling tools: COCO, YOLO, VOC, Label Studio, CSV and masks."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from weakspot.labels import coco, csv, label_studio, label_studio_reading, masks, voc, yolo
-from weakspot.labels.photos import Photos, known_photos, photos_below
-from weakspot.labels.records import (
-    LabelledImage,
-    LabelledObject,
-    LabelProblem,
-    LabelSet,
-    LabelsRead,
-    WriteOptions,
+import lazy_loader as lazy
+
+if TYPE_CHECKING:
+    from weakspot.labels.formats import FORMATS as FORMATS
+    from weakspot.labels.formats import Format as Format
+    from weakspot.labels.image_index import Photos as Photos
+    from weakspot.labels.image_index import known_photos as known_photos
+    from weakspot.labels.image_index import photos_below as photos_below
+    from weakspot.labels.records import LabelledImage as LabelledImage
+    from weakspot.labels.records import LabelledObject as LabelledObject
+    from weakspot.labels.records import LabelProblem as LabelProblem
+    from weakspot.labels.records import LabelSet as LabelSet
+    from weakspot.labels.records import LabelsRead as LabelsRead
+    from weakspot.labels.records import WriteOptions as WriteOptions
+    from weakspot.labels.rle import Runs as Runs
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "formats": ["FORMATS", "Format"],
+        "image_index": ["Photos", "known_photos", "photos_below"],
+        "records": ["LabelProblem", "LabelSet", "LabelledImage", "LabelledObject", "LabelsRead", "WriteOptions"],
+        "rle": ["Runs"],
+    },
 )
-from weakspot.labels.runs import Runs
-
-
-class Format(NamedTuple):
-    """A format of label files.
-
-    Attributes:
-        write: Writes labels to a folder, and gives what the format could not hold.
-        read: Reads labels from a folder or file; sizes that are not in it are those of the images.
-        place: Says where in the folder an image belongs.
-    """
-
-    write: Callable[[LabelSet, Path, WriteOptions], list[LabelProblem]]
-    read: Callable[[Path, Photos], LabelsRead]
-    place: Callable[[LabelledImage], str]
-
-
-FORMATS: Mapping[str, Format] = {
-    "coco": Format(coco.write, coco.read, coco.place),
-    "yolo": Format(yolo.write, yolo.read, yolo.place),
-    "voc": Format(voc.write, voc.read, voc.place),
-    "labelstudio": Format(label_studio.write, label_studio_reading.read, label_studio.place),
-    "csv": Format(csv.write, csv.read, csv.place),
-    "masks": Format(masks.write, masks.read, masks.place),
-}
-
-__all__ = [
-    "FORMATS",
-    "Format",
-    "LabelProblem",
-    "LabelSet",
-    "LabelledImage",
-    "LabelledObject",
-    "LabelsRead",
-    "Photos",
-    "Runs",
-    "WriteOptions",
-    "known_photos",
-    "photos_below",
-]

@@ -19,10 +19,9 @@ import numpy as np
 
 from weakspot.data.decoding import MAX_PIXELS
 from weakspot.data.readers.coco import SPLIT
-from weakspot.data.readers.text import size_of
 from weakspot.errors import InputError
-from weakspot.labels.files import read_json, write_json
-from weakspot.labels.photos import Photos
+from weakspot.io.text import size_of
+from weakspot.labels.image_index import Photos
 from weakspot.labels.polygons import box_of_mask, fill, outline
 from weakspot.labels.records import (
     DECIMALS,
@@ -36,7 +35,8 @@ from weakspot.labels.records import (
     finite_or_none,
     rounded,
 )
-from weakspot.labels.runs import Runs, area_of, compress, expand, mask_of, runs_of
+from weakspot.labels.rle import Runs, area_of, compress, expand, mask_of, runs_of
+from weakspot.labels.text_files import read_json, write_json
 
 NO_SPLIT = "all"
 Record = dict[str, Any]

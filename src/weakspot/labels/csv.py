@@ -24,10 +24,9 @@ import numpy as np
 from PIL import Image
 
 from weakspot.data.readers.csv_labels import SEPARATORS
-from weakspot.data.readers.folders import without_suffix
-from weakspot.data.readers.text import number, read_rows, whole
-from weakspot.labels.files import plain_number, write_text
-from weakspot.labels.photos import Photos
+from weakspot.data.readers.walk import without_suffix
+from weakspot.io.text import number, read_rows, whole
+from weakspot.labels.image_index import Photos
 from weakspot.labels.records import (
     LabelledImage,
     LabelledObject,
@@ -37,7 +36,8 @@ from weakspot.labels.records import (
     WriteOptions,
     rounded,
 )
-from weakspot.labels.runs import mask_of
+from weakspot.labels.rle import mask_of
+from weakspot.labels.text_files import plain_number, write_text
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 BOXES = ("image_id", "width", "height", "class", *SIDES, "score")

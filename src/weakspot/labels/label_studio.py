@@ -17,12 +17,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from weakspot.errors import InputError
-from weakspot.labels.files import write_json, write_text
 from weakspot.labels.label_studio_config import FROM, POLYGONS_FROM, TO, config_of, problems_of_tasks
 from weakspot.labels.polygons import outline
 from weakspot.labels.records import LabelledImage, LabelledObject, LabelProblem, LabelSet, WriteOptions
-from weakspot.labels.reviewing import most_doubtful_first
-from weakspot.labels.runs import mask_of
+from weakspot.labels.review_order import most_doubtful_first
+from weakspot.labels.rle import mask_of
+from weakspot.labels.text_files import write_json, write_text
 
 Record = dict[str, Any]
 

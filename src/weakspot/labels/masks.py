@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.decoding import MAX_PIXELS, identified, opened
-from weakspot.data.readers.folders import files_below, without_suffix
+from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
-from weakspot.labels.files import read_classes, write_text
-from weakspot.labels.photos import Photos
+from weakspot.labels.image_index import Photos
 from weakspot.labels.polygons import box_of_mask
 from weakspot.labels.records import (
     LabelledImage,
@@ -32,7 +31,8 @@ from weakspot.labels.records import (
     LabelsRead,
     WriteOptions,
 )
-from weakspot.labels.runs import mask_of, runs_of
+from weakspot.labels.rle import mask_of, runs_of
+from weakspot.labels.text_files import read_classes, write_text
 
 MOST = 255
 

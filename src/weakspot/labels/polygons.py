@@ -48,7 +48,7 @@ def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np
 
 def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Leave corners out; a ring of which too little would be left stays whole."""
-    from weakspot.ops.simplifying import corners_kept  # numba takes its time to load
+    from weakspot.ops.polyline import corners_kept  # numba takes its time to load
 
     simple = ring[corners_kept(ring, tolerance)]
     return simple if len(simple) > 3 else ring

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf, isfinite, nan
 from typing import NamedTuple
 
-from weakspot.labels.runs import Runs
+from weakspot.labels.rle import Runs
 
 Corners = tuple[float, float, float, float]
 

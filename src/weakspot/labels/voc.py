@@ -16,12 +16,11 @@ from math import floor
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from weakspot.data.readers.folders import files_below, without_suffix
-from weakspot.data.readers.text import read_lines
-from weakspot.data.readers.xml_boxes import Annotation, read_annotation
+from weakspot.data.readers.voc_xml import Annotation, read_annotation
+from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
-from weakspot.labels.files import write_text
-from weakspot.labels.photos import Photos
+from weakspot.io.text import read_lines
+from weakspot.labels.image_index import Photos
 from weakspot.labels.records import (
     Corners,
     LabelledImage,
@@ -31,6 +30,7 @@ from weakspot.labels.records import (
     LabelsRead,
     WriteOptions,
 )
+from weakspot.labels.text_files import write_text
 
 NO_SPLIT = "trainval"
 

@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from weakspot.data.readers.folders import files_below, without_suffix
-from weakspot.data.readers.text import read_lines, read_text
+from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
-from weakspot.labels.files import plain_number, read_classes, write_text
-from weakspot.labels.photos import Photos
+from weakspot.io.text import read_lines, read_text
+from weakspot.labels.image_index import Photos
 from weakspot.labels.polygons import box_of, fill, from_fractions, outline
 from weakspot.labels.records import (
     LabelledImage,
@@ -35,7 +34,8 @@ from weakspot.labels.records import (
     WriteOptions,
     rounded,
 )
-from weakspot.labels.runs import mask_of, runs_of
+from weakspot.labels.rle import mask_of, runs_of
+from weakspot.labels.text_files import plain_number, read_classes, write_text
 
 NO_SPLIT = "train"
 SPLITS = ("train", "val", "valid", "test")

@@ -1,11 +1,11 @@
 """The field's metrics, exact: ``torchmetrics.Metric`` classes over pure functions of arrays."""
 
+from weakspot.metrics.best_iou import plain_overlaps, reference_boxes, reference_overlaps
 from weakspot.metrics.box_accuracy import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, TopKLoc
-from weakspot.metrics.instances import InstanceF1, matched
-from weakspot.metrics.masks import MaskIoU, PxAP
-from weakspot.metrics.overlaps import plain_overlaps, reference_boxes, reference_overlaps
-from weakspot.metrics.pixels import average_precision, mask_overlaps, pixel_counts
-from weakspot.ops.overlaps import overlaps
+from weakspot.metrics.instance_f1 import InstanceF1, matched
+from weakspot.metrics.mask_metrics import MaskIoU, PxAP
+from weakspot.metrics.pixel_counts import average_precision, mask_overlaps, pixel_counts
+from weakspot.ops.iou import overlaps
 
 __all__ = [
     "GTKnownLoc",

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weakspot.errors import InputError
-from weakspot.metrics.arrays import array, box_lists, maps_array, places_of
-from weakspot.metrics.overlaps import PLAIN_THRESHOLDS, Protocol, Regions, plain_overlaps, reference_overlaps
-from weakspot.metrics.sweeps import ThresholdSweep
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, Protocol, Regions, plain_overlaps, reference_overlaps
+from weakspot.metrics.check_inputs import array, box_lists, maps_array, places_of
+from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
 
 

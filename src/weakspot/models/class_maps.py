@@ -11,12 +11,11 @@ from weakspot.cams import Method, fuse, gradcam
 from weakspot.cams.ablationcam import ablationcam_of_linear
 from weakspot.cams.guided_gradcam import over_colours
 from weakspot.cams.methods import Reads
-from weakspot.class_names import no_such_class
-from weakspot.errors import InputError
-from weakspot.models.cut import Reading, full_precision, run_head
-from weakspot.models.cut_model import Cut, check_method
-from weakspot.models.guided import guided_gradients
-from weakspot.models.surfaces import Surfaces, correlation_grid, read_surfaces, stacked
+from weakspot.errors import InputError, no_such_class
+from weakspot.models.affinity import Surfaces, correlation_grid, read_surfaces, stacked
+from weakspot.models.guided_backprop import guided_gradients
+from weakspot.models.hooked_forward import Reading, full_precision, run_head
+from weakspot.models.split_classifier import Cut, check_method
 
 
 @dataclass(frozen=True)

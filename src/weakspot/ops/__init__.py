@@ -1,14 +1,14 @@
 """Plain arrays: class map -> heatmap -> connected components -> boxes and masks."""
 
 from weakspot.ops.boxes import box_from_heatmap, boxes_from_heatmap, instances_from_heatmap, scale_boxes
+from weakspot.ops.component_trees import ComponentTree, component_tree
 from weakspot.ops.components import Component, connected_components
 from weakspot.ops.contours import Contours, reference_contours
 from weakspot.ops.heatmaps import heatmap_from_class_map, normalise
 from weakspot.ops.masks import mask_from_heatmap
+from weakspot.ops.nms import suppress
 from weakspot.ops.resizing import resize
-from weakspot.ops.splitting import split_instances
-from weakspot.ops.suppressing import suppress
-from weakspot.ops.trees import ComponentTree, component_tree
+from weakspot.ops.watershed import split_instances
 
 __all__ = [
     "Component",

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.arrays import check_array
+from weakspot.ops.check_arrays import check_array
 from weakspot.ops.components import Component, connected_components, listed
-from weakspot.ops.splitting import split_instances
+from weakspot.ops.watershed import split_instances
 
 
 def box_from_heatmap(heatmap: NDArray[np.floating], threshold: float = 0.2) -> NDArray[np.float64]:

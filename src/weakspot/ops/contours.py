@@ -49,7 +49,7 @@ class Contours:
         The area is that within the polygon through the pixel centres, holes filled; of equal ones the contour whose
         first pixel in raster order comes last is taken.
         """
-        from weakspot.ops.intervals import best_alive
+        from weakspot.ops.best_per_threshold import best_alive
         from weakspot.ops.union_find import FIRST, HIGH, LOW
 
         found = self._components
@@ -143,8 +143,8 @@ def _holes(levels: NDArray[np.uint8], peak: int) -> NDArray[np.int32]:
 
 def _outline_areas(levels: NDArray[np.uint8], found: NDArray[np.int32], cuts: int) -> NDArray[np.int64]:
     """Twice the area within each component's outline, where that may be the greatest of a cut; else too little."""
-    from weakspot.ops.intervals import best_alive
-    from weakspot.ops.tracing import fill_areas
+    from weakspot.ops.best_per_threshold import best_alive
+    from weakspot.ops.contour_area import fill_areas
     from weakspot.ops.union_find import EULER, FIRST, HIGH, LOW, POLYGON, X1, X2, Y1, Y2
 
     areas = found[:, POLYGON].astype(np.int64)  # right without holes, else too little

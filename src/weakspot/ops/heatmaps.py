@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.ops.arrays import check_array
+from weakspot.ops.check_arrays import check_array
 from weakspot.ops.resizing import resize
 
 # A spread below float32's rounding noise is no evidence: stretching it to [0, 1] would draw that noise.

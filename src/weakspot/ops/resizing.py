@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.arrays import check_array
+from weakspot.ops.check_arrays import check_array
 
 Kernel = Literal["bilinear", "bicubic"]
 

@@ -19,10 +19,13 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from weakspot import __version__
+from weakspot.config import __version__
 from weakspot.errors import InputError, WeakspotError
-from weakspot.results import Localization
-from weakspot.serving.answers import (
+from weakspot.inference.localization import Localization
+from weakspot.serving.batching import QueueFullError, SharedLocalizer, UnansweredError, Way
+from weakspot.serving.middleware import LOCALIZE
+from weakspot.serving.prometheus import Instruments
+from weakspot.serving.schemas import (
     ErrorAnswer,
     LocalizationAnswer,
     MethodAnswer,
@@ -35,9 +38,6 @@ from weakspot.serving.answers import (
     error_body,
     problem_answer,
 )
-from weakspot.serving.gate import LOCALIZE
-from weakspot.serving.instruments import Instruments
-from weakspot.serving.shared_localizer import QueueFullError, SharedLocalizer, UnansweredError, Way
 
 # What a client is told, whatever went wrong inside.
 _BROKEN = Problem(500, "The service could not do that.", "Its own log says more.")

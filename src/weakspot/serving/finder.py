@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from weakspot.results import Localization
+from weakspot.inference.localization import Localization
 
 
 class Finder(Protocol):

@@ -1,17 +1,15 @@
-"""Fit a classifier to image-level labels, and find the threshold to cut its heatmaps at."""
+"""Train a classifier on image-level labels, and choose the threshold of its heatmaps."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader as lazy
 
 if TYPE_CHECKING:
-    from weakspot.training.running import train
+    from weakspot.training.run import train as train
 
-__all__ = ["train"]
-
-
-def __getattr__(name: str) -> Any:
-    # The options are read by the command line's help, which must not wait for torch.
-    if name == "train":
-        from weakspot.training.running import train
-
-        return train
-    raise AttributeError(f"module 'weakspot.training' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "run": ["train"],
+    },
+)

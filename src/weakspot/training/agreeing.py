@@ -4,9 +4,9 @@ from dataclasses import fields
 from hashlib import sha256
 
 from weakspot.errors import InputError
-from weakspot.training.meeting import Share
 from weakspot.training.options import TrainOptions
-from weakspot.training.preparing import Prepared
+from weakspot.training.rendezvous import Share
+from weakspot.training.setup import Prepared
 
 # What may differ from node to node: places, and what changes no weight.
 _OWN = ("teacher", "weights", "labels", "images", "output", "device", "workers", "save_every", "logger")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from matplotlib.ticker import MaxNLocator
 
-from weakspot.plotting import COLOURS, canvas, svg
-from weakspot.training.learner import Row
+from weakspot.training.lightning_module import Row
+from weakspot.visualization import COLOURS, canvas, svg
 
 _NAMES = {
     "train_loss": "training loss",

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from weakspot.adapting import Lesson, fitted
+from weakspot.concurrency import batched
 from weakspot.data import Example
-from weakspot.localizer import Localizer
+from weakspot.inference.adaptation import Lesson, fitted
+from weakspot.inference.localizer import Localizer
 from weakspot.models import ForegroundHead, channels_last
-from weakspot.models.foreground import MOST_IMAGES
-from weakspot.streaming import batched
+from weakspot.models.foreground_head import MOST_IMAGES
+from weakspot.training.dataset import read_pixels
 from weakspot.training.labels import Labels
-from weakspot.training.photos import read_pixels
 
 _BATCH = 16
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from weakspot.data import DataSet, Example
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.data.readers.class_folders import TRAINING, VALIDATION
-from weakspot.data.readers.folders import is_file
-from weakspot.data.splitting import split_off
+from weakspot.data.readers.walk import is_file
+from weakspot.data.train_val_split import split_off
 from weakspot.errors import InputError
-from weakspot.evaluation.cases import refuse
+from weakspot.evaluation.samples import refuse
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,21 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from weakspot import __version__
+from weakspot.config import __version__
 from weakspot.errors import InputError
-from weakspot.outputs import check_writable, numbered
-from weakspot.settings import keep_settings
+from weakspot.io.folders import check_writable, numbered
+from weakspot.io.run_files import CONFIG, VERSION
+from weakspot.io.settings import keep_settings
 from weakspot.training.options import TrainOptions
 
-CONFIG, ROWS, LOG, CURVES, SKIPPED, STATE = (
-    "config.toml",
-    "metrics.jsonl",
-    "train.log",
-    "curves.svg",
-    "skipped.jsonl",
-    "state.ckpt",
-)
-VERSION = "weakspot"  # which one has written it
 _LATEST = "latest"
 
 

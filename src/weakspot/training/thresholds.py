@@ -12,11 +12,11 @@ from weakspot.cams.psol import BOX_LEVEL
 from weakspot.data import DataSet, Example
 from weakspot.errors import InputError
 from weakspot.evaluation import Setting, evaluate
-from weakspot.evaluation.outcomes import Outcome
-from weakspot.evaluation.scores import Scores
-from weakspot.evaluation.tallies import RIGHT
-from weakspot.localizer import Localizer
-from weakspot.metrics.overlaps import PLAIN_THRESHOLDS
+from weakspot.evaluation.map_scores import Scores
+from weakspot.evaluation.metric_collection import RIGHT
+from weakspot.evaluation.predictions import Outcome
+from weakspot.inference.localizer import Localizer
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 
 _LEVELS = 100
 # The mean of all images counts as so many of a class's own.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from weakspot.data.datasets import DataSet
+from weakspot.data.dataset import DataSet
 from weakspot.data.readers import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, voc
 
 Find = Callable[[Path], bool]

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakspot.data.datasets import DataSet, Example, Truth
+from weakspot.data.dataset import DataSet, Example, Truth
 from weakspot.data.noticed import Noticed, problems_of
-from weakspot.data.readers.folders import first_holding, folders_in
-from weakspot.data.readers.text import Place, fields, number, read_lines, relative, size_of, whole
-from weakspot.data.readers.truths import Corners, boxes_of
+from weakspot.data.readers.annotations import Corners, boxes_of
+from weakspot.data.readers.walk import first_holding, folders_in
 from weakspot.errors import InputError
+from weakspot.io.text import Place, fields, number, read_lines, relative, size_of, whole
 
 
 @dataclass

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from weakspot.data.datasets import DataSet, Example, Truth
-from weakspot.data.readers.folders import files_below, folders_in, images_below, is_image
+from weakspot.data.dataset import DataSet, Example, Truth
+from weakspot.data.readers.walk import files_below, folders_in, images_below, is_image
 
 TRAINING = frozenset({"train", "training"})
 VALIDATION = frozenset({"val", "valid", "validation", "dev"})

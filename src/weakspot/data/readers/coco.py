@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weakspot.data.datasets import DataSet, Example
+from weakspot.data.dataset import DataSet, Example
 from weakspot.data.noticed import Noticed, problems_of
-from weakspot.data.readers.folders import first_holding
-from weakspot.data.readers.text import read_text, relative, size_of
-from weakspot.data.readers.truths import Corners, Marked, truths_of
+from weakspot.data.readers.annotations import Corners, Marked, truths_of
+from weakspot.data.readers.walk import first_holding
 from weakspot.errors import InputError
+from weakspot.io.text import read_text, relative, size_of
 
 AT_ROOT = ("annotations.json", "_annotations.coco.json")
 SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])")

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakspot.data.datasets import DataSet, Example
+from weakspot.data.dataset import DataSet, Example
 from weakspot.data.noticed import Noticed, problems_of
+from weakspot.data.readers.annotations import Corners, Marked, truths_of
 from weakspot.data.readers.class_folders import classes_below, has_splits, split_and_class
-from weakspot.data.readers.folders import files_below, first_holding, images_below, is_image, without_suffix
-from weakspot.data.readers.text import Place, number, read_rows, relative, size_of, whole
-from weakspot.data.readers.truths import Corners, Marked, truths_of
+from weakspot.data.readers.walk import files_below, first_holding, images_below, is_image, without_suffix
 from weakspot.errors import InputError
+from weakspot.io.text import Place, number, read_rows, relative, size_of, whole
 
 NAMES = ("image_id", "image", "path", "file")
 SIDES = ("xmin", "ymin", "xmax", "ymax")

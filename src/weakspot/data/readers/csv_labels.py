@@ -14,13 +14,13 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.datasets import DataSet, Example, Truth
+from weakspot.data.dataset import DataSet, Example, Truth
 from weakspot.data.noticed import Noticed, problems_of
 from weakspot.data.readers.class_folders import has_splits, split_and_class
 from weakspot.data.readers.csv_boxes import NAMES, SIDES
-from weakspot.data.readers.folders import first_holding, images_below, is_image, without_suffix
-from weakspot.data.readers.text import COMMAS, Place, read_rows, read_text, relative
+from weakspot.data.readers.walk import first_holding, images_below, is_image, without_suffix
 from weakspot.errors import InputError
+from weakspot.io.text import COMMAS, Place, read_rows, read_text, relative
 
 LABELS = ("label", "class")
 SEPARATORS = re.compile("[;|]")

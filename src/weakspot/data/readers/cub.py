@@ -14,12 +14,12 @@ Source:
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.data.datasets import DataSet, Example, Truth
+from weakspot.data.dataset import DataSet, Example, Truth
 from weakspot.data.noticed import problems_of
-from weakspot.data.readers.folders import files_below, without_suffix
-from weakspot.data.readers.text import Place, fields, number, read_lines, relative, whole
-from weakspot.data.readers.truths import Corners, boxes_of
+from weakspot.data.readers.annotations import Corners, boxes_of
+from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
+from weakspot.io.text import Place, fields, number, read_lines, relative, whole
 
 LISTED = "images.txt"
 PARTS = ("image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.datasets import DataSet, Example
-from weakspot.data.readers.folders import files_below, folders_in, is_file, is_image, without_suffix
-from weakspot.data.readers.text import read_lines, relative
-from weakspot.data.readers.truths import Marked, truths_of
-from weakspot.data.readers.xml_boxes import Annotation, read_annotation
+from weakspot.data.dataset import DataSet, Example
+from weakspot.data.readers.annotations import Marked, truths_of
+from weakspot.data.readers.voc_xml import Annotation, read_annotation
+from weakspot.data.readers.walk import files_below, folders_in, is_file, is_image, without_suffix
+from weakspot.io.text import read_lines, relative
 
 TASK = "CLS-LOC"
 LISTS = {"train": ("train_cls.txt", "train_loc.txt"), "val": ("val.txt",)}

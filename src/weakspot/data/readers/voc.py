@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.datasets import DataSet, Example, Truth
+from weakspot.data.dataset import DataSet, Example, Truth
+from weakspot.data.readers.annotations import Marked, truths_of
 from weakspot.data.readers.class_folders import has_splits, split_and_class
-from weakspot.data.readers.folders import files_below, first_holding, folders_in, images_below, is_image, without_suffix
-from weakspot.data.readers.text import read_lines, relative
-from weakspot.data.readers.truths import Marked, truths_of
-from weakspot.data.readers.xml_boxes import Annotation, read_annotation
+from weakspot.data.readers.voc_xml import Annotation, read_annotation
+from weakspot.data.readers.walk import files_below, first_holding, folders_in, images_below, is_image, without_suffix
 from weakspot.errors import InputError
+from weakspot.io.text import read_lines, relative
 
 FOLDERS = frozenset({"annotations", "annotation", "annots", "xml", "xmls"})
 LISTS = ("train", "val", "test")

@@ -10,7 +10,7 @@ from PIL import Image
 from weakspot.data.synthetic.scenes import Scene, scene
 from weakspot.data.synthetic.settings import Setting, check_whole
 from weakspot.errors import InputError
-from weakspot.writing import replacing, save_image
+from weakspot.io.atomic import replacing, save_image
 
 COLUMNS = ("image_id", "xmin", "ymin", "xmax", "ymax", "width", "height", "has_mask")
 

@@ -1,5 +1,0 @@
-"""What runs a classifier on photos: PyTorch, or onnxruntime where no torch is needed. Arrays in, arrays out."""
-
-from weakspot.backends.backend import Asked, Backend, Opened, Seen
-
-__all__ = ["Asked", "Backend", "Opened", "Seen"]

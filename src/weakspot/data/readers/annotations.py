@@ -1,0 +1,52 @@
+"""From marked objects, one by one, to one truth for each class of an image."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.data.dataset import Truth
+
+Corners = tuple[float, float, float, float]
+
+
+class Marked(NamedTuple):
+    """An object in an image: its class, and where it is if that is known."""
+
+    label: str
+    box: Corners | None = None
+    class_index: int | None = None
+
+
+def boxes_of(corners: Iterable[Corners]) -> NDArray[np.float64]:
+    """Put boxes into an array of shape (n, 4).
+
+    Example:
+        >>> boxes_of([]).shape
+        (0, 4)
+    """
+    return np.array(list(corners), np.float64).reshape(-1, 4)
+
+
+def truths_of(marked: Iterable[Marked], masks: Sequence[Path] = ()) -> tuple[Truth, ...]:
+    """Gather the objects of an image by class.
+
+    Args:
+        marked: The objects.
+        masks: The masks of the image, which count for each of its classes.
+
+    Returns:
+        A truth for each class, in the order in which they appear.
+
+    Example:
+        >>> [(truth.label, len(truth.boxes)) for truth in truths_of([Marked("cat", (1, 2, 3, 4)), Marked("dog")])]
+        [('cat', 1), ('dog', 0)]
+    """
+    boxes: dict[tuple[str, int | None], list[Corners]] = {}
+    for one in marked:
+        gathered = boxes.setdefault((one.label, one.class_index), [])
+        if one.box is not None:
+            gathered.append(one.box)
+    return tuple(Truth(label, index, boxes_of(found), tuple(masks)) for (label, index), found in boxes.items())

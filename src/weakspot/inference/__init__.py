@@ -1,0 +1,1 @@
+"""Images in, localizations out: one, many, on a cluster, as ONNX."""

@@ -1,0 +1,1 @@
+"""Localize whole folders: rows, images and masks in a run folder, resumable."""

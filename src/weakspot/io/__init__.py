@@ -1,0 +1,1 @@
+"""Read and write files: atomically, as rows, shards, settings and text."""

@@ -1,0 +1,139 @@
+"""PxAP and mean IoU: score maps against masks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from weakspot.errors import InputError
+from weakspot.metrics.base import ImageSums
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.check_inputs import array, maps_array
+from weakspot.metrics.pixel_counts import (
+    INTERVAL,
+    average_precision,
+    mask_overlaps,
+    pixel_counts,
+    precision_and_recall,
+)
+from weakspot.metrics.threshold_sweep import ThresholdSweep
+
+
+class PooledPrecision(ImageSums):
+    """Average precision of the pixels of all images pooled, in percent, from each image's counts by score.
+
+    Args:
+        interval: Width of a bin of scores.
+        groups: Number of groups, such as classes, for :meth:`by_group`.
+        samples: Number of bootstrap samples for :meth:`interval`.
+        seed: Of the bootstrap.
+    """
+
+    def __init__(self, interval: float = INTERVAL, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
+        self._edges = np.concatenate([np.arange(0, 1, interval), [1.0, 2.0]])
+        super().__init__(2 * len(self._edges), groups=groups, samples=samples, seed=seed)
+        self._interval = interval
+
+    def figure(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Average precision of pooled counts."""
+        return average_precision(sums.reshape(*sums.shape[:-1], 2, -1))
+
+    def compute(self) -> Tensor:
+        """The average precision over all images, in percent.
+
+        Raises:
+            InputError: If no pixel of any mask is foreground.
+        """
+        if self.total and not self.sums[: len(self._edges)].any():
+            raise InputError("No pixel of any mask is foreground: PxAP has nothing to find.", "Check the masks.")
+        return super().compute()
+
+    def details(self) -> dict[str, NDArray[np.float64]]:
+        """What the figure is made of.
+
+        Returns:
+            ``scores``: left edges of the bins, falling; ``precision`` and ``recall`` of the pixels at or above each.
+        """
+        precision, recall = precision_and_recall(self.summed()[0].reshape(2, -1))
+        return {"scores": self._edges[::-1], "precision": precision, "recall": recall}
+
+
+class PxAP(PooledPrecision):
+    """Average precision of pixels, those of all images pooled, in percent. It has no threshold.
+
+    Arguments are those of :class:`PooledPrecision`.
+
+    Source:
+        Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1.
+
+    Example:
+        >>> metric = PxAP()
+        >>> metric.update([[[0.9, 0.4], [0.1, 0.2]]], np.array([[[1, 1], [0, 255]]], np.uint8))
+        >>> float(metric.compute())
+        100.0
+    """
+
+    def update(  # type: ignore[override]
+        self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None
+    ) -> None:
+        """Add images.
+
+        Args:
+            score_maps: Shape (B, H, W), values in [0, 1]; a tensor or an array.
+            masks: Shape (B, H, W), bool, or uint8: 1 foreground, 0 background, 255 ignored; so of a PNG with 0 and 255
+                give ``mask > 0``.
+            groups: Group of each image, shape (B,).
+
+        Raises:
+            InputError: If the maps are no score maps, or the masks do not fit.
+        """
+        pairs = zip(*_pairs(score_maps, masks), strict=True)
+        super().update(np.stack([pixel_counts(one, mask, self._interval).ravel() for one, mask in pairs]), groups)
+
+
+class MaskIoU(ThresholdSweep):
+    """Mean over images of the overlap of foreground and mask, at the best threshold, in percent.
+
+    The foreground is all that is at or above a fraction of the map's peak, in one region or many.
+
+    Args:
+        threshold: The fraction; None searches for the best one, an oracle.
+        groups: Number of groups, such as classes, for :meth:`by_group`.
+        samples: Number of bootstrap samples for :meth:`interval`.
+        seed: Of the bootstrap.
+
+    Example:
+        >>> metric = MaskIoU(threshold=0.3)
+        >>> metric.update([[[0.9, 0.4], [0.3, 0.0]]], np.array([[[1, 1], [0, 0]]], np.uint8))
+        >>> round(float(metric.compute()), 1)
+        66.7
+    """
+
+    def __init__(self, threshold: float | None = None, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
+        thresholds = PLAIN_THRESHOLDS if threshold is None else np.array([threshold])
+        super().__init__(thresholds, groups=groups, samples=samples, seed=seed)
+
+    def update(  # type: ignore[override]
+        self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None
+    ) -> None:
+        """Add images; arguments as for :class:`PxAP`.
+
+        Raises:
+            InputError: If the maps or masks do not fit, or a mask has no foreground.
+        """
+        values = np.stack(
+            [mask_overlaps(one, mask, self.thresholds) for one, mask in zip(*_pairs(score_maps, masks), strict=True)]
+        )
+        if np.isnan(values).any():
+            place = int(np.flatnonzero(np.isnan(values).any(axis=1))[0])
+            raise InputError(f"Mask {place} of the batch has no foreground.", "Leave out images without an object.")
+        super().update(values, groups)
+
+
+def _pairs(score_maps: ArrayLike, masks: ArrayLike) -> tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]]:
+    maps, given = maps_array(score_maps), array(masks)
+    if len(maps) != len(given):
+        raise InputError(f"{len(given)} masks were given for {len(maps)} maps.", "Give one for each map.")
+    return list(maps), list(given.astype(np.uint8) if given.dtype == np.bool_ else given)

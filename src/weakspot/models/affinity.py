@@ -1,0 +1,78 @@
+"""What mid-level features say of an image: which places look alike, and where something stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from weakspot.cams.min_max import min_max
+from weakspot.cams.self_correlation import on_grid, self_correlation, unit_features
+from weakspot.models.feature_layout import Size
+from weakspot.models.foreground_head import ForegroundHead
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What the levels of a backbone tell of a batch of images.
+
+    Attributes:
+        units: Which places look alike: see :func:`weakspot.cams.unit_features`, shape (B, K, h, w).
+        foreground: The probability that something stands there, shape (B, 1, h, w); None where no head has learnt it.
+    """
+
+    units: Tensor
+    foreground: Tensor | None = None
+
+    def spread(self, class_maps: Tensor) -> Tensor:
+        """Spread class maps (B, C, h, w), any sign, over what looks alike: (B, C, h', w'), in [0, 1].
+
+        Where the foreground P is known, evidence counts only there, and both have a say: ``(T (P M) + P) / 2``. A map
+        that is constant, as it holds no evidence, becomes zeros all the same.
+        """
+        seeds = min_max(on_grid(class_maps, self.grid))
+        if self.foreground is None:
+            return self_correlation(seeds, self.units)
+        spread = min_max(self_correlation(seeds * self.foreground, self.units))
+        evident = seeds.amax(dim=(2, 3), keepdim=True) > 0
+        return torch.where(evident, (spread + self.foreground) / 2, 0.0)
+
+    def cover(self, class_maps: Tensor) -> Tensor:
+        """Spread class maps twice: wide enough to hold the whole of the object, for a head to learn from, in [0, 1]."""
+        once = self_correlation(on_grid(class_maps, self.grid), self.units)
+        return min_max(self_correlation(once, self.units))
+
+    @property
+    def grid(self) -> Size:
+        """``(h, w)``."""
+        return self.units.shape[-2], self.units.shape[-1]
+
+
+def read_surfaces(levels: Sequence[Tensor], head: ForegroundHead | None) -> Surfaces:
+    """Compare the places of images, and ask the head for their foreground.
+
+    Args:
+        levels: Feature maps (B, K, h, w) of the backbone, the finest first.
+        head: What tells foreground from background, or None.
+    """
+    grid = correlation_grid(levels)
+    foreground = None if head is None else torch.sigmoid(head(stacked(levels, grid)))
+    return Surfaces(unit_features(levels, grid), foreground)
+
+
+def correlation_grid(levels: Sequence[Tensor]) -> Size:
+    """The grid of the coarsest level: the places that are compared.
+
+    Finer ones cost the square of their number, and hold no better maps (docs/benchmarks.md).
+
+    Example:
+        >>> correlation_grid([torch.zeros(1, 8, 28, 28), torch.zeros(1, 8, 14, 14)])
+        (14, 14)
+    """
+    coarsest = min(levels, key=lambda level: level.shape[-2] * level.shape[-1])
+    return coarsest.shape[-2], coarsest.shape[-1]
+
+
+def stacked(levels: Sequence[Tensor], grid: Size) -> Tensor:
+    """The features of all levels on one grid, for a head: shape (B, sum of K, h, w)."""
+    return torch.cat([on_grid(level, grid) for level in levels], dim=1)

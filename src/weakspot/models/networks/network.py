@@ -1,0 +1,203 @@
+"""A trunk and a head: the classifier that is trained, and the plan by which it is built again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from weakspot.cams.psol import draw_boxes
+from weakspot.errors import InputError, ModelError
+from weakspot.models import reframed
+from weakspot.models.networks.acol import AcolHead
+from weakspot.models.networks.backbone import Trunk, build_trunk, stride_of
+from weakspot.models.networks.cam import CamHead
+from weakspot.models.networks.methods import find_recipe
+from weakspot.models.networks.psol import WIDTH, PsolHead
+from weakspot.models.networks.spg import SpgHead
+from weakspot.models.networks.ts_cam import AttendingTrunk, TsCamHead
+from weakspot.ops.preprocessing import Preprocessing
+
+# Makes of images what the teacher wants of them.
+Reframe = Callable[[Tensor], Tensor]
+Head = CamHead | AcolHead | SpgHead | TsCamHead | PsolHead
+
+# Channels of the convolution that makes a backbone CAM-able, as in the paper.
+_CAM_WIDTH = 1024
+# Channels of the branches of ACoL and SPG: a quarter and a half of the papers', at a fraction of the cost.
+_BRANCH_WIDTH = 256
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that says what a network is but its weights.
+
+    Attributes:
+        backbone: Name of the backbone.
+        method: Name of the training method, see :func:`weakspot.models.networks.find_recipe`.
+        classes: Number of classes.
+        output_stride: Of the backbone; None for 16 where it can, and else its own.
+        input_size: Side of its images; None for its own.
+        multi_label: Whether each class is present or not, for itself.
+        width: Channels of the head's convolutions, 0 for none; None for what suits the method and the backbone.
+        delta: For ACoL: where to erase.
+        teacher: For PSOL: of the network whose boxes it learns, and whose classes it takes.
+        shared: For PSOL: whether the trunk is the teacher's.
+    """
+
+    backbone: str
+    method: str
+    classes: int
+    output_stride: int | None = None
+    input_size: int | None = None
+    multi_label: bool = False
+    width: int | None = None
+    delta: float = 0.6
+    teacher: "Plan | None" = None
+    shared: bool = False
+
+
+class Network(nn.Module):
+    """A classifier from images to logits, whose class maps are there to be read.
+
+    Attributes:
+        branches: Names of the layers that the method in ``reads`` reads; empty for the last feature map.
+        branches_of: Kind of network that has these branches, as :class:`weakspot.cams.Method` names it.
+    """
+
+    def __init__(self, trunk: Trunk, head: Head) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.branches_of = head.network
+        attention = ("trunk.attention",) if isinstance(trunk, AttendingTrunk) else ()
+        self.branches = (*(f"head.{name}" for name in head.branches), *attention)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give logits (B, C) of normalised images (B, 3, H, W)."""
+        return self.answer((self.trunk(images),))
+
+    def answer(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Give what the head says of a trunk's feature maps, the last one last."""
+        logits: Tensor = self.head(maps[-1])
+        return logits
+
+
+class PsolNetwork(Network):
+    """A network that finds boxes, beside the classifier that names what is in them.
+
+    Its logits are the classifier's. ``drawn`` is a module that hands on the box as a map, so that a hook can take it.
+
+    Attributes:
+        classifier: The teacher, which learns no more: its head alone where the trunk is shared.
+    """
+
+    def __init__(self, trunk: Trunk, head: Head, classifier: nn.Module, reframe: Reframe | None) -> None:
+        super().__init__(trunk, head)
+        self.drawn = nn.Identity()
+        self.branches = ("drawn",)
+        self.classifier = classifier.requires_grad_(False)
+        self._reframe = reframe
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give logits (B, C) of normalised images (B, 3, H, W), and draw a box in each."""
+        maps = self.trunk.maps(images, self.head.depth)
+        self.drawn(draw_boxes(self.answer(maps), height=images.shape[-2], width=images.shape[-1]))
+        logits: Tensor = self.classifier(maps[-1] if self._reframe is None else self._reframe(images))
+        return logits
+
+    def answer(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Give the boxes (B, 4) that the head finds in all of these maps."""
+        boxes: Tensor = self.head(*maps)
+        return boxes
+
+
+@dataclass(frozen=True)
+class BuiltNetwork:
+    """A network, the plan by which it can be built again, and what its images have to be like."""
+
+    network: Network
+    plan: Plan
+    preprocessing: Preprocessing
+
+
+def build_network(plan: Plan, *, weights: str | Path | None) -> BuiltNetwork:
+    """Build the network of a plan.
+
+    Args:
+        plan: What is None in it is chosen, and stands in the plan that is given back.
+        weights: Of the backbone, as for :func:`weakspot.models.load_classifier`; the head begins at random.
+
+    Raises:
+        InputError: If the method, the stride or the width cannot be.
+        ModelError: If the backbone cannot be had, or the method needs another.
+    """
+    head = find_recipe(plan.method).head
+    built = build_trunk(plan.backbone, weights=weights, output_stride=plan.output_stride, input_size=plan.input_size)
+    trunk = AttendingTrunk(built.trunk) if head == "ts_cam" else built.trunk
+    chosen = _chosen(plan, trunk, built.preprocessing)
+    with torch.inference_mode(False):
+        network = Network(trunk, _HEADS[head](trunk, chosen))
+        if plan.teacher is not None:
+            network = _beside_teacher(network, plan.teacher, plan.shared, built.preprocessing)
+        return BuiltNetwork(network, chosen, built.preprocessing)
+
+
+def _beside_teacher(network: Network, teacher: Plan, shared: bool, frame: Preprocessing) -> PsolNetwork:
+    if shared:
+        head = _HEADS[find_recipe(teacher.method).head](network.trunk, teacher)
+        return PsolNetwork(network.trunk, network.head, head, None)
+    built = build_network(teacher, weights=None)
+    reframe = partial(reframed, frame=frame, to=built.preprocessing)
+    return PsolNetwork(network.trunk, network.head, built.network, reframe)
+
+
+def _chosen(plan: Plan, trunk: Trunk, frame: Preprocessing) -> Plan:
+    """Fill in what the plan leaves open."""
+    if plan.width is not None and plan.width < 0:
+        raise InputError(f"The width {plan.width} is below 0.", "Give a number of channels, such as 256.")
+    if not 0 < plan.delta <= 1:
+        raise InputError(f"delta={plan.delta} is outside (0, 1].", "The paper tries 0.5 to 0.9.")
+    widths = {"cam": 0 if trunk.pooled else _CAM_WIDTH, "ts_cam": 0, "psol": WIDTH}
+    width = widths.get(find_recipe(plan.method).head, _BRANCH_WIDTH) if plan.width is None else plan.width
+    return replace(plan, width=width, output_stride=stride_of(trunk, frame), input_size=frame.height)
+
+
+def _cam(trunk: Trunk, plan: Plan) -> CamHead:
+    return CamHead(trunk.channels[-1], plan.classes, width=plan.width or None)
+
+
+def _acol(trunk: Trunk, plan: Plan) -> AcolHead:
+    return AcolHead(
+        trunk.channels[-1],
+        plan.classes,
+        delta=plan.delta,
+        width=plan.width or _BRANCH_WIDTH,
+        multi_label=plan.multi_label,
+    )
+
+
+def _spg(trunk: Trunk, plan: Plan) -> SpgHead:
+    if len(trunk.channels) < SpgHead.depth:
+        raise ModelError("SPG needs mid-level feature maps, which this backbone does not give.", "Take one of timm's.")
+    first, second, last = trunk.channels[-SpgHead.depth :]
+    return SpgHead((first, second, last), plan.classes, width=plan.width or _BRANCH_WIDTH)
+
+
+def _ts_cam(trunk: Trunk, plan: Plan) -> TsCamHead:
+    return TsCamHead(trunk.channels[-1], plan.classes)
+
+
+def _psol(trunk: Trunk, plan: Plan) -> PsolHead:
+    return PsolHead(trunk.channels[-PsolHead.most :], width=plan.width or WIDTH)
+
+
+_HEADS: Mapping[str, Callable[[Trunk, Plan], Head]] = {
+    "cam": _cam,
+    "acol": _acol,
+    "spg": _spg,
+    "ts_cam": _ts_cam,
+    "psol": _psol,
+}

@@ -1,0 +1,110 @@
+"""TS-CAM: patch tokens that know the class, coupled with the class token's attention."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from weakspot.errors import ModelError
+from weakspot.models.networks.backbone import Trunk
+from weakspot.models.networks.losses import Criterion
+
+
+class TsCamHead(nn.Module):
+    """A 3 x 3 convolution from the grid of patch tokens to the classes, and global average pooling.
+
+    Its output is the semantic map; at test it is multiplied by the attention that :class:`AttendingTrunk` gives
+    (``weakspot.cams.ts_cam``).
+
+    Args:
+        channels: Width of the tokens.
+        classes: Number of classes.
+
+    Source:
+        Gao et al., "TS-CAM: Token Semantic Coupled Attention Map for Weakly Supervised Object Localization",
+        ICCV 2021, arXiv 2103.14862, section 3.2.
+
+    Example:
+        >>> TsCamHead(8, 3)(torch.zeros(2, 8, 7, 7)).shape
+        torch.Size([2, 3])
+    """
+
+    network = "ts_cam"
+    branches = ("semantic",)
+    depth = 1
+    pools_first = False
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.semantic = nn.Conv2d(channels, classes, 3, padding=1)
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """Give logits (B, C) of patch tokens on their grid, (B, K, h, w)."""
+        logits: Tensor = self.semantic(activations).mean(dim=(2, 3))
+        return logits
+
+    def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
+        """Give the loss and the logits of a batch; ``maps`` holds its patch tokens."""
+        logits = self(maps[-1])
+        return criterion(logits, targets), logits
+
+
+class AttendingTrunk(Trunk):
+    """A vision transformer that, at test, also gives the class token's attention to the patches.
+
+    ``attention`` is a module that hands on the map (B, 1, h, w), the mean over heads and blocks, so that a hook can
+    take it. It is made with the formula of attention written out, where the fused kernel keeps its weights to itself.
+
+    Args:
+        trunk: A trunk whose backbone is one of timm's plain vision transformers with a class token.
+
+    Raises:
+        ModelError: If it is another.
+    """
+
+    def __init__(self, trunk: Trunk) -> None:
+        super().__init__(trunk.backbone, trunk.channels, trunk.pooled, trunk.rectified)
+        if not _has_class_token(self.backbone):
+            raise ModelError(
+                "TS-CAM needs a vision transformer with a class token.",
+                "Take a ViT or DeiT, for example --backbone deit_small_patch16_224, or another method.",
+            )
+        self.attention = nn.Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give the patch tokens (B, K, h, w) of images (B, 3, H, W)."""
+        if self.training:
+            return super().forward(images)
+        with _attentions(self.backbone) as rows:
+            grid = super().forward(images)
+        patches = torch.stack(rows).mean(dim=0)[:, -grid.shape[2] * grid.shape[3] :]  # (B, h w)
+        self.attention(patches.reshape(grid.shape[0], 1, *grid.shape[2:]))
+        return grid
+
+
+def _has_class_token(backbone: nn.Module) -> bool:
+    blocks = getattr(backbone, "blocks", None)
+    plain = isinstance(blocks, nn.Sequential) and all(hasattr(block, "attn") for block in blocks)
+    return plain and getattr(backbone, "cls_token", None) is not None
+
+
+@contextmanager
+def _attentions(backbone: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the class token's attention (B, tokens) in each block, averaged over its heads."""
+    rows: list[Tensor] = []
+    layers = [block.attn for block in backbone.blocks]  # type: ignore[union-attr]
+    fused = [layer.fused_attn for layer in layers]
+
+    def note(_module: nn.Module, _inputs: object, weights: Tensor) -> None:  # (B, heads, tokens, tokens)
+        rows.append(weights[:, :, 0].mean(dim=1))
+
+    handles = [layer.attn_drop.register_forward_hook(note) for layer in layers]
+    try:
+        for layer in layers:
+            layer.fused_attn = False
+        yield rows
+    finally:
+        for handle, layer, before in zip(handles, layers, fused, strict=True):
+            handle.remove()
+            layer.fused_attn = before

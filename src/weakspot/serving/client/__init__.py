@@ -1,0 +1,1 @@
+"""Ask a running `weakspot serve`."""

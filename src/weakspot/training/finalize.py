@@ -1,0 +1,80 @@
+"""What a run leaves behind: the model with its threshold, and the learning curves."""
+
+from pathlib import Path
+
+from weakspot.inference.localizer import Localizer
+from weakspot.inference.quality import find_quality
+from weakspot.io.atomic import replacing
+from weakspot.io.rows import write_rows
+from weakspot.io.run_files import CURVES, ROWS, STATE
+from weakspot.models.checkpoint import MODEL_FILE, Trained, write_model
+from weakspot.models.networks.cam import CamHead
+from weakspot.training.curves import learning_curves
+from weakspot.training.foreground import learn_foreground
+from weakspot.training.lightning_module import Learner
+from weakspot.training.progress import Say
+from weakspot.training.setup import Prepared
+from weakspot.training.thresholds import choose_thresholds
+
+
+def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, quality: str, seed: int) -> Trained:
+    """Learn the foreground, choose the threshold, and write curves and model; the model last, to stand for all of it.
+
+    Args:
+        prepared: What was trained, and on what.
+        learner: With the weights that are kept.
+        folder: The run folder; its saved state goes.
+        say: Takes what a user should know.
+        quality: Name of the quality to read maps in.
+        seed: Of the foreground head.
+    """
+    grounds, built = prepared.grounds, prepared.built
+    learner.eval()
+    if isinstance(built.network.head, CamHead) and not built.plan.multi_label:
+        built.network.head.centre()
+    localizer = _localizer(prepared, quality)
+    foreground, spread = None, find_quality(localizer.quality).spread
+    if spread:
+        say("Learning what foreground looks like in the training images.")
+        foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
+        localizer.take_foreground(foreground)
+    images = grounds.validation.readable or grounds.training.readable
+    say(f"Looking for the threshold on {len(images)} heatmaps.")
+    cuts = choose_thresholds(localizer, grounds.dataset, images)
+    trained = Trained(
+        built.plan,
+        grounds.labels.class_names,
+        built.preprocessing,
+        cuts.value,
+        cuts.found_by,
+        grounds.labels.background,
+        localizer.quality,
+        cuts.of_classes if spread else (),  # in quality plain maps stay as they were published
+    )
+    write_rows(folder / ROWS, learner.rows)
+    with replacing(folder / CURVES) as file:
+        file.write(learning_curves(learner.rows))
+    write_model(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)
+    (folder / STATE).unlink(missing_ok=True)
+    say(f"{_kept(learner)}; threshold {cuts.value:.2f}: {cuts.found_by}")
+    return trained
+
+
+def _localizer(prepared: Prepared, quality: str) -> Localizer:
+    frame = prepared.built.preprocessing
+    return Localizer(
+        prepared.built.network.to(prepared.device),
+        method=prepared.recipe.reads,
+        class_names=prepared.grounds.labels.class_names,
+        mean=frame.mean,
+        std=frame.std,
+        input_size=(frame.height, frame.width),
+        quality=quality,
+    )
+
+
+def _kept(learner: Learner) -> str:
+    """Which epoch's weights these are, and how well they tell classes apart."""
+    best = min(learner.rows, key=lambda row: row.get("val_loss", -row["epoch"]))
+    score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""
+    return f"epoch {best['epoch']} is kept{score}"

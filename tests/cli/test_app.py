@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import pytest
+
+import weakspot
+from weakspot.cli.app import main
+
+
+@pytest.mark.parametrize("words", [["--help"], ["localize", "--help"], ["demo", "--help"], ["check", "--help"], []])
+def test_help_is_printed(words, capsys):
+    assert main(words) == 0
+    assert "Usage: weakspot" in capsys.readouterr().out
+
+
+def test_the_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == weakspot.__version__
+
+
+def test_an_unknown_command_is_refused_with_a_near_one(capsys):
+    assert main(["localise"]) == 2
+    assert 'Did you mean "localize"?' in capsys.readouterr().err
+
+
+def test_the_module_runs_and_exits_with_the_code():
+    command = [sys.executable, "-m", "weakspot", "localize", "missing.jpg", "--threshold", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "The threshold 0.0 is outside (0, 1]."
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("import weakspot", id="import"),
+        pytest.param("from weakspot.cli.app import main; main(['--help'])", id="help"),
+        pytest.param("import weakspot; weakspot.ops.box_from_heatmap; weakspot.Localization", id="arrays and results"),
+    ],
+)
+def test_torch_is_not_imported_where_it_is_not_needed(code):
+    script = f"{code}; import sys; sys.exit(any(name in sys.modules for name in ('torch', 'timm', 'torchvision')))"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_a_package_that_is_not_installed_is_named(capsys, monkeypatch, tmp_path):
+    """As in an environment that has only what exported files need."""
+    monkeypatch.delitem(sys.modules, "weakspot.inference.load_torch", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "photo.jpg").touch()
+    assert main(["localize", str(tmp_path / "photo.jpg"), "--output", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "torch is not installed, which this needs.",
+        "Run: pip install weakspot",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "help_of"),
+    [(["localize", "--treshold", "0.3", "a.jpg"], "weakspot localize"), (["locallize", "a.jpg"], "weakspot")],
+)
+def test_what_is_misspelt_is_told_with_the_help_that_has_it(words, help_of, capsys):
+    assert main(words) == 2
+    problem, hint = capsys.readouterr().err.splitlines()
+    assert "Did you mean" in problem
+    assert hint == f"See: {help_of} --help"

@@ -1,0 +1,278 @@
+"""From photos by way of localize to label files of every format, and back to what evaluate reads."""
+
+import csv
+import errno
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from weakspot.cli.app import main
+
+FORMATS = ("coco", "yolo", "voc", "labelstudio", "csv", "masks")
+
+
+def row(image, boxes, label="cat", class_index=3, score=0.5, **more):
+    return {
+        "image": image,
+        "width": 40,
+        "height": 30,
+        "class_index": class_index,
+        "label": label,
+        "score": score,
+        "method": "cam",
+        "threshold": 0.2,
+        "box": boxes[0] if boxes else None,
+        "boxes": boxes,
+        "notes": [],
+    } | more
+
+
+def write_rows(file, rows):
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("".join(json.dumps(one) + "\n" for one in rows))
+
+
+def rows(file):
+    return [json.loads(line) for line in Path(file).read_text().splitlines()]
+
+
+def cells(file):
+    with Path(file).open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Six photos in the folders cat and dog, of the same names, and the rows of what was found in them."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        file = Path("photos", ("cat", "dog")[number % 2], f"{number // 2}.png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((40, 30)).save(file)
+    dogs = [row(f"photos/dog/{i}.png", [[5, 5, 20, 20]], "dog", 1, 0.5 + i / 10, doubt=i / 10) for i in range(3)]
+    cats = [row(f"photos/cat/{i}.png", [[1, 2, 30, 29], [30, 2, 40, 9]], score=0.9 - i / 10) for i in range(3)]
+    write_rows(Path("found/boxes.jsonl"), [*dogs, *cats])
+    return Path("photos")
+
+
+def label(*words):
+    return main(["label", *map(str, words)])
+
+
+def test_localized_photos_become_labels_of_every_format_and_come_back(photos, capsys):
+    fast = ["--input-size", "64", "--quality", "plain", "--boxes", "all", "--save-masks", "--output", "run"]
+    assert main(["localize", str(photos), *fast]) == 0
+    assert label("run", "photos", *(word for name in FORMATS for word in ("--format", name)), "--output", "out") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "out"
+    found = {one["image"].removeprefix("photos/"): one for one in rows("run/boxes.jsonl")}
+    for name in FORMATS[:-1]:
+        assert label("--import", f"out/{name}", "--format", name, "--images", "photos", "--output", f"in-{name}") == 0
+        boxes = {image: [] for image in found}
+        for cell in cells(f"in-{name}/annotations.csv"):
+            boxes[cell["image_id"]].append([float(cell[side]) for side in ("xmin", "ymin", "xmax", "ymax")])
+        for image, one in found.items():
+            assert boxes[image] == pytest.approx(np.array(one["boxes"]), abs=0.5 if name == "voc" else 1e-9)
+        truth = ["--truth", f"in-{name}/annotations.csv", "--samples", "0", "--output", f"e-{name}"]
+        assert main(["evaluate", "photos", "--boxes", "run/boxes.jsonl", *truth]) == 0
+        figures = json.loads(Path(f"e-{name}/metrics.json").read_text())
+        assert "100" in json.dumps(figures)
+    mask = np.asarray(Image.open("out/masks/masks/cat/0.png")) > 0
+    assert (mask == np.asarray(Image.open("run/masks/photos/cat/0.png.png"))).all()
+
+
+def test_what_comes_back_is_a_data_set_with_labels_for_training(photos):
+    assert label("found", "--format", "labelstudio", "--output", "out") == 0
+    tasks = json.loads(Path("out/labelstudio/tasks.json").read_text())
+    corrected = tasks[0]["predictions"][0]["result"]
+    corrected[0]["value"]["rectanglelabels"] = ["cat"]
+    tasks[0]["annotations"] = [{"result": corrected}]
+    Path("export.json").write_text(json.dumps(tasks))
+    words = ["--import", "export.json", "--format", "labelstudio", "--images", "photos", "--output", "in"]
+    assert label(*words) == 0
+    labels = {cell["image_id"]: cell["label"] for cell in cells("in/labels.csv")}
+    assert labels["dog/2.png"] == "cat"
+    assert labels["dog/0.png"] == "dog"
+    assert [cell["score"] for cell in cells("in/annotations.csv") if cell["image_id"] == "dog/2.png"] == [""]
+    assert main(["check", "in"]) in (0, 1)
+    assert Path("in/images/cat/0.png").read_bytes() == Path("photos/cat/0.png").read_bytes()
+
+
+def test_rows_are_labelled_without_naming_their_images_and_the_doubtful_come_first(photos):
+    assert label("found", "--format", "yolo", "--output", "out", "--photos", "none") == 0
+    review = cells("out/review.csv")
+    assert [one["image"] for one in review] == [f"dog/{i}.png" for i in (2, 1, 0)] + [f"cat/{i}.png" for i in (2, 1, 0)]
+    assert [one["doubt"] for one in review[:4]] == ["0.2", "0.1", "0.0", ""]
+    assert not Path("out/yolo/images").exists()
+    assert Path("out/classes.txt").read_text() == "dog\ncat\n"
+    assert tomllib.loads(Path("out/label.toml").read_text())["images"] == str(photos.absolute())
+
+
+def test_what_a_model_finds_has_a_doubt_and_is_sorted_by_it(photos):
+    options = ["--quality", "plain", "--method", "gradcam", "--format", "csv", "--output", "out"]
+    assert label("tf_efficientnet_lite0", "photos", *options) == 0
+    doubts = [float(one["doubt"]) for one in cells("out/review.csv")]
+    assert len(set(doubts)) > 3
+    assert doubts == sorted(doubts, reverse=True)
+
+
+def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
+    assert label("found", "--format", "yolo", "--val", "0.34", "--output", "out") == 0
+    data = yaml.safe_load(Path("out/yolo/data.yaml").read_text())
+    assert data == {"train": "images/train", "val": "images/val", "names": {0: "dog", 1: "cat"}}
+    placed = sorted(Path("out/yolo/images").rglob("*.png"))
+    assert len(placed) == 6
+    assert sorted(path.parent.name for path in placed if "val" in path.parts) == ["cat", "dog"]
+    for path in placed:
+        assert path.read_bytes() == (photos / path.parent.name / path.name).read_bytes()
+        assert Path(str(path).replace("images", "labels")).with_suffix(".txt").is_file()
+    assert label("found", "--format", "yolo", "--val", "0.34", "--output", "again", "--photos", "copy") == 0
+    assert [path.relative_to("out") for path in placed] == [
+        path.relative_to("again") for path in sorted(Path("again/yolo/images").rglob("*.png"))
+    ]
+
+
+def test_the_splits_of_a_data_set_are_kept(photos, capsys):
+    lines = ["image_id,split", *(f"{kind}/{i},{'val' if i else 'train'}" for kind in ("cat", "dog") for i in range(3))]
+    (photos / "splits.csv").write_text("\n".join(lines))
+    (photos / "annotations.csv").write_text("image_id,xmin,ymin,xmax,ymax\ncat/0,1,1,5,5\n")
+    assert label("found", "photos", "--val", "0.5", "--format", "csv", "--output", "out") == 0
+    assert {one["image_id"]: one["split"] for one in cells("out/csv/splits.csv")} == {
+        f"{kind}/{i}.png": "val" if i else "train" for kind in ("cat", "dog") for i in range(3)
+    }
+    assert "note: the images have splits already" in capsys.readouterr().out
+
+
+def test_numbers_of_classes_stay_with_a_file_of_them(photos):
+    Path("names.txt").write_text("bird\ncat\n")
+    assert label("found", "--format", "yolo", "--classes", "names.txt", "--output", "out") == 1
+    assert Path("out/yolo/labels/train/cat/0.txt").read_text().startswith("1 ")
+    assert Path("out/yolo/labels/train/dog/0.txt").read_text() == ""
+    wrong = [one["problem"] for one in rows("out/problems.jsonl")]
+    assert wrong == ["dog 5,5,20,20 is of an unknown class: left out"] * 3
+
+
+def test_what_is_wrong_is_listed_and_the_rest_is_written(photos, capsys):
+    more = [row("photos/gone.png", [[1, 1, 5, 5]]), row("photos/cat/0.png", [[1, 1, 5, 5]])]
+    write_rows(Path("found/boxes.jsonl"), [*rows("found/boxes.jsonl")[:5], *more])
+    write_rows(Path("found/skipped.jsonl"), [{"image": "photos/dog/9.png", "problem": "is damaged", "hint": ""}])
+    assert label("found", "--output", "out") == 1
+    listed = {one["image"]: one["problem"] for one in rows("out/problems.jsonl")}
+    assert listed["photos/dog/9.png"] == "is damaged"
+    assert listed["gone.png"] == "the image cannot be read: left out"
+    assert "a second row" in listed["photos/cat/0.png"]
+    assert "problems: out/problems.jsonl" in capsys.readouterr().out
+    assert label("found", "photos", "--output", "named") == 1
+    assert any("no row of the image" in one["problem"] for one in rows("named/problems.jsonl"))
+
+
+def test_boxes_are_chosen_by_score_and_size(photos):
+    assert label("found", "--format", "csv", "--boxes", "largest", "--min-score", "0.65", "--output", "out") == 0
+    found = [(one["image_id"], one["xmin"]) for one in cells("out/csv/annotations.csv")]
+    assert found == [("dog/2.png", "5"), ("cat/0.png", "1"), ("cat/1.png", "1"), ("cat/2.png", "1")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "No source of labels was named."),
+        (["nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+        (["found", "--val", "1.5"], "outside (0, 1)"),
+        (["found", "--min-score", "2"], "outside [0, 1]"),
+        (["found", "--max-overlap", "2"], "outside [0, 1]"),
+        (["found", "--output", "photos"], "photos exists and is not empty."),
+        (["found", "--output", "photos", "--overwrite"], "photos was not written by weakspot label."),
+        (["found", "--format", "masks"], "No object has a mask."),
+        (
+            ["tf_efficientnet_lite0"],
+            "tf_efficientnet_lite0 holds no boxes of weakspot localize, and no images were named.",
+        ),
+        (["--import", "nowhere"], "nowhere does not exist."),
+        (["found", "--import", "found"], "--import takes one --format"),
+    ],
+)
+def test_mistakes_are_said_in_two_lines_and_leave_nothing(photos, capsys, words, said):
+    before = sorted(Path().rglob("*"))
+    assert label(*words) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert said in error[0]
+    assert len(error) == 2
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_folder_of_labels_is_overwritten_only_if_asked(photos):
+    assert label("found", "--output", "out") == 0
+    Path("out/mine.txt").write_text("kept until then")
+    assert label("found", "--output", "out") == 2
+    assert Path("out/mine.txt").exists()
+    assert label("found", "--output", "out", "--overwrite", "--format", "voc") == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["classes.txt", "label.toml", "review.csv", "voc"]
+
+
+def test_an_image_of_which_no_label_could_be_taken_is_not_held_for_empty(photos):
+    assert label("found", "--format", "csv", "--output", "out") == 0
+    file = Path("out/csv/annotations.csv")
+    file.write_text(file.read_text().replace("dog/0.png,40,30,dog,5,5,20,20", "dog/0.png,40,30,dog,500,5,520,20"))
+    assert label("--import", "out/csv", "--format", "csv", "--output", "in") == 1
+    assert "dog/0.png" not in {one["image_id"] for one in cells("in/labels.csv")}
+    assert [one["image"] for one in rows("in/problems.jsonl")] == ["dog/0.png", "dog/0.png"]
+    assert "nobody knows what is in it" in rows("in/problems.jsonl")[1]["problem"]
+
+
+def test_images_that_the_labels_do_not_name_are_counted(photos, capsys):
+    assert label("found", "--format", "coco", "--output", "out") == 0
+    Path("photos/cat/0.png").rename("photos/cat/9.png")
+    assert label("--import", "out/coco", "--format", "coco", "--images", "photos", "--output", "in") == 1
+    assert "note: 1 images of photos are not in the labels: left out" in capsys.readouterr().out
+
+
+def test_what_is_read_is_not_overwritten(photos, capsys):
+    assert label("found", "--format", "csv", "--output", "out") == 0
+    words = ["--import", "out/csv", "--format", "csv", "--images", "photos"]
+    assert label(*words, "--output", "out", "--overwrite") == 2
+    assert "out holds out/csv, which is read." in capsys.readouterr().err
+    assert Path("out/csv/annotations.csv").is_file()
+
+
+def test_images_are_named_as_in_the_data_set_that_keeps_them_in_a_folder(photos):
+    Path("set").mkdir()
+    photos.rename("set/images")
+    moved = [one | {"image": one["image"].replace("photos", "set/images")} for one in rows("found/boxes.jsonl")]
+    write_rows(Path("found/boxes.jsonl"), moved)
+    assert label("found", "set", "--format", "yolo", "--output", "out") == 0
+    assert Path("out/yolo/labels/train/cat/0.txt").is_file()
+
+
+def test_yolo_says_where_a_folder_called_images_would_hide_labels(photos):
+    Path("photos/images").mkdir()
+    Path("photos/cat").rename("photos/images/cat")
+    moved = [one | {"image": one["image"].replace("/cat", "/images/cat")} for one in rows("found/boxes.jsonl")]
+    write_rows(Path("found/boxes.jsonl"), moved)
+    assert label("found", "--format", "yolo", "--output", "out") == 1
+    listed = rows("out/problems.jsonl")
+    assert [one["image"] for one in listed] == [f"images/cat/{i}.png" for i in (0, 1, 2)]
+    assert "a folder is called images" in listed[0]["problem"]
+
+
+def test_boxes_that_bound_the_same_are_suppressed_if_asked(photos):
+    write_rows(Path("found/boxes.jsonl"), [row("photos/cat/0.png", [[0, 0, 20, 20], [1, 1, 20, 20], [30, 2, 40, 9]])])
+    assert label("found", "--format", "csv", "--max-overlap", "0.5", "--output", "out") == 0
+    assert [one["xmin"] for one in cells("out/csv/annotations.csv")] == ["0", "30"]
+
+
+def test_a_full_disk_leaves_nothing(photos, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = sorted(Path().rglob("*"))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert label("found", "--output", "out") == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error == ["out cannot be written: No space left on device.", "Choose another --output."]
+    assert sorted(Path().rglob("*")) == before

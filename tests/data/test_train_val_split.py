@@ -1,0 +1,127 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weakspot.data.train_val_split import split_off
+from weakspot.errors import InputError
+
+
+def alone(*counts):
+    """Labels of so many images of each class."""
+    return [label for label, count in enumerate(counts) for _ in range(count)]
+
+
+def validating(labels, groups=None, **options):
+    """How many images of each class validate."""
+    mask = split_off(labels, groups, **options)
+    assert (mask.dtype, mask.shape) == (bool, (len(labels),))
+    return dict(Counter(label for label, chosen in zip(labels, mask, strict=True) if chosen))
+
+
+def test_each_class_gives_its_share():
+    assert validating(alone(100, 50, 10), share=0.2) == {0: 20, 1: 10, 2: 2}
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups", "share", "expected"),
+    [
+        pytest.param([], None, 0.2, {}, id="no image"),
+        pytest.param([], [], 0.2, {}, id="no image and no group"),
+        pytest.param(["cat"], None, 0.9, {}, id="one image stays in training"),
+        pytest.param(["cat"] * 5, [3] * 5, 0.5, {}, id="one group stays in training"),
+        pytest.param(["cat"] * 2, None, 0.01, {"cat": 1}, id="at least one validates"),
+        pytest.param(["cat"] * 2, None, 0.99, {"cat": 1}, id="at least one trains"),
+        pytest.param(["cat"] * 9, [0] * 8 + [1], 0.01, {"cat": 1}, id="the smaller group validates"),
+        pytest.param(["cat"] * 9, [0] * 8 + [1], 0.99, {"cat": 8}, id="the smaller group trains"),
+        pytest.param(["cat"] * 9, [7] * 6 + [-2] * 3, 0.3, {"cat": 3}, id="the group nearest to the share"),
+        pytest.param(["cat", "dog", "cat"], [5, 5, 6], 0.5, {"cat": 1}, id="the only group of a class trains"),
+        pytest.param([("cat", "dog"), ("cat",)] * 2, None, 0.5, {("cat", "dog"): 1, ("cat",): 1}, id="tuples"),
+    ],
+)
+def test_drawn_case(labels, groups, share, expected):
+    numbers = None if groups is None else np.array(groups, np.int64)
+    for seed in range(5):
+        assert validating(labels, numbers, share=share, seed=seed) == expected
+
+
+def test_groups_of_several_classes_give_both_sides_where_they_can():
+    # Two groups of cats, the second of them and another of dogs: whatever is chosen for cats, dogs can follow.
+    labels, groups = ["cat", "cat", "dog", "dog", "dog"], np.array([0, 1, 1, 2, 2])
+    for seed in range(8):
+        mask = split_off(labels, groups, share=0.5, seed=seed)
+        assert mask[0] != mask[1] == mask[2] != mask[3] == mask[4]
+
+
+def test_seed_decides():
+    labels = alone(60, 40)
+    chosen = [split_off(labels, None, seed=seed) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(chosen[0], chosen[1])
+    assert (chosen[0] != chosen[2]).any()
+    np.testing.assert_array_equal(chosen[0], split_off(labels, None))
+
+
+def test_every_image_may_validate():
+    chosen = np.mean([split_off(alone(10), None, share=0.3, seed=seed) for seed in range(300)], axis=0)
+    np.testing.assert_allclose(chosen, 0.3, atol=0.1)
+
+
+def test_labels_of_any_kind_are_told_apart_by_equality_alone():
+    mask = split_off(alone(5, 7, 9), None)
+    np.testing.assert_array_equal(mask, split_off(["b"] * 5 + ["a"] * 7 + ["c"] * 9, None))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"share": 0}, "The share 0 is outside (0, 1)."),
+        ({"share": 1.0}, "The share 1.0 is outside (0, 1)."),
+        ({"share": -0.2}, "The share -0.2 is outside (0, 1)."),
+        ({"share": float("nan")}, "The share nan is outside (0, 1)."),
+        ({"seed": -1}, "The seed -1 is negative."),
+        ({"groups": np.zeros(3, np.int64)}, "The groups have shape (3,) where there are 2 images."),
+        ({"groups": np.zeros((2, 1), np.int64)}, "The groups have shape (2, 1) where there are 2 images."),
+    ],
+)
+def test_what_cannot_be_is_refused_in_two_lines(options, problem):
+    with pytest.raises(InputError) as refused:
+        split_off(["cat", "dog"], **({"groups": None} | options))
+    lines = str(refused.value).splitlines()
+    assert (lines[0], len(lines)) == (problem, 2)
+
+
+SHARES = st.floats(0.01, 0.99)
+SEEDS = st.integers(0, 2**32)
+# Of each class the sizes of its groups.
+CLASSES = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=8), max_size=6)
+
+
+@given(CLASSES, SHARES, SEEDS, st.randoms(use_true_random=False))
+@settings(max_examples=200)
+def test_groups_of_one_class_are_whole_on_both_sides_and_near_the_share(classes, share, seed, random):
+    sizes = {(label, i): size for label, groups in enumerate(classes) for i, size in enumerate(groups)}
+    images = [pair for pair, size in sizes.items() for _ in range(size)]
+    random.shuffle(images)
+    numbers = {pair: number for number, pair in enumerate(sizes)}
+    mask = split_off(
+        [label for label, _ in images], np.array([numbers[pair] for pair in images], np.int64), share=share, seed=seed
+    )
+    chosen = {pair for pair, validates in zip(images, mask, strict=True) if validates}
+    assert mask.sum() == sum(sizes[pair] for pair in chosen)
+    for label, groups in enumerate(classes):
+        taken = [size for i, size in enumerate(groups) if (label, i) in chosen]
+        assert 0 < len(taken) < len(groups) or (len(groups) == 1 and not taken)
+        assert len(groups) == 1 or abs(sum(taken) - share * sum(groups)) <= max(groups)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-9, 9)), max_size=40), SHARES, SEEDS)
+def test_groups_of_any_classes_are_whole_and_a_class_in_one_group_trains(images, share, seed):
+    labels, groups = [label for label, _ in images], np.array([group for _, group in images], np.int64)
+    mask = split_off(labels, groups, share=share, seed=seed)
+    assert not set(groups[mask]) & set(groups[~mask])
+    for label in set(labels):
+        own = np.array([one == label for one in labels])
+        assert len(set(groups[own])) > 1 or not mask[own].any()
+    np.testing.assert_array_equal(mask, split_off(labels, groups, share=share, seed=seed))

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from weakspot.data import DataSet, Example, Truth
+from weakspot.errors import InputError
+from weakspot.evaluation.samples import find_cases, refuse, refuse_unusable
+
+BOX = np.array([[1.0, 2.0, 30.0, 40.0]])
+MASK = (Path("masks/a.png"),)
+
+
+def example(name, *truths, split="test", path=None):
+    return Example(name, path or Path(f"{name}.jpg"), split, truths)
+
+
+def dataset(*examples):
+    return DataSet(Path("photos"), "made up", ("cat", "dog", "owl"), examples)
+
+
+def test_what_has_a_box_or_a_mask_is_a_case_in_the_order_of_the_data_set():
+    cases = find_cases(
+        dataset(
+            example("boxed", Truth("dog", boxes=BOX)),
+            example("label only", Truth("cat")),
+            example("elsewhere", Truth("cat", boxes=BOX), split="val"),
+            example("masked", Truth("owl", masks=MASK)),
+            example("no label"),
+        ),
+        "test",
+    )
+    assert [case.example.image_id for case in cases] == ["boxed", "masked"]
+    assert [case.groups for case in cases] == [(1,), (2,)]
+    assert [case.classes for case in cases] == [(), ()]
+
+
+def test_of_several_classes_those_with_a_place_are_kept_with_their_indices():
+    both = example("both", Truth("owl", boxes=BOX), Truth("cat"), Truth("dog", masks=MASK))
+    (case,) = find_cases(dataset(both), "all", lambda truth: {"owl": 7, "dog": 3}[truth.label])
+    assert [truth.label for truth in case.truths] == ["owl", "dog"]
+    assert case.groups == (2, 1)
+    assert case.classes == (7, 3)
+
+
+def test_all_takes_every_split():
+    cases = find_cases(
+        dataset(*(example(name, Truth("cat", boxes=BOX), split=name) for name in ("train", "test", ""))), "all"
+    )
+    assert [case.example.split for case in cases] == ["train", "test", ""]
+
+
+def test_a_split_that_is_not_there_is_refused_with_a_near_one():
+    with pytest.raises(InputError, match="no images in a split 'tset'") as caught:
+        find_cases(dataset(example("a", Truth("cat", boxes=BOX))), "tset")
+    assert caught.value.hint == "Did you mean test?"
+
+
+def test_a_split_without_any_place_is_refused():
+    with pytest.raises(InputError, match="No image of the split 'test' of photos has a box or a mask"):
+        find_cases(dataset(example("a", Truth("cat")), example("b")), "test")
+
+
+def cases_of(*examples):
+    return find_cases(dataset(*examples), "all")
+
+
+def test_sound_cases_are_let_through(tmp_path):
+    file = tmp_path / "a.jpg"
+    file.touch()
+    refuse_unusable(cases_of(example("a", Truth("cat", boxes=BOX), path=file)))
+
+
+def test_missing_image_files_are_counted_and_the_first_three_named():
+    missing = cases_of(*(example(f"{i}", Truth("cat", boxes=BOX)) for i in range(5)))
+    with pytest.raises(InputError) as caught:
+        refuse_unusable(missing)
+    assert caught.value.problem == "5 image files are missing: 0.jpg, 1.jpg, 2.jpg, ...."
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        pytest.param([5, 5, 5, 9], id="no width"),
+        pytest.param([5, 9, 8, 9], id="no height"),
+        pytest.param([8, 5, 5, 9], id="swapped"),
+        pytest.param([float("nan"), 5, 8, 9], id="nan"),
+    ],
+)
+def test_a_box_that_bounds_nothing_is_refused_and_named(box, tmp_path):
+    file = tmp_path / "a.jpg"
+    file.touch()
+    boxes = np.array([BOX[0], box], np.float64)
+    with pytest.raises(InputError, match="1 boxes bound nothing") as caught:
+        refuse_unusable(cases_of(example("photo a", Truth("cat", boxes=boxes), path=file)))
+    assert f"photo a {boxes[1].tolist()}" in caught.value.problem
+
+
+def test_an_image_id_that_stands_there_twice_is_refused(tmp_path):
+    file = tmp_path / "a.jpg"
+    file.touch()
+    with pytest.raises(InputError, match="1 image ids stand there more than once: a"):
+        refuse_unusable(cases_of(*(example(name, Truth("cat", boxes=BOX), path=file) for name in ("a", "b", "a"))))
+
+
+def test_a_file_name_that_is_too_long_is_missing_and_no_traceback():
+    with pytest.raises(InputError, match="1 image files are missing"):
+        refuse_unusable(cases_of(example("x" * 300, Truth("cat", boxes=BOX))))
+
+
+@pytest.mark.parametrize(
+    ("offenders", "named"),
+    [(["a"], "1 things are wrong: a."), (["a", "b", "c"], "3 things are wrong: a, b, c.")],
+)
+def test_offenders_are_counted_and_named(offenders, named):
+    with pytest.raises(InputError) as caught:
+        refuse(offenders, "things are wrong", "Mend them.")
+    assert (caught.value.problem, caught.value.hint) == (named, "Mend them.")
+    assert refuse([], "things are wrong", "Mend them.") is None

@@ -1,0 +1,265 @@
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from nets import DeepHeadNet, FunctionalNet, PooledNet
+from small_graphs import photos, run_folder
+
+import weakspot as ws
+from weakspot import concurrency
+from weakspot.data import Preprocessing
+from weakspot.errors import InputError, ModelError
+from weakspot.inference import pipeline
+from weakspot.inference.backends import Asked, onnx_cache, onnx_session
+from weakspot.inference.backends.onnx_cache import accelerated, cache_folder, choose_backend, content_hash
+from weakspot.inference.backends.torch import TorchBackend
+from weakspot.models import cut_model
+
+FRAME = Preprocessing(8, 8)
+PHOTOS = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch, one_thread):
+    monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("WEAKSPOT_BACKEND")
+
+
+@pytest.fixture(scope="module")
+def cache_of_pooled(tmp_path_factory, one_thread):
+    """A cache in which the graph of PooledNet lies: an export takes seconds, and most tests are of what comes after."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEAKSPOT_CACHE", str(folder))
+        accelerated(pooled(), export=True)
+    return folder
+
+
+@pytest.fixture
+def pooled_file(cache_of_pooled, tmp_path):
+    """The graph of PooledNet in the test's own cache."""
+    shutil.copytree(cache_of_pooled, tmp_path / "cache")
+    (file,) = cache_folder().glob("*.onnx")
+    return file
+
+
+def pooled():
+    """PooledNet, with the same weights in every test."""
+    torch.manual_seed(0)
+    return backend_of(PooledNet())
+
+
+def backend_of(model, **options):
+    return TorchBackend(cut_model(model.eval(), torch.randn(1, 3, 8, 8), **options), FRAME, torch.empty(0))
+
+
+def assert_same(one, other, methods):
+    for asked in (Asked(top_k=2), Asked(np.array([[0, 3]] * 3))):
+        for found, expected in zip(other.run(PHOTOS, methods, asked), one.run(PHOTOS, methods, asked), strict=True):
+            np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("net", "methods"),
+    [
+        pytest.param(PooledNet, ["cam", "gradcam++", "eigencam", "scorecam", "ablationcam"], id="pooling and linear"),
+        pytest.param(DeepHeadNet, ["gradcam", "gradcam++", "layercam", "hirescam"], id="a head that is differentiated"),
+        pytest.param(FunctionalNet, ["gradcam", "layercam"], id="a ReLU that is no module"),
+    ],
+)
+def test_the_forward_pass_in_onnxruntime_gives_the_same_maps(net, methods):
+    one = backend_of(net())
+    other = accelerated(one, export=True)
+    assert (one.name, other.name) == ("torch", "onnx")
+    calls = []
+    handle = one.cut.model.features[0].register_forward_hook(lambda module, images, out: calls.append(len(images[0])))
+    other.run(PHOTOS, methods[:1], Asked())
+    handle.remove()
+    assert not [count for count in calls if count > 1]  # at most the stand-in goes through PyTorch's trunk
+    assert_same(one, other, methods)
+
+
+def test_the_head_runs_behind_a_small_stand_in(pooled_file):
+    assert accelerated(backend_of(DeepHeadNet(8)), export=True).cut.trunk.stand_in is not None
+    assert accelerated(pooled(), export=False).cut.trunk.stand_in is None  # no head is run
+
+
+class Shortcut(PooledNet):
+    """Something leads past the layer to the logits, through a head that is no linear one."""
+
+    def forward(self, images):
+        return torch.tanh(super().forward(images)) + images.mean(dim=(2, 3))[:, :1]
+
+
+def test_where_the_logits_come_from_elsewhere_too_gradients_are_taken_in_pytorch():
+    one = backend_of(Shortcut(), layers=["features.3"])
+    other = accelerated(one, export=True)
+    assert other.cut.head is None
+    assert other.cut.trunk.stand_in is None
+    assert_same(one, other, ["gradcam"])
+
+
+def test_images_of_another_size_stay_in_pytorch(pooled_file):
+    other = accelerated(pooled(), export=False)
+    images = torch.randn(2, 3, 16, 16)
+    assert torch.equal(other.cut.run(images).logits, other.cut.model(images))
+
+
+def test_a_graph_is_made_once_and_found_again(monkeypatch):
+    one = backend_of(PooledNet())
+    assert accelerated(one, export=False) is one
+    accelerated(one, export=True)
+    (file,) = cache_folder().glob("*.onnx")
+    monkeypatch.setattr(onnx_cache, "_exported", lambda *_: pytest.fail("exported again"))
+    assert accelerated(one, export=False).name == "onnx"
+    assert accelerated(one, export=True).name == "onnx"
+    assert list(cache_folder().glob("*.onnx")) == [file]
+
+
+def test_a_name_changes_with_the_weights_and_with_what_is_read():
+    one, images = backend_of(PooledNet()), torch.zeros(2, 3, 8, 8)
+    first = content_hash(one.cut, images)
+    assert content_hash(one.cut, images) == first
+    assert content_hash(one.cut, torch.zeros(2, 3, 16, 16)) != first
+    assert content_hash(backend_of(one.cut.model, layers=["features.0"]).cut, images) != first
+    with torch.no_grad():
+        one.cut.model.fc.bias[0] += 1e-3
+    assert content_hash(one.cut, images) != first
+
+
+def test_a_damaged_graph_goes_and_is_said(pooled_file):
+    one = pooled()
+    pooled_file.write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="is damaged"):
+        accelerated(one, export=True)
+    assert accelerated(one, export=True).name == "onnx"
+
+
+def test_a_damaged_graph_is_passed_over_where_nobody_has_asked_for_it(pooled_file, caplog):
+    one = pooled()
+    pooled_file.write_bytes(b"damaged")
+    assert choose_backend(one, "auto", stays=True) == (one, False)
+    assert "the model stays in PyTorch" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_to_is_said_and_a_stream_goes_on(tmp_path, monkeypatch, caplog):
+    (tmp_path / "cache").write_text("a file, where a folder is to be")
+    with pytest.raises(InputError, match=r"cache folder .* cannot be written to: .*\nName another in WEAKSPOT_CACHE"):
+        accelerated(backend_of(PooledNet()), export=True)
+    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 1)
+    (tmp_path / "run").mkdir()
+    one = ws.Localizer(run_folder(tmp_path / "run", quality="plain"))
+    assert len(list(one.stream(photos(3), batch_size=1))) == 3
+    assert "the model stays in PyTorch: The cache folder" in caplog.text
+
+
+def test_of_two_processes_one_exports_and_the_other_waits(pooled_file, monkeypatch):
+    one = pooled()
+    made = pooled_file.rename(pooled_file.with_suffix(".made"))
+    monkeypatch.setattr(onnx_cache, "_exported", lambda *_: pytest.fail("exported twice"))
+    with ThreadPoolExecutor(1) as threads:
+        with FileLock(pooled_file.with_suffix(".lock")):  # the other one is at it
+            waiting = threads.submit(accelerated, one, export=True)
+            time.sleep(0.3)
+            assert not waiting.done()
+            made.rename(pooled_file)
+        assert waiting.result(60).name == "onnx"
+
+
+def test_backends_are_chosen(monkeypatch):
+    one = backend_of(PooledNet())
+    assert choose_backend(one, "torch", stays=True) == (one, False)
+    assert choose_backend(one, "auto", stays=False) == (one, False)
+    assert choose_backend(one, "auto", stays=True) == (one, True)
+    monkeypatch.setenv("WEAKSPOT_BACKEND", "torch")
+    assert choose_backend(one, "auto", stays=True) == (one, False)
+    found, may_export = choose_backend(one, "onnx", stays=True)
+    assert (found.name, may_export) == ("onnx", False)
+    monkeypatch.delenv("WEAKSPOT_BACKEND")
+    found, may_export = choose_backend(one, "auto", stays=True)
+    assert (found.name, may_export) == ("onnx", False)
+
+
+def test_without_onnxruntime_pytorch_runs_the_model(monkeypatch):
+    one = backend_of(PooledNet())
+    monkeypatch.setattr(onnx_cache, "find_spec", lambda name: None)
+    assert choose_backend(one, "auto", stays=True) == (one, False)
+    with pytest.raises(ModelError, match=r"onnxruntime cannot run this model.*\nRun: pip install"):
+        choose_backend(one, "onnx", stays=True)
+
+
+@pytest.mark.long
+def test_a_localizer_exports_once_it_has_seen_enough(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 4)
+    one = ws.Localizer(run_folder(tmp_path, quality="plain"))
+    images = photos(6)
+    assert one.backend == "torch"
+    with caplog.at_level("INFO", "weakspot"):
+        found = list(one.stream(images, batch_size=3))
+    assert one.backend == "onnx"
+    assert "exporting the model for onnxruntime, once" in caplog.text
+    in_torch = ws.Localizer(tmp_path, backend="torch")
+    for localized, photo in zip(found, images, strict=True):
+        np.testing.assert_allclose(localized.heatmap, in_torch(photo).heatmap, atol=1e-4)
+    assert ws.Localizer(tmp_path).backend == "onnx"  # from the cache
+
+
+@pytest.fixture(scope="module")
+def cache_of_both(tmp_path_factory):
+    """One cache for two methods: their graph is the same."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["cam", "gradcam++"])
+def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, cache_of_both, monkeypatch, method):
+    monkeypatch.setenv("WEAKSPOT_CACHE", str(cache_of_both))
+    monkeypatch.setattr(onnx_session, "cores", lambda: 2)
+    monkeypatch.setattr(concurrency, "cores", lambda: 2)
+    one = ws.Localizer(run_folder(tmp_path), method=method, quality="balanced", backend="onnx")
+    images = [*photos(5), tmp_path / "missing.png", *photos(4, (30, 40), seed=1)]
+    failed = []
+    found = list(one.stream(images, batch_size=4, on_error=lambda image, error: failed.append(image)))
+    assert failed == [images.pop(5)]
+    for localized, photo in zip(found, images, strict=True):
+        alone = one(photo)
+        assert (localized.class_index, localized.width) == (alone.class_index, alone.width)
+        np.testing.assert_allclose(localized.heatmap, alone.heatmap, atol=1e-4)
+    with pytest.raises(InputError, match="does not exist"):
+        list(one.stream([tmp_path / "missing.png"]))
+
+
+def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monkeypatch):
+    monkeypatch.setattr(onnx_session, "cores", lambda: 2)
+    torch.set_num_threads(2)
+    backend = accelerated(pooled(), export=False)
+    alone, seen = backend.on_one_core(), []
+    in_trunk = alone.cut.trunk.session.run
+    monkeypatch.setattr(
+        alone.cut.trunk.session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or in_trunk(*inputs)
+    )
+    alone.run(PHOTOS, ["cam"], Asked())
+    assert (seen, torch.get_num_threads()) == ([1], 2)
+    assert_same(backend, alone, ["cam", "gradcam++"])
+    in_torch = backend_of(PooledNet())
+    assert in_torch.on_one_core() is in_torch
+    head_in_torch = accelerated(backend_of(DeepHeadNet()), export=True).on_one_core()
+    assert not head_in_torch.alone  # one thread at a time runs it, on all cores
+
+
+def test_a_model_that_cannot_be_exported_stays_in_pytorch(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 1)
+
+    def refuse(*_):
+        raise ModelError("It has no graph.", "Be content.")
+
+    monkeypatch.setattr(onnx_cache, "_exported", refuse)
+    one = ws.Localizer(run_folder(tmp_path, quality="plain"))
+    assert len(list(one.stream(photos(3), batch_size=1))) == 3
+    assert one.backend == "torch"
+    assert caplog.text.count("stays in PyTorch: It has no graph.") == 1

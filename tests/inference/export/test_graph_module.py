@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+import torch
+from nets import DeepHeadNet, PooledNet
+from small_networks import built
+from torch import nn
+
+from weakspot.data import Preprocessing
+from weakspot.errors import InputError
+from weakspot.inference.backends import Asked
+from weakspot.inference.backends.onnx_export import to_onnx
+from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES
+from weakspot.inference.backends.onnx_session import Session
+from weakspot.inference.backends.torch import Levels, TorchBackend
+from weakspot.inference.export.graph_module import PhotosToMaps, fits, refuse_unfit
+from weakspot.models import ForegroundHead, cut_model
+
+FRAME = Preprocessing(8, 8, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+ONE_PASS = ("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "counterfactual")
+PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+
+
+def backend_of(model, frame=FRAME, **options):
+    example = torch.randn(1, 3, frame.height, frame.width)
+    return TorchBackend(cut_model(model.eval(), example, **options), frame, torch.empty(0))
+
+
+def graph_of(module, size):
+    example = {
+        IMAGES: torch.randint(256, (2, size, size, 3), dtype=torch.uint8),
+        CLASSES: torch.tensor([[-1, 1], [0, -2]]),
+    }
+    # Names of further methods' maps, which a file has one of.
+    names = [name if name not in module.outputs[:i] else f"{name}{i}" for i, name in enumerate(module.outputs)]
+    dynamic = {IMAGES: {0: "batch"}, CLASSES: {0: "batch", 1: "asked"}}
+    found = to_onnx(module.eval(), example, names, dynamic=dynamic, metadata={})
+    return Session(found), names
+
+
+def assert_same(backend, methods, size, photos=PHOTOS, at=4):
+    """For a batch and for one image, for classes by rank and by index."""
+    session, names = graph_of(PhotosToMaps(backend, methods), size)
+    for batch in (photos, photos[:1]):
+        expected = backend.run(list(batch), methods, Asked(top_k=3))
+        ranked = np.tile([-1, -2, -3], (len(batch), 1))
+        for classes in (ranked, expected[0].classes):
+            found = session.run({IMAGES: batch, CLASSES: classes}, names)
+            np.testing.assert_array_equal(found["chosen"], expected[0].classes)
+            np.testing.assert_allclose(found["logits"], expected[0].logits, rtol=1e-4, atol=1e-5)
+            maps = [found["maps"], *(found[name] for name in names[at:] if name.startswith("witness"))]
+            for one, other in zip(maps, expected, strict=True):
+                np.testing.assert_allclose(one, other.maps, rtol=1e-4, atol=1e-5 * np.ptp(other.maps) + 1e-7)
+            np.testing.assert_array_equal(found["signed"], expected[0].signed)
+            if expected[0].foreground is not None:
+                np.testing.assert_allclose(found["foreground"], expected[0].foreground, atol=1e-5)
+
+
+def test_every_method_of_one_pass_is_the_same_in_a_graph(one_thread):
+    assert_same(backend_of(PooledNet()), ONE_PASS, 8)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("network", "methods"),
+    [
+        pytest.param("acol", ("acol", "acol_a", "acol_b"), id="acol with erasing"),
+        pytest.param("ts_cam", ("ts_cam",), id="attention"),
+        pytest.param("psol", ("psol",), id="drawn boxes"),
+    ],
+)
+def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thread):
+    more = {"acol": {"width": 8}, "psol": {"backbone": "test_resnet", "teacher": built("cam", "test_resnet").plan}}
+    found = built(network, **more.get(network, {}))
+    if network == "psol":  # its classifier begins at 0, where all classes are alike
+        torch.nn.init.normal_(found.network.classifier.head.classifier.weight)
+    photos = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    assert_same(backend_of(found.network, found.preprocessing), methods, 64, photos)
+
+
+@pytest.mark.long
+def test_spreading_the_foreground_and_the_levels_of_classes_are_in_the_graph(one_thread):
+    found = built("cam", "test_resnet")
+    plain = backend_of(found.network, found.preprocessing, spread=True)
+    channels = sum(level.shape[1] for level in plain.cut.run(torch.randn(1, 3, 64, 64)).levels)
+    head = ForegroundHead(channels).eval()
+    spread = plain.with_foreground(head)
+    levelled = TorchBackend(spread.cut, spread.frame, spread.like, Levels("cam", (0.3, 0.6, 0.5, 0.7), 0.45))
+    photos = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    assert_same(levelled, ("cam",), 64, photos)
+    spread_maps, levelled_maps = (one.run(list(photos), ["cam"], Asked())[0].maps for one in (spread, levelled))
+    assert not np.allclose(spread_maps, levelled_maps)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("eigencam", "eigencam decomposes a matrix"),
+        ("scorecam", "scorecam runs the model many times"),
+        ("ablationcam", "ablationcam runs the model's head many times"),
+        ("guided_gradcam", "guided_gradcam takes gradients of the whole model"),
+    ],
+)
+def test_what_is_no_graph_is_refused(name, problem):
+    with pytest.raises(InputError, match=problem):
+        refuse_unfit(backend_of(PooledNet()).cut, name)
+
+
+class PooledDeepNet(PooledNet):
+    """Average pooling to 1 x 1, as a module, and two linear layers with a ReLU in place: as VGG's head, but smaller."""
+
+    def __init__(self):
+        super().__init__()
+        rectified = nn.ReLU(inplace=True)
+        self.fc = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 7), rectified, nn.Linear(7, 4))
+
+    def forward(self, images):
+        return self.fc(self.features(images))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("net", [DeepHeadNet, PooledDeepNet])
+def test_the_gradient_of_another_head_is_in_the_graph(net, one_thread):
+    assert_same(backend_of(net()), ("gradcam++", "hirescam"), 8)
+
+
+class Shortcut(DeepHeadNet):
+    """Something leads past the layer to the logits."""
+
+    def forward(self, images):
+        return super().forward(images) + images.mean(dim=(2, 3))[:, :1]
+
+
+def test_a_gradient_that_does_not_come_from_the_layer_alone_is_refused():
+    backend = backend_of(Shortcut(), layers=["features"])
+    with pytest.raises(InputError, match=r"do not come from the layer features alone.*\n"):
+        PhotosToMaps(backend, ["gradcam"])
+
+
+def test_what_does_not_fit_is_known():
+    several = backend_of(PooledNet(), layers=["features.1", "features.3"]).cut
+    with pytest.raises(InputError, match=r"gradcam of several layers is no graph.\nName one layer"):
+        refuse_unfit(several, "gradcam")
+    assert not fits(several, "gradcam")
+    assert not fits(backend_of(PooledNet()).cut, "acol")
+    assert fits(backend_of(PooledNet()).cut, "layercam")

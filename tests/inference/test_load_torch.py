@@ -1,0 +1,58 @@
+from functools import partial
+
+import pytest
+import timm
+import torch
+
+from weakspot.data import Preprocessing
+from weakspot.errors import InputError
+from weakspot.inference.load_torch import cut_for_quality, enlarged, take_for_quality
+from weakspot.inference.quality import find_quality
+from weakspot.models import load_classifier
+
+LIKE = torch.empty(0)
+
+
+@pytest.mark.parametrize(("side", "expected"), [(224, 288), (240, 320), (64, 96), (16, 32)])
+def test_sides_become_multiples_of_32(side, expected):
+    assert enlarged(Preprocessing(side, side), 9 / 7).height == expected
+
+
+def test_nothing_is_enlarged_by_1():
+    assert enlarged(Preprocessing(50, 50), 1.0) == Preprocessing(50, 50)
+
+
+def test_a_model_that_takes_one_size_keeps_it():
+    model = load_classifier("vit_tiny_patch16_224", weights=None).module
+    frame, cut = cut_for_quality(model, Preprocessing(), find_quality("fast"), enlarge=True, like=LIKE)
+    assert frame.height == 224
+    assert cut.levels
+
+
+def test_a_convolutional_model_sees_more():
+    model = load_classifier("resnet18", weights=None).module
+    frame, _ = cut_for_quality(model, Preprocessing(64, 64), find_quality("fast"), enlarge=True, like=LIKE)
+    assert frame.height == 96
+    same, cut = cut_for_quality(model, Preprocessing(64, 64), find_quality("plain"), enlarge=True, like=LIKE)
+    assert same.height == 64
+    assert not cut.levels
+
+
+def stride_of(classifier):
+    with torch.no_grad():
+        return 64 // classifier.module.forward_features(torch.zeros(1, 3, 64, 64)).shape[-1]
+
+
+def test_strides_are_those_of_the_quality_unless_one_is_given():
+    options = {"weights": None, "device": "cpu"}
+    assert stride_of(take_for_quality("resnet18", None, output_stride=None, **options)) == 16
+    assert stride_of(take_for_quality("resnet18", "plain", output_stride=None, **options)) == 32
+    assert stride_of(take_for_quality("resnet18", "best", output_stride=32, **options)) == 32
+
+
+def test_a_model_that_cannot_be_that_fine_keeps_its_own_stride(monkeypatch):
+    # With a narrow head: the real one has 120 million weights to draw.
+    monkeypatch.setattr(timm, "create_model", partial(timm.create_model, mlp_ratio=1 / 64))
+    assert take_for_quality("vgg11", "fast", output_stride=None, weights=None, device="cpu").module is not None
+    with pytest.raises(InputError, match="cannot be built with output stride 16"):
+        take_for_quality("vgg11", "fast", output_stride=16, weights=None, device="cpu")

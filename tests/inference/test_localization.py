@@ -1,0 +1,215 @@
+import json
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from weakspot.errors import InputError
+from weakspot.inference.localization import NO_OBJECT, Localization
+from weakspot.ops import boxes_from_heatmap, scale_boxes
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)  # 80 wide, 60 high
+HEATMAP = np.zeros((6, 8), np.float32)
+HEATMAP[1:4, 2:7] = 1  # boxed in the photo by x 20 to 70, y 10 to 40
+HEATMAP[5, 0] = 0.5
+
+
+def localized(threshold=0.2, min_area=1.0, **changes):
+    boxes = boxes_from_heatmap(HEATMAP, threshold, min_area=min_area)
+    found = Localization(
+        image=PHOTO,
+        width=80,
+        height=60,
+        class_index=285,
+        label="Egyptian cat",
+        score=0.77,
+        method="cam",
+        threshold=threshold,
+        heatmap=HEATMAP,
+        boxes=scale_boxes(boxes, from_size=(6, 8), to_size=(60, 80)),
+        min_area=min_area,
+    )
+    return replace(found, **changes)
+
+
+DOG = localized(label="собака", class_index=150, score=0.125, min_area=0.0)
+BOTH = localized(others=(DOG,))
+
+
+def test_box_is_that_of_the_largest_region():
+    assert localized(min_area=0.0).boxes.tolist() == [[20, 10, 70, 40], [0, 50, 10, 60]]
+    assert localized(min_area=0.0).box.tolist() == [20, 10, 70, 40]
+
+
+@pytest.mark.parametrize(("min_area", "inside"), [(1.0, [True, False]), (0.0, [True, True])])
+def test_mask_holds_the_regions_of_the_boxes_in_the_photos_pixels(min_area, inside):
+    mask = localized(min_area=min_area).mask
+    assert mask.shape == (60, 80)
+    assert mask.dtype == np.bool_
+    assert [mask[25, 45], mask[57, 2]] == inside
+
+
+def test_mask_is_computed_once():
+    found = localized()
+    assert found.mask is found.mask
+
+
+def test_iterating_goes_through_all_classes_that_were_asked_for():
+    assert list(BOTH) == [BOTH, DOG]
+    assert [one.label for one in localized()] == ["Egyptian cat"]
+
+
+def test_localization_is_frozen_hashable_and_equal_to_itself_alone():
+    found = localized()
+    with pytest.raises(FrozenInstanceError):
+        found.score = 1.0
+    assert len({found, found, localized()}) == 2
+
+
+def test_repr_leaves_the_pixels_out():
+    assert "image=" not in repr(BOTH)
+    assert "heatmap=" not in repr(BOTH)
+    assert "Egyptian cat" in repr(BOTH)
+
+
+def test_dictionary_holds_plain_values_without_pixels():
+    boxes = np.array([[1 / 3, 0, 2 / 3, 1.006]])
+    found = localized(image=Path("a/кот.jpg"), score=0.12345678, boxes=boxes, notes=("mind the gap",))
+    assert found.to_dict() == {
+        "image": "a/кот.jpg",
+        "width": 80,
+        "height": 60,
+        "class_index": 285,
+        "label": "Egyptian cat",
+        "score": 0.123457,
+        "method": "cam",
+        "threshold": 0.2,
+        "box": [0.33, 0.0, 0.67, 1.01],
+        "boxes": [[0.33, 0.0, 0.67, 1.01]],
+        "notes": ["mind the gap"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        pytest.param("cat.jpg", "cat.jpg", id="text"),
+        pytest.param(Path("cat.jpg"), "cat.jpg", id="path"),
+        pytest.param(PHOTO, None, id="array"),
+        pytest.param(Image.fromarray(PHOTO), None, id="PIL"),
+    ],
+)
+def test_image_is_named_when_it_was_a_path(image, name):
+    assert localized(image=image).to_dict()["image"] == name
+
+
+def test_doubt_stands_behind_the_threshold_where_it_is_known():
+    row = localized(doubt=0.123456).to_dict()
+    assert row["doubt"] == 0.1235
+    assert list(row)[list(row).index("threshold") + 1] == "doubt"
+    assert localized(doubt=0.0).to_dict()["doubt"] == 0
+    assert "doubt" not in localized().to_dict()
+
+
+def test_other_classes_are_nested_when_there_are_any():
+    assert BOTH.to_dict()["others"] == [DOG.to_dict()]
+    assert "others" not in DOG.to_dict()
+
+
+@given(st.text(), st.floats(0, 1))
+def test_json_is_one_line_that_reads_back(label, score):
+    found = localized(label=label, score=score, others=(DOG,))
+    assert json.loads(found.to_json()) == found.to_dict()
+    assert "\n" not in found.to_json()
+
+
+def test_json_keeps_letters_readable():
+    assert '"label": "собака"' in DOG.to_json()
+
+
+def test_detections_hold_the_boxes_of_all_classes():
+    detections = BOTH.to_detections()
+    assert detections.xyxy.tolist() == [[20, 10, 70, 40], [20, 10, 70, 40], [0, 50, 10, 60]]
+    assert detections.class_id.tolist() == [285, 150, 150]
+    assert detections.confidence.tolist() == [0.77, 0.125, 0.125]
+    assert detections.data["class_name"].tolist() == ["Egyptian cat", "собака", "собака"]
+
+
+NOWHERE = localized(heatmap=np.zeros_like(HEATMAP), boxes=np.zeros((0, 4)), notes=(NO_OBJECT,))
+
+
+def test_without_an_object_there_is_no_box_and_the_mask_is_empty():
+    assert NOWHERE.box.tolist() == [0, 0, 0, 0]
+    assert NOWHERE.mask.shape == (60, 80)
+    assert NOWHERE.mask.dtype == np.bool_
+    assert not NOWHERE.mask.any()
+
+
+def test_without_an_object_plain_values_say_that_there_is_no_box():
+    told = json.loads(NOWHERE.to_json())
+    assert (told["box"], told["boxes"], told["notes"]) == (None, [], [NO_OBJECT])
+    assert told["label"] == "Egyptian cat"
+
+
+def test_detections_of_nothing_are_none_and_of_others_those_of_others():
+    nothing = NOWHERE.to_detections()
+    assert (len(nothing), nothing.xyxy.shape, nothing.class_id.tolist()) == (0, (0, 4), [])
+    assert nothing.data["class_name"].tolist() == []
+    other = replace(NOWHERE, others=(DOG,)).to_detections()
+    assert other.xyxy.tolist() == [[20, 10, 70, 40], [0, 50, 10, 60]]
+    assert other.class_id.tolist() == [150, 150]
+
+
+def test_plot_of_nothing_is_the_photo_with_a_caption_and_no_frame():
+    with_box = (np.asarray(localized(heatmap=NOWHERE.heatmap).plot()) != PHOTO).any(axis=-1)
+    assert with_box[25:38, [20, 69]].all()
+    drawn = (np.asarray(NOWHERE.plot()) != PHOTO).any(axis=-1)
+    assert drawn[0, 0]
+    assert not drawn[25:].any()
+
+
+def saved(array):
+    Image.fromarray(array).save("photo.png")
+    return "photo.png"
+
+
+@pytest.mark.parametrize("given_as", [np.asarray, Image.fromarray, saved], ids=["array", "PIL", "path"])
+def test_plot_draws_over_the_photo_however_it_was_given(given_as, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plot = localized(image=given_as(PHOTO)).plot()
+    assert plot.size == (80, 60)
+    assert plot.mode == "RGB"
+    changed = (np.asarray(plot) != PHOTO).any(axis=-1)
+    assert changed[10, 20:70].all()  # the box
+    assert changed[55, 5]  # the heatmap
+    assert not changed[45:, 40:].any()
+
+
+def test_plot_of_a_photo_that_vanished_is_refused_in_two_lines(tmp_path):
+    with pytest.raises(InputError) as refusal:
+        localized(image=tmp_path / "gone.jpg").plot()
+    assert str(refusal.value).splitlines() == [f"{tmp_path / 'gone.jpg'} does not exist.", "Check the path."]
+
+
+@pytest.mark.parametrize("as_given", [str, Path])
+def test_save_writes_the_plot_and_nothing_beside_it(as_given, tmp_path):
+    path = tmp_path / "plots" / "cat.png"
+    localized().save(as_given(path))
+    with Image.open(path) as written:
+        assert np.array_equal(np.asarray(written), np.asarray(localized().plot()))
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_save_refuses_a_suffix_that_is_no_image_format(tmp_path):
+    path = tmp_path / "cat.docx"
+    with pytest.raises(InputError) as refusal:
+        localized().save(path)
+    assert str(refusal.value).splitlines() == [
+        f"{path} does not end in the name of an image format.",
+        "End it in .png or .jpg.",
+    ]
+    assert not path.exists()

@@ -1,0 +1,484 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from nets import DeepHeadNet, FunctionalNet, PooledNet, images
+from pictures import picture
+from PIL import Image
+from small_networks import built
+
+import weakspot as ws
+from weakspot.errors import InputError, ModelError
+from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
+from weakspot.models import normalised, squash
+from weakspot.models.checkpoint import MODEL_FILE, Trained, write_model
+
+NAMES = ("cat", "dog", "owl", "fox")
+BRANCHES = sorted(name for name, method in ws.cams.METHODS.items() if method.reads == "branches")
+ANY_HEAD = sorted(ws.cams.METHODS.keys() - {"cam", *BRANCHES})
+
+
+def localizer(model=None, **options):
+    defaults = {"input_size": 16, "class_names": NAMES}
+    return ws.Localizer(model or PooledNet(), **(defaults | options))
+
+
+class Spotter(torch.nn.Module):
+    """A classifier that sees red as class 0 and blue as class 1, and nothing else: its maps are known."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 2, 2, stride=2, bias=False)
+        self.fc = torch.nn.Linear(2, 2, bias=False)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[1.0, -1, -1], [-1, -1, 1]])[..., None, None].expand(2, 3, 2, 2))
+            self.fc.weight.copy_(torch.eye(2))
+
+    def forward(self, batch):
+        return self.fc(torch.relu(self.conv(batch)).mean(dim=(2, 3)))
+
+
+def spotter(**options):
+    return ws.Localizer(Spotter(), input_size=32, mean=(0, 0, 0), std=(1, 1, 1), class_names=("red", "blue"), **options)
+
+
+def with_squares(width=320, height=160):
+    """Black, with a red rectangle [80, 40, 160, 120) and a smaller blue one [240, 80, 280, 120)."""
+    photo = np.zeros((height, width, 3), np.uint8)
+    photo[40:120, 80:160, 0] = 255
+    photo[80:120, 240:280, 2] = 255
+    return photo
+
+
+@pytest.mark.parametrize("method", ["cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "ablationcam"])
+def test_the_box_bounds_the_object_in_the_images_own_pixels(method):
+    """Convention: xyxy of the original image through the inverse of squashing, right and bottom excluded."""
+    found = spotter(method=method, threshold=0.5)(with_squares())
+    assert found.label == "red"
+    np.testing.assert_allclose(found.box, [80, 40, 160, 120], atol=10)  # a cell of the map is 20 x 10 pixels
+    assert found.mask.shape == (160, 320)
+    overlap = found.mask[40:120, 80:160].sum() / found.mask.sum()
+    assert overlap > 0.8
+
+
+def test_another_class_is_somewhere_else():
+    red, blue = spotter(threshold=0.5)(with_squares(), top_k=2)
+    assert (red.label, blue.label) == ("red", "blue")
+    np.testing.assert_allclose(blue.box, [240, 80, 280, 120], atol=10)
+    by_name = spotter(threshold=0.5)(with_squares(), classes=["BLUE"])
+    assert by_name.class_index == 1
+    np.testing.assert_array_equal(by_name.box, blue.box)
+
+
+def test_all_regions_or_the_largest():
+    photo = with_squares()
+    photo[0:20, 0:40, 0] = 255  # a second, small red region
+    assert spotter(threshold=0.5)(photo).boxes.shape == (1, 4)
+    both = spotter(threshold=0.5, boxes="all")(photo)
+    assert both.boxes.shape == (2, 4)
+    np.testing.assert_array_equal(both.box, spotter(threshold=0.5)(photo).box)
+    assert both.mask[:20, :40].any()
+    assert spotter(threshold=0.5, boxes="all", min_area=0.05)(photo).boxes.shape == (1, 4)
+
+
+@pytest.mark.parametrize("kind", ["path", "text", "PIL", "array"])
+def test_any_kind_of_image_gives_the_same(kind, tmp_path):
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    images = {"path": tmp_path / "a.png", "text": str(tmp_path / "a.png"), "PIL": Image.fromarray(picture())}
+    one = localizer()
+    np.testing.assert_array_equal(one(images.get(kind, picture())).heatmap, one(picture()).heatmap)
+
+
+def test_a_stream_gives_what_single_calls_give_in_order():
+    photos = [picture(seed, width=20 + seed, height=30) for seed in range(11)]
+    one = localizer()
+    for batch_size, workers in ((1, 1), (4, 3), (16, 2)):
+        streamed = list(one.stream(photos, batch_size=batch_size, workers=workers))
+        assert [found.width for found in streamed] == [photo.shape[1] for photo in photos]
+        for found, photo in zip(streamed, photos, strict=True):
+            alone = one(photo)
+            assert found.class_index == alone.class_index
+            np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-4)
+
+
+def test_a_stream_reads_only_a_few_batches_ahead():
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(len(taken))
+            yield picture(len(taken))
+
+    stream = localizer().stream(endless(), batch_size=2)
+    for _ in range(10):
+        next(stream)
+    stream.close()
+    assert len(taken) <= 10 + 6 * 2
+
+
+def test_an_image_that_cannot_be_read_is_handed_over_or_raised_at_its_turn(tmp_path):
+    photos = [picture(0), tmp_path / "missing.png", picture(1)]
+    errors = []
+    found = list(localizer().stream(photos, batch_size=2, on_error=lambda image, error: errors.append((image, error))))
+    assert len(found) == 2
+    assert [image for image, _ in errors] == [photos[1]]
+    assert "does not exist" in errors[0][1].problem
+    stream = localizer().stream(photos, batch_size=3)
+    next(stream)
+    with pytest.raises(InputError, match="does not exist"):
+        next(stream)
+
+
+def test_a_stream_of_nothing_and_of_nothing_readable_gives_nothing(tmp_path):
+    assert list(localizer().stream([])) == []
+    assert list(localizer().stream([tmp_path / "a.png"], on_error=lambda *_: None)) == []
+
+
+def test_class_maps_take_one_class_or_several():
+    one, batch = localizer(), images(3, 16)
+    several = one.class_maps(batch, torch.tensor([[0, 1], [2, 3], [0, 2]]))
+    assert several.shape == (3, 2, 4, 4)
+    torch.testing.assert_close(one.class_maps(batch, torch.tensor([1, 3, 2])), several[:, 1])
+
+
+def test_threads_on_one_localizer_get_what_one_gets():
+    one, photos = localizer(DeepHeadNet(16)), [picture(seed) for seed in range(24)]
+    expected = [one(photo) for photo in photos]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(one, photos))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.heatmap, b.heatmap, atol=1e-5)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("method", ANY_HEAD)
+def test_every_method_works_where_gradients_are_off_and_parameters_frozen(context, method):
+    model = DeepHeadNet(16).requires_grad_(False)
+    with context():
+        found = localizer(model, method=method)(picture())
+    assert found.heatmap.shape == (16, 16)
+
+
+@pytest.mark.parametrize("method", ANY_HEAD)
+def test_every_method_works_under_bf16_autocast(method):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert localizer(DeepHeadNet(16), method=method)(picture()).heatmap.shape == (16, 16)
+
+
+def test_a_users_model_is_neither_moved_nor_changed():
+    model = PooledNet().train()
+    strides = [parameter.stride() for parameter in model.parameters()]
+    list(localizer(model).stream([picture()] * 3))
+    assert model.training
+    assert [parameter.stride() for parameter in model.parameters()] == strides
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_without_evidence_the_box_is_the_whole_image_and_the_result_says_so():
+    found = spotter()(with_squares() * np.array([0, 1, 0], np.uint8), classes=["red"])
+    assert found.notes == (NO_EVIDENCE,)
+    assert found.box.tolist() == [0, 0, 320, 160]
+    assert found.mask.all()
+    assert not found.heatmap.any()
+
+
+def test_grad_cam_plus_plus_on_signed_activations_says_so():
+    signed = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 4)
+    )
+    assert SIGNED_ACTIVATIONS in localizer(signed, method="gradcam++")(picture()).notes
+    with torch.no_grad():
+        signed[0].weight.abs_()
+        signed[0].bias.zero_()
+    black_and_white = [np.zeros((20, 40, 3), np.uint8), np.full((20, 40, 3), 255, np.uint8)]
+    black, white = localizer(signed, method="gradcam++").stream(black_and_white)
+    assert (SIGNED_ACTIVATIONS in black.notes, SIGNED_ACTIVATIONS in white.notes) == (True, False)
+    signed[0].reset_parameters()
+    assert localizer(signed, method="gradcam")(picture()).notes == ()
+    assert localizer(FunctionalNet(), method="gradcam++")(picture()).notes == ()
+
+
+def test_nan_in_the_models_output_is_told():
+    model = PooledNet()
+    one = localizer(model)
+    with torch.no_grad():
+        model.fc.bias[0] = float("nan")
+    with pytest.raises(ModelError, match="The model's output for this image is not finite"):
+        one(picture())
+    errors = []
+    assert list(one.stream([picture()] * 2, on_error=lambda image, error: errors.append(error))) == []
+    assert len(errors) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        pytest.param({"method": "gradcm"}, "There is no method 'gradcm'", id="method"),
+        pytest.param({"threshold": 0.0}, r"threshold 0\.0 is outside \(0, 1\]", id="threshold 0"),
+        pytest.param({"threshold": 1.5}, r"threshold 1\.5 is outside \(0, 1\]", id="threshold 1.5"),
+        pytest.param({"boxes": "some"}, "boxes='some' is none of largest, all and split", id="boxes"),
+        pytest.param({"min_score": 1.5}, "min_score=1.5 is outside", id="minimum score"),
+        pytest.param({"refine": "grabcutt"}, "There is no refinement 'grabcutt'", id="refinement"),
+        pytest.param({"boxes": "all", "min_area": 2}, "minimum area 2 is outside", id="minimum area"),
+        pytest.param({"class_names": ("a", "b")}, "2 class names were given for 4 classes", id="class names"),
+        pytest.param({"class_names": "cats"}, "class_names is the word 'cats'", id="a word of as many letters"),
+        pytest.param({"layer": "features.9"}, "no layer 'features.9'", id="layer"),
+        pytest.param({"layer": 4}, "A layer is named, and this is a int", id="number of a layer"),
+        pytest.param({"layer": torch.nn.ReLU()}, "A layer is named, and this is a ReLU", id="layer itself"),
+        pytest.param({"mean": 0.5}, "are not those of 1 or 3 channels", id="one mean"),
+        pytest.param({"device": "warp"}, "device 'warp' is not there", id="device"),
+        pytest.param({"mean": (0.5,), "std": (0.5, 0.5)}, "are not those of 1 or 3 channels", id="mean and std"),
+        pytest.param({"input_size": 0}, "input size 0 x 0 is not positive", id="input size"),
+        pytest.param({"output_stride": 16}, "output stride of an nn.Module is fixed", id="stride of a module"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_two_lines(options, problem):
+    with pytest.raises(ws.WeakspotError, match=problem) as refusal:
+        localizer(**options)
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ModelError, match="given as the model is of type list"):
+        ws.Localizer([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("request_", "problem"),
+    [
+        pytest.param({"classes": ["dgo"]}, r"no class 'dgo'\.\nDid you mean dog", id="name"),
+        pytest.param({"classes": [4]}, "Class index 4 is out of range: the model has 4 classes", id="index"),
+        pytest.param({"classes": [-1]}, "Class index -1 is out of range", id="negative"),
+        pytest.param({"classes": []}, "No class was asked for", id="none"),
+        pytest.param({"classes": [1.7]}, "1.7 is neither the index nor the name of a class", id="fraction"),
+        pytest.param({"top_k": 0}, "top_k=0 asks for nothing", id="top_k"),
+    ],
+)
+def test_a_wrong_class_is_refused(request_, problem):
+    with pytest.raises(InputError, match=problem):
+        localizer()(picture(), **request_)
+
+
+def test_a_cat_is_found_with_the_packaged_model(lite0):
+    found = lite0(skimage.data.chelsea(), top_k=5)
+    assert found.label == "Egyptian cat"
+    assert len(list(found)) == 5
+    x1, y1, x2, y2 = found.box
+    assert x1 < 150  # the cat's eyes
+    assert x2 > 300
+    assert y1 < 120 < y2
+    assert found.mask[120, 160]
+    assert not found.mask[150, 440]  # the blanket behind
+    assert lite0.layers == ("bn2",)
+
+
+def test_options_may_be_numpys():
+    one = localizer(
+        mean=np.full(3, 0.5), std=np.full(3, 0.25), class_names=np.array(NAMES), threshold=np.float32(0.25),
+        input_size=np.int64(16),
+    )  # fmt: skip
+    assert '"threshold": 0.25' in one(picture(), classes=np.array([2])).to_json()
+
+
+def test_one_class_may_be_named_as_it_is():
+    assert localizer()(picture(), classes="owl").label == "owl"
+    assert localizer()(picture(), classes=NAMES.index("owl")).label == "owl"
+
+
+@pytest.mark.parametrize("image", [None, ["a.jpg"], torch.zeros(3, 8, 8)])
+def test_what_is_no_image_is_refused_in_two_lines(image):
+    with pytest.raises(InputError, match=f"A {type(image).__name__} is not an image") as refusal:
+        localizer()(image)
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_one_image_is_no_stream():
+    with pytest.raises(InputError, match="stream takes several images"):
+        next(localizer().stream("a.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "problem"),
+    [
+        pytest.param(torch.rand(3, 16, 16), torch.tensor([0]), "no batch: torch.float32 of", id="one image"),
+        pytest.param(torch.zeros(1, 3, 16, 16).byte(), torch.tensor([0]), "no batch: torch.uint8", id="bytes"),
+        pytest.param(np.zeros((1, 3, 16, 16)), torch.tensor([0]), "no batch: ndarray", id="array"),
+        pytest.param(torch.rand(1, 3, 16, 16), [0], "no tensor of one or more indices", id="list of classes"),
+        pytest.param(torch.rand(1, 3, 16, 16), torch.tensor([0.0]), "no tensor of one or more", id="fractions"),
+    ],
+)
+def test_what_no_class_map_can_be_computed_of_is_refused(images, classes, problem):
+    with pytest.raises(InputError, match=problem):
+        localizer().class_maps(images, classes)
+
+
+@pytest.mark.parametrize(
+    "options", [{"channels": 0}, {"channels": -1}, {"input_size": "16"}, {"input_size": (16, 16, 3)}]
+)
+def test_numbers_that_make_no_sense_are_refused(options):
+    with pytest.raises(InputError):
+        localizer(**options)
+
+
+def test_a_method_that_does_not_fit_is_refused_before_any_image():
+    with pytest.raises(InputError, match="CAM needs a head"):
+        localizer(DeepHeadNet(16), method="cam")
+
+
+@pytest.mark.parametrize("method", BRANCHES)
+def test_an_ordinary_net_has_no_branches_and_is_refused_in_two_lines(method):
+    with pytest.raises(InputError) as refusal:
+        localizer(method=method)
+    kind = ws.cams.METHODS[method].network
+    assert str(refusal.value).splitlines() == [
+        f"This method reads the branches of a network that was trained for it ({kind}).",
+        f"Train one: weakspot train DATA --method {kind}.",
+    ]
+
+
+def run_folder(folder, method="acol", **changes):
+    """A run of a network with random weights, and that network."""
+    options = {"width": 8} | {k: changes.pop(k) for k in ("multi_label", "backbone") if k in changes}
+    found = built(method, **options)
+    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
+    write_model(folder / MODEL_FILE, found.network.state_dict(), replace(standing, **changes))
+    return found.network
+
+
+def as_input(photo, one):
+    return normalised([squash(Image.fromarray(photo), one.preprocessing)], one.preprocessing, like=torch.empty(0))
+
+
+@pytest.mark.parametrize("as_given", [str, lambda folder: folder, lambda folder: folder / MODEL_FILE])
+def test_a_run_is_a_localizer_with_its_names_its_method_and_its_threshold(as_given, tmp_path):
+    model = run_folder(tmp_path)
+    one = ws.Localizer(as_given(tmp_path))
+    assert (one.method, one.threshold, one.class_names) == ("acol", 0.35, NAMES)
+    assert one.layers == ("head.branch_a", "head.branch_b")
+    found = one(picture())
+    with torch.no_grad():
+        logits = model(as_input(picture(), one))
+    assert found.class_index == int(logits.argmax())
+    assert found.score == pytest.approx(float(logits.softmax(dim=1).amax()), rel=1e-4)
+    assert found.heatmap.max() == 1
+
+
+@pytest.mark.parametrize("method", ["acol", "acol_a", "acol_b"])
+def test_both_branches_of_a_run_can_be_read(method, tmp_path):
+    model, kept = run_folder(tmp_path), []
+    one = ws.Localizer(tmp_path, method=method)
+    for branch in (model.head.branch_a, model.head.branch_b):
+        branch.register_forward_hook(lambda _module, _inputs, output: kept.append(output.detach()[:, 2:3]))
+    batch = as_input(picture(), one)
+    model(batch)
+    stretched = [(m - m.amin()) / (m.amax() - m.amin()) for m in kept]
+    expected = {"acol_a": kept[0], "acol_b": kept[1], "acol": torch.maximum(*stretched)}[method]
+    found = one.class_maps(batch, torch.tensor([[2]]))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert one.threshold == (0.35 if method == "acol" else 0.2)  # found out for the run's own method alone
+
+
+@pytest.mark.parametrize("method", ["cam", "spg", "ts_cam"])
+def test_runs_of_other_methods_are_read_by_theirs(method, tmp_path):
+    model = run_folder(tmp_path, method)
+    one = ws.Localizer(tmp_path)
+    assert one.method == ("cam" if method == "spg" else method)
+    batch = as_input(picture(), one)
+    means = one.class_maps(batch, torch.tensor([[0, 1, 2, 3]])).mean(dim=(2, 3))
+    with torch.no_grad():
+        expected = model(batch)
+        if method == "cam":
+            expected = expected - model.head.classifier.bias
+        if method == "ts_cam":
+            kept = []
+            model.trunk.attention.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+            model(batch)
+            expected = (model.head.semantic(model.trunk(batch)) * kept[0]).mean(dim=(2, 3))
+    torch.testing.assert_close(means, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_options_come_before_what_stands_in_a_run(tmp_path):
+    run_folder(tmp_path)
+    one = ws.Localizer(tmp_path, threshold=0.5, class_names=list("abcd"), output_stride=8, input_size=32)
+    assert (one.threshold, one.class_names) == (0.5, ("a", "b", "c", "d"))
+    assert one.class_maps(torch.zeros(1, 3, 32, 32), torch.tensor([0])).shape == (1, 4, 4)
+    assert ws.Localizer(tmp_path, method="gradcam").threshold == 0.15
+
+
+def test_a_run_that_knows_images_without_an_object_gives_no_box_for_them(tmp_path):
+    model = run_folder(tmp_path, "cam", background=3)
+    with torch.no_grad():
+        model.head.classifier.bias[3] = 100
+    run_weights = model.state_dict()
+    standing = Trained(built("cam", width=8).plan, NAMES, built("cam").preprocessing, 0.35, "by hand", background=3)
+    write_model(tmp_path / MODEL_FILE, run_weights, standing)
+    found = ws.Localizer(tmp_path)(picture(), top_k=2)
+    assert (found.label, found.boxes.shape, found.notes) == ("fox", (0, 4), (NO_OBJECT,))
+    assert found.others[0].boxes.shape == (1, 4)
+
+
+def test_a_run_of_several_labels_finds_those_that_are_there(tmp_path):
+    found = built("cam", width=8, multi_label=True)
+    with torch.no_grad():
+        found.network.head.classifier.weight.mul_(0.01)
+        found.network.head.classifier.bias.copy_(torch.tensor([-5.0, 4.0, -5.0, 5.0]))
+    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
+    write_model(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
+    one = ws.Localizer(tmp_path)
+    assert [each.label for each in one(picture())] == ["fox", "dog"]
+    assert [round(each.score, 2) for each in one(picture())] == [0.99, 0.98]
+    (cat,) = one(picture(), classes=["cat"])
+    assert cat.boxes.shape == (1, 4)
+    assert cat.heatmap.any()
+    with torch.no_grad():
+        found.network.head.classifier.bias.fill_(-5)
+    write_model(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
+    (nothing,) = ws.Localizer(tmp_path).stream([picture()])
+    assert (nothing.boxes.shape, nothing.notes) == ((0, 4), (NO_OBJECT,))
+
+
+def test_weights_for_a_run_are_refused_in_two_lines(tmp_path):
+    run_folder(tmp_path)
+    with pytest.raises(InputError) as refusal:
+        ws.Localizer(tmp_path, weights="other.pth")
+    assert str(refusal.value).splitlines() == [
+        f"Weights were given for the run {tmp_path}, which has its own.",
+        "Leave them out.",
+    ]
+
+
+@pytest.mark.parametrize("method", ["cam", "ts_cam"])
+def test_a_method_that_a_run_was_not_trained_for_is_refused(method, tmp_path):
+    run_folder(tmp_path)
+    with pytest.raises(InputError) as refusal:
+        ws.Localizer(tmp_path, method=method)
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):
+    Image.fromarray(picture()).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-200])  # its decoder raises, and is the cause
+    errors = []
+    list(localizer().stream([tmp_path / "a.jpg"], on_error=lambda image, error: errors.append(error)))
+    assert errors[0].__traceback__ is None
+    assert errors[0].__cause__ is errors[0].__context__ is None
+
+
+def test_a_photo_over_the_default_limit_can_be_drawn_once_it_was_accepted(monkeypatch):
+    monkeypatch.setattr("weakspot.inference.localization.MAX_PIXELS", 100)
+    assert localizer(max_pixels=10_000)(picture()).plot().size == (40, 20)
+
+
+def test_a_class_that_a_model_rules_out_is_no_mistake():
+    """A logit of minus infinity is a probability of 0."""
+
+    class Masked(PooledNet):
+        def forward(self, images):
+            return super().forward(images) + torch.tensor([0.0, -torch.inf, 0.0, 0.0])
+
+    found = localizer(Masked(), layer="features.3")(picture(), top_k=3)
+    assert sum(one.score for one in found) == pytest.approx(1)
+    assert "dog" not in {one.label for one in found}

@@ -1,0 +1,128 @@
+"""A classifier that is loaded once and read in several ways; a few images in one pass; images as the bytes of files."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+from nets import DeepHeadNet, PooledNet
+from PIL import Image
+from small_graphs import photos, run_folder
+
+import weakspot as ws
+from weakspot.errors import InputError
+from weakspot.inference.quality import SPREAD_THRESHOLD
+
+
+def localizer(model=None, **options):
+    torch.manual_seed(0)
+    return ws.Localizer(model or PooledNet(), **({"input_size": 16} | options))
+
+
+def encoded(photo, format_="PNG"):
+    file = BytesIO()
+    Image.fromarray(photo).save(file, format_)
+    return file.getvalue()
+
+
+def test_the_bytes_of_a_file_are_as_good_as_its_path(tmp_path):
+    content = encoded(np.kron(photos(1)[0], np.ones((8, 8, 1), np.uint8)), "JPEG")  # decoded at a fraction, both
+    (tmp_path / "photo.jpg").write_bytes(content)
+    one = localizer()
+    from_bytes, from_path = one(content), one(tmp_path / "photo.jpg")
+    np.testing.assert_array_equal(from_bytes.heatmap, from_path.heatmap)
+    assert from_bytes.to_dict() == from_path.to_dict() | {"image": None}
+    assert from_bytes.plot().tobytes() == from_path.plot().tobytes()
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "The image is empty"), (b"text", "The image is not an image")])
+def test_bytes_that_are_no_image_are_refused_without_a_name(content, words):
+    with pytest.raises(InputError, match=words):
+        localizer()(content)
+
+
+def test_images_in_one_pass_are_as_one_by_one_and_errors_stand_in_their_place():
+    one, images = localizer(), photos(3)
+    first, second, third, fourth = one.batch([images[0], b"junk", *images[1:]], classes=[2])
+    assert isinstance(second, InputError)
+    assert second.__traceback__ is None
+    for found, photo in zip((first, third, fourth), images, strict=True):
+        alone = one(photo, classes=[2])
+        assert found.class_index == alone.class_index == 2
+        np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-5)
+    assert one.batch([]) == []
+    with pytest.raises(InputError, match="out of range"):
+        one.batch(images, classes=[99])
+
+
+@pytest.mark.parametrize("method", ["layercam", "gradcam++", "scorecam"])
+def test_another_reading_is_what_another_localizer_gives(method):
+    model, (photo,) = PooledNet(), photos(1)
+    one = localizer(model, method="cam", quality="plain", threshold=0.7, boxes="all")
+    other, expected = one.reading(method=method), localizer(model, method=method, quality="plain", boxes="all")
+    found, wanted = other(photo), expected(photo)
+    assert (found.method, found.threshold) == (method, wanted.threshold)
+    np.testing.assert_allclose(found.heatmap, wanted.heatmap, atol=1e-5)
+    np.testing.assert_allclose(found.boxes, wanted.boxes)
+    assert (one.method, one.threshold, one(photo).method) == ("cam", 0.7, "cam")  # as it was
+    assert other.model is one.model
+
+
+def test_what_is_not_said_stays():
+    one = localizer(threshold=0.7, boxes="all", min_area=0.2, doubt=True)
+    same = one.reading()
+    assert (same.method, same.threshold, same.readout) == (one.method, one.threshold, one.readout)
+    assert one.reading(threshold=0.3).readout.min_area == 0.2
+    assert one.reading(boxes="largest").readout.min_area == 1.0
+    assert one.reading(boxes="split", min_area=0.5).readout.split
+    (photo,) = photos(1)
+    assert one.reading(method="layercam")(photo).doubt is not None
+
+
+def test_another_method_is_cut_where_its_quality_has_it(tmp_path):
+    one = ws.Localizer(run_folder(tmp_path))  # quality fast, a threshold of its own for cam
+    assert one.threshold == 0.35
+    assert one.threshold_of("layercam") == one.reading(method="layercam").threshold == SPREAD_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "magic"}, "no method 'magic'"),
+        ({"method": "acol"}, "acol"),
+        ({"threshold": 0.0}, "outside"),
+        ({"threshold": 1.5}, "outside"),
+        ({"boxes": "some"}, "none of largest"),
+        ({"boxes": "all", "min_area": 2.0}, "outside"),
+    ],
+)
+def test_a_reading_that_does_not_fit_is_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        localizer().reading(**options)
+
+
+def test_quick_methods_fit_and_need_one_pass():
+    closed, deep = localizer(method="layercam"), localizer(DeepHeadNet(), input_size=8)
+    assert closed.quick_methods[0] == "layercam"
+    assert set(closed.quick_methods) == {
+        *("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "eigencam", "counterfactual")
+    }
+    assert set(closed.quick_methods) - set(deep.quick_methods) == {"cam"}
+    assert localizer(method="scorecam").quick_methods[0] == "scorecam"  # as its owner has chosen
+
+
+def test_a_file_has_the_methods_that_it_holds(exported_run):
+    outcome, in_torch = exported_run
+    one = ws.Localizer(outcome.path)
+    assert one.quick_methods == (one.method, one.sight.backend.graph.witness)
+    (photo,) = photos(1, (64, 64))  # as the graph takes it: PyTorch and Pillow squash a little differently
+    for method in one.quick_methods:
+        threshold = in_torch.reading(method=method).threshold
+        assert one.reading(method=method).threshold == threshold == ws.Localizer(outcome.path, method=method).threshold
+        np.testing.assert_allclose(
+            one.reading(method=method)(photo, classes=[1]).heatmap,
+            in_torch.reading(method=method)(photo, classes=[1]).heatmap,
+            atol=2e-2,
+        )
+    with pytest.raises(InputError, match="holds the class maps of"):
+        one.reading(method="hirescam")

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from pictures import picture
+from PIL import Image
+
+import weakspot as ws
+from weakspot.errors import InputError
+from weakspot.models import channels_last, cut_model, normalised, read, squash
+from weakspot.models.affinity import read_surfaces
+
+MODEL = {"weights": None, "method": "gradcam", "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return skimage.data.chelsea()
+
+
+@pytest.fixture(scope="module")
+def localizers():
+    torch.manual_seed(0)
+    model = ws.Localizer("resnet18", **MODEL).model
+    return {
+        quality: ws.Localizer(model, method="gradcam", quality=quality, input_size=96)
+        for quality in ("plain", "fast", "balanced", "best")
+    }
+
+
+def images_seen(localizer, image):
+    """How many images the model is shown for one photo."""
+    seen = []
+    handle = localizer.model.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    found = localizer(image)
+    handle.remove()
+    return sum(seen), found
+
+
+@pytest.mark.parametrize(("quality", "passes"), [("plain", 1), ("fast", 1), ("balanced", 3), ("best", 8)])
+def test_a_quality_costs_what_it_says(localizers, cat, quality, passes):
+    seen, found = images_seen(localizers[quality], cat)
+    assert seen == passes
+    assert found.heatmap.max() == 1
+    assert localizers[quality].quality == quality
+
+
+def test_fast_is_the_default():
+    assert ws.Localizer("resnet18", **MODEL).quality == "fast"
+
+
+def test_fast_spreads_what_plain_reads(localizers, cat):
+    plain, fast = localizers["plain"], localizers["fast"]
+    photo = squash(Image.fromarray(cat), fast.preprocessing)
+    batch = normalised([photo], fast.preprocessing, like=torch.empty(0))
+    index = plain(cat).class_index
+    raw = plain.class_maps(batch, torch.tensor([index]))
+    assert torch.equal(fast.class_maps(batch, torch.tensor([index])), raw)
+    cut = cut_model(fast.model, batch, spread=True)
+    expected = read_surfaces(read(cut.model, cut.layers, batch, levels=cut.levels).levels, None).spread(raw[:, None])
+    (found,) = fast.read([channels_last(photo)], np.array([[index]]), ["gradcam"])
+    np.testing.assert_allclose(found.maps, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("quality", ["fast", "balanced"])
+def test_one_by_one_is_as_in_a_stream(localizers, quality):
+    photos = [picture(seed) for seed in range(3)]
+    for alone, streamed in zip(
+        (localizers[quality](photo) for photo in photos), localizers[quality].stream(photos, batch_size=2), strict=True
+    ):
+        np.testing.assert_allclose(alone.heatmap, streamed.heatmap, atol=1e-4)
+
+
+def test_every_method_has_every_quality(cat):
+    small = {"weights": None, "device": "cpu", "input_size": 96}
+    for method in ("gradcam++", "layercam", "eigencam", "hirescam", "cam", "ablationcam", "guided_gradcam"):
+        found = ws.Localizer("resnet18", method=method, quality="balanced", **small)(cat)
+        assert found.method == method
+        assert np.isfinite(found.heatmap).all()
+
+
+def test_several_classes_are_looked_at_each_for_itself(localizers, cat):
+    together = localizers["balanced"](cat, classes=[3, 7])
+    for one, index in zip(together, (3, 7), strict=True):
+        np.testing.assert_allclose(one.heatmap, localizers["balanced"](cat, classes=[index]).heatmap, atol=1e-4)
+
+
+def test_a_model_by_name_is_read_finer_and_larger_unless_it_is_said_otherwise():
+    fast, plain = ws.Localizer("resnet18", **MODEL), ws.Localizer("resnet18", quality="plain", **MODEL)
+    assert (fast.preprocessing.height, plain.preprocessing.height) == (288, 224)
+    assert ws.Localizer("resnet18", input_size=128, **MODEL).preprocessing.height == 128
+
+
+def test_a_quality_of_another_name_is_refused():
+    with pytest.raises(InputError, match="no quality 'finest'"):
+        ws.Localizer("resnet18", quality="finest", **MODEL)
+
+
+def test_photos_teach_what_foreground_looks_like_and_the_same_ones_the_same(cat):
+    photos = [cat, skimage.data.coffee(), skimage.data.rocket(), skimage.data.astronaut()]
+    heatmaps = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        localizer = ws.Localizer("tf_efficientnet_lite0", device="cpu", input_size=128)
+        before = localizer(cat).heatmap
+        assert not localizer.adapted
+        assert localizer.adapt(photos, seed=3) == 4
+        assert localizer.adapted
+        heatmaps.append(localizer(cat).heatmap)
+        assert not np.array_equal(before, heatmaps[-1])
+    np.testing.assert_array_equal(*heatmaps)
+
+
+def test_photos_that_cannot_be_read_teach_nothing(tmp_path, cat):
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    localizer = ws.Localizer("resnet18", input_size=64, **MODEL)
+    assert localizer.adapt([tmp_path / "broken.jpg", cat]) == 1
+
+
+def test_in_quality_plain_nothing_is_learnt(cat):
+    localizer = ws.Localizer("resnet18", quality="plain", input_size=64, **MODEL)
+    assert localizer.adapt([cat]) == 0
+    assert not localizer.adapted

@@ -1,0 +1,213 @@
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT
+from weakspot.inference.postprocess import Evidence, Readout, localization, probabilities
+
+NAMES = ("cat", "dog", "owl", "none")
+HOW = Readout("cam", 0.5, 1.0, 8, 8, NAMES)
+SEVERAL, KNOWS_NOTHING = replace(HOW, multi_label=True), replace(HOW, background=3)
+
+# The left half speaks for the first class that is read, the right half for the second, ...
+MAPS = np.zeros((4, 8, 8), np.float32)
+for c in range(4):
+    MAPS[c, 2:6, 2 * c : 2 * c + 2] = 3
+
+
+def found(logits, classes, *, asked=None, named=False, how=HOW, signed=False, maps=MAPS):
+    scores = probabilities(np.array(logits, np.float32), multi_label=how.multi_label)
+    evidence = Evidence(scores, classes, maps[: len(classes)], signed, asked or len(classes), named)
+    return localization("photo.jpg", (160, 80), evidence, how)
+
+
+def boxes(one):
+    return [one.boxes.tolist() for one in one]
+
+
+def test_a_class_map_becomes_a_box_in_the_images_pixels():
+    """A cell is 10 wide and 20 high."""
+    one = found([0, 2, 1, 0], [1])
+    assert (one.label, one.class_index, one.width, one.height) == ("dog", 1, 80, 160)
+    assert one.boxes.tolist() == [[0, 40, 20, 120]]
+    assert (one.threshold, one.method, one.image, one.notes) == (0.5, "cam", "photo.jpg", ())
+
+
+def test_further_classes_are_the_others_in_their_order():
+    one = found([0, 2, 1, 0], [2, 0, 1])
+    assert [other.label for other in one] == ["owl", "cat", "dog"]
+    assert boxes(one) == [[[0, 40, 20, 120]], [[20, 40, 40, 120]], [[40, 40, 60, 120]]]
+    assert one.others[0].others == ()
+
+
+def test_the_background_has_no_box_and_says_so():
+    one = found([0, 0, 0, 5], [3, 0], how=KNOWS_NOTHING)
+    assert one.label == "none"
+    assert one.boxes.shape == (0, 4)
+    assert not one.heatmap.any()
+    assert not one.mask.any()
+    assert one.notes == (NO_OBJECT,)
+    assert one.others[0].boxes.tolist() == [[20, 40, 40, 120]]
+    assert found([0, 0, 0, 5], [3], named=True, how=KNOWS_NOTHING).notes == (NO_OBJECT,)
+
+
+def test_a_class_before_the_background_keeps_its_box():
+    assert boxes(found([0, 5, 0, 1], [1], how=KNOWS_NOTHING)) == [[[0, 40, 20, 120]]]
+
+
+def test_without_a_background_the_same_class_has_a_box():
+    assert boxes(found([0, 0, 0, 5], [3])) == [[[0, 40, 20, 120]]]
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "empty"),
+    [
+        pytest.param([3, 2, -1, -2], ["cat", "dog"], [False, False], id="two are there"),
+        pytest.param([3, -2, -1, -2], ["cat"], [False], id="one is there"),
+        pytest.param([3, 0, -1, -2], ["cat", "dog"], [False, False], id="the second is as probable as not"),
+        pytest.param([-1, -2, -3, -4], ["cat"], [True], id="none is there"),
+        pytest.param([0, -2, -3, -4], ["cat"], [False], id="as probable as not is there"),
+        pytest.param([4, 3, 2, 1], ["cat", "dog", "owl", "none"], [False] * 4, id="all are there"),
+    ],
+)
+def test_of_several_labels_those_that_are_there_are_found(logits, labels, empty):
+    one = found(logits, [0, 1, 2, 3], asked=1, how=SEVERAL)
+    assert [each.label for each in one] == labels
+    assert [len(each.boxes) == 0 for each in one] == empty
+    assert [each.notes for each in one] == [(NO_OBJECT,) if none else () for none in empty]
+
+
+def test_those_that_were_asked_for_are_told_even_where_they_are_not_there():
+    one = found([3, -1, -2, -3], [0, 1, 2], asked=2, how=SEVERAL)
+    assert [(each.label, len(each.boxes)) for each in one] == [("cat", 1), ("dog", 0)]
+
+
+def test_a_class_that_is_named_has_its_map_however_improbable():
+    one = found([3, -9, -2, -3], [1], named=True, how=SEVERAL)
+    assert (one.label, one.boxes.tolist(), one.notes) == ("dog", [[0, 40, 20, 120]], ())
+    assert one.heatmap.max() == 1
+    assert one.score == pytest.approx(1 / (1 + np.exp(9)), rel=1e-5)
+
+
+def test_a_map_without_evidence_bounds_the_whole_image_where_an_object_is_seen():
+    one = found([3, 0, 0, 0], [0], maps=np.zeros_like(MAPS))
+    assert (one.boxes.tolist(), one.notes) == ([[0, 0, 80, 160]], (NO_EVIDENCE,))
+
+
+def test_signed_activations_are_told_of_grad_cam_plus_plus_alone():
+    assert found([1, 0, 0, 0], [0], signed=True).notes == ()
+    plus = replace(HOW, method="gradcam++")
+    assert found([1, 0, 0, 0], [0], signed=True, how=plus).notes == (SIGNED_ACTIVATIONS,)
+    assert found([1, 0, 0, 0], [0], signed=False, how=plus).notes == ()
+    assert found([0, 0, 0, 1], [3], signed=True, how=replace(plus, background=3)).notes == (NO_OBJECT,)
+
+
+def scores(logits, how):
+    with warnings.catch_warnings(), np.errstate(over="raise", invalid="raise", divide="raise"):
+        warnings.simplefilter("error")
+        one = found(logits, list(range(4)), named=True, how=how)
+    return [each.score for each in one]
+
+
+LOGITS = arrays(np.float32, 4, elements=st.floats(-1e4, 1e4, width=32) | st.floats(-20, 20, width=32))
+
+
+@given(LOGITS)
+def test_scores_are_a_softmax_in_float64(logits):
+    exponentials = np.exp(logits.astype(float) - logits.max())
+    assert scores(logits, HOW) == pytest.approx(exponentials / exponentials.sum(), rel=1e-4, abs=1e-12)
+
+
+@given(LOGITS)
+def test_scores_of_several_labels_are_sigmoids_in_float64(logits):
+    wide = logits.astype(float)
+    small = np.exp(-np.abs(wide))
+    expected = np.where(wide >= 0, 1 / (1 + small), small / (1 + small))
+    assert scores(logits, SEVERAL) == pytest.approx(expected, rel=1e-4, abs=1e-12)
+
+
+@pytest.mark.parametrize("extreme", [3e38, -3e38, 1e4, -1e4, 88.8, -104.0])
+@pytest.mark.parametrize("how", [HOW, SEVERAL])
+def test_extreme_logits_neither_overflow_nor_leave_the_range(extreme, how):
+    given_scores = scores([extreme, 0, 1, -1], how)
+    assert all(0 <= score <= 1 for score in given_scores)
+    assert given_scores[0] == pytest.approx(float(extreme > 0), abs=1e-6)
+
+
+def test_doubt_is_told_only_where_it_was_asked_for_and_there_is_a_box():
+    asking = replace(KNOWS_NOTHING, doubt=True)
+    assert found([0, 5, 0, 1], [1], how=KNOWS_NOTHING).doubt is None
+    assert 0 <= found([0, 5, 0, 1], [1], how=asking).doubt < 0.1
+    assert found([0, 0, 0, 5], [3], how=asking).doubt is None
+
+
+def test_a_map_without_evidence_is_fully_doubtful():
+    assert found([0, 5, 0, 1], [1], how=replace(HOW, doubt=True), maps=np.zeros_like(MAPS)).doubt == 1
+
+
+def test_each_class_is_in_doubt_by_its_own_witness():
+    scores = probabilities(np.array([0, 2, 1, 0], np.float32), multi_label=False)
+    witness = MAPS[[0, 0]]  # it agrees on the first class and sees the second elsewhere
+    evidence = Evidence(scores, [1, 2], MAPS[:2], False, 2, False, witness=witness)
+    first = localization("photo.jpg", (160, 80), evidence, replace(HOW, doubt=True))
+    assert first.doubt < 0.1 < first.others[0].doubt
+
+
+# A strong peak, a pass, a peak half as strong, and beside them a faint region of its own.
+RIDGE = np.zeros((1, 8, 8), np.float32)
+RIDGE[0, 1:4, :5] = [8, 8, 2, 5, 5]
+RIDGE[0, 6:, 6:] = 2
+ALL = replace(HOW, threshold=0.2, min_area=0.0, height=8, width=8)
+
+
+def test_every_box_has_the_class_score_times_its_mean_heat():
+    one = found([3, 0, 0, 0], [0], maps=RIDGE, how=ALL)
+    assert one.boxes.tolist() == [[0, 20, 50, 80], [60, 120, 80, 160]]
+    assert one.box_scores == pytest.approx(one.score * np.array([28 / 40, 2 / 8]))
+    assert one.to_dict()["box_scores"] == pytest.approx(one.box_scores, abs=1e-6)
+    assert "box_scores" not in found([3, 0, 0, 0], [0], maps=RIDGE).to_dict()
+
+
+def test_merged_objects_are_split_and_the_mask_stays():
+    together, apart = (found([3, 0, 0, 0], [0], maps=RIDGE, how=replace(ALL, split=split)) for split in (False, True))
+    assert len(together.boxes) == 2
+    assert len(apart.boxes) == 3
+    assert np.array_equal(together.mask, apart.mask)
+    assert apart.box_scores.max() > together.box_scores.max()
+
+
+def test_regions_below_the_minimum_score_have_neither_box_nor_mask():
+    score = probabilities(np.array([3.0, 0, 0, 0]), multi_label=False)[0]
+    one = found([3, 0, 0, 0], [0], maps=RIDGE, how=replace(ALL, min_score=0.5 * score))
+    assert one.boxes.tolist() == [[0, 20, 50, 80]]
+    assert not one.mask[120:, 60:].any()
+    assert one.mask[20:80, :50].any()
+    none = found([3, 0, 0, 0], [0], maps=RIDGE, how=replace(ALL, min_score=0.9))
+    assert none.boxes.shape == (0, 4)
+    assert none.box_scores.shape == (0,)
+    assert not none.mask.any()
+    assert none.notes == (TOO_FAINT,)
+    assert none.to_dict()["box"] is None
+
+
+def test_a_map_without_evidence_has_no_score():
+    nothing = np.zeros((1, 8, 8), np.float32)
+    assert found([3, 0, 0, 0], [0], maps=nothing).box_scores.tolist() == [0]
+    assert found([3, 0, 0, 0], [0], maps=nothing, how=replace(HOW, min_score=0.1)).notes == (TOO_FAINT,)
+
+
+def test_heatmap_is_refined_by_the_pixels_before_boxes_are_cut():
+    """The image changes between columns 3 and 4, the map falls from column 2 on."""
+    pixels = np.zeros((16, 16, 1), np.uint8)
+    pixels[:, 8:] = 255
+    ramp = np.tile(np.array([5, 5, 4, 2, 1, 0, 0, 0], np.float32), (1, 8, 1))
+    scores = np.array([0.7, 0.1, 0.1, 0.1])
+    evidence = Evidence(scores, [0], ramp, False, 1, True, pixels=pixels)
+    one = localization("photo.jpg", (160, 80), evidence, replace(HOW, threshold=0.5, refine="grabcut"))
+    assert one.boxes.tolist() == [[0, 0, 40, 160]]
+    assert localization("photo.jpg", (160, 80), evidence, HOW).boxes.tolist() == [[0, 0, 30, 160]]

@@ -1,0 +1,91 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from weakspot.errors import InputError
+from weakspot.io.folders import check_writable, free_folder, read_lines
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_free_folder_has_the_name_or_the_next_number():
+    assert free_folder("evaluated") == Path("evaluated")
+    Path("evaluated").mkdir()
+    assert free_folder("evaluated") == Path("evaluated-2")
+    Path("evaluated-2").touch()
+    Path("evaluated-4").mkdir()
+    assert free_folder("evaluated") == Path("evaluated-3")
+
+
+def test_finding_a_folder_makes_none():
+    free_folder("evaluated")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["there", "there/new", "new/and/deeper", "."])
+def test_a_folder_that_can_be_made_is_let_through_and_not_made(folder):
+    Path("there").mkdir()
+    check_writable(Path(folder))
+    assert [path.name for path in Path().rglob("*")] == ["there"]
+
+
+@pytest.mark.parametrize("folder", ["file", "file/new", "file/new/deeper"])
+def test_a_file_in_the_way_is_told(folder):
+    Path("file").touch()
+    with pytest.raises(InputError, match=r"cannot be written to: .*file is not a folder") as caught:
+        check_writable(Path(folder))
+    assert caught.value.problem.startswith(f"{folder} cannot be written to")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_told():
+    Path("closed").mkdir(mode=0o500)
+    with pytest.raises(InputError, match=r"closed is read-only"):
+        check_writable(Path("closed/new"))
+
+
+def test_a_read_only_folder_is_told_whoever_asks(monkeypatch):
+    Path("closed").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: not (str(path).endswith("closed") and mode == os.W_OK))
+    with pytest.raises(InputError, match=r"closed/new cannot be written to: .*closed is read-only"):
+        check_writable(Path("closed/new"))
+
+
+def test_a_name_that_is_too_long_is_told():
+    with pytest.raises(InputError, match="cannot be written"):
+        check_writable(Path("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        pytest.param(b"cat\ndog\n", ["cat", "dog"], id="plain"),
+        pytest.param("Größe\r\nÅl".encode(), ["Größe", "Ål"], id="other letters, windows"),
+        pytest.param(b"", [], id="empty"),
+        pytest.param(b"\xef\xbb\xbfcat\ndog", ["cat", "dog"], id="byte order mark"),
+    ],
+)
+def test_lines_are_read(content, lines):
+    Path("names.txt").write_bytes(content)
+    assert read_lines(Path("names.txt")) == lines
+
+
+def test_no_file_has_no_lines():
+    assert read_lines(None) is None
+
+
+@pytest.mark.parametrize("make", [None, "folder", "latin"])
+def test_what_is_no_text_is_told(make):
+    path = Path("names.txt")
+    if make == "folder":
+        path.mkdir()
+    elif make == "latin":
+        path.write_bytes("Größe".encode("latin-1"))
+    with pytest.raises(InputError, match=r"names\.txt cannot be read as text") as caught:
+        read_lines(path)
+    assert caught.value.hint == "Give a UTF-8 file, one name a line."

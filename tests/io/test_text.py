@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trees import plant
+
+from weakspot.data import read_dataset
+from weakspot.data.readers.voc_xml import read_annotation
+from weakspot.data.readers.walk import files_below
+from weakspot.errors import InputError
+from weakspot.io.text import Place, read_text, relative
+
+
+@given(st.text("ab./\\ ~:\0", max_size=12))
+def test_path_of_a_data_set_stays_in_it_or_is_refused(name):
+    try:
+        path = relative(name, Place(Path("boxes.csv"), 3))
+    except InputError as refusal:
+        assert refusal.problem.startswith(f"boxes.csv, line 3, names {name!r}, which is not inside")  # noqa: PT017
+    else:
+        inside = Path("/data", path).resolve()
+        assert inside.is_relative_to("/data")
+        assert inside != Path("/data")
+
+
+@pytest.mark.parametrize("name", ["a", "cat/a.jpg", "..a/b..", "a b/c,d.jpg", "...", "~/a"])
+def test_usual_path_is_taken_as_it_is(name):
+    assert relative(name, "boxes.csv, line 3") == name
+
+
+@pytest.mark.parametrize("read", [read_text, lambda file: read_annotation(file, first=0)], ids=["text", "XML"])
+def test_file_that_is_missing_is_refused_in_two_lines(tmp_path, read):
+    with pytest.raises(InputError) as refusal:
+        read(tmp_path / "gone")
+    assert str(refusal.value).splitlines() == [
+        f"{tmp_path / 'gone'} cannot be read: No such file or directory.",
+        "Check the path and its permissions.",
+    ]
+
+
+def test_files_are_found_in_sorted_order_and_hidden_ones_left_out(tmp_path):
+    plant(tmp_path, {"b": "", "a/c": "", "a/.d": "", ".e/f": "", "c/a": ""})
+    assert list(files_below(tmp_path)) == ["b", "a/c", "c/a"]
+
+
+@pytest.mark.parametrize("name", ["y" * 5000, "y" * 5000 + ".jpg"])
+def test_impossible_name_is_a_missing_image(tmp_path, name):
+    files = {"annotations.csv": f"image_id,class,xmin,ymin,xmax,ymax\n{name},cat,1,2,3,4\n", "images": None}
+    (example,) = read_dataset(plant(tmp_path, files)).examples
+    assert example.path == tmp_path / "images" / f"{name.removesuffix('.jpg')}.jpg"

@@ -1,0 +1,148 @@
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import timm
+import torch
+from small_networks import BACKBONES, built, network, photos
+from torch import nn
+
+from weakspot.errors import InputError, ModelError
+from weakspot.models.networks import Plan, build_network
+from weakspot.models.networks.acol import AcolHead
+from weakspot.models.networks.cam import CamHead
+from weakspot.models.networks.spg import SpgHead
+from weakspot.models.networks.ts_cam import TsCamHead
+
+HEADS = {"cam": CamHead, "acol": AcolHead, "spg": SpgHead, "ts_cam": TsCamHead}
+BRANCHES = {
+    "cam": (),
+    "acol": ("head.branch_a", "head.branch_b"),
+    "spg": (),
+    "ts_cam": ("head.semantic", "trunk.attention"),
+}
+
+
+@pytest.mark.parametrize("method", list(HEADS))
+def test_logits_are_the_heads_of_the_trunks_features(method):
+    model = network(method, width=8)
+    assert type(model.head) is HEADS[method]
+    assert model.branches == BRANCHES[method]
+    with torch.no_grad():
+        assert torch.equal(model(photos()), model.head(model.trunk(photos())))
+
+
+@pytest.mark.parametrize("text", ["has", "cutmix", "adl", "acol+cutmix"])
+def test_what_is_done_in_training_alone_leaves_the_network_as_it_is(text):
+    head = text.split("+")[0] if "acol" in text else "cam"
+    one, other = network(head, "test_resnet", width=8), network(text, "test_resnet", width=8)
+    assert torch.equal(one(photos()), other(photos()))
+
+
+@pytest.mark.parametrize("method", list(HEADS))
+def test_the_plan_that_is_given_back_has_nothing_left_to_choose(method):
+    plan = built(method, input_size=None).plan
+    assert None not in vars(replace(plan, teacher=plan)).values()
+    assert (plan.output_stride, plan.input_size) == (16, 160)
+    again = build_network(plan, weights=None)
+    assert again.plan == plan
+    assert {k: v.shape for k, v in again.network.state_dict().items()} == {
+        k: v.shape for k, v in network(method, input_size=None).state_dict().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "size", "width"),
+    [
+        pytest.param("cam", "test_efficientnet", 64, 0, id="CAM-able as it is"),
+        pytest.param("cam", "test_vit", 160, 1024, id="made CAM-able by a convolution"),
+        pytest.param("acol", "test_efficientnet", 64, 256, id="ACoL"),
+        pytest.param("spg", "test_efficientnet", 64, 256, id="SPG"),
+        pytest.param("ts_cam", "test_vit", 160, 0, id="TS-CAM"),
+    ],
+)
+def test_widths_suit_the_method_and_the_backbone(method, backbone, size, width):
+    assert built(method, backbone, input_size=size).plan.width == width
+
+
+def test_vgg_gets_a_convolution_with_1024_channels(monkeypatch):
+    # Its own head, which is left out, would have 120 million weights to draw.
+    monkeypatch.setattr(timm, "create_model", partial(timm.create_model, mlp_ratio=1 / 64))
+    model = network("cam", "vgg11")
+    convolution = model.head.convolution[0]
+    assert (convolution.in_channels, convolution.out_channels, convolution.kernel_size) == (512, 1024, (3, 3))
+    assert (model.head.classifier.in_features, model.head.classifier.out_features) == (1024, 4)
+    assert [type(m) for m in model.modules() if isinstance(m, nn.Linear)] == [nn.Linear]  # the classifier alone
+    with torch.no_grad():
+        features = convolution(model.trunk(photos())).relu()
+        expected = features.mean(dim=(2, 3)) @ model.head.classifier.weight.T + model.head.classifier.bias
+        torch.testing.assert_close(model(photos()), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_preprocessing_has_the_size_that_is_asked_for_and_the_backbones_mean():
+    frame = built("cam", input_size=96).preprocessing
+    assert (frame.height, frame.width) == (96, 96)
+    assert frame.mean == built("cam", input_size=None).preprocessing.mean
+
+
+@pytest.mark.parametrize("method", list(HEADS))
+def test_one_image_is_one_of_a_batch(method):
+    model, batch = network(method, width=8), photos(3)
+    with torch.no_grad():
+        together = model(batch)
+        for i in range(3):
+            torch.testing.assert_close(model(batch[i : i + 1])[0], together[i], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("plan", "error", "lines"),
+    [
+        pytest.param(
+            {"width": -1},
+            InputError,
+            ["The width -1 is below 0.", "Give a number of channels, such as 256."],
+            id="width",
+        ),
+        pytest.param(
+            {"delta": 2.0}, InputError, ["delta=2.0 is outside (0, 1].", "The paper tries 0.5 to 0.9."], id="delta"
+        ),
+        pytest.param(
+            {"method": "acl"},
+            InputError,
+            ["There is no training method 'acl'.", "Did you mean acol or adl?"],
+            id="method",
+        ),
+        pytest.param(
+            {"input_size": 0},
+            InputError,
+            ["The input size 0 x 0 is not positive.", "Give a size such as 224."],
+            id="input size",
+        ),
+        pytest.param(
+            {"method": "ts_cam"},
+            ModelError,
+            [
+                "TS-CAM needs a vision transformer with a class token.",
+                "Take a ViT or DeiT, for example --backbone deit_small_patch16_224, or another method.",
+            ],
+            id="backbone",
+        ),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused_in_two_lines(plan, error, lines):
+    with pytest.raises(error) as refusal:
+        build_network(replace(Plan("test_resnet", "cam", 4, input_size=64), **plan), weights=None)
+    assert str(refusal.value).splitlines() == lines
+
+
+@pytest.mark.parametrize("method", list(HEADS))
+def test_all_weights_learn_in_training(method):
+    model = network(method, width=8).train()
+    maps = model.trunk.maps(photos(), model.head.depth)
+    loss, _ = model.head.loss(maps, torch.eye(4)[:2], lambda logits, targets: ((logits - targets) ** 2).mean())
+    loss.backward()
+    still = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    assert not {name for name in still if name.startswith("head.")}
+    assert len(still) <= 1
+    assert sum(float(p.grad.abs().sum()) > 0 for p in model.head.parameters()) >= 2
+    assert BACKBONES[method] == built(method).plan.backbone

@@ -1,0 +1,131 @@
+import warnings
+from itertools import pairwise
+
+import pytest
+import timm
+import torch
+import torchvision
+from nets import DeepHeadNet, FunctionalNet, PooledNet, images
+from torch import nn
+
+from weakspot.cams import METHODS
+from weakspot.errors import ModelError
+from weakspot.models import Layer, class_maps, cut_model, find_layer
+from weakspot.models.target_layer import feature_maps
+
+tv = torchvision.models
+
+# The real layers, fewer or narrower: the same shapes, in a small part of the time.
+
+
+def narrow_vgg():
+    """VGG-16 with a quarter of the channels and a narrow head."""
+    with torch.device("meta"):  # the 120 million weights of its own head are not drawn
+        model = tv.VGG(nn.Identity(), init_weights=False)
+    widths = [16, 16, "M", 32, 32, "M", 64, 64, 64, "M", 128, 128, 128, "M", 128, 128, 128, "M"]
+    model.features = tv.vgg.make_layers(widths)
+    model.classifier = nn.Sequential(
+        nn.Linear(128 * 49, 32), nn.ReLU(True), nn.Dropout(), nn.Linear(32, 32), nn.ReLU(True), nn.Linear(32, 10)
+    )
+    return model
+
+
+def narrow_convnext():
+    """A block a stage."""
+    widths = (24, 48, 96, 192, None)
+    return tv.ConvNeXt([tv.convnext.CNBlockConfig(*pair, 1) for pair in pairwise(widths)])
+
+
+def narrow_swin():
+    """Two blocks a stage."""
+    return tv.SwinTransformer([4, 4], 24, [2, 2, 2, 2], [1, 2, 4, 8], [7, 7])
+
+
+def narrow_swin_of_timm():
+    """Two blocks a stage."""
+    sizes = {"embed_dim": 24, "depths": (2, 2, 2, 2), "num_heads": (1, 2, 4, 8)}
+    return timm.create_model("swin_tiny_patch4_window7_224", **sizes)
+
+
+# What the issue of each architecture is, its layer, the grid, and whether its head is pooling + linear.
+ARCHITECTURES = [
+    pytest.param(lambda: timm.create_model("resnet50"), 224, "layer4", (7, 7), True, id="ResNet-50"),
+    pytest.param(narrow_vgg, 224, "features.29", (14, 14), False, id="VGG-16"),
+    pytest.param(lambda: tv.googlenet(init_weights=False), 224, "inception5b", (7, 7), True, id="GoogLeNet"),
+    pytest.param(lambda: tv.inception_v3(init_weights=False), 299, "Mixed_7c", (8, 8), True, id="Inception v3"),
+    pytest.param(tv.densenet121, 224, "features", (7, 7), True, id="DenseNet-121"),
+    pytest.param(lambda: timm.create_model("densenet121"), 224, "features", (7, 7), True, id="DenseNet-121 of timm"),
+    pytest.param(tv.mobilenet_v2, 224, "features", (7, 7), True, id="MobileNetV2"),
+    pytest.param(lambda: timm.create_model("tf_efficientnet_lite0"), 224, "bn2", (7, 7), True, id="EfficientNet-Lite0"),
+    pytest.param(narrow_convnext, 224, "features", (7, 7), False, id="ConvNeXt"),
+    pytest.param(
+        lambda: timm.create_model("vit_tiny_patch16_224"), 224, "blocks.11.norm1", (14, 14), False, id="ViT-tiny"
+    ),
+    pytest.param(narrow_swin_of_timm, 224, "norm", (7, 7), True, id="Swin of timm"),
+    pytest.param(narrow_swin, 224, "permute", (7, 7), True, id="Swin"),
+    pytest.param(tv.squeezenet1_1, 224, "classifier.2", (13, 13), True, id="channels that are class maps"),
+    pytest.param(PooledNet, 8, "features", (2, 2), True, id="hand-written"),
+    pytest.param(DeepHeadNet, 8, "features", (2, 2), False, id="hand-written, deep head"),
+    pytest.param(FunctionalNet, 8, "features", (2, 2), True, id="hand-written, functional ReLU"),
+]
+
+
+@pytest.mark.parametrize(("build", "size", "layer", "grid", "pooled_linear"), ARCHITECTURES)
+def test_the_last_feature_map_is_found_and_gives_maps(build, size, layer, grid, pooled_linear):
+    example = images(1, size)
+    cut = cut_model(build(), example)
+    assert cut.layers[0].name == layer
+    assert (cut.head is not None) is pooled_linear
+    found = class_maps(cut, example, METHODS["gradcam"], top_k=2)
+    assert found.maps.shape == (1, 2, *grid)
+    assert found.maps.isfinite().all()
+    assert found.maps.any()
+
+
+def test_densenets_functional_relu_is_found():
+    assert find_layer(tv.densenet121(), images(1, 64)) == Layer("features", rectified=True)
+
+
+def test_patches_without_influence_are_passed_over():
+    """A classifier of the class token ignores the patches of the last block's output: their gradient is zero."""
+    model, example = timm.create_model("vit_tiny_patch16_224", depth=2).eval(), images(1, 224)
+    names = [step.name for step in feature_maps(model, example)]
+    assert names[-1] == "norm"
+    assert find_layer(model, example) == Layer("blocks.1.norm1")
+
+
+def test_a_class_map_of_swin_is_laid_out_as_the_image():
+    """Light up one corner of the last features: the map must light up there, not transposed."""
+    model, example = narrow_swin_of_timm().eval(), images(1, 224)
+    cut = cut_model(model, example)
+
+    def light(module, args, output):
+        changed = torch.zeros_like(output)
+        changed[:, 1, 5] = model.head.fc.weight[7]
+        return changed
+
+    handle = model.norm.register_forward_hook(light)
+    found = class_maps(cut, example, METHODS["cam"], classes=torch.tensor([[7]])).maps[0, 0]
+    handle.remove()
+    assert divmod(int(found.argmax()), 7) == (1, 5)
+
+
+def test_a_model_without_feature_maps_is_refused():
+    with pytest.raises(ModelError, match="No layer of Sequential returns a feature map") as refusal:
+        find_layer(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), images(1))
+    assert "layer=" in refusal.value.hint
+
+
+def test_a_model_whose_logits_are_constant_gives_its_last_feature_map():
+    model = PooledNet()
+    nn.init.zeros_(model.fc.weight)
+    assert find_layer(model, images(1)) == Layer("features")
+
+
+def test_finding_leaves_no_trace():
+    model = PooledNet().train()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find_layer(model, images(1))
+    assert all(module.training and not module._forward_hooks for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())

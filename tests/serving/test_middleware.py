@@ -1,0 +1,185 @@
+import asyncio
+from base64 import b64encode
+
+import pytest
+
+from weakspot.serving.middleware import Gate, Limits, hosts_of
+
+LOCAL = [(b"host", b"127.0.0.1:8000")]
+
+
+async def echo(scope, receive, send):
+    """Answers with the length of what it was sent."""
+    length, more = 0, True
+    while more:
+        message = await receive()
+        length, more = length + len(message.get("body", b"")), message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(length).encode()})
+
+
+def ask(limits, *, headers=(), body=(b"",), path="/", method="POST", full=False, kind="http", hangs=False):
+    """Send a request to a gate; its status, headers, text, and how many parts of it were read."""
+    parts, sent = [{"type": "http.request", "body": part, "more_body": True} for part in body], []
+    parts[-1]["more_body"] = hangs
+
+    async def receive():
+        if not parts:
+            await asyncio.sleep(30)
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": kind, "method": method, "path": path, "headers": [*LOCAL, *headers]}
+    asyncio.run(Gate(echo, limits, lambda: full)(scope, receive, send))
+    if kind != "http":
+        return sent
+    start, end = sent
+    return start["status"], dict(start["headers"]), end["body"].decode(), len(body) - len(parts)
+
+
+OPEN = Limits(100, 5.0)
+SECRET = Limits(100, 5.0, "s3cret")
+
+
+def bearer(token):
+    return [(b"authorization", b"Bearer " + token.encode("latin-1"))]
+
+
+def basic(text):
+    return [(b"authorization", b"Basic " + b64encode(text.encode()))]
+
+
+def test_a_request_within_the_limits_passes_and_may_load_nothing_from_elsewhere():
+    status, headers, text, _ = ask(OPEN, body=[b"12345", b"67"])
+    assert (status, text) == (200, "7")
+    assert b"default-src 'self'" in headers[b"content-security-policy"]
+    assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param([], 401, id="none"),
+        pytest.param(basic("me:s3cret"), 200, id="as a browser's password"),
+        pytest.param(basic("s3cret:other"), 401, id="as the name"),
+        pytest.param(basic("me:wrong"), 401, id="wrong password"),
+        pytest.param([(b"authorization", b"Basic !!")], 401, id="no base64"),
+        pytest.param([(b"authorization", b"Basic /w==")], 401, id="no text"),
+        pytest.param([(b"authorization", b"Basic \xe9")], 401, id="no ASCII"),
+        pytest.param([(b"authorization", b"Digest s3cret")], 401, id="another kind"),
+        pytest.param(bearer("s3cret"), 200, id="as programs do"),
+        pytest.param(bearer("wrong"), 401, id="wrong"),
+        pytest.param(bearer(""), 401, id="empty"),
+    ],
+)
+def test_a_token_is_shown_or_the_request_refused(headers, status):
+    found, answer, text, _ = ask(SECRET, headers=headers)
+    assert found == status
+    assert (b"www-authenticate" in answer) == (status == 401)
+    assert status == 200 or "s3cret" not in text
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/readyz", 200), ("/metrics", 401), ("/", 401)])
+def test_only_what_a_load_balancer_asks_is_open_to_all(path, status):
+    assert ask(SECRET, path=path, method="GET")[0] == status
+
+
+@pytest.mark.parametrize(
+    ("name", "hosts", "status"),
+    [
+        pytest.param(b"localhost:1", OPEN.hosts, 200, id="by name"),
+        pytest.param(b"[::1]:8000", OPEN.hosts, 200, id="by its newer address"),
+        pytest.param(b"evil.example:8000", OPEN.hosts, 421, id="a name that was bent to this address"),
+        pytest.param(b"evil.example:8000", None, 200, id="where any is right"),
+        pytest.param(b"[", OPEN.hosts, 421, id="no name at all"),
+        pytest.param(b"", OPEN.hosts, 421, id="empty"),
+    ],
+)
+def test_a_service_of_this_machine_goes_by_its_own_names(name, hosts, status):
+    async def run():
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            return {"type": "http.request", "body": b""}
+
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", name)]}
+        await Gate(echo, Limits(100, 5.0, hosts=hosts), lambda: False)(scope, receive, send)
+        return sent[0]["status"]
+
+    assert asyncio.run(run()) == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [(b"http://127.0.0.1:8000", 200), (b"http://evil.example", 403), (b"null", 403), (b"http://[", 403)],
+)
+def test_pages_of_other_sites_may_not_ask(origin, status):
+    assert ask(OPEN, headers=[(b"origin", origin)])[0] == status
+
+
+def test_a_request_that_says_it_is_too_large_is_refused_and_read_no_further_than_the_limit():
+    status, _, text, read = ask(OPEN, headers=[(b"content-length", b"101")], body=[b"x" * 60] * 10)
+    assert (status, read) == (413, 2)
+    assert "larger than" in text
+
+
+def test_a_request_that_is_too_large_without_saying_so_is_refused():
+    assert ask(OPEN, body=[b"x" * 60, b"x" * 40])[0] == 200
+    status, _, _, read = ask(OPEN, body=[b"x" * 60, b"x" * 41, b"x"])
+    assert (status, read) == (413, 2)
+
+
+def test_a_request_that_does_not_come_is_refused():
+    status, _, text, _ = ask(Limits(100, 0.05), hangs=True)
+    assert status == 408
+    assert "not there after 0.05 seconds" in text
+
+
+def test_where_no_more_images_can_wait_it_is_said_after_the_request_was_read():
+    status, headers, _, read = ask(OPEN, path="/v1/localize", full=True, body=[b"a", b"b"])
+    assert (status, headers[b"retry-after"], read) == (429, b"1", 2)
+    assert ask(OPEN, path="/v1/methods", full=True)[0] == 200
+    assert ask(OPEN, path="/v1/localize", method="GET", full=True)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("charset", "status"),
+    [(b"", 200), (b"; charset=UTF-8", 200), (b"; charset=punycode", 400), (b'; charset="x"', 400)],
+)
+def test_text_in_charsets_that_take_for_ever_is_refused(charset, status):
+    assert ask(OPEN, headers=[(b"content-type", b"multipart/form-data; boundary=b" + charset)])[0] == status
+
+
+def test_a_body_that_does_not_come_after_the_answer_has_begun_is_a_client_that_has_gone():
+    heard = []
+
+    async def streaming(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        heard.append((await receive())["type"])
+        await send({"type": "http.response.body", "body": b""})
+
+    async def nothing():
+        await asyncio.sleep(30)
+
+    async def send(message):
+        heard.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/news", "headers": LOCAL}
+    asyncio.run(Gate(streaming, Limits(100, 0.05), lambda: False)(scope, nothing, send))
+    assert heard == ["http.response.start", "http.disconnect", "http.response.body"]
+
+
+def test_web_sockets_are_refused():
+    assert ask(OPEN, kind="websocket") == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize(
+    ("address", "names"), [("127.0.0.1", OPEN.hosts), ("localhost", OPEN.hosts), ("0.0.0.0", None), ("10.0.0.1", None)]
+)
+def test_which_addresses_are_this_machine_alone(address, names):
+    assert hosts_of(address) == names

@@ -1,0 +1,255 @@
+"""What of Gradio's server can be asked from outside: nothing but what the page needs."""
+
+import asyncio
+import json
+import socket
+import threading
+from io import BytesIO
+from pathlib import Path
+
+import fastapi
+import pytest
+from PIL import Image
+
+from weakspot.serving.web import mount_page
+from weakspot.serving.web.gradio_routes import cleaned
+from weakspot.serving.web.uploads import private_folder
+
+FILE = {"meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.fixture
+def http(visitors):
+    return visitors().http
+
+
+@pytest.fixture
+def trap():
+    """A port that nobody must knock at: its number, and who did."""
+    knocked = []
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(0.1)
+    over = threading.Event()
+
+    def listen():
+        while not over.is_set():
+            try:
+                knocked.append(listening.accept()[0].close())
+            except TimeoutError:
+                continue
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    yield listening.getsockname()[1], knocked
+    over.set()
+    thread.join()
+    listening.close()
+
+
+def test_the_apps_own_routes_stay_and_the_page_is_at_the_root(http):
+    assert http.get("/v1/hello").json() == {"said": "hello"}
+    assert http.get("/docs").status_code == http.get("/openapi.json").status_code == 200
+    page = http.get("/")
+    assert "gradio" in page.text
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert http.post("/v1/nothing").status_code == 404
+
+
+def test_the_page_is_mounted_from_inside_an_event_loop_too(finder):
+    async def mounted():
+        app = fastapi.FastAPI()
+        mount_page(app, finder)
+        return app.routes[-1].path
+
+    assert asyncio.run(mounted()) == ""
+
+
+ALLOWED = {
+    "/openapi.json",  # the app's own comes first
+    *("/", "/config", "/config/", "/static/{path:path}", "/assets/{path:path}"),
+    *("/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json"),
+    *("/pwa_icon", "/gradio_api/app_id", "/gradio_api/heartbeat/{session_hash}", "/gradio_api/upload_progress"),
+    *("/gradio_api/queue/data", "/gradio_api/queue/join", "/gradio_api/upload"),
+}
+
+
+def routes_of(app):
+    """Method and path of every route that Gradio mounts, those of routers in it, too."""
+    for route in app.routes:
+        inner = getattr(route, "original_router", None) or getattr(getattr(route, "app", None), "router", None)
+        if getattr(route, "methods", None):
+            yield from ((method, route.path) for method in sorted(route.methods))
+        elif inner is not None:
+            yield from routes_of(inner)
+
+
+def test_every_other_route_of_gradio_is_refused(http, live):
+    mounted = [(method, path) for method, path in routes_of(live[1].routes[-1].app) if path not in ALLOWED]
+    assert len(mounted) > 40
+    for method, path in mounted:
+        address = path.replace("{path_or_url:path}", "/etc/passwd").replace("{", "").replace("}", "")
+        answer = http.request(method, address, json={})
+        assert (address, answer.status_code) == (address, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=%2Fetc%2Fpasswd",
+        "/gradio_api/file=pyproject.toml",
+        "/gradio_api/file=.gradio/cached_examples/x.png",
+        "/gradio_api/file=http://127.0.0.1:9/x.png",
+        "/gradio_api/file=https://example.org/x.png",
+        "/gradio_api/file=file:///etc/passwd",
+        "/gradio_api/file=UP/../../etc/passwd",
+        "/gradio_api/file=UP/%2e%2e/%2e%2e/etc/passwd",
+        "/gradio_api/file=UP",
+        "/gradio_api/file/etc/passwd",
+        "/gradio_api/proxy=https://x.hf.space/",
+        "/gradio_api/info?all_endpoints=true",
+        "/gradio_api/deep_link?session_hash=x",
+        "/gradio_api/component_server",
+        "/gradio_api/vibe-code",
+        "/monitoring",
+        "/monitoring/summary",
+        "/?deep_link=..%2Fx",
+        "/config?deep_link=x",
+        "//gradio_api/info",
+    ],
+)
+def test_an_address_that_reads_or_fetches_is_refused(http, path):
+    answer = http.get(path.replace("UP", str(private_folder())))
+    assert answer.status_code == 404
+    assert answer.text == "There is no such page."
+
+
+@pytest.mark.parametrize("path", ["/assets/../../../etc/passwd", "/static/%2e%2e/%2e%2e/routes.py"])
+def test_plain_files_are_gradios_own_only(http, path):
+    assert http.get(path).status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"path": "/etc/passwd"},
+        {"path": "/etc/passwd", **FILE},
+        {"path": "UP/../../etc/passwd", **FILE},
+        {"path": "../../etc/passwd", **FILE},
+        {"path": "pyproject.toml", **FILE},
+        {"path": "file:///etc/passwd", **FILE},
+        {"path": "http://127.0.0.1:PORT/x.png", **FILE},
+        {"path": "HTTP://127.0.0.1:PORT/x.png", "url": "http://127.0.0.1:PORT/x.png", **FILE},
+        {"path": "http://127.0.0.1:PORT/x.png", "is_stream": True, **FILE},
+        {"path": None, "url": "http://127.0.0.1:PORT/x.png", **FILE},
+        {"path": ["/etc/passwd"], **FILE},
+        {"inner": [{"path": "/etc/passwd", **FILE}]},
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_file_that_was_not_uploaded_is_neither_read_nor_fetched(visitors, trap, payload, place):
+    visitor, port = visitors(), trap[0]
+    text = json.dumps(payload).replace("PORT", str(port)).replace("UP", str(private_folder()))
+    data = [None, ["cam"], "Largest", 0.6]
+    data[place] = json.loads(text)
+    answer = visitor.join(visitor.number_of("upload"), data)
+    assert (answer.status_code, answer.text) == (400, "This is no event of the page.")
+    assert trap[1] == []
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:PORT/x.png", "file:///etc/passwd", "data:image/png;base64,AAAA"])
+def test_an_address_beside_an_uploaded_file_is_not_looked_at(visitors, trap, photo_files, address):
+    done, said = visitors().show(photo_files[0], url=address.replace("PORT", str(trap[0])))
+    assert done["success"]
+    assert "data:image/jpeg" in said
+    assert trap[1] == []
+
+
+def test_an_address_alone_is_no_photo(visitors, trap):
+    visitor = visitors()
+    payload = {"url": f"http://127.0.0.1:{trap[0]}/x.png", **FILE}
+    _, said = visitor.ask(visitor.number_of("upload"), [payload, ["cam"], "Largest", 0.6])
+    assert "data:image/jpeg" not in said
+    assert "Traceback" not in said
+    assert trap[1] == []
+
+
+def test_an_event_that_is_too_long_or_says_not_how_long_is_not_read(http):
+    assert http.post("/gradio_api/queue/join", content=b"[" * 300_000).status_code == 413
+    assert http.post("/gradio_api/queue/join", content=b"[" * 200_000).status_code == 400
+    assert http.post("/gradio_api/queue/join", content=iter([b"{}"])).status_code == 411
+    assert http.post("/gradio_api/upload", files={"files": ("a.png", b"0" * 1_200_000)}).status_code == 413
+    assert http.post("/gradio_api/upload", content=iter([b"0"])).status_code == 411
+
+
+def test_a_known_photo_that_a_client_makes_up_is_not_taken(visitors):
+    visitor = visitors()
+    made_up = {"name": "x", "content": "x", "seen": {}}
+    _, said = visitor.ask(visitor.number_of("input"), [made_up, ["cam"], [0], 0.4, "All", 0.6])
+    assert "Drop a photo anywhere" in said
+
+
+@pytest.mark.parametrize("data", [[], [1], [None] * 40, [{"x": 1}] * 4, ["x"] * 4])
+def test_nonsense_is_answered_without_a_trace(visitors, data, capfd):
+    visitor = visitors()
+    done, said = visitor.ask(visitor.number_of("upload"), data)
+    assert not any(word in said for word in ("Traceback", ".py", str(Path.cwd()), "site-packages"))
+    assert "data:image/jpeg" not in json.dumps(done)
+
+
+def test_what_other_routes_would_understand_is_taken_from_an_event():
+    said = {
+        "data": [{"a": [{"url": "http://x", "is_stream": True}]}],
+        "session_hash": "s",
+        "oauth_token": "t",
+        "batched": 1,
+    }
+    assert json.loads(cleaned(json.dumps(said).encode())) == {"data": [{"a": [{}]}], "session_hash": "s"}
+
+
+def test_two_visitors_at_once_have_their_own_photos(visitors, photo_files):
+    one, other = visitors(), visitors()
+    shown = [visitor.show(content)[1] for visitor, content in zip((one, other), photo_files, strict=False)]
+    controls = [None, ["cam"], [0, 1], 0.3, "All", 0.0]
+    again = [visitor.ask(visitor.number_of("input", 2), controls)[1] for visitor in (one, other)]
+    assert shown[0] != shown[1]
+    assert again[0] != again[1]
+    assert all("data:image/jpeg" in text for text in again)
+    _, third = visitors().ask(one.number_of("input", 2), controls)
+    assert "data:image/jpeg" not in third
+
+
+def test_a_file_is_found_by_who_has_its_address_and_nothing_lies_in_the_working_folder(visitors, photo_files):
+    before = set(Path.cwd().iterdir())
+    visitor = visitors()
+    path = visitor.upload(photo_files[0])["path"]
+    assert Path(path).is_relative_to(private_folder())
+    assert visitor.http.get(f"/gradio_api/file={path}").content == photo_files[0]
+    script = visitor.upload(b"<script>alert(1)</script>", "x.html")["path"]
+    assert visitor.http.get(f"/gradio_api/file={script}").headers["content-disposition"].startswith("attachment")
+    assert set(Path.cwd().iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"hello, I am text", "not an image", id="text"),
+        pytest.param(b"", "empty", id="empty"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + b"\0" * 99, "", id="damaged"),
+    ],
+)
+def test_a_wrong_file_is_named_in_two_lines_and_the_next_one_works(visitors, photo_files, content, words):
+    visitor = visitors()
+    done, said = visitor.show(content)
+    assert done["success"]
+    assert words in said
+    assert '"msg": "log"' in said
+    assert not any(word in said for word in ("Traceback", str(private_folder()), "site-packages"))
+    assert "data:image/jpeg" in visitor.show(photo_files[0])[1]
+
+
+def test_a_photo_of_too_many_pixels_is_refused(visitors):
+    file = BytesIO()
+    Image.new("L", (1100, 1100)).save(file, "PNG")
+    _, said = visitors().show(file.getvalue())
+    assert "1100 x 1100 pixels" in said

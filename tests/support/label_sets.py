@@ -1,0 +1,79 @@
+"""Label sets that tests write and read."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from weakspot.labels import LabelledImage, LabelledObject, LabelSet, known_photos
+from weakspot.labels.rle import runs_of
+
+CLASSES = ("dog", 'a "cat", or <two>', "été 猫")
+
+# What a file can be called, and a class.
+LETTERS = (
+    st.text("abÄ猫 ,\"<&'%#;.-_", min_size=1, max_size=8).map(str.strip).filter(lambda text: text and text[0] != ".")
+)
+NAMES = LETTERS.filter(lambda text: ";" not in text)
+
+
+def sides(size, whole):
+    """Two sides of a box within a length, at least a pixel or a hundredth apart."""
+    unit = 1 if whole else 100
+    pairs = st.lists(st.integers(0, size * unit), min_size=2, max_size=2, unique=True).map(sorted)
+    return pairs.map(lambda pair: [side / unit for side in pair])
+
+
+@st.composite
+def objects(draw, labels, height, width, whole, scores):
+    x1, x2 = draw(sides(width, whole))
+    y1, y2 = draw(sides(height, whole))
+    score = draw(st.none() | st.integers(0, 10**6).map(lambda n: n / 10**6)) if scores else None
+    return LabelledObject(draw(st.sampled_from(labels)), (x1, y1, x2, y2), score)
+
+
+@st.composite
+def label_sets(draw, whole=False, scores=True, splits=("train", "val", "")):
+    """Images with objects; every class is in one of them, so that formats without a list of classes know it."""
+    classes = tuple(sorted(draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))))
+    names = draw(st.lists(LETTERS, min_size=1, max_size=4, unique_by=str.casefold))
+    images = []
+    for position, name in enumerate(names):
+        height, width = draw(st.integers(2, 3000)), draw(st.integers(2, 3000))
+        wanted = draw(st.lists(objects(classes, height, width, whole, scores), max_size=3))
+        if position == 0:
+            wanted += [LabelledObject(label, (0.0, 0.0, 1.0, 1.0)) for label in classes]
+        images.append(LabelledImage(f"folder/{name}.jpg", width, height, tuple(wanted), draw(st.sampled_from(splits))))
+    return LabelSet(classes, tuple(images))
+
+
+def photos_of(labels):
+    return known_photos({image.path: (image.height, image.width) for image in labels.images})
+
+
+def by_path(labels):
+    return {image.path: image for image in labels.images}
+
+
+def disc(height, width, x, y, radius):
+    rows, columns = np.mgrid[:height, :width]
+    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+
+
+def with_masks():
+    """One image with a ring and a disc in two parts, and one without objects."""
+    ring = disc(60, 90, 25, 30, 20) & ~disc(60, 90, 25, 30, 9)
+    parts = disc(60, 90, 65, 15, 8) | disc(60, 90, 70, 45, 10)
+    objects_ = (
+        LabelledObject("dog", (5.0, 10.0, 46.0, 51.0), 0.9, runs_of(ring)),
+        LabelledObject(CLASSES[1], (57.0, 7.0, 81.0, 56.0), 0.5, runs_of(parts)),
+    )
+    image = LabelledImage("a.jpg", 90, 60, objects_)
+    return LabelSet(CLASSES, (image, LabelledImage("b.jpg", 10, 10)))
+
+
+def near(first, second):
+    """Whether masks differ only in pixels beside the outline of the first."""
+    from scipy.ndimage import binary_dilation, binary_erosion
+
+    eight = np.ones((3, 3), bool)
+    band = binary_dilation(first, eight) & ~binary_erosion(first, eight)
+    return not ((first != second) & ~band).any()

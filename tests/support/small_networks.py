@@ -1,0 +1,37 @@
+"""Small networks with random weights, trained for nothing."""
+
+import torch
+from torch import nn
+
+from weakspot.models.networks import Plan, build_network
+from weakspot.models.networks.cam import CamHead
+
+BACKBONES = {"cam": "test_efficientnet", "acol": "test_resnet", "spg": "test_resnet", "ts_cam": "test_vit"}
+
+
+def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **options):
+    """A network in evaluation mode, the same for the same seed, in which every layer does something."""
+    torch.manual_seed(seed)
+    plan = Plan(backbone or BACKBONES[method], method, classes, input_size=input_size, **options)
+    found = build_network(plan, weights=None)
+    for module in found.network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.affine:  # the last one of each block begins at 0
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+    if isinstance(found.network.head, CamHead):  # it begins at 0, too
+        found.network.head.classifier.reset_parameters()
+    found.network.eval()
+    return found
+
+
+def network(method="cam", backbone=None, **options):
+    return built(method, backbone, **options).network
+
+
+def photos(count=2, size=64):
+    """Normalised images."""
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(7))
+
+
+def one_hot(*classes, of=4):
+    return torch.nn.functional.one_hot(torch.tensor(classes), of).float()
