@@ -27,14 +27,14 @@ from weakspot.cams.min_max import min_max
 from weakspot.cams.self_correlation import on_grid
 from weakspot.data import Preprocessing
 from weakspot.evaluation.class_mapping import class_indices
-from weakspot.evaluation.samples import Case, find_cases
+from weakspot.evaluation.samples import EvaluationSample, find_samples
 from weakspot.evaluation.targets import SIDE, target
 from weakspot.inference.quality import find_quality
-from weakspot.metrics import overlaps
+from weakspot.metrics import box_iou
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
-from weakspot.models import Cut as ModelCut
-from weakspot.models import cut_model, fit_foreground, normalised, read, squash
-from weakspot.models.affinity import correlation_grid, read_surfaces, stacked
+from weakspot.models import SplitClassifier as ModelCut
+from weakspot.models import fit_foreground, forward_with_hooks, normalize_batch, resize_image, split_model
+from weakspot.models.affinity import concat_features, correlation_grid, feature_affinity
 from weakspot.models.class_maps import class_maps
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.ops import component_tree, heatmap_from_class_map, scale_boxes
@@ -53,7 +53,7 @@ class Batch:
     levels: tuple[Tensor, ...]
 
 
-Read = dict[str, list[tuple[Case, Batch]]]
+Read = dict[str, list[tuple[EvaluationSample, Batch]]]
 Step = Callable[[Batch], Tensor]
 Cut = Callable[[np.ndarray], float]
 
@@ -114,11 +114,13 @@ def batches_of(
     """Read every image of the splits once: by split the cases, each with its batch of one; and CPU seconds an image."""
     index_of, found, begun, images = class_indices(dataset, localizer.class_names), {}, time.process_time(), 0
     frame, method = localizer.preprocessing, find_method(localizer.method)
-    cut = cut_model(localizer.model, torch.randn(1, 3, frame.height, frame.width), layers=localizer.layers, spread=True)
+    cut = split_model(
+        localizer.model, torch.randn(1, 3, frame.height, frame.width), layers=localizer.layers, spread=True
+    )
     for split in [one for one in splits if one in dataset.splits]:
         found[split] = []
-        for case in find_cases(dataset, split, index_of):
-            photo = squash(ws.data.read_image(case.example.path), frame)
+        for case in find_samples(dataset, split, index_of):
+            photo = resize_image(ws.data.read_image(case.example.path), frame)
             passes = [photo, photo.flip(-1)] if flip else [photo]
             maps, levels = zip(*(one_pass(cut, method, one, frame, case.classes[0]) for one in passes), strict=True)
             if flip:
@@ -134,8 +136,8 @@ def one_pass(
     cut: ModelCut, method: Method, photo: Tensor, frame: Preprocessing, index: int
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The class map as published, and the levels."""
-    images = normalised([photo], frame, like=torch.empty(0))
-    levels = read(cut.model, (), images, levels=cut.levels).levels
+    images = normalize_batch([photo], frame, like=torch.empty(0))
+    levels = forward_with_hooks(cut.model, (), images, levels=cut.levels).levels
     return class_maps(replace(cut, levels=()), images, method, classes=torch.tensor([[index]])).maps, levels
 
 
@@ -144,7 +146,7 @@ def published(batch: Batch) -> Tensor:
 
 
 def spread(batch: Batch) -> Tensor:
-    return read_surfaces(wide(batch), None).spread(batch.maps) if batch.levels else batch.maps
+    return feature_affinity(wide(batch), None).spread(batch.maps) if batch.levels else batch.maps
 
 
 def wide(batch: Batch) -> tuple[Tensor, ...]:
@@ -216,7 +218,7 @@ def times_the_map(batch: Batch) -> Tensor:
 
 
 def twice(batch: Batch) -> Tensor:
-    return read_surfaces(wide(batch), None).cover(batch.maps)
+    return feature_affinity(wide(batch), None).cover(batch.maps)
 
 
 STEPS: dict[str, Step] = {
@@ -240,7 +242,7 @@ STEPS: dict[str, Step] = {
 def stable(heatmap: np.ndarray) -> float:
     """The cut about which the box changes least."""
     boxes = component_tree(heatmap, CUTS).largest_boxes()
-    scores = [overlaps(boxes[i : i + 1], boxes[i - 100 : i + 101 : 5]).mean() for i in range(200, 800)]
+    scores = [box_iou(boxes[i : i + 1], boxes[i - 100 : i + 101 : 5]).mean() for i in range(200, 800)]
     return float(CUTS[200 + int(np.argmax(scores))])
 
 
@@ -250,9 +252,9 @@ RULES: dict[str, Cut] = {
 }
 
 
-def taught(teacher: Step, lessons: list[tuple[Case, Batch]]) -> ForegroundHead:
+def taught(teacher: Step, lessons: list[tuple[EvaluationSample, Batch]]) -> ForegroundHead:
     """Fit a foreground head to maps of a split, whose boxes are not looked at."""
-    features = torch.cat([stacked(wide(batch), correlation_grid(wide(batch))) for _, batch in lessons])
+    features = torch.cat([concat_features(wide(batch), correlation_grid(wide(batch))) for _, batch in lessons])
     maps = torch.cat([min_max(teacher(batch))[:, 0] for _, batch in lessons])
     head = fit_foreground(features, maps, seed=0)
     assert head is not None
@@ -260,7 +262,7 @@ def taught(teacher: Step, lessons: list[tuple[Case, Batch]]) -> ForegroundHead:
 
 
 def with_head(head: ForegroundHead) -> Step:
-    return lambda batch: read_surfaces(wide(batch), head).spread(batch.maps)
+    return lambda batch: feature_affinity(wide(batch), head).spread(batch.maps)
 
 
 TEACHERS: dict[str, Step] = {
@@ -274,8 +276,8 @@ def whole_quality(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, 
     if not localizer.adapted:
         localizer.adapt(example.path for example in dataset.of_split("val"))
     found, begun = [], time.process_time()
-    for case in find_cases(dataset, "val", class_indices(dataset, localizer.class_names)):
-        photo = localizer.squash(ws.data.read_image(case.example.path))
+    for case in find_samples(dataset, "val", class_indices(dataset, localizer.class_names)):
+        photo = localizer.resize(ws.data.read_image(case.example.path))
         (maps,) = localizer.read([photo], np.array([[case.classes[0]]]), [localizer.method])
         found.append((case, Batch(torch.from_numpy(maps.maps), ())))
     row(name, published, {"val": found}, kept, seconds=(time.process_time() - begun) / len(found))
@@ -327,12 +329,12 @@ def gain_interval(right: np.ndarray, kept: np.ndarray, samples: int = 1000) -> t
     return 100 * float(low), 100 * float(high)
 
 
-def worth(step: Step, cases: list[tuple[Case, Batch]], cut: Cut | None = None) -> np.ndarray:
+def worth(step: Step, cases: list[tuple[EvaluationSample, Batch]], cut: Cut | None = None) -> np.ndarray:
     """For each image the best overlap at every threshold, shape (N, T)."""
     return np.array(list(best_overlaps(step, cases, cut)))
 
 
-def best_overlaps(step: Step, read_: list[tuple[Case, Batch]], cut: Cut | None) -> Iterator[np.ndarray]:
+def best_overlaps(step: Step, read_: list[tuple[EvaluationSample, Batch]], cut: Cut | None) -> Iterator[np.ndarray]:
     """For each image the best overlap of the largest region's box, at every threshold or at the rule's."""
     for case, batch in read_:
         height, width = case.example.size
@@ -342,7 +344,7 @@ def best_overlaps(step: Step, read_: list[tuple[Case, Batch]], cut: Cut | None) 
         heatmap = heatmap_from_class_map(class_map, height=SIDE, width=SIDE)
         cuts = CUTS if cut is None else np.array([min(max(cut(heatmap), 0.005), 1.0)])
         found = component_tree(heatmap, cuts).largest_boxes()
-        yield overlaps(scale_boxes(found, from_size=(SIDE, SIDE), to_size=(SIDE, SIDE)), boxes).max(axis=1)
+        yield box_iou(scale_boxes(found, from_size=(SIDE, SIDE), to_size=(SIDE, SIDE)), boxes).max(axis=1)
 
 
 if __name__ == "__main__":

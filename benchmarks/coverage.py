@@ -16,7 +16,7 @@ import numpy as np
 import weakspot as ws
 from weakspot.cli.demo_training import COUNTS, METHODS, SCENES
 from weakspot.data.synthetic import write_scenes
-from weakspot.evaluation.results import Measured
+from weakspot.evaluation.results import MethodResult
 
 COLUMNS = ("GT-known Loc", "MaxBoxAccV2", "PxAP")
 
@@ -44,7 +44,7 @@ def show(name: str, run: Path, methods: list[str], data: Path) -> None:
         print(f"| {name}{branch} | {recall_at_half(found):.2f} | {' | '.join(cells)} |", flush=True)
 
 
-def recall_at_half(found: Measured) -> float:
+def recall_at_half(found: MethodResult) -> float:
     """The greatest share of the object's pixels that is covered where half of what is covered is object."""
     details = found.tally.metrics["PxAP"].details()
     return float(np.max(details["recall"][details["precision"] >= 0.5], initial=0.0))

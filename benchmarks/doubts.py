@@ -21,11 +21,18 @@ from scipy.stats import spearmanr
 import weakspot as ws
 from weakspot.data import read_as_annotated
 from weakspot.evaluation.class_mapping import class_indices
-from weakspot.evaluation.samples import Case, find_cases
+from weakspot.evaluation.samples import EvaluationSample, find_samples
 from weakspot.inference.backends import base
-from weakspot.metrics import overlaps
+from weakspot.metrics import box_iou
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
-from weakspot.ops.uncertainty import Cues, cues_of, doubt_of, fit_calibration, shares_of, witness_of
+from weakspot.ops.uncertainty import (
+    Cues,
+    fit_calibration,
+    normalized_cues,
+    reference_method,
+    uncertainty_cues,
+    uncertainty_score,
+)
 from weakspot.ops.uncertainty.agreement import map_difference
 
 Arrays = dict[str, np.ndarray]
@@ -57,7 +64,7 @@ def main() -> None:
     index_of = class_indices(dataset, localizer.class_names)
     seen = {}
     for split in ("test",) if options.summary else ("val", "test"):
-        cases = find_cases(dataset, split, index_of)
+        cases = find_samples(dataset, split, index_of)
         cases = cases[:: max(1, len(cases) // (options.most or len(cases)))][: options.most]
         seen[split] = [look(localizer, case, mirrored=options.mirrored) for case in cases]
     figures = {split: measured(found, localizer.threshold) for split, found in seen.items()}
@@ -67,12 +74,12 @@ def main() -> None:
         report(figures)
 
 
-def look(localizer: ws.Localizer, case: Case, *, mirrored: bool) -> Seen:
+def look(localizer: ws.Localizer, case: EvaluationSample, *, mirrored: bool) -> Seen:
     """Localize one image for its own class."""
     image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
-    photo, frame = localizer.squash(image), localizer.preprocessing
+    photo, frame = localizer.resize(image), localizer.preprocessing
     size = {"height": frame.height, "width": frame.width}
-    classes, methods = np.array([case.classes[:1]]), [localizer.method, witness_of(localizer.method)]
+    classes, methods = np.array([case.classes[:1]]), [localizer.method, reference_method(localizer.method)]
     found, witness = localizer.read([photo], classes, methods)
     return Seen(
         heatmap_of(found, size),
@@ -85,7 +92,7 @@ def look(localizer: ws.Localizer, case: Case, *, mirrored: bool) -> Seen:
     )
 
 
-def heatmap_of(found: base.Seen, size: dict[str, int]) -> np.ndarray:
+def heatmap_of(found: base.ClassifierOutput, size: dict[str, int]) -> np.ndarray:
     return heatmap_from_class_map(found.maps[0, 0], **size)
 
 
@@ -98,11 +105,11 @@ def mirror_of(localizer: ws.Localizer, photo: np.ndarray, classes: np.ndarray, s
 def measured(images: list[Seen], threshold: float) -> tuple[Arrays, np.ndarray, float]:
     """Every doubt by its name, the true overlaps, and the CPU milliseconds that the cues of an image cost."""
     begun = time.process_time()
-    cues = [cues_of(one.heatmap, threshold, witness=one.witness, foreground=one.foreground) for one in images]
-    fixed = np.array([doubt_of(one) for one in cues])
+    cues = [uncertainty_cues(one.heatmap, threshold, witness=one.witness, foreground=one.foreground) for one in images]
+    fixed = np.array([uncertainty_score(one) for one in cues])
     spent = 1000 * (time.process_time() - begun) / len(images)
     boxes = [box_from_heatmap(one.heatmap, threshold) for one in images]
-    true = np.array([overlaps(box[None], one.boxes).max() for box, one in zip(boxes, images, strict=True)])
+    true = np.array([box_iou(box[None], one.boxes).max() for box, one in zip(boxes, images, strict=True)])
     others = [others_of(one, box, threshold) for one, box in zip(images, boxes, strict=True)]
     columns = {name: np.array([one[name] for one in others]) for name in others[0]}
     return {DOUBT: fixed, **table_of(cues), **columns}, true, spent
@@ -110,7 +117,7 @@ def measured(images: list[Seen], threshold: float) -> tuple[Arrays, np.ndarray, 
 
 def table_of(cues: list[Cues | None]) -> Arrays:
     """A column for each cue that is known, its share; all of them 1 for an empty heatmap."""
-    shares = [None if one is None else shares_of(one) for one in cues]
+    shares = [None if one is None else normalized_cues(one) for one in cues]
     names = next(one for one in shares if one is not None)
     return {name: np.array([1.0 if one is None else one[name] for one in shares]) for name in names}
 

@@ -28,10 +28,10 @@ from timing import interleaved
 import weakspot as ws
 from weakspot.concurrency import batched, ordered_map
 from weakspot.data import read_dataset, read_image
-from weakspot.evaluation import Setting, evaluate
+from weakspot.evaluation import EvaluationConfig, evaluate
 from weakspot.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP, pixel_counts, reference_overlaps
-from weakspot.models import PACKAGES, PRETRAINED, normalised, squash
-from weakspot.ops import normalise, resize
+from weakspot.models import PACKAGES, PRETRAINED, normalize_batch, resize_image
+from weakspot.ops import normalize, resize
 
 SIDE = 224
 THRESHOLDS = np.arange(0, 1, 0.001)
@@ -64,7 +64,7 @@ def score_maps(count: int) -> dict[str, list[NDArray[np.float64]]]:
     grids = {f"{side} x {side} grid": [random.random((side, side)) for _ in range(count)] for side in (7, 14, 28)}
     maps = {name: [resize(grid, height=SIDE, width=SIDE) for grid in drawn] for name, drawn in grids.items()}
     maps["noise in every pixel"] = [random.random((SIDE, SIDE)) for _ in range(2)]
-    return {name: [normalise(one).astype(np.float64) for one in drawn] for name, drawn in maps.items()}
+    return {name: [normalize(one).astype(np.float64) for one in drawn] for name, drawn in maps.items()}
 
 
 def print_maps(rounds: int) -> None:
@@ -137,7 +137,7 @@ def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> Non
     print("\n| model | running it over the set, CPU s | evaluating the set, CPU s | ratio | ratio of wall times |")
     print("|---|---|---|---|---|")
     paths = [example.path for example in read_dataset(data).of_split(split)]
-    setting = Setting(split=split, validation="", threshold=0.2)
+    setting = EvaluationConfig(split=split, validation="", threshold=0.2)
     for model in models:
         # Random weights where none are packaged: the time is the same.
         localizer = ws.Localizer(
@@ -157,9 +157,9 @@ def logits(localizer: ws.Localizer, paths: list[Path]) -> Iterator[NDArray[np.fl
     """Run the classifier over photos as evaluating does, decoding in threads, and nothing more."""
     frame, like = localizer.preprocessing, torch.empty(0)
     with ThreadPoolExecutor(2) as threads, torch.inference_mode():
-        photos = ordered_map(lambda path: squash(read_image(path), frame), paths, threads, ahead=32)
+        photos = ordered_map(lambda path: resize_image(read_image(path), frame), paths, threads, ahead=32)
         for batch in batched(photos, 16):
-            yield localizer.model(normalised(batch, frame, like=like)).numpy()
+            yield localizer.model(normalize_batch(batch, frame, like=like)).numpy()
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def speeds(localizers: dict[str, ws.Localizer], photos: list[Path]) -> dict[str,
     """CPU milliseconds for the maps of an image."""
 
     def reading(localizer: ws.Localizer):
-        pixels = [localizer.squash(read_image(photo)) for photo in photos]
+        pixels = [localizer.resize(read_image(photo)) for photo in photos]
         classes = np.zeros((len(pixels), 1), int)
         return lambda: localizer.read(pixels, classes, [localizer.method])
 

@@ -19,7 +19,7 @@ import weakspot as ws
 from weakspot.evaluation.targets import SIDE
 from weakspot.inference.localization import least_heat
 from weakspot.metrics import InstanceF1
-from weakspot.ops import instances_from_heatmap, scale_boxes, suppress
+from weakspot.ops import instances_from_heatmap, nms, scale_boxes
 
 THRESHOLDS = tuple(np.arange(35, 81, 5) / 100)
 SCORES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7)
@@ -70,7 +70,7 @@ def suppressed(rule: Rule) -> Rule:
 
     def found(one: Seen, threshold: float, min_score: float) -> Found:
         boxes, heats = rule(one, threshold, min_score)
-        kept = suppress(boxes, heats, 1 / 3)
+        kept = nms(boxes, heats, 1 / 3)
         return boxes[kept], heats[kept]
 
     return found

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from weakspot.labels import FORMATS, LabelledImage, LabelledObject, LabelSet, WriteOptions, known_photos
-from weakspot.labels.rle import runs_of
+from weakspot.labels import FORMATS, LabelledImage, LabelledObject, LabelSet, WriteOptions, known_images
+from weakspot.labels.rle import encode_rle
 
 PER_IMAGE, HEIGHT, WIDTH, CLASSES, DIFFERENT = 5, 375, 500, 20, 200
 
@@ -24,7 +24,7 @@ def labels_of(boxes: int) -> LabelSet:
         x, y = (random.uniform(0, [WIDTH - across, HEIGHT - down])).round(2)
         ellipse = ((columns - x) / across - 0.5) ** 2 + ((rows - y) / down - 0.5) ** 2 <= 0.25
         box = (float(x), float(y), float(x + across), float(y + down))
-        objects.append(LabelledObject(names[random.integers(CLASSES)], box, 0.5, runs_of(ellipse)))
+        objects.append(LabelledObject(names[random.integers(CLASSES)], box, 0.5, encode_rle(ellipse)))
     repeated = [objects[number % DIFFERENT] for number in range(boxes)]
     images = (repeated[start : start + PER_IMAGE] for start in range(0, boxes, PER_IMAGE))
     return LabelSet(
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--boxes", type=int, default=10_000)
     labels = labels_of(parser.parse_args().boxes)
-    photos = known_photos({image.path: (HEIGHT, WIDTH) for image in labels.images})
+    photos = known_images({image.path: (HEIGHT, WIDTH) for image in labels.images})
     print(f"{len(labels.images)} images of {WIDTH} x {HEIGHT}\n")
     print("| format | write, CPU s | read, CPU s | MB |\n|---|---|---|---|")
     cases = [(name, WriteOptions()) for name in FORMATS]

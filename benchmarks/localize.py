@@ -26,7 +26,7 @@ from timing import interleaved
 import weakspot as ws
 from weakspot.cli.demo import photo_path
 from weakspot.inference.export import export
-from weakspot.io.row_writer import Rows
+from weakspot.io.row_writer import JsonlWriter
 
 BATCH, THREADS = 16, 2
 PHOTOS = ("chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "astronaut.png", "retina.jpg")
@@ -120,7 +120,7 @@ def forward_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
 
 
 def graph_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
-    trunk, frame = localizer.in_torch.cut.trunk, localizer.preprocessing
+    trunk, frame = localizer.torch_backend.cut.trunk, localizer.preprocessing
     batch = np.random.default_rng(0).normal(size=(BATCH, 3, frame.height, frame.width)).astype(np.float32)
 
     def run() -> None:
@@ -132,7 +132,7 @@ def graph_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
 
 def weakspot_way(localizer: ws.Localizer, files: list[Path], output: Path) -> None:
     output.unlink(missing_ok=True)
-    rows = Rows(output)
+    rows = JsonlWriter(output)
     for found in localizer.stream(files, batch_size=BATCH):
         rows.write(found.to_dict())
     rows.close()

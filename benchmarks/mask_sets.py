@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 import weakspot as ws
 from weakspot.concurrency import batched
-from weakspot.data import DataSet, Example, read_dataset, read_image
-from weakspot.models import normalised, squash
+from weakspot.data import Dataset, Sample, read_dataset, read_image
+from weakspot.models import normalize_batch, resize_image
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
             print(found, flush=True)
 
 
-def probe(dataset: DataSet, stride: int) -> tuple[ws.Localizer, float]:
+def probe(dataset: Dataset, stride: int) -> tuple[ws.Localizer, float]:
     """Fit a linear layer to the train split's labels, and make a localizer of it; and its accuracy on test."""
     pretrained = ws.Localizer(output_stride=stride, quality="plain")
     (train, labels), (test, wanted) = (features(pretrained, dataset, split) for split in ("train", "test"))
@@ -53,7 +53,7 @@ def probe(dataset: DataSet, stride: int) -> tuple[ws.Localizer, float]:
     ), accuracy
 
 
-def features(localizer: ws.Localizer, dataset: DataSet, split: str) -> tuple[Tensor, Tensor]:
+def features(localizer: ws.Localizer, dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
     """Pooled features (N, K) and labels (N,) of a split's images."""
     examples = [example for example in dataset.of_split(split) if example.truths]
     with torch.inference_mode():
@@ -62,10 +62,10 @@ def features(localizer: ws.Localizer, dataset: DataSet, split: str) -> tuple[Ten
     return pooled.clone(), torch.tensor(labels)
 
 
-def pooled_features(localizer: ws.Localizer, examples: Sequence[Example]) -> Tensor:
+def pooled_features(localizer: ws.Localizer, examples: Sequence[Sample]) -> Tensor:
     frame = localizer.preprocessing
-    photos = [squash(read_image(example.path, upright=False), frame) for example in examples]
-    images = normalised(photos, frame, like=torch.empty(0))
+    photos = [resize_image(read_image(example.path, upright=False), frame) for example in examples]
+    images = normalize_batch(photos, frame, like=torch.empty(0))
     model = localizer.model
     return model.forward_head(model.forward_features(images), pre_logits=True)
 

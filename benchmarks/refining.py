@@ -20,11 +20,11 @@ import weakspot as ws
 from weakspot.data import read_as_annotated
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.map_scores import Regions, baselines, regions, score
-from weakspot.evaluation.samples import find_cases
+from weakspot.evaluation.samples import find_samples
 from weakspot.evaluation.targets import SIDE, Target, target
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
-from weakspot.ops import heatmap_from_class_map, normalise, resize
-from weakspot.ops.refinement import REFINEMENTS, refined
+from weakspot.ops import heatmap_from_class_map, normalize, resize
+from weakspot.ops.refinement import REFINEMENTS, refine
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +81,11 @@ def table(name: str, val: list[Seen], test: list[Seen], others: dict[str, Region
 def seen(localizer: ws.Localizer, dataset: ws.data.DataSet, split: str) -> list[Seen]:
     """Read the heatmap of every true class in every image of a split once."""
     frame, found = localizer.preprocessing, []
-    for case in find_cases(dataset, split, class_indices(dataset, localizer.class_names)):
+    for case in find_samples(dataset, split, class_indices(dataset, localizer.class_names)):
         photo = read_as_annotated(case.example.path, case.example.size)
-        pixels = localizer.squash(photo)
+        pixels = localizer.resize(photo)
         (maps,) = localizer.read([pixels], np.array([case.classes]), [localizer.method])
-        image = localizer.sight.backend.squash(pixels, height=frame.height, width=frame.width)
+        image = localizer.sight.backend.resize(pixels, height=frame.height, width=frame.width)
         scores = softmax(maps.logits[0])[list(case.classes)].tolist()
         for truth, class_map, score_ in zip(case.truths, maps.maps[0], scores, strict=True):
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
@@ -98,9 +98,9 @@ def worth(images: list[Seen], refinement: str | None, level: float) -> Worth:
     scores, spent = [], 0.0
     for one in images:
         begun = time.process_time()
-        heatmap = one.heatmap if refinement is None else refined(refinement, one.image, one.heatmap, level)
+        heatmap = one.heatmap if refinement is None else refine(refinement, one.image, one.heatmap, level)
         spent += time.process_time() - begun
-        scores.append(score(regions(heatmap, normalise(resize(heatmap, height=SIDE, width=SIDE))), one.target))
+        scores.append(score(regions(heatmap, normalize(resize(heatmap, height=SIDE, width=SIDE))), one.target))
     return Worth(*_columns(scores), 1000 * spent / len(images))
 
 

@@ -28,7 +28,7 @@ from uuid import uuid4
 import numpy as np
 from localize import write_photos
 
-from weakspot.inference.batch.ray.plan import Cutting, plan
+from weakspot.inference.batch.ray.plan import ShardPlan, plan
 from weakspot.io.rows import read_rows, write_rows
 from weakspot.io.shards import row_files
 from weakspot.labels.from_localizations import read_rows_of
@@ -206,14 +206,14 @@ def measured_sizes(folder: Path) -> Sizes:
         write_rows(folder / f"rows/boxes-000000.{suffix}", many)
     jsonl, parquet = row_files(folder / "rows")
     begun = time.perf_counter()
-    plan(folder / "plan", paths(), Cutting("jsonl", 16, 1000))
+    plan(folder / "plan", paths(), ShardPlan("jsonl", 16, 1000))
     seconds = time.perf_counter() - begun
     return Sizes(
         jsonl.stat().st_size / len(many),
         parquet.stat().st_size / len(many),
         total(folder / "pictures/heatmaps") / len(rows),
         total(folder / "pictures/masks") / len(rows),
-        most_held(lambda: plan(folder / "again", paths(), Cutting("jsonl", 16, 1000))) / PLANNED,
+        most_held(lambda: plan(folder / "again", paths(), ShardPlan("jsonl", 16, 1000))) / PLANNED,
         seconds * MILLION / PLANNED,
         most_held(lambda: list(read_rows_of(jsonl))) / len(many),
     )

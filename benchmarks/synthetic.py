@@ -8,7 +8,7 @@ from itertools import product
 
 from timing import interleaved
 
-from weakspot.data.synthetic import Setting, scene
+from weakspot.data.synthetic import SceneSettings, scene
 
 SIZES = (64, 224, 512)
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     settings = {
-        f"{size} px | {'yes' if part else 'no'}": Setting(classes=10, size=size, discriminative_part=part)
+        f"{size} px | {'yes' if part else 'no'}": SceneSettings(classes=10, size=size, discriminative_part=part)
         for size, part in product(SIZES, (False, True))
     }
     runs = {name: lambda setting=setting: make(options.scenes, setting) for name, setting in settings.items()}
@@ -28,7 +28,7 @@ def main() -> None:
         print(f"| {name} | {options.scenes / seconds.cpu:.0f} |")
 
 
-def make(count: int, setting: Setting) -> None:
+def make(count: int, setting: SceneSettings) -> None:
     for index in range(count):
         scene(index, setting)
 

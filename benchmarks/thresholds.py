@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import weakspot as ws
-from weakspot.data.synthetic import Setting, write_scenes
+from weakspot.data.synthetic import SceneSettings, write_scenes
 from weakspot.training.thresholds import heatmaps_of, otsu
 
 COUNTS = {"train": 200, "val": 100, "test": 100}
@@ -35,7 +35,7 @@ def main() -> None:
 
 def scenes(folder: Path) -> list[Path]:
     """Write the scenes."""
-    settings = {"scenes": Setting(), "scenes with a badge": Setting(discriminative_part=True)}
+    settings = {"scenes": SceneSettings(), "scenes with a badge": SceneSettings(discriminative_part=True)}
     return [write_scenes(folder / name, COUNTS, setting) for name, setting in settings.items()]
 
 

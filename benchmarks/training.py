@@ -12,7 +12,7 @@ from pathlib import Path
 
 import weakspot as ws
 from weakspot.evaluation import Evaluation
-from weakspot.evaluation.metric_collection import Figure
+from weakspot.evaluation.metric_collection import MetricValue
 
 COLUMNS = ("GT-known Loc", "MaxBoxAccV2", "Top-1 Loc")
 HEADER = (
@@ -65,7 +65,7 @@ def row(name: str, found: Evaluation, of: str, end: str) -> str:
     return f"| {name} | {' | '.join(figures)} | {end} |"
 
 
-def cell(figure: Figure) -> str:
+def cell(figure: MetricValue) -> str:
     return f"{figure.fixed:.1f} ({figure.oracle:.1f})"
 
 

@@ -21,10 +21,10 @@ from torch import Tensor
 import weakspot as ws
 from weakspot.cli.demo import photo_path
 from weakspot.data import read_dataset, read_image
-from weakspot.data.synthetic import Setting, write_scenes
+from weakspot.data.synthetic import SceneSettings, write_scenes
 from weakspot.io.atomic import save_image
-from weakspot.models.networks.adl import AttentionDropout, places
-from weakspot.models.networks.backbone import build_trunk
+from weakspot.models.networks.adl import AttentionDropout, insertion_points
+from weakspot.models.networks.backbone import build_backbone
 from weakspot.models.networks.cutmix import cutmix
 from weakspot.models.networks.has import hide_and_seek
 from weakspot.models.networks.spg import LAST_MAP
@@ -34,13 +34,13 @@ SHOWN = 3
 # Shades of what SPG is sure of: foreground, background.
 GREEN, BLUE = (0, 190, 110), (40, 90, 220)
 # A badge on the object tells the class, so CAM lights little else. Small images, as this is to take a minute.
-PART = Setting(classes=2, size=160, discriminative_part=True)
+PART = SceneSettings(classes=2, size=160, discriminative_part=True)
 COUNTS = {"train": 160, "val": 40, "test": 20}
 FROZEN: dict[str, Any] = {"freeze": "backbone", "quality": "plain", "input_size": 160}
 # Objects are small beside what a place of the feature map sees: at the paper's 0.6 all of them would be erased.
 ACOL: dict[str, Any] = {"width": 64, "delta": 0.9, "epochs": 10}
 # Nothing that distracts, for a small transformer that begins with random weights.
-PLAIN = Setting(classes=2, size=160, distractors=0)
+PLAIN = SceneSettings(classes=2, size=160, distractors=0)
 VIT: dict[str, Any] = {"backbone": "test_vit", "weights": "none", "freeze": "none", "epochs": 30, "lr": 3e-4}
 
 
@@ -92,8 +92,8 @@ def _cutmix() -> Image.Image:
 
 
 def _adl() -> Image.Image:
-    built = build_trunk("tf_efficientnet_lite0", weights="pretrained")
-    layer = places(built.trunk.backbone)[-1]
+    built = build_backbone("tf_efficientnet_lite0", weights="pretrained")
+    layer = insertion_points(built.trunk.backbone)[-1]
     seen: list[Tensor] = []
     handle = layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
     with torch.no_grad():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot import concurrency
-from weakspot.concurrency import batched, in_stages, on_each_core, ordered_map
+from weakspot.concurrency import batched, ordered_map, parallel_batches, pipelined
 from weakspot.errors import InputError
 
 
@@ -146,8 +146,8 @@ def through(items, read=list, *, size=4, workers=None):
     """Text to numbers, squared batch by batch."""
     way = {"decode": int, "read": read, "finish": lambda batch: [number**2 for number in batch]}
     if workers is None:
-        return on_each_core(**way, items=items, size=size)
-    return in_stages(**way, items=items, size=size, workers=workers)
+        return parallel_batches(**way, items=items, size=size)
+    return pipelined(**way, items=items, size=size, workers=workers)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -1,19 +1,58 @@
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
-from weakspot.errors import InputError, ModelError, WeakspotError, suggest
+from weakspot.errors import (
+    InputError,
+    ModelError,
+    WeakspotError,
+    check_fraction,
+    check_positive,
+    no_such_class,
+    suggest,
+)
 
 ERRORS = [WeakspotError, InputError, ModelError]
 METHODS = ["cam", "gradcam", "gradcam++", "layercam"]
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-def test_error_is_two_lines_what_is_wrong_and_what_to_do(kind):
-    error = kind("cat.jpg does not exist.", "Check the path.")
-    assert str(error).splitlines() == [error.problem, error.hint] == ["cat.jpg does not exist.", "Check the path."]
+def test_error_has_a_code_and_two_lines_problem_and_hint(kind):
+    error = kind("image-too-large", "cat.jpg has 9 pixels.", "Raise --max-pixels.")
+    assert error.code == "image-too-large"
+    assert str(error).splitlines() == [error.problem, error.hint] == ["cat.jpg has 9 pixels.", "Raise --max-pixels."]
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_error_without_a_hint_is_one_line(kind):
+    assert str(kind("image-not-found", "cat.jpg does not exist.")) == "cat.jpg does not exist."
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1, np.float32(1)])
+def test_fractions_include_their_ends(value):
+    assert check_fraction(value, "min_score") == value
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
+def test_what_is_outside_of_0_to_1_is_refused(value):
+    with refused("out-of-range", "min_score", value):
+        check_fraction(value, "min_score")
+
+
+@pytest.mark.parametrize("value", [0, -3])
+def test_what_is_below_1_is_refused(value):
+    assert check_positive(1, "top_k") == 1
+    with refused("out-of-range", "top_k", value):
+        check_positive(value, "top_k")
+
+
+def test_a_class_that_does_not_exist_is_named_with_the_range():
+    error = no_such_class(7, 3)
+    assert (error.code, "7" in str(error), "2" in str(error)) == ("unknown-class", True, True)
 
 
 @pytest.mark.parametrize("kind", [InputError, ModelError])
@@ -29,8 +68,8 @@ def test_input_and_model_errors_are_told_apart():
 
 @given(st.sampled_from(ERRORS), st.text(), st.text())
 def test_error_survives_the_way_between_processes(kind, problem, hint):
-    copy = pickle.loads(pickle.dumps(kind(problem, hint)))
-    assert (type(copy), copy.problem, copy.hint) == (kind, problem, hint)
+    copy = pickle.loads(pickle.dumps(kind("some-code", problem, hint)))
+    assert (type(copy), copy.code, copy.problem, copy.hint) == (kind, "some-code", problem, hint)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ Read = TypeVar("Read")
 Result = TypeVar("Result")
 
 
-def in_stages(
+def pipelined(
     decode: Callable[[Item], Decoded],
     read: Callable[[list[Decoded]], Read],
     finish: Callable[[Read], Sequence[Result]],
@@ -36,7 +36,7 @@ def in_stages(
         The results, in the order of the items.
 
     Example:
-        >>> list(in_stages(int, sum, lambda total: [total], "1234", size=2, workers=1))
+        >>> list(pipelined(int, sum, lambda total: [total], "1234", size=2, workers=1))
         [3, 7]
     """
     with ThreadPoolExecutor(workers) as threads:
@@ -45,7 +45,7 @@ def in_stages(
             yield from results
 
 
-def on_each_core(
+def parallel_batches(
     decode: Callable[[Item], Decoded],
     read: Callable[[list[Decoded]], Read],
     finish: Callable[[Read], Sequence[Result]],
@@ -66,7 +66,7 @@ def on_each_core(
         The results, in the order of the items.
 
     Example:
-        >>> sum(on_each_core(int, sum, lambda total: [total], "1234", size=2))
+        >>> sum(parallel_batches(int, sum, lambda total: [total], "1234", size=2))
         10
     """
     threads = cores()

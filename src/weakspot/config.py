@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
 DEFAULT_METHOD = "gradcam"

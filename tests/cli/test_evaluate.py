@@ -29,7 +29,7 @@ from weakspot import evaluation
 from weakspot.cli.app import main
 from weakspot.inference.quality import QUALITIES
 from weakspot.ops import box_from_heatmap
-from weakspot.report import read_content
+from weakspot.report import read_report_data
 from weakspot.report.thumbnails import pictures
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
@@ -249,7 +249,7 @@ def test_boxes_of_a_file_have_no_heatmaps(here, capsys):
 def test_a_report_of_it_shows_heatmaps_and_masks(here, options):
     write("data", FEW)
     assert run_model(options, "data", "--save-heatmaps") == 0
-    content = read_content(Path("out"))
+    content = read_report_data(Path("out"))
     assert all(pictures(item, 64).overlay and pictures(item, 64).mask for item in content.items)
     assert [item.overlap for item in content.items] == [row["iou"] for row in rows()]
 
@@ -703,7 +703,7 @@ def test_what_is_interrupted_leaves_no_figures_and_no_rows(error, here, options,
 def test_a_disk_that_is_full_at_the_end_leaves_no_figures(small, monkeypatch, capsys):
     from weakspot.cli import evaluate
 
-    replacing = evaluate.replacing
+    replacing = evaluate.atomic_write
 
     def full(path):
         if path.name == "table.md":

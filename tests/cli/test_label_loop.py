@@ -11,7 +11,7 @@ from PIL import Image
 
 from weakspot.cli.app import main
 from weakspot.data import read_dataset
-from weakspot.data.synthetic import Setting, write_scenes
+from weakspot.data.synthetic import SceneSettings, write_scenes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -23,7 +23,7 @@ SMALL = ("--backbone=test_efficientnet", "--weights=none", "--input-size=64", "-
 def labelled(tmp_path_factory):
     """Sixteen scenes, what a small run finds in them, and labels of it in every format."""
     folder = tmp_path_factory.mktemp("round")
-    scenes = write_scenes(folder / "scenes", {"train": 12, "val": 4}, Setting(2, size=64))
+    scenes = write_scenes(folder / "scenes", {"train": 12, "val": 4}, SceneSettings(2, size=64))
     assert main(["train", str(scenes), *SMALL, f"--output={folder / 'run'}"]) == 0
     found = ["--model", str(folder / "run"), "--boxes", "all", "--save-masks", "--output", str(folder / "found")]
     assert main(["localize", str(scenes / "images"), *found]) == 0

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from weakspot import __version__
 from weakspot.cli.app import main
 from weakspot.inference.localization import TOO_FAINT
-from weakspot.io.shards import Share
+from weakspot.io.shards import ShardSpec
 
 FAST = ["--input-size", "64", "--batch-size", "4"]
 
@@ -168,9 +168,9 @@ def test_what_was_skipped_is_tried_again_on_resuming(photos):
 
 
 def test_ctrl_c_keeps_the_rows_and_says_how_to_go_on(photos, monkeypatch, capsys):
-    from weakspot.io.row_writer import Rows
+    from weakspot.io.row_writer import JsonlWriter
 
-    write, written = Rows.write, []
+    write, written = JsonlWriter.write, []
 
     def interrupted(self, row):
         if len(written) == 3:
@@ -178,7 +178,7 @@ def test_ctrl_c_keeps_the_rows_and_says_how_to_go_on(photos, monkeypatch, capsys
         written.append(row)
         write(self, row)
 
-    monkeypatch.setattr(Rows, "write", interrupted)
+    monkeypatch.setattr(JsonlWriter, "write", interrupted)
     assert run(photos, "--output", "out") == 130
     assert "--resume --output out" in capsys.readouterr().err
     assert len(rows("out/boxes.jsonl")) == 3
@@ -403,10 +403,10 @@ def test_shards_are_what_one_run_finds(photos, capsys):
 
 
 def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, monkeypatch, capsys):
-    from weakspot.io.row_writer import Rows
+    from weakspot.io.row_writer import JsonlWriter
 
     words = (photos, "--output", "out", "--shard", "2/2")
-    write, written = Rows.write, []
+    write, written = JsonlWriter.write, []
 
     def interrupted(self, row):
         if len(written) == 2:
@@ -415,7 +415,7 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
         write(self, row)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Rows, "write", interrupted)
+        patch.setattr(JsonlWriter, "write", interrupted)
         assert run(*words) == 130
     assert shard_files("out") == ["boxes-00002-of-00002.jsonl.part", "localize.toml"]
     capsys.readouterr()
@@ -423,7 +423,7 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
     assert run(*words) == 0
     first = rows("out/boxes-00002-of-00002.jsonl")
     assert first[:2] == written
-    new = next(photos / f"new-{i}.jpg" for i in range(99) if Share(2, 2).has(f"photos/new-{i}.jpg"))
+    new = next(photos / f"new-{i}.jpg" for i in range(99) if ShardSpec(2, 2).has(f"photos/new-{i}.jpg"))
     Image.open(photos / "00.jpg").save(new)
     assert run(*words) == 0
     assert rows("out/boxes-00002-of-00002.jsonl") == [*first, *rows("out/boxes-00002-of-00002.jsonl")[-1:]]
@@ -438,7 +438,7 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
 
 def test_a_share_without_images_is_an_empty_shard(photos):
     only = photos / "00.jpg"
-    number = next(number for number in (1, 2) if not Share(number, 2).has(str(only)))
+    number = next(number for number in (1, 2) if not ShardSpec(number, 2).has(str(only)))
     for shard in (1, 2):
         assert run(only, "--output", "out", "--shard", f"{shard}/2") == 0
     assert Path(f"out/boxes-0000{number}-of-00002.jsonl").read_bytes() == b""
@@ -446,10 +446,10 @@ def test_a_share_without_images_is_an_empty_shard(photos):
 
 
 def test_two_processes_do_not_write_the_same_shard(photos, capsys):
-    from weakspot.inference.batch.run_folder import alone
+    from weakspot.inference.batch.run_folder import folder_lock
 
     words = ("--output", "out", "--shard", "1/2")
-    with alone(Path("out"), "00001-of-00002"):
+    with folder_lock(Path("out"), "00001-of-00002"):
         assert run(photos, *words) == 2
     assert "Another process is at work on 00001-of-00002 in out" in capsys.readouterr().err
     assert run(photos, *words) == 0
@@ -495,7 +495,7 @@ def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(photos, monke
     first = rows("out/boxes-00001-of-00002.jsonl")
     Path("out/boxes-00001-of-00002.jsonl").unlink()
     for path in sorted(photos.glob("*.jpg"))[:5]:
-        if not Share(1, 2).has(str(path)):
+        if not ShardSpec(1, 2).has(str(path)):
             path.unlink()
     assert run(*words) == 0
     assert len(learnt) == 1
@@ -508,7 +508,7 @@ def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(photos, monke
 def test_another_process_opens_the_model_as_this_one_does(photos):
     """What actors do, here without them: rows, pictures and what was learnt are the same."""
     from weakspot.inference.batch.options import LocalizeOptions
-    from weakspot.inference.batch.worker import Opening
+    from weakspot.inference.batch.worker import WorkerFactory
 
     words = ("--quality", "balanced", "--save-masks", "--doubt")
     (photos / "03.jpg").write_bytes(b"")
@@ -520,7 +520,7 @@ def test_another_process_opens_the_model_as_this_one_does(photos):
     Path("there").mkdir()
     os.link("out/foreground.safetensors", "there/foreground.safetensors")
     skipped = []
-    find = Opening(options, Path("there"))()
+    find = WorkerFactory(options, Path("there"))()
     names = [str(path) for path in [*sorted(photos.glob("*.jpg")), photos / "more/10.jpg"]]
     found = list(find(names, lambda image, error: skipped.append(str(image))))
     assert found == rows("out/boxes.jsonl")

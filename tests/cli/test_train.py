@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from weakspot.cli.app import main
-from weakspot.data.synthetic import Setting, write_scenes
+from weakspot.data.synthetic import SceneSettings, write_scenes
 
 OPTIONS = (
     "--backbone=test_efficientnet",
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("command") / "shapes"
-    return write_scenes(folder, {"train": 12, "val": 4, "test": 4}, Setting(2, size=64))
+    return write_scenes(folder, {"train": 12, "val": 4, "test": 4}, SceneSettings(2, size=64))
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(data, here, run, caps
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("weakspot.training.run.finish", interrupted)
+    monkeypatch.setattr("weakspot.training.run.finalize", interrupted)
     assert main(["train", str(data), *OPTIONS, "--lr=0.01", "--save-every=0", "--output=run"]) == 130
     out, err = capsys.readouterr()
     assert out == ""

@@ -3,18 +3,18 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.data import DataSet, Example, Truth
+from weakspot.data import Annotation, Dataset, Sample
 from weakspot.errors import InputError
 
 
 def dataset(*splits):
-    examples = tuple(Example(str(count), Path(f"{count}.jpg"), split) for count, split in enumerate(splits))
-    return DataSet(Path("photos"), "class folders", ("cat",), examples)
+    examples = tuple(Sample(str(count), Path(f"{count}.jpg"), split) for count, split in enumerate(splits))
+    return Dataset(Path("photos"), "class folders", ("cat",), examples)
 
 
 def test_truth_has_no_box_unless_it_is_given():
-    assert Truth("cat").boxes.shape == (0, 4)
-    assert (Truth("cat").class_index, Truth("cat").masks, Truth("cat").ignore) == (None, (), None)
+    assert Annotation("cat").boxes.shape == (0, 4)
+    assert (Annotation("cat").class_index, Annotation("cat").masks, Annotation("cat").ignore) == (None, (), None)
 
 
 def test_splits_count_images_in_the_order_in_which_they_appear():

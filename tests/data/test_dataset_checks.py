@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import ImageFile
 from trees import plant, turned
 
-from weakspot.data import SERIOUS, DataSet, Example, Problem, Truth, check_dataset, read_dataset
-from weakspot.data.exact_duplicates import same_pictures
+from weakspot.data import BLOCKING, Annotation, Dataset, DatasetIssue, Sample, check_dataset, read_dataset
+from weakspot.data.exact_duplicates import exact_duplicates
 
 HEADER = "image_id,width,height,class,xmin,ymin,xmax,ymax,has_mask\n"
 SOUND = {
@@ -37,8 +37,8 @@ def rows(*lines):
 
 
 def one_box(*sides, size=(30, 40)):
-    truth = Truth("cat", boxes=np.array([sides], np.float64))
-    return DataSet(Path(), "drawn", ("cat",), (Example("a", Path("a.jpg"), truths=(truth,), size=size),))
+    truth = Annotation("cat", boxes=np.array([sides], np.float64))
+    return Dataset(Path(), "drawn", ("cat",), (Sample("a", Path("a.jpg"), truths=(truth,), size=size),))
 
 
 def test_sound_data_set_has_no_problem(tmp_path):
@@ -177,7 +177,7 @@ def test_pixels_are_not_decoded(tmp_path, monkeypatch):
 def test_problems_of_the_reader_come_first(tmp_path):
     files = {"splits.csv": f"{SOUND['splits.csv']}cat/a,train\n"} | rows("cat/gone,9,9,cat,1,2,3,4,0")
     dataset = read_dataset(plant(tmp_path, SOUND | files))
-    assert check_dataset(dataset)[0] == Problem("split given twice", (f"{tmp_path}/splits.csv, line 5: cat/a",))
+    assert check_dataset(dataset)[0] == DatasetIssue("split given twice", (f"{tmp_path}/splits.csv, line 5: cat/a",))
 
 
 def test_every_serious_kind_is_found_by_its_name(tmp_path):
@@ -186,7 +186,7 @@ def test_every_serious_kind_is_found_by_its_name(tmp_path):
     problems = checked(
         tmp_path, files | rows("cat/gone,9,9,cat,1,2,3,4,0", *(f"dog/c,50,60,dog,{box},0" for box in boxes))
     )
-    assert problems.keys() >= SERIOUS
+    assert problems.keys() >= BLOCKING
 
 
 @given(st.lists(st.binary(max_size=3) | st.integers(0, 3).map(lambda end: bytes(9000) + bytes([end])), max_size=8))
@@ -197,7 +197,7 @@ def test_same_pictures_are_those_of_equal_bytes(tmp_path_factory, contents):
     for path, content in paths.items():
         path.write_bytes(content)
     alike = [[path for path in paths if paths[path] == content] for content in dict.fromkeys(contents)]
-    groups = same_pictures({path: len(content) for path, content in paths.items()})
+    groups = exact_duplicates({path: len(content) for path, content in paths.items()})
     assert sorted(groups) == sorted(group for group in alike if len(group) > 1)
 
 
@@ -205,4 +205,4 @@ def test_pictures_which_differ_in_their_first_bytes_only_are_not_the_same(tmp_pa
     paths = [tmp_path / "a", tmp_path / "b"]
     for path in paths:
         path.write_bytes(path.name.encode() + bytes(9000))
-    assert same_pictures(dict.fromkeys([*paths, tmp_path / "gone"], 9001)) == []
+    assert exact_duplicates(dict.fromkeys([*paths, tmp_path / "gone"], 9001)) == []

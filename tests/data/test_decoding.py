@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import ExifTags, Image, ImageFile
 
 from weakspot.data import MAX_PIXELS, read_image
-from weakspot.data.decoding import read_to_shrink
+from weakspot.data.decoding import read_downscaled
 from weakspot.errors import InputError
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -426,7 +426,7 @@ def jpeg(path, size, *, orientation=None):
     ],
 )
 def test_a_large_jpeg_is_decoded_at_a_fraction_with_sides_that_stay_twice_as_long(size, scaled, tmp_path):
-    image, original = read_to_shrink(jpeg(tmp_path / "a.jpg", size), height=20, width=25)
+    image, original = read_downscaled(jpeg(tmp_path / "a.jpg", size), height=20, width=25)
     assert image.size == scaled
     assert min(image.size) >= 2 * 25
     assert original == (size[1], size[0])
@@ -438,7 +438,7 @@ def test_a_large_jpeg_is_decoded_at_a_fraction_with_sides_that_stay_twice_as_lon
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_sizes_are_those_of_the_upright_image(orientation, tmp_path):
     file = jpeg(tmp_path / "a.jpg", (640, 320), orientation=orientation)
-    image, (height, width) = read_to_shrink(file, height=40, width=40)
+    image, (height, width) = read_downscaled(file, height=40, width=40)
     assert (width, height) == read_image(file).size
     assert image.size == (width // 4, height // 4)
 
@@ -446,12 +446,12 @@ def test_sizes_are_those_of_the_upright_image(orientation, tmp_path):
 def test_what_is_no_jpeg_file_is_decoded_whole_and_what_a_user_holds_is_left_alone(tmp_path):
     pixels = np.zeros((300, 400, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert read_to_shrink(tmp_path / "a.png", height=10, width=10)[0].size == (400, 300)
+    assert read_downscaled(tmp_path / "a.png", height=10, width=10)[0].size == (400, 300)
     with Image.open(jpeg(tmp_path / "a.jpg", (400, 300))) as held:
-        image, size = read_to_shrink(held, height=10, width=10)
+        image, size = read_downscaled(held, height=10, width=10)
         assert (image.size, size, held.size) == ((400, 300), (300, 400), (400, 300))
 
 
 def test_images_over_the_limit_are_refused_at_their_own_size(tmp_path):
     with pytest.raises(InputError, match="has 400 x 300 pixels, over the limit of 100,000"):
-        read_to_shrink(jpeg(tmp_path / "a.jpg", (400, 300)), height=10, width=10, max_pixels=100_000)
+        read_downscaled(jpeg(tmp_path / "a.jpg", (400, 300)), height=10, width=10, max_pixels=100_000)

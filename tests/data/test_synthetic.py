@@ -9,17 +9,17 @@ from PIL import Image
 
 from weakspot.data import check_dataset, read_dataset, read_image
 from weakspot.data.masks import read_mask
-from weakspot.data.synthetic import BACKGROUND, CLASS_NAMES, Scene, Setting, scene, write_scenes
+from weakspot.data.synthetic import BACKGROUND, CLASS_NAMES, Scene, SceneSettings, scene, write_scenes
 from weakspot.data.synthetic.backgrounds import PHOTOS, background
 from weakspot.data.synthetic.outlines import OUTLINES, place
 from weakspot.data.synthetic.textures import TEXTURES, texture
 from weakspot.errors import InputError
 
-SMALL = Setting(size=64)
-WITH_PART = Setting(size=64, discriminative_part=True)
+SMALL = SceneSettings(size=64)
+WITH_PART = SceneSettings(size=64, discriminative_part=True)
 
 SETTINGS = st.builds(
-    Setting,
+    SceneSettings,
     classes=st.integers(2, len(CLASS_NAMES)),
     size=st.integers(32, 160),
     discriminative_part=st.booleans(),
@@ -196,7 +196,7 @@ def test_every_second_row_of_bricks_is_shifted_by_half():
 )
 def test_setting_that_makes_no_sense_is_refused_in_two_lines(change, problem):
     with pytest.raises(InputError, match=problem) as refusal:
-        Setting(**change)
+        SceneSettings(**change)
     assert len(str(refusal.value).splitlines()) == 2
 
 
@@ -335,7 +335,7 @@ def accuracy(setting, statistics, where, scenes=240):
     return (predicted == labels[half:]).mean()
 
 
-LEARNED = Setting(size=96, seed=3)
+LEARNED = SceneSettings(size=96, seed=3)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot.data.train_val_split import split_off
+from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
 
 
@@ -16,7 +16,7 @@ def alone(*counts):
 
 def validating(labels, groups=None, **options):
     """How many images of each class validate."""
-    mask = split_off(labels, groups, **options)
+    mask = stratified_group_split(labels, groups, **options)
     assert (mask.dtype, mask.shape) == (bool, (len(labels),))
     return dict(Counter(label for label, chosen in zip(labels, mask, strict=True) if chosen))
 
@@ -51,26 +51,26 @@ def test_groups_of_several_classes_give_both_sides_where_they_can():
     # Two groups of cats, the second of them and another of dogs: whatever is chosen for cats, dogs can follow.
     labels, groups = ["cat", "cat", "dog", "dog", "dog"], np.array([0, 1, 1, 2, 2])
     for seed in range(8):
-        mask = split_off(labels, groups, share=0.5, seed=seed)
+        mask = stratified_group_split(labels, groups, share=0.5, seed=seed)
         assert mask[0] != mask[1] == mask[2] != mask[3] == mask[4]
 
 
 def test_seed_decides():
     labels = alone(60, 40)
-    chosen = [split_off(labels, None, seed=seed) for seed in (0, 0, 1)]
+    chosen = [stratified_group_split(labels, None, seed=seed) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(chosen[0], chosen[1])
     assert (chosen[0] != chosen[2]).any()
-    np.testing.assert_array_equal(chosen[0], split_off(labels, None))
+    np.testing.assert_array_equal(chosen[0], stratified_group_split(labels, None))
 
 
 def test_every_image_may_validate():
-    chosen = np.mean([split_off(alone(10), None, share=0.3, seed=seed) for seed in range(300)], axis=0)
+    chosen = np.mean([stratified_group_split(alone(10), None, share=0.3, seed=seed) for seed in range(300)], axis=0)
     np.testing.assert_allclose(chosen, 0.3, atol=0.1)
 
 
 def test_labels_of_any_kind_are_told_apart_by_equality_alone():
-    mask = split_off(alone(5, 7, 9), None)
-    np.testing.assert_array_equal(mask, split_off(["b"] * 5 + ["a"] * 7 + ["c"] * 9, None))
+    mask = stratified_group_split(alone(5, 7, 9), None)
+    np.testing.assert_array_equal(mask, stratified_group_split(["b"] * 5 + ["a"] * 7 + ["c"] * 9, None))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_labels_of_any_kind_are_told_apart_by_equality_alone():
 )
 def test_what_cannot_be_is_refused_in_two_lines(options, problem):
     with pytest.raises(InputError) as refused:
-        split_off(["cat", "dog"], **({"groups": None} | options))
+        stratified_group_split(["cat", "dog"], **({"groups": None} | options))
     lines = str(refused.value).splitlines()
     assert (lines[0], len(lines)) == (problem, 2)
 
@@ -105,7 +105,7 @@ def test_groups_of_one_class_are_whole_on_both_sides_and_near_the_share(classes,
     images = [pair for pair, size in sizes.items() for _ in range(size)]
     random.shuffle(images)
     numbers = {pair: number for number, pair in enumerate(sizes)}
-    mask = split_off(
+    mask = stratified_group_split(
         [label for label, _ in images], np.array([numbers[pair] for pair in images], np.int64), share=share, seed=seed
     )
     chosen = {pair for pair, validates in zip(images, mask, strict=True) if validates}
@@ -119,9 +119,9 @@ def test_groups_of_one_class_are_whole_on_both_sides_and_near_the_share(classes,
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-9, 9)), max_size=40), SHARES, SEEDS)
 def test_groups_of_any_classes_are_whole_and_a_class_in_one_group_trains(images, share, seed):
     labels, groups = [label for label, _ in images], np.array([group for _, group in images], np.int64)
-    mask = split_off(labels, groups, share=share, seed=seed)
+    mask = stratified_group_split(labels, groups, share=share, seed=seed)
     assert not set(groups[mask]) & set(groups[~mask])
     for label in set(labels):
         own = np.array([one == label for one in labels])
         assert len(set(groups[own])) > 1 or not mask[own].any()
-    np.testing.assert_array_equal(mask, split_off(labels, groups, share=share, seed=seed))
+    np.testing.assert_array_equal(mask, stratified_group_split(labels, groups, share=share, seed=seed))

@@ -3,20 +3,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weakspot.data import Example, Truth
+from weakspot.data import Annotation, Sample
 from weakspot.errors import InputError
-from weakspot.evaluation.aggregate import BINS, Question, fixed_overlap, instance_boxes, measure
-from weakspot.evaluation.map_scores import Scores, missed, regions, score
-from weakspot.evaluation.predictions import Outcome
-from weakspot.evaluation.samples import Case
+from weakspot.evaluation.aggregate import BINS, EvaluationPlan, fixed_overlap, instance_boxes, measure
+from weakspot.evaluation.map_scores import Scores, regions, score, unreadable_scores
+from weakspot.evaluation.predictions import Prediction
+from weakspot.evaluation.samples import EvaluationSample
 from weakspot.evaluation.targets import target
 
 T = np.arange(1, 1001) / 1000
 
 
 def case(name, *labels, group=0):
-    truths = tuple(Truth(label, boxes=np.array([[0.0, 0.0, 40.0, 40.0]])) for label in labels or ("cat",))
-    return Case(Example(name, Path(f"{name}.jpg")), truths, (), tuple(group + i for i in range(len(truths))))
+    truths = tuple(Annotation(label, boxes=np.array([[0.0, 0.0, 40.0, 40.0]])) for label in labels or ("cat",))
+    return EvaluationSample(Sample(name, Path(f"{name}.jpg")), truths, (), tuple(group + i for i in range(len(truths))))
 
 
 def right_between(low, high, overlap=0.9):
@@ -34,14 +34,14 @@ def outcomes(scores, *, side=224, error=None):
                 own = scores[one.example.image_id]
                 own = own if isinstance(own, dict) else {"cam": own}
                 place = target(truth, height=side, width=side)
-                yield Outcome(one, which, place, (side, side), own, error=error)
+                yield Prediction(one, which, place, (side, side), own, error=error)
 
     return outcomes_of
 
 
 def question(cases, validation=(), names=("cam",), thresholds=None, **options):
     given = {"cam": 0.2} if thresholds is None else thresholds
-    return Question(names, cases, validation, given, samples=0, **options)
+    return EvaluationPlan(names, cases, validation, given, samples=0, **options)
 
 
 VALIDATION = [case("v1"), case("v2")]
@@ -166,7 +166,7 @@ def test_the_order_of_batches_is_no_matter():
 
 
 def test_a_missed_outcome_counts_as_wrong_in_every_box_metric():
-    nothing = missed(target(TEST[0].truths[0], height=224, width=224))
+    nothing = unreadable_scores(target(TEST[0].truths[0], height=224, width=224))
     asked = question(TEST[:2], thresholds={"cam": 0.15})
     figures = measure(asked, outcomes(SCORES | {"t2": nothing})).rows["cam"].figures
     expected = dict.fromkeys(("MaxBoxAcc", "MaxBoxAccV2", "GT-known Loc"), (2, 50))
@@ -191,7 +191,7 @@ def outcome_of(heatmap, **changed):
     place = target(one.truths[0], height=224, width=224)
     found = regions(heatmap, heatmap)
     fields = {"size": (224, 224), "scores": {"cam": score(found, place)}, "regions": {"cam": found}}
-    return Outcome(one, 0, place, **(fields | changed))
+    return Prediction(one, 0, place, **(fields | changed))
 
 
 def test_instances_are_the_regions_at_the_fixed_threshold():
@@ -213,7 +213,7 @@ def test_instances_of_a_file_are_its_boxes_and_of_an_unread_image_none():
 
 def test_precision_and_recall_count_every_region():
     """One of two regions is right, and the one object is found."""
-    asked = Question(("cam",), [case("two")], [], {"cam": 0.5}, given=True, samples=0)
+    asked = EvaluationPlan(("cam",), [case("two")], [], {"cam": 0.5}, given=True, samples=0)
     row = measure(asked, lambda _cases: iter([outcome_of(TWO_SQUARES)])).rows["cam"]
     assert row.of_instances() == pytest.approx({"precision": 50, "recall": 100, "F1": 200 / 3})
     none = measure(question(TEST), outcomes(SCORES)).rows["cam"]

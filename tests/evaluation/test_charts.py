@@ -9,8 +9,8 @@ import pytest
 
 from weakspot.evaluation.charts import charts
 from weakspot.evaluation.map_scores import Scores
-from weakspot.evaluation.metric_collection import Tally
-from weakspot.evaluation.results import Evaluation, Measured
+from weakspot.evaluation.metric_collection import MetricCollection
+from weakspot.evaluation.results import Evaluation, MethodResult
 
 BASELINES = ("centred Gaussian", "full-image box")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -18,7 +18,7 @@ AT = {"GT-known Loc": (199,), "mask IoU": (199,), "MaxBoxAcc": (199,), "MaxBoxAc
 
 
 def tally(seed, boxes=True, masks=True):
-    random, filled = np.random.default_rng(seed), Tally()
+    random, filled = np.random.default_rng(seed), MetricCollection()
     for _ in range(8):
         overlap = np.clip(random.uniform(0.3, 1.2) - np.linspace(0, 1, 1000), 0, 1)
         counts = random.integers(0, 9, (2, 1002), dtype=np.int32)
@@ -31,7 +31,7 @@ def evaluation(*names, chosen=AT, overlaps=(0, 2, 0, 5), split="test", **options
     rows = {}
     for seed, name in enumerate([*names, *BASELINES]):
         one = tally(seed, **options)
-        rows[name] = Measured(one.figures(chosen), "by hand", one, overlaps)
+        rows[name] = MethodResult(one.figures(chosen), "by hand", one, overlaps)
     return Evaluation("photos", split, None, rows)
 
 

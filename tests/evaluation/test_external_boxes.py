@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weakspot.data import DataSet, Example, Truth, read_dataset
+from weakspot.data import Annotation, Dataset, Sample, read_dataset
 from weakspot.errors import InputError
 from weakspot.evaluation.external_boxes import outcomes_of_boxes, read_boxes, score_boxes
-from weakspot.evaluation.samples import find_cases
+from weakspot.evaluation.samples import find_samples
 from weakspot.evaluation.targets import target
-from weakspot.metrics import overlaps, reference_boxes
+from weakspot.metrics import box_iou, reference_boxes
 
 BOX = np.array([[5.0, 5.0, 50.0, 45.0]])
 
@@ -23,12 +23,12 @@ def dataset(root, *names, labels=("cat",)):
         path = root / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (100, 80)).save(path)
-        examples.append(Example(name, path, "test", tuple(Truth(label, boxes=BOX) for label in labels)))
-    return DataSet(root, "made up", labels, tuple(examples))
+        examples.append(Sample(name, path, "test", tuple(Annotation(label, boxes=BOX) for label in labels)))
+    return Dataset(root, "made up", labels, tuple(examples))
 
 
 def boxes_of(found, data, label=None):
-    return {case.example.image_id: found.of(case, label).tolist() for case in find_cases(data, "all")}
+    return {case.example.image_id: found.of(case, label).tolist() for case in find_samples(data, "all")}
 
 
 def csv_file(path, *lines, header="image_id,xmin,ymin,xmax,ymax,class,score"):
@@ -42,7 +42,7 @@ def test_a_csv_file_gives_boxes_by_image_the_best_first(tmp_path):
     found = read_boxes(file, data)
     assert boxes_of(found, data) == {"a": [[2, 3, 4, 5], [1, 2, 3, 4], [3, 4, 5, 6]], "b": [[5, 6, 7, 8.5]], "c": []}
     assert boxes_of(found, data, "cat")["a"] == [[1, 2, 3, 4], [3, 4, 5, 6]]
-    assert found.of(find_cases(data, "all")[2]).shape == (0, 4)
+    assert found.of(find_samples(data, "all")[2]).shape == (0, 4)
 
 
 @pytest.mark.parametrize("column", ["image_id", "image", "path", "file"])
@@ -232,7 +232,7 @@ def test_the_line_of_a_bad_box_is_named(tmp_path):
 
 
 def truth(*boxes, height=80, width=100):
-    return target(Truth("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
+    return target(Annotation("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
 
 
 def test_the_first_box_is_scored_as_localizing_and_the_best_one_for_v2():
@@ -242,7 +242,7 @@ def test_the_first_box_is_scored_as_localizing_and_the_best_one_for_v2():
     shared, union = 38 * 30, 40 * 30 + 38 * 35 - 38 * 30
     assert scores.plain == pytest.approx(shared / union, abs=1e-12)
     in_frame = np.minimum(reference_boxes(found, height=80, width=100), 223)
-    expected = overlaps(in_frame, reference_boxes(np.array(true), height=80, width=100), inclusive=True)
+    expected = box_iou(in_frame, reference_boxes(np.array(true), height=80, width=100), inclusive=True)
     assert scores.largest == pytest.approx(expected[0].max())
     assert scores.every == pytest.approx(expected.max())
     assert scores.every[0] > scores.largest[0]
@@ -266,7 +266,7 @@ def test_each_class_is_scored_with_its_boxes_and_those_that_name_none(tmp_path):
     data = dataset(tmp_path, "a", "b", labels=("cat", "dog"))
     lines = ["a,5,5,50,45,cat,1", "a,60,60,70,70,dog,1", "b,5,5,50,45,,1"]
     found = read_boxes(csv_file(tmp_path / "f.csv", *lines), data)
-    outcomes = list(outcomes_of_boxes(found, find_cases(data, "all"), "found", {}))
+    outcomes = list(outcomes_of_boxes(found, find_samples(data, "all"), "found", {}))
     scored = {
         (one.case.example.image_id, one.case.truths[one.which].label): one.scores["found"].plain[0] for one in outcomes
     }
@@ -278,7 +278,7 @@ def test_labels_are_compared_as_class_names_are(tmp_path):
     """A classifier's class is found in any case, and so is the class of a box."""
     data = dataset(tmp_path, "a")
     found = read_boxes(csv_file(tmp_path / "f.csv", "a,5,5,50,45,Cat,1"), data)
-    assert len(found.of(find_cases(data, "all")[0], "cat")) == 1
+    assert len(found.of(find_samples(data, "all")[0], "cat")) == 1
 
 
 def test_paths_are_those_of_the_data_set_wherever_one_stands(tmp_path, monkeypatch):

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weakspot.data import Example
+from weakspot.data import Sample
 from weakspot.errors import InputError
 from weakspot.evaluation.external_maps import find_map, map_problem, read_map, refuse_unusable_maps
-from weakspot.evaluation.samples import Case
+from weakspot.evaluation.samples import EvaluationSample
 
 RAMP = np.linspace(0, 1, 224 * 224).reshape(224, 224)
 
@@ -22,7 +22,7 @@ def kept(folder, name, values=RAMP, **options):
 
 
 def cases(*names):
-    return [Case(Example(name, Path(f"{name}.jpg")), (), (), ()) for name in names]
+    return [EvaluationSample(Sample(name, Path(f"{name}.jpg")), (), (), ()) for name in names]
 
 
 @pytest.mark.parametrize(

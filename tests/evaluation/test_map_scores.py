@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weakspot.data import Truth
-from weakspot.evaluation.map_scores import baselines, missed, regions, regions_of_class_map, score
+from weakspot.data import Annotation
+from weakspot.evaluation.map_scores import baselines, regions, regions_of_class_map, score, unreadable_scores
 from weakspot.evaluation.targets import SIDE, target
 from weakspot.metrics import mask_overlaps, pixel_counts
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, overlaps, reference_overlaps
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, box_iou, reference_overlaps
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
@@ -16,7 +16,7 @@ def class_map(seed=0, size=7):
 
 
 def boxed(*boxes, height=90, width=130):
-    return target(Truth("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
+    return target(Annotation("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
 
 
 @pytest.mark.parametrize("size", [(224, 224), (96, 96), (64, 128)])
@@ -28,7 +28,7 @@ def test_convention_plain_overlaps_are_those_of_the_box_that_localizing_gives(si
     for i in range(0, 1000, 37):
         box = box_from_heatmap(heatmap, PLAIN_THRESHOLDS[i])
         original = scale_boxes(box[None], from_size=size, to_size=(90, 130))
-        assert found.plain[i] == pytest.approx(overlaps(original, boxes).max(), abs=1e-12)
+        assert found.plain[i] == pytest.approx(box_iou(original, boxes).max(), abs=1e-12)
     assert len(np.unique(found.plain)) > 5
 
 
@@ -46,7 +46,7 @@ def test_the_reference_scores_a_map_of_224_whatever_the_input_size(size):
 
 def masked(tmp_path, pixels, boxes=()):
     Image.fromarray(pixels).save(tmp_path / "mask.png")
-    truth = Truth("cat", boxes=np.array(boxes, np.float64).reshape(-1, 4), masks=(tmp_path / "mask.png",))
+    truth = Annotation("cat", boxes=np.array(boxes, np.float64).reshape(-1, 4), masks=(tmp_path / "mask.png",))
     return target(truth, height=SIDE, width=SIDE)
 
 
@@ -70,7 +70,7 @@ def test_a_constant_map_is_the_whole_image_for_localizing_and_the_first_pixel_fo
 def test_what_is_missed_is_worth_nothing_and_still_counts(tmp_path):
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     pixels[:, :56] = 255
-    found = missed(masked(tmp_path, pixels, [(0, 0, 56, 224)]))
+    found = unreadable_scores(masked(tmp_path, pixels, [(0, 0, 56, 224)]))
     for overlap, thresholds in (
         (found.largest, THRESHOLDS),
         (found.every, THRESHOLDS),
@@ -83,7 +83,7 @@ def test_what_is_missed_is_worth_nothing_and_still_counts(tmp_path):
 
 
 def test_what_is_missed_has_only_what_its_truth_has():
-    found = missed(boxed((0, 0, 5, 5)))
+    found = unreadable_scores(boxed((0, 0, 5, 5)))
     assert found.mask is found.pixels is None
     assert found.plain.shape == (1000,)
 

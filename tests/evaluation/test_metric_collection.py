@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from weakspot.evaluation.map_scores import Scores
-from weakspot.evaluation.metric_collection import METRICS, Tally
+from weakspot.evaluation.metric_collection import METRICS, MetricCollection
 from weakspot.metrics import average_precision
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops.contours import THRESHOLDS
@@ -33,7 +33,7 @@ def scores(seed, boxes=True, masks=True):
 
 
 def filled(rows, ranks=RANKS, members=GROUPS, **options):
-    tally = Tally(**options)
+    tally = MetricCollection(**options)
     for start in range(0, len(rows), 4):
         part = slice(start, start + 4)
         tally.add(rows[part], ranks[part], members[part])

@@ -10,8 +10,8 @@ from weakspot.errors import InputError
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.external_maps import find_map
 from weakspot.evaluation.map_scores import baselines
-from weakspot.evaluation.predictions import LAST, image_size, outcomes_of_maps, outcomes_of_model
-from weakspot.evaluation.samples import find_cases
+from weakspot.evaluation.predictions import UNRANKED, image_size, predictions_of_maps, predictions_of_model
+from weakspot.evaluation.samples import find_samples
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
@@ -21,12 +21,12 @@ BOTH = Scene("mixed/c", (("yellow", (5, 5, 50, 40)), ("blue", (60, 20, 115, 75))
 
 def cases_of(root, model=None):
     dataset = read_dataset(root)
-    return find_cases(dataset, "all", None if model is None else class_indices(dataset, model.class_names))
+    return find_samples(dataset, "all", None if model is None else class_indices(dataset, model.class_names))
 
 
 def outcomes(root, model=None, methods=None, fixed=None, **options):
     model = model or localizer()
-    return list(outcomes_of_model(model, cases_of(root, model), methods or {"cam": "cam"}, fixed or {}, **options))
+    return list(predictions_of_model(model, cases_of(root, model), methods or {"cam": "cam"}, fixed or {}, **options))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_missed_with_its_reason_and_the_others_are_found(
     assert [one.error is None for one in found] == [True, False, False, True]
     lost = found[1]
     assert "is not an image" in lost.error.problem
-    assert lost.rank == LAST
+    assert lost.rank == UNRANKED
     assert (lost.size, lost.predicted, lost.regions) == (None, None, {})
     assert list(lost.scores) == ["cam", "centred Gaussian", "full-image box"]
     assert all(not scores.plain.any() for scores in lost.scores.values())
@@ -163,7 +163,7 @@ def test_maps_of_files_are_scored_like_the_classifiers(tmp_path, data):
         file = tmp_path / f"{one.case.example.image_id}.npy"
         file.parent.mkdir(exist_ok=True)
         np.save(file, one.regions["cam"].score_map)
-    of_files = list(outcomes_of_maps(tmp_path, cases_of(data), "cam", {}))
+    of_files = list(predictions_of_maps(tmp_path, cases_of(data), "cam", {}))
     for one, other in zip(of_model, of_files, strict=True):
         assert find_map(tmp_path, one.case.example.image_id) is not None
         assert np.array_equal(one.scores["cam"].plain, other.scores["cam"].plain)

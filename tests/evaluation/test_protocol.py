@@ -27,10 +27,10 @@ from squares import (
 
 import weakspot as ws
 from weakspot.errors import InputError
-from weakspot.evaluation import Setting, compare, evaluate, evaluate_boxes, evaluate_maps
+from weakspot.evaluation import EvaluationConfig, compare, evaluate, evaluate_boxes, evaluate_maps
 from weakspot.evaluation.targets import squared
 from weakspot.metrics import GTKnownLoc, MaskIoU, MaxBoxAcc, MaxBoxAccV2, PxAP, TopKLoc
-from weakspot.models import squash
+from weakspot.models import resize_image
 from weakspot.ops import heatmap_from_class_map, scale_boxes
 
 QUICK = {"samples": 0}
@@ -91,7 +91,7 @@ def maps(data, scenes, size=224, model=None):
     found = []
     for scene in scenes:
         with Image.open(path_of(data, scene)) as photo:
-            pixels = squash(photo.convert("RGB"), model.preprocessing)[None] / 255
+            pixels = resize_image(photo.convert("RGB"), model.preprocessing)[None] / 255
         (one,) = model.class_maps(pixels, torch.tensor([NAMES.index(scene.objects[0][0])]))
         found.append(heatmap_from_class_map(one.numpy(), height=224, width=224))
     return np.stack(found)
@@ -381,7 +381,7 @@ def test_a_data_set_without_splits_is_scored_whole(tmp_path):
 
 
 def test_splits_may_be_swapped(data, plain):
-    found = evaluate(localizer(), data, setting=Setting(split="val", validation="test", samples=0))
+    found = evaluate(localizer(), data, setting=EvaluationConfig(split="val", validation="test", samples=0))
     assert (found.split, found.validation) == ("val", "test")
     at = plain.first.tally.metrics[GT]
     assert figure(found).fixed_thresholds == tuple(at.thresholds[list(at.middle())])
@@ -638,7 +638,7 @@ def saved(data, tmp_path_factory):
 
 
 def test_convention_maps_of_files_are_worth_what_the_model_is(data, saved, plain):
-    of_model, of_files = plain, evaluate_maps(saved, data, setting=Setting(samples=0))
+    of_model, of_files = plain, evaluate_maps(saved, data, setting=EvaluationConfig(samples=0))
     assert list(of_files.rows) == ["my maps", "centred Gaussian", "full-image box"]
     there = {name: one for name, one in of_model.first.figures.items() if not name.startswith("Top")}
     same_figures(of_files.first.figures, there)
@@ -650,7 +650,9 @@ def test_maps_of_images_that_are_not_scored_may_be_missing(saved, data, tmp_path
     for scene in VALIDATION:
         (tmp_path / f"{scene.name}.npy").parent.mkdir(exist_ok=True)
         (tmp_path / f"{scene.name}.npy").write_bytes((saved / f"{scene.name}.npy").read_bytes())
-    assert figure(evaluate_maps(tmp_path, data, setting=Setting(split="val", samples=0))).images == len(VALIDATION)
+    assert figure(evaluate_maps(tmp_path, data, setting=EvaluationConfig(split="val", samples=0))).images == len(
+        VALIDATION
+    )
     with pytest.raises(InputError, match=f"{len(TEST)} images of {len(SCENES)} have no map"):
         evaluate_maps(tmp_path, data)
 
@@ -659,7 +661,7 @@ def test_an_unreadable_image_does_not_stop_the_maps_of_the_others(saved, tmp_pat
     """Its map is there; only its size is not known."""
     root = write(tmp_path)
     path_of(root, TEST[0]).write_bytes(b"no image")
-    found = evaluate_maps(saved, root, setting=Setting(samples=0))
+    found = evaluate_maps(saved, root, setting=EvaluationConfig(samples=0))
     assert figure(found).images == len(TEST)
     assert found.notes[-1] == "1 images could not be read and count as wrong."
 
@@ -673,7 +675,7 @@ def found_boxes(path, data, scenes, threshold):
 def test_convention_found_boxes_are_worth_what_the_model_is_at_their_threshold(data, tmp_path):
     threshold = 0.2
     file = found_boxes(tmp_path / "found.csv", data, SCENES, threshold)
-    of_boxes = evaluate_boxes(file, data, setting=Setting(samples=0))
+    of_boxes = evaluate_boxes(file, data, setting=EvaluationConfig(samples=0))
     of_model = evaluate(localizer(), data, threshold=threshold, **QUICK)
     assert figure(of_boxes).fixed == pytest.approx(figure(of_model).fixed)
     assert figure(of_boxes).oracle == pytest.approx(figure(of_boxes).fixed, abs=1e-4)
@@ -687,14 +689,14 @@ def test_true_boxes_are_all_right(data, tmp_path):
     file = tmp_path / "true.csv"
     rows = [(one.name, *box, name) for one in SCENES for name, box in one.objects]
     write_csv(file, ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), rows)
-    found = evaluate_boxes(file, data, setting=Setting(samples=0))
+    found = evaluate_boxes(file, data, setting=EvaluationConfig(samples=0))
     for name in ("MaxBoxAcc", "MaxBoxAccV2", GT):
         assert figure(found, name).oracle == figure(found, name).fixed == 100
 
 
 def test_images_without_a_found_box_count_as_wrong_and_are_noted(data, tmp_path):
     file = found_boxes(tmp_path / "found.csv", data, TEST[:4], 0.2)
-    found = evaluate_boxes(file, data, setting=Setting(samples=0))
+    found = evaluate_boxes(file, data, setting=EvaluationConfig(samples=0))
     assert figure(found).images == len(TEST)
     right = [iou >= 0.5 for iou in slow_ious(data, TEST[:4], 0.2, 224)[1].values()]
     assert figure(found).fixed == pytest.approx(100 * sum(right) / len(TEST))
@@ -734,5 +736,5 @@ def test_instances_of_a_file_are_all_of_its_boxes(few, tmp_path):
     red, wrong = (20, 10, 80, 60), (100, 70, 110, 78)
     rows = [(RED.name, *red, "red"), (RED.name, *red, "red"), ("red/exact", *red, "red"), ("red/exact", *wrong, "red")]
     write_csv(tmp_path / "found.csv", ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), rows)
-    found = evaluate_boxes(tmp_path / "found.csv", few, setting=Setting(**QUICK)).first.of_instances()
+    found = evaluate_boxes(tmp_path / "found.csv", few, setting=EvaluationConfig(**QUICK)).first.of_instances()
     assert found == pytest.approx({"precision": 50, "recall": 50, "F1": 50})

@@ -3,29 +3,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weakspot.data import DataSet, Example, Truth
+from weakspot.data import Annotation, Dataset, Sample
 from weakspot.errors import InputError
-from weakspot.evaluation.samples import find_cases, refuse, refuse_unusable
+from weakspot.evaluation.samples import find_samples, refuse, refuse_unusable
 
 BOX = np.array([[1.0, 2.0, 30.0, 40.0]])
 MASK = (Path("masks/a.png"),)
 
 
 def example(name, *truths, split="test", path=None):
-    return Example(name, path or Path(f"{name}.jpg"), split, truths)
+    return Sample(name, path or Path(f"{name}.jpg"), split, truths)
 
 
 def dataset(*examples):
-    return DataSet(Path("photos"), "made up", ("cat", "dog", "owl"), examples)
+    return Dataset(Path("photos"), "made up", ("cat", "dog", "owl"), examples)
 
 
 def test_what_has_a_box_or_a_mask_is_a_case_in_the_order_of_the_data_set():
-    cases = find_cases(
+    cases = find_samples(
         dataset(
-            example("boxed", Truth("dog", boxes=BOX)),
-            example("label only", Truth("cat")),
-            example("elsewhere", Truth("cat", boxes=BOX), split="val"),
-            example("masked", Truth("owl", masks=MASK)),
+            example("boxed", Annotation("dog", boxes=BOX)),
+            example("label only", Annotation("cat")),
+            example("elsewhere", Annotation("cat", boxes=BOX), split="val"),
+            example("masked", Annotation("owl", masks=MASK)),
             example("no label"),
         ),
         "test",
@@ -36,43 +36,43 @@ def test_what_has_a_box_or_a_mask_is_a_case_in_the_order_of_the_data_set():
 
 
 def test_of_several_classes_those_with_a_place_are_kept_with_their_indices():
-    both = example("both", Truth("owl", boxes=BOX), Truth("cat"), Truth("dog", masks=MASK))
-    (case,) = find_cases(dataset(both), "all", lambda truth: {"owl": 7, "dog": 3}[truth.label])
+    both = example("both", Annotation("owl", boxes=BOX), Annotation("cat"), Annotation("dog", masks=MASK))
+    (case,) = find_samples(dataset(both), "all", lambda truth: {"owl": 7, "dog": 3}[truth.label])
     assert [truth.label for truth in case.truths] == ["owl", "dog"]
     assert case.groups == (2, 1)
     assert case.classes == (7, 3)
 
 
 def test_all_takes_every_split():
-    cases = find_cases(
-        dataset(*(example(name, Truth("cat", boxes=BOX), split=name) for name in ("train", "test", ""))), "all"
+    cases = find_samples(
+        dataset(*(example(name, Annotation("cat", boxes=BOX), split=name) for name in ("train", "test", ""))), "all"
     )
     assert [case.example.split for case in cases] == ["train", "test", ""]
 
 
 def test_a_split_that_is_not_there_is_refused_with_a_near_one():
     with pytest.raises(InputError, match="no images in a split 'tset'") as caught:
-        find_cases(dataset(example("a", Truth("cat", boxes=BOX))), "tset")
+        find_samples(dataset(example("a", Annotation("cat", boxes=BOX))), "tset")
     assert caught.value.hint == "Did you mean test?"
 
 
 def test_a_split_without_any_place_is_refused():
     with pytest.raises(InputError, match="No image of the split 'test' of photos has a box or a mask"):
-        find_cases(dataset(example("a", Truth("cat")), example("b")), "test")
+        find_samples(dataset(example("a", Annotation("cat")), example("b")), "test")
 
 
 def cases_of(*examples):
-    return find_cases(dataset(*examples), "all")
+    return find_samples(dataset(*examples), "all")
 
 
 def test_sound_cases_are_let_through(tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
-    refuse_unusable(cases_of(example("a", Truth("cat", boxes=BOX), path=file)))
+    refuse_unusable(cases_of(example("a", Annotation("cat", boxes=BOX), path=file)))
 
 
 def test_missing_image_files_are_counted_and_the_first_three_named():
-    missing = cases_of(*(example(f"{i}", Truth("cat", boxes=BOX)) for i in range(5)))
+    missing = cases_of(*(example(f"{i}", Annotation("cat", boxes=BOX)) for i in range(5)))
     with pytest.raises(InputError) as caught:
         refuse_unusable(missing)
     assert caught.value.problem == "5 image files are missing: 0.jpg, 1.jpg, 2.jpg, ...."
@@ -92,7 +92,7 @@ def test_a_box_that_bounds_nothing_is_refused_and_named(box, tmp_path):
     file.touch()
     boxes = np.array([BOX[0], box], np.float64)
     with pytest.raises(InputError, match="1 boxes bound nothing") as caught:
-        refuse_unusable(cases_of(example("photo a", Truth("cat", boxes=boxes), path=file)))
+        refuse_unusable(cases_of(example("photo a", Annotation("cat", boxes=boxes), path=file)))
     assert f"photo a {boxes[1].tolist()}" in caught.value.problem
 
 
@@ -100,12 +100,12 @@ def test_an_image_id_that_stands_there_twice_is_refused(tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
     with pytest.raises(InputError, match="1 image ids stand there more than once: a"):
-        refuse_unusable(cases_of(*(example(name, Truth("cat", boxes=BOX), path=file) for name in ("a", "b", "a"))))
+        refuse_unusable(cases_of(*(example(name, Annotation("cat", boxes=BOX), path=file) for name in ("a", "b", "a"))))
 
 
 def test_a_file_name_that_is_too_long_is_missing_and_no_traceback():
     with pytest.raises(InputError, match="1 image files are missing"):
-        refuse_unusable(cases_of(example("x" * 300, Truth("cat", boxes=BOX))))
+        refuse_unusable(cases_of(example("x" * 300, Annotation("cat", boxes=BOX))))
 
 
 @pytest.mark.parametrize(

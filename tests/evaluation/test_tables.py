@@ -1,13 +1,13 @@
 import pytest
 
-from weakspot.evaluation.metric_collection import Figure
+from weakspot.evaluation.metric_collection import MetricValue
 from weakspot.evaluation.tables import LEGEND, detail_table, markdown, summary_table
 
 NAN = float("nan")
-BOX = Figure(10, 70.04, (60.0, 80.0), (0.3214,), 66.66, (55.5, 77.7), (0.25,))
-THREE = Figure(10, 50.0, None, (0.1, 0.2, 0.3), 40.0, None, (0.4, 0.5, 0.6))
-UNFIXED = Figure(10, 33.33, (30.0, 40.0), (0.5,), NAN, None, ())
-PIXELS = Figure(4, 61.25, (50.0, 70.0), (), 61.25, (50.0, 70.0), ())
+BOX = MetricValue(10, 70.04, (60.0, 80.0), (0.3214,), 66.66, (55.5, 77.7), (0.25,))
+THREE = MetricValue(10, 50.0, None, (0.1, 0.2, 0.3), 40.0, None, (0.4, 0.5, 0.6))
+UNFIXED = MetricValue(10, 33.33, (30.0, 40.0), (0.5,), NAN, None, ())
+PIXELS = MetricValue(4, 61.25, (50.0, 70.0), (), 61.25, (50.0, 70.0), ())
 ROWS = {
     "cam": {"GT-known Loc": BOX, "PxAP": PIXELS, "MaxBoxAccV2": THREE},
     "full-image box": {"GT-known Loc": UNFIXED},
@@ -40,7 +40,7 @@ def test_details_stand_beside_the_other_rows():
 
 
 def test_intervals_that_could_not_be_had_are_dashes():
-    unknown = Figure(1, NAN, (NAN, NAN), (0.1,), NAN, (NAN, NAN), (0.2,))
+    unknown = MetricValue(1, NAN, (NAN, NAN), (0.1,), NAN, (NAN, NAN), (0.2,))
     assert detail_table({"cam": {"mask IoU": unknown}})[1] == ["mask IoU", "1", "-", "-", "0.100", "-", "-", "0.200"]
     assert summary_table({"cam": {"mask IoU": unknown}})[1] == ["cam", "-", "-"]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from weakspot.data import Truth
+from weakspot.data import Annotation
 from weakspot.errors import InputError
 from weakspot.evaluation.targets import SIDE, SIZES, reference_mask, squared, target
 
@@ -19,7 +19,7 @@ def drawn(path, *boxes, height=40, width=60):
 
 
 def truth(*boxes, **others):
-    return Truth("cat", boxes=np.array(boxes, np.float64).reshape(-1, 4), **others)
+    return Annotation("cat", boxes=np.array(boxes, np.float64).reshape(-1, 4), **others)
 
 
 def test_boxes_are_scaled_for_localizing_and_truncated_for_the_reference():

@@ -6,7 +6,7 @@ import torch
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
-from weakspot.inference.load_torch import cut_for_quality, enlarged, take_for_quality
+from weakspot.inference.load_torch import cut_for_quality, enlarged, load_for_quality
 from weakspot.inference.quality import find_quality
 from weakspot.models import load_classifier
 
@@ -45,14 +45,14 @@ def stride_of(classifier):
 
 def test_strides_are_those_of_the_quality_unless_one_is_given():
     options = {"weights": None, "device": "cpu"}
-    assert stride_of(take_for_quality("resnet18", None, output_stride=None, **options)) == 16
-    assert stride_of(take_for_quality("resnet18", "plain", output_stride=None, **options)) == 32
-    assert stride_of(take_for_quality("resnet18", "best", output_stride=32, **options)) == 32
+    assert stride_of(load_for_quality("resnet18", None, output_stride=None, **options)) == 16
+    assert stride_of(load_for_quality("resnet18", "plain", output_stride=None, **options)) == 32
+    assert stride_of(load_for_quality("resnet18", "best", output_stride=32, **options)) == 32
 
 
 def test_a_model_that_cannot_be_that_fine_keeps_its_own_stride(monkeypatch):
     # With a narrow head: the real one has 120 million weights to draw.
     monkeypatch.setattr(timm, "create_model", partial(timm.create_model, mlp_ratio=1 / 64))
-    assert take_for_quality("vgg11", "fast", output_stride=None, weights=None, device="cpu").module is not None
+    assert load_for_quality("vgg11", "fast", output_stride=None, weights=None, device="cpu").module is not None
     with pytest.raises(InputError, match="cannot be built with output stride 16"):
-        take_for_quality("vgg11", "fast", output_stride=16, weights=None, device="cpu")
+        load_for_quality("vgg11", "fast", output_stride=16, weights=None, device="cpu")

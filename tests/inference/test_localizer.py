@@ -13,8 +13,8 @@ from small_networks import built
 import weakspot as ws
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
-from weakspot.models import normalised, squash
-from weakspot.models.checkpoint import MODEL_FILE, Trained, write_model
+from weakspot.models import normalize_batch, resize_image
+from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
 
 NAMES = ("cat", "dog", "owl", "fox")
 BRANCHES = sorted(name for name, method in ws.cams.METHODS.items() if method.reads == "branches")
@@ -343,13 +343,15 @@ def run_folder(folder, method="acol", **changes):
     """A run of a network with random weights, and that network."""
     options = {"width": 8} | {k: changes.pop(k) for k in ("multi_label", "backbone") if k in changes}
     found = built(method, **options)
-    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
+    standing = CheckpointMetadata(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
     write_model(folder / MODEL_FILE, found.network.state_dict(), replace(standing, **changes))
     return found.network
 
 
 def as_input(photo, one):
-    return normalised([squash(Image.fromarray(photo), one.preprocessing)], one.preprocessing, like=torch.empty(0))
+    return normalize_batch(
+        [resize_image(Image.fromarray(photo), one.preprocessing)], one.preprocessing, like=torch.empty(0)
+    )
 
 
 @pytest.mark.parametrize("as_given", [str, lambda folder: folder, lambda folder: folder / MODEL_FILE])
@@ -413,7 +415,9 @@ def test_a_run_that_knows_images_without_an_object_gives_no_box_for_them(tmp_pat
     with torch.no_grad():
         model.head.classifier.bias[3] = 100
     run_weights = model.state_dict()
-    standing = Trained(built("cam", width=8).plan, NAMES, built("cam").preprocessing, 0.35, "by hand", background=3)
+    standing = CheckpointMetadata(
+        built("cam", width=8).plan, NAMES, built("cam").preprocessing, 0.35, "by hand", background=3
+    )
     write_model(tmp_path / MODEL_FILE, run_weights, standing)
     found = ws.Localizer(tmp_path)(picture(), top_k=2)
     assert (found.label, found.boxes.shape, found.notes) == ("fox", (0, 4), (NO_OBJECT,))
@@ -425,7 +429,7 @@ def test_a_run_of_several_labels_finds_those_that_are_there(tmp_path):
     with torch.no_grad():
         found.network.head.classifier.weight.mul_(0.01)
         found.network.head.classifier.bias.copy_(torch.tensor([-5.0, 4.0, -5.0, 5.0]))
-    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
+    standing = CheckpointMetadata(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
     write_model(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
     one = ws.Localizer(tmp_path)
     assert [each.label for each in one(picture())] == ["fox", "dog"]

@@ -59,7 +59,7 @@ def test_images_in_one_pass_are_as_one_by_one_and_errors_stand_in_their_place():
 def test_another_reading_is_what_another_localizer_gives(method):
     model, (photo,) = PooledNet(), photos(1)
     one = localizer(model, method="cam", quality="plain", threshold=0.7, boxes="all")
-    other, expected = one.reading(method=method), localizer(model, method=method, quality="plain", boxes="all")
+    other, expected = one.with_options(method=method), localizer(model, method=method, quality="plain", boxes="all")
     found, wanted = other(photo), expected(photo)
     assert (found.method, found.threshold) == (method, wanted.threshold)
     np.testing.assert_allclose(found.heatmap, wanted.heatmap, atol=1e-5)
@@ -70,19 +70,19 @@ def test_another_reading_is_what_another_localizer_gives(method):
 
 def test_what_is_not_said_stays():
     one = localizer(threshold=0.7, boxes="all", min_area=0.2, doubt=True)
-    same = one.reading()
+    same = one.with_options()
     assert (same.method, same.threshold, same.readout) == (one.method, one.threshold, one.readout)
-    assert one.reading(threshold=0.3).readout.min_area == 0.2
-    assert one.reading(boxes="largest").readout.min_area == 1.0
-    assert one.reading(boxes="split", min_area=0.5).readout.split
+    assert one.with_options(threshold=0.3).readout.min_area == 0.2
+    assert one.with_options(boxes="largest").readout.min_area == 1.0
+    assert one.with_options(boxes="split", min_area=0.5).readout.split
     (photo,) = photos(1)
-    assert one.reading(method="layercam")(photo).doubt is not None
+    assert one.with_options(method="layercam")(photo).doubt is not None
 
 
 def test_another_method_is_cut_where_its_quality_has_it(tmp_path):
     one = ws.Localizer(run_folder(tmp_path))  # quality fast, a threshold of its own for cam
     assert one.threshold == 0.35
-    assert one.threshold_of("layercam") == one.reading(method="layercam").threshold == SPREAD_THRESHOLD
+    assert one.threshold_of("layercam") == one.with_options(method="layercam").threshold == SPREAD_THRESHOLD
 
 
 @pytest.mark.parametrize(
@@ -98,31 +98,32 @@ def test_another_method_is_cut_where_its_quality_has_it(tmp_path):
 )
 def test_a_reading_that_does_not_fit_is_refused(options, words):
     with pytest.raises(InputError, match=words):
-        localizer().reading(**options)
+        localizer().with_options(**options)
 
 
 def test_quick_methods_fit_and_need_one_pass():
     closed, deep = localizer(method="layercam"), localizer(DeepHeadNet(), input_size=8)
-    assert closed.quick_methods[0] == "layercam"
-    assert set(closed.quick_methods) == {
+    assert closed.single_pass_methods[0] == "layercam"
+    assert set(closed.single_pass_methods) == {
         *("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "eigencam", "counterfactual")
     }
-    assert set(closed.quick_methods) - set(deep.quick_methods) == {"cam"}
-    assert localizer(method="scorecam").quick_methods[0] == "scorecam"  # as its owner has chosen
+    assert set(closed.single_pass_methods) - set(deep.single_pass_methods) == {"cam"}
+    assert localizer(method="scorecam").single_pass_methods[0] == "scorecam"  # as its owner has chosen
 
 
 def test_a_file_has_the_methods_that_it_holds(exported_run):
     outcome, in_torch = exported_run
     one = ws.Localizer(outcome.path)
-    assert one.quick_methods == (one.method, one.sight.backend.graph.witness)
+    assert one.single_pass_methods == (one.method, one.sight.backend.graph.witness)
     (photo,) = photos(1, (64, 64))  # as the graph takes it: PyTorch and Pillow squash a little differently
-    for method in one.quick_methods:
-        threshold = in_torch.reading(method=method).threshold
-        assert one.reading(method=method).threshold == threshold == ws.Localizer(outcome.path, method=method).threshold
+    for method in one.single_pass_methods:
+        threshold = in_torch.with_options(method=method).threshold
+        assert one.with_options(method=method).threshold == threshold
+        assert ws.Localizer(outcome.path, method=method).threshold == threshold
         np.testing.assert_allclose(
-            one.reading(method=method)(photo, classes=[1]).heatmap,
-            in_torch.reading(method=method)(photo, classes=[1]).heatmap,
+            one.with_options(method=method)(photo, classes=[1]).heatmap,
+            in_torch.with_options(method=method)(photo, classes=[1]).heatmap,
             atol=2e-2,
         )
     with pytest.raises(InputError, match="holds the class maps of"):
-        one.reading(method="hirescam")
+        one.with_options(method="hirescam")

@@ -7,8 +7,8 @@ from PIL import Image
 
 import weakspot as ws
 from weakspot.errors import InputError
-from weakspot.models import channels_last, cut_model, normalised, read, squash
-from weakspot.models.affinity import read_surfaces
+from weakspot.models import channels_last, forward_with_hooks, normalize_batch, resize_image, split_model
+from weakspot.models.affinity import feature_affinity
 
 MODEL = {"weights": None, "method": "gradcam", "device": "cpu"}
 
@@ -51,13 +51,15 @@ def test_fast_is_the_default():
 
 def test_fast_spreads_what_plain_reads(localizers, cat):
     plain, fast = localizers["plain"], localizers["fast"]
-    photo = squash(Image.fromarray(cat), fast.preprocessing)
-    batch = normalised([photo], fast.preprocessing, like=torch.empty(0))
+    photo = resize_image(Image.fromarray(cat), fast.preprocessing)
+    batch = normalize_batch([photo], fast.preprocessing, like=torch.empty(0))
     index = plain(cat).class_index
     raw = plain.class_maps(batch, torch.tensor([index]))
     assert torch.equal(fast.class_maps(batch, torch.tensor([index])), raw)
-    cut = cut_model(fast.model, batch, spread=True)
-    expected = read_surfaces(read(cut.model, cut.layers, batch, levels=cut.levels).levels, None).spread(raw[:, None])
+    cut = split_model(fast.model, batch, spread=True)
+    expected = feature_affinity(
+        forward_with_hooks(cut.model, cut.layers, batch, levels=cut.levels).levels, None
+    ).spread(raw[:, None])
     (found,) = fast.read([channels_last(photo)], np.array([[index]]), ["gradcam"])
     np.testing.assert_allclose(found.maps, expected.numpy(), rtol=1e-5, atol=1e-5)
 

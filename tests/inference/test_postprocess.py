@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT
-from weakspot.inference.postprocess import Evidence, Readout, localization, probabilities
+from weakspot.inference.postprocess import ImagePrediction, PostprocessConfig, postprocess, probabilities
 
 NAMES = ("cat", "dog", "owl", "none")
-HOW = Readout("cam", 0.5, 1.0, 8, 8, NAMES)
+HOW = PostprocessConfig("cam", 0.5, 1.0, 8, 8, NAMES)
 SEVERAL, KNOWS_NOTHING = replace(HOW, multi_label=True), replace(HOW, background=3)
 
 # The left half speaks for the first class that is read, the right half for the second, ...
@@ -22,8 +22,8 @@ for c in range(4):
 
 def found(logits, classes, *, asked=None, named=False, how=HOW, signed=False, maps=MAPS):
     scores = probabilities(np.array(logits, np.float32), multi_label=how.multi_label)
-    evidence = Evidence(scores, classes, maps[: len(classes)], signed, asked or len(classes), named)
-    return localization("photo.jpg", (160, 80), evidence, how)
+    evidence = ImagePrediction(scores, classes, maps[: len(classes)], signed, asked or len(classes), named)
+    return postprocess("photo.jpg", (160, 80), evidence, how)
 
 
 def boxes(one):
@@ -153,8 +153,8 @@ def test_a_map_without_evidence_is_fully_doubtful():
 def test_each_class_is_in_doubt_by_its_own_witness():
     scores = probabilities(np.array([0, 2, 1, 0], np.float32), multi_label=False)
     witness = MAPS[[0, 0]]  # it agrees on the first class and sees the second elsewhere
-    evidence = Evidence(scores, [1, 2], MAPS[:2], False, 2, False, witness=witness)
-    first = localization("photo.jpg", (160, 80), evidence, replace(HOW, doubt=True))
+    evidence = ImagePrediction(scores, [1, 2], MAPS[:2], False, 2, False, witness=witness)
+    first = postprocess("photo.jpg", (160, 80), evidence, replace(HOW, doubt=True))
     assert first.doubt < 0.1 < first.others[0].doubt
 
 
@@ -207,7 +207,7 @@ def test_heatmap_is_refined_by_the_pixels_before_boxes_are_cut():
     pixels[:, 8:] = 255
     ramp = np.tile(np.array([5, 5, 4, 2, 1, 0, 0, 0], np.float32), (1, 8, 1))
     scores = np.array([0.7, 0.1, 0.1, 0.1])
-    evidence = Evidence(scores, [0], ramp, False, 1, True, pixels=pixels)
-    one = localization("photo.jpg", (160, 80), evidence, replace(HOW, threshold=0.5, refine="grabcut"))
+    evidence = ImagePrediction(scores, [0], ramp, False, 1, True, pixels=pixels)
+    one = postprocess("photo.jpg", (160, 80), evidence, replace(HOW, threshold=0.5, refine="grabcut"))
     assert one.boxes.tolist() == [[0, 0, 40, 160]]
-    assert localization("photo.jpg", (160, 80), evidence, HOW).boxes.tolist() == [[0, 0, 30, 160]]
+    assert postprocess("photo.jpg", (160, 80), evidence, HOW).boxes.tolist() == [[0, 0, 30, 160]]

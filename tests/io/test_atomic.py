@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from weakspot.errors import InputError
-from weakspot.io.atomic import replacing, save_image
+from weakspot.io.atomic import atomic_write, save_image
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8))
 
 
 def write(path, content=b"new"):
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(content)
 
 
 def write_half(path, error):
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(b"half")
         raise error
 
@@ -34,7 +34,7 @@ def test_file_is_written_and_its_folders_are_made(tmp_path):
 def test_reader_finds_the_old_file_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "file.txt"
     path.write_bytes(b"old")
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(b"new")
         file.flush()
         assert path.read_bytes() == b"old"
@@ -138,13 +138,13 @@ def test_image_that_its_format_cannot_hold_leaves_the_old_file(tmp_path):
 def test_longest_name_that_the_disk_takes_is_written(tmp_path):
     path = tmp_path / ("n" * 251 + ".txt")
     path.touch()
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(b"new")
     assert path.read_bytes() == b"new"
 
 
 def test_error_about_another_file_keeps_its_own_name(tmp_path):
-    with pytest.raises(FileNotFoundError), replacing(tmp_path / "out.txt"):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "out.txt"):
         (tmp_path / "weights.bin").read_bytes()
 
 

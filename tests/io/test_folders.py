@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from weakspot.errors import InputError
-from weakspot.io.folders import check_writable, free_folder, read_lines
+from weakspot.io.folders import check_writable, next_free_path, read_lines
 
 
 @pytest.fixture(autouse=True)
@@ -14,16 +14,16 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_free_folder_has_the_name_or_the_next_number():
-    assert free_folder("evaluated") == Path("evaluated")
+    assert next_free_path("evaluated") == Path("evaluated")
     Path("evaluated").mkdir()
-    assert free_folder("evaluated") == Path("evaluated-2")
+    assert next_free_path("evaluated") == Path("evaluated-2")
     Path("evaluated-2").touch()
     Path("evaluated-4").mkdir()
-    assert free_folder("evaluated") == Path("evaluated-3")
+    assert next_free_path("evaluated") == Path("evaluated-3")
 
 
 def test_finding_a_folder_makes_none():
-    free_folder("evaluated")
+    next_free_path("evaluated")
     assert list(Path().iterdir()) == []
 
 

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.io.row_writer import Rows
+from weakspot.io.row_writer import JsonlWriter
 
 
 def test_the_file_comes_to_be_with_its_first_row(tmp_path):
-    rows = Rows(tmp_path / "deep" / "rows.jsonl")
+    rows = JsonlWriter(tmp_path / "deep" / "rows.jsonl")
     rows.close()
     assert not (tmp_path / "deep").exists()
     rows.write({"image": "ä.jpg"})
@@ -24,7 +24,7 @@ def test_wherever_a_file_is_cut_off_its_whole_rows_are_kept(tmp_path_factory, na
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
     path.write_bytes(whole[:kept])
     count = whole[:kept].count(b"\n")
-    rows = Rows(path, resume=True)
+    rows = JsonlWriter(path, resume=True)
     assert rows.images == frozenset(names[:count])
     rows.write({"image": "next"})
     rows.close()
@@ -34,4 +34,4 @@ def test_wherever_a_file_is_cut_off_its_whole_rows_are_kept(tmp_path_factory, na
 def test_rows_of_another_run_are_refused(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"image": "a"}\n')
     with pytest.raises(InputError, match="holds the rows of another run"):
-        Rows(tmp_path / "rows.jsonl")
+        JsonlWriter(tmp_path / "rows.jsonl")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.io.manifest import MANIFEST, Shard, files_of, missing_shards, read_manifest, write_manifest
-from weakspot.io.rows import count_rows, line_of, read_rows, write_rows
-from weakspot.io.shards import Share, row_files, share_of, skipped_file
+from weakspot.io.manifest import MANIFEST, ShardInfo, files_of, missing_shards, read_manifest, write_manifest
+from weakspot.io.rows import count_rows, read_rows, to_jsonl, write_rows
+from weakspot.io.shards import ShardSpec, row_files, share_of, skipped_file
 
 numbers = st.integers(0, 2**31 - 1)
 scores = st.floats(allow_nan=False, allow_infinity=False)
@@ -45,18 +45,18 @@ def test_rows_come_back_from_json_and_from_parquet(tmp_path_factory, some):
 
 def test_a_name_that_is_no_utf8_comes_back_as_it_was():
     row = {"image": "caf\udce9.jpg"}
-    assert json.loads(line_of(row)) == row
+    assert json.loads(to_jsonl(row)) == row
 
 
 @given(st.lists(st.text(), unique=True), st.integers(1, 9))
 def test_each_image_is_in_one_share(images, count):
-    shares = [Share(number, count) for number in range(1, count + 1)]
+    shares = [ShardSpec(number, count) for number in range(1, count + 1)]
     assert all(sum(share.has(image) for share in shares) == 1 for image in [*images, "caf\udce9.jpg", "\ud800"])
 
 
 def test_shares_are_about_equal():
     images = [f"photos/{i:05}.jpg" for i in range(8000)]
-    sizes = [sum(Share(number, 8).has(image) for image in images) for number in range(1, 9)]
+    sizes = [sum(ShardSpec(number, 8).has(image) for image in images) for number in range(1, 9)]
     assert min(sizes) > 900  # three standard deviations
     assert max(sizes) < 1100
 
@@ -87,7 +87,7 @@ def test_skipped_images_are_listed_beside_their_rows(tmp_path):
 
 
 def test_a_manifest_comes_back_and_says_how_many_there_are(tmp_path):
-    shards = [Shard("boxes-000000.jsonl", 5, 0, 3, 2), Shard("boxes-000001.jsonl", 4, 90)]
+    shards = [ShardInfo("boxes-000000.jsonl", 5, 0, 3, 2), ShardInfo("boxes-000001.jsonl", 4, 90)]
     write_manifest(tmp_path / MANIFEST, shards, weakspot="1")
     assert read_manifest(tmp_path / MANIFEST) == shards
     told = json.loads((tmp_path / MANIFEST).read_text())
@@ -111,9 +111,9 @@ def test_what_is_no_manifest_is_refused(tmp_path, content):
 def test_shards_that_are_missing_are_named(tmp_path):
     (tmp_path / "localize.toml").touch()
     assert missing_shards(tmp_path) == {}
-    shards = [Shard("boxes-000000.jsonl", 5, 0), Shard("boxes-000001.jsonl", 4, 90)]
-    write_manifest(tmp_path / MANIFEST, [*shards, Shard("boxes-000002.jsonl", 3, 0, 2, 1)])
-    write_manifest(tmp_path / "manifest-00001-of-00003.json", [Shard("boxes-00001-of-00003.jsonl", 1, None, 1, 0)])
+    shards = [ShardInfo("boxes-000000.jsonl", 5, 0), ShardInfo("boxes-000001.jsonl", 4, 90)]
+    write_manifest(tmp_path / MANIFEST, [*shards, ShardInfo("boxes-000002.jsonl", 3, 0, 2, 1)])
+    write_manifest(tmp_path / "manifest-00001-of-00003.json", [ShardInfo("boxes-00001-of-00003.jsonl", 1, None, 1, 0)])
     for name in ("boxes-000000.jsonl", "boxes-00001-of-00003.jsonl", "boxes-00003-of-00003.jsonl.part"):
         (tmp_path / name).touch()
     (tmp_path / "boxes-000002.jsonl").write_text('{"image": "a.jpg"}\n{"image": "cut')

@@ -9,13 +9,13 @@ from weakspot.data import read_dataset
 from weakspot.data.readers.voc_xml import read_annotation
 from weakspot.data.readers.walk import files_below
 from weakspot.errors import InputError
-from weakspot.io.text import Place, read_text, relative
+from weakspot.io.text import FileLine, read_text, safe_relative_path
 
 
 @given(st.text("ab./\\ ~:\0", max_size=12))
 def test_path_of_a_data_set_stays_in_it_or_is_refused(name):
     try:
-        path = relative(name, Place(Path("boxes.csv"), 3))
+        path = safe_relative_path(name, FileLine(Path("boxes.csv"), 3))
     except InputError as refusal:
         assert refusal.problem.startswith(f"boxes.csv, line 3, names {name!r}, which is not inside")  # noqa: PT017
     else:
@@ -26,7 +26,7 @@ def test_path_of_a_data_set_stays_in_it_or_is_refused(name):
 
 @pytest.mark.parametrize("name", ["a", "cat/a.jpg", "..a/b..", "a b/c,d.jpg", "...", "~/a"])
 def test_usual_path_is_taken_as_it_is(name):
-    assert relative(name, "boxes.csv, line 3") == name
+    assert safe_relative_path(name, "boxes.csv, line 3") == name
 
 
 @pytest.mark.parametrize("read", [read_text, lambda file: read_annotation(file, first=0)], ids=["text", "XML"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from weakspot.inference.localization import Localization
-from weakspot.labels.from_localizations import apart, of_localization, read_rows_of
-from weakspot.labels.rle import mask_of
+from weakspot.labels.from_localizations import from_localization, read_rows_of, suppress_overlaps
+from weakspot.labels.rle import decode_rle
 
 TWO_PEAKS = np.array([[0, 8, 8, 4, 7, 0], [0, 8, 8, 4, 7, 0]], np.float32) / 8
 
@@ -36,18 +36,18 @@ def rows(tmp_path, **more):
 
 
 def test_a_box_has_its_own_score_where_several_were_looked_for():
-    (one,) = of_localization(localization()).objects
+    (one,) = from_localization(localization()).objects
     assert one.score == pytest.approx(0.8 * TWO_PEAKS[TWO_PEAKS > 0].mean(), abs=1e-6)
-    assert of_localization(localization(), min_score=0.75).objects == ()
+    assert from_localization(localization(), min_score=0.75).objects == ()
 
 
 def test_the_largest_region_alone_has_the_score_of_its_class():
-    assert of_localization(localization(min_area=1.0), min_score=0.75).objects[0].score == 0.8
+    assert from_localization(localization(min_area=1.0), min_score=0.75).objects[0].score == 0.8
 
 
 def test_pieces_of_a_region_have_masks_of_their_own():
-    found = of_localization(localization(split=True, boxes=((1, 0, 4, 2), (4, 0, 5, 2))))
-    assert [mask_of(one.mask)[0].tolist() for one in found.objects] == [
+    found = from_localization(localization(split=True, boxes=((1, 0, 4, 2), (4, 0, 5, 2))))
+    assert [decode_rle(one.mask)[0].tolist() for one in found.objects] == [
         [False, True, True, True, False, False],
         [False, False, False, False, True, False],
     ]
@@ -63,7 +63,7 @@ def test_rows_give_boxes_their_own_scores(tmp_path):
 def test_the_mask_of_the_largest_box_is_its_own_part(tmp_path):
     mask = np.array([[0, 1, 1, 0, 1, 0]] * 2, bool)
     (found,) = read_rows_of(rows(tmp_path), largest=True, mask_of=lambda *_: mask)
-    assert [mask_of(one.mask).sum() for one in found.objects] == [4]
+    assert [decode_rle(one.mask).sum() for one in found.objects] == [4]
 
 
 def test_a_score_that_is_no_number_is_kept_to_be_listed(tmp_path):
@@ -74,7 +74,7 @@ def test_a_score_that_is_no_number_is_kept_to_be_listed(tmp_path):
 def test_of_boxes_that_bound_the_same_one_is_kept_in_its_place(tmp_path):
     boxes = [[0, 0, 4, 2], [1, 0, 5, 2], [5, 0, 6, 2]]
     (found,) = read_rows_of(rows(tmp_path, boxes=boxes, box_scores=[0.5, 0.6, 0.9]))
-    assert [one.score for one in apart(found, 0.5).objects] == [0.6, 0.9]
-    assert apart(found, 0.5).class_indices == (3, 3)
-    assert apart(found._replace(class_indices=(3, 4, 3)), 0.5).class_indices == (3, 4, 3)
-    assert apart(found._replace(objects=(), class_indices=()), 0.5).objects == ()
+    assert [one.score for one in suppress_overlaps(found, 0.5).objects] == [0.6, 0.9]
+    assert suppress_overlaps(found, 0.5).class_indices == (3, 3)
+    assert suppress_overlaps(found._replace(class_indices=(3, 4, 3)), 0.5).class_indices == (3, 4, 3)
+    assert suppress_overlaps(found._replace(objects=(), class_indices=()), 0.5).objects == ()

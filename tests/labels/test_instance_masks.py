@@ -3,14 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from weakspot.labels.instance_masks import parts
+from weakspot.labels.instance_masks import split_mask
 
 
 def test_a_small_part_within_a_large_box_goes_to_its_own_box():
     mask = np.zeros((20, 20), bool)
     mask[:, :3] = mask[:3] = True
     mask[10:14, 10:14] = True
-    large, small = parts(mask, np.array([[0, 0, 20, 20], [9, 9, 15, 15]]))
+    large, small = split_mask(mask, np.array([[0, 0, 20, 20], [9, 9, 15, 15]]))
     assert small.sum() == 16
     assert ((large | small) == mask).all()
     assert not (large & small).any()
@@ -21,7 +21,7 @@ def test_boxes_that_were_split_share_what_is_one_part():
     mask = np.zeros((20, 40), bool)
     mask[5:10, 2:30] = True
     mask[15:18, 33:38] = True
-    left, right, spot = parts(mask, np.array([[2, 5, 12, 10], [12, 5, 30, 10], [33, 15, 38, 18]]))
+    left, right, spot = split_mask(mask, np.array([[2, 5, 12, 10], [12, 5, 30, 10], [33, 15, 38, 18]]))
     assert [part.sum() for part in (left, right, spot)] == [50, 90, 15]
     assert left[5:10, 2:12].all()
     assert right[5:10, 12:30].all()
@@ -34,5 +34,5 @@ def test_boxes_that_were_split_share_what_is_one_part():
 )
 def test_parts_add_up_to_the_whole_and_never_overlap(mask, corners):
     boxes = np.array([[min(a, c), min(b, d), max(a, c), max(b, d)] for a, b, c, d in corners], float)
-    shares = np.array(parts(mask, boxes))
+    shares = np.array(split_mask(mask, boxes))
     assert (shares.sum(axis=0) == mask).all()

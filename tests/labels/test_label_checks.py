@@ -3,7 +3,7 @@ import math
 import pytest
 
 from weakspot.errors import InputError
-from weakspot.labels import LabelledImage, LabelledObject, known_photos
+from weakspot.labels import LabelledImage, LabelledObject, known_images
 from weakspot.labels.label_checks import check_classes, checked, present
 
 
@@ -57,7 +57,7 @@ def test_splits_have_the_names_that_detectors_know_and_never_lead_out_of_the_fol
 
 
 def test_images_that_are_missing_or_of_another_size_are_listed():
-    photos = known_photos({"a.jpg": (50, 100), "b.jpg": (100, 50)})
+    photos = known_images({"a.jpg": (50, 100), "b.jpg": (100, 50)})
     found, problems = present([image(), image(path="b.jpg"), image(path="../a.jpg")], photos)
     assert found == (image(),)
     assert [one.problem for one in problems] == [

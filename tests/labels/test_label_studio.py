@@ -9,12 +9,12 @@ import pytest
 from label_sets import CLASSES, with_masks
 
 from weakspot.errors import InputError
-from weakspot.labels import FORMATS, LabelledObject, WriteOptions, known_photos
+from weakspot.labels import FORMATS, LabelledObject, WriteOptions, known_images
 from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import config_of, problems_of_tasks
-from weakspot.labels.rle import mask_of
+from weakspot.labels.rle import decode_rle
 
-PHOTOS = known_photos({"cat/1.jpg": (50, 100)})
+PHOTOS = known_images({"cat/1.jpg": (50, 100)})
 
 
 def region(label="cat", kind="rectanglelabels", **value):
@@ -144,7 +144,7 @@ def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
 )
 def test_images_are_found_by_their_links(tmp_path, data):
     (tmp_path / "e.json").write_text(json.dumps([{"data": data}]))
-    found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_photos({"1.jpg": (9, 9)}))
+    found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_images({"1.jpg": (9, 9)}))
     assert [image.path for image in found.labels.images] == ["1.jpg"]
 
 
@@ -175,7 +175,7 @@ def brushed(mask):
 
 
 def test_a_brushed_mask_is_read():
-    mask = mask_of(with_masks().images[0].objects[0].mask)
+    mask = decode_rle(with_masks().images[0].objects[0].mask)
     assert (read_brush(brushed(mask), height=60, width=90) == mask).all()
 
 

@@ -16,8 +16,8 @@ from weakspot.data import read_dataset
 from weakspot.data.masks import read_mask
 from weakspot.errors import InputError
 from weakspot.labels import FORMATS, WriteOptions
-from weakspot.labels.polygons import outline
-from weakspot.labels.rle import compress, expand, mask_of, runs_of
+from weakspot.labels.polygons import mask_to_polygon
+from weakspot.labels.rle import compress, decode_rle, encode_rle, expand
 
 # pycocotools hands arrays over as numpy 1 had it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -57,7 +57,7 @@ def test_pycocotools_loads_coco(written, polygons):
         x, y, width, height = annotation["bbox"]
         assert (x, y, x + width, y + height) == one.box
         assert annotation["score"] == one.score
-        found, drawn = coco.annToMask(annotation).astype(bool), mask_of(one.mask)
+        found, drawn = coco.annToMask(annotation).astype(bool), decode_rle(one.mask)
         assert near(drawn, found) if polygons else (drawn == found).all()
         assert polygons or annotation["area"] == drawn.sum()
 
@@ -99,7 +99,7 @@ def test_masks_of_one_class_are_read_from_csv(tmp_path):
     FORMATS["csv"].write(replace(labels, images=(one, replace(labels.images[0], path="two.jpg"))), tmp_path)
     examples = {example.path.name: example.truths for example in read_dataset(tmp_path).examples}
     (mask,) = examples["a.jpg"][0].masks
-    assert (read_mask(mask) == mask_of(ring.mask)).all()
+    assert (read_mask(mask) == decode_rle(ring.mask)).all()
     assert [truth.masks for truth in examples["two.jpg"]] == [(), ()], "a mask would count for both classes"
 
 
@@ -110,9 +110,9 @@ def test_runs_are_those_of_pycocotools(seed):
     mask = random.random(shape) < random.random()
     mask[: shape[0] // 2] = seed % 2 == 0  # long runs, too
     encoded = reference.encode(np.asfortranarray(mask, np.uint8))
-    assert compress(runs_of(mask).counts) == encoded["counts"].decode()
-    assert expand(encoded["counts"].decode()) == runs_of(mask).counts
-    assert (mask_of(runs_of(mask)) == mask).all()
+    assert compress(encode_rle(mask).counts) == encoded["counts"].decode()
+    assert expand(encoded["counts"].decode()) == encode_rle(mask).counts
+    assert (decode_rle(encode_rle(mask)) == mask).all()
 
 
 def test_a_run_without_an_end_is_refused():
@@ -121,8 +121,8 @@ def test_a_run_without_an_end_is_refused():
 
 
 def test_a_polygon_filled_by_pycocotools_is_near_the_mask():
-    mask = mask_of(with_masks().images[0].objects[0].mask)
-    encoded = reference.frPyObjects([outline(mask).ravel().tolist()], *mask.shape)
+    mask = decode_rle(with_masks().images[0].objects[0].mask)
+    encoded = reference.frPyObjects([mask_to_polygon(mask).ravel().tolist()], *mask.shape)
     filled = reference.decode(encoded)[..., 0].astype(bool)
     assert near(mask, filled)
     assert not filled[30, 25], "the hole is one"

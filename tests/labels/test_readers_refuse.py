@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from weakspot.errors import InputError
-from weakspot.labels import FORMATS, known_photos
+from weakspot.labels import FORMATS, known_images
 
-PHOTOS = known_photos({"a.jpg": (50, 100)})
+PHOTOS = known_images({"a.jpg": (50, 100)})
 COCO = {
     "images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 50}],
     "categories": [{"id": 1, "name": "cat"}],
@@ -158,7 +158,7 @@ def test_yolo_as_labelimg_and_roboflow_lay_it_out(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     for folder, image in (("img", "a.jpg"), ("robo", "a.jpg"), ("robo", "valid/images/a.jpg")):
-        found = FORMATS["yolo"].read(tmp_path / folder, known_photos({image: (50, 100)}))
+        found = FORMATS["yolo"].read(tmp_path / folder, known_images({image: (50, 100)}))
         assert found.problems == ()
         assert [(one.path, one.split) for one in found.labels.images] == [(image, "valid" if folder == "robo" else "")]
         assert found.labels.images[0].objects[0].box == (25, 12.5, 75, 37.5)

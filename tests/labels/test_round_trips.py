@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from label_sets import by_path, label_sets, near, photos_of, with_masks
 
 from weakspot.labels import FORMATS, LabelSet, WriteOptions
-from weakspot.labels.rle import mask_of
+from weakspot.labels.rle import decode_rle
 
 
 def again(labels, name, options=WriteOptions()):
@@ -94,7 +94,7 @@ def test_masks_as_polygons_come_back_to_a_pixel_with_holes_and_parts(name):
     assert found["b.jpg"].objects == ()
     for before, after in zip(labels.images[0].objects, found["a.jpg"].objects, strict=True):
         assert after.label == before.label
-        assert near(mask_of(before.mask), mask_of(after.mask))
+        assert near(decode_rle(before.mask), decode_rle(after.mask))
         assert after.box == pytest.approx(before.box, abs=0.5)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from weakspot.errors import InputError
 from weakspot.labels.image_names import common_folder, names_below
-from weakspot.labels.output_folder import put, whole_folder
+from weakspot.labels.output_folder import atomic_folder, link_or_copy
 from weakspot.labels.voc import inclusive
 
 
@@ -46,7 +46,7 @@ def test_a_folder_that_fails_leaves_the_old_one_and_nothing_else(tmp_path):
     (tmp_path / "out/old.txt").write_text("old")
 
     def fail():
-        with whole_folder(tmp_path / "out") as folder:
+        with atomic_folder(tmp_path / "out") as folder:
             (folder / "new.txt").write_text("new")
             raise ZeroDivisionError
 
@@ -70,7 +70,7 @@ def test_a_folder_that_is_interrupted_between_two_names_is_put_back(tmp_path, mo
             raise KeyboardInterrupt
 
     def replace():
-        with whole_folder(tmp_path / "out"):
+        with atomic_folder(tmp_path / "out"):
             monkeypatch.setattr(Path, "rename", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
@@ -80,8 +80,8 @@ def test_a_folder_that_is_interrupted_between_two_names_is_put_back(tmp_path, mo
 
 def test_a_link_leads_to_the_file_itself(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"a")
-    put(tmp_path / "a.jpg", tmp_path / "one/a.jpg", "link")
-    put(tmp_path / "one/a.jpg", tmp_path / "two/a.jpg", "link")
+    link_or_copy(tmp_path / "a.jpg", tmp_path / "one/a.jpg", "link")
+    link_or_copy(tmp_path / "one/a.jpg", tmp_path / "two/a.jpg", "link")
     (tmp_path / "one/a.jpg").unlink()
     assert (tmp_path / "two/a.jpg").read_bytes() == b"a"
 
@@ -89,12 +89,12 @@ def test_a_link_leads_to_the_file_itself(tmp_path):
 def test_images_are_linked_or_copied_and_a_missing_one_is_said(tmp_path):
     source = tmp_path / "a.jpg"
     source.write_bytes(b"a")
-    put(source, tmp_path / "link/a.jpg", "link")
-    put(source, tmp_path / "copy/a.jpg", "copy")
-    put(source, tmp_path / "none/a.jpg", "none")
+    link_or_copy(source, tmp_path / "link/a.jpg", "link")
+    link_or_copy(source, tmp_path / "copy/a.jpg", "copy")
+    link_or_copy(source, tmp_path / "none/a.jpg", "none")
     assert (tmp_path / "link/a.jpg").samefile(source)
     assert (tmp_path / "copy/a.jpg").read_bytes() == b"a"
     assert not (tmp_path / "copy/a.jpg").is_symlink()
     assert not (tmp_path / "none").exists()
     with pytest.raises(InputError, match="cannot be put"):
-        put(tmp_path / "gone.jpg", tmp_path / "copy/b.jpg", "copy")
+        link_or_copy(tmp_path / "gone.jpg", tmp_path / "copy/b.jpg", "copy")

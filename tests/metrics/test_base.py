@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from weakspot.errors import InputError
-from weakspot.metrics.base import ImageSums
+from weakspot.metrics.base import PerImageMetric
 
 ROWS = arrays(np.float64, st.tuples(st.integers(1, 12), st.just(2)), elements=st.integers(0, 9))
 
 
-class Mean(ImageSums):
+class Mean(PerImageMetric):
     """The mean over images of their first value, times a factor; of two values each."""
 
     def __init__(self, **options):

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from reference_loop import best_overlap, best_overlaps, overlap
-from torchvision.ops import box_iou
+from torchvision.ops import box_iou as torchvision_box_iou
 
 from weakspot.errors import InputError
-from weakspot.metrics import overlaps, plain_overlaps, reference_boxes, reference_overlaps
+from weakspot.metrics import box_iou, plain_overlaps, reference_boxes, reference_overlaps
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops import boxes_from_heatmap, component_tree, reference_contours
 from weakspot.ops.contours import THRESHOLDS
@@ -46,38 +46,38 @@ WHERE_BOXES = "Give each image's boxes as rows x1, y1, x2, y2, and leave out ima
 )
 def test_overlap_of_two_boxes(one, other, excluded, included):
     pair = np.array([one]), np.array([other])
-    assert overlaps(*pair).tolist() == [[excluded]]
-    assert overlaps(*pair, inclusive=True).tolist() == [[included]]
+    assert box_iou(*pair).tolist() == [[excluded]]
+    assert box_iou(*pair, inclusive=True).tolist() == [[included]]
 
 
 def test_convention_rows_are_the_first_boxes_and_columns_the_others():
-    found = overlaps(np.array([[0, 0, 2, 2], [0, 0, 1, 1]]), np.array([[0, 0, 2, 2], [0, 0, 4, 4], [5, 5, 6, 6]]))
+    found = box_iou(np.array([[0, 0, 2, 2], [0, 0, 1, 1]]), np.array([[0, 0, 2, 2], [0, 0, 4, 4], [5, 5, 6, 6]]))
     assert found.tolist() == [[1, 0.25, 0], [0.25, 1 / 16, 0]]
-    assert overlaps(np.zeros((0, 4)), np.ones((2, 4))).shape == (0, 2)
+    assert box_iou(np.zeros((0, 4)), np.ones((2, 4))).shape == (0, 2)
 
 
 @pytest.mark.parametrize(("dtype", "far"), [(np.int16, 200), (np.uint8, 200), (np.int32, 60000), (np.uint16, 60000)])
 def test_areas_of_boxes_in_narrow_types_do_not_overflow(dtype, far):
     boxes = np.array([[0, 0, far, far], [far // 2, far // 2, far, far], [0, 0, 50, 50]])
     for inclusive in (False, True):
-        narrow = overlaps(boxes.astype(dtype), boxes.astype(dtype), inclusive=inclusive)
-        assert narrow.tolist() == overlaps(boxes, boxes, inclusive=inclusive).tolist()
+        narrow = box_iou(boxes.astype(dtype), boxes.astype(dtype), inclusive=inclusive)
+        assert narrow.tolist() == box_iou(boxes, boxes, inclusive=inclusive).tolist()
 
 
 @given(BOXES, BOXES)
 def test_overlaps_equal_torchvisions_and_a_loops(one, other):
     boxes, others = np.array(one), np.array(other)
-    expected = box_iou(torch.tensor(boxes).double(), torch.tensor(others).double())
-    np.testing.assert_allclose(overlaps(boxes, others), expected.nan_to_num(), rtol=1e-15)
-    inclusive = overlaps(boxes, others, inclusive=True)
+    expected = torchvision_box_iou(torch.tensor(boxes).double(), torch.tensor(others).double())
+    np.testing.assert_allclose(box_iou(boxes, others), expected.nan_to_num(), rtol=1e-15)
+    inclusive = box_iou(boxes, others, inclusive=True)
     assert inclusive.tolist() == [[overlap(a, b, more=1) for b in other] for a in one]
 
 
 @given(BOXES, BOXES)
 def test_overlap_is_symmetric_and_within_0_and_1(one, other):
     boxes, others = np.array(one), np.array(other)
-    found = overlaps(boxes, others)
-    assert np.array_equal(found, overlaps(others, boxes).T)
+    found = box_iou(boxes, others)
+    assert np.array_equal(found, box_iou(others, boxes).T)
     assert ((found >= 0) & (found <= 1)).all()
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from weakspot.errors import InputError
-from weakspot.metrics.check_inputs import array, box_lists, maps_array, places_of
+from weakspot.metrics.check_inputs import array, box_lists, maps_array, ranks_of
 
 LOGITS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(-2, 2))
 
@@ -66,11 +66,11 @@ def test_a_list_of_boxes_for_each_map_is_wanted():
 
 def test_places_of_the_true_classes_among_the_predictions():
     logits = torch.tensor([[0.1, 0.9, 0.5], [0.1, 0.9, 0.5], [0.1, 0.9, 0.5]])
-    assert places_of(logits, torch.tensor([1, 2, 0])).tolist() == [0, 1, 2]
+    assert ranks_of(logits, torch.tensor([1, 2, 0])).tolist() == [0, 1, 2]
 
 
 def test_convention_of_equal_logits_the_lower_index_is_first():
-    assert places_of([[5.0, 5.0, 5.0]] * 3, [0, 1, 2]).tolist() == [0, 1, 2]
+    assert ranks_of([[5.0, 5.0, 5.0]] * 3, [0, 1, 2]).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,16 @@ def test_convention_of_equal_logits_the_lower_index_is_first():
 )
 def test_labels_that_do_not_fit_the_logits_are_refused(logits, labels, problem):
     with pytest.raises(InputError) as refusal:
-        places_of(logits, labels)
+        ranks_of(logits, labels)
     assert refusal.value.problem == problem
 
 
 def test_no_images_have_no_places():
-    assert places_of(np.zeros((0, 3)), np.zeros(0, np.int64)).tolist() == []
+    assert ranks_of(np.zeros((0, 3)), np.zeros(0, np.int64)).tolist() == []
 
 
 @given(LOGITS, st.randoms(use_true_random=False))
 def test_places_equal_a_stable_sort(logits, random):
     labels = [random.randrange(logits.shape[1]) for _ in logits]
     ranked = np.argsort(-logits, axis=1, kind="stable").tolist()
-    assert places_of(logits, labels).tolist() == [row.index(label) for row, label in zip(ranked, labels, strict=True)]
+    assert ranks_of(logits, labels).tolist() == [row.index(label) for row, label in zip(ranked, labels, strict=True)]

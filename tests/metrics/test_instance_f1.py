@@ -8,7 +8,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from weakspot.errors import InputError
-from weakspot.metrics import InstanceF1, matched, overlaps
+from weakspot.metrics import InstanceF1, box_iou, matched
 
 CORNERS = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 6), st.integers(1, 6))
 BOXES = st.lists(CORNERS, max_size=4).map(
@@ -107,7 +107,7 @@ def test_pairs_are_one_to_one_and_half_of_the_most_at_least(found, true):
     pairs = matched(found, true, 0.3)
     partners = pairs[pairs >= 0]
     assert len(set(partners.tolist())) == len(partners)
-    fits = overlaps(found, true) >= 0.3
+    fits = box_iou(found, true) >= 0.3
     assert all(fits[i, partner] for i, partner in enumerate(pairs) if partner >= 0)
     free = [j for j in range(len(true)) if j not in partners]
     assert not fits[pairs < 0][:, free].any()

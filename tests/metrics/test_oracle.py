@@ -18,12 +18,12 @@ from weakspot.metrics import (
     MaxBoxAccV2,
     PxAP,
     average_precision,
-    overlaps,
+    box_iou,
     pixel_counts,
     reference_boxes,
     reference_overlaps,
 )
-from weakspot.ops import normalise, reference_contours
+from weakspot.ops import normalize, reference_contours
 from weakspot.ops.contours import THRESHOLDS
 
 SMALL = Path(__file__).parents[1] / "support" / "oracle"
@@ -183,13 +183,13 @@ def test_true_boxes_are_resized_as_the_reference_does():
 
 def test_overlaps_equal_the_references():
     for case in UNIT["iou"]:
-        assert overlaps(np.array(case["a"]), np.array(case["b"]), inclusive=True).tolist() == case["iou"]
+        assert box_iou(np.array(case["a"]), np.array(case["b"]), inclusive=True).tolist() == case["iou"]
 
 
 @pytest.mark.parametrize("case", UNIT["normalize_scoremap"], ids=lambda case: case["in"])
 def test_maps_are_normalised_as_the_reference_does(case):
     class_map = np.array(json.loads(case["in"].replace("nan", "NaN")))
-    assert normalise(class_map).tolist() == np.array(case["out"], np.float32).tolist()
+    assert normalize(class_map).tolist() == np.array(case["out"], np.float32).tolist()
 
 
 @pytest.mark.parametrize("case", UNIT["errors"], ids=lambda case: case["case"])

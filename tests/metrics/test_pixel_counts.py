@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 from weakspot.metrics import average_precision, mask_overlaps, pixel_counts
 from weakspot.metrics.pixel_counts import check_mask, precision_and_recall
 from weakspot.ops import boxes_from_heatmap
-from weakspot.ops.boxes import cut_level
+from weakspot.ops.boxes import absolute_threshold
 
 INTERVALS = [0.001, 0.01, 0.05, 0.1, 0.3, 1 / 3, 1 / 7, 1 / 49, 0.7, 1.0]
 SCORES = st.one_of(
@@ -257,6 +257,8 @@ def test_mask_overlaps_equal_scikit_learns_at_every_threshold(scored, dtype):
     heatmap, mask = scored[0].astype(dtype), scored[1]
     mask.flat[0] = 1
     known = mask != 255
-    foregrounds = [heatmap >= cut_level(heatmap, t) if heatmap.max() > 0 else np.isfinite(heatmap) for t in QUARTERS]
+    foregrounds = [
+        heatmap >= absolute_threshold(heatmap, t) if heatmap.max() > 0 else np.isfinite(heatmap) for t in QUARTERS
+    ]
     expected = [jaccard_score(mask[known] == 1, foreground[known]) for foreground in foregrounds]
     np.testing.assert_allclose(mask_overlaps(heatmap, mask, QUARTERS), expected, rtol=1e-15)

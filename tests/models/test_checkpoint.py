@@ -10,14 +10,22 @@ from safetensors.torch import load_file, save_file
 from small_networks import built, photos
 
 from weakspot.errors import InputError, ModelError, WeakspotError
-from weakspot.models.checkpoint import MODEL_FILE, Trained, is_run, load_run, read_trained, take_model, write_model
-from weakspot.models.networks import Plan
+from weakspot.models.checkpoint import (
+    MODEL_FILE,
+    CheckpointMetadata,
+    is_run,
+    load_run,
+    read_trained,
+    resolve_model,
+    write_model,
+)
+from weakspot.models.networks import NetworkConfig
 
 NAMES = ("cat", "собака", "owl, snowy", "none")
 
 
 def trained(found, **changes):
-    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "validation boxes", background=3)
+    standing = CheckpointMetadata(found.plan, NAMES, found.preprocessing, 0.35, "validation boxes", background=3)
     return replace(standing, **changes)
 
 
@@ -74,8 +82,8 @@ def test_all_that_is_told_is_read_back(tmp_path):
 )
 def test_any_names_numbers_and_words_are_read_back(tmp_path_factory, names, threshold, words, background):
     path = tmp_path_factory.mktemp("run") / MODEL_FILE
-    plan = Plan("test_resnet", "cam", len(names), 16, 64, width=0)
-    told = Trained(plan, tuple(names), FRAME, threshold, words, background)
+    plan = NetworkConfig("test_resnet", "cam", len(names), 16, 64, width=0)
+    told = CheckpointMetadata(plan, tuple(names), FRAME, threshold, words, background)
     write_model(path, {"w": torch.zeros(1)}, told)
     assert read_trained(path) == told
 
@@ -286,4 +294,4 @@ def test_writing_where_nothing_can_be_written_is_refused(tmp_path):
 def test_what_is_neither_a_run_nor_a_model_is_refused(name, problem, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match=problem):
-        take_model(name)
+        resolve_model(name)

@@ -5,7 +5,7 @@ from torch import nn
 
 from weakspot.cams import METHODS, ablationcam, fuse, gradcam, scorecam
 from weakspot.errors import InputError, ModelError
-from weakspot.models import class_maps, cut_model
+from weakspot.models import class_maps, split_model
 
 CLASSES = torch.tensor([[0, 1, 2, 3, 0], [3, 2, 1, 0, 3], [1, 1, 1, 2, 2]])
 BRANCHES = [name for name, method in METHODS.items() if method.reads == "branches"]
@@ -13,12 +13,12 @@ POSITIVE = [name for name in METHODS if name not in ("cam", *BRANCHES)]
 
 
 def maps(model, batch, method, classes=CLASSES, **options):
-    return class_maps(cut_model(model, batch[:1], **options), batch, METHODS[method], classes=classes).maps
+    return class_maps(split_model(model, batch[:1], **options), batch, METHODS[method], classes=classes).maps
 
 
 def test_the_logit_is_the_mean_of_the_raw_cam_plus_the_bias():
     model, batch = PooledNet().eval(), images()
-    found = class_maps(cut_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
+    found = class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
     expected = model(batch).detach().gather(1, CLASSES)
     torch.testing.assert_close(found.maps.mean(dim=(2, 3)) + model.fc.bias.detach()[CLASSES], expected)
     assert torch.equal(found.logits, model(batch).detach())
@@ -118,7 +118,7 @@ def test_branches_are_read_as_they_are_even_those_that_lead_to_no_logit():
 
 def test_present_classes_are_those_with_a_positive_logit_of_the_image_with_most():
     model, batch = PooledNet().eval(), images()
-    cut = cut_model(model, batch[:1])
+    cut = split_model(model, batch[:1])
     with torch.no_grad():
         model.fc.weight.zero_()
         model.fc.bias.copy_(torch.tensor([-1.0, 3.0, 0.0, 2.0]))
@@ -140,17 +140,17 @@ def test_several_layers_are_fused():
 
 def test_classes_are_the_most_probable_unless_asked_for():
     model, batch = PooledNet().eval(), images()
-    found = class_maps(cut_model(model, batch[:1]), batch, METHODS["gradcam"], top_k=99)
+    found = class_maps(split_model(model, batch[:1]), batch, METHODS["gradcam"], top_k=99)
     assert torch.equal(found.classes, model(batch).argsort(dim=1, descending=True))
 
 
 def test_signed_activations_are_told_of_each_image():
     model, batch = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)), images()
-    assert class_maps(cut_model(model, batch[:1]), batch, METHODS["gradcam"]).signed.all()
-    assert not class_maps(cut_model(PooledNet(), batch[:1]), batch, METHODS["gradcam"]).signed.any()
+    assert class_maps(split_model(model, batch[:1]), batch, METHODS["gradcam"]).signed.all()
+    assert not class_maps(split_model(PooledNet(), batch[:1]), batch, METHODS["gradcam"]).signed.any()
     mixed = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     batch[0] = 0
-    assert class_maps(cut_model(mixed, batch[1:2]), batch, METHODS["gradcam"]).signed.tolist() == [False, True, True]
+    assert class_maps(split_model(mixed, batch[1:2]), batch, METHODS["gradcam"]).signed.tolist() == [False, True, True]
 
 
 def test_under_autocast_the_maps_are_not_summed_in_16_bits():
@@ -190,12 +190,12 @@ def test_cam_on_another_head_is_refused_with_what_to_take():
 
 def test_an_unknown_layer_is_refused_with_near_ones():
     with pytest.raises(ModelError, match=r"no layer 'feature'\.\nDid you mean .*features"):
-        cut_model(PooledNet(), images(1), layers=["feature"])
+        split_model(PooledNet(), images(1), layers=["feature"])
 
 
 def test_probabilities_are_refused():
     with pytest.raises(ModelError, match="returns probabilities") as refusal:
-        cut_model(nn.Sequential(PooledNet(), nn.Softmax(dim=1)), images(1))
+        split_model(nn.Sequential(PooledNet(), nn.Softmax(dim=1)), images(1))
     assert "softmax" in refusal.value.hint
 
 
@@ -207,11 +207,11 @@ def test_a_method_of_one_layer_says_so_whatever_the_head(method):
 
 def test_log_probabilities_are_refused():
     with pytest.raises(ModelError, match="probabilities or their logarithms"):
-        cut_model(nn.Sequential(PooledNet(), nn.LogSoftmax(dim=1)), images(1))
+        split_model(nn.Sequential(PooledNet(), nn.LogSoftmax(dim=1)), images(1))
 
 
 @pytest.mark.parametrize("example", [torch.randn(1, 1, 8, 8), torch.randn(1, 3, 1, 1)], ids=["channels", "size"])
 def test_images_that_the_model_cannot_take_are_told(example):
     with pytest.raises(ModelError, match="The model cannot take images of") as refusal:
-        cut_model(DeepHeadNet(), example)
+        split_model(DeepHeadNet(), example)
     assert len(str(refusal.value).splitlines()) == 2

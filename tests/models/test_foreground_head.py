@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from weakspot.models import ForegroundHead, fit_foreground, rebuilt
+from weakspot.models import ForegroundHead, fit_foreground, from_state_dict
 
 
 def lessons(images=24, seed=0):
@@ -52,7 +52,7 @@ def test_from_images_without_an_object_nothing_is_learnt():
 
 def test_a_head_is_rebuilt_from_its_weights():
     head = fit_foreground(*lessons(4)[:2], seed=0)
-    again = rebuilt(head.state_dict())
+    again = from_state_dict(head.state_dict())
     features = lessons(2, seed=3)[0]
     assert again.channels == 6
     assert torch.equal(again(features), head(features))
@@ -60,7 +60,7 @@ def test_a_head_is_rebuilt_from_its_weights():
 
 def test_weights_of_something_else_are_refused():
     with pytest.raises(KeyError):
-        rebuilt({"fc.weight": torch.zeros(3, 3)})
+        from_state_dict({"fc.weight": torch.zeros(3, 3)})
     weights = ForegroundHead(4).state_dict() | {"layers.5.bias": torch.zeros(9)}
     with pytest.raises(RuntimeError):
-        rebuilt(weights)
+        from_state_dict(weights)

@@ -3,11 +3,11 @@ import torch
 from nets import DeepHeadNet, FunctionalNet, PooledNet, images
 from torch import nn
 
-from weakspot.models import Layer, find_pooled_linear, read
+from weakspot.models import TargetLayer, find_gap_head, forward_with_hooks
 
 
-def head_of(model, layer="features", rectified=False):
-    return find_pooled_linear(model, read(model, [Layer(layer, rectified)], images()))
+def head_of(model, layer="features", followed_by_relu=False):
+    return find_gap_head(model, forward_with_hooks(model, [TargetLayer(layer, followed_by_relu)], images()))
 
 
 class WithConvolution(PooledNet):
@@ -44,7 +44,7 @@ class Normed(PooledNet):
     ],
 )
 def test_a_head_is_recognised_by_what_it_computes(model, rectified, found):
-    assert (head_of(model.eval(), rectified=rectified) is not None) is found
+    assert (head_of(model.eval(), followed_by_relu=rectified) is not None) is found
 
 
 def test_channels_that_are_class_maps_have_unit_rows():
@@ -56,8 +56,8 @@ def test_channels_that_are_class_maps_have_unit_rows():
 def test_gradients_in_closed_form_are_those_of_autograd_and_take_no_memory():
     model, classes = PooledNet().eval().double(), torch.tensor([[0, 3], [2, 2], [1, 0]])
     batch = images(dtype=torch.float64)
-    reading = read(model, [Layer("features")], batch, differentiable=True)
-    found = find_pooled_linear(model, reading).gradients(classes, reading.activations[0])
+    reading = forward_with_hooks(model, [TargetLayer("features")], batch, differentiable=True)
+    found = find_gap_head(model, reading).gradients(classes, reading.activations[0])
     torch.testing.assert_close(found, reading.gradients(classes)[0], rtol=1e-12, atol=0)
     assert found.stride()[-2:] == (0, 0)
 
@@ -72,8 +72,8 @@ def test_rows_follow_the_model_when_it_is_trained_on():
 
 def test_a_model_in_16_bits_is_recognised():
     model = PooledNet().eval().bfloat16()
-    reading = read(model, [Layer("features")], images(dtype=torch.bfloat16))
-    assert find_pooled_linear(model, reading) is not None
+    reading = forward_with_hooks(model, [TargetLayer("features")], images(dtype=torch.bfloat16))
+    assert find_gap_head(model, reading) is not None
 
 
 def test_logits_that_never_change_prove_no_head():

@@ -7,9 +7,9 @@ from nets import DeepHeadNet, FrozenBackboneNet, FunctionalNet, PooledNet, full_
 from torch import nn
 
 from weakspot.errors import ModelError
-from weakspot.models import Layer, read, run_head
+from weakspot.models import TargetLayer, forward_head, forward_with_hooks
 
-FEATURES = [Layer("features")]
+FEATURES = [TargetLayer("features")]
 CLASSES = torch.tensor([[0, 3], [2, 2], [1, 0]])
 
 
@@ -38,7 +38,7 @@ def same(before, after):
 def test_gradients_are_those_of_a_full_backward_pass():
     model, batch = DeepHeadNet().eval().double(), images(dtype=torch.float64)
     activations, gradients, logits = full_backward(model, "features", batch, CLASSES)
-    reading = read(model, FEATURES, batch, differentiable=True)
+    reading = forward_with_hooks(model, FEATURES, batch, differentiable=True)
     torch.testing.assert_close(reading.logits.detach(), logits, rtol=0, atol=0)
     torch.testing.assert_close(reading.activations[0], activations, rtol=0, atol=0)
     torch.testing.assert_close(reading.gradients(CLASSES)[0], gradients, rtol=1e-12, atol=1e-15)
@@ -46,7 +46,7 @@ def test_gradients_are_those_of_a_full_backward_pass():
 
 def test_nothing_before_the_layer_is_recorded():
     model = DeepHeadNet().eval()
-    reading = read(model, FEATURES, images(), differentiable=True)
+    reading = forward_with_hooks(model, FEATURES, images(), differentiable=True)
     (leaf,) = reading.outputs
     assert leaf.is_leaf
     (first,) = torch.autograd.grad(reading.logits.sum(), model.features[0].weight, allow_unused=True)
@@ -61,7 +61,7 @@ def test_the_model_is_left_as_it_was(differentiable):
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     before = traces(model)
-    reading = read(model, FEATURES, images(), differentiable=differentiable)
+    reading = forward_with_hooks(model, FEATURES, images(), differentiable=differentiable)
     if differentiable:
         reading.gradients(CLASSES)
     assert same(before, traces(model))
@@ -80,14 +80,14 @@ def test_the_model_is_left_as_it_was_when_its_forward_fails(error):
     before = traces(model)
     gradients_on = torch.is_grad_enabled()
     with pytest.raises(error, match="in the user's code"):
-        read(model, FEATURES, images(), differentiable=True)
+        forward_with_hooks(model, FEATURES, images(), differentiable=True)
     assert same(before, traces(model))
     assert torch.is_grad_enabled() is gradients_on
 
 
 def test_evaluation_mode_is_used_whatever_mode_the_model_is_in():
     model = DeepHeadNet().train()
-    torch.testing.assert_close(read(model, [], images()).logits, model.eval()(images()))
+    torch.testing.assert_close(forward_with_hooks(model, [], images()).logits, model.eval()(images()))
 
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
@@ -99,7 +99,7 @@ def test_gradients_are_there_in_any_context(context, frozen):
     model.requires_grad_(not frozen)
     with context():
         batch = images().clone()  # under inference_mode an inference tensor
-        found = read(model, FEATURES, batch, differentiable=True).gradients(CLASSES)[0]
+        found = forward_with_hooks(model, FEATURES, batch, differentiable=True).gradients(CLASSES)[0]
     torch.testing.assert_close(found, expected)
 
 
@@ -107,7 +107,7 @@ def test_under_bf16_autocast_the_result_is_float32_and_close():
     model, batch = DeepHeadNet().eval(), images()
     expected = full_backward(model, "features", batch, CLASSES)[1]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        reading = read(model, FEATURES, batch, differentiable=True)
+        reading = forward_with_hooks(model, FEATURES, batch, differentiable=True)
         found = reading.gradients(CLASSES)[0]
     assert found.dtype == reading.activations[0].dtype == torch.float32
     torch.testing.assert_close(found, expected, rtol=0.1, atol=0.02 * float(expected.abs().max()))
@@ -115,7 +115,7 @@ def test_under_bf16_autocast_the_result_is_float32_and_close():
 
 def test_a_model_in_bf16_works():
     model = DeepHeadNet().eval().bfloat16()
-    found = read(model, FEATURES, images().bfloat16(), differentiable=True).gradients(CLASSES)[0]
+    found = forward_with_hooks(model, FEATURES, images().bfloat16(), differentiable=True).gradients(CLASSES)[0]
     assert found.dtype == torch.float32
     assert found.any()
 
@@ -125,13 +125,13 @@ def test_an_in_place_operation_behind_the_layer_changes_nothing():
     with torch.no_grad():
         clean = model.features(batch)
     assert (clean < 0).any()
-    assert torch.equal(read(model, FEATURES, batch).activations[0], clean)
-    assert torch.equal(read(model, FEATURES, batch, differentiable=True).activations[0], clean)
+    assert torch.equal(forward_with_hooks(model, FEATURES, batch).activations[0], clean)
+    assert torch.equal(forward_with_hooks(model, FEATURES, batch, differentiable=True).activations[0], clean)
 
 
 def test_a_rectified_layer_is_read_behind_its_relu():
     model, batch = FunctionalNet().eval(), images()
-    reading = read(model, [Layer("features", rectified=True)], batch)
+    reading = forward_with_hooks(model, [TargetLayer("features", followed_by_relu=True)], batch)
     torch.testing.assert_close(reading.activations[0], model.features(batch).relu().detach())
     torch.testing.assert_close(reading.logits, model(batch).detach())
 
@@ -141,13 +141,15 @@ def test_a_backbone_under_its_own_no_grad_still_gives_gradients():
     leaf = model.features(batch).detach().requires_grad_()
     logits = model.fc(leaf.flatten(1))
     (expected,) = torch.autograd.grad(logits.gather(1, CLASSES[:, :1]).sum(), leaf)
-    found = read(model, FEATURES, batch, differentiable=True).gradients(CLASSES[:, :1])[0]
+    found = forward_with_hooks(model, FEATURES, batch, differentiable=True).gradients(CLASSES[:, :1])[0]
     torch.testing.assert_close(found[:, 0], expected)
 
 
 def test_several_layers_share_one_pass():
     model, batch = DeepHeadNet().eval().double(), images(dtype=torch.float64)
-    reading = read(model, [Layer("features.3"), Layer("features.1")], batch, differentiable=True)
+    reading = forward_with_hooks(
+        model, [TargetLayer("features.3"), TargetLayer("features.1")], batch, differentiable=True
+    )
     found = reading.gradients(CLASSES)
     for name, activations, gradients in zip(("features.3", "features.1"), reading.activations, found, strict=True):
         reference = full_backward(model, name, batch, CLASSES)
@@ -157,16 +159,18 @@ def test_several_layers_share_one_pass():
 
 def test_the_head_alone_runs_on_activations_of_our_own():
     model, batch = DeepHeadNet().eval(), images()
-    reading = read(model, FEATURES, batch)
+    reading = forward_with_hooks(model, FEATURES, batch)
     others = torch.rand(5, *reading.activations[0].shape[1:])
-    found = run_head(model, FEATURES[0], batch[:1], reading.of_image(0), others)
+    found = forward_head(model, FEATURES[0], batch[:1], reading.of_image(0), others)
     torch.testing.assert_close(found, model.fc(others.flatten(1)).detach())
 
 
 def test_threads_do_not_see_each_others_passes():
     model = DeepHeadNet().train()
     batches = [images(2) * scale for scale in range(1, 17)]
-    expected = [read(model, FEATURES, batch, differentiable=True).gradients(CLASSES[:2]) for batch in batches]
+    expected = [
+        forward_with_hooks(model, FEATURES, batch, differentiable=True).gradients(CLASSES[:2]) for batch in batches
+    ]
     seen_by_others = []
     stop = threading.Event()
 
@@ -178,7 +182,9 @@ def test_threads_do_not_see_each_others_passes():
     other.start()
     with ThreadPoolExecutor(4) as threads:
         found = list(
-            threads.map(lambda b: read(model, FEATURES, b, differentiable=True).gradients(CLASSES[:2]), batches)
+            threads.map(
+                lambda b: forward_with_hooks(model, FEATURES, b, differentiable=True).gradients(CLASSES[:2]), batches
+            )
         )
     stop.set()
     other.join()
@@ -209,7 +215,7 @@ class ReturnsDict(nn.Module):
 )
 def test_what_cannot_be_read_is_refused(model, layer, problem):
     with pytest.raises(ModelError, match=problem) as refusal:
-        read(model, [Layer(layer)], images())
+        forward_with_hooks(model, [TargetLayer(layer)], images())
     assert len(str(refusal.value).splitlines()) == 2
 
 
@@ -217,7 +223,7 @@ def test_a_layer_that_is_not_run_is_refused():
     model = PooledNet()
     model.spare = nn.Conv2d(3, 3, 1)
     with pytest.raises(ModelError, match="The layer spare is not run"):
-        read(model, [Layer("spare")], images())
+        forward_with_hooks(model, [TargetLayer("spare")], images())
 
 
 def test_a_layer_that_leads_nowhere_is_refused():
@@ -226,7 +232,7 @@ def test_a_layer_that_leads_nowhere_is_refused():
             return self.fc(self.features(batch).detach().mean(dim=(2, 3)))
 
     with pytest.raises(ModelError, match="No gradient flows"):
-        read(Detached().requires_grad_(False), FEATURES, images(), differentiable=True)
+        forward_with_hooks(Detached().requires_grad_(False), FEATURES, images(), differentiable=True)
 
 
 class SharedReLU(nn.Module):
@@ -245,10 +251,10 @@ class SharedReLU(nn.Module):
 
 def test_a_layer_that_runs_twice_is_replaced_where_it_was_read():
     model, batch = SharedReLU().eval(), images()
-    layer = Layer("relu")
-    reading = read(model, [layer], batch[:1])
+    layer = TargetLayer("relu")
+    reading = forward_with_hooks(model, [layer], batch[:1])
     assert reading.calls == (2,)
     others = torch.rand(5, *reading.activations[0].shape[1:])
     first = model.relu(model.first(batch[:1]))
-    found = run_head(model, layer, batch[:1], reading, others)
+    found = forward_head(model, layer, batch[:1], reading, others)
     torch.testing.assert_close(found, model.fc((first + others).flatten(1)).detach())

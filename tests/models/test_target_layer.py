@@ -10,7 +10,7 @@ from torch import nn
 
 from weakspot.cams import METHODS
 from weakspot.errors import ModelError
-from weakspot.models import Layer, class_maps, cut_model, find_layer
+from weakspot.models import TargetLayer, class_maps, find_layer, split_model
 from weakspot.models.target_layer import feature_maps
 
 tv = torchvision.models
@@ -73,7 +73,7 @@ ARCHITECTURES = [
 @pytest.mark.parametrize(("build", "size", "layer", "grid", "pooled_linear"), ARCHITECTURES)
 def test_the_last_feature_map_is_found_and_gives_maps(build, size, layer, grid, pooled_linear):
     example = images(1, size)
-    cut = cut_model(build(), example)
+    cut = split_model(build(), example)
     assert cut.layers[0].name == layer
     assert (cut.head is not None) is pooled_linear
     found = class_maps(cut, example, METHODS["gradcam"], top_k=2)
@@ -83,7 +83,7 @@ def test_the_last_feature_map_is_found_and_gives_maps(build, size, layer, grid, 
 
 
 def test_densenets_functional_relu_is_found():
-    assert find_layer(tv.densenet121(), images(1, 64)) == Layer("features", rectified=True)
+    assert find_layer(tv.densenet121(), images(1, 64)) == TargetLayer("features", followed_by_relu=True)
 
 
 def test_patches_without_influence_are_passed_over():
@@ -91,13 +91,13 @@ def test_patches_without_influence_are_passed_over():
     model, example = timm.create_model("vit_tiny_patch16_224", depth=2).eval(), images(1, 224)
     names = [step.name for step in feature_maps(model, example)]
     assert names[-1] == "norm"
-    assert find_layer(model, example) == Layer("blocks.1.norm1")
+    assert find_layer(model, example) == TargetLayer("blocks.1.norm1")
 
 
 def test_a_class_map_of_swin_is_laid_out_as_the_image():
     """Light up one corner of the last features: the map must light up there, not transposed."""
     model, example = narrow_swin_of_timm().eval(), images(1, 224)
-    cut = cut_model(model, example)
+    cut = split_model(model, example)
 
     def light(module, args, output):
         changed = torch.zeros_like(output)
@@ -119,7 +119,7 @@ def test_a_model_without_feature_maps_is_refused():
 def test_a_model_whose_logits_are_constant_gives_its_last_feature_map():
     model = PooledNet()
     nn.init.zeros_(model.fc.weight)
-    assert find_layer(model, images(1)) == Layer("features")
+    assert find_layer(model, images(1)) == TargetLayer("features")
 
 
 def test_finding_leaves_no_trace():

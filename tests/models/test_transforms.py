@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from weakspot.data import Preprocessing
-from weakspot.models import normalised, squash
+from weakspot.models import normalize_batch, resize_image
 
 
 def picture(width, height, seed=0):
@@ -20,7 +20,7 @@ def picture(width, height, seed=0):
 def test_squashing_gives_pillows_antialiased_bicubic_pixels(width, height):
     image, frame = picture(width, height), Preprocessing(height=64, width=48)
     pillow = np.asarray(image.resize((48, 64), Image.Resampling.BICUBIC)).astype(int)
-    ours = squash(image, frame).permute(1, 2, 0).numpy().astype(int)
+    ours = resize_image(image, frame).permute(1, 2, 0).numpy().astype(int)
     assert np.abs(ours - pillow).max() <= 2
     assert np.abs(ours - pillow).mean() < 0.5
 
@@ -28,7 +28,7 @@ def test_squashing_gives_pillows_antialiased_bicubic_pixels(width, height):
 def test_convention_the_whole_image_is_squashed_and_nothing_is_cropped():
     image = Image.new("RGB", (400, 100), "white")
     image.paste("black", (0, 0, 4, 100))  # a hundredth at the left edge: a centre crop would lose it
-    found = squash(image, Preprocessing(height=100, width=100))
+    found = resize_image(image, Preprocessing(height=100, width=100))
     assert found.shape == (3, 100, 100)
     assert found[:, :, 0].max() < 40
     assert found[:, :, 3:].min() > 215
@@ -36,15 +36,15 @@ def test_convention_the_whole_image_is_squashed_and_nothing_is_cropped():
 
 def test_a_classifier_of_grey_images_gets_one_channel():
     frame = Preprocessing(height=4, width=4, mean=(0.5,), std=(0.25,))
-    assert squash(picture(20, 20), frame).shape == (1, 4, 4)
-    white = squash(Image.new("RGB", (9, 9), "white"), frame)
-    assert normalised([white], frame, like=torch.empty(0)).unique().tolist() == [2.0]
+    assert resize_image(picture(20, 20), frame).shape == (1, 4, 4)
+    white = resize_image(Image.new("RGB", (9, 9), "white"), frame)
+    assert normalize_batch([white], frame, like=torch.empty(0)).unique().tolist() == [2.0]
 
 
 def test_pixels_are_normalised_channel_by_channel_and_laid_out_channels_last():
     frame = Preprocessing(2, 3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0))
     photos = [torch.randint(0, 256, (3, 2, 3), dtype=torch.uint8) for _ in range(4)]
-    found = normalised(photos, frame, like=torch.empty(0, dtype=torch.float64))
+    found = normalize_batch(photos, frame, like=torch.empty(0, dtype=torch.float64))
     expected = [[((photo[c].double() / 255) - frame.mean[c]) / frame.std[c] for c in range(3)] for photo in photos]
     torch.testing.assert_close(found, torch.stack([torch.stack(one) for one in expected]), rtol=0, atol=1e-6)
     assert found.is_contiguous(memory_format=torch.channels_last)
@@ -53,6 +53,8 @@ def test_pixels_are_normalised_channel_by_channel_and_laid_out_channels_last():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_type_is_the_models(dtype):
     assert (
-        normalised([torch.zeros(3, 1, 1, dtype=torch.uint8)], Preprocessing(), like=torch.empty(0, dtype=dtype)).dtype
+        normalize_batch(
+            [torch.zeros(3, 1, 1, dtype=torch.uint8)], Preprocessing(), like=torch.empty(0, dtype=dtype)
+        ).dtype
         == dtype
     )

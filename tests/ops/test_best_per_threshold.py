@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.ops.best_per_threshold import best_alive
+from weakspot.ops.best_per_threshold import best_per_threshold
 
 NODES = st.lists(st.tuples(st.integers(0, 6), st.integers(1, 7), st.integers(-2, 2)), max_size=8)
 
 
 def best(nodes, cuts, dtype=np.int64):
     lows, highs, ranks = np.array(nodes, float).reshape(-1, 3).T
-    return best_alive(lows.astype(np.int32), highs.astype(np.int32), ranks.astype(dtype), cuts).tolist()
+    return best_per_threshold(lows.astype(np.int32), highs.astype(np.int32), ranks.astype(dtype), cuts).tolist()
 
 
 def test_the_highest_rank_is_taken_among_those_alive():
@@ -33,12 +33,12 @@ def test_ranks_may_be_negative_whole_or_fractions(dtype):
 
 def test_fractions_are_not_rounded():
     ranks = np.array([0.5, np.nextafter(0.5, 1)])
-    assert best_alive(np.zeros(2, np.int32), np.ones(2, np.int32), ranks, 1).tolist() == [1]
+    assert best_per_threshold(np.zeros(2, np.int32), np.ones(2, np.int32), ranks, 1).tolist() == [1]
 
 
 def test_ranks_beyond_32_bits_are_told_apart():
     ranks = np.array([2**40, 2**40 + 1])
-    assert best_alive(np.zeros(2, np.int32), np.ones(2, np.int32), ranks, 1).tolist() == [1]
+    assert best_per_threshold(np.zeros(2, np.int32), np.ones(2, np.int32), ranks, 1).tolist() == [1]
 
 
 @pytest.mark.parametrize("cuts", [0, 3])

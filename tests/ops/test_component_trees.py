@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from weakspot.errors import InputError
 from weakspot.ops import boxes_from_heatmap, component_tree, connected_components
-from weakspot.ops.boxes import cut_level
+from weakspot.ops.boxes import absolute_threshold
 
 TWO_OBJECTS = drawn(  # '#' is the peak, '+' half of it, '-' a quarter
     "........",
@@ -218,7 +218,7 @@ def test_convention_boxes_of_the_tree_are_those_of_localizing_at_every_threshold
 def test_nodes_counts_and_largest_boxes_equal_scipys_components(heatmap):
     tree = component_tree(heatmap, GRID)
     for i, threshold in enumerate(GRID):
-        foreground = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
+        foreground = (heatmap >= absolute_threshold(heatmap, threshold)) & (heatmap > 0)
         _, found = connected_components(foreground)
         nodes = tree.nodes(threshold)
         assert tree.areas[nodes].tolist() == [component.area for component in found]

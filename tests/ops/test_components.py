@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from weakspot.ops import Component, connected_components
-from weakspot.ops.components import listed
+from weakspot.ops.components import component_stats
 
 FOREGROUNDS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
@@ -75,11 +75,11 @@ def test_many_ties_of_two_areas_keep_raster_order():
     expected = (np.flatnonzero(areas == 2) + 1).tolist() + (np.flatnonzero(areas == 1) + 1).tolist()
     labels, found = connected_components(row)
     assert [region.label for region in found] == expected
-    assert [region.label for region in listed(labels)] == expected
+    assert [region.label for region in component_stats(labels)] == expected
 
 
 def test_no_labelled_region_is_listed_where_all_is_background():
-    assert listed(np.zeros((2, 3), np.int32)) == []
+    assert component_stats(np.zeros((2, 3), np.int32)) == []
 
 
 def test_no_foreground_gives_no_component():

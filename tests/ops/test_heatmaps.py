@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch.nn.functional import interpolate
 
-from weakspot.ops import heatmap_from_class_map, normalise, resize
+from weakspot.ops import heatmap_from_class_map, normalize, resize
 
 CENTRE = np.array([[0.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
 SILENT = [
@@ -29,7 +29,7 @@ WHOLE_NUMBERS = arrays(np.int64, array_shapes(min_dims=2, max_dims=2, max_side=9
 
 
 def test_normalise_stretches_least_to_0_and_greatest_to_1():
-    stretched = normalise(np.array([[-3.0, -1.0], [1.0, 5.0]]))
+    stretched = normalize(np.array([[-3.0, -1.0], [1.0, 5.0]]))
     assert stretched.tolist() == [[0.0, 0.25], [0.5, 1.0]]
     assert stretched.dtype == np.float32
 
@@ -37,7 +37,7 @@ def test_normalise_stretches_least_to_0_and_greatest_to_1():
 @pytest.mark.parametrize("values", SILENT)
 def test_convention_constant_or_nan_map_becomes_zeros(values):
     class_map = np.array(values)
-    assert np.array_equal(normalise(class_map), np.zeros(class_map.shape, np.float32))
+    assert np.array_equal(normalize(class_map), np.zeros(class_map.shape, np.float32))
     heatmap = heatmap_from_class_map(class_map, height=4, width=6)
     assert np.array_equal(heatmap, np.zeros((4, 6)))
     assert heatmap.dtype == np.float32
@@ -45,14 +45,14 @@ def test_convention_constant_or_nan_map_becomes_zeros(values):
 
 @pytest.mark.parametrize("values", SPEAKING)
 def test_faint_evidence_is_stretched(values):
-    assert normalise(np.array(values)).tolist() == [[0.0, 1.0]]
+    assert normalize(np.array(values)).tolist() == [[0.0, 1.0]]
 
 
 def test_convention_resize_first_min_max_after():
     heatmap = heatmap_from_class_map(CENTRE, height=8, width=8)
-    assert np.array_equal(heatmap, normalise(resize(CENTRE, height=8, width=8)))
+    assert np.array_equal(heatmap, normalize(resize(CENTRE, height=8, width=8)))
     assert (heatmap.min(), heatmap.max()) == (0, 1)
-    assert resize(normalise(CENTRE), height=8, width=8).max() < 0.95  # the other order loses the peak
+    assert resize(normalize(CENTRE), height=8, width=8).max() < 0.95  # the other order loses the peak
 
 
 def test_convention_heatmap_is_rows_by_columns():
@@ -71,7 +71,7 @@ def test_heatmap_equals_torch_bicubic_and_min_max():
 
 @given(WHOLE_NUMBERS)
 def test_normalised_map_reaches_0_and_1_or_is_blank(values):
-    stretched = normalise(values)
+    stretched = normalize(values)
     assert (stretched.min(), stretched.max()) == (0, int(np.ptp(values) > 0))
 
 
@@ -85,4 +85,4 @@ def test_heatmap_ignores_scale_and_offset_of_the_class_map(values, height, width
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_widest_maps_are_stretched_too(dtype):
     largest = np.finfo(dtype).max
-    assert normalise(np.array([[-largest, largest]], dtype)).tolist() == [[0.0, 1.0]]
+    assert normalize(np.array([[-largest, largest]], dtype)).tolist() == [[0.0, 1.0]]

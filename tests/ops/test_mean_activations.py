@@ -3,7 +3,7 @@ import pytest
 from drawings import drawn
 
 from weakspot.ops import boxes_from_heatmap, instances_from_heatmap, mask_from_heatmap
-from weakspot.ops.boxes import region_heats
+from weakspot.ops.boxes import mean_activations
 from weakspot.ops.components import Component
 
 # Three regions of heat 3/4, 1/2 and 1, by falling area.
@@ -78,5 +78,5 @@ def test_instances_take_the_threshold_of_boxes_by_default():
 def test_heats_of_some_regions_and_of_none():
     labels = np.array([[1, 0, 2, 2]], np.int32)
     heatmap = np.array([[4.0, 0.0, 1.0, 3.0]])
-    assert region_heats(heatmap, labels, [Component(2, 2, (2, 0, 4, 1))]).tolist() == [0.5]
-    assert region_heats(heatmap, labels, []).shape == (0,)
+    assert mean_activations(heatmap, labels, [Component(2, 2, (2, 0, 4, 1))]).tolist() == [0.5]
+    assert mean_activations(heatmap, labels, []).shape == (0,)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from results_made import row, write_data, write_evaluated, write_localized, write_picture, write_rows
 
-from weakspot.report import read_content, write_page
+from weakspot.report import read_report_data, write_page
 
 webdriver = pytest.importorskip("selenium.webdriver")
 CHROMIUM, DRIVER = which("chromium"), which("chromedriver")
@@ -50,7 +50,7 @@ def page(tmp_path_factory):
     )
     for name in "abc":
         write_picture(folder / "found", "heatmaps", folder / f"photos/{name}.jpg", np.full((8, 8), 200, np.uint8))
-    write_page(read_content(folder / "found"), folder / "r.html", side=48)
+    write_page(read_report_data(folder / "found"), folder / "r.html", side=48)
     return folder / "r.html"
 
 
@@ -110,7 +110,7 @@ def test_an_evaluation_shows_the_heatmaps_and_masks_that_were_kept(browser, tmp_
     (folder / "heatmaps").mkdir()
     Image.fromarray(np.tri(8, dtype=np.uint8) * 255).save(folder / "heatmaps/a.png")
     write_rows(folder / "images.jsonl", [rows[0] | {"heatmap": "heatmaps/a.png"}, *rows[1:]])
-    write_page(read_content(folder), tmp_path / "r.html")
+    write_page(read_report_data(folder), tmp_path / "r.html")
     open_page(browser, tmp_path / "r.html", reduced_motion="reduce")
     for layer in ("heat", "mask"):
         assert len(all_of(browser, f".card .{layer}")) == 1
@@ -122,7 +122,7 @@ def test_an_evaluation_shows_the_heatmaps_and_masks_that_were_kept(browser, tmp_
 def test_cards_tell_what_they_are_sorted_by(browser, tmp_path):
     rows = [row(tmp_path / f"{i}.jpg", "cat", 0.9 - i / 10, doubt=i / 10) for i in range(3)]
     write_rows(tmp_path / "found/boxes.jsonl", rows)
-    write_page(read_content(tmp_path / "found"), tmp_path / "r.html")
+    write_page(read_report_data(tmp_path / "found"), tmp_path / "r.html")
     open_page(browser, tmp_path / "r.html")
     told = ".card .value, .card .measure"
     assert texts(browser, told) == ["0.20", "doubt", "0.10", "doubt", "0.00", "doubt"]
@@ -135,7 +135,7 @@ def test_cards_tell_what_they_are_sorted_by(browser, tmp_path):
 def test_a_wrong_class_is_told_and_the_table_of_classes_fits(browser, tmp_path):
     data = write_data(tmp_path / "data")
     write_rows(tmp_path / "found/boxes.jsonl", [row(data / "images/dog/b.jpg", "cat", doubt=0.5)])
-    write_page(read_content(tmp_path / "found", data=data), tmp_path / "r.html")
+    write_page(read_report_data(tmp_path / "found", data=data), tmp_path / "r.html")
     open_page(browser, tmp_path / "r.html")
     assert texts(browser, ".card .label") == ["cat, not dog"]
     table = "const t = document.querySelector('.scroll.tall'); return [t.scrollWidth, t.clientWidth]"
@@ -309,7 +309,7 @@ def test_true_boxes_and_missing_layers(browser, tmp_path):
         tmp_path / "found/boxes.jsonl",
         [row(data / "images/cat/a.jpg", "cat"), row(data / "images/dog/b.jpg", "dog"), row("none.jpg", "dog")],
     )
-    write_page(read_content(tmp_path / "found", data=data), tmp_path / "r.html")
+    write_page(read_report_data(tmp_path / "found", data=data), tmp_path / "r.html")
     open_page(browser, tmp_path / "r.html")
     assert [element.text for element in all_of(browser, ".card .value")] == ["0.00", "1.00", "0.50"]
     assert len(all_of(browser, ".card .boxes-true .true")) == 2

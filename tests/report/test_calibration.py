@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 
-from weakspot.report import Item
-from weakspot.report.calibration import LEAST, with_chances
+from weakspot.report import ReportItem
+from weakspot.report.calibration import LEAST, with_error_probability
 
 
 def item(doubt, overlap=None):
-    return Item("a", Path("a"), "cat", doubt=doubt, overlap=overlap)
+    return ReportItem("a", Path("a"), "cat", doubt=doubt, overlap=overlap)
 
 
 def items(count, wrong):
@@ -21,7 +21,7 @@ def chances(found):
 
 
 def test_chances_rise_with_doubt_and_come_to_the_share_that_is_wrong():
-    found = chances(with_chances(items(200, 60)))
+    found = chances(with_error_probability(items(200, 60)))
     assert found == sorted(found)
     assert found[0] < 15
     assert found[-1] > 70
@@ -29,11 +29,11 @@ def test_chances_rise_with_doubt_and_come_to_the_share_that_is_wrong():
 
 
 def test_items_without_truth_have_them_too_and_those_without_doubt_have_none():
-    unknown, undoubted = with_chances([*items(200, 60), item(0.9), item(None, 0.1)])[-2:]
-    assert chances([unknown, undoubted]) == [chances(with_chances([*items(200, 60), item(0.9)]))[-1], None]
+    unknown, undoubted = with_error_probability([*items(200, 60), item(0.9), item(None, 0.1)])[-2:]
+    assert chances([unknown, undoubted]) == [chances(with_error_probability([*items(200, 60), item(0.9)]))[-1], None]
 
 
 def test_too_few_or_one_sided_items_teach_nothing():
-    assert set(chances(with_chances(items(LEAST - 1, 9)))) == {None}
-    assert set(chances(with_chances(items(LEAST, 0)))) == {None}
-    assert None not in chances(with_chances(items(LEAST, 9)))
+    assert set(chances(with_error_probability(items(LEAST - 1, 9)))) == {None}
+    assert set(chances(with_error_probability(items(LEAST, 0)))) == {None}
+    assert None not in chances(with_error_probability(items(LEAST, 9)))

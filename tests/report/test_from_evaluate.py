@@ -4,7 +4,7 @@ import pytest
 from results_made import figure, write_data, write_evaluated, write_rows, write_trained
 
 from weakspot.errors import InputError
-from weakspot.report import read_content
+from weakspot.report import read_report_data
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def folder(tmp_path):
 
 
 def test_rows_are_joined_with_the_data_set(folder, tmp_path):
-    content = read_content(folder)
+    content = read_report_data(folder)
     right, wrong = content.items
     assert content.kind == "Evaluation"
     assert (right.photo, right.truths, right.overlap) == (tmp_path / "data/images/cat/a.jpg", ((10, 20, 30, 40),), 1.0)
@@ -35,7 +35,7 @@ def test_heatmaps_that_were_kept_are_found_and_cut_at_the_fixed_threshold(folder
     rows[0]["heatmap"], rows[1]["heatmap"] = "heatmaps/cat/a.png", "../elsewhere.png"
     write_rows(folder / "images.jsonl", rows)
     (folder.parent / "elsewhere.png").write_bytes(b"")
-    kept, elsewhere = read_content(folder).items
+    kept, elsewhere = read_report_data(folder).items
     assert (kept.heatmap, kept.cut) == (folder / "heatmaps/cat/a.png", (0.5, 1.0, False, 0.0))
     assert elsewhere.heatmap is None, "nothing outside of the folder is read"
 
@@ -52,22 +52,22 @@ def test_masks_are_cut_as_the_figures_say(folder, figures, cut):
     told = json.loads((folder / "metrics.json").read_text())
     told["rows"]["cam"]["figures"] = figures
     (folder / "metrics.json").write_text(json.dumps(told))
-    assert read_content(folder).items[0].cut == cut
+    assert read_report_data(folder).items[0].cut == cut
 
 
 def test_without_the_data_set_figures_remain_and_a_note_says_so(folder, tmp_path):
     (tmp_path / "data").rename(tmp_path / "moved")
-    content = read_content(folder)
+    content = read_report_data(folder)
     assert content.items[0].truths == ()
     assert "are left out (--data)" in content.notes[0]
-    assert read_content(folder, data=tmp_path / "moved").items[0].truths == ((10, 20, 30, 40),)
+    assert read_report_data(folder, data=tmp_path / "moved").items[0].truths == ((10, 20, 30, 40),)
     with pytest.raises(InputError, match="does not exist"):
-        read_content(folder, data=tmp_path / "none")
+        read_report_data(folder, data=tmp_path / "none")
 
 
 def test_a_comparison_has_figures_alone(folder):
     (folder / "images.jsonl").unlink()
-    content = read_content(folder)
+    content = read_report_data(folder)
     assert (content.kind, content.items) == ("Comparison", ())
     assert content.facts["fixed threshold"] == "val, 2 images", "each map has its own"
 
@@ -76,18 +76,18 @@ def test_a_comparison_has_figures_alone(folder):
 def test_figures_of_something_else_are_refused(folder, text):
     (folder / "metrics.json").write_text(text)
     with pytest.raises(InputError, match="does not hold the figures"):
-        read_content(folder)
+        read_report_data(folder)
 
 
 @pytest.mark.parametrize("row", [{"image": "a"}, {"problem": None, "image": "a", "class": "c", "box": 3}])
 def test_a_row_of_something_else_is_refused(folder, row):
     (folder / "images.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(InputError, match="is not a row of results"):
-        read_content(folder)
+        read_report_data(folder)
 
 
 def test_a_training_run_says_how_it_was_trained_and_how_well(tmp_path):
-    content = read_content(write_trained(tmp_path))
+    content = read_report_data(write_trained(tmp_path))
     assert content.kind == "Training run"
     assert content.settings["method"] == "acol"
     assert content.facts == {
@@ -104,4 +104,4 @@ def test_rows_of_a_run_without_epochs_are_refused(tmp_path):
     write_trained(tmp_path)
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
     with pytest.raises(InputError, match="it has no epoch"):
-        read_content(tmp_path)
+        read_report_data(tmp_path)

@@ -5,12 +5,12 @@ import pytest
 from results_made import row, write_data, write_localized, write_picture, write_rows
 
 from weakspot.errors import InputError
-from weakspot.report import read_content
+from weakspot.report import read_report_data
 from weakspot.report.from_localize import best_overlap, read_localized
 
 
 def test_each_row_is_an_item(tmp_path):
-    content = read_content(write_localized(tmp_path / "found"))
+    content = read_report_data(write_localized(tmp_path / "found"))
     assert content.kind == "Localizations"
     assert [(item.label, item.score, item.frame) for item in content.items] == [
         ("cat", 0.9, (60, 80)),
@@ -78,7 +78,7 @@ def test_true_boxes_come_from_a_data_set(tmp_path):
         tmp_path / "found/boxes.jsonl",
         [row(images / "cat/a.jpg", "Cat"), row(images / "dog/b.jpg", "dog"), row(images / "dog/b.jpg", "cat")],
     )
-    items = read_content(tmp_path / "found", data=data).items
+    items = read_report_data(tmp_path / "found", data=data).items
     assert [item.overlap for item in items] == [1.0, 0.0, None]
     assert items[1].truths == ((0, 0, 10, 10),)
 
@@ -87,7 +87,7 @@ def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp
     image = write_data(tmp_path / "data") / "images/dog/b.jpg"
     found = row(image, "cat", boxes=[[0, 0, 10, 10]], others=[row(image, "fox", class_index=7)])
     write_rows(tmp_path / "found/boxes.jsonl", [found])
-    wrong, further = read_content(tmp_path / "found", data=tmp_path / "data").items
+    wrong, further = read_report_data(tmp_path / "found", data=tmp_path / "data").items
     assert (wrong.overlap, wrong.truths, wrong.facts["true class"]) == (0.0, ((0, 0, 10, 10),), "dog")
     assert (further.overlap, further.truths, "true class" in further.facts) == (None, (), False)
 
@@ -126,6 +126,6 @@ def test_a_row_of_something_else_is_refused(tmp_path, wrong):
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no results of weakspot"):
-        read_content(tmp_path)
+        read_report_data(tmp_path)
     with pytest.raises(InputError, match="is not a folder"):
-        read_content(tmp_path / "none")
+        read_report_data(tmp_path / "none")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from results_made import row, write_localized
 
 from weakspot.errors import InputError
-from weakspot.report import Item, read_content, write_page
+from weakspot.report import ReportItem, read_report_data, write_page
 from weakspot.report.page import BLOCK, blocks, heat_tables, in_script, policy
 from weakspot.report.thumbnails import Pictures
 
@@ -38,7 +38,7 @@ class Elements(HTMLParser):
 
 
 def written(folder, tmp_path, **how):
-    missing = write_page(read_content(folder), tmp_path / "r.html", **how)
+    missing = write_page(read_report_data(folder), tmp_path / "r.html", **how)
     return (tmp_path / "r.html").read_text(), missing
 
 
@@ -106,7 +106,7 @@ def test_nothing_is_left_behind_where_the_page_cannot_be_written(tmp_path):
     folder = write_localized(tmp_path / "found")
     (tmp_path / "there").mkdir()
     with pytest.raises(InputError, match="cannot be written"):
-        write_page(read_content(folder), tmp_path / "there")
+        write_page(read_report_data(folder), tmp_path / "there")
     assert list((tmp_path / "there").iterdir()) == []
     assert not list(tmp_path.glob(".weakspot-*"))
 
@@ -117,7 +117,7 @@ def test_the_same_results_give_the_same_page(tmp_path):
 
 
 def test_blocks_hold_each_photo_once(tmp_path):
-    one = Item(name="a", photo=tmp_path, label="cat")
+    one = ReportItem(name="a", photo=tmp_path, label="cat")
     items = [one, replace(one, label="dog"), *(replace(one, name=str(i)) for i in range(BLOCK))]
     made = [Pictures(f"photo {item.name}", item.label, "", (1, 1)) for item in items]
     first, second = blocks(items, made)

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.report import Item
+from weakspot.report import ReportItem
 from weakspot.report.summaries import class_rows, histogram, leading_measure, worst_first
 
 
 def item(label="cat", **known):
-    return Item(name=label, photo=Path(label), label=label, **known)
+    return ReportItem(name=label, photo=Path(label), label=label, **known)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from PIL import Image
 
 from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
-from weakspot.report import Item
-from weakspot.report.content import Cut
+from weakspot.report import ReportItem
+from weakspot.report.content import Threshold
 from weakspot.report.thumbnails import mask_png, pictures, thumbnail
 
 
@@ -18,7 +18,7 @@ def opened(uri):
 
 
 def item(photo, **more):
-    return Item(name="a", photo=Path(photo), label="cat", **more)
+    return ReportItem(name="a", photo=Path(photo), label="cat", **more)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_missing_or_damaged_photo_is_told_and_the_rest_stays(halves, tmp_path)
 
 def test_a_damaged_heatmap_is_left_out(halves, tmp_path):
     (tmp_path / "heat.png").write_bytes(b"no picture")
-    found = pictures(item(halves, heatmap=tmp_path / "heat.png", cut=Cut(0.5)), 64)
+    found = pictures(item(halves, heatmap=tmp_path / "heat.png", cut=Threshold(0.5)), 64)
     assert (found.overlay, found.mask, found.problem) == ("", "", "")
 
 
@@ -84,7 +84,7 @@ def test_the_mask_of_a_saved_heatmap_is_that_of_localizing(halves, tmp_path):
     heatmap = np.exp(-((y - 20) ** 2 + (x - 10) ** 2) / 50)
     grey = (heatmap * 255).round().astype(np.uint8)
     Image.fromarray(grey).save(tmp_path / "heat.png")
-    one = item(halves, heatmap=tmp_path / "heat.png", cut=Cut(0.4), frame=(200, 400))
+    one = item(halves, heatmap=tmp_path / "heat.png", cut=Threshold(0.4), frame=(200, 400))
     mask = np.asarray(opened(pictures(one, 100).mask).convert("RGBA"))[..., 3] > 0
     assert mask.tolist() == mask_from_heatmap(grey / np.float32(255), 0.4, height=50, width=100).tolist()
 

@@ -37,7 +37,7 @@ def test_one_image_is_answered_as_to_json_has_it(client, localizer):
 def test_all_options_are_heeded(client, localizer):
     options = {"method": "layercam", "classes": ["owl", "0"], "threshold": 0.6, "boxes": "all"}
     row = post(client, PNGS[1], **options).json()
-    alone = localizer.reading(method="layercam", threshold=0.6, boxes="all")(PNGS[1], classes=["owl", 0])
+    alone = localizer.with_options(method="layercam", threshold=0.6, boxes="all")(PNGS[1], classes=["owl", 0])
     expected = alone.to_dict()
     assert [one["label"] for one in (row, *row["others"])] == ["owl", "cat"]
     assert row["boxes"] == expected["boxes"]
@@ -134,7 +134,7 @@ def test_what_is_served_is_told(client, localizer):
     assert (model["name"], model["method"], model["classes"]) == ("birds", "cam", ["cat", "dog", "owl", "none"])
     assert model["input_height"] == localizer.preprocessing.height
     methods = client.get("/v1/methods").json()["methods"]
-    assert [method["name"] for method in methods] == list(localizer.quick_methods)
+    assert [method["name"] for method in methods] == list(localizer.single_pass_methods)
     assert methods[0] == {"name": "cam", "threshold": 0.35}
     for method in methods:
         assert post(client, PNGS[0], method=method["name"]).json()["threshold"] == method["threshold"]
@@ -222,9 +222,9 @@ def test_of_a_client_that_has_gone_nothing_is_computed(localizer, monkeypatch):
 
 
 def shared_way(i):
-    from weakspot.serving.batching import Way
+    from weakspot.serving.batching import RequestOptions
 
-    return Way("cam", top_k=1 + i)
+    return RequestOptions("cam", top_k=1 + i)
 
 
 def test_many_at_once_get_what_is_theirs(client, localizer):

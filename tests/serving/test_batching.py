@@ -6,9 +6,9 @@ import pytest
 from services import PNGS, Held, shared_of
 
 from weakspot.errors import InputError
-from weakspot.serving.batching import QueueFullError, UnansweredError, Way
+from weakspot.serving.batching import QueueFullError, RequestOptions, RequestTimeoutError
 
-WAY = Way("cam")
+WAY = RequestOptions("cam")
 
 
 def test_each_gets_the_answer_to_what_it_asked(shared, localizer):
@@ -18,7 +18,7 @@ def test_each_gets_the_answer_to_what_it_asked(shared, localizer):
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(ask, range(24)))
     for i, found in answers:
-        alone = localizer.reading(method=("cam", "layercam")[i % 2])(PNGS[i % 6], classes=[i % 4])
+        alone = localizer.with_options(method=("cam", "layercam")[i % 2])(PNGS[i % 6], classes=[i % 4])
         assert (found.class_index, found.method) == (i % 4, alone.method)
         np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-5)
 
@@ -72,7 +72,7 @@ def test_an_answer_that_nobody_waits_for_costs_nothing(localizer, monkeypatch):
 def test_what_takes_too_long_is_said(localizer, monkeypatch):
     held = Held(monkeypatch)
     shared = shared_of(localizer, timeout=0.05)
-    with pytest.raises(UnansweredError, match=r"longer than 0.05 seconds"):
+    with pytest.raises(RequestTimeoutError, match=r"longer than 0.05 seconds"):
         shared.localize(PNGS[0], method="cam")
     held.released.set()
     shared.close(timeout=10)
@@ -80,7 +80,7 @@ def test_what_takes_too_long_is_said(localizer, monkeypatch):
 
 def test_an_image_or_a_class_that_cannot_be_used_is_one_askers_own_error(shared):
     good, bad = shared.submit([PNGS[0], b"no image"], WAY)
-    (unknown,) = shared.submit([PNGS[0]], Way("cam", classes=("zebra",)))
+    (unknown,) = shared.submit([PNGS[0]], RequestOptions("cam", classes=("zebra",)))
     assert good.result(20).boxes.shape == (1, 4)
     with pytest.raises(InputError, match="not an image"):
         bad.result(20)
@@ -115,7 +115,7 @@ def test_closing_answers_those_that_wait_and_takes_no_more(localizer, monkeypatc
     closing.start()
     while not shared._closed:
         threading.Event().wait(0.01)
-    with pytest.raises(UnansweredError, match="about to stop"):
+    with pytest.raises(RequestTimeoutError, match="about to stop"):
         shared.submit(PNGS, WAY)
     held.released.set()
     closing.join()
@@ -126,7 +126,7 @@ def test_closing_answers_those_that_wait_and_takes_no_more(localizer, monkeypatc
 def test_closing_gives_up_at_its_time(localizer, monkeypatch):
     held = Held(monkeypatch)
     shared = shared_of(localizer)
-    running = [shared.submit([PNGS[0]], Way("cam", top_k=1 + i)) for i, _ in enumerate(shared._threads)]
+    running = [shared.submit([PNGS[0]], RequestOptions("cam", top_k=1 + i)) for i, _ in enumerate(shared._threads)]
     while shared.queued:
         threading.Event().wait(0.01)
     (waiting,) = shared.submit([PNGS[1]], WAY)
@@ -148,8 +148,8 @@ def test_who_wants_another_thing_waits_for_nobody_where_a_thread_is_free(localiz
 
     monkeypatch.setattr(type(localizer), "batch", slow_for_two)
     shared = shared_of(localizer)
-    slow = shared.submit(PNGS[:1], Way("cam", top_k=2))
-    quick = shared.submit(PNGS[:1], Way("cam"))
+    slow = shared.submit(PNGS[:1], RequestOptions("cam", top_k=2))
+    quick = shared.submit(PNGS[:1], RequestOptions("cam"))
     assert begun.wait(10)
     assert quick[0].result(10).method == "cam"
     released.set()

@@ -3,7 +3,7 @@ from base64 import b64encode
 
 import pytest
 
-from weakspot.serving.middleware import Gate, Limits, hosts_of
+from weakspot.serving.middleware import Limits, SecurityMiddleware, hosts_of
 
 LOCAL = [(b"host", b"127.0.0.1:8000")]
 
@@ -32,7 +32,7 @@ def ask(limits, *, headers=(), body=(b"",), path="/", method="POST", full=False,
         sent.append(message)
 
     scope = {"type": kind, "method": method, "path": path, "headers": [*LOCAL, *headers]}
-    asyncio.run(Gate(echo, limits, lambda: full)(scope, receive, send))
+    asyncio.run(SecurityMiddleware(echo, limits, lambda: full)(scope, receive, send))
     if kind != "http":
         return sent
     start, end = sent
@@ -108,7 +108,7 @@ def test_a_service_of_this_machine_goes_by_its_own_names(name, hosts, status):
             return {"type": "http.request", "body": b""}
 
         scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", name)]}
-        await Gate(echo, Limits(100, 5.0, hosts=hosts), lambda: False)(scope, receive, send)
+        await SecurityMiddleware(echo, Limits(100, 5.0, hosts=hosts), lambda: False)(scope, receive, send)
         return sent[0]["status"]
 
     assert asyncio.run(run()) == status
@@ -170,7 +170,7 @@ def test_a_body_that_does_not_come_after_the_answer_has_begun_is_a_client_that_h
         heard.append(message["type"])
 
     scope = {"type": "http", "method": "GET", "path": "/news", "headers": LOCAL}
-    asyncio.run(Gate(streaming, Limits(100, 0.05), lambda: False)(scope, nothing, send))
+    asyncio.run(SecurityMiddleware(streaming, Limits(100, 0.05), lambda: False)(scope, nothing, send))
     assert heard == ["http.response.start", "http.disconnect", "http.response.body"]
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from weakspot.labels import LabelledImage, LabelledObject, LabelSet, known_photos
-from weakspot.labels.rle import runs_of
+from weakspot.labels import LabelledImage, LabelledObject, LabelSet, known_images
+from weakspot.labels.rle import encode_rle
 
 CLASSES = ("dog", 'a "cat", or <two>', "été 猫")
 
@@ -46,7 +46,7 @@ def label_sets(draw, whole=False, scores=True, splits=("train", "val", "")):
 
 
 def photos_of(labels):
-    return known_photos({image.path: (image.height, image.width) for image in labels.images})
+    return known_images({image.path: (image.height, image.width) for image in labels.images})
 
 
 def by_path(labels):
@@ -63,8 +63,8 @@ def with_masks():
     ring = disc(60, 90, 25, 30, 20) & ~disc(60, 90, 25, 30, 9)
     parts = disc(60, 90, 65, 15, 8) | disc(60, 90, 70, 45, 10)
     objects_ = (
-        LabelledObject("dog", (5.0, 10.0, 46.0, 51.0), 0.9, runs_of(ring)),
-        LabelledObject(CLASSES[1], (57.0, 7.0, 81.0, 56.0), 0.5, runs_of(parts)),
+        LabelledObject("dog", (5.0, 10.0, 46.0, 51.0), 0.9, encode_rle(ring)),
+        LabelledObject(CLASSES[1], (57.0, 7.0, 81.0, 56.0), 0.5, encode_rle(parts)),
     )
     image = LabelledImage("a.jpg", 90, 60, objects_)
     return LabelSet(CLASSES, (image, LabelledImage("b.jpg", 10, 10)))

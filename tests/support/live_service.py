@@ -9,10 +9,10 @@ from pathlib import Path
 from small_graphs import run_folder
 
 import weakspot as ws
-from weakspot.serving.api import Served, build_api
-from weakspot.serving.batching import SharedLocalizer
-from weakspot.serving.middleware import Gate, Limits
-from weakspot.serving.prometheus import Instruments
+from weakspot.serving.api import ServiceState, build_api
+from weakspot.serving.batching import BatchingLocalizer
+from weakspot.serving.middleware import Limits, SecurityMiddleware
+from weakspot.serving.prometheus import PrometheusMetrics
 from weakspot.serving.server import Server, listen, url_of
 
 
@@ -23,8 +23,8 @@ class Live:
     url: str
     port: int
     localizer: ws.Localizer
-    served: Served
-    gate: Gate
+    served: ServiceState
+    gate: SecurityMiddleware
 
 
 def small_localizer(folder: Path, **options) -> ws.Localizer:
@@ -34,11 +34,11 @@ def small_localizer(folder: Path, **options) -> ws.Localizer:
 @contextmanager
 def gated(
     localizer: ws.Localizer, limits: Limits = Limits(2**20, 10, hosts=None), *, waiting: int = 64
-) -> Iterator[tuple[Gate, Served]]:
+) -> Iterator[tuple[SecurityMiddleware, ServiceState]]:
     """The application behind its gate, whose queue is taken for full while the attribute ``looks_full`` is true."""
-    shared = SharedLocalizer(localizer, waiting=waiting, timeout=limits.seconds)
-    served = Served("small", shared, Instruments(lambda: shared.queued))
-    gate = Gate(build_api(served), limits, lambda: gate.looks_full or shared.full)
+    shared = BatchingLocalizer(localizer, waiting=waiting, timeout=limits.seconds)
+    served = ServiceState("small", shared, PrometheusMetrics(lambda: shared.queued))
+    gate = SecurityMiddleware(build_api(served), limits, lambda: gate.looks_full or shared.full)
     gate.looks_full = False
     yield gate, served
     shared.close(timeout=5)

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from small_graphs import run_folder
 
-from weakspot.data.synthetic import Setting, scene
+from weakspot.data.synthetic import SceneSettings, scene
 
 NAMES = ("goldfinch", "jay", "robin")  # of ImageNet, too
 SIDE = 96
@@ -44,7 +44,7 @@ def _write_photos(folder: Path, count: int) -> list[tuple]:
     """Write scenes as class folders, and tell each one's name, label and box."""
     rows = []
     for index in range(count):
-        made = scene(index, Setting(len(NAMES), size=SIDE))
+        made = scene(index, SceneSettings(len(NAMES), size=SIDE))
         label = NAMES[index % len(NAMES)]
         path = folder / label / f"{index}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def _write_photos(folder: Path, count: int) -> list[tuple]:
 def _write_flat(folder: Path, names: tuple[str, ...]) -> None:
     folder.mkdir(exist_ok=True)
     for index, name in enumerate(names):
-        Image.fromarray(scene(100 + index, Setting(size=SIDE)).image).save(folder / name)
+        Image.fromarray(scene(100 + index, SceneSettings(size=SIDE)).image).save(folder / name)
 
 
 def _write_birds(folder: Path) -> None:

@@ -8,10 +8,10 @@ from PIL import Image
 from small_graphs import photos, run_folder
 
 import weakspot as ws
-from weakspot.serving.api import Served, build_api
-from weakspot.serving.batching import SharedLocalizer
-from weakspot.serving.middleware import Gate, Limits
-from weakspot.serving.prometheus import Instruments
+from weakspot.serving.api import ServiceState, build_api
+from weakspot.serving.batching import BatchingLocalizer
+from weakspot.serving.middleware import Limits, SecurityMiddleware
+from weakspot.serving.prometheus import PrometheusMetrics
 
 
 def small_localizer(folder, **options):
@@ -45,10 +45,10 @@ class Held:
 
 def small_service(shared, *, limits=None, **options):
     """The application with its gate."""
-    instruments = Instruments(lambda: shared.queued)
-    app = build_api(Served("birds", shared, instruments, **options))
-    return Gate(app, limits or Limits(2**20, 5.0), lambda: shared.full, instruments.request)
+    instruments = PrometheusMetrics(lambda: shared.queued)
+    app = build_api(ServiceState("birds", shared, instruments, **options))
+    return SecurityMiddleware(app, limits or Limits(2**20, 5.0), lambda: shared.full, instruments.request)
 
 
 def shared_of(localizer, **options):
-    return SharedLocalizer(localizer, **options)
+    return BatchingLocalizer(localizer, **options)

@@ -8,7 +8,7 @@ from small_networks import built
 import weakspot as ws
 from weakspot.inference.export import export
 from weakspot.models import ForegroundHead
-from weakspot.models.checkpoint import MODEL_FILE, Trained, write_model
+from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
 
 NAMES = ("cat", "dog", "owl", "none")
 
@@ -27,7 +27,7 @@ def run_folder(folder, method="cam", *, foreground=0, **changes):
     """A run of a network that was not trained; foreground is the channels of a head with random weights, 0 for none."""
     network = {name: changes.pop(name) for name in ("multi_label", "backbone", "width", "teacher") if name in changes}
     found = built(method, **network)
-    standing = Trained(found.plan, NAMES, found.preprocessing, 0.35, "by hand", quality="fast")
+    standing = CheckpointMetadata(found.plan, NAMES, found.preprocessing, 0.35, "by hand", quality="fast")
     head = ForegroundHead(foreground).eval() if foreground else None
     write_model(folder / MODEL_FILE, found.network.state_dict(), replace(standing, **changes), head)
     return folder

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from weakspot.models.networks import Plan, build_network
+from weakspot.models.networks import NetworkConfig, build_network
 from weakspot.models.networks.cam import CamHead
 
 BACKBONES = {"cam": "test_efficientnet", "acol": "test_resnet", "spg": "test_resnet", "ts_cam": "test_vit"}
@@ -12,7 +12,7 @@ BACKBONES = {"cam": "test_efficientnet", "acol": "test_resnet", "spg": "test_res
 def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **options):
     """A network in evaluation mode, the same for the same seed, in which every layer does something."""
     torch.manual_seed(seed)
-    plan = Plan(backbone or BACKBONES[method], method, classes, input_size=input_size, **options)
+    plan = NetworkConfig(backbone or BACKBONES[method], method, classes, input_size=input_size, **options)
     found = build_network(plan, weights=None)
     for module in found.network.modules():
         if isinstance(module, nn.BatchNorm2d) and module.affine:  # the last one of each block begins at 0

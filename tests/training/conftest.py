@@ -3,7 +3,7 @@
 import pytest
 from small_runs import write_discs
 
-from weakspot.data.synthetic import Setting, write_scenes
+from weakspot.data.synthetic import SceneSettings, write_scenes
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -14,7 +14,7 @@ def _one_thread(one_thread):
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
     """Twenty scenes to train on and seven to validate, with boxes."""
-    return write_scenes(tmp_path_factory.mktemp("data") / "scenes", {"train": 20, "val": 7}, Setting(2, size=64))
+    return write_scenes(tmp_path_factory.mktemp("data") / "scenes", {"train": 20, "val": 7}, SceneSettings(2, size=64))
 
 
 @pytest.fixture(scope="session")

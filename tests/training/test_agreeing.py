@@ -6,28 +6,28 @@ import pytest
 from small_runs import SMALL
 
 from weakspot.errors import InputError
-from weakspot.training.agreeing import agree
+from weakspot.training.agreeing import check_same_config
 from weakspot.training.options import TrainOptions
-from weakspot.training.setup import prepare
+from weakspot.training.setup import set_up
 
 OPTIONS = TrainOptions(**SMALL)
 
 
 @pytest.fixture(scope="module")
 def prepared(scenes):
-    return prepare(scenes, OPTIONS, lambda _: None)
+    return set_up(scenes, OPTIONS, lambda _: None)
 
 
 def told(prepared, options):
     """What a process tells the others."""
     texts = []
-    agree(prepared, options, lambda text: texts.append(text) or [text])
+    check_same_config(prepared, options, lambda text: texts.append(text) or [text])
     return texts[0]
 
 
 def test_whoever_trains_otherwise_is_refused(prepared):
     with pytest.raises(InputError, match="do not train alike") as refused:
-        agree(prepared, OPTIONS, lambda text: [text, "another"])
+        check_same_config(prepared, OPTIONS, lambda text: [text, "another"])
     assert len(str(refused.value).splitlines()) == 2
 
 

@@ -4,7 +4,7 @@ import torch
 from small_runs import disc, write_discs
 
 from weakspot.data import Preprocessing, read_dataset
-from weakspot.training.dataset import Photos, look_through, with_margin
+from weakspot.training.dataset import ImageDataset, verify_images, with_margin
 
 FRAME = Preprocessing(height=56, width=56)
 
@@ -19,8 +19,8 @@ def targets(examples):
 
 
 def photos(examples, frame=FRAME, seed=0):
-    return Photos(
-        look_through(examples, with_margin(frame), workers=2), targets(examples), with_margin(frame), frame, seed
+    return ImageDataset(
+        verify_images(examples, with_margin(frame), workers=2), targets(examples), with_margin(frame), frame, seed
     )
 
 
@@ -41,7 +41,7 @@ def test_another_epoch_or_seed_gives_other_pixels(examples, other):
 
 
 def test_crops_lie_in_the_image_and_every_other_one_is_flipped(examples):
-    whole = look_through(examples, with_margin(FRAME), workers=1).pixels[2]
+    whole = verify_images(examples, with_margin(FRAME), workers=1).pixels[2]
     assert whole.shape == (3, 64, 64)
     windows = {
         crop.numpy().tobytes(): (top, left, flipped)
@@ -58,8 +58,8 @@ def test_crops_lie_in_the_image_and_every_other_one_is_flipped(examples):
 
 
 def test_images_of_the_frame_are_neither_cropped_nor_flipped(examples):
-    looked = look_through(examples, FRAME, workers=1)
-    given = Photos(looked, targets(examples), FRAME, FRAME)
+    looked = verify_images(examples, FRAME, workers=1)
+    given = ImageDataset(looked, targets(examples), FRAME, FRAME)
     for i in range(6):
         assert torch.equal(given[4, i][0], looked.pixels[i])
 
@@ -78,7 +78,7 @@ def test_looking_through_tells_what_can_be_read_in_its_order(examples, tmp_path)
     damaged = sorted((root / "blue").iterdir())[1]
     damaged.write_bytes(b"no image")
     all_of_them = read_dataset(root).examples
-    looked = look_through(all_of_them, FRAME, workers=2)
+    looked = verify_images(all_of_them, FRAME, workers=2)
     assert [one.example.path for one in looked.unreadable] == [damaged]
     assert looked.readable == tuple(one for one in all_of_them if one.path != damaged)
     assert len(looked.pixels) == 5
@@ -95,5 +95,5 @@ def test_an_image_that_is_turned_is_trained_on_upright(tmp_path):
         (tmp_path / folder).mkdir()
     image.save(tmp_path / "a" / "plain.png")
     image.rotate(180).save(tmp_path / "b" / "turned.png", exif=exif)
-    pixels = look_through(read_dataset(tmp_path).examples, Preprocessing(height=64, width=64), workers=1).pixels
+    pixels = verify_images(read_dataset(tmp_path).examples, Preprocessing(height=64, width=64), workers=1).pixels
     assert torch.equal(pixels[0], pixels[1])

@@ -4,7 +4,7 @@ import pytest
 
 from weakspot.errors import InputError
 from weakspot.training import train
-from weakspot.training.distributed import check_processes, is_first, is_of_another
+from weakspot.training.distributed import check_processes, is_of_another, is_rank_zero
 from weakspot.training.options import TrainOptions
 
 
@@ -17,15 +17,15 @@ def by_torchrun(monkeypatch):
 
 
 def test_one_process_of_all_nodes_is_the_first(by_torchrun, monkeypatch):
-    assert not is_first()
+    assert not is_rank_zero()
     monkeypatch.setenv("RANK", "0")
-    assert is_first()
+    assert is_rank_zero()
 
 
 def test_beside_a_process_that_lightning_has_started_the_other_is_the_first(monkeypatch):
-    assert is_first()
+    assert is_rank_zero()
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert not is_first()
+    assert not is_rank_zero()
 
 
 def test_as_many_as_torchrun_has_started_are_taken(by_torchrun):

@@ -9,14 +9,14 @@ from small_networks import built
 from small_runs import rows, small, weights
 from torch import nn
 
-from weakspot.models.networks import Criterion, find_recipe
-from weakspot.training.lightning_module import Learner, Rule, _mixed, _schedule
+from weakspot.models.networks import Criterion, parse_method
+from weakspot.training.lightning_module import OptimizerConfig, WsolModule, _mixed, _schedule
 
 
 def learner(method="cam", *, frozen=False, steps=100, **options):
     found = built(method, classes=2, **options)
-    rule = Rule(find_recipe(method), frozen, lr=1e-3, weight_decay=0.1, seed=0, steps=steps)
-    return Learner(found.network, Criterion(), found.preprocessing, rule, 2)
+    rule = OptimizerConfig(parse_method(method), frozen, lr=1e-3, weight_decay=0.1, seed=0, steps=steps)
+    return WsolModule(found.network, Criterion(), found.preprocessing, rule, 2)
 
 
 def groups(one):
@@ -125,7 +125,7 @@ class Diary:
     def __init__(self, monkeypatch, losses):
         self.weights = []
         losses = iter(losses)
-        original = Learner.on_train_epoch_end
+        original = WsolModule.on_train_epoch_end
 
         def end(learner):
             self.weights.append(centred(learner.network))
@@ -133,7 +133,7 @@ class Diary:
             monkeypatch.setattr(learner.val_loss, "compute", lambda: torch.tensor(wanted))
             original(learner)
 
-        monkeypatch.setattr(Learner, "on_train_epoch_end", end)
+        monkeypatch.setattr(WsolModule, "on_train_epoch_end", end)
 
 
 @pytest.mark.parametrize(("losses", "kept"), [((3, 1, 2), 1), ((3, 2, 1), 2), ((1, 1, 1), 0), ((1, 2, 3), 0)])
@@ -148,25 +148,25 @@ def test_the_weights_of_the_first_best_epoch_are_kept(losses, kept, scenes, tmp_
 
 
 def test_the_last_epoch_is_kept_where_nothing_validates(scenes, tmp_path, monkeypatch):
-    from weakspot.training.setup import prepare
+    from weakspot.training.setup import set_up
 
     def without(*words):
         from dataclasses import replace
 
-        found = prepare(*words)
+        found = set_up(*words)
         grounds = found.grounds
         empty = replace(grounds.validation, readable=(), pixels=())
         return replace(found, grounds=replace(grounds, validation=empty))
 
-    monkeypatch.setattr("weakspot.training.run.prepare", without)
+    monkeypatch.setattr("weakspot.training.run.set_up", without)
     states = []
-    original = Learner.on_train_epoch_end
+    original = WsolModule.on_train_epoch_end
 
     def end(learner):
         original(learner)
         states.append(centred(learner.network))
 
-    monkeypatch.setattr(Learner, "on_train_epoch_end", end)
+    monkeypatch.setattr(WsolModule, "on_train_epoch_end", end)
     run = small(scenes, tmp_path / "run", lr=0.01)
     assert all(np.array_equal(weights(run)[name], value.numpy()) for name, value in states[-1].items())
     assert "epoch 2 is kept; threshold" in (run / "train.log").read_text()

@@ -8,7 +8,7 @@ from torch.distributed import HashStore
 
 from weakspot.errors import InputError
 from weakspot.training import rendezvous
-from weakspot.training.rendezvous import Meeting
+from weakspot.training.rendezvous import Rendezvous
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def three():
     """Three that have met, here in threads."""
     store = HashStore()
     with ThreadPoolExecutor(3) as threads:
-        yield list(threads.map(lambda rank: Meeting(store, rank, 3), range(3))), threads
+        yield list(threads.map(lambda rank: Rendezvous(store, rank, 3), range(3))), threads
 
 
 def test_each_hears_what_all_say_in_the_order_of_their_numbers(three):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.training.sampler import Batches
+from weakspot.training.sampler import EpochBatchSampler
 
 images = st.integers(1, 60)
 sizes = st.integers(1, 9)
@@ -13,7 +13,7 @@ seeds = st.integers(0, 99)
 
 def shares(images, size, processes, seed, epoch=0):
     """The batches of each process."""
-    found = [Batches(images, size, seed=seed, rank=rank, processes=processes) for rank in range(processes)]
+    found = [EpochBatchSampler(images, size, seed=seed, rank=rank, processes=processes) for rank in range(processes)]
     for one in found:
         one.set_epoch(epoch)
     return [list(one) for one in found]
@@ -60,7 +60,7 @@ def test_validation_covers_each_image_once_over_all_processes(images, size, proc
 
 @given(images, sizes, processes, seeds, st.integers(0, 12))
 def test_the_first_batches_of_one_epoch_are_left_out_once(images, size, processes, seed, done):
-    batches = Batches(images, size, seed=seed, processes=processes)
+    batches = EpochBatchSampler(images, size, seed=seed, processes=processes)
     whole = list(batches)
     batches.skip(done)
     assert len(batches) == len(whole)  # the epoch is as long as ever

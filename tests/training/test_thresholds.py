@@ -12,8 +12,8 @@ from small_runs import small
 
 from weakspot import Localizer
 from weakspot.data import read_dataset, read_image
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, overlaps
-from weakspot.models import normalised, rebuilt, squash
+from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, box_iou
+from weakspot.models import from_state_dict, normalize_batch, resize_image
 from weakspot.models.checkpoint import read_trained
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.training.thresholds import (
@@ -76,7 +76,7 @@ def held(data):
 def unlevelled(run):
     """The localizer of a run as it was before its thresholds were chosen."""
     localizer = Localizer(run)
-    localizer.take_foreground(rebuilt(foreground_of(run)))
+    localizer.set_foreground_head(from_state_dict(foreground_of(run)))
     return localizer
 
 
@@ -96,7 +96,7 @@ def overlaps_of(localizer, validation):
             held_one.truths[0].boxes, from_size=read_image(held_one.path).size[::-1], to_size=heatmap.shape
         )
         cuts = [box_from_heatmap(heatmap, threshold)[None] for threshold in HUNDREDTHS]
-        found.append([overlaps(cut, true).max() >= 0.5 for cut in cuts])
+        found.append([box_iou(cut, true).max() >= 0.5 for cut in cuts])
     return np.array(found, dtype=float)
 
 
@@ -134,8 +134,8 @@ def test_a_run_that_knows_foreground_has_the_same_maps_in_all_qualities_that_spr
 
 def test_in_quality_plain_maps_are_not_levelled(run, scenes):
     plain, (_, validation) = Localizer(run, quality="plain"), held(scenes)
-    photo = normalised(
-        [squash(read_image(validation[0].path), plain.preprocessing)], plain.preprocessing, like=torch.empty(0)
+    photo = normalize_batch(
+        [resize_image(read_image(validation[0].path), plain.preprocessing)], plain.preprocessing, like=torch.empty(0)
     )
     raw = plain.class_maps(photo, torch.tensor([0]))[0]
     heatmap = heatmap_from_class_map(raw.numpy(), height=64, width=64)

@@ -89,7 +89,7 @@ def uncomputed(monkeypatch):
     def computed(*_):
         raise AssertionError
 
-    monkeypatch.setattr("weakspot.training.run.prepare", computed)
+    monkeypatch.setattr("weakspot.training.run.set_up", computed)
 
 
 def test_an_output_below_a_file_is_refused_before_anything_is_computed(data, tmp_path, uncomputed):

@@ -11,16 +11,16 @@ from small_runs import COLOURS, assert_same, disc, iou, rows, small, weights, wr
 import weakspot as ws
 from weakspot.cams import find_method
 from weakspot.cli.app import main
-from weakspot.data import Example, Truth
+from weakspot.data import Annotation, Sample
 from weakspot.errors import InputError, ModelError
 from weakspot.models.checkpoint import read_trained
 from weakspot.training import train
-from weakspot.training.checkpointing import Saving
-from weakspot.training.dataset import Looked
+from weakspot.training.checkpointing import IntervalCheckpoint
+from weakspot.training.dataset import ReadableImages
 from weakspot.training.labels import Labels
-from weakspot.training.pseudo_boxes import Teacher, labels_of, load_teacher, taught
+from weakspot.training.pseudo_boxes import Teacher, labels_of, load_teacher, pseudo_boxes
 from weakspot.training.run_folder import read_config
-from weakspot.training.setup import Grounds, _with_targets
+from weakspot.training.setup import TrainingData, _with_targets
 
 LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet"}
 PSOL = {**LEARNING, "method": "psol", "freeze": "backbone", "epochs": 15}
@@ -109,11 +109,11 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(discs, teacher, tmp_path
     link.symlink_to(teacher)
     copies = []
 
-    def save(saving, trainer, original=Saving._save):
+    def save(saving, trainer, original=IntervalCheckpoint._save):
         original(saving, trainer)
         copies.append(shutil.copytree(saving._path.parent, tmp_path / f"state-{len(copies)}"))
 
-    monkeypatch.setattr(Saving, "_save", save)
+    monkeypatch.setattr(IntervalCheckpoint, "_save", save)
     monkeypatch.chdir(tmp_path)
     changes = {**PSOL, "epochs": 2, "batch_size": 32, "save_every": 0}
     run = small(discs, tmp_path / "runs/psol", teacher="runs/latest", **changes)
@@ -181,19 +181,19 @@ def test_classes_that_the_teacher_does_not_know_are_refused(teacher, tmp_path):
 def test_a_teacher_that_finds_nothing_is_refused(teacher, tmp_path):
     looked = _looked(write_discs(tmp_path / "data", {"": 4}))
     blind = Teacher(read_trained(teacher), _Blind(ws.Localizer(teacher)))
-    kept, boxes = taught(blind, looked, LABELS)
+    kept, boxes = pseudo_boxes(blind, looked, LABELS)
     assert (kept.readable, boxes.shape) == ((), (0, 4))
     with pytest.raises(InputError, match=r"finds no box in the training images\.\nGive one"):
-        _with_targets(Grounds(None, LABELS, looked, looked, None), blind, print)
+        _with_targets(TrainingData(None, LABELS, looked, looked, None), blind, print)
 
 
 def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_path):
     data = write_discs(tmp_path / "data", {"": 4})
     looked = _looked(data)
-    both = replace(looked.readable[0], truths=(Truth("red"), Truth("blue")))
-    none = replace(looked.readable[1], truths=(Truth("background"),))
+    both = replace(looked.readable[0], truths=(Annotation("red"), Annotation("blue")))
+    none = replace(looked.readable[1], truths=(Annotation("background"),))
     mixed = replace(looked, readable=(both, none, *looked.readable[2:]))
-    kept, boxes = taught(load_teacher(teacher, torch.device("cpu")), mixed, replace(LABELS, multi_label=True))
+    kept, boxes = pseudo_boxes(load_teacher(teacher, torch.device("cpu")), mixed, replace(LABELS, multi_label=True))
     assert kept.readable == looked.readable[2:]
     assert boxes.shape == (2, 4)
     assert bool((boxes[:, :2] < boxes[:, 2:]).all())
@@ -201,13 +201,15 @@ def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_p
 
 def test_labels_are_in_the_teachers_order(teacher):
     trained = read_trained(teacher)
-    labels = labels_of(trained, [Example("a", teacher, truths=(Truth("red"),))], teacher)
+    labels = labels_of(trained, [Sample("a", teacher, truths=(Annotation("red"),))], teacher)
     assert labels.class_names == trained.class_names == ("blue", "red")
 
 
 def _looked(data):
     paths = sorted(data.rglob("*.png"))
-    return Looked(tuple(Example(str(path), path, truths=(Truth(path.parent.name),)) for path in paths), None, ())
+    return ReadableImages(
+        tuple(Sample(str(path), path, truths=(Annotation(path.parent.name),)) for path in paths), None, ()
+    )
 
 
 class _Blind:

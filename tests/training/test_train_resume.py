@@ -11,7 +11,7 @@ from small_runs import ENVIRONMENT, assert_same, command, rows, small
 
 from weakspot.errors import InputError
 from weakspot.training import train
-from weakspot.training.checkpointing import Saving
+from weakspot.training.checkpointing import IntervalCheckpoint
 
 # Three batches an epoch, of which the last is smaller: each state is in the middle of an epoch or at its end, and each
 # is gone on from by a run of its own, which takes a second.
@@ -75,13 +75,13 @@ def saved_states(monkeypatch):
     """Have a copy of each state that is saved, and of all that the run folder holds then."""
     copies = []
 
-    def save(saving, trainer, original=Saving._save):
+    def save(saving, trainer, original=IntervalCheckpoint._save):
         original(saving, trainer)
         folder = saving._path.parent
         copies.append(folder.with_name(f"state-{len(copies)}"))
         shutil.copytree(folder, copies[-1])
 
-    monkeypatch.setattr(Saving, "_save", save)
+    monkeypatch.setattr(IntervalCheckpoint, "_save", save)
     return copies
 
 
@@ -127,10 +127,10 @@ def test_ctrl_c_and_sigterm_stop_behind_the_step_that_runs(stopping, scenes, tmp
         return original(learner, batch, number)
 
     with monkeypatch.context() as patch:
-        from weakspot.training.lightning_module import Learner
+        from weakspot.training.lightning_module import WsolModule
 
-        original = Learner.training_step
-        patch.setattr(Learner, "training_step", lambda *words: step(*words, original))
+        original = WsolModule.training_step
+        patch.setattr(WsolModule, "training_step", lambda *words: step(*words, original))
         with pytest.raises(KeyboardInterrupt, match=r"^The state is saved\. Go on with"):
             small(scenes, tmp_path / "run", epochs=3)
     assert calls == [0, 1, 2, 3, 4, 0, 1]
@@ -145,7 +145,7 @@ def test_ctrl_c_a_second_time_stops_at_once_and_says_how_to_go_on(scenes, tmp_pa
         raise AssertionError
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr("weakspot.training.lightning_module.Learner.training_step", step)
+    monkeypatch.setattr("weakspot.training.lightning_module.WsolModule.training_step", step)
     with pytest.raises(KeyboardInterrupt, match="Go on with: weakspot train --resume"):
         small(scenes, tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) is before
@@ -158,7 +158,7 @@ def interrupted(scenes, tmp_path_factory):
     """The folder of a run that was interrupted."""
     folder = tmp_path_factory.mktemp("interrupted") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("weakspot.training.run.finish", _interrupt)
+        patch.setattr("weakspot.training.run.finalize", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             small(scenes, folder, save_every=0)
     return folder

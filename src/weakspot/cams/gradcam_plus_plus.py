@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from weakspot.cams.check_tensors import check_gradients
-from weakspot.cams.weighted_sum import over_classes, weighted_sum
+from weakspot.cams.weighted_sum import add_class_axis, weighted_sum
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -55,5 +55,5 @@ def gradcam_plus_plus_weights(activations: Tensor, gradients: Tensor) -> Tensor:
     """
     check_gradients(activations, gradients)
     positive = torch.relu(gradients)
-    total = over_classes(activations, gradients).sum(dim=(-2, -1), keepdim=True)  # S_k
+    total = add_class_axis(activations, gradients).sum(dim=(-2, -1), keepdim=True)  # S_k
     return (positive / (2 + total * positive)).sum(dim=(-2, -1))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from weakspot.cams.class_calibration import levelled
+from weakspot.cams.class_calibration import apply_class_thresholds
 
 # Where a drawn box is cut for the box itself; below it lie larger ones of the same shape, above it smaller ones.
 BOX_LEVEL = 0.5
@@ -55,7 +55,7 @@ def draw_boxes(boxes: Tensor, *, height: int, width: int) -> Tensor:
     away = (across**_ROUNDNESS + down**_ROUNDNESS) ** (1 / _ROUNDNESS)  # 1 on the line that the box bounds
     hill = (2 - away).clamp(min=0)
     low, high = hill.amin(dim=(2, 3)), hill.amax(dim=(2, 3))
-    return levelled(hill, (1 - low) / (high - low), BOX_LEVEL)
+    return apply_class_thresholds(hill, (1 - low) / (high - low), BOX_LEVEL)
 
 
 def _from_middle(begin: Tensor, end: Tensor, places: int) -> Tensor:

@@ -37,9 +37,9 @@ def weighted_sum_by_position(activations: Tensor, weights: Tensor) -> Tensor:
         >>> weighted_sum_by_position(a, a).tolist()
         [[[10.0, 20.0]]]
     """
-    return (weights * over_classes(activations, weights)).sum(dim=-3)
+    return (weights * add_class_axis(activations, weights)).sum(dim=-3)
 
 
-def over_classes(activations: Tensor, weights: Tensor) -> Tensor:
+def add_class_axis(activations: Tensor, weights: Tensor) -> Tensor:
     """Give (B, K, h, w) activations a class axis of 1 when (B, C, K, h, w) weights have one."""
     return activations.unsqueeze(1) if weights.dim() == 5 else activations

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from weakspot.cams.check_tensors import check_gradients
-from weakspot.cams.weighted_sum import over_classes, weighted_sum
+from weakspot.cams.weighted_sum import add_class_axis, weighted_sum
 
 
 def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         [[[1.0, 3.0]]]
     """
     check_gradients(activations, gradients)
-    by_class = over_classes(activations, gradients)
+    by_class = add_class_axis(activations, gradients)
     total = by_class.sum(dim=(-2, -1))
     alpha = (gradients * by_class).sum(dim=(-2, -1)) / torch.where(total == 0, torch.ones_like(total), total)
     return torch.relu(weighted_sum(activations, torch.where(total == 0, torch.zeros_like(alpha), alpha)))

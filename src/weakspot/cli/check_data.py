@@ -3,12 +3,14 @@
 from collections import Counter
 from pathlib import Path
 
-from weakspot.data import DataSet, Problem, check_dataset, read_dataset
+from weakspot.data import Dataset, DatasetIssue, check_dataset, read_dataset
 
 NAMED = 10  # places of each kind that are printed
 
 
-def check_data(data: Path, *, truth: Path | None = None, images: Path | None = None) -> tuple[list[str], list[Problem]]:
+def check_data(
+    data: Path, *, truth: Path | None = None, images: Path | None = None
+) -> tuple[list[str], list[DatasetIssue]]:
     """Read a data set and look for what is wrong.
 
     Args:
@@ -26,7 +28,7 @@ def check_data(data: Path, *, truth: Path | None = None, images: Path | None = N
     return _summary(dataset), check_dataset(dataset)
 
 
-def _summary(dataset: DataSet) -> list[str]:
+def _summary(dataset: Dataset) -> list[str]:
     splits = ", ".join(f"{name or 'no split'} {count}" for name, count in dataset.splits.items())
     truths = [truth for example in dataset.examples for truth in example.truths]
     boxes, masks = sum(len(truth.boxes) for truth in truths), sum(bool(truth.masks) for truth in truths)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from weakspot.data import read_image
-from weakspot.io.atomic import replacing, save_image
+from weakspot.io.atomic import atomic_write, save_image
 from weakspot.visualization import contact_sheet
 
 if TYPE_CHECKING:
@@ -75,5 +75,5 @@ def _sheet(rows: "Iterable[list[Localization]]") -> Image.Image:
 
 
 def _write_rows(rows: "Iterable[list[Localization]]", path: Path) -> None:
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.writelines(f"{found.to_json()}\n".encode() for row in rows for found in row)

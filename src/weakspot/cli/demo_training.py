@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from weakspot.data import Example, read_dataset, read_image
-from weakspot.data.synthetic import Setting, write_scenes
+from weakspot.data import Sample, read_dataset, read_image
+from weakspot.data.synthetic import SceneSettings, write_scenes
 from weakspot.io.atomic import save_image
 from weakspot.visualization import contact_sheet, draw_boxes
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from weakspot.inference.localizer import Localizer
 
 # A small part of each object tells its class best: the case that ACoL was made for.
-SCENES = Setting(discriminative_part=True)
+SCENES = SceneSettings(discriminative_part=True)
 COUNTS = {"train": 240, "val": 60, "test": 60}
 # Few epochs, and narrow branches, so that two cores need a minute. Objects are small beside what a place of the feature
 # map sees: at the 0.6 of ACoL's paper all of them would be erased.
@@ -76,7 +76,7 @@ def _together(found: "Sequence[Evaluation]") -> "Evaluation":
     return replace(found[0], rows={**rows, **found[0].rows})
 
 
-def _pictures(examples: Sequence[Example], localizers: "Mapping[str, Localizer]") -> list[list[Image.Image]]:
+def _pictures(examples: Sequence[Sample], localizers: "Mapping[str, Localizer]") -> list[list[Image.Image]]:
     """A row of pictures for each scene; the class is given, the place is not."""
     return [
         [

@@ -12,16 +12,16 @@ from weakspot.errors import InputError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions, MeasureOptions
 from weakspot.inference.batch.image_files import grey, picture_name
 from weakspot.inference.quality import QUALITIES, find_quality
-from weakspot.io.atomic import replacing, save_image
-from weakspot.io.folders import check_writable, free_folder, nothing_left_in, read_lines
+from weakspot.io.atomic import atomic_write, save_image
+from weakspot.io.folders import check_writable, next_free_path, read_lines, remove_if_empty
 from weakspot.io.progress import Progress
-from weakspot.io.settings import keep_settings
+from weakspot.io.settings import save_settings
 from weakspot.ops import scale_boxes
 
 if TYPE_CHECKING:
-    from weakspot.evaluation import Evaluation, Setting
+    from weakspot.evaluation import Evaluation, EvaluationConfig
     from weakspot.evaluation.metric_collection import Chosen
-    from weakspot.evaluation.predictions import Outcome
+    from weakspot.evaluation.predictions import Prediction
 
 FIGURES = "metrics.json"
 
@@ -53,7 +53,7 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
     """
     model, data = _model_and_data(sources, options)
     output = _output(options.output, "evaluated")
-    with nothing_left_in(output), ExitStack() as files, Progress(None) as progress:
+    with remove_if_empty(output), ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files, output / "images.jsonl", heatmaps=options.save_heatmaps)
         found = _evaluation(model, data, options, rows)
     _write(found, output, asdict(options) | {"model": model, "data": data})
@@ -117,10 +117,10 @@ def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_
     return evaluation.evaluate(model, data, method=options.method, setting=setting, on_outcome=rows.write, **others)
 
 
-def _setting(options: MeasureOptions) -> "Setting":
-    from weakspot.evaluation import Setting
+def _setting(options: MeasureOptions) -> "EvaluationConfig":
+    from weakspot.evaluation import EvaluationConfig
 
-    return Setting(
+    return EvaluationConfig(
         boxes=options.truth,
         images=options.images,
         split=options.split,
@@ -167,7 +167,7 @@ def _strides(text: str | None) -> list[str]:
 
 
 def _output(wanted: Path | None, name: str) -> Path:
-    output = free_folder(name) if wanted is None else wanted
+    output = next_free_path(name) if wanted is None else wanted
     check_writable(output)
     if (output / FIGURES).exists():
         raise InputError(f"{output} holds another evaluation.", "Name another --output.")
@@ -188,21 +188,21 @@ class _Rows:
     file: IO[bytes] | None = None
     unread: int = 0
 
-    def write(self, outcome: "Outcome", chosen: "Mapping[str, Chosen]") -> None:
+    def write(self, outcome: "Prediction", chosen: "Mapping[str, Chosen]") -> None:
         """Write what became of one class in one image."""
         self.unread += outcome.error is not None and outcome.which == 0
         self.progress.advance()
         if self.path is not None:
-            self.file = self.file or self.files.enter_context(replacing(self.path))
+            self.file = self.file or self.files.enter_context(atomic_write(self.path))
             saved = _save_heatmap(outcome, self.path.parent) if self.heatmaps else {}
             line = json.dumps(_row(outcome, chosen) | saved, ensure_ascii=False)
             self.file.write(line.encode(errors="backslashreplace") + b"\n")
 
 
-def _row(outcome: "Outcome", chosen: "Mapping[str, Chosen]") -> dict[str, Any]:
+def _row(outcome: "Prediction", chosen: "Mapping[str, Chosen]") -> dict[str, Any]:
     """One class in one image: its box at the fixed threshold, and whether it is right."""
     from weakspot.evaluation.aggregate import fixed_overlap
-    from weakspot.evaluation.metric_collection import RIGHT
+    from weakspot.evaluation.metric_collection import IOU_THRESHOLD
     from weakspot.evaluation.targets import SIZES
 
     name = next(iter(outcome.scores))
@@ -216,13 +216,13 @@ def _row(outcome: "Outcome", chosen: "Mapping[str, Chosen]") -> dict[str, Any]:
         "predicted": outcome.predicted,
         "box": _box(outcome, name, chosen),
         "iou": None if overlap is None else round(overlap, 4),
-        "right": None if overlap is None else overlap >= RIGHT,
+        "right": None if overlap is None else overlap >= IOU_THRESHOLD,
         "mask_iou": None if masks is None or at is None else round(float(masks[at[0]]), 4),
         "problem": None if outcome.error is None else str(outcome.error).splitlines()[0],
     }
 
 
-def _save_heatmap(outcome: "Outcome", output: Path) -> dict[str, str]:
+def _save_heatmap(outcome: "Prediction", output: Path) -> dict[str, str]:
     """Write the heatmap of the first map, and say where; further classes of an image have their number in the name."""
     found = outcome.regions.get(next(iter(outcome.scores)))
     if found is None:  # the image could not be read
@@ -233,7 +233,7 @@ def _save_heatmap(outcome: "Outcome", output: Path) -> dict[str, str]:
     return {"heatmap": name.as_posix()}
 
 
-def _box(outcome: "Outcome", name: str, chosen: "Mapping[str, Chosen]") -> list[float] | None:
+def _box(outcome: "Prediction", name: str, chosen: "Mapping[str, Chosen]") -> list[float] | None:
     index = chosen[name].get("GT-known Loc")
     if index is None or outcome.size is None or name not in outcome.regions:
         return None
@@ -250,9 +250,9 @@ def _write(found: "Evaluation", output: Path, settings: dict[str, Any]) -> None:
     files = charts(found) | {"table.md": _page(found).encode(errors="backslashreplace")}
     content = {"weakspot": __version__, **found.to_dict()}
     files[FIGURES] = (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
-    keep_settings(output / "evaluate.toml", settings)
+    save_settings(output / "evaluate.toml", settings)
     for name, content_ in files.items():
-        with replacing(output / name) as file:
+        with atomic_write(output / name) as file:
             file.write(content_)
 
 

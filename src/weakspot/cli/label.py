@@ -5,24 +5,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from weakspot.errors import InputError
-from weakspot.io.folders import free_folder
-from weakspot.io.settings import keep_settings
+from weakspot.io.folders import next_free_path
+from weakspot.io.settings import save_settings
 from weakspot.labels import (
     FORMATS,
     Format,
+    ImageIndex,
     LabelledImage,
     LabelProblem,
     LabelSet,
-    Photos,
     WriteOptions,
-    photos_below,
+    index_images,
 )
-from weakspot.labels.from_localizations import apart, name_classes
+from weakspot.labels.from_localizations import name_classes, suppress_overlaps
 from weakspot.labels.image_index import photos_of
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
 from weakspot.labels.label_checks import check_classes, checked, present
 from weakspot.labels.options import LabelOptions
-from weakspot.labels.output_folder import SETTINGS, check_apart, check_free, put, whole_folder
+from weakspot.labels.output_folder import SETTINGS, atomic_folder, check_apart, check_free, link_or_copy
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import found_by_model, found_in_rows, rows_of, splits_of
 from weakspot.labels.splits import split_images
@@ -77,7 +77,7 @@ def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
         InputError: If the sources or options cannot be used, no image is left to label, or the output is taken.
     """
     _check(sources, options)
-    output = options.output or free_folder("labels" if options.import_ is None else "imported")
+    output = options.output or next_free_path("labels" if options.import_ is None else "imported")
     check_free(output, overwrite=options.overwrite)
     if options.import_ is None:
         labelled = _exported(sources, options)
@@ -116,7 +116,7 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
     images = sources[1:]
     found = found_by_model(sources[0], images, options) if rows is None else found_in_rows(rows, images, options)
     most = options.max_overlap
-    kept = found.images if most is None else [apart(one, most) for one in found.images]
+    kept = found.images if most is None else [suppress_overlaps(one, most) for one in found.images]
     classes, named = name_classes(kept, found.class_names)
     paths = [one.path for one in named]
     named_folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else None
@@ -136,7 +136,7 @@ def _imported(source: Path, options: LabelOptions) -> _Labelled:
     if not source.exists():
         raise InputError(f"{source} does not exist.", "Give the folder or file of the corrected labels.")
     folder = options.images or _images_beside(source)
-    photos = photos_below(folder)
+    photos = index_images(folder)
     labels, problems = FORMATS[options.format[0]].read(source, photos)
     files = {name: folder / name for names in photos.names.values() for name in names}
     complete = _complete(labels.images, labels.classes, photos, files, options)
@@ -165,7 +165,7 @@ def _images_beside(source: Path) -> Path:
 def _complete(
     images: Iterable[LabelledImage],
     classes: tuple[str, ...],
-    photos: Photos,
+    photos: ImageIndex,
     files: dict[str, Path],
     options: LabelOptions,
 ) -> _Labelled:
@@ -191,16 +191,16 @@ def _write(
     check_apart(output, kept if options.import_ is None else [options.import_, *kept])
     how = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labelled.problems)
-    with whole_folder(output) as folder:
+    with atomic_folder(output) as folder:
         for name, format_ in formats.items():
             problems += format_.write(labels, folder / name, how)
             for image in labels.images:
-                put(labelled.files[image.path], folder / name / format_.place(image), options.photos)
+                link_or_copy(labelled.files[image.path], folder / name / format_.place(image), options.photos)
         write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.classes))
         write_review(labels, folder / "review.csv")
         if problems:
             write_rows(folder / PROBLEMS, ({"image": one.image, "problem": one.problem} for one in problems))
-        keep_settings(folder / SETTINGS, asdict(options) | {"sources": sources, "images": labelled.folder.absolute()})
+        save_settings(folder / SETTINGS, asdict(options) | {"sources": sources, "images": labelled.folder.absolute()})
     objects = sum(len(image.objects) for image in labels.images)
     listed = output / PROBLEMS if problems else None
     return LabelOutcome(output, len(labels.images), objects, listed, len(problems), labelled.notes)

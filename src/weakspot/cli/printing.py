@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from weakspot.cli.demo_training import TrainingOutcome
     from weakspot.cli.evaluate import EvaluateOutcome
     from weakspot.cli.label import LabelOutcome
-    from weakspot.data import Problem
+    from weakspot.data import DatasetIssue
     from weakspot.inference.batch.run_folder import LocalizeOutcome
     from weakspot.inference.export import Exported
 
@@ -88,7 +88,7 @@ def print_exported(outcome: "Exported") -> None:
     print(outcome.path)
 
 
-def print_checked(summary: Sequence[str], problems: "Sequence[Problem]", *, named: int) -> None:
+def print_checked(summary: Sequence[str], problems: "Sequence[DatasetIssue]", *, named: int) -> None:
     """Print what a data set holds, and what is wrong with it: of each kind the first so many places."""
     print(*summary, sep="\n")
     for problem in problems:

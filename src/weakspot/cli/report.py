@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from weakspot.cli.run_photos import with_photos
 from weakspot.errors import InputError
 from weakspot.io.progress import Progress
-from weakspot.report import Skipped, read_content, write_page
+from weakspot.report import Skipped, read_report_data, write_page
 from weakspot.report.from_train import RUN
 from weakspot.report.options import ReportOptions
 
@@ -39,7 +39,7 @@ def report(folder: Path, options: ReportOptions) -> ReportOutcome:
     """
     if options.most < 1 or not 16 <= options.side <= 1024:
         raise InputError("--most must be 1 or more, and --side 16 to 1024.", "Leave them out for 5000 and 192.")
-    content = read_content(folder, data=options.data, images=options.images)
+    content = read_report_data(folder, data=options.data, images=options.images)
     with TemporaryDirectory() as sample:
         if content.kind == RUN:
             content = with_photos(content, options, Path(sample, "localized"))

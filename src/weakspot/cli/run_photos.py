@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from weakspot.data import DataSet, find_images, read_dataset
+from weakspot.data import Dataset, find_images, read_dataset
 from weakspot.errors import InputError
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run import localize
-from weakspot.report import Content
-from weakspot.report.calibration import with_chances
-from weakspot.report.from_localize import read_localized, with_truths
+from weakspot.report import ReportData
+from weakspot.report.calibration import with_error_probability
+from weakspot.report.from_localize import read_localized, with_ground_truth
 from weakspot.report.options import ReportOptions
 
 # So many photos are localized at most.
 SAMPLE = 200
 
 
-def with_photos(run: Content, options: ReportOptions, folder: Path) -> Content:
+def with_photos(run: ReportData, options: ReportOptions, folder: Path) -> ReportData:
     """Add what a run finds in photos to what it says of itself.
 
     They are those of ``options.images``, else those that validated it; where these are not there any more a note says
@@ -47,8 +47,8 @@ def with_photos(run: Content, options: ReportOptions, folder: Path) -> Content:
 
 
 def _localized(
-    run: Content, photos: Sequence[Path], dataset: DataSet | None, options: ReportOptions, folder: Path, called: str
-) -> Content:
+    run: ReportData, photos: Sequence[Path], dataset: Dataset | None, options: ReportOptions, folder: Path, called: str
+) -> ReportData:
     if options.data is not None:
         dataset = read_dataset(options.data)
     wanted = _spread([str(path.absolute()) for path in photos], min(SAMPLE, options.most))
@@ -59,16 +59,18 @@ def _localized(
     if not outcome.localized:
         raise InputError(f"None of the {len(wanted)} {called} can be read.", "Name others with --images.")
     found = read_localized(folder)
-    items = found.items if dataset is None else with_chances(list(with_truths(list(found.items), dataset)))
+    items = (
+        found.items if dataset is None else with_error_probability(list(with_ground_truth(list(found.items), dataset)))
+    )
     note = f"The gallery is of {len(wanted)} of the {len(photos)} {called}."
     return replace(run, items=tuple(items), skipped=(*run.skipped, *found.skipped), notes=(*run.notes, note))
 
 
-def _without(run: Content, why: str) -> Content:
+def _without(run: ReportData, why: str) -> ReportData:
     return replace(run, notes=(*run.notes, f"Photos are left out (--images): {why}"))
 
 
-def _validated(run: Path) -> tuple[list[Path], DataSet]:
+def _validated(run: Path) -> tuple[list[Path], Dataset]:
     """The photos that validated a run, and its data set."""
     from weakspot.io.run_files import CONFIG
     from weakspot.training.labels import split_examples

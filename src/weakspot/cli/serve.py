@@ -16,7 +16,7 @@ from weakspot.serving.options import ServeOptions
 
 if TYPE_CHECKING:
     from weakspot.inference.localizer import Localizer
-    from weakspot.serving.api import Served
+    from weakspot.serving.api import ServiceState
 
 TOKEN = "WEAKSPOT_TOKEN"
 _log = logging.getLogger("weakspot")
@@ -39,7 +39,7 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
         raise ModelError("What serving needs is not installed.", "Run: pip install 'weakspot[web]'")
     token = _checked(options)
     from weakspot.serving.api import build_api
-    from weakspot.serving.middleware import Gate, Limits, hosts_of
+    from weakspot.serving.middleware import Limits, SecurityMiddleware, hosts_of
     from weakspot.serving.server import Server, listen, url_of
     from weakspot.serving.web import mount_page
 
@@ -49,7 +49,7 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
         app = build_api(served)
         mount_page(app, served.shared, max_upload_mb=max(1, round(options.max_upload_mb)))
         limits = Limits(round(options.max_upload_mb * 2**20), options.timeout, token, hosts_of(options.host))
-        gate = Gate(app, limits, lambda: served.shared.full, served.instruments.request)
+        gate = SecurityMiddleware(app, limits, lambda: served.shared.full, served.instruments.request)
         server = Server(
             gate,
             busy=lambda: gate.asking > 0 or served.shared.busy,
@@ -83,20 +83,20 @@ def _checked(options: ServeOptions) -> str | None:
     return token
 
 
-def _served(model: str, options: ServeOptions) -> "Served":
-    from weakspot.serving.api import Served
-    from weakspot.serving.batching import SharedLocalizer
-    from weakspot.serving.prometheus import Instruments
+def _served(model: str, options: ServeOptions) -> "ServiceState":
+    from weakspot.serving.api import ServiceState
+    from weakspot.serving.batching import BatchingLocalizer
+    from weakspot.serving.prometheus import PrometheusMetrics
 
     localizer = open_to_serve(model, options)
     grey = np.full((*(2 * [64]), 3), 128, np.uint8)
     for on_one_core in (True, False):  # the first requests are to be as quick as all others
-        localizer.batch([grey], on_one_core=on_one_core)
-    instruments = Instruments(lambda: shared.queued)
-    shared = SharedLocalizer(
+        localizer.batch([grey], single_threaded=on_one_core)
+    instruments = PrometheusMetrics(lambda: shared.queued)
+    shared = BatchingLocalizer(
         localizer, waiting=options.concurrency, timeout=options.timeout, on_batch=instruments.batch
     )
-    return Served(Path(model).name, shared, instruments, min(options.max_images, options.concurrency))
+    return ServiceState(Path(model).name, shared, instruments, min(options.max_images, options.concurrency))
 
 
 def open_to_serve(model: str, options: ServeOptions) -> "Localizer":

@@ -1,22 +1,22 @@
 """Images and data sets: finding and decoding images, reading and checking what data sets say of theirs."""
 
 from weakspot.data.annotated_image import read_as_annotated
-from weakspot.data.dataset import DataSet, Example, Problem, Truth
-from weakspot.data.dataset_checks import SERIOUS, check_dataset
+from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Sample
+from weakspot.data.dataset_checks import BLOCKING, check_dataset
 from weakspot.data.decoding import MAX_PIXELS, ImageSource, read_image
 from weakspot.data.layouts import read_dataset
 from weakspot.data.sources import find_images
 from weakspot.ops.preprocessing import Preprocessing
 
 __all__ = [
+    "BLOCKING",
     "MAX_PIXELS",
-    "SERIOUS",
-    "DataSet",
-    "Example",
+    "Annotation",
+    "Dataset",
+    "DatasetIssue",
     "ImageSource",
     "Preprocessing",
-    "Problem",
-    "Truth",
+    "Sample",
     "check_dataset",
     "find_images",
     "read_as_annotated",

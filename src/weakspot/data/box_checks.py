@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
-from weakspot.data.dataset import Example
-from weakspot.data.noticed import Noticed
+from weakspot.data.dataset import Sample
+from weakspot.data.noticed import Issue
 
 NOT_FINITE = "box that is not finite"
 SWAPPED = "box with swapped sides"
@@ -17,7 +17,7 @@ TWICE = "the same box twice"
 TOLERANCE = 1
 
 
-def box_problems(example: Example, size: tuple[int, int] | None) -> Iterator[Noticed]:
+def box_problems(example: Sample, size: tuple[int, int] | None) -> Iterator[Issue]:
     """Name what is wrong with the boxes of an image.
 
     Args:

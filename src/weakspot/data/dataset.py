@@ -11,7 +11,7 @@ from weakspot.errors import InputError, suggest
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class Annotation:
     """One class in one image, and where it is.
 
     Attributes:
@@ -32,7 +32,7 @@ class Truth:
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class Sample:
     """One image, and one truth for each class in it.
 
     Attributes:
@@ -46,12 +46,12 @@ class Example:
     image_id: str
     path: Path
     split: str = ""
-    truths: tuple[Truth, ...] = ()
+    truths: tuple[Annotation, ...] = ()
     size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
-class Problem:
+class DatasetIssue:
     """A kind of thing that is wrong with a data set, and where.
 
     Attributes:
@@ -64,7 +64,7 @@ class Problem:
 
 
 @dataclass(frozen=True, eq=False)
-class DataSet:
+class Dataset:
     """Images with their classes and boxes, read but not decoded.
 
     Attributes:
@@ -78,15 +78,15 @@ class DataSet:
     root: Path
     layout: str
     class_names: tuple[str, ...]
-    examples: tuple[Example, ...]
-    problems: tuple[Problem, ...] = ()
+    examples: tuple[Sample, ...]
+    problems: tuple[DatasetIssue, ...] = ()
 
     @property
     def splits(self) -> dict[str, int]:
         """Number of images in each split, in the order in which they appear."""
         return dict(Counter(example.split for example in self.examples))
 
-    def of_split(self, split: str) -> tuple[Example, ...]:
+    def of_split(self, split: str) -> tuple[Sample, ...]:
         """The images of a split, or all of them for ``"all"``.
 
         Raises:

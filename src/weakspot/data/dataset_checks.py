@@ -6,10 +6,10 @@ from pathlib import Path
 from stat import S_ISREG
 
 from weakspot.data.box_checks import DEGENERATE, NOT_FINITE, SWAPPED, box_problems
-from weakspot.data.dataset import DataSet, Example, Problem, Truth
+from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Sample
 from weakspot.data.decoding import read_sizes
-from weakspot.data.exact_duplicates import same_pictures
-from weakspot.data.noticed import Noticed, problems_of
+from weakspot.data.exact_duplicates import exact_duplicates
+from weakspot.data.noticed import Issue, problems_of
 from weakspot.errors import InputError
 
 MISSING_IMAGE = "missing image file"
@@ -25,13 +25,13 @@ NO_BOX = "label without a box"
 EMPTY_CLASS = "class without images"
 
 # With these no score can be computed, or it would be wrong.
-SERIOUS = frozenset({MISSING_IMAGE, NOT_AN_IMAGE, SAME_ID, NOT_FINITE, SWAPPED, DEGENERATE})
+BLOCKING = frozenset({MISSING_IMAGE, NOT_AN_IMAGE, SAME_ID, NOT_FINITE, SWAPPED, DEGENERATE})
 
 # (height, width) as stored, and upright.
 Sizes = tuple[tuple[int, int], tuple[int, int]]
 
 
-def check_dataset(dataset: DataSet, *, files: bool = True) -> list[Problem]:
+def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]:
     """Find what is wrong with a data set.
 
     Args:
@@ -41,7 +41,7 @@ def check_dataset(dataset: DataSet, *, files: bool = True) -> list[Problem]:
 
     Returns:
         One problem for each kind of thing that is wrong, with all its places; none for a sound data set. Those whose
-        kind is in ``SERIOUS`` forbid an evaluation.
+        kind is in ``BLOCKING`` forbid an evaluation.
     """
     examples = dataset.examples
     present = _present(path for example in examples for path in (example.path, *_masks(example)))
@@ -58,7 +58,7 @@ def check_dataset(dataset: DataSet, *, files: bool = True) -> list[Problem]:
     return [*dataset.problems, *problems_of(noticed)]
 
 
-def _masks(example: Example) -> Iterator[Path]:
+def _masks(example: Sample) -> Iterator[Path]:
     """The mask files of an image, each once."""
     for truth in example.truths:
         yield from truth.masks
@@ -80,7 +80,7 @@ def _stat(path: Path) -> int | None:
     return found.st_size if S_ISREG(found.st_mode) else None
 
 
-def _headers(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Noticed]]:
+def _headers(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Issue]]:
     """The sizes of the images, and those that are none."""
     sizes: dict[Path, Sizes] = {}
     unreadable = []
@@ -92,26 +92,26 @@ def _headers(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Noticed]]:
     return sizes, unreadable
 
 
-def _missing(examples: Iterable[Example], present: Mapping[Path, int]) -> Iterator[Noticed]:
+def _missing(examples: Iterable[Sample], present: Mapping[Path, int]) -> Iterator[Issue]:
     for example in examples:
         if example.path not in present:
             yield MISSING_IMAGE, str(example.path)
         yield from ((MISSING_MASK, str(mask)) for mask in dict.fromkeys(_masks(example)) if mask not in present)
 
 
-def _other_sizes(examples: Iterable[Example], sizes: Mapping[Path, Sizes]) -> Iterator[Noticed]:
+def _other_sizes(examples: Iterable[Sample], sizes: Mapping[Path, Sizes]) -> Iterator[Issue]:
     for example in examples:
         if example.size is not None and example.path in sizes and example.size not in sizes[example.path]:
             (height, width), (stored, _) = example.size, sizes[example.path]
             yield OTHER_SIZE, f"{example.image_id}: {width} x {height}, the file has {stored[1]} x {stored[0]}"
 
 
-def _frame(example: Example, sizes: Mapping[Path, Sizes]) -> tuple[int, int] | None:
+def _frame(example: Sample, sizes: Mapping[Path, Sizes]) -> tuple[int, int] | None:
     """The size of the frame of the boxes, as ``read_as_annotated`` decodes it, if it is known."""
     return example.size or (sizes[example.path][0] if example.path in sizes else None)
 
 
-def _repeated_ids(examples: Iterable[Example]) -> Iterator[Noticed]:
+def _repeated_ids(examples: Iterable[Sample]) -> Iterator[Issue]:
     splits: dict[str, Counter[str]] = {}
     for example in examples:
         splits.setdefault(example.image_id, Counter())[example.split] += 1
@@ -121,12 +121,12 @@ def _repeated_ids(examples: Iterable[Example]) -> Iterator[Noticed]:
             yield LEAK, f"{image_id}: {', '.join(times)}"
 
 
-def _repeated_pictures(examples: Sequence[Example], present: Mapping[Path, int]) -> Iterator[Noticed]:
+def _repeated_pictures(examples: Sequence[Sample], present: Mapping[Path, int]) -> Iterator[Issue]:
     splits: dict[Path, set[str]] = {}
     for example in examples:
         if example.path in present:
             splits.setdefault(example.path, set()).add(example.split)
-    for group in same_pictures({path: present[path] for path in splits}):
+    for group in exact_duplicates({path: present[path] for path in splits}):
         of_split: dict[str, list[str]] = {}
         for path in group:
             for split in sorted(splits[path]):
@@ -142,7 +142,7 @@ def _in_split(place: str, split: str) -> str:
     return f"{place} ({split})" if split else place
 
 
-def _unlabelled(dataset: DataSet) -> Iterator[Noticed]:
+def _unlabelled(dataset: Dataset) -> Iterator[Issue]:
     """Images, labels and classes that lack each other."""
     truths = [(example, truth) for example in dataset.examples for truth in example.truths]
     with_boxes = {example.split for example, truth in truths if _is_located(truth)}
@@ -159,5 +159,5 @@ def _unlabelled(dataset: DataSet) -> Iterator[Noticed]:
     yield from ((EMPTY_CLASS, name) for name in dataset.class_names if name not in labels)
 
 
-def _is_located(truth: Truth) -> bool:
+def _is_located(truth: Annotation) -> bool:
     return len(truth.boxes) > 0 or len(truth.masks) > 0

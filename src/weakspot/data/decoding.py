@@ -53,10 +53,10 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     if isinstance(source, Image.Image):
         return _checked_rgb(source, "The image", max_pixels, upright)
     with _file(source) as (file, name):
-        return _checked_rgb(identified(file, name), name, max_pixels, upright)
+        return _checked_rgb(open_image(file, name), name, max_pixels, upright)
 
 
-def read_to_shrink(
+def read_downscaled(
     source: ImageSource, *, height: int, width: int, max_pixels: int = MAX_PIXELS
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Decode an image that is then squashed to some size: a large JPEG at a half, a quarter or an eighth of its own.
@@ -76,7 +76,7 @@ def read_to_shrink(
         InputError: As :func:`read_image`.
 
     Example:
-        >>> image, size = read_to_shrink(np.zeros((40, 60), np.uint8), height=4, width=4)
+        >>> image, size = read_downscaled(np.zeros((40, 60), np.uint8), height=4, width=4)
         >>> image.size, size
         ((60, 40), (40, 60))
     """
@@ -84,7 +84,7 @@ def read_to_shrink(
         image = read_image(source, max_pixels=max_pixels)
         return image, (image.height, image.width)
     with _file(source) as (file, name):
-        image = identified(file, name)
+        image = open_image(file, name)
         columns, rows = image.size
         if columns * rows <= max_pixels:
             side = 2 * max(height, width)  # EXIF may swap them
@@ -107,8 +107,8 @@ def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     Raises:
         InputError: If the file is missing, empty, not an image, or its header is damaged.
     """
-    with opened(path) as file:
-        image = identified(file, str(path))
+    with open_binary(path) as file:
+        image = open_image(file, str(path))
         width, height = image.size
         try:
             # A PNG without EXIF before its pixels would be decoded to search behind them. A TIFF's size is upright.
@@ -132,11 +132,11 @@ def _file(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
             "Give a path, an image file's bytes, a PIL image or a uint8 array (H, W, 3); several go to stream.",
         )
     path = Path(source)
-    with opened(path) as file:
+    with open_binary(path) as file:
         yield file, str(path)
 
 
-def opened(path: Path) -> BinaryIO:
+def open_binary(path: Path) -> BinaryIO:
     """Open an image file for reading, or say why it cannot be."""
     try:
         return path.open("rb")
@@ -153,7 +153,7 @@ _UNOPENED = {
 }
 
 
-def identified(file: BinaryIO, name: str) -> Image.Image:
+def open_image(file: BinaryIO, name: str) -> Image.Image:
     """Read an image's header. Pillow's own open also warns of and refuses sizes, by a limit of the whole process."""
     start = file.read(16)
     if not start:

@@ -7,7 +7,7 @@ from pathlib import Path
 TAIL = 4096
 
 
-def same_pictures(sizes: Mapping[Path, int]) -> list[list[Path]]:
+def exact_duplicates(sizes: Mapping[Path, int]) -> list[list[Path]]:
     """Group files of the same bytes: by size, then by their last bytes, then by all of them.
 
     Args:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from weakspot.data.dataset import DataSet
+from weakspot.data.dataset import Dataset
 from weakspot.data.readers import READERS, coco, csv_boxes, csv_labels, voc
 from weakspot.data.readers.walk import files_below, is_image
 from weakspot.errors import InputError
@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata"
 
 
-def read_dataset(root: str | Path, *, truth: str | Path | None = None, images: str | Path | None = None) -> DataSet:
+def read_dataset(root: str | Path, *, truth: str | Path | None = None, images: str | Path | None = None) -> Dataset:
     """Read what a data set says, without decoding its images.
 
     The layout is recognised: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
@@ -54,7 +54,7 @@ def _folder(given: str | Path) -> Path:
     return folder
 
 
-def _read_truth(root: Path, truth: Path, images: Path | None) -> DataSet:
+def _read_truth(root: Path, truth: Path, images: Path | None) -> Dataset:
     if truth.is_dir():
         return voc.read(root, images, truth)
     if not truth.is_file():

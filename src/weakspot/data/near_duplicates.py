@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 # A JPEG's scale is chosen between its header and its pixels, where read_image does not let go.
-from weakspot.data.decoding import MAX_PIXELS, identified, opened, read_image
+from weakspot.data.decoding import MAX_PIXELS, open_binary, open_image, read_image
 from weakspot.errors import InputError
 
 GRID = (9, 8)  # width, height
@@ -108,8 +108,8 @@ def _steps(image: Image.Image) -> NDArray[np.int16]:
 def _hash_of_file(path: Path) -> NDArray[np.bool_] | None:
     """The hash of an image file; None where it cannot be read or has nothing to compare."""
     try:
-        with opened(path) as file:
-            image = identified(file, str(path))
+        with open_binary(path) as file:
+            image = open_image(file, str(path))
             if image.width * image.height <= MAX_PIXELS:  # else it is refused; a draft would look small
                 image.draft("L", DRAFT)
             steps = _steps(read_image(image, max_pixels=MAX_PIXELS))

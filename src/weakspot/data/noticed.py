@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from weakspot.data.dataset import Problem
+from weakspot.data.dataset import DatasetIssue
 
 # What is wrong, and one place where.
-Noticed = tuple[str, str]
+Issue = tuple[str, str]
 
 
-def problems_of(noticed: Iterable[Noticed]) -> tuple[Problem, ...]:
+def problems_of(noticed: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
     """Gather what was noticed by kind.
 
     Args:
@@ -19,9 +19,9 @@ def problems_of(noticed: Iterable[Noticed]) -> tuple[Problem, ...]:
 
     Example:
         >>> problems_of([("late", "a"), ("late", "b")])
-        (Problem(kind='late', where=('a', 'b')),)
+        (DatasetIssue(kind='late', where=('a', 'b')),)
     """
     gathered: dict[str, list[str]] = {}
     for kind, where in noticed:
         gathered.setdefault(kind, []).append(where)
-    return tuple(Problem(kind, tuple(places)) for kind, places in gathered.items())
+    return tuple(DatasetIssue(kind, tuple(places)) for kind, places in gathered.items())

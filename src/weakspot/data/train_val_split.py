@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 UNDECIDED, TRAINING, VALIDATION = 0, 1, 2
 
 
-def split_off(
+def stratified_group_split(
     labels: Sequence[Hashable], groups: NDArray[np.int64] | None, *, share: float = 0.2, seed: int = 0
 ) -> NDArray[np.bool_]:
     """Choose the images that validate, the same share of each class, and never a part of a group.
@@ -34,7 +34,7 @@ def split_off(
         InputError: If ``share`` is outside (0, 1), ``seed`` is negative, or there is not one group for each image.
 
     Example:
-        >>> split_off(["cat", "cat", "cat", "dog"], np.array([0, 0, 1, 2]), share=0.3).tolist()
+        >>> stratified_group_split(["cat", "cat", "cat", "dog"], np.array([0, 0, 1, 2]), share=0.3).tolist()
         [False, False, True, False]
     """
     _check(len(labels), groups, share, seed)

@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 
 from weakspot.concurrency import batched
 from weakspot.evaluation.map_scores import FULL_IMAGE
-from weakspot.evaluation.metric_collection import Chosen, Tally
-from weakspot.evaluation.predictions import Outcome
-from weakspot.evaluation.results import Measured
-from weakspot.evaluation.samples import Case
+from weakspot.evaluation.metric_collection import Chosen, MetricCollection
+from weakspot.evaluation.predictions import Prediction
+from weakspot.evaluation.results import MethodResult
+from weakspot.evaluation.samples import EvaluationSample
 from weakspot.evaluation.targets import SIDE, SIZES
 from weakspot.metrics import InstanceF1
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
-OutcomesOf = Callable[[Sequence[Case]], Iterator[Outcome]]
-OnOutcome = Callable[[Outcome, Mapping[str, Chosen]], None]
+OutcomesOf = Callable[[Sequence[EvaluationSample]], Iterator[Prediction]]
+OnOutcome = Callable[[Prediction, Mapping[str, Chosen]], None]
 
 BINS = 20
 MIN_AREA = 0.01  # least area of a region that counts as an instance, as localize has it by default
@@ -27,7 +27,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluationPlan:
     """What is to be measured.
 
     Attributes:
@@ -43,8 +43,8 @@ class Question:
     """
 
     names: tuple[str, ...]
-    cases: Sequence[Case]
-    validation: Sequence[Case]
+    cases: Sequence[EvaluationSample]
+    validation: Sequence[EvaluationSample]
     thresholds: Mapping[str, float]
     given: bool = False
     classes: int = 0
@@ -53,7 +53,7 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class EvaluationResult:
     """What was measured.
 
     Attributes:
@@ -62,12 +62,12 @@ class Findings:
         unread: Number of images that could not be read, validation split included.
     """
 
-    rows: dict[str, Measured]
+    rows: dict[str, MethodResult]
     group_counts: tuple[int, ...]
     unread: int
 
 
-def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome | None = None) -> Findings:
+def measure(question: EvaluationPlan, outcomes_of: OutcomesOf, on_outcome: OnOutcome | None = None) -> EvaluationResult:
     """Fix thresholds on the validation split, then score the other.
 
     Args:
@@ -80,7 +80,7 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
     """
     unread = 0
 
-    def noting(cases: Sequence[Case]) -> Iterator[Outcome]:
+    def noting(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
         nonlocal unread
         for outcome in outcomes_of(cases):
             unread += outcome.error is not None and outcome.which == 0
@@ -90,12 +90,12 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
     groups = question.classes + len(SIZES) if question.classes else 0
     # Only the first map's groups are reported; with a thousand classes they take the most memory.
     tallies = {
-        name: Tally(groups=0 if i else groups, samples=question.samples, seed=question.seed)
+        name: MetricCollection(groups=0 if i else groups, samples=question.samples, seed=question.seed)
         for i, name in enumerate(question.names)
     }
     counts = _Counts(chosen, np.zeros(groups, np.int64))
 
-    def watched() -> Iterator[Outcome]:
+    def watched() -> Iterator[Prediction]:
         for outcome in noting(question.cases):
             counts.add(outcome, question.classes)
             if on_outcome is not None:
@@ -104,13 +104,13 @@ def measure(question: Question, outcomes_of: OutcomesOf, on_outcome: OnOutcome |
 
     _fill(tallies, watched(), question.classes)
     rows = {name: _measured(question, name, tally, counts) for name, tally in tallies.items()}
-    return Findings(rows, tuple(counts.groups.tolist()), unread)
+    return EvaluationResult(rows, tuple(counts.groups.tolist()), unread)
 
 
-def _measured(question: Question, name: str, tally: Tally, counts: "_Counts") -> Measured:
+def _measured(question: EvaluationPlan, name: str, tally: MetricCollection, counts: "_Counts") -> MethodResult:
     chosen = counts.chosen[name]
     grouped = name == question.names[0] and len(counts.groups) > 0 and bool(chosen)
-    return Measured(
+    return MethodResult(
         tally.figures(chosen),
         _fixed_by(question, name),
         tally,
@@ -131,7 +131,7 @@ class _Counts:
         self.overlaps = {name: np.zeros(BINS, np.int64) for name in self.chosen}
         self.instances = {name: InstanceF1() for name in self.chosen}
 
-    def add(self, outcome: Outcome, classes: int) -> None:
+    def add(self, outcome: Prediction, classes: int) -> None:
         for name, histogram in self.overlaps.items():
             overlap = fixed_overlap(outcome, name, self.chosen)
             if overlap is not None:
@@ -143,11 +143,11 @@ class _Counts:
             self.groups[list(_groups(outcome, classes))] += 1
 
 
-def _chosen(question: Question, outcomes_of: OutcomesOf) -> dict[str, Chosen]:
+def _chosen(question: EvaluationPlan, outcomes_of: OutcomesOf) -> dict[str, Chosen]:
     """The fixed thresholds of each map, as indices; none where nothing says which."""
     chosen: dict[str, Chosen] = {}
     if question.validation and not set(question.names) <= set(_given(question)):
-        tallies = {name: Tally() for name in question.names}
+        tallies = {name: MetricCollection() for name in question.names}
         _fill(tallies, outcomes_of(question.validation), 0)
         chosen = {name: tally.best_thresholds() for name, tally in tallies.items()}
     by_hand = _given(question) if question.validation else question.thresholds
@@ -155,7 +155,7 @@ def _chosen(question: Question, outcomes_of: OutcomesOf) -> dict[str, Chosen]:
     return {name: {} for name in question.names} | chosen | own
 
 
-def _given(question: Question) -> Mapping[str, float]:
+def _given(question: EvaluationPlan) -> Mapping[str, float]:
     return question.thresholds if question.given else {}
 
 
@@ -166,25 +166,25 @@ def _indices(threshold: float) -> Chosen:
     return {"MaxBoxAcc": (reference,), "MaxBoxAccV2": (reference,) * 3, **loc}
 
 
-def _fill(tallies: Mapping[str, Tally], outcomes: Iterable[Outcome], classes: int) -> None:
+def _fill(tallies: Mapping[str, MetricCollection], outcomes: Iterable[Prediction], classes: int) -> None:
     for batch in batched(outcomes, _BATCH):
         groups = np.array([_groups(one, classes) for one in batch])
         for name, tally in tallies.items():
             tally.add([one.scores[name] for one in batch], [one.rank for one in batch], groups)
 
 
-def _groups(outcome: Outcome, classes: int) -> tuple[int, int]:
+def _groups(outcome: Prediction, classes: int) -> tuple[int, int]:
     """The groups of an outcome: its class, and behind the classes its size."""
     return outcome.case.groups[outcome.which], classes + outcome.target.size
 
 
-def fixed_overlap(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> float | None:
+def fixed_overlap(outcome: Prediction, name: str, chosen: Mapping[str, Chosen]) -> float | None:
     """Overlap of the box that localizing gives at the fixed threshold; None without true boxes or a threshold."""
     plain, index = outcome.scores[name].plain, chosen[name].get("GT-known Loc")
     return None if plain is None or index is None else float(plain[index[0]])
 
 
-def instance_boxes(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) -> NDArray[np.float64] | None:
+def instance_boxes(outcome: Prediction, name: str, chosen: Mapping[str, Chosen]) -> NDArray[np.float64] | None:
     """The boxes of all regions at the fixed threshold, or those of a file, in the 224 frame, the best first.
 
     None without true boxes, a threshold or regions; of an image that could not be read, no box.
@@ -201,7 +201,7 @@ def instance_boxes(outcome: Outcome, name: str, chosen: Mapping[str, Chosen]) ->
     return scale_boxes(boxes, from_size=tree.shape, to_size=(SIDE, SIDE))
 
 
-def _fixed_by(question: Question, name: str) -> str:
+def _fixed_by(question: EvaluationPlan, name: str) -> str:
     if name == FULL_IMAGE:
         return "any: the box is the same at all"
     if name in _given(question):

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from weakspot.evaluation.metric_collection import RIGHT
-from weakspot.evaluation.results import Evaluation, Measured
-from weakspot.metrics.mask_metrics import PooledPrecision
+from weakspot.evaluation.metric_collection import IOU_THRESHOLD
+from weakspot.evaluation.results import Evaluation, MethodResult
+from weakspot.metrics.mask_metrics import PixelAveragePrecision
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.visualization import COLOURS, GREY, canvas, svg
 
@@ -56,9 +56,9 @@ def overlap_chart(found: Evaluation) -> bytes:
     drawn, axes = canvas("overlap with the true box (IoU)", "images")
     counts = found.first.overlaps
     left = np.arange(len(counts)) / len(counts)
-    colours = [COLOURS[0] if edge >= RIGHT else GREY for edge in left]
+    colours = [COLOURS[0] if edge >= IOU_THRESHOLD else GREY for edge in left]
     axes.bar(left, counts, width=1 / len(counts), align="edge", color=colours, edgecolor="white")
-    axes.axvline(RIGHT, color="black", linewidth=0.8, linestyle=":")
+    axes.axvline(IOU_THRESHOLD, color="black", linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, 1), title=_text(f"Boxes of {next(iter(found.rows))} at the fixed threshold, {found.split}"))
     return svg(drawn, axes, legend=False)
 
@@ -68,14 +68,14 @@ def precision_recall_chart(found: Evaluation) -> bytes:
     drawn, axes = canvas("recall of object pixels", "precision of object pixels")
     for name, row, look in _shown(found):
         pooled = row.tally.metrics["PxAP"]
-        if isinstance(pooled, PooledPrecision) and "PxAP" in row.figures:
+        if isinstance(pooled, PixelAveragePrecision) and "PxAP" in row.figures:
             details, label = pooled.details(), f"{_text(name)}, PxAP {row.figures['PxAP'].fixed:.1f}"
             axes.plot(details["recall"], details["precision"], label=label, **look)
     axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {_text(found.split)}")
     return svg(drawn, axes)
 
 
-def _shown(found: Evaluation) -> Iterator[tuple[str, Measured, dict[str, Any]]]:
+def _shown(found: Evaluation) -> Iterator[tuple[str, MethodResult, dict[str, Any]]]:
     """The first five rows in colour, and the baselines in grey."""
     *rows, gaussian, whole = found.rows.items()
     looks: list[dict[str, Any]] = [{"color": colour} for colour in COLOURS]

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from weakspot.data import DataSet, Truth
+from weakspot.data import Annotation, Dataset
 from weakspot.evaluation.samples import refuse
 from weakspot.models import imagenet_names
 
 
-def class_indices(dataset: DataSet, model_names: Sequence[str]) -> Callable[[Truth], int]:
+def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Annotation], int]:
     """Find each class of a data set among a classifier's.
 
     By the index that the data set gives; else by name, or WordNet id for a classifier of ImageNet; else, where the
@@ -25,15 +25,15 @@ def class_indices(dataset: DataSet, model_names: Sequence[str]) -> Callable[[Tru
     Example:
         >>> from pathlib import Path
         >>> from weakspot.data import Example
-        >>> cat = Example("a", Path("a.jpg"), truths=(Truth("cat"),))
-        >>> photos = DataSet(Path("photos"), "folders", ("cat", "dog"), (cat,))
+        >>> cat = Example("a", Path("a.jpg"), truths=(Annotation("cat"),))
+        >>> photos = Dataset(Path("photos"), "folders", ("cat", "dog"), (cat,))
         >>> class_indices(photos, ["Dog", "horse", "Cat"])(cat.truths[0])
         2
     """
     truths = [truth for example in dataset.examples for truth in example.truths]
     by_label = _by_label(dataset.class_names, model_names)
 
-    def index_of(truth: Truth) -> int | None:
+    def index_of(truth: Annotation) -> int | None:
         index = by_label.get(truth.label) if truth.class_index is None else truth.class_index
         return None if index is None or not 0 <= index < len(model_names) else index
 

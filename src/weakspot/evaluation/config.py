@@ -9,7 +9,7 @@ from weakspot.errors import InputError
 
 
 @dataclass(frozen=True)
-class Setting:
+class EvaluationConfig:
     """How to evaluate.
 
     Attributes:
@@ -40,13 +40,13 @@ class Setting:
                 raise InputError(f"{name}={getattr(self, name)} is below {least}.", f"Give {least} or more.")
 
 
-def settled(setting: Setting, options: Mapping[str, Any]) -> tuple[Setting, dict[str, Any]]:
+def split_kwargs(setting: EvaluationConfig, options: Mapping[str, Any]) -> tuple[EvaluationConfig, dict[str, Any]]:
     """Take the options that are the setting's fields into it, and give the others back.
 
     Example:
-        >>> changed, others = settled(Setting(), {"split": "all", "device": "cpu"})
+        >>> changed, others = split_kwargs(EvaluationConfig(), {"split": "all", "device": "cpu"})
         >>> changed.split, others
         ('all', {'device': 'cpu'})
     """
-    own = {name: value for name, value in options.items() if name in Setting.__dataclass_fields__}
+    own = {name: value for name, value in options.items() if name in EvaluationConfig.__dataclass_fields__}
     return replace(setting, **own), {name: value for name, value in options.items() if name not in own}

@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakspot.data import DataSet, read_dataset
+from weakspot.data import Dataset, read_dataset
 from weakspot.errors import InputError
-from weakspot.evaluation.aggregate import OnOutcome, OutcomesOf, Question, measure
+from weakspot.evaluation.aggregate import EvaluationPlan, OnOutcome, OutcomesOf, measure
 from weakspot.evaluation.class_mapping import class_indices
-from weakspot.evaluation.config import Setting
+from weakspot.evaluation.config import EvaluationConfig
 from weakspot.evaluation.map_scores import FULL_IMAGE
 from weakspot.evaluation.results import Evaluation
-from weakspot.evaluation.samples import Case, find_cases, refuse_unusable
+from weakspot.evaluation.samples import EvaluationSample, find_samples, refuse_unusable
 from weakspot.evaluation.targets import SIZES
 from weakspot.inference.localizer import Localizer
 from weakspot.ops.boxes import check_threshold
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class EvaluationSet:
     """The cases of an evaluation.
 
     Attributes:
@@ -29,14 +29,16 @@ class Ground:
         notes: What a reader of the figures should know.
     """
 
-    dataset: DataSet
-    setting: Setting
-    cases: Sequence[Case]
-    validation: Sequence[Case]
+    dataset: Dataset
+    setting: EvaluationConfig
+    cases: Sequence[EvaluationSample]
+    validation: Sequence[EvaluationSample]
     notes: tuple[str, ...]
 
 
-def read_ground(data: str | Path | DataSet, setting: Setting, localizer: Localizer | None = None) -> Ground:
+def load_evaluation_set(
+    data: str | Path | Dataset, setting: EvaluationConfig, localizer: Localizer | None = None
+) -> EvaluationSet:
     """Read a data set and list its cases.
 
     Raises:
@@ -44,21 +46,21 @@ def read_ground(data: str | Path | DataSet, setting: Setting, localizer: Localiz
     """
     if setting.threshold is not None:
         check_threshold(setting.threshold)
-    dataset = data if isinstance(data, DataSet) else read_dataset(data, truth=setting.boxes, images=setting.images)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, truth=setting.boxes, images=setting.images)
     split = _split(dataset, setting.split)
     index_of = None if localizer is None else class_indices(dataset, localizer.class_names)
-    cases = find_cases(dataset, split, index_of)
+    cases = find_samples(dataset, split, index_of)
     fixable = setting.validation not in (split, "all") and split != "all" and setting.validation in dataset.splits
     try:
-        validation = find_cases(dataset, setting.validation, index_of) if fixable else []
+        validation = find_samples(dataset, setting.validation, index_of) if fixable else []
     except InputError:  # a validation split without boxes
         validation = []
     refuse_unusable([*cases, *validation])
-    return Ground(dataset, setting, cases, validation, _notes(dataset, setting, cases, validation))
+    return EvaluationSet(dataset, setting, cases, validation, _notes(dataset, setting, cases, validation))
 
 
 def measure_on(
-    ground: Ground,
+    ground: EvaluationSet,
     outcomes_of: OutcomesOf,
     names: Sequence[str],
     defaults: Mapping[str, float],
@@ -79,7 +81,7 @@ def measure_on(
     setting, classes = ground.setting, ground.dataset.class_names
     given = setting.threshold is not None
     same_at_all = {FULL_IMAGE: 0.5} if FULL_IMAGE in names else {}
-    question = Question(
+    question = EvaluationPlan(
         names=tuple(names),
         cases=ground.cases,
         validation=ground.validation,
@@ -102,12 +104,17 @@ def measure_on(
     )
 
 
-def _split(dataset: DataSet, wanted: str) -> str:
+def _split(dataset: Dataset, wanted: str) -> str:
     """A data set without splits is scored whole."""
     return "all" if list(dataset.splits) == [""] else wanted
 
 
-def _notes(dataset: DataSet, setting: Setting, cases: Sequence[Case], validation: Sequence[Case]) -> tuple[str, ...]:
+def _notes(
+    dataset: Dataset,
+    setting: EvaluationConfig,
+    cases: Sequence[EvaluationSample],
+    validation: Sequence[EvaluationSample],
+) -> tuple[str, ...]:
     split = _split(dataset, setting.split)
     unplaced = len(dataset.of_split(split)) - len(cases)
     missing = not validation and (setting.validation not in dataset.splits or split not in ("all", setting.validation))

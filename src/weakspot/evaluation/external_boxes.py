@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data import DataSet
+from weakspot.data import Dataset
 from weakspot.data.readers import coco
 from weakspot.data.readers.walk import is_file, without_suffix
 from weakspot.errors import InputError, WeakspotError
-from weakspot.evaluation.map_scores import Regions, Scores, missed, score
-from weakspot.evaluation.predictions import Outcome, failed, image_size
-from weakspot.evaluation.samples import Case, refuse
+from weakspot.evaluation.map_scores import Regions, Scores, score, unreadable_scores
+from weakspot.evaluation.predictions import Prediction, failed_predictions, image_size
+from weakspot.evaluation.samples import EvaluationSample, refuse
 from weakspot.evaluation.targets import SIDE, Target, target
-from weakspot.io.text import Place, number, read_rows, read_text
-from weakspot.metrics import overlaps, reference_boxes
+from weakspot.io.text import FileLine, parse_float, read_rows, read_text
+from weakspot.metrics import box_iou, reference_boxes
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
@@ -43,7 +43,7 @@ class FoundBoxes:
 
     by_image: Mapping[str, Sequence[FoundBox]]
 
-    def of(self, case: Case, label: str | None = None) -> NDArray[np.float64]:
+    def of(self, case: EvaluationSample, label: str | None = None) -> NDArray[np.float64]:
         """The boxes in an image, shape (n, 4); with a label those of that class, and those that name no class."""
         found = self.by_image.get(case.example.image_id, ())
         wanted = None if label is None else label.casefold()
@@ -51,7 +51,7 @@ class FoundBoxes:
         return np.array(rows, np.float64).reshape(-1, 4)
 
 
-def read_boxes(file: Path, dataset: DataSet, truth: Path | None = None, images: Path | None = None) -> FoundBoxes:
+def read_boxes(file: Path, dataset: Dataset, truth: Path | None = None, images: Path | None = None) -> FoundBoxes:
     """Read found boxes and pair them with a data set's images.
 
     Args:
@@ -82,14 +82,14 @@ def read_boxes(file: Path, dataset: DataSet, truth: Path | None = None, images: 
 
 
 def outcomes_of_boxes(
-    boxes: FoundBoxes, cases: Sequence[Case], name: str, fixed: Mapping[str, Regions]
-) -> Iterator[Outcome]:
+    boxes: FoundBoxes, cases: Sequence[EvaluationSample], name: str, fixed: Mapping[str, Regions]
+) -> Iterator[Prediction]:
     """Score found boxes; an image without one counts as wrong."""
     for case in cases:
         try:
             height, width = image_size(case)
         except WeakspotError as error:
-            yield from failed(case, [name, *fixed], error)
+            yield from failed_predictions(case, [name, *fixed], error)
             continue
         for which, truth in enumerate(case.truths):
             one = target(truth, height=height, width=width)
@@ -97,7 +97,7 @@ def outcomes_of_boxes(
             own = score_boxes(found, one, height=height, width=width)
             scores = {name: own} | {other: score(regions, one) for other, regions in fixed.items()}
             squared = scale_boxes(found, from_size=(height, width), to_size=(SIDE, SIDE))
-            yield Outcome(case, which, one, (height, width), scores, found={name: squared})
+            yield Prediction(case, which, one, (height, width), scores, found={name: squared})
 
 
 def score_boxes(found: NDArray[np.float64], one: Target, *, height: int, width: int) -> Scores:
@@ -111,19 +111,19 @@ def score_boxes(found: NDArray[np.float64], one: Target, *, height: int, width: 
         width: Columns of the image.
     """
     if not len(found) or not len(one.boxes):
-        return missed(one)
+        return unreadable_scores(one)
     squared = np.minimum(reference_boxes(found, height=height, width=width, side=SIDE), SIDE - 1)
-    best = overlaps(squared, one.reference_boxes, inclusive=True).max(axis=1)
+    best = box_iou(squared, one.reference_boxes, inclusive=True).max(axis=1)
     scaled = found * SIDE / np.array([width, height, width, height])
-    plain = overlaps(scaled[:1], one.boxes).max()
+    plain = box_iou(scaled[:1], one.boxes).max()
     repeated = np.ones(len(THRESHOLDS))
-    masks = missed(one)
+    masks = unreadable_scores(one)
     return Scores(
         repeated * best[0], repeated * best.max(), np.full(len(PLAIN_THRESHOLDS), plain), masks.mask, masks.pixels
     )
 
 
-def _known_names(dataset: DataSet) -> dict[str, str]:
+def _known_names(dataset: Dataset) -> dict[str, str]:
     """Image id by all the names that an image may be called: id, id without suffix, path as given and absolute.
 
     Of a link, as ``weakspot label`` lays them beside labels, also the path that it leads to.
@@ -169,9 +169,9 @@ def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[FoundBox]:
     for place, cells in read_rows(file, _SIDES):
         name = next((cells[column] for column in _NAMES if column in cells), None)
         if name is None:
-            raise InputError(f"{Place(file, 1)}, has no column image_id.", "Name the image of each box.")
-        x1, y1, x2, y2 = (number(cells[side], place) for side in _SIDES)
-        score_ = number(cells["score"], place) if cells.get("score") else 1.0
+            raise InputError(f"{FileLine(file, 1)}, has no column image_id.", "Name the image of each box.")
+        x1, y1, x2, y2 = (parse_float(cells[side], place) for side in _SIDES)
+        score_ = parse_float(cells["score"], place) if cells.get("score") else 1.0
         yield _checked(FoundBox(name, (x1, y1, x2, y2), cells.get("class") or None, score_), place)
 
 

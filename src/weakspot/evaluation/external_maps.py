@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from weakspot.data.readers.walk import is_file, without_suffix
 from weakspot.errors import InputError
-from weakspot.evaluation.samples import Case, refuse
+from weakspot.evaluation.samples import EvaluationSample, refuse
 from weakspot.evaluation.targets import SIDE
 
 # Headers are Python literals, which Python 3.11 before 3.11.8 now and then fails to parse in threads (cpython #106905).
@@ -48,7 +48,7 @@ def find_map(folder: Path, image_id: str) -> Path | None:
     return next((folder / name for name in inside if is_file(folder / name)), None)
 
 
-def refuse_unusable_maps(folder: Path, cases: Sequence[Case]) -> None:
+def refuse_unusable_maps(folder: Path, cases: Sequence[EvaluationSample]) -> None:
     """Look at every map before anything is computed.
 
     Raises:

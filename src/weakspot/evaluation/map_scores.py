@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.evaluation.targets import SIDE, Target
-from weakspot.metrics import mask_overlaps, overlaps, pixel_counts, reference_overlaps
+from weakspot.metrics import box_iou, mask_overlaps, pixel_counts, reference_overlaps
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.ops import (
     ComponentTree,
     Contours,
     component_tree,
     heatmap_from_class_map,
-    normalise,
+    normalize,
     reference_contours,
     resize,
     scale_boxes,
@@ -80,7 +80,7 @@ def regions_of_class_map(
     if refine is None:
         return regions(heatmap, heatmap if same else heatmap_from_class_map(class_map, height=SIDE, width=SIDE))
     fine = refine(heatmap)
-    return regions(fine, fine if same else normalise(resize(fine, height=SIDE, width=SIDE, kernel="bilinear")))
+    return regions(fine, fine if same else normalize(resize(fine, height=SIDE, width=SIDE, kernel="bilinear")))
 
 
 def regions(heatmap: NDArray[np.floating], score_map: NDArray[np.floating]) -> Regions:
@@ -96,13 +96,13 @@ def score(found: Regions, target: Target) -> Scores:
     return Scores(
         largest=reference_overlaps(found.contours, target.reference_boxes) if boxed else None,
         every=reference_overlaps(found.contours, target.reference_boxes, "all") if boxed else None,
-        plain=overlaps(found.boxes, boxes).max(axis=1) if boxed else None,
+        plain=box_iou(found.boxes, boxes).max(axis=1) if boxed else None,
         mask=mask_overlaps(found.score_map, target.mask, PLAIN_THRESHOLDS) if target.mask is not None else None,
         pixels=pixel_counts(found.score_map, target.mask) if target.mask is not None else None,
     )
 
 
-def missed(target: Target) -> Scores:
+def unreadable_scores(target: Target) -> Scores:
     """What an image is worth that could not be localized: it counts, as wrong."""
     nothing = np.zeros(len(THRESHOLDS)) if len(target.boxes) else None
     return Scores(

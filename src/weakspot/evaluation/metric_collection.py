@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.evaluation.map_scores import Scores
-from weakspot.metrics.base import ImageSums
+from weakspot.metrics.base import PerImageMetric
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
-from weakspot.metrics.mask_metrics import PooledPrecision
+from weakspot.metrics.mask_metrics import PixelAveragePrecision
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
 
-RIGHT = 0.5  # least overlap of a right box
+IOU_THRESHOLD = 0.5  # least overlap of a right box
 _V2 = (0.3, 0.5, 0.7)
 
 # In the order of a table's columns: what needs boxes, predictions beside them, and masks.
@@ -26,7 +26,7 @@ UNTHRESHOLDED = ("PxAP",)
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricValue:
     """A metric's figure with both kinds of threshold, in percent.
 
     Attributes:
@@ -51,7 +51,7 @@ class Figure:
 Chosen = dict[str, tuple[int, ...]]
 
 
-class Tally:
+class MetricCollection:
     """Accumulates the scores of one kind of map over images.
 
     Args:
@@ -62,14 +62,14 @@ class Tally:
 
     def __init__(self, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
         options = {"groups": groups, "samples": samples, "seed": seed}
-        self.metrics: dict[str, ImageSums] = {
+        self.metrics: dict[str, PerImageMetric] = {
             "MaxBoxAcc": ThresholdSweep(THRESHOLDS, **options),
             "MaxBoxAccV2": ThresholdSweep(THRESHOLDS, len(_V2), **options),
             LOC: ThresholdSweep(PLAIN_THRESHOLDS, **options),
             "Top-1 Loc": ThresholdSweep(PLAIN_THRESHOLDS, **options),
             "Top-5 Loc": ThresholdSweep(PLAIN_THRESHOLDS, **options),
             "mask IoU": ThresholdSweep(PLAIN_THRESHOLDS, **options),
-            "PxAP": PooledPrecision(**options),
+            "PxAP": PixelAveragePrecision(**options),
         }
 
     def add(self, scores: Sequence[Scores], ranks: Sequence[int | None], groups: NDArray[np.intp]) -> None:
@@ -100,7 +100,7 @@ class Tally:
         }
         return best | {name: best[LOC] for name in _TOP if name in best}
 
-    def figures(self, chosen: Chosen) -> dict[str, Figure]:
+    def figures(self, chosen: Chosen) -> dict[str, MetricValue]:
         """The figures of all metrics that were measured."""
         return {name: _figure(self.metrics[name], chosen.get(name)) for name in self.measured()}
 
@@ -115,29 +115,29 @@ class Tally:
 def _values(name: str, scores: Scores, rank: int | None) -> NDArray[np.generic] | None:
     """The row of values of one image for a metric; None where it does not apply."""
     if name in _TOP:
-        return None if scores.plain is None or rank is None else (scores.plain >= RIGHT) & (rank < _TOP[name])
+        return None if scores.plain is None or rank is None else (scores.plain >= IOU_THRESHOLD) & (rank < _TOP[name])
     if name == "MaxBoxAcc":
-        return None if scores.largest is None else scores.largest >= RIGHT
+        return None if scores.largest is None else scores.largest >= IOU_THRESHOLD
     if name == "MaxBoxAccV2":
         return None if scores.every is None else np.concatenate([scores.every >= least for least in _V2])
     if name == LOC:
-        return None if scores.plain is None else scores.plain >= RIGHT
+        return None if scores.plain is None else scores.plain >= IOU_THRESHOLD
     if name == "mask IoU":
         return None if scores.mask is None or np.isnan(scores.mask).any() else scores.mask
     return None if scores.pixels is None else scores.pixels.ravel()
 
 
-def _figure(metric: ImageSums, chosen: tuple[int, ...] | None) -> Figure:
+def _figure(metric: PerImageMetric, chosen: tuple[int, ...] | None) -> MetricValue:
     """A figure with both kinds of threshold; NaN where none was fixed, and the same where there is none at all."""
     images, oracle = int(metric.total), float(metric.compute())
     sampled = len(metric.sample_totals) > 0
     interval = metric.interval() if sampled else None
     if not isinstance(metric, ThresholdSweep):
-        return Figure(images, oracle, interval, (), oracle, interval, ())
+        return MetricValue(images, oracle, interval, (), oracle, interval, ())
     best = tuple(float(metric.thresholds[i]) for i in metric.best())
     if chosen is None:
-        return Figure(images, oracle, interval, best, float("nan"), None, ())
-    return Figure(
+        return MetricValue(images, oracle, interval, best, float("nan"), None, ())
+    return MetricValue(
         images,
         oracle,
         interval,

@@ -15,20 +15,28 @@ from weakspot.data import read_as_annotated
 from weakspot.data.decoding import read_sizes
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.evaluation.external_maps import read_map
-from weakspot.evaluation.map_scores import Refine, Regions, Scores, missed, regions, regions_of_class_map, score
-from weakspot.evaluation.samples import Case
+from weakspot.evaluation.map_scores import (
+    Refine,
+    Regions,
+    Scores,
+    regions,
+    regions_of_class_map,
+    score,
+    unreadable_scores,
+)
+from weakspot.evaluation.samples import EvaluationSample
 from weakspot.evaluation.targets import Target, target
-from weakspot.inference.backends import Seen
+from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
-from weakspot.metrics.check_inputs import places_of
-from weakspot.ops.refinement import refined
+from weakspot.metrics.check_inputs import ranks_of
+from weakspot.ops.refinement import refine
 
-LAST = 1_000_000_000  # a rank behind all classes
+UNRANKED = 1_000_000_000  # a rank behind all classes
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Prediction:
     """What became of one class in one image.
 
     Attributes:
@@ -45,7 +53,7 @@ class Outcome:
         found: Boxes that come from a file, by its name, in the 224 frame, the surest first.
     """
 
-    case: Case
+    case: EvaluationSample
     which: int
     target: Target
     size: tuple[int, int] | None
@@ -61,24 +69,24 @@ class Outcome:
 class _Photo:
     """An image on its way to the classifier, and where its classes are."""
 
-    case: Case
+    case: EvaluationSample
     size: tuple[int, int]
     targets: list[Target]
     pixels: Pixels
 
 
-_Waiting = _Photo | list[Outcome]
+_Waiting = _Photo | list[Prediction]
 
 
-def outcomes_of_model(
+def predictions_of_model(
     localizer: Localizer,
-    cases: Sequence[Case],
+    cases: Sequence[EvaluationSample],
     methods: Mapping[str, str],
     fixed: Mapping[str, Regions],
     *,
     batch_size: int = 16,
     workers: int = 2,
-) -> Iterator[Outcome]:
+) -> Iterator[Prediction]:
     """Read the maps of the true classes out of a classifier, all methods in one forward pass, and score them.
 
     Args:
@@ -93,19 +101,19 @@ def outcomes_of_model(
         One outcome for each class in each image, in order. What cannot be read counts as wrong.
     """
 
-    def decode(case: Case) -> _Waiting:
+    def decode(case: EvaluationSample) -> _Waiting:
         try:
             return _decoded(case, localizer)
         except WeakspotError as error:
-            return failed(case, [*methods, *fixed], error)
+            return failed_predictions(case, [*methods, *fixed], error)
 
-    def read(batch: list[_Waiting]) -> Iterator[tuple[_Waiting, int, list[Seen]]]:
+    def read(batch: list[_Waiting]) -> Iterator[tuple[_Waiting, int, list[ClassifierOutput]]]:
         photos = [one for one in batch if isinstance(one, _Photo)]
         maps = _read(localizer, photos, methods) if photos else []
         place = iter(range(len(photos)))
         return ((one, next(place) if isinstance(one, _Photo) else 0, maps) for one in batch)
 
-    def finish(found: tuple[_Waiting, int, list[Seen]]) -> list[Outcome]:
+    def finish(found: tuple[_Waiting, int, list[ClassifierOutput]]) -> list[Prediction]:
         one, place, maps = found
         return _scored(one, place, localizer, methods, maps, fixed) if isinstance(one, _Photo) else one
 
@@ -127,21 +135,21 @@ def _ahead(localizer: Localizer, batch_size: int, workers: int) -> int:
     return max(1, workers) if crowded else 2 * batch_size
 
 
-def outcomes_of_maps(
-    folder: Path, cases: Sequence[Case], name: str, fixed: Mapping[str, Regions], *, workers: int = 2
-) -> Iterator[Outcome]:
+def predictions_of_maps(
+    folder: Path, cases: Sequence[EvaluationSample], name: str, fixed: Mapping[str, Regions], *, workers: int = 2
+) -> Iterator[Prediction]:
     """Score maps that lie in files, one of each image; see :func:`~weakspot.evaluation.external_maps.read_map`."""
 
-    def finish(case: Case) -> list[Outcome]:
+    def finish(case: EvaluationSample) -> list[Prediction]:
         score_map = read_map(folder, case.example.image_id)
         own = {name: regions(score_map, score_map)}
         try:
             height, width = image_size(case)
         except WeakspotError as error:
-            return failed(case, [name, *fixed], error)
+            return failed_predictions(case, [name, *fixed], error)
         targets = [target(truth, height=height, width=width) for truth in case.truths]
         return [
-            Outcome(case, which, one, (height, width), _scores(own | dict(fixed), one), own)
+            Prediction(case, which, one, (height, width), _scores(own | dict(fixed), one), own)
             for which, one in enumerate(targets)
         ]
 
@@ -150,30 +158,30 @@ def outcomes_of_maps(
             yield from outcomes
 
 
-def image_size(case: Case) -> tuple[int, int]:
+def image_size(case: EvaluationSample) -> tuple[int, int]:
     """``(height, width)`` of the frame that an image's boxes are in: as annotated, else as stored."""
     return case.example.size or read_sizes(case.example.path)[0]
 
 
-def _decoded(case: Case, localizer: Localizer) -> _Photo:
+def _decoded(case: EvaluationSample, localizer: Localizer) -> _Photo:
     image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
     targets = [target(truth, height=image.height, width=image.width) for truth in case.truths]
-    return _Photo(case, (image.height, image.width), targets, localizer.squash(image))
+    return _Photo(case, (image.height, image.width), targets, localizer.resize(image))
 
 
-def failed(case: Case, names: Sequence[str], error: WeakspotError) -> list[Outcome]:
+def failed_predictions(case: EvaluationSample, names: Sequence[str], error: WeakspotError) -> list[Prediction]:
     """Count an image that cannot be read as wrong, for the baselines as well: all are over the same images."""
     height, width = case.example.size or (1, 1)
     targets = [target(truth, height=height, width=width) for truth in case.truths]
     plain = error.with_traceback(None)
-    rank = LAST if case.classes else None
+    rank = UNRANKED if case.classes else None
     return [
-        Outcome(case, which, one, None, dict.fromkeys(names, missed(one)), rank=rank, error=plain)
+        Prediction(case, which, one, None, dict.fromkeys(names, unreadable_scores(one)), rank=rank, error=plain)
         for which, one in enumerate(targets)
     ]
 
 
-def _read(localizer: Localizer, photos: list[_Photo], methods: Mapping[str, str]) -> list[Seen]:
+def _read(localizer: Localizer, photos: list[_Photo], methods: Mapping[str, str]) -> list[ClassifierOutput]:
     """Class maps of every image's classes; where an image has fewer than another, its first is read again."""
     most = max(len(photo.case.classes) for photo in photos)
     rows = [[*photo.case.classes, *photo.case.classes[:1] * (most - len(photo.case.classes))] for photo in photos]
@@ -185,15 +193,15 @@ def _scored(
     i: int,
     localizer: Localizer,
     methods: Mapping[str, str],
-    maps: list[Seen],
+    maps: list[ClassifierOutput],
     fixed: Mapping[str, Regions],
-) -> list[Outcome]:
+) -> list[Prediction]:
     logits = maps[0].logits[i]
     if not np.isfinite(logits).all():
         problem = f"The model's output for {photo.case.example.path} is not finite."
         error = ModelError(problem, "Check its weights, its normalisation and its precision.")
-        return failed(photo.case, [*methods, *fixed], error)
-    ranks = places_of(np.broadcast_to(logits, (len(photo.targets), len(logits))), np.array(photo.case.classes))
+        return failed_predictions(photo.case, [*methods, *fixed], error)
+    ranks = ranks_of(np.broadcast_to(logits, (len(photo.targets), len(logits))), np.array(photo.case.classes))
     frame = localizer.preprocessing
     outcomes = []
     for which, one in enumerate(photo.targets):
@@ -207,14 +215,14 @@ def _scored(
             for (name, method), found in zip(methods.items(), maps, strict=True)
         }
         scores, best = _scores(own | dict(fixed), one), int(logits.argmax())
-        outcomes.append(Outcome(photo.case, which, one, photo.size, scores, own, int(ranks[which]), best))
+        outcomes.append(Prediction(photo.case, which, one, photo.size, scores, own, int(ranks[which]), best))
     return outcomes
 
 
 def _refinement(localizer: Localizer, method: str, photo: _Photo) -> Refine | None:
     """What is done to a photo's heatmaps; None where nothing is."""
     name, level = localizer.readout.refine, localizer.threshold_of(method)
-    return None if name is None else lambda heatmap: refined(name, photo.pixels, heatmap, level)
+    return None if name is None else lambda heatmap: refine(name, photo.pixels, heatmap, level)
 
 
 def _scores(maps: dict[str, Regions], one: Target) -> dict[str, Scores]:

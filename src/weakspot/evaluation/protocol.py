@@ -9,17 +9,17 @@ from typing import Any
 from torch import nn
 
 from weakspot.cams import find_method
-from weakspot.data import DataSet
+from weakspot.data import Dataset
 from weakspot.errors import InputError
 from weakspot.evaluation.aggregate import OnOutcome
-from weakspot.evaluation.config import Setting, settled
-from weakspot.evaluation.eval_set import Ground, measure_on, read_ground
+from weakspot.evaluation.config import EvaluationConfig, split_kwargs
+from weakspot.evaluation.eval_set import EvaluationSet, load_evaluation_set, measure_on
 from weakspot.evaluation.external_boxes import outcomes_of_boxes, read_boxes
 from weakspot.evaluation.external_maps import refuse_unusable_maps
 from weakspot.evaluation.map_scores import Regions, baselines
-from weakspot.evaluation.predictions import Outcome, outcomes_of_maps, outcomes_of_model
-from weakspot.evaluation.results import Evaluation, Measured
-from weakspot.evaluation.samples import Case, refuse
+from weakspot.evaluation.predictions import Prediction, predictions_of_maps, predictions_of_model
+from weakspot.evaluation.results import Evaluation, MethodResult
+from weakspot.evaluation.samples import EvaluationSample, refuse
 from weakspot.inference.localizer import Localizer
 
 Model = str | Path | nn.Module | Localizer
@@ -31,10 +31,10 @@ _FOR_FILES = 0.2  # the threshold of maps from files where there is no validatio
 
 def evaluate(
     model: Model,
-    data: str | Path | DataSet,
+    data: str | Path | Dataset,
     *,
     method: str | None = None,
-    setting: Setting = Setting(),
+    setting: EvaluationConfig = EvaluationConfig(),
     on_outcome: OnOutcome | None = None,
     **options: Any,
 ) -> Evaluation:
@@ -46,7 +46,7 @@ def evaluate(
         method: Name of the method, unless ``model`` is a Localizer.
         setting: How to evaluate.
         on_outcome: Called with each scored image and the fixed thresholds.
-        options: Fields of :class:`Setting`, and what Localizer takes. ``boxes`` is the file of the true boxes.
+        options: Fields of :class:`EvaluationConfig`, and what Localizer takes. ``boxes`` is the file of the true boxes.
 
     Returns:
         Figures with both thresholds and intervals, beside the two baselines.
@@ -55,21 +55,21 @@ def evaluate(
         InputError: If the data set cannot be scored, or its classes are not the model's.
         ModelError: If the model cannot be used.
     """
-    setting, others = settled(setting, options)
+    setting, others = split_kwargs(setting, options)
     localizer = _localizer(model, others if isinstance(model, Localizer) else {"method": method, **others})
-    ground = read_ground(data, setting, localizer)
+    ground = load_evaluation_set(data, setting, localizer)
     _adapt(localizer, ground)
     return _of_localizer(ground, localizer, {localizer.method: localizer.method}, baselines(), on_outcome, groups=True)
 
 
 def compare(
     models: Sequence[Model],
-    data: str | Path | DataSet,
+    data: str | Path | Dataset,
     *,
     methods: Sequence[str] | None = None,
     qualities: Sequence[str | None] = (None,),
     output_strides: Sequence[int | None] = (None,),
-    setting: Setting = Setting(),
+    setting: EvaluationConfig = EvaluationConfig(),
     on_outcome: OnOutcome | None = None,
     **options: Any,
 ) -> Evaluation:
@@ -85,7 +85,7 @@ def compare(
         output_strides: Of models given by name; None is the model's own.
         setting: How to evaluate.
         on_outcome: As for :func:`evaluate`.
-        options: Fields of :class:`Setting`, and what Localizer takes.
+        options: Fields of :class:`EvaluationConfig`, and what Localizer takes.
 
     Returns:
         A row for each, the best GT-known Loc at the fixed threshold first, then the two baselines, whose Top-1 and
@@ -95,7 +95,7 @@ def compare(
         InputError: As :func:`evaluate`; or if no method fits.
         ModelError: If a model cannot be used.
     """
-    setting, others = settled(setting, options)
+    setting, others = split_kwargs(setting, options)
     found: list[Evaluation] = []
     names = _names_of(models)
     for number, model in enumerate(models):
@@ -107,7 +107,7 @@ def compare(
             every = METHODS if len(qualities) == 1 else ()
             own = dict.fromkeys((localizer.method, *every)) if methods is None else methods
             renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in own})
-            ground = read_ground(data, setting, localizer)
+            ground = load_evaluation_set(data, setting, localizer)
             _adapt(localizer, ground)
             base, by_size = {} if found else baselines(), len(qualities) > 1
             one = _of_localizer(ground, localizer, renamed, base, on_outcome, groups=by_size)
@@ -117,9 +117,9 @@ def compare(
 
 def evaluate_maps(
     folder: str | Path,
-    data: str | Path | DataSet,
+    data: str | Path | Dataset,
     *,
-    setting: Setting = Setting(),
+    setting: EvaluationConfig = EvaluationConfig(),
     on_outcome: OnOutcome | None = None,
 ) -> Evaluation:
     """Measure score maps that somebody else's code has written, as :func:`evaluate` does a classifier's.
@@ -133,20 +133,20 @@ def evaluate_maps(
     Raises:
         InputError: If the data set cannot be scored, or maps are missing or no score maps.
     """
-    ground, name, base = read_ground(data, setting), Path(folder).name or str(folder), baselines()
+    ground, name, base = load_evaluation_set(data, setting), Path(folder).name or str(folder), baselines()
     refuse_unusable_maps(Path(folder), [*ground.cases, *ground.validation])
 
-    def outcomes_of(cases: Sequence[Case]) -> Iterator[Outcome]:
-        return outcomes_of_maps(Path(folder), cases, name, base, workers=setting.workers)
+    def outcomes_of(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
+        return predictions_of_maps(Path(folder), cases, name, base, workers=setting.workers)
 
     return measure_on(ground, outcomes_of, (name, *base), {name: _FOR_FILES}, on_outcome, groups=True)
 
 
 def evaluate_boxes(
     file: str | Path,
-    data: str | Path | DataSet,
+    data: str | Path | Dataset,
     *,
-    setting: Setting = Setting(),
+    setting: EvaluationConfig = EvaluationConfig(),
     on_outcome: OnOutcome | None = None,
 ) -> Evaluation:
     """Measure boxes that somebody else's code has found; the one with the highest score stands for its image.
@@ -160,7 +160,7 @@ def evaluate_boxes(
     Raises:
         InputError: If the data set cannot be scored, or the boxes are not of its images.
     """
-    ground, name, base = read_ground(data, setting), Path(file).name, baselines()
+    ground, name, base = load_evaluation_set(data, setting), Path(file).name, baselines()
     truth, images = (None if path is None else Path(path) for path in (setting.boxes, setting.images))
     found = read_boxes(Path(file), ground.dataset, truth, images)
     refuse(
@@ -169,7 +169,7 @@ def evaluate_boxes(
         "Name the split that the boxes were found in with --split.",
     )
 
-    def outcomes_of(cases: Sequence[Case]) -> Iterator[Outcome]:
+    def outcomes_of(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
         return outcomes_of_boxes(found, cases, name, base)
 
     measured = measure_on(ground, outcomes_of, (name, *base), {name: 1.0}, on_outcome, groups=True)
@@ -178,7 +178,7 @@ def evaluate_boxes(
     return replace(measured, notes=(*measured.notes, note)) if without else measured
 
 
-def _adapt(localizer: Localizer, ground: Ground) -> None:
+def _adapt(localizer: Localizer, ground: EvaluationSet) -> None:
     """Let a model learn from the validation photos, without their labels, what foreground looks like, if it shall."""
     if localizer.adapts:
         localizer.adapt(case.example.path for case in ground.validation)
@@ -220,7 +220,7 @@ def _refusal(localizer: Localizer, method: str) -> str:
 
 
 def _of_localizer(
-    ground: Ground,
+    ground: EvaluationSet,
     localizer: Localizer,
     renamed: Mapping[str, str],
     base: Mapping[str, Regions],
@@ -230,9 +230,9 @@ def _of_localizer(
 ) -> Evaluation:
     """Measure a classifier's maps, the methods by the names of their rows."""
 
-    def outcomes_of(cases: Sequence[Case]) -> Iterator[Outcome]:
+    def outcomes_of(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
         setting = ground.setting
-        return outcomes_of_model(
+        return predictions_of_model(
             localizer, cases, renamed, base, batch_size=setting.batch_size, workers=setting.workers
         )
 
@@ -249,7 +249,7 @@ def _together(found: Sequence[Evaluation]) -> Evaluation:
     return replace(found[0], rows={name: rows[name] for name in (*ranked, *base)}, notes=tuple(notes))
 
 
-def _rank(row: Measured) -> tuple[float, ...]:
+def _rank(row: MethodResult) -> tuple[float, ...]:
     """By GT-known Loc at the fixed threshold, the oracle's where none was fixed; by PxAP where only masks are."""
     figure = row.figures.get("GT-known Loc") or row.figures["PxAP"]
     return (-figure.oracle,) if figure.fixed != figure.fixed else (-figure.fixed, -figure.oracle)

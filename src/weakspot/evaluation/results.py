@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.evaluation.metric_collection import LOC, Figure, Tally
+from weakspot.evaluation.metric_collection import LOC, MetricCollection, MetricValue
 from weakspot.evaluation.tables import detail_table, group_table, instance_table, markdown, size_table, summary_table
 from weakspot.evaluation.targets import SIZES
 from weakspot.metrics import InstanceF1
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MethodResult:
     """The figures of one kind of map.
 
     Attributes:
@@ -27,9 +27,9 @@ class Measured:
             images where there are no true boxes or no fixed threshold.
     """
 
-    figures: dict[str, Figure]
+    figures: dict[str, MetricValue]
     fixed_by: str
-    tally: Tally = field(repr=False)
+    tally: MetricCollection = field(repr=False)
     overlaps: tuple[int, ...] = ()
     groups: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
     instances: InstanceF1 = field(default_factory=InstanceF1, repr=False)
@@ -59,13 +59,13 @@ class Evaluation:
     data: str
     split: str
     validation: str | None
-    rows: dict[str, Measured]
+    rows: dict[str, MethodResult]
     group_names: tuple[str, ...] = ()
     group_counts: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
-    def first(self) -> Measured:
+    def first(self) -> MethodResult:
         """The row that is about what was evaluated; the others stand beside it."""
         return next(iter(self.rows.values()))
 

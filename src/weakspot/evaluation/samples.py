@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from weakspot.data import DataSet, Example, Truth
+from weakspot.data import Annotation, Dataset, Sample
 from weakspot.data.readers.walk import is_file
 from weakspot.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class EvaluationSample:
     """An image and those of its classes whose place is known.
 
     Attributes:
@@ -20,13 +20,15 @@ class Case:
         groups: Index of each of them among the data set's classes.
     """
 
-    example: Example
-    truths: tuple[Truth, ...]
+    example: Sample
+    truths: tuple[Annotation, ...]
     classes: tuple[int, ...]
     groups: tuple[int, ...]
 
 
-def find_cases(dataset: DataSet, split: str, index_of: Callable[[Truth], int] | None = None) -> list[Case]:
+def find_samples(
+    dataset: Dataset, split: str, index_of: Callable[[Annotation], int] | None = None
+) -> list[EvaluationSample]:
     """List what a split has to evaluate.
 
     Args:
@@ -42,7 +44,7 @@ def find_cases(dataset: DataSet, split: str, index_of: Callable[[Truth], int] | 
     """
     group_of = {name: i for i, name in enumerate(dataset.class_names)}
     cases = [
-        Case(
+        EvaluationSample(
             example,
             known,
             () if index_of is None else tuple(index_of(truth) for truth in known),
@@ -59,7 +61,7 @@ def find_cases(dataset: DataSet, split: str, index_of: Callable[[Truth], int] | 
     return cases
 
 
-def refuse_unusable(cases: Sequence[Case]) -> None:
+def refuse_unusable(cases: Sequence[EvaluationSample]) -> None:
     """Refuse images that are not there, and boxes that bound nothing, before anything is computed.
 
     Raises:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from math import isnan
 
-from weakspot.evaluation.metric_collection import METRICS, UNTHRESHOLDED, Figure
+from weakspot.evaluation.metric_collection import METRICS, UNTHRESHOLDED, MetricValue
 from weakspot.evaluation.targets import SIZES
 
 Table = list[list[str]]
-Figures = Mapping[str, Mapping[str, Figure]]
+Figures = Mapping[str, Mapping[str, MetricValue]]
 
 NONE = "-"
 
@@ -24,7 +24,7 @@ def summary_table(rows: Figures) -> Table:
     """A line for each kind of map: every metric at the oracle and at the fixed threshold.
 
     Example:
-        >>> figure = Figure(9, 70.0, None, (0.2,), 66.7, (60.0, 72.0), (0.25,))
+        >>> figure = MetricValue(9, 70.0, None, (0.2,), 66.7, (60.0, 72.0), (0.25,))
         >>> summary_table({"cam": {"MaxBoxAcc": figure}})
         [['map', 'MaxBoxAcc oracle', 'MaxBoxAcc fixed'], ['cam', '70.0', '66.7 ±6.0']]
     """
@@ -117,7 +117,7 @@ def _columns(metric: str) -> list[str]:
     return [metric] if metric in UNTHRESHOLDED else [f"{metric} oracle", f"{metric} fixed"]
 
 
-def _cells(figures: Mapping[str, Figure], metrics: Sequence[str]) -> list[str]:
+def _cells(figures: Mapping[str, MetricValue], metrics: Sequence[str]) -> list[str]:
     cells = []
     for metric in metrics:
         one = figures.get(metric)

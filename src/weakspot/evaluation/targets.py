@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data import Truth
+from weakspot.data import Annotation
 from weakspot.data.masks import read_mask
 from weakspot.errors import InputError
 from weakspot.metrics import reference_boxes
@@ -36,7 +36,7 @@ class Target:
     size: int
 
 
-def target(truth: Truth, *, height: int, width: int) -> Target:
+def target(truth: Annotation, *, height: int, width: int) -> Target:
     """Bring a truth to the 224 frame.
 
     Args:

@@ -13,14 +13,14 @@ from weakspot.concurrency import batched
 from weakspot.errors import InputError
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.torch import TorchBackend
-from weakspot.io.atomic import replacing
+from weakspot.io.atomic import atomic_write
 from weakspot.models import ForegroundHead, fit_foreground
-from weakspot.models.foreground_head import MOST_IMAGES, rebuilt
+from weakspot.models.foreground_head import MOST_IMAGES, from_state_dict
 
-Lesson = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h, w)
+FeaturesAndMaps = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h, w)
 
 
-def learn_from_photos(
+def fit_foreground_head(
     backend: TorchBackend, method: str, photos: Iterable[Pixels], *, batch_size: int, seed: int
 ) -> tuple[ForegroundHead | None, int]:
     """Fit a head to the maps of the most probable class of each photo.
@@ -35,7 +35,7 @@ def learn_from_photos(
     Returns:
         The head, and how many photos it was fitted to: None and 0 where the classifier has no mid-level feature maps.
     """
-    found: list[Lesson] = []
+    found: list[FeaturesAndMaps] = []
     for batch in batched(islice(photos, MOST_IMAGES), batch_size):
         lesson = backend.lessons(batch, method, None)
         if lesson is None:
@@ -44,7 +44,7 @@ def learn_from_photos(
     return fitted(found, seed=seed), sum(len(maps) for _, maps in found)
 
 
-def fitted(lessons: Sequence[Lesson], *, seed: int) -> ForegroundHead | None:
+def fitted(lessons: Sequence[FeaturesAndMaps], *, seed: int) -> ForegroundHead | None:
     """Fit a head to all lessons; None where there are none, or they hold no object."""
     if not lessons:
         return None
@@ -59,7 +59,7 @@ def write_head(head: ForegroundHead | None, file: Path) -> None:
         InputError: If the file cannot be written.
     """
     weights = {} if head is None else {name: value.cpu().contiguous() for name, value in head.state_dict().items()}
-    with replacing(file) as target:
+    with atomic_write(file) as target:
         target.write(save(weights))
 
 
@@ -71,6 +71,6 @@ def read_head(file: Path) -> ForegroundHead | None:
     """
     try:
         weights = load_file(file)
-        return rebuilt(weights) if weights else None
+        return from_state_dict(weights) if weights else None
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{file} holds no foreground head: {error}.", "Name another --output.") from error

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weakspot.errors import InputError
-from weakspot.inference.backends import Opened
-from weakspot.inference.backends.onnx import open_graph
+from weakspot.inference.backends import LoadedModel
+from weakspot.inference.backends.onnx import load_onnx
 from weakspot.inference.backends.onnx_metadata import is_graph
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def open_model(model: "str | Path | nn.Module", backend: str, **options: Any) -> Opened:
+def load_model(model: "str | Path | nn.Module", backend: str, **options: Any) -> LoadedModel:
     """Open a model: a file of ``weakspot export`` with onnxruntime, anything else with PyTorch.
 
     Raises:
@@ -22,30 +22,16 @@ def open_model(model: "str | Path | nn.Module", backend: str, **options: Any) ->
     if backend not in ("auto", "torch", "onnx"):
         raise InputError(f"There is no backend {backend!r}.", "Take auto, torch or onnx.")
     if isinstance(model, str | Path) and is_graph(model):
-        return open_graph(Path(model), backend, options)
-    from weakspot.inference.load_torch import Options, open_classifier
+        return load_onnx(Path(model), backend, options)
+    from weakspot.inference.load_torch import Options, load_torch_model
 
-    return open_classifier(model, Options(**options, backend=backend))
+    return load_torch_model(model, Options(**options, backend=backend))
 
 
-def least_area(boxes: str, min_area: float) -> float:
+def min_area_for(boxes: str, min_area: float) -> float:
     """The least area of a region beside the largest: of the largest only, that of the whole image."""
     if boxes not in ("largest", "all", "split"):
         raise InputError(f"boxes={boxes!r} is none of largest, all and split.", "Take one of the three.")
     if not 0 <= min_area <= 1:
         raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
     return 1.0 if boxes == "largest" else min_area
-
-
-def share(number: float, name: str) -> float:
-    """Refuse what is no fraction."""
-    if not 0 <= number <= 1:
-        raise InputError(f"{name}={number} is outside [0, 1].", "Give a fraction.")
-    return number
-
-
-def at_least_one(number: int, name: str) -> int:
-    """Refuse a number below 1."""
-    if number < 1:
-        raise InputError(f"{name}={number} asks for nothing.", "Give 1 or more.")
-    return number

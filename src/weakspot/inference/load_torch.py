@@ -12,13 +12,13 @@ from weakspot.cams import find_method
 from weakspot.config import DEFAULT_METHOD, PRETRAINED
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
-from weakspot.inference.backends import Opened
-from weakspot.inference.backends.onnx_cache import choose_backend
-from weakspot.inference.backends.torch import Levels, TorchBackend
+from weakspot.inference.backends import LoadedModel
+from weakspot.inference.backends.onnx_cache import select_backend
+from weakspot.inference.backends.torch import ClassThresholds, TorchBackend
 from weakspot.inference.class_names import name_classes
 from weakspot.inference.quality import DEFAULT_QUALITY, Quality, find_quality
-from weakspot.models import Classifier, Cut, check_method, cut_model
-from weakspot.models.checkpoint import is_run, take_model
+from weakspot.models import Classifier, SplitClassifier, check_method, split_model
+from weakspot.models.checkpoint import is_run, resolve_model
 
 # Sides that all strides divide.
 _STEP = 32
@@ -42,11 +42,11 @@ class Options:
     backend: str = "auto"
 
 
-def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
+def load_torch_model(model: str | Path | nn.Module, options: Options) -> LoadedModel:
     """Load a classifier, and make it ready for a method and a quality.
 
     Args:
-        model: As for :func:`weakspot.models.checkpoint.take_model`.
+        model: As for :func:`weakspot.models.checkpoint.resolve_model`.
         options: What is known better than the model does.
 
     Raises:
@@ -54,7 +54,7 @@ def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
         ModelError: If the model, its weights or its layer cannot be used.
     """
     _refuse_unknown(options)
-    classifier = take_for_quality(
+    classifier = load_for_quality(
         model, options.quality, device=options.device, weights=options.weights, output_stride=options.output_stride
     )
     name = options.method or classifier.method or DEFAULT_METHOD
@@ -74,9 +74,9 @@ def open_classifier(model: str | Path | nn.Module, options: Options) -> Opened:
     default = in_torch.default_threshold(name)
     # A module's weights may be changed by its owner, and random ones will not come again.
     stays = not isinstance(model, nn.Module) and options.weights is not None
-    backend, may_export = choose_backend(in_torch, options.backend, stays=stays)
+    backend, may_export = select_backend(in_torch, options.backend, stays=stays)
     threshold = (classifier.threshold if known else None) or default
-    return Opened(
+    return LoadedModel(
         backend,
         name,
         quality,
@@ -101,7 +101,9 @@ def _refuse_unknown(options: Options) -> None:
         raise InputError(f"channels={options.channels} asks for nothing.", "Give 1 or more.")
 
 
-def _cut(classifier: Classifier, looks: Quality, options: Options, *, enlarge: bool) -> tuple[Preprocessing, Cut]:
+def _cut(
+    classifier: Classifier, looks: Quality, options: Options, *, enlarge: bool
+) -> tuple[Preprocessing, SplitClassifier]:
     layer = options.layer
     return cut_for_quality(
         classifier.module,
@@ -129,24 +131,24 @@ def _reads_alike(classifier: Classifier, method: str, quality: str) -> bool:
     return classifier.method == method and alike
 
 
-def _levels(classifier: Classifier, method: str) -> Levels | None:
+def _levels(classifier: Classifier, method: str) -> ClassThresholds | None:
     """What a run knows of its classes."""
     if not classifier.class_thresholds or classifier.threshold is None:
         return None
-    return Levels(method, classifier.class_thresholds, classifier.threshold)
+    return ClassThresholds(method, classifier.class_thresholds, classifier.threshold)
 
 
-def take_for_quality(
+def load_for_quality(
     model: str | Path | nn.Module, quality: str | None, *, output_stride: int | None, **options: Any
 ) -> Classifier:
     """Load a classifier with the output stride of a quality, unless another is given, or the model cannot have it.
 
     Args:
-        model: As for :func:`weakspot.models.checkpoint.take_model`; runs and modules keep the stride that they were
+        model: As for :func:`weakspot.models.checkpoint.resolve_model`; runs and modules keep the stride that they were
             trained with.
         quality: Name of the quality; None for the default.
         output_stride: What a user has chosen, or None.
-        options: Further ones of :func:`weakspot.models.checkpoint.take_model`.
+        options: Further ones of :func:`weakspot.models.checkpoint.resolve_model`.
 
     Raises:
         InputError: As there.
@@ -156,15 +158,15 @@ def take_for_quality(
     named = isinstance(model, str | Path) and not is_run(model)
     if named and output_stride is None and wanted is not None:
         try:
-            return take_model(model, output_stride=wanted, **options)
+            return resolve_model(model, output_stride=wanted, **options)
         except InputError:  # the model cannot have it; whatever else is wrong shows again
             pass
-    return take_model(model, output_stride=output_stride, **options)
+    return resolve_model(model, output_stride=output_stride, **options)
 
 
 def cut_for_quality(
     model: nn.Module, frame: Preprocessing, quality: Quality, *, enlarge: bool, like: Tensor, **options: Any
-) -> tuple[Preprocessing, Cut]:
+) -> tuple[Preprocessing, SplitClassifier]:
     """Find where to cut a classifier, and how large it may see its images.
 
     Args:
@@ -188,10 +190,10 @@ def cut_for_quality(
     larger = enlarged(frame, quality.enlarged) if enlarge else frame
     if larger != frame:
         try:
-            return larger, cut_model(model, _noise(larger, like), spread=quality.spread, **options)
+            return larger, split_model(model, _noise(larger, like), spread=quality.spread, **options)
         except ModelError:
             pass
-    return frame, cut_model(model, _noise(frame, like), spread=quality.spread, **options)
+    return frame, split_model(model, _noise(frame, like), spread=quality.spread, **options)
 
 
 def enlarged(frame: Preprocessing, times: float) -> Preprocessing:

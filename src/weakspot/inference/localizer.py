@@ -12,21 +12,21 @@ from PIL import Image
 
 from weakspot.config import DEFAULT_MODEL, PRETRAINED
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
-from weakspot.errors import InputError, ModelError, WeakspotError
-from weakspot.inference.backends import Asked, Seen
+from weakspot.errors import InputError, ModelError, WeakspotError, check_fraction, check_positive
+from weakspot.inference.backends import Asked, ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.class_names import find_class
-from weakspot.inference.load import at_least_one, least_area, open_model, share
+from weakspot.inference.load import load_model, min_area_for
 from weakspot.inference.localization import Localization
-from weakspot.inference.looking import Sight
-from weakspot.inference.photo_batches import Photo
+from weakspot.inference.looking import Predictor
+from weakspot.inference.photo_batches import DecodedImage
 from weakspot.inference.pipeline import Pipeline, Wanted
-from weakspot.inference.postprocess import Readout
+from weakspot.inference.postprocess import PostprocessConfig
 from weakspot.inference.quality import find_quality
 from weakspot.ops.boxes import check_threshold
 from weakspot.ops.refinement import check_refinement
-from weakspot.ops.uncertainty import witness_of
+from weakspot.ops.uncertainty import reference_method
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     import torch
@@ -118,8 +118,8 @@ class Localizer:
             check_threshold(float(threshold))
         if refine is not None:
             check_refinement(refine)
-        area = least_area(boxes, min_area)
-        opened = open_model(
+        area = min_area_for(boxes, min_area)
+        opened = load_model(
             model,
             backend,
             method=method,
@@ -136,7 +136,7 @@ class Localizer:
         )
         self.quality = opened.quality
         self.preprocessing = opened.backend.frame
-        readout = Readout(
+        readout = PostprocessConfig(
             opened.method,
             float(threshold or opened.threshold),
             area,
@@ -147,10 +147,10 @@ class Localizer:
             opened.background,
             doubt and not opened.drawn,
             boxes == "split",
-            share(min_score, "min_score"),
+            check_fraction(min_score, "min_score"),
             refine,
         )
-        sight = Sight(opened.backend, opened.looks, opened.view_threshold)
+        sight = Predictor(opened.backend, opened.looks, opened.crop_threshold)
         witnesses = _fitting_witnesses(sight, opened.method) if readout.doubt else ()
         self._pipeline = Pipeline(sight, readout, witnesses, max_pixels, opened.may_export)
 
@@ -177,7 +177,7 @@ class Localizer:
         return result
 
     def batch(
-        self, images: Sequence[ImageSource], *, classes: Classes = None, top_k: int = 1, on_one_core: bool = False
+        self, images: Sequence[ImageSource], *, classes: Classes = None, top_k: int = 1, single_threaded: bool = False
     ) -> list[Localization | WeakspotError]:
         """Localize in a few images with one forward pass.
 
@@ -185,8 +185,7 @@ class Localizer:
             images: As for one image.
             classes: As for one image.
             top_k: As for one image.
-            on_one_core: Whether other threads run batches of their own beside this one; then onnxruntime takes one core
-                for each.
+            single_threaded: Run on one core, for callers that run several batches in threads of their own.
 
         Returns:
             One localization an image, in their order; for an image that cannot be localized, the error.
@@ -194,9 +193,9 @@ class Localizer:
         Raises:
             InputError: If a class is not one of the model's.
         """
-        return self._pipeline.batch(images, self._wanted(classes, top_k), on_one_core=on_one_core)
+        return self._pipeline.batch(images, self._wanted(classes, top_k), single_threaded=single_threaded)
 
-    def reading(
+    def with_options(
         self,
         *,
         method: str | None = None,
@@ -222,7 +221,7 @@ class Localizer:
         check_threshold(threshold)
         readout = replace(self.readout, method=method, threshold=threshold)
         if boxes is not None:
-            area = least_area(boxes, 0.01 if min_area is None else min_area)
+            area = min_area_for(boxes, 0.01 if min_area is None else min_area)
             readout = replace(readout, min_area=area, split=boxes == "split")
         witnesses = _fitting_witnesses(self.sight, method) if self._pipeline.witnesses else ()
         found = copy(self)
@@ -285,16 +284,16 @@ class Localizer:
                 one is out of range.
             ModelError: If the localizer runs a file of ``weakspot export``.
         """
-        return self.in_torch.class_maps(images, classes, self.method)
+        return self.torch_backend.class_maps(images, classes, self.method)
 
     def threshold_of(self, method: str) -> float:
         """Where heatmaps are cut if nobody says otherwise; of a method other than the localizer's own, its default."""
         return self.threshold if method == self.method else self.sight.backend.default_threshold(method)
 
     @property
-    def quick_methods(self) -> tuple[str, ...]:
+    def single_pass_methods(self) -> tuple[str, ...]:
         """Names of the methods that need one forward pass of the classifier, the localizer's own before all."""
-        return (self.method, *(name for name in self.sight.backend.quick_methods() if name != self.method))
+        return (self.method, *(name for name in self.sight.backend.single_pass_methods() if name != self.method))
 
     def check(self, method: str) -> None:
         """Refuse a method that does not fit the classifier.
@@ -304,11 +303,13 @@ class Localizer:
         """
         self.sight.backend.check(method)
 
-    def read(self, photos: Sequence[Pixels], classes: NDArray[np.integer], methods: Sequence[str]) -> list[Seen]:
+    def read(
+        self, photos: Sequence[Pixels], classes: NDArray[np.integer], methods: Sequence[str]
+    ) -> list[ClassifierOutput]:
         """Read the class maps of several methods from one forward pass, for measuring them side by side.
 
         Args:
-            photos: As :meth:`squash` gives them.
+            photos: As :meth:`resize` gives them.
             classes: Class indices of shape (B, C).
             methods: Names of the methods.
 
@@ -317,9 +318,9 @@ class Localizer:
         """
         return self._pipeline.look_at(photos, methods, Asked(classes))
 
-    def squash(self, image: Image.Image) -> Pixels:
-        """Squash a whole RGB image to :attr:`photo_frame`, bicubic with antialiasing; nothing is cropped."""
-        return self._pipeline.squash(image)
+    def resize(self, image: Image.Image) -> Pixels:
+        """Squash a whole RGB image to :attr:`input_size`, bicubic with antialiasing; nothing is cropped."""
+        return self._pipeline.resize(image)
 
     def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
         """Learn from photos what foreground looks like in them; they need no label.
@@ -339,18 +340,18 @@ class Localizer:
         Raises:
             ModelError: If the localizer runs a file of ``weakspot export``.
         """
-        from weakspot.inference.adaptation import learn_from_photos
+        from weakspot.inference.adaptation import fit_foreground_head
 
-        self.take_foreground(None)
+        self.set_foreground_head(None)
         photos = (self._pipeline.decode(source) for source in images)
-        frame, backend = self.preprocessing, self.in_torch
+        frame, backend = self.preprocessing, self.torch_backend
         pixels = (
-            backend.squash(photo.pixels, height=frame.height, width=frame.width)
+            backend.resize(photo.pixels, height=frame.height, width=frame.width)
             for photo in photos
-            if isinstance(photo, Photo)
+            if isinstance(photo, DecodedImage)
         )
-        head, learnt_from = learn_from_photos(backend, self.method, pixels, batch_size=batch_size, seed=seed)
-        self.take_foreground(head)
+        head, learnt_from = fit_foreground_head(backend, self.method, pixels, batch_size=batch_size, seed=seed)
+        self.set_foreground_head(head)
         return learnt_from
 
     @property
@@ -363,14 +364,14 @@ class Localizer:
     @property
     def adapted(self) -> bool:
         """Whether a head has learnt what foreground looks like, in training or by :meth:`adapt`."""
-        return self.sight.backend.knows_foreground
+        return self.sight.backend.has_foreground_head
 
-    def take_foreground(self, head: "ForegroundHead | None") -> None:
+    def set_foreground_head(self, head: "ForegroundHead | None") -> None:
         """Take a head that tells foreground from background by the classifier's mid-level features.
 
         What a run knows of the levels of its classes goes with the head that it had.
         """
-        backend = self.in_torch.with_foreground(head)
+        backend = self.torch_backend.with_foreground(head)
         self._pipeline.sight = replace(self.sight, backend=backend, threshold=backend.default_threshold(self.method))
 
     @property
@@ -394,19 +395,19 @@ class Localizer:
         return self._pipeline.max_pixels
 
     @property
-    def sight(self) -> Sight:
+    def sight(self) -> Predictor:
         """The classifier that looks at photos."""
         return self._pipeline.sight
 
     @property
-    def readout(self) -> Readout:
+    def readout(self) -> PostprocessConfig:
         """How its class maps are read."""
         return self._pipeline.readout
 
     @property
-    def photo_frame(self) -> Preprocessing:
+    def input_size(self) -> Preprocessing:
         """The size that photos are squashed to: what the model sees, or larger where it looks into them."""
-        return self.sight.photo_frame
+        return self.sight.input_size
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -420,12 +421,12 @@ class Localizer:
         Raises:
             ModelError: If the localizer runs a file of ``weakspot export``.
         """
-        return self.in_torch.cut.model
+        return self.torch_backend.cut.model
 
     @property
     def device(self) -> "torch.device":
         """Where the classifier is."""
-        return self.in_torch.like.device
+        return self.torch_backend.like.device
 
     @property
     def backend(self) -> str:
@@ -433,7 +434,7 @@ class Localizer:
         return self.sight.backend.name
 
     @property
-    def in_torch(self) -> "TorchBackend":
+    def torch_backend(self) -> "TorchBackend":
         """The classifier in PyTorch.
 
         Raises:
@@ -449,17 +450,17 @@ class Localizer:
 
     def _wanted(self, classes: Classes, top_k: int) -> Wanted:
         if classes is None:
-            return Wanted(None, at_least_one(top_k, "top_k"))
+            return Wanted(None, check_positive(top_k, "top_k"))
         asked = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
         indices = [find_class(one, self.class_names) for one in asked]
         if not indices:
             raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
-        return Wanted(indices, at_least_one(top_k, "top_k"))
+        return Wanted(indices, check_positive(top_k, "top_k"))
 
 
-def _fitting_witnesses(sight: Sight, method: str) -> tuple[str, ...]:
+def _fitting_witnesses(sight: Predictor, method: str) -> tuple[str, ...]:
     """The method whose maps are compared with another's; none where it does not fit the classifier."""
-    witness = witness_of(method)
+    witness = reference_method(method)
     try:
         sight.backend.check(witness)
     except InputError:

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import Preprocessing
-from weakspot.inference.backends import Asked, Backend, Seen
+from weakspot.inference.backends import Asked, Backend, ClassifierOutput
 from weakspot.inference.backends.base import Pixels
-from weakspot.inference.multi_crop import DETAIL, Look, View, zoomed
+from weakspot.inference.multi_crop import CROP_SCALE, Crop, Look, multi_crop
 from weakspot.inference.quality import Quality
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class Predictor:
     """A classifier that looks at photos.
 
     Attributes:
@@ -28,16 +28,16 @@ class Sight:
     threshold: float
 
     @property
-    def photo_frame(self) -> Preprocessing:
+    def input_size(self) -> Preprocessing:
         """The size that photos are squashed to: what the model sees, or larger where it looks into them."""
         frame = self.backend.frame
-        times = DETAIL if self.quality.zooms else 1
+        times = CROP_SCALE if self.quality.zooms else 1
         return replace(frame, height=times * frame.height, width=times * frame.width)
 
 
 def look_at(
-    sight: Sight, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked, *, witnesses: Sequence[str] = ()
-) -> list[Seen]:
+    sight: Predictor, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked, *, witnesses: Sequence[str] = ()
+) -> list[ClassifierOutput]:
     """Run the classifier on whole photos, and then on the views into them that the quality asks for.
 
     Args:
@@ -54,7 +54,7 @@ def look_at(
         InputError: If a method does not fit the classifier, or a class is none of its.
     """
     frame = sight.backend.frame
-    whole = [sight.backend.squash(photo, height=frame.height, width=frame.width) for photo in photos]
+    whole = [sight.backend.resize(photo, height=frame.height, width=frame.width) for photo in photos]
     found = sight.backend.run(whole, [*methods, *witnesses], asked)
     if not sight.quality.zooms:
         return found
@@ -62,12 +62,12 @@ def look_at(
     return closer + found[len(methods) :]
 
 
-def _closer(sight: Sight, photos: Sequence[Pixels], method: str, first: Seen) -> NDArray[np.floating]:
-    views = [View(min(zoom.cut * sight.threshold, 1.0), zoom.margin) for zoom in sight.quality.zooms]
+def _closer(sight: Predictor, photos: Sequence[Pixels], method: str, first: ClassifierOutput) -> NDArray[np.floating]:
+    views = [Crop(min(zoom.cut * sight.threshold, 1.0), zoom.margin) for zoom in sight.quality.zooms]
 
     def seen(crops: Sequence[Pixels], classes: NDArray[np.integer]) -> NDArray[np.floating]:
         (found,) = sight.backend.run(crops, [method], Asked(classes[:, None]))
         return found.maps[:, 0]
 
     look: Look = seen
-    return zoomed(photos, first.classes, first.maps, views, sight.backend, look)
+    return multi_crop(photos, first.classes, first.maps, views, sight.backend, look)

@@ -12,13 +12,13 @@ from weakspot.inference.backends.base import Pixels
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map
 
 # Photos are kept so many times as large as the model sees them, for views into them.
-DETAIL = 2
+CROP_SCALE = 2
 # No view is narrower than this share of the photo: it would be enlarged to mush.
 _NARROWEST = 1 / 8
 
 
 @dataclass(frozen=True)
-class View:
+class Crop:
     """Where to look into a photo.
 
     Attributes:
@@ -35,11 +35,11 @@ Box = tuple[int, int, int, int]
 Look = Callable[[Sequence[Pixels], NDArray[np.integer]], NDArray[np.floating]]
 
 
-def zoomed(
+def multi_crop(
     photos: Sequence[Pixels],
     classes: NDArray[np.integer],
     maps: NDArray[np.floating],
-    views: Sequence[View],
+    views: Sequence[Crop],
     backend: Backend,
     look: Look,
 ) -> NDArray[np.float32]:
@@ -48,7 +48,7 @@ def zoomed(
     What is small in the photo is large in its view: the same threshold then suits both.
 
     Args:
-        photos: Pixels, :data:`DETAIL` times as high and as wide as what the model sees.
+        photos: Pixels, :data:`CROP_SCALE` times as high and as wide as what the model sees.
         classes: Class indices of shape (B, C).
         maps: Class maps of the whole photos, shape (B, C, h, w), any sign.
         views: Which views to take, in turn.
@@ -62,7 +62,7 @@ def zoomed(
     whole = maps.reshape(-1, *maps.shape[2:])  # (B C, h, w)
     heatmaps = [heatmap_from_class_map(one, height=height, width=width) for one in whole]
     together = [heatmap.astype(np.float32) / (1 + len(views)) for heatmap in heatmaps]
-    places = [(i, view_box(one, view)) for i, one in enumerate(heatmaps) if one.any() for view in views]
+    places = [(i, crop_box(one, view)) for i, one in enumerate(heatmaps) if one.any() for view in views]
     for start in range(0, len(places), len(photos)):
         some = places[start : start + len(photos)]
         crops = [cropped(photos[i // classes.shape[1]], box, backend) for i, box in some]
@@ -73,11 +73,11 @@ def zoomed(
     return np.stack(together, dtype=np.float32).reshape(*maps.shape[:2], height, width)
 
 
-def view_box(heatmap: NDArray[np.floating], view: View) -> Box:
+def crop_box(heatmap: NDArray[np.floating], view: Crop) -> Box:
     """Where to look: around the box of the largest region, in whole pixels, within the heatmap.
 
     Example:
-        >>> view_box(np.eye(8)[:, :1] * np.eye(8)[:1], View(threshold=0.5, margin=3.0))
+        >>> crop_box(np.eye(8)[:, :1] * np.eye(8)[:1], Crop(threshold=0.5, margin=3.0))
         (0, 0, 2, 2)
     """
     height, width = heatmap.shape
@@ -99,4 +99,4 @@ def cropped(photo: Pixels, box: Box, backend: Backend) -> Pixels:
     x1, y1, x2, y2 = box
     rows = slice(round(y1 * vertical), round(y2 * vertical))
     part = photo[rows, round(x1 * horizontal) : round(x2 * horizontal)]
-    return backend.squash(part, height=frame.height, width=frame.width)
+    return backend.resize(part, height=frame.height, width=frame.width)

@@ -9,19 +9,19 @@ import numpy as np
 from PIL import Image
 
 from weakspot.data import ImageSource
-from weakspot.data.decoding import read_to_shrink
+from weakspot.data.decoding import read_downscaled
 from weakspot.errors import ModelError, WeakspotError
-from weakspot.inference.backends import Seen
+from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import Localization
-from weakspot.inference.postprocess import Evidence, Readout, localization, probabilities
+from weakspot.inference.postprocess import ImagePrediction, PostprocessConfig, postprocess, probabilities
 
 Squash = Callable[[Image.Image], Pixels]
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Photo:
+class DecodedImage:
     """A decoded image.
 
     Attributes:
@@ -38,7 +38,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedImage:
     """An image that could not be localized, and why."""
 
     source: ImageSource
@@ -46,7 +46,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class PhotoBatch:
+class Batch:
     """Images that were run through the model together.
 
     Attributes:
@@ -57,38 +57,40 @@ class PhotoBatch:
         witness: Maps of the same by another method, or None.
     """
 
-    items: list[Photo | Failure]
-    found: Seen | None
+    items: list[DecodedImage | FailedImage]
+    found: ClassifierOutput | None
     asked: int = 1
     named: bool = False
-    witness: Seen | None = None
+    witness: ClassifierOutput | None = None
 
 
-def decode(source: ImageSource, squash: Squash, to: Size, *, max_pixels: int) -> Photo | Failure:
+def decode(source: ImageSource, squash: Squash, to: Size, *, max_pixels: int) -> DecodedImage | FailedImage:
     """Decode an image and squash it to ``(height, width)``, or say why that cannot be."""
     try:
-        image, (height, width) = read_to_shrink(source, height=to[0], width=to[1], max_pixels=max_pixels)
+        image, (height, width) = read_downscaled(source, height=to[0], width=to[1], max_pixels=max_pixels)
     except WeakspotError as error:
         # Its traceback would keep the half-decoded image alive for as long as the error is kept.
         error.__cause__ = error.__context__ = None
-        return Failure(source, error.with_traceback(None))
-    return Photo(source, width, height, squash(image))
+        return FailedImage(source, error.with_traceback(None))
+    return DecodedImage(source, width, height, squash(image))
 
 
-def finish(batch: PhotoBatch, how: Readout) -> list[Localization | Failure]:
+def finish(batch: Batch, how: PostprocessConfig) -> list[Localization | FailedImage]:
     """Turn class maps into localizations, in the order of the images; arrays only."""
     position = iter(range(len(batch.items)))
-    return [item if isinstance(item, Failure) else _localized(item, batch, next(position), how) for item in batch.items]
+    return [
+        item if isinstance(item, FailedImage) else _localized(item, batch, next(position), how) for item in batch.items
+    ]
 
 
-def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localization | Failure:
-    found = cast(Seen, batch.found)
+def _localized(photo: DecodedImage, batch: Batch, i: int, how: PostprocessConfig) -> Localization | FailedImage:
+    found = cast(ClassifierOutput, batch.found)
     scores = probabilities(found.logits[i], multi_label=how.multi_label)
     if not np.isfinite(scores).all():
         name = photo.source if isinstance(photo.source, str | Path) else "this image"
         problem = f"The model's output for {name} is not finite."
-        return Failure(photo.source, ModelError(problem, "Check its weights, its normalisation and its precision."))
-    evidence = Evidence(
+        return FailedImage(photo.source, ModelError(problem, "Check its weights, its normalisation and its precision."))
+    evidence = ImagePrediction(
         scores,
         found.classes[i].tolist(),
         found.maps[i],
@@ -99,4 +101,4 @@ def _localized(photo: Photo, batch: PhotoBatch, i: int, how: Readout) -> Localiz
         None if found.foreground is None else found.foreground[i, 0],
         photo.pixels,
     )
-    return localization(photo.source, (photo.height, photo.width), evidence, how)
+    return postprocess(photo.source, (photo.height, photo.width), evidence, how)

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import Image
 
-from weakspot.concurrency import in_stages, on_each_core
+from weakspot.concurrency import parallel_batches, pipelined
 from weakspot.data import ImageSource
 from weakspot.errors import WeakspotError
-from weakspot.inference.backends import Asked, Backend, Seen
+from weakspot.inference.backends import Asked, Backend, ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import Localization
-from weakspot.inference.looking import Sight, look_at
-from weakspot.inference.photo_batches import Failure, Photo, PhotoBatch, decode, finish
-from weakspot.inference.postprocess import Readout
-from weakspot.ops.preprocessing import pixels_of
+from weakspot.inference.looking import Predictor, look_at
+from weakspot.inference.photo_batches import Batch, DecodedImage, FailedImage, decode, finish
+from weakspot.inference.postprocess import PostprocessConfig
+from weakspot.ops.preprocessing import to_array
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.inference.backends.torch import TorchBackend
 
 # Of so many images the time that an export takes is gained back.
-WORTH_EXPORTING = 1000
+EXPORT_AFTER_IMAGES = 1000
 _log = logging.getLogger("weakspot")
 
 
@@ -55,40 +55,40 @@ class Pipeline:
         seen: How many photos it has looked at.
     """
 
-    sight: Sight
-    readout: Readout
+    sight: Predictor
+    readout: PostprocessConfig
     witnesses: tuple[str, ...]
     max_pixels: int
     may_export: bool
     seen: int = 0
 
-    def decode(self, source: ImageSource) -> Photo | Failure:
+    def decode(self, source: ImageSource) -> DecodedImage | FailedImage:
         """Decode an image and squash it to what the sight wants."""
-        frame = self.sight.photo_frame
-        return decode(source, self.squash, (frame.height, frame.width), max_pixels=self.max_pixels)
+        frame = self.sight.input_size
+        return decode(source, self.resize, (frame.height, frame.width), max_pixels=self.max_pixels)
 
-    def squash(self, image: Image.Image) -> Pixels:
+    def resize(self, image: Image.Image) -> Pixels:
         """Squash a whole RGB image, bicubic with antialiasing; nothing is cropped."""
-        frame = self.sight.photo_frame
-        pixels = pixels_of(image, channels=len(frame.mean))
-        return self.sight.backend.squash(pixels, height=frame.height, width=frame.width)
+        frame = self.sight.input_size
+        pixels = to_array(image, channels=len(frame.mean))
+        return self.sight.backend.resize(pixels, height=frame.height, width=frame.width)
 
     def batch(
-        self, images: Sequence[ImageSource], wanted: Wanted, *, on_one_core: bool
+        self, images: Sequence[ImageSource], wanted: Wanted, *, single_threaded: bool
     ) -> list[Localization | WeakspotError]:
         """Localize in a few images with one forward pass; for one that cannot be localized, its error."""
-        backend = self.sight.backend.on_one_core() if on_one_core else None
+        backend = self.sight.backend.single_threaded() if single_threaded else None
         results = self._finish(self._read([self.decode(image) for image in images], wanted, backend))
-        return [result.error if isinstance(result, Failure) else result for result in results]
+        return [result.error if isinstance(result, FailedImage) else result for result in results]
 
     def stream(
         self, images: Iterator[ImageSource], wanted: Wanted, *, batch_size: int, workers: int
-    ) -> Iterator[Localization | Failure]:
+    ) -> Iterator[Localization | FailedImage]:
         """Localize in a stream; the first images in PyTorch where it is not known yet whether exporting pays."""
         read = partial(self._read, wanted=wanted)
-        stages = partial(in_stages, self.decode, read, self._finish, size=batch_size, workers=workers)
+        stages = partial(pipelined, self.decode, read, self._finish, size=batch_size, workers=workers)
         if self.may_export:
-            yield from stages(islice(images, max(0, WORTH_EXPORTING - self.seen)))
+            yield from stages(islice(images, max(0, EXPORT_AFTER_IMAGES - self.seen)))
             another = list(islice(images, 1))
             if another:
                 self._accelerate()
@@ -96,8 +96,10 @@ class Pipeline:
         if self.sight.backend.name == "torch":
             yield from stages(images)
         else:
-            backend = self.sight.backend.on_one_core()
-            yield from on_each_core(self.decode, partial(read, backend=backend), self._finish, images, size=batch_size)
+            backend = self.sight.backend.single_threaded()
+            yield from parallel_batches(
+                self.decode, partial(read, backend=backend), self._finish, images, size=batch_size
+            )
 
     def look_at(
         self,
@@ -106,35 +108,35 @@ class Pipeline:
         asked: Asked,
         witnesses: Sequence[str] = (),
         backend: Backend | None = None,
-    ) -> list[Seen]:
+    ) -> list[ClassifierOutput]:
         """Look at photos, with the sight's classifier or with it in another backend."""
         self.seen += len(photos)
-        if self.may_export and self.seen > WORTH_EXPORTING:
+        if self.may_export and self.seen > EXPORT_AFTER_IMAGES:
             self._accelerate()
         sight = self.sight if backend is None else replace(self.sight, backend=backend)
         return look_at(sight, photos, methods, asked, witnesses=witnesses)
 
-    def _read(self, items: list[Photo | Failure], wanted: Wanted, backend: Backend | None = None) -> PhotoBatch:
+    def _read(self, items: list[DecodedImage | FailedImage], wanted: Wanted, backend: Backend | None = None) -> Batch:
         """Look at the images of a batch that could be decoded."""
-        photos = [item.pixels for item in items if isinstance(item, Photo)]
+        photos = [item.pixels for item in items if isinstance(item, DecodedImage)]
         if not photos:
-            return PhotoBatch(items, None)
+            return Batch(items, None)
         named = wanted.classes is not None
         rows = np.array([wanted.classes] * len(photos)) if named else None
         asked = Asked(rows, wanted.top_k, self.readout.multi_label and not named)
         found, *witness = self.look_at(photos, [self.readout.method], asked, self.witnesses, backend)
         count = wanted.top_k if wanted.classes is None else len(wanted.classes)
-        return PhotoBatch(items, found, count, named, next(iter(witness), None))
+        return Batch(items, found, count, named, next(iter(witness), None))
 
-    def _finish(self, batch: PhotoBatch) -> list[Localization | Failure]:
+    def _finish(self, batch: Batch) -> list[Localization | FailedImage]:
         return finish(batch, self.readout)
 
     def _accelerate(self) -> None:
-        from weakspot.inference.backends.onnx_cache import accelerated
+        from weakspot.inference.backends.onnx_cache import compile_onnx
 
         self.may_export = False
         try:
-            backend = accelerated(cast("TorchBackend", self.sight.backend), export=True)
+            backend = compile_onnx(cast("TorchBackend", self.sight.backend), export=True)
             self.sight = replace(self.sight, backend=backend)
         except WeakspotError as error:  # PyTorch goes on to run it
             _log.warning("the model stays in PyTorch: %s", error.problem)

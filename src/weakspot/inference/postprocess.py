@@ -16,15 +16,15 @@ from weakspot.inference.localization import (
     least_heat,
 )
 from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
-from weakspot.ops.refinement import refined
-from weakspot.ops.uncertainty import cues_of, doubt_of
+from weakspot.ops.refinement import refine
+from weakspot.ops.uncertainty import uncertainty_cues, uncertainty_score
 
 # From this probability on a class of a model of several labels is there, as at a logit of 0.
 _PRESENT = 0.5
 
 
 @dataclass(frozen=True)
-class Readout:
+class PostprocessConfig:
     """How class maps are read: what is the same for all images.
 
     Attributes:
@@ -57,7 +57,7 @@ class Readout:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ImagePrediction:
     """What the model gave for one image.
 
     Attributes:
@@ -83,7 +83,9 @@ class Evidence:
     pixels: NDArray[np.uint8] | None = None
 
 
-def localization(image: ImageSource, size: tuple[int, int], evidence: Evidence, how: Readout) -> Localization:
+def postprocess(
+    image: ImageSource, size: tuple[int, int], evidence: ImagePrediction, how: PostprocessConfig
+) -> Localization:
     """Turn what the model gave for an image into a localization, with those of further classes as its others.
 
     Args:
@@ -102,14 +104,14 @@ def localization(image: ImageSource, size: tuple[int, int], evidence: Evidence, 
 
 
 def _of_class(
-    image: ImageSource, size: tuple[int, int], evidence: Evidence, c: int, score: float, how: Readout
+    image: ImageSource, size: tuple[int, int], evidence: ImagePrediction, c: int, score: float, how: PostprocessConfig
 ) -> Localization:
     index = evidence.classes[c]
     absent = index == how.background or (how.multi_label and not evidence.named and score < _PRESENT)
     class_map = np.zeros_like(evidence.maps[c]) if absent else evidence.maps[c]
     heatmap = heatmap_from_class_map(class_map, height=how.height, width=how.width)
     if how.refine is not None and evidence.pixels is not None:
-        heatmap = refined(how.refine, evidence.pixels, heatmap, how.threshold)
+        heatmap = refine(how.refine, evidence.pixels, heatmap, how.threshold)
     boxes = boxes_from_heatmap(
         heatmap,
         how.threshold,
@@ -137,13 +139,13 @@ def _of_class(
     )
 
 
-def _doubt(heatmap: NDArray[np.float32], evidence: Evidence, c: int, how: Readout) -> float:
+def _doubt(heatmap: NDArray[np.float32], evidence: ImagePrediction, c: int, how: PostprocessConfig) -> float:
     witness = None if evidence.witness is None else evidence.witness[c]
-    return doubt_of(cues_of(heatmap, how.threshold, witness=witness, foreground=evidence.foreground))
+    return uncertainty_score(uncertainty_cues(heatmap, how.threshold, witness=witness, foreground=evidence.foreground))
 
 
 def _notes(
-    heatmap: NDArray[np.float32], boxes: NDArray[np.float64], evidence: Evidence, how: Readout
+    heatmap: NDArray[np.float32], boxes: NDArray[np.float64], evidence: ImagePrediction, how: PostprocessConfig
 ) -> tuple[str, ...]:
     notes = (TOO_FAINT,) if not len(boxes) else () if heatmap.any() else (NO_EVIDENCE,)
     return (*notes, SIGNED_ACTIVATIONS) if evidence.signed and how.method == "gradcam++" else notes

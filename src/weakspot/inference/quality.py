@@ -13,7 +13,7 @@ SPREAD_THRESHOLD, FOREGROUND_THRESHOLD = 0.4, 0.55
 
 
 @dataclass(frozen=True)
-class Zoom:
+class CropSettings:
     """Look again, more closely, at what was found.
 
     Attributes:
@@ -40,7 +40,7 @@ class Quality:
     spread: bool
     enlarged: float = 1.0
     output_stride: int | None = None
-    zooms: tuple[Zoom, ...] = ()
+    zooms: tuple[CropSettings, ...] = ()
     adapts: bool = False
 
     @property
@@ -50,8 +50,14 @@ class Quality:
 
 
 _FAST = Quality(spread=True, enlarged=9 / 7, output_stride=16)
-_VIEWS = (Zoom(1.0, 1.5), Zoom(1.2, 2.0))
-_MORE = (Zoom(0.8, 1.0), Zoom(1.0, 1.0), Zoom(1.0, 1.25), Zoom(1.2, 1.25), Zoom(1.2, 1.5))
+_VIEWS = (CropSettings(1.0, 1.5), CropSettings(1.2, 2.0))
+_MORE = (
+    CropSettings(0.8, 1.0),
+    CropSettings(1.0, 1.0),
+    CropSettings(1.0, 1.25),
+    CropSettings(1.2, 1.25),
+    CropSettings(1.2, 1.5),
+)
 
 QUALITIES: dict[str, Quality] = {
     "plain": Quality(spread=False),

@@ -16,7 +16,7 @@ _TEMPORARY = ".weakspot-"
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path`` for writing, and rename it to ``path`` at the end.
 
     Folders are made. When the block raises, the temporary file goes and ``path`` stays as it was.
@@ -31,7 +31,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     with replacing(Path(folder, "new", "a.txt")) as file:
+        ...     with atomic_write(Path(folder, "new", "a.txt")) as file:
         ...         _ = file.write(b"whole")
         ...     Path(folder, "new", "a.txt").read_text()
         'whole'
@@ -64,7 +64,7 @@ def save_image(image: Image.Image, path: Path) -> None:
     format_ = Image.registered_extensions().get(path.suffix.lower())
     if format_ not in Image.SAVE:
         raise InputError(f"{path} does not end in the name of an image format.", "End it in .png or .jpg.")
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         try:
             image.save(file, format=format_)
         except (ValueError, OverflowError, struct.error) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from weakspot.errors import InputError
 
 
-def free_folder(name: str) -> Path:
+def next_free_path(name: str) -> Path:
     """Find a folder that is not there yet: the name, or the name and 2, 3 and so on."""
     return next(folder for folder in numbered(Path(name)) if not folder.exists())
 
@@ -45,7 +45,7 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def nothing_left_in(folder: Path) -> Iterator[None]:
+def remove_if_empty(folder: Path) -> Iterator[None]:
     """Remove a folder that came to be in a block that failed, if it is empty."""
     there = folder.exists()
     try:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.errors import InputError
-from weakspot.io.atomic import replacing
+from weakspot.io.atomic import atomic_write
 from weakspot.io.rows import count_rows
 from weakspot.io.run_files import RUN_FILE
-from weakspot.io.shards import ROWS, Share, row_files, shares_in
+from weakspot.io.shards import ROWS, ShardSpec, row_files, shares_in
 from weakspot.io.text import read_text
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
-class Shard:
+class ShardInfo:
     """A file of rows, as a manifest has it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Shard:
     skipped: int | None = None
 
 
-def write_manifest(file: Path, shards: Sequence[Shard], **said: Any) -> None:
+def write_manifest(file: Path, shards: Sequence[ShardInfo], **said: Any) -> None:
     """Write how many images are in which shard, and in all.
 
     Args:
@@ -46,11 +46,11 @@ def write_manifest(file: Path, shards: Sequence[Shard], **said: Any) -> None:
     total = {name: sum(getattr(one, name) or 0 for one in shards) for name in ("images", "localized", "skipped")}
     lines = ",\n".join(json.dumps(asdict(one)) for one in shards)
     head = json.dumps(said | total)[:-1]
-    with replacing(file, durable=True) as target:
+    with atomic_write(file, durable=True) as target:
         target.write(f'{head}, "shards": [\n{lines}\n]}}\n'.encode())
 
 
-def read_manifest(file: Path) -> list[Shard]:
+def read_manifest(file: Path) -> list[ShardInfo]:
     """Read what :func:`write_manifest` wrote; nothing where there is no file.
 
     Raises:
@@ -59,7 +59,7 @@ def read_manifest(file: Path) -> list[Shard]:
     if not file.exists():
         return []
     try:
-        return [Shard(**one) for one in json.loads(read_text(file))["shards"]]
+        return [ShardInfo(**one) for one in json.loads(read_text(file))["shards"]]
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
@@ -96,7 +96,7 @@ def missing_shards(folder: Path) -> dict[str, str]:
 
 def _missing_shares(folder: Path) -> dict[str, str]:
     whole, counts = shares_in(folder)
-    every = (Share(number, count) for count in counts for number in range(1, count + 1))
+    every = (ShardSpec(number, count) for count in counts for number in range(1, count + 1))
     missing = (one for one in every if one not in whole)
     return {
         f"boxes-{one.name}.jsonl": f"it is not whole: go on with --shard {one.number}/{one.count}" for one in missing

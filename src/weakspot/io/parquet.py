@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weakspot.errors import InputError
-from weakspot.io.atomic import replacing
+from weakspot.io.atomic import atomic_write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,7 +64,7 @@ def write_parquet(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
     from pyarrow.parquet import write_table
 
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=_schema())
-    with replacing(file, durable=True) as target:
+    with atomic_write(file, durable=True) as target:
         write_table(table, target, compression="zstd")
 
 

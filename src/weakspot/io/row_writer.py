@@ -1,4 +1,4 @@
-"""Rows of JSON, one a line, written so that a run that is cut off keeps every whole one."""
+"""JsonlWriter of JSON, one a line, written so that a run that is cut off keeps every whole one."""
 
 import errno
 import json
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.errors import InputError
-from weakspot.io.rows import line_of
+from weakspot.io.rows import to_jsonl
 
 
-class Rows:
+class JsonlWriter:
     """A JSON Lines file with a row an image; it comes to be with its first row.
 
     Args:
@@ -47,7 +47,7 @@ class Rows:
         Raises:
             InputError: If it cannot be written; the rows before it stay.
         """
-        line = line_of(row)
+        line = to_jsonl(row)
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)

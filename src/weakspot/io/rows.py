@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.errors import InputError
-from weakspot.io.atomic import replacing
+from weakspot.io.atomic import atomic_write
 from weakspot.io.parquet import count_in_parquet, plain, read_parquet, write_parquet
-from weakspot.io.text import Place, read_text
+from weakspot.io.text import FileLine, read_text
 
 
-def read_rows(file: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
+def read_rows(file: Path) -> Iterator[tuple[FileLine, dict[str, Any]]]:
     """Give the rows of a file of JSON Lines or Parquet with their places.
 
     A last line of JSON that was cut off is dropped.
@@ -20,12 +20,12 @@ def read_rows(file: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
         InputError: If the file cannot be read, or a line is no JSON object.
     """
     if file.suffix == ".parquet":
-        yield from ((Place(file, number), plain(row)) for number, row in enumerate(read_parquet(file), start=1))
+        yield from ((FileLine(file, number), plain(row)) for number, row in enumerate(read_parquet(file), start=1))
     else:
         yield from _json_lines(file, read_text(file).split("\n"))
 
 
-def _json_lines(file: Path, lines: Sequence[str]) -> Iterator[tuple[Place, dict[str, Any]]]:
+def _json_lines(file: Path, lines: Sequence[str]) -> Iterator[tuple[FileLine, dict[str, Any]]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -34,13 +34,13 @@ def _json_lines(file: Path, lines: Sequence[str]) -> Iterator[tuple[Place, dict[
         except (ValueError, RecursionError) as error:
             if number == len(lines):
                 return
-            raise not_a_row(Place(file, number), "it is no JSON") from error
+            raise invalid_row(FileLine(file, number), "it is no JSON") from error
         if not isinstance(row, dict):
-            raise not_a_row(Place(file, number), "it is no JSON object")
-        yield Place(file, number), row
+            raise invalid_row(FileLine(file, number), "it is no JSON object")
+        yield FileLine(file, number), row
 
 
-def not_a_row(place: Place, why: str) -> InputError:
+def invalid_row(place: FileLine, why: str) -> InputError:
     """Say that a line is no row that can be shown."""
     return InputError(f"{place}, is not a row of results: {why}.", "Take the line out, or make the results again.")
 
@@ -65,15 +65,15 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     if file.suffix == ".parquet":
         write_parquet(list(rows), file)
         return
-    with replacing(file, durable=True) as target:
-        target.writelines(map(line_of, rows))
+    with atomic_write(file, durable=True) as target:
+        target.writelines(map(to_jsonl, rows))
 
 
-def line_of(row: Mapping[str, Any]) -> bytes:
+def to_jsonl(row: Mapping[str, Any]) -> bytes:
     r"""A line of JSON; of a name that is no UTF-8, odd bytes stand as escapes, which are read as they were.
 
     Example:
-        >>> line_of({"image": "caf\udce9.jpg"})
+        >>> to_jsonl({"image": "caf\udce9.jpg"})
         b'{"image": "caf\\udce9.jpg"}\n'
     """
     return json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"

@@ -8,12 +8,12 @@ from typing import Any
 import tomli_w
 
 from weakspot.errors import InputError
-from weakspot.io.atomic import replacing
+from weakspot.io.atomic import atomic_write
 
 
-def keep_settings(path: Path, settings: Mapping[str, Any]) -> None:
+def save_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Write settings as TOML; what is None is left out."""
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         tomli_w.dump(_plain(settings), file)
 
 
@@ -23,7 +23,7 @@ def check_settings(
     """Refuse settings that differ from those kept in a file, if there is one, apart from those free to change.
 
     Args:
-        path: What :func:`keep_settings` has written, perhaps of an earlier version that knew fewer.
+        path: What :func:`save_settings` has written, perhaps of an earlier version that knew fewer.
         settings: Those of now.
         free: Names of those that may change.
         missing: What settings are that the file does not name.

@@ -14,7 +14,7 @@ _ONE_OF = re.compile(r"boxes-(\d+)-of-(\d+)\.jsonl(\.part)?")
 
 
 @dataclass(frozen=True)
-class Share:
+class ShardSpec:
     """One of so many shares of a run's images, number 1 to ``count``, each of which becomes a shard."""
 
     number: int
@@ -25,7 +25,7 @@ class Share:
         """What stands in the names of its files.
 
         Example:
-            >>> Share(3, 8).name
+            >>> ShardSpec(3, 8).name
             '00003-of-00008'
         """
         return f"{self.number:05}-of-{self.count:05}"
@@ -34,14 +34,14 @@ class Share:
         """Whether an image belongs to it: by a hash of its name, so that other images that come and go change nothing.
 
         Example:
-            >>> [name for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg") if Share(1, 2).has(name)]
+            >>> [name for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg") if ShardSpec(1, 2).has(name)]
             ['b.jpg', 'c.jpg']
         """
         digest = blake2b(image.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) % self.count == self.number - 1
 
 
-def share_of(text: str) -> Share:
+def share_of(text: str) -> ShardSpec:
     """Read ``3/8``.
 
     Raises:
@@ -49,12 +49,12 @@ def share_of(text: str) -> Share:
 
     Example:
         >>> share_of("3/8")
-        Share(number=3, count=8)
+        ShardSpec(number=3, count=8)
     """
     found = re.fullmatch(r"0*(\d{1,5})/0*(\d{1,5})", text, re.ASCII)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise InputError(f"--shard {text} is no shard.", "Give number/count, from 1/8 to 8/8.")
-    return Share(int(found[1]), int(found[2]))
+    return ShardSpec(int(found[1]), int(found[2]))
 
 
 def row_files(source: Path) -> tuple[Path, ...]:
@@ -79,8 +79,8 @@ def skipped_file(rows: Path) -> Path:
     return rows.with_name(f"skipped{which}.jsonl")
 
 
-def shares_in(folder: Path) -> tuple[set[Share], list[int]]:
+def shares_in(folder: Path) -> tuple[set[ShardSpec], list[int]]:
     """Find which shares of the images have a whole shard in a folder, and how many shares there are."""
     found = [match for path in folder.iterdir() if (match := _ONE_OF.fullmatch(path.name))]
-    whole = {Share(int(match[1]), int(match[2])) for match in found if not match[3]}
+    whole = {ShardSpec(int(match[1]), int(match[2])) for match in found if not match[3]}
     return whole, sorted({int(match[2]) for match in found})

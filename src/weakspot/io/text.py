@@ -12,7 +12,7 @@ from weakspot.errors import InputError
 COMMAS = "Separate cells by commas, and quote those that hold one."
 
 
-class Place(NamedTuple):
+class FileLine(NamedTuple):
     """A line of a file."""
 
     file: Path
@@ -36,11 +36,11 @@ def read_text(file: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = Place(file, content.count(b"\n", 0, error.start) + 1)
+        place = FileLine(file, content.count(b"\n", 0, error.start) + 1)
         raise InputError(f"{place}, is not UTF-8 text.", "Save the file as UTF-8.") from error
 
 
-def read_lines(file: Path) -> Iterator[tuple[Place, str]]:
+def read_lines(file: Path) -> Iterator[tuple[FileLine, str]]:
     """Give the lines of a file that are not blank.
 
     Raises:
@@ -48,10 +48,10 @@ def read_lines(file: Path) -> Iterator[tuple[Place, str]]:
     """
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         if line.strip():
-            yield Place(file, number), line.rstrip("\r")
+            yield FileLine(file, number), line.rstrip("\r")
 
 
-def read_rows(file: Path, columns: Iterable[str]) -> Iterator[tuple[Place, dict[str, str]]]:
+def read_rows(file: Path, columns: Iterable[str]) -> Iterator[tuple[FileLine, dict[str, str]]]:
     """Give the rows of a CSV file with a header, as cells without surrounding blanks by lower-case column.
 
     Args:
@@ -66,36 +66,36 @@ def read_rows(file: Path, columns: Iterable[str]) -> Iterator[tuple[Place, dict[
         header = _header(rows, file, columns)
         for cells in rows:
             if cells:
-                place = Place(file, rows.line_num)
+                place = FileLine(file, rows.line_num)
                 yield place, dict(zip(header, _as_many(cells, len(header), place), strict=True))
     except csv.Error as error:
-        raise InputError(f"{Place(file, rows.line_num)}, is not CSV: {error}.", COMMAS) from error
+        raise InputError(f"{FileLine(file, rows.line_num)}, is not CSV: {error}.", COMMAS) from error
 
 
 def _header(rows: Iterator[list[str]], file: Path, columns: Iterable[str]) -> list[str]:
     header = [column.strip().lower() for column in next(rows, [])]
     missing = [column for column in columns if column not in header]
     if missing:
-        problem = f"{Place(file, 1)}, has no column {' or '.join(missing)}."
+        problem = f"{FileLine(file, 1)}, has no column {' or '.join(missing)}."
         raise InputError(problem, "The first line names the columns, separated by commas.")
     return header
 
 
-def _as_many(cells: list[str], columns: int, place: Place) -> list[str]:
+def _as_many(cells: list[str], columns: int, place: FileLine) -> list[str]:
     if len(cells) != columns:
         problem = f"{place}, has {len(cells)} cells where the header has {columns}."
         raise InputError(problem, COMMAS)
     return [cell.strip() for cell in cells]
 
 
-def fields(line: str, count: int, place: Place, separator: str | None = ",") -> list[str]:
+def fields(line: str, count: int, place: FileLine, separator: str | None = ",") -> list[str]:
     """Split a line into so many fields; all separators before the last fields belong to the first.
 
     Raises:
         InputError: If the line has fewer fields.
 
     Example:
-        >>> fields("a,b.jpg,3", 2, Place(Path("labels.txt"), 1))
+        >>> fields("a,b.jpg,3", 2, FileLine(Path("labels.txt"), 1))
         ['a,b.jpg', '3']
     """
     found = line.strip().rsplit(separator, count - 1)
@@ -105,14 +105,14 @@ def fields(line: str, count: int, place: Place, separator: str | None = ",") -> 
     return found
 
 
-def number(text: str, place: object) -> float:
+def parse_float(text: str, place: object) -> float:
     """Read a number, which may be nan or infinite.
 
     Raises:
         InputError: If it is none.
 
     Example:
-        >>> number("7.50", "boxes.csv, line 3")
+        >>> parse_float("7.50", "boxes.csv, line 3")
         7.5
     """
     try:
@@ -122,17 +122,17 @@ def number(text: str, place: object) -> float:
         raise InputError(problem, "Write a number such as 12 or 7.5.") from error
 
 
-def whole(text: str, place: object) -> int:
+def parse_int(text: str, place: object) -> int:
     """Read a whole number, which may be written as 3.0.
 
     Raises:
         InputError: If it is none.
 
     Example:
-        >>> whole("3.0", "boxes.csv, line 3")
+        >>> parse_int("3.0", "boxes.csv, line 3")
         3
     """
-    value = number(text, place)
+    value = parse_float(text, place)
     if not value.is_integer():
         raise InputError(f"{place}, has {text!r} where a whole number belongs.", "Write a number such as 12.")
     return int(value)
@@ -148,14 +148,14 @@ def size_of(width: float, height: float) -> tuple[int, int] | None:
     return (int(height), int(width)) if 0 < width < float("inf") and 0 < height < float("inf") else None
 
 
-def relative(name: str, place: object) -> str:
+def safe_relative_path(name: str, place: object) -> str:
     """Check a path which a data set gives, and write it with ``/``.
 
     Raises:
         InputError: If it is empty, absolute, holds a zero byte, or leaves the data set by ``..``.
 
     Example:
-        >>> relative("./cat/a.jpg", "boxes.csv, line 3")
+        >>> safe_relative_path("./cat/a.jpg", "boxes.csv, line 3")
         'cat/a.jpg'
     """
     path = os.path.normpath(name.strip().replace("\\", "/")).replace(os.sep, "/")

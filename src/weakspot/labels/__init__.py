@@ -7,23 +7,23 @@ import lazy_loader as lazy
 if TYPE_CHECKING:
     from weakspot.labels.formats import FORMATS as FORMATS
     from weakspot.labels.formats import Format as Format
-    from weakspot.labels.image_index import Photos as Photos
-    from weakspot.labels.image_index import known_photos as known_photos
-    from weakspot.labels.image_index import photos_below as photos_below
+    from weakspot.labels.image_index import ImageIndex as ImageIndex
+    from weakspot.labels.image_index import index_images as index_images
+    from weakspot.labels.image_index import known_images as known_images
     from weakspot.labels.records import LabelledImage as LabelledImage
     from weakspot.labels.records import LabelledObject as LabelledObject
     from weakspot.labels.records import LabelProblem as LabelProblem
     from weakspot.labels.records import LabelSet as LabelSet
     from weakspot.labels.records import LabelsRead as LabelsRead
     from weakspot.labels.records import WriteOptions as WriteOptions
-    from weakspot.labels.rle import Runs as Runs
+    from weakspot.labels.rle import Rle as Rle
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "formats": ["FORMATS", "Format"],
-        "image_index": ["Photos", "known_photos", "photos_below"],
+        "image_index": ["ImageIndex", "known_images", "index_images"],
         "records": ["LabelProblem", "LabelSet", "LabelledImage", "LabelledObject", "LabelsRead", "WriteOptions"],
-        "rle": ["Runs"],
+        "rle": ["Rle"],
     },
 )

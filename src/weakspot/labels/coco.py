@@ -21,8 +21,8 @@ from weakspot.data.decoding import MAX_PIXELS
 from weakspot.data.readers.coco import SPLIT
 from weakspot.errors import InputError
 from weakspot.io.text import size_of
-from weakspot.labels.image_index import Photos
-from weakspot.labels.polygons import box_of_mask, fill, outline
+from weakspot.labels.image_index import ImageIndex
+from weakspot.labels.polygons import box_of_mask, mask_to_polygon, polygon_to_mask
 from weakspot.labels.records import (
     DECIMALS,
     Corners,
@@ -35,7 +35,7 @@ from weakspot.labels.records import (
     finite_or_none,
     rounded,
 )
-from weakspot.labels.rle import Runs, area_of, compress, expand, mask_of, runs_of
+from weakspot.labels.rle import Rle, area_of, compress, decode_rle, encode_rle, expand
 from weakspot.labels.text_files import read_json, write_json
 
 NO_SPLIT = "all"
@@ -95,13 +95,13 @@ def _annotations(images: list[tuple[int, LabelledImage]], classes: tuple[str, ..
         yield record if one.score is None else record | {"score": one.score}
 
 
-def _segmentation(mask: Runs, polygons: bool) -> object:
+def _segmentation(mask: Rle, polygons: bool) -> object:
     if polygons:
-        return [outline(mask_of(mask)).ravel().round(DECIMALS).tolist()]
+        return [mask_to_polygon(decode_rle(mask)).ravel().round(DECIMALS).tolist()]
     return {"size": [mask.height, mask.width], "counts": compress(mask.counts)}
 
 
-def read(source: Path, photos: Photos) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LabelsRead:
     """Read COCO JSON.
 
     Args:
@@ -157,7 +157,7 @@ def _load(file: Path) -> Mapping[str, list[Record]]:
 
 
 def _images(
-    part: Mapping[str, list[Record]], split: str, photos: Photos, problems: list[LabelProblem]
+    part: Mapping[str, list[Record]], split: str, photos: ImageIndex, problems: list[LabelProblem]
 ) -> Iterator[LabelledImage]:
     categories = {one["id"]: str(one["name"]) for one in part["categories"]}
     of_image = _by_image(part, problems)
@@ -209,19 +209,19 @@ def _object(
         return None
 
 
-def _box(record: Record, mask: Runs | None) -> Corners:
+def _box(record: Record, mask: Rle | None) -> Corners:
     """The box that is written, else that of the mask."""
     sides = record.get("bbox") or ()
     if len(sides) == 4:
         x, y, width, height = (float(side) for side in sides)
         return rounded([x, y, x + width, y + height])
-    box = None if sides or mask is None else box_of_mask(mask_of(mask))
+    box = None if sides or mask is None else box_of_mask(decode_rle(mask))
     if box is None:
         raise InputError("no bbox of four numbers", "Export the annotation again.")
     return box
 
 
-def _mask(segmentation: Any, image: LabelledImage) -> Runs | None:
+def _mask(segmentation: Any, image: LabelledImage) -> Rle | None:
     """Read a segmentation: RLE, compressed or not, or polygons, which are united."""
     if not segmentation:
         return None
@@ -231,11 +231,11 @@ def _mask(segmentation: Any, image: LabelledImage) -> Runs | None:
     if isinstance(segmentation, list):
         united = np.zeros((height, width), bool)
         for flat in segmentation:
-            united |= fill(np.array(flat, np.float64).reshape(-1, 2), height=height, width=width)
-        return runs_of(united)
+            united |= polygon_to_mask(np.array(flat, np.float64).reshape(-1, 2), height=height, width=width)
+        return encode_rle(united)
     if list(segmentation["size"]) != [height, width]:
         raise InputError(f"its mask is of {segmentation['size']}", "A mask has the size of its image.")
     counts = segmentation["counts"]
-    runs = Runs(height, width, expand(counts) if isinstance(counts, str) else tuple(int(count) for count in counts))
-    mask_of(runs)  # refuses runs of another length
+    runs = Rle(height, width, expand(counts) if isinstance(counts, str) else tuple(int(count) for count in counts))
+    decode_rle(runs)  # refuses runs of another length
     return runs

@@ -25,8 +25,8 @@ from PIL import Image
 
 from weakspot.data.readers.csv_labels import SEPARATORS
 from weakspot.data.readers.walk import without_suffix
-from weakspot.io.text import number, read_rows, whole
-from weakspot.labels.image_index import Photos
+from weakspot.io.text import parse_float, parse_int, read_rows
+from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import (
     LabelledImage,
     LabelledObject,
@@ -36,7 +36,7 @@ from weakspot.labels.records import (
     WriteOptions,
     rounded,
 )
-from weakspot.labels.rle import mask_of
+from weakspot.labels.rle import decode_rle
 from weakspot.labels.text_files import plain_number, write_text
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -82,7 +82,7 @@ def _write(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) 
 def _write_mask(image: LabelledImage, file: Path) -> None:
     drawn = np.zeros((image.height, image.width), bool)
     for one in image.objects:
-        drawn |= False if one.mask is None else mask_of(one.mask)
+        drawn |= False if one.mask is None else decode_rle(one.mask)
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(drawn).save(file)
 
@@ -98,7 +98,7 @@ def _label(image: LabelledImage) -> tuple[object, ...]:
     return image.path, labels, image.split, image.width, image.height
 
 
-def read(source: Path, photos: Photos) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LabelsRead:
     """Read boxes from CSV.
 
     Args:
@@ -134,12 +134,12 @@ def read(source: Path, photos: Photos) -> LabelsRead:
 
 
 def _object(cells: Mapping[str, str], place_: object) -> LabelledObject:
-    box = rounded(number(cells[side], place_) for side in SIDES)
-    score = number(cells["score"], place_) if cells.get("score") else None
+    box = rounded(parse_float(cells[side], place_) for side in SIDES)
+    score = parse_float(cells["score"], place_) if cells.get("score") else None
     return LabelledObject(cells["class"], box, score)
 
 
-def _known(folder: Path, photos: Photos) -> dict[str, tuple[tuple[int, int] | None, str]]:
+def _known(folder: Path, photos: ImageIndex) -> dict[str, tuple[tuple[int, int] | None, str]]:
     """The size and split of each image that ``labels.csv`` and ``splits.csv`` name; the latter has the say."""
     known: dict[str, tuple[tuple[int, int] | None, str]] = {}
     for file in (folder / "labels.csv", folder / "splits.csv"):
@@ -153,4 +153,4 @@ def _known(folder: Path, photos: Photos) -> dict[str, tuple[tuple[int, int] | No
 def _size(cells: Mapping[str, str], place_: object) -> tuple[int, int] | None:
     if not cells.get("width") or not cells.get("height"):
         return None
-    return whole(cells["height"], place_), whole(cells["width"], place_)
+    return parse_int(cells["height"], place_), parse_int(cells["width"], place_)

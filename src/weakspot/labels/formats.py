@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weakspot.labels import coco, csv, label_studio, label_studio_import, masks, voc, yolo
-from weakspot.labels.image_index import Photos
+from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import LabelledImage, LabelProblem, LabelSet, LabelsRead, WriteOptions
 
 
@@ -19,7 +19,7 @@ class Format(NamedTuple):
     """
 
     write: Callable[[LabelSet, Path, WriteOptions], list[LabelProblem]]
-    read: Callable[[Path, Photos], LabelsRead]
+    read: Callable[[Path, ImageIndex], LabelsRead]
     place: Callable[[LabelledImage], str]
 
 

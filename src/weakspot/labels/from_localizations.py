@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from weakspot.errors import InputError
 from weakspot.inference.localization import Localization
 from weakspot.io.rows import read_rows
-from weakspot.labels.instance_masks import parts
+from weakspot.labels.instance_masks import split_mask
 from weakspot.labels.records import LabelledObject, rounded
-from weakspot.labels.rle import runs_of
-from weakspot.ops.nms import suppress
+from weakspot.labels.rle import encode_rle
+from weakspot.ops.nms import nms
 
 # Gives the mask of an image and a class: None stands for the first that was asked for.
 MaskOf = Callable[[Path, int | None], NDArray[np.bool_] | None]
 
 
-class FoundImage(NamedTuple):
+class LocalizedImage(NamedTuple):
     """An image in which was localized: path and size, its objects, the number of each one's class, and a doubt."""
 
     path: Path
@@ -31,7 +31,7 @@ class FoundImage(NamedTuple):
     doubt: float | None
 
 
-def of_localization(found: Localization, *, min_score: float = 0.0, masks: bool = True) -> FoundImage:
+def from_localization(found: Localization, *, min_score: float = 0.0, masks: bool = True) -> LocalizedImage:
     """Take the boxes, and the masks if wanted, of every class that was asked for.
 
     Args:
@@ -43,11 +43,11 @@ def of_localization(found: Localization, *, min_score: float = 0.0, masks: bool 
         (one.class_index, labelled)
         for one in found
         for labelled in _objects(one.label, one.boxes, _scores(one), one.mask if masks and len(one.boxes) else None)
-        if not _faint(labelled, min_score)
+        if not below_min_score(labelled, min_score)
     ]
     indices, labelled = tuple(index for index, _ in objects), tuple(one for _, one in objects)
     doubt = getattr(found, "doubt", None)
-    return FoundImage(Path(str(found.image)), found.width, found.height, labelled, indices, doubt)
+    return LocalizedImage(Path(str(found.image)), found.width, found.height, labelled, indices, doubt)
 
 
 def _scores(one: Localization) -> list[float]:
@@ -55,20 +55,21 @@ def _scores(one: Localization) -> list[float]:
     return one.box_scores.tolist() if one.min_area < 1 else [one.score] * len(one.boxes)
 
 
-def _faint(one: LabelledObject, min_score: float) -> bool:
-    return one.score is not None and one.score < min_score  # what is no number is listed later on
+def below_min_score(one: LabelledObject, min_score: float) -> bool:
+    """Whether an object has a score below the minimum; NaN is reported later."""
+    return one.score is not None and one.score < min_score
 
 
 def _objects(
     label: str, boxes: NDArray[np.float64], scores: Sequence[float], mask: NDArray[np.bool_] | None
 ) -> Iterator[LabelledObject]:
-    masks = [None] * len(boxes) if mask is None else parts(mask, boxes)
+    masks = [None] * len(boxes) if mask is None else split_mask(mask, boxes)
     for box, score, part in zip(boxes.tolist(), scores, masks, strict=True):
-        runs = None if part is None or not part.any() else runs_of(part)
+        runs = None if part is None or not part.any() else encode_rle(part)
         yield LabelledObject(label, rounded(round(side, 2) for side in box), round(score, 6), runs)
 
 
-def apart(found: FoundImage, max_overlap: float) -> FoundImage:
+def suppress_overlaps(found: LocalizedImage, max_overlap: float) -> LocalizedImage:
     """Of boxes of a class that overlap by more than so much, keep the one with the highest score.
 
     Args:
@@ -77,19 +78,20 @@ def apart(found: FoundImage, max_overlap: float) -> FoundImage:
 
     Example:
         >>> one, two = LabelledObject("a", (0, 0, 4, 4), 0.5), LabelledObject("a", (0, 0, 4, 3), 0.9)
-        >>> [kept.score for kept in apart(FoundImage(Path("a.jpg"), 9, 9, (one, two), (0, 0), None), 0.5).objects]
+        >>> image = LocalizedImage(Path("a.jpg"), 9, 9, (one, two), (0, 0), None)
+        >>> [kept.score for kept in suppress_overlaps(image, 0.5).objects]
         [0.9]
     """
     boxes = np.array([one.box for one in found.objects], np.float64).reshape(-1, 4)
     scores = np.array([1.0 if one.score is None else one.score for one in found.objects])
-    kept = sorted(suppress(boxes, scores, max_overlap, classes=np.array(found.class_indices, np.int64)).tolist())
+    kept = sorted(nms(boxes, scores, max_overlap, classes=np.array(found.class_indices, np.int64)).tolist())
     objects = tuple(found.objects[i] for i in kept)
     return found._replace(objects=objects, class_indices=tuple(found.class_indices[i] for i in kept))
 
 
 def read_rows_of(
     file: Path, *, min_score: float = 0.0, largest: bool = False, mask_of: MaskOf | None = None
-) -> Iterator[FoundImage]:
+) -> Iterator[LocalizedImage]:
     """Read a file of rows.
 
     Args:
@@ -112,7 +114,7 @@ def read_rows_of(
             ) from error
 
 
-def _of_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: MaskOf | None) -> FoundImage:
+def _of_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: MaskOf | None) -> LocalizedImage:
     path = Path(row["image"])
     objects: list[LabelledObject] = []
     indices: list[int] = []
@@ -122,17 +124,17 @@ def _of_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: Ma
         further = None if which == 0 else int(one["class_index"])
         mask = mask_of(path, further) if mask_of is not None and len(boxes) else None
         found = list(_objects(str(one["label"]), boxes, scores, mask))[: 1 if largest else None]
-        kept = [labelled for labelled in found if not _faint(labelled, min_score)]
+        kept = [labelled for labelled in found if not below_min_score(labelled, min_score)]
         objects += kept
         indices += [int(one["class_index"])] * len(kept)
     doubt = row.get("doubt")
     width, height = int(row["width"]), int(row["height"])
-    return FoundImage(path, width, height, tuple(objects), tuple(indices), None if doubt is None else float(doubt))
+    return LocalizedImage(path, width, height, tuple(objects), tuple(indices), None if doubt is None else float(doubt))
 
 
 def name_classes(
-    found: Iterable[FoundImage], class_names: Sequence[str] | None = None
-) -> tuple[tuple[str, ...], list[FoundImage]]:
+    found: Iterable[LocalizedImage], class_names: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], list[LocalizedImage]]:
     """Name the classes of what was found so that no two have the same name.
 
     Args:
@@ -145,7 +147,7 @@ def name_classes(
 
     Example:
         >>> cat, dog = LabelledObject("cat", (0, 0, 1, 1)), LabelledObject("dog", (0, 0, 1, 1))
-        >>> name_classes([FoundImage(Path("a.jpg"), 9, 9, (cat, dog), (7, 3), None)])[0]
+        >>> name_classes([LocalizedImage(Path("a.jpg"), 9, 9, (cat, dog), (7, 3), None)])[0]
         ('dog', 'cat')
     """
     images = list(found)
@@ -155,20 +157,20 @@ def name_classes(
         }
     else:
         said = dict(enumerate(class_names))
-    named = distinct(dict(sorted(said.items())))
+    named = unique_names(dict(sorted(said.items())))
     return tuple(named.values()), [_renamed(image, named) for image in images]
 
 
-def _renamed(image: FoundImage, names: Mapping[int, str]) -> FoundImage:
+def _renamed(image: LocalizedImage, names: Mapping[int, str]) -> LocalizedImage:
     pairs = zip(image.class_indices, image.objects, strict=True)
     return image._replace(objects=tuple(replace(one, label=names[index]) for index, one in pairs))
 
 
-def distinct(names: Mapping[int, str]) -> dict[int, str]:
+def unique_names(names: Mapping[int, str]) -> dict[int, str]:
     """Put the number behind every name but the first of those that are the same.
 
     Example:
-        >>> distinct({134: "crane", 285: "cat", 517: "crane"})
+        >>> unique_names({134: "crane", 285: "cat", 517: "crane"})
         {134: 'crane', 285: 'cat', 517: 'crane (517)'}
     """
     firsts: dict[str, int] = {}

@@ -13,7 +13,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Photos:
+class ImageIndex:
     """Images below a folder.
 
     Attributes:
@@ -37,7 +37,7 @@ class Photos:
         return None if path is None else self.size_of(path)
 
 
-def photos_below(folder: Path) -> Photos:
+def index_images(folder: Path) -> ImageIndex:
     """Find the images below a folder; sizes are read from headers when they are asked for.
 
     Raises:
@@ -48,26 +48,26 @@ def photos_below(folder: Path) -> Photos:
     names = {
         key: tuple(path.relative_to(folder).as_posix() for path in paths) for key, paths in images_below(folder).items()
     }
-    return Photos(names, cache(lambda name: _upright_size(folder / name)))
+    return ImageIndex(names, cache(lambda name: _upright_size(folder / name)))
 
 
-def known_photos(sizes: Mapping[str, Size]) -> Photos:
+def known_images(sizes: Mapping[str, Size]) -> ImageIndex:
     """Take images whose sizes are known.
 
     Example:
-        >>> known_photos({"cat/1.jpg": (480, 640)}).find("cat/1")
+        >>> known_images({"cat/1.jpg": (480, 640)}).find("cat/1")
         'cat/1.jpg'
     """
     names: dict[str, tuple[str, ...]] = {}
     for name in sizes:
         names[without_suffix(name)] = (*names.get(without_suffix(name), ()), name)
-    return Photos(names, sizes.get)
+    return ImageIndex(names, sizes.get)
 
 
-def photos_of(files: Mapping[str, Path]) -> Photos:
+def photos_of(files: Mapping[str, Path]) -> ImageIndex:
     """Take files by the names that they are given; sizes are read from headers when they are asked for."""
-    names = known_photos(dict.fromkeys(files, (0, 0))).names
-    return Photos(names, cache(lambda name: _upright_size(files[name])))
+    names = known_images(dict.fromkeys(files, (0, 0))).names
+    return ImageIndex(names, cache(lambda name: _upright_size(files[name])))
 
 
 def _upright_size(path: Path) -> Size | None:

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.ops import connected_components
-from weakspot.ops.iou import overlaps
+from weakspot.ops.iou import box_iou
 
 
-def parts(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
+def split_mask(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
     """Share a mask out among boxes: each connected part goes to the box with which its own overlaps most.
 
     Boxes that overlap no part more than one that goes elsewhere have been split, as objects that touch are: they share
@@ -21,17 +21,17 @@ def parts(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDArray[n
         n masks of shape (H, W) that add up to the whole.
 
     Example:
-        >>> one, two = parts(np.array([[True, False, True]]), np.array([[0, 0, 1, 1], [2, 0, 3, 1]]))
+        >>> one, two = split_mask(np.array([[True, False, True]]), np.array([[0, 0, 1, 1], [2, 0, 3, 1]]))
         >>> one.tolist(), two.tolist()
         ([[True, False, False]], [[False, False, True]])
-        >>> [part.tolist() for part in parts(np.ones((1, 4), bool), np.array([[0, 0, 1, 1], [1, 0, 4, 1]]))]
+        >>> [part.tolist() for part in split_mask(np.ones((1, 4), bool), np.array([[0, 0, 1, 1], [1, 0, 4, 1]]))]
         [[[True, False, False, False]], [[False, True, True, True]]]
     """
     if len(boxes) == 1:
         return [mask]
     labels, components = connected_components(mask)
     bounds = np.array([component.box for component in components], np.float64).reshape(-1, 4)
-    shared = overlaps(boxes, bounds)  # (boxes, parts)
+    shared = box_iou(boxes, bounds)  # (boxes, parts)
     liked = shared.argmax(axis=1) if components else np.zeros(0)
     owner = np.full(mask.shape, -1)
     for i, component in enumerate(components):

@@ -7,7 +7,7 @@ from unicodedata import category
 
 from weakspot.data.readers.class_folders import TRAINING, VALIDATION
 from weakspot.errors import InputError
-from weakspot.labels.image_index import Photos
+from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import Corners, LabelledImage, LabelledObject, LabelProblem
 
 # Pixels that a box may reach over the edge without a word: less than a decimal of boxes.jsonl.
@@ -114,7 +114,7 @@ def _judged(one: LabelledObject, image: LabelledImage, known: frozenset[str]) ->
 
 
 def present(
-    images: Iterable[LabelledImage], photos: Photos
+    images: Iterable[LabelledImage], photos: ImageIndex
 ) -> tuple[tuple[LabelledImage, ...], tuple[LabelProblem, ...]]:
     """Leave out images that are not there, and those that have another size than their labels say.
 

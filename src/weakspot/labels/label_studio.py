@@ -18,10 +18,10 @@ from urllib.parse import quote, unquote
 
 from weakspot.errors import InputError
 from weakspot.labels.label_studio_config import FROM, POLYGONS_FROM, TO, config_of, problems_of_tasks
-from weakspot.labels.polygons import outline
+from weakspot.labels.polygons import mask_to_polygon
 from weakspot.labels.records import LabelledImage, LabelledObject, LabelProblem, LabelSet, WriteOptions
 from weakspot.labels.review_order import most_doubtful_first
-from weakspot.labels.rle import mask_of
+from weakspot.labels.rle import decode_rle
 from weakspot.labels.text_files import write_json, write_text
 
 Record = dict[str, Any]
@@ -84,7 +84,7 @@ def _rectangle(one: LabelledObject, image: LabelledImage) -> tuple[str, str, Rec
 
 def _polygon(one: LabelledObject, image: LabelledImage) -> tuple[str, str, Record]:
     assert one.mask is not None
-    corners = outline(mask_of(one.mask)) * [100 / image.width, 100 / image.height]
+    corners = mask_to_polygon(decode_rle(one.mask)) * [100 / image.width, 100 / image.height]
     return "polygonlabels", POLYGONS_FROM, {"points": corners.tolist(), "closed": True}
 
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from weakspot.errors import InputError
 from weakspot.io.text import read_text
-from weakspot.labels.image_index import Photos
+from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.label_studio import image_names
 from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import choices_of
-from weakspot.labels.polygons import box_of, box_of_mask, fill, from_fractions
+from weakspot.labels.polygons import box_of, box_of_mask, from_fractions, polygon_to_mask
 from weakspot.labels.records import (
     LabelledImage,
     LabelledObject,
@@ -22,14 +22,14 @@ from weakspot.labels.records import (
     finite_or_none,
     rounded,
 )
-from weakspot.labels.rle import runs_of
+from weakspot.labels.rle import encode_rle
 from weakspot.labels.text_files import read_json
 
 Record = dict[str, Any]
 SKIPPED = "the task was skipped"
 
 
-def read(source: Path, photos: Photos) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LabelsRead:
     """Read an export of Label Studio (the format called JSON), or tasks.
 
     Of a task's annotations the one that was updated last is taken, and its regions have no score: a person has said
@@ -67,7 +67,7 @@ def _classes(config: Path, images: tuple[LabelledImage, ...]) -> tuple[str, ...]
     return tuple(dict.fromkeys(label for _, _, labels in choices_of(read_text(config)).values() for label in labels))
 
 
-def _image(position: int, task: Record, photos: Photos, problems: list[LabelProblem]) -> LabelledImage | None:
+def _image(position: int, task: Record, photos: ImageIndex, problems: list[LabelProblem]) -> LabelledImage | None:
     name = next((found for one in image_names(task) if (found := photos.find(one))), None)
     size = None if name is None else photos.size(name)
     if name is None or size is None:
@@ -169,8 +169,8 @@ def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], scor
 def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
     fractions = np.array(value["points"], np.float64) / 100
     corners = from_fractions(fractions, height=size[0], width=size[1])
-    mask = fill(corners, height=size[0], width=size[1])
-    return LabelledObject(label, box_of(corners), score, runs_of(mask))
+    mask = polygon_to_mask(corners, height=size[0], width=size[1])
+    return LabelledObject(label, box_of(corners), score, encode_rle(mask))
 
 
 def _brushed(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
@@ -178,7 +178,7 @@ def _brushed(label: str, value: Mapping[str, Any], size: tuple[int, int], score:
     box = box_of_mask(mask)
     if box is None:
         raise InputError("nothing is brushed", "Brush over the object, or delete the region.")
-    return LabelledObject(label, box, score, runs_of(mask))
+    return LabelledObject(label, box, score, encode_rle(mask))
 
 
 READERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon, "brushlabels": _brushed}

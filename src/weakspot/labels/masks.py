@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.data.decoding import MAX_PIXELS, identified, opened
+from weakspot.data.decoding import MAX_PIXELS, open_binary, open_image
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
-from weakspot.labels.image_index import Photos
+from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.polygons import box_of_mask
 from weakspot.labels.records import (
     LabelledImage,
@@ -31,7 +31,7 @@ from weakspot.labels.records import (
     LabelsRead,
     WriteOptions,
 )
-from weakspot.labels.rle import mask_of, runs_of
+from weakspot.labels.rle import decode_rle, encode_rle
 from weakspot.labels.text_files import read_classes, write_text
 
 MOST = 255
@@ -80,7 +80,7 @@ def _picture(image: LabelledImage, classes: tuple[str, ...]) -> Image.Image:
     pixels = np.zeros((image.height, image.width), np.uint8)
     for one in sorted(image.objects, key=lambda one: 1.0 if one.score is None else one.score):
         if one.mask is not None:
-            pixels[mask_of(one.mask)] = classes.index(one.label) + 1
+            pixels[decode_rle(one.mask)] = classes.index(one.label) + 1
     picture = Image.frombytes("P", (image.width, image.height), pixels.tobytes())
     picture.putpalette(_palette())
     return picture
@@ -92,7 +92,7 @@ def _palette() -> list[int]:
     return [0, 0, 0, *(round(255 * part) for hue in hues for part in hsv_to_rgb(hue, 0.75, 0.95))]
 
 
-def read(source: Path, photos: Photos) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LabelsRead:
     """Read indexed PNG.
 
     Args:
@@ -118,7 +118,7 @@ def read(source: Path, photos: Photos) -> LabelsRead:
 
 
 def _image(
-    file: Path, name: str, classes: tuple[str, ...], photos: Photos, problems: list[LabelProblem]
+    file: Path, name: str, classes: tuple[str, ...], photos: ImageIndex, problems: list[LabelProblem]
 ) -> LabelledImage | None:
     path = photos.find(without_suffix(name))
     size = None if path is None else photos.size(path)
@@ -140,8 +140,8 @@ def _image(
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
-    with opened(file) as stream:
-        image = identified(stream, str(file))
+    with open_binary(file) as stream:
+        image = open_image(stream, str(file))
         if image.mode not in ("P", "L") or image.width * image.height > MAX_PIXELS:
             raise InputError(f"{file} is no indexed PNG of at most {MAX_PIXELS:,} pixels.", "Save it as indexed PNG.")
         try:
@@ -156,4 +156,4 @@ def _objects(pixels: NDArray[np.uint8], values: Iterable[int], classes: tuple[st
         mask = pixels == value
         box = box_of_mask(mask)
         if box is not None and 0 < value <= len(classes):
-            yield LabelledObject(classes[value - 1], box, mask=runs_of(mask))
+            yield LabelledObject(classes[value - 1], box, mask=encode_rle(mask))

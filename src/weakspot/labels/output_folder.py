@@ -46,7 +46,7 @@ def check_apart(folder: Path, sources: Iterable[Path]) -> None:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder beside another, and rename it to that at the end.
 
     What was in the folder goes only then. When the block raises, the temporary folder goes instead.
@@ -84,7 +84,7 @@ def _exchange(new: Path, folder: Path, old: Path) -> None:
         raise
 
 
-def put(source: Path, target: Path, how: How) -> None:
+def link_or_copy(source: Path, target: Path, how: How) -> None:
     """Link or copy an image to where a format has it.
 
     A link is a symbolic one to the file itself, not to another link, which may go; where the system refuses it, a hard

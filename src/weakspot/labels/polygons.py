@@ -18,11 +18,11 @@ TOLERANCE = 0.5
 FARTHEST = 1e9
 
 
-def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
+def mask_to_polygon(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
     """Trace a mask as one polygon: parts and holes are joined by bridges without width.
 
-    Filled by the even-odd rule (:func:`fill`, COCO's own) it gives the mask back, but for a band of pixels along its
-    outline that is about as wide as the tolerance.
+    Filled by the even-odd rule (:func:`polygon_to_mask`, COCO's own) it gives the mask back, but for a band of
+    pixels along its outline that is about as wide as the tolerance.
 
     Args:
         mask: Shape (H, W).
@@ -32,7 +32,7 @@ def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np
         Shape (n, 2): x and y of each corner, 0 <= x <= W, 0 <= y <= H; not closed. None (n = 0) of an empty mask.
 
     Example:
-        >>> outline(np.array([[True]])).tolist()
+        >>> mask_to_polygon(np.array([[True]])).tolist()
         [[0.5, 1.0], [0.0, 0.5], [0.5, 0.0], [1.0, 0.5]]
     """
     box = box_of_mask(mask)
@@ -48,9 +48,9 @@ def outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np
 
 def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Leave corners out; a ring of which too little would be left stays whole."""
-    from weakspot.ops.polyline import corners_kept  # numba takes its time to load
+    from weakspot.ops.polyline import simplify_polyline  # numba takes its time to load
 
-    simple = ring[corners_kept(ring, tolerance)]
+    simple = ring[simplify_polyline(ring, tolerance)]
     return simple if len(simple) > 3 else ring
 
 
@@ -87,7 +87,7 @@ def from_fractions(fractions: ArrayLike, *, height: int, width: int) -> NDArray[
     return corners * [width, height]
 
 
-def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np.bool_]:
+def polygon_to_mask(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np.bool_]:
     """Fill a polygon by the even-odd rule: a pixel is on where its centre is inside.
 
     Args:
@@ -102,7 +102,7 @@ def fill(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np
         InputError: If a corner is not finite or absurdly far away, or the mask would fill the memory.
 
     Example:
-        >>> fill(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
+        >>> polygon_to_mask(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
         [[1, 1, 0], [0, 0, 0]]
     """
     _check_corners(polygon)

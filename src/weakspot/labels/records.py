@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf, isfinite, nan
 from typing import NamedTuple
 
-from weakspot.labels.rle import Runs
+from weakspot.labels.rle import Rle
 
 Corners = tuple[float, float, float, float]
 
@@ -27,7 +27,7 @@ class LabelledObject:
     label: str
     box: Corners
     score: float | None = None
-    mask: Runs | None = None
+    mask: Rle | None = None
 
 
 @dataclass(frozen=True)

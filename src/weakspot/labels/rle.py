@@ -13,7 +13,7 @@ LONGEST = 60
 
 
 @dataclass(frozen=True)
-class Runs:
+class Rle:
     """A mask as the lengths of its runs.
 
     Attributes:
@@ -27,30 +27,30 @@ class Runs:
     counts: tuple[int, ...]
 
 
-def runs_of(mask: NDArray[np.bool_]) -> Runs:
+def encode_rle(mask: NDArray[np.bool_]) -> Rle:
     """Give a mask as runs.
 
     Args:
         mask: Shape (height, width).
 
     Example:
-        >>> runs_of(np.array([[True, False], [True, True]])).counts
+        >>> encode_rle(np.array([[True, False], [True, True]])).counts
         (0, 2, 1, 1)
     """
     flat = np.concatenate([[False], mask.ravel(order="F")])
     ends = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], ends, [mask.size]]))
-    return Runs(mask.shape[0], mask.shape[1], tuple(counts.tolist()))
+    return Rle(mask.shape[0], mask.shape[1], tuple(counts.tolist()))
 
 
-def mask_of(runs: Runs) -> NDArray[np.bool_]:
+def decode_rle(runs: Rle) -> NDArray[np.bool_]:
     """Give runs as a mask of shape (height, width).
 
     Raises:
         InputError: If the runs are not as long as the mask, or one is negative.
 
     Example:
-        >>> mask_of(Runs(2, 2, (0, 2, 1, 1))).tolist()
+        >>> decode_rle(Rle(2, 2, (0, 2, 1, 1))).tolist()
         [[True, False], [True, True]]
     """
     if sum(runs.counts) != runs.height * runs.width or min(runs.counts, default=0) < 0:
@@ -60,11 +60,11 @@ def mask_of(runs: Runs) -> NDArray[np.bool_]:
     return np.repeat(values, runs.counts).reshape((runs.height, runs.width), order="F")
 
 
-def area_of(runs: Runs) -> int:
+def area_of(runs: Rle) -> int:
     """Count the pixels that are on.
 
     Example:
-        >>> area_of(Runs(2, 2, (0, 2, 1, 1)))
+        >>> area_of(Rle(2, 2, (0, 2, 1, 1)))
         3
     """
     return sum(runs.counts[1::2])

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from weakspot.data import ImageSource, find_images, read_dataset
 from weakspot.data.masks import read_mask
 from weakspot.errors import InputError, WeakspotError
-from weakspot.inference.batch.worker import some_of
+from weakspot.inference.batch.worker import sample_evenly
 from weakspot.io.manifest import files_of, missing_shards
 from weakspot.io.pictures import find_below
 from weakspot.io.progress import Progress
 from weakspot.io.rows import read_rows
 from weakspot.io.shards import row_files, skipped_file
 from weakspot.labels import LabelProblem
-from weakspot.labels.from_localizations import FoundImage, of_localization, read_rows_of
+from weakspot.labels.from_localizations import LocalizedImage, from_localization, read_rows_of
 from weakspot.labels.options import LabelOptions
 
 
@@ -27,7 +27,7 @@ from weakspot.labels.options import LabelOptions
 class Found:
     """What was found, in which order classes are numbered (None: as in the images), and what is missing."""
 
-    images: tuple[FoundImage, ...]
+    images: tuple[LocalizedImage, ...]
     class_names: tuple[str, ...] | None
     problems: tuple[LabelProblem, ...]
 
@@ -82,7 +82,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         doubt=True,
     )
     if localizer.adapts:
-        localizer.adapt(some_of(paths, len(paths)))
+        localizer.adapt(sample_evenly(paths, len(paths)))
     problems: list[LabelProblem] = []
 
     def skip(image: ImageSource, error: WeakspotError) -> None:
@@ -92,7 +92,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
     found = []
     with Progress(len(paths)) as progress:
         for one in localizer.stream(paths, batch_size=options.batch_size, workers=options.workers, on_error=skip):
-            found.append(of_localization(one, min_score=options.min_score, masks=masks))
+            found.append(from_localization(one, min_score=options.min_score, masks=masks))
             progress.advance()
     return Found(tuple(found), tuple(localizer.class_names), tuple(problems))
 
@@ -116,7 +116,7 @@ def found_in_rows(source: FoundRows, images: Sequence[str], options: LabelOption
     )
     rows = (row for file in source.files for row in read(file))
     taken = [row for row in rows if not wanted or row.path.absolute() in wanted]
-    known: dict[Path, FoundImage] = {}
+    known: dict[Path, LocalizedImage] = {}
     for row in taken:
         known.setdefault(row.path.absolute(), row)
     listed = (one for file in source.files for one in _skipped(skipped_file(file)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weakspot.data.near_duplicates import near_duplicates
-from weakspot.data.train_val_split import split_off
+from weakspot.data.train_val_split import stratified_group_split
 from weakspot.labels.records import LabelledImage
 
 
@@ -32,7 +32,7 @@ def split_images(
         return tuple(images)
     counts = Counter(label for image in images for label in _labels(image))
     rarest = [min(_labels(image), key=lambda label: (counts[label], label), default="") for image in images]
-    validates = split_off(rarest, near_duplicates(paths, workers=workers), share=share, seed=seed)
+    validates = stratified_group_split(rarest, near_duplicates(paths, workers=workers), share=share, seed=seed)
     return tuple(
         replace(image, split="val" if chosen else "train") for image, chosen in zip(images, validates, strict=True)
     )

@@ -16,11 +16,11 @@ from math import floor
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from weakspot.data.readers.voc_xml import Annotation, read_annotation
+from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import read_lines
-from weakspot.labels.image_index import Photos
+from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import (
     Corners,
     LabelledImage,
@@ -103,7 +103,7 @@ def _edges(low: float, high: float, size: int) -> tuple[int, int]:
     return first, max(floor(high + 0.5), first + 1)
 
 
-def read(source: Path, photos: Photos) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LabelsRead:
     """Read VOC's XML files.
 
     Args:
@@ -138,7 +138,7 @@ def _splits(folder: Path) -> Iterator[tuple[str, str]]:
         yield from ((line.strip(), split) for _, line in read_lines(file)) if file.is_file() else ()
 
 
-def _image(name: str, said: Annotation, photos: Photos, problems: list[LabelProblem]) -> LabelledImage | None:
+def _image(name: str, said: VocAnnotation, photos: ImageIndex, problems: list[LabelProblem]) -> LabelledImage | None:
     directory = name.rpartition("/")[0]
     path = photos.find(f"{directory}/{said.filename}".lstrip("/")) or photos.find(name)
     size = said.size or (None if path is None else photos.size(path))

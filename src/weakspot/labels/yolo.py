@@ -23,8 +23,8 @@ import yaml
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import read_lines, read_text
-from weakspot.labels.image_index import Photos
-from weakspot.labels.polygons import box_of, fill, from_fractions, outline
+from weakspot.labels.image_index import ImageIndex
+from weakspot.labels.polygons import box_of, from_fractions, mask_to_polygon, polygon_to_mask
 from weakspot.labels.records import (
     LabelledImage,
     LabelledObject,
@@ -34,7 +34,7 @@ from weakspot.labels.records import (
     WriteOptions,
     rounded,
 )
-from weakspot.labels.rle import mask_of, runs_of
+from weakspot.labels.rle import decode_rle, encode_rle
 from weakspot.labels.text_files import plain_number, read_classes, write_text
 
 NO_SPLIT = "train"
@@ -80,7 +80,7 @@ def _line(one: LabelledObject, image: LabelledImage, classes: Sequence[str], opt
     x1, y1, x2, y2 = one.box
     if options.polygons:
         corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
-        polygon = corners if one.mask is None else outline(mask_of(one.mask))
+        polygon = corners if one.mask is None else mask_to_polygon(decode_rle(one.mask))
         numbers = (polygon / [image.width, image.height]).ravel().tolist()
     else:
         numbers = [(x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height]
@@ -89,7 +89,7 @@ def _line(one: LabelledObject, image: LabelledImage, classes: Sequence[str], opt
     return " ".join([str(classes.index(one.label)), *(plain_number(round(value, DIGITS)) for value in numbers)])
 
 
-def read(source: Path, photos: Photos) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LabelsRead:
     """Read YOLO's text files.
 
     Args:
@@ -124,7 +124,7 @@ def _folders(source: Path) -> list[tuple[Path, str]]:
 
 
 def _images(
-    folder: Path, split_: str, classes: Sequence[str], photos: Photos, problems: list[LabelProblem]
+    folder: Path, split_: str, classes: Sequence[str], photos: ImageIndex, problems: list[LabelProblem]
 ) -> Iterator[LabelledImage]:
     for name in (name for name in files_below(folder) if name.endswith(".txt") and name != NAMES):
         split, path = _found(name.removesuffix(".txt"), split_, photos)
@@ -137,7 +137,7 @@ def _images(
         yield replace(empty, objects=objects)
 
 
-def _found(name: str, split: str, photos: Photos) -> tuple[str, str | None]:
+def _found(name: str, split: str, photos: ImageIndex) -> tuple[str, str | None]:
     """The split of a text file, unless it is known, and the path of its image."""
     if split:
         places = (f"{split}/images/{name}", f"{split}/{name}", name)
@@ -192,4 +192,4 @@ def _object(label: str, values: Sequence[float], image: LabelledImage) -> Labell
     if len(values) < 6 or len(values) % 2:
         raise ValueError(f"it has {len(values) + 1} columns")
     polygon = from_fractions(values, height=height, width=width)
-    return LabelledObject(label, box_of(polygon), mask=runs_of(fill(polygon, height=height, width=width)))
+    return LabelledObject(label, box_of(polygon), mask=encode_rle(polygon_to_mask(polygon, height=height, width=width)))

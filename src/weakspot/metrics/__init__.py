@@ -5,7 +5,7 @@ from weakspot.metrics.box_accuracy import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, To
 from weakspot.metrics.instance_f1 import InstanceF1, matched
 from weakspot.metrics.mask_metrics import MaskIoU, PxAP
 from weakspot.metrics.pixel_counts import average_precision, mask_overlaps, pixel_counts
-from weakspot.ops.iou import overlaps
+from weakspot.ops.iou import box_iou
 
 __all__ = [
     "GTKnownLoc",
@@ -16,9 +16,9 @@ __all__ = [
     "PxAP",
     "TopKLoc",
     "average_precision",
+    "box_iou",
     "mask_overlaps",
     "matched",
-    "overlaps",
     "pixel_counts",
     "plain_overlaps",
     "reference_boxes",

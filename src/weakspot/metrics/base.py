@@ -23,7 +23,7 @@ _POISSON = np.searchsorted(np.cumsum([1 / factorial(k) for k in range(9)]) / e, 
 LEVEL = 95.0  # percent of a confidence interval
 
 
-class ImageSums(Metric):
+class PerImageMetric(Metric):
     """Sum a row of values an image; subclasses turn sums into a figure.
 
     Args:

@@ -9,7 +9,7 @@ from weakspot.errors import InputError
 from weakspot.ops import component_tree
 from weakspot.ops.component_trees import ComponentTree
 from weakspot.ops.contours import THRESHOLDS, Contours, reference_contours
-from weakspot.ops.iou import overlaps
+from weakspot.ops.iou import box_iou
 
 Regions = Literal["largest", "all"]
 Protocol = Literal["reference", "plain"]
@@ -50,18 +50,18 @@ def reference_overlaps(
         >>> reference_overlaps(square, np.array([[1, 1, 3, 3]]), thresholds=np.array([0.5])).tolist()
         [1.0]
     """
-    from weakspot.ops.best_per_threshold import best_alive
+    from weakspot.ops.best_per_threshold import best_per_threshold
 
     _check_boxes(boxes)
     holes = regions == "all"
     found = score_map if isinstance(score_map, Contours) else reference_contours(score_map, holes=holes)
     if not found.peak:
-        return np.full(len(thresholds), overlaps(np.zeros((1, 4), np.int64), boxes, inclusive=True).max())
+        return np.full(len(thresholds), box_iou(np.zeros((1, 4), np.int64), boxes, inclusive=True).max())
     if regions == "largest":
-        by_cut: NDArray[np.float64] = overlaps(found.largest_boxes(), boxes, inclusive=True).max(axis=1)
+        by_cut: NDArray[np.float64] = box_iou(found.largest_boxes(), boxes, inclusive=True).max(axis=1)
     else:
-        by_contour = overlaps(found.boxes, boxes, inclusive=True).max(axis=1)
-        by_cut = by_contour[best_alive(found.lows, found.highs, by_contour, found.peak)]
+        by_contour = box_iou(found.boxes, boxes, inclusive=True).max(axis=1)
+        by_cut = by_contour[best_per_threshold(found.lows, found.highs, by_contour, found.peak)]
     return by_cut[found.cuts(thresholds)]
 
 
@@ -89,15 +89,15 @@ def plain_overlaps(
         >>> plain_overlaps(np.pad(np.ones((2, 2)), 1), np.array([[1, 1, 3, 3]]), thresholds=np.array([0.5])).tolist()
         [1.0]
     """
-    from weakspot.ops.best_per_threshold import best_alive
+    from weakspot.ops.best_per_threshold import best_per_threshold
 
     _check_boxes(boxes)
     tree = heatmap if isinstance(heatmap, ComponentTree) else component_tree(heatmap, thresholds)
     if regions == "largest" or not len(tree.boxes):
-        by_cut: NDArray[np.float64] = overlaps(tree.largest_boxes(), boxes).max(axis=1)
+        by_cut: NDArray[np.float64] = box_iou(tree.largest_boxes(), boxes).max(axis=1)
         return by_cut
-    by_node: NDArray[np.float64] = overlaps(tree.boxes, boxes).max(axis=1)
-    return by_node[best_alive(tree.lows, tree.highs, by_node, len(tree.cuts))]
+    by_node: NDArray[np.float64] = box_iou(tree.boxes, boxes).max(axis=1)
+    return by_node[best_per_threshold(tree.lows, tree.highs, by_node, len(tree.cuts))]
 
 
 def reference_boxes(boxes: NDArray[np.floating], *, height: int, width: int, side: int = 224) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from weakspot.errors import InputError
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, Protocol, Regions, plain_overlaps, reference_overlaps
-from weakspot.metrics.check_inputs import array, box_lists, maps_array, places_of
+from weakspot.metrics.check_inputs import array, box_lists, maps_array, ranks_of
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
 
@@ -175,6 +175,6 @@ class TopKLoc(GTKnownLoc):
         """
         if len(array(labels)) != len(boxes):
             raise InputError("There are not as many labels as maps.", "Give one class index for each map.")
-        hits = places_of(logits, labels) < self.k
+        hits = ranks_of(logits, labels) < self.k
         right = self.right(self.best_overlaps(score_maps, boxes)) & hits[:, None]
         ThresholdSweep.update(self, right, groups)

@@ -36,7 +36,7 @@ def box_lists(boxes: Sequence[ArrayLike], images: int) -> list[NDArray[Any]]:
     return [array(one) for one in boxes]
 
 
-def places_of(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
+def ranks_of(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
     """Place of each true class among the predictions, 0 the first; of equal logits the lower index is first.
 
     Args:
@@ -44,7 +44,7 @@ def places_of(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
         labels: Class indices, shape (B,).
 
     Example:
-        >>> places_of([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5]], [2, 1]).tolist()
+        >>> ranks_of([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5]], [2, 1]).tolist()
         [1, 2]
     """
     scores, true = array(logits), array(labels)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weakspot.errors import InputError
-from weakspot.metrics.base import ImageSums
+from weakspot.metrics.base import PerImageMetric
 from weakspot.metrics.check_inputs import array
-from weakspot.ops.iou import overlaps as overlaps_of
+from weakspot.ops.iou import box_iou as overlaps_of
 
 
 def matched(
@@ -52,7 +52,7 @@ def matched(
     return partners
 
 
-class InstanceF1(ImageSums):
+class InstanceF1(PerImageMetric):
     """F1 of boxes over all images, in percent: one object, one box.
 
     F1 is twice the number of pairs over the number of found and true boxes together; of several least overlaps the

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from weakspot.errors import InputError
-from weakspot.metrics.base import ImageSums
+from weakspot.metrics.base import PerImageMetric
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 from weakspot.metrics.check_inputs import array, maps_array
 from weakspot.metrics.pixel_counts import (
@@ -21,7 +21,7 @@ from weakspot.metrics.pixel_counts import (
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 
 
-class PooledPrecision(ImageSums):
+class PixelAveragePrecision(PerImageMetric):
     """Average precision of the pixels of all images pooled, in percent, from each image's counts by score.
 
     Args:
@@ -60,10 +60,10 @@ class PooledPrecision(ImageSums):
         return {"scores": self._edges[::-1], "precision": precision, "recall": recall}
 
 
-class PxAP(PooledPrecision):
+class PxAP(PixelAveragePrecision):
     """Average precision of pixels, those of all images pooled, in percent. It has no threshold.
 
-    Arguments are those of :class:`PooledPrecision`.
+    Arguments are those of :class:`PixelAveragePrecision`.
 
     Source:
         Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1.

@@ -7,9 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.boxes import cut_level
+from weakspot.ops.boxes import absolute_threshold
 from weakspot.ops.contours import check_score_map
-from weakspot.ops.digitize import levels_passed
+from weakspot.ops.digitize import digitize
 
 IGNORED = 255
 INTERVAL = 0.001
@@ -149,7 +149,7 @@ def mask_overlaps(
     """
     check_mask(mask, heatmap.shape)
     heatmap = heatmap if (heatmap > 0).any() else np.ones_like(heatmap)
-    cuts = np.asarray(cut_level(heatmap, thresholds))
+    cuts = np.asarray(absolute_threshold(heatmap, thresholds))
     true, false = (_at_or_above(heatmap[mask == kind], cuts) for kind in (1, 0))
     wanted = np.count_nonzero(mask == 1)
     return true / (wanted + false) if wanted else np.full(len(thresholds), np.nan)
@@ -157,7 +157,7 @@ def mask_overlaps(
 
 def _at_or_above(values: NDArray[np.floating], cuts: NDArray[np.floating]) -> NDArray[np.int64]:
     """How many values are at or above each of the rising cuts."""
-    reached = np.bincount(levels_passed(values[None], cuts)[0], minlength=len(cuts) + 1)
+    reached = np.bincount(digitize(values[None], cuts)[0], minlength=len(cuts) + 1)
     return len(values) - reached.cumsum()[:-1]
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.metrics.base import ImageSums
+from weakspot.metrics.base import PerImageMetric
 
 
-class ThresholdSweep(ImageSums):
+class ThresholdSweep(PerImageMetric):
     """Average values that each image has at every threshold, in one curve or in several.
 
     The figure is the mean over the curves of each one's best value, in percent: an **oracle** figure, as it chooses
@@ -18,9 +18,9 @@ class ThresholdSweep(ImageSums):
     Args:
         thresholds: Shape (T,).
         curves: Number of curves.
-        groups: As for :class:`ImageSums`.
-        samples: As for :class:`ImageSums`.
-        seed: As for :class:`ImageSums`.
+        groups: As for :class:`PerImageMetric`.
+        samples: As for :class:`PerImageMetric`.
+        seed: As for :class:`PerImageMetric`.
 
     Example:
         >>> sweep = ThresholdSweep(np.array([0.2, 0.5]))

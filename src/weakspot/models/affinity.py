@@ -13,7 +13,7 @@ from weakspot.models.foreground_head import ForegroundHead
 
 
 @dataclass(frozen=True, eq=False)
-class Surfaces:
+class FeatureAffinity:
     """What the levels of a backbone tell of a batch of images.
 
     Attributes:
@@ -48,7 +48,7 @@ class Surfaces:
         return self.units.shape[-2], self.units.shape[-1]
 
 
-def read_surfaces(levels: Sequence[Tensor], head: ForegroundHead | None) -> Surfaces:
+def feature_affinity(levels: Sequence[Tensor], head: ForegroundHead | None) -> FeatureAffinity:
     """Compare the places of images, and ask the head for their foreground.
 
     Args:
@@ -56,8 +56,8 @@ def read_surfaces(levels: Sequence[Tensor], head: ForegroundHead | None) -> Surf
         head: What tells foreground from background, or None.
     """
     grid = correlation_grid(levels)
-    foreground = None if head is None else torch.sigmoid(head(stacked(levels, grid)))
-    return Surfaces(unit_features(levels, grid), foreground)
+    foreground = None if head is None else torch.sigmoid(head(concat_features(levels, grid)))
+    return FeatureAffinity(unit_features(levels, grid), foreground)
 
 
 def correlation_grid(levels: Sequence[Tensor]) -> Size:
@@ -73,6 +73,6 @@ def correlation_grid(levels: Sequence[Tensor]) -> Size:
     return coarsest.shape[-2], coarsest.shape[-1]
 
 
-def stacked(levels: Sequence[Tensor], grid: Size) -> Tensor:
+def concat_features(levels: Sequence[Tensor], grid: Size) -> Tensor:
     """The features of all levels on one grid, for a head: shape (B, sum of K, h, w)."""
     return torch.cat([on_grid(level, grid) for level in levels], dim=1)

@@ -1,4 +1,4 @@
-"""Trained models at rest: one safetensors file with all that is needed to build the network again."""
+"""CheckpointMetadata models at rest: one safetensors file with all that is needed to build the network again."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from weakspot.config import QualityName
 from weakspot.errors import InputError, ModelError
-from weakspot.io.atomic import replacing
-from weakspot.models import PRETRAINED, Classifier, ForegroundHead, find_device, rebuilt, take_classifier
-from weakspot.models.networks import Plan, build_network, find_recipe
+from weakspot.io.atomic import atomic_write
+from weakspot.models import PRETRAINED, Classifier, ForegroundHead, find_device, from_state_dict, resolve_classifier
+from weakspot.models.networks import NetworkConfig, build_network, parse_method
 from weakspot.models.weights import fit_weights, read_weights
 from weakspot.ops.preprocessing import Preprocessing
 
@@ -24,7 +24,7 @@ _FOREGROUND = "foreground."  # before the names of that head's weights
 
 
 @dataclass(frozen=True)
-class Trained:
+class CheckpointMetadata:
     """What stands beside the weights.
 
     Attributes:
@@ -38,7 +38,7 @@ class Trained:
         class_thresholds: Where to cut the heatmaps of each class, where boxes told; else empty.
     """
 
-    plan: Plan
+    plan: NetworkConfig
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     threshold: float
@@ -57,7 +57,7 @@ def is_run(path: str | Path) -> bool:
 
 
 def write_model(
-    path: Path, weights: dict[str, Tensor], trained: Trained, foreground: ForegroundHead | None = None
+    path: Path, weights: dict[str, Tensor], trained: CheckpointMetadata, foreground: ForegroundHead | None = None
 ) -> None:
     """Write weights and all that stands beside them, by way of a temporary name.
 
@@ -72,11 +72,11 @@ def write_model(
     """
     head = {} if foreground is None else foreground.state_dict(prefix=_FOREGROUND)
     tensors = {name: value.detach().cpu().contiguous() for name, value in {**weights, **head}.items()}
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(save(tensors, {_KEY: json.dumps(asdict(trained))}))
 
 
-def read_trained(path: str | Path) -> Trained:
+def read_trained(path: str | Path) -> CheckpointMetadata:
     """Read what stands beside the weights.
 
     Args:
@@ -104,7 +104,7 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
 
     Args:
         path: The run folder, or its ``model.safetensors``.
-        device: As for :func:`weakspot.models.take_classifier`.
+        device: As for :func:`weakspot.models.resolve_classifier`.
         output_stride: 16 or 8 for finer maps than it was trained with, from the same weights.
 
     Raises:
@@ -125,7 +125,7 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
         network,
         trained.class_names,
         trained.preprocessing,
-        method=find_recipe(plan.method).reads,
+        method=parse_method(plan.method).reads,
         threshold=trained.threshold,
         class_thresholds=trained.class_thresholds,
         multi_label=plan.multi_label,
@@ -135,14 +135,14 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
     )
 
 
-def take_model(
+def resolve_model(
     model: str | Path | nn.Module,
     *,
     device: str = "auto",
     weights: str | Path | None = PRETRAINED,
     output_stride: int | None = None,
 ) -> Classifier:
-    """Load a run, or take any other model as :func:`weakspot.models.take_classifier` does.
+    """Load a run, or take any other model as :func:`weakspot.models.resolve_classifier` does.
 
     Raises:
         InputError: As there and as :func:`load_run`; or if a run is given other weights.
@@ -155,7 +155,7 @@ def take_model(
         if isinstance(name, str) and _looks_like_a_folder(name):
             hint = f"Check the path, or make it: weakspot train photos/ --output {name}"
             raise ModelError(f"There is no run in {name}.", hint)
-        return take_classifier(name, device=device, weights=weights, output_stride=output_stride)
+        return resolve_classifier(name, device=device, weights=weights, output_stride=output_stride)
     if weights != PRETRAINED:
         raise InputError(f"Weights were given for the run {model}, which has its own.", "Leave them out.")
     return load_run(model, device=device, output_stride=output_stride)
@@ -168,7 +168,7 @@ def _looks_like_a_folder(name: str) -> bool:
 
 def _foreground(weights: dict[str, Tensor], file: Path) -> ForegroundHead:
     try:
-        return rebuilt(weights)
+        return from_state_dict(weights)
     except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError(f"{file} holds no foreground head that fits.", "Copy it again, or train anew.") from error
 
@@ -177,22 +177,22 @@ def _model_file(path: Path) -> Path:
     return path / MODEL_FILE if path.is_dir() else path
 
 
-def _trained(told: dict[str, Any]) -> Trained:
+def _trained(told: dict[str, Any]) -> CheckpointMetadata:
     frame, names = Preprocessing(**told["preprocessing"]), tuple(str(name) for name in told["class_names"])
     # The same, with its numbers looked at.
     frame = Preprocessing().changed(mean=frame.mean, std=frame.std, input_size=(frame.height, frame.width))
     levels = tuple(float(level) for level in told.get("class_thresholds", ()))
     known = {"plan": _plan(told["plan"]), "preprocessing": frame, "class_names": names, "class_thresholds": levels}
-    trained = Trained(**{**told, **known})
-    _refuse_nonsense(trained)
+    trained = CheckpointMetadata(**{**told, **known})
+    _validate(trained)
     return trained
 
 
-def _plan(told: dict[str, Any]) -> Plan:
+def _plan(told: dict[str, Any]) -> NetworkConfig:
     told = dict(told)
     teacher = told.get("teacher")
-    plan = Plan(**{**told, "teacher": None if teacher is None else _plan(teacher)})
-    typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(Plan).items())
+    plan = NetworkConfig(**{**told, "teacher": None if teacher is None else _plan(teacher)})
+    typed = all(isinstance(getattr(plan, name), _as_json(kind)) for name, kind in get_type_hints(NetworkConfig).items())
     taught = plan.teacher is not None
     alike = plan.teacher is None or (plan.teacher.teacher is None and plan.teacher.classes == plan.classes)
     if not typed or not alike or taught != (plan.method == "psol"):
@@ -200,7 +200,7 @@ def _plan(told: dict[str, Any]) -> Plan:
     return plan
 
 
-def _refuse_nonsense(trained: Trained) -> None:
+def _validate(trained: CheckpointMetadata) -> None:
     plan, classes = trained.plan, range(len(trained.class_names))
     known = trained.background is None or trained.background in classes
     if trained.quality not in get_args(QualityName):

@@ -12,10 +12,10 @@ from weakspot.cams.ablationcam import ablationcam_of_linear
 from weakspot.cams.guided_gradcam import over_colours
 from weakspot.cams.methods import Reads
 from weakspot.errors import InputError, no_such_class
-from weakspot.models.affinity import Surfaces, correlation_grid, read_surfaces, stacked
+from weakspot.models.affinity import FeatureAffinity, concat_features, correlation_grid, feature_affinity
 from weakspot.models.guided_backprop import guided_gradients
-from weakspot.models.hooked_forward import Reading, full_precision, run_head
-from weakspot.models.split_classifier import Cut, check_method
+from weakspot.models.hooked_forward import ForwardPass, forward_head, full_precision
+from weakspot.models.split_classifier import SplitClassifier, check_method
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ClassMaps:
 
 
 def class_maps(
-    cut: Cut,
+    cut: SplitClassifier,
     images: Tensor,
     method: Method,
     *,
@@ -64,7 +64,7 @@ def class_maps(
 
 
 def class_maps_of_methods(
-    cut: Cut,
+    cut: SplitClassifier,
     images: Tensor,
     methods: Sequence[Method],
     *,
@@ -86,7 +86,7 @@ def class_maps_of_methods(
 
 
 def read_maps(
-    cut: Cut, images: Tensor, reading: Reading, methods: Sequence[Method], classes: Tensor
+    cut: SplitClassifier, images: Tensor, reading: ForwardPass, methods: Sequence[Method], classes: Tensor
 ) -> list[ClassMaps]:
     """Read the class maps of several methods out of a forward pass that was made.
 
@@ -100,13 +100,15 @@ def read_maps(
     logits = full_precision(reading.logits.detach())
     signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
     with torch.inference_mode(False), torch.no_grad():
-        once = _Pass(cut, images, reading, classes)
+        once = ForwardContext(cut, images, reading, classes)
         maps = [once.spread(_READERS[method.reads](method, once)) for method in methods]
         foreground = None if once.surfaces is None else once.surfaces.foreground
     return [ClassMaps(logits, classes, one, signed, foreground) for one in maps]
 
 
-def lessons(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
+def foreground_targets(
+    cut: SplitClassifier, images: Tensor, method: Method, classes: Tensor | None
+) -> tuple[Tensor, Tensor] | None:
     """Read what a foreground head learns from: the features of all levels, and maps that hold the whole object.
 
     Args:
@@ -124,19 +126,19 @@ def lessons(cut: Cut, images: Tensor, method: Method, classes: Tensor | None) ->
     reading = cut.run(images, differentiable=cut.head is None)
     if not reading.levels:
         return None
-    once = _Pass(cut, images, reading, _chosen(reading.logits.detach(), classes, 1))
+    once = ForwardContext(cut, images, reading, _chosen(reading.logits.detach(), classes, 1))
     with torch.inference_mode(False), torch.no_grad():
-        covering = read_surfaces(reading.levels, None).cover(_READERS[method.reads](method, once))
-    return stacked(reading.levels, correlation_grid(reading.levels)), covering
+        covering = feature_affinity(reading.levels, None).cover(_READERS[method.reads](method, once))
+    return concat_features(reading.levels, correlation_grid(reading.levels)), covering
 
 
 @dataclass(frozen=True)
-class _Pass:
+class ForwardContext:
     """One forward pass, and what all methods read from it."""
 
-    cut: Cut
+    cut: SplitClassifier
     images: Tensor
-    reading: Reading
+    reading: ForwardPass
     classes: Tensor
 
     @property
@@ -152,32 +154,32 @@ class _Pass:
         return self.reading.gradients(self.classes)
 
     @cached_property
-    def surfaces(self) -> Surfaces | None:
+    def surfaces(self) -> FeatureAffinity | None:
         """What mid-level features tell; None where they are not to be asked, or the images are too small for any."""
-        return read_surfaces(self.reading.levels, self.cut.foreground) if self.reading.levels else None
+        return feature_affinity(self.reading.levels, self.cut.foreground) if self.reading.levels else None
 
     def spread(self, maps: Tensor) -> Tensor:
         """Spread class maps (B, C, h, w) along mid-level features."""
         return maps if self.surfaces is None else self.surfaces.spread(maps)
 
 
-def _from_weights(method: Method, once: _Pass) -> Tensor:
+def _from_weights(method: Method, once: ForwardContext) -> Tensor:
     assert once.cut.head is not None
     (activations,) = once.activations
     return method.function(activations, once.cut.head.rows(once.classes, activations))
 
 
-def _from_gradients(method: Method, once: _Pass) -> Tensor:
+def _from_gradients(method: Method, once: ForwardContext) -> Tensor:
     pairs = zip(once.activations, once.gradients, strict=True)
     return fuse([method.function(activations, gradients) for activations, gradients in pairs])
 
 
-def _from_activations(method: Method, once: _Pass) -> Tensor:
+def _from_activations(method: Method, once: ForwardContext) -> Tensor:
     maps = fuse([method.function(activations)[:, None] for activations in once.activations])
     return maps.expand(-1, once.classes.shape[1], -1, -1)
 
 
-def _from_masked_images(method: Method, once: _Pass) -> Tensor:
+def _from_masked_images(method: Method, once: ForwardContext) -> Tensor:
     def classify(masked: Tensor) -> Tensor:
         return once.cut.run(masked).logits
 
@@ -189,7 +191,7 @@ def _from_masked_images(method: Method, once: _Pass) -> Tensor:
     )
 
 
-def _from_ablations(method: Method, once: _Pass) -> Tensor:
+def _from_ablations(method: Method, once: ForwardContext) -> Tensor:
     if once.cut.head is not None:
         (activations,) = once.activations
         logits = full_precision(once.reading.logits.detach()).gather(1, once.classes)
@@ -199,14 +201,14 @@ def _from_ablations(method: Method, once: _Pass) -> Tensor:
         image, one = once.images[i : i + 1], once.reading.of_image(i)
 
         def head(activations: Tensor) -> Tensor:
-            return full_precision(run_head(once.cut.model, once.cut.layers[0], image, one, activations))
+            return full_precision(forward_head(once.cut.model, once.cut.layers[0], image, one, activations))
 
         return method.function(one.activations[0], full_precision(one.logits), once.classes[i : i + 1], head)
 
     return torch.cat([of_image(i) for i in range(len(once.images))])
 
 
-def _from_image_gradients(method: Method, once: _Pass) -> Tensor:
+def _from_image_gradients(method: Method, once: ForwardContext) -> Tensor:
     guided = guided_gradients(once.cut.model, once.images, once.classes)  # (B, C, 3, H, W)
     (activations,), (gradients,) = once.activations, once.gradients
     grad_cams = gradcam(activations, gradients)  # (B, C, h, w)
@@ -214,7 +216,7 @@ def _from_image_gradients(method: Method, once: _Pass) -> Tensor:
     return torch.stack([over_colours(method.function(maps, pixels)) for maps, pixels in by_class], dim=1)
 
 
-def _from_branches(method: Method, once: _Pass) -> Tensor:
+def _from_branches(method: Method, once: ForwardContext) -> Tensor:
     def of_classes(maps: Tensor) -> Tensor:  # (B, classes, h, w), or (B, 1, h, w) that all classes share
         return maps if maps.shape[1] == 1 else maps[torch.arange(maps.shape[0])[:, None], once.classes]
 
@@ -222,7 +224,7 @@ def _from_branches(method: Method, once: _Pass) -> Tensor:
     return found.expand(-1, once.classes.shape[1], -1, -1)  # one map may be that of all classes
 
 
-_READERS: dict[Reads, Callable[[Method, _Pass], Tensor]] = {
+_READERS: dict[Reads, Callable[[Method, ForwardContext], Tensor]] = {
     "weights": _from_weights,
     "gradients": _from_gradients,
     "activations": _from_activations,

@@ -103,7 +103,7 @@ def check_model_name(name: str) -> None:
         )
 
 
-def take_classifier(
+def resolve_classifier(
     model: str | nn.Module,
     *,
     device: str = "auto",

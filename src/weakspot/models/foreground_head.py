@@ -42,7 +42,7 @@ class ForegroundHead(nn.Module):
         return logits
 
 
-def rebuilt(weights: Mapping[str, Tensor]) -> ForegroundHead:
+def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
     """Build a head again from its state dict.
 
     Raises:
@@ -50,7 +50,7 @@ def rebuilt(weights: Mapping[str, Tensor]) -> ForegroundHead:
         KeyError: Likewise.
 
     Example:
-        >>> rebuilt(ForegroundHead(8, width=4).state_dict())(torch.zeros(1, 8, 2, 3)).shape
+        >>> from_state_dict(ForegroundHead(8, width=4).state_dict())(torch.zeros(1, 8, 2, 3)).shape
         torch.Size([1, 1, 2, 3])
     """
     width, channels = weights["layers.1.weight"].shape[:2]

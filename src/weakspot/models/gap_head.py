@@ -6,7 +6,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from weakspot.models.hooked_forward import Reading
+from weakspot.models.hooked_forward import ForwardPass
 
 # Rounding apart, the logits of such a head are the pooled activations times the weights: tolerance by precision.
 _TOLERANCE = {torch.bfloat16: 5e-2, torch.float16: 1e-2}
@@ -14,7 +14,7 @@ _FLOAT32_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class PooledLinear:
+class GapLinearHead:
     """The linear layer of such a head; None when the activations' channels are the class maps themselves."""
 
     linear: nn.Linear | nn.Conv2d | None
@@ -40,7 +40,7 @@ class PooledLinear:
         return rows[..., None, None].expand(*rows.shape, h, w)
 
 
-def find_pooled_linear(model: nn.Module, reading: Reading) -> PooledLinear | None:
+def find_gap_head(model: nn.Module, reading: ForwardPass) -> GapLinearHead | None:
     """Find the linear layer that makes the logits from the pooled activations, by computing them.
 
     Args:
@@ -56,11 +56,11 @@ def find_pooled_linear(model: nn.Module, reading: Reading) -> PooledLinear | Non
     logits = reading.logits.detach().double()  # (B, classes)
     tolerance = _TOLERANCE.get(reading.logits.dtype, _FLOAT32_TOLERANCE)
     if _close(pooled, logits, tolerance):
-        return PooledLinear(None)
+        return GapLinearHead(None)
     shape = (logits.shape[1], pooled.shape[1])
     for module in model.modules():
         if _maps(module, shape) and _explains(module, pooled, logits, tolerance):
-            return PooledLinear(module)
+            return GapLinearHead(module)
     return None
 
 

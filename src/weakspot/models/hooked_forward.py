@@ -13,21 +13,21 @@ from weakspot.models.hooks import Hook, hooked
 
 
 @dataclass(frozen=True)
-class Layer:
+class TargetLayer:
     """A place to cut.
 
     Attributes:
         name: Name of the module whose output is taken.
-        rectified: Whether the head begins with a ReLU that is no module of its own (DenseNet): the activations
+        followed_by_relu: Whether the head begins with a ReLU that is no module of its own (DenseNet): the activations
             are then taken behind it.
     """
 
     name: str
-    rectified: bool = False
+    followed_by_relu: bool = False
 
 
 @dataclass(frozen=True)
-class Reading:
+class ForwardPass:
     """What one forward pass gave.
 
     Attributes:
@@ -53,7 +53,7 @@ class Reading:
             for layout, output in zip(self.layouts, self.outputs, strict=True)
         )
 
-    def of_image(self, i: int) -> "Reading":
+    def of_image(self, i: int) -> "ForwardPass":
         """The part that belongs to image i of the batch, as a batch of one."""
         outputs = tuple(output[i : i + 1].detach() for output in self.outputs)
         return replace(self, logits=self.logits[i : i + 1].detach(), outputs=outputs, levels=())
@@ -74,15 +74,15 @@ class Reading:
         )
 
 
-def read(
+def forward_with_hooks(
     model: nn.Module,
-    layers: Sequence[Layer],
+    layers: Sequence[TargetLayer],
     images: Tensor,
     *,
     differentiable: bool = False,
     replacement: tuple[Tensor, int] | None = None,
     levels: Sequence[str] = (),
-) -> Reading:
+) -> ForwardPass:
     """Run a classifier once and take what its layers return.
 
     Nothing is recorded before the first of the layers: its output is detached and becomes a leaf, gradients are
@@ -93,7 +93,7 @@ def read(
         model: The classifier.
         layers: Where to take outputs.
         images: Shape (B, 3, H, W), normalised.
-        differentiable: Whether :meth:`Reading.gradients` will be asked for.
+        differentiable: Whether :meth:`ForwardPass.gradients` will be asked for.
         replacement: Handed on in place of the output of the (only) layer, at that call of it (1 is the first): the
             head alone is then what varies.
         levels: Names of modules whose output is taken as well, as it is; none of the layers.
@@ -106,8 +106,8 @@ def read(
         taken: dict[str, Tensor] = {}
         calls: Counter[str] = Counter()
         watched: dict[str, Tensor] = {}
-        hooks: dict[str, Hook] = {name: _watcher(watched) for name in levels}
-        hooks |= {layer.name: _taker(layer, taken, calls, differentiable, replacement) for layer in layers}
+        hooks: dict[str, Hook] = {name: _observe_hook(watched) for name in levels}
+        hooks |= {layer.name: _capture_hook(layer, taken, calls, differentiable, replacement) for layer in layers}
         with hooked(model, hooks), torch.inference_mode(False), mode():
             logits = logits_of(model(images))
         # A model that runs its backbone under its own no_grad switches gradients off again behind the layer:
@@ -121,10 +121,12 @@ def read(
         )
     outputs, layouts = _with_layouts(layers, taken, images)
     seen = _on_grids(levels, watched, images)
-    return Reading(logits, outputs, layouts, tuple(calls[layer.name] for layer in layers), seen)
+    return ForwardPass(logits, outputs, layouts, tuple(calls[layer.name] for layer in layers), seen)
 
 
-def run_head(model: nn.Module, layer: Layer, image: Tensor, reading: Reading, activations: Tensor) -> Tensor:
+def forward_head(
+    model: nn.Module, layer: TargetLayer, image: Tensor, reading: ForwardPass, activations: Tensor
+) -> Tensor:
     """Run what lies behind a layer on activations of our own.
 
     The trunk runs too, but only on one stand-in image, whatever the number of activations.
@@ -133,14 +135,14 @@ def run_head(model: nn.Module, layer: Layer, image: Tensor, reading: Reading, ac
         model: The classifier.
         layer: Where it is cut.
         image: The image that the activations come from, shape (1, 3, H, W).
-        reading: What :func:`read` gave for that image and layer.
+        reading: What :func:`forward_with_hooks` gave for that image and layer.
         activations: Shape (N, K, h, w).
 
     Returns:
         Logits of shape (N, number of classes).
     """
     replacement = reading.layouts[0].from_grid(activations.to(reading.outputs[0].dtype), reading.outputs[0])
-    return read(model, [layer], image, replacement=(replacement, reading.calls[0])).logits
+    return forward_with_hooks(model, [layer], image, replacement=(replacement, reading.calls[0])).logits
 
 
 def logits_of(output: object) -> Tensor:
@@ -160,8 +162,8 @@ def full_precision(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def _taker(
-    layer: Layer,
+def _capture_hook(
+    layer: TargetLayer,
     taken: dict[str, Tensor],
     calls: Counter[str],
     differentiable: bool,
@@ -174,7 +176,7 @@ def _taker(
         value = replacement[0] if replacement is not None and replacement[1] == calls[name] else output
         if not isinstance(value, Tensor):
             raise ModelError(f"The layer {name} returns {type(value).__name__}, not a tensor.", "Name another layer.")
-        value = torch.relu(value) if layer.rectified else value
+        value = torch.relu(value) if layer.followed_by_relu else value
         if differentiable:
             value = value.clone() if value.is_inference() else value
             torch.set_grad_enabled(True)
@@ -186,7 +188,7 @@ def _taker(
     return take
 
 
-def _watcher(watched: dict[str, Tensor]) -> Hook:
+def _observe_hook(watched: dict[str, Tensor]) -> Hook:
     """Make the hook that looks at a level's output and changes nothing."""
 
     def watch(name: str, _module: nn.Module, output: object) -> None:
@@ -206,7 +208,7 @@ def _on_grids(names: Sequence[str], watched: dict[str, Tensor], images: Tensor) 
 
 
 def _with_layouts(
-    layers: Sequence[Layer], taken: dict[str, Tensor], images: Tensor
+    layers: Sequence[TargetLayer], taken: dict[str, Tensor], images: Tensor
 ) -> tuple[tuple[Tensor, ...], tuple[Layout, ...]]:
     """Pair the outputs, in the order of the layers, with their layouts."""
     size: Size = (images.shape[-2], images.shape[-1])

@@ -11,34 +11,34 @@ from weakspot.cams import Method
 from weakspot.errors import InputError, ModelError, WeakspotError, suggest
 from weakspot.models.feature_layout import Size
 from weakspot.models.foreground_head import ForegroundHead
-from weakspot.models.gap_head import PooledLinear, find_pooled_linear
-from weakspot.models.hooked_forward import Layer, Reading, full_precision, read
+from weakspot.models.gap_head import GapLinearHead, find_gap_head
+from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, full_precision
 from weakspot.models.intermediate_features import find_levels
-from weakspot.models.target_layer import find_layer, rectified_if_so
+from weakspot.models.target_layer import detect_relu, find_layer
 
 
 class AcceleratedForward(Protocol):
     """A forward pass of the classifier that another runtime computes."""
 
     @property
-    def stand_in(self) -> Size | None:
+    def dummy_size(self) -> Size | None:
         """Size of the smallest image that runs the head; None if the head cannot run alone."""
 
     def takes(self, images: Tensor) -> bool:
         """Whether the runtime accepts these images."""
 
-    def run(self, images: Tensor) -> Reading:
+    def run(self, images: Tensor) -> ForwardPass:
         """Run a forward pass without gradients."""
 
-    def run_differentiably(self, model: nn.Module, images: Tensor) -> Reading:
+    def run_differentiably(self, model: nn.Module, images: Tensor) -> ForwardPass:
         """Run the backbone in the other runtime and the head in PyTorch, with gradients up to the layer."""
 
-    def on_one_core(self) -> "AcceleratedForward":
+    def single_threaded(self) -> "AcceleratedForward":
         """The same forward pass in a session of one thread."""
 
 
 @dataclass(frozen=True)
-class Cut:
+class SplitClassifier:
     """A classifier and where it is cut.
 
     Attributes:
@@ -54,16 +54,16 @@ class Cut:
     """
 
     model: nn.Module
-    layers: tuple[Layer, ...]
+    layers: tuple[TargetLayer, ...]
     classes: int
-    head: PooledLinear | None
+    head: GapLinearHead | None
     channels: int | None = None
     network: str = ""
     levels: tuple[str, ...] = ()
     foreground: ForegroundHead | None = None
     trunk: AcceleratedForward | None = None
 
-    def run(self, images: Tensor, *, differentiable: bool = False) -> Reading:
+    def run(self, images: Tensor, *, differentiable: bool = False) -> ForwardPass:
         """Run the classifier once and read its layers and levels, in onnxruntime where that can be.
 
         Args:
@@ -71,12 +71,14 @@ class Cut:
             differentiable: Whether gradients up to the layers will be asked for.
         """
         trunk = self.trunk
-        if trunk is None or not trunk.takes(images) or (differentiable and trunk.stand_in is None):
-            return read(self.model, self.layers, images, differentiable=differentiable, levels=self.levels)
+        if trunk is None or not trunk.takes(images) or (differentiable and trunk.dummy_size is None):
+            return forward_with_hooks(
+                self.model, self.layers, images, differentiable=differentiable, levels=self.levels
+            )
         return trunk.run_differentiably(self.model, images) if differentiable else trunk.run(images)
 
 
-def cut_model(
+def split_model(
     model: nn.Module,
     example: Tensor,
     *,
@@ -84,7 +86,7 @@ def cut_model(
     channels: int | None = None,
     spread: bool = False,
     foreground: ForegroundHead | None = None,
-) -> Cut:
+) -> SplitClassifier:
     """Find where to cut a classifier, and what kind of head lies behind.
 
     Args:
@@ -108,18 +110,20 @@ def cut_model(
     with torch.autocast(example.device.type, enabled=False):
         _check_logits(_first_logits(model, example))
         # Branches are read as they are: of one that leads to no logit, a ReLU behind it would change none either.
-        of_names = (Layer(name) if branches else rectified_if_so(model, Layer(name), example) for name in layers)
+        of_names = (
+            TargetLayer(name) if branches else detect_relu(model, TargetLayer(name), example) for name in layers
+        )
         found = tuple(of_names) or (find_layer(model, example),)
-        reading = read(model, found, example)
-    head = find_pooled_linear(model, reading) if len(found) == 1 else None
+        reading = forward_with_hooks(model, found, example)
+    head = find_gap_head(model, reading) if len(found) == 1 else None
     network = str(model.branches_of) if branches else ""
     levels = find_levels(model, example, tuple(layer.name for layer in found)) if spread else ()
     fits = foreground is not None and foreground.channels == _channels(model, levels, example)
     classes = reading.logits.shape[1]
-    return Cut(model, found, classes, head, channels, network, levels, foreground if fits else None)
+    return SplitClassifier(model, found, classes, head, channels, network, levels, foreground if fits else None)
 
 
-def check_method(cut: Cut, method: Method) -> None:
+def check_method(cut: SplitClassifier, method: Method) -> None:
     """Refuse a method that does not fit the classifier's head or the number of layers.
 
     Raises:
@@ -145,7 +149,7 @@ def check_method(cut: Cut, method: Method) -> None:
 
 def _channels(model: nn.Module, levels: Sequence[str], example: Tensor) -> int:
     """Channels of all levels together."""
-    return sum(level.shape[1] for level in read(model, (), example, levels=levels).levels)
+    return sum(level.shape[1] for level in forward_with_hooks(model, (), example, levels=levels).levels)
 
 
 def _check_name(model: nn.Module, name: str) -> None:
@@ -162,7 +166,7 @@ def _check_name(model: nn.Module, name: str) -> None:
 def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
     """Run the model for the first time, and say what it was given when it cannot take that."""
     try:
-        return read(model, (), example).logits
+        return forward_with_hooks(model, (), example).logits
     except WeakspotError:
         raise
     except (RuntimeError, AssertionError, ValueError) as error:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from weakspot.errors import ModelError
 from weakspot.models.feature_layout import Size, find_layout
-from weakspot.models.hooked_forward import Layer, logits_of, read
+from weakspot.models.hooked_forward import TargetLayer, forward_with_hooks, logits_of
 from weakspot.models.hooks import hooked
 
 # Their output is no new feature map, only a coarser one.
@@ -27,7 +27,7 @@ class Step:
     grid: Size
 
 
-def find_layer(model: nn.Module, example: Tensor) -> Layer:
+def find_layer(model: nn.Module, example: Tensor) -> TargetLayer:
     """Find the last feature map of which the logits depend on more than the class token.
 
     The model is run on an example. Pooling layers are passed over (VGG's last one, too: its input is the finer
@@ -39,7 +39,7 @@ def find_layer(model: nn.Module, example: Tensor) -> Layer:
         example: Images of the size that it will see, shape (1, 3, H, W).
 
     Returns:
-        The layer, ``rectified`` when a ReLU that is not a module follows it.
+        The layer, ``followed_by_relu`` when a ReLU that is not a module follows it.
 
     Raises:
         ModelError: If no module returns a feature map.
@@ -54,7 +54,7 @@ def find_layer(model: nn.Module, example: Tensor) -> Layer:
     # Feature maps as wide as the last one are alternatives to it; narrower ones (queries, hidden units) are not.
     alike = [step for step in steps if step.channels == steps[-1].channels][-_MOST_CANDIDATES:]
     found = _last_with_influence(model, alike[-1:], example) or _last_with_influence(model, alike, example)
-    return rectified_if_so(model, found or Layer(alike[-1].name), example)
+    return detect_relu(model, found or TargetLayer(alike[-1].name), example)
 
 
 def feature_maps(model: nn.Module, example: Tensor) -> list[Step]:
@@ -68,17 +68,17 @@ def feature_maps(model: nn.Module, example: Tensor) -> list[Step]:
     return steps
 
 
-def rectified_if_so(model: nn.Module, layer: Layer, example: Tensor) -> Layer:
+def detect_relu(model: nn.Module, layer: TargetLayer, example: Tensor) -> TargetLayer:
     """Move the cut behind a ReLU that follows the layer without being a module.
 
     It is there when rectifying the layer's output, which has negative values, changes no logit.
     """
-    as_is = read(model, [layer], example)
-    behind = Layer(layer.name, rectified=True)
+    as_is = forward_with_hooks(model, [layer], example)
+    behind = TargetLayer(layer.name, followed_by_relu=True)
     spread = as_is.logits.amax() - as_is.logits.amin() if as_is.logits.numel() > 1 else as_is.logits.abs()
     if as_is.activations[0].amin() >= 0 or spread == 0:
         return layer
-    return behind if torch.equal(read(model, [behind], example).logits, as_is.logits) else layer
+    return behind if torch.equal(forward_with_hooks(model, [behind], example).logits, as_is.logits) else layer
 
 
 def _trace(model: nn.Module, example: Tensor) -> Iterator[tuple[str, nn.Module, Tensor]]:
@@ -103,10 +103,10 @@ def _trace(model: nn.Module, example: Tensor) -> Iterator[tuple[str, nn.Module, 
     yield from ((names[key], makers[key], output) for key, output in outputs.items() if key in names)
 
 
-def _last_with_influence(model: nn.Module, steps: list[Step], example: Tensor) -> Layer | None:
+def _last_with_influence(model: nn.Module, steps: list[Step], example: Tensor) -> TargetLayer | None:
     """Find the last of the feature maps at whose grid the winning logit has a gradient."""
-    layers = [Layer(step.name) for step in steps]
-    reading = read(model, layers, example, differentiable=True)
+    layers = [TargetLayer(step.name) for step in steps]
+    reading = forward_with_hooks(model, layers, example, differentiable=True)
     gradients = reading.gradients(reading.logits.argmax(dim=1, keepdim=True))
     pairs = zip(reversed(layers), reversed(gradients), strict=True)
     return next((layer for layer, gradient in pairs if gradient.any()), None)

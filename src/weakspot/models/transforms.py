@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from weakspot.ops.preprocessing import Preprocessing, pixels_of
+from weakspot.ops.preprocessing import Preprocessing, to_array
 
 
-def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
+def resize_image(image: Image.Image, frame: Preprocessing) -> Tensor:
     """Squash a whole image to the input size, bicubic with antialiasing; nothing is cropped.
 
     Torch's 8-bit resizing gives Pillow's pixels, to within 2 of 255, in less than half of the time.
@@ -25,14 +25,14 @@ def squash(image: Image.Image, frame: Preprocessing) -> Tensor:
         Pixels of shape (channels, height, width), uint8.
 
     Example:
-        >>> squash(Image.new("RGB", (40, 30), "white"), Preprocessing(height=2, width=3)).shape
+        >>> resize_image(Image.new("RGB", (40, 30), "white"), Preprocessing(height=2, width=3)).shape
         torch.Size([3, 2, 3])
     """
-    return resquash(channels_first(pixels_of(image, channels=len(frame.mean))), frame)
+    return resize_tensor(channels_first(to_array(image, channels=len(frame.mean))), frame)
 
 
-def resquash(pixels: Tensor, frame: Preprocessing) -> Tensor:
-    """Squash pixels (channels, rows, columns), uint8, to the input size as :func:`squash` does."""
+def resize_tensor(pixels: Tensor, frame: Preprocessing) -> Tensor:
+    """Squash pixels (channels, rows, columns), uint8, to the input size as :func:`resize_image` does."""
     size = (frame.height, frame.width)
     if pixels.shape[1:] == size:
         return pixels
@@ -50,7 +50,7 @@ def channels_last(pixels: Tensor) -> NDArray[np.uint8]:
     return turned
 
 
-def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) -> Tensor:
+def normalize_batch(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) -> Tensor:
     """Stack squashed photos into one batch of normalised images, channels last in memory.
 
     Args:
@@ -64,7 +64,7 @@ def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) 
     Example:
         >>> white = torch.full((3, 1, 1), 255, dtype=torch.uint8)
         >>> half = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-        >>> normalised([white], half, like=torch.empty(0)).flatten().tolist()
+        >>> normalize_batch([white], half, like=torch.empty(0)).flatten().tolist()
         [1.0, 1.0, 1.0]
     """
     batch = torch.stack([photo.permute(1, 2, 0) for photo in photos]).to(like.device)  # (B, height, width, channels)
@@ -76,8 +76,8 @@ def normalised(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) 
     return rows.sub_(mean).div_(std).view(batch.shape).permute(0, 3, 1, 2).to(like.dtype)
 
 
-def planes(photos: Sequence[NDArray[np.uint8]], frame: Preprocessing) -> Tensor:
-    """Normalise squashed photos as :func:`normalised` does, channels first in memory, in this thread alone.
+def normalize_chw(photos: Sequence[NDArray[np.uint8]], frame: Preprocessing) -> Tensor:
+    """Normalise squashed photos as :func:`normalize_batch` does, channels first in memory, in this thread alone.
 
     Args:
         photos: Arrays of shape (height, width, channels).
@@ -85,7 +85,7 @@ def planes(photos: Sequence[NDArray[np.uint8]], frame: Preprocessing) -> Tensor:
 
     Example:
         >>> half = Preprocessing(1, 1, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-        >>> planes([np.full((1, 1, 3), 255, np.uint8)], half).flatten().tolist()
+        >>> normalize_chw([np.full((1, 1, 3), 255, np.uint8)], half).flatten().tolist()
         [1.0, 1.0, 1.0]
     """
     mean, std = (np.array(each, np.float32)[:, None, None] * 255 for each in (frame.mean, frame.std))
@@ -96,7 +96,7 @@ def planes(photos: Sequence[NDArray[np.uint8]], frame: Preprocessing) -> Tensor:
     return torch.from_numpy(batch)
 
 
-def reframed(images: Tensor, *, frame: Preprocessing, to: Preprocessing) -> Tensor:
+def renormalize(images: Tensor, *, frame: Preprocessing, to: Preprocessing) -> Tensor:
     """Change images that are normalised for one classifier into what another wants of them.
 
     Args:
@@ -110,7 +110,7 @@ def reframed(images: Tensor, *, frame: Preprocessing, to: Preprocessing) -> Tens
     Example:
         >>> white, half = torch.ones(1, 3, 4, 4), Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
         >>> plain = Preprocessing(height=2, width=3, mean=(0.0, 0.0, 0.0), std=(0.25, 0.25, 0.25))
-        >>> reframed(white, frame=half, to=plain)[0, 0].tolist()
+        >>> renormalize(white, frame=half, to=plain)[0, 0].tolist()
         [[4.0, 4.0, 4.0], [4.0, 4.0, 4.0]]
     """
     if images.shape[-2:] != (to.height, to.width):

@@ -4,9 +4,9 @@ from weakspot.ops.boxes import box_from_heatmap, boxes_from_heatmap, instances_f
 from weakspot.ops.component_trees import ComponentTree, component_tree
 from weakspot.ops.components import Component, connected_components
 from weakspot.ops.contours import Contours, reference_contours
-from weakspot.ops.heatmaps import heatmap_from_class_map, normalise
+from weakspot.ops.heatmaps import heatmap_from_class_map, normalize
 from weakspot.ops.masks import mask_from_heatmap
-from weakspot.ops.nms import suppress
+from weakspot.ops.nms import nms
 from weakspot.ops.resizing import resize
 from weakspot.ops.watershed import split_instances
 
@@ -21,10 +21,10 @@ __all__ = [
     "heatmap_from_class_map",
     "instances_from_heatmap",
     "mask_from_heatmap",
-    "normalise",
+    "nms",
+    "normalize",
     "reference_contours",
     "resize",
     "scale_boxes",
     "split_instances",
-    "suppress",
 ]

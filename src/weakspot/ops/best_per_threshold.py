@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-def best_alive(
+def best_per_threshold(
     lows: NDArray[np.int32], highs: NDArray[np.int32], ranks: NDArray[np.generic], cuts: int
 ) -> NDArray[np.intp]:
     """Find the node of the highest rank at each cut.
@@ -22,7 +22,7 @@ def best_alive(
         Index of a node for each cut, shape (cuts,); -1 where none is alive.
 
     Example:
-        >>> best_alive(np.array([0, 1], np.int32), np.array([2, 3], np.int32), np.array([5, 7]), 4).tolist()
+        >>> best_per_threshold(np.array([0, 1], np.int32), np.array([2, 3], np.int32), np.array([5, 7]), 4).tolist()
         [0, 1, 1, -1]
     """
     best: NDArray[np.intp] = _best_alive(lows, highs, ranks, cuts)

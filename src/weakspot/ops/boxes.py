@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from weakspot.errors import InputError
 from weakspot.ops.check_arrays import check_array
-from weakspot.ops.components import Component, connected_components, listed
+from weakspot.ops.components import Component, component_stats, connected_components
 from weakspot.ops.watershed import split_instances
 
 
@@ -66,7 +66,7 @@ def boxes_from_heatmap(
         >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]])).tolist()
         [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
     """
-    labels, kept = regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
+    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
     return _boxes(heatmap, labels, kept, min_heat)
 
 
@@ -99,9 +99,9 @@ def instances_from_heatmap(
         >>> boxes.tolist(), heats.tolist()
         ([[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]], [0.625, 1.0])
     """
-    labels, kept = regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
+    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
     boxes = _boxes(heatmap, labels, kept, min_heat)
-    return boxes, region_heats(heatmap, labels, kept) if kept else np.zeros(len(boxes))
+    return boxes, mean_activations(heatmap, labels, kept) if kept else np.zeros(len(boxes))
 
 
 def _boxes(
@@ -113,7 +113,7 @@ def _boxes(
     return np.array([region.box for region in kept], np.float64).reshape(-1, 4)
 
 
-def regions(
+def threshold_regions(
     heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool, min_heat: float
 ) -> tuple[NDArray[np.int32], list[Component]]:
     """Label the regions at or above the threshold, and list those large and hot enough, largest first."""
@@ -121,19 +121,19 @@ def regions(
     if not 0 <= min_area <= 1:
         raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
     check_heatmap(heatmap)
-    foreground = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
+    foreground = (heatmap >= absolute_threshold(heatmap, threshold)) & (heatmap > 0)
     labels, found = connected_components(foreground)
     if split:
         labels = split_instances(labels, heatmap)
-        found = listed(labels)
+        found = component_stats(labels)
     kept = found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
     if min_heat > 0:
-        heats = region_heats(heatmap, labels, kept)
+        heats = mean_activations(heatmap, labels, kept)
         kept = [region for region, heat in zip(kept, heats, strict=True) if heat >= min_heat]
     return labels, kept
 
 
-def region_heats(
+def mean_activations(
     heatmap: NDArray[np.floating], labels: NDArray[np.int32], kept: list[Component]
 ) -> NDArray[np.float64]:
     """The mean value of each region, as a fraction of the heatmap's peak: shape (n,)."""
@@ -143,7 +143,7 @@ def region_heats(
     return np.array([sums[region.label] / region.area for region in kept]) / float(heatmap.max())
 
 
-def cut_level(heatmap: NDArray[np.floating], threshold: Any) -> Any:
+def absolute_threshold(heatmap: NDArray[np.floating], threshold: Any) -> Any:
     """The value at which a heatmap is cut, in its own precision, so that 0.7 in single precision is at least 0.7.
 
     Of an array of thresholds an array.

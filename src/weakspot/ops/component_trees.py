@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.boxes import check_heatmap, check_threshold, cut_level
+from weakspot.ops.boxes import absolute_threshold, check_heatmap, check_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +73,11 @@ class ComponentTree:
 
     def largest_boxes(self) -> NDArray[np.float64]:
         """Bound the largest component at each cut: shape (C, 4), the whole image where nothing is above 0."""
-        from weakspot.ops.best_per_threshold import best_alive
+        from weakspot.ops.best_per_threshold import best_per_threshold
 
         # A larger area wins, and among equal areas the earlier first pixel.
         rank = self.areas.astype(np.int64) * (self._heatmap.size + 1) - self.firsts
-        largest = best_alive(self.lows, self.highs, rank, len(self.cuts))
+        largest = best_per_threshold(self.lows, self.highs, rank, len(self.cuts))
         return self.boxes[largest].astype(np.float64) if len(self.boxes) else self._whole().repeat(len(self.cuts), 0)
 
     def counts(self) -> NDArray[np.int64]:
@@ -95,7 +95,7 @@ class ComponentTree:
                 f"The component tree was not made for the threshold {threshold}.",
                 "Make it with that threshold among its own, or with none for all of them.",
             )
-        return int(np.searchsorted(self.cuts, _above_zero(np.asarray(cut_level(self._heatmap, threshold)))))
+        return int(np.searchsorted(self.cuts, _above_zero(np.asarray(absolute_threshold(self._heatmap, threshold)))))
 
     def _whole(self) -> NDArray[np.float64]:
         return np.array([[0, 0, self._heatmap.shape[1], self._heatmap.shape[0]]], np.float64)
@@ -129,12 +129,12 @@ def component_tree(
         ([5.0, 8.0, 9.0], [2, 2, 1])
     """
     from weakspot.ops import union_find  # numba takes a second to load
-    from weakspot.ops.digitize import levels_passed
+    from weakspot.ops.digitize import digitize
 
     check_heatmap(heatmap)
     wanted = None if thresholds is None else _checked(np.asarray(thresholds, np.float64))
-    cuts = _values(heatmap) if wanted is None else _above_zero(cut_level(heatmap, wanted))
-    found = union_find.components_of_levels(levels_passed(heatmap, cuts))
+    cuts = _values(heatmap) if wanted is None else _above_zero(absolute_threshold(heatmap, wanted))
+    found = union_find.components_of_levels(digitize(heatmap, cuts))
     return ComponentTree(
         cuts=cuts,
         lows=found[:, union_find.LOW],

@@ -112,7 +112,7 @@ def _of_runs(runs: _Runs, numbers: NDArray[np.intp]) -> list[Component]:
     return [Component(int(i), int(areas[i]), tuple(boxes[i])) for i in order]
 
 
-def listed(labels: NDArray[np.int32]) -> list[Component]:
+def component_stats(labels: NDArray[np.int32]) -> list[Component]:
     """List labelled regions, numbered from 1 on without a gap, by falling area; of equal areas in their order."""
     from scipy import ndimage  # for regions that are split, and takes a third of a second to load
 

@@ -49,12 +49,12 @@ class Contours:
         The area is that within the polygon through the pixel centres, holes filled; of equal ones the contour whose
         first pixel in raster order comes last is taken.
         """
-        from weakspot.ops.best_per_threshold import best_alive
+        from weakspot.ops.best_per_threshold import best_per_threshold
         from weakspot.ops.union_find import FIRST, HIGH, LOW
 
         found = self._components
         rank = _outline_areas(self._levels, found, self.peak) * (self._levels.size + 1) + found[:, FIRST]
-        return self.boxes[: len(found)][best_alive(found[:, LOW], found[:, HIGH], rank, self.peak)]
+        return self.boxes[: len(found)][best_per_threshold(found[:, LOW], found[:, HIGH], rank, self.peak)]
 
     def counts(self) -> NDArray[np.int64]:
         """Number of contours at each cut, shape (peak,)."""
@@ -143,7 +143,7 @@ def _holes(levels: NDArray[np.uint8], peak: int) -> NDArray[np.int32]:
 
 def _outline_areas(levels: NDArray[np.uint8], found: NDArray[np.int32], cuts: int) -> NDArray[np.int64]:
     """Twice the area within each component's outline, where that may be the greatest of a cut; else too little."""
-    from weakspot.ops.best_per_threshold import best_alive
+    from weakspot.ops.best_per_threshold import best_per_threshold
     from weakspot.ops.contour_area import fill_areas
     from weakspot.ops.union_find import EULER, FIRST, HIGH, LOW, POLYGON, X1, X2, Y1, Y2
 
@@ -151,6 +151,6 @@ def _outline_areas(levels: NDArray[np.uint8], found: NDArray[np.int32], cuts: in
     holed = found[:, EULER] != 4
     if holed.any():
         sides = (found[:, X2] - found[:, X1] - 1).astype(np.int64) * (found[:, Y2] - found[:, Y1] - 1)
-        least = areas[best_alive(found[:, LOW], found[:, HIGH], areas, cuts)]
+        least = areas[best_per_threshold(found[:, LOW], found[:, HIGH], areas, cuts)]
         fill_areas(levels, found[:, [LOW, HIGH, FIRST]], np.where(holed, 2 * sides, 0), least, areas)
     return areas

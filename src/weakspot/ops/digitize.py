@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-def levels_passed(values: NDArray[np.floating], cuts: NDArray[np.floating]) -> NDArray[np.integer[Any]]:
+def digitize(values: NDArray[np.floating], cuts: NDArray[np.floating]) -> NDArray[np.integer[Any]]:
     """Count the cuts that each value is at or above.
 
     Args:
@@ -19,7 +19,7 @@ def levels_passed(values: NDArray[np.floating], cuts: NDArray[np.floating]) -> N
         spaced.
 
     Example:
-        >>> levels_passed(np.array([[0.1, 0.5, 0.9]]), np.array([0.25, 0.5, 0.75])).tolist()
+        >>> digitize(np.array([[0.1, 0.5, 0.9]]), np.array([0.25, 0.5, 0.75])).tolist()
         [[0, 2, 3]]
     """
     steps = np.diff(cuts)

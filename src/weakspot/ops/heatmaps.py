@@ -35,10 +35,10 @@ def heatmap_from_class_map(class_map: NDArray[np.floating], *, height: int, widt
     check_array("A class map", class_map)
     if not np.isfinite(class_map).all():
         return np.zeros((height, width), np.float32)
-    return normalise(resize(class_map, height=height, width=width))
+    return normalize(resize(class_map, height=height, width=width))
 
 
-def normalise(values: NDArray[np.floating]) -> NDArray[np.float32]:
+def normalize(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """Stretch a map linearly so that its least value is 0 and its greatest is 1.
 
     Args:
@@ -49,7 +49,7 @@ def normalise(values: NDArray[np.floating]) -> NDArray[np.float32]:
         magnitude) or holds a NaN or an infinity.
 
     Example:
-        >>> normalise(np.array([[1.0, 2.0, 5.0]])).tolist()
+        >>> normalize(np.array([[1.0, 2.0, 5.0]])).tolist()
         [[0.0, 0.25, 1.0]]
     """
     numbers = values.astype(np.float64, copy=False)

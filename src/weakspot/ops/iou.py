@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def overlaps(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = False) -> NDArray[np.float64]:
+def box_iou(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = False) -> NDArray[np.float64]:
     """Intersection over union of each box with each other one.
 
     Args:
@@ -18,9 +18,9 @@ def overlaps(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = Fal
         Shape (n, m), in [0, 1].
 
     Example:
-        >>> overlaps(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [4, 4, 5, 5]])).tolist()
+        >>> box_iou(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [4, 4, 5, 5]])).tolist()
         [[0.3333333333333333, 0.0]]
-        >>> overlaps(np.array([[0, 0, 1, 1]]), np.array([[1, 0, 2, 1]]), inclusive=True).tolist()
+        >>> box_iou(np.array([[0, 0, 1, 1]]), np.array([[1, 0, 2, 1]]), inclusive=True).tolist()
         [[0.3333333333333333]]
     """
     boxes, others = _wide(boxes), _wide(others)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.ops.boxes import cut_level, regions
+from weakspot.ops.boxes import absolute_threshold, threshold_regions
 from weakspot.ops.resizing import resize
 
 
@@ -42,11 +42,11 @@ def mask_from_heatmap(
         >>> mask_from_heatmap(np.array([[9.0, 0.0], [0.0, 0.0]]), 0.5, height=2, width=2).tolist()
         [[True, False], [False, False]]
     """
-    labels, kept = regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
+    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
     if not kept:
         return np.full((height, width), not labels.any() and min_heat <= 0)
     dropped = (labels > 0) & ~np.isin(labels, [region.label for region in kept])
-    level = cut_level(heatmap, threshold)
+    level = absolute_threshold(heatmap, threshold)
     resized = resize(np.where(dropped, 0, np.maximum(heatmap, 0)), height=height, width=width, kernel="bilinear")
     mask: NDArray[np.bool_] = resized.astype(level.dtype) >= level
     if not mask.any():  # a region between the sampled points

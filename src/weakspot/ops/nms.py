@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.iou import overlaps
+from weakspot.ops.iou import box_iou
 
 
-def suppress(
+def nms(
     boxes: NDArray[np.floating],
     scores: NDArray[np.floating],
     max_overlap: float = 0.5,
@@ -34,13 +34,13 @@ def suppress(
 
     Example:
         >>> boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 3], [4, 0, 8, 4]])
-        >>> suppress(boxes, np.array([0.5, 0.9, 0.7])).tolist()
+        >>> nms(boxes, np.array([0.5, 0.9, 0.7])).tolist()
         [1, 2]
     """
     if not 0 <= max_overlap <= 1:
         raise InputError(f"The greatest overlap {max_overlap} is outside [0, 1].", "Give a fraction, for example 0.5.")
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    close = overlaps(boxes, boxes) > max_overlap
+    close = box_iou(boxes, boxes) > max_overlap
     if classes is not None:
         close &= classes[:, None] == classes
     kept: list[int] = []

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-def corners_kept(line: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
+def simplify_polyline(line: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
     """Choose the corners of a line that lies no farther than the tolerance from all that are left out.
 
     Args:
@@ -22,7 +22,7 @@ def corners_kept(line: NDArray[np.float64], tolerance: float) -> NDArray[np.bool
         Line or its Caricature", Cartographica 1973.
 
     Example:
-        >>> corners_kept(np.array([[0.0, 0.0], [1.0, 0.1], [2.0, 0.0], [3.0, 5.0]]), 0.5).tolist()
+        >>> simplify_polyline(np.array([[0.0, 0.0], [1.0, 0.1], [2.0, 0.0], [3.0, 5.0]]), 0.5).tolist()
         [True, False, True, True]
     """
     kept: NDArray[np.bool_] = _kept(np.ascontiguousarray(line, np.float64), float(tolerance))

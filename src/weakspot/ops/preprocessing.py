@@ -75,11 +75,11 @@ def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
         raise InputError(f"{size!r} is not an input size.", "Give a number of pixels, or (height, width).") from error
 
 
-def pixels_of(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
+def to_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
     """Copy an RGB image's pixels for a classifier of 3 channels, or of 1: shape (height, width, channels).
 
     Example:
-        >>> pixels_of(Image.new("RGB", (2, 1), "white"), channels=1).tolist()
+        >>> to_array(Image.new("RGB", (2, 1), "white"), channels=1).tolist()
         [[[255], [255]]]
     """
     pixels: NDArray[np.uint8] = np.array(image.convert("L") if channels == 1 else image)

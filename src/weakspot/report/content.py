@@ -10,7 +10,7 @@ from weakspot.report.metric_table import FigureTable
 Box = tuple[float, float, float, float]
 
 
-class Cut(NamedTuple):
+class Threshold(NamedTuple):
     """How regions are cut out of a heatmap, as :func:`weakspot.ops.mask_from_heatmap` has it.
 
     Attributes:
@@ -27,7 +27,7 @@ class Cut(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Item:
+class ReportItem:
     """One class in one image, and what was found of it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Item:
     heatmap: Path | None = None
     picture: Path | None = None
     mask: Path | None = None
-    cut: Cut | None = None
+    cut: Threshold | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -82,7 +82,7 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Content:
+class ReportData:
     """All that a report shows.
 
     Attributes:
@@ -105,7 +105,7 @@ class Content:
     version: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    items: tuple[Item, ...] = ()
+    items: tuple[ReportItem, ...] = ()
     figures: FigureTable | None = None
     charts: tuple[Chart, ...] = ()
     skipped: tuple[Skipped, ...] = ()

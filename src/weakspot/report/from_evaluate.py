@@ -7,19 +7,19 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-from weakspot.data import DataSet, Example, read_dataset
+from weakspot.data import Dataset, Sample, read_dataset
 from weakspot.errors import InputError
 from weakspot.io.pictures import find_below
-from weakspot.io.rows import not_a_row, read_rows
-from weakspot.io.text import Place, read_text
-from weakspot.report.content import Chart, Content, Cut, Item, Skipped
+from weakspot.io.rows import invalid_row, read_rows
+from weakspot.io.text import FileLine, read_text
+from weakspot.report.content import Chart, ReportData, ReportItem, Skipped, Threshold
 from weakspot.report.metric_table import figure_table
 from weakspot.report.read import (
     as_box,
     as_number,
     as_text,
+    modified_at,
     read_settings,
-    written,
 )
 
 FIGURES, ROWS, SETTINGS = "metrics.json", "images.jsonl", "evaluate.toml"
@@ -30,7 +30,7 @@ _CHARTS = {
 }
 
 
-def read_evaluated(folder: Path, data: Path | None = None, images: Path | None = None) -> Content:
+def read_evaluated(folder: Path, data: Path | None = None, images: Path | None = None) -> ReportData:
     """Read a folder of ``weakspot evaluate`` or ``weakspot compare``.
 
     Photos and true boxes come from the data set that was evaluated on. Where it is not there any more the figures
@@ -55,10 +55,10 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
         join = partial(_item, folder=folder, examples=examples, cut=cut)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _not_figures(folder / FIGURES) from error
-    return Content(
+    return ReportData(
         kind="Evaluation" if rows else "Comparison",
         folder=folder,
-        when=written(folder / FIGURES),
+        when=modified_at(folder / FIGURES),
         version=str(told.get("weakspot")),
         facts=facts,
         settings=as_text(settings),
@@ -86,25 +86,25 @@ def _not_figures(file: Path) -> InputError:
     return InputError(f"{file} does not hold the figures of an evaluation.", "Evaluate again, to another --output.")
 
 
-def _threshold(rows: dict[str, Any], cut: Cut | None) -> dict[str, str]:
+def _threshold(rows: dict[str, Any], cut: Threshold | None) -> dict[str, str]:
     """The first map's fixed threshold, where it is the only one, and what such were chosen by."""
     first: dict[str, Any] = next(iter(rows.values()), {})
     value = f"{cut.threshold:g}, " if cut else ""
     return {"fixed threshold": f"{value}{first['fixed_by']}"} if "fixed_by" in first else {}
 
 
-def _cut(rows: dict[str, Any]) -> Cut | None:
+def _cut(rows: dict[str, Any]) -> Threshold | None:
     """How the first map's regions are cut: the one that its box bounds, or where only masks are known all of them."""
     first: dict[str, Any] = next(iter(rows.values()), {})
     figures = first.get("figures", {})
     for metric, min_area in (("GT-known Loc", 1.0), ("mask IoU", 0.0)):
         if metric in figures:
             thresholds = figures[metric]["fixed_thresholds"]
-            return Cut(as_number(thresholds[0]), min_area) if thresholds else None
+            return Threshold(as_number(thresholds[0]), min_area) if thresholds else None
     return None
 
 
-def _examples(settings: dict[str, Any], data: Path | None, images: Path | None) -> tuple[dict[str, Example], list[str]]:
+def _examples(settings: dict[str, Any], data: Path | None, images: Path | None) -> tuple[dict[str, Sample], list[str]]:
     """The images of the data set by id; none, and a note, where it cannot be read."""
     root = data or settings.get("data")
     if root is None:
@@ -118,21 +118,21 @@ def _examples(settings: dict[str, Any], data: Path | None, images: Path | None) 
     return _by_id(dataset), []
 
 
-def _by_id(dataset: DataSet) -> dict[str, Example]:
+def _by_id(dataset: Dataset) -> dict[str, Sample]:
     return {example.image_id: example for example in dataset.examples}
 
 
 def _item(
-    place: Place, row: dict[str, Any], *, folder: Path, examples: dict[str, Example], cut: Cut | None
-) -> Item | None:
+    place: FileLine, row: dict[str, Any], *, folder: Path, examples: dict[str, Sample], cut: Threshold | None
+) -> ReportItem | None:
     """What a row says, and the photo and the truth of its image; None of an image that could not be read."""
     try:
         if row["problem"] is not None:
             return None
         name, label = str(row["image"]), str(row["class"])
-        example = examples.get(name, Example(name, Path(name)))
+        example = examples.get(name, Sample(name, Path(name)))
         truths = (truth for truth in example.truths if truth.label == label)
-        return Item(
+        return ReportItem(
             name=name,
             photo=example.path,
             label=label,
@@ -146,7 +146,7 @@ def _item(
             facts=dict(_facts(row)),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise not_a_row(place, f"{type(error).__name__} {error}") from error
+        raise invalid_row(place, f"{type(error).__name__} {error}") from error
 
 
 def _facts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,29 +7,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weakspot.data import DataSet, Truth, read_dataset
+from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.errors import InputError
 from weakspot.inference.localization import least_heat
 from weakspot.io.manifest import files_of, missing_shards
 from weakspot.io.pictures import find_below
-from weakspot.io.rows import not_a_row, read_rows
+from weakspot.io.rows import invalid_row, read_rows
 from weakspot.io.run_files import RUN_FILE
 from weakspot.io.shards import skipped_file
-from weakspot.io.text import Place
-from weakspot.ops.iou import overlaps
-from weakspot.report.calibration import with_chances
-from weakspot.report.content import Box, Content, Cut, Item, Skipped
+from weakspot.io.text import FileLine
+from weakspot.ops.iou import box_iou
+from weakspot.report.calibration import with_error_probability
+from weakspot.report.content import Box, ReportData, ReportItem, Skipped, Threshold
 from weakspot.report.read import (
     as_box,
     as_number,
     as_text,
+    modified_at,
     read_settings,
     read_skipped,
-    written,
 )
 
 
-def read_localized(folder: Path, data: Path | None = None, images: Path | None = None) -> Content:
+def read_localized(folder: Path, data: Path | None = None, images: Path | None = None) -> ReportData:
     """Read a folder of ``weakspot localize``.
 
     Args:
@@ -48,11 +48,11 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     rows = (row for file in files for row in read_rows(file))
     items = [item for place, row in rows for item in _items(place, row, folder, images, cutting)]
     if data is not None:
-        items = with_chances(list(with_truths(items, read_dataset(data))))
-    return Content(
+        items = with_error_probability(list(with_ground_truth(items, read_dataset(data))))
+    return ReportData(
         kind="Localizations",
         folder=folder,
-        when=written(files[-1]),
+        when=modified_at(files[-1]),
         version=None if version is None else str(version),
         settings=as_text(settings),
         items=tuple(items),
@@ -74,12 +74,12 @@ class _Cutting(NamedTuple):
     split: bool
     min_score: float
 
-    def of(self, row: Mapping[str, Any]) -> Cut | None:
+    def of(self, row: Mapping[str, Any]) -> Threshold | None:
         """How those of a row are cut; None where it has no box."""
         if not row["boxes"]:
             return None
         heat = least_heat(as_number(row["score"]), self.min_score)
-        return Cut(as_number(row["threshold"]), self.min_area, self.split, heat)
+        return Threshold(as_number(row["threshold"]), self.min_area, self.split, heat)
 
 
 def _cutting(settings: Mapping[str, Any], file: Path) -> _Cutting:
@@ -91,19 +91,21 @@ def _cutting(settings: Mapping[str, Any], file: Path) -> _Cutting:
     return _Cutting(1.0 if boxes == "largest" else min_area, boxes == "split", min_score)
 
 
-def _items(place: Place, row: dict[str, Any], folder: Path, images: Path | None, cutting: _Cutting) -> Iterator[Item]:
+def _items(
+    place: FileLine, row: dict[str, Any], folder: Path, images: Path | None, cutting: _Cutting
+) -> Iterator[ReportItem]:
     """One item for each class of a row."""
     try:
         for which, one in enumerate((row, *row.get("others", ()))):
             found = _item(one, _photo(Path(row["image"]), folder, images), cutting)
             yield _with_files(found, folder, f".{found.facts['class index']}" if which else "")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise not_a_row(place, f"{type(error).__name__} {error}") from error
+        raise invalid_row(place, f"{type(error).__name__} {error}") from error
 
 
-def _item(row: Mapping[str, Any], photo: Path, cutting: _Cutting) -> Item:
+def _item(row: Mapping[str, Any], photo: Path, cutting: _Cutting) -> ReportItem:
     doubt = row.get("doubt")
-    return Item(
+    return ReportItem(
         name=str(row["image"]),
         photo=photo,
         label=str(row["label"]),
@@ -131,7 +133,7 @@ def _photo(image: Path, folder: Path, images: Path | None) -> Path:
     return beside if not image.is_absolute() and not image.exists() and beside.exists() else image
 
 
-def _with_files(item: Item, folder: Path, which: str) -> Item:
+def _with_files(item: ReportItem, folder: Path, which: str) -> ReportItem:
     """Find the pictures that were saved of an item; further classes of an image have their index in the name."""
     image, suffix = Path(item.name), f"{which}.png"
     return replace(
@@ -142,7 +144,7 @@ def _with_files(item: Item, folder: Path, which: str) -> Item:
     )
 
 
-def with_truths(items: list[Item], dataset: DataSet) -> Iterator[Item]:
+def with_ground_truth(items: list[ReportItem], dataset: Dataset) -> Iterator[ReportItem]:
     """Add true boxes, and how well those found fit, to items whose photos are in a data set.
 
     Args:
@@ -158,7 +160,7 @@ def with_truths(items: list[Item], dataset: DataSet) -> Iterator[Item]:
         seen.add(item.name)
 
 
-def _with_truth(item: Item, known: Sequence[Truth], *, first: bool) -> Item:
+def _with_truth(item: ReportItem, known: Sequence[Annotation], *, first: bool) -> ReportItem:
     own = [truth for truth in known if truth.label.casefold() == item.label.casefold()]
     boxes = tuple(as_box(box) for truth in own or known for box in truth.boxes.tolist())
     if not boxes or not (own or first):
@@ -171,4 +173,4 @@ def _with_truth(item: Item, known: Sequence[Truth], *, first: bool) -> Item:
 
 def best_overlap(boxes: tuple[Box, ...], truths: tuple[Box, ...]) -> float:
     """IoU of the first box with the true box that it fits best; 0 without a box."""
-    return float(overlaps(np.array(boxes[:1]), np.array(truths)).max()) if boxes else 0.0
+    return float(box_iou(np.array(boxes[:1]), np.array(truths)).max()) if boxes else 0.0

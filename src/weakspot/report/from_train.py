@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from weakspot.io.rows import not_a_row, read_rows
+from weakspot.io.rows import invalid_row, read_rows
 from weakspot.io.run_files import CONFIG, CURVES, LOG, ROWS, SKIPPED, VERSION
-from weakspot.report.content import Chart, Content
-from weakspot.report.read import as_text, read_settings, read_skipped, written
+from weakspot.report.content import Chart, ReportData
+from weakspot.report.read import as_text, modified_at, read_settings, read_skipped
 
 RUN = "Training run"
 # What is counted of validation images; boxes are those of the run that teaches.
@@ -17,7 +17,7 @@ _VALIDATED = {
 }
 
 
-def read_trained(folder: Path) -> Content:
+def read_trained(folder: Path) -> ReportData:
     """Read the folder of a training run: how it was trained, and how well it learnt.
 
     Raises:
@@ -26,16 +26,16 @@ def read_trained(folder: Path) -> Content:
     rows = []
     for place, row in read_rows(folder / ROWS):
         if not isinstance(row.get("epoch"), int):
-            raise not_a_row(place, "it has no epoch")
+            raise invalid_row(place, "it has no epoch")
         rows.append(row)
     curves, settings = folder / CURVES, read_settings(folder / CONFIG)
     version = settings.pop(VERSION, None)
-    return Content(
+    return ReportData(
         kind=RUN,
         folder=folder,
-        when=written(folder / ROWS),
+        when=modified_at(folder / ROWS),
         version=None if version is None else str(version),
-        facts=learnt(rows),
+        facts=training_facts(rows),
         settings=as_text(settings),
         charts=(Chart("Learning curves", curves.read_bytes()),) if curves.exists() else (),
         skipped=read_skipped(folder / SKIPPED),
@@ -43,11 +43,12 @@ def read_trained(folder: Path) -> Content:
     )
 
 
-def learnt(rows: list[dict[str, Any]]) -> dict[str, str]:
+def training_facts(rows: list[dict[str, Any]]) -> dict[str, str]:
     """Say how long a run has learnt, and how well: the epoch of the least validation loss is kept.
 
     Example:
-        >>> learnt([{"epoch": 1, "val_loss": 0.5, "val_accuracy": 0.9, "seconds": 61.0}, {"epoch": 2, "val_loss": 0.7}])
+        >>> rows = [{"epoch": 1, "val_loss": 0.5, "val_accuracy": 0.9, "seconds": 61.0}, {"epoch": 2, "val_loss": 0.7}]
+        >>> training_facts(rows)
         {'epochs': '2', 'training time': '1 min 1 s', 'kept epoch': '1', 'validation accuracy': '90.0 %'}
     """
     seconds = round(sum(row.get("seconds", 0.0) for row in rows))

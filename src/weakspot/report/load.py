@@ -6,13 +6,13 @@ from weakspot.errors import InputError
 from weakspot.io.manifest import files_of
 from weakspot.io.run_files import CONFIG, ROWS
 from weakspot.report import from_evaluate
-from weakspot.report.content import Content
+from weakspot.report.content import ReportData
 from weakspot.report.from_evaluate import read_evaluated
 from weakspot.report.from_localize import read_localized
 from weakspot.report.from_train import read_trained
 
 
-def read_content(folder: Path, *, data: Path | None = None, images: Path | None = None) -> Content:
+def read_report_data(folder: Path, *, data: Path | None = None, images: Path | None = None) -> ReportData:
     """Read what a report is about.
 
     Args:

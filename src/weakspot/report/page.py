@@ -1,4 +1,4 @@
-"""Content -> one HTML file."""
+"""ReportData -> one HTML file."""
 
 import json
 from base64 import b64encode
@@ -17,8 +17,8 @@ from matplotlib import colormaps
 
 from weakspot.concurrency import ordered_map
 from weakspot.config import __version__
-from weakspot.io.atomic import replacing
-from weakspot.report.content import Content, Item, Skipped
+from weakspot.io.atomic import atomic_write
+from weakspot.report.content import ReportData, ReportItem, Skipped
 from weakspot.report.summaries import class_rows, histogram, leading_measure, right_share, worst_first
 from weakspot.report.thumbnails import Pictures, data_uri, pictures
 
@@ -29,7 +29,7 @@ _HEAT_STEPS = 17
 
 
 def write_page(
-    content: Content, path: Path, *, most: int = 5000, side: int = 192, advance: Callable[[], None] = lambda: None
+    content: ReportData, path: Path, *, most: int = 5000, side: int = 192, advance: Callable[[], None] = lambda: None
 ) -> list[Skipped]:
     """Write a report, by way of a temporary name.
 
@@ -54,12 +54,12 @@ def write_page(
             advance()
     unread = {item.name: one.problem for item, one in zip(shown, made, strict=True) if one.problem}
     missing = [Skipped(name, problem) for name, problem in unread.items()]
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(page(content, shown, made, missing).encode(errors="backslashreplace"))
     return missing
 
 
-def page(content: Content, shown: Sequence[Item], made: Sequence[Pictures], missing: Sequence[Skipped]) -> str:
+def page(content: ReportData, shown: Sequence[ReportItem], made: Sequence[Pictures], missing: Sequence[Skipped]) -> str:
     """Render a report.
 
     Args:
@@ -116,7 +116,7 @@ def policy(style: str, script: str) -> str:
     )
 
 
-def blocks(items: Sequence[Item], made: Sequence[Pictures]) -> Iterable[list[tuple[str | int, str, str]]]:
+def blocks(items: Sequence[ReportItem], made: Sequence[Pictures]) -> Iterable[list[tuple[str | int, str, str]]]:
     """Give photo, overlay and mask of each item in blocks; a photo that was there before is told by its place."""
     first: dict[str, int] = {}
     told: list[tuple[str | int, str, str]] = []
@@ -136,7 +136,7 @@ def heat_tables() -> dict[str, str]:
     return {name: " ".join(f"{value:.3f}" for value in values) for name, values in tables.items()}
 
 
-def _told(item: Item, one: Pictures) -> dict[str, Any]:
+def _told(item: ReportItem, one: Pictures) -> dict[str, Any]:
     """What the gallery needs to know of an item; what is unknown is left out."""
     height, width = one.frame
     told = {
@@ -157,7 +157,7 @@ def _told(item: Item, one: Pictures) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None and value not in ("", [], {})}
 
 
-def _layers(shown: Sequence[Item], made: Sequence[Pictures]) -> dict[str, bool]:
+def _layers(shown: Sequence[ReportItem], made: Sequence[Pictures]) -> dict[str, bool]:
     """Which layers there are to switch on, and which measures to filter by."""
     return {
         "overlay": any(one.overlay for one in made),

@@ -78,6 +78,6 @@ def as_number(value: Any) -> float:
     return float(value)
 
 
-def written(file: Path) -> str:
+def modified_at(file: Path) -> str:
     """When a file was written: local time, ISO 8601 to the minute."""
     return datetime.fromtimestamp(file.stat().st_mtime, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

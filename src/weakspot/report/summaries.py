@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Literal, NamedTuple
 
-from weakspot.report.content import Item
+from weakspot.report.content import ReportItem
 
-RIGHT = 0.5  # a box is right from this overlap on (GT-known Loc)
+IOU_THRESHOLD = 0.5  # a box is right from this overlap on (GT-known Loc)
 BINS = 20
 
 Measure = Literal["overlap", "doubt", "score"]
@@ -33,14 +33,14 @@ class ClassRow(NamedTuple):
     doubt: float | None
 
 
-def leading_measure(items: Sequence[Item]) -> Measure:
+def leading_measure(items: Sequence[ReportItem]) -> Measure:
     """Choose what tells the worst items: overlap where true boxes are known, else doubt, else score."""
     if any(item.overlap is not None for item in items):
         return "overlap"
     return "doubt" if any(item.doubt is not None for item in items) else "score"
 
 
-def worst_first(items: Sequence[Item]) -> list[Item]:
+def worst_first(items: Sequence[ReportItem]) -> list[ReportItem]:
     """Order items by the leading measure, the worst or most doubtful first.
 
     Items without the measure come last. Ties keep their order.
@@ -48,14 +48,14 @@ def worst_first(items: Sequence[Item]) -> list[Item]:
     measure = leading_measure(items)
     sign = -1 if measure == "doubt" else 1
 
-    def key(item: Item) -> tuple[bool, float]:
+    def key(item: ReportItem) -> tuple[bool, float]:
         value = getattr(item, measure)
         return value is None, sign * (value or 0.0)
 
     return sorted(items, key=key)
 
 
-def class_rows(items: Sequence[Item]) -> list[ClassRow]:
+def class_rows(items: Sequence[ReportItem]) -> list[ClassRow]:
     """Sum up each class; the classes are in order of their names."""
     groups = defaultdict(list)
     for item in items:
@@ -63,7 +63,7 @@ def class_rows(items: Sequence[Item]) -> list[ClassRow]:
     return [_class_row(label, groups[label]) for label in sorted(groups, key=lambda name: (name.casefold(), name))]
 
 
-def _class_row(label: str, items: Sequence[Item]) -> ClassRow:
+def _class_row(label: str, items: Sequence[ReportItem]) -> ClassRow:
     overlaps = _known(items, "overlap")
     scores, doubts = _known(items, "score"), _known(items, "doubt")
     return ClassRow(
@@ -76,7 +76,7 @@ def _class_row(label: str, items: Sequence[Item]) -> ClassRow:
     )
 
 
-def _known(items: Sequence[Item], measure: Measure) -> list[float]:
+def _known(items: Sequence[ReportItem], measure: Measure) -> list[float]:
     return [value for item in items if (value := getattr(item, measure)) is not None]
 
 
@@ -87,10 +87,10 @@ def right_share(overlaps: Sequence[float]) -> float | None:
         >>> right_share([0.2, 0.5, 0.9, 0.49])
         50.0
     """
-    return 100 * sum(overlap >= RIGHT for overlap in overlaps) / len(overlaps) if overlaps else None
+    return 100 * sum(overlap >= IOU_THRESHOLD for overlap in overlaps) / len(overlaps) if overlaps else None
 
 
-def histogram(items: Sequence[Item], measure: Measure) -> list[int]:
+def histogram(items: Sequence[ReportItem], measure: Measure) -> list[int]:
     """Count a measure's values in 20 bins over [0, 1]; the last one holds 1, too. Empty where no value is known."""
     values = _known(items, measure)
     counts = [0] * BINS

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data import read_image
-from weakspot.data.decoding import identified, opened, read_sizes
+from weakspot.data.decoding import open_binary, open_image, read_sizes
 from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
-from weakspot.report.content import Item
+from weakspot.report.content import ReportItem
 
 # Heatmaps are smooth: a browser that enlarges one of this side draws what a larger one would show.
 _HEATMAP_SIDE = 56
@@ -38,7 +38,7 @@ class Pictures(NamedTuple):
     problem: str = ""
 
 
-def pictures(item: Item, side: int) -> Pictures:
+def pictures(item: ReportItem, side: int) -> Pictures:
     """Make the pictures of an item.
 
     Args:
@@ -54,7 +54,7 @@ def pictures(item: Item, side: int) -> Pictures:
     return Pictures(photo, overlay, mask, frame)
 
 
-def _turned(item: Item) -> tuple[bool, tuple[int, int]]:
+def _turned(item: ReportItem) -> tuple[bool, tuple[int, int]]:
     """Whether the photo is to be turned upright, and the frame of its boxes, as ``read_as_annotated`` has it."""
     if item.upright and item.frame is not None:
         return True, item.frame
@@ -73,8 +73,8 @@ def thumbnail(path: Path, side: int, *, upright: bool = True) -> bytes:
     Raises:
         InputError: As :func:`weakspot.data.read_image`.
     """
-    with opened(path) as file:
-        stored = identified(file, str(path))
+    with open_binary(path) as file:
+        stored = open_image(file, str(path))
         stored.draft("RGB", (2 * side, 2 * side))
         photo = read_image(stored, upright=upright)
     photo.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -108,7 +108,7 @@ def _saved(picture: Image.Image, format_: str, **how: object) -> bytes:
     return file.getvalue()
 
 
-def _overlay(item: Item, side: int) -> str:
+def _overlay(item: ReportItem, side: int) -> str:
     """The heatmap as a small grey JPEG; else the saved picture."""
     try:
         if item.heatmap is not None:
@@ -120,7 +120,7 @@ def _overlay(item: Item, side: int) -> str:
         return ""
 
 
-def _mask(item: Item, side: int) -> str:
+def _mask(item: ReportItem, side: int) -> str:
     """The saved mask, else that which the saved heatmap gives."""
     try:
         if item.mask is not None:

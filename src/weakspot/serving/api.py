@@ -22,9 +22,9 @@ from starlette.responses import PlainTextResponse
 from weakspot.config import __version__
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.localization import Localization
-from weakspot.serving.batching import QueueFullError, SharedLocalizer, UnansweredError, Way
+from weakspot.serving.batching import BatchingLocalizer, QueueFullError, RequestOptions, RequestTimeoutError
 from weakspot.serving.middleware import LOCALIZE
-from weakspot.serving.prometheus import Instruments
+from weakspot.serving.prometheus import PrometheusMetrics
 from weakspot.serving.schemas import (
     ErrorAnswer,
     LocalizationAnswer,
@@ -63,7 +63,7 @@ _GENERAL: tuple[int, ...] = (401, 403, 421, 500)
 
 
 @dataclass(frozen=True)
-class Served:
+class ServiceState:
     """What is served.
 
     Attributes:
@@ -74,12 +74,12 @@ class Served:
     """
 
     name: str
-    shared: SharedLocalizer
-    instruments: Instruments
+    shared: BatchingLocalizer
+    instruments: PrometheusMetrics
     max_images: int = 32
 
 
-def build_api(served: Served) -> FastAPI:
+def build_api(served: ServiceState) -> FastAPI:
     """Build the API.
 
     Args:
@@ -100,7 +100,7 @@ def build_api(served: Served) -> FastAPI:
 _SUMMARY = "Find where things are in images, with a classifier that was trained on labels only."
 
 
-def _add_localize(app: FastAPI, served: Served) -> None:
+def _add_localize(app: FastAPI, served: ServiceState) -> None:
     method_names = served.shared.methods
 
     @app.post(
@@ -128,12 +128,12 @@ def _add_localize(app: FastAPI, served: Served) -> None:
         ] = "largest",
         heatmap: Annotated[bool, Form(description="Whether to give heatmaps, too.")] = False,
     ) -> Response:
-        way = Way(method, tuple(classes) if classes else None, top_k, threshold, boxes)
+        way = RequestOptions(method, tuple(classes) if classes else None, top_k, threshold, boxes)
         return await _localize(served, request, image, way, heatmap)
 
 
 async def _localize(
-    served: Served, request: Request, images: Sequence[UploadFile], way: Way, heatmap: bool
+    served: ServiceState, request: Request, images: Sequence[UploadFile], way: RequestOptions, heatmap: bool
 ) -> Response:
     if len(images) > served.max_images:
         raise HTTPException(413, f"{len(images)} images are more than the {served.max_images} that a request may have")
@@ -165,7 +165,7 @@ async def _answered(
     try:
         await asyncio.wait((waiting, gone), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
-            raise UnansweredError(f"It took longer than {timeout:g} seconds.", "Ask again later.")
+            raise RequestTimeoutError(f"It took longer than {timeout:g} seconds.", "Ask again later.")
     finally:
         gone.cancel()
         for answer in answers:
@@ -177,7 +177,7 @@ def _usable(one: Localization | BaseException) -> Localization | WeakspotError:
     if isinstance(one, Localization | WeakspotError):
         return one
     if isinstance(one, CancelledError | asyncio.CancelledError):
-        return UnansweredError("The service is about to stop.", "Ask another one, or later.")
+        return RequestTimeoutError("The service is about to stop.", "Ask another one, or later.")
     raise one
 
 
@@ -204,7 +204,7 @@ def _png(heatmap: NDArray[np.float32]) -> str:
     return b64encode(file.getvalue()).decode()
 
 
-def _add_what_there_is(app: FastAPI, served: Served) -> None:
+def _add_what_there_is(app: FastAPI, served: ServiceState) -> None:
     localizer = served.shared.localizer
 
     @app.get("/v1/models", responses=_refusals(), summary="What model is served")
@@ -229,7 +229,7 @@ def _add_what_there_is(app: FastAPI, served: Served) -> None:
         )
 
 
-def _add_states(app: FastAPI, served: Served) -> None:
+def _add_states(app: FastAPI, served: ServiceState) -> None:
     @app.get("/healthz", responses=_refusals(), summary="Whether the service lives")
     async def healthz() -> StateAnswer:
         return StateAnswer(status="ok")
@@ -252,7 +252,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _status(error: WeakspotError) -> int:
-    kinds = {QueueFullError: 429, UnansweredError: 503, InputError: 422}
+    kinds = {QueueFullError: 429, RequestTimeoutError: 503, InputError: 422}
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)
 
 

@@ -24,12 +24,12 @@ class QueueFullError(WeakspotError):
     """Too many images are waiting."""
 
 
-class UnansweredError(WeakspotError):
+class RequestTimeoutError(WeakspotError):
     """It took too long, or the service is about to stop."""
 
 
 @dataclass(frozen=True)
-class Way:
+class RequestOptions:
     """How an image is to be localized in; those that want the same go through the model together.
 
     Attributes:
@@ -50,11 +50,11 @@ class Way:
 @dataclass(frozen=True, eq=False)
 class _Job:
     image: bytes
-    way: Way
+    way: RequestOptions
     answer: "Future[Localization]" = field(default_factory=Future)
 
 
-class SharedLocalizer:
+class BatchingLocalizer:
     """A localizer in threads of its own, with a bounded number of images that wait.
 
     Args:
@@ -68,7 +68,7 @@ class SharedLocalizer:
         >>> from PIL import Image
         >>> file = io.BytesIO()
         >>> Image.fromarray(skimage.data.chelsea()).save(file, "PNG")
-        >>> shared = SharedLocalizer(Localizer())
+        >>> shared = BatchingLocalizer(Localizer())
         >>> shared.localize(file.getvalue(), method="gradcam").label
         'Egyptian cat'
         >>> shared.close(timeout=10)
@@ -103,7 +103,7 @@ class SharedLocalizer:
     @property
     def methods(self) -> tuple[str, ...]:
         """Names of the methods that are quick enough to be served, the localizer's own first."""
-        return self.localizer.quick_methods
+        return self.localizer.single_pass_methods
 
     @property
     def max_pixels(self) -> int:
@@ -130,17 +130,17 @@ class SharedLocalizer:
         """Whether images are taken and all threads live."""
         return not self._closed and all(thread.is_alive() for thread in self._threads)
 
-    def submit(self, images: Sequence[bytes], way: Way) -> "list[Future[Localization]]":
+    def submit(self, images: Sequence[bytes], way: RequestOptions) -> "list[Future[Localization]]":
         """Put images in the queue, all or none; an answer that is cancelled before its turn costs nothing.
 
         Raises:
             QueueFullError: If there is no room for them.
-            UnansweredError: If the service is about to stop.
+            RequestTimeoutError: If the service is about to stop.
         """
         jobs = [_Job(image, way) for image in images]
         with self._changed:
             if self._closed:
-                raise UnansweredError("The service is about to stop.", "Ask another one, or later.")
+                raise RequestTimeoutError("The service is about to stop.", "Ask another one, or later.")
             if len(self._jobs) + len(jobs) > self.waiting:
                 raise QueueFullError(f"{len(self._jobs)} images are waiting already.", "Ask again in a moment.")
             self._jobs.extend(jobs)
@@ -161,15 +161,15 @@ class SharedLocalizer:
         Raises:
             WeakspotError: If it cannot be localized in.
             QueueFullError: If too many images are waiting.
-            UnansweredError: If it took too long, or the service is about to stop.
+            RequestTimeoutError: If it took too long, or the service is about to stop.
         """
-        way = Way(method, None if classes is None else tuple(classes), top_k)
+        way = RequestOptions(method, None if classes is None else tuple(classes), top_k)
         (answer,) = self.submit([image], way)
         try:
             return answer.result(self.timeout)
         except (TookTooLong, CancelledError) as error:
             answer.cancel()
-            raise UnansweredError(f"It took longer than {self.timeout:g} seconds.", "Ask again later.") from error
+            raise RequestTimeoutError(f"It took longer than {self.timeout:g} seconds.", "Ask again later.") from error
 
     def close(self, *, timeout: float) -> bool:
         """Take no more images, and answer those that wait.
@@ -222,14 +222,14 @@ class SharedLocalizer:
             self._jobs.remove(job)
         return taken
 
-    def _answer(self, way: Way, jobs: list[_Job]) -> None:
+    def _answer(self, way: RequestOptions, jobs: list[_Job]) -> None:
         if self._on_batch is not None:
             self._on_batch(len(jobs))
         beside_others = self._idle < len(self._threads) - 1 or len(jobs) > 1
         try:
-            localizer = self.localizer.reading(method=way.method, threshold=way.threshold, boxes=way.boxes)
+            localizer = self.localizer.with_options(method=way.method, threshold=way.threshold, boxes=way.boxes)
             found = localizer.batch(
-                [job.image for job in jobs], classes=way.classes, top_k=way.top_k, on_one_core=beside_others
+                [job.image for job in jobs], classes=way.classes, top_k=way.top_k, single_threaded=beside_others
             )
         except Exception as error:  # whatever it is, it is theirs who asked, and the thread lives on
             for job in jobs:

@@ -6,7 +6,7 @@ from typing import Protocol
 from weakspot.inference.localization import Localization
 
 
-class Finder(Protocol):
+class LocalizerProtocol(Protocol):
     """A localizer that many ask at once."""
 
     @property

@@ -54,7 +54,7 @@ class Limits:
     hosts: tuple[str, ...] | None = LOCAL_HOSTS
 
 
-class Gate:
+class SecurityMiddleware:
     """An ASGI application that lets another one see the requests that keep within the limits.
 
     Args:

@@ -8,7 +8,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _IMAGES = (1, 2, 4, 8, 16, 32)
 
 
-class Instruments:
+class PrometheusMetrics:
     """Counters of one service; two services in one process do not share them.
 
     Args:

@@ -5,14 +5,14 @@ from hashlib import sha256
 
 from weakspot.errors import InputError
 from weakspot.training.options import TrainOptions
-from weakspot.training.rendezvous import Share
-from weakspot.training.setup import Prepared
+from weakspot.training.rendezvous import AllGather
+from weakspot.training.setup import TrainingSetup
 
 # What may differ from node to node: places, and what changes no weight.
 _OWN = ("teacher", "weights", "labels", "images", "output", "device", "workers", "save_every", "logger")
 
 
-def agree(prepared: Prepared, options: TrainOptions, share: Share) -> None:
+def check_same_config(prepared: TrainingSetup, options: TrainOptions, share: AllGather) -> None:
     """Refuse to train together on different images, or in different ways.
 
     Args:
@@ -30,7 +30,7 @@ def agree(prepared: Prepared, options: TrainOptions, share: Share) -> None:
         )
 
 
-def _digest(prepared: Prepared, options: TrainOptions) -> str:
+def _digest(prepared: TrainingSetup, options: TrainOptions) -> str:
     """Stands for the options, and the names of the images in their order."""
     chosen = [getattr(options, field.name) for field in fields(options) if field.name not in _OWN]
     found = (prepared.frozen, prepared.epochs, prepared.lr, prepared.grounds.labels.class_names)

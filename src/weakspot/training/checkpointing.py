@@ -19,7 +19,7 @@ class InterruptionError(Exception):
     """The user has pressed Ctrl-C, and the state is saved."""
 
 
-class Saving(Checkpoint):  # lightning calls these after the module, which has then written the epoch down
+class IntervalCheckpoint(Checkpoint):  # lightning calls these after the module, which has then written the epoch down
     """Saves the state of a run between two steps of the optimizer.
 
     The first Ctrl-C or SIGTERM is obeyed behind the step that runs, so that what is saved is what an uninterrupted run

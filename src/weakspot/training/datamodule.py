@@ -6,12 +6,12 @@ from typing import Any, cast
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from weakspot.training.lightning_module import Learner
-from weakspot.training.sampler import Batches
+from weakspot.training.lightning_module import WsolModule
+from weakspot.training.sampler import EpochBatchSampler
 
 
-class Loaders(LightningDataModule):
-    """Batches of images, or of feature maps.
+class WsolDataModule(LightningDataModule):
+    """EpochBatchSampler of images, or of feature maps.
 
     Args:
         training: What is trained on.
@@ -32,10 +32,10 @@ class Loaders(LightningDataModule):
         self._workers = workers
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Batches in an order of their own in each epoch; those that an interrupted run did are left out."""
+        """EpochBatchSampler in an order of their own in each epoch; those that an interrupted run did are left out."""
         batches = self._batches(self._training, self._seed)
         assert self.trainer is not None
-        assert isinstance(self.trainer.lightning_module, Learner)
+        assert isinstance(self.trainer.lightning_module, WsolModule)
         batches.skip(self.trainer.lightning_module.done)
         return self._loader(self._training, batches)
 
@@ -45,12 +45,12 @@ class Loaders(LightningDataModule):
             return []
         return self._loader(self._validation, self._batches(self._validation, None))
 
-    def _batches(self, images: Dataset[Any], seed: int | None) -> Batches:
+    def _batches(self, images: Dataset[Any], seed: int | None) -> EpochBatchSampler:
         assert self.trainer is not None
         rank, processes = self.trainer.global_rank, self.trainer.world_size
-        return Batches(len(cast(Sized, images)), self._batch_size, seed=seed, rank=rank, processes=processes)
+        return EpochBatchSampler(len(cast(Sized, images)), self._batch_size, seed=seed, rank=rank, processes=processes)
 
-    def _loader(self, images: Dataset[Any], batches: Batches) -> DataLoader[Any]:
+    def _loader(self, images: Dataset[Any], batches: EpochBatchSampler) -> DataLoader[Any]:
         return DataLoader(
             images, batch_sampler=batches, num_workers=self._workers, persistent_workers=self._workers > 0
         )

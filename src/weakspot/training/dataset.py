@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from weakspot.concurrency import ordered_map
-from weakspot.data import Example, Preprocessing, read_as_annotated, read_image
+from weakspot.data import Preprocessing, Sample, read_as_annotated, read_image
 from weakspot.errors import InputError
-from weakspot.models import squash
+from weakspot.models import resize_image
 
 # An epoch and the number of an image in it: what is drawn for an image depends on nothing else.
 Key = tuple[int, int]
@@ -28,12 +28,12 @@ _MARGIN = 8 / 7
 class Unreadable:
     """An image that cannot be trained on, and why."""
 
-    example: Example
+    example: Sample
     error: InputError
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class ReadableImages:
     """What came of looking through images.
 
     Attributes:
@@ -42,16 +42,16 @@ class Looked:
         unreadable: The others.
     """
 
-    readable: tuple[Example, ...]
+    readable: tuple[Sample, ...]
     pixels: tuple[Tensor, ...] | None
     unreadable: tuple[Unreadable, ...]
 
 
-def look_through(examples: Sequence[Example], frame: Preprocessing, *, workers: int) -> Looked:
+def verify_images(examples: Sequence[Sample], frame: Preprocessing, *, workers: int) -> ReadableImages:
     """Decode each image once, to know which can be, and keep their pixels if they are few enough."""
     keep = len(examples) * frame.height * frame.width * len(frame.mean) <= _KEPT_BYTES
 
-    def looked_at(example: Example) -> Tensor | InputError | None:
+    def looked_at(example: Sample) -> Tensor | InputError | None:
         try:
             pixels = read_pixels(example, frame)
         except InputError as error:
@@ -64,14 +64,14 @@ def look_through(examples: Sequence[Example], frame: Preprocessing, *, workers: 
     good = [(example, pixels) for example, pixels in found if not isinstance(pixels, InputError)]
     bad = [Unreadable(example, error) for example, error in found if isinstance(error, InputError)]
     kept = tuple(pixels for _, pixels in good if pixels is not None) if keep else None
-    return Looked(tuple(example for example, _ in good), kept, tuple(bad))
+    return ReadableImages(tuple(example for example, _ in good), kept, tuple(bad))
 
 
-def read_pixels(example: Example, frame: Preprocessing) -> Tensor:
+def read_pixels(example: Sample, frame: Preprocessing) -> Tensor:
     """Decode and squash an image, turned as its boxes take it, or upright where it has none."""
     has_boxes = any(len(truth.boxes) for truth in example.truths)
     image = read_as_annotated(example.path, example.size) if has_boxes else read_image(example.path)
-    return squash(image, frame)
+    return resize_image(image, frame)
 
 
 def with_margin(frame: Preprocessing) -> Preprocessing:
@@ -79,7 +79,7 @@ def with_margin(frame: Preprocessing) -> Preprocessing:
     return replace(frame, height=round(frame.height * _MARGIN), width=round(frame.width * _MARGIN))
 
 
-class Photos(Dataset[tuple[Tensor, Tensor]]):
+class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     """Images and targets by key.
 
     Args:
@@ -92,7 +92,7 @@ class Photos(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        looked: Looked,
+        looked: ReadableImages,
         targets: NDArray[np.float32],
         squashed: Preprocessing,
         frame: Preprocessing,

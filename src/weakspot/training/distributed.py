@@ -8,7 +8,7 @@ from weakspot.errors import InputError
 from weakspot.training.options import TrainOptions
 
 
-def is_first() -> bool:
+def is_rank_zero() -> bool:
     """Whether this is the process that writes, not one that lightning or torchrun started beside it."""
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
@@ -41,7 +41,7 @@ def check_processes(options: TrainOptions) -> None:
         )
 
 
-def other_ended(hint: str = "See what it says, on its node.") -> InputError:
+def peer_exited(hint: str = "See what it says, on its node.") -> InputError:
     """The error of a process that cannot go on alone."""
     return InputError("Another process of this training has ended.", hint)
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from weakspot.data import Preprocessing
-from weakspot.models import normalised
-from weakspot.models.networks import Network
+from weakspot.models import normalize_batch
+from weakspot.models.networks import WsolClassifier
 from weakspot.training.dataset import Key
 
 # Feature maps of more bytes are not kept: the trunk then runs in each epoch.
@@ -34,15 +34,15 @@ class Features(Dataset[tuple[Maps, Tensor]]):
         return tuple(of_layer[i] for of_layer in self._maps), self._targets[i]
 
 
-def fit_in_memory(network: Network, frame: Preprocessing, images: int, *, pooled: bool) -> bool:
+def fit_in_memory(network: WsolClassifier, frame: Preprocessing, images: int, *, pooled: bool) -> bool:
     """Tell whether the feature maps of so many images may be kept."""
     example = torch.zeros(1, len(frame.mean), frame.height, frame.width, dtype=torch.uint8)
     device = next(network.parameters()).device
-    maps = trunk_maps(network, normalised([example[0]], frame, like=torch.empty(0, device=device)), pooled=pooled)
+    maps = trunk_maps(network, normalize_batch([example[0]], frame, like=torch.empty(0, device=device)), pooled=pooled)
     return images * sum(one.numel() * one.element_size() for one in maps) <= KEPT_BYTES
 
 
-def trunk_maps(network: Network, images: Tensor, *, pooled: bool) -> Maps:
+def trunk_maps(network: WsolClassifier, images: Tensor, *, pooled: bool) -> Maps:
     """Run a frozen trunk: the feature maps that the head reads, or their means for a head that pools first."""
     network.trunk.eval()
     with torch.no_grad():
@@ -51,12 +51,12 @@ def trunk_maps(network: Network, images: Tensor, *, pooled: bool) -> Maps:
 
 
 def compute_features(
-    network: Network, batches: DataLoader[tuple[Tensor, Tensor]], frame: Preprocessing, *, pooled: bool
+    network: WsolClassifier, batches: DataLoader[tuple[Tensor, Tensor]], frame: Preprocessing, *, pooled: bool
 ) -> Iterator[tuple[Maps, Tensor]]:
     """Give feature maps and targets batch by batch, on the CPU."""
     like = torch.empty(0, device=next(network.parameters()).device)
     for photos, targets in batches:
-        images = normalised(list(photos), frame, like=like)
+        images = normalize_batch(list(photos), frame, like=like)
         yield tuple(one.cpu() for one in trunk_maps(network, images, pooled=pooled)), targets
 
 

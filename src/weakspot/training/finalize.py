@@ -4,20 +4,22 @@ from pathlib import Path
 
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
-from weakspot.io.atomic import replacing
+from weakspot.io.atomic import atomic_write
 from weakspot.io.rows import write_rows
 from weakspot.io.run_files import CURVES, ROWS, STATE
-from weakspot.models.checkpoint import MODEL_FILE, Trained, write_model
+from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
 from weakspot.models.networks.cam import CamHead
 from weakspot.training.curves import learning_curves
 from weakspot.training.foreground import learn_foreground
-from weakspot.training.lightning_module import Learner
+from weakspot.training.lightning_module import WsolModule
 from weakspot.training.progress import Say
-from weakspot.training.setup import Prepared
+from weakspot.training.setup import TrainingSetup
 from weakspot.training.thresholds import choose_thresholds
 
 
-def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, quality: str, seed: int) -> Trained:
+def finalize(
+    prepared: TrainingSetup, learner: WsolModule, folder: Path, say: Say, *, quality: str, seed: int
+) -> CheckpointMetadata:
     """Learn the foreground, choose the threshold, and write curves and model; the model last, to stand for all of it.
 
     Args:
@@ -37,11 +39,11 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
     if spread:
         say("Learning what foreground looks like in the training images.")
         foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
-        localizer.take_foreground(foreground)
+        localizer.set_foreground_head(foreground)
     images = grounds.validation.readable or grounds.training.readable
     say(f"Looking for the threshold on {len(images)} heatmaps.")
     cuts = choose_thresholds(localizer, grounds.dataset, images)
-    trained = Trained(
+    trained = CheckpointMetadata(
         built.plan,
         grounds.labels.class_names,
         built.preprocessing,
@@ -52,7 +54,7 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
         cuts.of_classes if spread else (),  # in quality plain maps stay as they were published
     )
     write_rows(folder / ROWS, learner.rows)
-    with replacing(folder / CURVES) as file:
+    with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))
     write_model(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)
     (folder / STATE).unlink(missing_ok=True)
@@ -60,7 +62,7 @@ def finish(prepared: Prepared, learner: Learner, folder: Path, say: Say, *, qual
     return trained
 
 
-def _localizer(prepared: Prepared, quality: str) -> Localizer:
+def _localizer(prepared: TrainingSetup, quality: str) -> Localizer:
     frame = prepared.built.preprocessing
     return Localizer(
         prepared.built.network.to(prepared.device),
@@ -73,7 +75,7 @@ def _localizer(prepared: Prepared, quality: str) -> Localizer:
     )
 
 
-def _kept(learner: Learner) -> str:
+def _kept(learner: WsolModule) -> str:
     """Which epoch's weights these are, and how well they tell classes apart."""
     best = min(learner.rows, key=lambda row: row.get("val_loss", -row["epoch"]))
     score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""

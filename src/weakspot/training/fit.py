@@ -15,16 +15,16 @@ from weakspot.io.run_files import STATE
 from weakspot.models.networks import Criterion
 from weakspot.models.networks.losses import class_weights
 from weakspot.models.networks.psol import BoxCriterion
-from weakspot.training.checkpointing import Saving
-from weakspot.training.datamodule import Loaders
-from weakspot.training.dataset import Photos
+from weakspot.training.checkpointing import IntervalCheckpoint
+from weakspot.training.datamodule import WsolDataModule
+from weakspot.training.dataset import ImageDataset
 from weakspot.training.feature_cache import Features, compute_features, fit_in_memory, gathered
-from weakspot.training.lightning_module import Learner, Row, Rule
+from weakspot.training.lightning_module import OptimizerConfig, Row, WsolModule
 from weakspot.training.loggers import make_loggers
 from weakspot.training.options import TrainOptions
-from weakspot.training.progress import Log, Reporting, Say, quiet
-from weakspot.training.sampler import Batches
-from weakspot.training.setup import Prepared
+from weakspot.training.progress import Log, ProgressCallback, Say, quiet
+from weakspot.training.sampler import EpochBatchSampler
+from weakspot.training.setup import TrainingSetup
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Fitting:
     goes_on: bool = False
 
 
-def fit(prepared: Prepared, options: TrainOptions, fitting: Fitting) -> tuple[Learner, Trainer]:
+def fit(prepared: TrainingSetup, options: TrainOptions, fitting: Fitting) -> tuple[WsolModule, Trainer]:
     """Train, from the saved state of an interrupted run if there is one.
 
     Args:
@@ -62,7 +62,7 @@ def fit(prepared: Prepared, options: TrainOptions, fitting: Fitting) -> tuple[Le
     """
     network, state = prepared.built.network, fitting.folder / STATE
     network.to(prepared.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    saving, reporting = Saving(state, options.save_every), Reporting(fitting.say, prepared.epochs)
+    saving, reporting = IntervalCheckpoint(state, options.save_every), ProgressCallback(fitting.say, prepared.epochs)
     with quiet():
         trainer = _trainer(prepared, options, fitting.folder, [saving, reporting])
 
@@ -84,9 +84,9 @@ def fit(prepared: Prepared, options: TrainOptions, fitting: Fitting) -> tuple[Le
     return learner, trainer
 
 
-def _rule(prepared: Prepared, options: TrainOptions, trainer: Trainer) -> Rule:
+def _rule(prepared: TrainingSetup, options: TrainOptions, trainer: Trainer) -> OptimizerConfig:
     steps = _steps(len(prepared.grounds.training.readable), trainer, options)
-    return Rule(
+    return OptimizerConfig(
         prepared.recipe,
         prepared.frozen,
         prepared.lr,
@@ -98,12 +98,14 @@ def _rule(prepared: Prepared, options: TrainOptions, trainer: Trainer) -> Rule:
     )
 
 
-def _learner(prepared: Prepared, options: TrainOptions, rule: Rule, on_epoch: Callable[[list[Row]], None]) -> Learner:
+def _learner(
+    prepared: TrainingSetup, options: TrainOptions, rule: OptimizerConfig, on_epoch: Callable[[list[Row]], None]
+) -> WsolModule:
     built, classes = prepared.built, len(prepared.grounds.labels.class_names)
-    return Learner(built.network, _criterion(prepared, options), built.preprocessing, rule, classes, on_epoch)
+    return WsolModule(built.network, _criterion(prepared, options), built.preprocessing, rule, classes, on_epoch)
 
 
-def _trainer(prepared: Prepared, options: TrainOptions, folder: Path, callbacks: list[Callback]) -> Trainer:
+def _trainer(prepared: TrainingSetup, options: TrainOptions, folder: Path, callbacks: list[Callback]) -> Trainer:
     if options.patience is not None and prepared.grounds.validation.readable:
         callbacks = [EarlyStopping("val_loss", patience=options.patience), *callbacks]
     device = prepared.device
@@ -135,23 +137,23 @@ def _trainer(prepared: Prepared, options: TrainOptions, folder: Path, callbacks:
         ) from error
 
 
-def _loaders(prepared: Prepared, options: TrainOptions, rule: Rule, say: Say) -> Loaders:
-    """Batches of feature maps if they can be computed once, else of images."""
+def _loaders(prepared: TrainingSetup, options: TrainOptions, rule: OptimizerConfig, say: Say) -> WsolDataModule:
+    """EpochBatchSampler of feature maps if they can be computed once, else of images."""
     grounds, frame = prepared.grounds, prepared.built.preprocessing
     photos = [
-        Photos(one, targets, squashed, frame, options.seed)
+        ImageDataset(one, targets, squashed, frame, options.seed)
         for one, targets, squashed in zip(
             (grounds.training, grounds.validation), prepared.targets, (grounds.squashed, frame), strict=True
         )
     ]
-    sets: list[Photos | Features] = [*photos]
+    sets: list[ImageDataset | Features] = [*photos]
     once = prepared.frozen and not prepared.recipe.augmentation
     if once and fit_in_memory(prepared.built.network, frame, sum(map(len, sets)), pooled=rule.pooled):
         sets = [_features(one, prepared, options, rule.pooled) if len(one) else one for one in photos]
     elif once:
         say("The features are too many to be kept: the backbone runs in each epoch.")
     training, validation = sets
-    return Loaders(
+    return WsolDataModule(
         training,
         validation if len(validation) else None,
         batch_size=options.batch_size,
@@ -160,14 +162,14 @@ def _loaders(prepared: Prepared, options: TrainOptions, rule: Rule, say: Say) ->
     )
 
 
-def _features(photos: Photos, prepared: Prepared, options: TrainOptions, pooled: bool) -> Features:
-    batches = Batches(len(photos), options.batch_size, seed=None)
+def _features(photos: ImageDataset, prepared: TrainingSetup, options: TrainOptions, pooled: bool) -> Features:
+    batches = EpochBatchSampler(len(photos), options.batch_size, seed=None)
     loader = DataLoader(photos, batch_sampler=batches, num_workers=0 if photos.in_memory else options.workers)
     frame = prepared.built.preprocessing
     return gathered(compute_features(prepared.built.network, loader, frame, pooled=pooled))
 
 
-def _criterion(prepared: Prepared, options: TrainOptions) -> Criterion:
+def _criterion(prepared: TrainingSetup, options: TrainOptions) -> Criterion:
     if prepared.teacher is not None:
         return BoxCriterion()
     labels, targets = prepared.grounds.labels, torch.from_numpy(prepared.targets[0])
@@ -178,5 +180,5 @@ def _criterion(prepared: Prepared, options: TrainOptions) -> Criterion:
 
 def _steps(images: int, trainer: Trainer, options: TrainOptions) -> int:
     """Steps of the optimizer in an epoch."""
-    batches = len(Batches(images, options.batch_size, seed=options.seed, processes=trainer.world_size))
+    batches = len(EpochBatchSampler(images, options.batch_size, seed=options.seed, processes=trainer.world_size))
     return -(-batches // options.accumulate)

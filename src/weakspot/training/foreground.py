@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from weakspot.concurrency import batched
-from weakspot.data import Example
-from weakspot.inference.adaptation import Lesson, fitted
+from weakspot.data import Sample
+from weakspot.inference.adaptation import FeaturesAndMaps, fitted
 from weakspot.inference.localizer import Localizer
 from weakspot.models import ForegroundHead, channels_last
 from weakspot.models.foreground_head import MOST_IMAGES
@@ -18,7 +18,7 @@ _BATCH = 16
 
 
 def learn_foreground(
-    localizer: Localizer, examples: Sequence[Example], labels: Labels, *, seed: int
+    localizer: Localizer, examples: Sequence[Sample], labels: Labels, *, seed: int
 ) -> ForegroundHead | None:
     """Fit a foreground head to the training images, each with the maps of its own classes.
 
@@ -37,7 +37,7 @@ def learn_foreground(
     return fitted(list(_read(localizer, [examples[i] for i in some], labels)), seed=seed)
 
 
-def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> Iterator[Lesson]:
+def _read(localizer: Localizer, examples: Sequence[Sample], labels: Labels) -> Iterator[FeaturesAndMaps]:
     """Features (B, K, h, w) and, of each image, the highest of its classes' maps (B, h, w)."""
     for batch in batched(examples, _BATCH):
         classes = [[int(c) for c in row.nonzero()[0] if c != labels.background] for row in labels.targets(batch)]
@@ -45,7 +45,7 @@ def _read(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> 
         most = max(1, *map(len, classes))
         rows = [own + (own[:1] or [0]) * (most - len(own)) for own in classes]
         photos = [channels_last(read_pixels(example, localizer.preprocessing)) for example in batch]
-        read = localizer.in_torch.lessons(photos, localizer.method, torch.tensor(rows))
+        read = localizer.torch_backend.lessons(photos, localizer.method, torch.tensor(rows))
         if read is None:
             return
         features, maps = read

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data import DataSet, Example
+from weakspot.data import Dataset, Sample
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.data.readers.class_folders import TRAINING, VALIDATION
 from weakspot.data.readers.walk import is_file
-from weakspot.data.train_val_split import split_off
+from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
 from weakspot.evaluation.samples import refuse
 
@@ -32,14 +32,14 @@ class Labels:
     background: int | None
     nothing: str
 
-    def know(self, example: Example) -> bool:
+    def know(self, example: Sample) -> bool:
         """Tell whether all labels of an image are among the classes, and if it has none, whether that is."""
         labels = set(_labels(example))
         if not labels:
             return self.multi_label or self.background is not None
         return labels <= {*self.class_names, *((self.nothing,) if self.multi_label else ())}
 
-    def targets(self, examples: Sequence[Example]) -> NDArray[np.float32]:
+    def targets(self, examples: Sequence[Sample]) -> NDArray[np.float32]:
         """Which classes are in each image: shape (N, C), 0 or 1."""
         targets = np.zeros((len(examples), len(self.class_names)), np.float32)
         for row, example in zip(targets, examples, strict=True):
@@ -53,12 +53,12 @@ class Labels:
 class Split:
     """The examples that are trained on and those that validate, and what a user should know about them."""
 
-    training: tuple[Example, ...]
-    validation: tuple[Example, ...]
+    training: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
     notes: tuple[str, ...]
 
 
-def find_labels(dataset: DataSet, examples: Sequence[Example], *, multi_label: bool, background: str) -> Labels:
+def find_labels(dataset: Dataset, examples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:
     """Find the classes of the training images.
 
     One class an image, and one more for those without a label, if there are any; or where images have several labels,
@@ -91,7 +91,7 @@ def find_labels(dataset: DataSet, examples: Sequence[Example], *, multi_label: b
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
-def split_examples(dataset: DataSet, *, share: float, seed: int, workers: int) -> Split:
+def split_examples(dataset: Dataset, *, share: float, seed: int, workers: int) -> Split:
     """Find the training and the validation images, or set a share of the training images aside.
 
     Near-duplicates of one class are kept on one side, and so is a class with one image. A test split is left alone.
@@ -127,7 +127,7 @@ def split_examples(dataset: DataSet, *, share: float, seed: int, workers: int) -
     )
 
 
-def _set_aside(examples: Sequence[Example], share: float, seed: int, workers: int) -> tuple[NDArray[np.bool_], int]:
+def _set_aside(examples: Sequence[Sample], share: float, seed: int, workers: int) -> tuple[NDArray[np.bool_], int]:
     """Choose what validates; and in how many groups of near-duplicates the images fall."""
     counts = Counter(label for example in examples for label in _labels(example))
     strata = [_stratum(example, counts) for example in examples]
@@ -135,19 +135,19 @@ def _set_aside(examples: Sequence[Example], share: float, seed: int, workers: in
     # Of two classes that look alike each may have its own on either side: only copies must not be parted.
     pairs = [f"{stratum} {group}" for stratum, group in zip(strata, groups, strict=True)]
     numbers = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
-    return split_off(strata, numbers, share=share, seed=seed), len(set(pairs))
+    return stratified_group_split(strata, numbers, share=share, seed=seed), len(set(pairs))
 
 
-def _stratum(example: Example, counts: Counter[str]) -> Hashable:
+def _stratum(example: Sample, counts: Counter[str]) -> Hashable:
     """The rarest class of an image, by which it is drawn; nothing for one without a label."""
     return min(_labels(example), key=lambda label: (counts[label], label), default="")
 
 
-def _labels(example: Example) -> list[str]:
+def _labels(example: Sample) -> list[str]:
     return [truth.label for truth in example.truths]
 
 
-def _refuse_unusable(dataset: DataSet, training: Sequence[Example], validation: Sequence[Example]) -> None:
+def _refuse_unusable(dataset: Dataset, training: Sequence[Sample], validation: Sequence[Sample]) -> None:
     if not training:
         known = ", ".join(name for name in dataset.splits if name) or "no images"
         raise InputError(

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 
 from weakspot.data import Preprocessing
-from weakspot.models import normalised
-from weakspot.models.networks import Criterion, Network, Recipe
-from weakspot.models.networks.adl import AttentionDropout, drop_behind, places
+from weakspot.models import normalize_batch
+from weakspot.models.networks import Criterion, TrainingMethod, WsolClassifier
+from weakspot.models.networks.adl import AttentionDropout, attach, insertion_points
 from weakspot.models.networks.cutmix import cutmix
 from weakspot.models.networks.has import hide_and_seek
 from weakspot.training.feature_cache import Maps, trunk_maps
@@ -28,7 +28,7 @@ Row = dict[str, float | int]
 
 
 @dataclass(frozen=True)
-class Rule:
+class OptimizerConfig:
     """How a network learns.
 
     Attributes:
@@ -41,7 +41,7 @@ class Rule:
         pooled: Whether the head is given the means of a frozen trunk's maps, as it pools them first.
     """
 
-    recipe: Recipe
+    recipe: TrainingMethod
     frozen: bool
     lr: float
     weight_decay: float
@@ -50,7 +50,7 @@ class Rule:
     pooled: bool = False
 
 
-class Learner(LightningModule):
+class WsolModule(LightningModule):
     """Trains a network on images, or its head on feature maps that were computed before.
 
     Args:
@@ -69,10 +69,10 @@ class Learner(LightningModule):
 
     def __init__(
         self,
-        network: Network,
+        network: WsolClassifier,
         criterion: Criterion,
         frame: Preprocessing,
-        rule: Rule,
+        rule: OptimizerConfig,
         classes: int,
         on_epoch: Callable[[list[Row]], None] = lambda _: None,
     ) -> None:
@@ -94,14 +94,14 @@ class Learner(LightningModule):
         if rule.frozen:
             network.trunk.requires_grad_(False)
         elif self.dropout is not None:
-            drop_behind(places(network.trunk.backbone), self.dropout)
+            attach(insertion_points(network.trunk.backbone), self.dropout)
 
     @property
     def score_name(self) -> str:
         """What the validation score is, see :class:`weakspot.models.networks.Criterion`."""
         return self.criterion.score_name
 
-    def train(self, mode: bool = True) -> "Learner":
+    def train(self, mode: bool = True) -> "WsolModule":
         """Change the mode; a frozen trunk stays in evaluation mode, its batch statistics with it."""
         super().train(mode)
         if self.rule.frozen:
@@ -196,7 +196,7 @@ class Learner(LightningModule):
         return self._of_images(self._normalised(inputs)) if isinstance(inputs, Tensor) else tuple(inputs)
 
     def _normalised(self, photos: Tensor) -> Tensor:
-        return normalised(list(photos), self.frame, like=torch.empty(0, device=self.device))
+        return normalize_batch(list(photos), self.frame, like=torch.empty(0, device=self.device))
 
     def _of_images(self, images: Tensor) -> Maps:
         if self.rule.frozen:

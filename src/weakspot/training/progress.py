@@ -52,7 +52,7 @@ class Log:
             self._lines.clear()
 
 
-class Reporting(Callback):
+class ProgressCallback(Callback):
     """A bar on a terminal, a line for each epoch elsewhere.
 
     Args:

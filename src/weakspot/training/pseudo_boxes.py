@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from weakspot.concurrency import batched
-from weakspot.data import Example
+from weakspot.data import Sample
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.models import channels_last
-from weakspot.models.checkpoint import Trained, read_trained
-from weakspot.models.networks import Network, Plan, PsolNetwork
+from weakspot.models.checkpoint import CheckpointMetadata, read_trained
+from weakspot.models.networks import NetworkConfig, PsolNetwork, WsolClassifier
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map
-from weakspot.training.dataset import Looked, read_pixels
+from weakspot.training.dataset import ReadableImages, read_pixels
 from weakspot.training.labels import Labels
 
 _BATCH = 16
@@ -31,13 +31,13 @@ class Teacher:
         localizer: What finds boxes, in the run's own quality and at its own threshold.
     """
 
-    trained: Trained
+    trained: CheckpointMetadata
     localizer: Localizer
 
     @property
-    def network(self) -> Network:
+    def network(self) -> WsolClassifier:
         """Its network."""
-        assert isinstance(self.localizer.model, Network)
+        assert isinstance(self.localizer.model, WsolClassifier)
         return self.localizer.model
 
     def shares_trunk(self, backbone: str, *, frozen: bool) -> bool:
@@ -59,7 +59,7 @@ def load_teacher(run: Path, device: torch.device) -> Teacher:
     return Teacher(trained, Localizer(run, device=str(device)))
 
 
-def labels_of(trained: Trained, training: Sequence[Example], run: Path) -> Labels:
+def labels_of(trained: CheckpointMetadata, training: Sequence[Sample], run: Path) -> Labels:
     """Take the classes of the run that teaches, and refuse training images of others.
 
     Raises:
@@ -79,7 +79,7 @@ def labels_of(trained: Trained, training: Sequence[Example], run: Path) -> Label
     return labels
 
 
-def hand_over(teacher: Teacher, network: Network, plan: Plan) -> None:
+def load_teacher_weights(teacher: Teacher, network: WsolClassifier, plan: NetworkConfig) -> None:
     """Give a new network the teacher's classifier, and its trunk if that is shared."""
     assert isinstance(network, PsolNetwork)
     if plan.shared:
@@ -89,7 +89,9 @@ def hand_over(teacher: Teacher, network: Network, plan: Plan) -> None:
         network.classifier.load_state_dict(teacher.network.state_dict())
 
 
-def taught(teacher: Teacher, looked: Looked, labels: Labels) -> tuple[Looked, NDArray[np.float32]]:
+def pseudo_boxes(
+    teacher: Teacher, looked: ReadableImages, labels: Labels
+) -> tuple[ReadableImages, NDArray[np.float32]]:
     """Find the pseudo boxes of images, and leave out images that have none.
 
     Only images with one class have one, as a regressor that knows no class gives one box an image; and of these only
@@ -108,16 +110,16 @@ def taught(teacher: Teacher, looked: Looked, labels: Labels) -> tuple[Looked, ND
     pixels = None if looked.pixels is None else tuple(looked.pixels[i] for i in kept)
     rows = [box for box in boxes if box is not None]
     return (
-        Looked(tuple(looked.readable[i] for i in kept), pixels, looked.unreadable),
+        ReadableImages(tuple(looked.readable[i] for i in kept), pixels, looked.unreadable),
         np.array(rows, np.float32).reshape(-1, 4),
     )
 
 
-def _boxes(localizer: Localizer, examples: Sequence[Example], labels: Labels) -> Iterator[NDArray[np.float64] | None]:
+def _boxes(localizer: Localizer, examples: Sequence[Sample], labels: Labels) -> Iterator[NDArray[np.float64] | None]:
     frame = localizer.preprocessing
     for batch in batched(examples, _BATCH):
         targets = labels.targets(batch)
-        photos = [channels_last(read_pixels(example, localizer.photo_frame)) for example in batch]
+        photos = [channels_last(read_pixels(example, localizer.input_size)) for example in batch]
         classes = targets.argmax(axis=1)[:, None]
         (found,) = localizer.read(photos, classes, [localizer.method])
         for row, class_map in zip(targets, found.maps[:, 0], strict=True):

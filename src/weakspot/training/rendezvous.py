@@ -14,16 +14,16 @@ from torch.distributed import BarrierOptions, ProcessGroupGloo
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from weakspot.training.distributed import is_by_torchrun, other_ended
+from weakspot.training.distributed import is_by_torchrun, peer_exited
 
 # torchrun starts all at once; what one of them computes may take long.
 _ARRIVAL, _WAIT = timedelta(minutes=5), timedelta(days=1)
 _numbers = count()
 
-Share = Callable[[str], list[str]]
+AllGather = Callable[[str], list[str]]
 
 
-class Meeting:
+class Rendezvous:
     """Lets processes share texts.
 
     Args:
@@ -53,7 +53,7 @@ class Meeting:
             self._group.barrier(options).wait()
             return [self._store.get(key).decode() for key in keys]
         except RuntimeError as error:
-            raise other_ended() from error
+            raise peer_exited() from error
 
     def close(self) -> None:
         """Let nobody wait for this process any more."""
@@ -61,7 +61,7 @@ class Meeting:
 
 
 @contextmanager
-def meeting() -> Iterator[Share]:
+def meeting() -> Iterator[AllGather]:
     """Meet the processes that torchrun has started; one that it has not started is alone here.
 
     Raises:
@@ -72,9 +72,9 @@ def meeting() -> Iterator[Share]:
         return
     try:
         store, rank, size = next(rendezvous("env://", timeout=_ARRIVAL))
-        met = Meeting(PrefixStore(f"weakspot/{next(_numbers)}", store), rank, size)
+        met = Rendezvous(PrefixStore(f"weakspot/{next(_numbers)}", store), rank, size)
     except RuntimeError as error:
-        raise other_ended() from error
+        raise peer_exited() from error
     try:
         yield met.share
     finally:

@@ -14,18 +14,18 @@ from weakspot.errors import InputError
 from weakspot.io.rows import write_rows
 from weakspot.io.run_files import LOG, ROWS, SKIPPED, STATE
 from weakspot.models.checkpoint import MODEL_FILE
-from weakspot.training.agreeing import agree
+from weakspot.training.agreeing import check_same_config
 from weakspot.training.checkpointing import InterruptionError
-from weakspot.training.distributed import check_processes, is_by_torchrun, is_first, is_of_another, other_ended
-from weakspot.training.finalize import finish
+from weakspot.training.distributed import check_processes, is_by_torchrun, is_of_another, is_rank_zero, peer_exited
+from weakspot.training.finalize import finalize
 from weakspot.training.fit import Fitting, fit
 from weakspot.training.loggers import check_loggers
 from weakspot.training.options import TrainOptions
 from weakspot.training.progress import Log
-from weakspot.training.rendezvous import Share, meeting
-from weakspot.training.run_config import Task, changed, find_task
+from weakspot.training.rendezvous import AllGather, meeting
+from weakspot.training.run_config import TrainRequest, changed, resolve_request
 from weakspot.training.run_folder import check_output, make_run_folder, write_config
-from weakspot.training.setup import Prepared, prepare
+from weakspot.training.setup import TrainingSetup, set_up
 
 # What a saved state holds for each weight that learns: itself, two moments of AdamW, and the best so far.
 _COPIES = 5
@@ -59,27 +59,27 @@ def train(
         KeyboardInterrupt: At Ctrl-C or SIGTERM, once the state is saved.
     """
     with meeting() as share:
-        task = find_task(data, changed(options, changes), config=config, resume=resume)
+        task = resolve_request(data, changed(options, changes), config=config, resume=resume)
         check_processes(task.options)
         check_loggers(task.options.logger or ())
         return _train(task, share)
 
 
-def _train(task: Task, share: Share) -> Path:
+def _train(task: TrainRequest, share: AllGather) -> Path:
     wanted = task.folder or task.options.output or Path("runs", task.data.absolute().name)
-    if is_first():
+    if is_rank_zero():
         check_output(wanted, needed_bytes=0)
-    say = Log(aloud=is_first())
-    prepared = prepare(task.data, task.options, say)
-    agree(prepared, task.options, share)
-    if is_first():
+    say = Log(aloud=is_rank_zero())
+    prepared = set_up(task.data, task.options, say)
+    check_same_config(prepared, task.options, share)
+    if is_rank_zero():
         check_output(wanted, needed_bytes=_needed_bytes(prepared))
     folder = Path(share(str(_folder(task, prepared, wanted)))[0])
     say.keep_in(folder / LOG)
     return _trained(task, prepared, folder, say, share)
 
 
-def _trained(task: Task, prepared: Prepared, folder: Path, say: Log, share: Share) -> Path:
+def _trained(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log, share: AllGather) -> Path:
     """Train, and say how to go on if that is interrupted; a folder in which nothing was learnt does not stay."""
     go_on = f"Go on with: weakspot train --resume {folder}"
     try:
@@ -89,21 +89,21 @@ def _trained(task: Task, prepared: Prepared, folder: Path, say: Log, share: Shar
         raise KeyboardInterrupt(f"{kept} {go_on}") from interrupt
     except BaseException as error:
         # In other processes the folder is not one that this run has made.
-        if is_first() and task.folder is None and not any((folder / name).exists() for name in (ROWS, STATE)):
+        if is_rank_zero() and task.folder is None and not any((folder / name).exists() for name in (ROWS, STATE)):
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, RuntimeError) and is_of_another(error):
-            raise (other_ended(go_on) if (folder / STATE).exists() else other_ended()) from error
+            raise (peer_exited(go_on) if (folder / STATE).exists() else peer_exited()) from error
         raise
 
 
-def _fitted(task: Task, prepared: Prepared, folder: Path, say: Log, share: Share) -> Path:
+def _fitted(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log, share: AllGather) -> Path:
     fitting = Fitting(folder, say, lambda rows: write_rows(folder / ROWS, rows), goes_on=task.folder is not None)
     learner, trainer = fit(prepared, task.options, fitting)
     shared, first = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
     if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes
         torch.distributed.destroy_process_group()
     if first:
-        finish(prepared, learner, folder, say, quality=task.options.quality, seed=task.options.seed)
+        finalize(prepared, learner, folder, say, quality=task.options.quality, seed=task.options.seed)
         with suppress(InputError):  # the run is complete, whoever has gone meanwhile
             share("finished")
     elif is_by_torchrun():
@@ -120,9 +120,9 @@ def _wait_for(file: Path) -> None:
         time.sleep(0.1)
 
 
-def _folder(task: Task, prepared: Prepared, wanted: Path) -> Path:
+def _folder(task: TrainRequest, prepared: TrainingSetup, wanted: Path) -> Path:
     """The folder to write to: that of the run that goes on, or a new one, with the configuration in it."""
-    if task.folder is not None or not is_first():
+    if task.folder is not None or not is_rank_zero():
         return wanted
     folder = make_run_folder(wanted)
     # What auto has chosen stays chosen, on whatever machine the run goes on or is done again.
@@ -136,7 +136,7 @@ def _folder(task: Task, prepared: Prepared, wanted: Path) -> Path:
     return folder
 
 
-def _needed_bytes(prepared: Prepared) -> int:
+def _needed_bytes(prepared: TrainingSetup) -> int:
     """About how much a run writes: the model once, and what learns in a saved state."""
     network = prepared.built.network
     learning = network.head if prepared.frozen else network

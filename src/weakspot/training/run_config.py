@@ -9,7 +9,7 @@ from zipfile import is_zipfile
 from weakspot.errors import InputError, suggest
 from weakspot.io.run_files import CONFIG, STATE
 from weakspot.models.checkpoint import MODEL_FILE
-from weakspot.models.networks import find_recipe
+from weakspot.models.networks import parse_method
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_folder import read_config
 
@@ -18,7 +18,7 @@ _FREE = ("output", "device", "workers", "save_every", "logger")
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainRequest:
     """What to train on, how, and in which folder of an interrupted run."""
 
     data: Path
@@ -26,9 +26,9 @@ class Task:
     folder: Path | None = None
 
 
-def find_task(
+def resolve_request(
     data: str | Path | None, options: TrainOptions, *, config: str | Path | None, resume: str | Path | None
-) -> Task:
+) -> TrainRequest:
     """Find out what is asked for.
 
     Args:
@@ -46,10 +46,10 @@ def find_task(
         return _going_on(data, options, Path(resume))
     if config is not None:
         named, known = read_config(Path(config))
-        return Task(named if data is None else Path(data), _merged(known, options))
+        return TrainRequest(named if data is None else Path(data), _merged(known, options))
     if data is None:
         raise InputError("No data set was named.", "Give its folder: weakspot train photos/")
-    return Task(Path(data), _checked(options))
+    return TrainRequest(Path(data), _checked(options))
 
 
 def changed(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
@@ -72,7 +72,7 @@ def changed(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
     return replace(options, **{**changes, **paths, **named})
 
 
-def _going_on(data: str | Path | None, options: TrainOptions, folder: Path) -> Task:
+def _going_on(data: str | Path | None, options: TrainOptions, folder: Path) -> TrainRequest:
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} holds no run.", "Give the folder that the interrupted run named.")
     if (folder / MODEL_FILE).exists():
@@ -89,7 +89,7 @@ def _going_on(data: str | Path | None, options: TrainOptions, folder: Path) -> T
         told = named if name == "data" else getattr(known, name)
         problem = f"The run in {folder} has {name} = {str(told)!r}, and now it is another."
         raise InputError(problem, "Leave it out to go on, or train anew without --resume.")
-    return Task(named, merged, folder)
+    return TrainRequest(named, merged, folder)
 
 
 def _merged(known: TrainOptions, options: TrainOptions) -> TrainOptions:
@@ -130,7 +130,7 @@ def _located(options: TrainOptions) -> TrainOptions:
 
 def _refuse_without_teacher(options: TrainOptions) -> None:
     """PSOL is taught by a run, and nothing else is."""
-    psol = find_recipe(options.method).head == "psol"
+    psol = parse_method(options.method).head == "psol"
     if psol and options.teacher is None:
         raise InputError("psol learns the boxes of another run.", "Name its folder: --method psol --from runs/birds.")
     if options.teacher is not None and not psol:

@@ -12,7 +12,7 @@ from weakspot.config import __version__
 from weakspot.errors import InputError
 from weakspot.io.folders import check_writable, numbered
 from weakspot.io.run_files import CONFIG, VERSION
-from weakspot.io.settings import keep_settings
+from weakspot.io.settings import save_settings
 from weakspot.training.options import TrainOptions
 
 _LATEST = "latest"
@@ -75,7 +75,7 @@ def _point_to(folder: Path) -> None:
 def write_config(folder: Path, data: Path, options: TrainOptions) -> None:
     """Write what was asked for, such that ``weakspot train --config`` does it again."""
     asked = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "output"}
-    keep_settings(folder / CONFIG, {VERSION: __version__, "data": data.absolute(), **asked})
+    save_settings(folder / CONFIG, {VERSION: __version__, "data": data.absolute(), **asked})
 
 
 def read_config(file: Path) -> tuple[Path, TrainOptions]:

@@ -8,8 +8,8 @@ from torch.utils.data import Sampler
 from weakspot.training.dataset import Key
 
 
-class Batches(Sampler[list[Key]]):
-    """Batches of keys, the same ones for any number of processes that share them.
+class EpochBatchSampler(Sampler[list[Key]]):
+    """EpochBatchSampler of keys, the same ones for any number of processes that share them.
 
     A batch of all processes is dealt out image by image. Where it does not go up evenly, which only the last one of an
     epoch can, the images that are over are left out in training, as processes must step together.
@@ -22,9 +22,9 @@ class Batches(Sampler[list[Key]]):
         processes: Number of all.
 
     Example:
-        >>> [[i for _, i in batch] for batch in Batches(5, 2, seed=None)]
+        >>> [[i for _, i in batch] for batch in EpochBatchSampler(5, 2, seed=None)]
         [[0, 1], [2, 3], [4]]
-        >>> [[i for _, i in batch] for batch in Batches(5, 2, seed=None, rank=1, processes=2)]
+        >>> [[i for _, i in batch] for batch in EpochBatchSampler(5, 2, seed=None, rank=1, processes=2)]
         [[1, 3]]
     """
 

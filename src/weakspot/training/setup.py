@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from weakspot.data import DataSet, Example, Preprocessing, read_dataset
+from weakspot.data import Dataset, Preprocessing, Sample, read_dataset
 from weakspot.errors import InputError
 from weakspot.inference.load_torch import enlarged
 from weakspot.inference.quality import find_quality
 from weakspot.models import check_model_name, find_device
 from weakspot.models.hooks import evaluating
-from weakspot.models.networks import Plan, Recipe, build_network, find_recipe
-from weakspot.models.networks.adl import places
+from weakspot.models.networks import NetworkConfig, TrainingMethod, build_network, parse_method
+from weakspot.models.networks.adl import insertion_points
 from weakspot.models.networks.network import BuiltNetwork
-from weakspot.training.dataset import Looked, Unreadable, look_through, with_margin
+from weakspot.training.dataset import ReadableImages, Unreadable, verify_images, with_margin
 from weakspot.training.labels import Labels, Split, find_labels, split_examples
 from weakspot.training.options import TrainOptions
 from weakspot.training.progress import Say
-from weakspot.training.pseudo_boxes import Teacher, hand_over, labels_of, load_teacher, taught
+from weakspot.training.pseudo_boxes import Teacher, labels_of, load_teacher, load_teacher_weights, pseudo_boxes
 
 # Passes over the images. A head on features that are computed once takes next to no time for one.
 EPOCHS, FROZEN_EPOCHS = 20, 40
@@ -32,7 +32,7 @@ _RATE, _FROZEN_RATE, _RATE_WITH_BRANCHES = 1e-4, 3e-4, 3e-5
 
 
 @dataclass(frozen=True, eq=False)
-class Grounds:
+class TrainingData:
     """What is trained on.
 
     Attributes:
@@ -43,10 +43,10 @@ class Grounds:
         squashed: The size that images are squashed to.
     """
 
-    dataset: DataSet
+    dataset: Dataset
     labels: Labels
-    training: Looked
-    validation: Looked
+    training: ReadableImages
+    validation: ReadableImages
     squashed: Preprocessing
 
     @property
@@ -56,7 +56,7 @@ class Grounds:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class TrainingSetup:
     """All that a run needs before its first step.
 
     Attributes:
@@ -72,9 +72,9 @@ class Prepared:
         teacher: The run that gave the boxes; None where labels teach.
     """
 
-    grounds: Grounds
+    grounds: TrainingData
     built: BuiltNetwork
-    recipe: Recipe
+    recipe: TrainingMethod
     frozen: bool
     device: torch.device
     epochs: int
@@ -83,7 +83,7 @@ class Prepared:
     teacher: Teacher | None = None
 
 
-def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
+def set_up(data: Path, options: TrainOptions, say: Say) -> TrainingSetup:
     """Read labels, build the network, and look through the images.
 
     Raises:
@@ -93,7 +93,7 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     check_model_name(options.backbone)  # before the images are looked through, which may take minutes
     device = find_device(options.device)
     frozen = _is_frozen(options, device)
-    recipe = find_recipe(options.method, frozen=frozen)
+    recipe = parse_method(options.method, frozen=frozen)
     dataset = read_dataset(data, truth=options.labels, images=options.images)
     split = split_examples(dataset, share=options.validation, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
@@ -103,14 +103,14 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
         say(note)
     built = _build(options, labels, teacher, frozen)
     if recipe.adl and not frozen:
-        places(built.network.trunk.backbone)
+        insertion_points(built.network.trunk.backbone)
     # Boxes would have to be cropped with their images.
     squashed = built.preprocessing if frozen or teacher is not None else with_margin(built.preprocessing)
-    grounds = Grounds(
+    grounds = TrainingData(
         dataset,
         labels,
-        look_through(split.training, squashed, workers=options.workers),
-        look_through(validation, built.preprocessing, workers=options.workers),
+        verify_images(split.training, squashed, workers=options.workers),
+        verify_images(validation, built.preprocessing, workers=options.workers),
         squashed,
     )
     _refuse_unreadable(grounds, options.unreadable)
@@ -120,10 +120,10 @@ def prepare(data: Path, options: TrainOptions, say: Say) -> Prepared:
     epochs = options.epochs or _epochs(recipe, frozen)
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
     grounds, targets = _with_targets(grounds, teacher, say)
-    return Prepared(grounds, built, recipe, frozen, device, epochs, lr, targets, teacher)
+    return TrainingSetup(grounds, built, recipe, frozen, device, epochs, lr, targets, teacher)
 
 
-def _labels(dataset: DataSet, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:
+def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:
     """The classes of what is learnt from, or those of the teacher."""
     learnt = split.training if _named(split.validation) else (*split.training, *split.validation)
     if options.teacher is None or teacher is None:
@@ -143,21 +143,21 @@ def _build(options: TrainOptions, labels: Labels, teacher: Teacher | None, froze
         plan = _plan(options, labels) if teacher is None else _taught_plan(options, labels, teacher, frozen)
         built = build_network(plan, weights=None if options.weights == "none" or plan.shared else options.weights)
     if teacher is not None:
-        hand_over(teacher, built.network, plan)
+        load_teacher_weights(teacher, built.network, plan)
     if frozen and plan.input_size is None:
         return _seeing_larger(built, find_quality(options.quality).enlarged)
     return built
 
 
 def _with_targets(
-    grounds: Grounds, teacher: Teacher | None, say: Say
-) -> tuple[Grounds, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    grounds: TrainingData, teacher: Teacher | None, say: Say
+) -> tuple[TrainingData, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Find out what is to be learnt of each image; those of which nothing is are left out."""
     both = (grounds.training, grounds.validation)
     if teacher is None:
         training, validation = (grounds.labels.targets(one.readable) for one in both)
         return grounds, (training, validation)
-    (learnt, boxes), (held, held_boxes) = (taught(teacher, one, grounds.labels) for one in both)
+    (learnt, boxes), (held, held_boxes) = (pseudo_boxes(teacher, one, grounds.labels) for one in both)
     if not len(boxes):
         raise InputError("The run finds no box in the training images.", "Give one that was trained on such images.")
     say(f"{len(boxes)} of {len(grounds.training.readable)} training images have a pseudo box")
@@ -179,23 +179,23 @@ def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
     """Whether the backbone stays as it is: by default on a CPU, unless it knows nothing or its method teaches it."""
     if options.freeze != "auto":
         return options.freeze == "backbone"
-    return device.type == "cpu" and options.weights != "none" and find_recipe(options.method).head != "spg"
+    return device.type == "cpu" and options.weights != "none" and parse_method(options.method).head != "spg"
 
 
-def _epochs(recipe: Recipe, frozen: bool) -> int:
+def _epochs(recipe: TrainingMethod, frozen: bool) -> int:
     if not frozen:
         return EPOCHS
     return _EPOCHS_OF_BOXES if recipe.head == "psol" else FROZEN_EPOCHS
 
 
-def _rate(recipe: Recipe, frozen: bool) -> float:
+def _rate(recipe: TrainingMethod, frozen: bool) -> float:
     if recipe.head in ("acol", "spg"):
         return _RATE_WITH_BRANCHES
     return _FROZEN_RATE if frozen else _RATE
 
 
-def _plan(options: TrainOptions, labels: Labels) -> Plan:
-    return Plan(
+def _plan(options: TrainOptions, labels: Labels) -> NetworkConfig:
+    return NetworkConfig(
         options.backbone,
         options.method,
         len(labels.class_names),
@@ -207,7 +207,7 @@ def _plan(options: TrainOptions, labels: Labels) -> Plan:
     )
 
 
-def _taught_plan(options: TrainOptions, labels: Labels, teacher: Teacher, frozen: bool) -> Plan:
+def _taught_plan(options: TrainOptions, labels: Labels, teacher: Teacher, frozen: bool) -> NetworkConfig:
     """A plan with the teacher's in it, and like it where the trunk is to be shared."""
     known = teacher.trained.plan
     plan = replace(_plan(options, labels), teacher=known)
@@ -216,12 +216,12 @@ def _taught_plan(options: TrainOptions, labels: Labels, teacher: Teacher, frozen
     return plan if changed or not teacher.shares_trunk(plan.backbone, frozen=frozen) else alike
 
 
-def _named(examples: Sequence[Example]) -> bool:
+def _named(examples: Sequence[Sample]) -> bool:
     """Whether validation images are a split of the data set's own."""
     return any(example.split for example in examples)
 
 
-def _refuse_unreadable(grounds: Grounds, most: float) -> None:
+def _refuse_unreadable(grounds: TrainingData, most: float) -> None:
     bad, good = grounds.unreadable, len(grounds.training.readable)
     share = len(bad) / (good + len(grounds.validation.readable) + len(bad))
     if share > most or not good:
@@ -231,7 +231,7 @@ def _refuse_unreadable(grounds: Grounds, most: float) -> None:
         )
 
 
-def _refuse_unreadable_classes(grounds: Grounds) -> None:
+def _refuse_unreadable_classes(grounds: TrainingData) -> None:
     """Refuse a class whose training images are all unreadable."""
     lost = grounds.labels.targets([one.example for one in grounds.training.unreadable])
     left = grounds.labels.targets(grounds.training.readable)
@@ -243,7 +243,7 @@ def _refuse_unreadable_classes(grounds: Grounds) -> None:
             )
 
 
-def _summary(grounds: Grounds, plan: Plan, frozen: bool, device: torch.device) -> str:
+def _summary(grounds: TrainingData, plan: NetworkConfig, frozen: bool, device: torch.device) -> str:
     several = ", several labels an image" if grounds.labels.multi_label else ""
     skipped = f", {len(grounds.unreadable)} unreadable skipped" if grounds.unreadable else ""
     how = "frozen" if frozen else "learning"

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from weakspot.cams import METHODS
 from weakspot.cams.psol import BOX_LEVEL
-from weakspot.data import DataSet, Example
+from weakspot.data import Dataset, Sample
 from weakspot.errors import InputError
-from weakspot.evaluation import Setting, evaluate
+from weakspot.evaluation import EvaluationConfig, evaluate
 from weakspot.evaluation.map_scores import Scores
-from weakspot.evaluation.metric_collection import RIGHT
-from weakspot.evaluation.predictions import Outcome
+from weakspot.evaluation.metric_collection import IOU_THRESHOLD
+from weakspot.evaluation.predictions import Prediction
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
 
@@ -40,7 +40,7 @@ class Thresholds:
     of_classes: tuple[float, ...] = ()
 
 
-def choose_thresholds(localizer: Localizer, dataset: DataSet, validation: Sequence[Example]) -> Thresholds:
+def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequence[Sample]) -> Thresholds:
     """Choose the threshold, and one for each class, as objects of one class are alike in size.
 
     Args:
@@ -54,12 +54,12 @@ def choose_thresholds(localizer: Localizer, dataset: DataSet, validation: Sequen
         over the heatmaps of the images' own classes, and none of the classes; a drawn box is then taken as it is.
     """
     held = replace(dataset, examples=tuple(replace(example, split="val") for example in validation))
-    watched: list[Outcome] = []
+    watched: list[Prediction] = []
     with suppress(InputError):  # no boxes, or such as cannot be scored
         evaluate(
             localizer,
             held,
-            setting=Setting(split="val", validation="", samples=0),
+            setting=EvaluationConfig(split="val", validation="", samples=0),
             on_outcome=lambda outcome, _: watched.append(outcome),
         )
     metric, worth = _worth([outcome.scores[localizer.method] for outcome in watched])
@@ -82,7 +82,7 @@ def thresholds_of_classes(worth: NDArray[np.float64], classes: NDArray[np.intege
         classes: The class of each, shape (N,).
         count: Number of classes; one without images has the best threshold of all images.
 
-    Example:
+    Sample:
         >>> worth = np.zeros((40, len(PLAIN_THRESHOLDS)))
         >>> worth[:20, 200], worth[20:, 800] = 1, 1
         >>> thresholds_of_classes(worth, np.repeat([0, 1], 20), 3)
@@ -107,7 +107,7 @@ def _worth(scores: Sequence[Scores]) -> tuple[str, NDArray[np.float64]]:
     """What is to be best, by name, and how good each image is at each plain threshold, shape (N, T)."""
     boxes = [one.plain for one in scores if one.plain is not None]
     if boxes:
-        return "GT-known Loc", (np.stack(boxes) >= RIGHT).astype(np.float64)
+        return "GT-known Loc", (np.stack(boxes) >= IOU_THRESHOLD).astype(np.float64)
     masks = [one.mask for one in scores if one.mask is not None]
     return "mask IoU", np.nan_to_num(np.stack(masks)) if masks else np.zeros((0, len(PLAIN_THRESHOLDS)))
 
@@ -125,7 +125,7 @@ def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
     Source:
         Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 9, 1979, equation (18).
 
-    Example:
+    Sample:
         >>> otsu([np.array([[0.0, 0.1], [0.9, 1.0]])])
         0.5
     """
@@ -144,7 +144,7 @@ def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
     return float(round(levels[1:][best].mean(), 2))
 
 
-def heatmaps_of(localizer: Localizer, examples: Sequence[Example]) -> Iterator[NDArray[np.float32]]:
+def heatmaps_of(localizer: Localizer, examples: Sequence[Sample]) -> Iterator[NDArray[np.float32]]:
     """The heatmap of the first class of each image; of the most probable one where it has no label."""
     for example in examples:
         label = next((truth.label for truth in example.truths if truth.label in localizer.class_names), None)

@@ -15,9 +15,9 @@ from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
 from weakspot.inference import pipeline
 from weakspot.inference.backends import Asked, onnx_cache, onnx_session
-from weakspot.inference.backends.onnx_cache import accelerated, cache_folder, choose_backend, content_hash
+from weakspot.inference.backends.onnx_cache import cache_folder, compile_onnx, content_hash, select_backend
 from weakspot.inference.backends.torch import TorchBackend
-from weakspot.models import cut_model
+from weakspot.models import split_model
 
 FRAME = Preprocessing(8, 8)
 PHOTOS = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8))
@@ -35,7 +35,7 @@ def cache_of_pooled(tmp_path_factory, one_thread):
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WEAKSPOT_CACHE", str(folder))
-        accelerated(pooled(), export=True)
+        compile_onnx(pooled(), export=True)
     return folder
 
 
@@ -54,7 +54,7 @@ def pooled():
 
 
 def backend_of(model, **options):
-    return TorchBackend(cut_model(model.eval(), torch.randn(1, 3, 8, 8), **options), FRAME, torch.empty(0))
+    return TorchBackend(split_model(model.eval(), torch.randn(1, 3, 8, 8), **options), FRAME, torch.empty(0))
 
 
 def assert_same(one, other, methods):
@@ -74,7 +74,7 @@ def assert_same(one, other, methods):
 )
 def test_the_forward_pass_in_onnxruntime_gives_the_same_maps(net, methods):
     one = backend_of(net())
-    other = accelerated(one, export=True)
+    other = compile_onnx(one, export=True)
     assert (one.name, other.name) == ("torch", "onnx")
     calls = []
     handle = one.cut.model.features[0].register_forward_hook(lambda module, images, out: calls.append(len(images[0])))
@@ -85,8 +85,8 @@ def test_the_forward_pass_in_onnxruntime_gives_the_same_maps(net, methods):
 
 
 def test_the_head_runs_behind_a_small_stand_in(pooled_file):
-    assert accelerated(backend_of(DeepHeadNet(8)), export=True).cut.trunk.stand_in is not None
-    assert accelerated(pooled(), export=False).cut.trunk.stand_in is None  # no head is run
+    assert compile_onnx(backend_of(DeepHeadNet(8)), export=True).cut.trunk.dummy_size is not None
+    assert compile_onnx(pooled(), export=False).cut.trunk.dummy_size is None  # no head is run
 
 
 class Shortcut(PooledNet):
@@ -98,26 +98,26 @@ class Shortcut(PooledNet):
 
 def test_where_the_logits_come_from_elsewhere_too_gradients_are_taken_in_pytorch():
     one = backend_of(Shortcut(), layers=["features.3"])
-    other = accelerated(one, export=True)
+    other = compile_onnx(one, export=True)
     assert other.cut.head is None
-    assert other.cut.trunk.stand_in is None
+    assert other.cut.trunk.dummy_size is None
     assert_same(one, other, ["gradcam"])
 
 
 def test_images_of_another_size_stay_in_pytorch(pooled_file):
-    other = accelerated(pooled(), export=False)
+    other = compile_onnx(pooled(), export=False)
     images = torch.randn(2, 3, 16, 16)
     assert torch.equal(other.cut.run(images).logits, other.cut.model(images))
 
 
 def test_a_graph_is_made_once_and_found_again(monkeypatch):
     one = backend_of(PooledNet())
-    assert accelerated(one, export=False) is one
-    accelerated(one, export=True)
+    assert compile_onnx(one, export=False) is one
+    compile_onnx(one, export=True)
     (file,) = cache_folder().glob("*.onnx")
     monkeypatch.setattr(onnx_cache, "_exported", lambda *_: pytest.fail("exported again"))
-    assert accelerated(one, export=False).name == "onnx"
-    assert accelerated(one, export=True).name == "onnx"
+    assert compile_onnx(one, export=False).name == "onnx"
+    assert compile_onnx(one, export=True).name == "onnx"
     assert list(cache_folder().glob("*.onnx")) == [file]
 
 
@@ -136,21 +136,21 @@ def test_a_damaged_graph_goes_and_is_said(pooled_file):
     one = pooled()
     pooled_file.write_bytes(b"damaged")
     with pytest.raises(ModelError, match="is damaged"):
-        accelerated(one, export=True)
-    assert accelerated(one, export=True).name == "onnx"
+        compile_onnx(one, export=True)
+    assert compile_onnx(one, export=True).name == "onnx"
 
 
 def test_a_damaged_graph_is_passed_over_where_nobody_has_asked_for_it(pooled_file, caplog):
     one = pooled()
     pooled_file.write_bytes(b"damaged")
-    assert choose_backend(one, "auto", stays=True) == (one, False)
+    assert select_backend(one, "auto", stays=True) == (one, False)
     assert "the model stays in PyTorch" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_to_is_said_and_a_stream_goes_on(tmp_path, monkeypatch, caplog):
     (tmp_path / "cache").write_text("a file, where a folder is to be")
     with pytest.raises(InputError, match=r"cache folder .* cannot be written to: .*\nName another in WEAKSPOT_CACHE"):
-        accelerated(backend_of(PooledNet()), export=True)
+        compile_onnx(backend_of(PooledNet()), export=True)
     monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 1)
     (tmp_path / "run").mkdir()
     one = ws.Localizer(run_folder(tmp_path / "run", quality="plain"))
@@ -164,7 +164,7 @@ def test_of_two_processes_one_exports_and_the_other_waits(pooled_file, monkeypat
     monkeypatch.setattr(onnx_cache, "_exported", lambda *_: pytest.fail("exported twice"))
     with ThreadPoolExecutor(1) as threads:
         with FileLock(pooled_file.with_suffix(".lock")):  # the other one is at it
-            waiting = threads.submit(accelerated, one, export=True)
+            waiting = threads.submit(compile_onnx, one, export=True)
             time.sleep(0.3)
             assert not waiting.done()
             made.rename(pooled_file)
@@ -173,24 +173,24 @@ def test_of_two_processes_one_exports_and_the_other_waits(pooled_file, monkeypat
 
 def test_backends_are_chosen(monkeypatch):
     one = backend_of(PooledNet())
-    assert choose_backend(one, "torch", stays=True) == (one, False)
-    assert choose_backend(one, "auto", stays=False) == (one, False)
-    assert choose_backend(one, "auto", stays=True) == (one, True)
+    assert select_backend(one, "torch", stays=True) == (one, False)
+    assert select_backend(one, "auto", stays=False) == (one, False)
+    assert select_backend(one, "auto", stays=True) == (one, True)
     monkeypatch.setenv("WEAKSPOT_BACKEND", "torch")
-    assert choose_backend(one, "auto", stays=True) == (one, False)
-    found, may_export = choose_backend(one, "onnx", stays=True)
+    assert select_backend(one, "auto", stays=True) == (one, False)
+    found, may_export = select_backend(one, "onnx", stays=True)
     assert (found.name, may_export) == ("onnx", False)
     monkeypatch.delenv("WEAKSPOT_BACKEND")
-    found, may_export = choose_backend(one, "auto", stays=True)
+    found, may_export = select_backend(one, "auto", stays=True)
     assert (found.name, may_export) == ("onnx", False)
 
 
 def test_without_onnxruntime_pytorch_runs_the_model(monkeypatch):
     one = backend_of(PooledNet())
     monkeypatch.setattr(onnx_cache, "find_spec", lambda name: None)
-    assert choose_backend(one, "auto", stays=True) == (one, False)
+    assert select_backend(one, "auto", stays=True) == (one, False)
     with pytest.raises(ModelError, match=r"onnxruntime cannot run this model.*\nRun: pip install"):
-        choose_backend(one, "onnx", stays=True)
+        select_backend(one, "onnx", stays=True)
 
 
 @pytest.mark.long
@@ -237,8 +237,8 @@ def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, ca
 def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monkeypatch):
     monkeypatch.setattr(onnx_session, "cores", lambda: 2)
     torch.set_num_threads(2)
-    backend = accelerated(pooled(), export=False)
-    alone, seen = backend.on_one_core(), []
+    backend = compile_onnx(pooled(), export=False)
+    alone, seen = backend.single_threaded(), []
     in_trunk = alone.cut.trunk.session.run
     monkeypatch.setattr(
         alone.cut.trunk.session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or in_trunk(*inputs)
@@ -247,8 +247,8 @@ def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monk
     assert (seen, torch.get_num_threads()) == ([1], 2)
     assert_same(backend, alone, ["cam", "gradcam++"])
     in_torch = backend_of(PooledNet())
-    assert in_torch.on_one_core() is in_torch
-    head_in_torch = accelerated(backend_of(DeepHeadNet()), export=True).on_one_core()
+    assert in_torch.single_threaded() is in_torch
+    head_in_torch = compile_onnx(backend_of(DeepHeadNet()), export=True).single_threaded()
     assert not head_in_torch.alone  # one thread at a time runs it, on all cores
 
 

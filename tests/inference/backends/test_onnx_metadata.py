@@ -5,9 +5,9 @@ import pytest
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
-from weakspot.inference.backends.onnx_metadata import KEY, Graph, from_metadata, is_graph
+from weakspot.inference.backends.onnx_metadata import KEY, OnnxMetadata, from_metadata, is_graph
 
-GRAPH = Graph(
+GRAPH = OnnxMetadata(
     version="0.1.0",
     source="birds",
     method="cam",
@@ -15,7 +15,7 @@ GRAPH = Graph(
     quality="fast",
     views=True,
     threshold=0.4,
-    view_threshold=0.5,
+    crop_threshold=0.5,
     class_names=("Möwe", "<owl>"),
     preprocessing=Preprocessing(64, 96, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)),
     multi_label=False,
@@ -40,7 +40,7 @@ def test_what_a_graph_says_of_itself_comes_back():
     ],
 )
 def test_what_cannot_be_is_refused(changes):
-    with pytest.raises(ValueError, match="Graph"):
+    with pytest.raises(ValueError, match="OnnxMetadata"):
         from_metadata(replace(GRAPH, **changes).to_metadata())
 
 

@@ -45,9 +45,9 @@ def test_a_graph_says_what_it_takes_and_gives(file, held):
 def test_on_one_core_it_is_loaded_once_more_and_gives_the_same(file, held, monkeypatch):
     monkeypatch.setattr(onnx_session, "cores", lambda: 2)
     session = Session(file if held == "file" else file.read_bytes())
-    alone = session.on_one_core
+    alone = session.single_threaded
     assert alone is not session
-    assert session.on_one_core is alone
+    assert session.single_threaded is alone
     assert alone._loaded.get_session_options().intra_op_num_threads == 1
     assert session._loaded.get_session_options().intra_op_num_threads == 2
     assert alone.run(IMAGES)["sum"].tolist() == [-1, 7]
@@ -61,7 +61,7 @@ def test_it_stays_what_it_is_where_its_file_does_not_or_there_is_one_core(file, 
         file.write_bytes(file.read_bytes() + b"more")
     elif change == "deleted":
         file.unlink()
-    assert session.on_one_core is session
+    assert session.single_threaded is session
 
 
 @pytest.mark.parametrize("held", ["missing", "damaged", "bytes"])

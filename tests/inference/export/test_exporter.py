@@ -10,7 +10,7 @@ from small_graphs import NAMES, exported, photos, run_folder
 import weakspot as ws
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.backends import Asked, onnx
-from weakspot.inference.backends.onnx_metadata import Graph
+from weakspot.inference.backends.onnx_metadata import OnnxMetadata
 from weakspot.inference.export import export, parity
 from weakspot.inference.export.parity import Difference, difference, refuse_different
 
@@ -40,7 +40,7 @@ def test_a_file_sees_what_pytorch_does_in_the_same_pixels(graph):
     outcome, run, one = graph
     assert max(outcome.difference.logits, outcome.difference.maps) < 1e-4
     assert outcome.difference.photos == 3
-    squashed = [run.squash(Image.fromarray(photo)) for photo in photos(seed=4)]
+    squashed = [run.resize(Image.fromarray(photo)) for photo in photos(seed=4)]
     (expected,) = run.read(squashed, np.array([[2, 0]] * 3), ["cam"])
     (found,) = one.read(squashed, np.array([[2, 0]] * 3), ["cam"])
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4)
@@ -69,7 +69,7 @@ def test_what_a_file_says_of_itself(graph):
     assert session.inputs == {"images": ["batch", 64, 64, 3], "classes": ["batch", "asked"]}
     assert session.outputs["logits"] == ["batch", 4]
     told = outcome.graph
-    assert isinstance(told, Graph)
+    assert isinstance(told, OnnxMetadata)
     assert (told.source, told.witness, told.views, told.int8) == (outcome.path.parent.name, "layercam", True, False)
 
 
@@ -110,7 +110,7 @@ def test_a_file_gives_the_other_method_that_it_holds(graph):
     photo = photos()[0]
     asked = ws.Localizer(graph[0].path, method="layercam")(photo)
     assert asked.method == "layercam"
-    np.testing.assert_array_equal(asked.heatmap, graph[2].reading(method="layercam")(photo).heatmap)
+    np.testing.assert_array_equal(asked.heatmap, graph[2].with_options(method="layercam")(photo).heatmap)
 
 
 def test_what_needs_the_model_in_pytorch_says_so(graph):
@@ -191,12 +191,12 @@ class Constant:
         self.logits, self.maps = np.array(logits), np.array(maps)
 
     def run(self, photos, _methods, asked):
-        from weakspot.inference.backends import Seen
+        from weakspot.inference.backends import ClassifierOutput
 
         count = len(photos)
         classes = np.zeros((count, 1), int) if asked.classes is None else asked.classes
         maps = np.broadcast_to(self.maps, (count, 1, *self.maps.shape))
-        return [Seen(np.tile(self.logits, (count, 1)), classes, maps, np.zeros(count, bool))]
+        return [ClassifierOutput(np.tile(self.logits, (count, 1)), classes, maps, np.zeros(count, bool))]
 
 
 def test_differences_are_shares_of_the_ranges():

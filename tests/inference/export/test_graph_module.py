@@ -11,9 +11,9 @@ from weakspot.inference.backends import Asked
 from weakspot.inference.backends.onnx_export import to_onnx
 from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES
 from weakspot.inference.backends.onnx_session import Session
-from weakspot.inference.backends.torch import Levels, TorchBackend
+from weakspot.inference.backends.torch import ClassThresholds, TorchBackend
 from weakspot.inference.export.graph_module import PhotosToMaps, fits, refuse_unfit
-from weakspot.models import ForegroundHead, cut_model
+from weakspot.models import ForegroundHead, split_model
 
 FRAME = Preprocessing(8, 8, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
 ONE_PASS = ("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "counterfactual")
@@ -22,7 +22,7 @@ PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 
 def backend_of(model, frame=FRAME, **options):
     example = torch.randn(1, 3, frame.height, frame.width)
-    return TorchBackend(cut_model(model.eval(), example, **options), frame, torch.empty(0))
+    return TorchBackend(split_model(model.eval(), example, **options), frame, torch.empty(0))
 
 
 def graph_of(module, size):
@@ -84,7 +84,7 @@ def test_spreading_the_foreground_and_the_levels_of_classes_are_in_the_graph(one
     channels = sum(level.shape[1] for level in plain.cut.run(torch.randn(1, 3, 64, 64)).levels)
     head = ForegroundHead(channels).eval()
     spread = plain.with_foreground(head)
-    levelled = TorchBackend(spread.cut, spread.frame, spread.like, Levels("cam", (0.3, 0.6, 0.5, 0.7), 0.45))
+    levelled = TorchBackend(spread.cut, spread.frame, spread.like, ClassThresholds("cam", (0.3, 0.6, 0.5, 0.7), 0.45))
     photos = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     assert_same(levelled, ("cam",), 64, photos)
     spread_maps, levelled_maps = (one.run(list(photos), ["cam"], Asked())[0].maps for one in (spread, levelled))

@@ -10,9 +10,9 @@ from torch import nn
 
 from weakspot.cams import METHODS
 from weakspot.errors import InputError
-from weakspot.models import class_maps, class_maps_of_methods, cut_model
+from weakspot.models import class_maps, class_maps_of_methods, split_model
 from weakspot.models.networks import Criterion
-from weakspot.models.networks.acol import AcolHead, erased
+from weakspot.models.networks.acol import AcolHead, erase_regions
 
 CLASSES = torch.tensor([[0, 3], [2, 1]])
 
@@ -117,13 +117,13 @@ def test_erasing_is_a_loop_over_images_classes_and_places(seed, delta):
     for b, c in np.argwhere(present):
         one = maps[b, c]
         expected[b][:, (one - one.min()) / (one.max() - one.min()) >= delta] = 0
-    found = erased(torch.from_numpy(seen), torch.from_numpy(maps), torch.from_numpy(present), delta)
+    found = erase_regions(torch.from_numpy(seen), torch.from_numpy(maps), torch.from_numpy(present), delta)
     np.testing.assert_array_equal(found.numpy(), expected)
 
 
 def test_the_features_themselves_stay_as_they_are():
     seen = FEATURES.clone()
-    erased(seen, torch.tensor([[PREDICTED]])[:, :, None, :], torch.tensor([[True]]), 0.1)
+    erase_regions(seen, torch.tensor([[PREDICTED]])[:, :, None, :], torch.tensor([[True]]), 0.1)
     assert torch.equal(seen, FEATURES)
 
 
@@ -203,7 +203,7 @@ def fused(maps_a, maps_b):
 def test_both_branches_and_the_fused_map_are_read_as_they_are(backbone):
     size = 160 if backbone == "test_vit" else 96
     model, batch = network("acol", backbone, width=8, input_size=size), photos(size=size)
-    cut = cut_model(model, batch[:1])
+    cut = split_model(model, batch[:1])
     found = class_maps_of_methods(cut, batch, [METHODS[name] for name in ("acol_a", "acol_b", "acol")], classes=CLASSES)
     maps_a, maps_b = map(of_classes, by_hand(model, batch))
     for one, expected in zip(found, (maps_a, maps_b, fused(maps_a, maps_b)), strict=True):
@@ -216,7 +216,7 @@ def test_both_branches_and_the_fused_map_are_read_as_they_are(backbone):
 def test_b_sees_something_where_a_was_erased():
     """Its convolutions look at the neighbourhood: the map is not 0 there, which is what fusing lives on."""
     model, batch = network("acol", width=8, input_size=96), photos(size=96)
-    cut, winner = cut_model(model, batch[:1]), model(batch).argmax(dim=1, keepdim=True)
+    cut, winner = split_model(model, batch[:1]), model(batch).argmax(dim=1, keepdim=True)
     one = class_maps(cut, batch, METHODS["acol_a"], classes=winner).maps
     other = class_maps(cut, batch, METHODS["acol_b"], classes=winner).maps
     stretched = (one - one.amin((2, 3), True)) / (one.amax((2, 3), True) - one.amin((2, 3), True))
@@ -245,7 +245,7 @@ def test_the_fused_map_covers_what_a_relies_on_and_what_only_b_finds():
 
 def test_several_methods_take_one_forward_pass():
     model, batch = network("acol", width=8), photos()
-    cut, runs = cut_model(model, batch[:1]), []
+    cut, runs = split_model(model, batch[:1]), []
     model.trunk.register_forward_hook(lambda *_: runs.append(1))
     class_maps_of_methods(cut, batch, [METHODS[name] for name in ("acol", "acol_a", "acol_b")], classes=CLASSES)
     assert len(runs) == 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from small_networks import network, photos
 
 from weakspot.errors import ModelError
-from weakspot.models.networks.adl import AttentionDropout, drop_behind, places
+from weakspot.models.networks.adl import AttentionDropout, attach, insertion_points
 
 # Two channels, whose means are 1, 4, 5 in the first image and 0, -1, -2 in the second.
 SEEN = torch.tensor([[[[2.0, 4.0, 8.0]], [[0.0, 4.0, 2.0]]], [[[1.0, -1.0, -3.0]], [[-1.0, -1.0, -1.0]]]])
@@ -71,7 +71,7 @@ def test_it_has_no_weights_and_the_attention_learns_by_the_importance():
 
 def names_of(backbone):
     names = {id(module): name for name, module in backbone.named_modules()}
-    return [names[id(place)] for place in places(backbone)]
+    return [names[id(place)] for place in insertion_points(backbone)]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_places_are_before_the_last_feature_map(backbone, names):
 def test_a_backbone_without_places_is_refused_in_two_lines(backbone, size):
     """Tokens have no channel means in axis 1, and what torchvision traces calls no block as a whole."""
     with pytest.raises(ModelError) as refusal:
-        places(network("cam", backbone, input_size=size).trunk.backbone)
+        insertion_points(network("cam", backbone, input_size=size).trunk.backbone)
     assert str(refusal.value).splitlines() == [
         "ADL needs a convolutional network of which it is known where its scales are.",
         "Take one of timm's, for example --backbone resnet50, or another method.",
@@ -103,7 +103,7 @@ def test_layers_drop_in_training_alone_and_weights_keep_their_names(backbone):
     names, plain = list(model.state_dict()), model(batch)
     before = model.trunk.maps(batch, 3)
     dropout = AttentionDropout(gamma=0.5, drop_rate=1.0)
-    drop_behind(places(model.trunk.backbone), dropout)
+    attach(insertion_points(model.trunk.backbone), dropout)
     assert torch.equal(model(batch), plain) is False  # the dropout itself is in training mode
     zeros = [(one == 0).all(dim=1).float().mean() for one in model.trunk.maps(batch, 3)]
     dropout.eval()

@@ -13,12 +13,12 @@ from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
 from weakspot.models import Classifier
 from weakspot.models.networks import backbone
-from weakspot.models.networks.backbone import Trunk, build_trunk, stride_of
+from weakspot.models.networks.backbone import Backbone, build_backbone, stride_of
 
 
 def built(name, stride=None, size=64, weights=None):
     torch.manual_seed(0)
-    return build_trunk(name, weights=weights, output_stride=stride, input_size=size)
+    return build_backbone(name, weights=weights, output_stride=stride, input_size=size)
 
 
 NARROW = [4, "M", 8, "M", 8, 8, "M", 16, 16, "M", 16, 16, "M"]  # VGG-11 has these layers 16 to 32 times as wide
@@ -184,7 +184,7 @@ def test_what_gives_no_feature_map_is_refused_in_two_lines():
             return images.flatten(1)
 
     with pytest.raises(ModelError) as refusal:
-        Trunk(Flat())(photos(size=8))
+        Backbone(Flat())(photos(size=8))
     assert str(refusal.value).splitlines() == [
         "The backbone gives shape (2, 192): no feature map.",
         "Take a convolutional one, or a ViT.",

@@ -6,29 +6,29 @@ from hypothesis import strategies as st
 
 from weakspot.cams import METHODS
 from weakspot.errors import InputError
-from weakspot.models.networks import AUGMENTATIONS, HEADS, Recipe, find_recipe
+from weakspot.models.networks import AUGMENTATIONS, HEADS, TrainingMethod, parse_method
 
 
 @pytest.mark.parametrize(
     ("text", "recipe", "reads"),
     [
-        pytest.param("cam", Recipe("cam"), "cam", id="CAM"),
-        pytest.param("acol", Recipe("acol"), "acol", id="ACoL"),
-        pytest.param("spg", Recipe("spg"), "cam", id="SPG is read by CAM"),
-        pytest.param("ts_cam", Recipe("ts_cam"), "ts_cam", id="TS-CAM"),
-        pytest.param("has", Recipe("cam", "has"), "cam", id="HaS trains the head of CAM"),
-        pytest.param("cutmix", Recipe("cam", "cutmix"), "cam", id="CutMix likewise"),
-        pytest.param("adl", Recipe("cam", "", adl=True), "cam", id="ADL likewise"),
-        pytest.param("acol+adl+has", Recipe("acol", "has", adl=True), "acol", id="three together"),
-        pytest.param("ts_cam+cutmix", Recipe("ts_cam", "cutmix"), "ts_cam", id="TS-CAM with CutMix"),
-        pytest.param("spg+adl+has", Recipe("spg", "has", adl=True), "cam", id="SPG with ADL and HaS"),
-        pytest.param(" ACoL + CutMix ", Recipe("acol", "cutmix"), "acol", id="case and spaces do not matter"),
-        pytest.param("cam+cam+has+has", Recipe("cam", "has"), "cam", id="twice is once"),
+        pytest.param("cam", TrainingMethod("cam"), "cam", id="CAM"),
+        pytest.param("acol", TrainingMethod("acol"), "acol", id="ACoL"),
+        pytest.param("spg", TrainingMethod("spg"), "cam", id="SPG is read by CAM"),
+        pytest.param("ts_cam", TrainingMethod("ts_cam"), "ts_cam", id="TS-CAM"),
+        pytest.param("has", TrainingMethod("cam", "has"), "cam", id="HaS trains the head of CAM"),
+        pytest.param("cutmix", TrainingMethod("cam", "cutmix"), "cam", id="CutMix likewise"),
+        pytest.param("adl", TrainingMethod("cam", "", adl=True), "cam", id="ADL likewise"),
+        pytest.param("acol+adl+has", TrainingMethod("acol", "has", adl=True), "acol", id="three together"),
+        pytest.param("ts_cam+cutmix", TrainingMethod("ts_cam", "cutmix"), "ts_cam", id="TS-CAM with CutMix"),
+        pytest.param("spg+adl+has", TrainingMethod("spg", "has", adl=True), "cam", id="SPG with ADL and HaS"),
+        pytest.param(" ACoL + CutMix ", TrainingMethod("acol", "cutmix"), "acol", id="case and spaces do not matter"),
+        pytest.param("cam+cam+has+has", TrainingMethod("cam", "has"), "cam", id="twice is once"),
     ],
 )
 def test_a_recipe_is_read_from_its_name(text, recipe, reads):
-    assert find_recipe(text) == recipe
-    assert find_recipe(text).reads == reads
+    assert parse_method(text) == recipe
+    assert parse_method(text).reads == reads
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_a_recipe_is_read_from_its_name(text, recipe, reads):
 )
 def test_what_does_not_go_together_is_refused_with_the_reason(text, frozen, lines):
     with pytest.raises(InputError) as refusal:
-        find_recipe(text, frozen=frozen)
+        parse_method(text, frozen=frozen)
     assert str(refusal.value).splitlines() == lines
 
 
 @pytest.mark.parametrize("text", ["cam", "acol", "ts_cam", "has", "cutmix", "acol+adl+has"])
 def test_a_frozen_backbone_is_no_hindrance_to_others(text):
-    assert find_recipe(text, frozen=True) == find_recipe(text)
+    assert parse_method(text, frozen=True) == parse_method(text)
 
 
 @given(st.sampled_from(HEADS), st.sampled_from(("", *AUGMENTATIONS)), st.booleans())
@@ -106,7 +106,7 @@ def test_order_never_matters_and_the_method_that_reads_exists(head, augmentation
     found = set()
     for order in permutations(words):
         try:
-            found.add(find_recipe("+".join(order)))
+            found.add(parse_method("+".join(order)))
         except InputError as error:
             found.add(str(error))
     (one,) = found
@@ -114,5 +114,5 @@ def test_order_never_matters_and_the_method_that_reads_exists(head, augmentation
     refused |= head == "psol" and len(words) > 1
     assert isinstance(one, str) is refused
     if not refused:
-        assert one == Recipe(head, augmentation, adl)
+        assert one == TrainingMethod(head, augmentation, adl)
         assert one.reads in METHODS

@@ -8,7 +8,7 @@ from small_networks import BACKBONES, built, network, photos
 from torch import nn
 
 from weakspot.errors import InputError, ModelError
-from weakspot.models.networks import Plan, build_network
+from weakspot.models.networks import NetworkConfig, build_network
 from weakspot.models.networks.acol import AcolHead
 from weakspot.models.networks.cam import CamHead
 from weakspot.models.networks.spg import SpgHead
@@ -131,7 +131,7 @@ def test_one_image_is_one_of_a_batch(method):
 )
 def test_a_plan_that_cannot_be_is_refused_in_two_lines(plan, error, lines):
     with pytest.raises(error) as refusal:
-        build_network(replace(Plan("test_resnet", "cam", 4, input_size=64), **plan), weights=None)
+        build_network(replace(NetworkConfig("test_resnet", "cam", 4, input_size=64), **plan), weights=None)
     assert str(refusal.value).splitlines() == lines
 
 

@@ -6,11 +6,11 @@ from torchmetrics import MeanMetric
 
 from weakspot.cams.psol import draw_boxes
 from weakspot.data import Preprocessing
-from weakspot.models import normalised, reframed
-from weakspot.models.networks import Plan, PsolNetwork, build_network
+from weakspot.models import normalize_batch, renormalize
+from weakspot.models.networks import NetworkConfig, PsolNetwork, build_network
 from weakspot.models.networks.psol import BoxCriterion, PsolHead, box_of, covered, flipped
 
-TEACHER = Plan("test_efficientnet", "cam", 3, input_size=64)
+TEACHER = NetworkConfig("test_efficientnet", "cam", 3, input_size=64)
 
 
 def drawn_features(boxes, side=12):
@@ -81,7 +81,7 @@ def test_the_loss_is_the_generalized_iou_and_the_score_the_mean_iou_by_hand():
 @pytest.mark.parametrize(("backbone", "shared"), [("test_efficientnet", True), ("test_resnet", False)])
 def test_the_logits_are_the_teachers(backbone, shared):
     teacher = build_network(TEACHER, weights=None)
-    plan = Plan(backbone, "psol", 3, input_size=64, teacher=teacher.plan, shared=shared)
+    plan = NetworkConfig(backbone, "psol", 3, input_size=64, teacher=teacher.plan, shared=shared)
     built = build_network(plan, weights=None)
     network = built.network.eval()
     assert isinstance(network, PsolNetwork)
@@ -91,14 +91,14 @@ def test_the_logits_are_the_teachers(backbone, shared):
     network.classifier.load_state_dict((teacher.network.head if shared else teacher.network).state_dict())
     photo = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)]
     with torch.no_grad():
-        expected = teacher.network.eval()(normalised(photo, teacher.preprocessing, like=torch.empty(0)))
-        found = network(normalised(photo, built.preprocessing, like=torch.empty(0)))
+        expected = teacher.network.eval()(normalize_batch(photo, teacher.preprocessing, like=torch.empty(0)))
+        found = network(normalize_batch(photo, built.preprocessing, like=torch.empty(0)))
     assert torch.allclose(found, expected, atol=1e-4)
     assert not any(one.requires_grad for one in network.classifier.parameters())
 
 
 def test_what_is_shared_stands_in_the_weights_once():
-    plan = Plan("test_efficientnet", "psol", 3, input_size=64, teacher=TEACHER, shared=True)
+    plan = NetworkConfig("test_efficientnet", "psol", 3, input_size=64, teacher=TEACHER, shared=True)
     state = build_network(plan, weights=None).network.state_dict()
     assert sorted(name for name in state if name.startswith("classifier.")) == [
         "classifier.classifier.bias",
@@ -109,5 +109,5 @@ def test_what_is_shared_stands_in_the_weights_once():
 def test_reframed_images_are_those_that_were_normalised_so_from_the_start():
     photos = [torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8)]
     own, other = Preprocessing(8, 8), Preprocessing(8, 8, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
-    of_own, of_other = (normalised(photos, frame, like=torch.empty(0)) for frame in (own, other))
-    assert torch.allclose(reframed(of_own, frame=own, to=other), of_other, atol=1e-5)
+    of_own, of_other = (normalize_batch(photos, frame, like=torch.empty(0)) for frame in (own, other))
+    assert torch.allclose(renormalize(of_own, frame=own, to=other), of_other, atol=1e-5)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from weakspot.errors import InputError
-from weakspot.ops.refinement import REFINEMENTS, check_refinement, find_refinement, refined
-from weakspot.ops.refinement.rescale import bent, split_at
+from weakspot.ops.refinement import REFINEMENTS, check_refinement, find_refinement, refine
+from weakspot.ops.refinement.rescale import remap, remap_with_mask
 
 NAMES = tuple(REFINEMENTS)
 LEVEL = 0.5
@@ -40,20 +40,20 @@ def iou(one, other):
 @pytest.mark.parametrize("name", ["grabcut", "random_walker"])
 def test_refined_region_is_nearer_to_the_object(name, scene):
     image, heatmap, truth = scene
-    before, after = (iou(one >= LEVEL, truth) for one in (heatmap, refined(name, image, heatmap, LEVEL)))
+    before, after = (iou(one >= LEVEL, truth) for one in (heatmap, refine(name, image, heatmap, LEVEL)))
     assert before < 0.75
     assert after > before + 0.05
 
 
 def test_grabcut_finds_the_object_by_its_colour(scene):
     image, heatmap, truth = scene
-    assert iou(refined("grabcut", image, heatmap, LEVEL) >= LEVEL, truth) > 0.95
+    assert iou(refine("grabcut", image, heatmap, LEVEL) >= LEVEL, truth) > 0.95
 
 
 def test_superpixels_give_every_patch_of_one_colour_one_value():
     image, heatmap = np.zeros((60, 60, 3), np.uint8), np.zeros((60, 60), np.float32)
     image[:, 30:], heatmap[:, 32:] = 255, 1.0
-    found = refined("superpixels", image, heatmap, LEVEL)
+    found = refine("superpixels", image, heatmap, LEVEL)
     assert found[:, :30].max() < 0.05
     assert found[:, 30:32].mean() > 0.4  # 0 before
 
@@ -61,16 +61,16 @@ def test_superpixels_give_every_patch_of_one_colour_one_value():
 @pytest.mark.parametrize("name", NAMES)
 def test_same_input_gives_the_same_result_whatever_came_before(name, scene):
     image, heatmap, _ = scene
-    first = refined(name, image, heatmap, LEVEL)
-    refined(name, image[::-1], heatmap, LEVEL)
-    assert np.array_equal(refined(name, image, heatmap, LEVEL), first)
+    first = refine(name, image, heatmap, LEVEL)
+    refine(name, image[::-1], heatmap, LEVEL)
+    assert np.array_equal(refine(name, image, heatmap, LEVEL), first)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_image_at_another_size_is_brought_to_the_heatmaps(name, scene):
     image, heatmap, _ = scene
     large = image.repeat(5, axis=0).repeat(3, axis=1)
-    assert np.allclose(refined(name, large, heatmap, LEVEL), refined(name, image, heatmap, LEVEL))
+    assert np.allclose(refine(name, large, heatmap, LEVEL), refine(name, image, heatmap, LEVEL))
 
 
 def test_large_maps_are_refined_at_a_smaller_size():
@@ -78,7 +78,7 @@ def test_large_maps_are_refined_at_a_smaller_size():
     image = np.where(truth[..., None], (200, 60, 40), (40, 60, 160)).astype(np.uint8)
     rows, columns = np.mgrid[:448, :448]
     heatmap = np.exp(-((rows - 217) ** 2 + (columns - 210) ** 2) / (2 * 105**2)).astype(np.float32)
-    found = refined("grabcut", image, (heatmap - heatmap.min()) / np.ptp(heatmap), LEVEL)
+    found = refine("grabcut", image, (heatmap - heatmap.min()) / np.ptp(heatmap), LEVEL)
     assert found.shape == (448, 448)
     assert iou(found >= LEVEL, truth) > 0.95
 
@@ -87,14 +87,14 @@ def test_large_maps_are_refined_at_a_smaller_size():
 def test_grey_image_is_taken_as_one_of_three_equal_channels(name, scene):
     image, heatmap, _ = scene
     grey = image[..., :1]
-    assert np.array_equal(refined(name, grey, heatmap, LEVEL), refined(name, grey.repeat(3, axis=2), heatmap, LEVEL))
+    assert np.array_equal(refine(name, grey, heatmap, LEVEL), refine(name, grey.repeat(3, axis=2), heatmap, LEVEL))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_map_without_evidence_stays_as_it_is(name, value, scene):
     constant = np.full((64, 64), value, np.float32)
-    assert np.array_equal(refined(name, scene[0], constant, LEVEL), constant)
+    assert np.array_equal(refine(name, scene[0], constant, LEVEL), constant)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,7 +102,7 @@ def test_map_without_evidence_stays_as_it_is(name, value, scene):
 @pytest.mark.parametrize("image", [np.full((9, 9, 3), 100, np.uint8), np.eye(3, dtype=np.uint8)[..., None] * 255])
 def test_tiny_maps_are_no_error(name, size, image):
     heatmap = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
-    found = refined(name, image, heatmap, LEVEL)
+    found = refine(name, image, heatmap, LEVEL)
     assert found.shape == size
     assert 0 <= found.min() <= found.max() <= 1
 
@@ -116,7 +116,7 @@ def test_tiny_maps_are_no_error(name, size, image):
 )
 def test_refined_is_a_heatmap_of_the_same_shape(name, heatmap, level, seed):
     image = np.random.default_rng(seed).integers(0, 256, (12, 7, 3)).astype(np.uint8)
-    found = refined(name, image, heatmap, level)
+    found = refine(name, image, heatmap, level)
     assert found.shape == heatmap.shape
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
@@ -128,7 +128,7 @@ def test_colours_that_mislead_are_not_followed(scene):
     _, heatmap, _ = scene
     image = np.full((64, 64, 3), 120, np.uint8)
     image[:6, :6] = 10
-    assert iou(refined("grabcut", image, heatmap, LEVEL) >= LEVEL, heatmap >= LEVEL) >= 0.5
+    assert iou(refine("grabcut", image, heatmap, LEVEL) >= LEVEL, heatmap >= LEVEL) >= 0.5
 
 
 def test_unknown_refinement_is_refused_with_a_suggestion():
@@ -149,7 +149,7 @@ def test_grabcut_without_opencv_says_how_to_get_it(monkeypatch):
 @settings(max_examples=30, deadline=None)
 @given(arrays(np.float32, (4, 5), elements=UNIT), arrays(np.bool_, (4, 5)), st.floats(0.05, 0.95))
 def test_cut_at_the_level_is_the_mask(heatmap, mask, level):
-    found = split_at(heatmap, mask, level)
+    found = remap_with_mask(heatmap, mask, level)
     assert np.array_equal(found >= np.float32(level), mask)
     for part in (mask, ~mask):
         order = np.argsort(heatmap[part], kind="stable")
@@ -158,6 +158,6 @@ def test_cut_at_the_level_is_the_mask(heatmap, mask, level):
 
 @given(arrays(np.float64, (3, 4), elements=st.floats(0, 1)), st.floats(0.05, 0.95))
 def test_bending_keeps_the_order_and_puts_a_half_at_the_level(likely, level):
-    found = bent(likely, level)
+    found = remap(likely, level)
     assert (np.diff(found.ravel()[np.argsort(likely.ravel())]) >= 0).all()
-    assert bent(np.array([[0.0, 0.5, 1.0]]), level)[0] == pytest.approx([0, level, 1])
+    assert remap(np.array([[0.0, 0.5, 1.0]]), level)[0] == pytest.approx([0, level, 1])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import pearsonr
 
-from weakspot.ops.uncertainty.agreement import map_difference, set_difference
+from weakspot.ops.uncertainty.agreement import map_difference, region_disagreement
 
 RANDOM = np.random.default_rng(0)
 MAPS = arrays(np.float32, (6, 7), elements=st.floats(0, 1, width=32))
@@ -26,12 +26,12 @@ def square(x, y):
     ],
 )
 def test_sets_differ_by_what_they_do_not_share(x, difference):
-    assert set_difference(square(2, 3), square(x, 3), 0.5) == pytest.approx(difference)
+    assert region_disagreement(square(2, 3), square(x, 3), 0.5) == pytest.approx(difference)
 
 
 def test_only_the_order_of_the_other_map_counts():
     heatmap, other = RANDOM.random((2, 12, 12)).astype(np.float32)
-    assert set_difference(heatmap, other, 0.6) == set_difference(heatmap, 0.1 + other**3, 0.6)
+    assert region_disagreement(heatmap, other, 0.6) == region_disagreement(heatmap, 0.1 + other**3, 0.6)
 
 
 def test_sets_are_those_of_ranks():
@@ -39,12 +39,12 @@ def test_sets_are_those_of_ranks():
     inside = heatmap >= np.float32(0.6 * heatmap.max())
     greatest = other > np.sort(other, axis=None)[-inside.sum() - 1]
     expected = 1 - (inside & greatest).sum() / (inside | greatest).sum()
-    assert set_difference(heatmap, other, 0.6) == pytest.approx(expected)
+    assert region_disagreement(heatmap, other, 0.6) == pytest.approx(expected)
 
 
 def test_an_empty_map_agrees_with_nothing():
     empty = np.zeros((10, 10), np.float32)
-    assert set_difference(square(2, 2), empty, 0.5) == set_difference(empty, square(2, 2), 0.5) == 1
+    assert region_disagreement(square(2, 2), empty, 0.5) == region_disagreement(empty, square(2, 2), 0.5) == 1
     assert map_difference(square(2, 2), empty) == map_difference(empty, empty) == 0.5
 
 
@@ -62,6 +62,6 @@ def test_a_coarser_map_of_the_same_is_nearly_the_same():
 
 @given(MAPS, MAPS, st.floats(0.05, 1.0))
 def test_differences_lie_between_0_and_1(heatmap, other, threshold):
-    assert 0 <= set_difference(heatmap, other, threshold) <= 1
+    assert 0 <= region_disagreement(heatmap, other, threshold) <= 1
     assert 0 <= map_difference(heatmap, other) <= 1
     assert map_difference(heatmap, heatmap) in (pytest.approx(0, abs=1e-9), 0.5)

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from weakspot.cams import METHODS
 from weakspot.errors import InputError
-from weakspot.ops.uncertainty import TYPICAL, Cues, cues_of, doubt_of, shares_of, witness_of
+from weakspot.ops.uncertainty import (
+    REFERENCE_CUES,
+    Cues,
+    normalized_cues,
+    reference_method,
+    uncertainty_cues,
+    uncertainty_score,
+)
 
 Y, X = np.mgrid[:32, :32]
 DISC = ((Y - 15) ** 2 + (X - 12) ** 2 < 80).astype(np.float32)
@@ -17,7 +24,7 @@ CUES = st.builds(Cues, NUMBERS, NUMBERS, NUMBERS, st.none() | NUMBERS, st.none()
 
 
 def doubt(heatmap, witness=None, foreground=None):
-    return doubt_of(cues_of(heatmap, 0.5, witness=witness, foreground=foreground))
+    return uncertainty_score(uncertainty_cues(heatmap, 0.5, witness=witness, foreground=foreground))
 
 
 def test_a_disc_that_all_agree_on_is_sure_and_noise_is_not():
@@ -32,14 +39,19 @@ def test_each_disagreement_raises_doubt():
 
 
 def test_an_empty_heatmap_is_fully_doubtful():
-    assert cues_of(np.zeros((4, 5), np.float32), 0.5) is None
+    assert uncertainty_cues(np.zeros((4, 5), np.float32), 0.5) is None
     assert doubt(np.zeros((4, 5), np.float32), DISC, DISC) == 1
 
 
 def test_what_is_typical_is_one_half_and_what_is_unknown_does_not_count():
-    assert doubt_of(TYPICAL) == pytest.approx(0.5)
-    assert doubt_of(replace(TYPICAL, disagreement=None, background=None)) == pytest.approx(0.5)
-    assert list(shares_of(replace(TYPICAL, background=None))) == ["instability", "rivalry", "blur", "disagreement"]
+    assert uncertainty_score(REFERENCE_CUES) == pytest.approx(0.5)
+    assert uncertainty_score(replace(REFERENCE_CUES, disagreement=None, background=None)) == pytest.approx(0.5)
+    assert list(normalized_cues(replace(REFERENCE_CUES, background=None))) == [
+        "instability",
+        "rivalry",
+        "blur",
+        "disagreement",
+    ]
 
 
 def test_a_mirrored_image_is_in_the_same_doubt():
@@ -52,14 +64,14 @@ def test_a_mirrored_image_is_in_the_same_doubt():
 @given(CUES, st.sampled_from(["instability", "rivalry", "blur"]), NUMBERS)
 def test_doubt_lies_between_0_and_1_and_rises_with_each_cue(cues, name, more):
     other = replace(cues, **{name: max(more, getattr(cues, name))})
-    assert 0 <= doubt_of(cues) <= doubt_of(other) <= 1
+    assert 0 <= uncertainty_score(cues) <= uncertainty_score(other) <= 1
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_witness_is_another_method(method):
-    assert witness_of(method) in set(METHODS) - {method}
+    assert reference_method(method) in set(METHODS) - {method}
 
 
 def test_what_is_no_heatmap_is_refused():
     with pytest.raises(InputError, match="finite 2-D"):
-        cues_of(np.full((3, 3), np.nan), 0.5)
+        uncertainty_cues(np.full((3, 3), np.nan), 0.5)

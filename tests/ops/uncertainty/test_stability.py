@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from weakspot.errors import InputError
-from weakspot.ops.uncertainty.stability import band_tree, instability, rivalry
+from weakspot.ops.uncertainty.stability import band_tree, box_instability, competing_area
 
 STEEP = np.pad(np.ones((8, 8), np.float32), 8)
 ROWS = np.linspace(1, 0, 24, dtype=np.float32)
@@ -15,23 +15,23 @@ TWO[20:24, 20:24] = 1  # 16 pixels beside 64
 
 
 def test_a_box_on_a_steep_edge_is_stable_and_one_on_a_slope_is_not():
-    assert instability(band_tree(STEEP, 0.5), 0.5) == 0
-    assert instability(band_tree(CONE, 0.5), 0.5) > 0.2
+    assert box_instability(band_tree(STEEP, 0.5), 0.5) == 0
+    assert box_instability(band_tree(CONE, 0.5), 0.5) > 0.2
 
 
 def test_instability_is_the_mean_over_nine_cuts_worked_out_by_hand():
     levels = 0.5 * np.linspace(0.7, 1.3, 9).round(3)
     sides = np.array([(np.float32(level) <= ROWS).sum() for level in levels])
     shared, joined = np.minimum(sides, sides[4]) ** 2, np.maximum(sides, sides[4]) ** 2
-    assert instability(band_tree(CONE, 0.5), 0.5) == pytest.approx(1 - (shared / joined).mean())
+    assert box_instability(band_tree(CONE, 0.5), 0.5) == pytest.approx(1 - (shared / joined).mean())
 
 
 def test_rivals_count_by_their_area():
-    assert rivalry(band_tree(STEEP, 0.5), 0.5) == 0
-    assert rivalry(band_tree(TWO, 0.5), 0.5) == pytest.approx(16 / 80)
+    assert competing_area(band_tree(STEEP, 0.5), 0.5) == 0
+    assert competing_area(band_tree(TWO, 0.5), 0.5) == pytest.approx(16 / 80)
 
 
-@pytest.mark.parametrize("cue", [instability, rivalry])
+@pytest.mark.parametrize("cue", [box_instability, competing_area])
 def test_an_empty_heatmap_has_no_regions_to_doubt(cue):
     assert cue(band_tree(np.zeros((4, 5), np.float32), 0.5), 0.5) == 0
 
@@ -39,7 +39,7 @@ def test_an_empty_heatmap_has_no_regions_to_doubt(cue):
 def test_cuts_above_the_peak_are_left_out():
     tree = band_tree(STEEP, 0.9)
     assert tree.cuts.max() == 1
-    assert instability(tree, 0.9) == 0
+    assert box_instability(tree, 0.9) == 0
 
 
 def test_a_threshold_outside_its_range_is_refused():
@@ -52,10 +52,10 @@ def test_a_threshold_outside_its_range_is_refused():
     st.floats(0.05, 1.0),
 )
 def test_cues_lie_between_0_and_1_and_do_not_see_a_mirror(heatmap, threshold):
-    for cue in (instability, rivalry):
+    for cue in (box_instability, competing_area):
         value = cue(band_tree(heatmap, threshold), threshold)
         assert 0 <= value <= 1
     mirrored = np.ascontiguousarray(heatmap[:, ::-1])
-    assert rivalry(band_tree(mirrored, threshold), threshold) == pytest.approx(
-        rivalry(band_tree(heatmap, threshold), threshold)
+    assert competing_area(band_tree(mirrored, threshold), threshold) == pytest.approx(
+        competing_area(band_tree(heatmap, threshold), threshold)
     )

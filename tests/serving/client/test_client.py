@@ -19,7 +19,7 @@ from small_graphs import NAMES, photos
 
 from weakspot import Client, InputError, ModelError, WeakspotError
 from weakspot.serving.client.client import RemoteLocalization
-from weakspot.serving.client.results import of_row
+from weakspot.serving.client.results import from_dict
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_each_kind_of_image_is_localized_as_the_localizer_does(live, client, pho
 
 def test_what_is_asked_for_is_what_comes(live, client, photo):
     found = client.localize(photo, classes=["owl", 0], method="layercam", threshold=0.5, boxes="all", heatmap=True)
-    there = live.localizer.reading(method="layercam", threshold=0.5, boxes="all")(photo, classes=["owl", 0])
+    there = live.localizer.with_options(method="layercam", threshold=0.5, boxes="all")(photo, classes=["owl", 0])
     assert [one.label for one in found] == ["owl", "cat"]
     for one, other in zip(found, there, strict=True):
         np.testing.assert_allclose(one.heatmap, other.heatmap, atol=0.5 / 255 + 1e-6)
@@ -233,7 +233,7 @@ def rows(draw, others=True):
 
 @given(rows())
 def test_a_row_is_what_it_was_after_reading(row):
-    found = of_row(json.loads(json.dumps(row)))
+    found = from_dict(json.loads(json.dumps(row)))
     assert isinstance(found, RemoteLocalization)
     assert found.to_dict() == row
     assert len(list(found)) == 1 + len(row.get("others", ()))

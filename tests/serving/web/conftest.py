@@ -38,7 +38,7 @@ class CountingFinder:
 
     def localize(self, image, *, method, classes=None, top_k=1):
         self.asked.append((method, None if classes is None else tuple(classes)))
-        return self.localizer.reading(method=method)(image, classes=classes, top_k=top_k)
+        return self.localizer.with_options(method=method)(image, classes=classes, top_k=top_k)
 
 
 def encoded(pixels, kind="PNG"):
@@ -65,14 +65,14 @@ def live(finder):
     import fastapi
     import uvicorn
 
-    from weakspot.serving.middleware import Gate, Limits
+    from weakspot.serving.middleware import Limits, SecurityMiddleware
     from weakspot.serving.web import mount_page
 
     app = fastapi.FastAPI()
     app.get("/v1/hello")(lambda: {"said": "hello"})
     mount_page(app, finder, max_upload_mb=1)
     listening = socket.create_server(("127.0.0.1", 0))
-    gate = Gate(app, Limits(2**22, 20), lambda: False)
+    gate = SecurityMiddleware(app, Limits(2**22, 20), lambda: False)
     server = uvicorn.Server(uvicorn.Config(gate, log_level="error", lifespan="on", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -13,11 +13,11 @@ from weakspot.data import read_image
 from weakspot.errors import InputError
 from weakspot.labels import coco
 from weakspot.serving.web.callbacks import class_choices
-from weakspot.serving.web.downloads import DOWNLOADS, Taken
+from weakspot.serving.web.downloads import DOWNLOADS, Download
 from weakspot.serving.web.drawing import draw_classes
 from weakspot.serving.web.examples import Example, examples, thumbnail
 from weakspot.serving.web.html import results
-from weakspot.serving.web.photo_state import cut_all, look_at
+from weakspot.serving.web.photo_state import apply_threshold, predict_image
 from weakspot.serving.web.uploads import is_uploaded, private_folder, read_upload, write_download
 
 ATTACK = "<img src=x onerror=alert(1)>${alert(2)}"
@@ -25,13 +25,13 @@ ATTACK = "<img src=x onerror=alert(1)>${alert(2)}"
 
 @pytest.fixture(scope="module")
 def photo(finder, photo_files):
-    return look_at(finder, photo_files[1], "some/photo.png", ["cam"])
+    return predict_image(finder, photo_files[1], "some/photo.png", ["cam"])
 
 
 @pytest.fixture(scope="module")
 def taken(photo, finder):
-    found = cut_all(photo, ["cam"], [2, 0], 0.5, largest=False)["cam"]
-    return Taken(photo.name, photo.content, found, finder.class_names)
+    found = apply_threshold(photo, ["cam"], [2, 0], 0.5, largest=False)["cam"]
+    return Download(photo.name, photo.content, found, finder.class_names)
 
 
 def file_of(kind, taken):
@@ -39,7 +39,7 @@ def file_of(kind, taken):
 
 
 def test_json_is_that_of_the_localizer(taken, finder, photo_files):
-    expected = finder.localizer.reading(threshold=0.5, boxes="all")(photo_files[1], classes=[2, 0]).to_dict()
+    expected = finder.localizer.with_options(threshold=0.5, boxes="all")(photo_files[1], classes=[2, 0]).to_dict()
     found = json.loads(file_of("JSON", taken))
     assert found.pop("image") == "photo.png"
     expected.pop("image")

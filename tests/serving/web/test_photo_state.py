@@ -12,14 +12,14 @@ from weakspot.data import read_image
 from weakspot.errors import InputError
 from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, TOO_FAINT, Localization
 from weakspot.serving.web.drawing import COLOURS, colour_of, draw_classes, mask_picture
-from weakspot.serving.web.inputs import ALL, MAX_CLASSES, Choice, read_choice
-from weakspot.serving.web.photo_state import cut, cut_all, look_again, look_at, seen_of, shown_photo
+from weakspot.serving.web.inputs import ALL, MAX_CLASSES, UserInput, read_choice
+from weakspot.serving.web.photo_state import apply_threshold, cut, predict_image, predict_missing, seen_of, shown_photo
 from weakspot.visualization import draw_localization
 
 
 @pytest.fixture(scope="module")
 def photo(finder, photo_files):
-    return look_at(finder, photo_files[0], "photo.png", ["cam", "gradcam++"])
+    return predict_image(finder, photo_files[0], "photo.png", ["cam", "gradcam++"])
 
 
 def test_all_classes_of_all_methods_are_known_at_once(photo, finder):
@@ -31,7 +31,7 @@ def test_all_classes_of_all_methods_are_known_at_once(photo, finder):
 
 @given(st.integers(1, 100), st.booleans(), st.integers(0, 3), st.sampled_from(["cam", "gradcam++"]))
 def test_a_cut_is_what_the_model_gives_at_that_threshold(photo, finder, photo_files, step, largest, index, method):
-    reading = finder.localizer.reading(method=method, threshold=step / 100, boxes="largest" if largest else "all")
+    reading = finder.localizer.with_options(method=method, threshold=step / 100, boxes="largest" if largest else "all")
     expected = reading(photo_files[0], classes=[index])
     found = cut(photo.seen[method, index], step / 100, largest=largest)
     assert_array_equal(found.boxes, expected.boxes)
@@ -40,7 +40,7 @@ def test_a_cut_is_what_the_model_gives_at_that_threshold(photo, finder, photo_fi
 
 
 def test_the_models_own_threshold_is_kept_and_others_are_hundredths(finder, photo_files):
-    found = finder.localizer.reading(method="cam", threshold=0.123456)(photo_files[0], classes=[1])
+    found = finder.localizer.with_options(method="cam", threshold=0.123456)(photo_files[0], classes=[1])
     (seen,) = seen_of([[found]]).values()
     assert cut(seen, 0.123456).threshold == 0.123456
     assert_array_equal(cut(seen, 0.123456).boxes, found.boxes)
@@ -49,7 +49,7 @@ def test_the_models_own_threshold_is_kept_and_others_are_hundredths(finder, phot
 
 
 def test_a_least_score_holds_at_every_threshold(finder, photo_files):
-    reading = finder.localizer.reading(method="cam")
+    reading = finder.localizer.with_options(method="cam")
     (seen,) = seen_of([[reading(photo_files[0], classes=[1])]]).values()
     hot = replace(seen, localization=replace(seen.localization, min_score=0.99))
     assert cut(hot, 0.5).notes == (TOO_FAINT,)
@@ -64,20 +64,20 @@ def test_a_map_without_evidence_is_the_whole_image_at_every_threshold(photo):
 
 def test_what_is_known_is_not_asked_again(photo, finder):
     finder.asked.clear()
-    assert look_again(finder, photo, ["cam", "gradcam++"], [0, 3]) is photo
-    more = look_again(finder, photo, ["cam", "gradcam"], [0, 3])
+    assert predict_missing(finder, photo, ["cam", "gradcam++"], [0, 3]) is photo
+    more = predict_missing(finder, photo, ["cam", "gradcam"], [0, 3])
     assert finder.asked == [("gradcam", (0, 3))]
     assert set(more.seen) - set(photo.seen) == {("gradcam", 0), ("gradcam", 3)}
 
 
 def test_no_visitor_fills_the_memory(photo, finder, monkeypatch):
     monkeypatch.setattr("weakspot.serving.web.photo_state.MOST_SEEN", 8)
-    more = look_again(finder, photo, ["gradcam", "cam"], [0, 3])
+    more = predict_missing(finder, photo, ["gradcam", "cam"], [0, 3])
     assert set(more.seen) == {(method, index) for method in ("cam", "gradcam") for index in (0, 3)}
 
 
 def test_classes_that_are_not_known_are_left_out(photo):
-    found = cut_all(photo, ["cam", "gradcam"], [2, 1], 0.4)
+    found = apply_threshold(photo, ["cam", "gradcam"], [2, 1], 0.4)
     assert [one.class_index for one in found["cam"]] == [2, 1]
     assert found["gradcam"] == ()
 
@@ -88,7 +88,7 @@ def test_a_photo_of_too_many_pixels_is_refused_before_it_is_decoded(photo_files)
 
 
 def test_one_class_is_drawn_as_everywhere_and_several_in_their_colours(photo):
-    found = cut_all(photo, ["cam"], [0, 1], 0.4)["cam"]
+    found = apply_threshold(photo, ["cam"], [0, 1], 0.4)["cam"]
     image = read_image(photo.content)
     one = draw_classes(image, found[:1])
     words = f"{found[0].label} {found[0].score:.2f}"
@@ -99,7 +99,7 @@ def test_one_class_is_drawn_as_everywhere_and_several_in_their_colours(photo):
 
 
 def test_the_mask_is_that_of_the_localization_or_numbers_of_classes(photo):
-    found = cut_all(photo, ["cam"], [0, 1], 0.4)["cam"]
+    found = apply_threshold(photo, ["cam"], [0, 1], 0.4)["cam"]
     assert_array_equal(np.asarray(mask_picture(found[:1])), found[0].mask * 255)
     numbers = np.asarray(mask_picture(found))
     assert_array_equal(numbers == 1, found[0].mask)
@@ -124,7 +124,7 @@ def test_whatever_a_browser_sends_is_a_choice(finder, methods, classes, threshol
 
 def test_a_choice_is_taken_as_it_is(finder):
     taken = read_choice(finder, ["gradcam", "cam", "gradcam"], [3, 0], 0.5, ALL, 1)
-    assert taken == Choice(("gradcam", "cam"), (3, 0), 0.5, False, 1.0)
+    assert taken == UserInput(("gradcam", "cam"), (3, 0), 0.5, False, 1.0)
 
 
 def test_where_the_model_sees_no_object_no_slider_makes_a_box():

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from weakspot.data.dataset import DataSet
+from weakspot.data.dataset import Dataset
 from weakspot.data.readers import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, voc
 
 Find = Callable[[Path], bool]
-Read = Callable[[Path, Path | None], DataSet]
+Read = Callable[[Path, Path | None], Dataset]
 
 # The most specific first: boxes before labels alone, and what is left is class folders.
 READERS: tuple[tuple[Find, Read], ...] = (

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data.dataset import Truth
+from weakspot.data.dataset import Annotation
 
 Corners = tuple[float, float, float, float]
 
 
-class Marked(NamedTuple):
+class ObjectAnnotation(NamedTuple):
     """An object in an image: its class, and where it is if that is known."""
 
     label: str
@@ -30,7 +30,7 @@ def boxes_of(corners: Iterable[Corners]) -> NDArray[np.float64]:
     return np.array(list(corners), np.float64).reshape(-1, 4)
 
 
-def truths_of(marked: Iterable[Marked], masks: Sequence[Path] = ()) -> tuple[Truth, ...]:
+def truths_of(marked: Iterable[ObjectAnnotation], masks: Sequence[Path] = ()) -> tuple[Annotation, ...]:
     """Gather the objects of an image by class.
 
     Args:
@@ -41,7 +41,8 @@ def truths_of(marked: Iterable[Marked], masks: Sequence[Path] = ()) -> tuple[Tru
         A truth for each class, in the order in which they appear.
 
     Example:
-        >>> [(truth.label, len(truth.boxes)) for truth in truths_of([Marked("cat", (1, 2, 3, 4)), Marked("dog")])]
+        >>> objects = [ObjectAnnotation("cat", (1, 2, 3, 4)), ObjectAnnotation("dog")]
+        >>> [(truth.label, len(truth.boxes)) for truth in truths_of(objects)]
         [('cat', 1), ('dog', 0)]
     """
     boxes: dict[tuple[str, int | None], list[Corners]] = {}
@@ -49,4 +50,4 @@ def truths_of(marked: Iterable[Marked], masks: Sequence[Path] = ()) -> tuple[Tru
         gathered = boxes.setdefault((one.label, one.class_index), [])
         if one.box is not None:
             gathered.append(one.box)
-    return tuple(Truth(label, index, boxes_of(found), tuple(masks)) for (label, index), found in boxes.items())
+    return tuple(Annotation(label, index, boxes_of(found), tuple(masks)) for (label, index), found in boxes.items())

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakspot.data.dataset import DataSet, Example, Truth
-from weakspot.data.noticed import Noticed, problems_of
+from weakspot.data.dataset import Annotation, Dataset, Sample
+from weakspot.data.noticed import Issue, problems_of
 from weakspot.data.readers.annotations import Corners, boxes_of
 from weakspot.data.readers.walk import first_holding, folders_in
 from weakspot.errors import InputError
-from weakspot.io.text import Place, fields, number, read_lines, relative, size_of, whole
+from weakspot.io.text import FileLine, fields, parse_float, parse_int, read_lines, safe_relative_path, size_of
 
 
 @dataclass
@@ -49,7 +49,7 @@ def find(root: Path) -> bool:
     return bool(_folders(root))
 
 
-def read(root: Path, images: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None) -> Dataset:
     """Read the benchmark's metadata; coordinates are as written, and classes are numbers.
 
     Args:
@@ -69,7 +69,7 @@ def read(root: Path, images: Path | None = None) -> DataSet:
     indices = sorted({truth.class_index or 0 for example in examples for truth in example.truths})
     names = tuple(str(index) for index in indices)
     noticed = (problem for one in sets for problem in _noticed(one))
-    return DataSet(root, "benchmark metadata", names, examples, problems_of(noticed))
+    return Dataset(root, "benchmark metadata", names, examples, problems_of(noticed))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -78,20 +78,20 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _read_set(folder: Path) -> _Set:
-    image_ids = [relative(line, place) for place, line in _lines(folder / "image_ids.txt")]
+    image_ids = [safe_relative_path(line, place) for place, line in _lines(folder / "image_ids.txt")]
     labels: dict[str, list[int]] = {}
     for place, line in _lines(folder / "class_labels.txt"):
         name, index = fields(line, 2, place)
-        labels.setdefault(relative(name, place), []).append(whole(index, place))
+        labels.setdefault(safe_relative_path(name, place), []).append(parse_int(index, place))
     sizes = {}
     for place, line in _lines(folder / "image_sizes.txt"):
         name, width, height = fields(line, 3, place)
-        sizes[relative(name, place)] = size_of(number(width, place), number(height, place))
+        sizes[safe_relative_path(name, place)] = size_of(parse_float(width, place), parse_float(height, place))
     located = _located(folder / "localization.txt")
     return _Set(folder.resolve().name.lower(), image_ids, labels, sizes, located)
 
 
-def _lines(file: Path) -> Iterable[tuple[Place, str]]:
+def _lines(file: Path) -> Iterable[tuple[FileLine, str]]:
     return read_lines(file) if file.is_file() else ()
 
 
@@ -100,34 +100,34 @@ def _located(file: Path) -> dict[str, _Located]:
     for place, line in _lines(file):
         if line.count(",") == 2:
             name, mask, ignore = line.split(",")
-            known = located.setdefault(relative(name, place), _Located())
-            known.masks.append(relative(mask, place))
-            known.ignore = known.ignore or (relative(ignore, place) if ignore.strip() else "")
+            known = located.setdefault(safe_relative_path(name, place), _Located())
+            known.masks.append(safe_relative_path(mask, place))
+            known.ignore = known.ignore or (safe_relative_path(ignore, place) if ignore.strip() else "")
         else:
             name, *sides = _box_fields(line, place)
-            x0, y0, x1, y1 = (number(side, place) for side in sides)
-            located.setdefault(relative(name, place), _Located()).boxes.append((x0, y0, x1, y1))
+            x0, y0, x1, y1 = (parse_float(side, place) for side in sides)
+            located.setdefault(safe_relative_path(name, place), _Located()).boxes.append((x0, y0, x1, y1))
     return located
 
 
-def _box_fields(line: str, place: Place) -> list[str]:
+def _box_fields(line: str, place: FileLine) -> list[str]:
     if line.count(",") < 4:
         problem = f"{place}, is neither path,x0,y0,x1,y1 nor path,mask,ignore."
         raise InputError(problem, "Separate the fields by commas; ignore may be empty.")
     return fields(line, 5, place)
 
 
-def _examples(one: _Set, base: Path, mask_base: Path) -> Iterator[Example]:
+def _examples(one: _Set, base: Path, mask_base: Path) -> Iterator[Sample]:
     for name in one.image_ids:
         located = one.located.get(name, _Located())
         masks = tuple(mask_base / mask for mask in located.masks)
         ignore = mask_base / located.ignore if located.ignore else None
         index = next(iter(one.labels.get(name, [])), None)
-        truth = Truth(str(index), index, boxes_of(located.boxes), masks, ignore)
-        yield Example(name, base / name, one.split, () if index is None else (truth,), one.sizes.get(name))
+        truth = Annotation(str(index), index, boxes_of(located.boxes), masks, ignore)
+        yield Sample(name, base / name, one.split, () if index is None else (truth,), one.sizes.get(name))
 
 
-def _noticed(one: _Set) -> Iterator[Noticed]:
+def _noticed(one: _Set) -> Iterator[Issue]:
     known = set(one.image_ids)
     for kind, names in (("label", one.labels), ("size", one.sizes), ("boxes", one.located)):
         yield from ((f"{kind} for an unknown image", f"{one.split}: {name}") for name in names if name not in known)

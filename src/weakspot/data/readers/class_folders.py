@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from weakspot.data.dataset import DataSet, Example, Truth
+from weakspot.data.dataset import Annotation, Dataset, Sample
 from weakspot.data.readers.walk import files_below, folders_in, images_below, is_image
 
 TRAINING = frozenset({"train", "training"})
@@ -17,7 +17,7 @@ def find(root: Path) -> bool:
     return any("/" in name and is_image(name) for name in files_below(base))
 
 
-def read(root: Path, images: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None) -> Dataset:
     """Read class folders: labels without boxes.
 
     Args:
@@ -31,17 +31,17 @@ def read(root: Path, images: Path | None = None) -> DataSet:
     found = images_below(base)
     by_split = has_splits(found)
     examples = (
-        Example(image_id, path, *_split_and_truths(image_id, by_split))
+        Sample(image_id, path, *_split_and_truths(image_id, by_split))
         for image_id, paths in found.items()
         for path in paths
     )
-    return DataSet(root, "class folders", classes_below(base, found, by_split), tuple(examples))
+    return Dataset(root, "class folders", classes_below(base, found, by_split), tuple(examples))
 
 
 def has_splits(image_ids: Iterable[str]) -> bool:
     """Tell whether the topmost folders of the images are splits, not classes.
 
-    Example:
+    Sample:
         >>> has_splits(["train/cat/a", "val/dog/b"]), has_splits(["test/a", "cat/b"])
         (True, False)
     """
@@ -59,7 +59,7 @@ def split_and_class(image_id: str, by_split: bool) -> tuple[str, str]:
     Returns:
         Split and class, each empty where there is none.
 
-    Example:
+    Sample:
         >>> split_and_class("train/cat/a", by_split=True), split_and_class("cat/a", by_split=False)
         (('train', 'cat'), ('', 'cat'))
     """
@@ -87,6 +87,6 @@ def classes_below(base: Path, image_ids: Iterable[str], by_split: bool, only_emp
     return tuple(sorted(empty if only_empty else filled | empty))
 
 
-def _split_and_truths(image_id: str, by_split: bool) -> tuple[str, tuple[Truth, ...]]:
+def _split_and_truths(image_id: str, by_split: bool) -> tuple[str, tuple[Annotation, ...]]:
     split, label = split_and_class(image_id, by_split)
-    return split, (Truth(label),) if label else ()
+    return split, (Annotation(label),) if label else ()

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weakspot.data.dataset import DataSet, Example
-from weakspot.data.noticed import Noticed, problems_of
-from weakspot.data.readers.annotations import Corners, Marked, truths_of
+from weakspot.data.dataset import Dataset, Sample
+from weakspot.data.noticed import Issue, problems_of
+from weakspot.data.readers.annotations import Corners, ObjectAnnotation, truths_of
 from weakspot.data.readers.walk import first_holding
 from weakspot.errors import InputError
-from weakspot.io.text import read_text, relative, size_of
+from weakspot.io.text import read_text, safe_relative_path, size_of
 
 AT_ROOT = ("annotations.json", "_annotations.coco.json")
 SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])")
 
 Record = dict[str, Any]
-Objects = dict[int | str, list[Marked]]
+Objects = dict[int | str, list[ObjectAnnotation]]
 
 
 class _Part(NamedTuple):
@@ -34,7 +34,7 @@ def find(root: Path) -> bool:
     return bool(_files(root))
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read COCO JSON of instances.
 
     Objects marked ``iscrowd`` count for the image's label, not as boxes. Segmentations are not read. Category ids are
@@ -50,13 +50,13 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     """
     parts = [_part(root, file, images) for file in ([truth] if truth else _files(root))]
     several = len({part.base for part in parts}) > 1
-    examples: list[Example] = []
-    noticed: list[Noticed] = []
+    examples: list[Sample] = []
+    noticed: list[Issue] = []
     for part in parts:
         marked = _marked(part, noticed)
         examples += _examples(part, marked, f"{part.base.name}/" if several else "")
         noticed += _strangers(part, marked)
-    return DataSet(root, "COCO", _class_names(parts), tuple(examples), problems_of(noticed))
+    return Dataset(root, "COCO", _class_names(parts), tuple(examples), problems_of(noticed))
 
 
 def _files(root: Path) -> list[Path]:
@@ -124,16 +124,16 @@ def _class_names(parts: Iterable[_Part]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for _, name in ordered))
 
 
-def _examples(part: _Part, marked: Objects, prefix: str) -> Iterator[Example]:
+def _examples(part: _Part, marked: Objects, prefix: str) -> Iterator[Sample]:
     for position, record in enumerate(_listed(part.content, "images", part.file)):
         place = f"{part.file}: images[{position}]"
         key = _field(record, "id", place, int, str)
-        name = relative(_field(record, "file_name", place, str), place)
+        name = safe_relative_path(_field(record, "file_name", place, str), place)
         truths = truths_of(marked.get(key, ()))
-        yield Example(f"{prefix}{name}", part.base / name, part.split, truths, _size(record))
+        yield Sample(f"{prefix}{name}", part.base / name, part.split, truths, _size(record))
 
 
-def _strangers(part: _Part, marked: Objects) -> Iterator[Noticed]:
+def _strangers(part: _Part, marked: Objects) -> Iterator[Issue]:
     known = {record["id"] for record in part.content["images"]}
     return (("boxes for an unknown image", f"{part.file}: image_id {key}") for key in marked if key not in known)
 
@@ -143,7 +143,7 @@ def _size(record: Record) -> tuple[int, int] | None:
     return size_of(width, height) if isinstance(width, int | float) and isinstance(height, int | float) else None
 
 
-def _marked(part: _Part, noticed: list[Noticed]) -> Objects:
+def _marked(part: _Part, noticed: list[Issue]) -> Objects:
     """The objects of each image id; those of an unknown class are noticed instead."""
     classes = _categories(part)
     marked: Objects = {}
@@ -152,7 +152,7 @@ def _marked(part: _Part, noticed: list[Noticed]) -> Objects:
         image, category = (_field(record, key, place, int, str) for key in ("image_id", "category_id"))
         box = None if record.get("iscrowd") else _box(record, place)
         if category in classes:
-            marked.setdefault(image, []).append(Marked(classes[category], box))
+            marked.setdefault(image, []).append(ObjectAnnotation(classes[category], box))
         else:
             noticed.append(("boxes of an unknown class", f"{place}, category_id {category}"))
     return marked

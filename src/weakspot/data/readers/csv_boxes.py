@@ -14,18 +14,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakspot.data.dataset import DataSet, Example
-from weakspot.data.noticed import Noticed, problems_of
-from weakspot.data.readers.annotations import Corners, Marked, truths_of
+from weakspot.data.dataset import Dataset, Sample
+from weakspot.data.noticed import Issue, problems_of
+from weakspot.data.readers.annotations import Corners, ObjectAnnotation, truths_of
 from weakspot.data.readers.class_folders import classes_below, has_splits, split_and_class
 from weakspot.data.readers.walk import files_below, first_holding, images_below, is_image, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import Place, number, read_rows, relative, size_of, whole
+from weakspot.io.text import FileLine, parse_float, parse_int, read_rows, safe_relative_path, size_of
 
 NAMES = ("image_id", "image", "path", "file")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
-Row = tuple[Place, str, dict[str, str]]
+Row = tuple[FileLine, str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Annotated:
     name: str
     size: tuple[int, int] | None = None
     has_mask: bool | None = None
-    marked: list[Marked] = field(default_factory=list)
+    marked: list[ObjectAnnotation] = field(default_factory=list)
 
 
 def find(root: Path) -> bool:
@@ -58,7 +58,7 @@ def find(root: Path) -> bool:
     return (root / "annotations.csv").is_file()
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read class folders with a CSV file of boxes, 0-based and half-open.
 
     The column ``class`` names the class, else the folder does. A row with four empty sides gives a label without a
@@ -80,16 +80,16 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     image_ids = dict.fromkeys([*annotated, *tree.files, *splits])
     examples = [one for name in image_ids for one in _examples(name, annotated.get(name), splits.get(name), tree)]
     empty = classes_below(tree.base, tree.files, tree.by_split, only_empty=True) if tree.base != root else ()
-    return DataSet(root, "CSV of boxes", _class_names(examples, empty), tuple(examples), problems_of(twice))
+    return Dataset(root, "CSV of boxes", _class_names(examples, empty), tuple(examples), problems_of(twice))
 
 
 def _rows(file: Path, columns: Iterable[str]) -> Iterator[Row]:
     for place, cells in read_rows(file, columns):
         names = [cells[column] for column in NAMES if column in cells]
         if not names:
-            problem = f"{Place(file, 1)}, has no column image_id."
+            problem = f"{FileLine(file, 1)}, has no column image_id."
             raise InputError(problem, "The column names each image by its path below the folder of the images.")
-        yield place, relative(names[0], place), cells
+        yield place, safe_relative_path(names[0], place), cells
 
 
 def _tree(root: Path, base: Path) -> _Tree:
@@ -105,9 +105,9 @@ def _annotated(rows: Iterable[Row], tree: _Tree) -> dict[str, _Annotated]:
         said = annotated.setdefault(image_id, _Annotated(name))
         said.marked.append(_marked(cells, place, split_and_class(image_id, tree.by_split)[1]))
         if cells.get("width") and cells.get("height"):
-            said.size = said.size or size_of(number(cells["width"], place), number(cells["height"], place))
+            said.size = said.size or size_of(parse_float(cells["width"], place), parse_float(cells["height"], place))
         if cells.get("has_mask"):
-            said.has_mask = bool(said.has_mask) or whole(cells["has_mask"], place) != 0
+            said.has_mask = bool(said.has_mask) or parse_int(cells["has_mask"], place) != 0
     return annotated
 
 
@@ -118,27 +118,27 @@ def _labelled(file: Path, tree: _Tree) -> dict[str, _Annotated]:
         if "label" in cells:
             labels = [one.strip() for one in re.split("[;|]", cells["label"]) if one.strip()]
             said = labelled.setdefault(tree.image_id(name), _Annotated(name))
-            said.marked += [Marked(label) for label in labels]
+            said.marked += [ObjectAnnotation(label) for label in labels]
     return labelled
 
 
-def _marked(cells: dict[str, str], place: Place, folder: str) -> Marked:
+def _marked(cells: dict[str, str], place: FileLine, folder: str) -> ObjectAnnotation:
     label = cells.get("class") or folder
     if not label:
         problem = f"{place}, names no class, and the image lies in no class folder."
         raise InputError(problem, "Add a column class, or put the images into a folder for each class.")
-    index = whole(cells["class_index"], place) if cells.get("class_index") else None
-    return Marked(label, _box(cells, place), index)
+    index = parse_int(cells["class_index"], place) if cells.get("class_index") else None
+    return ObjectAnnotation(label, _box(cells, place), index)
 
 
-def _box(cells: dict[str, str], place: Place) -> Corners | None:
+def _box(cells: dict[str, str], place: FileLine) -> Corners | None:
     if not any(cells[side] for side in SIDES):
         return None
-    xmin, ymin, xmax, ymax = (number(cells[side], place) for side in SIDES)
+    xmin, ymin, xmax, ymax = (parse_float(cells[side], place) for side in SIDES)
     return xmin, ymin, xmax, ymax
 
 
-def _splits(file: Path, tree: _Tree) -> tuple[dict[str, list[str]], list[Noticed]]:
+def _splits(file: Path, tree: _Tree) -> tuple[dict[str, list[str]], list[Issue]]:
     """The splits of each image, more than one if it leaks, and the lines that say a thing twice."""
     splits: dict[str, list[str]] = {}
     twice = []
@@ -151,19 +151,19 @@ def _splits(file: Path, tree: _Tree) -> tuple[dict[str, list[str]], list[Noticed
     return splits, twice
 
 
-def _examples(image_id: str, said: _Annotated | None, splits: list[str] | None, tree: _Tree) -> Iterator[Example]:
+def _examples(image_id: str, said: _Annotated | None, splits: list[str] | None, tree: _Tree) -> Iterator[Sample]:
     split, label = split_and_class(image_id, tree.by_split)
-    known = said or _Annotated(image_id, marked=[Marked(label)] if label else [])
+    known = said or _Annotated(image_id, marked=[ObjectAnnotation(label)] if label else [])
     mask = f"{image_id}.png"
     masked = mask in tree.masks if known.has_mask is None else known.has_mask
     truths = truths_of(known.marked, [tree.mask_folder / mask] if masked else [])
     missing = tree.base / (known.name if is_image(known.name) else f"{image_id}.jpg")
     for part in [split] if splits is None else splits:
         for path in tree.files.get(image_id, [missing]):
-            yield Example(image_id, path, part, truths, known.size)
+            yield Sample(image_id, path, part, truths, known.size)
 
 
-def _class_names(examples: Iterable[Example], empty: Iterable[str]) -> tuple[str, ...]:
+def _class_names(examples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, ...]:
     indexed = {(truth.label, truth.class_index) for example in examples for truth in example.truths}
     last = max((index for _, index in indexed if index is not None), default=-1) + 1
     ordered = sorted((last if index is None else index, label) for label, index in indexed)

@@ -14,13 +14,13 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.dataset import DataSet, Example, Truth
-from weakspot.data.noticed import Noticed, problems_of
+from weakspot.data.dataset import Annotation, Dataset, Sample
+from weakspot.data.noticed import Issue, problems_of
 from weakspot.data.readers.class_folders import has_splits, split_and_class
 from weakspot.data.readers.csv_boxes import NAMES, SIDES
 from weakspot.data.readers.walk import first_holding, images_below, is_image, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import COMMAS, Place, read_rows, read_text, relative
+from weakspot.io.text import COMMAS, FileLine, read_rows, read_text, safe_relative_path
 
 LABELS = ("label", "class")
 SEPARATORS = re.compile("[;|]")
@@ -35,7 +35,7 @@ Files = Mapping[str, list[Path]]
 class _Row(NamedTuple):
     """A line of the file: an image, the classes in it, and its split, which is None where there is no such column."""
 
-    place: Place
+    place: FileLine
     name: str
     labels: list[str]
     split: str | None
@@ -64,7 +64,7 @@ def holds_labels(file: Path) -> bool:
     return not set(SIDES) & set(_header(file))
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read a CSV file of labels.
 
     An image has all the labels of its rows: one in each, or several in a cell, separated by ``;`` or ``|``. With an
@@ -90,14 +90,14 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     names = sorted({label for one in said.values() for label in one.labels})
     examples = tuple(one for path, known in said.items() for one in _examples(path, known))
     noticed = [*twice, *_unnamed(files, said, base)]
-    return DataSet(root, "CSV of labels", tuple(names), examples, problems_of(noticed))
+    return Dataset(root, "CSV of labels", tuple(names), examples, problems_of(noticed))
 
 
 def _header(file: Path) -> list[str]:
     try:
         header = next(csv.reader(StringIO(read_text(file), newline=""), strict=True), [])
     except csv.Error as error:
-        raise InputError(f"{Place(file, 1)}, is not CSV: {error}.", COMMAS) from error
+        raise InputError(f"{FileLine(file, 1)}, is not CSV: {error}.", COMMAS) from error
     return [column.strip().lower() for column in header]
 
 
@@ -107,14 +107,14 @@ def _rows(file: Path) -> Iterator[_Row]:
     for place, cells in read_rows(file, (image, label)):
         labels = [one.strip() for one in SEPARATORS.split(cells[label]) if one.strip()]
         split = cells["split"].lower() if "split" in cells else None
-        yield _Row(place, relative(cells[image], place), labels, split)
+        yield _Row(place, safe_relative_path(cells[image], place), labels, split)
 
 
 def _one_of(columns: tuple[str, ...], header: list[str], file: Path) -> str:
     """The first of the columns that the header has."""
     known = [column for column in columns if column in header]
     if not known:
-        problem = f"{Place(file, 1)}, has no column {columns[0]}."
+        problem = f"{FileLine(file, 1)}, has no column {columns[0]}."
         raise InputError(problem, HINT)
     return known[0]
 
@@ -125,7 +125,7 @@ def _files(base: Path, root: Path) -> Files:
     return {name: paths for name, paths in below.items() if base != root or not name.startswith("masks/")}
 
 
-def _gathered(rows: list[_Row], files: Files, base: Path) -> tuple[dict[Path, _Said], list[Noticed]]:
+def _gathered(rows: list[_Row], files: Files, base: Path) -> tuple[dict[Path, _Said], list[Issue]]:
     """What is said of each file, and the labels that are given twice."""
     by_split = has_splits(row.name for row in rows)
     said: dict[Path, _Said] = {}
@@ -156,14 +156,14 @@ def _named(name: str, files: Files, base: Path) -> tuple[str, list[Path]]:
     return bare, files.get(bare, [missing])
 
 
-def _examples(path: Path, said: _Said) -> Iterator[Example]:
+def _examples(path: Path, said: _Said) -> Iterator[Sample]:
     """One for each split; a row without a split does not count beside one that names it."""
-    truths = tuple(Truth(label) for label in said.labels)
+    truths = tuple(Annotation(label) for label in said.labels)
     for split in [split for split in said.splits if split] or [""]:
-        yield Example(said.image_id, path, split, truths)
+        yield Sample(said.image_id, path, split, truths)
 
 
-def _unnamed(files: Files, said: Iterable[Path], base: Path) -> Iterator[Noticed]:
+def _unnamed(files: Files, said: Iterable[Path], base: Path) -> Iterator[Issue]:
     known = set(said)
     for path in (path for paths in files.values() for path in paths if path not in known):
         yield NO_ROW, path.relative_to(base).as_posix()

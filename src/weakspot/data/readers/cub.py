@@ -14,17 +14,17 @@ Source:
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.data.dataset import DataSet, Example, Truth
+from weakspot.data.dataset import Annotation, Dataset, Sample
 from weakspot.data.noticed import problems_of
 from weakspot.data.readers.annotations import Corners, boxes_of
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import Place, fields, number, read_lines, relative, whole
+from weakspot.io.text import FileLine, fields, parse_float, parse_int, read_lines, safe_relative_path
 
 LISTED = "images.txt"
 PARTS = ("image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")
 
-Said = tuple[Place, str]
+Said = tuple[FileLine, str]
 
 
 def find(root: Path) -> bool:
@@ -33,7 +33,7 @@ def find(root: Path) -> bool:
     return all((home / name).is_file() for name in (LISTED, "classes.txt", *PARTS))
 
 
-def read(root: Path, images: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None) -> Dataset:
     """Read CUB-200-2011; a box reaches from ``(x, y)`` to ``(x + width, y + height)``, a class's index is its id - 1.
 
     Args:
@@ -44,27 +44,27 @@ def read(root: Path, images: Path | None = None) -> DataSet:
         InputError: If a line is not as it should be, an image lies outside, or a file cannot be read.
     """
     home = _home(root)
-    classes = {whole(key, place): name for place, key, name in _pairs(home / "classes.txt")}
+    classes = {parse_int(key, place): name for place, key, name in _pairs(home / "classes.txt")}
     parts = {part: {key: (place, text) for place, key, text in _pairs(home / part)} for part in PARTS}
     masks = _masks(home)
     examples, listed = [], set()
     for place, key, text in _pairs(home / LISTED):
-        name = relative(text, place)
+        name = safe_relative_path(text, place)
         label, split, box = (parts[part].get(key) for part in PARTS)
         truth = _truth(label, box, classes, masks.get(without_suffix(name)))
-        examples.append(Example(name, (images or home / "images") / name, _split(split), truth))
+        examples.append(Sample(name, (images or home / "images") / name, _split(split), truth))
         listed.add(key)
     unknown = [place for part in parts.values() for key, (place, _) in part.items() if key not in listed]
     noticed = (("row for an unknown image", str(place)) for place in unknown)
     names = tuple(classes[key] for key in sorted(classes))
-    return DataSet(root, "CUB-200-2011", names, tuple(examples), problems_of(noticed))
+    return Dataset(root, "CUB-200-2011", names, tuple(examples), problems_of(noticed))
 
 
 def _home(root: Path) -> Path:
     return root / "CUB_200_2011" if (root / "CUB_200_2011").is_dir() else root
 
 
-def _pairs(file: Path) -> Iterator[tuple[Place, str, str]]:
+def _pairs(file: Path) -> Iterator[tuple[FileLine, str, str]]:
     """The lines of a file: an id, and the rest."""
     for place, line in read_lines(file):
         key, _, rest = line.strip().partition(" ")
@@ -80,22 +80,22 @@ def _masks(home: Path) -> dict[str, Path]:
     return {name.removesuffix(".png"): folder / name for folder, name in names}
 
 
-def _truth(label: Said | None, box: Said | None, classes: dict[int, str], mask: Path | None) -> tuple[Truth, ...]:
+def _truth(label: Said | None, box: Said | None, classes: dict[int, str], mask: Path | None) -> tuple[Annotation, ...]:
     """The truth of an image, if its class is known."""
     if label is None:
         return ()
     place, text = label
-    key = whole(text, place)
+    key = parse_int(text, place)
     if key not in classes:
         raise InputError(f"{place}, names the class {key}, which classes.txt lacks.", "Copy the data set again.")
     boxes = boxes_of([] if box is None else [_corners(*box)])
-    return (Truth(classes[key], key - 1, boxes, () if mask is None else (mask,)),)
+    return (Annotation(classes[key], key - 1, boxes, () if mask is None else (mask,)),)
 
 
-def _corners(place: Place, text: str) -> Corners:
-    left, top, width, height = (number(side, place) for side in fields(text, 4, place, separator=None))
+def _corners(place: FileLine, text: str) -> Corners:
+    left, top, width, height = (parse_float(side, place) for side in fields(text, 4, place, separator=None))
     return left, top, left + width, top + height
 
 
 def _split(said: Said | None) -> str:
-    return "" if said is None else "train" if whole(said[1], said[0]) else "test"
+    return "" if said is None else "train" if parse_int(said[1], said[0]) else "test"

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.dataset import DataSet, Example
-from weakspot.data.readers.annotations import Marked, truths_of
-from weakspot.data.readers.voc_xml import Annotation, read_annotation
+from weakspot.data.dataset import Dataset, Sample
+from weakspot.data.readers.annotations import ObjectAnnotation, truths_of
+from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation
 from weakspot.data.readers.walk import files_below, folders_in, is_file, is_image, without_suffix
-from weakspot.io.text import read_lines, relative
+from weakspot.io.text import read_lines, safe_relative_path
 
 TASK = "CLS-LOC"
 LISTS = {"train": ("train_cls.txt", "train_loc.txt"), "val": ("val.txt",)}
@@ -29,7 +29,7 @@ CLASSES = 1000
 class _Image(NamedTuple):
     split: str
     name: str
-    said: Annotation | None
+    said: VocAnnotation | None
 
 
 def find(root: Path) -> bool:
@@ -37,7 +37,7 @@ def find(root: Path) -> bool:
     return (_home(root) / "Data" / TASK).is_dir()
 
 
-def read(root: Path, images: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None) -> Dataset:
     """Read ILSVRC CLS-LOC.
 
     Coordinates are taken as written, without a shift from 1-based to 0-based, as the field's benchmark takes them. A
@@ -56,7 +56,7 @@ def read(root: Path, images: Path | None = None) -> DataSet:
     wnids = _wnids(base, found)
     indices = {wnid: place for place, wnid in enumerate(wnids)} if len(wnids) == CLASSES else {}
     examples = tuple(_example(image, base, indices) for image in found)
-    return DataSet(root, "ILSVRC CLS-LOC", wnids, examples)
+    return Dataset(root, "ILSVRC CLS-LOC", wnids, examples)
 
 
 def _home(root: Path) -> Path:
@@ -68,11 +68,11 @@ def _names(home: Path, base: Path, split: str) -> Iterable[str]:
     lists = (home / "ImageSets" / TASK / name for name in LISTS[split])
     listed = next((file for file in lists if file.is_file()), None)
     if listed:
-        return (f"{relative(line.split()[0], place)}.JPEG" for place, line in read_lines(listed))
+        return (f"{safe_relative_path(line.split()[0], place)}.JPEG" for place, line in read_lines(listed))
     return (name for name in files_below(base / split) if is_image(name)) if (base / split).is_dir() else ()
 
 
-def _said(home: Path, split: str, name: str) -> Annotation | None:
+def _said(home: Path, split: str, name: str) -> VocAnnotation | None:
     file = home / "Annotations" / TASK / split / f"{without_suffix(name)}.xml"
     return read_annotation(file, first=0) if is_file(file) else None
 
@@ -82,17 +82,17 @@ def _wnids(base: Path, images: Iterable[_Image]) -> tuple[str, ...]:
     return tuple(sorted({*folders, *(one.label for image in images for one in _marked(image))}))
 
 
-def _marked(image: _Image) -> Iterator[Marked]:
+def _marked(image: _Image) -> Iterator[ObjectAnnotation]:
     """The objects of an image, and the class of the folder that it lies in."""
     folder, slash, _ = image.name.partition("/")
     if slash:
-        yield Marked(folder)
+        yield ObjectAnnotation(folder)
     yield from image.said.marked if image.said else ()
 
 
-def _example(image: _Image, base: Path, indices: dict[str, int]) -> Example:
+def _example(image: _Image, base: Path, indices: dict[str, int]) -> Sample:
     truths = truths_of(_marked(image))
     size = image.said.size if image.said else None
     indexed = tuple(replace(truth, class_index=indices.get(truth.label)) for truth in truths)
     path = base / image.split / image.name
-    return Example(f"{image.split}/{without_suffix(image.name)}", path, image.split, indexed, size)
+    return Sample(f"{image.split}/{without_suffix(image.name)}", path, image.split, indexed, size)

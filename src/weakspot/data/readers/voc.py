@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.dataset import DataSet, Example, Truth
-from weakspot.data.readers.annotations import Marked, truths_of
+from weakspot.data.dataset import Annotation, Dataset, Sample
+from weakspot.data.readers.annotations import ObjectAnnotation, truths_of
 from weakspot.data.readers.class_folders import has_splits, split_and_class
-from weakspot.data.readers.voc_xml import Annotation, read_annotation
+from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation
 from weakspot.data.readers.walk import files_below, first_holding, folders_in, images_below, is_image, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import read_lines, relative
+from weakspot.io.text import read_lines, safe_relative_path
 
 FOLDERS = frozenset({"annotations", "annotation", "annots", "xml", "xmls"})
 LISTS = ("train", "val", "test")
-NOTHING = Annotation("", None, ())
+NOTHING = VocAnnotation("", None, ())
 
 
 class _Places(NamedTuple):
@@ -35,7 +35,7 @@ def find(root: Path) -> bool:
     return bool(_devkits(root) or _folders(root)) or _beside(root)
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> DataSet:
+def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read Pascal VOC XML, whose sides count from 1 and belong to the box; difficult objects are kept.
 
     An image without XML has the class of the folder it lies in, if any XML knows such a class, else none.
@@ -55,13 +55,13 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     listed = _listed(places.lists)
     by_split = has_splits(files)
     examples = (
-        Example(image_id, path, split, _truths(image_id, said, names, by_split), said.size)
+        Sample(image_id, path, split, _truths(image_id, said, names, by_split), said.size)
         for image_id in dict.fromkeys([*listed, *annotated, *files])
         for said in [annotated.get(image_id, NOTHING)]
         for path in files.get(image_id) or [places.images / _missing(image_id, said, places)]
         for split in listed.get(image_id) or [split_and_class(image_id, by_split)[0]]
     )
-    return DataSet(root, "Pascal VOC", names, tuple(examples))
+    return Dataset(root, "Pascal VOC", names, tuple(examples))
 
 
 def _places(root: Path, images: Path | None, truth: Path | None) -> _Places:
@@ -100,17 +100,17 @@ def _beside(root: Path) -> bool:
     return any(name.endswith(".xml") and name.removesuffix(".xml") in images for name in names)
 
 
-def _annotations(folder: Path) -> dict[str, Annotation]:
+def _annotations(folder: Path) -> dict[str, VocAnnotation]:
     names = (name for name in files_below(folder) if name.endswith(".xml"))
     return {name.removesuffix(".xml"): read_annotation(folder / name, first=1) for name in names}
 
 
-def _by_image(annotations: dict[str, Annotation], images: Iterable[str]) -> dict[str, Annotation]:
+def _by_image(annotations: dict[str, VocAnnotation], images: Iterable[str]) -> dict[str, VocAnnotation]:
     """Bring each XML file to the image of its name; else to the only one, in any folder, whose name it gives."""
     of_name: dict[str, list[str]] = {}
     for image_id in images:
         of_name.setdefault(image_id.rpartition("/")[2], []).append(image_id)
-    found: dict[str, Annotation] = {key: said for key, said in annotations.items() if key in images}
+    found: dict[str, VocAnnotation] = {key: said for key, said in annotations.items() if key in images}
     for key, said in annotations.items():
         given = without_suffix(said.filename.replace("\\", "/").rpartition("/")[2])
         same = of_name.get(key.rpartition("/")[2]) or of_name.get(given, [])
@@ -118,12 +118,12 @@ def _by_image(annotations: dict[str, Annotation], images: Iterable[str]) -> dict
     return found
 
 
-def _missing(image_id: str, said: Annotation, places: _Places) -> str:
+def _missing(image_id: str, said: VocAnnotation, places: _Places) -> str:
     """Where the image should be, below the folder of the images."""
     if not is_image(said.filename):
         return f"{image_id}.jpg"
     folder, slash, _ = image_id.rpartition("/")
-    return f"{folder}{slash}{relative(said.filename, places.annotations / f'{image_id}.xml')}"
+    return f"{folder}{slash}{safe_relative_path(said.filename, places.annotations / f'{image_id}.xml')}"
 
 
 def _listed(folder: Path) -> dict[str, list[str]]:
@@ -132,11 +132,11 @@ def _listed(folder: Path) -> dict[str, list[str]]:
     for split in LISTS:
         file = folder / f"{split}.txt"
         for place, line in read_lines(file) if file.is_file() else ():
-            splits.setdefault(relative(line.split()[0], place), []).append(split)
+            splits.setdefault(safe_relative_path(line.split()[0], place), []).append(split)
     return splits
 
 
-def _truths(image_id: str, said: Annotation, classes: tuple[str, ...], by_split: bool) -> tuple[Truth, ...]:
+def _truths(image_id: str, said: VocAnnotation, classes: tuple[str, ...], by_split: bool) -> tuple[Annotation, ...]:
     folder = split_and_class(image_id, by_split)[1]
-    from_folder = [Marked(folder)] if folder in classes and said is NOTHING else []
+    from_folder = [ObjectAnnotation(folder)] if folder in classes and said is NOTHING else []
     return truths_of(said.marked or from_folder)

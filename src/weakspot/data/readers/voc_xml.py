@@ -6,20 +6,20 @@ from typing import Any, NamedTuple
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from weakspot.data.readers.annotations import Corners, Marked
+from weakspot.data.readers.annotations import Corners, ObjectAnnotation
 from weakspot.errors import InputError
-from weakspot.io.text import number, size_of
+from weakspot.io.text import parse_float, size_of
 
 
-class Annotation(NamedTuple):
+class VocAnnotation(NamedTuple):
     """What a file says: the image's own name for itself, ``(height, width)``, and its objects."""
 
     filename: str
     size: tuple[int, int] | None
-    marked: tuple[Marked, ...]
+    marked: tuple[ObjectAnnotation, ...]
 
 
-def read_annotation(file: Path, *, first: int) -> Annotation:
+def read_annotation(file: Path, *, first: int) -> VocAnnotation:
     """Read the objects of an image.
 
     Args:
@@ -32,10 +32,10 @@ def read_annotation(file: Path, *, first: int) -> Annotation:
     """
     root = _parsed(file)
     width, height = (root.findtext(f"size/{side}") or "0" for side in ("width", "height"))
-    size = size_of(number(width, file), number(height, file))
+    size = size_of(parse_float(width, file), parse_float(height, file))
     objects = enumerate(root.findall("object"), start=1)
     marked = tuple(_marked(one, f"{file}: object {count}", first) for count, one in objects)
-    return Annotation((root.findtext("filename") or "").strip(), size, marked)
+    return VocAnnotation((root.findtext("filename") or "").strip(), size, marked)
 
 
 def _parsed(file: Path) -> Any:
@@ -50,14 +50,14 @@ def _parsed(file: Path) -> Any:
         raise InputError(f"{file} is not XML that can be read: {error}.", "Export the file again.") from error
 
 
-def _marked(element: Any, place: str, first: int) -> Marked:
+def _marked(element: Any, place: str, first: int) -> ObjectAnnotation:
     name = (element.findtext("name") or "").strip()
     if not name:
         raise InputError(f"{place} has no name.", "Name the class of each object.")
-    return Marked(name, None if element.find("bndbox") is None else _box(element, place, first))
+    return ObjectAnnotation(name, None if element.find("bndbox") is None else _box(element, place, first))
 
 
 def _box(element: Any, place: str, first: int) -> Corners:
     sides = ((element.findtext(f"bndbox/{side}") or "").strip() for side in ("xmin", "ymin", "xmax", "ymax"))
-    xmin, ymin, xmax, ymax = (number(side, place) for side in sides)
+    xmin, ymin, xmax, ymax = (parse_float(side, place) for side in sides)
     return xmin - first, ymin - first, xmax, ymax

@@ -8,7 +8,7 @@ same scene lacks its object.
 
 from weakspot.data.synthetic.files import write_scenes
 from weakspot.data.synthetic.scenes import Scene, scene
-from weakspot.data.synthetic.settings import BACKGROUND, Setting
+from weakspot.data.synthetic.settings import BACKGROUND, SceneSettings
 from weakspot.data.synthetic.textures import CLASS_NAMES
 
-__all__ = ["BACKGROUND", "CLASS_NAMES", "Scene", "Setting", "scene", "write_scenes"]
+__all__ = ["BACKGROUND", "CLASS_NAMES", "Scene", "SceneSettings", "scene", "write_scenes"]

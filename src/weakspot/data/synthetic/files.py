@@ -8,16 +8,16 @@ from pathlib import Path
 from PIL import Image
 
 from weakspot.data.synthetic.scenes import Scene, scene
-from weakspot.data.synthetic.settings import Setting, check_whole
+from weakspot.data.synthetic.settings import SceneSettings, check_whole
 from weakspot.errors import InputError
-from weakspot.io.atomic import replacing, save_image
+from weakspot.io.atomic import atomic_write, save_image
 
 COLUMNS = ("image_id", "xmin", "ymin", "xmax", "ymax", "width", "height", "has_mask")
 
 Row = tuple[object, ...]
 
 
-def write_scenes(folder: Path, counts: Mapping[str, int], setting: Setting = Setting()) -> Path:
+def write_scenes(folder: Path, counts: Mapping[str, int], setting: SceneSettings = SceneSettings()) -> Path:
     """Write scenes as class folders with a CSV file of boxes.
 
     ::
@@ -46,7 +46,7 @@ def write_scenes(folder: Path, counts: Mapping[str, int], setting: Setting = Set
         >>> from tempfile import TemporaryDirectory
         >>> from weakspot.data import read_dataset
         >>> with TemporaryDirectory() as folder:
-        ...     read_dataset(write_scenes(Path(folder), {"train": 4, "test": 2}, Setting(size=64))).splits
+        ...     read_dataset(write_scenes(Path(folder), {"train": 4, "test": 2}, SceneSettings(size=64))).splits
         {'train': 4, 'test': 2}
     """
     _check(folder, counts)
@@ -67,11 +67,11 @@ def _check(folder: Path, counts: Mapping[str, int]) -> None:
         raise InputError(f"{folder} is not empty.", "Choose a new or an empty folder.")
 
 
-def _write_scene(folder: Path, index: int, setting: Setting) -> Row:
+def _write_scene(folder: Path, index: int, setting: SceneSettings) -> Row:
     """Write image and mask, and tell the row that annotates them."""
     made = scene(index, setting)
     image_id = f"{made.label}/{index:06}"
-    with replacing(folder / "images" / f"{image_id}.jpg") as file:
+    with atomic_write(folder / "images" / f"{image_id}.jpg") as file:
         Image.fromarray(made.image).save(file, "JPEG", quality=95)
     if len(made.boxes):
         save_image(Image.fromarray(made.mask), folder / "masks" / f"{image_id}.png")
@@ -84,7 +84,7 @@ def _sides(made: Scene) -> Iterator[object]:
 
 
 def _write_rows(path: Path, header: Iterable[str], rows: Iterable[Row]) -> None:
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         csv.writer(text, lineterminator="\n").writerows([header, *rows])
         text.flush()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from weakspot.data.synthetic.backgrounds import background
 from weakspot.data.synthetic.outlines import Placed, place
 from weakspot.data.synthetic.painting import paint_distractor, paint_object, paint_part
-from weakspot.data.synthetic.settings import BACKGROUND, Setting, check_whole
+from weakspot.data.synthetic.settings import BACKGROUND, SceneSettings, check_whole
 
 # Each draws from a stream of its own, so that a change of one setting leaves the others' numbers as they were.
 STREAMS = ("presence", "background", "distractors", "outline", "object", "part")
@@ -34,7 +34,7 @@ class Scene:
     part: NDArray[np.bool_]
 
 
-def scene(index: int, setting: Setting = Setting()) -> Scene:
+def scene(index: int, setting: SceneSettings = SceneSettings()) -> Scene:
     """Make a scene. It follows from its index and the setting alone.
 
     Args:
@@ -45,7 +45,7 @@ def scene(index: int, setting: Setting = Setting()) -> Scene:
         InputError: If ``index`` is no such number.
 
     Example:
-        >>> made = scene(5, Setting(size=64))
+        >>> made = scene(5, SceneSettings(size=64))
         >>> made.label, made.image.shape, made.boxes.tolist()
         ('checks', (64, 64, 3), [[24.0, 34.0, 43.0, 52.0]])
     """
@@ -65,7 +65,7 @@ def scene(index: int, setting: Setting = Setting()) -> Scene:
     return Scene(image, label, _bounds(mask), mask, part)
 
 
-def _stream(name: str, index: int, setting: Setting) -> np.random.Generator:
+def _stream(name: str, index: int, setting: SceneSettings) -> np.random.Generator:
     return np.random.default_rng([int(setting.seed), int(index), STREAMS.index(name)])
 
 

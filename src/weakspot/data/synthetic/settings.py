@@ -10,7 +10,7 @@ BACKGROUND = "background"  # the label of a scene without an object
 
 
 @dataclass(frozen=True)
-class Setting:
+class SceneSettings:
     """What the scenes are like.
 
     Attributes:
@@ -27,7 +27,7 @@ class Setting:
         InputError: If a value is outside its range.
 
     Example:
-        >>> Setting(classes=8, discriminative_part=True).names
+        >>> SceneSettings(classes=8, discriminative_part=True).names
         ('stripes', 'checks', 'dots', 'rings', 'bricks', 'zigzag', 'marble', 'triangles')
     """
 

@@ -29,7 +29,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ClassifierOutput:
     """What a classifier tells of a batch of photos by one method.
 
     Attributes:
@@ -63,13 +63,13 @@ class Backend(Protocol):
         """Names of the layers that are read."""
 
     @property
-    def knows_foreground(self) -> bool:
+    def has_foreground_head(self) -> bool:
         """Whether a head has learnt what foreground looks like."""
 
-    def squash(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
+    def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Squash pixels to a size, bicubic with antialiasing; the same pixels where they have it."""
 
-    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[Seen]:
+    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[ClassifierOutput]:
         """See photos of the size in :attr:`frame` by each of some methods, in one forward pass.
 
         Raises:
@@ -86,15 +86,15 @@ class Backend(Protocol):
     def default_threshold(self, method: str) -> float:
         """Where heatmaps of a method are cut if nothing else is known."""
 
-    def quick_methods(self) -> tuple[str, ...]:
+    def single_pass_methods(self) -> tuple[str, ...]:
         """Names of the methods that fit the classifier and need no more of it than one forward pass."""
 
-    def on_one_core(self) -> "Backend":
+    def single_threaded(self) -> "Backend":
         """The same for several threads that each run a batch of their own; itself where nothing is gained by that."""
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class LoadedModel:
     """A classifier that is ready to look at photos, and what is known of it.
 
     Attributes:
@@ -116,7 +116,7 @@ class Opened:
     quality: str
     looks: Quality
     threshold: float
-    view_threshold: float
+    crop_threshold: float
     class_names: tuple[str, ...]
     multi_label: bool = False
     background: int | None = None

@@ -12,7 +12,7 @@ from PIL import Image
 from weakspot.config import PRETRAINED
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, no_such_class
-from weakspot.inference.backends.base import Asked, Opened, Pixels, Seen
+from weakspot.inference.backends.base import Asked, ClassifierOutput, LoadedModel, Pixels
 from weakspot.inference.backends.onnx_metadata import (
     CHOSEN,
     CLASSES,
@@ -22,7 +22,7 @@ from weakspot.inference.backends.onnx_metadata import (
     MAPS,
     SIGNED,
     WITNESS,
-    Graph,
+    OnnxMetadata,
     from_metadata,
 )
 from weakspot.inference.backends.onnx_session import Session
@@ -53,7 +53,7 @@ class OnnxBackend:
     """
 
     session: Session
-    graph: Graph
+    graph: OnnxMetadata
     name: ClassVar[str] = "onnx"
 
     @property
@@ -67,11 +67,11 @@ class OnnxBackend:
         return self.graph.layers
 
     @property
-    def knows_foreground(self) -> bool:
+    def has_foreground_head(self) -> bool:
         """Whether a head has learnt what foreground looks like."""
         return self.graph.foreground
 
-    def squash(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
+    def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Squash pixels to a size with Pillow."""
         if pixels.shape[:2] == (height, width):
             return pixels
@@ -79,7 +79,7 @@ class OnnxBackend:
         image = Image.fromarray(pixels[..., 0] if grey else pixels)
         return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)).reshape(height, width, -1)
 
-    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[Seen]:
+    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[ClassifierOutput]:
         """See photos of the size in :attr:`frame` by each of some methods, in one forward pass."""
         for method in methods:
             self.check(method)
@@ -103,30 +103,33 @@ class OnnxBackend:
 
     def default_threshold(self, method: str) -> float:
         """Where heatmaps are cut if nothing else is known: the file's own threshold was found for its first method."""
-        return self.graph.threshold if method == self.graph.method else self.graph.view_threshold
+        return self.graph.threshold if method == self.graph.method else self.graph.crop_threshold
 
-    def quick_methods(self) -> tuple[str, ...]:
+    def single_pass_methods(self) -> tuple[str, ...]:
         """Names of the methods whose maps the file holds."""
         return tuple(name for name in (self.graph.method, self.graph.witness) if name)
 
-    def on_one_core(self) -> "OnnxBackend":
+    def single_threaded(self) -> "OnnxBackend":
         """The same for several threads that each run a batch of their own."""
-        return replace(self, session=self.session.on_one_core)
+        return replace(self, session=self.session.single_threaded)
 
     def _most_probable(self, count: int, photos: int) -> NDArray[np.int64]:
         """The graph's way of asking for the most probable classes: -1 is the first, -2 the second."""
         row = -1 - np.arange(min(count, len(self.graph.class_names)), dtype=np.int64)
         return np.tile(row, (photos, 1))
 
-    def _seen(self, images: NDArray[np.uint8], methods: Sequence[str], classes: NDArray[np.int64]) -> list[Seen]:
+    def _seen(
+        self, images: NDArray[np.uint8], methods: Sequence[str], classes: NDArray[np.int64]
+    ) -> list[ClassifierOutput]:
         found: dict[str, Any] = self.session.run({IMAGES: images, CLASSES: classes})
         maps = {self.graph.witness: found.get(WITNESS), self.graph.method: found[MAPS]}
         return [
-            Seen(found[LOGITS], found[CHOSEN], maps[method], found[SIGNED], found.get(FOREGROUND)) for method in methods
+            ClassifierOutput(found[LOGITS], found[CHOSEN], maps[method], found[SIGNED], found.get(FOREGROUND))
+            for method in methods
         ]
 
 
-def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
+def load_onnx(path: Path, backend: str, options: Mapping[str, Any]) -> LoadedModel:
     """Open a file of ``weakspot export``.
 
     Args:
@@ -155,13 +158,13 @@ def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
     quality = _quality(options["quality"] or graph.quality, graph, path)
     looks = find_quality(quality) if graph.views else replace(find_quality(quality), zooms=())
     names = graph.class_names if options["class_names"] is None else options["class_names"]
-    return Opened(
+    return LoadedModel(
         found,
         method,
         quality,
         looks,
         found.default_threshold(method),
-        graph.view_threshold,
+        graph.crop_threshold,
         name_classes(names, len(graph.class_names)),
         graph.multi_label,
         graph.background,
@@ -169,7 +172,7 @@ def open_graph(path: Path, backend: str, options: Mapping[str, Any]) -> Opened:
     )
 
 
-def _graph_of(session: Session, path: Path) -> Graph:
+def _graph_of(session: Session, path: Path) -> OnnxMetadata:
     try:
         return from_metadata(session.metadata)
     except (KeyError, ValueError, TypeError, InputError) as error:
@@ -179,7 +182,7 @@ def _graph_of(session: Session, path: Path) -> Graph:
         ) from error
 
 
-def _quality(wanted: str, graph: Graph, path: Path) -> str:
+def _quality(wanted: str, graph: OnnxMetadata, path: Path) -> str:
     """Qualities that spread maps are one graph, plain is another."""
     if find_quality(wanted).spread != find_quality(graph.quality).spread:
         raise InputError(

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from weakspot.config import __version__
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.inference.backends.onnx_export import to_onnx
-from weakspot.inference.backends.onnx_forward import IMAGES, Trunk, find_stand_in
+from weakspot.inference.backends.onnx_forward import IMAGES, OnnxForward, find_dummy_size
 from weakspot.inference.backends.onnx_session import Session
 from weakspot.inference.backends.torch import TorchBackend
-from weakspot.io.atomic import replacing
-from weakspot.models import Cut, read
+from weakspot.io.atomic import atomic_write
+from weakspot.models import SplitClassifier, forward_with_hooks
 
 # So far may the logits of the graph be from PyTorch's, as a share of their spread.
 _TOLERANCE = 1e-3
@@ -35,7 +35,7 @@ def can_accelerate(backend: TorchBackend) -> bool:
     return there and backend.like.device.type == "cpu" and backend.like.dtype == torch.float32
 
 
-def choose_backend(backend: TorchBackend, wanted: str, *, stays: bool) -> tuple[TorchBackend, bool]:
+def select_backend(backend: TorchBackend, wanted: str, *, stays: bool) -> tuple[TorchBackend, bool]:
     """Let onnxruntime run a classifier's forward pass, if that is wanted or costs nothing.
 
     Args:
@@ -59,18 +59,18 @@ def choose_backend(backend: TorchBackend, wanted: str, *, stays: bool) -> tuple[
             )
         return backend, False
     if asked == "onnx":
-        return accelerated(backend, export=True), False
+        return compile_onnx(backend, export=True), False
     if not stays:
         return backend, False
     try:
-        found = accelerated(backend, export=False)
+        found = compile_onnx(backend, export=False)
     except WeakspotError as error:  # nobody has asked for it
         _log.warning("the model stays in PyTorch: %s", error.problem)
         return backend, False
     return found, found is backend
 
 
-def accelerated(backend: TorchBackend, *, export: bool) -> TorchBackend:
+def compile_onnx(backend: TorchBackend, *, export: bool) -> TorchBackend:
     """Let onnxruntime run a classifier's forward pass; its head and class maps stay as they are.
 
     The graph is kept under a name that is a hash of the weights, the architecture and where it is read. One process
@@ -96,7 +96,7 @@ def accelerated(backend: TorchBackend, *, export: bool) -> TorchBackend:
         with _locked(file):
             if not file.is_file():
                 graph = _exported(cut, images)
-                with replacing(file) as target:
+                with atomic_write(file) as target:
                     target.write(graph)
     return replace(backend, cut=replace(cut, trunk=_trunk(cut, images, file)))
 
@@ -123,7 +123,7 @@ def cache_folder() -> Path:
     return (Path(chosen) if chosen else user_cache_path("weakspot")) / "graphs"
 
 
-def content_hash(cut: Cut, images: Tensor) -> str:
+def content_hash(cut: SplitClassifier, images: Tensor) -> str:
     """A name for a graph that changes with whatever changes what it computes."""
     told = (__version__, torch.__version__, repr(cut.model), cut.layers, cut.levels, tuple(images.shape[1:]))
     found = hashlib.sha256(repr(told).encode())
@@ -136,27 +136,27 @@ def content_hash(cut: Cut, images: Tensor) -> str:
 class _Forward(nn.Module):
     """From normalised images to the logits, the outputs of layers, and levels."""
 
-    def __init__(self, cut: Cut) -> None:
+    def __init__(self, cut: SplitClassifier) -> None:
         super().__init__()
         self.model = cut.model
         self._cut = cut
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Run it."""
-        reading = read(self._cut.model, self._cut.layers, images, levels=self._cut.levels)
+        reading = forward_with_hooks(self._cut.model, self._cut.layers, images, levels=self._cut.levels)
         return (reading.logits, *reading.outputs, *reading.levels)
 
 
-def _exported(cut: Cut, images: Tensor) -> bytes:
+def _exported(cut: SplitClassifier, images: Tensor) -> bytes:
     outputs: Sequence[str] = ["logits", *(f"layer{i}" for i, _ in enumerate(cut.layers))]
     outputs = [*outputs, *(f"level{i}" for i, _ in enumerate(cut.levels))]
     return to_onnx(_Forward(cut), {IMAGES: images}, outputs, dynamic={IMAGES: {0: "batch"}}, metadata={})
 
 
-def _trunk(cut: Cut, images: Tensor, file: Path) -> Trunk:
-    expected = read(cut.model, cut.layers, images, levels=cut.levels)
+def _trunk(cut: SplitClassifier, images: Tensor, file: Path) -> OnnxForward:
+    expected = forward_with_hooks(cut.model, cut.layers, images, levels=cut.levels)
     size = (images.shape[2], images.shape[3])
-    trunk = Trunk(_session(file), cut.layers, expected.layouts, expected.calls, size)
+    trunk = OnnxForward(_session(file), cut.layers, expected.layouts, expected.calls, size)
     found = trunk.run(images)
     spread = float(expected.logits.std())
     if not torch.allclose(found.logits, expected.logits, rtol=0, atol=_TOLERANCE * max(spread, 1e-6)):
@@ -164,7 +164,7 @@ def _trunk(cut: Cut, images: Tensor, file: Path) -> Trunk:
         raise ModelError(problem, "Use the model in PyTorch: --backend torch.")
     if cut.head is not None or len(cut.layers) > 1:
         return trunk
-    return replace(trunk, stand_in=find_stand_in(cut.model, cut.layers[0], images, expected))
+    return replace(trunk, dummy_size=find_dummy_size(cut.model, cut.layers[0], images, expected))
 
 
 def _session(file: Path) -> Session:

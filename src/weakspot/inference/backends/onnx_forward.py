@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from weakspot.inference.backends.onnx_session import Session
 from weakspot.models.feature_layout import Layout, Size
-from weakspot.models.hooked_forward import Layer, Reading, read
+from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks
 
 IMAGES = "images"
 
 
 @dataclass(frozen=True, eq=False)
-class Trunk:
+class OnnxForward:
     """A graph that gives all that one forward pass does: logits, the outputs of layers, and levels.
 
     Attributes:
@@ -28,43 +28,43 @@ class Trunk:
     """
 
     session: Session
-    layers: tuple[Layer, ...]
+    layers: tuple[TargetLayer, ...]
     layouts: tuple[Layout, ...]
     calls: tuple[int, ...]
     size: Size
-    stand_in: Size | None = None
+    dummy_size: Size | None = None
 
     def takes(self, images: Tensor) -> bool:
         """Whether images are such as the graph was made for."""
         return images.shape[2:] == self.size and images.dtype == torch.float32 and images.device.type == "cpu"
 
-    def run(self, images: Tensor) -> Reading:
+    def run(self, images: Tensor) -> ForwardPass:
         """Run a forward pass; nothing can be differentiated."""
         found = self.session.run({IMAGES: np.ascontiguousarray(images.detach().numpy())})
         logits, *maps = (torch.from_numpy(array) for array in found.values())
         count = len(self.layers)
-        return Reading(logits, tuple(maps[:count]), self.layouts, self.calls, tuple(maps[count:]))
+        return ForwardPass(logits, tuple(maps[:count]), self.layouts, self.calls, tuple(maps[count:]))
 
-    def on_one_core(self) -> "Trunk":
+    def single_threaded(self) -> "OnnxForward":
         """The same for several threads that each run a batch of their own."""
-        return replace(self, session=self.session.on_one_core)
+        return replace(self, session=self.session.single_threaded)
 
-    def run_differentiably(self, model: nn.Module, images: Tensor) -> Reading:
+    def run_differentiably(self, model: nn.Module, images: Tensor) -> ForwardPass:
         """Run the trunk in the graph and the head in PyTorch, such that gradients can be taken up to the layer."""
         reading = self.run(images)
-        assert self.stand_in is not None
-        height, width = self.stand_in
-        behind = head_alone(model, self.layers[0], images[:1, :, :height, :width], reading)
+        assert self.dummy_size is not None
+        height, width = self.dummy_size
+        behind = forward_head_from(model, self.layers[0], images[:1, :, :height, :width], reading)
         return replace(behind, levels=reading.levels, layouts=self.layouts)
 
 
-def head_alone(model: nn.Module, layer: Layer, image: Tensor, reading: Reading) -> Reading:
+def forward_head_from(model: nn.Module, layer: TargetLayer, image: Tensor, reading: ForwardPass) -> ForwardPass:
     """Run what lies behind a layer on what it gave in another pass; the layer itself sees one image only."""
     replacement = (reading.outputs[0], reading.calls[0])
-    return read(model, [layer], image, differentiable=True, replacement=replacement)
+    return forward_with_hooks(model, [layer], image, differentiable=True, replacement=replacement)
 
 
-def find_stand_in(model: nn.Module, layer: Layer, images: Tensor, reading: Reading) -> Size | None:
+def find_dummy_size(model: nn.Module, layer: TargetLayer, images: Tensor, reading: ForwardPass) -> Size | None:
     """The size of the smallest image that will do to run the head; None where the head needs more than the layer.
 
     Args:
@@ -78,7 +78,7 @@ def find_stand_in(model: nn.Module, layer: Layer, images: Tensor, reading: Readi
         size = (height // parts, width // parts)
         stand_in = images[:1, :, : size[0], : size[1]]
         try:
-            logits = head_alone(model, layer, stand_in, reading).logits
+            logits = forward_head_from(model, layer, stand_in, reading).logits
         except Exception:  # what a model raises for a size that it cannot take is its own affair
             continue
         if torch.allclose(logits, reading.logits, rtol=1e-3, atol=1e-3 * float(reading.logits.std())):

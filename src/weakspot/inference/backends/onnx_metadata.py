@@ -24,7 +24,7 @@ LOGITS, CHOSEN, MAPS, SIGNED, FOREGROUND, WITNESS = (
 
 
 @dataclass(frozen=True)
-class Graph:
+class OnnxMetadata:
     """A classifier and its class maps as one graph.
 
     Attributes:
@@ -53,7 +53,7 @@ class Graph:
     quality: str
     views: bool
     threshold: float
-    view_threshold: float
+    crop_threshold: float
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     multi_label: bool
@@ -68,7 +68,7 @@ class Graph:
         return {KEY: json.dumps(asdict(self), ensure_ascii=False)}
 
 
-def from_metadata(metadata: Mapping[str, str]) -> Graph:
+def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
     """Read it again.
 
     Raises:
@@ -80,12 +80,12 @@ def from_metadata(metadata: Mapping[str, str]) -> Graph:
     frame = Preprocessing(**told["preprocessing"])
     frame = Preprocessing().changed(mean=frame.mean, std=frame.std, input_size=(frame.height, frame.width))
     names, layers = (tuple(str(name) for name in told[key]) for key in ("class_names", "layers"))
-    graph = Graph(**{**told, "preprocessing": frame, "class_names": names, "layers": layers})
-    plain = {name: kind for name, kind in get_type_hints(Graph).items() if kind in (str, bool)}
+    graph = OnnxMetadata(**{**told, "preprocessing": frame, "class_names": names, "layers": layers})
+    plain = {name: kind for name, kind in get_type_hints(OnnxMetadata).items() if kind in (str, bool)}
     typed = all(isinstance(getattr(graph, name), kind) for name, kind in plain.items())
     find_quality(str(graph.quality))
     known = graph.background is None or graph.background in range(len(names))
-    if not (typed and known and names and 0 < graph.threshold <= 1 and 0 < graph.view_threshold <= 1):
+    if not (typed and known and names and 0 < graph.threshold <= 1 and 0 < graph.crop_threshold <= 1):
         raise ValueError(graph)
     return graph
 

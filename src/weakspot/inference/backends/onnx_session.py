@@ -50,7 +50,7 @@ class Session:
         return dict(zip(wanted, self._loaded.run(wanted, dict(images)), strict=True))
 
     @cached_property
-    def on_one_core(self) -> "Session":
+    def single_threaded(self) -> "Session":
         """The same graph for several threads that each run a batch of their own, which wait less for one another.
 
         This one where there is one core only, or its file is no longer what it was.

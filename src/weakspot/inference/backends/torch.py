@@ -8,24 +8,24 @@ import torch
 from torch import Tensor
 
 from weakspot.cams import METHODS, find_method
-from weakspot.cams.class_calibration import levelled
+from weakspot.cams.class_calibration import apply_class_thresholds
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
-from weakspot.inference.backends.base import Asked, Pixels, Seen
+from weakspot.inference.backends.base import Asked, ClassifierOutput, Pixels
 from weakspot.inference.quality import FOREGROUND_THRESHOLD, SPREAD_THRESHOLD
 from weakspot.models import (
     ClassMaps,
-    Cut,
     ForegroundHead,
+    SplitClassifier,
     channels_first,
     channels_last,
     check_method,
     class_maps,
     class_maps_of_methods,
-    lessons,
-    normalised,
-    planes,
-    resquash,
+    foreground_targets,
+    normalize_batch,
+    normalize_chw,
+    resize_tensor,
 )
 
 # What methods read that need no second pass.
@@ -33,7 +33,7 @@ _ONE_PASS = ("weights", "gradients", "activations", "branches")
 
 
 @dataclass(frozen=True)
-class Levels:
+class ClassThresholds:
     """Where the maps of each class are cut best, by a method and in a quality for which that was found out.
 
     Attributes:
@@ -60,10 +60,10 @@ class TorchBackend:
         threads: How many it has elsewhere.
     """
 
-    cut: Cut
+    cut: SplitClassifier
     frame: Preprocessing
     like: Tensor
-    levels: Levels | None = None
+    levels: ClassThresholds | None = None
     alone: bool = False
     threads: int = field(default_factory=torch.get_num_threads)
 
@@ -72,13 +72,13 @@ class TorchBackend:
         """``"onnx"`` where onnxruntime runs the forward pass, else ``"torch"``."""
         return "torch" if self.cut.trunk is None else "onnx"
 
-    def squash(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
+    def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Squash pixels to a size; torch's 8-bit resizing gives Pillow's pixels, to within 2 of 255."""
         if pixels.shape[:2] == (height, width):
             return pixels
-        return channels_last(resquash(channels_first(pixels), replace(self.frame, height=height, width=width)))
+        return channels_last(resize_tensor(channels_first(pixels), replace(self.frame, height=height, width=width)))
 
-    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[Seen]:
+    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[ClassifierOutput]:
         """See photos of the size in ``frame`` by each of some methods, in one forward pass."""
         rows = None if asked.classes is None else torch.from_numpy(asked.classes).to(self.like.device)
         ways = [find_method(name) for name in methods]
@@ -92,7 +92,7 @@ class TorchBackend:
         """Refuse a method that needs another head or fewer layers."""
         check_method(self.cut, find_method(method))
 
-    def quick_methods(self) -> tuple[str, ...]:
+    def single_pass_methods(self) -> tuple[str, ...]:
         """Names of the methods that fit the classifier and need no more of it than one forward pass."""
         return tuple(name for name, method in METHODS.items() if method.reads in _ONE_PASS and self._fits(name))
 
@@ -103,11 +103,11 @@ class TorchBackend:
             return False
         return True
 
-    def on_one_core(self) -> "TorchBackend":
+    def single_threaded(self) -> "TorchBackend":
         """The same for several threads, where onnxruntime runs the forward pass; PyTorch shares its threads itself."""
         if self.cut.trunk is None:
             return self
-        cut = replace(self.cut, trunk=self.cut.trunk.on_one_core())
+        cut = replace(self.cut, trunk=self.cut.trunk.single_threaded())
         small = cut.head is not None  # what PyTorch has left to do, then
         return replace(self, cut=cut, alone=small)
 
@@ -140,7 +140,7 @@ class TorchBackend:
             Both, the features in half precision; None where the classifier has no mid-level feature maps.
         """
         rows = None if classes is None else classes.to(self.like.device)
-        found = lessons(self.cut, self._tensors(photos), find_method(method), rows)
+        found = foreground_targets(self.cut, self._tensors(photos), find_method(method), rows)
         return None if found is None else (found[0].half().cpu(), found[1].cpu())
 
     def with_foreground(self, head: ForegroundHead | None) -> "TorchBackend":
@@ -160,18 +160,18 @@ class TorchBackend:
         return tuple(layer.name for layer in self.cut.layers)
 
     @property
-    def knows_foreground(self) -> bool:
+    def has_foreground_head(self) -> bool:
         """Whether a head has learnt what foreground looks like."""
         return self.cut.foreground is not None
 
     def _tensors(self, photos: Sequence[Pixels]) -> Tensor:
         if self.cut.trunk is not None:
-            return planes(photos, self.frame)
-        return normalised([channels_first(photo) for photo in photos], self.frame, like=self.like)
+            return normalize_chw(photos, self.frame)
+        return normalize_batch([channels_first(photo) for photo in photos], self.frame, like=self.like)
 
-    def _seen(self, name: str, found: ClassMaps) -> Seen:
-        maps = level_maps(self.levels, name, found.classes, found.maps)
-        return Seen(
+    def _seen(self, name: str, found: ClassMaps) -> ClassifierOutput:
+        maps = calibrate_maps(self.levels, name, found.classes, found.maps)
+        return ClassifierOutput(
             found.logits.numpy(force=True),
             found.classes.numpy(force=True),
             maps.numpy(force=True),
@@ -201,9 +201,9 @@ def _one_thread(threads: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def level_maps(levels: Levels | None, method: str, classes: Tensor, maps: Tensor) -> Tensor:
+def calibrate_maps(levels: ClassThresholds | None, method: str, classes: Tensor, maps: Tensor) -> Tensor:
     """Bend class maps (B, C, h, w) of (B, C) classes such that one threshold suits them all."""
     if levels is None or method != levels.method:
         return maps
     at = torch.tensor(levels.of_classes, device=maps.device)[classes]
-    return levelled(maps.float(), at, levels.threshold)
+    return apply_class_thresholds(maps.float(), at, levels.threshold)

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, cast
 from weakspot.data import ImageSource, find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.options import LocalizeOptions
-from weakspot.inference.batch.run_folder import LocalizeOutcome, alone, check_apart, check_run, keep_run, output_folder
+from weakspot.inference.batch.run_folder import (
+    LocalizeOutcome,
+    check_apart,
+    check_run,
+    folder_lock,
+    keep_run,
+    output_folder,
+)
 from weakspot.inference.batch.worker import (
     FOREGROUND,
     Picture,
@@ -20,12 +27,12 @@ from weakspot.inference.batch.worker import (
     save_pictures,
     some_of_all,
 )
-from weakspot.io.manifest import Shard, write_manifest
+from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
-from weakspot.io.row_writer import Rows
+from weakspot.io.row_writer import JsonlWriter
 from weakspot.io.rows import count_rows
 from weakspot.io.run_files import RUN_FILE
-from weakspot.io.shards import ROWS, UNFINISHED, Share, share_of, skipped_file
+from weakspot.io.shards import ROWS, UNFINISHED, ShardSpec, share_of, skipped_file
 
 if TYPE_CHECKING:
     from weakspot.inference.localization import Localization
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
     """Localize in every image that the sources name.
 
-    Rows are written one by one, in the order of the images, so an interrupted run keeps what it has.
+    JsonlWriter are written one by one, in the order of the images, so an interrupted run keeps what it has.
 
     Args:
         sources: Files, folders, glob patterns, lists, or ``-`` for a list on stdin.
@@ -59,7 +66,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
         return localize_on_ray(sources, options)
     if options.shard is not None:
         return _localize_shard(sources, options, share_of(options.shard))
-    with closing(Rows(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
+    with closing(JsonlWriter(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
         return _localize(_Images(sources), rows, options, again=options.resume)
 
 
@@ -81,7 +88,7 @@ class _Images:
     """What a run is about: the images that the sources name, or a shard of them."""
 
     sources: Sequence[str]
-    share: Share | None = None
+    share: ShardSpec | None = None
 
     def __iter__(self) -> Iterator[Path]:
         found = find_images(self.sources)
@@ -99,20 +106,20 @@ class _Images:
         return alone and list(islice(self, 2)) == [Path(self.sources[0])]
 
 
-def _localize_shard(sources: Sequence[str], options: LocalizeOptions, share: Share) -> LocalizeOutcome:
+def _localize_shard(sources: Sequence[str], options: LocalizeOptions, share: ShardSpec) -> LocalizeOutcome:
     """Localize in the images of one shard, and go on with it by itself if it was begun before."""
     file = cast(Path, options.output) / f"boxes-{share.name}.jsonl"
-    with alone(file.parent, share.name):
-        with closing(Rows(file.with_name(file.name + UNFINISHED), resume=True, finished=file)) as rows:
+    with folder_lock(file.parent, share.name):
+        with closing(JsonlWriter(file.with_name(file.name + UNFINISHED), resume=True, finished=file)) as rows:
             outcome = _localize(_Images(sources, share), rows, options, again=True)
             rows.finish()
         localized, skipped = count_rows(file), count_rows(skipped_file(file))
-        one = Shard(file.name, localized + skipped, None, localized, skipped)
+        one = ShardInfo(file.name, localized + skipped, None, localized, skipped)
         write_manifest(file.with_name(f"manifest-{share.name}.json"), [one])
     return replace(outcome, rows=file)
 
 
-def _localize(images: _Images, rows: Rows, options: LocalizeOptions, *, again: bool) -> LocalizeOutcome:
+def _localize(images: _Images, rows: JsonlWriter, options: LocalizeOptions, *, again: bool) -> LocalizeOutcome:
     """Localize in images one after the other; those that have a row are passed over."""
     output = cast(Path, options.output)
     total, done = (None, 0) if images.only_once else _count(images, rows.images)
@@ -127,7 +134,7 @@ def _localize(images: _Images, rows: Rows, options: LocalizeOptions, *, again: b
     skipped = _skipped(skipped_file(rows.path), again)
     with closing(skipped), Progress(total, done=done) as progress:
         writer = _Writer(rows, skipped, progress, options, output, images.sources, alone=images.is_one_file)
-        waiting = without(rows.images, images)
+        waiting = skip_processed(rows.images, images)
         try:
             for found, pictures in localizations(localizer, waiting, options, writer.skip):
                 writer.write(found, pictures)
@@ -142,8 +149,8 @@ def _localize(images: _Images, rows: Rows, options: LocalizeOptions, *, again: b
 class _Writer:
     """Writes a run's rows and pictures, and counts them."""
 
-    rows: Rows
-    skipped: Rows
+    rows: JsonlWriter
+    skipped: JsonlWriter
     progress: Progress
     options: LocalizeOptions
     output: Path
@@ -171,7 +178,7 @@ class _Writer:
         self.progress.advance()
 
 
-def without(known: Collection[str], images: Iterable[Path]) -> Iterator[Path]:
+def skip_processed(known: Collection[str], images: Iterable[Path]) -> Iterator[Path]:
     """Give each image that is not known, once."""
     given: set[str] = set()
     for path in images:
@@ -189,8 +196,8 @@ def _count(images: _Images, known: Collection[str]) -> tuple[int, int]:
     return total, done
 
 
-def _skipped(path: Path, resume: bool) -> Rows:
+def _skipped(path: Path, resume: bool) -> JsonlWriter:
     """The list of skipped images; a resumed run tries them again, and lists those that are still unreadable."""
     if resume:
         path.unlink(missing_ok=True)
-    return Rows(path)
+    return JsonlWriter(path)

@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 from weakspot.config import __version__
 from weakspot.errors import InputError
 from weakspot.inference.batch.options import LocalizeOptions
-from weakspot.io.folders import check_writable, free_folder, nothing_left_in
+from weakspot.io.folders import check_writable, next_free_path, remove_if_empty
 from weakspot.io.run_files import RUN_FILE
-from weakspot.io.settings import check_settings, keep_settings
+from weakspot.io.settings import check_settings, save_settings
 from weakspot.io.shards import share_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def output_folder(options: LocalizeOptions) -> Path:
         raise InputError("--resume does not say which run to go on with.", "Name its folder with --output.")
     if options.shard is not None:
         raise InputError("Shards of a run lie in one folder, and none is named.", "Name it with --output.")
-    return free_folder("localized")
+    return next_free_path("localized")
 
 
 def check_apart(sources: Sequence[str], output: Path) -> None:
@@ -85,7 +85,7 @@ def check_apart(sources: Sequence[str], output: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path, what: str) -> Iterator[None]:
+def folder_lock(folder: Path, what: str) -> Iterator[None]:
     """Be the only process that writes something into a folder, as far as its file system tells other machines.
 
     Args:
@@ -98,7 +98,7 @@ def alone(folder: Path, what: str) -> Iterator[None]:
     file = folder / f".{what}.lock"
     lock = FileLock(file, blocking=False)
     check_writable(folder)
-    with nothing_left_in(folder):
+    with remove_if_empty(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
@@ -130,7 +130,7 @@ def keep_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> 
     Raises:
         InputError: If the file cannot be written.
     """
-    keep_settings(output / RUN_FILE, {"weakspot": __version__, **_kept(options, sources)})
+    save_settings(output / RUN_FILE, {"weakspot": __version__, **_kept(options, sources)})
 
 
 def _kept(options: LocalizeOptions, sources: Sequence[str]) -> dict[str, Any]:

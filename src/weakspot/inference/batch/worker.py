@@ -17,7 +17,7 @@ from weakspot.io.atomic import save_image
 from weakspot.io.folders import read_lines
 
 if TYPE_CHECKING:
-    from weakspot.inference.batch.ray.isolate import Find
+    from weakspot.inference.batch.ray.isolate import LocalizeFn
     from weakspot.inference.localization import Localization
     from weakspot.inference.localizer import Localizer, OnError
 
@@ -53,14 +53,14 @@ def open_localizer(options: LocalizeOptions) -> "Localizer":
     )
 
 
-def some_of(images: Iterable[Path], total: int) -> list[Path]:
+def sample_evenly(images: Iterable[Path], total: int) -> list[Path]:
     """Images from all over a list of so many, as those of one folder may be alike."""
     return list(islice(images, 0, None, max(total // _MOST_LEARNT_FROM, 1)))[:_MOST_LEARNT_FROM]
 
 
 def some_of_all(sources: Sequence[str]) -> list[Path]:
     """Images from all over those that the sources name; the same whether or not a run is resumed, or in shards."""
-    return some_of(find_images(sources), sum(1 for _ in find_images(sources)))
+    return sample_evenly(find_images(sources), sum(1 for _ in find_images(sources)))
 
 
 def adapt(localizer: "Localizer", photos: Callable[[], Sequence[Path]], file: Path, *, again: bool) -> None:
@@ -77,10 +77,10 @@ def adapt(localizer: "Localizer", photos: Callable[[], Sequence[Path]], file: Pa
     from weakspot.inference.adaptation import read_head, write_head
 
     if again and file.exists():
-        localizer.take_foreground(read_head(file))
+        localizer.set_foreground_head(read_head(file))
     else:
         localizer.adapt(photos())
-        write_head(localizer.in_torch.cut.foreground, file)
+        write_head(localizer.torch_backend.cut.foreground, file)
 
 
 def localizations(
@@ -131,7 +131,7 @@ def _pictures(found: "Localization", options: LocalizeOptions) -> "Iterator[Pict
 
 
 @dataclass(frozen=True)
-class Opening:
+class WorkerFactory:
     """Opens a model in another process, to localize in images and give their rows.
 
     Attributes:
@@ -142,7 +142,7 @@ class Opening:
     options: LocalizeOptions
     output: Path
 
-    def __call__(self) -> "Find":
+    def __call__(self) -> "LocalizeFn":
         """Open it."""
         localizer = open_localizer(self.options)
         if (self.output / FOREGROUND).exists():

@@ -15,14 +15,14 @@ from weakspot.errors import InputError
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.backends.onnx_export import to_onnx
-from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, SUFFIX, Graph, is_graph
+from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, SUFFIX, OnnxMetadata, is_graph
 from weakspot.inference.backends.onnx_session import Session
 from weakspot.inference.export.graph_module import PhotosToMaps, fits, refuse_unfit
 from weakspot.inference.export.parity import Difference, difference, refuse_different
 from weakspot.inference.export.quantization import quantised
 from weakspot.inference.localizer import Localizer
-from weakspot.io.atomic import replacing
-from weakspot.ops.uncertainty import witness_of
+from weakspot.io.atomic import atomic_write
+from weakspot.ops.uncertainty import reference_method
 
 # So many photos are compared, and calibrated with.
 MOST_PHOTOS = 128
@@ -40,7 +40,7 @@ class Exported:
     """
 
     path: Path
-    graph: Graph
+    graph: OnnxMetadata
     difference: Difference
     int8: Difference | None = None
 
@@ -81,7 +81,7 @@ def export(
         hint = "Localize with it, or export the model or the run that it was made from."
         raise InputError(f"{model} is a file of weakspot export already.", hint)
     localizer = model if isinstance(model, Localizer) else Localizer(model, **{**options, "backend": "torch"})
-    refuse_unfit(localizer.in_torch.cut, localizer.method)
+    refuse_unfit(localizer.torch_backend.cut, localizer.method)
     sources = _readable(images, localizer.max_pixels)
     if localizer.adapts:
         localizer.adapt(sources)
@@ -100,22 +100,22 @@ def export(
     return Exported(path, graph, found, _difference(localizer, integers, graph, photos))
 
 
-def describe(localizer: Localizer, source: str) -> Graph:
+def describe(localizer: Localizer, source: str) -> OnnxMetadata:
     """What a graph of a localizer says of itself.
 
     Args:
         localizer: In PyTorch.
         source: Name of the model.
     """
-    backend, readout, sight = localizer.in_torch, localizer.readout, localizer.sight
-    witness = witness_of(localizer.method)
-    return Graph(
+    backend, readout, sight = localizer.torch_backend, localizer.readout, localizer.sight
+    witness = reference_method(localizer.method)
+    return OnnxMetadata(
         __version__,
         source,
         localizer.method,
         witness if fits(backend.cut, witness) else "",
         localizer.quality,
-        sight.quality.zooms != () or not backend.knows_foreground,
+        sight.quality.zooms != () or not backend.has_foreground_head,
         localizer.threshold,
         sight.threshold,
         localizer.class_names,
@@ -123,12 +123,12 @@ def describe(localizer: Localizer, source: str) -> Graph:
         readout.multi_label,
         readout.background,
         backend.layers,
-        backend.knows_foreground,
+        backend.has_foreground_head,
         not find_method(localizer.method).spreads,
     )
 
 
-def graph_of(localizer: Localizer, graph: Graph) -> bytes:
+def graph_of(localizer: Localizer, graph: OnnxMetadata) -> bytes:
     """Export a localizer's classifier and class maps.
 
     Args:
@@ -136,7 +136,7 @@ def graph_of(localizer: Localizer, graph: Graph) -> bytes:
         graph: What the graph is to say of itself.
     """
     frame, methods = graph.preprocessing, [name for name in (graph.method, graph.witness) if name]
-    module = PhotosToMaps(localizer.in_torch, methods).eval()
+    module = PhotosToMaps(localizer.torch_backend, methods).eval()
     photos = torch.randint(256, (2, frame.height, frame.width, len(frame.mean)), dtype=torch.uint8)
     classes = torch.tensor([[-1, min(1, len(graph.class_names) - 1)]] * 2)
     return to_onnx(
@@ -149,12 +149,12 @@ def graph_of(localizer: Localizer, graph: Graph) -> bytes:
 
 
 def _write(graph: bytes, path: Path) -> None:
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(graph)
 
 
-def _difference(localizer: Localizer, graph: bytes, told: Graph, photos: Sequence[Pixels]) -> Difference:
-    return difference(localizer.in_torch, OnnxBackend(Session(graph), told), photos, localizer.method)
+def _difference(localizer: Localizer, graph: bytes, told: OnnxMetadata, photos: Sequence[Pixels]) -> Difference:
+    return difference(localizer.torch_backend, OnnxBackend(Session(graph), told), photos, localizer.method)
 
 
 def _readable(images: Iterable[ImageSource], max_pixels: int) -> list[ImageSource]:
@@ -177,5 +177,5 @@ def _readable(images: Iterable[ImageSource], max_pixels: int) -> list[ImageSourc
 
 def _squashed(localizer: Localizer, source: ImageSource) -> Pixels:
     """A photo at the size that the model sees."""
-    frame, pixels = localizer.preprocessing, localizer.squash(read_image(source, max_pixels=localizer.max_pixels))
-    return localizer.in_torch.squash(pixels, height=frame.height, width=frame.width)
+    frame, pixels = localizer.preprocessing, localizer.resize(read_image(source, max_pixels=localizer.max_pixels))
+    return localizer.torch_backend.resize(pixels, height=frame.height, width=frame.width)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from weakspot.cams import find_method
 from weakspot.errors import InputError
 from weakspot.inference.backends.onnx_metadata import CHOSEN, FOREGROUND, LOGITS, MAPS, SIGNED, WITNESS
-from weakspot.inference.backends.torch import TorchBackend, level_maps
+from weakspot.inference.backends.torch import TorchBackend, calibrate_maps
 from weakspot.inference.export.head_gradients import TracedReading, trace_gradients
-from weakspot.models import Cut, check_method, read, read_maps
+from weakspot.models import SplitClassifier, check_method, forward_with_hooks, read_maps
 
 # What methods of other kinds do that no graph does.
 _BEYOND = {
@@ -54,13 +54,13 @@ class PhotosToMaps(nn.Module):
         """
         cut = self._backend.cut
         pixels = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        reading = read(cut.model, cut.layers, pixels, levels=cut.levels)
+        reading = forward_with_hooks(cut.model, cut.layers, pixels, levels=cut.levels)
         if self._traced is not None:
             reading = TracedReading(**vars(reading), behind=self._traced)
         ranked = reading.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
         chosen = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
         first, *witness = read_maps(cut, pixels, reading, self._methods, chosen)
-        maps = level_maps(self._backend.levels, self._names[0], chosen, first.maps)
+        maps = calibrate_maps(self._backend.levels, self._names[0], chosen, first.maps)
         found = [first.logits, chosen, maps, first.signed]
         found += [] if first.foreground is None else [first.foreground]
         return (*found, *(one.maps for one in witness))
@@ -81,7 +81,7 @@ class PhotosToMaps(nn.Module):
         return names + [WITNESS] * (len(self._names) - 1)
 
 
-def refuse_unfit(cut: Cut, name: str) -> None:
+def refuse_unfit(cut: SplitClassifier, name: str) -> None:
     """Refuse a method whose maps cannot be computed in one graph.
 
     Raises:
@@ -94,7 +94,7 @@ def refuse_unfit(cut: Cut, name: str) -> None:
         raise InputError(f"{name} of several layers is no graph.", "Name one layer.")
 
 
-def fits(cut: Cut, name: str) -> bool:
+def fits(cut: SplitClassifier, name: str) -> bool:
     """Whether the maps of a method fit a classifier and can be computed in one graph."""
     try:
         check_method(cut, find_method(name))

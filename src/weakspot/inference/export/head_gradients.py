@@ -12,14 +12,14 @@ from torch._decomp import core_aten_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from weakspot.errors import InputError
-from weakspot.inference.backends.onnx_forward import find_stand_in
-from weakspot.models import Cut, Reading, read
+from weakspot.inference.backends.onnx_forward import find_dummy_size
+from weakspot.models import ForwardPass, SplitClassifier, forward_with_hooks
 
 Gradients = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class TracedReading(Reading):
+class TracedReading(ForwardPass):
     """A forward pass whose gradients are computed by operations that were traced.
 
     Attributes:
@@ -36,7 +36,7 @@ class TracedReading(Reading):
         return (grid.reshape(*classes.shape, *grid.shape[1:]),)
 
 
-def trace_gradients(cut: Cut, images: Tensor) -> nn.Module:
+def trace_gradients(cut: SplitClassifier, images: Tensor) -> nn.Module:
     """Trace how the logits of a classifier are differentiated with respect to the layer that it is cut at.
 
     Args:
@@ -50,8 +50,8 @@ def trace_gradients(cut: Cut, images: Tensor) -> nn.Module:
         InputError: If the logits come from elsewhere, too.
     """
     (layer,) = cut.layers
-    reading = read(cut.model, cut.layers, images)
-    size = find_stand_in(cut.model, layer, images, reading)
+    reading = forward_with_hooks(cut.model, cut.layers, images)
+    size = find_dummy_size(cut.model, layer, images, reading)
     if size is None:
         raise InputError(
             f"The logits do not come from the layer {layer.name} alone, so that no graph can hold their gradient.",
@@ -63,7 +63,7 @@ def trace_gradients(cut: Cut, images: Tensor) -> nn.Module:
         """All classes at once, each with an output of its own."""
         count = classes.shape[0] * classes.shape[1]
         repeated = output[:, None].expand(*classes.shape, *output.shape[1:]).reshape(count, *output.shape[1:])
-        behind = read(cut.model, [layer], stand_in, differentiable=True, replacement=(repeated, call))
+        behind = forward_with_hooks(cut.model, [layer], stand_in, differentiable=True, replacement=(repeated, call))
         score = behind.logits.gather(1, classes.reshape(count, 1)).sum()
         (found,) = torch.autograd.grad(score, behind.outputs[0])
         return found.reshape(*classes.shape, *output.shape[1:])

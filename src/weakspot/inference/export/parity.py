@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import ModelError
-from weakspot.inference.backends import Asked, Backend, Seen
+from weakspot.inference.backends import Asked, Backend, ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 
 # So far may float32 go on other kernels: of the logits' spread, and of a map's range.
@@ -67,7 +67,7 @@ def refuse_different(found: Difference, tolerance: float = TOLERANCE) -> None:
         )
 
 
-def _first(seen: Seen) -> NDArray[np.integer]:
+def _first(seen: ClassifierOutput) -> NDArray[np.integer]:
     best: NDArray[np.integer] = seen.logits.argmax(axis=1)
     return best
 

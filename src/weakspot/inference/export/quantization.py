@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from weakspot.errors import ModelError
 from weakspot.inference.backends.base import Pixels
-from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, Graph
+from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, OnnxMetadata
 
 _BATCH = 8
 
 
-def quantised(graph: bytes, photos: Sequence[Pixels], told: Graph) -> bytes:
+def quantised(graph: bytes, photos: Sequence[Pixels], told: OnnxMetadata) -> bytes:
     """Quantise a graph: weights by channel, activations by the range that they have on photos.
 
     Only convolutions are: class maps and what spreads them are small, and exact.

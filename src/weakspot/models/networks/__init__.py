@@ -1,20 +1,20 @@
 """Networks that are trained from labels alone: a trunk, the head of a method, and what it does to images and layers."""
 
-from weakspot.models.networks.backbone import Trunk, build_trunk
+from weakspot.models.networks.backbone import Backbone, build_backbone
 from weakspot.models.networks.losses import Criterion
-from weakspot.models.networks.methods import AUGMENTATIONS, HEADS, Recipe, find_recipe
-from weakspot.models.networks.network import Network, Plan, PsolNetwork, build_network
+from weakspot.models.networks.methods import AUGMENTATIONS, HEADS, TrainingMethod, parse_method
+from weakspot.models.networks.network import NetworkConfig, PsolNetwork, WsolClassifier, build_network
 
 __all__ = [
     "AUGMENTATIONS",
     "HEADS",
+    "Backbone",
     "Criterion",
-    "Network",
-    "Plan",
+    "NetworkConfig",
     "PsolNetwork",
-    "Recipe",
-    "Trunk",
+    "TrainingMethod",
+    "WsolClassifier",
+    "build_backbone",
     "build_network",
-    "build_trunk",
-    "find_recipe",
+    "parse_method",
 ]

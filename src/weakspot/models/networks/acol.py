@@ -54,19 +54,19 @@ class AcolHead(nn.Module):
         logits: Tensor = maps.mean(dim=(2, 3))
         predicted = torch.zeros_like(logits).scatter_(1, logits.argmax(dim=1, keepdim=True), 1)
         present = (predicted > 0) | (logits > 0) if self.multi_label else predicted > 0
-        self.branch_b(erased(activations, maps, present, self.delta))
+        self.branch_b(erase_regions(activations, maps, present, self.delta))
         return logits
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
         """Give the loss of both branches and A's logits; erased is what A sees of the labels."""
         activations = maps[-1]
         maps_a = self.branch_a(activations)
-        maps_b = self.branch_b(erased(activations, maps_a, targets > 0, self.delta))
+        maps_b = self.branch_b(erase_regions(activations, maps_a, targets > 0, self.delta))
         logits_a, logits_b = maps_a.mean(dim=(2, 3)), maps_b.mean(dim=(2, 3))
         return criterion(logits_a, targets) + criterion(logits_b, targets), logits_a
 
 
-def erased(activations: Tensor, maps: Tensor, present: Tensor, delta: float) -> Tensor:
+def erase_regions(activations: Tensor, maps: Tensor, present: Tensor, delta: float) -> Tensor:
     """Set activations to 0 where the normalised class map of a present class is at or above delta.
 
     Args:
@@ -80,7 +80,7 @@ def erased(activations: Tensor, maps: Tensor, present: Tensor, delta: float) -> 
 
     Example:
         >>> seen = torch.tensor([[[[5.0, 6.0, 7.0]]]])
-        >>> erased(seen, torch.tensor([[[[0.0, 1.0, 2.0]]]]), torch.tensor([[True]]), 0.6).tolist()
+        >>> erase_regions(seen, torch.tensor([[[[0.0, 1.0, 2.0]]]]), torch.tensor([[True]]), 0.6).tolist()
         [[[[5.0, 6.0, 0.0]]]]
     """
     relied_on = (min_max(maps.detach()) >= delta) & present[:, :, None, None]

@@ -46,13 +46,13 @@ class AttentionDropout(nn.Module):
         return activations * attention.sigmoid()
 
 
-def drop_behind(layers: Iterable[nn.Module], dropout: AttentionDropout) -> None:
+def attach(layers: Iterable[nn.Module], dropout: AttentionDropout) -> None:
     """Have the outputs of layers pass through the dropout; the layers, and the names of their weights, stay."""
     for layer in layers:
         layer.register_forward_hook(lambda _module, _inputs, output: dropout(output))
 
 
-def places(backbone: nn.Module) -> list[nn.Module]:
+def insertion_points(backbone: nn.Module) -> list[nn.Module]:
     """Find the layers of a backbone behind which to drop, apart from its last feature map.
 
     In a ResNet the first blocks of its last two stages, as published; else the last outputs of two earlier scales,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from weakspot.errors import InputError, ModelError
-from weakspot.models import Classifier, cut_model, find_layer, load_classifier
+from weakspot.models import Classifier, find_layer, load_classifier, split_model
 from weakspot.models.feature_layout import Layout, find_layout
 from weakspot.models.hooks import evaluating
 from weakspot.ops.preprocessing import Preprocessing
@@ -23,21 +23,21 @@ _OUTPUT = "activations"
 _STEM_STRIDE = 8
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """A backbone that gives its last feature map.
 
     Args:
         backbone: A timm model without its head, or what torchvision's feature extraction makes of another.
         channels: Channels of its feature maps, the last one last.
         pooled: Whether its own head was pooling and one linear layer: then it is CAM-able as it is.
-        rectified: Whether a ReLU that is no module follows the last feature map.
+        followed_by_relu: Whether a ReLU that is no module follows the last feature map.
     """
 
     def __init__(
-        self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True, rectified: bool = False
+        self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True, followed_by_relu: bool = False
     ) -> None:
         super().__init__()
-        self.rectified = rectified
+        self.followed_by_relu = followed_by_relu
         self.backbone = backbone
         self.channels = tuple(channels)
         self.pooled = pooled
@@ -48,7 +48,7 @@ class Trunk(nn.Module):
             output: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         else:
             output = self.backbone(images)[_OUTPUT]
-        output = output.relu() if self.rectified else output
+        output = output.relu() if self.followed_by_relu else output
         return _layout(output, images).to_grid(output)
 
     def maps(self, images: Tensor, depth: int) -> tuple[Tensor, ...]:
@@ -63,11 +63,11 @@ class Trunk(nn.Module):
 class BuiltTrunk:
     """A trunk and what its images have to be like."""
 
-    trunk: Trunk
+    trunk: Backbone
     preprocessing: Preprocessing
 
 
-def build_trunk(
+def build_backbone(
     name: str, *, weights: str | Path | None, output_stride: int | None = None, input_size: int | None = None
 ) -> BuiltTrunk:
     """Build a backbone by name, load its weights, and take its head off.
@@ -88,17 +88,17 @@ def build_trunk(
         frame = classifier.preprocessing.changed(input_size=input_size)
         size = (1, len(frame.mean), frame.height, frame.width)
         example = torch.randn(size, generator=torch.Generator().manual_seed(0))
-        pooled = cut_model(classifier.module, example).head is not None
+        pooled = split_model(classifier.module, example).head is not None
         trunk = _headless(classifier.module, example)
         if stride is not None and not _refined(trunk, example, stride) and output_stride is not None:
             raise InputError(
                 f"{name} cannot be built with output stride {stride}.",
                 "Leave it out, or take a backbone that allows 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
             )
-        return BuiltTrunk(Trunk(trunk.backbone, _channels(trunk, example), pooled, trunk.rectified), frame)
+        return BuiltTrunk(Backbone(trunk.backbone, _channels(trunk, example), pooled, trunk.followed_by_relu), frame)
 
 
-def stride_of(trunk: Trunk, frame: Preprocessing) -> int:
+def stride_of(trunk: Backbone, frame: Preprocessing) -> int:
     """Pixels of the image between neighbouring places of the feature map."""
     return _measured_stride(trunk, torch.zeros(1, len(frame.mean), frame.height, frame.width))
 
@@ -111,18 +111,18 @@ def _load(name: str, weights: str | Path | None, stride: int) -> tuple[Classifie
         return load_classifier(name, weights=weights), stride
 
 
-def _headless(model: nn.Module, example: Tensor) -> Trunk:
+def _headless(model: nn.Module, example: Tensor) -> Backbone:
     """Take off what lies behind the last feature map."""
     if not hasattr(model, "forward_features"):
         layer = find_layer(model, example)
         extractor: nn.Module = create_feature_extractor(model, {layer.name: _OUTPUT}, suppress_diff_warning=True)
-        return Trunk(extractor, rectified=layer.rectified)
+        return Backbone(extractor, followed_by_relu=layer.followed_by_relu)
     model.reset_classifier(0)  # type: ignore[operator]
     with _unrun(model) as unrun, evaluating(model), torch.no_grad():
         model.forward_features(example)  # type: ignore[operator]
     for name in unrun:  # VGG's fully connected layers
         _replace(model, name, nn.Identity())
-    return Trunk(model)
+    return Backbone(model)
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _unrun(model: nn.Module) -> Iterator[set[str]]:
             handle.remove()
 
 
-def _refined(trunk: Trunk, example: Tensor, stride: int) -> bool:
+def _refined(trunk: Backbone, example: Tensor, stride: int) -> bool:
     """Take the last pooling layers of stride 2 out until the feature map is as fine as wanted, or give it up."""
     pools = _late_pools(trunk, example)
     taken: dict[str, nn.Module] = {}
@@ -155,7 +155,7 @@ def _refined(trunk: Trunk, example: Tensor, stride: int) -> bool:
     return fine
 
 
-def _late_pools(trunk: Trunk, example: Tensor) -> list[str]:
+def _late_pools(trunk: Backbone, example: Tensor) -> list[str]:
     """Name the pooling layers of stride 2 but those of the stem, without which all features would lose their scale."""
     late: list[str] = []
 
@@ -175,13 +175,13 @@ def _halves(module: nn.Module) -> bool:
     return isinstance(module, nn.MaxPool2d | nn.AvgPool2d) and module.stride in (2, (2, 2))
 
 
-def _measured_stride(trunk: Trunk, example: Tensor) -> int:
+def _measured_stride(trunk: Backbone, example: Tensor) -> int:
     with evaluating(trunk), torch.no_grad():
         columns: int = trunk(example).shape[-1]
         return round(example.shape[-1] / columns)
 
 
-def _channels(trunk: Trunk, example: Tensor) -> tuple[int, ...]:
+def _channels(trunk: Backbone, example: Tensor) -> tuple[int, ...]:
     """Channels of all feature maps; of the last one alone where the backbone does not give the others."""
     deep = hasattr(trunk.backbone, "forward_intermediates")
     with evaluating(trunk), torch.no_grad():

@@ -13,7 +13,7 @@ _ADL = "adl"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingMethod:
     """How a network is built and trained.
 
     Attributes:
@@ -32,7 +32,7 @@ class Recipe:
         return self.head if self.head in ("acol", "ts_cam", "psol") else "cam"
 
 
-def find_recipe(text: str, *, frozen: bool = False) -> Recipe:
+def parse_method(text: str, *, frozen: bool = False) -> TrainingMethod:
     """Read the name of a training method, or several with ``+`` between them.
 
     Args:
@@ -43,9 +43,9 @@ def find_recipe(text: str, *, frozen: bool = False) -> Recipe:
         InputError: If there is no such method, or some of them do not go together.
 
     Example:
-        >>> find_recipe("acol+cutmix")
-        Recipe(head='acol', augmentation='cutmix', adl=False)
-        >>> find_recipe("has").reads
+        >>> parse_method("acol+cutmix")
+        TrainingMethod(head='acol', augmentation='cutmix', adl=False)
+        >>> parse_method("has").reads
         'cam'
     """
     words = [word.strip().lower() for word in text.split("+")]
@@ -58,7 +58,7 @@ def find_recipe(text: str, *, frozen: bool = False) -> Recipe:
     heads, augmentations = ([word for word in dict.fromkeys(words) if word in kind] for kind in (HEADS, AUGMENTATIONS))
     _refuse_more_than_one(heads, "each is another head")
     _refuse_more_than_one(augmentations, "CutMix mixes labels by the area that is seen, and HaS hides some of it")
-    recipe = Recipe(heads[0] if heads else "cam", augmentations[0] if augmentations else "", _ADL in words)
+    recipe = TrainingMethod(heads[0] if heads else "cam", augmentations[0] if augmentations else "", _ADL in words)
     _refuse_senseless(recipe, frozen)
     return recipe
 
@@ -68,7 +68,7 @@ def _refuse_more_than_one(words: list[str], reason: str) -> None:
         raise InputError(f"{' and '.join(words)} do not go together: {reason}.", "Take one of them.")
 
 
-def _refuse_senseless(recipe: Recipe, frozen: bool) -> None:
+def _refuse_senseless(recipe: TrainingMethod, frozen: bool) -> None:
     spg, apart = recipe.head == "spg", "Leave one of them out."
     refusals = (
         (

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from weakspot.cams.psol import draw_boxes
 from weakspot.errors import InputError, ModelError
-from weakspot.models import reframed
+from weakspot.models import renormalize
 from weakspot.models.networks.acol import AcolHead
-from weakspot.models.networks.backbone import Trunk, build_trunk, stride_of
+from weakspot.models.networks.backbone import Backbone, build_backbone, stride_of
 from weakspot.models.networks.cam import CamHead
-from weakspot.models.networks.methods import find_recipe
+from weakspot.models.networks.methods import parse_method
 from weakspot.models.networks.psol import WIDTH, PsolHead
 from weakspot.models.networks.spg import SpgHead
-from weakspot.models.networks.ts_cam import AttendingTrunk, TsCamHead
+from weakspot.models.networks.ts_cam import TsCamHead, ViTBackbone
 from weakspot.ops.preprocessing import Preprocessing
 
 # Makes of images what the teacher wants of them.
@@ -31,12 +31,12 @@ _BRANCH_WIDTH = 256
 
 
 @dataclass(frozen=True)
-class Plan:
+class NetworkConfig:
     """All that says what a network is but its weights.
 
     Attributes:
         backbone: Name of the backbone.
-        method: Name of the training method, see :func:`weakspot.models.networks.find_recipe`.
+        method: Name of the training method, see :func:`weakspot.models.networks.parse_method`.
         classes: Number of classes.
         output_stride: Of the backbone; None for 16 where it can, and else its own.
         input_size: Side of its images; None for its own.
@@ -55,11 +55,11 @@ class Plan:
     multi_label: bool = False
     width: int | None = None
     delta: float = 0.6
-    teacher: "Plan | None" = None
+    teacher: "NetworkConfig | None" = None
     shared: bool = False
 
 
-class Network(nn.Module):
+class WsolClassifier(nn.Module):
     """A classifier from images to logits, whose class maps are there to be read.
 
     Attributes:
@@ -67,12 +67,12 @@ class Network(nn.Module):
         branches_of: Kind of network that has these branches, as :class:`weakspot.cams.Method` names it.
     """
 
-    def __init__(self, trunk: Trunk, head: Head) -> None:
+    def __init__(self, trunk: Backbone, head: Head) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = head
         self.branches_of = head.network
-        attention = ("trunk.attention",) if isinstance(trunk, AttendingTrunk) else ()
+        attention = ("trunk.attention",) if isinstance(trunk, ViTBackbone) else ()
         self.branches = (*(f"head.{name}" for name in head.branches), *attention)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class Network(nn.Module):
         return logits
 
 
-class PsolNetwork(Network):
+class PsolNetwork(WsolClassifier):
     """A network that finds boxes, beside the classifier that names what is in them.
 
     Its logits are the classifier's. ``drawn`` is a module that hands on the box as a map, so that a hook can take it.
@@ -94,7 +94,7 @@ class PsolNetwork(Network):
         classifier: The teacher, which learns no more: its head alone where the trunk is shared.
     """
 
-    def __init__(self, trunk: Trunk, head: Head, classifier: nn.Module, reframe: Reframe | None) -> None:
+    def __init__(self, trunk: Backbone, head: Head, classifier: nn.Module, reframe: Reframe | None) -> None:
         super().__init__(trunk, head)
         self.drawn = nn.Identity()
         self.branches = ("drawn",)
@@ -118,12 +118,12 @@ class PsolNetwork(Network):
 class BuiltNetwork:
     """A network, the plan by which it can be built again, and what its images have to be like."""
 
-    network: Network
-    plan: Plan
+    network: WsolClassifier
+    plan: NetworkConfig
     preprocessing: Preprocessing
 
 
-def build_network(plan: Plan, *, weights: str | Path | None) -> BuiltNetwork:
+def build_network(plan: NetworkConfig, *, weights: str | Path | None) -> BuiltNetwork:
     """Build the network of a plan.
 
     Args:
@@ -134,42 +134,42 @@ def build_network(plan: Plan, *, weights: str | Path | None) -> BuiltNetwork:
         InputError: If the method, the stride or the width cannot be.
         ModelError: If the backbone cannot be had, or the method needs another.
     """
-    head = find_recipe(plan.method).head
-    built = build_trunk(plan.backbone, weights=weights, output_stride=plan.output_stride, input_size=plan.input_size)
-    trunk = AttendingTrunk(built.trunk) if head == "ts_cam" else built.trunk
+    head = parse_method(plan.method).head
+    built = build_backbone(plan.backbone, weights=weights, output_stride=plan.output_stride, input_size=plan.input_size)
+    trunk = ViTBackbone(built.trunk) if head == "ts_cam" else built.trunk
     chosen = _chosen(plan, trunk, built.preprocessing)
     with torch.inference_mode(False):
-        network = Network(trunk, _HEADS[head](trunk, chosen))
+        network = WsolClassifier(trunk, _HEADS[head](trunk, chosen))
         if plan.teacher is not None:
             network = _beside_teacher(network, plan.teacher, plan.shared, built.preprocessing)
         return BuiltNetwork(network, chosen, built.preprocessing)
 
 
-def _beside_teacher(network: Network, teacher: Plan, shared: bool, frame: Preprocessing) -> PsolNetwork:
+def _beside_teacher(network: WsolClassifier, teacher: NetworkConfig, shared: bool, frame: Preprocessing) -> PsolNetwork:
     if shared:
-        head = _HEADS[find_recipe(teacher.method).head](network.trunk, teacher)
+        head = _HEADS[parse_method(teacher.method).head](network.trunk, teacher)
         return PsolNetwork(network.trunk, network.head, head, None)
     built = build_network(teacher, weights=None)
-    reframe = partial(reframed, frame=frame, to=built.preprocessing)
+    reframe = partial(renormalize, frame=frame, to=built.preprocessing)
     return PsolNetwork(network.trunk, network.head, built.network, reframe)
 
 
-def _chosen(plan: Plan, trunk: Trunk, frame: Preprocessing) -> Plan:
+def _chosen(plan: NetworkConfig, trunk: Backbone, frame: Preprocessing) -> NetworkConfig:
     """Fill in what the plan leaves open."""
     if plan.width is not None and plan.width < 0:
         raise InputError(f"The width {plan.width} is below 0.", "Give a number of channels, such as 256.")
     if not 0 < plan.delta <= 1:
         raise InputError(f"delta={plan.delta} is outside (0, 1].", "The paper tries 0.5 to 0.9.")
     widths = {"cam": 0 if trunk.pooled else _CAM_WIDTH, "ts_cam": 0, "psol": WIDTH}
-    width = widths.get(find_recipe(plan.method).head, _BRANCH_WIDTH) if plan.width is None else plan.width
+    width = widths.get(parse_method(plan.method).head, _BRANCH_WIDTH) if plan.width is None else plan.width
     return replace(plan, width=width, output_stride=stride_of(trunk, frame), input_size=frame.height)
 
 
-def _cam(trunk: Trunk, plan: Plan) -> CamHead:
+def _cam(trunk: Backbone, plan: NetworkConfig) -> CamHead:
     return CamHead(trunk.channels[-1], plan.classes, width=plan.width or None)
 
 
-def _acol(trunk: Trunk, plan: Plan) -> AcolHead:
+def _acol(trunk: Backbone, plan: NetworkConfig) -> AcolHead:
     return AcolHead(
         trunk.channels[-1],
         plan.classes,
@@ -179,22 +179,22 @@ def _acol(trunk: Trunk, plan: Plan) -> AcolHead:
     )
 
 
-def _spg(trunk: Trunk, plan: Plan) -> SpgHead:
+def _spg(trunk: Backbone, plan: NetworkConfig) -> SpgHead:
     if len(trunk.channels) < SpgHead.depth:
         raise ModelError("SPG needs mid-level feature maps, which this backbone does not give.", "Take one of timm's.")
     first, second, last = trunk.channels[-SpgHead.depth :]
     return SpgHead((first, second, last), plan.classes, width=plan.width or _BRANCH_WIDTH)
 
 
-def _ts_cam(trunk: Trunk, plan: Plan) -> TsCamHead:
+def _ts_cam(trunk: Backbone, plan: NetworkConfig) -> TsCamHead:
     return TsCamHead(trunk.channels[-1], plan.classes)
 
 
-def _psol(trunk: Trunk, plan: Plan) -> PsolHead:
+def _psol(trunk: Backbone, plan: NetworkConfig) -> PsolHead:
     return PsolHead(trunk.channels[-PsolHead.most :], width=plan.width or WIDTH)
 
 
-_HEADS: Mapping[str, Callable[[Trunk, Plan], Head]] = {
+_HEADS: Mapping[str, Callable[[Backbone, NetworkConfig], Head]] = {
     "cam": _cam,
     "acol": _acol,
     "spg": _spg,

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from weakspot.errors import ModelError
-from weakspot.models.networks.backbone import Trunk
+from weakspot.models.networks.backbone import Backbone
 from weakspot.models.networks.losses import Criterion
 
 
 class TsCamHead(nn.Module):
     """A 3 x 3 convolution from the grid of patch tokens to the classes, and global average pooling.
 
-    Its output is the semantic map; at test it is multiplied by the attention that :class:`AttendingTrunk` gives
+    Its output is the semantic map; at test it is multiplied by the attention that :class:`ViTBackbone` gives
     (``weakspot.cams.ts_cam``).
 
     Args:
@@ -50,7 +50,7 @@ class TsCamHead(nn.Module):
         return criterion(logits, targets), logits
 
 
-class AttendingTrunk(Trunk):
+class ViTBackbone(Backbone):
     """A vision transformer that, at test, also gives the class token's attention to the patches.
 
     ``attention`` is a module that hands on the map (B, 1, h, w), the mean over heads and blocks, so that a hook can
@@ -63,8 +63,8 @@ class AttendingTrunk(Trunk):
         ModelError: If it is another.
     """
 
-    def __init__(self, trunk: Trunk) -> None:
-        super().__init__(trunk.backbone, trunk.channels, trunk.pooled, trunk.rectified)
+    def __init__(self, trunk: Backbone) -> None:
+        super().__init__(trunk.backbone, trunk.channels, trunk.pooled, trunk.followed_by_relu)
         if not _has_class_token(self.backbone):
             raise ModelError(
                 "TS-CAM needs a vision transformer with a class token.",

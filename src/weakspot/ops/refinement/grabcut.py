@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.refinement.rescale import split_at
+from weakspot.ops.refinement.rescale import remap_with_mask
 
 ROUNDS = 3
 # Colours mislead where what they find shares less than this with what the heatmap found (intersection over union).
@@ -56,7 +56,7 @@ def grabcut(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: floa
     found, _, _ = cv2.grabCut(pixels, seeds, (0, 0, 0, 0), *colours, ROUNDS, cv2.GC_INIT_WITH_MASK)
     mask = (found == cv2.GC_FGD) | (found == cv2.GC_PR_FGD)
     agrees = (mask & hot).sum() >= LEAST_AGREEMENT * (mask | hot).sum()
-    return split_at(heatmap, mask, level) if agrees else heatmap.astype(np.float32)
+    return remap_with_mask(heatmap, mask, level) if agrees else heatmap.astype(np.float32)
 
 
 def opencv() -> Any:

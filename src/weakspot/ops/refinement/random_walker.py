@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.ops.refinement.rescale import bent
+from weakspot.ops.refinement.rescale import remap
 
 # How little a walker likes to cross an edge.
 BETA = 1000.0
@@ -44,4 +44,4 @@ def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level
     likely = segmentation.random_walker(
         image / 255, seeds, beta=BETA, mode="cg_j", tol=1e-4, prob_tol=np.inf, return_full_prob=True, channel_axis=-1
     )
-    return bent(np.clip(likely[1], 0, 1), level)
+    return remap(np.clip(likely[1], 0, 1), level)

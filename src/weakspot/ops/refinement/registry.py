@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.errors import InputError, suggest
-from weakspot.ops import normalise, resize
+from weakspot.ops import normalize, resize
 from weakspot.ops.refinement.grabcut import grabcut, opencv
 from weakspot.ops.refinement.random_walker import random_walker
 from weakspot.ops.refinement.superpixels import superpixels
@@ -48,7 +48,7 @@ def check_refinement(name: str) -> None:
         opencv()
 
 
-def refined(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:
+def refine(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:
     """Make a heatmap keep to the edges of its image.
 
     Args:
@@ -69,7 +69,7 @@ def refined(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], 
         >>> image[5:15, 10:20] = 200
         >>> heatmap = np.zeros((10, 10), np.float32)
         >>> heatmap[3:6, 4:6] = 1.0
-        >>> found = refined("superpixels", image, heatmap, 0.5)
+        >>> found = refine("superpixels", image, heatmap, 0.5)
         >>> found.shape, float(found.max())
         ((10, 10), 1.0)
     """
@@ -77,9 +77,9 @@ def refined(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], 
     if heatmap.min() == heatmap.max() or level >= 1:
         return heatmap.astype(np.float32)
     height, width = _working_size(heatmap.shape[0], heatmap.shape[1])
-    small = normalise(resize(heatmap, height=height, width=width, kernel="bilinear"))
+    small = normalize(resize(heatmap, height=height, width=width, kernel="bilinear"))
     found = refine(_squashed(image, height, width), small, level)
-    return normalise(resize(found, height=heatmap.shape[0], width=heatmap.shape[1], kernel="bilinear"))
+    return normalize(resize(found, height=heatmap.shape[0], width=heatmap.shape[1], kernel="bilinear"))
 
 
 def _working_size(height: int, width: int) -> tuple[int, int]:

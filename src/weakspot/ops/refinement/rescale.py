@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def split_at(heatmap: NDArray[np.floating], mask: NDArray[np.bool_], level: float) -> NDArray[np.float32]:
+def remap_with_mask(heatmap: NDArray[np.floating], mask: NDArray[np.bool_], level: float) -> NDArray[np.float32]:
     """Lift what is inside of a mask to a level or above it, and press what is outside below it.
 
     Within both parts the order of values stays, so that other thresholds still mean something.
@@ -18,7 +18,7 @@ def split_at(heatmap: NDArray[np.floating], mask: NDArray[np.bool_], level: floa
         Shape (H, W), in [0, 1]: cut at the level, it is the mask.
 
     Example:
-        >>> split_at(np.array([[0.0, 0.5, 1.0]]), np.array([[True, True, False]]), 0.5).tolist()
+        >>> remap_with_mask(np.array([[0.0, 0.5, 1.0]]), np.array([[True, True, False]]), 0.5).tolist()
         [[0.5, 0.75, 0.4999999701976776]]
     """
     inside, outside = level + (1 - level) * heatmap, level * heatmap
@@ -27,7 +27,7 @@ def split_at(heatmap: NDArray[np.floating], mask: NDArray[np.bool_], level: floa
     return lifted
 
 
-def bent(likely: NDArray[np.floating], level: float) -> NDArray[np.float32]:
+def remap(likely: NDArray[np.floating], level: float) -> NDArray[np.float32]:
     """Bend probabilities of foreground so that what was a half comes to lie at a level; the order of values stays.
 
     Args:
@@ -35,7 +35,7 @@ def bent(likely: NDArray[np.floating], level: float) -> NDArray[np.float32]:
         level: In (0, 1).
 
     Example:
-        >>> bent(np.array([[0.0, 0.25, 0.5, 1.0]]), 0.2).round(2).tolist()
+        >>> remap(np.array([[0.0, 0.25, 0.5, 1.0]]), 0.2).round(2).tolist()
         [[0.0, 0.10000000149011612, 0.20000000298023224, 1.0]]
     """
     low, high = 2 * level * likely, level + (2 * likely - 1) * (1 - level)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.ops import normalise
+from weakspot.ops import normalize
 
 PATCHES, COMPACTNESS = 100, 10.0
 
@@ -34,4 +34,4 @@ def superpixels(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: 
 
     patches = slic(image, n_segments=PATCHES, compactness=COMPACTNESS, start_label=0, channel_axis=-1)
     sums = np.bincount(patches.ravel(), heatmap.ravel())
-    return normalise((sums / np.maximum(np.bincount(patches.ravel()), 1))[patches])
+    return normalize((sums / np.maximum(np.bincount(patches.ravel()), 1))[patches])

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.ops import heatmap_from_class_map
-from weakspot.ops.boxes import cut_level
+from weakspot.ops.boxes import absolute_threshold
 
 
-def set_difference(heatmap: NDArray[np.floating], other: NDArray[np.floating], threshold: float) -> float:
+def region_disagreement(heatmap: NDArray[np.floating], other: NDArray[np.floating], threshold: float) -> float:
     """How far two maps differ in where their greatest values are: as many places of the one as of the other.
 
     It takes no notice of how high the values are, so the other map needs no threshold of its own.
@@ -22,10 +22,10 @@ def set_difference(heatmap: NDArray[np.floating], other: NDArray[np.floating], t
         either map is empty.
 
     Example:
-        >>> set_difference(np.array([[0.9, 0.8, 0.0]]), np.array([[0.0, 0.2, 0.1]]), 0.5)
+        >>> region_disagreement(np.array([[0.9, 0.8, 0.0]]), np.array([[0.0, 0.2, 0.1]]), 0.5)
         0.6666666666666667
     """
-    inside = (heatmap >= cut_level(heatmap, threshold)) & (heatmap > 0)
+    inside = (heatmap >= absolute_threshold(heatmap, threshold)) & (heatmap > 0)
     count = int(inside.sum())
     if not count or not other.any():
         return 1.0

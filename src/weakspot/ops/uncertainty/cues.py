@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.ops import heatmap_from_class_map
-from weakspot.ops.uncertainty.agreement import map_difference, set_difference
-from weakspot.ops.uncertainty.separability import blur
-from weakspot.ops.uncertainty.stability import band_tree, instability, rivalry
+from weakspot.ops.uncertainty.agreement import map_difference, region_disagreement
+from weakspot.ops.uncertainty.separability import inseparability
+from weakspot.ops.uncertainty.stability import band_tree, box_instability, competing_area
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Cues:
 
 
 # What each cue comes to in an image in the middle: about the medians of 179 photos that a run had not learnt from.
-TYPICAL = Cues(instability=0.15, rivalry=0.02, blur=0.1, disagreement=0.02, background=0.008)
+REFERENCE_CUES = Cues(instability=0.15, rivalry=0.02, blur=0.1, disagreement=0.02, background=0.008)
 
 
-def cues_of(
+def uncertainty_cues(
     heatmap: NDArray[np.floating],
     threshold: float,
     *,
@@ -46,7 +46,7 @@ def cues_of(
     Args:
         heatmap: Shape (H, W), in [0, 1].
         threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1].
-        witness: Class map of the same class by another method, shape (h, w), any sign; see :func:`witness_of`.
+        witness: Class map of the same class by another method, shape (h, w), any sign; see :func:`reference_method`.
         foreground: Probability that something stands there, shape (h, w).
 
     Returns:
@@ -61,16 +61,16 @@ def cues_of(
     height, width = heatmap.shape
     other = None if witness is None else heatmap_from_class_map(witness, height=height, width=width)
     return Cues(
-        instability=instability(tree, threshold),
-        rivalry=rivalry(tree, threshold),
-        blur=blur(heatmap),
-        disagreement=None if other is None else set_difference(heatmap, other, threshold),
+        instability=box_instability(tree, threshold),
+        rivalry=competing_area(tree, threshold),
+        blur=inseparability(heatmap),
+        disagreement=None if other is None else region_disagreement(heatmap, other, threshold),
         background=None if foreground is None else map_difference(heatmap, foreground),
     )
 
 
-def doubt_of(cues: Cues | None) -> float:
-    """Bring cues to one number: the mean of the shares of those that are known, see :func:`shares_of`.
+def uncertainty_score(cues: Cues | None) -> float:
+    """Bring cues to one number: the mean of the shares of those that are known, see :func:`normalized_cues`.
 
     Nothing is fitted, so it can be said of one image alone. It is a rank, and no probability: see
     :func:`fit_calibration`.
@@ -82,34 +82,34 @@ def doubt_of(cues: Cues | None) -> float:
         In [0, 1], 1 the most doubtful, which an empty heatmap always is.
 
     Example:
-        >>> doubt_of(TYPICAL), doubt_of(Cues(0.0, 0.0, 0.0)), doubt_of(None)
+        >>> uncertainty_score(REFERENCE_CUES), uncertainty_score(Cues(0.0, 0.0, 0.0)), doubt_of(None)
         (0.5, 0.0, 1.0)
     """
-    return 1.0 if cues is None else float(np.mean(list(shares_of(cues).values())))
+    return 1.0 if cues is None else float(np.mean(list(normalized_cues(cues).values())))
 
 
-def shares_of(cues: Cues) -> dict[str, float]:
+def normalized_cues(cues: Cues) -> dict[str, float]:
     """Give each known cue over the sum of itself and what is typical of it: all of them on one scale.
 
     A typical cue is one half, one of zero nothing, and a great one no more than 1, however great.
 
     Example:
-        >>> shares_of(Cues(instability=0.15, rivalry=0.0, blur=0.1))
-        {'instability': 0.5, 'rivalry': 0.0, 'blur': 0.5}
+        >>> normalized_cues(Cues(instability=0.15, rivalry=0.0, blur=0.1))
+        {'box_instability': 0.5, 'competing_area': 0.0, 'inseparability': 0.5}
     """
     values = {field.name: getattr(cues, field.name) for field in fields(cues)}
-    typical = {name: getattr(TYPICAL, name) for name in values}
+    typical = {name: getattr(REFERENCE_CUES, name) for name in values}
     return {name: value / (value + typical[name]) for name, value in values.items() if value is not None}
 
 
-def witness_of(method: str) -> str:
+def reference_method(method: str) -> str:
     """Name the method whose map is compared with another's, from the same forward pass.
 
     LayerCAM lets only what speaks for the class have a say, place by place; where a map hangs on what speaks against
     it, the two part. LayerCAM's own is compared with Grad-CAM's.
 
     Example:
-        >>> witness_of("cam"), witness_of("layercam")
+        >>> reference_method("cam"), reference_method("layercam")
         ('layercam', 'gradcam')
     """
     return "gradcam" if method == "layercam" else "layercam"

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def blur(heatmap: NDArray[np.floating]) -> float:
+def inseparability(heatmap: NDArray[np.floating]) -> float:
     """How little of a heatmap's variance a cut into two explains, at the cut that explains most (Otsu's).
 
     Args:
@@ -17,7 +17,7 @@ def blur(heatmap: NDArray[np.floating]) -> float:
         Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 1979: the separability eta.
 
     Example:
-        >>> round(blur(np.array([[0.0, 0.0, 1.0]])), 6), blur(np.zeros((2, 2)))
+        >>> round(inseparability(np.array([[0.0, 0.0, 1.0]])), 6), inseparability(np.zeros((2, 2)))
         (0.0, 1.0)
     """
     counts, edges = np.histogram(heatmap, bins=256, range=(0.0, 1.0))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.ops import ComponentTree, component_tree
-from weakspot.ops.iou import overlaps
+from weakspot.ops.iou import box_iou
 
 # Cuts about the threshold, as multiples of it.
 _BAND = np.array([0.7, 0.775, 0.85, 0.925, 1.0, 1.075, 1.15, 1.225, 1.3])
@@ -20,7 +20,7 @@ def band_tree(heatmap: NDArray[np.floating], threshold: float) -> ComponentTree:
     return component_tree(heatmap, np.unique(np.minimum(threshold * _BAND, 1.0)))
 
 
-def instability(tree: ComponentTree, threshold: float) -> float:
+def box_instability(tree: ComponentTree, threshold: float) -> float:
     """How far the largest region's box changes when the threshold does, from 0.7 to 1.3 times of it.
 
     A box that stands on a steep edge stays; one on a slope could as well be another.
@@ -35,14 +35,14 @@ def instability(tree: ComponentTree, threshold: float) -> float:
     Example:
         >>> hard, soft = np.zeros((1, 9)), np.linspace(0, 1, 9)[None]
         >>> hard[0, 3:6] = 1
-        >>> instability(band_tree(hard, 0.5), 0.5), round(instability(band_tree(soft, 0.5), 0.5), 2)
+        >>> box_instability(band_tree(hard, 0.5), 0.5), round(box_instability(band_tree(soft, 0.5), 0.5), 2)
         (0.0, 0.13)
     """
     box = tree.boxes_at(threshold, min_area=1.0)
-    return float(1 - overlaps(box, tree.largest_boxes()).mean())
+    return float(1 - box_iou(box, tree.largest_boxes()).mean())
 
 
-def rivalry(tree: ComponentTree, threshold: float) -> float:
+def competing_area(tree: ComponentTree, threshold: float) -> float:
     """How much of what is above the threshold lies outside the largest region.
 
     Args:
@@ -53,7 +53,7 @@ def rivalry(tree: ComponentTree, threshold: float) -> float:
         That share of the area, in [0, 1); 0 for an empty heatmap.
 
     Example:
-        >>> rivalry(band_tree(np.array([[1.0, 1.0, 0.0, 1.0]]), 0.5), 0.5)
+        >>> competing_area(band_tree(np.array([[1.0, 1.0, 0.0, 1.0]]), 0.5), 0.5)
         0.33333333333333337
     """
     areas = tree.areas[tree.nodes(threshold)]

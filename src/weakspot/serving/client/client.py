@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 from weakspot.concurrency import ordered_map
 from weakspot.data import ImageSource, read_image
 from weakspot.errors import InputError, WeakspotError
-from weakspot.serving.client.http import RefusedError, RemoteService
-from weakspot.serving.client.results import RemoteLocalization, of_row
+from weakspot.serving.client.http import RemoteService, ServiceError
+from weakspot.serving.client.results import RemoteLocalization, from_dict
 
 # What is wrong with one image, or may be otherwise for the next one; the other refusals hold for all.
 _OF_ONE_IMAGE = (408, 413, 422, 429, 500, 503)
@@ -159,12 +159,12 @@ class Client:
         return self._service.is_ready()
 
     def _localize(self, image: ImageSource, form: Mapping[str, Any]) -> RemoteLocalization:
-        return self._service.ask(of_row, "POST", "/v1/localize", files={"image": _file(image)}, data=form)
+        return self._service.ask(from_dict, "POST", "/v1/localize", files={"image": _file(image)}, data=form)
 
     def _localize_or_say(self, image: ImageSource, form: Mapping[str, Any]) -> RemoteLocalization | WeakspotError:
         try:
             return self._localize(image, form)
-        except RefusedError as error:
+        except ServiceError as error:
             if error.status not in _OF_ONE_IMAGE:
                 raise
             return error.with_traceback(None)

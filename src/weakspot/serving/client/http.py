@@ -19,7 +19,7 @@ _NO_MISTAKE = (408, 429)
 _NOT_OURS = "Check the address, and that it is weakspot serve that answers there."
 
 
-class RefusedError(WeakspotError):
+class ServiceError(WeakspotError):
     """The service has answered that it cannot.
 
     Args:
@@ -33,12 +33,12 @@ class RefusedError(WeakspotError):
         self.status = status
 
 
-class RefusedInputError(RefusedError, InputError):
+class RefusedInputError(ServiceError, InputError):
     """The service has answered that an image, an option or the request itself cannot be used."""
 
 
 @dataclass(frozen=True)
-class _Later:
+class RetryLater:
     """Why there is no answer yet, and in how many seconds to ask again."""
 
     error: WeakspotError
@@ -97,13 +97,13 @@ class RemoteService:
 
         Raises:
             RefusedInputError: If the service finds a mistake in what it is asked.
-            RefusedError: If it cannot answer.
+            ServiceError: If it cannot answer.
             ModelError: If nothing answers there, or not ``weakspot serve``.
         """
         until, left = time.monotonic() + self._timeout, self._timeout
         for again in count():
             answer = self._asked_once(verb, path, left, content)
-            if not isinstance(answer, _Later):
+            if not isinstance(answer, RetryLater):
                 return _read(read, answer)
             left = until - time.monotonic() - answer.seconds
             if again >= self._retries or left <= 0:
@@ -111,19 +111,23 @@ class RemoteService:
             time.sleep(answer.seconds)
         raise AssertionError
 
-    def _asked_once(self, verb: str, path: str, seconds: float, content: dict[str, Any]) -> "httpx.Response | _Later":
+    def _asked_once(
+        self, verb: str, path: str, seconds: float, content: dict[str, Any]
+    ) -> "httpx.Response | RetryLater":
         import httpx
 
         try:
             answer = self._http.request(verb, path, timeout=seconds, **content)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
-            return _Later(self._unreachable(error), 0.2)  # the connection broke, as it does when a service is renewed
+            return RetryLater(
+                self._unreachable(error), 0.2
+            )  # the connection broke, as it does when a service is renewed
         except httpx.ReadTimeout:  # it is there, and does not get this one done
             problem = f"The service gave no answer in {self._timeout:g} seconds."
-            raise RefusedError(problem, "Ask again later, or with a longer timeout.", 408) from None
+            raise ServiceError(problem, "Ask again later, or with a longer timeout.", 408) from None
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
-        return _Later(_refusal(answer), _seconds(answer)) if answer.status_code in _LATER else answer
+        return RetryLater(_refusal(answer), _seconds(answer)) if answer.status_code in _LATER else answer
 
     def _unreachable(self, error: Exception) -> ModelError:
         url = self._http.base_url
@@ -151,7 +155,7 @@ def _refusal(answer: "httpx.Response") -> WeakspotError:
     except (KeyError, TypeError, ValueError, RecursionError):
         return ModelError(f"{answer.url.host} answers {status} {answer.reason_phrase}".rstrip() + ".", _NOT_OURS)
     mistake = 400 <= status < 500 and status not in _NO_MISTAKE
-    return (RefusedInputError if mistake else RefusedError)(problem, hint, status)
+    return (RefusedInputError if mistake else ServiceError)(problem, hint, status)
 
 
 def _seconds(answer: "httpx.Response") -> float:

@@ -79,15 +79,16 @@ class RemoteLocalization:
         return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
 
 
-def of_row(row: Mapping[str, Any]) -> RemoteLocalization:
+def from_dict(row: Mapping[str, Any]) -> RemoteLocalization:
     """Read a row of a service's answer.
 
     Raises:
         KeyError, TypeError, ValueError, OSError: If it is none.
 
     Example:
-        >>> found = of_row({"image": "cat.jpg", "width": 9, "height": 6, "class_index": 1, "label": "cat", "score": 0.5,
-        ...     "method": "cam", "threshold": 0.2, "box": [1, 2, 8, 6], "boxes": [[1, 2, 8, 6]], "notes": []})
+        >>> found = from_dict({"image": "cat.jpg", "width": 9, "height": 6, "class_index": 1, "label": "cat",
+        ...     "score": 0.5, "method": "cam", "threshold": 0.2, "box": [1, 2, 8, 6], "boxes": [[1, 2, 8, 6]],
+        ...     "notes": []})
         >>> found.label, found.box.tolist()
         ('cat', [1.0, 2.0, 8.0, 6.0])
     """
@@ -105,7 +106,7 @@ def of_row(row: Mapping[str, Any]) -> RemoteLocalization:
         box_scores=None if scores is None else np.array(scores, float),
         notes=tuple(row["notes"]),
         doubt=row.get("doubt"),
-        others=tuple(of_row(other) for other in row.get("others") or ()),
+        others=tuple(from_dict(other) for other in row.get("others") or ()),
         heatmap=None if heatmap is None else _heatmap(heatmap),
     )
 

@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from weakspot.errors import WeakspotError
-from weakspot.labels.from_localizations import distinct
-from weakspot.serving.finder import Finder
-from weakspot.serving.web.downloads import DOWNLOADS, Taken, plain_name
+from weakspot.labels.from_localizations import unique_names
+from weakspot.serving.finder import LocalizerProtocol
+from weakspot.serving.web.downloads import DOWNLOADS, Download, plain_name
 from weakspot.serving.web.examples import Example
 from weakspot.serving.web.html import NOTHING_CHOSEN, WELCOME, message, method_name, percent, results
-from weakspot.serving.web.inputs import MAX_METHODS, Choice, read_choice
-from weakspot.serving.web.photo_state import SeenPhoto, cut_all, look_again, look_at
+from weakspot.serving.web.inputs import MAX_METHODS, UserInput, read_choice
+from weakspot.serving.web.photo_state import ImageState, apply_threshold, predict_image, predict_missing
 from weakspot.serving.web.uploads import read_upload, write_download
 
 # Photo, pictures, controls, classes, threshold, whose files: what a new photo changes.
@@ -22,7 +22,7 @@ NEW_PHOTO_OUTPUTS = 6
 
 
 @dataclass(frozen=True)
-class Answers:
+class Callbacks:
     """The page's answers.
 
     Attributes:
@@ -30,7 +30,7 @@ class Answers:
         max_bytes: Larger files are refused.
     """
 
-    finder: Finder
+    finder: LocalizerProtocol
     max_bytes: int
 
     def to_upload(self, payload: Any, methods: Any, which: Any, opacity: Any) -> Sequence[Any]:
@@ -49,7 +49,7 @@ class Answers:
         except WeakspotError as error:
             return _refused(error)
 
-    def to_choice(self, photo: SeenPhoto | None, *controls: Any) -> Sequence[Any]:
+    def to_choice(self, photo: ImageState | None, *controls: Any) -> Sequence[Any]:
         """Show other methods or classes; what is not known yet is asked of the model."""
         choice = read_choice(self.finder, *controls)
         if photo is None:
@@ -57,16 +57,16 @@ class Answers:
         if isinstance(controls[0], list) and len(controls[0]) > MAX_METHODS:
             gr.Info(f"The first {MAX_METHODS} methods are shown.")
         try:
-            photo = look_again(self.finder, photo, choice.methods, choice.classes)
+            photo = predict_missing(self.finder, photo, choice.methods, choice.classes)
         except WeakspotError as error:
             gr.Warning(message(error))
         return photo, _pictures(photo, choice), _whose_files(choice)
 
-    def to_slider(self, photo: SeenPhoto | None, *controls: Any) -> str:
+    def to_slider(self, photo: ImageState | None, *controls: Any) -> str:
         """Cut and draw again what is known; the model is not asked."""
         return WELCOME if photo is None else _pictures(photo, read_choice(self.finder, *controls))
 
-    def to_download(self, kind: str, photo: SeenPhoto | None, method: Any, *controls: Any) -> Any:
+    def to_download(self, kind: str, photo: ImageState | None, method: Any, *controls: Any) -> Any:
         """Write a file of what is shown of one method."""
         choice = read_choice(self.finder, *controls)
         found = {} if photo is None else _cut(photo, choice)
@@ -75,35 +75,35 @@ class Answers:
             gr.Warning("There is nothing to take home yet.<br>Choose a photo, a method and a class.")
             return gr.skip()
         end, write = DOWNLOADS[kind]
-        taken = Taken(photo.name, photo.content, shown, self.finder.class_names, choice.opacity)
+        taken = Download(photo.name, photo.content, shown, self.finder.class_names, choice.opacity)
         return str(write_download(write(taken), f"{_short(Path(plain_name(photo.name)).stem)}{end}"))
 
-    def _new_photo(self, content: bytes, name: str, choice: Choice) -> Sequence[Any]:
+    def _new_photo(self, content: bytes, name: str, choice: UserInput) -> Sequence[Any]:
         methods = choice.methods or self.finder.methods[:1]
-        photo = look_at(self.finder, content, name, methods)
-        shown = Choice(methods, photo.first_classes, photo.threshold, choice.largest, choice.opacity)
+        photo = predict_image(self.finder, content, name, methods)
+        shown = UserInput(methods, photo.first_classes, photo.threshold, choice.largest, choice.opacity)
         classes = gr.update(choices=class_choices(photo, self.finder.class_names), value=list(shown.classes))
         files = _whose_files(shown)
         return photo, _pictures(photo, shown), gr.update(visible=True), classes, photo.threshold, files
 
 
-def class_choices(photo: SeenPhoto, class_names: Sequence[str]) -> list[tuple[str, int]]:
+def class_choices(photo: ImageState, class_names: Sequence[str]) -> list[tuple[str, int]]:
     """All classes, the most probable first and with their probability."""
-    names = distinct(dict(enumerate(class_names)))
+    names = unique_names(dict(enumerate(class_names)))
     likely = {one.class_index: f"{names[one.class_index]} · {percent(one.score)}" for one in photo.likely}
     return [(words, index) for index, words in (likely | {i: n for i, n in names.items() if i not in likely}).items()]
 
 
-def _cut(photo: SeenPhoto, choice: Choice) -> dict[str, Any]:
-    return cut_all(photo, choice.methods, choice.classes, choice.threshold, largest=choice.largest)
+def _cut(photo: ImageState, choice: UserInput) -> dict[str, Any]:
+    return apply_threshold(photo, choice.methods, choice.classes, choice.threshold, largest=choice.largest)
 
 
-def _pictures(photo: SeenPhoto, choice: Choice) -> str:
+def _pictures(photo: ImageState, choice: UserInput) -> str:
     found = _cut(photo, choice)
     return results(photo.shown, found, choice.opacity) if found else NOTHING_CHOSEN
 
 
-def _whose_files(choice: Choice) -> Any:
+def _whose_files(choice: UserInput) -> Any:
     """Downloads are of one method: which, is asked where there are several."""
     names = [(method_name(method), method) for method in choice.methods]
     return gr.update(choices=names, value=next(iter(choice.methods), None), visible=len(names) > 1)

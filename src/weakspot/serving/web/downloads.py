@@ -12,13 +12,13 @@ from PIL import Image
 from weakspot.data import read_image
 from weakspot.inference.localization import Localization
 from weakspot.labels import LabelledImage, LabelSet, coco
-from weakspot.labels.from_localizations import name_classes, of_localization
+from weakspot.labels.from_localizations import from_localization, name_classes
 from weakspot.serving.web.drawing import draw_classes, mask_picture
 from weakspot.serving.web.uploads import private_folder
 
 
 @dataclass(frozen=True, eq=False)
-class Taken:
+class Download:
     """What a download is made of.
 
     Attributes:
@@ -36,27 +36,27 @@ class Taken:
     opacity: float = 0.6
 
 
-def as_json(taken: Taken) -> bytes:
+def as_json(taken: Download) -> bytes:
     """Give one line of JSON as :meth:`Localization.to_json` does, with the photo's name."""
     first, *others = (replace(one, image=Path(plain_name(taken.name))) for one in taken.found)
     return f"{replace(first, others=tuple(others)).to_json()}\n".encode()
 
 
-def as_overlay(taken: Taken) -> bytes:
+def as_overlay(taken: Download) -> bytes:
     """Give the photo in its own size with heatmaps and boxes, as PNG."""
     size = taken.found[0].width * taken.found[0].height
     return _png(draw_classes(read_image(taken.content, max_pixels=size), taken.found, opacity=taken.opacity))
 
 
-def as_mask(taken: Taken) -> bytes:
+def as_mask(taken: Download) -> bytes:
     """Give the masks in the photo's own size, as PNG."""
     return _png(mask_picture(taken.found))
 
 
-def as_coco(taken: Taken) -> bytes:
+def as_coco(taken: Download) -> bytes:
     """Give COCO JSON of one image; its categories are all classes, so that files of several photos go together."""
     first, *others = (replace(one, image=Path(plain_name(taken.name))) for one in taken.found)
-    image = of_localization(replace(first, others=tuple(others)))
+    image = from_localization(replace(first, others=tuple(others)))
     classes, (named,) = name_classes([image], taken.class_names)
     labels = LabelSet(classes, (LabelledImage(str(image.path), image.width, image.height, named.objects),))
     with TemporaryDirectory(dir=private_folder()) as folder:
@@ -66,7 +66,7 @@ def as_coco(taken: Taken) -> bytes:
 
 
 # What is on the button -> the end of the file's name, and what is in it.
-DOWNLOADS: Mapping[str, tuple[str, Callable[[Taken], bytes]]] = {
+DOWNLOADS: Mapping[str, tuple[str, Callable[[Download], bytes]]] = {
     "JSON": (".json", as_json),
     "Picture": ("-overlay.png", as_overlay),
     "Mask": ("-mask.png", as_mask),

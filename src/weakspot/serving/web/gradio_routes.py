@@ -31,7 +31,7 @@ _MAX_SAID = 2**18
 _FORM = 2**16
 
 
-class Gate:
+class RouteAllowlist:
     """Stands before Gradio's app.
 
     Args:

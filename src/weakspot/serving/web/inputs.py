@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from weakspot.serving.finder import Finder
+from weakspot.serving.finder import LocalizerProtocol
 from weakspot.serving.web.drawing import COLOURS
 
 LARGEST, ALL = "Largest", "All"
@@ -15,7 +15,7 @@ MAX_CLASSES = len(COLOURS)
 
 
 @dataclass(frozen=True)
-class Choice:
+class UserInput:
     """What a visitor has chosen.
 
     Attributes:
@@ -33,7 +33,9 @@ class Choice:
     opacity: float = OPACITY
 
 
-def read_choice(finder: Finder, methods: Any, classes: Any, threshold: Any, which: Any, opacity: Any) -> Choice:
+def read_choice(
+    finder: LocalizerProtocol, methods: Any, classes: Any, threshold: Any, which: Any, opacity: Any
+) -> UserInput:
     """Take what the controls hold.
 
     Args:
@@ -45,7 +47,7 @@ def read_choice(finder: Finder, methods: Any, classes: Any, threshold: Any, whic
         opacity: In [0, 1].
     """
     known = range(len(finder.class_names))
-    return Choice(
+    return UserInput(
         methods=tuple(one for one in _each(methods) if isinstance(one, str) and one in finder.methods)[:MAX_METHODS],
         classes=tuple(one for one in _each(classes) if type(one) is int and one in known)[:MAX_CLASSES],
         threshold=_within(threshold, 0.01, 1.0, 0.2),

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from weakspot.serving.finder import Finder
-from weakspot.serving.web.callbacks import Answers
+from weakspot.serving.finder import LocalizerProtocol
+from weakspot.serving.web.callbacks import Callbacks
 from weakspot.serving.web.downloads import DOWNLOADS
 from weakspot.serving.web.examples import Example, examples
 from weakspot.serving.web.html import WELCOME, method_name
@@ -43,7 +43,7 @@ class Controls(NamedTuple):
     file: gr.DownloadButton
 
 
-def build_page(finder: Finder, *, max_upload_mb: int = 20) -> gr.Blocks:
+def build_page(finder: LocalizerProtocol, *, max_upload_mb: int = 20) -> gr.Blocks:
     """Build the page; :func:`mount_page` puts it into a server, and closes what Gradio leaves open there.
 
     Args:
@@ -57,7 +57,7 @@ def build_page(finder: Finder, *, max_upload_mb: int = 20) -> gr.Blocks:
         gr.HTML(f'<header class="ws-head"><h1>{TITLE}</h1><p>{_LEDE}</p></header>')
         with gr.Row(elem_classes="ws-body"):
             controls, tries, takes = _columns(finder, shown)
-        answers = Answers(finder, max_upload_mb * 2**20)
+        answers = Callbacks(finder, max_upload_mb * 2**20)
         _connect_photos(controls, tries, shown, answers)
         _connect_choices(controls, answers)
         _connect_downloads(controls, takes, answers)
@@ -66,7 +66,9 @@ def build_page(finder: Finder, *, max_upload_mb: int = 20) -> gr.Blocks:
     return page
 
 
-def _columns(finder: Finder, shown: Sequence[Example]) -> tuple[Controls, list[gr.Button], dict[str, gr.Button]]:
+def _columns(
+    finder: LocalizerProtocol, shown: Sequence[Example]
+) -> tuple[Controls, list[gr.Button], dict[str, gr.Button]]:
     with gr.Column(scale=1, min_width=300, elem_classes="ws-side"):
         upload = gr.UploadButton(
             "Drop, paste or pick a photo", file_types=["image"], elem_id="ws-photo", elem_classes="ws-drop"
@@ -88,7 +90,7 @@ def _try_button(number: int, example: Example) -> gr.Button:
     return gr.Button(example.title, elem_id=f"ws-example-{number}", elem_classes="ws-example", min_width=48)
 
 
-def _methods(finder: Finder) -> gr.CheckboxGroup:
+def _methods(finder: LocalizerProtocol) -> gr.CheckboxGroup:
     names = [(method_name(method), method) for method in finder.methods]
     label = "Methods" if len(names) <= MAX_METHODS else f"Methods, up to {MAX_METHODS} side by side"
     return gr.CheckboxGroup(names, value=list(finder.methods[:1]), label=label, elem_id="ws-methods")
@@ -111,7 +113,7 @@ def _taking() -> tuple[gr.Radio, dict[str, gr.Button], gr.DownloadButton]:
     return whose, takes, gr.DownloadButton(visible="hidden", elem_id="ws-file")
 
 
-def _connect_photos(c: Controls, tries: Sequence[gr.Button], shown: Sequence[Example], answers: Answers) -> None:
+def _connect_photos(c: Controls, tries: Sequence[gr.Button], shown: Sequence[Example], answers: Callbacks) -> None:
     how = [c.methods, c.which, c.opacity]
     changed = [c.photo, c.pictures, c.panel, c.classes, c.threshold, c.whose]
     _on(c.upload.upload, answers.to_upload, [c.upload, *how], changed, progress="full", on=c.pictures)
@@ -119,7 +121,7 @@ def _connect_photos(c: Controls, tries: Sequence[gr.Button], shown: Sequence[Exa
         _on(button.click, partial(answers.to_example, example), how, changed, progress="full", on=c.pictures)
 
 
-def _connect_choices(c: Controls, answers: Answers) -> None:
+def _connect_choices(c: Controls, answers: Callbacks) -> None:
     controls = [c.photo, c.methods, c.classes, c.threshold, c.which, c.opacity]
     for one in (c.methods.input, c.classes.input):
         _on(one, answers.to_choice, controls, [c.photo, c.pictures, c.whose], progress="minimal", on=c.pictures)
@@ -127,7 +129,7 @@ def _connect_choices(c: Controls, answers: Answers) -> None:
         _on(one, answers.to_slider, controls, [c.pictures])
 
 
-def _connect_downloads(c: Controls, takes: dict[str, gr.Button], answers: Answers) -> None:
+def _connect_downloads(c: Controls, takes: dict[str, gr.Button], answers: Callbacks) -> None:
     controls = [c.photo, c.whose, c.methods, c.classes, c.threshold, c.which, c.opacity]
     for kind, button in takes.items():
         written = _on(button.click, partial(answers.to_download, kind), controls, [c.file])

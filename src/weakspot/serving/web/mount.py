@@ -11,16 +11,16 @@ import fastapi
 import gradio as gr
 from starlette.routing import Mount
 
-from weakspot.serving.finder import Finder
+from weakspot.serving.finder import LocalizerProtocol
 from weakspot.serving.web.examples import examples, thumbnail
-from weakspot.serving.web.gradio_routes import Gate
+from weakspot.serving.web.gradio_routes import RouteAllowlist
 from weakspot.serving.web.layout import asset, build_page
 
 _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 
 
-def mount_page(app: fastapi.FastAPI, finder: Finder, *, max_upload_mb: int = 20) -> None:
+def mount_page(app: fastapi.FastAPI, finder: LocalizerProtocol, *, max_upload_mb: int = 20) -> None:
     """Mount the page at ``/``; routes that the app has already stay in force, later ones are not reached.
 
     Args:
@@ -46,7 +46,7 @@ def _with_a_loop(make: Callable[[], None]) -> None:
         make()
 
 
-def _mount(app: fastapi.FastAPI, finder: Finder, max_upload_mb: int) -> None:
+def _mount(app: fastapi.FastAPI, finder: LocalizerProtocol, max_upload_mb: int) -> None:
     page = build_page(finder, max_upload_mb=max_upload_mb)
     gr.mount_gradio_app(
         app,
@@ -69,7 +69,7 @@ def _mount(app: fastapi.FastAPI, finder: Finder, max_upload_mb: int) -> None:
     # visitor who names its path.
     page.has_launched = True
     mounted = cast(Mount, app.routes[-1]).app
-    cast(fastapi.FastAPI, mounted).add_middleware(Gate, max_upload=max_upload_mb * 2**20)
+    cast(fastapi.FastAPI, mounted).add_middleware(RouteAllowlist, max_upload=max_upload_mb * 2**20)
 
 
 def _theme() -> gr.themes.Base:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.data.decoding import read_to_shrink
+from weakspot.data.decoding import read_downscaled
 from weakspot.inference.localization import NO_OBJECT, TOO_FAINT, Localization, least_heat
 from weakspot.ops import ComponentTree, boxes_from_heatmap, component_tree, scale_boxes
-from weakspot.serving.finder import Finder
+from weakspot.serving.finder import LocalizerProtocol
 
 # The longest side of a picture on the page, in pixels: at most and at least.
 SHOWN_SIDE, LEAST_SIDE = 1280, 960
@@ -23,7 +23,7 @@ _THRESHOLDS = tuple(step / 100 for step in range(1, 101))
 
 
 @dataclass(frozen=True, eq=False)
-class SeenClass:
+class ClassState:
     """Where one method sees one class.
 
     Attributes:
@@ -36,7 +36,7 @@ class SeenClass:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenPhoto:
+class ImageState:
     """A photo and all that was asked of the model about it.
 
     Attributes:
@@ -51,7 +51,7 @@ class SeenPhoto:
     content: bytes = field(repr=False)
     shown: Image.Image = field(repr=False)
     likely: tuple[Localization, ...]
-    seen: Mapping[tuple[str, int], SeenClass] = field(repr=False)
+    seen: Mapping[tuple[str, int], ClassState] = field(repr=False)
 
     @property
     def threshold(self) -> float:
@@ -65,7 +65,7 @@ class SeenPhoto:
         return (best.class_index, *(one.class_index for one in others if one.score >= 0.5))
 
 
-def look_at(finder: Finder, content: bytes, name: str, methods: Sequence[str]) -> SeenPhoto:
+def predict_image(finder: LocalizerProtocol, content: bytes, name: str, methods: Sequence[str]) -> ImageState:
     """Ask for the most probable classes of a photo.
 
     Args:
@@ -80,18 +80,20 @@ def look_at(finder: Finder, content: bytes, name: str, methods: Sequence[str]) -
     top = min(LIKELY_CLASSES, len(finder.class_names))
     found = [tuple(finder.localize(content, method=method, top_k=top)) for method in methods]
     shown = shown_photo(content, finder.max_pixels)
-    return SeenPhoto(name, content, shown, tuple(replace(one, others=()) for one in found[0]), seen_of(found))
+    return ImageState(name, content, shown, tuple(replace(one, others=()) for one in found[0]), seen_of(found))
 
 
 def shown_photo(content: bytes, max_pixels: int) -> Image.Image:
     """Decode a photo at the size of the page; a small one grows, so that boxes and letters on it are sharp."""
-    image, _ = read_to_shrink(content, height=SHOWN_SIDE // 2, width=SHOWN_SIDE // 2, max_pixels=max_pixels)
+    image, _ = read_downscaled(content, height=SHOWN_SIDE // 2, width=SHOWN_SIDE // 2, max_pixels=max_pixels)
     scale = min(SHOWN_SIDE / max(image.size), max(1.0, LEAST_SIDE / max(image.size)))
     width, height = (max(2, round(side * scale)) for side in image.size)
     return image if scale == 1 else image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def look_again(finder: Finder, photo: SeenPhoto, methods: Sequence[str], classes: Sequence[int]) -> SeenPhoto:
+def predict_missing(
+    finder: LocalizerProtocol, photo: ImageState, methods: Sequence[str], classes: Sequence[int]
+) -> ImageState:
     """Ask for what is not known yet of some methods and classes; the model does not run where all is known."""
     found = [
         tuple(finder.localize(photo.content, method=method, classes=missing))
@@ -102,24 +104,24 @@ def look_again(finder: Finder, photo: SeenPhoto, methods: Sequence[str], classes
 
 
 def _kept(
-    seen: dict[tuple[str, int], SeenClass], methods: Sequence[str], classes: Sequence[int]
-) -> dict[tuple[str, int], SeenClass]:
+    seen: dict[tuple[str, int], ClassState], methods: Sequence[str], classes: Sequence[int]
+) -> dict[tuple[str, int], ClassState]:
     """All that is known, or where that becomes too much for one visitor, what is asked for now."""
     if len(seen) <= MOST_SEEN:
         return seen
     return {(method, index): one for (method, index), one in seen.items() if method in methods and index in classes}
 
 
-def seen_of(found: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], SeenClass]:
+def seen_of(found: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], ClassState]:
     """Make the component tree of each localization's heatmap."""
     return {(one.method, one.class_index): _seen(replace(one, others=())) for group in found for one in group}
 
 
-def _seen(found: Localization) -> SeenClass:
-    return SeenClass(found, component_tree(found.heatmap, sorted({*_THRESHOLDS, found.threshold})))
+def _seen(found: Localization) -> ClassState:
+    return ClassState(found, component_tree(found.heatmap, sorted({*_THRESHOLDS, found.threshold})))
 
 
-def cut(seen: SeenClass, threshold: float, *, largest: bool = True) -> Localization:
+def cut(seen: ClassState, threshold: float, *, largest: bool = True) -> Localization:
     """Cut a heatmap at another threshold, as a Localizer with that threshold would.
 
     Args:
@@ -140,7 +142,7 @@ def cut(seen: SeenClass, threshold: float, *, largest: bool = True) -> Localizat
     return replace(moved, boxes=boxes, notes=notes if len(boxes) else (TOO_FAINT, *notes))
 
 
-def _boxes(seen: SeenClass, moved: Localization) -> NDArray[np.float64]:
+def _boxes(seen: ClassState, moved: Localization) -> NDArray[np.float64]:
     """The boxes in the heatmap; the heat of a region, which a least score asks for, is not in the tree."""
     if moved.min_score <= 0:
         return seen.tree.boxes_at(moved.threshold, min_area=moved.min_area)
@@ -148,8 +150,8 @@ def _boxes(seen: SeenClass, moved: Localization) -> NDArray[np.float64]:
     return boxes_from_heatmap(moved.heatmap, moved.threshold, min_area=moved.min_area, min_heat=heat)
 
 
-def cut_all(
-    photo: SeenPhoto, methods: Sequence[str], classes: Sequence[int], threshold: float, *, largest: bool = True
+def apply_threshold(
+    photo: ImageState, methods: Sequence[str], classes: Sequence[int], threshold: float, *, largest: bool = True
 ) -> dict[str, tuple[Localization, ...]]:
     """Cut what is known of some methods and classes: by method, a localization a class."""
     return {

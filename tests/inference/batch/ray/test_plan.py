@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.inference.batch.ray.plan import IMAGES, Cutting, images_of, plan, unplan
+from weakspot.inference.batch.ray.plan import IMAGES, ShardPlan, images_of, plan, unplan
 from weakspot.io.manifest import MANIFEST, read_manifest
 
-HOW = Cutting("jsonl", 2, 1, size=4)
+HOW = ShardPlan("jsonl", 2, 1, size=4)
 names = st.lists(st.text(st.characters(exclude_characters="\0/"), min_size=1).filter(lambda name: name != "."))
 
 
@@ -42,7 +42,7 @@ def test_new_images_come_into_new_parts_and_known_ones_stay(tmp_path):
 
 @given(first=names, second=names, size=st.integers(1, 9), batch=st.integers(1, 4))
 def test_each_image_is_in_one_part_whatever_comes_twice(tmp_path_factory, first, second, size, batch):
-    folder, how = tmp_path_factory.mktemp("plan", numbered=True), Cutting("jsonl", batch, 2, size)
+    folder, how = tmp_path_factory.mktemp("plan", numbered=True), ShardPlan("jsonl", batch, 2, size)
     plan(folder, map(Path, first), how)
     parts = plan(folder, map(Path, second), how)
     assert [name for part in planned(folder, parts) for name in part] == list(
@@ -61,11 +61,11 @@ def test_a_plan_that_was_cut_off_is_made_again(tmp_path):
 
 
 def test_few_images_are_shared_by_all_workers_and_many_are_a_thousand_a_part():
-    assert Cutting("jsonl", 16, 4).batches(3) == 1
-    assert Cutting("jsonl", 16, 4).batches(2048) == 4
-    assert Cutting("jsonl", 16, 4).batches(10**8) == 64
-    assert Cutting("jsonl", 16, 4, size=7).batches(10**8) == 1
-    assert Cutting("jsonl", 16, 4, size=100).batches(5) == 6
+    assert ShardPlan("jsonl", 16, 4).batches(3) == 1
+    assert ShardPlan("jsonl", 16, 4).batches(2048) == 4
+    assert ShardPlan("jsonl", 16, 4).batches(10**8) == 64
+    assert ShardPlan("jsonl", 16, 4, size=7).batches(10**8) == 1
+    assert ShardPlan("jsonl", 16, 4, size=100).batches(5) == 6
 
 
 def test_rows_without_a_plan_are_another_runs(tmp_path):

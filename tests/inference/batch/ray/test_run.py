@@ -17,7 +17,7 @@ from PIL import Image
 from weakspot.cli.app import main
 from weakspot.io.rows import read_rows
 from weakspot.io.shards import row_files
-from weakspot.report import read_content
+from weakspot.report import read_report_data
 
 pytestmark = pytest.mark.long
 pytest.importorskip("ray", reason="Ray is not installed")
@@ -232,7 +232,9 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluste
         assert main(["report", str(source)]) == 0
     labels = [next((base / f"labels-{name}/coco").rglob("*.json")).read_text() for name in ("full", "one")]
     assert labels[0] == labels[1]
-    shown = [sorted(read_content(folder).items, key=attrgetter("name", "label")) for folder in (output, Path("one"))]
+    shown = [
+        sorted(read_report_data(folder).items, key=attrgetter("name", "label")) for folder in (output, Path("one"))
+    ]
     assert shown[0] == shown[1]
     assert len(shown[0]) == 92
 

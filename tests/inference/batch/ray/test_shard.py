@@ -10,11 +10,11 @@ import pytest
 
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.batch.ray import shard
-from weakspot.inference.batch.ray.crash_log import Record
-from weakspot.inference.batch.ray.isolate import one_by_one
-from weakspot.inference.batch.ray.plan import Cutting, plan
+from weakspot.inference.batch.ray.crash_log import CrashLog
+from weakspot.inference.batch.ray.isolate import run_isolated
+from weakspot.inference.batch.ray.plan import ShardPlan, plan
 from weakspot.inference.batch.ray.shard import BEGUN, DEATHS, localize_part
-from weakspot.io.manifest import Shard
+from weakspot.io.manifest import ShardInfo
 from weakspot.io.rows import read_rows
 
 NAMES = ("a.jpg", "bad.jpg", "b.jpg", "deadly.jpg", "c.jpg")
@@ -40,7 +40,7 @@ def make_nothing():
 
 
 def planned(folder, names=NAMES):
-    (part,) = plan(folder, names, Cutting("jsonl", 1, 1, size=9))
+    (part,) = plan(folder, names, ShardPlan("jsonl", 1, 1, size=9))
     return part
 
 
@@ -50,7 +50,7 @@ def images(file):
 
 def test_a_part_has_its_rows_in_order_and_what_was_skipped(tmp_path):
     done = localize_part(tmp_path, planned(tmp_path), find, make)
-    assert done == Shard("boxes-000000.jsonl", 5, 0, 4, 1)
+    assert done == ShardInfo("boxes-000000.jsonl", 5, 0, 4, 1)
     assert images(tmp_path / "boxes-000000.jsonl") == ["a.jpg", "b.jpg", "deadly.jpg", "c.jpg"]
     assert images(tmp_path / "skipped-000000.jsonl") == ["bad.jpg"]
     assert list((tmp_path / BEGUN).iterdir()) == []
@@ -65,7 +65,7 @@ def test_a_part_that_is_done_again_looks_at_what_has_no_row_only(tmp_path):
         asked.extend(names)
         return ({"image": name} for name in names)
 
-    assert localize_part(tmp_path, part, mended, make) == Shard(part.file, 5, 0, 5, 0)
+    assert localize_part(tmp_path, part, mended, make) == ShardInfo(part.file, 5, 0, 5, 0)
     assert asked == ["bad.jpg"]
     assert images(tmp_path / part.file) == list(NAMES)
     assert [row for _, row in read_rows(tmp_path / part.file) if row["image"] != "bad.jpg"] == before
@@ -107,7 +107,7 @@ def test_a_part_that_has_killed_two_workers_is_gone_through_one_by_one(tmp_path)
     part = planned(tmp_path)
     (tmp_path / BEGUN).mkdir()
     (tmp_path / BEGUN / "boxes-000000").write_bytes(b"." * DEATHS)
-    assert localize_part(tmp_path, part, make(), make) == Shard(part.file, 5, 0, 3, 2)
+    assert localize_part(tmp_path, part, make(), make) == ShardInfo(part.file, 5, 0, 3, 2)
     assert images(tmp_path / part.file) == ["a.jpg", "b.jpg", "c.jpg"]
     assert images(tmp_path / "skipped-000000.jsonl") == ["bad.jpg", "deadly.jpg"]
     processes = [row["process"] for _, row in read_rows(tmp_path / part.file)]
@@ -132,7 +132,7 @@ def test_a_worker_that_dies_leaves_its_count(tmp_path):
 
 def test_a_model_that_kills_its_process_is_no_images_fault(tmp_path):
     with pytest.raises(ModelError, match="ends the process that loads it"):
-        list(one_by_one(make_nothing, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")))
+        list(run_isolated(make_nothing, ["a.jpg"], lambda *_: None, CrashLog(tmp_path / "part")))
 
 
 def make_no_model():
@@ -141,14 +141,14 @@ def make_no_model():
 
 def test_what_is_wrong_with_a_model_is_told_by_the_other_process(tmp_path):
     with pytest.raises(ModelError, match="There is no such model"):
-        list(one_by_one(make_no_model, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")))
+        list(run_isolated(make_no_model, ["a.jpg"], lambda *_: None, CrashLog(tmp_path / "part")))
 
 
 def test_an_image_of_which_the_watching_process_has_died_twice_is_skipped(tmp_path):
-    record, skipped = Record(tmp_path / "part"), []
+    record, skipped = CrashLog(tmp_path / "part"), []
     for _ in range(2):
         record.begin_image("deadly.jpg")  # and dies
-    found = list(one_by_one(make, NAMES[2:], lambda image, error: skipped.append((image, error.problem)), record))
+    found = list(run_isolated(make, NAMES[2:], lambda image, error: skipped.append((image, error.problem)), record))
     assert [row["image"] for row in found] == ["b.jpg", "c.jpg"]
     assert skipped == [("deadly.jpg", "deadly.jpg ends the process that localizes it.")]
     assert len({row["process"] for row in found}) == 1  # it was not tried
@@ -159,7 +159,7 @@ def test_the_other_process_ends_with_the_one_that_has_started_it(tmp_path):
     process = os.fork()
     if process == 0:
         try:
-            for row in one_by_one(make, ["a.jpg"], lambda *_: None, Record(tmp_path / "part")):
+            for row in run_isolated(make, ["a.jpg"], lambda *_: None, CrashLog(tmp_path / "part")):
                 os.write(tell, str(row["process"]).encode())
                 os.kill(os.getpid(), signal.SIGKILL)
         finally:
@@ -195,7 +195,7 @@ def test_rows_that_were_cut_off_are_found_again(tmp_path):
 
 def test_a_name_that_parquet_cannot_hold_is_skipped(tmp_path):
     pytest.importorskip("pyarrow")
-    (part,) = plan(tmp_path, ["caf\udce9.jpg"], Cutting("parquet", 1, 1))
+    (part,) = plan(tmp_path, ["caf\udce9.jpg"], ShardPlan("parquet", 1, 1))
     done = localize_part(tmp_path, part, find, make)
     assert (done.localized, done.skipped) == (0, 1)
     (row,) = (row for _, row in read_rows(tmp_path / "skipped-000000.jsonl"))

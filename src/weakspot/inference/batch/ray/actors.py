@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from weakspot.errors import InputError, WeakspotError
-from weakspot.inference.batch.ray.isolate import Find
+from weakspot.inference.batch.ray.isolate import LocalizeFn
 from weakspot.inference.batch.ray.shard import localize_part
-from weakspot.io.manifest import Shard
+from weakspot.io.manifest import ShardInfo
 
 # Ray holds a note of each block, and there are clusters with thousands of parts for each actor.
 _MOST_BLOCKS = 10_000
@@ -29,7 +29,7 @@ class Run(NamedTuple):
 
     folder: Path
     base: Path
-    make: Callable[[], Find]
+    make: Callable[[], LocalizeFn]
 
 
 class PartLocalizer:
@@ -37,7 +37,7 @@ class PartLocalizer:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._find: Find | None = None
+        self._find: LocalizeFn | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Localize a part. What weakspot refuses is told, not raised: Ray would try for ever, or show a trace."""
@@ -45,7 +45,7 @@ class PartLocalizer:
             if self._find is None:
                 _go_to(self._run.base)
                 self._find = self._run.make()
-            done = localize_part(self._run.folder, Shard(**row["part"]), self._find, self._run.make)
+            done = localize_part(self._run.folder, ShardInfo(**row["part"]), self._find, self._run.make)
         except WeakspotError as error:
             return row | {"problem": error.problem, "hint": error.hint}
         except Exception as error:  # Ray would show it with a hundred lines of its own
@@ -66,7 +66,7 @@ def _go_to(base: Path) -> None:
         raise InputError(problem, "All machines must share it, under the same path.") from error
 
 
-def localize_parts(parts: Sequence[Shard], run: Run, *, actors: int, gpu: bool) -> Iterator[Shard]:
+def localize_parts(parts: Sequence[ShardInfo], run: Run, *, actors: int, gpu: bool) -> Iterator[ShardInfo]:
     """Localize parts, each by one of so many actors.
 
     An actor that dies is started again, and its part is done again. Images and rows do not pass through here: a part's
@@ -102,4 +102,4 @@ def localize_parts(parts: Sequence[Shard], run: Run, *, actors: int, gpu: bool) 
         for row in done:
             if row["problem"]:
                 raise InputError(row["problem"], row["hint"])
-            yield Shard(**row["part"])
+            yield ShardInfo(**row["part"])

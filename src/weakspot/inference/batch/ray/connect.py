@@ -76,14 +76,14 @@ def _without_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-class Places(NamedTuple):
+class Allocation(NamedTuple):
     """How many actors a cluster has room for, and whether each has a GPU to itself, or a core."""
 
     actors: int
     gpu: bool
 
 
-def places(asked: int | None, device: str) -> Places:
+def allocate_actors(asked: int | None, device: str) -> Allocation:
     """Choose how many actors a connected cluster gets.
 
     Args:
@@ -100,7 +100,7 @@ def places(asked: int | None, device: str) -> Places:
     count = int(there.get("GPU" if gpu else "CPU", 0))
     if count < 1:
         raise InputError(f"The cluster has no {'GPU' if gpu else 'core'} for --device {device}.", "Take --device auto.")
-    return Places(min(asked or count, count), gpu)
+    return Allocation(min(asked or count, count), gpu)
 
 
 def _first_line(error: Exception) -> str:

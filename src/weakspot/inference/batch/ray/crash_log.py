@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from weakspot.io.atomic import replacing
+from weakspot.io.atomic import atomic_write
 
 
-class Record:
+class CrashLog:
     """How often a part was begun, and which of its images was begun and not ended.
 
     Args:
@@ -47,5 +47,5 @@ class Record:
         return found
 
     def _write(self, begun: dict[str, int]) -> None:
-        with replacing(self._images) as file:
+        with atomic_write(self._images) as file:
             file.write(json.dumps(begun).encode())

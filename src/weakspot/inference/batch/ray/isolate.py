@@ -9,19 +9,19 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from weakspot.errors import InputError, ModelError, WeakspotError
-from weakspot.inference.batch.ray.crash_log import Record
+from weakspot.inference.batch.ray.crash_log import CrashLog
 
 Row = dict[str, Any]
 Skip = Callable[[str, WeakspotError], None]
 # From images to their rows; what cannot be localized is handed to the second.
-Find = Callable[[Sequence[str], Skip], Iterable[Row]]
+LocalizeFn = Callable[[Sequence[str], Skip], Iterable[Row]]
 
 # After so many deaths of an image, also of those who watch over its process, it is not tried again.
 _MOST_DEATHS = 2
-_find: Find  # that of this process, if it is such a one
+_find: LocalizeFn  # that of this process, if it is such a one
 
 
-def one_by_one(make: Callable[[], Find], images: Iterable[str], skip: Skip, record: Record) -> Iterator[Row]:
+def run_isolated(make: Callable[[], LocalizeFn], images: Iterable[str], skip: Skip, record: CrashLog) -> Iterator[Row]:
     """Localize in images so that one which kills its process is skipped, and the next has a new process.
 
     Args:
@@ -40,13 +40,13 @@ def one_by_one(make: Callable[[], Find], images: Iterable[str], skip: Skip, reco
     try:
         for image in images:
             if record.begin_image(image) >= _MOST_DEATHS:
-                skip(image, _deadly(image))
+                skip(image, _crashed(image))
                 continue
             process = process or _started(make)
             try:
                 found = process.submit(_localized, image).result()
             except BrokenProcessPool:
-                process, found = None, _deadly(image)
+                process, found = None, _crashed(image)
             record.end_image(image)
             if isinstance(found, WeakspotError):
                 skip(image, found)
@@ -57,12 +57,12 @@ def one_by_one(make: Callable[[], Find], images: Iterable[str], skip: Skip, reco
             process.shutdown()
 
 
-def _deadly(image: str) -> WeakspotError:
+def _crashed(image: str) -> WeakspotError:
     problem = f"{image} ends the process that localizes it."
     return InputError(problem, "Open it elsewhere and save it anew, or leave it out.")
 
 
-def _started(make: Callable[[], Find]) -> ProcessPoolExecutor:
+def _started(make: Callable[[], LocalizeFn]) -> ProcessPoolExecutor:
     """Start a process that is ready; as a new one, since what runs models does not survive a fork."""
     process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _watch_parent)
     try:
@@ -77,7 +77,7 @@ def _watch_parent() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _open(make: Callable[[], Find]) -> None:
+def _open(make: Callable[[], LocalizeFn]) -> None:
     global _find  # noqa: PLW0603 - a process that is given one thing to do
     _find = make()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from weakspot.errors import InputError
-from weakspot.io.manifest import MANIFEST, Shard, read_manifest, write_manifest
-from weakspot.io.rows import line_of
+from weakspot.io.manifest import MANIFEST, ShardInfo, read_manifest, write_manifest
+from weakspot.io.rows import to_jsonl
 from weakspot.io.shards import row_files
 
 IMAGES = "images.jsonl"
@@ -18,7 +18,7 @@ MOST_IN_A_PART = 1024
 _PARTS_A_WORKER = 8
 
 
-class Cutting(NamedTuple):
+class ShardPlan(NamedTuple):
     """How images are cut into parts.
 
     Attributes:
@@ -37,14 +37,14 @@ class Cutting(NamedTuple):
         """How many batches make a part, of so many images.
 
         Example:
-            >>> Cutting("jsonl", 16, 2).batches(1000), Cutting("jsonl", 16, 2).batches(10**6)
+            >>> ShardPlan("jsonl", 16, 2).batches(1000), ShardPlan("jsonl", 16, 2).batches(10**6)
             (3, 64)
         """
         wanted = self.size or min(MOST_IN_A_PART, images // (_PARTS_A_WORKER * self.workers))
         return max(1, wanted // self.batch_size)
 
 
-def plan(folder: Path, images: Iterable[Path], how: Cutting) -> list[Shard]:
+def plan(folder: Path, images: Iterable[Path], how: ShardPlan) -> list[ShardInfo]:
     """Write down the images of a run that are new, and cut them into parts; those of an earlier plan stay as they are.
 
     Memory grows with the names of the images, since none is to be localized twice.
@@ -95,7 +95,7 @@ def unplan(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def images_of(folder: Path, part: Shard) -> list[str]:
+def images_of(folder: Path, part: ShardInfo) -> list[str]:
     """The names of a part's images.
 
     Raises:
@@ -118,7 +118,7 @@ def _names(file: BinaryIO, offset: int = 0) -> Iterator[str]:
     return (json.loads(line)["image"] for line in file)
 
 
-def _end(file: BinaryIO, parts: Sequence[Shard]) -> int:
+def _end(file: BinaryIO, parts: Sequence[ShardInfo]) -> int:
     """Where the images of the parts end: what follows was written by a run that was cut off while it planned."""
     if not parts:
         return 0
@@ -138,14 +138,14 @@ def _append(file: BinaryIO, images: Iterable[Path], batch_size: int) -> "tuple[a
         known.add(name)
         if count % batch_size == 0:
             offsets.append(at)
-        at, count = at + file.write(line_of({"image": name})), count + 1
+        at, count = at + file.write(to_jsonl({"image": name})), count + 1
     return offsets, count
 
 
-def _cut(offsets: Sequence[int], count: int, first: int, how: Cutting) -> Iterator[Shard]:
+def _cut(offsets: Sequence[int], count: int, first: int, how: ShardPlan) -> Iterator[ShardInfo]:
     """Give the parts of so many images, whose batches begin at the offsets; ``first`` is the number of the first."""
     step = how.batches(count)
     most = step * how.batch_size
     for number, offset in enumerate(offsets[::step]):
         name = f"boxes-{first + number:06}.{how.suffix}"
-        yield Shard(name, min(most, count - number * most), offset)
+        yield ShardInfo(name, min(most, count - number * most), offset)

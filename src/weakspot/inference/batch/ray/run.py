@@ -11,12 +11,12 @@ from weakspot.data import find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.ray.actors import Run, localize_parts
-from weakspot.inference.batch.ray.connect import check_ray, connected, places
-from weakspot.inference.batch.ray.plan import Cutting, plan, unplan
+from weakspot.inference.batch.ray.connect import allocate_actors, check_ray, connected
+from weakspot.inference.batch.ray.plan import ShardPlan, plan, unplan
 from weakspot.inference.batch.ray.shard import BEGUN
-from weakspot.inference.batch.run_folder import LocalizeOutcome, alone, check_run, keep_run
-from weakspot.inference.batch.worker import FOREGROUND, Opening, adapt, open_localizer, some_of_all
-from weakspot.io.manifest import MANIFEST, Shard, read_manifest, write_manifest
+from weakspot.inference.batch.run_folder import LocalizeOutcome, check_run, folder_lock, keep_run
+from weakspot.inference.batch.worker import FOREGROUND, WorkerFactory, adapt, open_localizer, some_of_all
+from weakspot.io.manifest import MANIFEST, ShardInfo, read_manifest, write_manifest
 from weakspot.io.parquet import check_pyarrow
 from weakspot.io.progress import Progress
 from weakspot.io.rows import count_rows
@@ -44,7 +44,7 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
     check_ray()
     if options.rows == "parquet":
         check_pyarrow()
-    with alone(output, "rows"):
+    with folder_lock(output, "rows"):
         localizer = open_localizer(
             options
         )  # what is wrong with it is told at once, and all actors read it in the same way
@@ -63,11 +63,11 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
         return _outcome(output)
 
 
-def _planned(sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer") -> list[Shard]:
+def _planned(sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer") -> list[ShardInfo]:
     """List the images, let the model learn from some of them if it does, and keep the settings."""
     output = cast(Path, options.output)
-    actors, _ = places(options.actors, options.device)
-    cutting = Cutting(options.rows, max(1, options.batch_size), actors, options.shard_size)
+    actors, _ = allocate_actors(options.actors, options.device)
+    cutting = ShardPlan(options.rows, max(1, options.batch_size), actors, options.shard_size)
     try:
         parts = plan(output, find_images(sources), cutting)
     except WeakspotError:
@@ -79,13 +79,13 @@ def _planned(sources: Sequence[str], options: LocalizeOptions, localizer: "Local
     return parts
 
 
-def _localize(parts: Sequence[Shard], options: LocalizeOptions) -> None:
+def _localize(parts: Sequence[ShardInfo], options: LocalizeOptions) -> None:
     """Localize in the images of all parts that have no row."""
     output = cast(Path, options.output)
-    actors, gpu = places(options.actors, options.device)
+    actors, gpu = allocate_actors(options.actors, options.device)
     waiting = [part for part in parts if count_rows(output / part.file) != part.images]
     total = sum(part.images for part in parts)
-    run = Run(output.absolute(), Path.cwd(), Opening(options, output))
+    run = Run(output.absolute(), Path.cwd(), WorkerFactory(options, output))
     with Progress(total, done=total - sum(part.images for part in waiting)) as progress:
         for done in localize_parts(waiting, run, actors=actors, gpu=gpu) if waiting else ():
             progress.advance(done.images)
@@ -102,6 +102,6 @@ def _outcome(output: Path) -> LocalizeOutcome:
     return LocalizeOutcome(output / MANIFEST, output / "skipped-*.jsonl", localized, failed)
 
 
-def _counted(output: Path, part: Shard) -> Shard:
+def _counted(output: Path, part: ShardInfo) -> ShardInfo:
     file = output / part.file
     return replace(part, localized=count_rows(file), skipped=count_rows(skipped_file(file)))

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from weakspot.errors import InputError, WeakspotError
-from weakspot.inference.batch.ray.crash_log import Record
-from weakspot.inference.batch.ray.isolate import Find, Row, one_by_one
+from weakspot.inference.batch.ray.crash_log import CrashLog
+from weakspot.inference.batch.ray.isolate import LocalizeFn, Row, run_isolated
 from weakspot.inference.batch.ray.plan import images_of
-from weakspot.io.manifest import Shard
+from weakspot.io.manifest import ShardInfo
 from weakspot.io.rows import read_rows, write_rows
 from weakspot.io.shards import skipped_file
 
@@ -17,7 +17,7 @@ DEATHS = 2
 BEGUN = ".begun"
 
 
-def localize_part(folder: Path, part: Shard, find: Find, make: Callable[[], Find]) -> Shard:
+def localize_part(folder: Path, part: ShardInfo, find: LocalizeFn, make: Callable[[], LocalizeFn]) -> ShardInfo:
     """Localize in the images of a part that have no row yet, and write its rows and what was skipped.
 
     It may be done again at any time. Where rows are missing because the file was cut, they are found again.
@@ -40,10 +40,10 @@ def localize_part(folder: Path, part: Shard, find: Find, make: Callable[[], Find
     waiting = [name for name in names if name not in rows and _can_be_written(name, file, skipped)]
     with _begun(folder / BEGUN / file.stem) as record:
         alone = record.times > DEATHS
-        found = one_by_one(make, waiting, skipped.add, record) if alone else find(waiting, skipped.add)
+        found = run_isolated(make, waiting, skipped.add, record) if alone else find(waiting, skipped.add)
         rows |= {row["image"]: row for row in found}
         _write(file, [rows[name] for name in names if name in rows], skipped, again=again)
-    return Shard(part.file, part.images, part.offset, len(rows), len(skipped.rows))
+    return ShardInfo(part.file, part.images, part.offset, len(rows), len(skipped.rows))
 
 
 def _known(file: Path) -> dict[str, Row]:
@@ -91,9 +91,9 @@ def _write(file: Path, rows: Sequence[Row], skipped: Skipped, *, again: bool) ->
 
 
 @contextmanager
-def _begun(file: Path) -> Iterator[Record]:
+def _begun(file: Path) -> Iterator[CrashLog]:
     """Count how often a block was begun, this time included, since one of them last came to its end."""
-    record = Record(file)
+    record = CrashLog(file)
     try:
         record.begin()
     except OSError as error:
