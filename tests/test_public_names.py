@@ -22,14 +22,14 @@ from weakspot import cams, data, metrics, ops
         ),
         (
             data,
-            {"DataSet", "Example", "MAX_PIXELS", "ImageSource", "Preprocessing", "Problem", "SERIOUS"}
-            | {"Truth", "check_dataset", "find_images", "read_as_annotated", "read_dataset", "read_image"},
+            {"Dataset", "Sample", "MAX_PIXELS", "ImageSource", "Preprocessing", "DatasetIssue", "BLOCKING"}
+            | {"Annotation", "check_dataset", "find_images", "read_as_annotated", "read_dataset", "read_image"},
         ),
         (
             ops,
             {"Component", "ComponentTree", "Contours", "box_from_heatmap", "boxes_from_heatmap", "component_tree"}
             | {"connected_components", "heatmap_from_class_map", "instances_from_heatmap", "mask_from_heatmap"}
-            | {"normalise", "reference_contours", "resize", "scale_boxes", "split_instances", "suppress"},
+            | {"normalize", "reference_contours", "resize", "scale_boxes", "split_instances", "nms"},
         ),
         (
             metrics,
@@ -37,7 +37,7 @@ from weakspot import cams, data, metrics, ops
             | {
                 "mask_overlaps",
                 "matched",
-                "overlaps",
+                "box_iou",
                 "pixel_counts",
                 "plain_overlaps",
                 "reference_boxes",
