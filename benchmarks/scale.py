@@ -89,12 +89,14 @@ class Costs:
 def measured(folder: Path, options: argparse.Namespace) -> dict[str, Costs]:
     """Run all ways in turn, with few and with many images."""
     one = ("--model", "model.onnx")
-    ray = (*one, "--engine", "ray", "--shard-size", "64")
+    ray = (*one, "--engine", "ray", "--images-per-shard", "64")
     ways: dict[str, Callable[[str, str], Cost]] = {
         "one process, one core": lambda images, out: run(folder, "localize", images, *one, "--output", out),
         "two shards, two cores": lambda images, out: run_both(folder, images, out, one),
-        "Ray, 1 actor": lambda images, out: run(folder, "localize", images, *ray, "--actors", "1", "--output", out),
-        "Ray, 2 actors": lambda images, out: run(folder, "localize", images, *ray, "--actors", "2", "--output", out),
+        "Ray, 1 actor": lambda images, out: run(folder, "localize", images, *ray, "--num-actors", "1", "--output", out),
+        "Ray, 2 actors": lambda images, out: run(
+            folder, "localize", images, *ray, "--num-actors", "2", "--output", out
+        ),
     }
     found: dict[str, list[Costs]] = {name: [] for name in ways}
     more = options.images - options.few

@@ -1,6 +1,7 @@
 """Version, defaults, and the choices that options of several commands share."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 __version__ = "0.2.0"
 
@@ -10,6 +11,51 @@ DEFAULT_METHOD = "gradcam"
 PRETRAINED = "pretrained"
 
 BackendName = Literal["auto", "torch", "onnx"]
-BoxesName = Literal["largest", "all", "split"]
+BoxesName = Literal["largest", "all", "instances"]
 QualityName = Literal["plain", "fast", "balanced", "best"]
 RefinementName = Literal["grabcut", "random_walker", "superpixels"]
+
+# By command: names that options had in 0.1.0, and the names that they have now. Output folders of 0.1.0 record the
+# old names; on the command line an old name is an error that gives the new one.
+RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "localize": {
+        "doubt": "uncertainty",
+        "rows": "format",
+        "actors": "num_actors",
+        "shard_size": "images_per_shard",
+    },
+    "train": {
+        "from": "teacher",
+        "validation": "val_fraction",
+        "background": "background_class",
+        "accumulate": "accumulate_grad_batches",
+        "unreadable": "max_unreadable",
+    },
+    "evaluate": {
+        "truth": "ground_truth",
+        "split": "test_split",
+        "validation": "val_split",
+        "maps": "score_maps",
+        "boxes": "predicted_boxes",
+    },
+    "compare": {"truth": "ground_truth", "split": "test_split", "validation": "val_split"},
+    "label": {"classes": "class_names", "val": "val_fraction"},
+    "report": {"most": "max_items", "side": "thumbnail_size"},
+    "check": {"truth": "ground_truth"},
+}
+# Values that were renamed: (option, old value) -> new value, for every command that has the option.
+RENAMED_VALUES: Mapping[tuple[str, str], str] = {("boxes", "split"): "instances"}
+
+
+def with_current_names(settings: Mapping[str, Any], command: str) -> dict[str, Any]:
+    """Return settings that a run recorded, under the names that the options have now.
+
+    Example:
+        >>> with_current_names({"doubt": True, "boxes": "split"}, "localize")
+        {'uncertainty': True, 'boxes': 'instances'}
+    """
+    names = RENAMED_OPTIONS[command]
+    return {
+        names.get(name, name): RENAMED_VALUES.get((name, value), value) if isinstance(value, str) else value
+        for name, value in settings.items()
+    }

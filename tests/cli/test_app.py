@@ -4,7 +4,8 @@ import sys
 import pytest
 
 import weakspot
-from weakspot.cli.app import main
+from weakspot.cli.app import app, main
+from weakspot.config import RENAMED_OPTIONS
 
 
 @pytest.mark.parametrize("words", [["--help"], ["localize", "--help"], ["demo", "--help"], ["check", "--help"], []])
@@ -64,3 +65,25 @@ def test_what_is_misspelt_is_told_with_the_help_that_has_it(words, help_of, caps
     problem, hint = capsys.readouterr().err.splitlines()
     assert "Did you mean" in problem
     assert hint == f"See: {help_of} --help"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("localize cat.jpg --doubt", "`--doubt` is now `--uncertainty`."),
+        ("localize cat.jpg --boxes split", "`--boxes split` is now `--boxes instances`."),
+        ("evaluate data --boxes=found.csv", "`--boxes` is now `--predicted-boxes`."),
+        ("label found --val 0.2", "`--val` is now `--val-fraction`."),
+        ("train data --from runs/cam", "`--from` is now `--teacher`."),
+    ],
+)
+def test_renamed_options_are_answered_with_the_new_name(words, line, capsys):
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err.splitlines()[0] == line
+
+
+def test_each_new_name_is_an_option():
+    for command, names in RENAMED_OPTIONS.items():
+        options = {name for arg in app[command].assemble_argument_collection() for name in arg.names}
+        assert {f"--{name.replace('_', '-')}" for name in names.values()} <= options
+        assert not {f"--{name}" for name in names if name != "from"} & (options - {"--format"})

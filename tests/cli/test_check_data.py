@@ -66,7 +66,7 @@ def test_all_that_is_wrong_is_told_with_its_places_and_exit_1(data, capsys):
 
 def test_what_an_evaluation_refuses_is_what_the_check_tells(data, capsys):
     spoil(data)
-    assert main(["evaluate", "data", "--maps", "data"]) == 2
+    assert main(["evaluate", "data", "--score-maps", "data"]) == 2
     assert "data/images/red/exact.jpg" in capsys.readouterr().err
     assert not Path("evaluated").exists()
 
@@ -92,7 +92,7 @@ def test_boxes_and_images_may_lie_elsewhere(tmp_path, capsys):
     write(tmp_path / "whole", (RED,), splits=False)
     (tmp_path / "whole/annotations.csv").rename(tmp_path / "boxes.csv")
     (tmp_path / "whole/images").rename(tmp_path / "photos")
-    words = ["--truth", tmp_path / "boxes.csv", "--images", tmp_path / "photos"]
+    words = ["--ground-truth", tmp_path / "boxes.csv", "--images", tmp_path / "photos"]
     code, said, _ = check(capsys, tmp_path / "whole", *words)
     assert code == 0
     assert "1 boxes, 1 masks" in said[1]

@@ -151,7 +151,7 @@ def test_settings_are_kept(done):
     _, output, data, _ = done
     kept = tomllib.loads((output / "evaluate.toml").read_text(encoding="utf-8"))
     assert (kept["model"], kept["data"], kept["method"]) == (TIMM_NAME, str(data), "cam")
-    assert (kept["split"], kept["samples"], kept["seed"], kept["batch_size"]) == ("test", 40, 3, 16)
+    assert (kept["test_split"], kept["samples"], kept["seed"], kept["batch_size"]) == ("test", 40, 3, 16)
     assert "threshold" not in kept
 
 
@@ -242,7 +242,7 @@ def test_heatmaps_are_kept_when_asked_for_and_their_cut_is_what_was_scored(here,
 
 def test_boxes_of_a_file_have_no_heatmaps(here, capsys):
     write("data", FEW)
-    assert run("data", "--boxes", "found.csv", "--save-heatmaps") == 2
+    assert run("data", "--predicted-boxes", "found.csv", "--save-heatmaps") == 2
     assert capsys.readouterr().err.splitlines() == ["Boxes from a file have no heatmaps.", "Leave --save-heatmaps out."]
 
 
@@ -295,7 +295,7 @@ def test_a_class_folder_may_be_called_anything(here, options):
     odd.mkdir()
     Image.new("RGB", (9, 9)).save(odd / "x.png")
     maps_of("maps", "data", (RED,))
-    assert run("data", "--maps", "maps", "--split", "all") == 0
+    assert run("data", "--score-maps", "maps", "--test-split", "all") == 0
 
 
 # Compare.
@@ -354,7 +354,7 @@ def maps_of(folder, data, scenes):
 def test_convention_maps_of_files_have_the_figures_of_the_model(here, options):
     write("data", FEW)
     maps_of("my maps", "data", FEW)
-    assert run("data", "--maps", "my maps") == 0
+    assert run("data", "--score-maps", "my maps") == 0
     of_files, boxes = figures(row="my maps"), [row["box"] for row in rows()]
     Path("out").rename("of files")
     assert run_model(options, "data") == 0
@@ -372,7 +372,7 @@ def test_convention_the_boxes_of_localize_have_the_figure_of_the_model(threshold
     write("data", scenes)
     words = ["data/images", "--model", TIMM_NAME, *options, *LOCALIZE, "--threshold", threshold, "--output", "found"]
     assert main(["localize", *map(str, words)]) == 0
-    assert run("data", "--boxes", "found/boxes.jsonl") == 0
+    assert run("data", "--predicted-boxes", "found/boxes.jsonl") == 0
     of_boxes = figures(row="boxes.jsonl")["GT-known Loc"]
     ious = [row["iou"] for row in rows()]
     Path("out").rename("of boxes")
@@ -388,7 +388,7 @@ def test_the_boxes_of_localize_for_a_class_that_was_asked_for(here, options):
     write("data", (distracted, BLUE._replace(split="test")))
     words = ["data/images", "--model", TIMM_NAME, *options, *LOCALIZE, "--output", "found"]
     assert main(["localize", *words, "--classes", "blue"]) == 0
-    assert run("data", "--boxes", "found/boxes.jsonl") == 0
+    assert run("data", "--predicted-boxes", "found/boxes.jsonl") == 0
     of_boxes = figures()["GT-known Loc"]["fixed"]
     Path("out").rename("of boxes")
     assert run_model(options, "data") == 0
@@ -430,7 +430,7 @@ def test_coco_results_refer_to_whole_numbers(here):
         {"image_id": 41, "category_id": 93, "bbox": corners_to_coco(GREEN.objects[0][1]), "score": 0.9},  # is no red
     ]
     Path("results.json").write_text(json.dumps(results))
-    assert run("data", "--boxes", "results.json") == 0
+    assert run("data", "--predicted-boxes", "results.json") == 0
     assert [(row["image"], row["right"]) for row in rows()] == [
         ("images/red/a.png", True),
         ("images/green/b.png", False),
@@ -442,7 +442,7 @@ def test_coco_results_refer_to_whole_numbers(here):
 def test_boxes_of_a_csv_file(here, capsys):
     write("data", FEW)
     write_csv(Path("found.csv"), HEADER, [(RED.name, *RED.objects[0][1], "red")])
-    assert run("data", "--boxes", "found.csv") == 0
+    assert run("data", "--predicted-boxes", "found.csv") == 0
     assert "note: 1 images have no found box and count as wrong." in capsys.readouterr().out
     assert figures()["GT-known Loc"]["fixed"] == 50
 
@@ -477,26 +477,40 @@ def small(here):
         pytest.param(["data"], "evaluate was given 1 names", id="no model"),
         pytest.param([], "evaluate was given 0 names", id="nothing"),
         pytest.param([TIMM_NAME, "data", "data"], "evaluate was given 3 names", id="three names"),
-        pytest.param([TIMM_NAME, "data", "--maps", "maps"], "evaluate was given 2 names", id="model and maps"),
-        pytest.param([TIMM_NAME, "data", "--boxes", "a.csv"], "true boxes are given by --truth", id="model and boxes"),
-        pytest.param(["data", "--maps", "maps", "--boxes", "found.csv"], "--maps and --boxes were both", id="both"),
+        pytest.param([TIMM_NAME, "data", "--score-maps", "maps"], "evaluate was given 2 names", id="model and maps"),
+        pytest.param(
+            [TIMM_NAME, "data", "--predicted-boxes", "a.csv"],
+            "true boxes are given by --ground-truth",
+            id="model and boxes",
+        ),
+        pytest.param(
+            ["data", "--score-maps", "maps", "--predicted-boxes", "found.csv"],
+            "--score-maps and --predicted-boxes were both",
+            id="both",
+        ),
         pytest.param(["resnet5", "data"], "There is no model 'resnet5'", id="model"),
-        pytest.param(["data", "--maps", "maps", "--split", "tset"], "no images in a split 'tset'", id="split"),
-        pytest.param(["gone", "--maps", "maps"], "The folder gone does not exist", id="data"),
-        pytest.param(["file", "--maps", "maps"], "file is not a folder", id="data is a file"),
-        pytest.param(["data", "--maps", "gone"], "gone is not a folder of maps", id="maps"),
-        pytest.param(["data", "--maps", "file"], "file is not a folder of maps", id="maps are a file"),
-        pytest.param(["data", "--boxes", "gone.csv"], "gone.csv does not exist", id="boxes"),
-        pytest.param(["data", "--boxes", "file"], "file is no file of found boxes", id="boxes of no kind"),
-        pytest.param(["data", "--maps", "maps", "--truth", "gone.csv"], "gone.csv does not exist", id="truth"),
-        pytest.param(["data", "--maps", "maps", "--threshold", "0"], "outside (0, 1]", id="threshold"),
-        pytest.param(["data", "--maps", "maps", "--threshold", "much"], 'unable to convert "much"', id="no number"),
+        pytest.param(
+            ["data", "--score-maps", "maps", "--test-split", "tset"], "no images in a split 'tset'", id="split"
+        ),
+        pytest.param(["gone", "--score-maps", "maps"], "The folder gone does not exist", id="data"),
+        pytest.param(["file", "--score-maps", "maps"], "file is not a folder", id="data is a file"),
+        pytest.param(["data", "--score-maps", "gone"], "gone is not a folder of maps", id="maps"),
+        pytest.param(["data", "--score-maps", "file"], "file is not a folder of maps", id="maps are a file"),
+        pytest.param(["data", "--predicted-boxes", "gone.csv"], "gone.csv does not exist", id="boxes"),
+        pytest.param(["data", "--predicted-boxes", "file"], "file is no file of found boxes", id="boxes of no kind"),
+        pytest.param(
+            ["data", "--score-maps", "maps", "--ground-truth", "gone.csv"], "gone.csv does not exist", id="truth"
+        ),
+        pytest.param(["data", "--score-maps", "maps", "--threshold", "0"], "outside (0, 1]", id="threshold"),
+        pytest.param(
+            ["data", "--score-maps", "maps", "--threshold", "much"], 'unable to convert "much"', id="no number"
+        ),
         pytest.param([TIMM_NAME, "data", "--output-stride", "x"], 'unable to convert "x" into int', id="stride"),
-        pytest.param(["data", "--mapz", "maps"], "Did you mean --maps", id="option"),
+        pytest.param(["data", "--score-mapz", "maps"], "Did you mean --score-maps", id="option"),
         pytest.param([TIMM_NAME, "data", "--weights", "gone.pth"], "gone.pth does not exist", id="weights"),
         pytest.param([TIMM_NAME, "data", "--class-names", "gone"], "gone cannot be read as text", id="class names"),
-        pytest.param(["data", "--boxes", "x" * 300 + ".csv"], "x.csv", id="boxes of a long name"),
-        pytest.param(["data", "--maps", "x" * 300], "is not a folder of maps", id="maps of a long name"),
+        pytest.param(["data", "--predicted-boxes", "x" * 300 + ".csv"], "x.csv", id="boxes of a long name"),
+        pytest.param(["data", "--score-maps", "x" * 300], "is not a folder of maps", id="maps of a long name"),
     ],
 )
 def test_a_mistake_ends_in_two_lines_and_leaves_nothing(words, problem, small, capsys):
@@ -505,7 +519,7 @@ def test_a_mistake_ends_in_two_lines_and_leaves_nothing(words, problem, small, c
 
 @pytest.mark.parametrize(("seed", "samples"), [(-1, 5), (0, -5)])
 def test_numbers_below_0_are_refused(seed, samples, small, capsys):
-    refused(capsys, "data", "--maps", "maps", "--seed", seed, problem=str(min(seed, samples)), samples=samples)
+    refused(capsys, "data", "--score-maps", "maps", "--seed", seed, problem=str(min(seed, samples)), samples=samples)
 
 
 @pytest.mark.parametrize(
@@ -618,12 +632,12 @@ def test_maps_that_cannot_be_scored_are_refused(kind, small, capsys):
     Path("maps/red/a.npy").unlink()
     if values is not None:
         np.save("maps/red/a.npy", values, allow_pickle=True)
-    refused(capsys, "data", "--maps", "maps", problem=problem)
+    refused(capsys, "data", "--score-maps", "maps", problem=problem)
 
 
 def test_a_broken_archive_among_the_maps_is_refused(small, capsys):
     Path("maps/red/a.npy").write_bytes(b"PK\x03\x04 and no more")
-    refused(capsys, "data", "--maps", "maps", problem="red/a.npy is not a .npy file of numbers")
+    refused(capsys, "data", "--score-maps", "maps", problem="red/a.npy is not a .npy file of numbers")
 
 
 @pytest.mark.parametrize(
@@ -648,20 +662,20 @@ def test_a_broken_archive_among_the_maps_is_refused(small, capsys):
 )
 def test_found_boxes_that_cannot_be_scored_are_refused(name, content, problem, small, capsys):
     Path(name).write_text(content)
-    refused(capsys, "data", "--boxes", name, problem=problem)
+    refused(capsys, "data", "--predicted-boxes", name, problem=problem)
 
 
 def test_another_evaluation_is_never_overwritten(small, capsys):
-    assert run("data", "--maps", "maps") == 0
+    assert run("data", "--score-maps", "maps") == 0
     written = {path: path.read_bytes() for path in Path("out").iterdir()}
-    refused(capsys, "data", "--maps", "maps", problem="out holds another evaluation")
+    refused(capsys, "data", "--score-maps", "maps", problem="out holds another evaluation")
     assert {path: path.read_bytes() for path in Path("out").iterdir()} == written
 
 
 @pytest.mark.parametrize("output", ["file", "file/out", "x" * 300])
 def test_an_output_that_cannot_be_is_refused_before_anything_is_computed(output, small, capsys, monkeypatch):
     monkeypatch.setattr(evaluation, "evaluate_maps", lambda *_, **__: pytest.fail("It was computed."))
-    assert main(["evaluate", "data", "--maps", "maps", "--output", output]) == 2
+    assert main(["evaluate", "data", "--score-maps", "maps", "--output", output]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
     assert Path("file").read_text() == "a file"
 
@@ -669,7 +683,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_computed(output,
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_read_only_is_refused(small, capsys):
     Path("closed").mkdir(mode=0o500)
-    assert main(["evaluate", "data", "--maps", "maps", "--output", "closed/out"]) == 2
+    assert main(["evaluate", "data", "--score-maps", "maps", "--output", "closed/out"]) == 2
     assert "read-only" in capsys.readouterr().err
 
 
@@ -712,5 +726,5 @@ def test_a_disk_that_is_full_at_the_end_leaves_no_figures(small, monkeypatch, ca
 
     monkeypatch.setattr(evaluate, "replacing", full)
     with pytest.raises(OSError, match="No space"):
-        run("data", "--maps", "maps")
+        run("data", "--score-maps", "maps")
     assert not Path("out/metrics.json").exists()

@@ -79,8 +79,8 @@ def test_localized_photos_become_labels_of_every_format_and_come_back(photos, ca
             boxes[cell["image_id"]].append([float(cell[side]) for side in ("xmin", "ymin", "xmax", "ymax")])
         for image, one in found.items():
             assert boxes[image] == pytest.approx(np.array(one["boxes"]), abs=0.5 if name == "voc" else 1e-9)
-        truth = ["--truth", f"in-{name}/annotations.csv", "--samples", "0", "--output", f"e-{name}"]
-        assert main(["evaluate", "photos", "--boxes", "run/boxes.jsonl", *truth]) == 0
+        truth = ["--ground-truth", f"in-{name}/annotations.csv", "--samples", "0", "--output", f"e-{name}"]
+        assert main(["evaluate", "photos", "--predicted-boxes", "run/boxes.jsonl", *truth]) == 0
         figures = json.loads(Path(f"e-{name}/metrics.json").read_text())
         assert "100" in json.dumps(figures)
     mask = np.asarray(Image.open("out/masks/masks/cat/0.png")) > 0
@@ -123,7 +123,7 @@ def test_what_a_model_finds_has_a_doubt_and_is_sorted_by_it(photos):
 
 
 def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
-    assert label("found", "--format", "yolo", "--val", "0.34", "--output", "out") == 0
+    assert label("found", "--format", "yolo", "--val-fraction", "0.34", "--output", "out") == 0
     data = yaml.safe_load(Path("out/yolo/data.yaml").read_text())
     assert data == {"train": "images/train", "val": "images/val", "names": {0: "dog", 1: "cat"}}
     placed = sorted(Path("out/yolo/images").rglob("*.png"))
@@ -132,7 +132,7 @@ def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
     for path in placed:
         assert path.read_bytes() == (photos / path.parent.name / path.name).read_bytes()
         assert Path(str(path).replace("images", "labels")).with_suffix(".txt").is_file()
-    assert label("found", "--format", "yolo", "--val", "0.34", "--output", "again", "--photos", "copy") == 0
+    assert label("found", "--format", "yolo", "--val-fraction", "0.34", "--output", "again", "--photos", "copy") == 0
     assert [path.relative_to("out") for path in placed] == [
         path.relative_to("again") for path in sorted(Path("again/yolo/images").rglob("*.png"))
     ]
@@ -142,7 +142,7 @@ def test_the_splits_of_a_data_set_are_kept(photos, capsys):
     lines = ["image_id,split", *(f"{kind}/{i},{'val' if i else 'train'}" for kind in ("cat", "dog") for i in range(3))]
     (photos / "splits.csv").write_text("\n".join(lines))
     (photos / "annotations.csv").write_text("image_id,xmin,ymin,xmax,ymax\ncat/0,1,1,5,5\n")
-    assert label("found", "photos", "--val", "0.5", "--format", "csv", "--output", "out") == 0
+    assert label("found", "photos", "--val-fraction", "0.5", "--format", "csv", "--output", "out") == 0
     assert {one["image_id"]: one["split"] for one in cells("out/csv/splits.csv")} == {
         f"{kind}/{i}.png": "val" if i else "train" for kind in ("cat", "dog") for i in range(3)
     }
@@ -151,7 +151,7 @@ def test_the_splits_of_a_data_set_are_kept(photos, capsys):
 
 def test_numbers_of_classes_stay_with_a_file_of_them(photos):
     Path("names.txt").write_text("bird\ncat\n")
-    assert label("found", "--format", "yolo", "--classes", "names.txt", "--output", "out") == 1
+    assert label("found", "--format", "yolo", "--class-names", "names.txt", "--output", "out") == 1
     assert Path("out/yolo/labels/train/cat/0.txt").read_text().startswith("1 ")
     assert Path("out/yolo/labels/train/dog/0.txt").read_text() == ""
     wrong = [one["problem"] for one in rows("out/problems.jsonl")]
@@ -183,7 +183,7 @@ def test_boxes_are_chosen_by_score_and_size(photos):
     [
         ([], "No source of labels was named."),
         (["nowhere.jsonl"], "nowhere.jsonl cannot be read"),
-        (["found", "--val", "1.5"], "outside (0, 1)"),
+        (["found", "--val-fraction", "1.5"], "outside (0, 1)"),
         (["found", "--min-score", "2"], "outside [0, 1]"),
         (["found", "--max-overlap", "2"], "outside [0, 1]"),
         (["found", "--output", "photos"], "photos exists and is not empty."),

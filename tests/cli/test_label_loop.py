@@ -121,7 +121,7 @@ def test_what_a_person_corrects_is_scored_against_and_learnt_from(here, name):
 
     truths = {one.path.name: one.truths for one in read_dataset("imported").examples}
     assert truths[Path(emptied).name] == (), "its folder is called as a class, yet nothing is in it"
-    boxes = ["--boxes", str(here / "found/boxes.jsonl"), "--split=all", "--samples=0", "--output=scored"]
+    boxes = ["--predicted-boxes", str(here / "found/boxes.jsonl"), "--test-split=all", "--samples=0", "--output=scored"]
     assert main(["evaluate", "imported", *boxes]) == 0
     assert len(Path("scored/images.jsonl").read_text().splitlines()) == len(names) - 1
 
@@ -136,4 +136,7 @@ def test_the_next_round_learns_from_what_came_back(here, capsys):
     for number, words in enumerate((["corrected"], ["corrected", "--labels=corrected/labels.csv"])):
         assert main(["train", *words, *SMALL, f"--output=run{number}"]) == 0
         assert "12 training and 4 validation images, 3 classes" in capsys.readouterr().err, "one is the background"
-        assert main(["evaluate", f"run{number}", "corrected", "--split=all", "--samples=0", f"--output=e{number}"]) == 0
+        assert (
+            main(["evaluate", f"run{number}", "corrected", "--test-split=all", "--samples=0", f"--output=e{number}"])
+            == 0
+        )

@@ -122,14 +122,14 @@ def rows_so_far(path):
 
 
 def test_doubt_is_in_the_rows_when_asked_for_and_a_resumed_run_has_it_too(photos, capsys):
-    assert run(photos, "--output", "out", "--doubt") == 0
+    assert run(photos, "--output", "out", "--uncertainty") == 0
     found = rows("out/boxes.jsonl")
     assert all(0 <= row["doubt"] <= 1 for row in found)
     assert list(found[0]).index("doubt") == list(found[0]).index("threshold") + 1
     assert len({row["doubt"] for row in found}) > 5
     lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
     Path("out/boxes.jsonl").write_bytes(b"".join(lines[:8]))
-    assert run(photos, "--output", "out", "--doubt", "--resume") == 0
+    assert run(photos, "--output", "out", "--uncertainty", "--resume") == 0
     again = rows("out/boxes.jsonl")
     assert [row["image"] for row in again] == [row["image"] for row in found]
     assert [row["doubt"] for row in again] == pytest.approx([row["doubt"] for row in found], abs=1e-3)
@@ -148,7 +148,7 @@ def test_a_run_that_an_earlier_version_began_goes_on(photos, capsys):
     since = ("weakspot", "quality", "doubt", "refine", "min_score", "save_heatmaps")
     old = {name: value for name, value in kept.items() if name not in since}
     lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
-    for words, code in ((["plain"], 0), (["fast"], 2), (["plain", "--doubt"], 2)):
+    for words, code in ((["plain"], 0), (["fast"], 2), (["plain", "--uncertainty"], 2)):
         Path("out/localize.toml").write_text(tomli_w.dumps(old))
         Path("out/boxes.jsonl").write_bytes(b"".join(lines[:4]))
         assert run(photos, "--output", "out", "--resume", "--quality", *words) == code
@@ -361,7 +361,7 @@ def test_a_photo_over_the_limit_is_skipped_and_the_limit_can_be_raised(photos):
 
 
 def test_all_objects_have_rows_with_their_scores_and_heatmaps_can_be_refined(photos):
-    words = ("photos/03.jpg", "--quality", "fast", "--boxes", "split", "--refine", "grabcut")
+    words = ("photos/03.jpg", "--quality", "fast", "--boxes", "instances", "--refine", "grabcut")
     assert run(*words, "--save-masks", "--output", "out") == 0
     (row,) = rows(Path("out/boxes.jsonl"))
     assert len(row["box_scores"]) == len(row["boxes"]) >= 1
@@ -460,8 +460,8 @@ def test_two_processes_do_not_write_the_same_shard(photos, capsys):
     [
         (["--output", "out", "--shard", "3/2"], "--shard 3/2 is no shard"),
         (["--shard", "1/2"], "none is named"),
-        (["--output", "out", "--rows", "parquet"], "Parquet files cannot take rows one by one"),
-        (["--output", "out", "--actors", "2"], "--actors is for --engine ray"),
+        (["--output", "out", "--format", "parquet"], "Parquet files cannot take rows one by one"),
+        (["--output", "out", "--num-actors", "2"], "--num-actors is for --engine ray"),
         (["--output", "out", "--address", "auto"], "--address is for --engine ray"),
     ],
 )
@@ -510,7 +510,7 @@ def test_another_process_opens_the_model_as_this_one_does(photos):
     from weakspot.inference.batch.options import LocalizeOptions
     from weakspot.inference.batch.worker import WorkerFactory
 
-    words = ("--quality", "balanced", "--save-masks", "--doubt")
+    words = ("--quality", "balanced", "--save-masks", "--uncertainty")
     (photos / "03.jpg").write_bytes(b"")
     assert run(photos, "--output", "out", *words) == 1
     told = tomllib.loads(Path("out/localize.toml").read_text())

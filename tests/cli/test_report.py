@@ -37,7 +37,7 @@ def test_a_missing_photo_is_told_and_ends_in_1(tmp_path, capsys):
     assert "1 photos could not be read" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["none"], ["."], ["found", "--most", "0"], ["found", "--side", "3"]])
+@pytest.mark.parametrize("wrong", [["none"], ["."], ["found", "--max-items", "0"], ["found", "--thumbnail-size", "3"]])
 def test_a_mistake_is_two_lines(tmp_path, monkeypatch, capsys, wrong):
     monkeypatch.chdir(tmp_path)
     write_localized(tmp_path / "found")
@@ -94,7 +94,7 @@ def written(monkeypatch):
 def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written, capsys):
     run = small_run(tmp_path)
     assert main(["report", str(run)]) == 0
-    assert main(["report", str(run), "--images", str(tmp_path / "data/images/cat"), "--most", "2"]) == 0
+    assert main(["report", str(run), "--images", str(tmp_path / "data/images/cat"), "--max-items", "2"]) == 0
     own, named = written
     assert (len(own.items), len(named.items)) == (2, 2)
     assert all(item.overlap is not None and item.heatmap for item in own.items), "the data set has boxes"

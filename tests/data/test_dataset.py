@@ -32,8 +32,8 @@ def test_split_gives_its_images_in_order(split, ids):
     [
         (["test", "train"], "tets", "Did you mean test?"),
         (["test", "train"], "x", "It has test, train; all takes everything."),
-        (["", ""], "test", "It has none: take --split all."),
-        ([], "all", "It has none: take --split all."),
+        (["", ""], "test", "Use --test-split all."),
+        ([], "all", "Use --test-split all."),
     ],
 )
 def test_split_without_images_is_refused_in_two_lines(splits, asked, hint):

@@ -707,7 +707,7 @@ def test_boxes_of_another_split_are_refused(data, tmp_path):
     file = found_boxes(tmp_path / "found.csv", data, VALIDATION, 0.2)
     with pytest.raises(InputError, match="which is all of them") as caught:
         evaluate_boxes(file, data)
-    assert "--split" in caught.value.hint
+    assert "--test-split" in caught.value.hint
 
 
 def test_refined_maps_have_the_boxes_that_localizing_gives(few):

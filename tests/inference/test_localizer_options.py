@@ -74,7 +74,7 @@ def test_what_is_not_said_stays():
     assert (same.method, same.threshold, same.readout) == (one.method, one.threshold, one.readout)
     assert one.with_options(threshold=0.3).readout.min_area == 0.2
     assert one.with_options(boxes="largest").readout.min_area == 1.0
-    assert one.with_options(boxes="split", min_area=0.5).readout.split
+    assert one.with_options(boxes="instances", min_area=0.5).readout.split
     (photo,) = photos(1)
     assert one.with_options(method="layercam")(photo).doubt is not None
 

@@ -27,10 +27,10 @@ def test_a_line_that_is_no_row_is_named(tmp_path, line):
 
 
 def test_settings_that_are_no_toml_are_refused_and_absent_ones_are_none(tmp_path):
-    assert read_settings(tmp_path / "none.toml") == {}
+    assert read_settings(tmp_path / "none.toml", "localize") == {}
     (tmp_path / "a.toml").write_text("a = = 1")
     with pytest.raises(InputError, match="cannot be read"):
-        read_settings(tmp_path / "a.toml")
+        read_settings(tmp_path / "a.toml", "localize")
 
 
 def test_settings_are_words():

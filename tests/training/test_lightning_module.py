@@ -193,7 +193,7 @@ def test_the_validation_score_is_the_share_of_images_that_the_model_gets_right(s
 
 def test_accumulated_gradients_are_those_of_a_larger_batch(scenes, tmp_path):
     options = {"freeze": "backbone", "lr": 0.01, "epochs": 2}
-    small_steps = small(scenes, tmp_path / "small", **options, batch_size=5, accumulate=2)
+    small_steps = small(scenes, tmp_path / "small", **options, batch_size=5, accumulate_grad_batches=2)
     large_steps = small(scenes, tmp_path / "large", **options, batch_size=10)
     assert [row["step"] for row in rows(small_steps)] == [row["step"] for row in rows(large_steps)] == [2, 4]
     for name, value in weights(large_steps).items():

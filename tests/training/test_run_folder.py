@@ -96,10 +96,10 @@ VALUES = {
     "class_weights": st.sampled_from(["balanced", "none"]),
     "multi_label": st.booleans(),
     "logger": st.none() | st.lists(text, min_size=1, max_size=3).map(tuple),
-    **dict.fromkeys(("method", "backbone", "weights", "background", "device", "strategy", "precision"), text),
+    **dict.fromkeys(("method", "backbone", "weights", "background_class", "device", "strategy", "precision"), text),
     **dict.fromkeys(("output_stride", "input_size", "width", "epochs", "patience"), numbers | st.none()),
-    **dict.fromkeys(("batch_size", "seed", "devices", "nodes", "workers", "accumulate"), numbers),
-    **dict.fromkeys(("validation", "delta", "weight_decay", "unreadable", "save_every"), shares),
+    **dict.fromkeys(("batch_size", "seed", "devices", "nodes", "workers", "accumulate_grad_batches"), numbers),
+    **dict.fromkeys(("val_fraction", "delta", "weight_decay", "max_unreadable", "save_every"), shares),
     "lr": shares | st.none(),
 }
 

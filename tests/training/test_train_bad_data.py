@@ -28,7 +28,7 @@ def data(tmp_path):
 
 def test_unreadable_images_are_skipped_counted_and_listed(data, tmp_path, capsys):
     damage(data, "train/red/000.png", "val/blue/001.png")
-    code = main(["train", str(data), *OPTIONS, "--unreadable=0.1", f"--output={tmp_path / 'run'}"])
+    code = main(["train", str(data), *OPTIONS, "--max-unreadable=0.1", f"--output={tmp_path / 'run'}"])
     out, err = capsys.readouterr()
     assert code == 1
     assert out.splitlines() == [str(tmp_path / "run")]
@@ -49,7 +49,7 @@ def test_to_torchrun_skipped_images_are_no_failure(data, tmp_path, monkeypatch):
         monkeypatch.setenv(name, "1")
     for name in ("RANK", "LOCAL_RANK"):
         monkeypatch.setenv(name, "0")
-    assert main(["train", str(data), *OPTIONS, "--unreadable=0.1", f"--output={tmp_path / 'run'}"]) == 0
+    assert main(["train", str(data), *OPTIONS, "--max-unreadable=0.1", f"--output={tmp_path / 'run'}"]) == 0
     assert (tmp_path / "run" / "skipped.jsonl").exists()
 
 
@@ -59,27 +59,27 @@ def test_too_many_unreadable_images_are_refused_and_leave_no_folder(data, tmp_pa
     err = capsys.readouterr().err
     assert code == 2
     assert "2 images (8%) cannot be read, the first: " in err.splitlines()[-2]
-    assert "--unreadable, which is 0.05" in err.splitlines()[-1]
+    assert "--max-unreadable above 0.05" in err.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_nothing_readable_is_refused_however_many_may_be_unreadable(data, tmp_path):
     damage(data, *(path.relative_to(data) for path in (data / "train").rglob("*.png")))
     with pytest.raises(InputError, match="cannot be read"):
-        small(data, tmp_path / "run", unreadable=1.0)
+        small(data, tmp_path / "run", max_unreadable=1.0)
 
 
 def test_a_class_of_which_no_image_can_be_read_is_refused(data, tmp_path):
     damage(data, *(path.relative_to(data) for path in (data / "train" / "red").glob("*.png")))
     with pytest.raises(InputError, match="No training image of the class red can be read") as refused:
-        small(data, tmp_path / "run", unreadable=1.0)
+        small(data, tmp_path / "run", max_unreadable=1.0)
     assert f"weakspot check {data} lists them" in refused.value.hint
     assert not (tmp_path / "run").exists()
 
 
 def test_an_image_that_goes_bad_only_in_validation_leaves_training_alone(data, tmp_path):
     damage(data, *(path.relative_to(data) for path in (data / "val").rglob("*.png")))
-    run = small(data, tmp_path / "run", unreadable=1.0, epochs=1)
+    run = small(data, tmp_path / "run", max_unreadable=1.0, epochs=1)
     assert "val_loss" not in (run / "metrics.jsonl").read_text()
     assert (run / "model.safetensors").exists()
 

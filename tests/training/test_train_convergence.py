@@ -16,7 +16,7 @@ METHODS = {
     "spg": {"width": 16, "lr": 3e-4},
     "ts_cam": {"backbone": "test_vit"},
 }
-LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet", "validation": 0.2}
+LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet", "val_fraction": 0.2}
 # Mixed labels have a loss far above 0, and so have SPG's masks.
 FALLS_TO = {"cutmix": 0.95, "spg": 0.75}
 # Where to cut: the maps of ACoL reach far beyond so small an object.

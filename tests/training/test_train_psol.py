@@ -150,11 +150,11 @@ def test_what_does_not_go_together_is_refused(discs, tmp_path, changes, message)
 def test_the_command_line_says_from_and_refuses_in_two_lines(discs, tmp_path, capsys):
     words = ["train", str(discs), f"--output={tmp_path / 'run'}"]
     assert main([*words, "--method=psol"]) == 2
-    assert main([*words, f"--from={tmp_path}"]) == 2
+    assert main([*words, f"--teacher={tmp_path}"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "psol learns the boxes of another run.",
-        "Name its folder: --method psol --from runs/birds.",
-        "--from names a run that teaches boxes, and cam learns none.",
+        "Name its folder: --method psol --teacher runs/birds.",
+        "--teacher names a run that teaches boxes, and cam learns none.",
         "Add --method psol.",
     ]
 
@@ -167,7 +167,7 @@ def test_a_run_says_who_taught_it_and_can_be_done_again(run):
 def test_a_teacher_that_is_none_is_refused(discs, run, tmp_path):
     with pytest.raises(ModelError, match=r"holds no trained model\.\nGive the folder of a finished run"):
         small(discs, tmp_path / "run", teacher=tmp_path, **PSOL)
-    with pytest.raises(InputError, match=r"is itself a run of psol.*\nGive that run with --from"):
+    with pytest.raises(InputError, match=r"is itself a run of psol.*\nGive that run with --teacher"):
         small(discs, tmp_path / "run", teacher=run, **PSOL)
 
 

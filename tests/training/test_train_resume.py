@@ -17,7 +17,13 @@ from weakspot.training.checkpointing import IntervalCheckpoint
 # is gone on from by a run of its own, which takes a second.
 RECIPES = {
     "cam": {"epochs": 2, "batch_size": 8},
-    "acol+cutmix+adl": {"backbone": "test_resnet", "epochs": 2, "batch_size": 8, "accumulate": 2, "width": 8},
+    "acol+cutmix+adl": {
+        "backbone": "test_resnet",
+        "epochs": 2,
+        "batch_size": 8,
+        "accumulate_grad_batches": 2,
+        "width": 8,
+    },
 }
 LONG = {"epochs": 5, "batch_size": 2, "save_every": 0}
 

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ from weakspot.cli.printing import (
     print_labelled,
     print_localized,
 )
-from weakspot.config import DEFAULT_MODEL, __version__
+from weakspot.config import DEFAULT_MODEL, RENAMED_OPTIONS, RENAMED_VALUES, __version__
 from weakspot.errors import WeakspotError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions
 from weakspot.inference.batch.options import LocalizeOptions
@@ -105,7 +105,7 @@ def evaluate(
     *model_and_data: str,
     options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),
 ) -> int:
-    """Measure boxes and maps on a data set by the field's protocol: MODEL DATA, or DATA with --maps or --boxes.
+    """Evaluate a model (MODEL DATA), or --score-maps or --predicted-boxes from files (DATA), by the WSOL protocol.
 
     Args:
         model_and_data: Run folder, or timm or torchvision name of the classifier, and the folder of the data set.
@@ -201,12 +201,12 @@ def serve(model: str = DEFAULT_MODEL, *, options: Annotated[ServeOptions, Parame
 
 
 @app.command
-def check(data: Path | None = None, *, truth: Path | None = None, images: Path | None = None) -> int:
+def check(data: Path | None = None, *, ground_truth: Path | None = None, images: Path | None = None) -> int:
     """Say what is wrong with a data set; or without one, what is installed and how fast this machine is.
 
     Args:
         data: Folder of the data set.
-        truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        ground_truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
     """
     from weakspot.cli.check import check as check_machine
@@ -216,7 +216,7 @@ def check(data: Path | None = None, *, truth: Path | None = None, images: Path |
         for name, value in check_machine():
             print(f"{name:<34} {value}", flush=True)
         return DONE
-    summary, problems = check_data(data, truth=truth, images=images)
+    summary, problems = check_data(data, truth=ground_truth, images=images)
     print_checked(summary, problems, named=NAMED)
     return SOME_SKIPPED if problems else DONE
 
@@ -256,13 +256,32 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{error.name} is not installed, which this needs.\nRun: pip install weakspot", file=sys.stderr)
         return MISTAKE
     except CycloptsError as error:
-        command = " ".join(("weakspot", *(error.command_chain or ())))
-        print(f"{' '.join(str(error).split())}\nSee: {command} --help", file=sys.stderr)
+        command = " ".join(error.command_chain or ())
+        problem = _renamed(words, command) or " ".join(str(error).split())
+        print(f"{problem}\nSee: {' '.join(('weakspot', *(error.command_chain or ())))} --help", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt as interrupt:
         print("Interrupted.", *interrupt.args, sep="\n", file=sys.stderr)
         return INTERRUPTED
     return result if isinstance(result, int) else DONE
+
+
+def _renamed(words: Sequence[str], command: str) -> str | None:
+    """Return what an option of 0.1.0 among the arguments is called now, if there is one.
+
+    Example:
+        >>> _renamed(["localize", "cat.jpg", "--doubt"], "localize")
+        '`--doubt` is now `--uncertainty`.'
+    """
+    names = RENAMED_OPTIONS.get(command, {})
+    pairs = [part for word in words for part in word.split("=", 1)]
+    for option, value in zip(pairs, [*pairs[1:], ""], strict=True):
+        name = option.removeprefix("--").replace("-", "_") if option.startswith("--") else ""
+        if name in names:
+            return f"`{option}` is now `--{names[name].replace('_', '-')}`."
+        if (name, value) in RENAMED_VALUES:
+            return f"`{option} {value}` is now `{option} {RENAMED_VALUES[name, value]}`."
+    return None
 
 
 @contextmanager

@@ -92,14 +92,14 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
 
 
 def _model_and_data(sources: Sequence[str], options: EvaluateOptions) -> tuple[str | None, str]:
-    from_files = [name for name in ("maps", "boxes") if getattr(options, name) is not None]
+    from_files = [name for name in ("score_maps", "predicted_boxes") if getattr(options, name) is not None]
     if len(from_files) == 2:
-        raise InputError("--maps and --boxes were both given.", "Evaluate one after the other.")
-    if options.boxes is not None and options.save_heatmaps:
+        raise InputError("--score-maps and --predicted-boxes were both given.", "Evaluate one after the other.")
+    if options.predicted_boxes is not None and options.save_heatmaps:
         raise InputError("Boxes from a file have no heatmaps.", "Leave --save-heatmaps out.")
     if len(sources) != (1 if from_files else 2):
-        wanted = f"DATA --{from_files[0]} ..." if from_files else "MODEL DATA"
-        true = " (true boxes are given by --truth)" if options.boxes is not None else ""
+        wanted = f"DATA --{from_files[0].replace('_', '-')} ..." if from_files else "MODEL DATA"
+        true = " (true boxes are given by --ground-truth)" if options.predicted_boxes is not None else ""
         raise InputError(f"evaluate was given {len(sources)} names.", f"Give: weakspot evaluate {wanted}{true}")
     return (None, sources[0]) if from_files else (sources[0], sources[1])
 
@@ -108,10 +108,10 @@ def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_
     from weakspot import evaluation
 
     setting = _setting(options)
-    if options.maps is not None:
-        return evaluation.evaluate_maps(options.maps, data, setting=setting, on_outcome=rows.write)
-    if options.boxes is not None:
-        return evaluation.evaluate_boxes(options.boxes, data, setting=setting, on_outcome=rows.write)
+    if options.score_maps is not None:
+        return evaluation.evaluate_maps(options.score_maps, data, setting=setting, on_outcome=rows.write)
+    if options.predicted_boxes is not None:
+        return evaluation.evaluate_boxes(options.predicted_boxes, data, setting=setting, on_outcome=rows.write)
     assert model is not None
     others = _localizer_options(options) | {"output_stride": options.output_stride, "quality": options.quality}
     return evaluation.evaluate(model, data, method=options.method, setting=setting, on_outcome=rows.write, **others)
@@ -121,10 +121,10 @@ def _setting(options: MeasureOptions) -> "EvaluationConfig":
     from weakspot.evaluation import EvaluationConfig
 
     return EvaluationConfig(
-        boxes=options.truth,
+        boxes=options.ground_truth,
         images=options.images,
-        split=options.split,
-        validation=options.validation,
+        split=options.test_split,
+        validation=options.val_split,
         threshold=options.threshold,
         batch_size=options.batch_size,
         workers=options.workers,

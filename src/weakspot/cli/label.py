@@ -102,12 +102,14 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
     if options.max_overlap is not None and not 0 <= options.max_overlap <= 1:
         problem = f"The greatest overlap {options.max_overlap} is outside [0, 1]."
         raise InputError(problem, "Give a fraction, for example 0.5.")
-    if options.val is not None and not 0 < options.val < 1:
-        raise InputError(f"The share {options.val} is outside (0, 1).", "Give the fraction that validates, as 0.2.")
+    if options.val_fraction is not None and not 0 < options.val_fraction < 1:
+        raise InputError(
+            f"The share {options.val_fraction} is outside (0, 1).", "Give the fraction that validates, as 0.2."
+        )
     if options.seed < 0:
         raise InputError(f"The seed {options.seed} is negative.", "Give a whole number from 0 on.")
-    if options.classes is not None:
-        check_classes(read_classes(options.classes))
+    if options.class_names is not None:
+        check_classes(read_classes(options.class_names))
 
 
 def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
@@ -170,16 +172,16 @@ def _complete(
     options: LabelOptions,
 ) -> _Labelled:
     """Leave out what is wrong, and split the rest."""
-    wanted = classes if options.classes is None else read_classes(options.classes)
+    wanted = classes if options.class_names is None else read_classes(options.class_names)
     check_classes(wanted)
     there, missing = present(images, photos)
     kept, wrong = checked(there, wanted)
     notes: tuple[str, ...] = ()
-    if options.val is not None and any(image.split for image in kept):
-        notes = ("the images have splits already: these are kept, and --val is passed over",)
-    elif options.val is not None:
+    if options.val_fraction is not None and any(image.split for image in kept):
+        notes = ("the images have splits already: these are kept, and --val-fraction is passed over",)
+    elif options.val_fraction is not None:
         paths = [files[image.path] for image in kept]
-        kept = split_images(kept, paths, share=options.val, seed=options.seed, workers=max(1, options.workers))
+        kept = split_images(kept, paths, share=options.val_fraction, seed=options.seed, workers=max(1, options.workers))
     return _Labelled(LabelSet(wanted, kept), Path(), files, (*missing, *wrong), notes)
 
 

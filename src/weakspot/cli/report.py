@@ -37,14 +37,18 @@ def report(folder: Path, options: ReportOptions) -> ReportOutcome:
     Raises:
         InputError: If the folder is none of these, a file of it cannot be read, or the report cannot be written.
     """
-    if options.most < 1 or not 16 <= options.side <= 1024:
-        raise InputError("--most must be 1 or more, and --side 16 to 1024.", "Leave them out for 5000 and 192.")
+    if options.max_items < 1 or not 16 <= options.thumbnail_size <= 1024:
+        raise InputError(
+            "--max-items must be 1 or more, and --thumbnail-size 16 to 1024.", "Leave them out for 5000 and 192."
+        )
     content = read_report_data(folder, data=options.data, images=options.images)
     with TemporaryDirectory() as sample:
         if content.kind == RUN:
             content = with_photos(content, options, Path(sample, "localized"))
-        shown = min(len(content.items), options.most)
+        shown = min(len(content.items), options.max_items)
         page = options.output or folder / "report.html"
         with Progress(shown) as progress:
-            missing = write_page(content, page, most=options.most, side=options.side, advance=progress.advance)
+            missing = write_page(
+                content, page, most=options.max_items, side=options.thumbnail_size, advance=progress.advance
+            )
     return ReportOutcome(page, shown, tuple(missing))

@@ -51,9 +51,11 @@ def _localized(
 ) -> ReportData:
     if options.data is not None:
         dataset = read_dataset(options.data)
-    wanted = _spread([str(path.absolute()) for path in photos], min(SAMPLE, options.most))
+    wanted = _spread([str(path.absolute()) for path in photos], min(SAMPLE, options.max_items))
     try:
-        outcome = localize(wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, doubt=True))
+        outcome = localize(
+            wanted, LocalizeOptions(str(run.folder), output=folder, save_heatmaps=True, uncertainty=True)
+        )
     except KeyboardInterrupt as interrupt:  # whose advice is about a folder that goes
         raise KeyboardInterrupt("No report was written.") from interrupt
     if not outcome.localized:
@@ -78,7 +80,7 @@ def _validated(run: Path) -> tuple[list[Path], Dataset]:
 
     data, options = read_config(run / CONFIG)
     dataset = read_dataset(data, truth=options.labels, images=options.images)
-    split = split_examples(dataset, share=options.validation, seed=options.seed, workers=options.workers)
+    split = split_examples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
     if not split.validation:
         raise InputError("no images validated it.", "Name others.")
     return [example.path for example in split.validation], dataset

@@ -95,6 +95,6 @@ class Dataset:
         chosen = tuple(example for example in self.examples if split in ("all", example.split))
         if not chosen:
             known = [name for name in self.splits if name]
-            named = f"It has {', '.join(known)}; all takes everything." if known else "It has none: take --split all."
+            named = f"It has {', '.join(known)}; all takes everything." if known else "Use --test-split all."
             raise InputError(f"{self.root} has no images in a split {split!r}.", suggest(split, known, named))
         return chosen

@@ -11,10 +11,10 @@ class MeasureOptions:
     """What evaluate and compare have in common.
 
     Attributes:
-        split: Split to score; all takes everything.
-        validation: Split to fix thresholds on; passed over where there is none.
+        test_split: Split to score; all takes everything.
+        val_split: Split to fix thresholds on; passed over where there is none.
         threshold: Fixed by hand, a fraction of the heatmap's peak, instead of on the validation split.
-        truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        ground_truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
         weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
         class_names: Text file with one class name a line, in the order of the logits.
@@ -32,10 +32,10 @@ class MeasureOptions:
         workers: Threads that decode and score.
     """
 
-    split: str = "test"
-    validation: str = "val"
+    test_split: str = "test"
+    val_split: str = "val"
     threshold: float | None = None
-    truth: Path | None = None
+    ground_truth: Path | None = None
     images: Path | None = None
     weights: Path | None = None
     class_names: Path | None = None
@@ -64,16 +64,16 @@ class EvaluateOptions(MeasureOptions):
             pass. balanced: and looked at more closely, after learning from the photos at hand what foreground looks
             like, 4 passes. best: more of these. Default: a run's own, else fast.
         output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: as for localize.
-        maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
-        boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
+        score_maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
+        predicted_boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
         save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
     """
 
     method: str | None = None
     quality: QualityName | None = None
     output_stride: int | None = None
-    maps: Path | None = None
-    boxes: Path | None = None
+    score_maps: Path | None = None
+    predicted_boxes: Path | None = None
     save_heatmaps: bool = False
 
 

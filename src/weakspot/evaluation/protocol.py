@@ -166,7 +166,7 @@ def evaluate_boxes(
     refuse(
         [] if any(len(found.of(case)) for case in ground.cases) else [case.example.image_id for case in ground.cases],
         f"images of the split {setting.split!r} have no box in {file}, which is all of them",
-        "Name the split that the boxes were found in with --split.",
+        "Name the split that the boxes were found in with --test-split.",
     )
 
     def outcomes_of(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:

@@ -56,7 +56,7 @@ def find_samples(
     if not cases:
         raise InputError(
             f"No image of the split {split!r} of {dataset.root} has a box or a mask: nothing can be scored.",
-            "Name a file of boxes with --truth, or see what is there: weakspot check DATA.",
+            "Name a file of boxes with --ground-truth, or see what is there: weakspot check DATA.",
         )
     return cases
 

@@ -30,7 +30,7 @@ def load_model(model: "str | Path | nn.Module", backend: str, **options: Any) ->
 
 def min_area_for(boxes: str, min_area: float) -> float:
     """The least area of a region beside the largest: of the largest only, that of the whole image."""
-    if boxes not in ("largest", "all", "split"):
+    if boxes not in ("largest", "all", "instances"):
         raise InputError(f"boxes={boxes!r} is none of largest, all and split.", "Take one of the three.")
     if not 0 <= min_area <= 1:
         raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.inference.backends.torch import TorchBackend
     from weakspot.models import ForegroundHead
 
-Boxes = Literal["largest", "all", "split"]
+Boxes = Literal["largest", "all", "instances"]
 Classes = Sequence[int | str] | int | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
@@ -64,8 +64,9 @@ class Localizer:
             can have it; in quality plain, the model's own.
         threshold: Fraction of the heatmap's peak at which to cut; None takes the run's for this method and quality,
             else the quality's, else the method's own.
-        boxes: ``"largest"`` region only; ``"all"``; or ``"split"``: all, those with several peaks split between them.
-        min_area: With ``"all"`` and ``"split"``: least area of a region as a fraction of the image's.
+        boxes: ``"largest"`` region only; ``"all"``; or ``"instances"``: all regions, and regions with
+            several peaks are separated by watershed.
+        min_area: With ``"all"`` and ``"instances"``: least area of a region as a fraction of the image's.
         min_score: Least score of a box: that of the class times the mean of the heatmap in its region. Where none has
             it, there is no box.
         refine: ``"grabcut"``, ``"random_walker"`` or ``"superpixels"``: make heatmaps keep to the image's edges, see
@@ -146,7 +147,7 @@ class Localizer:
             opened.multi_label,
             opened.background,
             doubt and not opened.drawn,
-            boxes == "split",
+            boxes == "instances",
             check_fraction(min_score, "min_score"),
             refine,
         )
@@ -208,8 +209,8 @@ class Localizer:
         Args:
             method: Name of another method; None keeps the localizer's.
             threshold: Where to cut; None keeps the localizer's, or with another method takes its default.
-            boxes: ``"largest"``, ``"all"`` or ``"split"``; None keeps the localizer's.
-            min_area: With ``"all"`` and ``"split"``: least area of a region as a fraction of the image's.
+            boxes: ``"largest"``, ``"all"`` or ``"instances"``; None keeps the localizer's.
+            min_area: With ``"all"`` and ``"instances"``: least area of a region as a fraction of the image's.
 
         Raises:
             InputError: If the method does not fit the classifier, or an option is out of its range.
@@ -222,7 +223,7 @@ class Localizer:
         readout = replace(self.readout, method=method, threshold=threshold)
         if boxes is not None:
             area = min_area_for(boxes, 0.01 if min_area is None else min_area)
-            readout = replace(readout, min_area=area, split=boxes == "split")
+            readout = replace(readout, min_area=area, split=boxes == "instances")
         witnesses = _fitting_witnesses(self.sight, method) if self._pipeline.witnesses else ()
         found = copy(self)
         found._pipeline = replace(self._pipeline, readout=readout, witnesses=witnesses)

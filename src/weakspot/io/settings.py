@@ -7,6 +7,7 @@ from typing import Any
 
 import tomli_w
 
+from weakspot.config import with_current_names
 from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write
 
@@ -18,7 +19,12 @@ def save_settings(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def check_settings(
-    path: Path, settings: Mapping[str, Any], *, free: Collection[str], missing: Mapping[str, Any]
+    path: Path,
+    settings: Mapping[str, Any],
+    *,
+    free: Collection[str],
+    missing: Mapping[str, Any],
+    command: str = "localize",
 ) -> None:
     """Refuse settings that differ from those kept in a file, if there is one, apart from those free to change.
 
@@ -27,6 +33,7 @@ def check_settings(
         settings: Those of now.
         free: Names of those that may change.
         missing: What settings are that the file does not name.
+        command: Command that wrote the file; its options may have been renamed since.
 
     Raises:
         InputError: If a setting differs, or the file cannot be read.
@@ -37,7 +44,7 @@ def check_settings(
         kept = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.", "Name another --output.") from error
-    before, now = {**_plain(missing), **kept}, _plain(settings)
+    before, now = {**_plain(missing), **with_current_names(kept, command)}, _plain(settings)
     for name in settings:
         if name not in free and before.get(name) != now.get(name):
             raise InputError(

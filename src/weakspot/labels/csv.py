@@ -9,7 +9,7 @@
     images/<path>
 
 Sides are in pixels from 0 on, right and bottom excluded, fractions kept; the score is empty where a person has marked
-the box. ``evaluate --truth annotations.csv`` and ``--boxes annotations.csv`` take it, and
+the box. ``evaluate --ground-truth annotations.csv`` and ``--predicted-boxes annotations.csv`` take it, and
 ``train --labels labels.csv``.
 Several labels of an image have a ``;`` between them, so a class whose name has ``;`` or ``|`` in it is told as parts
 there.

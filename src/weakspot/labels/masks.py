@@ -58,7 +58,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     """
     if len(labels.classes) > MOST:
         problem = f"There are {len(labels.classes)} classes, and an indexed PNG has room for {MOST}."
-        raise InputError(problem, "Name those that you need with --classes, or take --format coco.")
+        raise InputError(problem, "Name those that you need with --class-names, or take --format coco.")
     objects = [one for image in labels.images for one in image.objects]
     if objects and all(one.mask is None for one in objects):
         hint = "Give a model instead of boxes, or localize with --save-masks."

@@ -20,19 +20,19 @@ class LabelOptions:
         images: With --import: folder of the images. Default: that beside the labels.
         photos: How images come to lie beside labels: links, copies, or not at all. Links are symbolic where the system
             lets them be.
-        classes: Text file with one class name a line, such as the classes.txt of an earlier run: numbers are then the
-            same. Default: the model's classes; of boxes.jsonl those that were found, in the model's order.
+        class_names: Text file with one class name a line, such as the classes.txt of an earlier run, whose numbers
+            are then kept. Default: the model's classes; of boxes.jsonl those that were found, in the model's order.
         min_score: Leave boxes with a lower score out: that of the class, times the mean heat of a box's region where
             several were looked for.
         max_overlap: Of boxes of a class whose intersection over union is greater, keep the one with the highest score.
             Default: all are kept.
-        boxes: The largest region only; all of them; or split: all, those with several peaks split between them.
+        boxes: The largest region only; all of them; or instances: all, those with several peaks split between them.
             Default: the largest; of boxes.jsonl all that are there.
-        min_area: With a model and --boxes all or split: least area of a region, as a fraction of the image's.
+        min_area: With a model and --boxes all or instances: least area of a region, as a fraction of the image's.
         method: With a model: as for localize.
         quality: With a model: as for localize.
-        val: Share of the images of each class that validate, such as 0.2; near-duplicates stay on one side. Splits that
-            the folder of the images has are kept. Default: no split.
+        val_fraction: Fraction of the images of each class for validation, such as 0.2; near-duplicates stay in one
+            split. Splits that the folder of the images has are kept. Default: no split.
         seed: Of that choice.
         scores: Write YOLO's sixth column, which FiftyOne reads, but YOLO's training does not take.
         polygons: Write masks as polygons: in COCO instead of RLE, in YOLO and Label Studio instead of boxes.
@@ -49,14 +49,14 @@ class LabelOptions:
     import_: Path | None = None
     images: Path | None = None
     photos: Literal["link", "copy", "none"] = "link"
-    classes: Path | None = None
+    class_names: Path | None = None
     min_score: float = 0.0
     max_overlap: float | None = None
     boxes: BoxesName | None = None
     min_area: float = 0.01
     method: str | None = None
     quality: QualityName | None = None
-    val: float | None = None
+    val_fraction: float | None = None
     seed: int = 0
     scores: bool = False
     polygons: bool = False

@@ -44,7 +44,7 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
     Raises:
         InputError: If a file of it cannot be read.
     """
-    settings = read_settings(folder / SETTINGS)
+    settings = read_settings(folder / SETTINGS, "evaluate")
     told = _figures(folder / FIGURES)
     rows = list(read_rows(folder / ROWS)) if (folder / ROWS).exists() else []
     examples, notes = _examples(settings, data, images) if rows else ({}, [])

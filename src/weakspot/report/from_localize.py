@@ -41,7 +41,7 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     Raises:
         InputError: If a file of it cannot be read, or the data set cannot.
     """
-    settings = read_settings(folder / RUN_FILE)
+    settings = read_settings(folder / RUN_FILE, "localize")
     version = settings.pop("weakspot", None)
     cutting = _cutting(settings, folder / RUN_FILE)
     files = files_of(folder)
@@ -88,7 +88,7 @@ def _cutting(settings: Mapping[str, Any], file: Path) -> _Cutting:
         min_area, min_score = as_number(settings.get("min_area", 0.01)), as_number(settings.get("min_score", 0.0))
     except (TypeError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}.", "Mend it, or make the results again.") from error
-    return _Cutting(1.0 if boxes == "largest" else min_area, boxes == "split", min_score)
+    return _Cutting(1.0 if boxes == "largest" else min_area, boxes == "instances", min_score)
 
 
 def _items(

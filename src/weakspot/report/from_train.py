@@ -28,7 +28,7 @@ def read_trained(folder: Path) -> ReportData:
         if not isinstance(row.get("epoch"), int):
             raise invalid_row(place, "it has no epoch")
         rows.append(row)
-    curves, settings = folder / CURVES, read_settings(folder / CONFIG)
+    curves, settings = folder / CURVES, read_settings(folder / CONFIG, "train")
     version = settings.pop(VERSION, None)
     return ReportData(
         kind=RUN,

@@ -16,12 +16,12 @@ class ReportOptions:
         data: Data set with the true boxes of what was localized, or that of an evaluation if it has moved.
         images: Of a training run: photos to localize a sample of. Default: those that validated it. Else: folder of the
             photos, if they have moved.
-        most: Show that many, the worst or most doubtful of them.
-        side: Longer side of thumbnails in pixels.
+        max_items: Show that many, the worst or most doubtful of them.
+        thumbnail_size: Longer side of thumbnails in pixels.
     """
 
     output: Annotated[Path | None, Parameter(alias="-o")] = None
     data: Path | None = None
     images: Path | None = None
-    most: int = 5000
-    side: int = 192
+    max_items: int = 5000
+    thumbnail_size: int = 192

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from weakspot.config import with_current_names
 from weakspot.errors import InputError
 from weakspot.io.rows import read_rows
 from weakspot.io.text import read_text
 from weakspot.report.content import Box, Skipped
 
 
-def read_settings(file: Path) -> dict[str, Any]:
-    """Read settings that were kept beside results; none where there is no such file.
+def read_settings(file: Path, command: str) -> dict[str, Any]:
+    """Read settings that a command wrote next to its results; none if there is no such file.
 
     Raises:
         InputError: If it cannot be read as TOML.
@@ -21,7 +22,7 @@ def read_settings(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        return tomllib.loads(read_text(file))
+        return with_current_names(tomllib.loads(read_text(file)), command)
     except ValueError as error:
         raise InputError(f"{file} cannot be read: {error}.", "Mend it, or make the results again.") from error
 

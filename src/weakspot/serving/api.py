@@ -124,7 +124,7 @@ def _add_localize(app: FastAPI, served: ServiceState) -> None:
             Fraction | Nothing, Form(description="Fraction of the heatmap's peak at which to cut.")
         ] = None,
         boxes: Annotated[
-            Literal["largest", "all", "split"], Form(description="Of the largest region, or of all regions.")
+            Literal["largest", "all", "instances"], Form(description="Of the largest region, or of all regions.")
         ] = "largest",
         heatmap: Annotated[bool, Form(description="Whether to give heatmaps, too.")] = False,
     ) -> Response:

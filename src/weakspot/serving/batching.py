@@ -37,7 +37,7 @@ class RequestOptions:
         classes: Indices or names of classes; None for the most probable.
         top_k: How many of these.
         threshold: Where to cut; None for the method's own.
-        boxes: ``"largest"``, ``"all"`` or ``"split"``.
+        boxes: ``"largest"``, ``"all"`` or ``"instances"``.
     """
 
     method: str | None = None

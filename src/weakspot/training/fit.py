@@ -118,7 +118,7 @@ def _trainer(prepared: TrainingSetup, options: TrainOptions, folder: Path, callb
             strategy=options.strategy,
             precision=options.precision,  # type: ignore[arg-type]
             max_epochs=prepared.epochs,
-            accumulate_grad_batches=options.accumulate,
+            accumulate_grad_batches=options.accumulate_grad_batches,
             logger=make_loggers(options.logger or (), folder),
             callbacks=callbacks,
             default_root_dir=folder,
@@ -181,4 +181,4 @@ def _criterion(prepared: TrainingSetup, options: TrainOptions) -> Criterion:
 def _steps(images: int, trainer: Trainer, options: TrainOptions) -> int:
     """Steps of the optimizer in an epoch."""
     batches = len(EpochBatchSampler(images, options.batch_size, seed=options.seed, processes=trainer.world_size))
-    return -(-batches // options.accumulate)
+    return -(-batches // options.accumulate_grad_batches)

@@ -5,9 +5,7 @@ Nothing heavy is imported here, so that help answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -16,7 +14,7 @@ class TrainOptions:
 
     Attributes:
         method: cam, acol, spg or ts_cam; adl, has or cutmix; or some that go together, such as acol+cutmix. Or psol: a
-            network learns the boxes that the run named with --from finds in the training images, and takes its classes.
+            network learns the boxes that the run of --teacher predicts for the training images, and its classes.
         teacher: With psol: folder of the run that teaches. A frozen backbone of the same name is
             shared with it.
         backbone: timm or torchvision name of the backbone.
@@ -26,8 +24,8 @@ class TrainOptions:
         labels: CSV file of labels, if DATA is not class folders (columns image, label and, if you like, split).
         images: Folder of the images, if it is not in DATA.
         multi_label: Take each class as present or not, for itself. Without it this is done where an image has several.
-        background: Name of the class of images that hold no object; also given to images without a label.
-        validation: Share of the training images to set aside where DATA has no validation split.
+        background_class: Name of the class of images that hold no object; also given to images without a label.
+        val_fraction: Share of the training images to set aside where DATA has no validation split.
         quality: What maps are to be read in: plain, fast, balanced or best. The threshold is found for this one; in all
             but plain, a small head learns from the maps what foreground looks like.
         output_stride: 16 or 8: finer maps at more cost. Default: 16 where the backbone can.
@@ -49,23 +47,23 @@ class TrainOptions:
         strategy: lightning's name for how several devices work together: ddp and so on; auto takes ddp for them.
         precision: lightning's name of the precision: 32-true, bf16-mixed, 16-mixed and so on.
         workers: Threads or processes that decode images.
-        accumulate: Steps whose gradients are added up.
-        unreadable: Largest share of images that may be unreadable; those that are, are skipped and listed.
+        accumulate_grad_batches: Steps whose gradients are added up.
+        max_unreadable: Largest share of images that may be unreadable; those that are, are skipped and listed.
         save_every: Seconds between two states that --resume can go on from; 0 saves after each step.
         logger: tensorboard, csv, wandb, mlflow, comet or neptune, beside metrics.jsonl; may be given several times.
         output: Run folder. Default: runs/NAME, with a number where that is taken. A link latest is put beside it.
     """
 
     method: str = "cam"
-    teacher: Annotated[Path | None, Parameter(name="--from")] = None
+    teacher: Path | None = None
     backbone: str = "tf_efficientnet_lite0"
     weights: str = "pretrained"
     freeze: Literal["auto", "backbone", "none"] = "auto"
     labels: Path | None = None
     images: Path | None = None
     multi_label: bool = False
-    background: str = "background"
-    validation: float = 0.2
+    background_class: str = "background"
+    val_fraction: float = 0.2
     quality: Literal["plain", "fast", "balanced", "best"] = "fast"
     output_stride: int | None = None
     input_size: int | None = None
@@ -84,8 +82,8 @@ class TrainOptions:
     strategy: str = "auto"
     precision: str = "32-true"
     workers: int = 2
-    accumulate: int = 1
-    unreadable: float = 0.05
+    accumulate_grad_batches: int = 1
+    max_unreadable: float = 0.05
     save_every: float = 30.0
     logger: tuple[str, ...] | None = None
     output: Path | None = None

@@ -55,7 +55,7 @@ def load_teacher(run: Path, device: torch.device) -> Teacher:
     trained = read_trained(run)
     if trained.plan.teacher is not None:
         problem = f"{run} is itself a run of psol: what it knows of boxes, another run has taught it."
-        raise InputError(problem, "Give that run with --from.")
+        raise InputError(problem, "Give that run with --teacher.")
     return Teacher(trained, Localizer(run, device=str(device)))
 
 

@@ -105,8 +105,16 @@ def _names() -> list[str]:
 
 def _checked(options: TrainOptions) -> TrainOptions:
     """Refuse numbers that are out of range, and say where files are."""
-    least = {"epochs": 1, "batch_size": 1, "devices": 1, "nodes": 1, "accumulate": 1, "patience": 1}
-    least |= {"workers": 0, "seed": 0, "lr": 0, "weight_decay": 0, "save_every": 0, "unreadable": 0, "input_size": 8}
+    least = {"epochs": 1, "batch_size": 1, "devices": 1, "nodes": 1, "accumulate_grad_batches": 1, "patience": 1}
+    least |= {
+        "workers": 0,
+        "seed": 0,
+        "lr": 0,
+        "weight_decay": 0,
+        "save_every": 0,
+        "max_unreadable": 0,
+        "input_size": 8,
+    }
     for name, bound in least.items():
         value = getattr(options, name)
         if value is not None and not value >= bound:
@@ -132,8 +140,10 @@ def _refuse_without_teacher(options: TrainOptions) -> None:
     """PSOL is taught by a run, and nothing else is."""
     psol = parse_method(options.method).head == "psol"
     if psol and options.teacher is None:
-        raise InputError("psol learns the boxes of another run.", "Name its folder: --method psol --from runs/birds.")
+        raise InputError(
+            "psol learns the boxes of another run.", "Name its folder: --method psol --teacher runs/birds."
+        )
     if options.teacher is not None and not psol:
         raise InputError(
-            f"--from names a run that teaches boxes, and {options.method} learns none.", "Add --method psol."
+            f"--teacher names a run that teaches boxes, and {options.method} learns none.", "Add --method psol."
         )

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from weakspot.config import __version__
+from weakspot.config import __version__, with_current_names
 from weakspot.errors import InputError
 from weakspot.io.folders import check_writable, numbered
 from weakspot.io.run_files import CONFIG, VERSION
@@ -88,6 +88,7 @@ def read_config(file: Path) -> tuple[Path, TrainOptions]:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}.", "Give the config.toml of a run.") from error
+    told = with_current_names(told, "train")
     told.pop(VERSION, None)
     known = {field.name: field for field in fields(TrainOptions)}
     unknown = [name for name in told if name not in known and name != "data"]

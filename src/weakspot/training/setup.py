@@ -95,7 +95,7 @@ def set_up(data: Path, options: TrainOptions, say: Say) -> TrainingSetup:
     frozen = _is_frozen(options, device)
     recipe = parse_method(options.method, frozen=frozen)
     dataset = read_dataset(data, truth=options.labels, images=options.images)
-    split = split_examples(dataset, share=options.validation, seed=options.seed, workers=options.workers)
+    split = split_examples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
     labels = _labels(dataset, split, options, teacher)
     validation = [example for example in split.validation if labels.know(example)]
@@ -113,7 +113,7 @@ def set_up(data: Path, options: TrainOptions, say: Say) -> TrainingSetup:
         verify_images(validation, built.preprocessing, workers=options.workers),
         squashed,
     )
-    _refuse_unreadable(grounds, options.unreadable)
+    _refuse_unreadable(grounds, options.max_unreadable)
     if teacher is None:
         _refuse_unreadable_classes(grounds)
     say(_summary(grounds, built.plan, frozen, device))
@@ -127,7 +127,7 @@ def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teac
     """The classes of what is learnt from, or those of the teacher."""
     learnt = split.training if _named(split.validation) else (*split.training, *split.validation)
     if options.teacher is None or teacher is None:
-        return find_labels(dataset, learnt, multi_label=options.multi_label, background=options.background)
+        return find_labels(dataset, learnt, multi_label=options.multi_label, background=options.background_class)
     return labels_of(teacher.trained, learnt, options.teacher)
 
 
@@ -227,7 +227,7 @@ def _refuse_unreadable(grounds: TrainingData, most: float) -> None:
     if share > most or not good:
         raise InputError(
             f"{len(bad)} images ({share:.0%}) cannot be read, the first: {bad[0].error.problem}",
-            f"Mend them (weakspot check {grounds.dataset.root} lists them), or raise --unreadable, which is {most:g}.",
+            f"Mend them (weakspot check {grounds.dataset.root} lists them), or raise --max-unreadable above {most:g}.",
         )
 
 

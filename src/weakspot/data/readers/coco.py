@@ -194,5 +194,5 @@ def identities(
     for key, name in pairs:
         if names.setdefault(key, name) != name:
             problem = f"The id {key} stands for {names[key]} and for {name}, in different files of {root}."
-            raise InputError(problem, "Name the file that the results refer to with --truth.")
+            raise InputError(problem, "Name the file that the results refer to with --ground-truth.")
     return names, {key: name for part in parts for key, name in _categories(part).items()}

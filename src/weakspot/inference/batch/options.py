@@ -30,21 +30,20 @@ class LocalizeOptions:
         top_k: Look for that many of the most probable classes.
         threshold: Fraction of the heatmap's peak at which to cut, in (0, 1]. Default: the method's own.
         boxes: The largest region only, all of them, or all with those of several peaks split between them.
-        min_area: With --boxes all or split: least area of a region, as a fraction of the image's.
+        min_area: With --boxes all or instances: least area of a region, as a fraction of the image's.
         min_score: Least score of a box, in [0, 1]: that of the class times the mean of the heatmap in its region.
         refine: grabcut, random_walker or superpixels: make heatmaps keep to the image's edges. Default: none.
         channels: With scorecam: how many channels to try. Default: all, one forward pass each.
-        doubt: Also say how much each box is in doubt, from 0 to 1, to look at the most doubtful first; no further pass.
-            Boxes of a run of psol say nothing.
+        uncertainty: Also record the uncertainty of each box, from 0 to 1 (not with psol runs).
         output: Folder to write to. Default: localized, or localized-2 and so on where that is taken.
         resume: Go on with an interrupted run in --output. Shards, and runs on Ray, go on by themselves.
         shard: 3/8: localize in one of eight shares of the images, each for a process of its own, and write that shard.
         engine: local: this process. ray: actors of Ray, with a shard for each thousand images.
         address: With --engine ray: of a cluster's head, such as 10.0.0.1:6379, or auto. Default: $RAY_ADDRESS, else
             a Ray of this machine that ends with the run.
-        actors: With --engine ray: at most so many. Default: one for each GPU, else for each core.
-        shard_size: With --engine ray: images in a shard. Default: 1024, fewer where there are few.
-        rows: With --engine ray: write shards as JSON Lines, or as parquet.
+        num_actors: With --engine ray: at most so many. Default: one for each GPU, else for each core.
+        images_per_shard: With --engine ray: images in a shard. Default: 1024, fewer where there are few.
+        format: With --engine ray: write shards as JSON Lines, or as parquet.
         save_plots: Also write pictures with heatmap and boxes.
         save_masks: Also write masks, white on black.
         save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
@@ -72,15 +71,15 @@ class LocalizeOptions:
     min_score: float = 0.0
     refine: RefinementName | None = None
     channels: int | None = None
-    doubt: bool = False
+    uncertainty: bool = False
     output: Path | None = None
     resume: bool = False
     shard: str | None = None
     engine: Literal["local", "ray"] = "local"
     address: str | None = None
-    actors: int | None = None
-    shard_size: int | None = None
-    rows: Literal["jsonl", "parquet"] = "jsonl"
+    num_actors: int | None = None
+    images_per_shard: int | None = None
+    format: Literal["jsonl", "parquet"] = "jsonl"
     save_plots: bool = False
     save_masks: bool = False
     save_heatmaps: bool = False

@@ -73,12 +73,12 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
 def _check_engine(options: LocalizeOptions) -> None:
     if options.engine == "ray" and options.shard is not None:
         raise InputError("--engine ray makes shards itself.", "Leave --shard out, or --engine.")
-    if options.engine == "local" and options.rows == "parquet":
-        raise InputError("Parquet files cannot take rows one by one.", "Add --engine ray, or leave --rows out.")
-    for name in ("address", "actors", "shard_size"):
+    if options.engine == "local" and options.format == "parquet":
+        raise InputError("Parquet files cannot take rows one by one.", "Add --engine ray, or leave --format out.")
+    for name in ("address", "num_actors", "images_per_shard"):
         if options.engine == "local" and getattr(options, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} is for --engine ray.", "Add --engine ray, or leave it out.")
-    for name in ("actors", "shard_size"):
+    for name in ("num_actors", "images_per_shard"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(options, name)} is too few.", "Give 1 or more.")
 

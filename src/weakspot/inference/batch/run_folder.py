@@ -33,8 +33,8 @@ _FREE_TO_CHANGE = (
     "workers",
     "max_pixels",
     "address",
-    "actors",
-    "shard_size",
+    "num_actors",
+    "images_per_shard",
 )
 # What settings are that an earlier version, which did not know them, has not kept.
 _BEFORE = asdict(LocalizeOptions()) | {"quality": "plain"}

@@ -18,7 +18,7 @@ _OF_ONE_IMAGE = (408, 413, 422, 429, 500, 503)
 # So many images are on their way at once: as many as the service runs through the model together.
 _AT_ONCE = 16
 Classes = Sequence[int | str] | int | str | None
-Boxes = Literal["largest", "all", "split"]
+Boxes = Literal["largest", "all", "instances"]
 
 
 @dataclass(frozen=True)

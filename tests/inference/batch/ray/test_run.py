@@ -154,7 +154,7 @@ def test_actors_that_are_killed_lose_nothing_and_repeat_nothing(base, cluster):
 def test_a_run_that_is_killed_goes_on_with_what_is_missing_and_with_what_is_new(base, cluster):
     listed, late = base / "list.txt", base / "photos/47.jpg"
     listed.write_text("".join(f"photos/{i:02}.jpg\n" for i in (47, *range(39))))
-    words = ("list.txt", "--address", cluster, "--output", "begun", "--shard-size", "9")
+    words = ("list.txt", "--address", cluster, "--output", "begun", "--images-per-shard", "9")
     late.rename(base / "late.jpg")
     process = start(base, *words)
     wait_for_shards(base / "begun", 2, process)
@@ -184,7 +184,7 @@ def test_an_image_that_kills_its_process_is_skipped_and_takes_no_other_with_it(b
     deadly.write_bytes((base / "photos/00.jpg").read_bytes())
     names = ["more/deadly.jpg", *(f"photos/{i:02}.jpg" for i in range(8))]
     (base / "deadly.jsonl").write_text("".join(json.dumps({"image": name}) + "\n" for name in names))
-    code, _, told = finish(start(base, "deadly.jsonl", "--address", cluster, "--output", "deadly", "--actors", "1"))
+    code, _, told = finish(start(base, "deadly.jsonl", "--address", cluster, "--output", "deadly", "--num-actors", "1"))
     assert code == 1, told
     expected = [line for line in lines(base / "one/boxes.jsonl") if json.loads(line)["image"] in names]
     assert rows(base / "deadly") == expected
@@ -206,7 +206,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluster, small_disk, monkeypatch, capsys):
     """At first on a Ray of its own; in Parquet, which label and report take as they take rows of JSON."""
     output = small_disk / "full"
-    words = ("photos", "--output", str(output), "--rows", "parquet")
+    words = ("photos", "--output", str(output), "--format", "parquet")
     code, said, told = finish(start(base, *words))
     assert (code, said) == (2, ""), told
     problem, hint = told.splitlines()[-2:]
@@ -243,7 +243,7 @@ def test_what_does_not_go_together_is_refused(base, monkeypatch, capsys):
     monkeypatch.chdir(base)
     for words, problem in (
         (["--shard", "1/2"], "--engine ray makes shards itself"),
-        (["--actors", "0"], "--actors 0 is too few"),
+        (["--num-actors", "0"], "--num-actors 0 is too few"),
         (["--address", "127.0.0.1:1", "--output", "nowhere"], "Ray cannot be reached at 127.0.0.1:1"),
         (["--output", "one"], "had engine = 'local', and now it is 'ray'"),
     ):

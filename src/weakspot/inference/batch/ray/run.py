@@ -42,7 +42,7 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
     """
     output = cast(Path, options.output)
     check_ray()
-    if options.rows == "parquet":
+    if options.format == "parquet":
         check_pyarrow()
     with folder_lock(output, "rows"):
         localizer = open_localizer(
@@ -66,8 +66,8 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
 def _planned(sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer") -> list[ShardInfo]:
     """List the images, let the model learn from some of them if it does, and keep the settings."""
     output = cast(Path, options.output)
-    actors, _ = allocate_actors(options.actors, options.device)
-    cutting = ShardPlan(options.rows, max(1, options.batch_size), actors, options.shard_size)
+    actors, _ = allocate_actors(options.num_actors, options.device)
+    cutting = ShardPlan(options.format, max(1, options.batch_size), actors, options.images_per_shard)
     try:
         parts = plan(output, find_images(sources), cutting)
     except WeakspotError:
@@ -82,7 +82,7 @@ def _planned(sources: Sequence[str], options: LocalizeOptions, localizer: "Local
 def _localize(parts: Sequence[ShardInfo], options: LocalizeOptions) -> None:
     """Localize in the images of all parts that have no row."""
     output = cast(Path, options.output)
-    actors, gpu = allocate_actors(options.actors, options.device)
+    actors, gpu = allocate_actors(options.num_actors, options.device)
     waiting = [part for part in parts if count_rows(output / part.file) != part.images]
     total = sum(part.images for part in parts)
     run = Run(output.absolute(), Path.cwd(), WorkerFactory(options, output))

@@ -58,7 +58,7 @@ def _can_be_written(name: str, file: Path, skipped: "Skipped") -> bool:
     """Whether a file can hold a name; Parquet has UTF-8 alone."""
     if file.suffix != ".parquet" or name.encode(errors="ignore").decode() == name:
         return True
-    problem = InputError(f"The name {name!r} is not UTF-8.", "Rename the image, or leave --rows parquet out.")
+    problem = InputError(f"The name {name!r} is not UTF-8.", "Rename the image, or leave --format parquet out.")
     skipped.add(name, problem)
     return False
 
