@@ -14,16 +14,16 @@ HALF = {"freeze": "backbone", "epochs": 3, "lr": 0.01}
 DYING = """
 import os, signal
 from weakspot.__main__ import main
-from weakspot.training.lightning_module import Learner
+from weakspot.training.lightning_module import WsolModule
 
-step = Learner.training_step
+step = WsolModule.training_step
 
 def dying_step(learner, *words):
     if learner.current_epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return step(learner, *words)
 
-Learner.training_step = dying_step
+WsolModule.training_step = dying_step
 main()
 """
 

@@ -25,7 +25,7 @@ def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Ann
     Example:
         >>> from pathlib import Path
         >>> from weakspot.data import Example
-        >>> cat = Example("a", Path("a.jpg"), truths=(Annotation("cat"),))
+        >>> cat = Sample("a", Path("a.jpg"), truths=(Annotation("cat"),))
         >>> photos = Dataset(Path("photos"), "folders", ("cat", "dog"), (cat,))
         >>> class_indices(photos, ["Dog", "horse", "Cat"])(cat.truths[0])
         2
