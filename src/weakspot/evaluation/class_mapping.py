@@ -24,7 +24,7 @@ def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Ann
 
     Example:
         >>> from pathlib import Path
-        >>> from weakspot.data import Example
+        >>> from weakspot.data import Sample
         >>> cat = Sample("a", Path("a.jpg"), truths=(Annotation("cat"),))
         >>> photos = Dataset(Path("photos"), "folders", ("cat", "dog"), (cat,))
         >>> class_indices(photos, ["Dog", "horse", "Cat"])(cat.truths[0])
