@@ -23,15 +23,15 @@ from torch import Tensor
 
 import weakspot as ws
 from weakspot.cams import Method, find_method, self_correlation, unit_features
-from weakspot.cams.min_max import min_max
-from weakspot.cams.self_correlation import on_grid
+from weakspot.cams.normalization import min_max
+from weakspot.cams.self_correlation import resample
 from weakspot.data import Preprocessing
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.samples import EvaluationSample, find_samples
 from weakspot.evaluation.targets import SIDE, target
 from weakspot.inference.quality import find_quality
 from weakspot.metrics import box_iou
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models import SplitClassifier as ModelCut
 from weakspot.models import fit_foreground, forward_with_hooks, normalize_batch, resize_image, split_model
 from weakspot.models.affinity import concat_features, correlation_grid, feature_affinity
@@ -40,7 +40,7 @@ from weakspot.models.foreground_head import ForegroundHead
 from weakspot.ops import component_tree, heatmap_from_class_map, scale_boxes
 from weakspot.training.thresholds import best_threshold, thresholds_of_classes
 
-CUTS = PLAIN_THRESHOLDS
+CUTS = NATIVE_THRESHOLDS
 RIGHT = 0.5
 LEVELS = (0.3, 0.5, 0.7)
 
@@ -160,7 +160,7 @@ def along(*which: int, power: float = 1.5, finer: int = 1) -> Step:
         levels = [wide(batch)[i] for i in which]
         h, w = correlation_grid(wide(batch))
         size = (finer * h, finer * w)
-        return self_correlation(on_grid(batch.maps, size), unit_features(levels, size), power=power)
+        return self_correlation(resample(batch.maps, size), unit_features(levels, size), power=power)
 
     return step
 
@@ -197,7 +197,7 @@ def against_the_border(weight: float) -> Step:
 def difference_of_means(batch: Batch) -> Tensor:
     """A linear classifier of places: foreground's mean feature against background's."""
     units = unit_features(wide(batch), correlation_grid(wide(batch))).flatten(2)
-    seeds = min_max(on_grid(batch.maps, correlation_grid(wide(batch)))).flatten(2)
+    seeds = min_max(resample(batch.maps, correlation_grid(wide(batch)))).flatten(2)
     direction = units @ (seeds - seeds.mean()).mT
     return (direction.mT @ units).view(1, 1, *correlation_grid(wide(batch)))
 
@@ -205,7 +205,7 @@ def difference_of_means(batch: Batch) -> Tensor:
 def affinity(batch: Batch) -> tuple[Tensor, Tensor]:
     size = correlation_grid(wide(batch))
     units = unit_features(wide(batch), size).flatten(2)
-    return torch.relu(units.mT @ units) ** 1.5, min_max(on_grid(batch.maps, size)).flatten(2)
+    return torch.relu(units.mT @ units) ** 1.5, min_max(resample(batch.maps, size)).flatten(2)
 
 
 def blurred(batch: Batch) -> Tensor:
@@ -214,7 +214,7 @@ def blurred(batch: Batch) -> Tensor:
 
 def times_the_map(batch: Batch) -> Tensor:
     found = spread(batch)
-    return min_max(found) * min_max(on_grid(batch.maps, tuple(found.shape[-2:])))
+    return min_max(found) * min_max(resample(batch.maps, tuple(found.shape[-2:])))
 
 
 def twice(batch: Batch) -> Tensor:

@@ -33,7 +33,7 @@ from weakspot.ops.uncertainty import (
     uncertainty_cues,
     uncertainty_score,
 )
-from weakspot.ops.uncertainty.agreement import map_difference
+from weakspot.ops.uncertainty.cues import map_difference
 
 Arrays = dict[str, np.ndarray]
 SAMPLES = 300
@@ -105,7 +105,9 @@ def mirror_of(localizer: ws.Localizer, photo: np.ndarray, classes: np.ndarray, s
 def measured(images: list[Seen], threshold: float) -> tuple[Arrays, np.ndarray, float]:
     """Every doubt by its name, the true overlaps, and the CPU milliseconds that the cues of an image cost."""
     begun = time.process_time()
-    cues = [uncertainty_cues(one.heatmap, threshold, witness=one.witness, foreground=one.foreground) for one in images]
+    cues = [
+        uncertainty_cues(one.heatmap, threshold, reference_map=one.witness, foreground=one.foreground) for one in images
+    ]
     fixed = np.array([uncertainty_score(one) for one in cues])
     spent = 1000 * (time.process_time() - begun) / len(images)
     boxes = [box_from_heatmap(one.heatmap, threshold) for one in images]
@@ -122,12 +124,12 @@ def table_of(cues: list[Cues | None]) -> Arrays:
     return {name: np.array([1.0 if one is None else one[name] for one in shares]) for name in names}
 
 
-CUES = ("instability", "rivalry", "blur", "disagreement", "background")
+CUES = ("box_instability", "competing_area", "inseparability", "disagreement", "background")
 DOUBT = "**the mean of five cues** (`--doubt`)"
 TITLES = {
-    "instability": "the box changes with the threshold",
-    "rivalry": "other regions rival the largest",
-    "blur": "blurring moves the box",
+    "box_instability": "the box changes with the threshold",
+    "competing_area": "other regions rival the largest",
+    "inseparability": "blurring moves the box",
     "disagreement": "another method's box disagrees",
     "background": "the foreground head sees background in the box",
     "regression": "a regression on the cues, fitted to `val`",

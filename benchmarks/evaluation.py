@@ -157,7 +157,7 @@ def logits(localizer: ws.Localizer, paths: list[Path]) -> Iterator[NDArray[np.fl
     """Run the classifier over photos as evaluating does, decoding in threads, and nothing more."""
     frame, like = localizer.preprocessing, torch.empty(0)
     with ThreadPoolExecutor(2) as threads, torch.inference_mode():
-        photos = ordered_map(lambda path: resize_image(read_image(path), frame), paths, threads, ahead=32)
+        photos = ordered_map(lambda path: resize_image(read_image(path), frame), paths, threads, max_pending=32)
         for batch in batched(photos, 16):
             yield localizer.model(normalize_batch(batch, frame, like=like)).numpy()
 

@@ -60,7 +60,7 @@ def counted(rule: Rule, images: list[Seen], threshold: float, min_score: float) 
 def regions(*, min_area: float = 0.01, split: bool = False) -> Rule:
     def found(one: Seen, threshold: float, min_score: float) -> Found:
         heat = least_heat(one.score, min_score)
-        return instances_from_heatmap(one.heatmap, threshold, min_area=min_area, split=split, min_heat=heat)
+        return instances_from_heatmap(one.heatmap, threshold, min_area=min_area, split=split, min_activation=heat)
 
     return found
 

@@ -22,7 +22,7 @@ from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.map_scores import Regions, baselines, regions, score
 from weakspot.evaluation.samples import find_samples
 from weakspot.evaluation.targets import SIDE, Target, target
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import heatmap_from_class_map, normalize, resize
 from weakspot.ops.refinement import REFINEMENTS, refine
 
@@ -68,7 +68,7 @@ def main() -> None:
 
 def table(name: str, val: list[Seen], test: list[Seen], others: dict[str, Regions]) -> None:
     chosen = worth(val, None, 0.0)
-    level = float(PLAIN_THRESHOLDS[chosen.best()[0]])
+    level = float(NATIVE_THRESHOLDS[chosen.best()[0]])
     plain = worth(test, None, 0.0)
     row(name, "none", chosen, plain, plain, chosen)
     for refinement in REFINEMENTS:

@@ -34,25 +34,25 @@ def test_results_come_in_order_though_a_later_one_is_ready_first():
         return second_is_done.wait(10) if item == 0 else second_is_done.set()
 
     with ThreadPoolExecutor(2) as threads:
-        assert list(ordered_map(answer, [0, 1], threads, ahead=2)) == [True, None]
+        assert list(ordered_map(answer, [0, 1], threads, max_pending=2)) == [True, None]
 
 
-@pytest.mark.parametrize("ahead", [1, 3])
-def test_an_endless_stream_is_taken_only_so_far_ahead(ahead):
+@pytest.mark.parametrize("max_pending", [1, 3])
+def test_an_endless_stream_is_taken_only_so_far_ahead(max_pending):
     items = count()
-    results = ordered_map(abs, items, AtOnce(), ahead=ahead)
+    results = ordered_map(abs, items, AtOnce(), max_pending=max_pending)
     assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
-    assert next(items) == 5 + ahead
+    assert next(items) == 5 + max_pending
 
 
 def test_nothing_is_taken_before_a_result_is_asked_for():
     items = count()
-    ordered_map(abs, items, AtOnce(), ahead=3)
+    ordered_map(abs, items, AtOnce(), max_pending=3)
     assert next(items) == 0
 
 
 def test_error_is_raised_where_its_result_would_have_come():
-    results = ordered_map(reciprocal, [1, 2, 0, 4], AtOnce(), ahead=4)
+    results = ordered_map(reciprocal, [1, 2, 0, 4], AtOnce(), max_pending=4)
     assert [next(results), next(results)] == [1, 0.5]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -70,7 +70,7 @@ def test_what_has_not_begun_is_cancelled_when_the_stream_is(end):
         return 1 / (item if end == "failed" else 1)
 
     with ThreadPoolExecutor(1) as threads:
-        results = ordered_map(slow_after_the_first, [0, 1, 2, 3], threads, ahead=4)
+        results = ordered_map(slow_after_the_first, [0, 1, 2, 3], threads, max_pending=4)
         if end == "failed":
             with pytest.raises(ZeroDivisionError):
                 next(results)
@@ -82,14 +82,14 @@ def test_what_has_not_begun_is_cancelled_when_the_stream_is(end):
 
 
 def test_empty_stream_gives_no_result():
-    assert list(ordered_map(abs, [], AtOnce(), ahead=2)) == []
+    assert list(ordered_map(abs, [], AtOnce(), max_pending=2)) == []
 
 
 @given(st.lists(st.integers()), st.integers(1, 9), st.integers(1, 3))
 @settings(deadline=None)
-def test_ordered_map_equals_map(items, ahead, threads):
+def test_ordered_map_equals_map(items, max_pending, threads):
     with ThreadPoolExecutor(threads) as executor:
-        assert list(ordered_map(str, items, executor, ahead=ahead)) == list(map(str, items))
+        assert list(ordered_map(str, items, executor, max_pending=max_pending)) == list(map(str, items))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_error_of_the_stream_itself_comes_after_the_results_before_it():
         yield from (1, 2, 3)
         raise InputError("Nothing matches *.gif.", "Check the pattern.")
 
-    results = ordered_map(abs, paths(), AtOnce(), ahead=8)
+    results = ordered_map(abs, paths(), AtOnce(), max_pending=8)
     assert [next(results) for _ in range(3)] == [1, 2, 3]
     with pytest.raises(InputError):
         next(results)
@@ -174,7 +174,7 @@ def test_an_endless_stream_is_taken_a_few_batches_ahead(way):
 
 
 def test_cores_share_a_batch(monkeypatch):
-    monkeypatch.setattr(concurrency, "cores", lambda: 3)
+    monkeypatch.setattr(concurrency, "available_cores", lambda: 3)
     sizes = []
 
     def read(batch):
@@ -186,7 +186,7 @@ def test_cores_share_a_batch(monkeypatch):
 
 
 def test_batches_run_on_several_cores_at_once(monkeypatch):
-    monkeypatch.setattr(concurrency, "cores", lambda: 2)
+    monkeypatch.setattr(concurrency, "available_cores", lambda: 2)
     second_has_begun = Event()
 
     def read(batch):

@@ -39,7 +39,7 @@ from weakspot import cams, data, metrics, ops
                 "matched",
                 "box_iou",
                 "pixel_counts",
-                "plain_overlaps",
+                "native_overlaps",
                 "reference_boxes",
                 "reference_overlaps",
             },

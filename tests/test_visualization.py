@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from matplotlib import colormaps
 from PIL import Image, ImageColor
 
-from weakspot.visualization import BOX_COLOUR, contact_sheet, draw_boxes, draw_localization, load_font, overlay_heatmap
+from weakspot.visualization import BOX_COLOR, contact_sheet, draw_boxes, draw_localization, load_font, overlay_heatmap
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 200, (60, 80, 3), np.uint8))
 WHITE = Image.new("RGB", (440, 500), "white")
 BOX = np.array([[10.0, 20.0, 30.0, 50.0]])
-LINE = ImageColor.getrgb(BOX_COLOUR)
+LINE = ImageColor.getrgb(BOX_COLOR)
 
 
 def changed(picture, original=PHOTO):
@@ -74,7 +74,7 @@ def test_no_box_and_no_caption_leave_a_copy():
 def test_caption_has_a_margin_on_all_sides_of_its_letters():
     captioned = draw_boxes(WHITE, np.array([[-90, -90, -80, -80]]), "HEH")
     ground = changed(captioned, WHITE)
-    letters = ground & ~coloured(captioned, BOX_COLOUR)
+    letters = ground & ~coloured(captioned, BOX_COLOR)
     margins = np.abs(np.subtract(extent(letters), extent(ground)))
     np.testing.assert_allclose(margins, [6, 5, 7, 6], atol=1)  # a quarter of the font's size, 440 / 22; H has its own
 

@@ -40,8 +40,8 @@ def pipelined(
         [3, 7]
     """
     with ThreadPoolExecutor(workers) as threads:
-        decoded = ordered_map(decode, items, threads, ahead=2 * size)
-        for results in ordered_map(finish, map(read, batched(decoded, size)), threads, ahead=2):
+        decoded = ordered_map(decode, items, threads, max_pending=2 * size)
+        for results in ordered_map(finish, map(read, batched(decoded, size)), threads, max_pending=2):
             yield from results
 
 
@@ -69,17 +69,17 @@ def parallel_batches(
         >>> sum(parallel_batches(int, sum, lambda total: [total], "1234", size=2))
         10
     """
-    threads = cores()
+    threads = available_cores()
 
     def work(batch: list[Item]) -> Sequence[Result]:
         return finish(read([decode(item) for item in batch]))
 
     with ThreadPoolExecutor(threads) as executor:
-        for results in ordered_map(work, batched(items, -(-size // threads)), executor, ahead=2 * threads):
+        for results in ordered_map(work, batched(items, -(-size // threads)), executor, max_pending=2 * threads):
             yield from results
 
 
-def cores() -> int:
+def available_cores() -> int:
     """Count the cores that this process may use: no more than ``$OMP_NUM_THREADS``, which PyTorch keeps to, too.
 
     Ray and Slurm set it where several processes share a machine.
@@ -90,15 +90,15 @@ def cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], executor: Executor, *, ahead: int
+    function: Callable[[Item], Result], items: Iterable[Item], executor: Executor, *, max_pending: int
 ) -> Iterator[Result]:
     """Apply a function to a stream in an executor; results come in the order of the items.
 
     Args:
         function: Applied to each item.
-        items: Taken one by one, never more than ``ahead`` before the results that were asked for.
+        items: Taken one by one, never more than ``max_pending`` before the results that were asked for.
         executor: Where the function runs.
-        ahead: How many items may be under way at once, at least 1.
+        max_pending: How many items may be under way at once, at least 1.
 
     Yields:
         The results. An error of the function, or of the stream, is raised where its result would have come.
@@ -106,11 +106,11 @@ def ordered_map(
     Example:
         >>> from concurrent.futures import ThreadPoolExecutor
         >>> with ThreadPoolExecutor(2) as threads:
-        ...     list(ordered_map(abs, [-3, 1, -2], threads, ahead=2))
+        ...     list(ordered_map(abs, [-3, 1, -2], threads, max_pending=2))
         [3, 1, 2]
     """
     stream = _submitted(function, items, executor)
-    under_way = deque(islice(stream, ahead))
+    under_way = deque(islice(stream, max_pending))
     try:
         while under_way:
             result = under_way.popleft().result()

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BOX_COLOUR = "#00e5a0"
+BOX_COLOR = "#00e5a0"
 # Dark enough to be read as lines, and told apart by eyes that confuse red and green (Okabe and Ito, 2008).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
-GREY = "#7F7F7F"
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
+GRAY = "#7F7F7F"
 _INK = "#101418"
 _PAPER = "#ffffff"
 
@@ -50,12 +50,12 @@ def overlay_heatmap(image: Image.Image, heatmap: NDArray[np.floating], *, opacit
     """
     shades = Image.fromarray((np.clip(heatmap, 0, 1) * 255).round().astype(np.uint8))
     warmth = shades.resize(image.size, Image.Resampling.BILINEAR)
-    colours = Image.fromarray(_colour_table()[np.asarray(warmth)])
-    return Image.composite(colours, image, warmth.point([round(255 * opacity * (i / 255) ** 0.5) for i in range(256)]))
+    colors = Image.fromarray(_color_table()[np.asarray(warmth)])
+    return Image.composite(colors, image, warmth.point([round(255 * opacity * (i / 255) ** 0.5) for i in range(256)]))
 
 
 def draw_boxes(
-    image: Image.Image, boxes: NDArray[np.floating], caption: str = "", *, colour: str = BOX_COLOUR
+    image: Image.Image, boxes: NDArray[np.floating], caption: str = "", *, color: str = BOX_COLOR
 ) -> Image.Image:
     """Outline boxes, and caption the first inside the image (Latin, Greek, Cyrillic and more letters).
 
@@ -67,15 +67,15 @@ def draw_boxes(
     for x1, y1, x2, y2 in boxes[::-1].tolist():
         # Right and bottom are excluded; the least box still shows a line, and no line leaves its box.
         within = max(1, min(line, int(x2 - x1) // 2, int(y2 - y1) // 2))
-        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=within)
+        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=color, width=within)
     if caption:
         corner = (boxes[0, 0], boxes[0, 1]) if len(boxes) else (0.0, 0.0)
-        _draw_caption(pen, image.size, corner, caption, colour)
+        _draw_caption(pen, image.size, corner, caption, color)
     return drawn
 
 
 def _draw_caption(
-    pen: ImageDraw.ImageDraw, size: tuple[int, int], corner: tuple[float, float], text: str, colour: str
+    pen: ImageDraw.ImageDraw, size: tuple[int, int], corner: tuple[float, float], text: str, color: str
 ) -> None:
     font = load_font(max(10, round(min(size) / 22)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
@@ -83,7 +83,7 @@ def _draw_caption(
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     x = max(0.0, min(corner[0], size[0] - width))
     y = max(0.0, min(corner[1], size[1] - height))
-    pen.rectangle((x, y, x + width, y + height), fill=colour)
+    pen.rectangle((x, y, x + width, y + height), fill=color)
     pen.text((x + pad - left, y + pad - top), text, fill=_INK, font=font)
 
 
@@ -129,8 +129,8 @@ def load_font(size: int) -> ImageFont.FreeTypeFont:
 
 
 @cache
-def _colour_table() -> NDArray[np.uint8]:
-    """The 256 colours of matplotlib's turbo map, shape (256, 3)."""
+def _color_table() -> NDArray[np.uint8]:
+    """The 256 colors of matplotlib's turbo map, shape (256, 3)."""
     from matplotlib import colormaps
 
     table: NDArray[np.uint8] = colormaps["turbo"](np.arange(256), bytes=True)[:, :3]

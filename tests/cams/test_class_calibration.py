@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from weakspot.cams.class_calibration import apply_class_thresholds
+from weakspot.cams.normalization import apply_class_thresholds
 from weakspot.ops import box_from_heatmap
 
 LEVEL = st.floats(0.05, 0.95)

@@ -1,7 +1,7 @@
 import torch
 
 from weakspot.cams import guided_gradcam
-from weakspot.cams.guided_gradcam import over_colours
+from weakspot.cams.guided_gradcam import max_over_channels
 
 
 def test_pixels_are_weighted_by_the_upsampled_map():
@@ -11,4 +11,4 @@ def test_pixels_are_weighted_by_the_upsampled_map():
 
 
 def test_colours_are_merged_by_the_greatest_magnitude():
-    assert over_colours(torch.tensor([[[[1.0]], [[-3.0]], [[2.0]]]])).tolist() == [[[3.0]]]
+    assert max_over_channels(torch.tensor([[[[1.0]], [[-3.0]], [[2.0]]]])).tolist() == [[[3.0]]]

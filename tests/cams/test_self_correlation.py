@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.cams import self_correlation, unit_features
-from weakspot.cams.self_correlation import on_grid
+from weakspot.cams.self_correlation import resample
 
 
 def plainly(class_map, levels, power):
@@ -77,24 +77,24 @@ def test_adding_to_a_level_or_scaling_it_changes_nothing():
 
 def test_convention_finer_levels_are_averaged_and_coarser_ones_interpolated():
     fine = torch.arange(16.0).view(1, 1, 4, 4)
-    assert on_grid(fine, (2, 2)).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
-    assert on_grid(fine, (4, 4)) is fine
+    assert resample(fine, (2, 2)).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
+    assert resample(fine, (4, 4)) is fine
     coarse = torch.tensor([[[[0.0, 1.0]]]])
     expected = torch.nn.functional.interpolate(coarse, size=(1, 4), mode="bicubic", align_corners=False)
-    assert torch.equal(on_grid(coarse, (1, 4)), expected)
+    assert torch.equal(resample(coarse, (1, 4)), expected)
 
 
 @pytest.mark.parametrize("size", [(2, 4), (3, 4), (2, 6), (1, 3)])
 def test_a_level_that_is_finer_on_one_side_is_averaged(size):
     level = torch.randn(1, 2, 3, 6, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(on_grid(level, size), torch.nn.functional.adaptive_avg_pool2d(level, size))
+    assert torch.equal(resample(level, size), torch.nn.functional.adaptive_avg_pool2d(level, size))
 
 
 @pytest.mark.parametrize("size", [(4, 4), (2, 7), (6, 12)])
 def test_a_level_that_is_coarser_on_one_side_is_interpolated(size):
     level = torch.randn(1, 2, 3, 6, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.interpolate(level, size=size, mode="bicubic", align_corners=False)
-    assert torch.equal(on_grid(level, size), expected)
+    assert torch.equal(resample(level, size), expected)
 
 
 def test_the_product_of_two_places_is_the_mean_of_the_levels_cosines():

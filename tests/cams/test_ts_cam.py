@@ -28,4 +28,4 @@ def test_each_image_has_its_attention_and_all_its_classes_share_it(seed, images,
 
 
 def test_it_reads_the_branches_of_a_network_of_its_own_kind():
-    assert (METHODS["ts_cam"].reads, METHODS["ts_cam"].network) == ("branches", "ts_cam")
+    assert (METHODS["ts_cam"].inputs, METHODS["ts_cam"].network) == ("branches", "ts_cam")

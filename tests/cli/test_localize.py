@@ -423,7 +423,7 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
     assert run(*words) == 0
     first = rows("out/boxes-00002-of-00002.jsonl")
     assert first[:2] == written
-    new = next(photos / f"new-{i}.jpg" for i in range(99) if ShardSpec(2, 2).has(f"photos/new-{i}.jpg"))
+    new = next(photos / f"new-{i}.jpg" for i in range(99) if ShardSpec(2, 2).contains(f"photos/new-{i}.jpg"))
     Image.open(photos / "00.jpg").save(new)
     assert run(*words) == 0
     assert rows("out/boxes-00002-of-00002.jsonl") == [*first, *rows("out/boxes-00002-of-00002.jsonl")[-1:]]
@@ -438,7 +438,7 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
 
 def test_a_share_without_images_is_an_empty_shard(photos):
     only = photos / "00.jpg"
-    number = next(number for number in (1, 2) if not ShardSpec(number, 2).has(str(only)))
+    number = next(number for number in (1, 2) if not ShardSpec(number, 2).contains(str(only)))
     for shard in (1, 2):
         assert run(only, "--output", "out", "--shard", f"{shard}/2") == 0
     assert Path(f"out/boxes-0000{number}-of-00002.jsonl").read_bytes() == b""
@@ -495,7 +495,7 @@ def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(photos, monke
     first = rows("out/boxes-00001-of-00002.jsonl")
     Path("out/boxes-00001-of-00002.jsonl").unlink()
     for path in sorted(photos.glob("*.jpg"))[:5]:
-        if not ShardSpec(1, 2).has(str(path)):
+        if not ShardSpec(1, 2).contains(str(path)):
             path.unlink()
     assert run(*words) == 0
     assert len(learnt) == 1

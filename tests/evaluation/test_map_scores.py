@@ -6,7 +6,7 @@ from weakspot.data import Annotation
 from weakspot.evaluation.map_scores import baselines, regions, regions_of_class_map, score, unreadable_scores
 from weakspot.evaluation.targets import SIDE, target
 from weakspot.metrics import mask_overlaps, pixel_counts
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, box_iou, reference_overlaps
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, box_iou, reference_overlaps
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
@@ -26,7 +26,7 @@ def test_convention_plain_overlaps_are_those_of_the_box_that_localizing_gives(si
     found = score(regions_of_class_map(class_map(), height=height, width=width), boxed(*boxes))
     heatmap = heatmap_from_class_map(class_map(), height=height, width=width)
     for i in range(0, 1000, 37):
-        box = box_from_heatmap(heatmap, PLAIN_THRESHOLDS[i])
+        box = box_from_heatmap(heatmap, NATIVE_THRESHOLDS[i])
         original = scale_boxes(box[None], from_size=size, to_size=(90, 130))
         assert found.plain[i] == pytest.approx(box_iou(original, boxes).max(), abs=1e-12)
     assert len(np.unique(found.plain)) > 5
@@ -56,7 +56,7 @@ def test_masks_are_scored_in_the_224_frame(tmp_path):
     found = score(regions_of_class_map(class_map(2), height=96, width=96), masked(tmp_path, pixels))
     score_map = heatmap_from_class_map(class_map(2), height=SIDE, width=SIDE)
     truth = (pixels > 0).astype(np.uint8)
-    assert np.array_equal(found.mask, mask_overlaps(score_map, truth, PLAIN_THRESHOLDS))
+    assert np.array_equal(found.mask, mask_overlaps(score_map, truth, NATIVE_THRESHOLDS))
     assert np.array_equal(found.pixels, pixel_counts(score_map, truth))
     assert found.largest is found.every is found.plain is None
 
@@ -74,7 +74,7 @@ def test_what_is_missed_is_worth_nothing_and_still_counts(tmp_path):
     for overlap, thresholds in (
         (found.largest, THRESHOLDS),
         (found.every, THRESHOLDS),
-        (found.plain, PLAIN_THRESHOLDS),
+        (found.plain, NATIVE_THRESHOLDS),
     ):
         assert overlap.tolist() == [0.0] * len(thresholds)
     assert found.mask.tolist() == [0.0] * 1000

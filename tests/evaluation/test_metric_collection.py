@@ -4,7 +4,7 @@ import pytest
 from weakspot.evaluation.map_scores import Scores
 from weakspot.evaluation.metric_collection import METRICS, MetricCollection
 from weakspot.metrics import average_precision
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops.contours import THRESHOLDS
 
 GROUPS = np.array([[0, 3], [1, 3], [0, 2], [2, 4], [0, 3], [1, 4]])
@@ -67,7 +67,7 @@ def test_figures_are_those_of_counting_by_hand():
     figures = filled(ROWS).figures(AT)
     assert list(figures) == list(METRICS)
     for name, curves in expected().items():
-        known = THRESHOLDS if name.startswith("MaxBox") else PLAIN_THRESHOLDS
+        known = THRESHOLDS if name.startswith("MaxBox") else NATIVE_THRESHOLDS
         figure = figures[name]
         assert figure.images == 6
         assert figure.oracle == pytest.approx(np.mean([one.max() for one in curves]), abs=1e-4)

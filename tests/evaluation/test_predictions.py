@@ -12,7 +12,7 @@ from weakspot.evaluation.external_maps import find_map
 from weakspot.evaluation.map_scores import baselines
 from weakspot.evaluation.predictions import UNRANKED, image_size, predictions_of_maps, predictions_of_model
 from weakspot.evaluation.samples import find_samples
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
 GREEN = Scene("green/b", (("green", (50, 30, 110, 75)),))
@@ -57,7 +57,7 @@ def test_batches_and_threads_change_nothing(batch_size, workers, few):
 
 def test_every_class_of_an_image_has_the_map_of_its_own(tmp_path):
     found = outcomes(write(tmp_path, (RED, BOTH)))
-    at = int(np.flatnonzero(PLAIN_THRESHOLDS == 0.2)[0])
+    at = int(np.flatnonzero(NATIVE_THRESHOLDS == 0.2)[0])
     for one in found:
         assert one.scores["cam"].plain[at] > 0.85, one.case.truths[one.which].label
 

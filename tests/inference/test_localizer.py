@@ -17,7 +17,7 @@ from weakspot.models import normalize_batch, resize_image
 from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
 
 NAMES = ("cat", "dog", "owl", "fox")
-BRANCHES = sorted(name for name, method in ws.cams.METHODS.items() if method.reads == "branches")
+BRANCHES = sorted(name for name, method in ws.cams.METHODS.items() if method.inputs == "branches")
 ANY_HEAD = sorted(ws.cams.METHODS.keys() - {"cam", *BRANCHES})
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from weakspot.errors import InputError
-from weakspot.io.folders import check_writable, next_free_path, read_lines
+from weakspot.io.folders import check_writable, next_free_path, read_name_file
 
 
 @pytest.fixture(autouse=True)
@@ -72,11 +72,11 @@ def test_a_name_that_is_too_long_is_told():
 )
 def test_lines_are_read(content, lines):
     Path("names.txt").write_bytes(content)
-    assert read_lines(Path("names.txt")) == lines
+    assert read_name_file(Path("names.txt")) == lines
 
 
 def test_no_file_has_no_lines():
-    assert read_lines(None) is None
+    assert read_name_file(None) is None
 
 
 @pytest.mark.parametrize("make", [None, "folder", "latin"])
@@ -87,5 +87,5 @@ def test_what_is_no_text_is_told(make):
     elif make == "latin":
         path.write_bytes("Größe".encode("latin-1"))
     with pytest.raises(InputError, match=r"names\.txt cannot be read as text") as caught:
-        read_lines(path)
+        read_name_file(path)
     assert caught.value.hint == "Give a UTF-8 file, one name a line."

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.io.manifest import MANIFEST, ShardInfo, files_of, missing_shards, read_manifest, write_manifest
+from weakspot.io.manifest import MANIFEST, ShardInfo, finished_row_files, missing_shards, read_manifest, write_manifest
 from weakspot.io.rows import count_rows, read_rows, to_jsonl, write_rows
-from weakspot.io.shards import ShardSpec, row_files, share_of, skipped_file
+from weakspot.io.shards import ShardSpec, parse_shard, row_files, skipped_file
 
 numbers = st.integers(0, 2**31 - 1)
 scores = st.floats(allow_nan=False, allow_infinity=False)
@@ -51,12 +51,12 @@ def test_a_name_that_is_no_utf8_comes_back_as_it_was():
 @given(st.lists(st.text(), unique=True), st.integers(1, 9))
 def test_each_image_is_in_one_share(images, count):
     shares = [ShardSpec(number, count) for number in range(1, count + 1)]
-    assert all(sum(share.has(image) for share in shares) == 1 for image in [*images, "caf\udce9.jpg", "\ud800"])
+    assert all(sum(share.contains(image) for share in shares) == 1 for image in [*images, "caf\udce9.jpg", "\ud800"])
 
 
 def test_shares_are_about_equal():
     images = [f"photos/{i:05}.jpg" for i in range(8000)]
-    sizes = [sum(ShardSpec(number, 8).has(image) for image in images) for number in range(1, 9)]
+    sizes = [sum(ShardSpec(number, 8).contains(image) for image in images) for number in range(1, 9)]
     assert min(sizes) > 900  # three standard deviations
     assert max(sizes) < 1100
 
@@ -64,7 +64,7 @@ def test_shares_are_about_equal():
 @pytest.mark.parametrize("text", ["0/8", "9/8", "1", "a/b", "1/0", "-1/8", "1/8/2", "1/100000", "", "٣/8"])
 def test_what_is_no_share_is_refused(text):
     with pytest.raises(InputError, match="is no shard"):
-        share_of(text)
+        parse_shard(text)
 
 
 def test_the_files_of_a_folder_are_its_rows_or_its_shards_in_order(tmp_path):
@@ -125,7 +125,7 @@ def test_shards_that_are_missing_are_named(tmp_path):
         "boxes-00003-of-00003.jsonl": "it is not whole: go on with --shard 3/3",
     }
     assert missing_shards(tmp_path) == expected
-    assert len(files_of(tmp_path)) == 3
+    assert len(finished_row_files(tmp_path)) == 3
     (tmp_path / "boxes.jsonl").touch()
     assert missing_shards(tmp_path) == {}
 
@@ -133,11 +133,11 @@ def test_shards_that_are_missing_are_named(tmp_path):
 def test_a_run_without_a_whole_shard_is_told_from_a_folder_without_a_run(tmp_path):
     (tmp_path / MANIFEST).write_text("of something else")
     (tmp_path / "boxes-00001-of-00003.jsonl.part").touch()
-    assert files_of(tmp_path) == ()
+    assert finished_row_files(tmp_path) == ()
     (tmp_path / MANIFEST).unlink()
     (tmp_path / "localize.toml").touch()
     with pytest.raises(InputError, match="has no whole shard yet: boxes-00001-of-00003"):
-        files_of(tmp_path)
+        finished_row_files(tmp_path)
 
 
 def test_rows_of_a_damaged_file_do_not_count(tmp_path):

@@ -19,7 +19,7 @@ class Mean(PerImageMetric):
     def __init__(self, **options):
         super().__init__(2, **options)
 
-    def figure(self, sums, totals, factor=1.0):
+    def compute_from_sums(self, sums, totals, factor=1.0):
         with np.errstate(invalid="ignore"):
             return factor * sums[..., 0] / totals
 
@@ -56,18 +56,18 @@ def test_without_images_the_figure_is_nan():
 
 def test_groups_are_summed_by_themselves():
     metric = filled([[1.0, 0], [3.0, 0], [8.0, 0]], np.array([2, 2, 0]), groups=3)
-    np.testing.assert_array_equal(metric.by_group(), [8, np.nan, 2])
+    np.testing.assert_array_equal(metric.per_group(), [8, np.nan, 2])
     assert metric.group_totals.tolist() == [1, 0, 2]
 
 
 def test_an_image_may_be_in_several_groups():
     metric = filled([[1.0, 0], [3.0, 0]], np.array([[0, 2], [1, 2]]), groups=3)
-    assert metric.by_group().tolist() == [1, 3, 2]
+    assert metric.per_group().tolist() == [1, 3, 2]
 
 
 def test_groups_and_interval_pass_on_what_the_figure_takes():
     metric = filled([[1.0, 0], [3.0, 0]], np.array([0, 1]), groups=2, samples=50)
-    assert metric.by_group(factor=10).tolist() == [10, 30]
+    assert metric.per_group(factor=10).tolist() == [10, 30]
     assert metric.interval(factor=10) == pytest.approx([10 * end for end in metric.interval()])
 
 
@@ -129,11 +129,11 @@ def test_the_seed_decides_the_interval_and_batches_do_not():
 def test_reset_forgets_images_and_begins_the_bootstrap_again():
     rows = random_rows(10)
     metric = filled(rows, np.zeros(10, int), groups=1, samples=20)
-    before = metric.compute().item(), metric.interval(), metric.by_group().tolist()
+    before = metric.compute().item(), metric.interval(), metric.per_group().tolist()
     metric.reset()
     assert (metric.total.item(), metric.sums.tolist(), metric.group_totals.tolist()) == (0, [0, 0], [0])
     metric.update(rows, np.zeros(10, int))
-    assert (metric.compute().item(), metric.interval(), metric.by_group().tolist()) == before
+    assert (metric.compute().item(), metric.interval(), metric.per_group().tolist()) == before
 
 
 def test_a_pickled_metric_goes_on_where_it_was():
@@ -152,7 +152,7 @@ def test_metrics_of_parts_merge_into_that_of_the_whole():
     part, rest = filled(rows[:4], groups[:4], groups=3), filled(rows[4:], groups[4:], groups=3)
     part.merge_state(rest)
     assert part.compute().item() == pytest.approx(whole.compute().item(), rel=1e-15)
-    np.testing.assert_allclose(part.by_group(), whole.by_group(), rtol=1e-15)
+    np.testing.assert_allclose(part.per_group(), whole.per_group(), rtol=1e-15)
     assert part.total == 10
 
 
@@ -189,7 +189,7 @@ def test_batches_equal_one_batch(rows, data):
         metric.update(batch, group)
     whole = filled(rows, groups, groups=3, samples=7)
     assert metric.compute().item() == whole.compute().item()
-    np.testing.assert_array_equal(metric.by_group(), whole.by_group())
+    np.testing.assert_array_equal(metric.per_group(), whole.per_group())
     np.testing.assert_array_equal(metric.interval(), whole.interval())
 
 
@@ -199,4 +199,4 @@ def test_each_group_equals_a_metric_of_its_images_alone(rows):
     metric = filled(rows, groups, groups=2)
     for group in range(min(2, len(rows))):
         alone = filled(rows[groups == group])
-        assert metric.by_group()[group] == pytest.approx(alone.compute().item(), rel=1e-6)
+        assert metric.per_group()[group] == pytest.approx(alone.compute().item(), rel=1e-6)

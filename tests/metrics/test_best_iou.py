@@ -9,8 +9,8 @@ from reference_loop import best_overlap, best_overlaps, overlap
 from torchvision.ops import box_iou as torchvision_box_iou
 
 from weakspot.errors import InputError
-from weakspot.metrics import box_iou, plain_overlaps, reference_boxes, reference_overlaps
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics import box_iou, native_overlaps, reference_boxes, reference_overlaps
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import boxes_from_heatmap, component_tree, reference_contours
 from weakspot.ops.contours import THRESHOLDS
 
@@ -118,16 +118,16 @@ def test_map_without_a_contour_is_scored_as_its_first_pixel(regions):
 def test_best_of_all_true_boxes_counts():
     true = np.array([[5, 0, 7, 1], [1, 1, 3, 3]])
     assert reference_overlaps(TWO_OBJECTS, true, thresholds=np.array([0.6])).tolist() == [1.0]
-    assert plain_overlaps(TWO_OBJECTS, true, thresholds=np.array([0.6])).tolist() == [1.0]
+    assert native_overlaps(TWO_OBJECTS, true, thresholds=np.array([0.6])).tolist() == [1.0]
 
 
 def test_contours_and_trees_may_be_given_instead_of_maps():
     true = np.array([[1, 1, 3, 3]])
     for regions in ("largest", "all"):
-        contours, tree = reference_contours(TWO_OBJECTS), component_tree(TWO_OBJECTS, PLAIN_THRESHOLDS)
-        expected = reference_overlaps(TWO_OBJECTS, true, regions), plain_overlaps(TWO_OBJECTS, true, regions)
+        contours, tree = reference_contours(TWO_OBJECTS), component_tree(TWO_OBJECTS, NATIVE_THRESHOLDS)
+        expected = reference_overlaps(TWO_OBJECTS, true, regions), native_overlaps(TWO_OBJECTS, true, regions)
         assert np.array_equal(reference_overlaps(contours, true, regions), expected[0])
-        assert np.array_equal(plain_overlaps(tree, true, regions), expected[1])
+        assert np.array_equal(native_overlaps(tree, true, regions), expected[1])
 
 
 @pytest.mark.parametrize(
@@ -138,26 +138,26 @@ def test_contours_and_trees_may_be_given_instead_of_maps():
     ],
 )
 def test_plain_scores_the_boxes_that_localizing_gives(regions, expected):
-    found = plain_overlaps(TWO_OBJECTS, np.array([[1, 1, 3, 3]]), regions, np.array([0.2, 0.5, 0.501, 1.0]))
+    found = native_overlaps(TWO_OBJECTS, np.array([[1, 1, 3, 3]]), regions, np.array([0.2, 0.5, 0.501, 1.0]))
     assert found.tolist() == expected
 
 
 def test_plain_truth_is_not_rounded():
-    assert plain_overlaps(np.pad(np.ones((2, 2)), 1), np.array([[1.0, 1.0, 3.0, 2.5]])).tolist() == [0.75] * 1000
+    assert native_overlaps(np.pad(np.ones((2, 2)), 1), np.array([[1.0, 1.0, 3.0, 2.5]])).tolist() == [0.75] * 1000
 
 
 @pytest.mark.parametrize("regions", ["largest", "all"])
 def test_plain_takes_the_whole_image_where_nothing_is_above_0(regions):
-    assert set(plain_overlaps(np.zeros((4, 5)), np.array([[0, 0, 5, 2]]), regions)) == {0.5}
+    assert set(native_overlaps(np.zeros((4, 5)), np.array([[0, 0, 5, 2]]), regions)) == {0.5}
 
 
 def test_convention_thresholds_are_a_thousand_each():
     assert (len(THRESHOLDS), THRESHOLDS[0], THRESHOLDS[-1]) == (1000, 0.0, 0.999)
-    assert (len(PLAIN_THRESHOLDS), PLAIN_THRESHOLDS[0], PLAIN_THRESHOLDS[-1]) == (1000, 0.001, 1.0)
-    assert PLAIN_THRESHOLDS[199] == 0.2  # as a user writes it
+    assert (len(NATIVE_THRESHOLDS), NATIVE_THRESHOLDS[0], NATIVE_THRESHOLDS[-1]) == (1000, 0.001, 1.0)
+    assert NATIVE_THRESHOLDS[199] == 0.2  # as a user writes it
 
 
-@pytest.mark.parametrize(("score", "map_"), [(reference_overlaps, RING), (plain_overlaps, RING)])
+@pytest.mark.parametrize(("score", "map_"), [(reference_overlaps, RING), (native_overlaps, RING)])
 @pytest.mark.parametrize(
     ("boxes", "shape"),
     [(np.zeros((0, 4)), "(0, 4)"), (np.zeros(4), "(4,)"), (np.zeros((1, 5)), "(1, 5)"), (np.zeros(0), "(0,)")],
@@ -169,7 +169,7 @@ def test_what_are_no_boxes_is_refused_in_two_lines(score, map_, boxes, shape):
     assert str(refusal.value).splitlines() == [problem, WHERE_BOXES]
 
 
-@pytest.mark.parametrize("score", [reference_overlaps, plain_overlaps])
+@pytest.mark.parametrize("score", [reference_overlaps, native_overlaps])
 def test_a_width_and_a_height_are_no_corner(score):
     with pytest.raises(InputError) as refusal:
         score(RING, np.array([[0, 0, 2, 2], [3, 1, 2, 2]]))
@@ -187,9 +187,9 @@ def test_what_is_no_score_map_is_refused(value):
 
 def test_plain_heatmap_may_have_any_range_but_must_be_finite():
     true = np.array([[1, 0, 2, 1]])
-    assert plain_overlaps(np.array([[-7.0, 300.0]]), true, thresholds=np.array([0.5])).tolist() == [1.0]
+    assert native_overlaps(np.array([[-7.0, 300.0]]), true, thresholds=np.array([0.5])).tolist() == [1.0]
     with pytest.raises(InputError, match="holds NaN or infinity"):
-        plain_overlaps(np.array([[np.nan, 1.0]]), true)
+        native_overlaps(np.array([[np.nan, 1.0]]), true)
 
 
 @pytest.mark.parametrize(
@@ -230,11 +230,11 @@ def test_plain_overlaps_equal_localizing_at_every_threshold(heatmap, boxes, regi
     thresholds = SOME[1:]
     found = [boxes_from_heatmap(heatmap, t, min_area=1.0 if regions == "largest" else 0.0) for t in thresholds]
     expected = [best_overlap(each.tolist(), boxes, more=0) for each in found]
-    assert plain_overlaps(heatmap, np.array(boxes), regions, thresholds).tolist() == expected
+    assert native_overlaps(heatmap, np.array(boxes), regions, thresholds).tolist() == expected
 
 
 @given(SCORE_MAPS, BOXES)
 def test_all_regions_are_never_worse_than_the_largest(score_map, boxes):
     true = np.array(boxes)
-    for score in (reference_overlaps, plain_overlaps):
+    for score in (reference_overlaps, native_overlaps):
         assert (score(score_map, true, "all") >= score(score_map, true, "largest")).all()

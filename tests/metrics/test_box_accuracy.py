@@ -11,7 +11,7 @@ from reference_loop import best_overlap, best_overlaps, box_accuracy
 
 from weakspot.errors import InputError
 from weakspot.metrics import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, TopKLoc
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import boxes_from_heatmap
 from weakspot.ops.contours import THRESHOLDS
 
@@ -74,7 +74,7 @@ def test_convention_thresholds_are_exclusive_in_the_reference_and_inclusive_in_p
     quarter = np.array([[[1.0, 0.25, 0.25, 0.25, 0.25, 0.25]]])
     at = {"thresholds": np.array([0.25])}
     assert filled(MaxBoxAcc(**at), quarter, [[[0, 0, 5, 0]]]).compute() == 0
-    assert filled(MaxBoxAcc(protocol="plain", **at), quarter, [[[0, 0, 6, 1]]]).compute() == 100
+    assert filled(MaxBoxAcc(protocol="native", **at), quarter, [[[0, 0, 6, 1]]]).compute() == 100
 
 
 def test_convention_a_tie_goes_to_the_last_in_the_reference_and_to_the_first_in_plain():
@@ -95,8 +95,8 @@ def test_gt_known_loc_scores_the_box_of_localizing_at_one_threshold():
 
 def test_protocols_have_their_own_thresholds():
     assert np.array_equal(MaxBoxAcc().thresholds, THRESHOLDS)
-    assert np.array_equal(MaxBoxAccV2(protocol="plain").thresholds, PLAIN_THRESHOLDS)
-    assert np.array_equal(GTKnownLoc().thresholds, PLAIN_THRESHOLDS)
+    assert np.array_equal(MaxBoxAccV2(protocol="native").thresholds, NATIVE_THRESHOLDS)
+    assert np.array_equal(GTKnownLoc().thresholds, NATIVE_THRESHOLDS)
     assert np.array_equal(GTKnownLoc(protocol="reference").thresholds, THRESHOLDS)
     assert MaxBoxAcc(thresholds=[0.1, 0.2]).thresholds.tolist() == [0.1, 0.2]
 
@@ -196,14 +196,14 @@ def test_groups_equal_separate_metrics():
     for group in (0, 1):
         chosen = np.flatnonzero(groups == group)
         alone = filled(MaxBoxAccV2(), MAPS[chosen], [BOXES[i] for i in chosen])
-        assert together.by_group()[group] == pytest.approx(alone.compute().item(), rel=1e-6)
-        assert together.by_group(at=[600] * 3)[group] == pytest.approx(alone.at([600] * 3))
-    assert np.isnan(together.by_group()[2])
+        assert together.per_group()[group] == pytest.approx(alone.compute().item(), rel=1e-6)
+        assert together.per_group(at=[600] * 3)[group] == pytest.approx(alone.at([600] * 3))
+    assert np.isnan(together.per_group()[2])
 
 
 def test_groups_of_top_k_loc():
     metric = filled(TopKLoc(1, 0.4, groups=2), logits=LOGITS, labels=[0, 0, 0], groups=np.array([0, 1, 1]))
-    assert metric.by_group().tolist() == [100, 0]
+    assert metric.per_group().tolist() == [100, 0]
 
 
 def test_batches_reset_pickling_and_merging_give_the_whole():

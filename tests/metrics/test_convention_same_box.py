@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from nets import DeepHeadNet, FunctionalNet, PooledNet
 
 import weakspot as ws
-from weakspot.metrics import plain_overlaps
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics import native_overlaps
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import boxes_from_heatmap, component_tree, scale_boxes
 
 SOME = np.random.default_rng(0).choice(1000, 25, replace=False)
@@ -34,16 +34,16 @@ def assert_same_boxes(found_at, photo):
     """``found_at(threshold)`` localizes in the photo."""
     heatmap = found_at(0.5).heatmap
     assert heatmap.any()
-    tree = component_tree(heatmap, PLAIN_THRESHOLDS)
+    tree = component_tree(heatmap, NATIVE_THRESHOLDS)
     boxes = scale_boxes(tree.largest_boxes(), from_size=heatmap.shape, to_size=photo.shape[:2])
     distinct = set()
     for i in SOME:
-        found = found_at(PLAIN_THRESHOLDS[i])
+        found = found_at(NATIVE_THRESHOLDS[i])
         assert np.array_equal(found.heatmap, heatmap)
         assert found.box.tolist() == boxes[i].tolist()
         distinct.add(tuple(found.box))
         itself = scale_boxes(found.boxes[:1], from_size=photo.shape[:2], to_size=heatmap.shape)
-        assert plain_overlaps(tree, itself)[i] == pytest.approx(1, abs=1e-12)
+        assert native_overlaps(tree, itself)[i] == pytest.approx(1, abs=1e-12)
     assert len(distinct) > 3  # else the thresholds would not matter
 
 
@@ -56,12 +56,12 @@ def test_convention_same_box_when_localizing_and_when_evaluating(net, options):
 def test_convention_same_box_on_a_photo_with_real_weights(lite0):
     photo = skimage.data.chelsea()
     found = lite0(photo)
-    tree = component_tree(found.heatmap, PLAIN_THRESHOLDS)
-    (i,) = np.flatnonzero(found.threshold == PLAIN_THRESHOLDS)
+    tree = component_tree(found.heatmap, NATIVE_THRESHOLDS)
+    (i,) = np.flatnonzero(found.threshold == NATIVE_THRESHOLDS)
     boxes = scale_boxes(tree.largest_boxes(), from_size=found.heatmap.shape, to_size=photo.shape[:2])
     assert found.box.tolist() == boxes[i].tolist()
     for other in SOME:
-        expected = boxes_from_heatmap(found.heatmap, PLAIN_THRESHOLDS[other])[0]
+        expected = boxes_from_heatmap(found.heatmap, NATIVE_THRESHOLDS[other])[0]
         assert tree.largest_boxes()[other].tolist() == expected.tolist()
 
 
@@ -70,9 +70,9 @@ def test_convention_same_boxes_of_all_regions():
     options = {"method": "cam", "input_size": 32, "boxes": "all", "min_area": 0.0}
     counts = set()
     for i in SOME[:8]:
-        found = ws.Localizer(model, threshold=PLAIN_THRESHOLDS[i], **options)(photo, classes=[2])
-        tree = component_tree(found.heatmap, PLAIN_THRESHOLDS)
-        boxes = scale_boxes(tree.boxes_at(PLAIN_THRESHOLDS[i]), from_size=(32, 32), to_size=(50, 90))
+        found = ws.Localizer(model, threshold=NATIVE_THRESHOLDS[i], **options)(photo, classes=[2])
+        tree = component_tree(found.heatmap, NATIVE_THRESHOLDS)
+        boxes = scale_boxes(tree.boxes_at(NATIVE_THRESHOLDS[i]), from_size=(32, 32), to_size=(50, 90))
         assert found.boxes.tolist() == boxes.tolist()
         counts.add(len(boxes))
     assert len(counts) > 1
@@ -80,14 +80,14 @@ def test_convention_same_boxes_of_all_regions():
 
 @given(HEATMAPS, st.lists(st.integers(0, 999), min_size=1, max_size=10))
 def test_convention_same_box_of_any_heatmap(heatmap, indices):
-    boxes = component_tree(heatmap, PLAIN_THRESHOLDS).largest_boxes()
+    boxes = component_tree(heatmap, NATIVE_THRESHOLDS).largest_boxes()
     for i in indices:
-        assert boxes[i].tolist() == boxes_from_heatmap(heatmap, PLAIN_THRESHOLDS[i])[0].tolist()
+        assert boxes[i].tolist() == boxes_from_heatmap(heatmap, NATIVE_THRESHOLDS[i])[0].tolist()
 
 
 @given(HEATMAPS)
 def test_convention_same_box_at_every_twentieth(heatmap):
     """Where a heatmap's values are the thresholds themselves, rounded to single precision."""
-    boxes = component_tree(heatmap, PLAIN_THRESHOLDS).largest_boxes()
+    boxes = component_tree(heatmap, NATIVE_THRESHOLDS).largest_boxes()
     for i in range(49, 1000, 50):
         assert boxes[i].tolist() == boxes_from_heatmap(heatmap, round(0.001 * (i + 1), 3))[0].tolist()

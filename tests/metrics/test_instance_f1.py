@@ -62,7 +62,7 @@ def test_groups_samples_and_seed_are_passed_on():
     metric, other = (InstanceF1((1.0,), groups=1, samples=50, seed=seed) for seed in (1, 2))
     for one in (metric, other):
         one.update([TWO] * 9 + [[]] * 9, [TWO] * 18, np.zeros(18, int))
-    assert len(metric.by_group()) == 1
+    assert len(metric.per_group()) == 1
     assert metric.interval() != other.interval()
 
 
@@ -82,7 +82,7 @@ def test_merged_metrics_have_the_figure_of_all():
     both.update([TWO, TWO], [TWO, TWO[:1]], np.array([0, 1]))
     one.merge_state(other)
     assert one.compute() == both.compute() == pytest.approx(2 * 3 / 7 * 100)
-    assert one.by_group().tolist() == both.by_group().tolist() == pytest.approx([100, 200 / 3])
+    assert one.per_group().tolist() == both.per_group().tolist() == pytest.approx([100, 200 / 3])
 
 
 @pytest.mark.parametrize(

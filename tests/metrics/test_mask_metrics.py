@@ -31,7 +31,7 @@ def filled(metric, maps=MAPS, masks=MASKS, **options):
 
 def exactly(metric):
     """The figure in double precision."""
-    return float(metric.figure(metric.sums.numpy(), metric.total.numpy()))
+    return float(metric.compute_from_sums(metric.sums.numpy(), metric.total.numpy()))
 
 
 def test_pixels_of_all_images_are_pooled():
@@ -80,7 +80,7 @@ def test_group_without_foreground_is_nan_and_the_others_equal_separate_metrics()
     maps, masks = np.stack([*MAPS, MAPS[0]]), np.stack([*MASKS, 0 * MASKS[0]])
     metric = filled(PxAP(groups=3), maps, masks, groups=np.array([0, 2, 1]))
     expected = [exactly(filled(PxAP(), MAPS[i : i + 1], MASKS[i : i + 1])) for i in (0, 1)]
-    np.testing.assert_allclose(metric.by_group(), [expected[0], np.nan, expected[1]], rtol=1e-15)
+    np.testing.assert_allclose(metric.per_group(), [expected[0], np.nan, expected[1]], rtol=1e-15)
 
 
 def test_mask_iou_is_the_mean_over_images_at_the_best_threshold():
@@ -96,7 +96,7 @@ def test_groups_and_interval_of_mask_iou_are_those_of_its_options():
     groups = np.array([1, 0])
     metric = filled(MaskIoU(0.5, groups=3, samples=200, seed=3), groups=groups)
     alone = [filled(MaskIoU(0.5), MAPS[groups == i], MASKS[groups == i]).compute().item() for i in (0, 1)]
-    np.testing.assert_allclose(metric.by_group(), [*alone, np.nan])
+    np.testing.assert_allclose(metric.per_group(), [*alone, np.nan])
     assert metric.interval() == filled(MaskIoU(0.5, samples=200, seed=3)).interval()
     assert metric.sample_totals.tolist() == filled(MaskIoU(0.5, samples=200, seed=3)).sample_totals.tolist()
     assert metric.sample_totals.tolist() != filled(MaskIoU(0.5, samples=200)).sample_totals.tolist()

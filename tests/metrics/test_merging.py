@@ -40,10 +40,10 @@ def filled(images):
 
 def figures(metric):
     """What a metric says, of the images of all processes: as plain values."""
-    (sums, total), (_, group_totals) = metric.summed(), metric.summed("group")
+    (sums, total), (_, group_totals) = metric.totals(), metric.totals("group")
     found = {
         "figure": metric.compute().item(),
-        "groups": metric.by_group().tolist(),
+        "groups": metric.per_group().tolist(),
         "images": [total.item(), *group_totals.tolist()],
         "sums": sums.tolist(),
         "interval": metric.interval(),

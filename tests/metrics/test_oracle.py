@@ -48,7 +48,7 @@ class Oracle:
     def at_cuts(self, i, by_cut, nothing):
         """Of image i what is given by cut, at each of the thousand thresholds."""
         found = self.contours[i]
-        return by_cut[found.cuts()] if found.peak else np.full((1000, *np.shape(nothing)), nothing)
+        return by_cut[found.cut_indices()] if found.peak else np.full((1000, *np.shape(nothing)), nothing)
 
 
 @cache
@@ -151,7 +151,7 @@ def test_headline_px_ap_on_the_whole(whole, step, percent):
     metric.update(whole.maps, whole.masks)
     for counts, kind in zip(metric.sums.reshape(2, -1), ("true", "false"), strict=True):
         assert counts.tolist() == whole.arrays[f"hist_{kind}_itv{step}"].tolist()
-    exact = float(metric.figure(metric.sums.numpy(), metric.total.numpy()))
+    exact = float(metric.compute_from_sums(metric.sums.numpy(), metric.total.numpy()))
     assert exact == pytest.approx(whole.values["metrics"][f"PxAP_itv{step}"]["pooled"], abs=1e-12)
     assert metric.compute().item() == pytest.approx(percent, abs=5e-6)
 
@@ -167,9 +167,9 @@ def test_true_boxes_of_the_whole_equal_the_references(whole):
 )
 def test_boxes_of_small_maps_equal_the_references(case):
     found = reference_contours(np.array(case["scoremap"]))
-    largest, cuts = found.largest_boxes(), found.cuts(DRAWN)
+    largest, cuts = found.largest_boxes(), found.cut_indices(DRAWN)
     for cut, one, every in zip(cuts, case["largest"], case["multi"], strict=True):
-        there = (found.lows <= cut) & (cut < found.highs)
+        there = (found.birth <= cut) & (cut < found.death)
         assert sorted(found.boxes[there].tolist()) == sorted(every)
         assert [largest[cut].tolist()] == one
 

@@ -61,8 +61,8 @@ def test_details_hold_the_curves_and_their_best():
 def test_groups_have_their_own_best_threshold_unless_it_is_fixed():
     sweep = ThresholdSweep(TENTHS, groups=3)
     sweep.update(np.array([[1.0, 0, 0], [0, 0, 1], [0, 1, 1]]), np.array([0, 1, 1]))
-    np.testing.assert_array_equal(sweep.by_group(), [100, 100, np.nan])
-    np.testing.assert_array_equal(sweep.by_group(at=[1]), [0, 50, np.nan])
+    np.testing.assert_array_equal(sweep.per_group(), [100, 100, np.nan])
+    np.testing.assert_array_equal(sweep.per_group(at=[1]), [0, 50, np.nan])
 
 
 def test_interval_of_an_oracle_searches_anew_in_each_sample():

@@ -8,7 +8,7 @@ from weakspot.errors import InputError, ModelError
 from weakspot.models import class_maps, split_model
 
 CLASSES = torch.tensor([[0, 1, 2, 3, 0], [3, 2, 1, 0, 3], [1, 1, 1, 2, 2]])
-BRANCHES = [name for name, method in METHODS.items() if method.reads == "branches"]
+BRANCHES = [name for name, method in METHODS.items() if method.inputs == "branches"]
 POSITIVE = [name for name in METHODS if name not in ("cam", *BRANCHES)]
 
 

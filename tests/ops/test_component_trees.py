@@ -41,14 +41,14 @@ RISING = ("The thresholds of a component tree must rise.", "Sort them, each once
 
 def test_tree_of_two_objects_has_every_component_once():
     tree = component_tree(TWO_OBJECTS)
-    rows = zip(tree.lows, tree.highs, tree.areas, tree.firsts, tree.boxes.tolist(), strict=True)
+    rows = zip(tree.birth, tree.death, tree.areas, tree.first_pixel, tree.boxes.tolist(), strict=True)
     assert sorted(rows) == [
         (0, 1, 12, 9, [1, 1, 7, 5]),  # all, at the cut of a quarter
         (1, 2, 5, 22, [4, 2, 7, 5]),  # the hook
         (1, 3, 4, 9, [1, 1, 3, 3]),  # the square, also at the peak
     ]
     assert tree.shape == (5, 8)
-    assert tree.cuts.tolist() == [0.25, 0.5, 1.0]
+    assert tree.thresholds.tolist() == [0.25, 0.5, 1.0]
     assert tree.counts().tolist() == [1, 2, 1]
     assert tree.counts().dtype == np.int64
     assert tree.largest_boxes().tolist() == [[1, 1, 7, 5], [4, 2, 7, 5], [1, 1, 3, 3]]
@@ -105,7 +105,7 @@ def test_constant_heatmap_is_one_component_at_every_threshold(value, shape):
     whole = [0, 0, shape[1], shape[0]]
     assert tree.largest_boxes().tolist() == [whole] * len(GRID)
     assert tree.counts().tolist() == [1] * len(GRID)
-    assert [tree.areas.tolist(), tree.lows.tolist(), tree.highs.tolist()] == [[shape[0] * shape[1]], [0], [len(GRID)]]
+    assert [tree.areas.tolist(), tree.birth.tolist(), tree.death.tolist()] == [[shape[0] * shape[1]], [0], [len(GRID)]]
 
 
 def test_peaks_in_the_corners_do_not_meet_around_the_border():
@@ -231,10 +231,10 @@ def test_nodes_counts_and_largest_boxes_equal_scipys_components(heatmap):
 @given(HEATMAPS)
 def test_tree_of_all_thresholds_cuts_at_every_value_and_equals_a_flood_fill(heatmap):
     tree = component_tree(heatmap)
-    assert tree.cuts.tolist() == sorted({value for value in heatmap.ravel().tolist() if value > 0})
-    for i, cut in enumerate(tree.cuts):
+    assert tree.thresholds.tolist() == sorted({value for value in heatmap.ravel().tolist() if value > 0})
+    for i, cut in enumerate(tree.thresholds):
         regions = sorted(flooded(heatmap >= cut), key=len, reverse=True)  # stable: ties stay in raster order
-        alive = np.flatnonzero((tree.lows <= i) & (i < tree.highs))
+        alive = np.flatnonzero((tree.birth <= i) & (i < tree.death))
         assert sorted(tree.areas[alive].tolist(), reverse=True) == [len(region) for region in regions]
         assert tree.largest_boxes()[i].tolist() == list(bounds(regions[0]))
         assert tree.counts()[i] == len(regions)

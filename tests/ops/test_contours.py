@@ -8,7 +8,8 @@ from outlines import largest, outlines
 
 from weakspot.errors import InputError
 from weakspot.ops import reference_contours
-from weakspot.ops.contours import THRESHOLDS, check_score_map
+from weakspot.ops.checks import check_score_map
+from weakspot.ops.contours import THRESHOLDS
 
 # '.' is 0, '-' 63, '+' 127 and '#' 255 of 255.
 ISLAND = drawn(
@@ -54,7 +55,7 @@ def frames(draw):
 
 def alive(found, cut):
     """The boxes of the contours at a cut, and whether they are outer ones."""
-    there = (found.lows <= cut) & (cut < found.highs)
+    there = (found.birth <= cut) & (cut < found.death)
     return sorted(zip(map(tuple, found.boxes[there].tolist()), found.outer[there].tolist(), strict=True))
 
 
@@ -76,7 +77,7 @@ def test_convention_cut_is_exclusive_and_relative_to_the_peak():
     half[1, 1], half[1, 3] = 127 / 255 + 1e-9, 254 / 255 + 1e-9
     found = reference_contours(half)
     assert found.peak == 254
-    cuts = found.cuts(np.array([0.0, 0.499, 0.5, 0.999]))
+    cuts = found.cut_indices(np.array([0.0, 0.499, 0.5, 0.999]))
     assert cuts.tolist() == [0, 126, 127, 253]
     assert found.counts()[cuts].tolist() == [2, 2, 1, 1]
 
@@ -85,7 +86,7 @@ def test_convention_scores_are_truncated_to_8_bits():
     found = reference_contours(np.array([[0.0, 1.999 / 255], [0.0, 0.0]]))
     assert found.peak == 1
     exact = reference_contours(np.array([[0.999 / 255, 2.999 / 255]]))
-    assert (exact.peak, exact.boxes.tolist(), exact.highs.tolist()) == (2, [[1, 0, 1, 0]], [2])
+    assert (exact.peak, exact.boxes.tolist(), exact.death.tolist()) == (2, [[1, 0, 1, 0]], [2])
 
 
 def test_convention_boxes_reach_one_pixel_further_but_not_out_of_the_map():
@@ -145,14 +146,14 @@ def test_map_below_the_first_level_has_no_contour(value):
     assert found.boxes.shape == (0, 4)
     assert found.largest_boxes().shape == (0, 4)
     assert found.counts().tolist() == []
-    assert set(found.cuts().tolist()) == {0}
+    assert set(found.cut_indices().tolist()) == {0}
 
 
 @pytest.mark.parametrize(("value", "peak"), [(1 / 255, 1), (0.5, 127), (1.0, 255)])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (3, 4)])
 def test_constant_map_is_one_contour_at_every_cut(value, peak, shape):
     found = reference_contours(np.full(shape, value))
-    assert (found.peak, found.lows.tolist(), found.highs.tolist()) == (peak, [0], [peak])
+    assert (found.peak, found.birth.tolist(), found.death.tolist()) == (peak, [0], [peak])
     assert found.largest_boxes().tolist() == [[0, 0, shape[1] - 1, shape[0] - 1]] * peak
 
 
@@ -166,7 +167,7 @@ def test_thresholds_are_a_thousand_from_0():
 
 
 def test_default_cuts_are_those_of_the_thousand_thresholds():
-    cuts = reference_contours(np.array([[0.0, 1.0]])).cuts()
+    cuts = reference_contours(np.array([[0.0, 1.0]])).cut_indices()
     assert cuts.tolist() == [int(threshold * 255) for threshold in np.arange(0, 1, 0.001)]
 
 
@@ -190,7 +191,7 @@ def test_a_map_in_any_precision_is_cut_in_double(dtype):
 def test_column_major_memory_changes_nothing():
     drawing = np.random.default_rng(0).integers(0, 4, (7, 9)) / 3
     found, same = (reference_contours(one) for one in (drawing, np.asfortranarray(drawing)))
-    assert [found.boxes.tolist(), found.lows.tolist()] == [same.boxes.tolist(), same.lows.tolist()]
+    assert [found.boxes.tolist(), found.birth.tolist()] == [same.boxes.tolist(), same.birth.tolist()]
     assert found.largest_boxes().tolist() == same.largest_boxes().tolist()
 
 

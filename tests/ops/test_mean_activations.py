@@ -22,7 +22,7 @@ def test_heat_of_a_region_is_its_mean_as_a_fraction_of_the_peak():
 
 
 @pytest.mark.parametrize(
-    ("min_heat", "kept"),
+    ("min_activation", "kept"),
     [
         pytest.param(0.0, [0, 1, 2], id="all"),
         pytest.param(0.5, [0, 1, 2], id="least heat is inclusive"),
@@ -32,21 +32,21 @@ def test_heat_of_a_region_is_its_mean_as_a_fraction_of_the_peak():
         pytest.param(1.0, [2], id="the peak alone"),
     ],
 )
-def test_regions_are_hot_enough(min_heat, kept):
-    boxes, heats = instances_from_heatmap(THREE_HEATS, 0.5, min_heat=min_heat)
+def test_regions_are_hot_enough(min_activation, kept):
+    boxes, heats = instances_from_heatmap(THREE_HEATS, 0.5, min_activation=min_activation)
     assert boxes.tolist() == [BOXES[i] for i in kept]
     assert heats.tolist() == [[0.75, 0.5, 1.0][i] for i in kept]
-    assert boxes_from_heatmap(THREE_HEATS, 0.5, min_heat=min_heat).tolist() == boxes.tolist()
-    mask = mask_from_heatmap(THREE_HEATS, 0.5, height=3, width=7, min_area=0.0, min_heat=min_heat)
+    assert boxes_from_heatmap(THREE_HEATS, 0.5, min_activation=min_activation).tolist() == boxes.tolist()
+    mask = mask_from_heatmap(THREE_HEATS, 0.5, height=3, width=7, min_area=0.0, min_activation=min_activation)
     assert [mask[y1, x1] for x1, y1, *_ in BOXES] == [i in kept for i in range(3)]
 
 
 def test_where_no_region_is_hot_enough_there_is_none():
     cool = np.array([[1.0, 0.5, 0.5]])
-    boxes, heats = instances_from_heatmap(cool, 0.5, min_heat=0.7)
+    boxes, heats = instances_from_heatmap(cool, 0.5, min_activation=0.7)
     assert (boxes.shape, heats.shape) == ((0, 4), (0,))
-    assert boxes_from_heatmap(cool, 0.5, min_heat=0.7).shape == (0, 4)
-    assert not mask_from_heatmap(cool, 0.5, height=1, width=3, min_heat=0.7).any()
+    assert boxes_from_heatmap(cool, 0.5, min_activation=0.7).shape == (0, 4)
+    assert not mask_from_heatmap(cool, 0.5, height=1, width=3, min_activation=0.7).any()
 
 
 def test_nothing_above_0_is_the_whole_image_without_heat():
@@ -56,9 +56,9 @@ def test_nothing_above_0_is_the_whole_image_without_heat():
 
 
 def test_nothing_above_0_is_never_hot_enough():
-    boxes, heats = instances_from_heatmap(np.zeros((2, 3)), min_heat=1e-6)
+    boxes, heats = instances_from_heatmap(np.zeros((2, 3)), min_activation=1e-6)
     assert (boxes.shape, heats.shape) == ((0, 4), (0,))
-    assert not mask_from_heatmap(np.zeros((2, 3)), height=2, width=3, min_heat=1e-6).any()
+    assert not mask_from_heatmap(np.zeros((2, 3)), height=2, width=3, min_activation=1e-6).any()
 
 
 def test_instances_are_large_enough_and_split_as_boxes_are():

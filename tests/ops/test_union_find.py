@@ -10,10 +10,10 @@ from scipy import ndimage
 
 from weakspot.ops.union_find import (
     AREA,
+    BIRTH,
+    DEATH,
     EULER,
-    FIRST,
-    HIGH,
-    LOW,
+    FIRST_PIXEL,
     POLYGON,
     X1,
     Y2,
@@ -32,8 +32,8 @@ def listed(found, *columns):
 
 def at(found, cut):
     """The components at a cut, by their first pixel."""
-    there = found[(found[:, LOW] <= cut) & (cut < found[:, HIGH])]
-    return there[there[:, FIRST].argsort()]
+    there = found[(found[:, BIRTH] <= cut) & (cut < found[:, DEATH])]
+    return there[there[:, FIRST_PIXEL].argsort()]
 
 
 def test_two_peaks_join_over_their_saddle():
@@ -43,7 +43,7 @@ def test_two_peaks_join_over_their_saddle():
             [0, 1, 2, 0],
         ]
     )
-    assert listed(components_of_levels(levels), LOW, HIGH, AREA, FIRST, *range(X1, Y2 + 1)) == [
+    assert listed(components_of_levels(levels), BIRTH, DEATH, AREA, FIRST_PIXEL, *range(X1, Y2 + 1)) == [
         (0, 1, 4, 0, 0, 0, 3, 2),  # all
         (1, 2, 1, 6, 2, 1, 3, 2),  # the 2
         (1, 3, 1, 0, 0, 0, 1, 1),  # the 3
@@ -52,13 +52,13 @@ def test_two_peaks_join_over_their_saddle():
 
 def test_a_component_that_does_not_change_is_written_once():
     levels = np.array([[9, 9, 0, 4]])
-    assert listed(components_of_levels(levels), LOW, HIGH, FIRST) == [(0, 4, 3), (0, 9, 0)]
+    assert listed(components_of_levels(levels), BIRTH, DEATH, FIRST_PIXEL) == [(0, 4, 3), (0, 9, 0)]
 
 
 def test_diagonal_neighbours_are_connected_only_when_asked_for():
     corner = np.array([[1, 0], [0, 1]])
-    assert listed(components_of_levels(corner), AREA, FIRST) == [(2, 0)]
-    assert listed(components_of_levels(corner, diagonally=False), AREA, FIRST) == [(1, 0), (1, 3)]
+    assert listed(components_of_levels(corner), AREA, FIRST_PIXEL) == [(2, 0)]
+    assert listed(components_of_levels(corner, diagonally=False), AREA, FIRST_PIXEL) == [(1, 0), (1, 3)]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_polygon_area_without_holes_and_euler_number(rows, doubled, euler):
 @pytest.mark.parametrize("diagonally", [True, False])
 def test_constant_levels_are_one_component(shape, diagonally):
     found = components_of_levels(np.full(shape, 7), diagonally=diagonally)
-    assert listed(found, LOW, HIGH, AREA, FIRST, *range(X1, Y2 + 1)) == [
+    assert listed(found, BIRTH, DEATH, AREA, FIRST_PIXEL, *range(X1, Y2 + 1)) == [
         (0, 7, shape[0] * shape[1], 0, 0, 0, shape[1], shape[0])
     ]
 
@@ -101,7 +101,7 @@ def test_every_pixel_may_be_a_peak():
     levels = np.zeros((9, 11), int)
     levels[::2, ::2] = np.arange(1, 31).reshape(5, 6)
     found = components_of_levels(levels)
-    assert listed(found, LOW, HIGH) == [(0, high) for high in range(1, 31)]
+    assert listed(found, BIRTH, DEATH) == [(0, high) for high in range(1, 31)]
     assert (found[:, AREA] == 1).all()
 
 
@@ -112,7 +112,7 @@ def test_levels_of_any_whole_type_give_the_same(dtype):
 
 
 def test_the_top_level_of_8_bits_does_not_wrap():
-    assert listed(components_of_levels(np.array([[255, 0, 254]], np.uint8)), LOW, HIGH) == [(0, 254), (0, 255)]
+    assert listed(components_of_levels(np.array([[255, 0, 254]], np.uint8)), BIRTH, DEATH) == [(0, 254), (0, 255)]
 
 
 def test_column_major_memory_changes_nothing():
@@ -125,7 +125,7 @@ def test_a_comb_is_one_component_when_its_back_comes():
     comb[:, ::2] = 2
     comb[100, 1::2] = 1
     found = components_of_levels(comb)
-    assert listed(found, LOW, HIGH, AREA) == [(0, 1, 101 * 51 + 50), *[(1, 2, 101)] * 51]
+    assert listed(found, BIRTH, DEATH, AREA) == [(0, 1, 101 * 51 + 50), *[(1, 2, 101)] * 51]
 
 
 @given(LEVELS)
@@ -137,7 +137,7 @@ def test_components_equal_a_flood_fill_at_every_cut(levels):
         assert there[:, AREA].tolist() == [len(region) for region in expected]
         assert there[:, BOX].tolist() == [list(bounds(region)) for region in expected]
         first = [y * levels.shape[1] + x for y, x in map(min, expected)]
-        assert there[:, FIRST].tolist() == first
+        assert there[:, FIRST_PIXEL].tolist() == first
 
 
 @given(LEVELS)
@@ -155,7 +155,7 @@ def test_4_connected_components_equal_scipys_at_every_cut(levels):
 @given(FOREGROUNDS)
 def test_polygon_area_and_euler_number_equal_opencvs(foreground):
     """Polygon area: outer contour less holes, whose contour runs over the foreground around them."""
-    for doubled, euler, first in components_of_levels(foreground)[:, [POLYGON, EULER, FIRST]].tolist():
+    for doubled, euler, first in components_of_levels(foreground)[:, [POLYGON, EULER, FIRST_PIXEL]].tolist():
         labels, _ = ndimage.label(foreground, np.ones((3, 3)))
         alone = (labels == labels.flat[first]).astype(np.uint8)
         outer, *holes = cv2.findContours(alone, cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)[0]
@@ -179,5 +179,5 @@ def test_each_component_grows_into_another_or_ends_at_the_background(levels, dia
     found = components_of_levels(levels, diagonally=diagonally)
     for cut in range(levels.max()):
         assert at(found, cut)[:, AREA].sum() == (levels > cut).sum()
-    assert (found[:, LOW] < found[:, HIGH]).all()
-    assert len({(low, first) for low, first in found[:, [LOW, FIRST]].tolist()}) == len(found)
+    assert (found[:, BIRTH] < found[:, DEATH]).all()
+    assert len({(low, first) for low, first in found[:, [BIRTH, FIRST_PIXEL]].tolist()}) == len(found)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.errors import InputError
-from weakspot.io.pictures import find_below
+from weakspot.io.folders import find_relocated
 from weakspot.report.read import as_box, as_text, read_rows, read_settings, read_skipped
 
 
@@ -57,11 +57,11 @@ def test_a_file_is_found_by_the_longest_end_of_its_path(tmp_path):
     for name in ("c.jpg.png", "b/c.jpg.png"):
         (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "x" / name).touch()
-    find = lambda path: find_below(tmp_path / "x", path, ".png")  # noqa: E731
+    find = lambda path: find_relocated(tmp_path / "x", path, ".png")  # noqa: E731
     assert find(tmp_path / "a/b/c.jpg") == tmp_path / "x/b/c.jpg.png"
     assert find(tmp_path / "a/d/c.jpg") == tmp_path / "x/c.jpg.png"
     assert find(tmp_path / "a/d/e.jpg") is None
-    assert find_below(tmp_path / "none", tmp_path / "c.jpg") is None
+    assert find_relocated(tmp_path / "none", tmp_path / "c.jpg") is None
 
 
 @given(st.lists(st.sampled_from(["..", ".", "a", "b.jpg", "/", "secret.png"]), min_size=1, max_size=6))
@@ -69,4 +69,4 @@ def test_no_path_leaves_the_folder(tmp_path_factory, parts):
     folder = tmp_path_factory.mktemp("f") / "inside"
     folder.mkdir()
     (folder.parent / "secret.png").touch()
-    assert find_below(folder, folder.joinpath(*parts)) is None
+    assert find_relocated(folder, folder.joinpath(*parts)) is None

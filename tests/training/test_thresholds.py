@@ -12,7 +12,7 @@ from small_runs import small
 
 from weakspot import Localizer
 from weakspot.data import read_dataset, read_image
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, box_iou
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, box_iou
 from weakspot.models import from_state_dict, normalize_batch, resize_image
 from weakspot.models.checkpoint import read_trained
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
@@ -161,7 +161,7 @@ def test_without_boxes_there_is_otsu_over_the_heatmaps_of_the_own_classes(run, d
 
 def worth(*ranges, count=20):
     """Images that are right between two plain thresholds, so many of each."""
-    rows = np.zeros((count * len(ranges), len(PLAIN_THRESHOLDS)))
+    rows = np.zeros((count * len(ranges), len(NATIVE_THRESHOLDS)))
     for number, (low, high) in enumerate(ranges):
         rows[number * count : (number + 1) * count, low:high] = 1
     return rows, np.repeat(np.arange(len(ranges)), count)

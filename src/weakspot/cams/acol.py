@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from weakspot.cams.min_max import min_max
+from weakspot.cams.normalization import min_max
 
 
 def acol(map_a: Tensor, map_b: Tensor) -> Tensor:

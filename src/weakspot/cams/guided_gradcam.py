@@ -29,7 +29,7 @@ def guided_gradcam(class_maps: Tensor, guided_gradients: Tensor) -> Tensor:
     return upsampled * guided_gradients
 
 
-def over_colours(attributions: Tensor) -> Tensor:
+def max_over_channels(attributions: Tensor) -> Tensor:
     """Turn attributions (B, 3, H, W) into maps (B, H, W): the greatest magnitude over the colour channels.
 
     Source:
@@ -37,7 +37,7 @@ def over_colours(attributions: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> over_colours(torch.tensor([[[[1.0]], [[-3.0]], [[2.0]]]])).tolist()
+        >>> max_over_channels(torch.tensor([[[[1.0]], [[-3.0]], [[2.0]]]])).tolist()
         [[[3.0]]]
     """
     return attributions.abs().amax(dim=1)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weakspot.cams.check_tensors import check_gradients
-from weakspot.cams.min_max import min_max
+from weakspot.cams.normalization import min_max
 from weakspot.cams.weighted_sum import weighted_sum_by_position
 
 

@@ -21,7 +21,7 @@ from weakspot.cams.ts_cam import ts_cam
 from weakspot.cams.xgradcam import xgradcam
 from weakspot.errors import InputError, suggest
 
-Reads = Literal[
+Inputs = Literal[
     "weights", "gradients", "activations", "masked images", "ablated activations", "image gradients", "branches"
 ]
 
@@ -32,18 +32,18 @@ class Method:
 
     Attributes:
         function: The pure function that computes it.
-        reads: What the function needs besides the activations.
+        inputs: What the function needs besides the activations.
         threshold: Default threshold for boxes, a fraction of the heatmap's peak: the 20 % of CAM's paper for maps of
             any sign, the 15 % of Grad-CAM's for the others.
         network: Name of the kind of network that has the branches which the function reads; empty for the others.
-        spreads: Whether a quality may do something to its maps; drawn boxes are what they are.
+        can_propagate: Whether a quality may do something to its maps; drawn boxes are what they are.
     """
 
     function: Callable[..., Tensor]
-    reads: Reads
+    inputs: Inputs
     threshold: float = 0.15
     network: str = ""
-    spreads: bool = True
+    can_propagate: bool = True
 
 
 METHODS: dict[str, Method] = {
@@ -62,7 +62,7 @@ METHODS: dict[str, Method] = {
     "acol_a": Method(acol_a, "branches", threshold=0.2, network="acol"),
     "acol_b": Method(acol_b, "branches", threshold=0.2, network="acol"),
     "ts_cam": Method(ts_cam, "branches", threshold=0.2, network="ts_cam"),
-    "psol": Method(psol, "branches", threshold=BOX_LEVEL, network="psol", spreads=False),
+    "psol": Method(psol, "branches", threshold=BOX_LEVEL, network="psol", can_propagate=False),
 }
 
 

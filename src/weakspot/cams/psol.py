@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from weakspot.cams.class_calibration import apply_class_thresholds
+from weakspot.cams.normalization import apply_class_thresholds
 
 # Where a drawn box is cut for the box itself; below it lie larger ones of the same shape, above it smaller ones.
 BOX_LEVEL = 0.5

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weakspot.cams.min_max import min_max
+from weakspot.cams.normalization import min_max
 
 
 def self_correlation(class_maps: Tensor, features: Tensor, *, power: float = 1.5) -> Tensor:
@@ -69,7 +69,7 @@ def unit_features(levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         raise ValueError("There is no level to compare places by.")
     units: list[Tensor] = []
     for level in levels:
-        features = on_grid(level, size)
+        features = resample(level, size)
         centred = features - features.mean(dim=(2, 3), keepdim=True)
         # Rounding leaves something of a constant level, which must not be blown up.
         noise = 1e-5 * features.norm(dim=1, keepdim=True)
@@ -78,11 +78,11 @@ def unit_features(levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return torch.cat(units, dim=1) / sqrt(len(levels))
 
 
-def on_grid(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def resample(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Bring maps (B, K, h, w) to a grid ``size``: averaged if they are finer, interpolated bicubically if coarser.
 
     Example:
-        >>> on_grid(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), (1, 1)).item()
+        >>> resample(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), (1, 1)).item()
         4.0
     """
     if maps.shape[-2:] == size:

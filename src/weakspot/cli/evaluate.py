@@ -13,7 +13,7 @@ from weakspot.evaluation.options import CompareOptions, EvaluateOptions, Measure
 from weakspot.inference.batch.image_files import grey, picture_name
 from weakspot.inference.quality import QUALITIES, find_quality
 from weakspot.io.atomic import atomic_write, save_image
-from weakspot.io.folders import check_writable, next_free_path, read_lines, remove_if_empty
+from weakspot.io.folders import check_writable, next_free_path, read_name_file, remove_if_empty
 from weakspot.io.progress import Progress
 from weakspot.io.settings import save_settings
 from weakspot.ops import scale_boxes
@@ -136,7 +136,7 @@ def _setting(options: MeasureOptions) -> "EvaluationConfig":
 def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
     return {
         "layer": options.layer or None,
-        "class_names": read_lines(options.class_names),
+        "class_names": read_name_file(options.class_names),
         "input_size": options.input_size,
         "device": options.device,
         "backend": options.backend,

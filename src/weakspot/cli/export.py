@@ -6,7 +6,7 @@ from weakspot.cli.demo import PHOTOS, photo_path
 from weakspot.data import find_images
 from weakspot.errors import InputError
 from weakspot.inference.export.options import ExportOptions
-from weakspot.io.folders import read_lines
+from weakspot.io.folders import read_name_file
 
 if TYPE_CHECKING:
     from weakspot.inference.export import Exported
@@ -39,7 +39,7 @@ def export(model: str, options: ExportOptions) -> "Exported":
         method=options.method,
         quality=options.quality,
         weights="pretrained" if options.weights is None else options.weights,
-        class_names=read_lines(options.class_names),
+        class_names=read_name_file(options.class_names),
         layer=options.layer,
         output_stride=options.output_stride,
         input_size=options.input_size,

@@ -14,7 +14,7 @@ from weakspot.evaluation.results import MethodResult
 from weakspot.evaluation.samples import EvaluationSample
 from weakspot.evaluation.targets import SIDE, SIZES
 from weakspot.metrics import InstanceF1
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
@@ -161,7 +161,7 @@ def _given(question: EvaluationPlan) -> Mapping[str, float]:
 
 def _indices(threshold: float) -> Chosen:
     """The thresholds nearest to one, for every metric."""
-    plain, reference = (int(np.abs(known - threshold).argmin()) for known in (PLAIN_THRESHOLDS, THRESHOLDS))
+    plain, reference = (int(np.abs(known - threshold).argmin()) for known in (NATIVE_THRESHOLDS, THRESHOLDS))
     loc = dict.fromkeys(("GT-known Loc", "Top-1 Loc", "Top-5 Loc", "mask IoU"), (plain,))
     return {"MaxBoxAcc": (reference,), "MaxBoxAccV2": (reference,) * 3, **loc}
 
@@ -197,7 +197,7 @@ def instance_boxes(outcome: Prediction, name: str, chosen: Mapping[str, Chosen])
     if name not in outcome.regions:
         return None
     tree = outcome.regions[name].tree
-    boxes = tree.boxes_at(float(PLAIN_THRESHOLDS[index[0]]), min_area=MIN_AREA)
+    boxes = tree.boxes_at(float(NATIVE_THRESHOLDS[index[0]]), min_area=MIN_AREA)
     return scale_boxes(boxes, from_size=tree.shape, to_size=(SIDE, SIDE))
 
 
@@ -206,7 +206,7 @@ def _fixed_by(question: EvaluationPlan, name: str) -> str:
         return "any: the box is the same at all"
     if name in _given(question):
         (nearest,) = _indices(question.thresholds[name])["GT-known Loc"]
-        return f"given: {PLAIN_THRESHOLDS[nearest]:g}"
+        return f"given: {NATIVE_THRESHOLDS[nearest]:g}"
     if question.validation:
         return "best on the validation split"
     return f"the default, {question.thresholds[name]:g}" if name in question.thresholds else "none"

@@ -9,7 +9,7 @@ from weakspot.evaluation.metric_collection import IOU_THRESHOLD
 from weakspot.evaluation.results import Evaluation, MethodResult
 from weakspot.metrics.mask_metrics import PixelAveragePrecision
 from weakspot.metrics.threshold_sweep import ThresholdSweep
-from weakspot.visualization import COLOURS, GREY, canvas, svg
+from weakspot.visualization import COLORS, GRAY, canvas, svg
 
 _DASHES = ("--", ":")
 
@@ -42,7 +42,7 @@ def box_accuracy_chart(found: Evaluation) -> bytes:
         if isinstance(sweep, ThresholdSweep):
             axes.plot(sweep.thresholds, sweep.details()["curves"][0], label=_text(name), **look)
     figure = found.first.figures["GT-known Loc"]
-    mark: dict[str, Any] = {"color": COLOURS[0], "linestyle": "none"}
+    mark: dict[str, Any] = {"color": COLORS[0], "linestyle": "none"}
     axes.plot(figure.oracle_thresholds, [figure.oracle], marker="o", label=f"oracle {figure.oracle:.1f}", **mark)
     if figure.fixed_thresholds:
         fixed = [figure.fixed]
@@ -56,7 +56,7 @@ def overlap_chart(found: Evaluation) -> bytes:
     drawn, axes = canvas("overlap with the true box (IoU)", "images")
     counts = found.first.overlaps
     left = np.arange(len(counts)) / len(counts)
-    colours = [COLOURS[0] if edge >= IOU_THRESHOLD else GREY for edge in left]
+    colours = [COLORS[0] if edge >= IOU_THRESHOLD else GRAY for edge in left]
     axes.bar(left, counts, width=1 / len(counts), align="edge", color=colours, edgecolor="white")
     axes.axvline(IOU_THRESHOLD, color="black", linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, 1), title=_text(f"Boxes of {next(iter(found.rows))} at the fixed threshold, {found.split}"))
@@ -78,11 +78,11 @@ def precision_recall_chart(found: Evaluation) -> bytes:
 def _shown(found: Evaluation) -> Iterator[tuple[str, MethodResult, dict[str, Any]]]:
     """The first five rows in colour, and the baselines in grey."""
     *rows, gaussian, whole = found.rows.items()
-    looks: list[dict[str, Any]] = [{"color": colour} for colour in COLOURS]
+    looks: list[dict[str, Any]] = [{"color": colour} for colour in COLORS]
     for (name, row), look in zip(rows, looks, strict=False):
         yield name, row, look
     for (name, row), dashes in zip((gaussian, whole), _DASHES, strict=True):
-        yield name, row, {"color": GREY, "linestyle": dashes}
+        yield name, row, {"color": GRAY, "linestyle": dashes}
 
 
 def _text(name: str) -> str:

@@ -14,7 +14,7 @@ from weakspot.evaluation.results import Evaluation
 from weakspot.evaluation.samples import EvaluationSample, find_samples, refuse_unusable
 from weakspot.evaluation.targets import SIZES
 from weakspot.inference.localizer import Localizer
-from weakspot.ops.boxes import check_threshold
+from weakspot.ops.checks import check_threshold
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,9 @@ from weakspot.evaluation.map_scores import Regions, Scores, score, unreadable_sc
 from weakspot.evaluation.predictions import Prediction, failed_predictions, image_size
 from weakspot.evaluation.samples import EvaluationSample, refuse
 from weakspot.evaluation.targets import SIDE, Target, target
-from weakspot.io.text import FileLine, parse_float, read_rows, read_text
+from weakspot.io.text import FileLine, parse_float, read_csv, read_text
 from weakspot.metrics import box_iou, reference_boxes
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
@@ -119,7 +119,7 @@ def score_boxes(found: NDArray[np.float64], one: Target, *, height: int, width: 
     repeated = np.ones(len(THRESHOLDS))
     masks = unreadable_scores(one)
     return Scores(
-        repeated * best[0], repeated * best.max(), np.full(len(PLAIN_THRESHOLDS), plain), masks.mask, masks.pixels
+        repeated * best[0], repeated * best.max(), np.full(len(NATIVE_THRESHOLDS), plain), masks.mask, masks.pixels
     )
 
 
@@ -166,7 +166,7 @@ def _coco_results(file: Path, labels: Mapping[str, str]) -> Iterator[FoundBox]:
 
 
 def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[FoundBox]:
-    for place, cells in read_rows(file, _SIDES):
+    for place, cells in read_csv(file, _SIDES):
         name = next((cells[column] for column in _NAMES if column in cells), None)
         if name is None:
             raise InputError(f"{FileLine(file, 1)}, has no column image_id.", "Name the image of each box.")

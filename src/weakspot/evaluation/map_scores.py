@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from weakspot.evaluation.targets import SIDE, Target
 from weakspot.metrics import box_iou, mask_overlaps, pixel_counts, reference_overlaps
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import (
     ComponentTree,
     Contours,
@@ -85,7 +85,7 @@ def regions_of_class_map(
 
 def regions(heatmap: NDArray[np.floating], score_map: NDArray[np.floating]) -> Regions:
     """Find the regions of a heatmap, and of the same in the reference's frame."""
-    tree = component_tree(heatmap, PLAIN_THRESHOLDS)
+    tree = component_tree(heatmap, NATIVE_THRESHOLDS)
     return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.largest_boxes(), heatmap)
 
 
@@ -97,7 +97,7 @@ def score(found: Regions, target: Target) -> Scores:
         largest=reference_overlaps(found.contours, target.reference_boxes) if boxed else None,
         every=reference_overlaps(found.contours, target.reference_boxes, "all") if boxed else None,
         plain=box_iou(found.boxes, boxes).max(axis=1) if boxed else None,
-        mask=mask_overlaps(found.score_map, target.mask, PLAIN_THRESHOLDS) if target.mask is not None else None,
+        mask=mask_overlaps(found.score_map, target.mask, NATIVE_THRESHOLDS) if target.mask is not None else None,
         pixels=pixel_counts(found.score_map, target.mask) if target.mask is not None else None,
     )
 
@@ -109,7 +109,7 @@ def unreadable_scores(target: Target) -> Scores:
         largest=nothing,
         every=nothing,
         plain=nothing,
-        mask=np.zeros(len(PLAIN_THRESHOLDS)) if target.mask is not None else None,
+        mask=np.zeros(len(NATIVE_THRESHOLDS)) if target.mask is not None else None,
         pixels=pixel_counts(np.zeros((SIDE, SIDE)), target.mask) if target.mask is not None else None,
     )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from weakspot.evaluation.map_scores import Scores
 from weakspot.metrics.base import PerImageMetric
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.metrics.mask_metrics import PixelAveragePrecision
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
@@ -65,10 +65,10 @@ class MetricCollection:
         self.metrics: dict[str, PerImageMetric] = {
             "MaxBoxAcc": ThresholdSweep(THRESHOLDS, **options),
             "MaxBoxAccV2": ThresholdSweep(THRESHOLDS, len(_V2), **options),
-            LOC: ThresholdSweep(PLAIN_THRESHOLDS, **options),
-            "Top-1 Loc": ThresholdSweep(PLAIN_THRESHOLDS, **options),
-            "Top-5 Loc": ThresholdSweep(PLAIN_THRESHOLDS, **options),
-            "mask IoU": ThresholdSweep(PLAIN_THRESHOLDS, **options),
+            LOC: ThresholdSweep(NATIVE_THRESHOLDS, **options),
+            "Top-1 Loc": ThresholdSweep(NATIVE_THRESHOLDS, **options),
+            "Top-5 Loc": ThresholdSweep(NATIVE_THRESHOLDS, **options),
+            "mask IoU": ThresholdSweep(NATIVE_THRESHOLDS, **options),
             "PxAP": PixelAveragePrecision(**options),
         }
 
@@ -107,7 +107,7 @@ class MetricCollection:
     def of_groups(self, chosen: Chosen) -> dict[str, NDArray[np.float64]]:
         """The figures of each group at fixed thresholds, shape (groups,) each; NaN for groups without images."""
         return {
-            name: self.metrics[name].by_group(**({"at": chosen[name]} if name in chosen else {}))
+            name: self.metrics[name].per_group(**({"at": chosen[name]} if name in chosen else {}))
             for name in self.measured()
         }
 

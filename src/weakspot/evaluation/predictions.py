@@ -118,9 +118,9 @@ def predictions_of_model(
         return _scored(one, place, localizer, methods, maps, fixed) if isinstance(one, _Photo) else one
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        waiting = ordered_map(decode, cases, threads, ahead=2 * batch_size)
+        waiting = ordered_map(decode, cases, threads, max_pending=2 * batch_size)
         found = (one for batch in batched(waiting, batch_size) for one in read(batch))
-        for outcomes in ordered_map(finish, found, threads, ahead=_ahead(localizer, batch_size, workers)):
+        for outcomes in ordered_map(finish, found, threads, max_pending=_ahead(localizer, batch_size, workers)):
             yield from outcomes
 
 
@@ -154,7 +154,7 @@ def predictions_of_maps(
         ]
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        for outcomes in ordered_map(finish, cases, threads, ahead=2 * max(1, workers)):
+        for outcomes in ordered_map(finish, cases, threads, max_pending=2 * max(1, workers)):
             yield from outcomes
 
 

@@ -60,7 +60,7 @@ def load_torch_model(model: str | Path | nn.Module, options: Options) -> LoadedM
     name = options.method or classifier.method or DEFAULT_METHOD
     method = find_method(name)
     # A drawn box is the same in all of them.
-    quality = (options.quality or classifier.quality or DEFAULT_QUALITY) if method.spreads else "plain"
+    quality = (options.quality or classifier.quality or DEFAULT_QUALITY) if method.can_propagate else "plain"
     looks = find_quality(quality)
     if classifier.foreground is not None:  # taught by a whole training set: it looks once
         looks = replace(looks, zooms=())
@@ -86,7 +86,7 @@ def load_torch_model(model: str | Path | nn.Module, options: Options) -> LoadedM
         names,
         classifier.multi_label,
         classifier.background,
-        drawn=not method.spreads,
+        drawn=not method.can_propagate,
         may_export=may_export,
     )
 

@@ -92,7 +92,7 @@ class Localization:
             width=self.width,
             min_area=self.min_area,
             split=self.split,
-            min_heat=least_heat(self.score, self.min_score),
+            min_activation=least_heat(self.score, self.min_score),
         )
 
     @cached_property
@@ -109,7 +109,7 @@ class Localization:
             self.threshold,
             min_area=self.min_area,
             split=self.split,
-            min_heat=least_heat(self.score, self.min_score),
+            min_activation=least_heat(self.score, self.min_score),
         )
         return self.score * heats
 

@@ -24,7 +24,7 @@ from weakspot.inference.photo_batches import DecodedImage
 from weakspot.inference.pipeline import Pipeline, Wanted
 from weakspot.inference.postprocess import PostprocessConfig
 from weakspot.inference.quality import find_quality
-from weakspot.ops.boxes import check_threshold
+from weakspot.ops.checks import check_threshold
 from weakspot.ops.refinement import check_refinement
 from weakspot.ops.uncertainty import reference_method
 

@@ -117,7 +117,7 @@ def _of_class(
         how.threshold,
         min_area=how.min_area,
         split=how.split,
-        min_heat=least_heat(score, how.min_score),
+        min_activation=least_heat(score, how.min_score),
     )
     boxes = boxes[: 0 if absent else None]
     return Localization(
@@ -141,7 +141,9 @@ def _of_class(
 
 def _doubt(heatmap: NDArray[np.float32], evidence: ImagePrediction, c: int, how: PostprocessConfig) -> float:
     witness = None if evidence.witness is None else evidence.witness[c]
-    return uncertainty_score(uncertainty_cues(heatmap, how.threshold, witness=witness, foreground=evidence.foreground))
+    return uncertainty_score(
+        uncertainty_cues(heatmap, how.threshold, reference_map=witness, foreground=evidence.foreground)
+    )
 
 
 def _notes(

@@ -1,4 +1,4 @@
-"""Folders to write to, and lists to read."""
+"""Find free and writable folders, files of moved folders, and read lists of names."""
 
 import os
 from collections.abc import Iterator
@@ -10,60 +10,87 @@ from weakspot.errors import InputError
 
 
 def next_free_path(name: str) -> Path:
-    """Find a folder that is not there yet: the name, or the name and 2, 3 and so on."""
-    return next(folder for folder in numbered(Path(name)) if not folder.exists())
+    """Find a path that does not exist yet: the name itself, or the name with -2, -3 and so on."""
+    return next(folder for folder in numbered_paths(Path(name)) if not folder.exists())
 
 
-def numbered(folder: Path) -> Iterator[Path]:
-    """Give a name, then the name and 2, 3 and so on.
+def numbered_paths(folder: Path) -> Iterator[Path]:
+    """Yield a path, then the same path with -2, -3 and so on.
 
     Example:
         >>> from itertools import islice
-        >>> [path.name for path in islice(numbered(Path("runs/birds")), 3)]
+        >>> [path.name for path in islice(numbered_paths(Path("runs/birds")), 3)]
         ['birds', 'birds-2', 'birds-3']
     """
     return chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in count(2)))
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that could not be written to, before anything is computed; nothing is made yet.
+    """Raise InputError if a folder cannot be written to, without creating it.
 
     Raises:
-        InputError: If it is no folder, or it or the nearest folder above it is read-only.
+        InputError: ``not-writable`` if the path is not a folder, or it or its nearest existing parent is read-only.
     """
+    hint = "Choose another --output."
     try:
         folder.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except (OSError, ValueError) as error:  # a name too long, or with a zero byte
-        problem = f"{folder} cannot be written to: {getattr(error, 'strerror', None) or error}."
-        raise InputError(problem, "Choose another --output.") from error
-    there = next(path for path in [folder.absolute(), *folder.absolute().parents] if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        what = "is read-only" if there.is_dir() else "is not a folder"
-        raise InputError(f"{folder} cannot be written to: {there} {what}.", "Choose another --output.")
+    except (OSError, ValueError) as error:  # a name that is too long or contains a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise InputError("not-writable", f"Cannot write to {folder}: {reason}.", hint) from error
+    parent = next(path for path in [folder.absolute(), *folder.absolute().parents] if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        reason = "is read-only" if parent.is_dir() else "is not a folder"
+        raise InputError("not-writable", f"Cannot write to {folder}: {parent} {reason}.", hint)
 
 
 @contextmanager
 def remove_if_empty(folder: Path) -> Iterator[None]:
-    """Remove a folder that came to be in a block that failed, if it is empty."""
-    there = folder.exists()
+    """Remove a folder that the block created if the block fails and the folder is empty."""
+    existed = folder.exists()
     try:
         yield
     except BaseException:
-        if not there:
+        if not existed:
             with suppress(OSError):
                 folder.rmdir()
         raise
 
 
-def read_lines(file: Path | None) -> list[str] | None:
-    """Read a text file's lines; None where no file is given.
+def read_name_file(file: Path | None) -> list[str] | None:
+    """Read the lines of a text file, or return None for None.
 
     Raises:
-        InputError: If the file cannot be read as UTF-8.
+        InputError: ``file-unreadable`` if the file cannot be read as UTF-8.
     """
     try:
         return None if file is None else file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as text: {error}.", "Give a UTF-8 file, one name a line.") from error
+        hint = "The file must be UTF-8 with one name per line."
+        raise InputError("file-unreadable", f"Cannot read {file}: {error}.", hint) from error
+
+
+def find_relocated(folder: Path, path: Path, suffix: str = "") -> Path | None:
+    """Find the file in a folder that shares the longest path ending with a recorded path.
+
+    The recorded path may be relative to another working folder, so leading folders are dropped one by one. The result
+    is always inside the folder.
+
+    Args:
+        folder: Folder to search.
+        path: The recorded path.
+        suffix: Suffix to append to the file name.
+
+    Returns:
+        The file, or None if no ending exists.
+    """
+    if not folder.is_dir():
+        return None
+    parts = Path(os.path.abspath(path)).parts[1:]
+    tails = (folder.joinpath(*parts[first:-1], parts[-1] + suffix) for first in range(len(parts)))
+    return next((tail for tail in tails if _is_file(tail)), None)
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long

@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write
 from weakspot.io.rows import count_rows
 from weakspot.io.run_files import RUN_FILE
-from weakspot.io.shards import ROWS, ShardSpec, row_files, shares_in
+from weakspot.io.shards import ROWS, ShardSpec, finished_shards, row_files
 from weakspot.io.text import read_text
 
 MANIFEST = "manifest.json"
@@ -66,7 +66,7 @@ def read_manifest(file: Path) -> list[ShardInfo]:
         raise InputError(f"{file} is no manifest of a run: {error}.", "Name another --output.") from error
 
 
-def files_of(folder: Path) -> tuple[Path, ...]:
+def finished_row_files(folder: Path) -> tuple[Path, ...]:
     """The files of rows in a folder; none where there is no run of ``weakspot localize``.
 
     Raises:
@@ -95,7 +95,7 @@ def missing_shards(folder: Path) -> dict[str, str]:
 
 
 def _missing_shares(folder: Path) -> dict[str, str]:
-    whole, counts = shares_in(folder)
+    whole, counts = finished_shards(folder)
     every = (ShardSpec(number, count) for count in counts for number in range(1, count + 1))
     missing = (one for one in every if one not in whole)
     return {

@@ -68,15 +68,15 @@ def write_parquet(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
         write_table(table, target, compression="zstd")
 
 
-def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def drop_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out of a row what it does not say: Parquet has a null there.
 
     Example:
-        >>> plain({"image": "a.jpg", "doubt": None, "box": None, "others": None})
+        >>> drop_nulls({"image": "a.jpg", "doubt": None, "box": None, "others": None})
         {'image': 'a.jpg', 'box': None}
     """
     said = {name: value for name, value in row.items() if value is not None or name == "box"}
-    return said if "others" not in said else said | {"others": [plain(other) for other in said["others"]]}
+    return said if "others" not in said else said | {"others": [drop_nulls(other) for other in said["others"]]}
 
 
 def check_pyarrow() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write
-from weakspot.io.parquet import count_in_parquet, plain, read_parquet, write_parquet
+from weakspot.io.parquet import count_in_parquet, drop_nulls, read_parquet, write_parquet
 from weakspot.io.text import FileLine, read_text
 
 
@@ -20,7 +20,7 @@ def read_rows(file: Path) -> Iterator[tuple[FileLine, dict[str, Any]]]:
         InputError: If the file cannot be read, or a line is no JSON object.
     """
     if file.suffix == ".parquet":
-        yield from ((FileLine(file, number), plain(row)) for number, row in enumerate(read_parquet(file), start=1))
+        yield from ((FileLine(file, number), drop_nulls(row)) for number, row in enumerate(read_parquet(file), start=1))
     else:
         yield from _json_lines(file, read_text(file).split("\n"))
 

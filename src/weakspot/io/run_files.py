@@ -5,7 +5,7 @@ RUN_FILE = "localize.toml"
 EVALUATE_FILE = "evaluate.toml"
 
 # The folder of a training run.
-CONFIG, ROWS, LOG, CURVES, SKIPPED, STATE = (
+CONFIG, METRICS, LOG, CURVES, SKIPPED, STATE = (
     "config.toml",
     "metrics.jsonl",
     "train.log",

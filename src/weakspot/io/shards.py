@@ -30,25 +30,25 @@ class ShardSpec:
         """
         return f"{self.number:05}-of-{self.count:05}"
 
-    def has(self, image: str) -> bool:
+    def contains(self, image: str) -> bool:
         """Whether an image belongs to it: by a hash of its name, so that other images that come and go change nothing.
 
         Example:
-            >>> [name for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg") if ShardSpec(1, 2).has(name)]
+            >>> [name for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg") if ShardSpec(1, 2).contains(name)]
             ['b.jpg', 'c.jpg']
         """
         digest = blake2b(image.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) % self.count == self.number - 1
 
 
-def share_of(text: str) -> ShardSpec:
+def parse_shard(text: str) -> ShardSpec:
     """Read ``3/8``.
 
     Raises:
         InputError: If it is no number from 1 to another.
 
     Example:
-        >>> share_of("3/8")
+        >>> parse_shard("3/8")
         ShardSpec(number=3, count=8)
     """
     found = re.fullmatch(r"0*(\d{1,5})/0*(\d{1,5})", text, re.ASCII)
@@ -79,7 +79,7 @@ def skipped_file(rows: Path) -> Path:
     return rows.with_name(f"skipped{which}.jsonl")
 
 
-def shares_in(folder: Path) -> tuple[set[ShardSpec], list[int]]:
+def finished_shards(folder: Path) -> tuple[set[ShardSpec], list[int]]:
     """Find which shares of the images have a whole shard in a folder, and how many shares there are."""
     found = [match for path in folder.iterdir() if (match := _ONE_OF.fullmatch(path.name))]
     whole = {ShardSpec(int(match[1]), int(match[2])) for match in found if not match[3]}

@@ -51,7 +51,7 @@ def read_lines(file: Path) -> Iterator[tuple[FileLine, str]]:
             yield FileLine(file, number), line.rstrip("\r")
 
 
-def read_rows(file: Path, columns: Iterable[str]) -> Iterator[tuple[FileLine, dict[str, str]]]:
+def read_csv(file: Path, columns: Iterable[str]) -> Iterator[tuple[FileLine, dict[str, str]]]:
     """Give the rows of a CSV file with a header, as cells without surrounding blanks by lower-case column.
 
     Args:
@@ -88,14 +88,14 @@ def _as_many(cells: list[str], columns: int, place: FileLine) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def fields(line: str, count: int, place: FileLine, separator: str | None = ",") -> list[str]:
+def split_fields(line: str, count: int, place: FileLine, separator: str | None = ",") -> list[str]:
     """Split a line into so many fields; all separators before the last fields belong to the first.
 
     Raises:
         InputError: If the line has fewer fields.
 
     Example:
-        >>> fields("a,b.jpg,3", 2, FileLine(Path("labels.txt"), 1))
+        >>> split_fields("a,b.jpg,3", 2, FileLine(Path("labels.txt"), 1))
         ['a,b.jpg', '3']
     """
     found = line.strip().rsplit(separator, count - 1)
@@ -138,11 +138,11 @@ def parse_int(text: str, place: object) -> int:
     return int(value)
 
 
-def size_of(width: float, height: float) -> tuple[int, int] | None:
+def parse_size(width: float, height: float) -> tuple[int, int] | None:
     """Turn an annotated size into ``(height, width)``; None where it is 0, as tools write that do not know it.
 
     Example:
-        >>> size_of(640, 480)
+        >>> parse_size(640, 480)
         (480, 640)
     """
     return (int(height), int(width)) if 0 < width < float("inf") and 0 < height < float("inf") else None

@@ -20,7 +20,7 @@ import numpy as np
 from weakspot.data.decoding import MAX_PIXELS
 from weakspot.data.readers.coco import SPLIT
 from weakspot.errors import InputError
-from weakspot.io.text import size_of
+from weakspot.io.text import parse_size
 from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.polygons import box_of_mask, mask_to_polygon, polygon_to_mask
 from weakspot.labels.records import (
@@ -190,7 +190,7 @@ def _by_image(part: Mapping[str, list[Record]], problems: list[LabelProblem]) ->
 
 def _size(record: Record) -> tuple[int, int] | None:
     width, height = (record.get(side) for side in ("width", "height"))
-    return size_of(width, height) if isinstance(width, int | float) and isinstance(height, int | float) else None
+    return parse_size(width, height) if isinstance(width, int | float) and isinstance(height, int | float) else None
 
 
 def _object(

@@ -25,7 +25,7 @@ from PIL import Image
 
 from weakspot.data.readers.csv_labels import SEPARATORS
 from weakspot.data.readers.walk import without_suffix
-from weakspot.io.text import parse_float, parse_int, read_rows
+from weakspot.io.text import parse_float, parse_int, read_csv
 from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import (
     LabelledImage,
@@ -116,7 +116,7 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
     objects: dict[str, list[LabelledObject]] = {name: [] for name in known}
     sizes = {name: size for name, (size, _) in known.items()}
     problems: list[LabelProblem] = []
-    for place_, cells in read_rows(file, ("image_id", "class", *SIDES)):
+    for place_, cells in read_csv(file, ("image_id", "class", *SIDES)):
         name = photos.find(cells["image_id"]) or cells["image_id"]
         sizes.setdefault(name, _size(cells, place_))
         boxed = any(cells[side] for side in SIDES)
@@ -143,7 +143,7 @@ def _known(folder: Path, photos: ImageIndex) -> dict[str, tuple[tuple[int, int] 
     """The size and split of each image that ``labels.csv`` and ``splits.csv`` name; the latter has the say."""
     known: dict[str, tuple[tuple[int, int] | None, str]] = {}
     for file in (folder / "labels.csv", folder / "splits.csv"):
-        for place_, cells in read_rows(file, ("image_id",)) if file.is_file() else ():
+        for place_, cells in read_csv(file, ("image_id",)) if file.is_file() else ():
             name = photos.find(cells["image_id"]) or cells["image_id"]
             size, split = known.get(name, (None, ""))
             known[name] = _size(cells, place_) or size, cells.get("split", split)

@@ -13,8 +13,8 @@ from weakspot.data import ImageSource, find_images, read_dataset
 from weakspot.data.masks import read_mask
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
-from weakspot.io.manifest import files_of, missing_shards
-from weakspot.io.pictures import find_below
+from weakspot.io.folders import find_relocated
+from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.progress import Progress
 from weakspot.io.rows import read_rows
 from weakspot.io.shards import row_files, skipped_file
@@ -45,7 +45,7 @@ def rows_of(source: str) -> FoundRows | None:
     """The rows that a source names, by a file or the folder; None where it names a model."""
     path = Path(source)
     if path.is_dir():
-        files = files_of(path)
+        files = finished_row_files(path)
         return FoundRows(path, files, missing_shards(path)) if files else None
     files = row_files(path)
     return FoundRows(path.parent, files, {}) if files else None
@@ -137,7 +137,7 @@ def found_in_rows(source: FoundRows, images: Sequence[str], options: LabelOption
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:
     def mask_of(image: Path, class_index: int | None) -> NDArray[np.bool_] | None:
         further = "" if class_index is None else f".{class_index}"
-        file = find_below(folder, image, f"{further}.png")
+        file = find_relocated(folder, image, f"{further}.png")
         return None if file is None else read_mask(file)
 
     return mask_of

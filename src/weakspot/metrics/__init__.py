@@ -1,6 +1,6 @@
 """The field's metrics, exact: ``torchmetrics.Metric`` classes over pure functions of arrays."""
 
-from weakspot.metrics.best_iou import plain_overlaps, reference_boxes, reference_overlaps
+from weakspot.metrics.best_iou import native_overlaps, reference_boxes, reference_overlaps
 from weakspot.metrics.box_accuracy import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, TopKLoc
 from weakspot.metrics.instance_f1 import InstanceF1, matched
 from weakspot.metrics.mask_metrics import MaskIoU, PxAP
@@ -19,8 +19,8 @@ __all__ = [
     "box_iou",
     "mask_overlaps",
     "matched",
+    "native_overlaps",
     "pixel_counts",
-    "plain_overlaps",
     "reference_boxes",
     "reference_overlaps",
 ]

@@ -20,7 +20,7 @@ from weakspot.errors import InputError
 # A Poisson number of mean 1 for each 16-bit number: its distribution to 1 in 65536, ten times as fast as drawing it.
 _POISSON = np.searchsorted(np.cumsum([1 / factorial(k) for k in range(9)]) / e, (np.arange(65536) + 0.5) / 65536)
 
-LEVEL = 95.0  # percent of a confidence interval
+CONFIDENCE = 95.0  # percent of a confidence interval
 
 
 class PerImageMetric(Metric):
@@ -80,37 +80,36 @@ class PerImageMetric(Metric):
             self.sample_sums.addmm_(counts, rows.float())
             self.sample_totals += counts.sum(dim=1)
 
-    def figure(self, sums: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
         """Turn sums of shape (..., values) over totals (...) images into figures (...)."""
         raise NotImplementedError
 
     def compute(self) -> Tensor:
         """The figure over all images, in percent; NaN without images."""
-        return torch.tensor(float(self.figure(*self.summed())), dtype=torch.float64)
+        return torch.tensor(float(self.compute_from_sums(*self.totals())), dtype=torch.float64)
 
     def interval(self, **fixed: Any) -> tuple[float, float]:
         """The 95 % confidence interval of the figure, by bootstrap over images.
 
         Args:
-            fixed: What :meth:`figure` takes besides the sums. Where it searches for a best threshold, it does so
-                anew in each sample.
+            fixed: Further arguments of :meth:`compute_from_sums`.
 
         Raises:
             InputError: If the metric was made without samples.
         """
         if not len(self.sample_totals):
             raise InputError("The metric was made without bootstrap samples.", "Make it with samples=1000.")
-        figures = self.figure(*self.summed("sample"), **fixed)
+        figures = self.compute_from_sums(*self.totals("sample"), **fixed)
         if not np.isfinite(figures).any():
             return float("nan"), float("nan")
-        low, high = np.nanpercentile(figures, [50 - LEVEL / 2, 50 + LEVEL / 2])
+        low, high = np.nanpercentile(figures, [50 - CONFIDENCE / 2, 50 + CONFIDENCE / 2])
         return float(low), float(high)
 
-    def by_group(self, **fixed: Any) -> NDArray[np.float64]:
+    def per_group(self, **fixed: Any) -> NDArray[np.float64]:
         """The figure of each group, shape (groups,); NaN for a group without images."""
-        return self.figure(*self.summed("group"), **fixed)
+        return self.compute_from_sums(*self.totals("group"), **fixed)
 
-    def summed(self, of: Literal["", "group", "sample"] = "") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    def totals(self, of: Literal["", "group", "sample"] = "") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Sums (..., values) and the number of images (...) behind them, of all processes where there are several.
 
         Args:

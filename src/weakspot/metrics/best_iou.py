@@ -12,10 +12,10 @@ from weakspot.ops.contours import THRESHOLDS, Contours, reference_contours
 from weakspot.ops.iou import box_iou
 
 Regions = Literal["largest", "all"]
-Protocol = Literal["reference", "plain"]
+Protocol = Literal["reference", "native"]
 
 # Of the plain protocol, whose thresholds are inclusive: 0.001 to 1.
-PLAIN_THRESHOLDS = np.arange(1, 1001) / 1000
+NATIVE_THRESHOLDS = np.arange(1, 1001) / 1000
 
 
 def reference_overlaps(
@@ -50,7 +50,7 @@ def reference_overlaps(
         >>> reference_overlaps(square, np.array([[1, 1, 3, 3]]), thresholds=np.array([0.5])).tolist()
         [1.0]
     """
-    from weakspot.ops.best_per_threshold import best_per_threshold
+    from weakspot.ops.threshold_kernels import best_per_threshold
 
     _check_boxes(boxes)
     holes = regions == "all"
@@ -61,15 +61,15 @@ def reference_overlaps(
         by_cut: NDArray[np.float64] = box_iou(found.largest_boxes(), boxes, inclusive=True).max(axis=1)
     else:
         by_contour = box_iou(found.boxes, boxes, inclusive=True).max(axis=1)
-        by_cut = by_contour[best_per_threshold(found.lows, found.highs, by_contour, found.peak)]
-    return by_cut[found.cuts(thresholds)]
+        by_cut = by_contour[best_per_threshold(found.birth, found.death, by_contour, found.peak)]
+    return by_cut[found.cut_indices(thresholds)]
 
 
-def plain_overlaps(
+def native_overlaps(
     heatmap: NDArray[np.floating] | ComponentTree,
     boxes: NDArray[np.floating],
     regions: Regions = "largest",
-    thresholds: NDArray[np.float64] = PLAIN_THRESHOLDS,
+    thresholds: NDArray[np.float64] = NATIVE_THRESHOLDS,
 ) -> NDArray[np.float64]:
     """Score the boxes that localizing gives: the best overlap at every threshold, right and bottom excluded.
 
@@ -86,10 +86,10 @@ def plain_overlaps(
         InputError: If the heatmap is not finite and 2-D, or there is no true box.
 
     Example:
-        >>> plain_overlaps(np.pad(np.ones((2, 2)), 1), np.array([[1, 1, 3, 3]]), thresholds=np.array([0.5])).tolist()
+        >>> native_overlaps(np.pad(np.ones((2, 2)), 1), np.array([[1, 1, 3, 3]]), thresholds=np.array([0.5])).tolist()
         [1.0]
     """
-    from weakspot.ops.best_per_threshold import best_per_threshold
+    from weakspot.ops.threshold_kernels import best_per_threshold
 
     _check_boxes(boxes)
     tree = heatmap if isinstance(heatmap, ComponentTree) else component_tree(heatmap, thresholds)
@@ -97,7 +97,7 @@ def plain_overlaps(
         by_cut: NDArray[np.float64] = box_iou(tree.largest_boxes(), boxes).max(axis=1)
         return by_cut
     by_node: NDArray[np.float64] = box_iou(tree.boxes, boxes).max(axis=1)
-    return by_node[best_per_threshold(tree.lows, tree.highs, by_node, len(tree.cuts))]
+    return by_node[best_per_threshold(tree.birth, tree.death, by_node, len(tree.thresholds))]
 
 
 def reference_boxes(boxes: NDArray[np.floating], *, height: int, width: int, side: int = 224) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weakspot.errors import InputError
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS, Protocol, Regions, plain_overlaps, reference_overlaps
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, Protocol, Regions, native_overlaps, reference_overlaps
 from weakspot.metrics.check_inputs import array, box_lists, maps_array, ranks_of
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
@@ -20,8 +20,8 @@ class MaxBoxAcc(ThresholdSweep):
         overlaps: Least intersection over union of a right box; of several, the mean is taken, each with its own best
             threshold.
         regions: ``"largest"`` or ``"all"`` regions of a map have a box; of all, the best counts.
-        protocol: ``"reference"``: the field's, see :func:`~weakspot.metrics.reference_overlaps`. ``"plain"``: the boxes
-            that localizing gives, see :func:`~weakspot.metrics.plain_overlaps`.
+        protocol: ``"reference"``: the field's, see :func:`~weakspot.metrics.reference_overlaps`. ``"native"``: the boxes
+            that localizing gives, see :func:`~weakspot.metrics.native_overlaps`.
         thresholds: None takes those of the protocol, a thousand.
         groups: Number of groups, such as classes, for :meth:`by_group`.
         samples: Number of bootstrap samples for :meth:`interval`.
@@ -50,7 +50,7 @@ class MaxBoxAcc(ThresholdSweep):
         samples: int = 0,
         seed: int = 0,
     ) -> None:
-        known = THRESHOLDS if protocol == "reference" else PLAIN_THRESHOLDS
+        known = THRESHOLDS if protocol == "reference" else NATIVE_THRESHOLDS
         chosen = known if thresholds is None else np.asarray(thresholds, np.float64)
         super().__init__(chosen, len(overlaps), groups=groups, samples=samples, seed=seed)
         self.overlaps = tuple(overlaps)
@@ -76,7 +76,7 @@ class MaxBoxAcc(ThresholdSweep):
     def best_overlaps(self, score_maps: ArrayLike, boxes: Sequence[ArrayLike]) -> NDArray[np.float64]:
         """The best overlap of each image at every threshold, shape (B, T)."""
         maps = maps_array(score_maps)
-        score = reference_overlaps if self.protocol == "reference" else plain_overlaps
+        score = reference_overlaps if self.protocol == "reference" else native_overlaps
         pairs = zip(maps, box_lists(boxes, len(maps)), strict=True)
         return np.stack([score(one, true, self.regions, self.thresholds) for one, true in pairs])
 
@@ -129,7 +129,7 @@ class GTKnownLoc(MaxBoxAcc):
         100.0
     """
 
-    def __init__(self, threshold: float | None = None, *, protocol: Protocol = "plain", **options: Any) -> None:
+    def __init__(self, threshold: float | None = None, *, protocol: Protocol = "native", **options: Any) -> None:
         super().__init__(protocol=protocol, thresholds=None if threshold is None else np.array([threshold]), **options)
 
 

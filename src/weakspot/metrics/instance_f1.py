@@ -111,7 +111,7 @@ class InstanceF1(PerImageMetric):
         pairs = [int((matched(found, true, least, scores=scores) >= 0).sum()) for least in self.overlaps]
         return [*pairs, len(found), len(true)]
 
-    def figure(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
         """Mean F1 of counts."""
         f1: NDArray[np.float64] = _percent(2 * sums[..., :-2], sums[..., -2:].sum(axis=-1, keepdims=True))
         return np.asarray(f1.mean(axis=-1))
@@ -123,7 +123,7 @@ class InstanceF1(PerImageMetric):
             ``overlaps``, and in percent at each of them ``precision``, the share of found boxes that are right, NaN
             without any; ``recall``, the share of objects that were found; and ``F1``.
         """
-        sums = self.summed()[0]
+        sums = self.totals()[0]
         pairs, found, true = sums[:-2], sums[-2], sums[-1]
         return {
             "overlaps": np.array(self.overlaps),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from weakspot.errors import InputError
 from weakspot.metrics.base import PerImageMetric
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.metrics.check_inputs import array, maps_array
 from weakspot.metrics.pixel_counts import (
     INTERVAL,
@@ -36,7 +36,7 @@ class PixelAveragePrecision(PerImageMetric):
         super().__init__(2 * len(self._edges), groups=groups, samples=samples, seed=seed)
         self._interval = interval
 
-    def figure(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
         """Average precision of pooled counts."""
         return average_precision(sums.reshape(*sums.shape[:-1], 2, -1))
 
@@ -56,7 +56,7 @@ class PixelAveragePrecision(PerImageMetric):
         Returns:
             ``scores``: left edges of the bins, falling; ``precision`` and ``recall`` of the pixels at or above each.
         """
-        precision, recall = precision_and_recall(self.summed()[0].reshape(2, -1))
+        precision, recall = precision_and_recall(self.totals()[0].reshape(2, -1))
         return {"scores": self._edges[::-1], "precision": precision, "recall": recall}
 
 
@@ -112,7 +112,7 @@ class MaskIoU(ThresholdSweep):
     """
 
     def __init__(self, threshold: float | None = None, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
-        thresholds = PLAIN_THRESHOLDS if threshold is None else np.array([threshold])
+        thresholds = NATIVE_THRESHOLDS if threshold is None else np.array([threshold])
         super().__init__(thresholds, groups=groups, samples=samples, seed=seed)
 
     def update(  # type: ignore[override]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from weakspot.errors import InputError
 from weakspot.ops.boxes import absolute_threshold
-from weakspot.ops.contours import check_score_map
-from weakspot.ops.digitize import digitize
+from weakspot.ops.checks import check_score_map
+from weakspot.ops.threshold_kernels import digitize
 
 IGNORED = 255
 INTERVAL = 0.001

@@ -42,7 +42,7 @@ class ThresholdSweep(PerImageMetric):
         self.thresholds = thresholds
         self.curves = curves
 
-    def figure(
+    def compute_from_sums(
         self, sums: NDArray[np.floating], totals: NDArray[np.floating], at: Sequence[int] | None = None
     ) -> NDArray[np.float64]:
         """Average the curves' best values, or those at given thresholds, one index a curve."""
@@ -54,18 +54,18 @@ class ThresholdSweep(PerImageMetric):
 
     def best(self) -> tuple[int, ...]:
         """Index of the first best threshold of each curve."""
-        means = self._means(*self.summed())
+        means = self._means(*self.totals())
         return tuple(int(index) for index in means.argmax(axis=-1))
 
     def middle(self) -> tuple[int, ...]:
         """Index of the middle one of the best thresholds of each curve: of them, the safest for other images."""
-        means = self._means(*self.summed())
+        means = self._means(*self.totals())
         ties = (np.flatnonzero(curve == curve.max()) for curve in means)
         return tuple(int(indices[(len(indices) - 1) // 2]) for indices in ties)
 
     def at(self, indices: Sequence[int]) -> float:
         """The figure at given thresholds, one index a curve, in percent."""
-        return float(self.figure(*self.summed(), at=indices))
+        return float(self.compute_from_sums(*self.totals(), at=indices))
 
     def details(self) -> dict[str, NDArray[np.float64]]:
         """What the figure is made of.
@@ -74,7 +74,7 @@ class ThresholdSweep(PerImageMetric):
             ``thresholds`` (T,), the ``curves`` (curves, T) in percent, and for each of them the ``best`` value and the
             ``best_threshold``.
         """
-        means = self._means(*self.summed())
+        means = self._means(*self.totals())
         best = self.thresholds[means.argmax(axis=-1)]
         return {"thresholds": self.thresholds, "curves": means, "best": means.max(axis=-1), "best_threshold": best}
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from weakspot.cams.min_max import min_max
-from weakspot.cams.self_correlation import on_grid, self_correlation, unit_features
+from weakspot.cams.normalization import min_max
+from weakspot.cams.self_correlation import resample, self_correlation, unit_features
 from weakspot.models.feature_layout import Size
 from weakspot.models.foreground_head import ForegroundHead
 
@@ -30,7 +30,7 @@ class FeatureAffinity:
         Where the foreground P is known, evidence counts only there, and both have a say: ``(T (P M) + P) / 2``. A map
         that is constant, as it holds no evidence, becomes zeros all the same.
         """
-        seeds = min_max(on_grid(class_maps, self.grid))
+        seeds = min_max(resample(class_maps, self.grid))
         if self.foreground is None:
             return self_correlation(seeds, self.units)
         spread = min_max(self_correlation(seeds * self.foreground, self.units))
@@ -39,7 +39,7 @@ class FeatureAffinity:
 
     def cover(self, class_maps: Tensor) -> Tensor:
         """Spread class maps twice: wide enough to hold the whole of the object, for a head to learn from, in [0, 1]."""
-        once = self_correlation(on_grid(class_maps, self.grid), self.units)
+        once = self_correlation(resample(class_maps, self.grid), self.units)
         return min_max(self_correlation(once, self.units))
 
     @property
@@ -75,4 +75,4 @@ def correlation_grid(levels: Sequence[Tensor]) -> Size:
 
 def concat_features(levels: Sequence[Tensor], grid: Size) -> Tensor:
     """The features of all levels on one grid, for a head: shape (B, sum of K, h, w)."""
-    return torch.cat([on_grid(level, grid) for level in levels], dim=1)
+    return torch.cat([resample(level, grid) for level in levels], dim=1)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from weakspot.cams import Method, fuse, gradcam
 from weakspot.cams.ablationcam import ablationcam_of_linear
-from weakspot.cams.guided_gradcam import over_colours
-from weakspot.cams.methods import Reads
+from weakspot.cams.guided_gradcam import max_over_channels
+from weakspot.cams.methods import Inputs
 from weakspot.errors import InputError, no_such_class
 from weakspot.models.affinity import FeatureAffinity, concat_features, correlation_grid, feature_affinity
 from weakspot.models.guided_backprop import guided_gradients
@@ -78,7 +78,7 @@ def class_maps_of_methods(
     """
     for method in methods:
         check_method(cut, method)
-    gradients = any(method.reads in ("gradients", "image gradients") for method in methods)
+    gradients = any(method.inputs in ("gradients", "image gradients") for method in methods)
     reading = cut.run(images, differentiable=gradients and cut.head is None)
     logits = full_precision(reading.logits.detach())
     chosen = _chosen(logits, classes, max(top_k, int((logits > 0).sum(dim=1).amax())) if present else top_k)
@@ -101,7 +101,7 @@ def read_maps(
     signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
     with torch.inference_mode(False), torch.no_grad():
         once = ForwardContext(cut, images, reading, classes)
-        maps = [once.spread(_READERS[method.reads](method, once)) for method in methods]
+        maps = [once.spread(_READERS[method.inputs](method, once)) for method in methods]
         foreground = None if once.surfaces is None else once.surfaces.foreground
     return [ClassMaps(logits, classes, one, signed, foreground) for one in maps]
 
@@ -128,7 +128,7 @@ def foreground_targets(
         return None
     once = ForwardContext(cut, images, reading, _chosen(reading.logits.detach(), classes, 1))
     with torch.inference_mode(False), torch.no_grad():
-        covering = feature_affinity(reading.levels, None).cover(_READERS[method.reads](method, once))
+        covering = feature_affinity(reading.levels, None).cover(_READERS[method.inputs](method, once))
     return concat_features(reading.levels, correlation_grid(reading.levels)), covering
 
 
@@ -213,7 +213,7 @@ def _from_image_gradients(method: Method, once: ForwardContext) -> Tensor:
     (activations,), (gradients,) = once.activations, once.gradients
     grad_cams = gradcam(activations, gradients)  # (B, C, h, w)
     by_class = zip(grad_cams.unbind(1), guided.unbind(1), strict=True)
-    return torch.stack([over_colours(method.function(maps, pixels)) for maps, pixels in by_class], dim=1)
+    return torch.stack([max_over_channels(method.function(maps, pixels)) for maps, pixels in by_class], dim=1)
 
 
 def _from_branches(method: Method, once: ForwardContext) -> Tensor:
@@ -224,7 +224,7 @@ def _from_branches(method: Method, once: ForwardContext) -> Tensor:
     return found.expand(-1, once.classes.shape[1], -1, -1)  # one map may be that of all classes
 
 
-_READERS: dict[Reads, Callable[[Method, ForwardContext], Tensor]] = {
+_READERS: dict[Inputs, Callable[[Method, ForwardContext], Tensor]] = {
     "weights": _from_weights,
     "gradients": _from_gradients,
     "activations": _from_activations,

@@ -129,7 +129,7 @@ def check_method(cut: SplitClassifier, method: Method) -> None:
     Raises:
         InputError: As :func:`class_maps`.
     """
-    if method.network != cut.network and method.reads == "branches":
+    if method.network != cut.network and method.inputs == "branches":
         raise InputError(
             f"This method reads the branches of a network that was trained for it ({method.network}).",
             f"Train one: weakspot train DATA --method {method.network}.",
@@ -137,9 +137,9 @@ def check_method(cut: SplitClassifier, method: Method) -> None:
     if cut.network == "psol" != method.network:
         raise InputError("This run draws boxes, and has no other maps.", "Give the run that taught it.")
     one_layer = ("weights", "ablated activations", "image gradients")
-    if method.reads in one_layer and len(cut.layers) > 1:
+    if method.inputs in one_layer and len(cut.layers) > 1:
         raise InputError("This method reads one layer, and several were given.", "Give one, or take layercam.")
-    if method.reads == "weights" and cut.head is None:
+    if method.inputs == "weights" and cut.head is None:
         raise InputError(
             "CAM needs a head that is global average pooling and one linear layer behind the feature map; "
             "this model's is not.",

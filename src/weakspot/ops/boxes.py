@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.check_arrays import check_array
+from weakspot.ops.checks import check_heatmap, check_threshold
 from weakspot.ops.components import Component, component_stats, connected_components
 from weakspot.ops.watershed import split_instances
 
@@ -44,7 +44,7 @@ def boxes_from_heatmap(
     *,
     min_area: float = 0.0,
     split: bool = False,
-    min_heat: float = 0.0,
+    min_activation: float = 0.0,
 ) -> NDArray[np.float64]:
     """Bound every connected region at or above a fraction of the heatmap's peak, largest first.
 
@@ -54,7 +54,7 @@ def boxes_from_heatmap(
         min_area: Least area of a region as a fraction of the heatmap's, in [0, 1]. The largest region is kept
             whatever its area, so 1.0 gives that one alone.
         split: Whether regions with several peaks are split, see :func:`~weakspot.ops.split_instances`.
-        min_heat: Least heat of a region, the largest's too; see :func:`instances_from_heatmap`.
+        min_activation: Least heat of a region, the largest's too; see :func:`instances_from_heatmap`.
 
     Returns:
         Boxes of shape (n, 4), as in :func:`box_from_heatmap`; none at all where none is hot enough.
@@ -66,8 +66,8 @@ def boxes_from_heatmap(
         >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]])).tolist()
         [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
     """
-    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
-    return _boxes(heatmap, labels, kept, min_heat)
+    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
+    return _boxes(heatmap, labels, kept, min_activation)
 
 
 def instances_from_heatmap(
@@ -76,7 +76,7 @@ def instances_from_heatmap(
     *,
     min_area: float = 0.0,
     split: bool = False,
-    min_heat: float = 0.0,
+    min_activation: float = 0.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bound the regions of a heatmap as :func:`boxes_from_heatmap` does, and say how hot each is.
 
@@ -85,7 +85,7 @@ def instances_from_heatmap(
         threshold: Likewise.
         min_area: Likewise.
         split: Likewise.
-        min_heat: Least heat of a region, the largest's too.
+        min_activation: Least heat of a region, the largest's too.
 
     Returns:
         Boxes of shape (n, 4), and the heat of each, shape (n,): the mean of the region's values as a fraction of the
@@ -99,22 +99,22 @@ def instances_from_heatmap(
         >>> boxes.tolist(), heats.tolist()
         ([[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]], [0.625, 1.0])
     """
-    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
-    boxes = _boxes(heatmap, labels, kept, min_heat)
+    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
+    boxes = _boxes(heatmap, labels, kept, min_activation)
     return boxes, mean_activations(heatmap, labels, kept) if kept else np.zeros(len(boxes))
 
 
 def _boxes(
-    heatmap: NDArray[np.floating], labels: NDArray[np.int32], kept: list[Component], min_heat: float
+    heatmap: NDArray[np.floating], labels: NDArray[np.int32], kept: list[Component], min_activation: float
 ) -> NDArray[np.float64]:
     """The bounds of the regions that are kept: of the whole image where there is none at all."""
-    if not kept and min_heat <= 0 and not labels.any():
+    if not kept and min_activation <= 0 and not labels.any():
         return np.array([[0, 0, heatmap.shape[1], heatmap.shape[0]]], np.float64)
     return np.array([region.box for region in kept], np.float64).reshape(-1, 4)
 
 
 def threshold_regions(
-    heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool, min_heat: float
+    heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool, min_activation: float
 ) -> tuple[NDArray[np.int32], list[Component]]:
     """Label the regions at or above the threshold, and list those large and hot enough, largest first."""
     check_threshold(threshold)
@@ -127,9 +127,9 @@ def threshold_regions(
         labels = split_instances(labels, heatmap)
         found = component_stats(labels)
     kept = found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
-    if min_heat > 0:
+    if min_activation > 0:
         heats = mean_activations(heatmap, labels, kept)
-        kept = [region for region, heat in zip(kept, heats, strict=True) if heat >= min_heat]
+        kept = [region for region, heat in zip(kept, heats, strict=True) if heat >= min_activation]
     return labels, kept
 
 
@@ -149,26 +149,6 @@ def absolute_threshold(heatmap: NDArray[np.floating], threshold: Any) -> Any:
     Of an array of thresholds an array.
     """
     return np.result_type(heatmap, np.float16).type(threshold * float(heatmap.max()))
-
-
-def check_heatmap(heatmap: NDArray[np.floating]) -> None:
-    """Refuse what is not a finite 2-D array."""
-    check_array("A heatmap", heatmap)
-    if heatmap.ndim != 2 or heatmap.size == 0 or not np.isfinite(heatmap).all():
-        raise InputError(
-            f"A heatmap must be a finite 2-D array; this one has shape {heatmap.shape}"
-            f"{' and holds NaN or infinity' if heatmap.ndim == 2 and heatmap.size else ''}.",
-            "Give one (H, W) heatmap; heatmap_from_class_map makes it.",
-        )
-
-
-def check_threshold(threshold: float) -> None:
-    """Refuse a threshold outside (0, 1]."""
-    if not 0 < threshold <= 1:
-        raise InputError(
-            f"The threshold {threshold} is outside (0, 1].",
-            "It is a fraction of the heatmap's peak, for example 0.2.",
-        )
 
 
 def scale_boxes(

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.boxes import absolute_threshold, check_heatmap, check_threshold
+from weakspot.ops.boxes import absolute_threshold
+from weakspot.ops.checks import check_heatmap, check_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,22 +19,22 @@ class ComponentTree:
     A node is a set of pixels that is a component at one cut or at several in a row.
 
     Attributes:
-        cuts: Values at which the heatmap is cut, rising, shape (C,); the foreground of a cut is ``heatmap >= value``.
-        lows: First cut at which a node is a component, shape (n,).
-        highs: One more than the last such cut, shape (n,).
+        thresholds: Absolute thresholds, ascending, shape (T,); the foreground of each is ``heatmap >= threshold``.
+        birth: First cut at which a node is a component, shape (n,).
+        death: One more than the last such cut, shape (n,).
         areas: Number of pixels of each node, shape (n,).
         boxes: Bounding boxes, shape (n, 4), xyxy in heatmap pixels, right and bottom excluded.
-        firsts: Each node's first pixel in raster order, ``y * width + x``, shape (n,).
+        first_pixel: Each node's first pixel in raster order, ``y * width + x``, shape (n,).
     """
 
-    cuts: NDArray[np.floating]
-    lows: NDArray[np.int32]
-    highs: NDArray[np.int32]
+    thresholds: NDArray[np.floating]
+    birth: NDArray[np.int32]
+    death: NDArray[np.int32]
     areas: NDArray[np.int32]
     boxes: NDArray[np.int32]
-    firsts: NDArray[np.int32]
+    first_pixel: NDArray[np.int32]
     _heatmap: NDArray[np.floating] = field(repr=False)
-    _thresholds: NDArray[np.float64] | None = field(repr=False)
+    _fractions: NDArray[np.float64] | None = field(repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,8 +55,8 @@ class ComponentTree:
             InputError: If the threshold is outside (0, 1], or not one of those that the tree was made for.
         """
         cut = self._cut(threshold)
-        alive = np.flatnonzero((self.lows <= cut) & (cut < self.highs))
-        return alive[np.lexsort((self.firsts[alive], -self.areas[alive]))]
+        alive = np.flatnonzero((self.birth <= cut) & (cut < self.death))
+        return alive[np.lexsort((self.first_pixel[alive], -self.areas[alive]))]
 
     def boxes_at(self, threshold: float, *, min_area: float = 0.0) -> NDArray[np.float64]:
         """Bound every component at a threshold, as :func:`~weakspot.ops.boxes_from_heatmap` does.
@@ -73,29 +74,33 @@ class ComponentTree:
 
     def largest_boxes(self) -> NDArray[np.float64]:
         """Bound the largest component at each cut: shape (C, 4), the whole image where nothing is above 0."""
-        from weakspot.ops.best_per_threshold import best_per_threshold
+        from weakspot.ops.threshold_kernels import best_per_threshold
 
         # A larger area wins, and among equal areas the earlier first pixel.
-        rank = self.areas.astype(np.int64) * (self._heatmap.size + 1) - self.firsts
-        largest = best_per_threshold(self.lows, self.highs, rank, len(self.cuts))
-        return self.boxes[largest].astype(np.float64) if len(self.boxes) else self._whole().repeat(len(self.cuts), 0)
+        rank = self.areas.astype(np.int64) * (self._heatmap.size + 1) - self.first_pixel
+        largest = best_per_threshold(self.birth, self.death, rank, len(self.thresholds))
+        return (
+            self.boxes[largest].astype(np.float64) if len(self.boxes) else self._whole().repeat(len(self.thresholds), 0)
+        )
 
     def counts(self) -> NDArray[np.int64]:
         """Count the components at each cut: shape (C,)."""
-        ends = np.zeros(len(self.cuts) + 1, np.int64)
-        np.add.at(ends, self.lows, 1)
-        np.add.at(ends, self.highs, -1)
+        ends = np.zeros(len(self.thresholds) + 1, np.int64)
+        np.add.at(ends, self.birth, 1)
+        np.add.at(ends, self.death, -1)
         counted: NDArray[np.int64] = ends.cumsum()[:-1]
         return counted
 
     def _cut(self, threshold: float) -> int:
         check_threshold(threshold)
-        if self._thresholds is not None and threshold not in self._thresholds:
+        if self._fractions is not None and threshold not in self._fractions:
             raise InputError(
                 f"The component tree was not made for the threshold {threshold}.",
                 "Make it with that threshold among its own, or with none for all of them.",
             )
-        return int(np.searchsorted(self.cuts, _above_zero(np.asarray(absolute_threshold(self._heatmap, threshold)))))
+        return int(
+            np.searchsorted(self.thresholds, _above_zero(np.asarray(absolute_threshold(self._heatmap, threshold))))
+        )
 
     def _whole(self) -> NDArray[np.float64]:
         return np.array([[0, 0, self._heatmap.shape[1], self._heatmap.shape[0]]], np.float64)
@@ -125,25 +130,25 @@ def component_tree(
         >>> tree = component_tree(np.array([[9.0, 0.0, 5.0, 8.0]]))
         >>> tree.boxes_at(0.5).tolist()
         [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
-        >>> tree.cuts.tolist(), tree.counts().tolist()
+        >>> tree.thresholds.tolist(), tree.counts().tolist()
         ([5.0, 8.0, 9.0], [2, 2, 1])
     """
     from weakspot.ops import union_find  # numba takes a second to load
-    from weakspot.ops.digitize import digitize
+    from weakspot.ops.threshold_kernels import digitize
 
     check_heatmap(heatmap)
     wanted = None if thresholds is None else _checked(np.asarray(thresholds, np.float64))
     cuts = _values(heatmap) if wanted is None else _above_zero(absolute_threshold(heatmap, wanted))
     found = union_find.components_of_levels(digitize(heatmap, cuts))
     return ComponentTree(
-        cuts=cuts,
-        lows=found[:, union_find.LOW],
-        highs=found[:, union_find.HIGH],
+        thresholds=cuts,
+        birth=found[:, union_find.BIRTH],
+        death=found[:, union_find.DEATH],
         areas=found[:, union_find.AREA],
         boxes=found[:, union_find.X1 : union_find.Y2 + 1],
-        firsts=found[:, union_find.FIRST],
+        first_pixel=found[:, union_find.FIRST_PIXEL],
         _heatmap=heatmap,
-        _thresholds=wanted,
+        _fractions=wanted,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.errors import InputError
+from weakspot.ops.checks import check_score_map
 
 THRESHOLDS = np.arange(0, 1, 0.001)
 
@@ -24,22 +24,22 @@ class Contours:
 
     Attributes:
         peak: Greatest 8-bit value; there are as many cuts.
-        lows: First cut of each contour, shape (n,).
-        highs: One more than its last cut, shape (n,).
+        birth: First cut of each contour, shape (n,).
+        death: One more than its last cut, shape (n,).
         boxes: Its box as the reference writes it, shape (n, 4): ``[x, y, min(x + w, W - 1), min(y + h, H - 1)]``, the
             right and bottom included though one pixel further out. A hole's is grown by 1 on each side.
         outer: Whether it is an outer contour, shape (n,).
     """
 
     peak: int
-    lows: NDArray[np.int32]
-    highs: NDArray[np.int32]
+    birth: NDArray[np.int32]
+    death: NDArray[np.int32]
     boxes: NDArray[np.int32]
     outer: NDArray[np.bool_]
     _levels: NDArray[np.uint8] = field(repr=False)
     _components: NDArray[np.int32] = field(repr=False)
 
-    def cuts(self, thresholds: NDArray[np.float64] = THRESHOLDS) -> NDArray[np.int64]:
+    def cut_indices(self, thresholds: NDArray[np.float64] = THRESHOLDS) -> NDArray[np.int64]:
         """The cut of each threshold, ``int(threshold * peak)``."""
         return (thresholds * self.peak).astype(np.int64)
 
@@ -49,18 +49,18 @@ class Contours:
         The area is that within the polygon through the pixel centres, holes filled; of equal ones the contour whose
         first pixel in raster order comes last is taken.
         """
-        from weakspot.ops.best_per_threshold import best_per_threshold
-        from weakspot.ops.union_find import FIRST, HIGH, LOW
+        from weakspot.ops.threshold_kernels import best_per_threshold
+        from weakspot.ops.union_find import BIRTH, DEATH, FIRST_PIXEL
 
         found = self._components
-        rank = _outline_areas(self._levels, found, self.peak) * (self._levels.size + 1) + found[:, FIRST]
-        return self.boxes[: len(found)][best_per_threshold(found[:, LOW], found[:, HIGH], rank, self.peak)]
+        rank = _outline_areas(self._levels, found, self.peak) * (self._levels.size + 1) + found[:, FIRST_PIXEL]
+        return self.boxes[: len(found)][best_per_threshold(found[:, BIRTH], found[:, DEATH], rank, self.peak)]
 
     def counts(self) -> NDArray[np.int64]:
         """Number of contours at each cut, shape (peak,)."""
         ends = np.zeros(self.peak + 1, np.int64)
-        np.add.at(ends, self.lows, 1)
-        np.add.at(ends, self.highs, -1)
+        np.add.at(ends, self.birth, 1)
+        np.add.at(ends, self.death, -1)
         counted: NDArray[np.int64] = ends.cumsum()[:-1]
         return counted
 
@@ -83,11 +83,11 @@ def reference_contours(score_map: NDArray[np.floating], *, holes: bool = True) -
 
     Example:
         >>> found = reference_contours(np.pad(np.array([[0.5, 1.0]]), 1))
-        >>> found.boxes.tolist(), found.lows.tolist(), found.highs.tolist()
+        >>> found.boxes.tolist(), found.birth.tolist(), found.death.tolist()
         ([[2, 1, 3, 2], [1, 1, 3, 2]], [127, 0], [255, 127])
     """
     from weakspot.ops import union_find
-    from weakspot.ops.union_find import HIGH, LOW, X1, Y2
+    from weakspot.ops.union_find import BIRTH, DEATH, X1, Y2
 
     check_score_map(score_map)
     levels = (score_map.astype(np.float64) * 255).astype(np.uint8)  # truncates
@@ -100,29 +100,13 @@ def reference_contours(score_map: NDArray[np.floating], *, holes: bool = True) -
     np.minimum(boxes, np.array([width - 1, height - 1] * 2, np.int32), out=boxes)
     return Contours(
         peak=peak,
-        lows=np.concatenate([found[:, LOW], peak - inner[:, HIGH]]),
-        highs=np.concatenate([found[:, HIGH], peak - inner[:, LOW]]),
+        birth=np.concatenate([found[:, BIRTH], peak - inner[:, DEATH]]),
+        death=np.concatenate([found[:, DEATH], peak - inner[:, BIRTH]]),
         boxes=boxes,
         outer=np.arange(len(boxes)) < len(found),
         _levels=levels,
         _components=found,
     )
-
-
-def check_score_map(score_map: NDArray[np.floating]) -> None:
-    """Refuse what is not a 2-D map of values in [0, 1]."""
-    problem = None
-    if score_map.ndim != 2 or score_map.size == 0:
-        problem = f"has shape {score_map.shape}"
-    elif np.isnan(score_map).any():
-        problem = "holds NaN"
-    elif score_map.min() < 0 or score_map.max() > 1:
-        problem = f"has values from {score_map.min():g} to {score_map.max():g}"
-    if problem:
-        raise InputError(
-            f"A score map {problem}; it must be 2-D with values in [0, 1].",
-            "Min-max normalise each map after resizing it; heatmap_from_class_map does both.",
-        )
 
 
 def _holes(levels: NDArray[np.uint8], peak: int) -> NDArray[np.int32]:
@@ -143,14 +127,14 @@ def _holes(levels: NDArray[np.uint8], peak: int) -> NDArray[np.int32]:
 
 def _outline_areas(levels: NDArray[np.uint8], found: NDArray[np.int32], cuts: int) -> NDArray[np.int64]:
     """Twice the area within each component's outline, where that may be the greatest of a cut; else too little."""
-    from weakspot.ops.best_per_threshold import best_per_threshold
     from weakspot.ops.contour_area import fill_areas
-    from weakspot.ops.union_find import EULER, FIRST, HIGH, LOW, POLYGON, X1, X2, Y1, Y2
+    from weakspot.ops.threshold_kernels import best_per_threshold
+    from weakspot.ops.union_find import BIRTH, DEATH, EULER, FIRST_PIXEL, POLYGON, X1, X2, Y1, Y2
 
     areas = found[:, POLYGON].astype(np.int64)  # right without holes, else too little
     holed = found[:, EULER] != 4
     if holed.any():
         sides = (found[:, X2] - found[:, X1] - 1).astype(np.int64) * (found[:, Y2] - found[:, Y1] - 1)
-        least = areas[best_per_threshold(found[:, LOW], found[:, HIGH], areas, cuts)]
-        fill_areas(levels, found[:, [LOW, HIGH, FIRST]], np.where(holed, 2 * sides, 0), least, areas)
+        least = areas[best_per_threshold(found[:, BIRTH], found[:, DEATH], areas, cuts)]
+        fill_areas(levels, found[:, [BIRTH, DEATH, FIRST_PIXEL]], np.where(holed, 2 * sides, 0), least, areas)
     return areas

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.ops.check_arrays import check_array
+from weakspot.ops.checks import check_array
 from weakspot.ops.resizing import resize
 
 # A spread below float32's rounding noise is no evidence: stretching it to [0, 1] would draw that noise.
@@ -32,7 +32,7 @@ def heatmap_from_class_map(class_map: NDArray[np.floating], *, height: int, widt
         >>> heatmap_from_class_map(np.array([[3.0, 3.0]]), height=1, width=2).tolist()
         [[0.0, 0.0]]
     """
-    check_array("A class map", class_map)
+    check_array(class_map, "class_map")
     if not np.isfinite(class_map).all():
         return np.zeros((height, width), np.float32)
     return normalize(resize(class_map, height=height, width=width))

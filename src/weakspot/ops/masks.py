@@ -15,7 +15,7 @@ def mask_from_heatmap(
     width: int,
     min_area: float = 1.0,
     split: bool = False,
-    min_heat: float = 0.0,
+    min_activation: float = 0.0,
 ) -> NDArray[np.bool_]:
     """Fill the regions that :func:`~weakspot.ops.instances_from_heatmap` bounds, at another size.
 
@@ -29,7 +29,7 @@ def mask_from_heatmap(
         width: Columns of the mask.
         min_area: Least area of a region as a fraction of the heatmap's; the default keeps the largest alone.
         split: Whether regions with several peaks are split, and their pieces kept or not by themselves.
-        min_heat: Least heat of a region.
+        min_activation: Least heat of a region.
 
     Returns:
         Mask of shape (height, width). All True when nothing in the heatmap is above 0, as the box is then the
@@ -42,9 +42,9 @@ def mask_from_heatmap(
         >>> mask_from_heatmap(np.array([[9.0, 0.0], [0.0, 0.0]]), 0.5, height=2, width=2).tolist()
         [[True, False], [False, False]]
     """
-    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_heat=min_heat)
+    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
     if not kept:
-        return np.full((height, width), not labels.any() and min_heat <= 0)
+        return np.full((height, width), not labels.any() and min_activation <= 0)
     dropped = (labels > 0) & ~np.isin(labels, [region.label for region in kept])
     level = absolute_threshold(heatmap, threshold)
     resized = resize(np.where(dropped, 0, np.maximum(heatmap, 0)), height=height, width=width, kernel="bilinear")

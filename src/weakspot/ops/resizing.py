@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError
-from weakspot.ops.check_arrays import check_array
+from weakspot.ops.checks import check_array
 
 Kernel = Literal["bilinear", "bicubic"]
 
@@ -35,7 +35,7 @@ def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kerne
         >>> resize(np.array([[0.0, 1.0]]), height=1, width=4, kernel="bilinear").tolist()
         [[0.0, 0.25, 0.75, 1.0]]
     """
-    check_array("Maps", maps)
+    check_array(maps, "maps")
     if min(height, width) < 1:
         raise InputError(f"{height} x {width} is no size to resize to.", "Give 1 or more rows and columns.")
     rows = _interpolation_matrix(maps.shape[-2], height, kernel)  # (height, h)

@@ -10,9 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# What is known of a component, a column each. It is one set of pixels at the cuts LOW <= cut < HIGH, at which the
-# pixels with level > cut are the foreground. FIRST is its first pixel in raster order; its box is half open.
-LOW, HIGH, AREA, FIRST, X1, Y1, X2, Y2, POLYGON, EULER = range(10)
+# What is known of a component, a column each. It is one set of pixels at the cuts BIRTH <= cut < DEATH, at which the
+# pixels with level > cut are the foreground. FIRST_PIXEL is its first pixel in raster order; its box is half open.
+BIRTH, DEATH, AREA, FIRST_PIXEL, X1, Y1, X2, Y2, POLYGON, EULER = range(10)
 
 # The eight neighbours, clockwise from the upper left: (row, column) steps.
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
@@ -84,14 +84,14 @@ def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonally: bool =
 
     Example:
         >>> found = components_of_levels(np.array([[2, 1, 0, 1]]))
-        >>> found[:, [LOW, HIGH, X1, X2]].tolist()
+        >>> found[:, [BIRTH, DEATH, X1, X2]].tolist()
         [[1, 2, 0, 1], [0, 1, 0, 2], [0, 1, 3, 4]]
     """
     touching = _TOUCHING_8 if diagonally else _TOUCHING_4
     found: NDArray[np.int32] = _sweep(levels, int(levels.max(initial=0)), touching, _WINDOWS)
-    rows, columns = np.divmod(found[:, FIRST], levels.shape[1] + 2)  # in the bordered map
+    rows, columns = np.divmod(found[:, FIRST_PIXEL], levels.shape[1] + 2)  # in the bordered map
     found[:, Y1], found[:, Y2] = rows - 1, found[:, Y2] // (levels.shape[1] + 2)
-    found[:, FIRST] = (rows - 1) * levels.shape[1] + columns - 1
+    found[:, FIRST_PIXEL] = (rows - 1) * levels.shape[1] + columns - 1
     return found
 
 
@@ -116,11 +116,11 @@ def _sweep(levels: Any, top: int, touching: Any, windows: Any) -> Any:  # noqa: 
             while to_join:
                 if to_join & 1:
                     other = _find(parent, np.uint32(pixel + offsets[neighbour]))
-                    if known[other, HIGH] > level:  # it changes here: write down what it was
-                        known[other, LOW] = level
+                    if known[other, DEATH] > level:  # it changes here: write down what it was
+                        known[other, BIRTH] = level
                         found[count] = known[other]
                         count += 1
-                        known[other, HIGH] = level
+                        known[other, DEATH] = level
                     if root == 0:
                         root = other
                     elif root != other:
@@ -138,7 +138,7 @@ def _sweep(levels: Any, top: int, touching: Any, windows: Any) -> Any:  # noqa: 
             known[root, EULER] += windows[around, 1]
     for pixel in order:
         if parent[pixel] == pixel:
-            known[pixel, LOW] = 0
+            known[pixel, BIRTH] = 0
             found[count] = known[pixel]
             count += 1
     return found[:count].copy()
@@ -205,7 +205,7 @@ def _join(parent: Any, known: Any, one: Any, other: Any) -> Any:
     parent[other] = one
     for column in (AREA, POLYGON, EULER):
         known[one, column] += known[other, column]
-    for column in (FIRST, X1):
+    for column in (FIRST_PIXEL, X1):
         known[one, column] = min(known[one, column], known[other, column])
     for column in (X2, Y2):
         known[one, column] = max(known[one, column], known[other, column])
@@ -214,13 +214,13 @@ def _join(parent: Any, known: Any, one: Any, other: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _begin(component: Any, level: int, pixel: int, x: int) -> None:
-    component[HIGH], component[AREA], component[POLYGON], component[EULER] = level, 0, 0, 0
-    component[FIRST], component[X1], component[X2], component[Y2] = pixel, x, x + 1, pixel
+    component[DEATH], component[AREA], component[POLYGON], component[EULER] = level, 0, 0, 0
+    component[FIRST_PIXEL], component[X1], component[X2], component[Y2] = pixel, x, x + 1, pixel
 
 
 @njit(cache=True, nogil=True)
 def _add(component: Any, pixel: int, x: int) -> None:
     component[AREA] += 1
     # While pixels are added, Y2 holds the last one: with the first one it says what the rows are.
-    component[FIRST], component[Y2] = min(component[FIRST], pixel), max(component[Y2], pixel)
+    component[FIRST_PIXEL], component[Y2] = min(component[FIRST_PIXEL], pixel), max(component[Y2], pixel)
     component[X1], component[X2] = min(component[X1], x), max(component[X2], x + 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from weakspot.data import Dataset, Sample, read_dataset
 from weakspot.errors import InputError
-from weakspot.io.pictures import find_below
+from weakspot.io.folders import find_relocated
 from weakspot.io.rows import invalid_row, read_rows
 from weakspot.io.text import FileLine, read_text
 from weakspot.report.content import Chart, ReportData, ReportItem, Skipped, Threshold
@@ -141,7 +141,7 @@ def _item(
             boxes=() if row["box"] is None else (as_box(row["box"]),),
             truths=tuple(as_box(box) for truth in truths for box in truth.boxes.tolist()),
             overlap=None if row["iou"] is None else as_number(row["iou"]),
-            heatmap=find_below(folder, Path(row["heatmap"])) if row.get("heatmap") else None,
+            heatmap=find_relocated(folder, Path(row["heatmap"])) if row.get("heatmap") else None,
             cut=cut,
             facts=dict(_facts(row)),
         )

@@ -10,8 +10,8 @@ import numpy as np
 from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.errors import InputError
 from weakspot.inference.localization import least_heat
-from weakspot.io.manifest import files_of, missing_shards
-from weakspot.io.pictures import find_below
+from weakspot.io.folders import find_relocated
+from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.rows import invalid_row, read_rows
 from weakspot.io.run_files import RUN_FILE
 from weakspot.io.shards import skipped_file
@@ -44,7 +44,7 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     settings = read_settings(folder / RUN_FILE, "localize")
     version = settings.pop("weakspot", None)
     cutting = _cutting(settings, folder / RUN_FILE)
-    files = files_of(folder)
+    files = finished_row_files(folder)
     rows = (row for file in files for row in read_rows(file))
     items = [item for place, row in rows for item in _items(place, row, folder, images, cutting)]
     if data is not None:
@@ -128,7 +128,7 @@ def _side(value: Any) -> int:
 def _photo(image: Path, folder: Path, images: Path | None) -> Path:
     """Where an image is now: as its row says, else below ``images``, else beside the results."""
     if images is not None:
-        return find_below(images, image) or image
+        return find_relocated(images, image) or image
     beside = folder.parent / image
     return beside if not image.is_absolute() and not image.exists() and beside.exists() else image
 
@@ -138,9 +138,9 @@ def _with_files(item: ReportItem, folder: Path, which: str) -> ReportItem:
     image, suffix = Path(item.name), f"{which}.png"
     return replace(
         item,
-        heatmap=find_below(folder / "heatmaps", image, suffix),
-        picture=find_below(folder / "plots", image, suffix),
-        mask=find_below(folder / "masks", image, suffix),
+        heatmap=find_relocated(folder / "heatmaps", image, suffix),
+        picture=find_relocated(folder / "plots", image, suffix),
+        mask=find_relocated(folder / "masks", image, suffix),
     )
 
 

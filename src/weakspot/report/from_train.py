@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.io.rows import invalid_row, read_rows
-from weakspot.io.run_files import CONFIG, CURVES, LOG, ROWS, SKIPPED, VERSION
+from weakspot.io.run_files import CONFIG, CURVES, LOG, METRICS, SKIPPED, VERSION
 from weakspot.report.content import Chart, ReportData
 from weakspot.report.read import as_text, modified_at, read_settings, read_skipped
 
@@ -24,7 +24,7 @@ def read_trained(folder: Path) -> ReportData:
         InputError: If a file of it cannot be read.
     """
     rows = []
-    for place, row in read_rows(folder / ROWS):
+    for place, row in read_rows(folder / METRICS):
         if not isinstance(row.get("epoch"), int):
             raise invalid_row(place, "it has no epoch")
         rows.append(row)
@@ -33,7 +33,7 @@ def read_trained(folder: Path) -> ReportData:
     return ReportData(
         kind=RUN,
         folder=folder,
-        when=modified_at(folder / ROWS),
+        when=modified_at(folder / METRICS),
         version=None if version is None else str(version),
         facts=training_facts(rows),
         settings=as_text(settings),

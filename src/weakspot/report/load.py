@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from weakspot.errors import InputError
-from weakspot.io.manifest import files_of
-from weakspot.io.run_files import CONFIG, ROWS
+from weakspot.io.manifest import finished_row_files
+from weakspot.io.run_files import CONFIG, METRICS
 from weakspot.report import from_evaluate
 from weakspot.report.content import ReportData
 from weakspot.report.from_evaluate import read_evaluated
@@ -23,7 +23,7 @@ def read_report_data(folder: Path, *, data: Path | None = None, images: Path | N
     Raises:
         InputError: If the folder is none of these, or a file of it cannot be read.
     """
-    if folder.is_dir() and files_of(folder):
+    if folder.is_dir() and finished_row_files(folder):
         return read_localized(folder, data, images)
     if (folder / from_evaluate.FIGURES).is_file():
         return read_evaluated(folder, data, images)
@@ -37,4 +37,4 @@ def read_report_data(folder: Path, *, data: Path | None = None, images: Path | N
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is that of a training run."""
-    return (folder / CONFIG).is_file() and (folder / ROWS).is_file()
+    return (folder / CONFIG).is_file() and (folder / METRICS).is_file()

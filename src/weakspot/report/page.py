@@ -49,7 +49,7 @@ def write_page(
     shown = worst_first(content.items)[:most]
     made = []
     with ThreadPoolExecutor(_WORKERS) as threads:
-        for one in ordered_map(partial(pictures, side=side), shown, threads, ahead=8 * _WORKERS):
+        for one in ordered_map(partial(pictures, side=side), shown, threads, max_pending=8 * _WORKERS):
             made.append(one)
             advance()
     unread = {item.name: one.problem for item, one in zip(shown, made, strict=True) if one.problem}

@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass, field
 
-from weakspot.concurrency import cores
+from weakspot.concurrency import available_cores
 from weakspot.errors import WeakspotError
 from weakspot.inference.localization import Localization
 from weakspot.inference.localizer import Boxes, Localizer
@@ -89,7 +89,7 @@ class BatchingLocalizer:
         self._changed = threading.Condition()
         self._idle, self._closed = 0, False
         # PyTorch shares its threads itself; a second batch is decoded, and its boxes made, beside the first.
-        count = cores() if localizer.backend == "onnx" else 2
+        count = available_cores() if localizer.backend == "onnx" else 2
         self._share = -(-_BATCH // count)
         self._threads = [threading.Thread(target=self._work, daemon=True, name=f"localizer-{i}") for i in range(count)]
         for thread in self._threads:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.ticker import MaxNLocator
 
 from weakspot.training.lightning_module import Row
-from weakspot.visualization import COLOURS, canvas, svg
+from weakspot.visualization import COLORS, canvas, svg
 
 _NAMES = {
     "train_loss": "training loss",
@@ -25,7 +25,7 @@ def learning_curves(rows: Sequence[Row]) -> bytes:
     scores.spines[["top"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for key, name in _NAMES.items():
-        colour = COLOURS[2 if key in _SCORES else list(_NAMES).index(key)]
+        colour = COLORS[2 if key in _SCORES else list(_NAMES).index(key)]
         known = [(row["epoch"], row[key]) for row in rows if key in row]
         if known:
             (scores if key in _SCORES else axes).plot(*zip(*known, strict=True), color=colour, marker=".")

@@ -60,7 +60,7 @@ def verify_images(examples: Sequence[Sample], frame: Preprocessing, *, workers: 
         return pixels if keep else None
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        found = list(zip(examples, ordered_map(looked_at, examples, threads, ahead=32), strict=True))
+        found = list(zip(examples, ordered_map(looked_at, examples, threads, max_pending=32), strict=True))
     good = [(example, pixels) for example, pixels in found if not isinstance(pixels, InputError)]
     bad = [Unreadable(example, error) for example, error in found if isinstance(error, InputError)]
     kept = tuple(pixels for _, pixels in good if pixels is not None) if keep else None

@@ -6,7 +6,7 @@ from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
 from weakspot.io.atomic import atomic_write
 from weakspot.io.rows import write_rows
-from weakspot.io.run_files import CURVES, ROWS, STATE
+from weakspot.io.run_files import CURVES, METRICS, STATE
 from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
 from weakspot.models.networks.cam import CamHead
 from weakspot.training.curves import learning_curves
@@ -53,7 +53,7 @@ def finalize(
         localizer.quality,
         cuts.of_classes if spread else (),  # in quality plain maps stay as they were published
     )
-    write_rows(folder / ROWS, learner.rows)
+    write_rows(folder / METRICS, learner.rows)
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))
     write_model(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)

@@ -12,7 +12,7 @@ import torch
 
 from weakspot.errors import InputError
 from weakspot.io.rows import write_rows
-from weakspot.io.run_files import LOG, ROWS, SKIPPED, STATE
+from weakspot.io.run_files import LOG, METRICS, SKIPPED, STATE
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.training.agreeing import check_same_config
 from weakspot.training.checkpointing import InterruptionError
@@ -89,7 +89,7 @@ def _trained(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log
         raise KeyboardInterrupt(f"{kept} {go_on}") from interrupt
     except BaseException as error:
         # In other processes the folder is not one that this run has made.
-        if is_rank_zero() and task.folder is None and not any((folder / name).exists() for name in (ROWS, STATE)):
+        if is_rank_zero() and task.folder is None and not any((folder / name).exists() for name in (METRICS, STATE)):
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, RuntimeError) and is_of_another(error):
             raise (peer_exited(go_on) if (folder / STATE).exists() else peer_exited()) from error
@@ -97,7 +97,7 @@ def _trained(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log
 
 
 def _fitted(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log, share: AllGather) -> Path:
-    fitting = Fitting(folder, say, lambda rows: write_rows(folder / ROWS, rows), goes_on=task.folder is not None)
+    fitting = Fitting(folder, say, lambda rows: write_rows(folder / METRICS, rows), goes_on=task.folder is not None)
     learner, trainer = fit(prepared, task.options, fitting)
     shared, first = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
     if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from weakspot.config import __version__, with_current_names
 from weakspot.errors import InputError
-from weakspot.io.folders import check_writable, numbered
+from weakspot.io.folders import check_writable, numbered_paths
 from weakspot.io.run_files import CONFIG, VERSION
 from weakspot.io.settings import save_settings
 from weakspot.training.options import TrainOptions
@@ -46,7 +46,7 @@ def make_run_folder(wanted: Path) -> Path:
     """
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
-        folder = next(folder for folder in numbered(wanted) if _made(folder))
+        folder = next(folder for folder in numbered_paths(wanted) if _made(folder))
     except OSError as error:
         raise InputError(f"{wanted} cannot be made: {error.strerror}.", "Choose another --output.") from error
     _point_to(folder)

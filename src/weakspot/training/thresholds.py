@@ -16,7 +16,7 @@ from weakspot.evaluation.map_scores import Scores
 from weakspot.evaluation.metric_collection import IOU_THRESHOLD
 from weakspot.evaluation.predictions import Prediction
 from weakspot.inference.localizer import Localizer
-from weakspot.metrics.best_iou import PLAIN_THRESHOLDS
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 
 _LEVELS = 100
 # The mean of all images counts as so many of a class's own.
@@ -68,7 +68,7 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         classes = np.array([outcome.case.classes[outcome.which] for outcome in watched])
         found_by = f"best {metric} on the validation split ({100 * worth.mean(axis=0).max():.1f} %)"
         return Thresholds(value, found_by, thresholds_of_classes(worth, classes, len(localizer.class_names)))
-    if not METHODS[localizer.method].spreads:
+    if not METHODS[localizer.method].can_propagate:
         return Thresholds(BOX_LEVEL, "where drawn boxes are themselves")
     some = validation[:_MOST_IMAGES]
     return Thresholds(otsu(heatmaps_of(localizer, some)), f"Otsu's rule on {len(some)} heatmaps")
@@ -83,7 +83,7 @@ def thresholds_of_classes(worth: NDArray[np.float64], classes: NDArray[np.intege
         count: Number of classes; one without images has the best threshold of all images.
 
     Sample:
-        >>> worth = np.zeros((40, len(PLAIN_THRESHOLDS)))
+        >>> worth = np.zeros((40, len(NATIVE_THRESHOLDS)))
         >>> worth[:20, 200], worth[20:, 800] = 1, 1
         >>> thresholds_of_classes(worth, np.repeat([0, 1], 20), 3)
         (0.201, 0.801, 0.201)
@@ -100,7 +100,7 @@ def best_threshold(worth: NDArray[np.float64]) -> float:
     """
     total = worth.sum(axis=0)
     best = np.flatnonzero(total >= total.max() - 1e-9)
-    return float(np.clip(PLAIN_THRESHOLDS[best[(len(best) - 1) // 2]], 1 / _LEVELS, 1 - 1 / _LEVELS))
+    return float(np.clip(NATIVE_THRESHOLDS[best[(len(best) - 1) // 2]], 1 / _LEVELS, 1 - 1 / _LEVELS))
 
 
 def _worth(scores: Sequence[Scores]) -> tuple[str, NDArray[np.float64]]:
@@ -109,7 +109,7 @@ def _worth(scores: Sequence[Scores]) -> tuple[str, NDArray[np.float64]]:
     if boxes:
         return "GT-known Loc", (np.stack(boxes) >= IOU_THRESHOLD).astype(np.float64)
     masks = [one.mask for one in scores if one.mask is not None]
-    return "mask IoU", np.nan_to_num(np.stack(masks)) if masks else np.zeros((0, len(PLAIN_THRESHOLDS)))
+    return "mask IoU", np.nan_to_num(np.stack(masks)) if masks else np.zeros((0, len(NATIVE_THRESHOLDS)))
 
 
 def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:

@@ -219,8 +219,8 @@ def cache_of_both(tmp_path_factory):
 @pytest.mark.parametrize("method", ["cam", "gradcam++"])
 def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, cache_of_both, monkeypatch, method):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(cache_of_both))
-    monkeypatch.setattr(onnx_session, "cores", lambda: 2)
-    monkeypatch.setattr(concurrency, "cores", lambda: 2)
+    monkeypatch.setattr(onnx_session, "available_cores", lambda: 2)
+    monkeypatch.setattr(concurrency, "available_cores", lambda: 2)
     one = ws.Localizer(run_folder(tmp_path), method=method, quality="balanced", backend="onnx")
     images = [*photos(5), tmp_path / "missing.png", *photos(4, (30, 40), seed=1)]
     failed = []
@@ -235,7 +235,7 @@ def test_a_stream_through_onnxruntime_is_in_order_and_as_one_by_one(tmp_path, ca
 
 
 def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monkeypatch):
-    monkeypatch.setattr(onnx_session, "cores", lambda: 2)
+    monkeypatch.setattr(onnx_session, "available_cores", lambda: 2)
     torch.set_num_threads(2)
     backend = compile_onnx(pooled(), export=False)
     alone, seen = backend.single_threaded(), []

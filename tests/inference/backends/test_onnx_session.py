@@ -43,7 +43,7 @@ def test_a_graph_says_what_it_takes_and_gives(file, held):
 
 @pytest.mark.parametrize("held", ["file", "bytes"])
 def test_on_one_core_it_is_loaded_once_more_and_gives_the_same(file, held, monkeypatch):
-    monkeypatch.setattr(onnx_session, "cores", lambda: 2)
+    monkeypatch.setattr(onnx_session, "available_cores", lambda: 2)
     session = Session(file if held == "file" else file.read_bytes())
     alone = session.single_threaded
     assert alone is not session
@@ -55,7 +55,7 @@ def test_on_one_core_it_is_loaded_once_more_and_gives_the_same(file, held, monke
 
 @pytest.mark.parametrize("change", ["written over", "deleted", "one core"])
 def test_it_stays_what_it_is_where_its_file_does_not_or_there_is_one_core(file, change, monkeypatch):
-    monkeypatch.setattr(onnx_session, "cores", lambda: 1 if change == "one core" else 2)
+    monkeypatch.setattr(onnx_session, "available_cores", lambda: 1 if change == "one core" else 2)
     session = Session(file)
     if change == "written over":
         file.write_bytes(file.read_bytes() + b"more")

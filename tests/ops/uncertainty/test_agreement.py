@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import pearsonr
 
-from weakspot.ops.uncertainty.agreement import map_difference, region_disagreement
+from weakspot.ops.uncertainty.cues import map_difference, region_disagreement
 
 RANDOM = np.random.default_rng(0)
 MAPS = arrays(np.float32, (6, 7), elements=st.floats(0, 1, width=32))

@@ -1,77 +1,61 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from weakspot.cams import METHODS
 from weakspot.errors import InputError
-from weakspot.ops.uncertainty import (
-    REFERENCE_CUES,
-    Cues,
-    normalized_cues,
-    reference_method,
-    uncertainty_cues,
-    uncertainty_score,
+from weakspot.ops.uncertainty.cues import band_tree, box_instability, competing_area
+
+STEEP = np.pad(np.ones((8, 8), np.float32), 8)
+ROWS = np.linspace(1, 0, 24, dtype=np.float32)
+CONE = np.minimum(ROWS[:, None], ROWS)  # a slope: each cut has another box
+TWO = STEEP.copy()
+TWO[20:24, 20:24] = 1  # 16 pixels beside 64
+
+
+def test_a_box_on_a_steep_edge_is_stable_and_one_on_a_slope_is_not():
+    assert box_instability(band_tree(STEEP, 0.5), 0.5) == 0
+    assert box_instability(band_tree(CONE, 0.5), 0.5) > 0.2
+
+
+def test_instability_is_the_mean_over_nine_cuts_worked_out_by_hand():
+    levels = 0.5 * np.linspace(0.7, 1.3, 9).round(3)
+    sides = np.array([(np.float32(level) <= ROWS).sum() for level in levels])
+    shared, joined = np.minimum(sides, sides[4]) ** 2, np.maximum(sides, sides[4]) ** 2
+    assert box_instability(band_tree(CONE, 0.5), 0.5) == pytest.approx(1 - (shared / joined).mean())
+
+
+def test_rivals_count_by_their_area():
+    assert competing_area(band_tree(STEEP, 0.5), 0.5) == 0
+    assert competing_area(band_tree(TWO, 0.5), 0.5) == pytest.approx(16 / 80)
+
+
+@pytest.mark.parametrize("cue", [box_instability, competing_area])
+def test_an_empty_heatmap_has_no_regions_to_doubt(cue):
+    assert cue(band_tree(np.zeros((4, 5), np.float32), 0.5), 0.5) == 0
+
+
+def test_cuts_above_the_peak_are_left_out():
+    tree = band_tree(STEEP, 0.9)
+    assert tree.thresholds.max() == 1
+    assert box_instability(tree, 0.9) == 0
+
+
+def test_a_threshold_outside_its_range_is_refused():
+    with pytest.raises(InputError, match="outside"):
+        band_tree(STEEP, 0.0)
+
+
+@given(
+    arrays(np.float32, (7, 9), elements=st.floats(0, 1, width=32)),
+    st.floats(0.05, 1.0),
 )
-
-Y, X = np.mgrid[:32, :32]
-DISC = ((Y - 15) ** 2 + (X - 12) ** 2 < 80).astype(np.float32)
-NOISE = np.random.default_rng(0).random((32, 32)).astype(np.float32)
-NUMBERS = st.floats(0, 1)
-CUES = st.builds(Cues, NUMBERS, NUMBERS, NUMBERS, st.none() | NUMBERS, st.none() | NUMBERS)
-
-
-def doubt(heatmap, witness=None, foreground=None):
-    return uncertainty_score(uncertainty_cues(heatmap, 0.5, witness=witness, foreground=foreground))
-
-
-def test_a_disc_that_all_agree_on_is_sure_and_noise_is_not():
-    assert doubt(DISC, DISC, DISC) < 0.01
-    assert doubt(NOISE, NOISE.T, DISC) > 0.6
-
-
-def test_each_disagreement_raises_doubt():
-    agreed = doubt(DISC, DISC, DISC)
-    assert doubt(DISC, DISC[::-1, ::-1], DISC) > agreed
-    assert doubt(DISC, DISC, DISC[::-1, ::-1]) > agreed
-
-
-def test_an_empty_heatmap_is_fully_doubtful():
-    assert uncertainty_cues(np.zeros((4, 5), np.float32), 0.5) is None
-    assert doubt(np.zeros((4, 5), np.float32), DISC, DISC) == 1
-
-
-def test_what_is_typical_is_one_half_and_what_is_unknown_does_not_count():
-    assert uncertainty_score(REFERENCE_CUES) == pytest.approx(0.5)
-    assert uncertainty_score(replace(REFERENCE_CUES, disagreement=None, background=None)) == pytest.approx(0.5)
-    assert list(normalized_cues(replace(REFERENCE_CUES, background=None))) == [
-        "instability",
-        "rivalry",
-        "blur",
-        "disagreement",
-    ]
-
-
-def test_a_mirrored_image_is_in_the_same_doubt():
-    smooth = np.exp(-((Y - 13.0) ** 2 + (X - 9.0) ** 2) / 60).astype(np.float32)
-    maps = [smooth, smooth**2 + 0.2 * DISC, DISC]
-    mirrored = [np.ascontiguousarray(one[:, ::-1]) for one in maps]
-    assert doubt(*mirrored) == pytest.approx(doubt(*maps), abs=0.01)
-
-
-@given(CUES, st.sampled_from(["instability", "rivalry", "blur"]), NUMBERS)
-def test_doubt_lies_between_0_and_1_and_rises_with_each_cue(cues, name, more):
-    other = replace(cues, **{name: max(more, getattr(cues, name))})
-    assert 0 <= uncertainty_score(cues) <= uncertainty_score(other) <= 1
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_witness_is_another_method(method):
-    assert reference_method(method) in set(METHODS) - {method}
-
-
-def test_what_is_no_heatmap_is_refused():
-    with pytest.raises(InputError, match="finite 2-D"):
-        uncertainty_cues(np.full((3, 3), np.nan), 0.5)
+def test_cues_lie_between_0_and_1_and_do_not_see_a_mirror(heatmap, threshold):
+    for cue in (box_instability, competing_area):
+        value = cue(band_tree(heatmap, threshold), threshold)
+        assert 0 <= value <= 1
+    mirrored = np.ascontiguousarray(heatmap[:, ::-1])
+    assert competing_area(band_tree(mirrored, threshold), threshold) == pytest.approx(
+        competing_area(band_tree(heatmap, threshold), threshold)
+    )

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.filters import threshold_otsu
 
-from weakspot.ops.uncertainty.separability import inseparability
+from weakspot.ops.uncertainty.cues import inseparability
 
 Y, X = np.mgrid[:32, :32]
 DISC = ((Y - 15) ** 2 + (X - 15) ** 2 < 80).astype(np.float32)

@@ -21,7 +21,7 @@ from weakspot.data.noticed import Issue, problems_of
 from weakspot.data.readers.annotations import Corners, boxes_of
 from weakspot.data.readers.walk import first_holding, folders_in
 from weakspot.errors import InputError
-from weakspot.io.text import FileLine, fields, parse_float, parse_int, read_lines, safe_relative_path, size_of
+from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_lines, safe_relative_path, split_fields
 
 
 @dataclass
@@ -81,12 +81,12 @@ def _read_set(folder: Path) -> _Set:
     image_ids = [safe_relative_path(line, place) for place, line in _lines(folder / "image_ids.txt")]
     labels: dict[str, list[int]] = {}
     for place, line in _lines(folder / "class_labels.txt"):
-        name, index = fields(line, 2, place)
+        name, index = split_fields(line, 2, place)
         labels.setdefault(safe_relative_path(name, place), []).append(parse_int(index, place))
     sizes = {}
     for place, line in _lines(folder / "image_sizes.txt"):
-        name, width, height = fields(line, 3, place)
-        sizes[safe_relative_path(name, place)] = size_of(parse_float(width, place), parse_float(height, place))
+        name, width, height = split_fields(line, 3, place)
+        sizes[safe_relative_path(name, place)] = parse_size(parse_float(width, place), parse_float(height, place))
     located = _located(folder / "localization.txt")
     return _Set(folder.resolve().name.lower(), image_ids, labels, sizes, located)
 
@@ -114,7 +114,7 @@ def _box_fields(line: str, place: FileLine) -> list[str]:
     if line.count(",") < 4:
         problem = f"{place}, is neither path,x0,y0,x1,y1 nor path,mask,ignore."
         raise InputError(problem, "Separate the fields by commas; ignore may be empty.")
-    return fields(line, 5, place)
+    return split_fields(line, 5, place)
 
 
 def _examples(one: _Set, base: Path, mask_base: Path) -> Iterator[Sample]:

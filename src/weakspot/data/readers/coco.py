@@ -11,7 +11,7 @@ from weakspot.data.noticed import Issue, problems_of
 from weakspot.data.readers.annotations import Corners, ObjectAnnotation, truths_of
 from weakspot.data.readers.walk import first_holding
 from weakspot.errors import InputError
-from weakspot.io.text import read_text, safe_relative_path, size_of
+from weakspot.io.text import parse_size, read_text, safe_relative_path
 
 AT_ROOT = ("annotations.json", "_annotations.coco.json")
 SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])")
@@ -140,7 +140,7 @@ def _strangers(part: _Part, marked: Objects) -> Iterator[Issue]:
 
 def _size(record: Record) -> tuple[int, int] | None:
     width, height = (record.get(side) for side in ("width", "height"))
-    return size_of(width, height) if isinstance(width, int | float) and isinstance(height, int | float) else None
+    return parse_size(width, height) if isinstance(width, int | float) and isinstance(height, int | float) else None
 
 
 def _marked(part: _Part, noticed: list[Issue]) -> Objects:

@@ -20,7 +20,7 @@ from weakspot.data.readers.annotations import Corners, ObjectAnnotation, truths_
 from weakspot.data.readers.class_folders import classes_below, has_splits, split_and_class
 from weakspot.data.readers.walk import files_below, first_holding, images_below, is_image, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import FileLine, parse_float, parse_int, read_rows, safe_relative_path, size_of
+from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, safe_relative_path
 
 NAMES = ("image_id", "image", "path", "file")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -84,7 +84,7 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
 
 
 def _rows(file: Path, columns: Iterable[str]) -> Iterator[Row]:
-    for place, cells in read_rows(file, columns):
+    for place, cells in read_csv(file, columns):
         names = [cells[column] for column in NAMES if column in cells]
         if not names:
             problem = f"{FileLine(file, 1)}, has no column image_id."
@@ -105,7 +105,7 @@ def _annotated(rows: Iterable[Row], tree: _Tree) -> dict[str, _Annotated]:
         said = annotated.setdefault(image_id, _Annotated(name))
         said.marked.append(_marked(cells, place, split_and_class(image_id, tree.by_split)[1]))
         if cells.get("width") and cells.get("height"):
-            said.size = said.size or size_of(parse_float(cells["width"], place), parse_float(cells["height"], place))
+            said.size = said.size or parse_size(parse_float(cells["width"], place), parse_float(cells["height"], place))
         if cells.get("has_mask"):
             said.has_mask = bool(said.has_mask) or parse_int(cells["has_mask"], place) != 0
     return annotated

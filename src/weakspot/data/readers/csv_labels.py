@@ -20,7 +20,7 @@ from weakspot.data.readers.class_folders import has_splits, split_and_class
 from weakspot.data.readers.csv_boxes import NAMES, SIDES
 from weakspot.data.readers.walk import first_holding, images_below, is_image, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import COMMAS, FileLine, read_rows, read_text, safe_relative_path
+from weakspot.io.text import COMMAS, FileLine, read_csv, read_text, safe_relative_path
 
 LABELS = ("label", "class")
 SEPARATORS = re.compile("[;|]")
@@ -104,7 +104,7 @@ def _header(file: Path) -> list[str]:
 def _rows(file: Path) -> Iterator[_Row]:
     header = _header(file)
     image, label = _one_of(NAMES, header, file), _one_of(LABELS, header, file)
-    for place, cells in read_rows(file, (image, label)):
+    for place, cells in read_csv(file, (image, label)):
         labels = [one.strip() for one in SEPARATORS.split(cells[label]) if one.strip()]
         split = cells["split"].lower() if "split" in cells else None
         yield _Row(place, safe_relative_path(cells[image], place), labels, split)

@@ -19,7 +19,7 @@ from weakspot.data.noticed import problems_of
 from weakspot.data.readers.annotations import Corners, boxes_of
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import FileLine, fields, parse_float, parse_int, read_lines, safe_relative_path
+from weakspot.io.text import FileLine, parse_float, parse_int, read_lines, safe_relative_path, split_fields
 
 LISTED = "images.txt"
 PARTS = ("image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")
@@ -93,7 +93,7 @@ def _truth(label: Said | None, box: Said | None, classes: dict[int, str], mask: 
 
 
 def _corners(place: FileLine, text: str) -> Corners:
-    left, top, width, height = (parse_float(side, place) for side in fields(text, 4, place, separator=None))
+    left, top, width, height = (parse_float(side, place) for side in split_fields(text, 4, place, separator=None))
     return left, top, left + width, top + height
 
 

@@ -8,7 +8,7 @@ from defusedxml.common import DefusedXmlException
 
 from weakspot.data.readers.annotations import Corners, ObjectAnnotation
 from weakspot.errors import InputError
-from weakspot.io.text import parse_float, size_of
+from weakspot.io.text import parse_float, parse_size
 
 
 class VocAnnotation(NamedTuple):
@@ -32,7 +32,7 @@ def read_annotation(file: Path, *, first: int) -> VocAnnotation:
     """
     root = _parsed(file)
     width, height = (root.findtext(f"size/{side}") or "0" for side in ("width", "height"))
-    size = size_of(parse_float(width, file), parse_float(height, file))
+    size = parse_size(parse_float(width, file), parse_float(height, file))
     objects = enumerate(root.findall("object"), start=1)
     marked = tuple(_marked(one, f"{file}: object {count}", first) for count, one in objects)
     return VocAnnotation((root.findtext("filename") or "").strip(), size, marked)

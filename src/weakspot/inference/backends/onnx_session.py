@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from weakspot.concurrency import cores
+from weakspot.concurrency import available_cores
 from weakspot.errors import ModelError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Session:
 
     def __init__(self, source: Path | bytes, *, threads: int | None = None) -> None:
         self._source, self._stamp = source, _stamp(source)
-        self._loaded = _load(source, threads or cores())
+        self._loaded = _load(source, threads or available_cores())
         self.inputs: Shapes = {one.name: one.shape for one in self._loaded.get_inputs()}
         self.outputs: Shapes = {one.name: one.shape for one in self._loaded.get_outputs()}
         self.metadata: dict[str, str] = self._loaded.get_modelmeta().custom_metadata_map
@@ -55,7 +55,7 @@ class Session:
 
         This one where there is one core only, or its file is no longer what it was.
         """
-        if cores() == 1 or _stamp(self._source) != self._stamp:
+        if available_cores() == 1 or _stamp(self._source) != self._stamp:
             return self
         return Session(self._source, threads=1)
 

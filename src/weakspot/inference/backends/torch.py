@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from weakspot.cams import METHODS, find_method
-from weakspot.cams.class_calibration import apply_class_thresholds
+from weakspot.cams.normalization import apply_class_thresholds
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
 from weakspot.inference.backends.base import Asked, ClassifierOutput, Pixels
@@ -94,7 +94,7 @@ class TorchBackend:
 
     def single_pass_methods(self) -> tuple[str, ...]:
         """Names of the methods that fit the classifier and need no more of it than one forward pass."""
-        return tuple(name for name, method in METHODS.items() if method.reads in _ONE_PASS and self._fits(name))
+        return tuple(name for name, method in METHODS.items() if method.inputs in _ONE_PASS and self._fits(name))
 
     def _fits(self, method: str) -> bool:
         try:

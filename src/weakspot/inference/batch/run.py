@@ -32,7 +32,7 @@ from weakspot.io.progress import Progress
 from weakspot.io.row_writer import JsonlWriter
 from weakspot.io.rows import count_rows
 from weakspot.io.run_files import RUN_FILE
-from weakspot.io.shards import ROWS, UNFINISHED, ShardSpec, share_of, skipped_file
+from weakspot.io.shards import ROWS, UNFINISHED, ShardSpec, parse_shard, skipped_file
 
 if TYPE_CHECKING:
     from weakspot.inference.localization import Localization
@@ -65,7 +65,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
 
         return localize_on_ray(sources, options)
     if options.shard is not None:
-        return _localize_shard(sources, options, share_of(options.shard))
+        return _localize_shard(sources, options, parse_shard(options.shard))
     with closing(JsonlWriter(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
         return _localize(_Images(sources), rows, options, again=options.resume)
 
@@ -92,7 +92,7 @@ class _Images:
 
     def __iter__(self) -> Iterator[Path]:
         found = find_images(self.sources)
-        return found if self.share is None else (path for path in found if self.share.has(str(path)))
+        return found if self.share is None else (path for path in found if self.share.contains(str(path)))
 
     @property
     def only_once(self) -> bool:

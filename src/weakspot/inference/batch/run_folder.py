@@ -15,7 +15,7 @@ from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.io.folders import check_writable, next_free_path, remove_if_empty
 from weakspot.io.run_files import RUN_FILE
 from weakspot.io.settings import check_settings, save_settings
-from weakspot.io.shards import share_of
+from weakspot.io.shards import parse_shard
 
 if TYPE_CHECKING:
     from weakspot.inference.localization import Localization
@@ -137,7 +137,7 @@ def _kept(options: LocalizeOptions, sources: Sequence[str]) -> dict[str, Any]:
     """All who share a run have the same settings: how many shards there are, and from where images are named."""
     kept = asdict(options)
     if options.shard is not None:
-        kept["shard"] = f"*/{share_of(options.shard).count}"
+        kept["shard"] = f"*/{parse_shard(options.shard).count}"
     if options.shard is not None or options.engine == "ray":
         kept["working_folder"] = _working_folder(sources)
     return kept

@@ -14,7 +14,7 @@ from weakspot.errors import WeakspotError
 from weakspot.inference.batch.image_files import grey, picture_name
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.io.atomic import save_image
-from weakspot.io.folders import read_lines
+from weakspot.io.folders import read_name_file
 
 if TYPE_CHECKING:
     from weakspot.inference.batch.ray.isolate import LocalizeFn
@@ -36,7 +36,7 @@ def open_localizer(options: LocalizeOptions) -> "Localizer":
         method=options.method,
         quality=options.quality,
         layer=options.layer or None,
-        class_names=read_lines(options.class_names),
+        class_names=read_name_file(options.class_names),
         input_size=options.input_size,
         device=options.device,
         weights="pretrained" if options.weights is None else options.weights,

@@ -124,7 +124,7 @@ def describe(localizer: Localizer, source: str) -> OnnxMetadata:
         readout.background,
         backend.layers,
         backend.has_foreground_head,
-        not find_method(localizer.method).spreads,
+        not find_method(localizer.method).can_propagate,
     )
 
 

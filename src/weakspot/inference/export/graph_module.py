@@ -68,7 +68,7 @@ class PhotosToMaps(nn.Module):
     def _trace(self) -> nn.Module | None:
         """The gradients of the head, where a method needs them and they are not the weights of a linear layer."""
         cut, frame = self._backend.cut, self._backend.frame
-        if cut.head is not None or all(method.reads != "gradients" for method in self._methods):
+        if cut.head is not None or all(method.inputs != "gradients" for method in self._methods):
             return None
         noise = torch.randn(2, len(frame.mean), frame.height, frame.width, generator=torch.Generator().manual_seed(0))
         return trace_gradients(cut, noise)
@@ -87,10 +87,10 @@ def refuse_unfit(cut: SplitClassifier, name: str) -> None:
     Raises:
         InputError: If it does what no graph does, or several layers are read.
     """
-    reads = find_method(name).reads
-    if reads in _BEYOND:
-        raise InputError(f"{name} {_BEYOND[reads]}: it is no graph.", "Take cam, gradcam or layercam.")
-    if reads == "gradients" and len(cut.layers) > 1:
+    inputs = find_method(name).inputs
+    if inputs in _BEYOND:
+        raise InputError(f"{name} {_BEYOND[inputs]}: it is no graph.", "Take cam, gradcam or layercam.")
+    if inputs == "gradients" and len(cut.layers) > 1:
         raise InputError(f"{name} of several layers is no graph.", "Name one layer.")
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchvision.ops import box_iou, generalized_box_iou_loss
 
-from weakspot.cams.self_correlation import on_grid
+from weakspot.cams.self_correlation import resample
 from weakspot.models.networks.losses import Criterion
 
 WIDTH = 64
@@ -63,7 +63,7 @@ class PsolHead(nn.Module):
     def projections(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
         """Give the logits of columns (B, w) and of rows (B, h) of feature maps, the last one of shape (B, K, h, w)."""
         grid = (maps[-1].shape[-2], maps[-1].shape[-1])
-        sharp = _SHARPNESS * self.layers(torch.cat([on_grid(one, grid) for one in maps], dim=1))[:, 0]
+        sharp = _SHARPNESS * self.layers(torch.cat([resample(one, grid) for one in maps], dim=1))[:, 0]
         return sharp.logsumexp(dim=1) / _SHARPNESS, sharp.logsumexp(dim=2) / _SHARPNESS
 
     def forward(self, *maps: Tensor) -> Tensor:

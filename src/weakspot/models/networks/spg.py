@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from weakspot.cams.min_max import min_max
+from weakspot.cams.normalization import min_max
 from weakspot.models.networks.cam import convolution
 from weakspot.models.networks.losses import Criterion
 

@@ -1,7 +1,7 @@
-"""How much a box is in doubt, told without knowing the truth: plain arrays, a cue a function."""
+"""Uncertainty of a box without ground truth, computed from its heatmap."""
 
 from weakspot.ops.uncertainty.calibration import Calibration, fit_calibration
-from weakspot.ops.uncertainty.cues import (
+from weakspot.ops.uncertainty.score import (
     REFERENCE_CUES,
     Cues,
     normalized_cues,

@@ -1,115 +1,136 @@
-"""All cues of one heatmap, and the doubt that they come to."""
-
-from dataclasses import dataclass, fields
+"""Uncertainty cues of a heatmap, each in [0, 1], 0 if the cue raises no doubt about the box."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.ops import heatmap_from_class_map
-from weakspot.ops.uncertainty.agreement import map_difference, region_disagreement
-from weakspot.ops.uncertainty.separability import inseparability
-from weakspot.ops.uncertainty.stability import band_tree, box_instability, competing_area
+from weakspot.ops import ComponentTree, component_tree, heatmap_from_class_map
+from weakspot.ops.boxes import absolute_threshold
+from weakspot.ops.iou import box_iou
+
+# Thresholds around the chosen one, as multiples of it.
+_BAND = np.array([0.7, 0.775, 0.85, 0.925, 1.0, 1.075, 1.15, 1.225, 1.3])
 
 
-@dataclass(frozen=True)
-class Cues:
-    """What speaks against a box, each in [0, 1], 0 where nothing does; None where it is not known.
-
-    Attributes:
-        instability: The box hangs on the threshold.
-        rivalry: Much of what is above the threshold lies elsewhere.
-        blur: The heatmap does not fall into two parts.
-        disagreement: Another method sees the object elsewhere.
-        background: The heatmap does not follow what the foreground head takes for an object.
-    """
-
-    instability: float
-    rivalry: float
-    blur: float
-    disagreement: float | None = None
-    background: float | None = None
-
-
-# What each cue comes to in an image in the middle: about the medians of 179 photos that a run had not learnt from.
-REFERENCE_CUES = Cues(instability=0.15, rivalry=0.02, blur=0.1, disagreement=0.02, background=0.008)
-
-
-def uncertainty_cues(
-    heatmap: NDArray[np.floating],
-    threshold: float,
-    *,
-    witness: NDArray[np.floating] | None = None,
-    foreground: NDArray[np.floating] | None = None,
-) -> Cues | None:
-    """Find all cues of a heatmap.
+def band_tree(heatmap: NDArray[np.floating], threshold: float) -> ComponentTree:
+    """Build the component tree of a heatmap for nine thresholds around the chosen one.
 
     Args:
         heatmap: Shape (H, W), in [0, 1].
-        threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1].
-        witness: Class map of the same class by another method, shape (h, w), any sign; see :func:`reference_method`.
-        foreground: Probability that something stands there, shape (h, w).
-
-    Returns:
-        The cues; None where the heatmap is empty, which leaves nothing to ask.
-
-    Raises:
-        InputError: If the threshold is outside (0, 1], or the heatmap is not a finite 2-D array.
+        threshold: Fraction of the heatmap's maximum, in (0, 1].
     """
-    tree = band_tree(heatmap, threshold)
-    if not len(tree.boxes):
-        return None
-    height, width = heatmap.shape
-    other = None if witness is None else heatmap_from_class_map(witness, height=height, width=width)
-    return Cues(
-        instability=box_instability(tree, threshold),
-        rivalry=competing_area(tree, threshold),
-        blur=inseparability(heatmap),
-        disagreement=None if other is None else region_disagreement(heatmap, other, threshold),
-        background=None if foreground is None else map_difference(heatmap, foreground),
-    )
+    return component_tree(heatmap, np.unique(np.minimum(threshold * _BAND, 1.0)))
 
 
-def uncertainty_score(cues: Cues | None) -> float:
-    """Bring cues to one number: the mean of the shares of those that are known, see :func:`normalized_cues`.
-
-    Nothing is fitted, so it can be said of one image alone. It is a rank, and no probability: see
-    :func:`fit_calibration`.
+def box_instability(tree: ComponentTree, threshold: float) -> float:
+    """Measure how much the largest region's box changes if the threshold varies from 0.7 to 1.3 times its value.
 
     Args:
-        cues: Those of a heatmap; None where it is empty.
+        tree: Tree of a heatmap, see :func:`band_tree`.
+        threshold: The chosen threshold.
 
     Returns:
-        In [0, 1], 1 the most doubtful, which an empty heatmap always is.
+        1 - mean IoU of the box with those at the other thresholds, in [0, 1]; 0 for an empty heatmap.
 
     Example:
-        >>> uncertainty_score(REFERENCE_CUES), uncertainty_score(Cues(0.0, 0.0, 0.0)), doubt_of(None)
-        (0.5, 0.0, 1.0)
+        >>> hard, soft = np.zeros((1, 9)), np.linspace(0, 1, 9)[None]
+        >>> hard[0, 3:6] = 1
+        >>> box_instability(band_tree(hard, 0.5), 0.5), round(box_instability(band_tree(soft, 0.5), 0.5), 2)
+        (0.0, 0.13)
     """
-    return 1.0 if cues is None else float(np.mean(list(normalized_cues(cues).values())))
+    box = tree.boxes_at(threshold, min_area=1.0)
+    return float(1 - box_iou(box, tree.largest_boxes()).mean())
 
 
-def normalized_cues(cues: Cues) -> dict[str, float]:
-    """Give each known cue over the sum of itself and what is typical of it: all of them on one scale.
+def competing_area(tree: ComponentTree, threshold: float) -> float:
+    """Compute the fraction of the area above the threshold that is outside the largest region.
 
-    A typical cue is one half, one of zero nothing, and a great one no more than 1, however great.
+    Args:
+        tree: Tree of a heatmap, see :func:`band_tree`.
+        threshold: The chosen threshold.
+
+    Returns:
+        In [0, 1); 0 for an empty heatmap.
 
     Example:
-        >>> normalized_cues(Cues(instability=0.15, rivalry=0.0, blur=0.1))
-        {'box_instability': 0.5, 'competing_area': 0.0, 'inseparability': 0.5}
+        >>> competing_area(band_tree(np.array([[1.0, 1.0, 0.0, 1.0]]), 0.5), 0.5)
+        0.33333333333333337
     """
-    values = {field.name: getattr(cues, field.name) for field in fields(cues)}
-    typical = {name: getattr(REFERENCE_CUES, name) for name in values}
-    return {name: value / (value + typical[name]) for name, value in values.items() if value is not None}
+    areas = tree.areas[tree.nodes(threshold)]
+    return float(1 - areas[0] / areas.sum()) if len(areas) else 0.0
 
 
-def reference_method(method: str) -> str:
-    """Name the method whose map is compared with another's, from the same forward pass.
+def inseparability(heatmap: NDArray[np.floating]) -> float:
+    """Compute the fraction of a heatmap's variance that its best threshold (Otsu's) does not explain.
 
-    LayerCAM lets only what speaks for the class have a say, place by place; where a map hangs on what speaks against
-    it, the two part. LayerCAM's own is compared with Grad-CAM's.
+    Args:
+        heatmap: Shape (H, W), in [0, 1].
+
+    Returns:
+        1 - between-class variance / total variance, in [0, 1]; 1 for a constant heatmap.
+
+    Source:
+        Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 1979: the separability eta.
 
     Example:
-        >>> reference_method("cam"), reference_method("layercam")
-        ('layercam', 'gradcam')
+        >>> round(inseparability(np.array([[0.0, 0.0, 1.0]])), 6), inseparability(np.zeros((2, 2)))
+        (0.0, 1.0)
     """
-    return "gradcam" if method == "layercam" else "layercam"
+    counts, edges = np.histogram(heatmap, bins=256, range=(0.0, 1.0))
+    centers = (edges[:-1] + edges[1:]) / 2
+    mean = (counts * centers).sum() / counts.sum()
+    variance = (counts * (centers - mean) ** 2).sum() / counts.sum()
+    if variance <= 0:
+        return 1.0
+    below = counts.cumsum()[:-1] / counts.sum()
+    distance = mean * below - (counts * centers).cumsum()[:-1] / counts.sum()
+    weight = below * (1 - below)
+    between = np.divide(distance**2, weight, out=np.zeros_like(weight), where=weight > 0)
+    return float(np.clip(1 - between.max() / variance, 0.0, 1.0))
+
+
+def region_disagreement(heatmap: NDArray[np.floating], other: NDArray[np.floating], threshold: float) -> float:
+    """Compare the region above the threshold with the equally many highest pixels of another map.
+
+    Only the order of the other map's values matters, so it needs no threshold of its own.
+
+    Args:
+        heatmap: Shape (H, W), in [0, 1].
+        other: Another map of the same image, shape (H, W); ties go to the first pixel in raster order.
+        threshold: Fraction of the heatmap's maximum.
+
+    Returns:
+        1 - IoU of both sets of pixels, in [0, 1]; 1 if either map is empty.
+
+    Example:
+        >>> region_disagreement(np.array([[0.9, 0.8, 0.0]]), np.array([[0.0, 0.2, 0.1]]), 0.5)
+        0.6666666666666667
+    """
+    inside = (heatmap >= absolute_threshold(heatmap, threshold)) & (heatmap > 0)
+    count = int(inside.sum())
+    if not count or not other.any():
+        return 1.0
+    highest = np.zeros(heatmap.size, bool)
+    highest[np.argsort(-other, axis=None, kind="stable")[:count]] = True
+    shared = int((highest & inside.ravel()).sum())
+    return 1 - shared / (2 * count - shared)
+
+
+def map_difference(heatmap: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Measure how weakly two maps are correlated.
+
+    Args:
+        heatmap: Shape (H, W).
+        other: Shape (h, w), resized to (H, W).
+
+    Returns:
+        (1 - r) / 2 for Pearson's correlation r, in [0, 1]: 0 for equal maps, 0.5 if one of them is constant.
+
+    Example:
+        >>> round(map_difference(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])), 6)
+        1.0
+    """
+    height, width = heatmap.shape
+    resized = heatmap_from_class_map(other, height=height, width=width)
+    a, b = (values.astype(np.float64) - values.mean() for values in (heatmap, resized))
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(np.clip((1 - (a * b).sum() / norm) / 2, 0.0, 1.0)) if norm > 0 else 0.5

@@ -140,7 +140,9 @@ class Client:
         """
         form = _form(method, classes, top_k, threshold, boxes, heatmap)
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            return list(ordered_map(lambda image: self._localize_or_say(image, form), images, threads, ahead=_AT_ONCE))
+            return list(
+                ordered_map(lambda image: self._localize_or_say(image, form), images, threads, max_pending=_AT_ONCE)
+            )
 
     def models(self) -> list[ServedModel]:
         """What the service serves: one model."""

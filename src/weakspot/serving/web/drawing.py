@@ -8,17 +8,17 @@ from PIL import Image, ImageColor
 
 from weakspot.inference.localization import Localization
 from weakspot.ops import scale_boxes
-from weakspot.visualization import BOX_COLOUR, draw_boxes, overlay_heatmap
+from weakspot.visualization import BOX_COLOR, draw_boxes, overlay_heatmap
 
 # Far apart in hue and light enough for dark letters on them.
-COLOURS = (BOX_COLOUR, "#ff7eb6", "#ffc233", "#5ab8ff", "#c49bff", "#ff8f5c", "#d3e34a", "#7fe3f0")
+COLOURS = (BOX_COLOR, "#ff7eb6", "#ffc233", "#5ab8ff", "#c49bff", "#ff8f5c", "#d3e34a", "#7fe3f0")
 
 
 def colour_of(place: int) -> str:
     """The colour of the class at a place among those that were chosen.
 
     Example:
-        >>> colour_of(0) == colour_of(len(COLOURS)) == BOX_COLOUR
+        >>> colour_of(0) == colour_of(len(COLOURS)) == BOX_COLOR
         True
     """
     return COLOURS[place % len(COLOURS)]
@@ -40,7 +40,7 @@ def draw_classes(image: Image.Image, found: Sequence[Localization], *, opacity: 
     elif found:
         image = _tinted(image, np.stack([np.clip(one.heatmap, 0, 1) for one in found]), opacity)
     for place, one in reversed(list(enumerate(found))):  # the first on top
-        image = draw_boxes(image, _at_scale(one, image), caption(one), colour=colour_of(place))
+        image = draw_boxes(image, _at_scale(one, image), caption(one), color=colour_of(place))
     return image
 
 

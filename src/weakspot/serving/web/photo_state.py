@@ -147,7 +147,7 @@ def _boxes(seen: ClassState, moved: Localization) -> NDArray[np.float64]:
     if moved.min_score <= 0:
         return seen.tree.boxes_at(moved.threshold, min_area=moved.min_area)
     heat = least_heat(moved.score, moved.min_score)
-    return boxes_from_heatmap(moved.heatmap, moved.threshold, min_area=moved.min_area, min_heat=heat)
+    return boxes_from_heatmap(moved.heatmap, moved.threshold, min_area=moved.min_area, min_activation=heat)
 
 
 def apply_threshold(

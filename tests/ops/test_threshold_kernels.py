@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.ops.best_per_threshold import best_per_threshold
+from weakspot.ops.threshold_kernels import best_per_threshold
 
 NODES = st.lists(st.tuples(st.integers(0, 6), st.integers(1, 7), st.integers(-2, 2)), max_size=8)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from weakspot.cams.min_max import min_max
+from weakspot.cams.normalization import min_max
 
 MAPS = arrays(np.float64, (2, 3, 4, 5), elements=st.floats(-1e6, 1e6))
 
