@@ -20,8 +20,8 @@ class MaxBoxAcc(ThresholdSweep):
         overlaps: Least intersection over union of a right box; of several, the mean is taken, each with its own best
             threshold.
         regions: ``"largest"`` or ``"all"`` regions of a map have a box; of all, the best counts.
-        protocol: ``"reference"``: the field's, see :func:`~weakspot.metrics.reference_overlaps`. ``"native"``: the boxes
-            that localizing gives, see :func:`~weakspot.metrics.native_overlaps`.
+        protocol: ``"reference"``, the WSOL protocol, see :func:`~weakspot.metrics.reference_overlaps`; or ``"native"``,
+            the boxes of a Localizer, see :func:`~weakspot.metrics.native_overlaps`.
         thresholds: None takes those of the protocol, a thousand.
         groups: Number of groups, such as classes, for :meth:`by_group`.
         samples: Number of bootstrap samples for :meth:`interval`.
