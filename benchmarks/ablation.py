@@ -38,7 +38,7 @@ from weakspot.models.affinity import concat_features, correlation_grid, feature_
 from weakspot.models.class_maps import class_maps
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.ops import component_tree, heatmap_from_class_map, scale_boxes
-from weakspot.training.thresholds import best_threshold, thresholds_of_classes
+from weakspot.training.thresholds import best_class_thresholds, best_threshold
 
 CUTS = NATIVE_THRESHOLDS
 RIGHT = 0.5
@@ -303,7 +303,7 @@ def row(
     at = {split: np.full(len(one), nearest(best_threshold(right["val"]), one)) for split, one in right.items()}
     if by_class:
         classes = {split: np.array([case.classes[0] for case, _ in batches[split]]) for split in splits}
-        levels = thresholds_of_classes(right["val"], classes["val"], max(map(max, classes.values())) + 1)
+        levels = best_class_thresholds(right["val"], classes["val"], max(map(max, classes.values())) + 1)
         at = {split: np.array([nearest(levels[c], right["val"]) for c in classes[split]]) for split in splits}
     hits = {split: one[np.arange(len(one)), at[split]] for split, one in right.items()}
     mean = np.mean([(found["val"] >= level).mean(axis=0).max() for level in LEVELS])

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import weakspot as ws
 from weakspot.data.synthetic import SceneSettings, write_scenes
-from weakspot.training.thresholds import heatmaps_of, otsu
+from weakspot.training.thresholds import iter_heatmaps, otsu_threshold
 
 COUNTS = {"train": 200, "val": 100, "test": 100}
 
@@ -44,7 +44,7 @@ def row(data: Path, method: str, output: Path) -> str:
     localizer = ws.Localizer(
         ws.train(data, method=method, freeze="backbone", epochs=epochs, quality="plain", output=output)
     )
-    without_boxes = otsu(heatmaps_of(localizer, ws.data.read_dataset(data).of_split("val")))
+    without_boxes = otsu_threshold(iter_heatmaps(localizer, ws.data.read_dataset(data).of_split("val")))
     found = {
         name: ws.evaluate(localizer, data, threshold=threshold, samples=0).first.figures["GT-known Loc"]
         for name, threshold in (("0.2", 0.2), ("Otsu", without_boxes), ("validation", localizer.threshold))

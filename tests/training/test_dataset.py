@@ -4,7 +4,7 @@ import torch
 from small_runs import disc, write_discs
 
 from weakspot.data import Preprocessing, read_dataset
-from weakspot.training.dataset import ImageDataset, verify_images, with_margin
+from weakspot.training.dataset import ImageDataset, verify_images, with_crop_margin
 
 FRAME = Preprocessing(height=56, width=56)
 
@@ -20,7 +20,11 @@ def targets(examples):
 
 def photos(examples, frame=FRAME, seed=0):
     return ImageDataset(
-        verify_images(examples, with_margin(frame), workers=2), targets(examples), with_margin(frame), frame, seed
+        verify_images(examples, with_crop_margin(frame), workers=2),
+        targets(examples),
+        with_crop_margin(frame),
+        frame,
+        seed,
     )
 
 
@@ -41,7 +45,7 @@ def test_another_epoch_or_seed_gives_other_pixels(examples, other):
 
 
 def test_crops_lie_in_the_image_and_every_other_one_is_flipped(examples):
-    whole = verify_images(examples, with_margin(FRAME), workers=1).pixels[2]
+    whole = verify_images(examples, with_crop_margin(FRAME), workers=1).pixels[2]
     assert whole.shape == (3, 64, 64)
     windows = {
         crop.numpy().tobytes(): (top, left, flipped)

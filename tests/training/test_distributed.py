@@ -4,7 +4,7 @@ import pytest
 
 from weakspot.errors import InputError
 from weakspot.training import train
-from weakspot.training.distributed import check_processes, is_of_another, is_rank_zero
+from weakspot.training.distributed import check_world_size, is_peer_failure, is_rank_zero
 from weakspot.training.options import TrainOptions
 
 
@@ -29,13 +29,13 @@ def test_beside_a_process_that_lightning_has_started_the_other_is_the_first(monk
 
 
 def test_as_many_as_torchrun_has_started_are_taken(by_torchrun):
-    check_processes(TrainOptions(nodes=2, devices=4))
+    check_world_size(TrainOptions(nodes=2, devices=4))
 
 
 @pytest.mark.parametrize("wrong", [{}, {"nodes": 2}, {"devices": 4}, {"nodes": 4, "devices": 2}, {"devices": 8}])
 def test_another_number_than_torchrun_has_started_is_refused(wrong, by_torchrun):
     with pytest.raises(InputError, match=r"^torchrun has started --nnodes 2 --nproc-per-node 4, and") as refused:
-        check_processes(TrainOptions(**wrong))
+        check_world_size(TrainOptions(**wrong))
     assert len(str(refused.value).splitlines()) == 2
 
 
@@ -51,5 +51,5 @@ def test_no_nodes_are_refused(tmp_path):
 
 
 def test_errors_of_gloo_are_those_of_another():
-    assert is_of_another(RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer"))
-    assert not is_of_another(RuntimeError("CUDA out of memory"))
+    assert is_peer_failure(RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer"))
+    assert not is_peer_failure(RuntimeError("CUDA out of memory"))

@@ -103,7 +103,7 @@ def test_a_frozen_trunk_comes_out_as_it_went_in(method, scenes, tmp_path):
 def test_features_that_are_computed_once_are_those_of_a_trunk_that_runs(scenes, tmp_path, monkeypatch):
     options = {"freeze": "backbone", "lr": 0.01, "epochs": 2}
     once = small(scenes, tmp_path / "once", **options)
-    monkeypatch.setattr("weakspot.training.feature_cache.KEPT_BYTES", 0)
+    monkeypatch.setattr("weakspot.training.feature_cache.MAX_CACHE_BYTES", 0)
     each = small(scenes, tmp_path / "each", **options)
     assert "The features are too many to be kept" in (each / "train.log").read_text()
     for found, expected in zip(rows(each), rows(once), strict=True):

@@ -40,10 +40,13 @@ def test_whoever_comes_alone_is_told(monkeypatch):
     monkeypatch.setattr(rendezvous, "rendezvous", lambda *_, **__: iter([(HashStore(), 0, 2)]))
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match="Another process of this training has ended"), rendezvous.meeting():
+    with (
+        pytest.raises(InputError, match="Another process of this training has ended"),
+        rendezvous.rendezvous_of_nodes(),
+    ):
         raise AssertionError
 
 
 def test_a_process_that_torchrun_has_not_started_hears_itself():
-    with rendezvous.meeting() as share:
+    with rendezvous.rendezvous_of_nodes() as share:
         assert share("hello") == ["hello"]

@@ -18,10 +18,10 @@ from weakspot.models.checkpoint import read_trained
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.training.thresholds import (
     Thresholds,
+    best_class_thresholds,
     best_threshold,
     choose_thresholds,
-    otsu,
-    thresholds_of_classes,
+    otsu_threshold,
 )
 
 HUNDREDTHS = np.arange(1, 100) / 100
@@ -34,33 +34,33 @@ def test_pixels_fall_into_the_classes_of_skimage(seed, share, gap):
     random = np.random.default_rng(seed)
     low, high = random.normal(0.2, 0.06, 1000), random.normal(min(0.2 + gap, 0.95), 0.06, 1000)
     levels = (100 * np.where(random.random(1000) < share, low, high).clip(0, 1)).round().astype(int)
-    found = otsu([levels[:300] / 100, levels[300:] / 100])
+    found = otsu_threshold([levels[:300] / 100, levels[300:] / 100])
     assert ((levels > threshold_otsu(levels)) == (levels >= round(100 * found))).all()
 
 
 @given(st.lists(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)), max_size=4))
 def test_the_threshold_lies_within_0_and_1(heatmaps):
-    assert 0 < otsu(heatmaps) <= 1
+    assert 0 < otsu_threshold(heatmaps) <= 1
 
 
 def test_two_levels_are_cut_in_the_middle():
-    assert otsu([np.array([[0.2, 0.2, 0.8]])]) == 0.5
+    assert otsu_threshold([np.array([[0.2, 0.2, 0.8]])]) == 0.5
 
 
 @pytest.mark.parametrize("heatmaps", [[], [np.zeros((2, 2))]])
 def test_without_a_value_there_is_the_threshold_of_cam(heatmaps):
-    assert otsu(heatmaps) == 0.2
+    assert otsu_threshold(heatmaps) == 0.2
 
 
 def test_heatmaps_without_a_value_are_passed_over():
     some = np.array([[0.1, 0.3, 0.9, 1.0]])
-    assert otsu([some, np.zeros((9, 9))]) == otsu([some])
+    assert otsu_threshold([some, np.zeros((9, 9))]) == otsu_threshold([some])
 
 
 def test_no_order_matters():
     random = np.random.default_rng(0)
     heatmaps = [random.random((4, 4)) for _ in range(5)]
-    assert otsu(heatmaps) == otsu(reversed(heatmaps))
+    assert otsu_threshold(heatmaps) == otsu_threshold(reversed(heatmaps))
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_without_boxes_there_is_otsu_over_the_heatmaps_of_the_own_classes(run, d
     ]
     chosen = choose_thresholds(localizer, dataset, renamed)
     maps = [localizer(one.path, classes=[one.truths[0].label]).heatmap for one in renamed]
-    assert chosen == Thresholds(otsu(maps), "Otsu's rule on 16 heatmaps")
+    assert chosen == Thresholds(otsu_threshold(maps), "Otsu's rule on 16 heatmaps")
 
 
 def worth(*ranges, count=20):
@@ -178,7 +178,7 @@ def test_a_threshold_that_cuts_nothing_off_or_nearly_all_is_not_taken(cut, taken
 
 def test_each_class_has_its_own_threshold_and_one_without_images_that_of_all():
     rows, classes = worth((200, 301), (700, 801), (700, 801))
-    assert thresholds_of_classes(rows, classes, 4) == pytest.approx((0.251, 0.751, 0.751, 0.751))
+    assert best_class_thresholds(rows, classes, 4) == pytest.approx((0.251, 0.751, 0.751, 0.751))
 
 
 def test_few_images_of_a_class_are_overruled_by_all():
@@ -186,6 +186,6 @@ def test_few_images_of_a_class_are_overruled_by_all():
     many, _ = worth((700, 801), count=98)
     few, _ = worth((200, 301), count=2)
     classes = np.repeat([0, 1], [98, 2])
-    assert thresholds_of_classes(np.concatenate([many, few]), classes, 2)[1] == pytest.approx(0.751)
+    assert best_class_thresholds(np.concatenate([many, few]), classes, 2)[1] == pytest.approx(0.751)
     own = np.concatenate([many, np.repeat(few, 5, axis=0)])
-    assert thresholds_of_classes(own, np.repeat([0, 1], [98, 10]), 2)[1] == pytest.approx(0.251)
+    assert best_class_thresholds(own, np.repeat([0, 1], [98, 10]), 2)[1] == pytest.approx(0.251)

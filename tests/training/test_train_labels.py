@@ -8,16 +8,16 @@ from trees import plant
 from weakspot.data import read_dataset
 from weakspot.errors import InputError
 from weakspot.models.checkpoint import read_trained
-from weakspot.training.labels import find_labels, split_examples
+from weakspot.training.labels import infer_labels, split_samples
 
 
 def split(root, *, share=0.25, seed=0):
-    return split_examples(read_dataset(root), share=share, seed=seed, workers=1)
+    return split_samples(read_dataset(root), share=share, seed=seed, workers=1)
 
 
 def labels(root, *, multi_label=False, background="background"):
     dataset = read_dataset(root)
-    return find_labels(dataset, dataset.examples, multi_label=multi_label, background=background)
+    return infer_labels(dataset, dataset.examples, multi_label=multi_label, background=background)
 
 
 def write(root, counts, start=0):
@@ -220,7 +220,7 @@ def test_labels_know_what_they_were_found_in(text, known, tmp_path):
     dataset = read_dataset(table(tmp_path, text, images="abcd"[: text.count("\n") - 1]))
     seen = [example for example in dataset.examples if example.image_id in "ab" and "cow" not in str(example.truths)]
     several = ";" in text
-    found = find_labels(
+    found = infer_labels(
         dataset, seen if not several else dataset.examples[:1], multi_label=several, background="background"
     )
     assert {example.image_id for example in dataset.examples if found.know(example)} == known

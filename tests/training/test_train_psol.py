@@ -18,7 +18,7 @@ from weakspot.training import train
 from weakspot.training.checkpointing import IntervalCheckpoint
 from weakspot.training.dataset import ReadableImages
 from weakspot.training.labels import Labels
-from weakspot.training.pseudo_boxes import Teacher, labels_of, load_teacher, pseudo_boxes
+from weakspot.training.pseudo_boxes import Teacher, find_pseudo_boxes, labels_from_teacher, load_teacher
 from weakspot.training.run_folder import read_config
 from weakspot.training.setup import TrainingData, _with_targets
 
@@ -181,7 +181,7 @@ def test_classes_that_the_teacher_does_not_know_are_refused(teacher, tmp_path):
 def test_a_teacher_that_finds_nothing_is_refused(teacher, tmp_path):
     looked = _looked(write_discs(tmp_path / "data", {"": 4}))
     blind = Teacher(read_trained(teacher), _Blind(ws.Localizer(teacher)))
-    kept, boxes = pseudo_boxes(blind, looked, LABELS)
+    kept, boxes = find_pseudo_boxes(blind, looked, LABELS)
     assert (kept.readable, boxes.shape) == ((), (0, 4))
     with pytest.raises(InputError, match=r"finds no box in the training images\.\nGive one"):
         _with_targets(TrainingData(None, LABELS, looked, looked, None), blind, print)
@@ -193,7 +193,9 @@ def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_p
     both = replace(looked.readable[0], truths=(Annotation("red"), Annotation("blue")))
     none = replace(looked.readable[1], truths=(Annotation("background"),))
     mixed = replace(looked, readable=(both, none, *looked.readable[2:]))
-    kept, boxes = pseudo_boxes(load_teacher(teacher, torch.device("cpu")), mixed, replace(LABELS, multi_label=True))
+    kept, boxes = find_pseudo_boxes(
+        load_teacher(teacher, torch.device("cpu")), mixed, replace(LABELS, multi_label=True)
+    )
     assert kept.readable == looked.readable[2:]
     assert boxes.shape == (2, 4)
     assert bool((boxes[:, :2] < boxes[:, 2:]).all())
@@ -201,7 +203,7 @@ def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_p
 
 def test_labels_are_in_the_teachers_order(teacher):
     trained = read_trained(teacher)
-    labels = labels_of(trained, [Sample("a", teacher, truths=(Annotation("red"),))], teacher)
+    labels = labels_from_teacher(trained, [Sample("a", teacher, truths=(Annotation("red"),))], teacher)
     assert labels.class_names == trained.class_names == ("blue", "red")
 
 

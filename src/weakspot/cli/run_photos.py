@@ -75,12 +75,12 @@ def _without(run: ReportData, why: str) -> ReportData:
 def _validated(run: Path) -> tuple[list[Path], Dataset]:
     """The photos that validated a run, and its data set."""
     from weakspot.io.run_files import CONFIG
-    from weakspot.training.labels import split_examples
+    from weakspot.training.labels import split_samples
     from weakspot.training.run_folder import read_config
 
     data, options = read_config(run / CONFIG)
     dataset = read_dataset(data, truth=options.labels, images=options.images)
-    split = split_examples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
+    split = split_samples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
     if not split.validation:
         raise InputError("no images validated it.", "Name others.")
     return [example.path for example in split.validation], dataset

@@ -33,9 +33,9 @@ def train(
         ModelError: If the backbone cannot be had.
     """
     from weakspot.io.run_files import SKIPPED
-    from weakspot.training.distributed import is_by_torchrun, is_rank_zero
+    from weakspot.training.distributed import is_rank_zero, started_by_torchrun
     from weakspot.training.run import train as run
 
     folder = run(data, options=options, config=config, resume=resume)
     skipped = folder / SKIPPED
-    return TrainOutcome(folder, is_rank_zero(), skipped if skipped.exists() else None, is_by_torchrun())
+    return TrainOutcome(folder, is_rank_zero(), skipped if skipped.exists() else None, started_by_torchrun())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.ticker import MaxNLocator
 
-from weakspot.training.lightning_module import Row
+from weakspot.training.lightning_module import EpochMetrics
 from weakspot.visualization import COLORS, canvas, svg
 
 _NAMES = {
@@ -17,7 +17,7 @@ _NAMES = {
 _SCORES = ("val_accuracy", "val_f1", "val_iou")
 
 
-def learning_curves(rows: Sequence[Row]) -> bytes:
+def learning_curves(rows: Sequence[EpochMetrics]) -> bytes:
     """Draw losses and the validation score against epochs, as SVG; the epoch that is kept is marked."""
     drawn, axes = canvas("epoch", "loss")
     scores = axes.twinx()

@@ -16,7 +16,7 @@ from weakspot.errors import InputError
 from weakspot.models import resize_image
 
 # An epoch and the number of an image in it: what is drawn for an image depends on nothing else.
-Key = tuple[int, int]
+SampleKey = tuple[int, int]
 
 # Pixels of so many bytes are kept, so that each image is decoded once.
 _KEPT_BYTES = 2_000_000_000
@@ -25,7 +25,7 @@ _MARGIN = 8 / 7
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableImage:
     """An image that cannot be trained on, and why."""
 
     example: Sample
@@ -44,7 +44,7 @@ class ReadableImages:
 
     readable: tuple[Sample, ...]
     pixels: tuple[Tensor, ...] | None
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[UnreadableImage, ...]
 
 
 def verify_images(examples: Sequence[Sample], frame: Preprocessing, *, workers: int) -> ReadableImages:
@@ -62,7 +62,7 @@ def verify_images(examples: Sequence[Sample], frame: Preprocessing, *, workers: 
     with ThreadPoolExecutor(max(1, workers)) as threads:
         found = list(zip(examples, ordered_map(looked_at, examples, threads, max_pending=32), strict=True))
     good = [(example, pixels) for example, pixels in found if not isinstance(pixels, InputError)]
-    bad = [Unreadable(example, error) for example, error in found if isinstance(error, InputError)]
+    bad = [UnreadableImage(example, error) for example, error in found if isinstance(error, InputError)]
     kept = tuple(pixels for _, pixels in good if pixels is not None) if keep else None
     return ReadableImages(tuple(example for example, _ in good), kept, tuple(bad))
 
@@ -74,7 +74,7 @@ def read_pixels(example: Sample, frame: Preprocessing) -> Tensor:
     return resize_image(image, frame)
 
 
-def with_margin(frame: Preprocessing) -> Preprocessing:
+def with_crop_margin(frame: Preprocessing) -> Preprocessing:
     """The size that images are squashed to before they are cropped."""
     return replace(frame, height=round(frame.height * _MARGIN), width=round(frame.width * _MARGIN))
 
@@ -112,7 +112,7 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self._looked.readable)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
         epoch, i = key
         kept = self._looked.pixels
         pixels = read_pixels(self._looked.readable[i], self._squashed) if kept is None else kept[i]

@@ -13,19 +13,19 @@ def is_rank_zero() -> bool:
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
-def is_by_torchrun() -> bool:
+def started_by_torchrun() -> bool:
     """Whether torchrun has started this process; if not, lightning starts those beside it."""
     return torch.distributed.is_available() and torch.distributed.is_torchelastic_launched()
 
 
-def check_processes(options: TrainOptions) -> None:
+def check_world_size(options: TrainOptions) -> None:
     """Refuse another number of processes than torchrun has started: they would wait for each other for ever.
 
     Raises:
         InputError: If there are more or fewer, or several nodes are to train and torchrun has started none.
     """
     nodes, devices = options.nodes, options.devices
-    if not is_by_torchrun():
+    if not started_by_torchrun():
         if nodes > 1:
             raise InputError(
                 f"--nodes {nodes} was given, and torchrun has not started this process.",
@@ -46,6 +46,6 @@ def peer_exited(hint: str = "See what it says, on its node.") -> InputError:
     return InputError("Another process of this training has ended.", hint)
 
 
-def is_of_another(error: RuntimeError) -> bool:
+def is_peer_failure(error: RuntimeError) -> bool:
     """Whether an error says that another process is gone. gloo has no class of its own for that."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error).lower()

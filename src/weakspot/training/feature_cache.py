@@ -9,40 +9,42 @@ from torch.utils.data import DataLoader, Dataset
 from weakspot.data import Preprocessing
 from weakspot.models import normalize_batch
 from weakspot.models.networks import WsolClassifier
-from weakspot.training.dataset import Key
+from weakspot.training.dataset import SampleKey
 
 # Feature maps of more bytes are not kept: the trunk then runs in each epoch.
-KEPT_BYTES = 4_000_000_000
+MAX_CACHE_BYTES = 4_000_000_000
 
-Maps = tuple[Tensor, ...]
+FeatureMaps = tuple[Tensor, ...]
 
 
-class Features(Dataset[tuple[Maps, Tensor]]):
+class CachedFeatures(Dataset[tuple[FeatureMaps, Tensor]]):
     """Feature maps and targets by key."""
 
     in_memory = True
 
-    def __init__(self, maps: Maps, targets: Tensor) -> None:
+    def __init__(self, maps: FeatureMaps, targets: Tensor) -> None:
         self._maps = maps
         self._targets = targets
 
     def __len__(self) -> int:
         return len(self._targets)
 
-    def __getitem__(self, key: Key) -> tuple[Maps, Tensor]:
+    def __getitem__(self, key: SampleKey) -> tuple[FeatureMaps, Tensor]:
         i = key[1]
         return tuple(of_layer[i] for of_layer in self._maps), self._targets[i]
 
 
-def fit_in_memory(network: WsolClassifier, frame: Preprocessing, images: int, *, pooled: bool) -> bool:
+def fits_in_memory(network: WsolClassifier, frame: Preprocessing, images: int, *, pooled: bool) -> bool:
     """Tell whether the feature maps of so many images may be kept."""
     example = torch.zeros(1, len(frame.mean), frame.height, frame.width, dtype=torch.uint8)
     device = next(network.parameters()).device
-    maps = trunk_maps(network, normalize_batch([example[0]], frame, like=torch.empty(0, device=device)), pooled=pooled)
-    return images * sum(one.numel() * one.element_size() for one in maps) <= KEPT_BYTES
+    maps = backbone_features(
+        network, normalize_batch([example[0]], frame, like=torch.empty(0, device=device)), pooled=pooled
+    )
+    return images * sum(one.numel() * one.element_size() for one in maps) <= MAX_CACHE_BYTES
 
 
-def trunk_maps(network: WsolClassifier, images: Tensor, *, pooled: bool) -> Maps:
+def backbone_features(network: WsolClassifier, images: Tensor, *, pooled: bool) -> FeatureMaps:
     """Run a frozen trunk: the feature maps that the head reads, or their means for a head that pools first."""
     network.trunk.eval()
     with torch.no_grad():
@@ -52,16 +54,18 @@ def trunk_maps(network: WsolClassifier, images: Tensor, *, pooled: bool) -> Maps
 
 def compute_features(
     network: WsolClassifier, batches: DataLoader[tuple[Tensor, Tensor]], frame: Preprocessing, *, pooled: bool
-) -> Iterator[tuple[Maps, Tensor]]:
+) -> Iterator[tuple[FeatureMaps, Tensor]]:
     """Give feature maps and targets batch by batch, on the CPU."""
     like = torch.empty(0, device=next(network.parameters()).device)
     for photos, targets in batches:
         images = normalize_batch(list(photos), frame, like=like)
-        yield tuple(one.cpu() for one in trunk_maps(network, images, pooled=pooled)), targets
+        yield tuple(one.cpu() for one in backbone_features(network, images, pooled=pooled)), targets
 
 
-def gathered(batches: Iterator[tuple[Maps, Tensor]]) -> Features:
+def collect_features(batches: Iterator[tuple[FeatureMaps, Tensor]]) -> CachedFeatures:
     """Put the feature maps of all batches together."""
     found = list(batches)
     layers = zip(*(maps for maps, _ in found), strict=True)
-    return Features(tuple(torch.cat(of_layer) for of_layer in layers), torch.cat([targets for _, targets in found]))
+    return CachedFeatures(
+        tuple(torch.cat(of_layer) for of_layer in layers), torch.cat([targets for _, targets in found])
+    )

@@ -10,7 +10,7 @@ from weakspot.io.run_files import CURVES, METRICS, STATE
 from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
 from weakspot.models.networks.cam import CamHead
 from weakspot.training.curves import learning_curves
-from weakspot.training.foreground import learn_foreground
+from weakspot.training.foreground import fit_run_foreground
 from weakspot.training.lightning_module import WsolModule
 from weakspot.training.progress import Say
 from weakspot.training.setup import TrainingSetup
@@ -38,7 +38,7 @@ def finalize(
     foreground, spread = None, find_quality(localizer.quality).spread
     if spread:
         say("Learning what foreground looks like in the training images.")
-        foreground = learn_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
+        foreground = fit_run_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
         localizer.set_foreground_head(foreground)
     images = grounds.validation.readable or grounds.training.readable
     say(f"Looking for the threshold on {len(images)} heatmaps.")

@@ -18,11 +18,11 @@ from weakspot.models.networks.psol import BoxCriterion
 from weakspot.training.checkpointing import IntervalCheckpoint
 from weakspot.training.datamodule import WsolDataModule
 from weakspot.training.dataset import ImageDataset
-from weakspot.training.feature_cache import Features, compute_features, fit_in_memory, gathered
-from weakspot.training.lightning_module import OptimizerConfig, Row, WsolModule
+from weakspot.training.feature_cache import CachedFeatures, collect_features, compute_features, fits_in_memory
+from weakspot.training.lightning_module import EpochMetrics, OptimizerConfig, WsolModule
 from weakspot.training.loggers import make_loggers
 from weakspot.training.options import TrainOptions
-from weakspot.training.progress import Log, ProgressCallback, Say, quiet
+from weakspot.training.progress import Log, ProgressCallback, Say, quiet_lightning
 from weakspot.training.sampler import EpochBatchSampler
 from weakspot.training.setup import TrainingSetup
 
@@ -40,7 +40,7 @@ class Fitting:
 
     folder: Path
     say: Log
-    on_epoch: Callable[[list[Row]], None]
+    on_epoch: Callable[[list[EpochMetrics]], None]
     goes_on: bool = False
 
 
@@ -63,10 +63,10 @@ def fit(prepared: TrainingSetup, options: TrainOptions, fitting: Fitting) -> tup
     network, state = prepared.built.network, fitting.folder / STATE
     network.to(prepared.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     saving, reporting = IntervalCheckpoint(state, options.save_every), ProgressCallback(fitting.say, prepared.epochs)
-    with quiet():
+    with quiet_lightning():
         trainer = _trainer(prepared, options, fitting.folder, [saving, reporting])
 
-        def epoch_done(rows: list[Row]) -> None:
+        def epoch_done(rows: list[EpochMetrics]) -> None:
             if trainer.is_global_zero:
                 fitting.on_epoch(rows)
                 reporting.epoch_done(rows[-1])
@@ -99,7 +99,10 @@ def _rule(prepared: TrainingSetup, options: TrainOptions, trainer: Trainer) -> O
 
 
 def _learner(
-    prepared: TrainingSetup, options: TrainOptions, rule: OptimizerConfig, on_epoch: Callable[[list[Row]], None]
+    prepared: TrainingSetup,
+    options: TrainOptions,
+    rule: OptimizerConfig,
+    on_epoch: Callable[[list[EpochMetrics]], None],
 ) -> WsolModule:
     built, classes = prepared.built, len(prepared.grounds.labels.class_names)
     return WsolModule(built.network, _criterion(prepared, options), built.preprocessing, rule, classes, on_epoch)
@@ -146,9 +149,9 @@ def _loaders(prepared: TrainingSetup, options: TrainOptions, rule: OptimizerConf
             (grounds.training, grounds.validation), prepared.targets, (grounds.squashed, frame), strict=True
         )
     ]
-    sets: list[ImageDataset | Features] = [*photos]
+    sets: list[ImageDataset | CachedFeatures] = [*photos]
     once = prepared.frozen and not prepared.recipe.augmentation
-    if once and fit_in_memory(prepared.built.network, frame, sum(map(len, sets)), pooled=rule.pooled):
+    if once and fits_in_memory(prepared.built.network, frame, sum(map(len, sets)), pooled=rule.pooled):
         sets = [_features(one, prepared, options, rule.pooled) if len(one) else one for one in photos]
     elif once:
         say("The features are too many to be kept: the backbone runs in each epoch.")
@@ -162,11 +165,11 @@ def _loaders(prepared: TrainingSetup, options: TrainOptions, rule: OptimizerConf
     )
 
 
-def _features(photos: ImageDataset, prepared: TrainingSetup, options: TrainOptions, pooled: bool) -> Features:
+def _features(photos: ImageDataset, prepared: TrainingSetup, options: TrainOptions, pooled: bool) -> CachedFeatures:
     batches = EpochBatchSampler(len(photos), options.batch_size, seed=None)
     loader = DataLoader(photos, batch_sampler=batches, num_workers=0 if photos.in_memory else options.workers)
     frame = prepared.built.preprocessing
-    return gathered(compute_features(prepared.built.network, loader, frame, pooled=pooled))
+    return collect_features(compute_features(prepared.built.network, loader, frame, pooled=pooled))
 
 
 def _criterion(prepared: TrainingSetup, options: TrainOptions) -> Criterion:

@@ -17,7 +17,7 @@ from weakspot.training.labels import Labels
 _BATCH = 16
 
 
-def learn_foreground(
+def fit_run_foreground(
     localizer: Localizer, examples: Sequence[Sample], labels: Labels, *, seed: int
 ) -> ForegroundHead | None:
     """Fit a foreground head to the training images, each with the maps of its own classes.

@@ -58,7 +58,7 @@ class Split:
     notes: tuple[str, ...]
 
 
-def find_labels(dataset: Dataset, examples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:
+def infer_labels(dataset: Dataset, examples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:
     """Find the classes of the training images.
 
     One class an image, and one more for those without a label, if there are any; or where images have several labels,
@@ -91,7 +91,7 @@ def find_labels(dataset: Dataset, examples: Sequence[Sample], *, multi_label: bo
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
-def split_examples(dataset: Dataset, *, share: float, seed: int, workers: int) -> Split:
+def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) -> Split:
     """Find the training and the validation images, or set a share of the training images aside.
 
     Near-duplicates of one class are kept on one side, and so is a class with one image. A test split is left alone.

@@ -18,13 +18,13 @@ from weakspot.models.networks import Criterion, TrainingMethod, WsolClassifier
 from weakspot.models.networks.adl import AttentionDropout, attach, insertion_points
 from weakspot.models.networks.cutmix import cutmix
 from weakspot.models.networks.has import hide_and_seek
-from weakspot.training.feature_cache import Maps, trunk_maps
+from weakspot.training.feature_cache import FeatureMaps, backbone_features
 
 # Heads learn faster than the backbone, which knows much already.
 HEAD_FACTOR = 10
 _WARM_UP = 0.05  # of all steps
 
-Row = dict[str, float | int]
+EpochMetrics = dict[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class WsolModule(LightningModule):
         frame: Preprocessing,
         rule: OptimizerConfig,
         classes: int,
-        on_epoch: Callable[[list[Row]], None] = lambda _: None,
+        on_epoch: Callable[[list[EpochMetrics]], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._on_epoch = on_epoch
@@ -83,7 +83,7 @@ class WsolModule(LightningModule):
         self.criterion = criterion
         self.frame = frame
         self.rule = rule
-        self.rows: list[Row] = []
+        self.rows: list[EpochMetrics] = []
         self.best: dict[str, Tensor] = {}
         self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
         self.val_score: Metric = criterion.score(classes)
@@ -132,7 +132,11 @@ class WsolModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Write down the epoch, and keep its weights if they are the best so far."""
-        row: Row = {"epoch": self.current_epoch + 1, "step": self.global_step, "train_loss": _value(self.train_loss)}
+        row: EpochMetrics = {
+            "epoch": self.current_epoch + 1,
+            "step": self.global_step,
+            "train_loss": _value(self.train_loss),
+        }
         if self.val_loss.update_called:
             row |= {"val_loss": _value(self.val_loss), self.score_name: _value(self.val_score)}
         row |= {"lr": self._rate(), "seconds": round(time.monotonic() - self._begun, 3)}
@@ -179,7 +183,7 @@ class WsolModule(LightningModule):
         """Whether training leaves a weight as it is: of a frozen trunk, or of a classifier that is done."""
         return name.startswith("network.classifier.") or (self.rule.frozen and name.startswith("network.trunk."))
 
-    def _maps(self, inputs: Tensor | list[Tensor], targets: Tensor) -> tuple[Maps, Tensor]:
+    def _maps(self, inputs: Tensor | list[Tensor], targets: Tensor) -> tuple[FeatureMaps, Tensor]:
         """The feature maps and targets of a training batch, whose images are hidden or mixed if that is the rule."""
         if isinstance(inputs, Tensor):
             images = self._normalised(inputs)
@@ -192,15 +196,15 @@ class WsolModule(LightningModule):
             *earlier, last = inputs
         return (*earlier, last if self.dropout is None else self.dropout(last)), targets
 
-    def _shown(self, inputs: Tensor | list[Tensor]) -> Maps:
+    def _shown(self, inputs: Tensor | list[Tensor]) -> FeatureMaps:
         return self._of_images(self._normalised(inputs)) if isinstance(inputs, Tensor) else tuple(inputs)
 
     def _normalised(self, photos: Tensor) -> Tensor:
         return normalize_batch(list(photos), self.frame, like=torch.empty(0, device=self.device))
 
-    def _of_images(self, images: Tensor) -> Maps:
+    def _of_images(self, images: Tensor) -> FeatureMaps:
         if self.rule.frozen:
-            return trunk_maps(self.network, images, pooled=self.rule.pooled)
+            return backbone_features(self.network, images, pooled=self.rule.pooled)
         return self.network.trunk.maps(images, self.network.head.depth)
 
     def _rate(self) -> float:

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from weakspot.training.lightning_module import Row
+from weakspot.training.lightning_module import EpochMetrics
 
 Say = Callable[[str], None]
 
@@ -83,7 +83,7 @@ class ProgressCallback(Callback):
         del trainer, pl_module, outputs, batch, batch_idx
         self._bar.advance(self._task)
 
-    def epoch_done(self, row: Row) -> None:
+    def epoch_done(self, row: EpochMetrics) -> None:
         """Report an epoch."""
         line = _line(row, self._epochs)
         if self._bar.disable:
@@ -104,7 +104,7 @@ class ProgressCallback(Callback):
         self._bar.stop()
 
 
-def _line(row: Row, epochs: int) -> str:
+def _line(row: EpochMetrics, epochs: int) -> str:
     named = {"train_loss": "loss", "val_loss": "val loss", "val_accuracy": "val accuracy"}
     named |= {"val_f1": "val F1", "val_iou": "val IoU"}
     figures = ", ".join(f"{name} {row[key]:.3f}" for key, name in named.items() if key in row)
@@ -114,7 +114,7 @@ def _line(row: Row, epochs: int) -> str:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Have lightning speak of errors only: what it tells of devices and workers is no news to our users."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]

@@ -59,7 +59,7 @@ def load_teacher(run: Path, device: torch.device) -> Teacher:
     return Teacher(trained, Localizer(run, device=str(device)))
 
 
-def labels_of(trained: CheckpointMetadata, training: Sequence[Sample], run: Path) -> Labels:
+def labels_from_teacher(trained: CheckpointMetadata, training: Sequence[Sample], run: Path) -> Labels:
     """Take the classes of the run that teaches, and refuse training images of others.
 
     Raises:
@@ -89,7 +89,7 @@ def load_teacher_weights(teacher: Teacher, network: WsolClassifier, plan: Networ
         network.classifier.load_state_dict(teacher.network.state_dict())
 
 
-def pseudo_boxes(
+def find_pseudo_boxes(
     teacher: Teacher, looked: ReadableImages, labels: Labels
 ) -> tuple[ReadableImages, NDArray[np.float32]]:
     """Find the pseudo boxes of images, and leave out images that have none.

@@ -14,7 +14,7 @@ from torch.distributed import BarrierOptions, ProcessGroupGloo
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from weakspot.training.distributed import is_by_torchrun, peer_exited
+from weakspot.training.distributed import peer_exited, started_by_torchrun
 
 # torchrun starts all at once; what one of them computes may take long.
 _ARRIVAL, _WAIT = timedelta(minutes=5), timedelta(days=1)
@@ -61,13 +61,13 @@ class Rendezvous:
 
 
 @contextmanager
-def meeting() -> Iterator[AllGather]:
+def rendezvous_of_nodes() -> Iterator[AllGather]:
     """Meet the processes that torchrun has started; one that it has not started is alone here.
 
     Raises:
         InputError: If another process does not come.
     """
-    if not is_by_torchrun() or os.environ["WORLD_SIZE"] == "1":
+    if not started_by_torchrun() or os.environ["WORLD_SIZE"] == "1":
         yield lambda text: [text]
         return
     try:

@@ -16,14 +16,20 @@ from weakspot.io.run_files import LOG, METRICS, SKIPPED, STATE
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.training.agreeing import check_same_config
 from weakspot.training.checkpointing import InterruptionError
-from weakspot.training.distributed import check_processes, is_by_torchrun, is_of_another, is_rank_zero, peer_exited
+from weakspot.training.distributed import (
+    check_world_size,
+    is_peer_failure,
+    is_rank_zero,
+    peer_exited,
+    started_by_torchrun,
+)
 from weakspot.training.finalize import finalize
 from weakspot.training.fit import Fitting, fit
 from weakspot.training.loggers import check_loggers
 from weakspot.training.options import TrainOptions
 from weakspot.training.progress import Log
-from weakspot.training.rendezvous import AllGather, meeting
-from weakspot.training.run_config import TrainRequest, changed, resolve_request
+from weakspot.training.rendezvous import AllGather, rendezvous_of_nodes
+from weakspot.training.run_config import TrainRequest, resolve_request, with_changes
 from weakspot.training.run_folder import check_output, make_run_folder, write_config
 from weakspot.training.setup import TrainingSetup, set_up
 
@@ -58,9 +64,9 @@ def train(
         ModelError: If the backbone cannot be had.
         KeyboardInterrupt: At Ctrl-C or SIGTERM, once the state is saved.
     """
-    with meeting() as share:
-        task = resolve_request(data, changed(options, changes), config=config, resume=resume)
-        check_processes(task.options)
+    with rendezvous_of_nodes() as share:
+        task = resolve_request(data, with_changes(options, changes), config=config, resume=resume)
+        check_world_size(task.options)
         check_loggers(task.options.logger or ())
         return _train(task, share)
 
@@ -91,7 +97,7 @@ def _trained(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log
         # In other processes the folder is not one that this run has made.
         if is_rank_zero() and task.folder is None and not any((folder / name).exists() for name in (METRICS, STATE)):
             shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, RuntimeError) and is_of_another(error):
+        if isinstance(error, RuntimeError) and is_peer_failure(error):
             raise (peer_exited(go_on) if (folder / STATE).exists() else peer_exited()) from error
         raise
 
@@ -106,7 +112,7 @@ def _fitted(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log,
         finalize(prepared, learner, folder, say, quality=task.options.quality, seed=task.options.seed)
         with suppress(InputError):  # the run is complete, whoever has gone meanwhile
             share("finished")
-    elif is_by_torchrun():
+    elif started_by_torchrun():
         share("finished")
     else:
         _wait_for(shared / MODEL_FILE)

@@ -52,7 +52,7 @@ def resolve_request(
     return TrainRequest(Path(data), _checked(options))
 
 
-def changed(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
+def with_changes(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
     """Take changes by name.
 
     Raises:

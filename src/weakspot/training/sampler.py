@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
-from weakspot.training.dataset import Key
+from weakspot.training.dataset import SampleKey
 
 
-class EpochBatchSampler(Sampler[list[Key]]):
+class EpochBatchSampler(Sampler[list[SampleKey]]):
     """EpochBatchSampler of keys, the same ones for any number of processes that share them.
 
     A batch of all processes is dealt out image by image. Where it does not go up evenly, which only the last one of an
@@ -49,7 +49,7 @@ class EpochBatchSampler(Sampler[list[Key]]):
     def __len__(self) -> int:
         return len(self._dealt())
 
-    def __iter__(self) -> Iterator[list[Key]]:
+    def __iter__(self) -> Iterator[list[SampleKey]]:
         dealt, self._skipped = self._dealt()[self._skipped :], 0
         for batch in dealt:
             yield [(self._epoch, int(i)) for i in batch]

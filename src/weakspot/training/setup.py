@@ -17,11 +17,17 @@ from weakspot.models.hooks import evaluating
 from weakspot.models.networks import NetworkConfig, TrainingMethod, build_network, parse_method
 from weakspot.models.networks.adl import insertion_points
 from weakspot.models.networks.network import BuiltNetwork
-from weakspot.training.dataset import ReadableImages, Unreadable, verify_images, with_margin
-from weakspot.training.labels import Labels, Split, find_labels, split_examples
+from weakspot.training.dataset import ReadableImages, UnreadableImage, verify_images, with_crop_margin
+from weakspot.training.labels import Labels, Split, infer_labels, split_samples
 from weakspot.training.options import TrainOptions
 from weakspot.training.progress import Say
-from weakspot.training.pseudo_boxes import Teacher, labels_of, load_teacher, load_teacher_weights, pseudo_boxes
+from weakspot.training.pseudo_boxes import (
+    Teacher,
+    find_pseudo_boxes,
+    labels_from_teacher,
+    load_teacher,
+    load_teacher_weights,
+)
 
 # Passes over the images. A head on features that are computed once takes next to no time for one.
 EPOCHS, FROZEN_EPOCHS = 20, 40
@@ -50,7 +56,7 @@ class TrainingData:
     squashed: Preprocessing
 
     @property
-    def unreadable(self) -> tuple[Unreadable, ...]:
+    def unreadable(self) -> tuple[UnreadableImage, ...]:
         """Images that are skipped."""
         return (*self.training.unreadable, *self.validation.unreadable)
 
@@ -95,7 +101,7 @@ def set_up(data: Path, options: TrainOptions, say: Say) -> TrainingSetup:
     frozen = _is_frozen(options, device)
     recipe = parse_method(options.method, frozen=frozen)
     dataset = read_dataset(data, truth=options.labels, images=options.images)
-    split = split_examples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
+    split = split_samples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
     labels = _labels(dataset, split, options, teacher)
     validation = [example for example in split.validation if labels.know(example)]
@@ -105,7 +111,7 @@ def set_up(data: Path, options: TrainOptions, say: Say) -> TrainingSetup:
     if recipe.adl and not frozen:
         insertion_points(built.network.trunk.backbone)
     # Boxes would have to be cropped with their images.
-    squashed = built.preprocessing if frozen or teacher is not None else with_margin(built.preprocessing)
+    squashed = built.preprocessing if frozen or teacher is not None else with_crop_margin(built.preprocessing)
     grounds = TrainingData(
         dataset,
         labels,
@@ -127,8 +133,8 @@ def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teac
     """The classes of what is learnt from, or those of the teacher."""
     learnt = split.training if _named(split.validation) else (*split.training, *split.validation)
     if options.teacher is None or teacher is None:
-        return find_labels(dataset, learnt, multi_label=options.multi_label, background=options.background_class)
-    return labels_of(teacher.trained, learnt, options.teacher)
+        return infer_labels(dataset, learnt, multi_label=options.multi_label, background=options.background_class)
+    return labels_from_teacher(teacher.trained, learnt, options.teacher)
 
 
 def _left_out(strange: int) -> tuple[str, ...]:
@@ -157,7 +163,7 @@ def _with_targets(
     if teacher is None:
         training, validation = (grounds.labels.targets(one.readable) for one in both)
         return grounds, (training, validation)
-    (learnt, boxes), (held, held_boxes) = (pseudo_boxes(teacher, one, grounds.labels) for one in both)
+    (learnt, boxes), (held, held_boxes) = (find_pseudo_boxes(teacher, one, grounds.labels) for one in both)
     if not len(boxes):
         raise InputError("The run finds no box in the training images.", "Give one that was trained on such images.")
     say(f"{len(boxes)} of {len(grounds.training.readable)} training images have a pseudo box")

@@ -50,8 +50,9 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
 
     Returns:
         The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are masks only), and those
-        of the classes by :func:`thresholds_of_classes`. Without either, or if none is any good, that of :func:`otsu`
-        over the heatmaps of the images' own classes, and none of the classes; a drawn box is then taken as it is.
+        of the classes by :func:`best_class_thresholds`. Without either, or if none is any good, that of
+        :func:`otsu_threshold` over the heatmaps of the images' own classes, and none
+        of the classes; a drawn box is then taken as it is.
     """
     held = replace(dataset, examples=tuple(replace(example, split="val") for example in validation))
     watched: list[Prediction] = []
@@ -67,14 +68,14 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         value = best_threshold(worth)
         classes = np.array([outcome.case.classes[outcome.which] for outcome in watched])
         found_by = f"best {metric} on the validation split ({100 * worth.mean(axis=0).max():.1f} %)"
-        return Thresholds(value, found_by, thresholds_of_classes(worth, classes, len(localizer.class_names)))
+        return Thresholds(value, found_by, best_class_thresholds(worth, classes, len(localizer.class_names)))
     if not METHODS[localizer.method].can_propagate:
         return Thresholds(BOX_LEVEL, "where drawn boxes are themselves")
     some = validation[:_MOST_IMAGES]
-    return Thresholds(otsu(heatmaps_of(localizer, some)), f"Otsu's rule on {len(some)} heatmaps")
+    return Thresholds(otsu_threshold(iter_heatmaps(localizer, some)), f"Otsu's rule on {len(some)} heatmaps")
 
 
-def thresholds_of_classes(worth: NDArray[np.float64], classes: NDArray[np.integer], count: int) -> tuple[float, ...]:
+def best_class_thresholds(worth: NDArray[np.float64], classes: NDArray[np.integer], count: int) -> tuple[float, ...]:
     """Choose a threshold for each class: the best of its own images and of five that are like the mean of all.
 
     Args:
@@ -85,7 +86,7 @@ def thresholds_of_classes(worth: NDArray[np.float64], classes: NDArray[np.intege
     Sample:
         >>> worth = np.zeros((40, len(NATIVE_THRESHOLDS)))
         >>> worth[:20, 200], worth[20:, 800] = 1, 1
-        >>> thresholds_of_classes(worth, np.repeat([0, 1], 20), 3)
+        >>> best_class_thresholds(worth, np.repeat([0, 1], 20), 3)
         (0.201, 0.801, 0.201)
     """
     prior = _PRIOR * worth.mean(axis=0, keepdims=True)
@@ -112,7 +113,7 @@ def _worth(scores: Sequence[Scores]) -> tuple[str, NDArray[np.float64]]:
     return "mask IoU", np.nan_to_num(np.stack(masks)) if masks else np.zeros((0, len(NATIVE_THRESHOLDS)))
 
 
-def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
+def otsu_threshold(heatmaps: Iterable[NDArray[np.floating]]) -> float:
     """Split the pixels of all heatmaps into two classes whose means lie furthest apart: one threshold for all.
 
     Args:
@@ -126,7 +127,7 @@ def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
         Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 9, 1979, equation (18).
 
     Sample:
-        >>> otsu([np.array([[0.0, 0.1], [0.9, 1.0]])])
+        >>> otsu_threshold([np.array([[0.0, 0.1], [0.9, 1.0]])])
         0.5
     """
     counts = np.zeros(_LEVELS + 1)
@@ -144,7 +145,7 @@ def otsu(heatmaps: Iterable[NDArray[np.floating]]) -> float:
     return float(round(levels[1:][best].mean(), 2))
 
 
-def heatmaps_of(localizer: Localizer, examples: Sequence[Sample]) -> Iterator[NDArray[np.float32]]:
+def iter_heatmaps(localizer: Localizer, examples: Sequence[Sample]) -> Iterator[NDArray[np.float32]]:
     """The heatmap of the first class of each image; of the most probable one where it has no label."""
     for example in examples:
         label = next((truth.label for truth in example.truths if truth.label in localizer.class_names), None)
