@@ -17,7 +17,7 @@ from refining import Seen, seen
 
 import weakspot as ws
 from weakspot.evaluation.targets import SIDE
-from weakspot.inference.localization import least_heat
+from weakspot.inference.localization import min_activation
 from weakspot.metrics import InstanceF1
 from weakspot.ops import instances_from_heatmap, nms, scale_boxes
 
@@ -59,7 +59,7 @@ def counted(rule: Rule, images: list[Seen], threshold: float, min_score: float) 
 
 def regions(*, min_area: float = 0.01, split: bool = False) -> Rule:
     def found(one: Seen, threshold: float, min_score: float) -> Found:
-        heat = least_heat(one.score, min_score)
+        heat = min_activation(one.score, min_score)
         return instances_from_heatmap(one.heatmap, threshold, min_area=min_area, split=split, min_activation=heat)
 
     return found

@@ -124,20 +124,20 @@ def rows_so_far(path):
 def test_doubt_is_in_the_rows_when_asked_for_and_a_resumed_run_has_it_too(photos, capsys):
     assert run(photos, "--output", "out", "--uncertainty") == 0
     found = rows("out/boxes.jsonl")
-    assert all(0 <= row["doubt"] <= 1 for row in found)
-    assert list(found[0]).index("doubt") == list(found[0]).index("threshold") + 1
-    assert len({row["doubt"] for row in found}) > 5
+    assert all(0 <= row["uncertainty"] <= 1 for row in found)
+    assert list(found[0]).index("uncertainty") == list(found[0]).index("threshold") + 1
+    assert len({row["uncertainty"] for row in found}) > 5
     lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
     Path("out/boxes.jsonl").write_bytes(b"".join(lines[:8]))
     assert run(photos, "--output", "out", "--uncertainty", "--resume") == 0
     again = rows("out/boxes.jsonl")
     assert [row["image"] for row in again] == [row["image"] for row in found]
-    assert [row["doubt"] for row in again] == pytest.approx([row["doubt"] for row in found], abs=1e-3)
+    assert [row["uncertainty"] for row in again] == pytest.approx([row["uncertainty"] for row in found], abs=1e-3)
     capsys.readouterr()
     assert run(photos, "--output", "out", "--resume") == 2
     assert "had doubt = True, and now it is False" in capsys.readouterr().err
     assert run(photos, "--output", "without") == 0
-    assert "doubt" not in rows("without/boxes.jsonl")[0]
+    assert "uncertainty" not in rows("without/boxes.jsonl")[0]
 
 
 def test_a_run_that_an_earlier_version_began_goes_on(photos, capsys):

@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from refusals import refused
 
 from weakspot.errors import InputError
 from weakspot.inference.localization import NO_OBJECT, Localization
@@ -108,11 +110,11 @@ def test_image_is_named_when_it_was_a_path(image, name):
 
 
 def test_doubt_stands_behind_the_threshold_where_it_is_known():
-    row = localized(doubt=0.123456).to_dict()
-    assert row["doubt"] == 0.1235
-    assert list(row)[list(row).index("threshold") + 1] == "doubt"
-    assert localized(doubt=0.0).to_dict()["doubt"] == 0
-    assert "doubt" not in localized().to_dict()
+    row = localized(uncertainty=0.123456).to_dict()
+    assert row["uncertainty"] == 0.1235
+    assert list(row)[list(row).index("threshold") + 1] == "uncertainty"
+    assert localized(uncertainty=0.0).to_dict()["uncertainty"] == 0
+    assert "uncertainty" not in localized().to_dict()
 
 
 def test_other_classes_are_nested_when_there_are_any():
@@ -213,3 +215,26 @@ def test_save_refuses_a_suffix_that_is_no_image_format(tmp_path):
         "End it in .png or .jpg.",
     ]
     assert not path.exists()
+
+
+def test_a_row_becomes_a_localization_again():
+    whole = localized(min_area=0.01, uncertainty=0.25)
+    row = whole.to_dict()
+    read = Localization.from_dict(row)
+    assert read.to_dict() == row
+    assert read.heatmap is None
+    assert read.box_scores.tolist() == row["box_scores"]
+    with refused("missing-heatmap", read.label):
+        read.plot()
+
+
+def test_a_row_without_box_scores_has_none_and_a_row_of_version_0_1_calls_uncertainty_doubt():
+    row = localized().to_dict() | {"doubt": 0.5}
+    read = Localization.from_dict(row)
+    assert (read.box_scores, read.uncertainty) == (None, 0.5)
+
+
+def test_detections_need_supervision(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with refused("not-installed", "weakspot[supervision]"):
+        localized().to_detections()

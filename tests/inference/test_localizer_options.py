@@ -7,6 +7,7 @@ import pytest
 import torch
 from nets import DeepHeadNet, PooledNet
 from PIL import Image
+from refusals import refused
 from small_graphs import photos, run_folder
 
 import weakspot as ws
@@ -51,7 +52,7 @@ def test_images_in_one_pass_are_as_one_by_one_and_errors_stand_in_their_place():
         assert found.class_index == alone.class_index == 2
         np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-5)
     assert one.batch([]) == []
-    with pytest.raises(InputError, match="out of range"):
+    with refused("unknown-class", 99):
         one.batch(images, classes=[99])
 
 
@@ -69,14 +70,14 @@ def test_another_reading_is_what_another_localizer_gives(method):
 
 
 def test_what_is_not_said_stays():
-    one = localizer(threshold=0.7, boxes="all", min_area=0.2, doubt=True)
+    one = localizer(threshold=0.7, boxes="all", min_area=0.2, uncertainty=True)
     same = one.with_options()
     assert (same.method, same.threshold, same.readout) == (one.method, one.threshold, one.readout)
     assert one.with_options(threshold=0.3).readout.min_area == 0.2
     assert one.with_options(boxes="largest").readout.min_area == 1.0
     assert one.with_options(boxes="instances", min_area=0.5).readout.split
     (photo,) = photos(1)
-    assert one.with_options(method="layercam")(photo).doubt is not None
+    assert one.with_options(method="layercam")(photo).uncertainty is not None
 
 
 def test_another_method_is_cut_where_its_quality_has_it(tmp_path):

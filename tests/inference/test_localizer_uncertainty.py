@@ -18,7 +18,9 @@ def model():
 
 
 def localizer(model, **changes):
-    return ws.Localizer(model, **{"method": "gradcam", "quality": "fast", "input_size": 96, "doubt": True, **changes})
+    return ws.Localizer(
+        model, **{"method": "gradcam", "quality": "fast", "input_size": 96, "uncertainty": True, **changes}
+    )
 
 
 def images_seen(localizer, image):
@@ -33,26 +35,26 @@ def images_seen(localizer, image):
 def test_doubt_costs_no_pass(model, cat, quality, passes):
     seen, found = images_seen(localizer(model, quality=quality), cat)
     assert seen == passes
-    assert 0 < found.doubt < 1
+    assert 0 < found.uncertainty < 1
 
 
-def test_boxes_and_scores_are_the_same_with_doubt_and_without(model, cat):
-    with_doubt = localizer(model)(cat, top_k=2).to_dict()
-    without = localizer(model, doubt=False)(cat, top_k=2).to_dict()
-    assert 0 < with_doubt.pop("doubt") < 1
-    assert 0 < with_doubt["others"][0].pop("doubt") < 1
-    assert with_doubt == without
+def test_boxes_and_scores_are_the_same_with_uncertainty_and_without(model, cat):
+    with_uncertainty = localizer(model)(cat, top_k=2).to_dict()
+    without = localizer(model, uncertainty=False)(cat, top_k=2).to_dict()
+    assert 0 < with_uncertainty.pop("uncertainty") < 1
+    assert 0 < with_uncertainty["others"][0].pop("uncertainty") < 1
+    assert with_uncertainty == without
 
 
 def test_every_method_tells_doubt_and_in_a_stream_the_same(model, cat):
     for method in ("cam", "layercam", "eigencam"):
         one = localizer(model, method=method)
-        streamed = [found.doubt for found in one.stream([cat, cat[:, ::-1]], batch_size=2)]
-        assert streamed[0] == pytest.approx(one(cat).doubt, abs=1e-3)
+        streamed = [found.uncertainty for found in one.stream([cat, cat[:, ::-1]], batch_size=2)]
+        assert streamed[0] == pytest.approx(one(cat).uncertainty, abs=1e-3)
 
 
 def test_a_foreground_head_has_a_say(model, cat):
     one = localizer(model)
-    before = one(cat).doubt
+    before = one(cat).uncertainty
     assert one.adapt([cat, np.ascontiguousarray(cat[:, ::-1])]) == 2
-    assert one(cat).doubt != before
+    assert one(cat).uncertainty != before

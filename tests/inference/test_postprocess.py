@@ -140,22 +140,22 @@ def test_extreme_logits_neither_overflow_nor_leave_the_range(extreme, how):
 
 
 def test_doubt_is_told_only_where_it_was_asked_for_and_there_is_a_box():
-    asking = replace(KNOWS_NOTHING, doubt=True)
-    assert found([0, 5, 0, 1], [1], how=KNOWS_NOTHING).doubt is None
-    assert 0 <= found([0, 5, 0, 1], [1], how=asking).doubt < 0.1
-    assert found([0, 0, 0, 5], [3], how=asking).doubt is None
+    asking = replace(KNOWS_NOTHING, uncertainty=True)
+    assert found([0, 5, 0, 1], [1], how=KNOWS_NOTHING).uncertainty is None
+    assert 0 <= found([0, 5, 0, 1], [1], how=asking).uncertainty < 0.1
+    assert found([0, 0, 0, 5], [3], how=asking).uncertainty is None
 
 
 def test_a_map_without_evidence_is_fully_doubtful():
-    assert found([0, 5, 0, 1], [1], how=replace(HOW, doubt=True), maps=np.zeros_like(MAPS)).doubt == 1
+    assert found([0, 5, 0, 1], [1], how=replace(HOW, uncertainty=True), maps=np.zeros_like(MAPS)).uncertainty == 1
 
 
 def test_each_class_is_in_doubt_by_its_own_witness():
     scores = probabilities(np.array([0, 2, 1, 0], np.float32), multi_label=False)
     witness = MAPS[[0, 0]]  # it agrees on the first class and sees the second elsewhere
     evidence = ImagePrediction(scores, [1, 2], MAPS[:2], False, 2, False, witness=witness)
-    first = postprocess("photo.jpg", (160, 80), evidence, replace(HOW, doubt=True))
-    assert first.doubt < 0.1 < first.others[0].doubt
+    first = postprocess("photo.jpg", (160, 80), evidence, replace(HOW, uncertainty=True))
+    assert first.uncertainty < 0.1 < first.others[0].uncertainty
 
 
 # A strong peak, a pass, a peak half as strong, and beside them a faint region of its own.

@@ -25,7 +25,7 @@ found = {
     "boxes": boxes,
     "notes": st.lists(st.just("a note")),
 }
-options = {"doubt": scores, "box_scores": st.lists(scores)}
+options = {"uncertainty": scores, "box_scores": st.lists(scores)}
 one = st.fixed_dictionaries(found, optional=options)
 rows = st.fixed_dictionaries(found, optional=options | {"others": st.lists(one, min_size=1, max_size=2)})
 

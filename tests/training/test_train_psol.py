@@ -80,7 +80,7 @@ def test_without_boxes_to_choose_by_the_threshold_is_that_of_the_drawing(run):
 
 def test_drawn_boxes_are_in_no_doubt(run):
     _, image, _ = some()[0]
-    assert ws.Localizer(run, doubt=True)(image).doubt is None
+    assert ws.Localizer(run, uncertainty=True)(image).uncertainty is None
 
 
 def test_other_maps_are_refused(run):

@@ -2,8 +2,26 @@
 
 from collections.abc import Sequence
 from operator import index
+from pathlib import Path
 
 from weakspot.errors import InputError, no_such_class, suggest
+from weakspot.io.folders import read_lines
+
+
+def choose_class_names(names: Path | Sequence[str] | None, default: Sequence[str], classes: int) -> tuple[str, ...]:
+    """Choose the names of a model's classes.
+
+    Args:
+        names: Names from the user, or a text file with one name per line; None uses the default.
+        default: Names that come with the model; empty numbers the classes.
+        classes: Number of classes.
+
+    Raises:
+        InputError: As for :func:`name_classes`, or if the file cannot be read.
+    """
+    if isinstance(names, Path):
+        names = read_lines(names)
+    return name_classes(default if names is None else names, classes)
 
 
 def name_classes(names: Sequence[str], classes: int) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """A classifier made ready for a quality: how fine it sees, and where it is cut."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from weakspot.cams import find_method
-from weakspot.config import DEFAULT_METHOD, PRETRAINED
+from weakspot.config import DEFAULT_METHOD
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.backends import LoadedModel
 from weakspot.inference.backends.onnx_cache import select_backend
 from weakspot.inference.backends.torch import ClassThresholds, TorchBackend
-from weakspot.inference.class_names import name_classes
+from weakspot.inference.class_names import choose_class_names
+from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import DEFAULT_QUALITY, Quality, find_quality
 from weakspot.models import Classifier, SplitClassifier, check_method, split_model
 from weakspot.models.checkpoint import is_run, resolve_model
@@ -24,25 +24,7 @@ from weakspot.models.checkpoint import is_run, resolve_model
 _STEP = 32
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a user may say of a classifier; see :class:`weakspot.Localizer`."""
-
-    method: str | None = None
-    quality: str | None = None
-    layer: str | Sequence[str] | None = None
-    class_names: Sequence[str] | None = None
-    mean: Sequence[float] | None = None
-    std: Sequence[float] | None = None
-    input_size: int | tuple[int, int] | None = None
-    device: str = "auto"
-    weights: str | Path | None = PRETRAINED
-    output_stride: int | None = None
-    channels: int | None = None
-    backend: str = "auto"
-
-
-def load_torch_model(model: str | Path | nn.Module, options: Options) -> LoadedModel:
+def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -> LoadedModel:
     """Load a classifier, and make it ready for a method and a quality.
 
     Args:
@@ -66,7 +48,7 @@ def load_torch_model(model: str | Path | nn.Module, options: Options) -> LoadedM
         looks = replace(looks, zooms=())
     given_by_name = not isinstance(model, nn.Module) and not classifier.method
     frame, cut = _cut(classifier, looks, options, enlarge=options.input_size is None and given_by_name)
-    names = name_classes(classifier.class_names if options.class_names is None else options.class_names, cut.classes)
+    names = choose_class_names(options.class_names, classifier.class_names, cut.classes)
     check_method(cut, method)
     known = _reads_alike(classifier, name, quality)
     levels = _levels(classifier, name) if known and not looks.zooms else None
@@ -91,7 +73,7 @@ def load_torch_model(model: str | Path | nn.Module, options: Options) -> LoadedM
     )
 
 
-def _refuse_unknown(options: Options) -> None:
+def _refuse_unknown(options: LocalizerOptions) -> None:
     """Before anything is loaded."""
     if options.method is not None:
         find_method(options.method)
@@ -102,16 +84,15 @@ def _refuse_unknown(options: Options) -> None:
 
 
 def _cut(
-    classifier: Classifier, looks: Quality, options: Options, *, enlarge: bool
+    classifier: Classifier, looks: Quality, options: LocalizerOptions, *, enlarge: bool
 ) -> tuple[Preprocessing, SplitClassifier]:
-    layer = options.layer
     return cut_for_quality(
         classifier.module,
         classifier.preprocessing.changed(mean=options.mean, std=options.std, input_size=options.input_size),
         looks,
         enlarge=enlarge,
         like=_like(classifier.module),
-        layers=() if layer is None else tuple(layer) if isinstance(layer, list | tuple) else (layer,),
+        layers=options.layer or (),
         channels=options.channels,
         foreground=classifier.foreground,
     )

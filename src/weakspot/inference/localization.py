@@ -1,10 +1,12 @@
-"""The result of localizing: where a class is in an image, in the image's own pixels."""
+"""The result of localizing one class in one image, in pixels of the image."""
 
 import json
 import warnings
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data import MAX_PIXELS, ImageSource, read_image
+from weakspot.errors import InputError
 from weakspot.io.atomic import save_image
 from weakspot.ops import instances_from_heatmap, mask_from_heatmap
 from weakspot.visualization import draw_localization
@@ -31,25 +34,25 @@ class Localization:
     """Where one class is in one image.
 
     Attributes:
-        image: The path, PIL image or array that was localized.
-        width: Width of the image in pixels, upright.
-        height: Height of the image in pixels, upright.
+        image: Path, PIL image or array that was localized; None if a row does not name it.
+        width: Width of the upright image in pixels.
+        height: Height of the upright image in pixels.
         class_index: Index of the class among the model's logits.
         label: Name of the class.
-        score: Probability of the class, in [0, 1]: softmax, or sigmoid of a model that was trained for several labels.
-        method: Name of the method that made the class map.
+        score: Probability of the class, in [0, 1]: softmax, or sigmoid for a multi-label model.
+        method: Name of the method that computed the class map.
         threshold: Fraction of the heatmap's peak at which boxes and mask are cut.
-        heatmap: Shape (h, w), float32 in [0, 1], at the model's input size.
-        boxes: Shape (n, 4): xyxy in pixels of the upright image, right and bottom excluded, largest region first. The
-            whole image when the heatmap is all zero. None (n = 0) when the model was trained to know images
-            without an object, and takes this for one, or when no region reaches the minimum score.
-        min_area: Least area of a region, as a fraction of the image's, to have a box beside the largest's.
-        split: Whether regions with several peaks are split between them.
-        min_score: Least score of a box, see :attr:`box_scores`.
-        notes: What a user should know about this result; usually empty.
-        others: The same image's other classes that were asked for, in that order.
-        doubt: How much the box is in doubt, in [0, 1], 1 the most; a rank to look by, no probability. None where it was
-            not asked for, there is no box, or a network has drawn it.
+        heatmap: Shape (h, w), float32 in [0, 1], at the model's input size; None if read from a row without a heatmap.
+        boxes: Shape (n, 4): xyxy in pixels of the upright image, right and bottom excluded, default box first. The
+            whole image if the heatmap is all zero. Empty (n = 0) if the class is the model's background class or is
+            absent according to a multi-label model, or if no region reaches the minimum score.
+        min_area: Minimum area of a region, as a fraction of the image, to have a box besides the default one.
+        split: Whether regions with several peaks are separated by watershed.
+        min_score: Minimum score of a box, see :attr:`box_scores`.
+        notes: Notes on this result for the user; usually empty.
+        others: Localizations of further classes in the same image, in the order of the request.
+        uncertainty: Uncertainty of the box, in [0, 1], 1 the most uncertain; a rank for reviewing, not a probability.
+            None if it was not requested, if there is no box, or if the boxes come from a box regressor (psol).
     """
 
     image: ImageSource = field(repr=False)
@@ -67,68 +70,74 @@ class Localization:
     min_score: float = 0.0
     notes: tuple[str, ...] = ()
     others: "tuple[Localization, ...]" = ()
-    doubt: float | None = None
+    uncertainty: float | None = None
 
     def __iter__(self) -> "Iterator[Localization]":
-        """Go through all classes that were asked for, this one first."""
+        """Iterate over the localizations of all requested classes, starting with this one."""
         yield self
         yield from self.others
 
     @property
     def box(self) -> NDArray[np.float64]:
-        """The box ``[x1, y1, x2, y2]`` of the largest region; four zeros, which bound nothing, without one."""
+        """The first box, ``[x1, y1, x2, y2]``; four zeros if there is none."""
         first: NDArray[np.float64] = self.boxes[0] if len(self.boxes) else np.zeros(4)
         return first
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """The regions that the boxes bound, shape (height, width)."""
+        """The regions inside the boxes, shape (height, width).
+
+        Raises:
+            InputError: ``missing-heatmap`` if the localization was read from a row without a heatmap.
+        """
         if not len(self.boxes):
             return np.zeros((self.height, self.width), bool)
         return mask_from_heatmap(
-            self.heatmap,
+            self._heatmap(),
             self.threshold,
             height=self.height,
             width=self.width,
             min_area=self.min_area,
             split=self.split,
-            min_activation=least_heat(self.score, self.min_score),
+            min_activation=min_activation(self.score, self.min_score),
         )
 
     @cached_property
     def box_scores(self) -> NDArray[np.float64]:
-        """The score of each box, shape (n,), in [0, 1]: that of the class times the mean of the heatmap in its region.
+        """Score of each box, shape (n,), in [0, 1]: the score of the class times the mean heatmap value in its region.
 
-        The mean is a fraction of the peak: it compares the regions of one image, and images with one another only by
-        the class's score. 0 where the heatmap is all zero.
+        The mean is relative to the heatmap's peak: it compares the regions of one image; images are compared by the
+        score of the class only. 0 if the heatmap is all zero. None if the localization was read from a row without
+        box scores.
         """
         if not len(self.boxes):
             return np.zeros(0)
-        _, heats = instances_from_heatmap(
-            self.heatmap,
+        _, mean_activations = instances_from_heatmap(
+            self._heatmap(),
             self.threshold,
             min_area=self.min_area,
             split=self.split,
-            min_activation=least_heat(self.score, self.min_score),
+            min_activation=min_activation(self.score, self.min_score),
         )
-        return self.score * heats
+        return self.score * mean_activations
 
     def plot(self) -> Image.Image:
         """Draw the heatmap, the boxes and the label over the image.
 
         Raises:
-            InputError: If the image was given as a path and cannot be read any more.
+            InputError: ``missing-heatmap`` without a heatmap, or if the image cannot be read again from its path.
         """
-        # The image was accepted once, whatever the limit was.
-        photo = read_image(self.image, max_pixels=max(MAX_PIXELS, self.width * self.height))
-        return draw_localization(photo, self.heatmap, self.boxes, f"{self.label} {self.score:.2f}")
+        heatmap = self._heatmap()
+        # The image was accepted once, so it is read again whatever the limit was.
+        image = read_image(self.image, max_pixels=max(MAX_PIXELS, self.width * self.height))
+        return draw_localization(image, heatmap, self.boxes, f"{self.label} {self.score:.2f}")
 
     def save(self, path: str | Path) -> None:
-        """Write :meth:`plot` to a file, by way of a temporary name."""
+        """Write :meth:`plot` to a file atomically."""
         save_image(self.plot(), Path(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything but the pixels as plain values: paths as text, boxes in pixels to a hundredth."""
+        """Return everything except arrays of pixels as plain values: paths as strings, boxes rounded to 0.01 pixels."""
         row = {
             "image": str(self.image) if isinstance(self.image, str | Path) else None,
             "width": self.width,
@@ -138,41 +147,106 @@ class Localization:
             "score": round(self.score, 6),
             "method": self.method,
             "threshold": self.threshold,
-            **({} if self.doubt is None else {"doubt": round(self.doubt, 4)}),
+            **({} if self.uncertainty is None else {"uncertainty": round(self.uncertainty, 4)}),
             "box": self.box.round(2).tolist() if len(self.boxes) else None,
             "boxes": self.boxes.round(2).tolist(),
             "notes": list(self.notes),
         }
-        if self.min_area < 1:  # where there may be several
+        if self.min_area < 1:  # several boxes are possible
             row["box_scores"] = self.box_scores.round(6).tolist()
         return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
 
     def to_json(self) -> str:
-        """Give :meth:`to_dict` as one line of JSON."""
+        """Return :meth:`to_dict` as one line of JSON."""
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
-    def to_detections(self) -> "Detections":
-        """Give the boxes of all classes that were asked for as ``supervision.Detections``."""
-        with warnings.catch_warnings():  # supervision would like OpenCV, which holding boxes has no use for
-            warnings.simplefilter("ignore", UserWarning)
-            from supervision import Detections
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> "Localization":
+        """Read a row of :meth:`to_dict`, of a results file or of the service.
 
-        found = [(one, box) for one in self for box in one.boxes]
+        The heatmap is None unless the row has one (``heatmap_png``: base64 PNG in steps of 1/255). ``min_area``,
+        ``split`` and ``min_score`` are not part of a row, so the mask of a row with several boxes is approximate.
+
+        Args:
+            row: The row; ``uncertainty`` may be called ``doubt``, its name before version 0.2.
+
+        Raises:
+            KeyError, TypeError, ValueError, OSError: If a field is missing or invalid.
+
+        Example:
+            >>> localization = Localization.from_dict({"image": "cat.jpg", "width": 9, "height": 6, "class_index": 1,
+            ...     "label": "cat", "score": 0.5, "method": "cam", "threshold": 0.2, "box": [1, 2, 8, 6],
+            ...     "boxes": [[1, 2, 8, 6]], "notes": []})
+            >>> localization.label, localization.box.tolist(), localization.heatmap is None
+            ('cat', [1.0, 2.0, 8.0, 6.0], True)
+        """
+        scores, png = row.get("box_scores"), row.get("heatmap_png")
+        heatmap: Any = None if png is None else _heatmap_from_png(png)  # the fields of a localized image are never None
+        uncertainty = row.get("uncertainty", row.get("doubt"))
+        localization = cls(
+            image=row["image"],
+            width=int(row["width"]),
+            height=int(row["height"]),
+            class_index=int(row["class_index"]),
+            label=str(row["label"]),
+            score=float(row["score"]),
+            method=str(row["method"]),
+            threshold=float(row["threshold"]),
+            heatmap=heatmap,
+            boxes=np.array(row["boxes"], float).reshape(-1, 4),
+            min_area=1.0 if scores is None else 0.0,
+            notes=tuple(row["notes"]),
+            others=tuple(cls.from_dict(other) for other in row.get("others") or ()),
+            uncertainty=None if uncertainty is None else float(uncertainty),
+        )
+        # The cached property has its value already.
+        vars(localization)["box_scores"] = None if scores is None else np.array(scores, float)
+        return localization
+
+    def to_detections(self) -> "Detections":
+        """Return the boxes of all requested classes as ``supervision.Detections``.
+
+        Raises:
+            InputError: ``not-installed`` without supervision.
+        """
+        try:
+            with warnings.catch_warnings():  # supervision warns if OpenCV is missing, which boxes do not need
+                warnings.simplefilter("ignore", UserWarning)
+                from supervision import Detections
+        except ImportError as error:
+            problem = "to_detections needs supervision, which is not installed."
+            raise InputError("not-installed", problem, "Run: pip install 'weakspot[supervision]'") from error
+
+        boxes = [(localization, box) for localization in self for box in localization.boxes]
         return Detections(
-            xyxy=np.array([box for _, box in found]).reshape(-1, 4),
-            confidence=np.array([one.score for one, _ in found], float),
-            class_id=np.array([one.class_index for one, _ in found], int),
-            data={"class_name": np.array([one.label for one, _ in found], str)},
+            xyxy=np.array([box for _, box in boxes]).reshape(-1, 4),
+            confidence=np.array([localization.score for localization, _ in boxes], float),
+            class_id=np.array([localization.class_index for localization, _ in boxes], int),
+            data={"class_name": np.array([localization.label for localization, _ in boxes], str)},
         )
 
+    def _heatmap(self) -> NDArray[np.float32]:
+        if self.heatmap is None:
+            raise InputError("missing-heatmap", f"The localization of {self.label!r} has no heatmap.")
+        return self.heatmap
 
-def least_heat(score: float, min_score: float) -> float:
-    """The heat that a region needs so that its score, the class's times its heat, is the least that is wanted.
+
+def min_activation(score: float, min_score: float) -> float:
+    """Return the minimum mean heatmap value of a region for its box to reach a minimum score.
+
+    Args:
+        score: Score of the class.
+        min_score: Minimum score of a box, which is the score of the class times the mean heatmap value.
 
     Example:
-        >>> least_heat(0.8, 0.4), least_heat(0.0, 0.0), least_heat(0.0, 0.4)
+        >>> min_activation(0.8, 0.4), min_activation(0.0, 0.0), min_activation(0.0, 0.4)
         (0.5, 0.0, inf)
     """
     if min_score <= 0:
         return 0.0
     return min_score / score if score > 0 else float("inf")
+
+
+def _heatmap_from_png(png: str) -> NDArray[np.float32]:
+    with Image.open(BytesIO(b64decode(png, validate=True)), formats=["PNG"]) as image:
+        return np.asarray(image.convert("L"), np.float32) / np.float32(255)

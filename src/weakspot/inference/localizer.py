@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.config import DEFAULT_MODEL, PRETRAINED
+from weakspot.config import DEFAULT_MODEL, PRETRAINED, BackendName, BoxesName, QualityName, RefinementName
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.errors import InputError, ModelError, WeakspotError, check_fraction, check_positive
 from weakspot.inference.backends import Asked, ClassifierOutput
@@ -20,6 +20,7 @@ from weakspot.inference.class_names import find_class
 from weakspot.inference.load import load_model, min_area_for
 from weakspot.inference.localization import Localization
 from weakspot.inference.looking import Predictor
+from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.photo_batches import DecodedImage
 from weakspot.inference.pipeline import Pipeline, Wanted
 from weakspot.inference.postprocess import PostprocessConfig
@@ -35,7 +36,6 @@ if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.inference.backends.torch import TorchBackend
     from weakspot.models import ForegroundHead
 
-Boxes = Literal["largest", "all", "instances"]
 Classes = Sequence[int | str] | int | str | None
 OnError = Callable[[ImageSource, WeakspotError], None]
 
@@ -52,7 +52,8 @@ class Localizer:
             the last two see also :meth:`adapt`. A run that knows foreground needs one pass in all of them, and one of
             ``psol`` is plain in all of them. None takes that which a run's threshold was found for, else ``"fast"``.
         layer: Name of the layer to read, or several to be fused; None finds the last feature map.
-        class_names: One name for each logit; None takes those that come with the model, else the indices.
+        class_names: One name per logit, or the path of a text file with one name per line; None uses the names that
+            come with the model, else the indices.
         mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
         std: Standard deviation of each channel, likewise.
         input_size: Side of the square that images are squashed to, or ``(height, width)``. None takes the model's; a
@@ -64,7 +65,7 @@ class Localizer:
             can have it; in quality plain, the model's own.
         threshold: Fraction of the heatmap's peak at which to cut; None takes the run's for this method and quality,
             else the quality's, else the method's own.
-        boxes: ``"largest"`` region only; ``"all"``; or ``"instances"``: all regions, and regions with
+        boxes: ``"largest"``: the largest region. ``"all"``: all regions. ``"instances"``: all regions; those with
             several peaks are separated by watershed.
         min_area: With ``"all"`` and ``"instances"``: least area of a region as a fraction of the image's.
         min_score: Least score of a box: that of the class times the mean of the heatmap in its region. Where none has
@@ -73,8 +74,8 @@ class Localizer:
             ``weakspot.ops.refinement``. None leaves them as they are.
         channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
         max_pixels: Larger images are refused before they are decoded.
-        doubt: Whether each localization is to say how much its box is in doubt, from the same forward pass. Boxes of
-            ``psol``, which have no maps, say nothing.
+        uncertainty: Whether to estimate the uncertainty of each box, without a further forward pass. Boxes of a
+            ``psol`` run have none.
         backend: ``"torch"``; ``"onnx"``: onnxruntime runs the forward pass, several times as fast on a CPU, from a
             graph that is exported once and kept in the user's cache folder; ``"auto"``: onnxruntime for a model by name
             or a run on a CPU, if its graph is in the cache, or once 1000 images were seen and it pays to export it.
@@ -98,7 +99,7 @@ class Localizer:
         method: str | None = None,
         quality: str | None = None,
         layer: str | Sequence[str] | None = None,
-        class_names: Sequence[str] | None = None,
+        class_names: Path | Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         input_size: int | tuple[int, int] | None = None,
@@ -106,26 +107,20 @@ class Localizer:
         weights: str | Path | None = PRETRAINED,
         output_stride: int | None = None,
         threshold: float | None = None,
-        boxes: Boxes = "largest",
+        boxes: BoxesName = "largest",
         min_area: float = 0.01,
         min_score: float = 0.0,
         refine: str | None = None,
         channels: int | None = None,
         max_pixels: int = MAX_PIXELS,
-        doubt: bool = False,
-        backend: Literal["auto", "torch", "onnx"] = "auto",
+        uncertainty: bool = False,
+        backend: BackendName = "auto",
     ) -> None:
-        if threshold is not None:
-            check_threshold(float(threshold))
-        if refine is not None:
-            check_refinement(refine)
-        area = min_area_for(boxes, min_area)
-        opened = load_model(
-            model,
-            backend,
+        layers = (layer,) if isinstance(layer, str) else layer
+        options = LocalizerOptions(
             method=method,
-            quality=quality,
-            layer=layer,
+            quality=cast("QualityName | None", quality),
+            layer=None if layers is None else tuple(layers),
             class_names=class_names,
             mean=mean,
             std=std,
@@ -133,26 +128,64 @@ class Localizer:
             device=device,
             weights=weights,
             output_stride=output_stride,
+            threshold=threshold,
+            boxes=boxes,
+            min_area=min_area,
+            min_score=min_score,
+            refine=cast("RefinementName | None", refine),
             channels=channels,
+            max_pixels=max_pixels,
+            uncertainty=uncertainty,
+            backend=backend,
         )
+        self._load(model, options)
+
+    @classmethod
+    def from_options(cls, model: "str | Path | nn.Module", options: LocalizerOptions) -> "Localizer":
+        """Create a localizer from a record of options, as :class:`Localizer` does from keyword arguments.
+
+        Args:
+            model: As for :class:`Localizer`.
+            options: The options.
+
+        Raises:
+            InputError: As for :class:`Localizer`.
+            ModelError: As for :class:`Localizer`.
+
+        Example:
+            >>> Localizer.from_options("tf_efficientnet_lite0", LocalizerOptions(method="cam")).method
+            'cam'
+        """
+        localizer = cls.__new__(cls)
+        localizer._load(model, options)
+        return localizer
+
+    def _load(self, model: "str | Path | nn.Module", options: LocalizerOptions) -> None:
+        if options.threshold is not None:
+            check_threshold(float(options.threshold))
+        if options.refine is not None:
+            check_refinement(options.refine)
+        area = min_area_for(options.boxes, options.min_area)
+        opened = load_model(model, options)
         self.quality = opened.quality
         self.preprocessing = opened.backend.frame
         readout = PostprocessConfig(
             opened.method,
-            float(threshold or opened.threshold),
+            float(options.threshold or opened.threshold),
             area,
             self.preprocessing.height,
             self.preprocessing.width,
             opened.class_names,
             opened.multi_label,
             opened.background,
-            doubt and not opened.drawn,
-            boxes == "instances",
-            check_fraction(min_score, "min_score"),
-            refine,
+            options.uncertainty and not opened.drawn,
+            options.boxes == "instances",
+            check_fraction(options.min_score, "min_score"),
+            options.refine,
         )
         sight = Predictor(opened.backend, opened.looks, opened.crop_threshold)
-        witnesses = _fitting_witnesses(sight, opened.method) if readout.doubt else ()
+        witnesses = _fitting_witnesses(sight, opened.method) if readout.uncertainty else ()
+        max_pixels = MAX_PIXELS if options.max_pixels is None else options.max_pixels
         self._pipeline = Pipeline(sight, readout, witnesses, max_pixels, opened.may_export)
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
@@ -201,7 +234,7 @@ class Localizer:
         *,
         method: str | None = None,
         threshold: float | None = None,
-        boxes: Boxes | None = None,
+        boxes: BoxesName | None = None,
         min_area: float | None = None,
     ) -> "Localizer":
         """The same classifier, read in another way: nothing is loaded again.

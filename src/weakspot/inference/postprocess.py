@@ -13,7 +13,7 @@ from weakspot.inference.localization import (
     SIGNED_ACTIVATIONS,
     TOO_FAINT,
     Localization,
-    least_heat,
+    min_activation,
 )
 from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.refinement import refine
@@ -36,7 +36,7 @@ class PostprocessConfig:
         class_names: One for each logit.
         multi_label: Whether each class is present or not, for itself.
         background: Index of the class of images that hold no object, or None.
-        doubt: Whether each box is to say how much it is in doubt.
+        uncertainty: Whether to estimate the uncertainty of each box.
         split: Whether regions with several peaks are split between them.
         min_score: Least score of a box: that of the class times the mean of the heatmap in its region.
         refine: Name of the refinement of heatmaps, or None.
@@ -50,7 +50,7 @@ class PostprocessConfig:
     class_names: tuple[str, ...]
     multi_label: bool = False
     background: int | None = None
-    doubt: bool = False
+    uncertainty: bool = False
     split: bool = False
     min_score: float = 0.0
     refine: str | None = None
@@ -117,7 +117,7 @@ def _of_class(
         how.threshold,
         min_area=how.min_area,
         split=how.split,
-        min_activation=least_heat(score, how.min_score),
+        min_activation=min_activation(score, how.min_score),
     )
     boxes = boxes[: 0 if absent else None]
     return Localization(
@@ -135,11 +135,11 @@ def _of_class(
         split=how.split,
         min_score=how.min_score,
         notes=(NO_OBJECT,) if absent else _notes(heatmap, boxes, evidence, how),
-        doubt=_doubt(heatmap, evidence, c, how) if how.doubt and not absent else None,
+        uncertainty=_uncertainty(heatmap, evidence, c, how) if how.uncertainty and not absent else None,
     )
 
 
-def _doubt(heatmap: NDArray[np.float32], evidence: ImagePrediction, c: int, how: PostprocessConfig) -> float:
+def _uncertainty(heatmap: NDArray[np.float32], evidence: ImagePrediction, c: int, how: PostprocessConfig) -> float:
     witness = None if evidence.witness is None else evidence.witness[c]
     return uncertainty_score(
         uncertainty_cues(heatmap, how.threshold, reference_map=witness, foreground=evidence.foreground)

@@ -72,7 +72,7 @@ def drop_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out of a row what it does not say: Parquet has a null there.
 
     Example:
-        >>> drop_nulls({"image": "a.jpg", "doubt": None, "box": None, "others": None})
+        >>> drop_nulls({"image": "a.jpg", "uncertainty": None, "box": None, "others": None})
         {'image': 'a.jpg', 'box': None}
     """
     said = {name: value for name, value in row.items() if value is not None or name == "box"}
@@ -105,7 +105,7 @@ def _schema() -> "pa.Schema":
         ("score", pa.float64()),
         ("method", pa.string()),
         ("threshold", pa.float64()),
-        ("doubt", pa.float64()),
+        ("uncertainty", pa.float64()),
         ("box", floats),
         ("boxes", pa.list_(floats)),
         ("notes", pa.list_(pa.string())),

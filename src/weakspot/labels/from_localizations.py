@@ -46,7 +46,7 @@ def from_localization(found: Localization, *, min_score: float = 0.0, masks: boo
         if not below_min_score(labelled, min_score)
     ]
     indices, labelled = tuple(index for index, _ in objects), tuple(one for _, one in objects)
-    doubt = getattr(found, "doubt", None)
+    doubt = found.uncertainty
     return LocalizedImage(Path(str(found.image)), found.width, found.height, labelled, indices, doubt)
 
 
@@ -127,7 +127,7 @@ def _of_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: Ma
         kept = [labelled for labelled in found if not below_min_score(labelled, min_score)]
         objects += kept
         indices += [int(one["class_index"])] * len(kept)
-    doubt = row.get("doubt")
+    doubt = row.get("uncertainty", row.get("doubt"))  # "doubt" before 0.2
     width, height = int(row["width"]), int(row["height"])
     return LocalizedImage(path, width, height, tuple(objects), tuple(indices), None if doubt is None else float(doubt))
 

@@ -79,7 +79,7 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         backend=options.backend,
         boxes=options.boxes or "largest",
         min_area=options.min_area,
-        doubt=True,
+        uncertainty=True,
     )
     if localizer.adapts:
         localizer.adapt(sample_evenly(paths, len(paths)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.errors import InputError
-from weakspot.inference.localization import least_heat
+from weakspot.inference.localization import min_activation
 from weakspot.io.folders import find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.rows import invalid_row, read_rows
@@ -78,7 +78,7 @@ class _Cutting(NamedTuple):
         """How those of a row are cut; None where it has no box."""
         if not row["boxes"]:
             return None
-        heat = least_heat(as_number(row["score"]), self.min_score)
+        heat = min_activation(as_number(row["score"]), self.min_score)
         return Threshold(as_number(row["threshold"]), self.min_area, self.split, heat)
 
 
@@ -88,7 +88,8 @@ def _cutting(settings: Mapping[str, Any], file: Path) -> _Cutting:
         min_area, min_score = as_number(settings.get("min_area", 0.01)), as_number(settings.get("min_score", 0.0))
     except (TypeError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}.", "Mend it, or make the results again.") from error
-    return _Cutting(1.0 if boxes == "largest" else min_area, boxes == "instances", min_score)
+    instances = boxes in ("instances", "split")  # "split" before 0.2
+    return _Cutting(1.0 if boxes == "largest" else min_area, instances, min_score)
 
 
 def _items(
@@ -104,7 +105,7 @@ def _items(
 
 
 def _item(row: Mapping[str, Any], photo: Path, cutting: _Cutting) -> ReportItem:
-    doubt = row.get("doubt")
+    doubt = row.get("uncertainty", row.get("doubt"))  # "doubt" before 0.2
     return ReportItem(
         name=str(row["image"]),
         photo=photo,

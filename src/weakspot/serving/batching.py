@@ -9,9 +9,10 @@ from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass, field
 
 from weakspot.concurrency import available_cores
+from weakspot.config import BoxesName
 from weakspot.errors import WeakspotError
 from weakspot.inference.localization import Localization
-from weakspot.inference.localizer import Boxes, Localizer
+from weakspot.inference.localizer import Localizer
 
 # So many images are run through the model together, by all threads.
 _BATCH = 16
@@ -44,7 +45,7 @@ class RequestOptions:
     classes: tuple[int | str, ...] | None = None
     top_k: int = 1
     threshold: float | None = None
-    boxes: Boxes = "largest"
+    boxes: BoxesName = "largest"
 
 
 @dataclass(frozen=True, eq=False)

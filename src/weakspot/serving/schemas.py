@@ -64,7 +64,7 @@ class LocalizationAnswer(BaseModel):
     score: float = Field(ge=0, le=1, description="Probability of the class.")
     method: str
     threshold: float = Field(gt=0, le=1, description="Fraction of the heatmap's peak at which boxes are cut.")
-    doubt: float | None = Field(None, ge=0, le=1, description="How much the box is in doubt, where it was asked for.")
+    uncertainty: float | None = Field(None, ge=0, le=1, description="Uncertainty of the box, if requested.")
     box: list[float] | None = Field(description="Of the largest region: x1, y1, x2, y2 in the image's own pixels.")
     boxes: list[list[float]] = Field(description="Of all regions that were asked for, the largest first.")
     box_scores: list[float] | None = Field(None, description="One for each box, where several may be.")

@@ -19,7 +19,7 @@ from weakspot.inference.export.parity import Difference, difference, refuse_diff
 def graph(one_thread, exported_run):
     """A run's file, and the run in PyTorch."""
     outcome, run = exported_run
-    return outcome, run, ws.Localizer(outcome.path, doubt=True)
+    return outcome, run, ws.Localizer(outcome.path, uncertainty=True)
 
 
 def test_a_file_localizes_as_the_run_does(graph):
@@ -33,7 +33,7 @@ def test_a_file_localizes_as_the_run_does(graph):
         assert found.score == pytest.approx(expected.score, abs=0.01)
         # Pillow squashes, not torch: pixels differ by 2 of 255 at most.
         assert np.abs(found.heatmap - expected.heatmap).mean() < 0.01
-        assert found.doubt is not None
+        assert found.uncertainty is not None
 
 
 def test_a_file_sees_what_pytorch_does_in_the_same_pixels(graph):

@@ -225,7 +225,7 @@ def rows(draw, others=True):
         "notes": draw(st.lists(st.text(), max_size=2)),
     }
     if draw(st.booleans()):
-        row |= {"doubt": draw(chances), "box_scores": [draw(chances) for _ in boxes]}
+        row |= {"uncertainty": draw(chances), "box_scores": [draw(chances) for _ in boxes]}
     if others and draw(st.booleans()):
         row["others"] = draw(st.lists(rows(others=False), min_size=1, max_size=2))
     return row

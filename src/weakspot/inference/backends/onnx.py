@@ -1,6 +1,6 @@
 """A classifier that onnxruntime runs, from one file of ``weakspot export``: torch is not needed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.config import PRETRAINED
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, no_such_class
 from weakspot.inference.backends.base import Asked, ClassifierOutput, LoadedModel, Pixels
@@ -26,19 +25,12 @@ from weakspot.inference.backends.onnx_metadata import (
     from_metadata,
 )
 from weakspot.inference.backends.onnx_session import Session
-from weakspot.inference.class_names import name_classes
+from weakspot.inference.class_names import choose_class_names
+from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import find_quality
 
-# What only a model that is still in PyTorch can be given, and what it is where nobody says anything.
-_UNGIVEN = {
-    "layer": None,
-    "mean": None,
-    "std": None,
-    "input_size": None,
-    "weights": PRETRAINED,
-    "output_stride": None,
-    "channels": None,
-}
+# Options that a graph has built in: they can be chosen only if the model is loaded in PyTorch.
+_BUILT_IN = ("layer", "mean", "std", "input_size", "weights", "output_stride", "channels")
 # So many classes of a model of several labels are read at once.
 _PRESENT = 8
 
@@ -129,35 +121,34 @@ class OnnxBackend:
         ]
 
 
-def load_onnx(path: Path, backend: str, options: Mapping[str, Any]) -> LoadedModel:
-    """Open a file of ``weakspot export``.
+def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
+    """Load a file of ``weakspot export``.
 
     Args:
         path: The file.
-        backend: ``"auto"`` or ``"onnx"``.
-        options: What a user says of it: ``method``, ``quality`` and ``class_names`` are looked at, others refused.
+        options: Options; only ``method``, ``quality``, ``class_names`` and those of the postprocessing may be set.
 
     Raises:
         InputError: If an option does not fit the file.
-        ModelError: If the file is not there, or not such a file; or onnxruntime is not installed.
+        ModelError: If the file does not exist or was not written by ``weakspot export``, or ONNX Runtime is missing.
     """
-    if backend == "torch":
+    if options.backend == "torch":
         raise InputError(f"{path} is a graph, which PyTorch cannot run.", "Leave the backend out, or take onnx.")
-    given = [name for name, ungiven in _UNGIVEN.items() if options[name] != ungiven]
-    if given:
-        raise InputError(f"{path} has its own {given[0]}.", "Leave it out, or export the model again with it.")
-    if options["device"] not in ("auto", "cpu"):
-        raise InputError(f"{path} is run on the CPU, not on {options['device']!r}.", "Leave the device out.")
+    defaults = LocalizerOptions()
+    changed = [name for name in _BUILT_IN if getattr(options, name) != getattr(defaults, name)]
+    if changed:
+        raise InputError(f"{path} has its own {changed[0]}.", "Leave it out, or export the model again with it.")
+    if options.device not in ("auto", "cpu"):
+        raise InputError(f"{path} is run on the CPU, not on {options.device!r}.", "Leave the device out.")
     if not path.is_file():
         raise ModelError(f"{path} does not exist.", "Check the path, or make it with: weakspot export MODEL -o FILE")
     session = Session(path)
     graph = _graph_of(session, path)
     found = OnnxBackend(session, graph)
-    method = options["method"] or graph.method
+    method = options.method or graph.method
     found.check(method)
-    quality = _quality(options["quality"] or graph.quality, graph, path)
+    quality = _quality(options.quality or graph.quality, graph, path)
     looks = find_quality(quality) if graph.views else replace(find_quality(quality), zooms=())
-    names = graph.class_names if options["class_names"] is None else options["class_names"]
     return LoadedModel(
         found,
         method,
@@ -165,7 +156,7 @@ def load_onnx(path: Path, backend: str, options: Mapping[str, Any]) -> LoadedMod
         looks,
         found.default_threshold(method),
         graph.crop_threshold,
-        name_classes(names, len(graph.class_names)),
+        choose_class_names(options.class_names, graph.class_names, len(graph.class_names)),
         graph.multi_label,
         graph.background,
         graph.drawn,

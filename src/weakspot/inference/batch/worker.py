@@ -48,7 +48,7 @@ def open_localizer(options: LocalizeOptions) -> "Localizer":
         refine=options.refine,
         channels=options.channels,
         max_pixels=options.max_pixels or MAX_PIXELS,
-        doubt=options.uncertainty,
+        uncertainty=options.uncertainty,
         backend=options.backend,
     )
 

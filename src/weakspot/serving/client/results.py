@@ -27,7 +27,7 @@ class RemoteLocalization:
         boxes: Shape (n, 4): xyxy in pixels of the upright image, right and bottom excluded, largest region first.
         box_scores: The score of each box, shape (n,); None where no more than one was asked for.
         notes: What a user should know about this result; usually empty.
-        doubt: How much the box is in doubt, in [0, 1]; None where it was not asked for.
+        uncertainty: How much the box is in doubt, in [0, 1]; None where it was not asked for.
         others: The same image's other classes that were asked for, in that order.
         heatmap: Shape (h, w), float32 in [0, 1], in steps of 1/255, at the model's input size; None if not asked for.
     """
@@ -43,7 +43,7 @@ class RemoteLocalization:
     boxes: NDArray[np.float64]
     box_scores: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
-    doubt: float | None = None
+    uncertainty: float | None = None
     others: "tuple[RemoteLocalization, ...]" = ()
     heatmap: NDArray[np.float32] | None = field(default=None, repr=False)
 
@@ -69,7 +69,7 @@ class RemoteLocalization:
             "score": self.score,
             "method": self.method,
             "threshold": self.threshold,
-            **({} if self.doubt is None else {"doubt": self.doubt}),
+            **({} if self.uncertainty is None else {"uncertainty": self.uncertainty}),
             "box": self.box.tolist() if len(self.boxes) else None,
             "boxes": self.boxes.tolist(),
             "notes": list(self.notes),
@@ -105,7 +105,7 @@ def from_dict(row: Mapping[str, Any]) -> RemoteLocalization:
         boxes=np.array(row["boxes"], float).reshape(-1, 4),
         box_scores=None if scores is None else np.array(scores, float),
         notes=tuple(row["notes"]),
-        doubt=row.get("doubt"),
+        uncertainty=row.get("uncertainty"),
         others=tuple(from_dict(other) for other in row.get("others") or ()),
         heatmap=None if heatmap is None else _heatmap(heatmap),
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.decoding import read_downscaled
-from weakspot.inference.localization import NO_OBJECT, TOO_FAINT, Localization, least_heat
+from weakspot.inference.localization import NO_OBJECT, TOO_FAINT, Localization, min_activation
 from weakspot.ops import ComponentTree, boxes_from_heatmap, component_tree, scale_boxes
 from weakspot.serving.finder import LocalizerProtocol
 
@@ -132,9 +132,8 @@ def cut(seen: ClassState, threshold: float, *, largest: bool = True) -> Localiza
     found = seen.localization
     at = threshold if threshold == found.threshold else min(max(round(threshold, 2), 0.01), 1.0)
     area = 1.0 if largest else MIN_AREA
-    moved = replace(
-        found, threshold=at, min_area=area, split=False, doubt=found.doubt if at == found.threshold else None
-    )
+    uncertainty = found.uncertainty if at == found.threshold else None
+    moved = replace(found, threshold=at, min_area=area, split=False, uncertainty=uncertainty)
     if NO_OBJECT in found.notes:
         return moved
     boxes = scale_boxes(_boxes(seen, moved), from_size=found.heatmap.shape[:2], to_size=(found.height, found.width))
@@ -146,7 +145,7 @@ def _boxes(seen: ClassState, moved: Localization) -> NDArray[np.float64]:
     """The boxes in the heatmap; the heat of a region, which a least score asks for, is not in the tree."""
     if moved.min_score <= 0:
         return seen.tree.boxes_at(moved.threshold, min_area=moved.min_area)
-    heat = least_heat(moved.score, moved.min_score)
+    heat = min_activation(moved.score, moved.min_score)
     return boxes_from_heatmap(moved.heatmap, moved.threshold, min_area=moved.min_area, min_activation=heat)
 
 
