@@ -5,7 +5,7 @@ from operator import index
 from pathlib import Path
 
 from weakspot.errors import InputError, no_such_class, suggest
-from weakspot.io.folders import read_lines
+from weakspot.io.folders import read_name_file
 
 
 def choose_class_names(names: Path | Sequence[str] | None, default: Sequence[str], classes: int) -> tuple[str, ...]:
@@ -20,7 +20,7 @@ def choose_class_names(names: Path | Sequence[str] | None, default: Sequence[str
         InputError: As for :func:`name_classes`, or if the file cannot be read.
     """
     if isinstance(names, Path):
-        names = read_lines(names)
+        names = read_name_file(names)
     return name_classes(default if names is None else names, classes)
 
 
