@@ -34,7 +34,7 @@ def main() -> None:
     torch.set_num_threads(2)
     chosen = {"method": options.method, "quality": options.quality}
     dataset = ws.data.read_dataset(options.data)
-    photos = [example.path for example in dataset.examples if example.split == "val"][:128]
+    photos = [example.path for example in dataset.samples if example.split == "val"][:128]
     with TemporaryDirectory() as folder:
         files = {name: Path(folder, f"{name}.onnx") for name in ("floats", "integers")}
         exact = export(options.model, files["floats"], images=photos, **chosen)

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from weakspot.labels import FORMATS, LabelledImage, LabelledObject, LabelSet, WriteOptions, known_images
+from weakspot.labels import FORMATS, LabeledImage, LabeledObject, LabelSet, WriteOptions, known_images
 from weakspot.labels.rle import encode_rle
 
 PER_IMAGE, HEIGHT, WIDTH, CLASSES, DIFFERENT = 5, 375, 500, 20, 200
@@ -24,11 +24,11 @@ def labels_of(boxes: int) -> LabelSet:
         x, y = (random.uniform(0, [WIDTH - across, HEIGHT - down])).round(2)
         ellipse = ((columns - x) / across - 0.5) ** 2 + ((rows - y) / down - 0.5) ** 2 <= 0.25
         box = (float(x), float(y), float(x + across), float(y + down))
-        objects.append(LabelledObject(names[random.integers(CLASSES)], box, 0.5, encode_rle(ellipse)))
+        objects.append(LabeledObject(names[random.integers(CLASSES)], box, 0.5, encode_rle(ellipse)))
     repeated = [objects[number % DIFFERENT] for number in range(boxes)]
     images = (repeated[start : start + PER_IMAGE] for start in range(0, boxes, PER_IMAGE))
     return LabelSet(
-        names, tuple(LabelledImage(f"{i // 100}/{i}.jpg", WIDTH, HEIGHT, tuple(one)) for i, one in enumerate(images))
+        names, tuple(LabeledImage(f"{i // 100}/{i}.jpg", WIDTH, HEIGHT, tuple(one)) for i, one in enumerate(images))
     )
 
 

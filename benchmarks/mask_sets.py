@@ -55,10 +55,10 @@ def probe(dataset: Dataset, stride: int) -> tuple[ws.Localizer, float]:
 
 def features(localizer: ws.Localizer, dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
     """Pooled features (N, K) and labels (N,) of a split's images."""
-    examples = [example for example in dataset.of_split(split) if example.truths]
+    examples = [example for example in dataset.of_split(split) if example.annotations]
     with torch.inference_mode():
         pooled = torch.cat([pooled_features(localizer, batch) for batch in batched(examples, 16)])
-    labels = [dataset.class_names.index(example.truths[0].label) for example in examples]
+    labels = [dataset.class_names.index(example.annotations[0].label) for example in examples]
     return pooled.clone(), torch.tensor(labels)
 
 

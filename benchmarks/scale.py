@@ -31,7 +31,7 @@ from localize import write_photos
 from weakspot.inference.batch.ray.plan import ShardPlan, plan
 from weakspot.io.rows import read_rows, write_rows
 from weakspot.io.shards import row_files
-from weakspot.labels.from_localizations import read_rows_of
+from weakspot.labels.from_localizations import read_localized_images
 
 MILLION, MARK = 10**6, "WEAKSPOT_BENCHMARK"
 ALL, PLANNED = 100 * MILLION, 200_000
@@ -217,7 +217,7 @@ def measured_sizes(folder: Path) -> Sizes:
         total(folder / "pictures/masks") / len(rows),
         most_held(lambda: plan(folder / "again", paths(), ShardPlan("jsonl", 16, 1000))) / PLANNED,
         seconds * MILLION / PLANNED,
-        most_held(lambda: list(read_rows_of(jsonl))) / len(many),
+        most_held(lambda: list(read_localized_images(jsonl))) / len(many),
     )
 
 

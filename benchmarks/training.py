@@ -71,11 +71,11 @@ def cell(figure: MetricValue) -> str:
 
 def top_1(run: Path, data: Path) -> float:
     """Percent of test images whose most probable class is theirs."""
-    examples = [example for example in ws.data.read_dataset(data).of_split("test") if example.truths]
+    examples = [example for example in ws.data.read_dataset(data).of_split("test") if example.annotations]
     found = ws.Localizer(run).stream([example.path for example in examples])
     return (
         100
-        * sum(one.label == example.truths[0].label for one, example in zip(found, examples, strict=True))
+        * sum(one.label == example.annotations[0].label for one, example in zip(found, examples, strict=True))
         / len(examples)
     )
 

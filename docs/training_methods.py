@@ -153,7 +153,7 @@ def _sheet(data: Path, find: Mapping[str, Callable[..., ws.Localization]]) -> Im
     scenes: Iterable = read_dataset(data).of_split("test")[:SHOWN]
     rows = []
     for scene in scenes:
-        truth = scene.truths[0]
+        truth = scene.annotations[0]
         first = draw_boxes(read_image(scene.path), np.asarray(truth.boxes), truth.label)
         rows.append([first, *(one(scene.path, classes=[truth.label]).plot() for one in find.values())])
     return contact_sheet(rows, ["scene and true box", *find], width=190)

@@ -119,7 +119,7 @@ def test_what_a_person_corrects_is_scored_against_and_learnt_from(here, name):
     assert {one["image_id"] for one in rows} == set(names) - {emptied}
     assert {one["image_id"]: one["label"] for one in cells("imported/labels.csv")}[emptied] == ""
 
-    truths = {one.path.name: one.truths for one in read_dataset("imported").examples}
+    truths = {one.path.name: one.annotations for one in read_dataset("imported").samples}
     assert truths[Path(emptied).name] == (), "its folder is called as a class, yet nothing is in it"
     boxes = ["--predicted-boxes", str(here / "found/boxes.jsonl"), "--test-split=all", "--samples=0", "--output=scored"]
     assert main(["evaluate", "imported", *boxes]) == 0

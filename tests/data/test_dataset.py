@@ -44,4 +44,4 @@ def test_split_without_images_is_refused_in_two_lines(splits, asked, hint):
 
 def test_records_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
-        dataset("test").examples[0].split = "train"
+        dataset("test").samples[0].split = "train"

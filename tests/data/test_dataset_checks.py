@@ -38,7 +38,7 @@ def rows(*lines):
 
 def one_box(*sides, size=(30, 40)):
     truth = Annotation("cat", boxes=np.array([sides], np.float64))
-    return Dataset(Path(), "drawn", ("cat",), (Sample("a", Path("a.jpg"), truths=(truth,), size=size),))
+    return Dataset(Path(), "drawn", ("cat",), (Sample("a", Path("a.jpg"), annotations=(truth,), size=size),))
 
 
 def test_sound_data_set_has_no_problem(tmp_path):

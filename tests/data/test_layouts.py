@@ -66,7 +66,7 @@ def test_images_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/cat/a.png": (9, 9), "labels/boxes.csv": CSV})
     dataset = read_dataset(tmp_path / "labels", truth=tmp_path / "labels/boxes.csv", images=str(tmp_path / "photos"))
     assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]})}
-    assert dataset.examples[0].path == tmp_path / "photos/cat/a.png"
+    assert dataset.samples[0].path == tmp_path / "photos/cat/a.png"
 
 
 KNOWN = "Known are class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, the benchmark's metadata."
@@ -102,4 +102,4 @@ def test_what_is_no_data_set_is_refused_in_two_lines(tmp_path, monkeypatch, opti
 
 def test_reading_opens_no_image(tmp_path):
     names = {f"images/cat/{name}.jpg": b"no image" for name in "abc"}
-    assert len(read_dataset(plant(tmp_path, names | {"annotations.csv": CSV})).examples) == 3
+    assert len(read_dataset(plant(tmp_path, names | {"annotations.csv": CSV})).samples) == 3

@@ -220,8 +220,8 @@ def test_written_scenes_are_read_back_as_they_were_made(tmp_path):
     assert dataset.class_names == tuple(sorted(setting.names))
     assert dataset.splits == {"train": 6, "val": 3, "test": 4}
     assert check_dataset(dataset) == []
-    for index, example in enumerate(dataset.examples):
-        made, (truth,) = scene(index, setting), example.truths
+    for index, example in enumerate(dataset.samples):
+        made, (truth,) = scene(index, setting), example.annotations
         assert (example.image_id, truth.label) == (f"{made.label}/{index:06}", made.label)
         assert np.array_equal(truth.boxes, made.boxes)
         assert np.array_equal(read_mask(truth.masks[0]), made.mask)
@@ -239,7 +239,7 @@ def test_masks_are_written_with_one_bit(tmp_path):
 def test_scenes_without_object_are_written_without_box_and_mask(tmp_path):
     setting = replace(SMALL, background_share=0.5)
     dataset = read_dataset(write_scenes(tmp_path, {"test": 10}, setting))
-    told = [(truth.label, len(truth.boxes), len(truth.masks)) for one in dataset.examples for truth in one.truths]
+    told = [(truth.label, len(truth.boxes), len(truth.masks)) for one in dataset.samples for truth in one.annotations]
     made = [scene(index, setting) for index in range(10)]
     assert told == [(one.label, len(one.boxes), int(one.mask.any())) for one in made]
     assert 0 < sum(boxes for _, boxes, _ in told) < 10

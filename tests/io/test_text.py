@@ -47,5 +47,5 @@ def test_files_are_found_in_sorted_order_and_hidden_ones_left_out(tmp_path):
 @pytest.mark.parametrize("name", ["y" * 5000, "y" * 5000 + ".jpg"])
 def test_impossible_name_is_a_missing_image(tmp_path, name):
     files = {"annotations.csv": f"image_id,class,xmin,ymin,xmax,ymax\n{name},cat,1,2,3,4\n", "images": None}
-    (example,) = read_dataset(plant(tmp_path, files)).examples
+    (example,) = read_dataset(plant(tmp_path, files)).samples
     assert example.path == tmp_path / "images" / f"{name.removesuffix('.jpg')}.jpg"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from weakspot.inference.localization import Localization
-from weakspot.labels.from_localizations import from_localization, read_rows_of, suppress_overlaps
+from weakspot.labels.from_localizations import from_localization, read_localized_images, suppress_overlaps
 from weakspot.labels.rle import decode_rle
 
 TWO_PEAKS = np.array([[0, 8, 8, 4, 7, 0], [0, 8, 8, 4, 7, 0]], np.float32) / 8
@@ -55,25 +55,25 @@ def test_pieces_of_a_region_have_masks_of_their_own():
 
 def test_rows_give_boxes_their_own_scores(tmp_path):
     file = rows(tmp_path, box_scores=[0.7, 0.4])
-    assert [one.score for one in next(read_rows_of(file)).objects] == [0.7, 0.4]
-    assert [one.score for one in next(read_rows_of(file, min_score=0.5)).objects] == [0.7]
-    assert [one.score for one in next(read_rows_of(rows(tmp_path))).objects] == [0.8, 0.8]
+    assert [one.score for one in next(read_localized_images(file)).objects] == [0.7, 0.4]
+    assert [one.score for one in next(read_localized_images(file, min_score=0.5)).objects] == [0.7]
+    assert [one.score for one in next(read_localized_images(rows(tmp_path))).objects] == [0.8, 0.8]
 
 
 def test_the_mask_of_the_largest_box_is_its_own_part(tmp_path):
     mask = np.array([[0, 1, 1, 0, 1, 0]] * 2, bool)
-    (found,) = read_rows_of(rows(tmp_path), largest=True, mask_of=lambda *_: mask)
+    (found,) = read_localized_images(rows(tmp_path), largest=True, mask_of=lambda *_: mask)
     assert [decode_rle(one.mask).sum() for one in found.objects] == [4]
 
 
 def test_a_score_that_is_no_number_is_kept_to_be_listed(tmp_path):
-    (found,) = read_rows_of(rows(tmp_path, score=float("nan")), min_score=0.5)
+    (found,) = read_localized_images(rows(tmp_path, score=float("nan")), min_score=0.5)
     assert len(found.objects) == 2
 
 
 def test_of_boxes_that_bound_the_same_one_is_kept_in_its_place(tmp_path):
     boxes = [[0, 0, 4, 2], [1, 0, 5, 2], [5, 0, 6, 2]]
-    (found,) = read_rows_of(rows(tmp_path, boxes=boxes, box_scores=[0.5, 0.6, 0.9]))
+    (found,) = read_localized_images(rows(tmp_path, boxes=boxes, box_scores=[0.5, 0.6, 0.9]))
     assert [one.score for one in suppress_overlaps(found, 0.5).objects] == [0.6, 0.9]
     assert suppress_overlaps(found, 0.5).class_indices == (3, 3)
     assert suppress_overlaps(found._replace(class_indices=(3, 4, 3)), 0.5).class_indices == (3, 4, 3)

@@ -3,12 +3,12 @@ import math
 import pytest
 
 from weakspot.errors import InputError
-from weakspot.labels import LabelledImage, LabelledObject, known_images
-from weakspot.labels.label_checks import check_classes, checked, present
+from weakspot.labels import LabeledImage, LabeledObject, known_images
+from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 
 
 def image(*boxes, path="a.jpg", label="cat", **more):
-    return LabelledImage(path, 100, 50, tuple(LabelledObject(label, box) for box in boxes), **more)
+    return LabeledImage(path, 100, 50, tuple(LabeledObject(label, box) for box in boxes), **more)
 
 
 @pytest.mark.parametrize(
@@ -24,41 +24,41 @@ def image(*boxes, path="a.jpg", label="cat", **more):
     ],
 )
 def test_boxes_are_kept_clipped_or_left_out_and_listed(box, said, kept):
-    (found,), problems = checked([image(box)], ["cat"])
+    (found,), problems = drop_invalid([image(box)], ["cat"])
     assert [one.box for one in found.objects] == ([] if kept is None else [kept])
     assert len(problems) == (said is not None)
     assert said is None or said in problems[0].problem
 
 
 def test_an_unknown_class_is_listed():
-    (found,), problems = checked([image((1, 2, 3, 4))], ["dog"])
+    (found,), problems = drop_invalid([image((1, 2, 3, 4))], ["dog"])
     assert found.objects == ()
     assert problems == (("a.jpg", "cat 1,2,3,4 is of an unknown class: left out"),)
 
 
 @pytest.mark.parametrize("path", ["../a.jpg", "/etc/a.jpg", "b/../../a.jpg", "a\n.jpg", "a\\b.jpg", ".a.jpg", " a.jpg"])
 def test_names_that_leave_the_folder_or_cannot_be_written_are_left_out(path):
-    found, problems = checked([image(path=path)], [])
+    found, problems = drop_invalid([image(path=path)], [])
     assert found == ()
     assert problems[0].image == path
 
 
 def test_an_image_that_is_named_twice_is_taken_once():
-    found, problems = checked([image(), image((1, 1, 2, 2))], ["cat"])
+    found, problems = drop_invalid([image(), image((1, 1, 2, 2))], ["cat"])
     assert found == (image(),)
     assert problems[0].problem == "the image is named twice: left out"
 
 
 def test_splits_have_the_names_that_detectors_know_and_never_lead_out_of_the_folder():
     images = [image(path=f"{i}.jpg", split=split) for i, split in enumerate(["valid", "Training", "../../x"])]
-    found, problems = checked(images, [])
+    found, problems = drop_invalid(images, [])
     assert [one.split for one in found] == ["val", "train", ""]
     assert [one.image for one in problems] == ["2.jpg"]
 
 
 def test_images_that_are_missing_or_of_another_size_are_listed():
     photos = known_images({"a.jpg": (50, 100), "b.jpg": (100, 50)})
-    found, problems = present([image(), image(path="b.jpg"), image(path="../a.jpg")], photos)
+    found, problems = drop_missing([image(), image(path="b.jpg"), image(path="../a.jpg")], photos)
     assert found == (image(),)
     assert [one.problem for one in problems] == [
         "the labels are of 100 x 50 pixels, the image has 50 x 100: left out",

@@ -9,9 +9,9 @@ import pytest
 from label_sets import CLASSES, with_masks
 
 from weakspot.errors import InputError
-from weakspot.labels import FORMATS, LabelledObject, WriteOptions, known_images
+from weakspot.labels import FORMATS, LabeledObject, WriteOptions, known_images
 from weakspot.labels.label_studio_brush import read_brush
-from weakspot.labels.label_studio_config import config_of, problems_of_tasks
+from weakspot.labels.label_studio_config import check_tasks, labeling_config
 from weakspot.labels.rle import decode_rle
 
 PHOTOS = known_images({"cat/1.jpg": (50, 100)})
@@ -42,7 +42,7 @@ def read(tmp_path, *tasks):
     return FORMATS["labelstudio"].read(file, PHOTOS)
 
 
-CAT = LabelledObject("cat", (10.0, 10.0, 40.0, 30.0))
+CAT = LabeledObject("cat", (10.0, 10.0, 40.0, 30.0))
 
 
 def test_corrected_boxes_win_over_predictions_and_have_no_score(tmp_path):
@@ -182,8 +182,8 @@ def test_a_brushed_mask_is_read():
 def test_what_we_write_fits_its_configuration(tmp_path):
     FORMATS["labelstudio"].write(with_masks(), tmp_path, WriteOptions(polygons=True))
     tasks = json.loads((tmp_path / "tasks.json").read_text())
-    assert problems_of_tasks(tasks, (tmp_path / "config.xml").read_text()) == []
-    assert len(problems_of_tasks(tasks, config_of(CLASSES[:1]))) == 1
+    assert check_tasks(tasks, (tmp_path / "config.xml").read_text()) == []
+    assert len(check_tasks(tasks, labeling_config(CLASSES[:1]))) == 1
 
 
 @pytest.mark.parametrize(
@@ -198,6 +198,6 @@ def test_what_we_write_fits_its_configuration(tmp_path):
     ],
 )
 def test_the_checker_names_what_does_not_fit(wrong, said):
-    problems = problems_of_tasks([task(predictions=[{"result": [region(), wrong]}])], config_of(["cat"]))
+    problems = check_tasks([task(predictions=[{"result": [region(), wrong]}])], labeling_config(["cat"]))
     assert len(problems) == 1
     assert said in problems[0]

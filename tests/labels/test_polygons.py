@@ -7,7 +7,7 @@ from label_sets import near
 from skimage.draw import polygon2mask
 
 from weakspot.errors import InputError
-from weakspot.labels.polygons import box_of_mask, mask_to_polygon, polygon_to_mask
+from weakspot.labels.polygons import mask_box, mask_to_polygon, polygon_to_mask
 
 
 def drawn(*rows):
@@ -30,11 +30,11 @@ def test_a_ring_and_a_part_beside_it_are_one_polygon_that_gives_them_back():
 
 def test_of_nothing_there_is_no_polygon_and_no_box():
     assert mask_to_polygon(np.zeros((3, 4), bool)).shape == (0, 2)
-    assert box_of_mask(np.zeros((3, 4), bool)) is None
+    assert mask_box(np.zeros((3, 4), bool)) is None
 
 
 def test_a_box_is_filled_to_its_edges():
-    assert box_of_mask(polygon_to_mask(np.array([[1, 2], [4, 2], [4, 6], [1, 6]]), height=9, width=9)) == (1, 2, 4, 6)
+    assert mask_box(polygon_to_mask(np.array([[1, 2], [4, 2], [4, 6], [1, 6]]), height=9, width=9)) == (1, 2, 4, 6)
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))

@@ -99,10 +99,10 @@ def test_masks_as_polygons_come_back_to_a_pixel_with_holes_and_parts(name):
 
 
 def test_label_studio_s_tasks_come_the_most_doubtful_first(tmp_path):
-    from weakspot.labels import LabelledImage, LabelledObject
+    from weakspot.labels import LabeledImage, LabeledObject
 
     def image(name, doubt, score):
-        return LabelledImage(name, 9, 9, (LabelledObject("a", (0, 0, 5, 5), score),), doubt=doubt)
+        return LabeledImage(name, 9, 9, (LabeledObject("a", (0, 0, 5, 5), score),), doubt=doubt)
 
     images = (image("a b.jpg", None, 0.9), image("b.jpg", None, 0.1), image("c.jpg", 0.1, 0.1), image("d.jpg", 1, 1.0))
     FORMATS["labelstudio"].write(LabelSet(("a",), images), tmp_path, WriteOptions(url="s3://bucket/"))

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from weakspot.errors import InputError
-from weakspot.labels import LabelledImage, LabelledObject
+from weakspot.labels import LabeledImage, LabeledObject
 from weakspot.labels.splits import split_images
 
 SCENES, COPIES = 12, 3
@@ -23,8 +23,8 @@ def labelled(tmp_path_factory):
         for name, copy in (("a.png", picture), ("b.png", picture.resize((80, 60))), ("c.jpg", picture)):
             paths.append(folder / f"{scene}{name}")
             copy.save(paths[-1], **({"quality": 30} if name == "c.jpg" else {}))
-            one = LabelledObject(("cat", "dog")[scene % 2], (0, 0, 5, 5))
-            images.append(LabelledImage(paths[-1].name, *copy.size, (one,)))
+            one = LabeledObject(("cat", "dog")[scene % 2], (0, 0, 5, 5))
+            images.append(LabeledImage(paths[-1].name, *copy.size, (one,)))
     return images, paths
 
 
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_split_and_all_else_stays(labelled):
 def test_an_image_counts_for_its_rarest_class(labelled):
     """A class that is in six images beside a common one has images on either side."""
     images, paths = labelled
-    rare = LabelledObject("bird", (1, 1, 2, 2))
+    rare = LabeledObject("bird", (1, 1, 2, 2))
     both = [replace(one, objects=(*one.objects, rare)) if i < 2 * COPIES else one for i, one in enumerate(images)]
     split = split_images(both, paths, share=0.3)
     assert {one.split for one in split if rare in one.objects} == {"train", "val"}

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from weakspot.labels import LabelledImage, LabelledObject, LabelSet, known_images
+from weakspot.labels import LabeledImage, LabeledObject, LabelSet, known_images
 from weakspot.labels.rle import encode_rle
 
 CLASSES = ("dog", 'a "cat", or <two>', "été 猫")
@@ -27,7 +27,7 @@ def objects(draw, labels, height, width, whole, scores):
     x1, x2 = draw(sides(width, whole))
     y1, y2 = draw(sides(height, whole))
     score = draw(st.none() | st.integers(0, 10**6).map(lambda n: n / 10**6)) if scores else None
-    return LabelledObject(draw(st.sampled_from(labels)), (x1, y1, x2, y2), score)
+    return LabeledObject(draw(st.sampled_from(labels)), (x1, y1, x2, y2), score)
 
 
 @st.composite
@@ -40,8 +40,8 @@ def label_sets(draw, whole=False, scores=True, splits=("train", "val", "")):
         height, width = draw(st.integers(2, 3000)), draw(st.integers(2, 3000))
         wanted = draw(st.lists(objects(classes, height, width, whole, scores), max_size=3))
         if position == 0:
-            wanted += [LabelledObject(label, (0.0, 0.0, 1.0, 1.0)) for label in classes]
-        images.append(LabelledImage(f"folder/{name}.jpg", width, height, tuple(wanted), draw(st.sampled_from(splits))))
+            wanted += [LabeledObject(label, (0.0, 0.0, 1.0, 1.0)) for label in classes]
+        images.append(LabeledImage(f"folder/{name}.jpg", width, height, tuple(wanted), draw(st.sampled_from(splits))))
     return LabelSet(classes, tuple(images))
 
 
@@ -63,11 +63,11 @@ def with_masks():
     ring = disc(60, 90, 25, 30, 20) & ~disc(60, 90, 25, 30, 9)
     parts = disc(60, 90, 65, 15, 8) | disc(60, 90, 70, 45, 10)
     objects_ = (
-        LabelledObject("dog", (5.0, 10.0, 46.0, 51.0), 0.9, encode_rle(ring)),
-        LabelledObject(CLASSES[1], (57.0, 7.0, 81.0, 56.0), 0.5, encode_rle(parts)),
+        LabeledObject("dog", (5.0, 10.0, 46.0, 51.0), 0.9, encode_rle(ring)),
+        LabeledObject(CLASSES[1], (57.0, 7.0, 81.0, 56.0), 0.5, encode_rle(parts)),
     )
-    image = LabelledImage("a.jpg", 90, 60, objects_)
-    return LabelSet(CLASSES, (image, LabelledImage("b.jpg", 10, 10)))
+    image = LabeledImage("a.jpg", 90, 60, objects_)
+    return LabelSet(CLASSES, (image, LabeledImage("b.jpg", 10, 10)))
 
 
 def near(first, second):

@@ -57,6 +57,6 @@ def turned(path, width, height, orientation=6):
 def told(dataset):
     """What a data set says, as plain values: split, and of each class its boxes, by image id."""
     return {
-        example.image_id: (example.split, {truth.label: truth.boxes.tolist() for truth in example.truths})
-        for example in dataset.examples
+        example.image_id: (example.split, {truth.label: truth.boxes.tolist() for truth in example.annotations})
+        for example in dataset.samples
     }

@@ -11,7 +11,7 @@ FRAME = Preprocessing(height=56, width=56)
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
-    return read_dataset(write_discs(tmp_path_factory.mktemp("photos"), {"": 6})).examples
+    return read_dataset(write_discs(tmp_path_factory.mktemp("photos"), {"": 6})).samples
 
 
 def targets(examples):
@@ -81,7 +81,7 @@ def test_looking_through_tells_what_can_be_read_in_its_order(examples, tmp_path)
     root = write_discs(tmp_path, {"": 6})
     damaged = sorted((root / "blue").iterdir())[1]
     damaged.write_bytes(b"no image")
-    all_of_them = read_dataset(root).examples
+    all_of_them = read_dataset(root).samples
     looked = verify_images(all_of_them, FRAME, workers=2)
     assert [one.example.path for one in looked.unreadable] == [damaged]
     assert looked.readable == tuple(one for one in all_of_them if one.path != damaged)
@@ -99,5 +99,5 @@ def test_an_image_that_is_turned_is_trained_on_upright(tmp_path):
         (tmp_path / folder).mkdir()
     image.save(tmp_path / "a" / "plain.png")
     image.rotate(180).save(tmp_path / "b" / "turned.png", exif=exif)
-    pixels = verify_images(read_dataset(tmp_path).examples, Preprocessing(height=64, width=64), workers=1).pixels
+    pixels = verify_images(read_dataset(tmp_path).samples, Preprocessing(height=64, width=64), workers=1).pixels
     assert torch.equal(pixels[0], pixels[1])

@@ -186,8 +186,8 @@ def test_the_validation_score_is_the_share_of_images_that_the_model_gets_right(s
 
     run = small(scenes, tmp_path / "run", epochs=1, lr=0.01)
     localizer = Localizer(run)
-    held = [example for example in read_dataset(scenes).examples if example.split == "val"]
-    right = [localizer(example.path).label == example.truths[0].label for example in held]
+    held = [example for example in read_dataset(scenes).samples if example.split == "val"]
+    right = [localizer(example.path).label == example.annotations[0].label for example in held]
     assert rows(run)[0]["val_accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
 
 

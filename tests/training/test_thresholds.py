@@ -70,7 +70,7 @@ def run(scenes, tmp_path_factory):
 
 def held(data):
     dataset = read_dataset(data)
-    return dataset, [example for example in dataset.examples if example.split in ("val", "")]
+    return dataset, [example for example in dataset.samples if example.split in ("val", "")]
 
 
 def unlevelled(run):
@@ -91,9 +91,9 @@ def overlaps_of(localizer, validation):
     """Of each image and each threshold in hundredths, whether the largest box is right, from localizing alone."""
     found = []
     for held_one in validation:
-        heatmap = localizer(held_one.path, classes=[held_one.truths[0].label]).heatmap
+        heatmap = localizer(held_one.path, classes=[held_one.annotations[0].label]).heatmap
         true = scale_boxes(
-            held_one.truths[0].boxes, from_size=read_image(held_one.path).size[::-1], to_size=heatmap.shape
+            held_one.annotations[0].boxes, from_size=read_image(held_one.path).size[::-1], to_size=heatmap.shape
         )
         cuts = [box_from_heatmap(heatmap, threshold)[None] for threshold in HUNDREDTHS]
         found.append([box_iou(cut, true).max() >= 0.5 for cut in cuts])
@@ -152,10 +152,11 @@ def test_without_boxes_there_is_otsu_over_the_heatmaps_of_the_own_classes(run, d
     dataset, validation = held(discs)
     names = localizer.class_names
     renamed = [
-        replace(one, truths=(replace(one.truths[0], label=names[number % 2]),)) for number, one in enumerate(validation)
+        replace(one, annotations=(replace(one.annotations[0], label=names[number % 2]),))
+        for number, one in enumerate(validation)
     ]
     chosen = choose_thresholds(localizer, dataset, renamed)
-    maps = [localizer(one.path, classes=[one.truths[0].label]).heatmap for one in renamed]
+    maps = [localizer(one.path, classes=[one.annotations[0].label]).heatmap for one in renamed]
     assert chosen == Thresholds(otsu_threshold(maps), "Otsu's rule on 16 heatmaps")
 
 

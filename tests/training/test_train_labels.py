@@ -17,7 +17,7 @@ def split(root, *, share=0.25, seed=0):
 
 def labels(root, *, multi_label=False, background="background"):
     dataset = read_dataset(root)
-    return infer_labels(dataset, dataset.examples, multi_label=multi_label, background=background)
+    return infer_labels(dataset, dataset.samples, multi_label=multi_label, background=background)
 
 
 def write(root, counts, start=0):
@@ -41,7 +41,7 @@ def table(root, text, images="abcdefgh"):
 
 def test_each_class_gives_the_same_share_to_validation(tmp_path):
     found = split(write(tmp_path, {"cat": 16, "dog": 8}))
-    validating = [example.truths[0].label for example in found.validation]
+    validating = [example.annotations[0].label for example in found.validation]
     assert (validating.count("cat"), validating.count("dog")) == (4, 2)
     assert not names(found.training) & names(found.validation)
     assert len(found.training) == 18
@@ -114,7 +114,7 @@ def test_labels_of_a_csv_are_one_hot(tmp_path):
     root = table(tmp_path, "image,label,split\na,cat,train\nb,dog,train\nc,cat,val\n", "abc")
     found, dataset = labels(root), read_dataset(root)
     assert (found.class_names, found.multi_label, found.background) == (("cat", "dog"), False, None)
-    assert found.targets(dataset.examples).tolist() == [[1, 0], [0, 1], [1, 0]]
+    assert found.targets(dataset.samples).tolist() == [[1, 0], [0, 1], [1, 0]]
     assert names(split(root).validation) == {"c"}
 
 
@@ -122,14 +122,14 @@ def test_several_labels_are_multi_hot(tmp_path):
     root = table(tmp_path, "image,label\na,cat;dog\nb,dog\nc,\n", "abc")
     found = labels(root)
     assert (found.class_names, found.multi_label, found.background) == (("cat", "dog"), True, None)
-    assert found.targets(read_dataset(root).examples).tolist() == [[1, 1], [0, 1], [0, 0]]
+    assert found.targets(read_dataset(root).samples).tolist() == [[1, 1], [0, 1], [0, 0]]
 
 
 def test_images_without_a_label_are_of_the_background(tmp_path):
     root = table(tmp_path, "image,label\na,cat\nb,\nc,cat\n", "abc")
     found = labels(root)
     assert (found.class_names, found.background) == (("cat", "background"), 1)
-    assert found.targets(read_dataset(root).examples).tolist() == [[1, 0], [0, 1], [1, 0]]
+    assert found.targets(read_dataset(root).samples).tolist() == [[1, 0], [0, 1], [1, 0]]
 
 
 def test_a_class_of_that_name_is_the_background_however_it_is_spelled(tmp_path):
@@ -139,7 +139,7 @@ def test_a_class_of_that_name_is_the_background_however_it_is_spelled(tmp_path):
     assert found.class_names[found.background] == "Nothing"
     several = labels(root, background="nothing", multi_label=True)
     assert (several.class_names, several.background) == (("cat",), None)
-    assert sorted(several.targets(read_dataset(root).examples)[:, 0].tolist()) == [0, 0, 1, 1]
+    assert sorted(several.targets(read_dataset(root).samples)[:, 0].tolist()) == [0, 0, 1, 1]
 
 
 def test_one_class_for_itself_needs_images_without_it(tmp_path):
@@ -218,9 +218,11 @@ def test_validation_images_of_no_trained_class_are_left_out_and_not_taken_for_an
 def test_labels_know_what_they_were_found_in(text, known, tmp_path):
     """Trained on cats and dogs: a cow is neither, and with several labels an image may hold nothing."""
     dataset = read_dataset(table(tmp_path, text, images="abcd"[: text.count("\n") - 1]))
-    seen = [example for example in dataset.examples if example.image_id in "ab" and "cow" not in str(example.truths)]
+    seen = [
+        example for example in dataset.samples if example.image_id in "ab" and "cow" not in str(example.annotations)
+    ]
     several = ";" in text
     found = infer_labels(
-        dataset, seen if not several else dataset.examples[:1], multi_label=several, background="background"
+        dataset, seen if not several else dataset.samples[:1], multi_label=several, background="background"
     )
-    assert {example.image_id for example in dataset.examples if found.know(example)} == known
+    assert {example.image_id for example in dataset.samples if found.know(example)} == known

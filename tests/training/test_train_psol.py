@@ -190,8 +190,8 @@ def test_a_teacher_that_finds_nothing_is_refused(teacher, tmp_path):
 def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_path):
     data = write_discs(tmp_path / "data", {"": 4})
     looked = _looked(data)
-    both = replace(looked.readable[0], truths=(Annotation("red"), Annotation("blue")))
-    none = replace(looked.readable[1], truths=(Annotation("background"),))
+    both = replace(looked.readable[0], annotations=(Annotation("red"), Annotation("blue")))
+    none = replace(looked.readable[1], annotations=(Annotation("background"),))
     mixed = replace(looked, readable=(both, none, *looked.readable[2:]))
     kept, boxes = find_pseudo_boxes(
         load_teacher(teacher, torch.device("cpu")), mixed, replace(LABELS, multi_label=True)
@@ -203,14 +203,14 @@ def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_p
 
 def test_labels_are_in_the_teachers_order(teacher):
     trained = read_trained(teacher)
-    labels = labels_from_teacher(trained, [Sample("a", teacher, truths=(Annotation("red"),))], teacher)
+    labels = labels_from_teacher(trained, [Sample("a", teacher, annotations=(Annotation("red"),))], teacher)
     assert labels.class_names == trained.class_names == ("blue", "red")
 
 
 def _looked(data):
     paths = sorted(data.rglob("*.png"))
     return ReadableImages(
-        tuple(Sample(str(path), path, truths=(Annotation(path.parent.name),)) for path in paths), None, ()
+        tuple(Sample(str(path), path, annotations=(Annotation(path.parent.name),)) for path in paths), None, ()
     )
 
 

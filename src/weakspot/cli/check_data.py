@@ -30,11 +30,11 @@ def check_data(
 
 def _summary(dataset: Dataset) -> list[str]:
     splits = ", ".join(f"{name or 'no split'} {count}" for name, count in dataset.splits.items())
-    truths = [truth for example in dataset.examples for truth in example.truths]
+    truths = [truth for example in dataset.samples for truth in example.annotations]
     boxes, masks = sum(len(truth.boxes) for truth in truths), sum(bool(truth.masks) for truth in truths)
     labels = Counter(truth.label for truth in truths)
     most = ", ".join(f"{label} {count}" for label, count in labels.most_common(5)) + ", ..." * (len(labels) > 5)
     return [
-        f"{dataset.root}: {dataset.layout}, {len(dataset.examples)} images ({splits})",
+        f"{dataset.root}: {dataset.layout}, {len(dataset.samples)} images ({splits})",
         f"{len(dataset.class_names)} classes ({most}), {boxes} boxes, {masks} masks",
     ]

@@ -80,8 +80,10 @@ def _pictures(examples: Sequence[Sample], localizers: "Mapping[str, Localizer]")
     """A row of pictures for each scene; the class is given, the place is not."""
     return [
         [
-            draw_boxes(read_image(example.path), np.asarray(example.truths[0].boxes), example.truths[0].label),
-            *(one(example.path, classes=[example.truths[0].label]).plot() for one in localizers.values()),
+            draw_boxes(
+                read_image(example.path), np.asarray(example.annotations[0].boxes), example.annotations[0].label
+            ),
+            *(one(example.path, classes=[example.annotations[0].label]).plot() for one in localizers.values()),
         ]
         for example in examples
     ]

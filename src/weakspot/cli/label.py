@@ -11,20 +11,20 @@ from weakspot.labels import (
     FORMATS,
     Format,
     ImageIndex,
-    LabelledImage,
+    LabeledImage,
     LabelProblem,
     LabelSet,
     WriteOptions,
     index_images,
 )
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
-from weakspot.labels.image_index import photos_of
+from weakspot.labels.image_index import index_files
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
-from weakspot.labels.label_checks import check_classes, checked, present
+from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 from weakspot.labels.options import LabelOptions
-from weakspot.labels.output_folder import SETTINGS, atomic_folder, check_apart, check_free, link_or_copy
+from weakspot.labels.output_folder import SETTINGS, atomic_folder, check_output_apart, check_output_free, link_or_copy
 from weakspot.labels.review_order import write_review
-from weakspot.labels.sources import found_by_model, found_in_rows, rows_of, splits_of
+from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
 from weakspot.labels.splits import split_images
 from weakspot.labels.text_files import read_classes, write_rows, write_text
 
@@ -78,7 +78,7 @@ def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
     """
     _check(sources, options)
     output = options.output or next_free_path("labels" if options.import_ is None else "imported")
-    check_free(output, overwrite=options.overwrite)
+    check_output_free(output, overwrite=options.overwrite)
     if options.import_ is None:
         labelled = _exported(sources, options)
         formats = {str(name): FORMATS[name] for name in dict.fromkeys(options.format)}
@@ -114,9 +114,9 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
 
 def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
     """Labels of what was found in images."""
-    rows = rows_of(sources[0])
+    rows = find_rows(sources[0])
     images = sources[1:]
-    found = found_by_model(sources[0], images, options) if rows is None else found_in_rows(rows, images, options)
+    found = localize_images(sources[0], images, options) if rows is None else load_localizations(rows, images, options)
     most = options.max_overlap
     kept = found.images if most is None else [suppress_overlaps(one, most) for one in found.images]
     classes, named = name_classes(kept, found.class_names)
@@ -124,12 +124,12 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labelled:
     named_folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else None
     folder = common_folder(paths) if named_folder is None else folder_of_images(named_folder, paths)
     files = dict(zip(names_below(folder, paths), paths, strict=True))
-    splits = splits_of(images)
+    splits = read_splits(images)
     labelled = [
-        LabelledImage(name, one.width, one.height, one.objects, splits.get(one.path.absolute(), ""), one.doubt)
+        LabeledImage(name, one.width, one.height, one.objects, splits.get(one.path.absolute(), ""), one.doubt)
         for name, one in zip(files, named, strict=True)
     ]
-    complete = _complete(labelled, classes, photos_of(files), files, options)
+    complete = _complete(labelled, classes, index_files(files), files, options)
     return replace(complete, folder=folder, problems=(*found.problems, *complete.problems))
 
 
@@ -165,7 +165,7 @@ def _images_beside(source: Path) -> Path:
 
 
 def _complete(
-    images: Iterable[LabelledImage],
+    images: Iterable[LabeledImage],
     classes: tuple[str, ...],
     photos: ImageIndex,
     files: dict[str, Path],
@@ -174,8 +174,8 @@ def _complete(
     """Leave out what is wrong, and split the rest."""
     wanted = classes if options.class_names is None else read_classes(options.class_names)
     check_classes(wanted)
-    there, missing = present(images, photos)
-    kept, wrong = checked(there, wanted)
+    there, missing = drop_missing(images, photos)
+    kept, wrong = drop_invalid(there, wanted)
     notes: tuple[str, ...] = ()
     if options.val_fraction is not None and any(image.split for image in kept):
         notes = ("the images have splits already: these are kept, and --val-fraction is passed over",)
@@ -190,7 +190,7 @@ def _write(
 ) -> LabelOutcome:
     labels = labelled.labels
     kept = [labelled.files[image.path] for image in labels.images]
-    check_apart(output, kept if options.import_ is None else [options.import_, *kept])
+    check_output_apart(output, kept if options.import_ is None else [options.import_, *kept])
     how = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labelled.problems)
     with atomic_folder(output) as folder:

@@ -17,7 +17,7 @@ TWICE = "the same box twice"
 TOLERANCE = 1
 
 
-def box_problems(example: Sample, size: tuple[int, int] | None) -> Iterator[Issue]:
+def box_issues(example: Sample, size: tuple[int, int] | None) -> Iterator[Issue]:
     """Name what is wrong with the boxes of an image.
 
     Args:
@@ -27,7 +27,7 @@ def box_problems(example: Sample, size: tuple[int, int] | None) -> Iterator[Issu
     Yields:
         Kind and place; of each box the first kind that fits, and which boxes of a class are given twice.
     """
-    for truth in example.truths:
+    for truth in example.annotations:
         boxes = [tuple(box) for box in truth.boxes.tolist()]
         kinds = [(_kind(box, size), box) for box in boxes]
         kinds += [(TWICE, box) for box, times in Counter(boxes).items() if times > 1]

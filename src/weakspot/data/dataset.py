@@ -39,14 +39,14 @@ class Sample:
         image_id: Its name in the data set.
         path: The image file, which may be missing.
         split: Name of the split it belongs to; empty where the data set has none.
-        truths: One for each class in it; none where it has no label.
+        annotations: One for each class in it; none where it has no label.
         size: ``(height, width)`` in pixels as annotated, the frame of the boxes; None where the data set does not say.
     """
 
     image_id: str
     path: Path
     split: str = ""
-    truths: tuple[Annotation, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
     size: tuple[int, int] | None = None
 
 
@@ -78,13 +78,13 @@ class Dataset:
     root: Path
     layout: str
     class_names: tuple[str, ...]
-    examples: tuple[Sample, ...]
-    problems: tuple[DatasetIssue, ...] = ()
+    samples: tuple[Sample, ...]
+    issues: tuple[DatasetIssue, ...] = ()
 
     @property
     def splits(self) -> dict[str, int]:
         """Number of images in each split, in the order in which they appear."""
-        return dict(Counter(example.split for example in self.examples))
+        return dict(Counter(example.split for example in self.samples))
 
     def of_split(self, split: str) -> tuple[Sample, ...]:
         """The images of a split, or all of them for ``"all"``.
@@ -92,7 +92,7 @@ class Dataset:
         Raises:
             InputError: If there is no such split, or it is empty.
         """
-        chosen = tuple(example for example in self.examples if split in ("all", example.split))
+        chosen = tuple(example for example in self.samples if split in ("all", example.split))
         if not chosen:
             known = [name for name in self.splits if name]
             named = f"It has {', '.join(known)}; all takes everything." if known else "Use --test-split all."

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from stat import S_ISREG
 
-from weakspot.data.box_checks import DEGENERATE, NOT_FINITE, SWAPPED, box_problems
+from weakspot.data.box_checks import DEGENERATE, NOT_FINITE, SWAPPED, box_issues
 from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Sample
 from weakspot.data.decoding import read_sizes
 from weakspot.data.exact_duplicates import exact_duplicates
-from weakspot.data.noticed import Issue, problems_of
+from weakspot.data.noticed import Issue, group_issues
 from weakspot.errors import InputError
 
 MISSING_IMAGE = "missing image file"
@@ -43,24 +43,24 @@ def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]
         One problem for each kind of thing that is wrong, with all its places; none for a sound data set. Those whose
         kind is in ``BLOCKING`` forbid an evaluation.
     """
-    examples = dataset.examples
+    examples = dataset.samples
     present = _present(path for example in examples for path in (example.path, *_masks(example)))
     sizes, unreadable = _headers(present) if files else ({}, [])
     noticed = [
         *_missing(examples, present),
         *unreadable,
         *_other_sizes(examples, sizes),
-        *(found for example in examples for found in box_problems(example, _frame(example, sizes))),
+        *(found for example in examples for found in box_issues(example, _frame(example, sizes))),
         *_repeated_ids(examples),
         *(_repeated_pictures(examples, present) if files else ()),
         *_unlabelled(dataset),
     ]
-    return [*dataset.problems, *problems_of(noticed)]
+    return [*dataset.issues, *group_issues(noticed)]
 
 
 def _masks(example: Sample) -> Iterator[Path]:
     """The mask files of an image, each once."""
-    for truth in example.truths:
+    for truth in example.annotations:
         yield from truth.masks
         if truth.ignore is not None:
             yield truth.ignore
@@ -144,11 +144,11 @@ def _in_split(place: str, split: str) -> str:
 
 def _unlabelled(dataset: Dataset) -> Iterator[Issue]:
     """Images, labels and classes that lack each other."""
-    truths = [(example, truth) for example in dataset.examples for truth in example.truths]
+    truths = [(example, truth) for example in dataset.samples for truth in example.annotations]
     with_boxes = {example.split for example, truth in truths if _is_located(truth)}
     has_splits = any(dataset.splits)
-    for example in dataset.examples:
-        if not example.truths:
+    for example in dataset.samples:
+        if not example.annotations:
             yield NO_LABEL, _in_split(example.image_id, example.split)
         if has_splits and not example.split:
             yield NO_SPLIT, example.image_id

@@ -56,13 +56,13 @@ def _folder(given: str | Path) -> Path:
 
 def _read_truth(root: Path, truth: Path, images: Path | None) -> Dataset:
     if truth.is_dir():
-        return voc.read(root, images, truth)
+        return voc.load(root, images, truth)
     if not truth.is_file():
         raise InputError(f"The file of boxes or labels {truth} does not exist.", "Check the path.")
     if truth.suffix.lower() == ".csv":
-        read = csv_labels.read if csv_labels.holds_labels(truth) else csv_boxes.read
+        read = csv_labels.load if csv_labels.holds_labels(truth) else csv_boxes.load
         return read(root, images, truth)
     if truth.suffix.lower() == ".json":
-        return coco.read(root, images, truth)
+        return coco.load(root, images, truth)
     problem = f"{truth} is not a file of boxes or labels that can be read."
     raise InputError(problem, "Give a CSV file, a COCO JSON file, or a folder of VOC XML.")

@@ -8,7 +8,7 @@ from weakspot.data.dataset import DatasetIssue
 Issue = tuple[str, str]
 
 
-def problems_of(noticed: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
+def group_issues(noticed: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
     """Gather what was noticed by kind.
 
     Args:
@@ -18,7 +18,7 @@ def problems_of(noticed: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
         One problem for each kind, in the order in which the kinds appear.
 
     Example:
-        >>> problems_of([("late", "a"), ("late", "b")])
+        >>> group_issues([("late", "a"), ("late", "b")])
         (DatasetIssue(kind='late', where=('a', 'b')),)
     """
     gathered: dict[str, list[str]] = {}

@@ -27,10 +27,10 @@ def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Ann
         >>> from weakspot.data import Sample
         >>> cat = Sample("a", Path("a.jpg"), truths=(Annotation("cat"),))
         >>> photos = Dataset(Path("photos"), "folders", ("cat", "dog"), (cat,))
-        >>> class_indices(photos, ["Dog", "horse", "Cat"])(cat.truths[0])
+        >>> class_indices(photos, ["Dog", "horse", "Cat"])(cat.annotations[0])
         2
     """
-    truths = [truth for example in dataset.examples for truth in example.truths]
+    truths = [truth for example in dataset.samples for truth in example.annotations]
     by_label = _by_label(dataset.class_names, model_names)
 
     def index_of(truth: Annotation) -> int | None:

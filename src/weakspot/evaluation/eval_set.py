@@ -121,5 +121,5 @@ def _notes(
     return (
         *([f"{unplaced} images of the split have neither box nor mask and are left out."] if unplaced else []),
         *([f"There is no split {setting.validation!r} with boxes: no threshold was fixed on it."] if missing else []),
-        *(f"The data set: {len(one.where)} x {one.kind}." for one in dataset.problems),
+        *(f"The data set: {len(one.where)} x {one.kind}." for one in dataset.issues),
     )

@@ -69,7 +69,7 @@ def read_boxes(file: Path, dataset: Dataset, truth: Path | None = None, images: 
     readers = {".json": _coco_results, ".csv": _csv, ".jsonl": _json_lines}
     if file.suffix.lower() not in readers:
         raise InputError(f"{file} is no file of found boxes.", "Give COCO results (.json), .csv, or boxes.jsonl.")
-    ids, labels = coco.identities(dataset.root, images, truth) if dataset.layout == "COCO" else ({}, {})
+    ids, labels = coco.result_ids(dataset.root, images, truth) if dataset.layout == "COCO" else ({}, {})
     known = _known_names(dataset) | {str(key): name for key, name in ids.items()}
     found = list(readers[file.suffix.lower()](file, {str(key): name for key, name in labels.items()}))
     strangers = dict.fromkeys(one.image for one in found if _match(one.image, known) is None)
@@ -129,13 +129,13 @@ def _known_names(dataset: Dataset) -> dict[str, str]:
     Of a link, as ``weakspot label`` lays them beside labels, also the path that it leads to.
     """
     names: dict[str, str] = {}
-    for example in dataset.examples:
+    for example in dataset.samples:
         absolute = str(example.path.absolute())
         for name in (without_suffix(example.image_id), str(example.path), absolute):
             names.setdefault(name, example.image_id)
         if example.path.is_symlink():
             names.setdefault(str(example.path.resolve()), example.image_id)
-    return names | {example.image_id: example.image_id for example in dataset.examples}
+    return names | {example.image_id: example.image_id for example in dataset.samples}
 
 
 def _match(name: str, known: Mapping[str, str]) -> str | None:

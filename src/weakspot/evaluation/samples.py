@@ -51,7 +51,7 @@ def find_samples(
             tuple(group_of[truth.label] for truth in known),
         )
         for example in dataset.of_split(split)
-        if (known := tuple(truth for truth in example.truths if len(truth.boxes) or truth.masks))
+        if (known := tuple(truth for truth in example.annotations if len(truth.boxes) or truth.masks))
     ]
     if not cases:
         raise InputError(

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from weakspot.labels.image_index import ImageIndex as ImageIndex
     from weakspot.labels.image_index import index_images as index_images
     from weakspot.labels.image_index import known_images as known_images
-    from weakspot.labels.records import LabelledImage as LabelledImage
-    from weakspot.labels.records import LabelledObject as LabelledObject
+    from weakspot.labels.records import LabeledImage as LabeledImage
+    from weakspot.labels.records import LabeledObject as LabeledObject
     from weakspot.labels.records import LabelProblem as LabelProblem
     from weakspot.labels.records import LabelSet as LabelSet
-    from weakspot.labels.records import LabelsRead as LabelsRead
+    from weakspot.labels.records import LoadedLabels as LoadedLabels
     from weakspot.labels.records import WriteOptions as WriteOptions
     from weakspot.labels.rle import Rle as Rle
 
@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "formats": ["FORMATS", "Format"],
         "image_index": ["ImageIndex", "known_images", "index_images"],
-        "records": ["LabelProblem", "LabelSet", "LabelledImage", "LabelledObject", "LabelsRead", "WriteOptions"],
+        "records": ["LabelProblem", "LabelSet", "LabeledImage", "LabeledObject", "LoadedLabels", "WriteOptions"],
         "rle": ["Rle"],
     },
 )

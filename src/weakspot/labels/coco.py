@@ -22,20 +22,20 @@ from weakspot.data.readers.coco import SPLIT
 from weakspot.errors import InputError
 from weakspot.io.text import parse_size
 from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.polygons import box_of_mask, mask_to_polygon, polygon_to_mask
+from weakspot.labels.polygons import mask_box, mask_to_polygon, polygon_to_mask
 from weakspot.labels.records import (
     DECIMALS,
-    Corners,
-    LabelledImage,
-    LabelledObject,
+    Box,
+    LabeledImage,
+    LabeledObject,
     LabelProblem,
     LabelSet,
-    LabelsRead,
+    LoadedLabels,
     WriteOptions,
     finite_or_none,
-    rounded,
+    round_box,
 )
-from weakspot.labels.rle import Rle, area_of, compress, decode_rle, encode_rle, expand
+from weakspot.labels.rle import Rle, compress, decode_rle, encode_rle, expand, mask_area
 from weakspot.labels.text_files import read_json, write_json
 
 NO_SPLIT = "all"
@@ -50,7 +50,7 @@ FIELDS: dict[str, tuple[tuple[str, Any], ...]] = {
 }
 
 
-def place(image: LabelledImage) -> str:
+def image_path(image: LabeledImage) -> str:
     """Say where an image belongs."""
     return f"images/{image.path}"
 
@@ -78,19 +78,19 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     return []
 
 
-def _image(key: int, image: LabelledImage) -> Record:
+def _image(key: int, image: LabeledImage) -> Record:
     record = {"id": key, "file_name": image.path, "width": image.width, "height": image.height}
     return record if image.doubt is None else record | {"doubt": image.doubt}
 
 
-def _annotations(images: list[tuple[int, LabelledImage]], classes: tuple[str, ...], polygons: bool) -> Iterator[Record]:
+def _annotations(images: list[tuple[int, LabeledImage]], classes: tuple[str, ...], polygons: bool) -> Iterator[Record]:
     category = {name: key for key, name in enumerate(classes, start=1)}
     objects = ((key, one) for key, image in images for one in image.objects)
     for number, (key, one) in enumerate(objects, start=1):
         x1, y1, x2, y2 = one.box
         sides = [x1, y1, round(x2 - x1, DECIMALS), round(y2 - y1, DECIMALS)]
         record = {"id": number, "image_id": key, "category_id": category[one.label], "bbox": sides, "iscrowd": 0}
-        area = sides[2] * sides[3] if one.mask is None else area_of(one.mask)
+        area = sides[2] * sides[3] if one.mask is None else mask_area(one.mask)
         record |= {"area": area, "segmentation": [] if one.mask is None else _segmentation(one.mask, polygons)}
         yield record if one.score is None else record | {"score": one.score}
 
@@ -101,7 +101,7 @@ def _segmentation(mask: Rle, polygons: bool) -> object:
     return {"size": [mask.height, mask.width], "counts": compress(mask.counts)}
 
 
-def read(source: Path, photos: ImageIndex) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LoadedLabels:
     """Read COCO JSON.
 
     Args:
@@ -121,7 +121,7 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
     named = {(str(one["name"]), one["id"]) for _, part in parts for one in part["categories"]}
     ordered = sorted(named, key=lambda pair: (isinstance(pair[1], str), pair[1], pair[0]))
     images = tuple(image for split, part in parts for image in _images(part, split, photos, problems))
-    return LabelsRead(LabelSet(tuple(dict.fromkeys(name for name, _ in ordered)), images), tuple(problems))
+    return LoadedLabels(LabelSet(tuple(dict.fromkeys(name for name, _ in ordered)), images), tuple(problems))
 
 
 def _files(source: Path) -> list[Path]:
@@ -158,7 +158,7 @@ def _load(file: Path) -> Mapping[str, list[Record]]:
 
 def _images(
     part: Mapping[str, list[Record]], split: str, photos: ImageIndex, problems: list[LabelProblem]
-) -> Iterator[LabelledImage]:
+) -> Iterator[LabeledImage]:
     categories = {one["id"]: str(one["name"]) for one in part["categories"]}
     of_image = _by_image(part, problems)
     for record in (one for one in part["images"] if one["id"] in of_image):
@@ -167,7 +167,7 @@ def _images(
         if size is None:
             problems.append(LabelProblem(name, "it has no width and height, and there is no such image"))
             continue
-        empty = LabelledImage(name, size[1], size[0], (), split, finite_or_none(record.get("doubt")))
+        empty = LabeledImage(name, size[1], size[0], (), split, finite_or_none(record.get("doubt")))
         objects = (_object(one, empty, categories, problems) for one in of_image[record["id"]])
         yield replace(empty, objects=tuple(one for one in objects if one is not None))
 
@@ -194,34 +194,34 @@ def _size(record: Record) -> tuple[int, int] | None:
 
 
 def _object(
-    record: Record, image: LabelledImage, categories: Mapping[object, str], problems: list[LabelProblem]
-) -> LabelledObject | None:
+    record: Record, image: LabeledImage, categories: Mapping[object, str], problems: list[LabelProblem]
+) -> LabeledObject | None:
     try:
         if record.get("iscrowd"):
             raise InputError("crowd", "A crowd has no box of one object.")
         mask = _mask(record.get("segmentation"), image)
         label = categories.get(record["category_id"], f"category {record['category_id']}")
         score = record.get("score")
-        return LabelledObject(label, _box(record, mask), None if score is None else float(score), mask)
+        return LabeledObject(label, _box(record, mask), None if score is None else float(score), mask)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         why = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
         problems.append(LabelProblem(image.path, f"annotation {record.get('id')} cannot be taken: {why}"))
         return None
 
 
-def _box(record: Record, mask: Rle | None) -> Corners:
+def _box(record: Record, mask: Rle | None) -> Box:
     """The box that is written, else that of the mask."""
     sides = record.get("bbox") or ()
     if len(sides) == 4:
         x, y, width, height = (float(side) for side in sides)
-        return rounded([x, y, x + width, y + height])
-    box = None if sides or mask is None else box_of_mask(decode_rle(mask))
+        return round_box([x, y, x + width, y + height])
+    box = None if sides or mask is None else mask_box(decode_rle(mask))
     if box is None:
         raise InputError("no bbox of four numbers", "Export the annotation again.")
     return box
 
 
-def _mask(segmentation: Any, image: LabelledImage) -> Rle | None:
+def _mask(segmentation: Any, image: LabeledImage) -> Rle | None:
     """Read a segmentation: RLE, compressed or not, or polygons, which are united."""
     if not segmentation:
         return None

@@ -28,23 +28,23 @@ from weakspot.data.readers.walk import without_suffix
 from weakspot.io.text import parse_float, parse_int, read_csv
 from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import (
-    LabelledImage,
-    LabelledObject,
+    LabeledImage,
+    LabeledObject,
     LabelProblem,
     LabelSet,
-    LabelsRead,
+    LoadedLabels,
     WriteOptions,
-    rounded,
+    round_box,
 )
 from weakspot.labels.rle import decode_rle
-from weakspot.labels.text_files import plain_number, write_text
+from weakspot.labels.text_files import format_number, write_text
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
 LABELS = ("image_id", "label", "split", "width", "height")
 
 
-def place(image: LabelledImage) -> str:
+def image_path(image: LabeledImage) -> str:
     """Say where an image belongs."""
     return f"images/{image.path}"
 
@@ -79,7 +79,7 @@ def _write(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) 
     write_text(file, text.getvalue())
 
 
-def _write_mask(image: LabelledImage, file: Path) -> None:
+def _write_mask(image: LabeledImage, file: Path) -> None:
     drawn = np.zeros((image.height, image.width), bool)
     for one in image.objects:
         drawn |= False if one.mask is None else decode_rle(one.mask)
@@ -87,18 +87,18 @@ def _write_mask(image: LabelledImage, file: Path) -> None:
     Image.fromarray(drawn).save(file)
 
 
-def _boxes(image: LabelledImage) -> Iterator[tuple[object, ...]]:
+def _boxes(image: LabeledImage) -> Iterator[tuple[object, ...]]:
     for one in image.objects:
         score = "" if one.score is None else repr(one.score)
-        yield image.path, image.width, image.height, one.label, *map(plain_number, one.box), score
+        yield image.path, image.width, image.height, one.label, *map(format_number, one.box), score
 
 
-def _label(image: LabelledImage) -> tuple[object, ...]:
+def _label(image: LabeledImage) -> tuple[object, ...]:
     labels = ";".join(dict.fromkeys(one.label for one in image.objects))
     return image.path, labels, image.split, image.width, image.height
 
 
-def read(source: Path, photos: ImageIndex) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LoadedLabels:
     """Read boxes from CSV.
 
     Args:
@@ -113,7 +113,7 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
     """
     file = source if source.is_file() else source / "annotations.csv"
     known = {} if source == file else _known(source, photos)
-    objects: dict[str, list[LabelledObject]] = {name: [] for name in known}
+    objects: dict[str, list[LabeledObject]] = {name: [] for name in known}
     sizes = {name: size for name, (size, _) in known.items()}
     problems: list[LabelProblem] = []
     for place_, cells in read_csv(file, ("image_id", "class", *SIDES)):
@@ -124,19 +124,19 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
         problems += [] if boxed else [LabelProblem(name, f"object without a box: {cells['class']}")]
     complete = {name: sizes[name] or photos.size(name) for name in objects}
     images = tuple(
-        LabelledImage(name, size[1], size[0], tuple(objects[name]), known[name][1] if name in known else "")
+        LabeledImage(name, size[1], size[0], tuple(objects[name]), known[name][1] if name in known else "")
         for name, size in complete.items()
         if size is not None
     )
     problems += [LabelProblem(name, "there is no such image") for name, size in complete.items() if size is None]
     classes = tuple(sorted({one.label for image in images for one in image.objects}))
-    return LabelsRead(LabelSet(classes, images), tuple(problems))
+    return LoadedLabels(LabelSet(classes, images), tuple(problems))
 
 
-def _object(cells: Mapping[str, str], place_: object) -> LabelledObject:
-    box = rounded(parse_float(cells[side], place_) for side in SIDES)
+def _object(cells: Mapping[str, str], place_: object) -> LabeledObject:
+    box = round_box(parse_float(cells[side], place_) for side in SIDES)
     score = parse_float(cells["score"], place_) if cells.get("score") else None
-    return LabelledObject(cells["class"], box, score)
+    return LabeledObject(cells["class"], box, score)
 
 
 def _known(folder: Path, photos: ImageIndex) -> dict[str, tuple[tuple[int, int] | None, str]]:

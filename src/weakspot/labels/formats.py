@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from weakspot.labels import coco, csv, label_studio, label_studio_import, masks, voc, yolo
 from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.records import LabelledImage, LabelProblem, LabelSet, LabelsRead, WriteOptions
+from weakspot.labels.records import LabeledImage, LabelProblem, LabelSet, LoadedLabels, WriteOptions
 
 
 class Format(NamedTuple):
@@ -19,15 +19,15 @@ class Format(NamedTuple):
     """
 
     write: Callable[[LabelSet, Path, WriteOptions], list[LabelProblem]]
-    read: Callable[[Path, ImageIndex], LabelsRead]
-    place: Callable[[LabelledImage], str]
+    read: Callable[[Path, ImageIndex], LoadedLabels]
+    place: Callable[[LabeledImage], str]
 
 
 FORMATS: Mapping[str, Format] = {
-    "coco": Format(coco.write, coco.read, coco.place),
-    "yolo": Format(yolo.write, yolo.read, yolo.place),
-    "voc": Format(voc.write, voc.read, voc.place),
-    "labelstudio": Format(label_studio.write, label_studio_import.read, label_studio.place),
-    "csv": Format(csv.write, csv.read, csv.place),
-    "masks": Format(masks.write, masks.read, masks.place),
+    "coco": Format(coco.write, coco.read, coco.image_path),
+    "yolo": Format(yolo.write, yolo.read, yolo.image_path),
+    "voc": Format(voc.write, voc.read, voc.image_path),
+    "labelstudio": Format(label_studio.write, label_studio_import.read, label_studio.image_path),
+    "csv": Format(csv.write, csv.read, csv.image_path),
+    "masks": Format(masks.write, masks.read, masks.image_path),
 }

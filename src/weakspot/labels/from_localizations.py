@@ -12,7 +12,7 @@ from weakspot.errors import InputError
 from weakspot.inference.localization import Localization
 from weakspot.io.rows import read_rows
 from weakspot.labels.instance_masks import split_mask
-from weakspot.labels.records import LabelledObject, rounded
+from weakspot.labels.records import LabeledObject, round_box
 from weakspot.labels.rle import encode_rle
 from weakspot.ops.nms import nms
 
@@ -26,7 +26,7 @@ class LocalizedImage(NamedTuple):
     path: Path
     width: int
     height: int
-    objects: tuple[LabelledObject, ...]
+    objects: tuple[LabeledObject, ...]
     class_indices: tuple[int, ...]
     doubt: float | None
 
@@ -55,18 +55,18 @@ def _scores(one: Localization) -> list[float]:
     return one.box_scores.tolist() if one.min_area < 1 else [one.score] * len(one.boxes)
 
 
-def below_min_score(one: LabelledObject, min_score: float) -> bool:
+def below_min_score(one: LabeledObject, min_score: float) -> bool:
     """Whether an object has a score below the minimum; NaN is reported later."""
     return one.score is not None and one.score < min_score
 
 
 def _objects(
     label: str, boxes: NDArray[np.float64], scores: Sequence[float], mask: NDArray[np.bool_] | None
-) -> Iterator[LabelledObject]:
+) -> Iterator[LabeledObject]:
     masks = [None] * len(boxes) if mask is None else split_mask(mask, boxes)
     for box, score, part in zip(boxes.tolist(), scores, masks, strict=True):
         runs = None if part is None or not part.any() else encode_rle(part)
-        yield LabelledObject(label, rounded(round(side, 2) for side in box), round(score, 6), runs)
+        yield LabeledObject(label, round_box(round(side, 2) for side in box), round(score, 6), runs)
 
 
 def suppress_overlaps(found: LocalizedImage, max_overlap: float) -> LocalizedImage:
@@ -77,7 +77,7 @@ def suppress_overlaps(found: LocalizedImage, max_overlap: float) -> LocalizedIma
         max_overlap: Greatest intersection over union of two that are kept, in [0, 1].
 
     Example:
-        >>> one, two = LabelledObject("a", (0, 0, 4, 4), 0.5), LabelledObject("a", (0, 0, 4, 3), 0.9)
+        >>> one, two = LabeledObject("a", (0, 0, 4, 4), 0.5), LabeledObject("a", (0, 0, 4, 3), 0.9)
         >>> image = LocalizedImage(Path("a.jpg"), 9, 9, (one, two), (0, 0), None)
         >>> [kept.score for kept in suppress_overlaps(image, 0.5).objects]
         [0.9]
@@ -89,7 +89,7 @@ def suppress_overlaps(found: LocalizedImage, max_overlap: float) -> LocalizedIma
     return found._replace(objects=objects, class_indices=tuple(found.class_indices[i] for i in kept))
 
 
-def read_rows_of(
+def read_localized_images(
     file: Path, *, min_score: float = 0.0, largest: bool = False, mask_of: MaskOf | None = None
 ) -> Iterator[LocalizedImage]:
     """Read a file of rows.
@@ -116,7 +116,7 @@ def read_rows_of(
 
 def _of_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: MaskOf | None) -> LocalizedImage:
     path = Path(row["image"])
-    objects: list[LabelledObject] = []
+    objects: list[LabeledObject] = []
     indices: list[int] = []
     for which, one in enumerate((row, *row.get("others", ()))):
         boxes = np.array(one["boxes"], np.float64).reshape(-1, 4)
@@ -146,7 +146,7 @@ def name_classes(
         all but the first have their number behind the name.
 
     Example:
-        >>> cat, dog = LabelledObject("cat", (0, 0, 1, 1)), LabelledObject("dog", (0, 0, 1, 1))
+        >>> cat, dog = LabeledObject("cat", (0, 0, 1, 1)), LabeledObject("dog", (0, 0, 1, 1))
         >>> name_classes([LocalizedImage(Path("a.jpg"), 9, 9, (cat, dog), (7, 3), None)])[0]
         ('dog', 'cat')
     """

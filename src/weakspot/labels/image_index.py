@@ -64,7 +64,7 @@ def known_images(sizes: Mapping[str, Size]) -> ImageIndex:
     return ImageIndex(names, sizes.get)
 
 
-def photos_of(files: Mapping[str, Path]) -> ImageIndex:
+def index_files(files: Mapping[str, Path]) -> ImageIndex:
     """Take files by the names that they are given; sizes are read from headers when they are asked for."""
     names = known_images(dict.fromkeys(files, (0, 0))).names
     return ImageIndex(names, cache(lambda name: _upright_size(files[name])))

@@ -8,7 +8,7 @@ from unicodedata import category
 from weakspot.data.readers.class_folders import TRAINING, VALIDATION
 from weakspot.errors import InputError
 from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.records import Corners, LabelledImage, LabelledObject, LabelProblem
+from weakspot.labels.records import Box, LabeledImage, LabeledObject, LabelProblem
 
 # Pixels that a box may reach over the edge without a word: less than a decimal of boxes.jsonl.
 SLACK = 0.01
@@ -39,9 +39,9 @@ def _writable(name: str) -> bool:
     return name == name.strip() and not any(category(one) in unwritable or one in "\ufffe\uffff" for one in name)
 
 
-def checked(
-    images: Iterable[LabelledImage], classes: Sequence[str]
-) -> tuple[tuple[LabelledImage, ...], tuple[LabelProblem, ...]]:
+def drop_invalid(
+    images: Iterable[LabeledImage], classes: Sequence[str]
+) -> tuple[tuple[LabeledImage, ...], tuple[LabelProblem, ...]]:
     """Leave out what no format can hold, and cut boxes at the edges of their images.
 
     Args:
@@ -55,14 +55,14 @@ def checked(
 
     Example:
         >>> box = (-5.0, 0.0, 5.0, 5.0)
-        >>> image = LabelledImage("a.jpg", 9, 9, (LabelledObject("cat", box),))
-        >>> (found,), problems = checked([image], ["cat"])
+        >>> image = LabeledImage("a.jpg", 9, 9, (LabeledObject("cat", box),))
+        >>> (found,), problems = drop_invalid([image], ["cat"])
         >>> found.objects[0].box, problems[0].problem
         ((0.0, 0.0, 5.0, 5.0), 'cat -5,0,5,5 lies partly outside of 9 x 9: clipped')
     """
     known = frozenset(classes)
     problems: list[LabelProblem] = []
-    kept: dict[str, LabelledImage] = {}
+    kept: dict[str, LabeledImage] = {}
     for image in images:
         why = _wrong_image(image, kept)
         if why:
@@ -75,7 +75,7 @@ def checked(
     return tuple(kept.values()), tuple(problems)
 
 
-def _wrong_image(image: LabelledImage, known: dict[str, LabelledImage]) -> str:
+def _wrong_image(image: LabeledImage, known: dict[str, LabeledImage]) -> str:
     if image.path in known:
         return "the image is named twice"
     hidden = any(part.startswith(".") and part != ".." for part in image.path.split("/"))
@@ -86,7 +86,7 @@ def _wrong_image(image: LabelledImage, known: dict[str, LabelledImage]) -> str:
     return "" if image.width > 0 and image.height > 0 else "the image has no size"
 
 
-def _objects(image: LabelledImage, known: frozenset[str], problems: list[LabelProblem]) -> Iterator[LabelledObject]:
+def _objects(image: LabeledImage, known: frozenset[str], problems: list[LabelProblem]) -> Iterator[LabeledObject]:
     for one in image.objects:
         why, box = _judged(one, image, known)
         if why:
@@ -96,7 +96,7 @@ def _objects(image: LabelledImage, known: frozenset[str], problems: list[LabelPr
             yield one if box == one.box else replace(one, box=box)
 
 
-def _judged(one: LabelledObject, image: LabelledImage, known: frozenset[str]) -> tuple[str, Corners | None]:
+def _judged(one: LabeledObject, image: LabeledImage, known: frozenset[str]) -> tuple[str, Box | None]:
     """What is wrong with an object, and its box in the image, None if it has none."""
     x1, y1, x2, y2 = one.box
     frame = f"{image.width} x {image.height}"
@@ -113,9 +113,9 @@ def _judged(one: LabelledObject, image: LabelledImage, known: frozenset[str]) ->
     return f"lies partly outside of {frame}: clipped" if outside > SLACK else "", clipped
 
 
-def present(
-    images: Iterable[LabelledImage], photos: ImageIndex
-) -> tuple[tuple[LabelledImage, ...], tuple[LabelProblem, ...]]:
+def drop_missing(
+    images: Iterable[LabeledImage], photos: ImageIndex
+) -> tuple[tuple[LabeledImage, ...], tuple[LabelProblem, ...]]:
     """Leave out images that are not there, and those that have another size than their labels say.
 
     Args:

@@ -17,17 +17,17 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from weakspot.errors import InputError
-from weakspot.labels.label_studio_config import FROM, POLYGONS_FROM, TO, config_of, problems_of_tasks
+from weakspot.labels.label_studio_config import FROM, POLYGONS_FROM, TO, check_tasks, labeling_config
 from weakspot.labels.polygons import mask_to_polygon
-from weakspot.labels.records import LabelledImage, LabelledObject, LabelProblem, LabelSet, WriteOptions
-from weakspot.labels.review_order import most_doubtful_first
+from weakspot.labels.records import LabeledImage, LabeledObject, LabelProblem, LabelSet, WriteOptions
+from weakspot.labels.review_order import most_uncertain_first
 from weakspot.labels.rle import decode_rle
 from weakspot.labels.text_files import write_json, write_text
 
 Record = dict[str, Any]
 
 
-def place(image: LabelledImage) -> str:
+def image_path(image: LabeledImage) -> str:
     """Say where an image belongs."""
     return f"images/{image.path}"
 
@@ -46,10 +46,10 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     Raises:
         InputError: If a task does not fit the configuration.
     """
-    config = config_of(labels.classes)
-    images = enumerate(most_doubtful_first(labels.images), start=1)
+    config = labeling_config(labels.classes)
+    images = enumerate(most_uncertain_first(labels.images), start=1)
     tasks = [_task(number, image, options) for number, image in images]
-    wrong = problems_of_tasks(tasks, config)
+    wrong = check_tasks(tasks, config)
     if wrong:
         raise InputError(f"{len(wrong)} regions do not fit the labelling configuration: {wrong[0]}.", "Mend the boxes.")
     write_json(folder / "tasks.json", tasks)
@@ -57,7 +57,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     return []
 
 
-def _task(number: int, image: LabelledImage, options: WriteOptions) -> Record:
+def _task(number: int, image: LabeledImage, options: WriteOptions) -> Record:
     data: Record = {"image": options.url + quote(image.path), "name": image.path, "split": image.split}
     data |= {"doubt": image.doubt, "width": image.width, "height": image.height}
     results = [_result(i, one, image, options.polygons) for i, one in enumerate(image.objects)]
@@ -67,7 +67,7 @@ def _task(number: int, image: LabelledImage, options: WriteOptions) -> Record:
     return {"id": number, "data": data, "predictions": [prediction]}
 
 
-def _result(number: int, one: LabelledObject, image: LabelledImage, polygons: bool) -> Record:
+def _result(number: int, one: LabeledObject, image: LabeledImage, polygons: bool) -> Record:
     kind, source, value = _polygon(one, image) if polygons and one.mask is not None else _rectangle(one, image)
     region: Record = {"id": f"object{number}", "from_name": source, "to_name": TO, "type": kind}
     region |= {"original_width": image.width, "original_height": image.height, "image_rotation": 0}
@@ -75,14 +75,14 @@ def _result(number: int, one: LabelledObject, image: LabelledImage, polygons: bo
     return region if one.score is None else region | {"score": one.score}
 
 
-def _rectangle(one: LabelledObject, image: LabelledImage) -> tuple[str, str, Record]:
+def _rectangle(one: LabeledObject, image: LabeledImage) -> tuple[str, str, Record]:
     x1, y1, x2, y2 = one.box
     across, down = 100 / image.width, 100 / image.height
     value = {"x": x1 * across, "y": y1 * down, "width": (x2 - x1) * across, "height": (y2 - y1) * down, "rotation": 0}
     return "rectanglelabels", FROM, value
 
 
-def _polygon(one: LabelledObject, image: LabelledImage) -> tuple[str, str, Record]:
+def _polygon(one: LabeledObject, image: LabeledImage) -> tuple[str, str, Record]:
     assert one.mask is not None
     corners = mask_to_polygon(decode_rle(one.mask)) * [100 / image.width, 100 / image.height]
     return "polygonlabels", POLYGONS_FROM, {"points": corners.tolist(), "closed": True}

@@ -18,11 +18,11 @@ TAGS = {"RectangleLabels": "rectanglelabels", "PolygonLabels": "polygonlabels", 
 SLACK = 1e-6
 
 
-def config_of(classes: Sequence[str]) -> str:
+def labeling_config(classes: Sequence[str]) -> str:
     """Write a configuration with boxes and polygons of these classes.
 
     Example:
-        >>> print(config_of(["cat"]))
+        >>> print(labeling_config(["cat"]))
         <View>
           <Image name="image" value="$image" zoom="true" />
           <RectangleLabels name="boxes" toName="image">
@@ -44,14 +44,14 @@ def config_of(classes: Sequence[str]) -> str:
     return tostring(view, "unicode") + "\n"
 
 
-def choices_of(config: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+def parse_config(config: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     """Read a configuration: type, ``toName`` and choices of each control, by its name.
 
     Raises:
         InputError: If it is not XML, or a control is about an image that is not there.
 
     Example:
-        >>> choices_of(config_of(["cat", "dog"]))["boxes"]
+        >>> parse_config(labeling_config(["cat", "dog"]))["boxes"]
         ('rectanglelabels', 'image', ('cat', 'dog'))
     """
     try:
@@ -70,7 +70,7 @@ def choices_of(config: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     return controls
 
 
-def problems_of_tasks(tasks: Iterable[Mapping[str, Any]], config: str) -> list[str]:
+def check_tasks(tasks: Iterable[Mapping[str, Any]], config: str) -> list[str]:
     """Say which regions do not fit a configuration.
 
     Controls and images are known, labels are among the choices, percentages lie in 0 to 100, sides and original sizes
@@ -81,10 +81,10 @@ def problems_of_tasks(tasks: Iterable[Mapping[str, Any]], config: str) -> list[s
         config: The labelling configuration.
 
     Example:
-        >>> problems_of_tasks([{"id": 7, "data": {}}], config_of(["cat"]))
+        >>> check_tasks([{"id": 7, "data": {}}], labeling_config(["cat"]))
         ['task 7: data has no image']
     """
-    controls = choices_of(config)
+    controls = parse_config(config)
     return [f"task {task.get('id')}: {problem}" for task in tasks for problem in _problems(task, controls)]
 
 

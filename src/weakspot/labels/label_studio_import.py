@@ -11,16 +11,16 @@ from weakspot.io.text import read_text
 from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.label_studio import image_names
 from weakspot.labels.label_studio_brush import read_brush
-from weakspot.labels.label_studio_config import choices_of
-from weakspot.labels.polygons import box_of, box_of_mask, from_fractions, polygon_to_mask
+from weakspot.labels.label_studio_config import parse_config
+from weakspot.labels.polygons import mask_box, polygon_box, polygon_to_mask, scale_polygon
 from weakspot.labels.records import (
-    LabelledImage,
-    LabelledObject,
+    LabeledImage,
+    LabeledObject,
     LabelProblem,
     LabelSet,
-    LabelsRead,
+    LoadedLabels,
     finite_or_none,
-    rounded,
+    round_box,
 )
 from weakspot.labels.rle import encode_rle
 from weakspot.labels.text_files import read_json
@@ -29,7 +29,7 @@ Record = dict[str, Any]
 SKIPPED = "the task was skipped"
 
 
-def read(source: Path, photos: ImageIndex) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LoadedLabels:
     """Read an export of Label Studio (the format called JSON), or tasks.
 
     Of a task's annotations the one that was updated last is taken, and its regions have no score: a person has said
@@ -58,16 +58,16 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
     read_ = (_image(position, task, photos, problems) for position, task in enumerate(tasks))
     images = tuple(image for image in read_ if image is not None)
     classes = _classes(file.with_name("config.xml"), images)
-    return LabelsRead(LabelSet(classes, images), tuple(problems))
+    return LoadedLabels(LabelSet(classes, images), tuple(problems))
 
 
-def _classes(config: Path, images: tuple[LabelledImage, ...]) -> tuple[str, ...]:
+def _classes(config: Path, images: tuple[LabeledImage, ...]) -> tuple[str, ...]:
     if not config.is_file():
         return tuple(sorted({one.label for image in images for one in image.objects}))
-    return tuple(dict.fromkeys(label for _, _, labels in choices_of(read_text(config)).values() for label in labels))
+    return tuple(dict.fromkeys(label for _, _, labels in parse_config(read_text(config)).values() for label in labels))
 
 
-def _image(position: int, task: Record, photos: ImageIndex, problems: list[LabelProblem]) -> LabelledImage | None:
+def _image(position: int, task: Record, photos: ImageIndex, problems: list[LabelProblem]) -> LabeledImage | None:
     name = next((found for one in image_names(task) if (found := photos.find(one))), None)
     size = None if name is None else photos.size(name)
     if name is None or size is None:
@@ -84,7 +84,7 @@ def _image(position: int, task: Record, photos: ImageIndex, problems: list[Label
         problems.append(LabelProblem(name, SKIPPED))
         return None
     corrected, regions = filled
-    objects: list[LabelledObject] = []
+    objects: list[LabeledObject] = []
     for region in regions:
         try:
             objects += _objects(region, size, scored=not corrected)
@@ -94,7 +94,7 @@ def _image(position: int, task: Record, photos: ImageIndex, problems: list[Label
             why = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
             problems.append(LabelProblem(name, f"a region cannot be taken: {why}"))
     split, doubt = str(task["data"].get("split") or ""), finite_or_none(task["data"].get("doubt"))
-    return LabelledImage(name, size[1], size[0], tuple(objects), split, doubt)
+    return LabeledImage(name, size[1], size[0], tuple(objects), split, doubt)
 
 
 def _filled(task: Record) -> tuple[bool, list[Record]] | None:
@@ -126,7 +126,7 @@ def _regions(filled: Record) -> list[Record]:
     return regions
 
 
-def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[LabelledObject]:
+def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[LabeledObject]:
     kind, value = str(region.get("type")), region["value"]
     if kind not in READERS:
         raise InputError(f"it is of the type {kind}", "Boxes, polygons and brushed masks are read.")
@@ -154,31 +154,33 @@ def _turn(value: Mapping[str, Any]) -> float:
     return float(value.get("rotation") or 0) % 360
 
 
-def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
+def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
     rows, columns = size
     x, width = (float(value[side]) / 100 * columns for side in ("x", "width"))
     y, height = (float(value[side]) / 100 * rows for side in ("y", "height"))
     if not _turn(value):
-        return LabelledObject(label, rounded([x, y, x + width, y + height]), score)
+        return LabeledObject(label, round_box([x, y, x + width, y + height]), score)
     cosine, sine = np.cos(np.radians(_turn(value))), np.sin(np.radians(_turn(value)))
     right, down = np.array([width * cosine, width * sine]), np.array([-height * sine, height * cosine])
     first = np.array([x, y])
-    return LabelledObject(label, box_of(np.array([first, first + right, first + right + down, first + down])), score)
+    return LabeledObject(
+        label, polygon_box(np.array([first, first + right, first + right + down, first + down])), score
+    )
 
 
-def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
+def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
     fractions = np.array(value["points"], np.float64) / 100
-    corners = from_fractions(fractions, height=size[0], width=size[1])
+    corners = scale_polygon(fractions, height=size[0], width=size[1])
     mask = polygon_to_mask(corners, height=size[0], width=size[1])
-    return LabelledObject(label, box_of(corners), score, encode_rle(mask))
+    return LabeledObject(label, polygon_box(corners), score, encode_rle(mask))
 
 
-def _brushed(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabelledObject:
+def _brushed(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
     mask = read_brush(value["rle"], height=size[0], width=size[1])
-    box = box_of_mask(mask)
+    box = mask_box(mask)
     if box is None:
         raise InputError("nothing is brushed", "Brush over the object, or delete the region.")
-    return LabelledObject(label, box, score, encode_rle(mask))
+    return LabeledObject(label, box, score, encode_rle(mask))
 
 
 READERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon, "brushlabels": _brushed}

@@ -22,13 +22,13 @@ from weakspot.data.decoding import MAX_PIXELS, open_binary, open_image
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
 from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.polygons import box_of_mask
+from weakspot.labels.polygons import mask_box
 from weakspot.labels.records import (
-    LabelledImage,
-    LabelledObject,
+    LabeledImage,
+    LabeledObject,
     LabelProblem,
     LabelSet,
-    LabelsRead,
+    LoadedLabels,
     WriteOptions,
 )
 from weakspot.labels.rle import decode_rle, encode_rle
@@ -37,7 +37,7 @@ from weakspot.labels.text_files import read_classes, write_text
 MOST = 255
 
 
-def place(image: LabelledImage) -> str:
+def image_path(image: LabeledImage) -> str:
     """Say where an image belongs."""
     return f"images/{image.path}"
 
@@ -76,7 +76,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     ]
 
 
-def _picture(image: LabelledImage, classes: tuple[str, ...]) -> Image.Image:
+def _picture(image: LabeledImage, classes: tuple[str, ...]) -> Image.Image:
     pixels = np.zeros((image.height, image.width), np.uint8)
     for one in sorted(image.objects, key=lambda one: 1.0 if one.score is None else one.score):
         if one.mask is not None:
@@ -92,7 +92,7 @@ def _palette() -> list[int]:
     return [0, 0, 0, *(round(255 * part) for hue in hues for part in hsv_to_rgb(hue, 0.75, 0.95))]
 
 
-def read(source: Path, photos: ImageIndex) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LoadedLabels:
     """Read indexed PNG.
 
     Args:
@@ -114,12 +114,12 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
     names = [name for name in files_below(source / "masks") if name.lower().endswith(".png")]
     problems: list[LabelProblem] = []
     images = [_image(source / "masks" / name, name, classes, photos, problems) for name in names]
-    return LabelsRead(LabelSet(classes, tuple(one for one in images if one is not None)), tuple(problems))
+    return LoadedLabels(LabelSet(classes, tuple(one for one in images if one is not None)), tuple(problems))
 
 
 def _image(
     file: Path, name: str, classes: tuple[str, ...], photos: ImageIndex, problems: list[LabelProblem]
-) -> LabelledImage | None:
+) -> LabeledImage | None:
     path = photos.find(without_suffix(name))
     size = None if path is None else photos.size(path)
     if path is None or size is None:
@@ -136,7 +136,7 @@ def _image(
     values = np.flatnonzero(np.bincount(pixels.ravel())).tolist()
     unknown = [value for value in values if value > len(classes)]
     problems += [LabelProblem(path, f"the mask's value {value} stands for no class") for value in unknown]
-    return LabelledImage(path, size[1], size[0], tuple(_objects(pixels, values, classes)))
+    return LabeledImage(path, size[1], size[0], tuple(_objects(pixels, values, classes)))
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
@@ -150,10 +150,10 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
             raise InputError(f"{file} is damaged.", "Export the mask again.") from error
 
 
-def _objects(pixels: NDArray[np.uint8], values: Iterable[int], classes: tuple[str, ...]) -> Iterator[LabelledObject]:
+def _objects(pixels: NDArray[np.uint8], values: Iterable[int], classes: tuple[str, ...]) -> Iterator[LabeledObject]:
     """An object for each value that stands for a class."""
     for value in values:
         mask = pixels == value
-        box = box_of_mask(mask)
+        box = mask_box(mask)
         if box is not None and 0 < value <= len(classes):
-            yield LabelledObject(classes[value - 1], box, mask=encode_rle(mask))
+            yield LabeledObject(classes[value - 1], box, mask=encode_rle(mask))

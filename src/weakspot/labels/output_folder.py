@@ -11,13 +11,13 @@ from typing import Literal
 from weakspot.errors import InputError
 from weakspot.io.folders import check_writable
 
-How = Literal["link", "copy", "none"]
+LinkMode = Literal["link", "copy", "none"]
 
 # A folder with this file holds what weakspot label wrote.
 SETTINGS = "label.toml"
 
 
-def check_free(folder: Path, *, overwrite: bool = False) -> None:
+def check_output_free(folder: Path, *, overwrite: bool = False) -> None:
     """Refuse a folder that holds something, unless it was written by weakspot label and may be overwritten.
 
     Raises:
@@ -32,7 +32,7 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
         raise InputError(f"{folder} was not written by weakspot label.", "Name another --output.")
 
 
-def check_apart(folder: Path, sources: Iterable[Path]) -> None:
+def check_output_apart(folder: Path, sources: Iterable[Path]) -> None:
     """Refuse to replace a folder that holds what is read: corrected labels would go, and links would lead nowhere.
 
     Raises:
@@ -84,7 +84,7 @@ def _exchange(new: Path, folder: Path, old: Path) -> None:
         raise
 
 
-def link_or_copy(source: Path, target: Path, how: How) -> None:
+def link_or_copy(source: Path, target: Path, how: LinkMode) -> None:
     """Link or copy an image to where a format has it.
 
     A link is a symbolic one to the file itself, not to another link, which may go; where the system refuses it, a hard

@@ -9,12 +9,12 @@ from skimage.measure import find_contours
 
 from weakspot.data.decoding import MAX_PIXELS
 from weakspot.errors import InputError
-from weakspot.labels.records import Corners, rounded
+from weakspot.labels.records import Box, round_box
 
 # Of a pixel: how far the polygon may lie from the mask's outline.
 TOLERANCE = 0.5
 
-# Corners farther away, in pixels, are none of an image.
+# Box farther away, in pixels, are none of an image.
 FARTHEST = 1e9
 
 
@@ -35,7 +35,7 @@ def mask_to_polygon(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> ND
         >>> mask_to_polygon(np.array([[True]])).tolist()
         [[0.5, 1.0], [0.0, 0.5], [0.5, 0.0], [1.0, 0.5]]
     """
-    box = box_of_mask(mask)
+    box = mask_box(mask)
     if box is None:
         return np.zeros((0, 2))
     x1, y1, x2, y2 = map(int, box)
@@ -62,7 +62,7 @@ def _bridged(polygon: NDArray[np.float64], ring: NDArray[np.float64]) -> NDArray
     return np.concatenate([polygon[: here + 1], turned, turned[:1], polygon[here:]])
 
 
-def from_fractions(fractions: ArrayLike, *, height: int, width: int) -> NDArray[np.float64]:
+def scale_polygon(fractions: ArrayLike, *, height: int, width: int) -> NDArray[np.float64]:
     """Turn corners that are told as fractions of an image's sides into pixels.
 
     Args:
@@ -77,7 +77,7 @@ def from_fractions(fractions: ArrayLike, *, height: int, width: int) -> NDArray[
         InputError: If there are fewer than three corners, or one is not finite or absurdly far away.
 
     Example:
-        >>> from_fractions([0, 0, 1, 0, 1, 0.5], height=4, width=6).tolist()
+        >>> scale_polygon([0, 0, 1, 0, 1, 0.5], height=4, width=6).tolist()
         [[0.0, 0.0], [6.0, 0.0], [6.0, 2.0]]
     """
     corners = np.array(fractions, np.float64).reshape(-1, 2)
@@ -135,25 +135,25 @@ def _filled(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np
     return inside
 
 
-def box_of(polygon: NDArray[np.float64] | Sequence[Sequence[float]]) -> Corners:
+def polygon_box(polygon: NDArray[np.float64] | Sequence[Sequence[float]]) -> Box:
     """Bound a polygon.
 
     Example:
-        >>> box_of([[0, 1], [5, 2], [3, 9]])
+        >>> polygon_box([[0, 1], [5, 2], [3, 9]])
         (0.0, 1.0, 5.0, 9.0)
     """
     corners = np.asarray(polygon, np.float64)
-    return rounded([*corners.min(axis=0), *corners.max(axis=0)])
+    return round_box([*corners.min(axis=0), *corners.max(axis=0)])
 
 
-def box_of_mask(mask: NDArray[np.bool_]) -> Corners | None:
+def mask_box(mask: NDArray[np.bool_]) -> Box | None:
     """Bound the pixels that are on; None where none is.
 
     Example:
-        >>> box_of_mask(np.eye(3, dtype=bool))
+        >>> mask_box(np.eye(3, dtype=bool))
         (0.0, 0.0, 3.0, 3.0)
     """
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return None
-    return rounded([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+    return round_box([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])

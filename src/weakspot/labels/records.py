@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from weakspot.labels.rle import Rle
 
-Corners = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]
 
 # Formats store boxes as fractions, percentages or widths: read back, sides are rounded to so many decimals.
 DECIMALS = 6
 
 
 @dataclass(frozen=True)
-class LabelledObject:
+class LabeledObject:
     """An object in an image.
 
     Attributes:
@@ -25,13 +25,13 @@ class LabelledObject:
     """
 
     label: str
-    box: Corners
+    box: Box
     score: float | None = None
     mask: Rle | None = None
 
 
 @dataclass(frozen=True)
-class LabelledImage:
+class LabeledImage:
     """An image and what is in it.
 
     Attributes:
@@ -46,7 +46,7 @@ class LabelledImage:
     path: str
     width: int
     height: int
-    objects: tuple[LabelledObject, ...] = ()
+    objects: tuple[LabeledObject, ...] = ()
     split: str = ""
     doubt: float | None = None
 
@@ -66,7 +66,7 @@ class LabelSet:
     """
 
     classes: tuple[str, ...]
-    images: tuple[LabelledImage, ...]
+    images: tuple[LabeledImage, ...]
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class LabelProblem(NamedTuple):
     problem: str
 
 
-class LabelsRead(NamedTuple):
+class LoadedLabels(NamedTuple):
     """What a label file holds, and what of it could not be taken."""
 
     labels: LabelSet
@@ -117,11 +117,11 @@ def finite_or_none(value: object) -> float | None:
     return number if isfinite(number) else None
 
 
-def rounded(sides: Iterable[float]) -> Corners:
+def round_box(sides: Iterable[float]) -> Box:
     """Round a box that was read to a millionth of a pixel, so that writing and reading give the same.
 
     Example:
-        >>> rounded([0.1 + 0.2, 0, 5, 5])
+        >>> round_box([0.1 + 0.2, 0, 5, 5])
         (0.3, 0.0, 5.0, 5.0)
     """
     x1, y1, x2, y2 = (round(float(side), DECIMALS) for side in sides)

@@ -60,11 +60,11 @@ def decode_rle(runs: Rle) -> NDArray[np.bool_]:
     return np.repeat(values, runs.counts).reshape((runs.height, runs.width), order="F")
 
 
-def area_of(runs: Rle) -> int:
+def mask_area(runs: Rle) -> int:
     """Count the pixels that are on.
 
     Example:
-        >>> area_of(Rle(2, 2, (0, 2, 1, 1)))
+        >>> mask_area(Rle(2, 2, (0, 2, 1, 1)))
         3
     """
     return sum(runs.counts[1::2])

@@ -19,12 +19,12 @@ from weakspot.io.progress import Progress
 from weakspot.io.rows import read_rows
 from weakspot.io.shards import row_files, skipped_file
 from weakspot.labels import LabelProblem
-from weakspot.labels.from_localizations import LocalizedImage, from_localization, read_rows_of
+from weakspot.labels.from_localizations import LocalizedImage, from_localization, read_localized_images
 from weakspot.labels.options import LabelOptions
 
 
 @dataclass(frozen=True)
-class Found:
+class Localizations:
     """What was found, in which order classes are numbered (None: as in the images), and what is missing."""
 
     images: tuple[LocalizedImage, ...]
@@ -33,7 +33,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class FoundRows:
+class RowSource:
     """Rows of ``weakspot localize``: the folder that holds their masks, the files, and the shards that are missing."""
 
     folder: Path
@@ -41,17 +41,17 @@ class FoundRows:
     missing: Mapping[str, str]
 
 
-def rows_of(source: str) -> FoundRows | None:
+def find_rows(source: str) -> RowSource | None:
     """The rows that a source names, by a file or the folder; None where it names a model."""
     path = Path(source)
     if path.is_dir():
         files = finished_row_files(path)
-        return FoundRows(path, files, missing_shards(path)) if files else None
+        return RowSource(path, files, missing_shards(path)) if files else None
     files = row_files(path)
-    return FoundRows(path.parent, files, {}) if files else None
+    return RowSource(path.parent, files, {}) if files else None
 
 
-def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> Found:
+def localize_images(model: str, images: Sequence[str], options: LabelOptions) -> Localizations:
     """Localize in images.
 
     Args:
@@ -94,10 +94,10 @@ def found_by_model(model: str, images: Sequence[str], options: LabelOptions) -> 
         for one in localizer.stream(paths, batch_size=options.batch_size, workers=options.workers, on_error=skip):
             found.append(from_localization(one, min_score=options.min_score, masks=masks))
             progress.advance()
-    return Found(tuple(found), tuple(localizer.class_names), tuple(problems))
+    return Localizations(tuple(found), tuple(localizer.class_names), tuple(problems))
 
 
-def found_in_rows(source: FoundRows, images: Sequence[str], options: LabelOptions) -> Found:
+def load_localizations(source: RowSource, images: Sequence[str], options: LabelOptions) -> Localizations:
     """Read the rows of ``weakspot localize``, and its masks where it has saved them.
 
     Args:
@@ -109,7 +109,7 @@ def found_in_rows(source: FoundRows, images: Sequence[str], options: LabelOption
     masks = source.folder / "masks"
     wanted = {path.absolute(): path for path in find_images(images)}
     read = partial(
-        read_rows_of,
+        read_localized_images,
         min_score=options.min_score,
         largest=options.boxes == "largest",
         mask_of=_saved_mask(masks) if masks.is_dir() else None,
@@ -131,7 +131,7 @@ def found_in_rows(source: FoundRows, images: Sequence[str], options: LabelOption
     problems += [
         LabelProblem(str(wanted[path]), f"{source.folder} has no row of the image") for path in sorted(missing)
     ]
-    return Found(tuple(known.values()), None, tuple(problems))
+    return Localizations(tuple(known.values()), None, tuple(problems))
 
 
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:
@@ -152,10 +152,10 @@ def _skipped(file: Path) -> Iterator[tuple[Path, str]]:
             raise InputError(f"{place}, is not a row of a skipped image.", "Remove the line.") from error
 
 
-def splits_of(images: Sequence[str]) -> dict[Path, str]:
+def read_splits(images: Sequence[str]) -> dict[Path, str]:
     """The splits of data sets among the sources, by absolute path; a folder that is none has none."""
     splits: dict[Path, str] = {}
     for folder in (source for source in images if Path(source).is_dir()):
         with suppress(InputError):
-            splits |= {one.path.absolute(): one.split for one in read_dataset(folder).examples}
+            splits |= {one.path.absolute(): one.split for one in read_dataset(folder).samples}
     return splits

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.data.train_val_split import stratified_group_split
-from weakspot.labels.records import LabelledImage
+from weakspot.labels.records import LabeledImage
 
 
 def split_images(
-    images: Sequence[LabelledImage], paths: Sequence[Path], *, share: float, seed: int = 0, workers: int = 2
-) -> tuple[LabelledImage, ...]:
+    images: Sequence[LabeledImage], paths: Sequence[Path], *, share: float, seed: int = 0, workers: int = 2
+) -> tuple[LabeledImage, ...]:
     """Set a share of the images of each class aside; near-duplicates stay on one side.
 
     Args:
@@ -38,5 +38,5 @@ def split_images(
     )
 
 
-def _labels(image: LabelledImage) -> set[str]:
+def _labels(image: LabeledImage) -> set[str]:
     return {one.label for one in image.objects}

@@ -39,11 +39,11 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_text(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def plain_number(value: float) -> str:
+def format_number(value: float) -> str:
     """Write a number as short as reads back the same, a whole one without a point.
 
     Example:
-        >>> plain_number(3.0), plain_number(0.1)
+        >>> format_number(3.0), format_number(0.1)
         ('3', '0.1')
     """
     return str(int(value)) if float(value).is_integer() else repr(float(value))

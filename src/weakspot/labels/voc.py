@@ -22,12 +22,12 @@ from weakspot.errors import InputError
 from weakspot.io.text import read_lines
 from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import (
-    Corners,
-    LabelledImage,
-    LabelledObject,
+    Box,
+    LabeledImage,
+    LabeledObject,
     LabelProblem,
     LabelSet,
-    LabelsRead,
+    LoadedLabels,
     WriteOptions,
 )
 from weakspot.labels.text_files import write_text
@@ -35,7 +35,7 @@ from weakspot.labels.text_files import write_text
 NO_SPLIT = "trainval"
 
 
-def place(image: LabelledImage) -> str:
+def image_path(image: LabeledImage) -> str:
     """Say where an image belongs."""
     return f"JPEGImages/{image.path}"
 
@@ -61,7 +61,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     return []
 
 
-def _annotation(image: LabelledImage) -> Element:
+def _annotation(image: LabeledImage) -> Element:
     root = Element("annotation")
     directory, _, name = image.path.rpartition("/")
     _fields(root, {"folder": directory or "JPEGImages", "filename": name})
@@ -80,7 +80,7 @@ def _fields(parent: Element, values: dict[str, object]) -> None:
         SubElement(parent, name).text = str(value)
 
 
-def inclusive(box: Corners, *, height: int, width: int) -> tuple[int, int, int, int]:
+def inclusive(box: Box, *, height: int, width: int) -> tuple[int, int, int, int]:
     """Give a box as VOC counts: pixels from 1 on, all four sides belonging to it.
 
     Args:
@@ -103,7 +103,7 @@ def _edges(low: float, high: float, size: int) -> tuple[int, int]:
     return first, max(floor(high + 0.5), first + 1)
 
 
-def read(source: Path, photos: ImageIndex) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LoadedLabels:
     """Read VOC's XML files.
 
     Args:
@@ -124,12 +124,12 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
     problems: list[LabelProblem] = []
     images = [_image(name, read_annotation(folder / f"{name}.xml", first=1), photos, problems) for name in names]
     found = tuple(
-        LabelledImage(one.path, one.width, one.height, one.objects, splits.get(without_suffix(one.path), ""))
+        LabeledImage(one.path, one.width, one.height, one.objects, splits.get(without_suffix(one.path), ""))
         for one in images
         if one is not None
     )
     classes = tuple(sorted({one.label for image in found for one in image.objects}))
-    return LabelsRead(LabelSet(classes, found), tuple(problems))
+    return LoadedLabels(LabelSet(classes, found), tuple(problems))
 
 
 def _splits(folder: Path) -> Iterator[tuple[str, str]]:
@@ -138,14 +138,14 @@ def _splits(folder: Path) -> Iterator[tuple[str, str]]:
         yield from ((line.strip(), split) for _, line in read_lines(file)) if file.is_file() else ()
 
 
-def _image(name: str, said: VocAnnotation, photos: ImageIndex, problems: list[LabelProblem]) -> LabelledImage | None:
+def _image(name: str, said: VocAnnotation, photos: ImageIndex, problems: list[LabelProblem]) -> LabeledImage | None:
     directory = name.rpartition("/")[0]
     path = photos.find(f"{directory}/{said.filename}".lstrip("/")) or photos.find(name)
     size = said.size or (None if path is None else photos.size(path))
     if path is None or size is None:
         problems.append(LabelProblem(f"{name}.xml", "there is no such image"))
         return None
-    objects = tuple(LabelledObject(one.label, one.box) for one in said.marked if one.box is not None)
+    objects = tuple(LabeledObject(one.label, one.box) for one in said.marked if one.box is not None)
     missing = (one.label for one in said.marked if one.box is None)
     problems += [LabelProblem(path, f"object without a box: {label}") for label in missing]
-    return LabelledImage(path, size[1], size[0], objects)
+    return LabeledImage(path, size[1], size[0], objects)

@@ -24,18 +24,18 @@ from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import read_lines, read_text
 from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.polygons import box_of, from_fractions, mask_to_polygon, polygon_to_mask
+from weakspot.labels.polygons import mask_to_polygon, polygon_box, polygon_to_mask, scale_polygon
 from weakspot.labels.records import (
-    LabelledImage,
-    LabelledObject,
+    LabeledImage,
+    LabeledObject,
     LabelProblem,
     LabelSet,
-    LabelsRead,
+    LoadedLabels,
     WriteOptions,
-    rounded,
+    round_box,
 )
 from weakspot.labels.rle import decode_rle, encode_rle
-from weakspot.labels.text_files import plain_number, read_classes, write_text
+from weakspot.labels.text_files import format_number, read_classes, write_text
 
 NO_SPLIT = "train"
 SPLITS = ("train", "val", "valid", "test")
@@ -44,7 +44,7 @@ NAMES = "classes.txt"
 DIGITS = 12
 
 
-def place(image: LabelledImage) -> str:
+def image_path(image: LabeledImage) -> str:
     """Say where an image belongs."""
     return f"images/{image.split or NO_SPLIT}/{image.path}"
 
@@ -76,7 +76,7 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     return [LabelProblem(image.path, why) for image in labels.images if "/images/" in f"/{image.path}"]
 
 
-def _line(one: LabelledObject, image: LabelledImage, classes: Sequence[str], options: WriteOptions) -> str:
+def _line(one: LabeledObject, image: LabeledImage, classes: Sequence[str], options: WriteOptions) -> str:
     x1, y1, x2, y2 = one.box
     if options.polygons:
         corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
@@ -86,10 +86,10 @@ def _line(one: LabelledObject, image: LabelledImage, classes: Sequence[str], opt
         numbers = [(x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height]
         numbers += [(x2 - x1) / image.width, (y2 - y1) / image.height]
         numbers += [one.score] if options.scores and one.score is not None else []
-    return " ".join([str(classes.index(one.label)), *(plain_number(round(value, DIGITS)) for value in numbers)])
+    return " ".join([str(classes.index(one.label)), *(format_number(round(value, DIGITS)) for value in numbers)])
 
 
-def read(source: Path, photos: ImageIndex) -> LabelsRead:
+def read(source: Path, photos: ImageIndex) -> LoadedLabels:
     """Read YOLO's text files.
 
     Args:
@@ -108,7 +108,7 @@ def read(source: Path, photos: ImageIndex) -> LabelsRead:
     images = [
         image for folder, split in _folders(source) for image in _images(folder, split, classes, photos, problems)
     ]
-    return LabelsRead(LabelSet(classes, tuple(images)), tuple(problems))
+    return LoadedLabels(LabelSet(classes, tuple(images)), tuple(problems))
 
 
 def _folders(source: Path) -> list[tuple[Path, str]]:
@@ -125,14 +125,14 @@ def _folders(source: Path) -> list[tuple[Path, str]]:
 
 def _images(
     folder: Path, split_: str, classes: Sequence[str], photos: ImageIndex, problems: list[LabelProblem]
-) -> Iterator[LabelledImage]:
+) -> Iterator[LabeledImage]:
     for name in (name for name in files_below(folder) if name.endswith(".txt") and name != NAMES):
         split, path = _found(name.removesuffix(".txt"), split_, photos)
         size = None if path is None else photos.size(path)
         if path is None or size is None:
             problems.append(LabelProblem(name, "there is no such image" if path is None else "its image is unreadable"))
             continue
-        empty = LabelledImage(path, size[1], size[0], split=split)
+        empty = LabeledImage(path, size[1], size[0], split=split)
         objects = tuple(_objects(folder / name, empty, classes, problems))
         yield replace(empty, objects=objects)
 
@@ -173,8 +173,8 @@ def _name(said: object) -> str:
 
 
 def _objects(
-    file: Path, image: LabelledImage, classes: Sequence[str], problems: list[LabelProblem]
-) -> Iterator[LabelledObject]:
+    file: Path, image: LabeledImage, classes: Sequence[str], problems: list[LabelProblem]
+) -> Iterator[LabeledObject]:
     for place_, line in read_lines(file):
         try:
             number, *values = line.split()
@@ -183,13 +183,15 @@ def _objects(
             problems.append(LabelProblem(image.path, f"line {place_.line} cannot be taken: {line[:80]} ({error})"))
 
 
-def _object(label: str, values: Sequence[float], image: LabelledImage) -> LabelledObject:
+def _object(label: str, values: Sequence[float], image: LabeledImage) -> LabeledObject:
     width, height = image.width, image.height
     if len(values) in (4, 5):
         x, y, across, down = values[:4]
         sides = [(x - across / 2) * width, (y - down / 2) * height, (x + across / 2) * width, (y + down / 2) * height]
-        return LabelledObject(label, rounded(sides), values[4] if len(values) == 5 else None)
+        return LabeledObject(label, round_box(sides), values[4] if len(values) == 5 else None)
     if len(values) < 6 or len(values) % 2:
         raise ValueError(f"it has {len(values) + 1} columns")
-    polygon = from_fractions(values, height=height, width=width)
-    return LabelledObject(label, box_of(polygon), mask=encode_rle(polygon_to_mask(polygon, height=height, width=width)))
+    polygon = scale_polygon(values, height=height, width=width)
+    return LabeledObject(
+        label, polygon_box(polygon), mask=encode_rle(polygon_to_mask(polygon, height=height, width=width))
+    )

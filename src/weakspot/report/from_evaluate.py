@@ -119,7 +119,7 @@ def _examples(settings: dict[str, Any], data: Path | None, images: Path | None) 
 
 
 def _by_id(dataset: Dataset) -> dict[str, Sample]:
-    return {example.image_id: example for example in dataset.examples}
+    return {example.image_id: example for example in dataset.samples}
 
 
 def _item(
@@ -131,7 +131,7 @@ def _item(
             return None
         name, label = str(row["image"]), str(row["class"])
         example = examples.get(name, Sample(name, Path(name)))
-        truths = (truth for truth in example.truths if truth.label == label)
+        truths = (truth for truth in example.annotations if truth.label == label)
         return ReportItem(
             name=name,
             photo=example.path,

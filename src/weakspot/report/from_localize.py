@@ -153,7 +153,7 @@ def with_ground_truth(items: list[ReportItem], dataset: Dataset) -> Iterator[Rep
         dataset: The images are paired by their paths. Boxes of the item's class are its truth. The first class of an
             image is wrong where the image has others instead: its box overlaps nothing. Further ones keep no overlap.
     """
-    by_path = {example.path.resolve(): example.truths for example in dataset.examples}
+    by_path = {example.path.resolve(): example.annotations for example in dataset.samples}
     seen: set[str] = set()
     for item in items:
         known = by_path.get(item.photo.resolve(), ())

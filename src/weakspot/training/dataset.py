@@ -69,7 +69,7 @@ def verify_images(examples: Sequence[Sample], frame: Preprocessing, *, workers: 
 
 def read_pixels(example: Sample, frame: Preprocessing) -> Tensor:
     """Decode and squash an image, turned as its boxes take it, or upright where it has none."""
-    has_boxes = any(len(truth.boxes) for truth in example.truths)
+    has_boxes = any(len(truth.boxes) for truth in example.annotations)
     image = read_as_annotated(example.path, example.size) if has_boxes else read_image(example.path)
     return resize_image(image, frame)
 

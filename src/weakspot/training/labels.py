@@ -99,10 +99,10 @@ def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) ->
     Raises:
         InputError: If there is no training image, files are missing, or ``share`` is outside (0, 1).
     """
-    training = [example for example in dataset.examples if example.split in TRAINING]
-    validation = [example for example in dataset.examples if example.split in VALIDATION]
+    training = [example for example in dataset.samples if example.split in TRAINING]
+    validation = [example for example in dataset.samples if example.split in VALIDATION]
     if not training and not any(dataset.splits):
-        training = list(dataset.examples)
+        training = list(dataset.samples)
     _refuse_unusable(dataset, training, validation)
     alone = tuple(
         f"The class {name} has one training image: it cannot be learnt from, nor be validated."
@@ -144,7 +144,7 @@ def _stratum(example: Sample, counts: Counter[str]) -> Hashable:
 
 
 def _labels(example: Sample) -> list[str]:
-    return [truth.label for truth in example.truths]
+    return [truth.label for truth in example.annotations]
 
 
 def _refuse_unusable(dataset: Dataset, training: Sequence[Sample], validation: Sequence[Sample]) -> None:

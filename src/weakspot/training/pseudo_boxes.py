@@ -68,7 +68,7 @@ def labels_from_teacher(trained: CheckpointMetadata, training: Sequence[Sample],
     background = None if trained.background is None else trained.class_names[trained.background]
     labels = Labels(trained.class_names, trained.plan.multi_label, trained.background, background or "background")
     known = {*labels.class_names, labels.nothing}
-    strange = sorted({truth.label for example in training for truth in example.truths} - known)
+    strange = sorted({truth.label for example in training for truth in example.annotations} - known)
     if strange:
         problem = f"{run} does not know the class {strange[0]!r}" + (
             f" and {len(strange) - 1} more of the data." if strange[1:] else " of the data."

@@ -54,7 +54,7 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         :func:`otsu_threshold` over the heatmaps of the images' own classes, and none
         of the classes; a drawn box is then taken as it is.
     """
-    held = replace(dataset, examples=tuple(replace(example, split="val") for example in validation))
+    held = replace(dataset, samples=tuple(replace(example, split="val") for example in validation))
     watched: list[Prediction] = []
     with suppress(InputError):  # no boxes, or such as cannot be scored
         evaluate(
@@ -148,5 +148,5 @@ def otsu_threshold(heatmaps: Iterable[NDArray[np.floating]]) -> float:
 def iter_heatmaps(localizer: Localizer, examples: Sequence[Sample]) -> Iterator[NDArray[np.float32]]:
     """The heatmap of the first class of each image; of the most probable one where it has no label."""
     for example in examples:
-        label = next((truth.label for truth in example.truths if truth.label in localizer.class_names), None)
+        label = next((truth.label for truth in example.annotations if truth.label in localizer.class_names), None)
         yield localizer(example.path, classes=None if label is None else [label]).heatmap

@@ -39,34 +39,32 @@ def test_boxes_labels_and_sizes_are_read_as_written(tmp_path, folder):
         "train/a.jpg": ("train", {"0": []}),
     }
     assert (dataset.layout, dataset.class_names) == ("benchmark metadata", ("0", "2", "10"))
-    assert [example.size for example in dataset.examples] == [(10, 20), (60, 50), (30, 40)]
-    assert [truth.class_index for example in dataset.examples for truth in example.truths] == [10, 2, 0]
+    assert [example.size for example in dataset.samples] == [(10, 20), (60, 50), (30, 40)]
+    assert [truth.class_index for example in dataset.samples for truth in example.annotations] == [10, 2, 0]
     assert check_dataset(dataset) == []
 
 
 def test_one_set_is_a_data_set(tmp_path):
     dataset = read_dataset(plant(tmp_path, BOXES) / "test", images=tmp_path)
     assert dataset.splits == {"test": 2}
-    assert dataset.examples[0].path == tmp_path / "val/b.jpg"
+    assert dataset.samples[0].path == tmp_path / "val/b.jpg"
 
 
 def test_several_masks_and_an_ignored_region_belong_to_an_image(tmp_path):
-    first, second = read_dataset(
-        plant(tmp_path, MASKS | {"images/o/a.jpg": (9, 9), "images/o/a1.png": (9, 9)})
-    ).examples
-    assert [truth.label for truth in (*first.truths, *second.truths)] == ["4", "0"]
-    assert first.truths[0].masks == (tmp_path / "images/o/a1.png", tmp_path / "images/o/a2.png")
-    assert first.truths[0].ignore == tmp_path / "images/o/a_ignore.png"
-    assert second.truths[0].masks == (tmp_path / "images/o/b1.png",)
-    assert second.truths[0].ignore is None
-    assert len(first.truths[0].boxes) == 0
+    first, second = read_dataset(plant(tmp_path, MASKS | {"images/o/a.jpg": (9, 9), "images/o/a1.png": (9, 9)})).samples
+    assert [truth.label for truth in (*first.annotations, *second.annotations)] == ["4", "0"]
+    assert first.annotations[0].masks == (tmp_path / "images/o/a1.png", tmp_path / "images/o/a2.png")
+    assert first.annotations[0].ignore == tmp_path / "images/o/a_ignore.png"
+    assert second.annotations[0].masks == (tmp_path / "images/o/b1.png",)
+    assert second.annotations[0].ignore is None
+    assert len(first.annotations[0].boxes) == 0
 
 
 def test_masks_may_be_with_the_metadata_and_images_elsewhere(tmp_path):
     root = plant(tmp_path / "metadata", MASKS | {"o/a1.png": (9, 9)})
     dataset = read_dataset(root, images=plant(tmp_path / "photos", {"o/a.jpg": (9, 9)}))
-    assert dataset.examples[0].path == tmp_path / "photos/o/a.jpg"
-    assert dataset.examples[0].truths[0].masks[0] == root / "o/a1.png"
+    assert dataset.samples[0].path == tmp_path / "photos/o/a.jpg"
+    assert dataset.samples[0].annotations[0].masks[0] == root / "o/a1.png"
 
 
 def test_only_the_list_of_images_must_be_there(tmp_path):
@@ -78,7 +76,7 @@ def test_only_the_list_of_images_must_be_there(tmp_path):
 
 def test_image_listed_twice_is_two_examples(tmp_path):
     dataset = read_dataset(plant(tmp_path, one_set(image_ids="a.jpg\na.jpg\n")))
-    assert [example.image_id for example in dataset.examples] == ["a.jpg", "a.jpg"]
+    assert [example.image_id for example in dataset.samples] == ["a.jpg", "a.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +95,7 @@ def test_image_listed_twice_is_two_examples(tmp_path):
 )
 def test_line_about_what_is_not_listed_is_a_problem(tmp_path, file, text, kind, place):
     dataset = read_dataset(plant(tmp_path, one_set(**{file: text})))
-    assert [(problem.kind, problem.where) for problem in dataset.problems] == [(kind, (place,))]
+    assert [(problem.kind, problem.where) for problem in dataset.issues] == [(kind, (place,))]
     assert told(dataset) == {"a.jpg": ("test", {"3": []})}
 
 

@@ -16,7 +16,7 @@ def test_folders_are_classes_without_boxes(tmp_path, base):
     dataset = read_dataset(plant(tmp_path, files))
     assert told(dataset) == {"cat/deep/a": ("", {"cat": []}), "dog/b": ("", {"dog": []})}
     assert (dataset.layout, dataset.class_names, dataset.splits) == ("class folders", ("cat", "dog"), {"": 2})
-    assert dataset.examples[0].path == tmp_path / base / "cat/deep/a.jpg"
+    assert dataset.samples[0].path == tmp_path / base / "cat/deep/a.jpg"
     assert check_dataset(dataset) == []
 
 

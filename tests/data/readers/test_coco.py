@@ -55,9 +55,9 @@ def test_boxes_labels_and_sizes_are_read_wherever_the_images_are(tmp_path, file,
     dataset = read_dataset(plant(tmp_path, images | {file: TWO_IMAGES}))
     assert told(dataset) == in_split(split)
     assert (dataset.layout, dataset.class_names) == ("COCO", ("cat", "dog"))
-    assert [example.size for example in dataset.examples] == [(30, 40), (20, 20)]
-    assert [example.path for example in dataset.examples] == [tmp_path / name for name in images]
-    assert {truth.class_index for example in dataset.examples for truth in example.truths} == {None}
+    assert [example.size for example in dataset.samples] == [(30, 40), (20, 20)]
+    assert [example.path for example in dataset.samples] == [tmp_path / name for name in images]
+    assert {truth.class_index for example in dataset.samples for truth in example.annotations} == {None}
     assert [problem.kind for problem in check_dataset(dataset)] == ["image without a label"]
 
 
@@ -86,7 +86,7 @@ def test_file_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/a.jpg": (40, 30), "labels/my-val.json": one_image()})
     dataset = read_dataset(tmp_path / "photos", truth=tmp_path / "labels/my-val.json")
     assert told(dataset) == {"a.jpg": ("val", {"cat": [[1, 2, 4, 6]]})}
-    assert dataset.examples[0].path == tmp_path / "photos/a.jpg"
+    assert dataset.samples[0].path == tmp_path / "photos/a.jpg"
 
 
 @pytest.mark.parametrize("annotation", [{"iscrowd": 1}, {"bbox": None}, {"bbox": []}])
@@ -96,13 +96,13 @@ def test_crowd_or_annotation_without_a_box_is_a_label(tmp_path, annotation):
 
 def test_boxes_are_kept_as_they_are_written(tmp_path):
     dataset = annotated(tmp_path, one_image(bbox=[5, float("nan"), -3, float("inf")]))
-    np.testing.assert_array_equal(dataset.examples[0].truths[0].boxes, [[5, np.nan, 2, np.nan]])
+    np.testing.assert_array_equal(dataset.samples[0].annotations[0].boxes, [[5, np.nan, 2, np.nan]])
 
 
 def test_image_listed_twice_is_two_examples(tmp_path):
     content = one_image()
     content["images"] *= 2
-    assert [example.image_id for example in annotated(tmp_path, content).examples] == ["a.jpg", "a.jpg"]
+    assert [example.image_id for example in annotated(tmp_path, content).samples] == ["a.jpg", "a.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_image_listed_twice_is_two_examples(tmp_path):
 )
 def test_annotation_of_what_is_not_listed_is_a_problem(tmp_path, annotation, kind, place):
     dataset = annotated(tmp_path, one_image(**annotation))
-    (problem,) = dataset.problems
+    (problem,) = dataset.issues
     assert (problem.kind, len(problem.where)) == (kind, 1)
     assert problem.where[0].endswith(place)
     assert told(dataset) == {"a.jpg": ("", {})}

@@ -42,13 +42,13 @@ def test_boxes_labels_splits_sizes_and_masks_are_read(tmp_path):
         "dog/c": ("test", {"dog": [[3, 4, 50, 60]]}),
     }
     assert (dataset.layout, dataset.class_names) == ("CSV of boxes", ("cat", "dog"))
-    assert [example.path.relative_to(tmp_path).as_posix() for example in dataset.examples] == [
+    assert [example.path.relative_to(tmp_path).as_posix() for example in dataset.samples] == [
         "images/cat/a.jpg",
         "images/cat/b.png",
         "images/dog/c.JPEG",
     ]
-    assert [example.size for example in dataset.examples] == [(30, 40), (20, 20), (60, 50)]
-    assert [truth.masks for example in dataset.examples for truth in example.truths] == [
+    assert [example.size for example in dataset.samples] == [(30, 40), (20, 20), (60, 50)]
+    assert [truth.masks for example in dataset.samples for truth in example.annotations] == [
         (tmp_path / "masks/cat/a.png",),
         (),
         (),
@@ -61,7 +61,7 @@ def test_boxes_labels_splits_sizes_and_masks_are_read(tmp_path):
 def test_image_is_named_with_or_without_suffix_in_any_of_four_columns(tmp_path, column, name):
     dataset = annotated(tmp_path, f"{column},xmin,ymin,xmax,ymax\n{name},1,2,3,4\n")
     assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]})}
-    assert dataset.examples[0].path == tmp_path / "images/cat/a.jpg"
+    assert dataset.samples[0].path == tmp_path / "images/cat/a.jpg"
 
 
 def test_image_without_a_row_has_the_class_of_its_folder_and_no_box(tmp_path):
@@ -83,14 +83,14 @@ def test_several_classes_in_an_image_are_one_example_with_a_truth_each(tmp_path)
     rows = "cat/a,40,30,cat,1,2,3,4,\ncat/a,40,30,dog,5,6,7,8,\ncat/a,40,30,cat,2,2,3,4,\n"
     dataset = annotated(tmp_path, HEADER + rows, **{"masks/cat/a.png": (40, 30)})
     assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4], [2, 2, 3, 4]], "dog": [[5, 6, 7, 8]]})}
-    assert {truth.masks for truth in dataset.examples[0].truths} == {(tmp_path / "masks/cat/a.png",)}
+    assert {truth.masks for truth in dataset.samples[0].annotations} == {(tmp_path / "masks/cat/a.png",)}
 
 
 def test_class_names_follow_their_indices_and_two_classes_may_share_a_name(tmp_path):
     rows = "x/a,crane,517,1,2,3,4\nx/b,tench,0,1,2,3,4\nx/c,crane,134,1,2,3,4\nx/c,crane,517,1,1,3,4\n"
     dataset = annotated(tmp_path, f"image_id,class,class_index,xmin,ymin,xmax,ymax\n{rows}")
     assert dataset.class_names[:2] == ("tench", "crane")
-    assert [[truth.class_index for truth in example.truths] for example in dataset.examples[:3]] == [
+    assert [[truth.class_index for truth in example.annotations] for example in dataset.samples[:3]] == [
         [517],
         [0],
         [134, 517],
@@ -99,7 +99,7 @@ def test_class_names_follow_their_indices_and_two_classes_may_share_a_name(tmp_p
 
 def test_image_that_is_missing_keeps_a_path(tmp_path):
     dataset = annotated(tmp_path, "image_id,xmin,ymin,xmax,ymax\ncat/gone,1,2,3,4\ncat/lost.png,1,2,3,4\n")
-    assert [example.path.name for example in dataset.examples] == ["gone.jpg", "lost.png", "a.jpg"]
+    assert [example.path.name for example in dataset.samples] == ["gone.jpg", "lost.png", "a.jpg"]
 
 
 def test_image_that_only_the_splits_name_is_missing_not_forgotten(tmp_path):
@@ -109,22 +109,22 @@ def test_image_that_only_the_splits_name_is_missing_not_forgotten(tmp_path):
 
 def test_mask_that_should_be_there_keeps_a_path(tmp_path):
     dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,1,2,3,4,1\n")
-    assert dataset.examples[0].truths[0].masks == (tmp_path / "masks/cat/a.png",)
+    assert dataset.samples[0].annotations[0].masks == (tmp_path / "masks/cat/a.png",)
 
 
 def test_image_in_two_splits_is_two_examples(tmp_path):
     splits = "image_id,split\ncat/a,train\ncat/a,test\ncat/a.jpg,train\n"
     dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,1,2,3,4,0\n", **{"splits.csv": splits})
-    assert [(example.image_id, example.split) for example in dataset.examples] == [
+    assert [(example.image_id, example.split) for example in dataset.samples] == [
         ("cat/a", "train"),
         ("cat/a", "test"),
     ]
-    assert [(problem.kind, len(problem.where)) for problem in dataset.problems] == [("split given twice", 1)]
+    assert [(problem.kind, len(problem.where)) for problem in dataset.issues] == [("split given twice", 1)]
 
 
 def test_two_files_of_one_name_are_two_examples(tmp_path):
     dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,1,2,3,4,0\n", **{"images/cat/a.png": (40, 30)})
-    assert [example.path.suffix for example in dataset.examples] == [".jpg", ".png"]
+    assert [example.path.suffix for example in dataset.samples] == [".jpg", ".png"]
 
 
 def test_folders_of_splits_are_read_as_such(tmp_path):
@@ -139,18 +139,18 @@ def test_boxes_may_be_in_a_file_elsewhere(tmp_path):
     plant(tmp_path, {"boxes.csv": "image_id,class,xmin,ymin,xmax,ymax\ncat/a,cat,1,2,3,4\nb,dog,5,6,7,8\n"})
     dataset = read_dataset(photos, truth=tmp_path / "boxes.csv")
     assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]}), "b": ("", {"dog": [[5, 6, 7, 8]]})}
-    assert dataset.examples[0].truths[0].masks == (photos / "masks/cat/a.png",)
+    assert dataset.samples[0].annotations[0].masks == (photos / "masks/cat/a.png",)
 
 
 def test_images_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/cat/a.jpg": (9, 9), "labels/annotations.csv": f"{HEADER}cat/a,9,9,cat,1,2,3,4,0\n"})
     dataset = read_dataset(tmp_path / "labels", images=tmp_path / "photos")
-    assert dataset.examples[0].path == tmp_path / "photos/cat/a.jpg"
+    assert dataset.samples[0].path == tmp_path / "photos/cat/a.jpg"
 
 
 def test_boxes_are_kept_as_they_are_written(tmp_path):
     dataset = annotated(tmp_path, f"{HEADER}cat/a,40,30,cat,-5,nan,inf,1e3,0\n")
-    np.testing.assert_array_equal(dataset.examples[0].truths[0].boxes, [[-5, np.nan, np.inf, 1000]])
+    np.testing.assert_array_equal(dataset.samples[0].annotations[0].boxes, [[-5, np.nan, np.inf, 1000]])
 
 
 def test_file_may_have_a_byte_order_mark_and_windows_line_ends(tmp_path):
@@ -200,11 +200,11 @@ def test_what_is_written_is_read(images):
     with TemporaryDirectory() as root:
         plant(root, {"annotations.csv": "\n".join(["image_id,class,xmin,ymin,xmax,ymax", *quoted])})
         dataset = read_dataset(root)
-    assert [example.image_id for example in dataset.examples] == [f"x/{name}" for name in images]
-    for example, objects in zip(dataset.examples, images.values(), strict=True):
+    assert [example.image_id for example in dataset.samples] == [f"x/{name}" for name in images]
+    for example, objects in zip(dataset.samples, images.values(), strict=True):
         labels = dict.fromkeys(label for label, _ in objects)
-        assert [truth.label for truth in example.truths] == list(labels)
-        for truth in example.truths:
+        assert [truth.label for truth in example.annotations] == list(labels)
+        for truth in example.annotations:
             written = [box for label, box in objects if label == truth.label]
             np.testing.assert_array_equal(truth.boxes, written)
 
@@ -215,5 +215,5 @@ def test_a_file_of_labels_says_what_is_in_images_without_a_box(tmp_path):
     files = {f"images/cat/{name}.png": (9, 9) for name in ("boxed", "emptied", "named", "new")}
     boxes = "image_id,class,xmin,ymin,xmax,ymax\ncat/boxed.png,dog,1,1,3,3\n"
     dataset = read_dataset(plant(tmp_path, files | {"annotations.csv": boxes, "labels.csv": "\n".join(rows) + "\n"}))
-    labels = {one.image_id: [truth.label for truth in one.truths] for one in dataset.examples}
+    labels = {one.image_id: [truth.label for truth in one.annotations] for one in dataset.samples}
     assert labels == {"cat/boxed": ["dog"], "cat/emptied": [], "cat/named": ["bird", "dog"], "cat/new": ["cat"]}

@@ -21,13 +21,13 @@ def told(dataset):
     """File, split and labels of each image."""
     root = dataset.root
     return [
-        (example.path.relative_to(root).as_posix(), example.split, [truth.label for truth in example.truths])
-        for example in dataset.examples
+        (example.path.relative_to(root).as_posix(), example.split, [truth.label for truth in example.annotations])
+        for example in dataset.samples
     ]
 
 
 def places(dataset):
-    return {problem.kind: problem.where for problem in dataset.problems}
+    return {problem.kind: problem.where for problem in dataset.issues}
 
 
 def refusal(tmp_path, text):
@@ -46,9 +46,9 @@ def test_labels_and_splits_are_read_in_the_order_of_the_file(tmp_path):
         ("images/b.png", "train", ["cat"]),
         ("images/a.jpg", "train", ["dog"]),
     ]
-    assert [example.image_id for example in dataset.examples] == ["x/c", "b", "a"]
+    assert [example.image_id for example in dataset.samples] == ["x/c", "b", "a"]
     assert (dataset.layout, dataset.class_names) == ("CSV of labels", ("cat", "dog"))
-    assert all(truth.boxes.shape == (0, 4) for example in dataset.examples for truth in example.truths)
+    assert all(truth.boxes.shape == (0, 4) for example in dataset.samples for truth in example.annotations)
     assert check_dataset(dataset) == []
 
 
@@ -79,7 +79,7 @@ def test_label_wins_over_class(tmp_path):
 def test_image_has_all_labels_of_its_rows(tmp_path, rows, labels):
     dataset = labelled(tmp_path, f"image_id,label\n{rows}")
     assert told(dataset) == [("images/a.jpg", "", labels)]
-    assert dataset.problems == ()
+    assert dataset.issues == ()
 
 
 def test_image_without_a_label_is_reported_as_such(tmp_path):
@@ -90,14 +90,14 @@ def test_image_without_a_label_is_reported_as_such(tmp_path):
 def test_image_without_a_row_is_left_out_and_noticed(tmp_path):
     more = {"images/b.jpg": (9, 9), "images/x/a.jpg": (9, 9), "images/notes.txt": ""}
     dataset = labelled(tmp_path, "image_id,label\na,cat\n", A | more)
-    assert [example.image_id for example in dataset.examples] == ["a"]
+    assert [example.image_id for example in dataset.samples] == ["a"]
     assert places(dataset) == {NO_ROW: ("b.jpg", "x/a.jpg")}
-    assert dataset.problems[0] in check_dataset(dataset)
+    assert dataset.issues[0] in check_dataset(dataset)
 
 
 def test_folder_of_masks_beside_the_images_holds_none(tmp_path):
     dataset = labelled(tmp_path, "image_id,label\na,cat\n", {"a.jpg": (9, 9), "masks/a.png": (9, 9)})
-    assert (told(dataset), dataset.problems) == ([("a.jpg", "", ["cat"])], ())
+    assert (told(dataset), dataset.issues) == ([("a.jpg", "", ["cat"])], ())
 
 
 def test_image_that_is_missing_keeps_a_path_and_is_reported(tmp_path):
@@ -113,7 +113,7 @@ def test_data_set_without_any_image_is_read(tmp_path):
 
 def test_file_without_rows_is_a_data_set_without_images(tmp_path):
     dataset = labelled(tmp_path, HEADER)
-    assert (dataset.examples, dataset.class_names, places(dataset)) == ((), (), {NO_ROW: ("a.jpg",)})
+    assert (dataset.samples, dataset.class_names, places(dataset)) == ((), (), {NO_ROW: ("a.jpg",)})
 
 
 @pytest.mark.parametrize("rows", ["a,cat\na.jpg,cat\n", "a,dog\na,cat;cat\n"])
@@ -186,7 +186,7 @@ def test_file_of_boxes_wins(tmp_path):
 def test_file_and_images_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/a.jpg": (9, 9), "lists/some.csv": "image,class\na,cat\n", "root/labels.csv": ""})
     given = {"truth": tmp_path / "lists/some.csv", "images": tmp_path / "photos"}
-    assert read_dataset(tmp_path / "root", **given).examples[0].path == tmp_path / "photos/a.jpg"
+    assert read_dataset(tmp_path / "root", **given).samples[0].path == tmp_path / "photos/a.jpg"
 
 
 @pytest.mark.parametrize(
@@ -232,4 +232,4 @@ def test_what_is_written_is_read(images, separator):
     written = [(f"x/{name}.jpg", "", labels) for name, labels in images.items()]
     assert told(dataset) == written
     assert dataset.class_names == tuple(sorted({label for labels in images.values() for label in labels}))
-    assert dataset.problems == ()
+    assert dataset.issues == ()

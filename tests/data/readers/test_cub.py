@@ -29,8 +29,8 @@ def test_boxes_labels_and_splits_are_read(tmp_path, folder):
         "010.Wren/W 1.jpg": ("test", {"010.Wren": [[0, 0, 9, 9]]}),
     }
     assert (dataset.layout, dataset.class_names) == ("CUB-200-2011", ("001.Albatross", "010.Wren"))
-    assert [truth.class_index for example in dataset.examples for truth in example.truths] == [0, 0, 9]
-    assert dataset.examples[2].path == tmp_path / folder / "images/010.Wren/W 1.jpg"
+    assert [truth.class_index for example in dataset.samples for truth in example.annotations] == [0, 0, 9]
+    assert dataset.samples[2].path == tmp_path / folder / "images/010.Wren/W 1.jpg"
     assert check_dataset(dataset) == []
 
 
@@ -38,7 +38,7 @@ def test_boxes_labels_and_splits_are_read(tmp_path, folder):
 def test_masks_are_beside_or_inside(tmp_path, folder):
     masks = {f"{folder}/001.Albatross/A_0001.png": (40, 30)}
     dataset = read_dataset(plant(tmp_path, within("CUB_200_2011", BIRDS) | masks))
-    assert [truth.masks for example in dataset.examples for truth in example.truths] == [
+    assert [truth.masks for example in dataset.samples for truth in example.annotations] == [
         (tmp_path / folder / "001.Albatross/A_0001.png",),
         (),
         (),
@@ -47,7 +47,7 @@ def test_masks_are_beside_or_inside(tmp_path, folder):
 
 def test_images_may_be_elsewhere(tmp_path):
     dataset = read_dataset(plant(tmp_path, BIRDS | {"photos": None}), images=tmp_path / "photos")
-    assert dataset.examples[2].path == tmp_path / "photos/010.Wren/W 1.jpg"
+    assert dataset.samples[2].path == tmp_path / "photos/010.Wren/W 1.jpg"
 
 
 def test_image_without_class_split_or_box_is_kept(tmp_path):
@@ -60,12 +60,12 @@ def test_image_without_class_split_or_box_is_kept(tmp_path):
 
 def test_image_listed_twice_is_two_examples(tmp_path):
     listed = BIRDS["images.txt"] + "3 010.Wren/W 1.jpg\n"
-    assert len(read_dataset(plant(tmp_path, BIRDS | {"images.txt": listed})).examples) == 4
+    assert len(read_dataset(plant(tmp_path, BIRDS | {"images.txt": listed})).samples) == 4
 
 
 def test_rows_of_an_image_that_is_not_listed_are_a_problem(tmp_path):
     dataset = read_dataset(plant(tmp_path, BIRDS | {"images.txt": "1 001.Albatross/A_0001.jpg\n3 010.Wren/W 1.jpg\n"}))
-    (problem,) = dataset.problems
+    (problem,) = dataset.issues
     assert problem.kind == "row for an unknown image"
     assert [place.removeprefix(f"{tmp_path}/") for place in problem.where] == [
         "image_class_labels.txt, line 2",

@@ -33,15 +33,15 @@ def test_boxes_are_read_as_written_and_labels_from_folder_or_xml(tmp_path, root)
     dataset = read_dataset(plant(tmp_path, SHIPPED) / root)
     assert told(dataset) == READ
     assert (dataset.layout, dataset.class_names) == ("ILSVRC CLS-LOC", (TENCH, SHARK))
-    assert {truth.class_index for example in dataset.examples for truth in example.truths} == {None}
-    assert dataset.examples[-1].path.resolve() == tmp_path / DATA / "val/V_2.JPEG"
-    assert dataset.examples[-1].size == (61, 50)
+    assert {truth.class_index for example in dataset.samples for truth in example.annotations} == {None}
+    assert dataset.samples[-1].path.resolve() == tmp_path / DATA / "val/V_2.JPEG"
+    assert dataset.samples[-1].size == (61, 50)
 
 
 def test_order_is_that_of_the_lists(tmp_path):
     dataset = read_dataset(plant(tmp_path, SHIPPED | LISTED))
     assert told(dataset) == READ
-    assert [example.path.stem for example in dataset.examples] == [f"{SHARK}_9", f"{TENCH}_1", "V_2", "V_1"]
+    assert [example.path.stem for example in dataset.samples] == [f"{SHARK}_9", f"{TENCH}_1", "V_2", "V_1"]
     assert {problem.kind: problem.where for problem in check_dataset(dataset)} == {
         "label without a box": (f"train/{SHARK}/{SHARK}_9: {SHARK} (train)",)
     }
@@ -55,7 +55,7 @@ def test_boxed_images_alone_are_read_where_all_are_not_listed(tmp_path):
 def test_image_without_xml_has_no_label_and_a_missing_one_keeps_its_path(tmp_path):
     dataset = read_dataset(plant(tmp_path, {f"{DATA}/val/V_1.JPEG": (9, 9), f"{LISTS}/val.txt": "V_1 1\nV_3 2\n"}))
     assert told(dataset) == {"val/V_1": ("val", {}), "val/V_3": ("val", {})}
-    assert dataset.examples[1].path == tmp_path / f"{DATA}/val/V_3.JPEG"
+    assert dataset.samples[1].path == tmp_path / f"{DATA}/val/V_3.JPEG"
 
 
 @pytest.mark.parametrize(("classes", "last"), [(999, None), (1000, 999), (1001, None)])
@@ -63,14 +63,14 @@ def test_classes_have_indices_if_they_are_a_thousand(tmp_path, classes, last):
     folders = {f"{DATA}/train/n{1000 + number}": None for number in range(classes)}
     image = {f"{DATA}/train/n{999 + classes}/a.JPEG": (9, 9)}
     dataset = read_dataset(plant(tmp_path, folders | image))
-    assert [truth.class_index for truth in dataset.examples[0].truths] == [last]
+    assert [truth.class_index for truth in dataset.samples[0].annotations] == [last]
     assert len(dataset.class_names) == classes
 
 
 def test_images_may_be_elsewhere(tmp_path):
     plant(tmp_path, SHIPPED | {"small/val/V_1.JPEG": (5, 6)})
     dataset = read_dataset(tmp_path, images=tmp_path / "small")
-    assert [example.path for example in dataset.examples] == [tmp_path / "small/val/V_1.JPEG"]
+    assert [example.path for example in dataset.samples] == [tmp_path / "small/val/V_1.JPEG"]
 
 
 def test_list_that_leaves_the_data_set_is_refused_with_its_line(tmp_path):

@@ -41,8 +41,8 @@ def test_devkit_is_read_from_itself_or_the_folder_above(tmp_path, folder):
         "c": ("test", {}),
     }
     assert (dataset.layout, dataset.class_names) == ("Pascal VOC", ("cat", "dog"))
-    assert [example.size for example in dataset.examples] == [(30, 40), (20, 20), (30, 40)]
-    assert [example.path for example in dataset.examples] == [
+    assert [example.size for example in dataset.samples] == [(30, 40), (20, 20), (30, 40)]
+    assert [example.path for example in dataset.samples] == [
         tmp_path / folder / f"JPEGImages/{name}.jpg" for name in "abc"
     ]
 
@@ -75,7 +75,7 @@ def test_xml_may_be_beside_the_images_or_in_a_folder(tmp_path, xml, image):
     split = "train" if "train" in xml else ""
     name = image.removeprefix("images/").removesuffix(".png")
     assert told(dataset) == {name: (split, {"cat": [[0, 1, 30, 20]]})}
-    assert dataset.examples[0].path == tmp_path / image
+    assert dataset.samples[0].path == tmp_path / image
 
 
 def test_image_may_be_named_in_the_xml_only(tmp_path):
@@ -86,7 +86,7 @@ def test_image_may_be_named_in_the_xml_only(tmp_path):
 def test_image_that_is_missing_keeps_the_path_which_the_xml_names(tmp_path):
     files = {"annotations/x/1.xml": voc(filename="gone.png"), "annotations/x/2.xml": voc(filename="?"), "images": None}
     dataset = read_dataset(plant(tmp_path, files))
-    assert [example.path for example in dataset.examples] == [
+    assert [example.path for example in dataset.samples] == [
         tmp_path / "images/x/gone.png",
         tmp_path / "images/x/2.jpg",
     ]
@@ -111,12 +111,12 @@ def test_xml_may_be_elsewhere(tmp_path):
 
 def test_image_in_two_lists_leaks(tmp_path):
     dataset = read_dataset(plant(tmp_path, DEVKIT | {"ImageSets/Main/test.txt": "a\nc\n"}))
-    assert [example.split for example in dataset.examples if example.image_id == "a"] == ["train", "test"]
+    assert [example.split for example in dataset.samples if example.image_id == "a"] == ["train", "test"]
 
 
 def test_size_of_0_is_none(tmp_path):
     dataset = read_dataset(plant(tmp_path, {"a.xml": voc(size=(0, 0)), "a.jpg": (40, 30)}))
-    assert dataset.examples[0].size is None
+    assert dataset.samples[0].size is None
 
 
 def test_object_without_a_box_is_a_label(tmp_path):

@@ -6,25 +6,25 @@ from pathlib import Path
 from weakspot.data.dataset import Dataset
 from weakspot.data.readers import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, voc
 
-Find = Callable[[Path], bool]
-Read = Callable[[Path, Path | None], Dataset]
+Detect = Callable[[Path], bool]
+Load = Callable[[Path, Path | None], Dataset]
 
 # The most specific first: boxes before labels alone, and what is left is class folders.
-READERS: tuple[tuple[Find, Read], ...] = (
-    (ilsvrc.find, ilsvrc.read),
-    (cub.find, cub.read),
-    (benchmark.find, benchmark.read),
-    (csv_boxes.find, csv_boxes.read),
-    (coco.find, coco.read),
-    (voc.find, voc.read),
-    (csv_labels.find, csv_labels.read),
-    (class_folders.find, class_folders.read),
+READERS: tuple[tuple[Detect, Load], ...] = (
+    (ilsvrc.detect, ilsvrc.load),
+    (cub.detect, cub.load),
+    (benchmark.detect, benchmark.load),
+    (csv_boxes.detect, csv_boxes.load),
+    (coco.detect, coco.load),
+    (voc.detect, voc.load),
+    (csv_labels.detect, csv_labels.load),
+    (class_folders.detect, class_folders.load),
 )
 
 __all__ = [
     "READERS",
-    "Find",
-    "Read",
+    "Detect",
+    "Load",
     "benchmark",
     "class_folders",
     "coco",

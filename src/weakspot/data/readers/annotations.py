@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 
 from weakspot.data.dataset import Annotation
 
-Corners = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]
 
 
 class ObjectAnnotation(NamedTuple):
     """An object in an image: its class, and where it is if that is known."""
 
     label: str
-    box: Corners | None = None
+    box: Box | None = None
     class_index: int | None = None
 
 
-def boxes_of(corners: Iterable[Corners]) -> NDArray[np.float64]:
+def boxes_array(corners: Iterable[Box]) -> NDArray[np.float64]:
     """Put boxes into an array of shape (n, 4).
 
     Example:
-        >>> boxes_of([]).shape
+        >>> boxes_array([]).shape
         (0, 4)
     """
     return np.array(list(corners), np.float64).reshape(-1, 4)
 
 
-def truths_of(marked: Iterable[ObjectAnnotation], masks: Sequence[Path] = ()) -> tuple[Annotation, ...]:
+def group_by_class(marked: Iterable[ObjectAnnotation], masks: Sequence[Path] = ()) -> tuple[Annotation, ...]:
     """Gather the objects of an image by class.
 
     Args:
@@ -42,12 +42,12 @@ def truths_of(marked: Iterable[ObjectAnnotation], masks: Sequence[Path] = ()) ->
 
     Example:
         >>> objects = [ObjectAnnotation("cat", (1, 2, 3, 4)), ObjectAnnotation("dog")]
-        >>> [(truth.label, len(truth.boxes)) for truth in truths_of(objects)]
+        >>> [(truth.label, len(truth.boxes)) for truth in group_by_class(objects)]
         [('cat', 1), ('dog', 0)]
     """
-    boxes: dict[tuple[str, int | None], list[Corners]] = {}
+    boxes: dict[tuple[str, int | None], list[Box]] = {}
     for one in marked:
         gathered = boxes.setdefault((one.label, one.class_index), [])
         if one.box is not None:
             gathered.append(one.box)
-    return tuple(Annotation(label, index, boxes_of(found), tuple(masks)) for (label, index), found in boxes.items())
+    return tuple(Annotation(label, index, boxes_array(found), tuple(masks)) for (label, index), found in boxes.items())

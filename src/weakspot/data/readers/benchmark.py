@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.noticed import Issue, problems_of
-from weakspot.data.readers.annotations import Corners, boxes_of
-from weakspot.data.readers.walk import first_holding, folders_in
+from weakspot.data.noticed import Issue, group_issues
+from weakspot.data.readers.annotations import Box, boxes_array
+from weakspot.data.readers.walk import first_containing, folders_in
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_lines, safe_relative_path, split_fields
 
@@ -28,7 +28,7 @@ from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_
 class _Located:
     """What ``localization.txt`` says of one image."""
 
-    boxes: list[Corners] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
     ignore: str = ""
 
@@ -44,12 +44,12 @@ class _Set:
     located: dict[str, _Located]
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder, or one in it, holds ``image_ids.txt``."""
     return bool(_folders(root))
 
 
-def read(root: Path, images: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None) -> Dataset:
     """Read the benchmark's metadata; coordinates are as written, and classes are numbers.
 
     Args:
@@ -62,14 +62,14 @@ def read(root: Path, images: Path | None = None) -> Dataset:
     """
     sets = [_read_set(folder) for folder in _folders(root)]
     candidates = [images] if images else [root, root / "images", root.parent]
-    base = first_holding(candidates, (name for one in sets for name in one.image_ids))
+    base = first_containing(candidates, (name for one in sets for name in one.image_ids))
     masks = (name for one in sets for located in one.located.values() for name in located.masks)
-    mask_base = first_holding([*candidates, root], masks)
+    mask_base = first_containing([*candidates, root], masks)
     examples = tuple(example for one in sets for example in _examples(one, base, mask_base))
-    indices = sorted({truth.class_index or 0 for example in examples for truth in example.truths})
+    indices = sorted({truth.class_index or 0 for example in examples for truth in example.annotations})
     names = tuple(str(index) for index in indices)
     noticed = (problem for one in sets for problem in _noticed(one))
-    return Dataset(root, "benchmark metadata", names, examples, problems_of(noticed))
+    return Dataset(root, "benchmark metadata", names, examples, group_issues(noticed))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -123,7 +123,7 @@ def _examples(one: _Set, base: Path, mask_base: Path) -> Iterator[Sample]:
         masks = tuple(mask_base / mask for mask in located.masks)
         ignore = mask_base / located.ignore if located.ignore else None
         index = next(iter(one.labels.get(name, [])), None)
-        truth = Annotation(str(index), index, boxes_of(located.boxes), masks, ignore)
+        truth = Annotation(str(index), index, boxes_array(located.boxes), masks, ignore)
         yield Sample(name, base / name, one.split, () if index is None else (truth,), one.sizes.get(name))
 
 

@@ -11,13 +11,13 @@ VALIDATION = frozenset({"val", "valid", "validation", "dev"})
 SPLITS = TRAINING | VALIDATION | {"test", "testing"}
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder holds folders of images."""
     base = root / "images" if (root / "images").is_dir() else root
     return any("/" in name and is_image(name) for name in files_below(base))
 
 
-def read(root: Path, images: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None) -> Dataset:
     """Read class folders: labels without boxes.
 
     Args:

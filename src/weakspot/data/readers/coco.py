@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from weakspot.data.dataset import Dataset, Sample
-from weakspot.data.noticed import Issue, problems_of
-from weakspot.data.readers.annotations import Corners, ObjectAnnotation, truths_of
-from weakspot.data.readers.walk import first_holding
+from weakspot.data.noticed import Issue, group_issues
+from weakspot.data.readers.annotations import Box, ObjectAnnotation, group_by_class
+from weakspot.data.readers.walk import first_containing
 from weakspot.errors import InputError
 from weakspot.io.text import parse_size, read_text, safe_relative_path
 
@@ -29,12 +29,12 @@ class _Part(NamedTuple):
     split: str
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder holds COCO JSON under one of its usual names."""
     return bool(_files(root))
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read COCO JSON of instances.
 
     Objects marked ``iscrowd`` count for the image's label, not as boxes. Segmentations are not read. Category ids are
@@ -56,7 +56,7 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
         marked = _marked(part, noticed)
         examples += _examples(part, marked, f"{part.base.name}/" if several else "")
         noticed += _strangers(part, marked)
-    return Dataset(root, "COCO", _class_names(parts), tuple(examples), problems_of(noticed))
+    return Dataset(root, "COCO", _class_names(parts), tuple(examples), group_issues(noticed))
 
 
 def _files(root: Path) -> list[Path]:
@@ -85,7 +85,7 @@ def _part(root: Path, file: Path, images: Path | None) -> _Part:
     content, split = _load(file), _split(root, file)
     named = [folder / name for name in (file.stem.rpartition("_")[2], split) for folder in (root, root / "images")]
     names = (str(record.get("file_name")) for record in _listed(content, "images", file))
-    return _Part(file, content, images or first_holding([*named, root / "images", file.parent, root], names), split)
+    return _Part(file, content, images or first_containing([*named, root / "images", file.parent, root], names), split)
 
 
 def _split(root: Path, file: Path) -> str:
@@ -129,7 +129,7 @@ def _examples(part: _Part, marked: Objects, prefix: str) -> Iterator[Sample]:
         place = f"{part.file}: images[{position}]"
         key = _field(record, "id", place, int, str)
         name = safe_relative_path(_field(record, "file_name", place, str), place)
-        truths = truths_of(marked.get(key, ()))
+        truths = group_by_class(marked.get(key, ()))
         yield Sample(f"{prefix}{name}", part.base / name, part.split, truths, _size(record))
 
 
@@ -158,7 +158,7 @@ def _marked(part: _Part, noticed: list[Issue]) -> Objects:
     return marked
 
 
-def _box(record: Record, place: str) -> Corners | None:
+def _box(record: Record, place: str) -> Box | None:
     """From left, top, width and height to corners; None where there is no box."""
     sides = record.get("bbox")
     if sides is None or sides == []:
@@ -169,18 +169,18 @@ def _box(record: Record, place: str) -> Corners | None:
     return left, top, left + width, top + height
 
 
-def identities(
+def result_ids(
     root: Path, images: Path | None = None, truth: Path | None = None
 ) -> tuple[dict[int | str, str], dict[int | str, str]]:
     """Say what the ids of images and categories stand for, which files of results refer to.
 
     Args:
-        root: As for :func:`read`.
-        images: As for :func:`read`.
-        truth: As for :func:`read`.
+        root: As for :func:`load`.
+        images: As for :func:`load`.
+        truth: As for :func:`load`.
 
     Returns:
-        The image id that :func:`read` gives by COCO's, and the class name by COCO's category id.
+        The image id that :func:`load` gives by COCO's, and the class name by COCO's category id.
     """
     parts = [_part(root, file, images) for file in ([truth] if truth else _files(root))]
     several = len({part.base for part in parts}) > 1

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, Sample
-from weakspot.data.noticed import Issue, problems_of
-from weakspot.data.readers.annotations import Corners, ObjectAnnotation, truths_of
+from weakspot.data.noticed import Issue, group_issues
+from weakspot.data.readers.annotations import Box, ObjectAnnotation, group_by_class
 from weakspot.data.readers.class_folders import classes_below, has_splits, split_and_class
-from weakspot.data.readers.walk import files_below, first_holding, images_below, is_image, without_suffix
+from weakspot.data.readers.walk import files_below, first_containing, images_below, is_image, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, safe_relative_path
 
@@ -53,12 +53,12 @@ class _Annotated:
     marked: list[ObjectAnnotation] = field(default_factory=list)
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder holds ``annotations.csv``."""
     return (root / "annotations.csv").is_file()
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read class folders with a CSV file of boxes, 0-based and half-open.
 
     The column ``class`` names the class, else the folder does. A row with four empty sides gives a label without a
@@ -73,14 +73,14 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
         InputError: If a column is missing, a number is none, an image lies outside, or a file cannot be read.
     """
     rows = list(_rows(truth or root / "annotations.csv", SIDES))
-    tree = _tree(root, images or first_holding((root / "images", root), (name for _, name, _ in rows)))
+    tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
     annotated = {} if truth else _labelled(root / "labels.csv", tree)
     annotated |= _annotated(rows, tree)
     splits, twice = _splits(root / "splits.csv", tree)
     image_ids = dict.fromkeys([*annotated, *tree.files, *splits])
     examples = [one for name in image_ids for one in _examples(name, annotated.get(name), splits.get(name), tree)]
     empty = classes_below(tree.base, tree.files, tree.by_split, only_empty=True) if tree.base != root else ()
-    return Dataset(root, "CSV of boxes", _class_names(examples, empty), tuple(examples), problems_of(twice))
+    return Dataset(root, "CSV of boxes", _class_names(examples, empty), tuple(examples), group_issues(twice))
 
 
 def _rows(file: Path, columns: Iterable[str]) -> Iterator[Row]:
@@ -131,7 +131,7 @@ def _marked(cells: dict[str, str], place: FileLine, folder: str) -> ObjectAnnota
     return ObjectAnnotation(label, _box(cells, place), index)
 
 
-def _box(cells: dict[str, str], place: FileLine) -> Corners | None:
+def _box(cells: dict[str, str], place: FileLine) -> Box | None:
     if not any(cells[side] for side in SIDES):
         return None
     xmin, ymin, xmax, ymax = (parse_float(cells[side], place) for side in SIDES)
@@ -156,7 +156,7 @@ def _examples(image_id: str, said: _Annotated | None, splits: list[str] | None, 
     known = said or _Annotated(image_id, marked=[ObjectAnnotation(label)] if label else [])
     mask = f"{image_id}.png"
     masked = mask in tree.masks if known.has_mask is None else known.has_mask
-    truths = truths_of(known.marked, [tree.mask_folder / mask] if masked else [])
+    truths = group_by_class(known.marked, [tree.mask_folder / mask] if masked else [])
     missing = tree.base / (known.name if is_image(known.name) else f"{image_id}.jpg")
     for part in [split] if splits is None else splits:
         for path in tree.files.get(image_id, [missing]):
@@ -164,7 +164,7 @@ def _examples(image_id: str, said: _Annotated | None, splits: list[str] | None, 
 
 
 def _class_names(examples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, ...]:
-    indexed = {(truth.label, truth.class_index) for example in examples for truth in example.truths}
+    indexed = {(truth.label, truth.class_index) for example in examples for truth in example.annotations}
     last = max((index for _, index in indexed if index is not None), default=-1) + 1
     ordered = sorted((last if index is None else index, label) for label, index in indexed)
     return tuple(dict.fromkeys([*(label for _, label in ordered), *empty]))

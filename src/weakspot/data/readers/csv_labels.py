@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.noticed import Issue, problems_of
+from weakspot.data.noticed import Issue, group_issues
 from weakspot.data.readers.class_folders import has_splits, split_and_class
 from weakspot.data.readers.csv_boxes import NAMES, SIDES
-from weakspot.data.readers.walk import first_holding, images_below, is_image, without_suffix
+from weakspot.data.readers.walk import first_containing, images_below, is_image, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import COMMAS, FileLine, read_csv, read_text, safe_relative_path
 
@@ -50,7 +50,7 @@ class _Said:
     splits: dict[str, None] = field(default_factory=dict)
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder holds ``labels.csv``."""
     return (root / "labels.csv").is_file()
 
@@ -64,7 +64,7 @@ def holds_labels(file: Path) -> bool:
     return not set(SIDES) & set(_header(file))
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read a CSV file of labels.
 
     An image has all the labels of its rows: one in each, or several in a cell, separated by ``;`` or ``|``. With an
@@ -84,13 +84,13 @@ def read(root: Path, images: Path | None = None, truth: Path | None = None) -> D
         InputError: If a column is missing, an image lies outside, or the file cannot be read.
     """
     rows = list(_rows(truth or root / "labels.csv"))
-    base = images or first_holding((root / "images", root), (row.name for row in rows))
+    base = images or first_containing((root / "images", root), (row.name for row in rows))
     files = _files(base, root)
     said, twice = _gathered(rows, files, base)
     names = sorted({label for one in said.values() for label in one.labels})
     examples = tuple(one for path, known in said.items() for one in _examples(path, known))
     noticed = [*twice, *_unnamed(files, said, base)]
-    return Dataset(root, "CSV of labels", tuple(names), examples, problems_of(noticed))
+    return Dataset(root, "CSV of labels", tuple(names), examples, group_issues(noticed))
 
 
 def _header(file: Path) -> list[str]:

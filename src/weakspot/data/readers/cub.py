@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.noticed import problems_of
-from weakspot.data.readers.annotations import Corners, boxes_of
+from weakspot.data.noticed import group_issues
+from weakspot.data.readers.annotations import Box, boxes_array
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, read_lines, safe_relative_path, split_fields
@@ -27,13 +27,13 @@ PARTS = ("image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")
 Said = tuple[FileLine, str]
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder is CUB_200_2011, or holds it."""
     home = _home(root)
     return all((home / name).is_file() for name in (LISTED, "classes.txt", *PARTS))
 
 
-def read(root: Path, images: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None) -> Dataset:
     """Read CUB-200-2011; a box reaches from ``(x, y)`` to ``(x + width, y + height)``, a class's index is its id - 1.
 
     Args:
@@ -57,7 +57,7 @@ def read(root: Path, images: Path | None = None) -> Dataset:
     unknown = [place for part in parts.values() for key, (place, _) in part.items() if key not in listed]
     noticed = (("row for an unknown image", str(place)) for place in unknown)
     names = tuple(classes[key] for key in sorted(classes))
-    return Dataset(root, "CUB-200-2011", names, tuple(examples), problems_of(noticed))
+    return Dataset(root, "CUB-200-2011", names, tuple(examples), group_issues(noticed))
 
 
 def _home(root: Path) -> Path:
@@ -88,11 +88,11 @@ def _truth(label: Said | None, box: Said | None, classes: dict[int, str], mask: 
     key = parse_int(text, place)
     if key not in classes:
         raise InputError(f"{place}, names the class {key}, which classes.txt lacks.", "Copy the data set again.")
-    boxes = boxes_of([] if box is None else [_corners(*box)])
+    boxes = boxes_array([] if box is None else [_corners(*box)])
     return (Annotation(classes[key], key - 1, boxes, () if mask is None else (mask,)),)
 
 
-def _corners(place: FileLine, text: str) -> Corners:
+def _corners(place: FileLine, text: str) -> Box:
     left, top, width, height = (parse_float(side, place) for side in split_fields(text, 4, place, separator=None))
     return left, top, left + width, top + height
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weakspot.data.dataset import Dataset, Sample
-from weakspot.data.readers.annotations import ObjectAnnotation, truths_of
+from weakspot.data.readers.annotations import ObjectAnnotation, group_by_class
 from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation
 from weakspot.data.readers.walk import files_below, folders_in, is_file, is_image, without_suffix
 from weakspot.io.text import read_lines, safe_relative_path
@@ -32,12 +32,12 @@ class _Image(NamedTuple):
     said: VocAnnotation | None
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder is ILSVRC, or holds it."""
     return (_home(root) / "Data" / TASK).is_dir()
 
 
-def read(root: Path, images: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None) -> Dataset:
     """Read ILSVRC CLS-LOC.
 
     Coordinates are taken as written, without a shift from 1-based to 0-based, as the field's benchmark takes them. A
@@ -91,7 +91,7 @@ def _marked(image: _Image) -> Iterator[ObjectAnnotation]:
 
 
 def _example(image: _Image, base: Path, indices: dict[str, int]) -> Sample:
-    truths = truths_of(_marked(image))
+    truths = group_by_class(_marked(image))
     size = image.said.size if image.said else None
     indexed = tuple(replace(truth, class_index=indices.get(truth.label)) for truth in truths)
     path = base / image.split / image.name

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.readers.annotations import ObjectAnnotation, truths_of
+from weakspot.data.readers.annotations import ObjectAnnotation, group_by_class
 from weakspot.data.readers.class_folders import has_splits, split_and_class
 from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation
-from weakspot.data.readers.walk import files_below, first_holding, folders_in, images_below, is_image, without_suffix
+from weakspot.data.readers.walk import files_below, first_containing, folders_in, images_below, is_image, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import read_lines, safe_relative_path
 
@@ -30,12 +30,12 @@ class _Places(NamedTuple):
     lists: Path
 
 
-def find(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Tell whether a folder holds Pascal VOC XML."""
     return bool(_devkits(root) or _folders(root)) or _beside(root)
 
 
-def read(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Read Pascal VOC XML, whose sides count from 1 and belong to the box; difficult objects are kept.
 
     An image without XML has the class of the folder it lies in, if any XML knows such a class, else none.
@@ -77,7 +77,7 @@ def _places(root: Path, images: Path | None, truth: Path | None) -> _Places:
     beside = truth is None and annotations == root
     named = (name.removesuffix(".xml") for name in files_below(annotations) if name.endswith(".xml"))
     return _Places(
-        annotations, images or (root if beside else first_holding(usual, named)), root / "ImageSets" / "Main"
+        annotations, images or (root if beside else first_containing(usual, named)), root / "ImageSets" / "Main"
     )
 
 
@@ -139,4 +139,4 @@ def _listed(folder: Path) -> dict[str, list[str]]:
 def _truths(image_id: str, said: VocAnnotation, classes: tuple[str, ...], by_split: bool) -> tuple[Annotation, ...]:
     folder = split_and_class(image_id, by_split)[1]
     from_folder = [ObjectAnnotation(folder)] if folder in classes and said is NOTHING else []
-    return truths_of(said.marked or from_folder)
+    return group_by_class(said.marked or from_folder)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from weakspot.data.readers.annotations import Corners, ObjectAnnotation
+from weakspot.data.readers.annotations import Box, ObjectAnnotation
 from weakspot.errors import InputError
 from weakspot.io.text import parse_float, parse_size
 
@@ -57,7 +57,7 @@ def _marked(element: Any, place: str, first: int) -> ObjectAnnotation:
     return ObjectAnnotation(name, None if element.find("bndbox") is None else _box(element, place, first))
 
 
-def _box(element: Any, place: str, first: int) -> Corners:
+def _box(element: Any, place: str, first: int) -> Box:
     sides = ((element.findtext(f"bndbox/{side}") or "").strip() for side in ("xmin", "ymin", "xmax", "ymax"))
     xmin, ymin, xmax, ymax = (parse_float(side, place) for side in sides)
     return xmin - first, ymin - first, xmax, ymax

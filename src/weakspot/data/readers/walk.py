@@ -92,7 +92,7 @@ def images_below(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def first_holding(candidates: Iterable[Path], names: Iterable[str]) -> Path:
+def first_containing(candidates: Iterable[Path], names: Iterable[str]) -> Path:
     """Choose the first folder which holds one of the first hundred names; else the first that exists.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from weakspot.data.synthetic.scenes import Scene, scene
-from weakspot.data.synthetic.settings import SceneSettings, check_whole
+from weakspot.data.synthetic.settings import SceneSettings, check_integer
 from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write, save_image
 
@@ -60,7 +60,7 @@ def write_scenes(folder: Path, counts: Mapping[str, int], setting: SceneSettings
 
 def _check(folder: Path, counts: Mapping[str, int]) -> None:
     for split, count in counts.items():
-        check_whole(f"count of split {split}:", count, 0)
+        check_integer(f"count of split {split}:", count, 0)
     if not any(counts.values()):
         raise InputError("No scenes are asked for.", 'Give a count for each split, such as {"train": 120}.')
     if folder.is_dir() and any(folder.iterdir()):

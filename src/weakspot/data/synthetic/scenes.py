@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from weakspot.data.synthetic.backgrounds import background
 from weakspot.data.synthetic.outlines import Placed, place
 from weakspot.data.synthetic.painting import paint_distractor, paint_object, paint_part
-from weakspot.data.synthetic.settings import BACKGROUND, SceneSettings, check_whole
+from weakspot.data.synthetic.settings import BACKGROUND, SceneSettings, check_integer
 
 # Each draws from a stream of its own, so that a change of one setting leaves the others' numbers as they were.
 STREAMS = ("presence", "background", "distractors", "outline", "object", "part")
@@ -49,7 +49,7 @@ def scene(index: int, setting: SceneSettings = SceneSettings()) -> Scene:
         >>> made.label, made.image.shape, made.boxes.tolist()
         ('checks', (64, 64, 3), [[24.0, 34.0, 43.0, 52.0]])
     """
-    check_whole("index", index, 0)
+    check_integer("index", index, 0)
     image = background(setting.size, _stream("background", index, setting))
     _add_distractors(image, setting.distractors, _stream("distractors", index, setting))
     if _stream("presence", index, setting).random() < setting.background_share:

@@ -39,10 +39,10 @@ class SceneSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_whole("classes", self.classes, 2, len(CLASS_NAMES))
-        check_whole("size", self.size, 32, 1024)
-        check_whole("distractors", self.distractors, 0, 8)
-        check_whole("seed", self.seed, 0)
+        check_integer("classes", self.classes, 2, len(CLASS_NAMES))
+        check_integer("size", self.size, 32, 1024)
+        check_integer("distractors", self.distractors, 0, 8)
+        check_integer("seed", self.seed, 0)
         if not 0 <= self.background_share <= 1:
             raise InputError(f"background_share {self.background_share} is no share.", "Give a number from 0 to 1.")
 
@@ -52,14 +52,14 @@ class SceneSettings:
         return CLASS_NAMES[: self.classes]
 
 
-def check_whole(name: str, value: object, low: int, high: int | None = None) -> None:
+def check_integer(name: str, value: object, low: int, high: int | None = None) -> None:
     """Refuse what is no whole number within bounds.
 
     Raises:
         InputError: If it is not.
 
     Example:
-        >>> check_whole("size", 224, 32, 1024)
+        >>> check_integer("size", 224, 32, 1024)
     """
     if not isinstance(value, Integral) or int(value) < low or (high is not None and int(value) > high):
         bounds = f"of at least {low}" if high is None else f"from {low} to {high}"

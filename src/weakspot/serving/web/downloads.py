@@ -11,7 +11,7 @@ from PIL import Image
 
 from weakspot.data import read_image
 from weakspot.inference.localization import Localization
-from weakspot.labels import LabelledImage, LabelSet, coco
+from weakspot.labels import LabeledImage, LabelSet, coco
 from weakspot.labels.from_localizations import from_localization, name_classes
 from weakspot.serving.web.drawing import draw_classes, mask_picture
 from weakspot.serving.web.uploads import private_folder
@@ -58,7 +58,7 @@ def as_coco(taken: Download) -> bytes:
     first, *others = (replace(one, image=Path(plain_name(taken.name))) for one in taken.found)
     image = from_localization(replace(first, others=tuple(others)))
     classes, (named,) = name_classes([image], taken.class_names)
-    labels = LabelSet(classes, (LabelledImage(str(image.path), image.width, image.height, named.objects),))
+    labels = LabelSet(classes, (LabeledImage(str(image.path), image.width, image.height, named.objects),))
     with TemporaryDirectory(dir=private_folder()) as folder:
         coco.write(labels, Path(folder))
         (file,) = Path(folder, "annotations").iterdir()
