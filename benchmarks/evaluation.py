@@ -27,10 +27,11 @@ from timing import interleaved
 
 import weakspot as ws
 from weakspot.concurrency import batched, ordered_map
+from weakspot.config import PRETRAINED
 from weakspot.data import read_dataset, read_image
 from weakspot.evaluation import EvaluationConfig, evaluate
 from weakspot.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP, pixel_counts, reference_overlaps
-from weakspot.models import PACKAGES, PRETRAINED, normalize_batch, resize_image
+from weakspot.models import PACKAGES, normalize_batch, resize_image
 from weakspot.ops import normalize, resize
 
 SIDE = 224

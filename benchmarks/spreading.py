@@ -12,7 +12,7 @@ import torch
 from timing import interleaved
 
 from weakspot.cams import find_method
-from weakspot.models import class_maps, load_classifier, split_model
+from weakspot.models import compute_class_maps, load_classifier, split_model
 
 BATCH, THREADS = 8, 2
 CASES = (
@@ -46,8 +46,8 @@ def ratios(name: str, stride: int, side: int, rounds: int) -> str:
     taken = interleaved(
         {
             "forward": forward,
-            "plain": lambda: class_maps(plain, images, method, classes=classes),
-            "spread": lambda: class_maps(spread, images, method, classes=classes),
+            "plain": lambda: compute_class_maps(plain, images, method, classes=classes),
+            "spread": lambda: compute_class_maps(spread, images, method, classes=classes),
         },
         rounds,
     )

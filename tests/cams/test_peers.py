@@ -5,7 +5,7 @@ import torch
 from nets import DeepHeadNet, images
 
 from weakspot.cams import METHODS
-from weakspot.models import class_maps, split_model
+from weakspot.models import compute_class_maps, split_model
 
 pytorch_grad_cam = pytest.importorskip("pytorch_grad_cam", reason="install the extra [bench]")
 
@@ -29,7 +29,11 @@ def peers_map(kind, model, layer, batch, classes):
 )
 def test_our_map_is_theirs(method, kind):
     model, batch, classes = DeepHeadNet(16).eval(), images(4, 16), torch.tensor([0, 1, 2, 3])
-    ours = class_maps(split_model(model, batch[:1]), batch, METHODS[method], classes=classes[:, None]).maps[:, 0].relu()
+    ours = (
+        compute_class_maps(split_model(model, batch[:1]), batch, METHODS[method], classes=classes[:, None])
+        .maps[:, 0]
+        .relu()
+    )
     theirs = peers_map(getattr(pytorch_grad_cam, kind), model, model.features, batch, classes)
     assert ours.any()
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * float(theirs.max()))
@@ -40,7 +44,9 @@ def test_grad_cam_plus_plus_is_theirs_where_gradients_are_large():
     model, batch, classes = DeepHeadNet(16).eval(), images(2, 16), torch.tensor([0, 1])
     with torch.no_grad():
         model.fc[3].weight.mul_(1e3)
-    ours = class_maps(split_model(model, batch[:1]), batch, METHODS["gradcam++"], classes=classes[:, None]).maps[:, 0]
+    ours = compute_class_maps(
+        split_model(model, batch[:1]), batch, METHODS["gradcam++"], classes=classes[:, None]
+    ).maps[:, 0]
     theirs = peers_map(pytorch_grad_cam.GradCAMPlusPlus, model, model.features, batch, classes)
     assert ours.any()
     torch.testing.assert_close(ours / ours.max(), theirs / theirs.max(), rtol=1e-3, atol=1e-3)

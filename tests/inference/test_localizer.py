@@ -1,5 +1,4 @@
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +7,14 @@ import torch
 from nets import DeepHeadNet, FunctionalNet, PooledNet, images
 from pictures import picture
 from PIL import Image
-from small_networks import built
+from refusals import refused
+from small_networks import built, metadata_of
 
 import weakspot as ws
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
 from weakspot.models import normalize_batch, resize_image
-from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
+from weakspot.models.checkpoint import MODEL_FILE, write_checkpoint
 
 NAMES = ("cat", "dog", "owl", "fox")
 BRANCHES = sorted(name for name, method in ws.cams.METHODS.items() if method.inputs == "branches")
@@ -343,8 +343,7 @@ def run_folder(folder, method="acol", **changes):
     """A run of a network with random weights, and that network."""
     options = {"width": 8} | {k: changes.pop(k) for k in ("multi_label", "backbone") if k in changes}
     found = built(method, **options)
-    standing = CheckpointMetadata(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
-    write_model(folder / MODEL_FILE, found.network.state_dict(), replace(standing, **changes))
+    write_checkpoint(folder / MODEL_FILE, found.network.state_dict(), metadata_of(found, NAMES, **changes))
     return found.network
 
 
@@ -411,14 +410,12 @@ def test_options_come_before_what_stands_in_a_run(tmp_path):
 
 
 def test_a_run_that_knows_images_without_an_object_gives_no_box_for_them(tmp_path):
-    model = run_folder(tmp_path, "cam", background=3)
+    model = run_folder(tmp_path, "cam", background_index=3)
     with torch.no_grad():
         model.head.classifier.bias[3] = 100
     run_weights = model.state_dict()
-    standing = CheckpointMetadata(
-        built("cam", width=8).plan, NAMES, built("cam").preprocessing, 0.35, "by hand", background=3
-    )
-    write_model(tmp_path / MODEL_FILE, run_weights, standing)
+    standing = metadata_of(built("cam", width=8), NAMES, background_index=3)
+    write_checkpoint(tmp_path / MODEL_FILE, run_weights, standing)
     found = ws.Localizer(tmp_path)(picture(), top_k=2)
     assert (found.label, found.boxes.shape, found.notes) == ("fox", (0, 4), (NO_OBJECT,))
     assert found.others[0].boxes.shape == (1, 4)
@@ -429,8 +426,8 @@ def test_a_run_of_several_labels_finds_those_that_are_there(tmp_path):
     with torch.no_grad():
         found.network.head.classifier.weight.mul_(0.01)
         found.network.head.classifier.bias.copy_(torch.tensor([-5.0, 4.0, -5.0, 5.0]))
-    standing = CheckpointMetadata(found.plan, NAMES, found.preprocessing, 0.35, "by hand")
-    write_model(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
+    standing = metadata_of(found, NAMES)
+    write_checkpoint(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
     one = ws.Localizer(tmp_path)
     assert [each.label for each in one(picture())] == ["fox", "dog"]
     assert [round(each.score, 2) for each in one(picture())] == [0.99, 0.98]
@@ -439,19 +436,15 @@ def test_a_run_of_several_labels_finds_those_that_are_there(tmp_path):
     assert cat.heatmap.any()
     with torch.no_grad():
         found.network.head.classifier.bias.fill_(-5)
-    write_model(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
+    write_checkpoint(tmp_path / MODEL_FILE, found.network.state_dict(), standing)
     (nothing,) = ws.Localizer(tmp_path).stream([picture()])
     assert (nothing.boxes.shape, nothing.notes) == ((0, 4), (NO_OBJECT,))
 
 
-def test_weights_for_a_run_are_refused_in_two_lines(tmp_path):
+def test_weights_for_a_run_are_refused(tmp_path):
     run_folder(tmp_path)
-    with pytest.raises(InputError) as refusal:
+    with refused("options-conflict", tmp_path):
         ws.Localizer(tmp_path, weights="other.pth")
-    assert str(refusal.value).splitlines() == [
-        f"Weights were given for the run {tmp_path}, which has its own.",
-        "Leave them out.",
-    ]
 
 
 @pytest.mark.parametrize("method", ["cam", "ts_cam"])

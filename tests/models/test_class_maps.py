@@ -5,7 +5,7 @@ from torch import nn
 
 from weakspot.cams import METHODS, ablationcam, fuse, gradcam, scorecam
 from weakspot.errors import InputError, ModelError
-from weakspot.models import class_maps, split_model
+from weakspot.models import compute_class_maps, split_model
 
 CLASSES = torch.tensor([[0, 1, 2, 3, 0], [3, 2, 1, 0, 3], [1, 1, 1, 2, 2]])
 BRANCHES = [name for name, method in METHODS.items() if method.inputs == "branches"]
@@ -13,12 +13,12 @@ POSITIVE = [name for name in METHODS if name not in ("cam", *BRANCHES)]
 
 
 def maps(model, batch, method, classes=CLASSES, **options):
-    return class_maps(split_model(model, batch[:1], **options), batch, METHODS[method], classes=classes).maps
+    return compute_class_maps(split_model(model, batch[:1], **options), batch, METHODS[method], classes=classes).maps
 
 
 def test_the_logit_is_the_mean_of_the_raw_cam_plus_the_bias():
     model, batch = PooledNet().eval(), images()
-    found = class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
+    found = compute_class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
     expected = model(batch).detach().gather(1, CLASSES)
     torch.testing.assert_close(found.maps.mean(dim=(2, 3)) + model.fc.bias.detach()[CLASSES], expected)
     assert torch.equal(found.logits, model(batch).detach())
@@ -124,7 +124,7 @@ def test_present_classes_are_those_with_a_positive_logit_of_the_image_with_most(
         model.fc.bias.copy_(torch.tensor([-1.0, 3.0, 0.0, 2.0]))
 
     def classes(**options):
-        return class_maps(cut, batch, METHODS["cam"], **options).classes.tolist()
+        return compute_class_maps(cut, batch, METHODS["cam"], **options).classes.tolist()
 
     assert classes(present=True) == [[1, 3]] * 3
     assert classes(present=True, top_k=3) == [[1, 3, 2]] * 3
@@ -140,17 +140,21 @@ def test_several_layers_are_fused():
 
 def test_classes_are_the_most_probable_unless_asked_for():
     model, batch = PooledNet().eval(), images()
-    found = class_maps(split_model(model, batch[:1]), batch, METHODS["gradcam"], top_k=99)
+    found = compute_class_maps(split_model(model, batch[:1]), batch, METHODS["gradcam"], top_k=99)
     assert torch.equal(found.classes, model(batch).argsort(dim=1, descending=True))
 
 
 def test_signed_activations_are_told_of_each_image():
     model, batch = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)), images()
-    assert class_maps(split_model(model, batch[:1]), batch, METHODS["gradcam"]).signed.all()
-    assert not class_maps(split_model(PooledNet(), batch[:1]), batch, METHODS["gradcam"]).signed.any()
+    assert compute_class_maps(split_model(model, batch[:1]), batch, METHODS["gradcam"]).signed.all()
+    assert not compute_class_maps(split_model(PooledNet(), batch[:1]), batch, METHODS["gradcam"]).signed.any()
     mixed = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     batch[0] = 0
-    assert class_maps(split_model(mixed, batch[1:2]), batch, METHODS["gradcam"]).signed.tolist() == [False, True, True]
+    assert compute_class_maps(split_model(mixed, batch[1:2]), batch, METHODS["gradcam"]).signed.tolist() == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_under_autocast_the_maps_are_not_summed_in_16_bits():

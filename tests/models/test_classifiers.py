@@ -10,9 +10,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import weakspot as ws
+from weakspot.config import DEFAULT_MODEL
 from weakspot.errors import InputError, ModelError
 from weakspot.models import (
-    DEFAULT_MODEL,
     PACKAGES,
     classifiers,
     imagenet_names,
@@ -54,10 +54,13 @@ def test_weights_of_another_shape_are_refused(tmp_path):
 
 
 def test_preprocessing_travels_with_the_model():
-    lite, resnet = load_classifier(DEFAULT_MODEL).preprocessing, load_classifier("torchvision/resnet18", weights=None)
+    lite, resnet = (
+        load_classifier(DEFAULT_MODEL).info.preprocessing,
+        load_classifier("torchvision/resnet18", weights=None).info,
+    )
     assert (lite.height, lite.mean) == (224, (0.5, 0.5, 0.5))
     assert resnet.preprocessing.std == (0.229, 0.224, 0.225)
-    assert load_classifier("inception_v3", weights=None).preprocessing.height == 299
+    assert load_classifier("inception_v3", weights=None).info.preprocessing.height == 299
 
 
 def test_timm_comes_before_torchvision_which_can_be_asked_for():
@@ -67,7 +70,7 @@ def test_timm_comes_before_torchvision_which_can_be_asked_for():
 
 
 def test_class_names_are_imagenets_and_unique():
-    names = load_classifier("resnet18", weights=None).class_names
+    names = load_classifier("resnet18", weights=None).info.class_names
     assert names == imagenet_names()
     assert len(set(names)) == 1000
     assert (names[0], names[285], names[517]) == ("tench", "Egyptian cat", "crane (517)")
@@ -148,7 +151,7 @@ def test_weights_of_a_fine_tuned_classifier_bring_their_number_of_classes(tmp_pa
         save_file(model.state_dict(), tmp_path / "mine.safetensors")
         loaded = load_classifier(name, weights=tmp_path / "mine.safetensors")
         assert torch.equal(loaded.module.fc.weight, model.fc.weight)
-        assert loaded.class_names == ()
+        assert loaded.info.class_names == ()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch import nn
 
 from weakspot.cams import METHODS
 from weakspot.errors import ModelError
-from weakspot.models import TargetLayer, class_maps, find_layer, split_model
+from weakspot.models import TargetLayer, compute_class_maps, find_layer, split_model
 from weakspot.models.target_layer import feature_maps
 
 tv = torchvision.models
@@ -76,7 +76,7 @@ def test_the_last_feature_map_is_found_and_gives_maps(build, size, layer, grid, 
     cut = split_model(build(), example)
     assert cut.layers[0].name == layer
     assert (cut.head is not None) is pooled_linear
-    found = class_maps(cut, example, METHODS["gradcam"], top_k=2)
+    found = compute_class_maps(cut, example, METHODS["gradcam"], top_k=2)
     assert found.maps.shape == (1, 2, *grid)
     assert found.maps.isfinite().all()
     assert found.maps.any()
@@ -105,7 +105,7 @@ def test_a_class_map_of_swin_is_laid_out_as_the_image():
         return changed
 
     handle = model.norm.register_forward_hook(light)
-    found = class_maps(cut, example, METHODS["cam"], classes=torch.tensor([[7]])).maps[0, 0]
+    found = compute_class_maps(cut, example, METHODS["cam"], classes=torch.tensor([[7]])).maps[0, 0]
     handle.remove()
     assert divmod(int(found.argmax()), 7) == (1, 5)
 

@@ -1,14 +1,12 @@
 """A small run with random weights, and the file that it is exported to."""
 
-from dataclasses import replace
-
 import numpy as np
-from small_networks import built
+from small_networks import built, metadata_of
 
 import weakspot as ws
 from weakspot.inference.export import export
 from weakspot.models import ForegroundHead
-from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
+from weakspot.models.checkpoint import MODEL_FILE, write_checkpoint
 
 NAMES = ("cat", "dog", "owl", "none")
 
@@ -27,9 +25,9 @@ def run_folder(folder, method="cam", *, foreground=0, **changes):
     """A run of a network that was not trained; foreground is the channels of a head with random weights, 0 for none."""
     network = {name: changes.pop(name) for name in ("multi_label", "backbone", "width", "teacher") if name in changes}
     found = built(method, **network)
-    standing = CheckpointMetadata(found.plan, NAMES, found.preprocessing, 0.35, "by hand", quality="fast")
+    metadata = metadata_of(found, NAMES, **{"quality": "fast", **changes})
     head = ForegroundHead(foreground).eval() if foreground else None
-    write_model(folder / MODEL_FILE, found.network.state_dict(), replace(standing, **changes), head)
+    write_checkpoint(folder / MODEL_FILE, found.network.state_dict(), metadata, head)
     return folder
 
 

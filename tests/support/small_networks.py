@@ -3,7 +3,9 @@
 import torch
 from torch import nn
 
-from weakspot.models.networks import NetworkConfig, build_network
+from weakspot.models.checkpoint import CheckpointMetadata
+from weakspot.models.model_info import ModelInfo
+from weakspot.models.networks import NetworkConfig, build_network, parse_method
 from weakspot.models.networks.cam import CamHead
 
 BACKBONES = {"cam": "test_efficientnet", "acol": "test_resnet", "spg": "test_resnet", "ts_cam": "test_vit"}
@@ -22,6 +24,15 @@ def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **op
         found.network.head.classifier.reset_parameters()
     found.network.eval()
     return found
+
+
+def metadata_of(network, class_names, threshold=0.35, threshold_from="by hand", **info):
+    """Checkpoint metadata of a built network."""
+    config = network.config
+    info = {"quality": "plain", "multi_label": config.multi_label, **info}
+    method = parse_method(config.method).class_map_method
+    info = ModelInfo(class_names, network.preprocessing, method=method, threshold=threshold, **info)
+    return CheckpointMetadata(config, info, threshold_from)
 
 
 def network(method="cam", backbone=None, **options):

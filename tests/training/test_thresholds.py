@@ -14,7 +14,7 @@ from weakspot import Localizer
 from weakspot.data import read_dataset, read_image
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, box_iou
 from weakspot.models import from_state_dict, normalize_batch, resize_image
-from weakspot.models.checkpoint import read_trained
+from weakspot.models.checkpoint import read_metadata
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.training.thresholds import (
     Thresholds,
@@ -107,21 +107,21 @@ def test_the_best_threshold_on_validation_boxes_is_taken_the_middle_of_several(r
     nearest = np.abs(HUNDREDTHS - chosen.value).argmin()
     assert right.max() - right[nearest] <= 1 / len(validation)  # between two hundredths it may be one image better
     assert chosen.found_by.startswith("best GT-known Loc on the validation split (")
-    trained = read_trained(run)
-    assert (trained.threshold, trained.threshold_from) == (chosen.value, chosen.found_by)
-    assert trained.class_thresholds == chosen.of_classes
+    trained = read_metadata(run)
+    assert (trained.info.threshold, trained.threshold_from) == (chosen.value, chosen.found_by)
+    assert trained.info.class_thresholds == chosen.of_classes
     assert len(chosen.of_classes) == len(localizer.class_names)
     assert localizer.threshold == chosen.value
 
 
 def test_a_run_levels_its_maps_so_that_one_threshold_cuts_each_class_at_its_own(run, scenes):
     levelled, raw, (_, validation) = Localizer(run), unlevelled(run), held(scenes)
-    trained = read_trained(run)
+    trained = read_metadata(run)
     for held_one in validation[:4]:
-        for index, level in enumerate(trained.class_thresholds):
+        for index, level in enumerate(trained.info.class_thresholds):
             one, other = (localizer(held_one.path, classes=[index]).heatmap for localizer in (levelled, raw))
             # Levelled before it is enlarged, so that edges between the two thresholds move a little.
-            wanted, found = other >= level, one >= trained.threshold
+            wanted, found = other >= level, one >= trained.info.threshold
             assert (wanted == found).mean() > 0.97
 
 

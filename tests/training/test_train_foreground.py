@@ -6,7 +6,7 @@ from small_runs import disc, small, weights, write_discs
 
 import weakspot as ws
 from weakspot.errors import ModelError
-from weakspot.models.checkpoint import read_trained
+from weakspot.models.checkpoint import read_metadata
 from weakspot.models.networks.cam import CamHead
 
 
@@ -24,8 +24,8 @@ def test_a_run_learns_what_foreground_looks_like_and_its_localizer_has_it(run, p
     assert any(name.startswith("foreground.") for name in weights(run))
     localizer = ws.Localizer(run, device="cpu")
     assert localizer.adapted
-    assert (localizer.quality, localizer.threshold) == ("fast", read_trained(run).threshold)
-    assert localizer.preprocessing == read_trained(run).preprocessing
+    assert (localizer.quality, localizer.threshold) == ("fast", read_metadata(run).info.threshold)
+    assert localizer.preprocessing == read_metadata(run).info.preprocessing
 
 
 def test_in_quality_plain_a_run_has_the_threshold_of_its_method(run):

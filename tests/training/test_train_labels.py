@@ -7,7 +7,7 @@ from trees import plant
 
 from weakspot.data import read_dataset
 from weakspot.errors import InputError
-from weakspot.models.checkpoint import read_trained
+from weakspot.models.checkpoint import read_metadata
 from weakspot.training.labels import infer_labels, split_samples
 
 
@@ -183,7 +183,7 @@ def test_a_run_on_several_labels_scores_f1_and_gives_a_map_for_each_class(method
     from weakspot import Localizer
 
     run = small(several, tmp_path / "run", method=method, backbone="test_resnet", width=8, lr=1e-3, epochs=3)
-    assert read_trained(run).plan.multi_label
+    assert read_metadata(run).config.multi_label
     found = rows(run)
     assert set(found[0]) == {"epoch", "step", "train_loss", "val_loss", "val_f1", "lr"}
     assert found[-1]["train_loss"] < found[0]["train_loss"]
@@ -195,15 +195,15 @@ def test_a_run_on_several_labels_scores_f1_and_gives_a_map_for_each_class(method
 def test_a_run_with_a_background_knows_which_class_it_is(tmp_path):
     root = table(tmp_path / "data", "image,label\n" + "".join(f"{n},{'cat' if n < 'e' else ''}\n" for n in "abcdefgh"))
     run = small(root, tmp_path / "run", epochs=1)
-    trained = read_trained(run)
-    assert trained.class_names[trained.background] == "background"
+    trained = read_metadata(run)
+    assert trained.info.class_names[trained.info.background_index] == "background"
 
 
 def test_validation_images_of_no_trained_class_are_left_out_and_not_taken_for_another(tmp_path, capsys):
     root = write(tmp_path / "data", {"train/a": 6, "train/b": 6, "val/a": 2, "val/b": 2, "val/zebra": 3})
     run = small(root, tmp_path / "run", epochs=1)
     assert "3 validation images are of no class that is trained: they are left out." in capsys.readouterr().err
-    assert read_trained(run).class_names == ("a", "b")
+    assert read_metadata(run).info.class_names == ("a", "b")
     assert "12 training and 4 validation images" in (run / "train.log").read_text()
 
 

@@ -13,7 +13,7 @@ from weakspot.cams import find_method
 from weakspot.cli.app import main
 from weakspot.data import Annotation, Sample
 from weakspot.errors import InputError, ModelError
-from weakspot.models.checkpoint import read_trained
+from weakspot.models.checkpoint import read_metadata
 from weakspot.training import train
 from weakspot.training.checkpointing import IntervalCheckpoint
 from weakspot.training.dataset import ReadableImages
@@ -180,7 +180,7 @@ def test_classes_that_the_teacher_does_not_know_are_refused(teacher, tmp_path):
 
 def test_a_teacher_that_finds_nothing_is_refused(teacher, tmp_path):
     looked = _looked(write_discs(tmp_path / "data", {"": 4}))
-    blind = Teacher(read_trained(teacher), _Blind(ws.Localizer(teacher)))
+    blind = Teacher(read_metadata(teacher), _Blind(ws.Localizer(teacher)))
     kept, boxes = find_pseudo_boxes(blind, looked, LABELS)
     assert (kept.readable, boxes.shape) == ((), (0, 4))
     with pytest.raises(InputError, match=r"finds no box in the training images\.\nGive one"):
@@ -202,9 +202,9 @@ def test_images_of_several_classes_and_of_none_have_no_pseudo_box(teacher, tmp_p
 
 
 def test_labels_are_in_the_teachers_order(teacher):
-    trained = read_trained(teacher)
+    trained = read_metadata(teacher)
     labels = labels_from_teacher(trained, [Sample("a", teacher, annotations=(Annotation("red"),))], teacher)
-    assert labels.class_names == trained.class_names == ("blue", "red")
+    assert labels.class_names == trained.info.class_names == ("blue", "red")
 
 
 def _looked(data):

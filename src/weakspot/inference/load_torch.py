@@ -39,16 +39,16 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
     classifier = load_for_quality(
         model, options.quality, device=options.device, weights=options.weights, output_stride=options.output_stride
     )
-    name = options.method or classifier.method or DEFAULT_METHOD
+    name = options.method or classifier.info.method or DEFAULT_METHOD
     method = find_method(name)
     # A drawn box is the same in all of them.
-    quality = (options.quality or classifier.quality or DEFAULT_QUALITY) if method.can_propagate else "plain"
+    quality = (options.quality or classifier.info.quality or DEFAULT_QUALITY) if method.can_propagate else "plain"
     looks = find_quality(quality)
     if classifier.foreground is not None:  # taught by a whole training set: it looks once
         looks = replace(looks, zooms=())
-    given_by_name = not isinstance(model, nn.Module) and not classifier.method
+    given_by_name = not isinstance(model, nn.Module) and not classifier.info.method
     frame, cut = _cut(classifier, looks, options, enlarge=options.input_size is None and given_by_name)
-    names = choose_class_names(options.class_names, classifier.class_names, cut.classes)
+    names = choose_class_names(options.class_names, classifier.info.class_names, cut.classes)
     check_method(cut, method)
     known = _reads_alike(classifier, name, quality)
     levels = _levels(classifier, name) if known and not looks.zooms else None
@@ -57,7 +57,7 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
     # A module's weights may be changed by its owner, and random ones will not come again.
     stays = not isinstance(model, nn.Module) and options.weights is not None
     backend, may_export = select_backend(in_torch, options.backend, stays=stays)
-    threshold = (classifier.threshold if known else None) or default
+    threshold = (classifier.info.threshold if known else None) or default
     return LoadedModel(
         backend,
         name,
@@ -66,8 +66,8 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
         threshold,
         default,
         names,
-        classifier.multi_label,
-        classifier.background,
+        classifier.info.multi_label,
+        classifier.info.background_index,
         drawn=not method.can_propagate,
         may_export=may_export,
     )
@@ -88,7 +88,7 @@ def _cut(
 ) -> tuple[Preprocessing, SplitClassifier]:
     return cut_for_quality(
         classifier.module,
-        classifier.preprocessing.changed(mean=options.mean, std=options.std, input_size=options.input_size),
+        classifier.info.preprocessing.changed(mean=options.mean, std=options.std, input_size=options.input_size),
         looks,
         enlarge=enlarge,
         like=_like(classifier.module),
@@ -107,16 +107,16 @@ def _like(module: nn.Module) -> Tensor:
 
 def _reads_alike(classifier: Classifier, method: str, quality: str) -> bool:
     """Whether a run's thresholds were found for such maps: those of all qualities but plain are alike by its head."""
-    qualities = {classifier.quality, quality}
+    qualities = {classifier.info.quality, quality}
     alike = len(qualities) == 1 or (classifier.foreground is not None and "plain" not in qualities)
-    return classifier.method == method and alike
+    return classifier.info.method == method and alike
 
 
 def _levels(classifier: Classifier, method: str) -> ClassThresholds | None:
     """What a run knows of its classes."""
-    if not classifier.class_thresholds or classifier.threshold is None:
+    if not classifier.info.class_thresholds or classifier.info.threshold is None:
         return None
-    return ClassThresholds(method, classifier.class_thresholds, classifier.threshold)
+    return ClassThresholds(method, classifier.info.class_thresholds, classifier.info.threshold)
 
 
 def load_for_quality(

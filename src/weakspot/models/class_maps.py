@@ -20,7 +20,7 @@ from weakspot.models.split_classifier import SplitClassifier, check_method
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """What :func:`class_maps` gives.
+    """What :func:`compute_class_maps` gives.
 
     Attributes:
         logits: Shape (B, number of classes).
@@ -37,7 +37,7 @@ class ClassMaps:
     foreground: Tensor | None = None
 
 
-def class_maps(
+def compute_class_maps(
     cut: SplitClassifier,
     images: Tensor,
     method: Method,
@@ -59,11 +59,11 @@ def class_maps(
     Raises:
         InputError: If the method needs another head or fewer layers, or a class index is out of range.
     """
-    (found,) = class_maps_of_methods(cut, images, [method], classes=classes, top_k=top_k, present=present)
+    (found,) = compute_class_maps_of_methods(cut, images, [method], classes=classes, top_k=top_k, present=present)
     return found
 
 
-def class_maps_of_methods(
+def compute_class_maps_of_methods(
     cut: SplitClassifier,
     images: Tensor,
     methods: Sequence[Method],
@@ -72,7 +72,7 @@ def class_maps_of_methods(
     top_k: int = 1,
     present: bool = False,
 ) -> list[ClassMaps]:
-    """Read the class maps of several methods from one forward pass; arguments as for :func:`class_maps`.
+    """Read the class maps of several methods from one forward pass; arguments as for :func:`compute_class_maps`.
 
     Those methods that run the classifier again, on masked images or ablated activations, do so beside it.
     """
@@ -121,7 +121,7 @@ def foreground_targets(
         Features (B, K, h, w), and maps (B, C, h, w) in [0, 1]; None where the classifier has no levels.
 
     Raises:
-        InputError: As :func:`class_maps`.
+        InputError: As :func:`compute_class_maps`.
     """
     reading = cut.run(images, differentiable=cut.head is None)
     if not reading.levels:

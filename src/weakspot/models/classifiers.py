@@ -21,6 +21,7 @@ from weakspot.errors import InputError, ModelError, suggest
 from weakspot.models.devices import find_device
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.imagenet import imagenet_names
+from weakspot.models.model_info import ModelInfo
 from weakspot.models.pretrained import load_packaged, packaged_weights
 from weakspot.models.weights import fit_weights, read_weights
 from weakspot.ops.preprocessing import Preprocessing
@@ -32,26 +33,12 @@ class Classifier:
 
     Attributes:
         module: The model, in evaluation mode.
-        class_names: One name for each logit; empty when nobody named them.
-        preprocessing: What it wants of its input.
-        method: Name of the method to read its class maps by, where it was trained for one; else empty.
-        threshold: Where to cut its heatmaps, where that was found out; else None.
-        class_thresholds: Where to cut the heatmaps of each class, where that was found out; else empty.
-        multi_label: Whether each class is present or not, for itself: scores are sigmoids, not a softmax.
-        background: Index of the class of images that hold no object, if there is one.
-        quality: Name of the quality that the threshold is for; empty where none was chosen.
-        foreground: What tells foreground from background by the backbone's levels, where that was learnt.
+        info: Class names, preprocessing and thresholds.
+        foreground: The fitted foreground head, or None.
     """
 
     module: nn.Module
-    class_names: tuple[str, ...]
-    preprocessing: Preprocessing
-    method: str = ""
-    threshold: float | None = None
-    class_thresholds: tuple[float, ...] = ()
-    multi_label: bool = False
-    background: int | None = None
-    quality: str = ""
+    info: ModelInfo
     foreground: ForegroundHead | None = None
 
 
@@ -98,6 +85,7 @@ def check_model_name(name: str) -> None:
     if not _is_of_timm(name) and plain not in torchvision.models.list_models(module=torchvision.models):
         known = [*timm.list_models(), *torchvision.models.list_models(module=torchvision.models)]
         raise ModelError(
+            "unknown-model",
             f"There is no model {plain!r}.",
             suggest(plain, known, f"Take a timm or torchvision name, for example {DEFAULT_MODEL} or resnet50."),
         )
@@ -138,7 +126,9 @@ def resolve_classifier(
     if weights not in (None, PRETRAINED):
         raise InputError("Weights were given for an nn.Module, which has its own.", "Load them into it first.")
     preprocessing = _timm_preprocessing(model) if hasattr(model, "pretrained_cfg") else Preprocessing()
-    return Classifier(model if device == "auto" else model.to(find_device(device)), (), preprocessing)
+    return Classifier(
+        model if device == "auto" else model.to(find_device(device)), ModelInfo(preprocessing=preprocessing)
+    )
 
 
 def _is_of_timm(name: str) -> bool:
@@ -162,7 +152,7 @@ def _from_timm(name: str, weights: str | Path | None, output_stride: int | None)
     classes = int(cast("int", model.num_classes))
     if classes == 0:
         raise ModelError(f"{name} is a backbone without a classifier.", "Take a model that was trained on classes.")
-    return Classifier(model.eval(), _names(classes), _timm_preprocessing(model))
+    return Classifier(model.eval(), ModelInfo(_names(classes), _timm_preprocessing(model)))
 
 
 def _timm_preprocessing(model: nn.Module) -> Preprocessing:
@@ -187,7 +177,8 @@ def _from_torchvision(name: str, weights: str | Path | None, output_stride: int 
     transforms = published.transforms()
     (size,) = transforms.crop_size
     preprocessing = Preprocessing(size, size, tuple(transforms.mean), tuple(transforms.std))
-    return Classifier(model.eval(), _names(len(list(model.state_dict().values())[-1])), preprocessing)
+    classes = len(list(model.state_dict().values())[-1])
+    return Classifier(model.eval(), ModelInfo(_names(classes), preprocessing))
 
 
 def _build_for(file: Path, build: Callable[..., nn.Module]) -> nn.Module:
@@ -251,6 +242,7 @@ def _no_weights(name: str) -> ModelError:
 
 def _no_stride(name: str, output_stride: int) -> InputError:
     return InputError(
+        "stride-not-supported",
         f"{name} cannot be built with output stride {output_stride}.",
         "Leave it out, or take a model that allows 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
     )

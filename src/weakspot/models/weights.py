@@ -48,17 +48,20 @@ def fit_weights(model: nn.Module, theirs: dict[str, Tensor], file: Path) -> None
     for name in ours:
         if name not in theirs:
             raise ModelError(
+                "weights-mismatch",
                 f"{file} does not fit the model: it has no {name}.",
                 suggest(name, theirs, "Name the model that the weights were trained with."),
             )
         if ours[name].shape != theirs[name].shape:
             raise ModelError(
+                "weights-mismatch",
                 f"{file} does not fit the model: {name} is {tuple(theirs[name].shape)}, not {tuple(ours[name].shape)}.",
                 "Name the model that the weights were trained with.",
             )
     unknown = next((name for name in theirs if name not in ours), None)
     if unknown:
         raise ModelError(
+            "weights-mismatch",
             f"{file} does not fit the model: it has {unknown}, which the model has not.",
             "Name the model that the weights were trained with.",
         )

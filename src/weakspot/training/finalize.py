@@ -7,7 +7,8 @@ from weakspot.inference.quality import find_quality
 from weakspot.io.atomic import atomic_write
 from weakspot.io.rows import write_rows
 from weakspot.io.run_files import CURVES, METRICS, STATE
-from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_model
+from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_checkpoint
+from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
 from weakspot.training.curves import learning_curves
 from weakspot.training.foreground import fit_run_foreground
@@ -32,7 +33,7 @@ def finalize(
     """
     grounds, built = prepared.grounds, prepared.built
     learner.eval()
-    if isinstance(built.network.head, CamHead) and not built.plan.multi_label:
+    if isinstance(built.network.head, CamHead) and not built.config.multi_label:
         built.network.head.centre()
     localizer = _localizer(prepared, quality)
     foreground, spread = None, find_quality(localizer.quality).spread
@@ -43,20 +44,21 @@ def finalize(
     images = grounds.validation.readable or grounds.training.readable
     say(f"Looking for the threshold on {len(images)} heatmaps.")
     cuts = choose_thresholds(localizer, grounds.dataset, images)
-    trained = CheckpointMetadata(
-        built.plan,
+    info = ModelInfo(
         grounds.labels.class_names,
         built.preprocessing,
-        cuts.value,
-        cuts.found_by,
-        grounds.labels.background,
-        localizer.quality,
-        cuts.of_classes if spread else (),  # in quality plain maps stay as they were published
+        method=prepared.recipe.class_map_method,
+        quality=localizer.quality,
+        threshold=cuts.value,
+        class_thresholds=cuts.of_classes if spread else (),  # in quality plain maps stay as they were published
+        multi_label=built.config.multi_label,
+        background_index=grounds.labels.background,
     )
+    trained = CheckpointMetadata(built.config, info, cuts.found_by)
     write_rows(folder / METRICS, learner.rows)
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(learner.rows))
-    write_model(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)
+    write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)
     (folder / STATE).unlink(missing_ok=True)
     say(f"{_kept(learner)}; threshold {cuts.value:.2f}: {cuts.found_by}")
     return trained
@@ -66,7 +68,7 @@ def _localizer(prepared: TrainingSetup, quality: str) -> Localizer:
     frame = prepared.built.preprocessing
     return Localizer(
         prepared.built.network.to(prepared.device),
-        method=prepared.recipe.reads,
+        method=prepared.recipe.class_map_method,
         class_names=prepared.grounds.labels.class_names,
         mean=frame.mean,
         std=frame.std,

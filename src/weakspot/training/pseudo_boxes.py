@@ -13,7 +13,7 @@ from weakspot.data import Sample
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.models import channels_last
-from weakspot.models.checkpoint import CheckpointMetadata, read_trained
+from weakspot.models.checkpoint import CheckpointMetadata, read_metadata
 from weakspot.models.networks import NetworkConfig, PsolNetwork, WsolClassifier
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map
 from weakspot.training.dataset import ReadableImages, read_pixels
@@ -42,7 +42,7 @@ class Teacher:
 
     def shares_trunk(self, backbone: str, *, frozen: bool) -> bool:
         """Tell whether a network may have the teacher's trunk for its own: it is to be the same, and to stay so."""
-        return frozen and backbone == self.trained.plan.backbone
+        return frozen and backbone == self.trained.config.backbone
 
 
 def load_teacher(run: Path, device: torch.device) -> Teacher:
@@ -52,8 +52,8 @@ def load_teacher(run: Path, device: torch.device) -> Teacher:
         ModelError: If it is no finished run, or damaged.
         InputError: If it was itself taught so.
     """
-    trained = read_trained(run)
-    if trained.plan.teacher is not None:
+    trained = read_metadata(run)
+    if trained.config.teacher is not None:
         problem = f"{run} is itself a run of psol: what it knows of boxes, another run has taught it."
         raise InputError(problem, "Give that run with --teacher.")
     return Teacher(trained, Localizer(run, device=str(device)))
@@ -65,8 +65,9 @@ def labels_from_teacher(trained: CheckpointMetadata, training: Sequence[Sample],
     Raises:
         InputError: If there are any.
     """
-    background = None if trained.background is None else trained.class_names[trained.background]
-    labels = Labels(trained.class_names, trained.plan.multi_label, trained.background, background or "background")
+    info = trained.info
+    background = None if info.background_index is None else info.class_names[info.background_index]
+    labels = Labels(info.class_names, info.multi_label, info.background_index, background or "background")
     known = {*labels.class_names, labels.nothing}
     strange = sorted({truth.label for example in training for truth in example.annotations} - known)
     if strange:

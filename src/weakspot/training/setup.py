@@ -122,7 +122,7 @@ def set_up(data: Path, options: TrainOptions, say: Say) -> TrainingSetup:
     _refuse_unreadable(grounds, options.max_unreadable)
     if teacher is None:
         _refuse_unreadable_classes(grounds)
-    say(_summary(grounds, built.plan, frozen, device))
+    say(_summary(grounds, built.config, frozen, device))
     epochs = options.epochs or _epochs(recipe, frozen)
     lr = _rate(recipe, frozen) if options.lr is None else options.lr
     grounds, targets = _with_targets(grounds, teacher, say)
@@ -178,7 +178,7 @@ def _seeing_larger(built: BuiltNetwork, times: float) -> BuiltNetwork:
             built.network(torch.zeros(1, len(frame.mean), frame.height, frame.width))
     except (RuntimeError, AssertionError, ValueError):  # most transformers take one size only
         return built
-    return replace(built, plan=replace(built.plan, input_size=frame.height), preprocessing=frame)
+    return replace(built, config=replace(built.config, input_size=frame.height), preprocessing=frame)
 
 
 def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
@@ -215,7 +215,7 @@ def _plan(options: TrainOptions, labels: Labels) -> NetworkConfig:
 
 def _taught_plan(options: TrainOptions, labels: Labels, teacher: Teacher, frozen: bool) -> NetworkConfig:
     """A plan with the teacher's in it, and like it where the trunk is to be shared."""
-    known = teacher.trained.plan
+    known = teacher.trained.config
     plan = replace(_plan(options, labels), teacher=known)
     alike = replace(plan, output_stride=known.output_stride, input_size=known.input_size, shared=True)
     changed = options.output_stride is not None or options.input_size is not None

@@ -69,7 +69,7 @@ def test_every_method_of_one_pass_is_the_same_in_a_graph(one_thread):
     ],
 )
 def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thread):
-    more = {"acol": {"width": 8}, "psol": {"backbone": "test_resnet", "teacher": built("cam", "test_resnet").plan}}
+    more = {"acol": {"width": 8}, "psol": {"backbone": "test_resnet", "teacher": built("cam", "test_resnet").config}}
     found = built(network, **more.get(network, {}))
     if network == "psol":  # its classifier begins at 0, where all classes are alike
         torch.nn.init.normal_(found.network.classifier.head.classifier.weight)

@@ -10,7 +10,7 @@ from torch import nn
 
 from weakspot.cams import METHODS
 from weakspot.errors import InputError
-from weakspot.models import class_maps, class_maps_of_methods, split_model
+from weakspot.models import compute_class_maps, compute_class_maps_of_methods, split_model
 from weakspot.models.networks import Criterion
 from weakspot.models.networks.acol import AcolHead, erase_regions
 
@@ -204,7 +204,9 @@ def test_both_branches_and_the_fused_map_are_read_as_they_are(backbone):
     size = 160 if backbone == "test_vit" else 96
     model, batch = network("acol", backbone, width=8, input_size=size), photos(size=size)
     cut = split_model(model, batch[:1])
-    found = class_maps_of_methods(cut, batch, [METHODS[name] for name in ("acol_a", "acol_b", "acol")], classes=CLASSES)
+    found = compute_class_maps_of_methods(
+        cut, batch, [METHODS[name] for name in ("acol_a", "acol_b", "acol")], classes=CLASSES
+    )
     maps_a, maps_b = map(of_classes, by_hand(model, batch))
     for one, expected in zip(found, (maps_a, maps_b, fused(maps_a, maps_b)), strict=True):
         torch.testing.assert_close(one.maps, expected, rtol=1e-4, atol=1e-5)
@@ -217,8 +219,8 @@ def test_b_sees_something_where_a_was_erased():
     """Its convolutions look at the neighbourhood: the map is not 0 there, which is what fusing lives on."""
     model, batch = network("acol", width=8, input_size=96), photos(size=96)
     cut, winner = split_model(model, batch[:1]), model(batch).argmax(dim=1, keepdim=True)
-    one = class_maps(cut, batch, METHODS["acol_a"], classes=winner).maps
-    other = class_maps(cut, batch, METHODS["acol_b"], classes=winner).maps
+    one = compute_class_maps(cut, batch, METHODS["acol_a"], classes=winner).maps
+    other = compute_class_maps(cut, batch, METHODS["acol_b"], classes=winner).maps
     stretched = (one - one.amin((2, 3), True)) / (one.amax((2, 3), True) - one.amin((2, 3), True))
     gone = stretched >= 0.6
     assert gone.any()
@@ -247,14 +249,14 @@ def test_several_methods_take_one_forward_pass():
     model, batch = network("acol", width=8), photos()
     cut, runs = split_model(model, batch[:1]), []
     model.trunk.register_forward_hook(lambda *_: runs.append(1))
-    class_maps_of_methods(cut, batch, [METHODS[name] for name in ("acol", "acol_a", "acol_b")], classes=CLASSES)
+    compute_class_maps_of_methods(cut, batch, [METHODS[name] for name in ("acol", "acol_a", "acol_b")], classes=CLASSES)
     assert len(runs) == 1
 
 
 @pytest.mark.parametrize("delta", [0.3, 0.9])
 def test_delta_is_that_of_the_plan(delta):
     found = built("acol", width=8, delta=delta)
-    assert found.network.head.delta == found.plan.delta == delta
+    assert found.network.head.delta == found.config.delta == delta
 
 
 @pytest.mark.parametrize("delta", [0.0, -0.1, 1.1, float("nan")])

@@ -11,7 +11,7 @@ from torch import nn
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
-from weakspot.models import Classifier
+from weakspot.models import Classifier, ModelInfo
 from weakspot.models.networks import backbone
 from weakspot.models.networks.backbone import Backbone, build_backbone, stride_of
 
@@ -33,7 +33,7 @@ def vgg(monkeypatch):
     def load(name, *, weights, output_stride=None):
         if output_stride is not None:
             raise InputError("It has pools.", "Take them out.")
-        return Classifier(copy.deepcopy(model), (), Preprocessing(64, 64))
+        return Classifier(copy.deepcopy(model), ModelInfo(preprocessing=Preprocessing(64, 64)))
 
     monkeypatch.setattr(backbone, "load_classifier", load)
     return model.features, lambda stride: built("vgg", stride).trunk.eval()

@@ -9,7 +9,7 @@ from torch import nn
 import weakspot as ws
 from weakspot.cams import METHODS
 from weakspot.errors import InputError
-from weakspot.models import class_maps, split_model
+from weakspot.models import compute_class_maps, split_model
 from weakspot.models.networks import Criterion
 from weakspot.models.networks.cam import CamHead
 
@@ -59,7 +59,7 @@ def test_a_head_with_a_convolution_does_not_pool_first():
 )
 def test_cam_of_the_network_is_read_from_its_head(backbone, size, width):
     model, batch = network("cam", backbone, width=width, input_size=size), photos(size=size)
-    found = class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
+    found = compute_class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
     with torch.no_grad():
         features = model.head.convolution(model.trunk(batch))
         rows, bias = model.head.classifier.weight[CLASSES], model.head.classifier.bias[CLASSES]
@@ -112,7 +112,7 @@ def test_it_has_no_branches_of_other_methods(method):
     model, batch = network("cam"), photos()
     kind = METHODS[method].network
     with pytest.raises(InputError) as refusal:
-        class_maps(split_model(model, batch[:1]), batch, METHODS[method], classes=CLASSES)
+        compute_class_maps(split_model(model, batch[:1]), batch, METHODS[method], classes=CLASSES)
     assert str(refusal.value).splitlines() == [
         f"This method reads the branches of a network that was trained for it ({kind}).",
         f"Train one: weakspot train DATA --method {kind}.",

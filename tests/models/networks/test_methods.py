@@ -28,7 +28,7 @@ from weakspot.models.networks import AUGMENTATIONS, HEADS, TrainingMethod, parse
 )
 def test_a_recipe_is_read_from_its_name(text, recipe, reads):
     assert parse_method(text) == recipe
-    assert parse_method(text).reads == reads
+    assert parse_method(text).class_map_method == reads
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_order_never_matters_and_the_method_that_reads_exists(head, augmentation
     assert isinstance(one, str) is refused
     if not refused:
         assert one == TrainingMethod(head, augmentation, adl)
-        assert one.reads in METHODS
+        assert one.class_map_method in METHODS

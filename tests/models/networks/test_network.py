@@ -41,11 +41,11 @@ def test_what_is_done_in_training_alone_leaves_the_network_as_it_is(text):
 
 @pytest.mark.parametrize("method", list(HEADS))
 def test_the_plan_that_is_given_back_has_nothing_left_to_choose(method):
-    plan = built(method, input_size=None).plan
+    plan = built(method, input_size=None).config
     assert None not in vars(replace(plan, teacher=plan)).values()
     assert (plan.output_stride, plan.input_size) == (16, 160)
     again = build_network(plan, weights=None)
-    assert again.plan == plan
+    assert again.config == plan
     assert {k: v.shape for k, v in again.network.state_dict().items()} == {
         k: v.shape for k, v in network(method, input_size=None).state_dict().items()
     }
@@ -62,7 +62,7 @@ def test_the_plan_that_is_given_back_has_nothing_left_to_choose(method):
     ],
 )
 def test_widths_suit_the_method_and_the_backbone(method, backbone, size, width):
-    assert built(method, backbone, input_size=size).plan.width == width
+    assert built(method, backbone, input_size=size).config.width == width
 
 
 def test_vgg_gets_a_convolution_with_1024_channels(monkeypatch):
@@ -145,4 +145,4 @@ def test_all_weights_learn_in_training(method):
     assert not {name for name in still if name.startswith("head.")}
     assert len(still) <= 1
     assert sum(float(p.grad.abs().sum()) > 0 for p in model.head.parameters()) >= 2
-    assert BACKBONES[method] == built(method).plan.backbone
+    assert BACKBONES[method] == built(method).config.backbone

@@ -81,7 +81,7 @@ def test_the_loss_is_the_generalized_iou_and_the_score_the_mean_iou_by_hand():
 @pytest.mark.parametrize(("backbone", "shared"), [("test_efficientnet", True), ("test_resnet", False)])
 def test_the_logits_are_the_teachers(backbone, shared):
     teacher = build_network(TEACHER, weights=None)
-    plan = NetworkConfig(backbone, "psol", 3, input_size=64, teacher=teacher.plan, shared=shared)
+    plan = NetworkConfig(backbone, "psol", 3, input_size=64, teacher=teacher.config, shared=shared)
     built = build_network(plan, weights=None)
     network = built.network.eval()
     assert isinstance(network, PsolNetwork)

@@ -7,7 +7,7 @@ from small_networks import network, one_hot, photos
 
 from weakspot.cams import METHODS
 from weakspot.errors import ModelError
-from weakspot.models import class_maps, split_model
+from weakspot.models import compute_class_maps, split_model
 from weakspot.models.networks import Criterion
 from weakspot.models.networks.spg import SpgHead, guided_loss
 
@@ -169,7 +169,7 @@ def test_cam_reads_the_class_maps_whose_means_are_the_logits(backbone):
     size = 160 if backbone == "test_vit" else 64
     model, batch = network("spg", backbone, width=8, input_size=size), photos(size=size)
     classes = torch.tensor([[0, 2], [3, 1]])
-    found = class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=classes)
+    found = compute_class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=classes)
     with torch.no_grad():
         expected = model.head.classifier(model.trunk(batch))[torch.arange(2)[:, None], classes]
         logits = model(batch).gather(1, classes)

@@ -7,7 +7,7 @@ from small_networks import network, one_hot, photos
 
 from weakspot.cams import METHODS
 from weakspot.errors import ModelError
-from weakspot.models import class_maps, split_model
+from weakspot.models import compute_class_maps, split_model
 from weakspot.models.networks import Criterion
 from weakspot.models.networks.ts_cam import TsCamHead
 
@@ -63,7 +63,7 @@ def test_attention_is_the_class_tokens_averaged_over_heads_and_blocks(attending)
 
 def test_the_map_couples_semantics_with_attention(attending):
     batch = photos(size=80)
-    found = class_maps(split_model(attending, batch[:1]), batch, METHODS["ts_cam"], classes=CLASSES)
+    found = compute_class_maps(split_model(attending, batch[:1]), batch, METHODS["ts_cam"], classes=CLASSES)
     with torch.no_grad():
         semantic = attending.head.semantic(attending.trunk(batch))
         logits = attending(batch)

@@ -20,8 +20,8 @@ from weakspot.models import (
     channels_first,
     channels_last,
     check_method,
-    class_maps,
-    class_maps_of_methods,
+    compute_class_maps,
+    compute_class_maps_of_methods,
     foreground_targets,
     normalize_batch,
     normalize_chw,
@@ -83,7 +83,7 @@ class TorchBackend:
         rows = None if asked.classes is None else torch.from_numpy(asked.classes).to(self.like.device)
         ways = [find_method(name) for name in methods]
         with _one_thread(self.threads) if self.alone else nullcontext():
-            found = class_maps_of_methods(
+            found = compute_class_maps_of_methods(
                 self.cut, self._tensors(photos), ways, classes=rows, top_k=asked.top_k, present=asked.present
             )
         return [self._seen(name, one) for name, one in zip(methods, found, strict=True)]
@@ -125,7 +125,7 @@ class TorchBackend:
         _check_tensors(images, classes)
         rows = (classes if classes.dim() == 2 else classes[:, None]).to(self.like.device)
         as_published = replace(self.cut, levels=(), trunk=None)
-        maps = class_maps(as_published, images.to(self.like), find_method(method), classes=rows).maps
+        maps = compute_class_maps(as_published, images.to(self.like), find_method(method), classes=rows).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
     def lessons(self, photos: Sequence[Pixels], method: str, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:

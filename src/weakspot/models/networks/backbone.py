@@ -85,13 +85,14 @@ def build_backbone(
     """
     with torch.inference_mode(False):
         classifier, stride = _load(name, weights, GOOD_STRIDE if output_stride is None else output_stride)
-        frame = classifier.preprocessing.changed(input_size=input_size)
+        frame = classifier.info.preprocessing.changed(input_size=input_size)
         size = (1, len(frame.mean), frame.height, frame.width)
         example = torch.randn(size, generator=torch.Generator().manual_seed(0))
         pooled = split_model(classifier.module, example).head is not None
         trunk = _headless(classifier.module, example)
         if stride is not None and not _refined(trunk, example, stride) and output_stride is not None:
             raise InputError(
+                "stride-not-supported",
                 f"{name} cannot be built with output stride {stride}.",
                 "Leave it out, or take a backbone that allows 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
             )

@@ -27,7 +27,7 @@ class TrainingMethod:
     adl: bool = False
 
     @property
-    def reads(self) -> str:
+    def class_map_method(self) -> str:
         """Name of the method that reads its class maps."""
         return self.head if self.head in ("acol", "ts_cam", "psol") else "cam"
 
@@ -45,7 +45,7 @@ def parse_method(text: str, *, frozen: bool = False) -> TrainingMethod:
     Example:
         >>> parse_method("acol+cutmix")
         TrainingMethod(head='acol', augmentation='cutmix', adl=False)
-        >>> parse_method("has").reads
+        >>> parse_method("has").class_map_method
         'cam'
     """
     words = [word.strip().lower() for word in text.split("+")]
@@ -53,7 +53,9 @@ def parse_method(text: str, *, frozen: bool = False) -> TrainingMethod:
     for word in words:
         if word not in known:
             raise InputError(
-                f"There is no training method {word!r}.", suggest(word, known, f"Take some of: {', '.join(known)}.")
+                "unknown-method",
+                f"There is no training method {word!r}.",
+                suggest(word, known, f"Take some of: {', '.join(known)}."),
             )
     heads, augmentations = ([word for word in dict.fromkeys(words) if word in kind] for kind in (HEADS, AUGMENTATIONS))
     _refuse_more_than_one(heads, "each is another head")

@@ -1,4 +1,4 @@
-"""A trunk and a head: the classifier that is trained, and the plan by which it is built again."""
+"""A trunk and a head: the classifier that is trained, and the config by which it is built again."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -116,32 +116,34 @@ class PsolNetwork(WsolClassifier):
 
 @dataclass(frozen=True)
 class BuiltNetwork:
-    """A network, the plan by which it can be built again, and what its images have to be like."""
+    """A network, the config by which it can be built again, and what its images have to be like."""
 
     network: WsolClassifier
-    plan: NetworkConfig
+    config: NetworkConfig
     preprocessing: Preprocessing
 
 
-def build_network(plan: NetworkConfig, *, weights: str | Path | None) -> BuiltNetwork:
-    """Build the network of a plan.
+def build_network(config: NetworkConfig, *, weights: str | Path | None) -> BuiltNetwork:
+    """Build the network of a config.
 
     Args:
-        plan: What is None in it is chosen, and stands in the plan that is given back.
+        config: What is None in it is chosen, and stands in the config that is given back.
         weights: Of the backbone, as for :func:`weakspot.models.load_classifier`; the head begins at random.
 
     Raises:
         InputError: If the method, the stride or the width cannot be.
         ModelError: If the backbone cannot be had, or the method needs another.
     """
-    head = parse_method(plan.method).head
-    built = build_backbone(plan.backbone, weights=weights, output_stride=plan.output_stride, input_size=plan.input_size)
+    head = parse_method(config.method).head
+    built = build_backbone(
+        config.backbone, weights=weights, output_stride=config.output_stride, input_size=config.input_size
+    )
     trunk = ViTBackbone(built.trunk) if head == "ts_cam" else built.trunk
-    chosen = _chosen(plan, trunk, built.preprocessing)
+    chosen = _chosen(config, trunk, built.preprocessing)
     with torch.inference_mode(False):
         network = WsolClassifier(trunk, _HEADS[head](trunk, chosen))
-        if plan.teacher is not None:
-            network = _beside_teacher(network, plan.teacher, plan.shared, built.preprocessing)
+        if config.teacher is not None:
+            network = _beside_teacher(network, config.teacher, config.shared, built.preprocessing)
         return BuiltNetwork(network, chosen, built.preprocessing)
 
 
@@ -154,44 +156,46 @@ def _beside_teacher(network: WsolClassifier, teacher: NetworkConfig, shared: boo
     return PsolNetwork(network.trunk, network.head, built.network, reframe)
 
 
-def _chosen(plan: NetworkConfig, trunk: Backbone, frame: Preprocessing) -> NetworkConfig:
-    """Fill in what the plan leaves open."""
-    if plan.width is not None and plan.width < 0:
-        raise InputError(f"The width {plan.width} is below 0.", "Give a number of channels, such as 256.")
-    if not 0 < plan.delta <= 1:
-        raise InputError(f"delta={plan.delta} is outside (0, 1].", "The paper tries 0.5 to 0.9.")
+def _chosen(config: NetworkConfig, trunk: Backbone, frame: Preprocessing) -> NetworkConfig:
+    """Fill in what the config leaves open."""
+    if config.width is not None and config.width < 0:
+        raise InputError(
+            "out-of-range", f"The width {config.width} is below 0.", "Give a number of channels, such as 256."
+        )
+    if not 0 < config.delta <= 1:
+        raise InputError("out-of-range", f"delta={config.delta} is outside (0, 1].", "The paper tries 0.5 to 0.9.")
     widths = {"cam": 0 if trunk.pooled else _CAM_WIDTH, "ts_cam": 0, "psol": WIDTH}
-    width = widths.get(parse_method(plan.method).head, _BRANCH_WIDTH) if plan.width is None else plan.width
-    return replace(plan, width=width, output_stride=stride_of(trunk, frame), input_size=frame.height)
+    width = widths.get(parse_method(config.method).head, _BRANCH_WIDTH) if config.width is None else config.width
+    return replace(config, width=width, output_stride=stride_of(trunk, frame), input_size=frame.height)
 
 
-def _cam(trunk: Backbone, plan: NetworkConfig) -> CamHead:
-    return CamHead(trunk.channels[-1], plan.classes, width=plan.width or None)
+def _cam(trunk: Backbone, config: NetworkConfig) -> CamHead:
+    return CamHead(trunk.channels[-1], config.classes, width=config.width or None)
 
 
-def _acol(trunk: Backbone, plan: NetworkConfig) -> AcolHead:
+def _acol(trunk: Backbone, config: NetworkConfig) -> AcolHead:
     return AcolHead(
         trunk.channels[-1],
-        plan.classes,
-        delta=plan.delta,
-        width=plan.width or _BRANCH_WIDTH,
-        multi_label=plan.multi_label,
+        config.classes,
+        delta=config.delta,
+        width=config.width or _BRANCH_WIDTH,
+        multi_label=config.multi_label,
     )
 
 
-def _spg(trunk: Backbone, plan: NetworkConfig) -> SpgHead:
+def _spg(trunk: Backbone, config: NetworkConfig) -> SpgHead:
     if len(trunk.channels) < SpgHead.depth:
         raise ModelError("SPG needs mid-level feature maps, which this backbone does not give.", "Take one of timm's.")
     first, second, last = trunk.channels[-SpgHead.depth :]
-    return SpgHead((first, second, last), plan.classes, width=plan.width or _BRANCH_WIDTH)
+    return SpgHead((first, second, last), config.classes, width=config.width or _BRANCH_WIDTH)
 
 
-def _ts_cam(trunk: Backbone, plan: NetworkConfig) -> TsCamHead:
-    return TsCamHead(trunk.channels[-1], plan.classes)
+def _ts_cam(trunk: Backbone, config: NetworkConfig) -> TsCamHead:
+    return TsCamHead(trunk.channels[-1], config.classes)
 
 
-def _psol(trunk: Backbone, plan: NetworkConfig) -> PsolHead:
-    return PsolHead(trunk.channels[-PsolHead.most :], width=plan.width or WIDTH)
+def _psol(trunk: Backbone, config: NetworkConfig) -> PsolHead:
+    return PsolHead(trunk.channels[-PsolHead.most :], width=config.width or WIDTH)
 
 
 _HEADS: Mapping[str, Callable[[Backbone, NetworkConfig], Head]] = {

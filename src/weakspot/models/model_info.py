@@ -1,0 +1,99 @@
+"""What every loaded or stored classifier has besides weights: class names, preprocessing, method and thresholds."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, get_args
+
+from weakspot.config import QualityName
+from weakspot.errors import InputError, ModelError
+from weakspot.ops.preprocessing import Preprocessing
+
+# Keys of version 0.1.0 that have a new name.
+_RENAMED = {"background": "background_index"}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Everything needed to use a classifier except its weights; checkpoints, ONNX files and loaded models share it.
+
+    Attributes:
+        class_names: One name per logit; empty if unknown.
+        preprocessing: Input size and normalization.
+        method: Name of the class map method that the model was trained for; empty if any.
+        quality: Name of the quality preset that the thresholds were chosen for; empty if none was chosen.
+        threshold: Box threshold, a fraction of the heatmap's peak in (0, 1]; None if it was not tuned.
+        class_thresholds: Box threshold of each class in (0, 1); empty if these were not tuned.
+        multi_label: Whether scores are independent sigmoids instead of a softmax.
+        background_index: Index of the class of images without objects, or None.
+
+    Example:
+        >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)
+        >>> ModelInfo.from_dict(info.to_dict()) == info
+        True
+    """
+
+    class_names: tuple[str, ...] = ()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    method: str = ""
+    quality: str = ""
+    threshold: float | None = None
+    class_thresholds: tuple[float, ...] = ()
+    multi_label: bool = False
+    background_index: int | None = None
+
+    def validate(self) -> None:
+        """Check that the values are possible and agree with each other.
+
+        Raises:
+            ModelError: ``metadata-invalid`` if a threshold, the quality or the background index is impossible.
+        """
+        count, thresholds = len(self.class_names), self.class_thresholds
+        conditions = {
+            f"method must be text, got {self.method!r}.": isinstance(self.method, str),
+            f"quality must be one of {', '.join(get_args(QualityName))}, got {self.quality!r}.": self.quality
+            in ("", *get_args(QualityName)),
+            f"multi_label must be true or false, got {self.multi_label!r}.": isinstance(self.multi_label, bool),
+            f"threshold must be in (0, 1], got {self.threshold}.": self.threshold is None or 0 < self.threshold <= 1,
+            f"class_thresholds must be {count} values in (0, 1), got {list(thresholds)}.": not thresholds
+            or (len(thresholds) == count and all(0 < value < 1 for value in thresholds)),
+            f"threshold must be below 1 if classes have their own, got {self.threshold}.": not thresholds
+            or (self.threshold is not None and self.threshold < 1),
+            f"background_index must be in [0, {count}), got {self.background_index}.": self.background_index is None
+            or self.background_index in range(count),
+        }
+        for problem, holds in conditions.items():
+            if not holds:
+                raise ModelError("metadata-invalid", problem)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary that JSON can store."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, metadata: Mapping[str, Any]) -> "ModelInfo":
+        """Read what :meth:`to_dict` returned, or the same fields in a file of weakspot 0.1.0.
+
+        Raises:
+            ModelError: ``metadata-invalid`` if a field is unknown, missing or impossible.
+        """
+        values = {_RENAMED.get(name, name): value for name, value in metadata.items()}
+        try:
+            preprocessing = Preprocessing(**values.pop("preprocessing"))
+            info = cls(
+                class_names=tuple(str(name) for name in values.pop("class_names")),
+                preprocessing=Preprocessing().changed(  # checks the numbers
+                    mean=preprocessing.mean,
+                    std=preprocessing.std,
+                    input_size=(preprocessing.height, preprocessing.width),
+                ),
+                class_thresholds=tuple(float(value) for value in values.pop("class_thresholds", ())),
+                **values,
+            )
+            info.validate()
+        except ModelError:
+            raise
+        except KeyError as error:
+            raise ModelError("metadata-invalid", f"The metadata have no {error.args[0]}.") from error
+        except (InputError, ValueError, TypeError) as error:
+            raise ModelError("metadata-invalid", f"The metadata are invalid: {error}") from error
+        return info

@@ -1,0 +1,56 @@
+import json
+from dataclasses import asdict
+
+import pytest
+from refusals import refused
+
+from weakspot.errors import ModelError
+from weakspot.models.model_info import ModelInfo
+from weakspot.ops.preprocessing import Preprocessing
+
+INFO = ModelInfo(("a", "b"), Preprocessing(96, 64, (0.5,), (0.25,)), "cam", "fast", 0.4, (0.3, 0.6), True, 1)
+
+
+def test_info_is_read_back_from_json():
+    assert ModelInfo.from_dict(json.loads(json.dumps(INFO.to_dict()))) == INFO
+
+
+def test_absent_fields_have_defaults():
+    assert ModelInfo.from_dict({"class_names": ["a"], "preprocessing": {}}) == ModelInfo(("a",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({"class_names": 4}, "int"),
+        ({"preprocessing": {"height": "tall"}}, "tall"),
+        ({"preprocessing": {"height": -1}}, -1),
+        ({"preprocessing": {"std": [0, 0, 0]}}, 0),
+        ({"preprocessing": {"mean": ["a", "b", "c"]}}, "a"),
+        ({"preprocessing": None}, "None"),
+        ({"threshold": 0}, 0),
+        ({"threshold": 1.5}, 1.5),
+        ({"threshold": "half"}, "str"),
+        ({"class_thresholds": (0.5,)}, 0.5),
+        ({"class_thresholds": (0.5, 1.0)}, 1.0),
+        ({"class_thresholds": (0.5, 0.0)}, 0.0),
+        ({"class_thresholds": ("half", "half")}, "half"),
+        ({"threshold": 1}, 1),
+        ({"threshold": None}, "None"),
+        ({"background_index": 2}, 2),
+        ({"background_index": -1}, -1),
+        ({"quality": "sharp"}, "sharp"),
+        ({"method": 3}, 3),
+        ({"multi_label": "yes"}, "yes"),
+        ({"epochs": 3}, "epochs"),
+    ],
+)
+def test_invalid_fields_are_refused(changes, value):
+    with refused("metadata-invalid", value, kind=ModelError):
+        ModelInfo.from_dict({**asdict(INFO), **changes})
+
+
+@pytest.mark.parametrize("missing", ["class_names", "preprocessing"])
+def test_a_missing_field_is_refused(missing):
+    with refused("metadata-invalid", missing, kind=ModelError):
+        ModelInfo.from_dict({name: value for name, value in asdict(INFO).items() if name != missing})
