@@ -20,7 +20,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 from torch import Tensor
-from weakspot.models.compute_class_maps import compute_class_maps
+from weakspot.models.class_maps import compute_class_maps
 
 import weakspot as ws
 from weakspot.cams import Method, find_method, self_correlation, unit_features

@@ -29,9 +29,12 @@ def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **op
 def metadata_of(network, class_names, threshold=0.35, threshold_from="by hand", **info):
     """Checkpoint metadata of a built network."""
     config = network.config
-    info = {"quality": "plain", "multi_label": config.multi_label, **info}
-    method = parse_method(config.method).class_map_method
-    info = ModelInfo(class_names, network.preprocessing, method=method, threshold=threshold, **info)
+    defaults = {
+        "method": parse_method(config.method).class_map_method,
+        "quality": "plain",
+        "multi_label": config.multi_label,
+    }
+    info = ModelInfo(class_names, network.preprocessing, threshold=threshold, **{**defaults, **info})
     return CheckpointMetadata(config, info, threshold_from)
 
 
