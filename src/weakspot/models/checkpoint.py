@@ -117,6 +117,8 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
         return CheckpointMetadata.from_dict(metadata)
     except (SafetensorError, OSError) as error:
         raise ModelError("damaged-file", f"{file} is damaged or is not a weights file.") from error
+    except InputError:  # the name of a training method that does not exist
+        raise
     except (KeyError, ValueError, TypeError) as error:
         reason = error.problem if isinstance(error, ModelError) else "it has no weakspot metadata."
         hint = "Pass the folder of a weakspot train run."
