@@ -20,7 +20,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 from torch import Tensor
-from weakspot.models.class_maps import compute_class_maps
 
 import weakspot as ws
 from weakspot.cams import Method, find_method, self_correlation, unit_features
@@ -36,6 +35,7 @@ from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models import SplitClassifier as ModelCut
 from weakspot.models import fit_foreground, forward_with_hooks, normalize_batch, resize_image, split_model
 from weakspot.models.affinity import concat_features, correlation_grid, feature_affinity
+from weakspot.models.class_maps import compute_class_maps
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.ops import component_tree, heatmap_from_class_map, scale_boxes
 from weakspot.training.thresholds import best_class_thresholds, best_threshold
