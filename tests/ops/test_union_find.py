@@ -58,7 +58,7 @@ def test_a_component_that_does_not_change_is_written_once():
 def test_diagonal_neighbours_are_connected_only_when_asked_for():
     corner = np.array([[1, 0], [0, 1]])
     assert listed(components_of_levels(corner), AREA, FIRST_PIXEL) == [(2, 0)]
-    assert listed(components_of_levels(corner, diagonally=False), AREA, FIRST_PIXEL) == [(1, 0), (1, 3)]
+    assert listed(components_of_levels(corner, diagonal=False), AREA, FIRST_PIXEL) == [(1, 0), (1, 3)]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_polygon_area_without_holes_and_euler_number(rows, doubled, euler):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (4, 6)])
-@pytest.mark.parametrize("diagonally", [True, False])
-def test_constant_levels_are_one_component(shape, diagonally):
-    found = components_of_levels(np.full(shape, 7), diagonally=diagonally)
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_constant_levels_are_one_component(shape, diagonal):
+    found = components_of_levels(np.full(shape, 7), diagonal=diagonal)
     assert listed(found, BIRTH, DEATH, AREA, FIRST_PIXEL, *range(X1, Y2 + 1)) == [
         (0, 7, shape[0] * shape[1], 0, 0, 0, shape[1], shape[0])
     ]
@@ -142,7 +142,7 @@ def test_components_equal_a_flood_fill_at_every_cut(levels):
 
 @given(LEVELS)
 def test_4_connected_components_equal_scipys_at_every_cut(levels):
-    found = components_of_levels(levels, diagonally=False)
+    found = components_of_levels(levels, diagonal=False)
     for cut in range(levels.max()):
         labels, count = ndimage.label(levels > cut)  # numbered by first pixel
         there = at(found, cut)
@@ -174,9 +174,9 @@ def test_polygon_area_and_euler_number_do_not_depend_on_which_pixel_comes_first(
 
 
 @given(LEVELS, st.booleans())
-def test_each_component_grows_into_another_or_ends_at_the_background(levels, diagonally):
+def test_each_component_grows_into_another_or_ends_at_the_background(levels, diagonal):
     """A node's pixels are those of its level and of the nodes that it swallowed: no pixel is lost or counted twice."""
-    found = components_of_levels(levels, diagonally=diagonally)
+    found = components_of_levels(levels, diagonal=diagonal)
     for cut in range(levels.max()):
         assert at(found, cut)[:, AREA].sum() == (levels > cut).sum()
     assert (found[:, BIRTH] < found[:, DEATH]).all()

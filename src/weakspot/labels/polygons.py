@@ -48,9 +48,9 @@ def mask_to_polygon(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> ND
 
 def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Leave corners out; a ring of which too little would be left stays whole."""
-    from weakspot.ops.polyline import simplify_polyline  # numba takes its time to load
+    from skimage.measure import approximate_polygon
 
-    simple = ring[simplify_polyline(ring, tolerance)]
+    simple: NDArray[np.float64] = approximate_polygon(ring, tolerance)
     return simple if len(simple) > 3 else ring
 
 

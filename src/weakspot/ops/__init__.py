@@ -1,4 +1,4 @@
-"""Plain arrays: class map -> heatmap -> connected components -> boxes and masks."""
+"""Operations on numpy arrays: class map, heatmap, connected components, boxes and masks."""
 
 from weakspot.ops.boxes import box_from_heatmap, boxes_from_heatmap, instances_from_heatmap, scale_boxes
 from weakspot.ops.component_trees import ComponentTree, component_tree

@@ -1,30 +1,30 @@
-"""Heatmap -> boxes: threshold, connected components, bounds."""
+"""Bounding boxes of a heatmap: threshold, connected components, bounds."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.errors import InputError
+from weakspot.errors import check_fraction
 from weakspot.ops.checks import check_heatmap, check_threshold
 from weakspot.ops.components import Component, component_stats, connected_components
 from weakspot.ops.watershed import split_instances
 
 
 def box_from_heatmap(heatmap: NDArray[np.floating], threshold: float = 0.2) -> NDArray[np.float64]:
-    """Bound the largest connected region at or above a fraction of the heatmap's peak.
+    """Bound the largest connected region at or above a fraction of the heatmap's maximum.
 
     Args:
-        heatmap: Heatmap of shape (H, W), any finite values; negative counts as 0.
-        threshold: Fraction of the peak, in (0, 1].
+        heatmap: Heatmap of shape (H, W), any finite values; negative values count as 0.
+        threshold: Fraction of the maximum, in (0, 1].
 
     Returns:
-        ``[x1, y1, x2, y2]`` in heatmap pixels, 0 <= x1 < x2 <= W, 0 <= y1 < y2 <= H. The whole image when
-        nothing is above 0: the classifier saw the class but pointed nowhere. Of equal areas the region whose
-        first pixel comes first in raster order wins.
+        ``[x1, y1, x2, y2]`` in heatmap pixels, 0 <= x1 < x2 <= W, 0 <= y1 < y2 <= H. Of equally large regions, the one
+        whose first pixel comes first in raster order. The whole image if no value is above 0.
 
     Raises:
-        InputError: If ``threshold`` is outside (0, 1] or ``heatmap`` is not a finite 2-D array.
+        InputError: ``out-of-range`` for the threshold; ``array-invalid``, ``dtype-mismatch``, ``shape-mismatch`` or
+            ``not-finite`` for the heatmap.
 
     Source:
         Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016 (20 % of the maximum,
@@ -46,28 +46,28 @@ def boxes_from_heatmap(
     split: bool = False,
     min_activation: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Bound every connected region at or above a fraction of the heatmap's peak, largest first.
+    """Bound every connected region at or above a fraction of the heatmap's maximum, largest first.
 
     Args:
-        heatmap: Heatmap of shape (H, W), any finite values; negative counts as 0.
-        threshold: Fraction of the peak, in (0, 1].
-        min_area: Least area of a region as a fraction of the heatmap's, in [0, 1]. The largest region is kept
-            whatever its area, so 1.0 gives that one alone.
-        split: Whether regions with several peaks are split, see :func:`~weakspot.ops.split_instances`.
-        min_activation: Least heat of a region, the largest's too; see :func:`instances_from_heatmap`.
+        heatmap: Heatmap of shape (H, W), any finite values; negative values count as 0.
+        threshold: Fraction of the maximum, in (0, 1].
+        min_area: Minimum area of a region as a fraction of the heatmap's, in [0, 1]. The largest region is always kept,
+            so 1.0 returns that region alone.
+        split: Whether to split regions with several peaks, see :func:`~weakspot.ops.split_instances`.
+        min_activation: Minimum mean activation of a region, also of the largest; see :func:`instances_from_heatmap`.
 
     Returns:
-        Boxes of shape (n, 4), as in :func:`box_from_heatmap`; none at all where none is hot enough.
+        Boxes of shape (n, 4), as in :func:`box_from_heatmap`; n = 0 if no region has the minimum activation.
 
     Raises:
-        InputError: As :func:`box_from_heatmap`, or if ``min_area`` is outside [0, 1].
+        InputError: As :func:`box_from_heatmap`, and ``out-of-range`` for ``min_area``.
 
     Example:
         >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]])).tolist()
         [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
     """
-    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
-    return _boxes(heatmap, labels, kept, min_activation)
+    labels, regions = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
+    return _boxes(heatmap, labels, regions, min_activation)
 
 
 def instances_from_heatmap(
@@ -78,75 +78,78 @@ def instances_from_heatmap(
     split: bool = False,
     min_activation: float = 0.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bound the regions of a heatmap as :func:`boxes_from_heatmap` does, and say how hot each is.
+    """Bound the regions of a heatmap and compute the mean activation of each.
 
     Args:
-        heatmap: As for :func:`boxes_from_heatmap`.
-        threshold: Likewise.
-        min_area: Likewise.
-        split: Likewise.
-        min_activation: Least heat of a region, the largest's too.
+        heatmap: See :func:`boxes_from_heatmap`.
+        threshold: See :func:`boxes_from_heatmap`.
+        min_area: See :func:`boxes_from_heatmap`.
+        split: See :func:`boxes_from_heatmap`.
+        min_activation: Minimum mean activation of a region, also of the largest.
 
     Returns:
-        Boxes of shape (n, 4), and the heat of each, shape (n,): the mean of the region's values as a fraction of the
-        peak, in [0, 1]. Where nothing is above 0, the whole image with heat 0. None at all where none is hot enough.
+        Boxes of shape (n, 4) and mean activations of shape (n,): the mean value of each region as a fraction of the
+        heatmap's maximum, in [0, 1]. The whole image with activation 0 if no value is above 0. n = 0 if no region has
+        the minimum activation.
 
     Raises:
         InputError: As :func:`boxes_from_heatmap`.
 
     Example:
-        >>> boxes, heats = instances_from_heatmap(np.array([[8.0, 0.0, 6.0, 4.0]]), 0.5)
-        >>> boxes.tolist(), heats.tolist()
+        >>> boxes, activations = instances_from_heatmap(np.array([[8.0, 0.0, 6.0, 4.0]]), 0.5)
+        >>> boxes.tolist(), activations.tolist()
         ([[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]], [0.625, 1.0])
     """
-    labels, kept = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
-    boxes = _boxes(heatmap, labels, kept, min_activation)
-    return boxes, mean_activations(heatmap, labels, kept) if kept else np.zeros(len(boxes))
+    labels, regions = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
+    boxes = _boxes(heatmap, labels, regions, min_activation)
+    return boxes, mean_activations(heatmap, labels, regions) if regions else np.zeros(len(boxes))
 
 
 def _boxes(
-    heatmap: NDArray[np.floating], labels: NDArray[np.int32], kept: list[Component], min_activation: float
+    heatmap: NDArray[np.floating], labels: NDArray[np.int32], regions: list[Component], min_activation: float
 ) -> NDArray[np.float64]:
-    """The bounds of the regions that are kept: of the whole image where there is none at all."""
-    if not kept and min_activation <= 0 and not labels.any():
+    """Return the bounds of the regions, or the whole image if the heatmap has no foreground."""
+    if not regions and min_activation <= 0 and not labels.any():
         return np.array([[0, 0, heatmap.shape[1], heatmap.shape[0]]], np.float64)
-    return np.array([region.box for region in kept], np.float64).reshape(-1, 4)
+    return np.array([region.box for region in regions], np.float64).reshape(-1, 4)
 
 
 def threshold_regions(
     heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool, min_activation: float
 ) -> tuple[NDArray[np.int32], list[Component]]:
-    """Label the regions at or above the threshold, and list those large and hot enough, largest first."""
+    """Label the regions at or above the threshold, and list those of sufficient area and activation, largest first.
+
+    The arguments are those of :func:`boxes_from_heatmap`.
+    """
     check_threshold(threshold)
-    if not 0 <= min_area <= 1:
-        raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
+    check_fraction(min_area, "min_area")
     check_heatmap(heatmap)
     foreground = (heatmap >= absolute_threshold(heatmap, threshold)) & (heatmap > 0)
-    labels, found = connected_components(foreground)
+    labels, components = connected_components(foreground)
     if split:
         labels = split_instances(labels, heatmap)
-        found = component_stats(labels)
-    kept = found[:1] + [region for region in found[1:] if region.area >= min_area * heatmap.size]
+        components = component_stats(labels)
+    regions = components[:1] + [region for region in components[1:] if region.area >= min_area * heatmap.size]
     if min_activation > 0:
-        heats = mean_activations(heatmap, labels, kept)
-        kept = [region for region, heat in zip(kept, heats, strict=True) if heat >= min_activation]
-    return labels, kept
+        means = mean_activations(heatmap, labels, regions)
+        regions = [region for region, mean in zip(regions, means, strict=True) if mean >= min_activation]
+    return labels, regions
 
 
 def mean_activations(
-    heatmap: NDArray[np.floating], labels: NDArray[np.int32], kept: list[Component]
+    heatmap: NDArray[np.floating], labels: NDArray[np.int32], regions: list[Component]
 ) -> NDArray[np.float64]:
-    """The mean value of each region, as a fraction of the heatmap's peak: shape (n,)."""
-    if not kept:
+    """Compute the mean value of each region as a fraction of the heatmap's maximum, shape (n,)."""
+    if not regions:
         return np.zeros(0)
     sums = np.bincount(labels.ravel(), heatmap.ravel())
-    return np.array([sums[region.label] / region.area for region in kept]) / float(heatmap.max())
+    return np.array([sums[region.label] / region.area for region in regions]) / float(heatmap.max())
 
 
 def absolute_threshold(heatmap: NDArray[np.floating], threshold: Any) -> Any:
-    """The value at which a heatmap is cut, in its own precision, so that 0.7 in single precision is at least 0.7.
+    """Convert a threshold, or an array of them, from a fraction of the maximum to a value of the heatmap.
 
-    Of an array of thresholds an array.
+    The result has the heatmap's precision, so that 0.7 in single precision reaches a threshold of 0.7.
     """
     return np.result_type(heatmap, np.float16).type(threshold * float(heatmap.max()))
 
@@ -154,20 +157,20 @@ def absolute_threshold(heatmap: NDArray[np.floating], threshold: Any) -> Any:
 def scale_boxes(
     boxes: NDArray[np.floating], *, from_size: tuple[int, int], to_size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Carry boxes from one frame to another that shows the same picture.
+    """Scale boxes from one size of an image to another.
 
     Args:
         boxes: Boxes of shape (n, 4), xyxy, right and bottom excluded.
-        from_size: ``(height, width)`` of the frame they are in.
-        to_size: ``(height, width)`` of the frame wanted.
+        from_size: ``(height, width)`` that the boxes refer to.
+        to_size: ``(height, width)`` that the result refers to.
 
     Returns:
-        Boxes of shape (n, 4), not rounded: the whole of one frame becomes the whole of the other.
+        Boxes of shape (n, 4), not rounded. A box of the whole image stays a box of the whole image.
 
     Example:
         >>> scale_boxes(np.array([[0, 0, 7, 7]]), from_size=(7, 7), to_size=(300, 400)).tolist()
         [[0.0, 0.0, 400.0, 300.0]]
     """
-    to, of = (np.array([width, height, width, height], np.float64) for height, width in (to_size, from_size))
-    scaled: NDArray[np.float64] = boxes * to / of
+    new, old = (np.array([width, height, width, height], np.float64) for height, width in (to_size, from_size))
+    scaled: NDArray[np.float64] = boxes * new / old
     return scaled

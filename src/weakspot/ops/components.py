@@ -1,4 +1,8 @@
-"""Connected components of a foreground, 8-connected."""
+"""Connected components of a foreground, 8-connected.
+
+``scipy.ndimage.label`` finds the same components. We do not use it because importing scipy.ndimage takes 0.3 s, and a
+Localizer of an ONNX file, which needs neither scipy nor torch, localizes its first image within a second.
+"""
 
 from typing import NamedTuple
 
@@ -29,36 +33,36 @@ def connected_components(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.int3
         foreground: Shape (H, W).
 
     Returns:
-        The labelled array of shape (H, W), 0 for background, and the components by falling area; of equal
-        areas the one whose first pixel comes first in raster order is first. No component gives an empty list.
-
-    Example:
-        >>> labels, found = connected_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=bool))
-        >>> found
-        [Component(label=1, area=2, box=(0, 0, 2, 2))]
+        The labelled array of shape (H, W), 0 for background, and the components by descending area; ties are in raster
+        order of the first pixels. An empty foreground has an empty list.
 
     Source:
-        Runs of pixels, united by hooking and pointer jumping: Shiloach and Vishkin, "An O(log n) Parallel Connectivity
-        Algorithm", Journal of Algorithms 1982.
+        Horizontal runs of pixels, united by hooking and pointer jumping: Shiloach and Vishkin, "An O(log n) Parallel
+        Connectivity Algorithm", Journal of Algorithms 1982.
+
+    Example:
+        >>> labels, components = connected_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=bool))
+        >>> components
+        [Component(label=1, area=2, box=(0, 0, 2, 2))]
     """
     labels = np.zeros(foreground.shape, np.int32)
     if not foreground.any():
         return labels, []
-    runs = _runs(foreground)
-    root = _united(len(runs.starts), *_touching(runs))
-    # The root is a component's first run, so that components are numbered by their first pixel in raster order.
+    runs = _find_runs(foreground)
+    root = _find_roots(len(runs.starts), *_touching_pairs(runs))
+    # The root is a component's first run, so components are numbered by their first pixel in raster order.
     numbers = np.cumsum(root == np.arange(len(root)))[root]
     labels[foreground] = np.repeat(numbers, runs.ends - runs.starts)
-    return labels, _of_runs(runs, numbers)
+    return labels, _stats_of_runs(runs, numbers)
 
 
 class _Runs(NamedTuple):
-    """Pixels in a row, one run behind the other in raster order, as if each row had one more pixel, an empty one.
+    """Horizontal runs of pixels in raster order; each row is padded by one background pixel.
 
     Attributes:
-        starts: Index of the first pixel of each.
-        ends: Index behind its last one.
-        stride: From a pixel to the one below.
+        starts: Index of the first pixel of each run.
+        ends: Index after its last pixel.
+        stride: Distance from a pixel to the one below it.
     """
 
     starts: NDArray[np.intp]
@@ -66,7 +70,7 @@ class _Runs(NamedTuple):
     stride: int
 
 
-def _runs(foreground: NDArray[np.bool_]) -> _Runs:
+def _find_runs(foreground: NDArray[np.bool_]) -> _Runs:
     height, width = foreground.shape
     flat = np.zeros(height * (width + 1) + 1, bool)
     flat[1:].reshape(height, width + 1)[:, :width] = foreground
@@ -74,47 +78,47 @@ def _runs(foreground: NDArray[np.bool_]) -> _Runs:
     return _Runs(changes[::2], changes[1::2], width + 1)
 
 
-def _touching(runs: _Runs) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs of runs of which the second touches the first from below, at a side or a corner."""
+def _touching_pairs(runs: _Runs) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find the pairs of runs of which the second touches the first from below, at a side or a corner."""
     first = np.searchsorted(runs.ends, runs.starts + runs.stride)
-    behind_last = np.searchsorted(runs.starts, runs.ends + runs.stride, side="right")
-    counts = np.maximum(behind_last - first, 0)
+    after_last = np.searchsorted(runs.starts, runs.ends + runs.stride, side="right")
+    counts = np.maximum(after_last - first, 0)
     upper = np.repeat(np.arange(len(counts)), counts)
-    among_its_own = np.arange(len(upper)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return upper, first[upper] + among_its_own
+    rank = np.arange(len(upper)) - np.repeat(np.cumsum(counts) - counts, counts)  # among the neighbors of its upper run
+    return upper, first[upper] + rank
 
 
-def _united(count: int, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Give each of so many things the first of those that pairs join it to, by hooking later roots to earlier ones."""
+def _find_roots(count: int, a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Find the first member of the group of each item, where the pairs (a, b) join items."""
     root = np.arange(count)
     while True:
-        a, b = root[one], root[other]
-        if (a == b).all():
+        root_a, root_b = root[a], root[b]
+        if (root_a == root_b).all():
             return root
-        np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
-        while ((above := root[root]) != root).any():
-            root = above
+        np.minimum.at(root, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
+        while ((parent := root[root]) != root).any():
+            root = parent
 
 
-def _of_runs(runs: _Runs, numbers: NDArray[np.intp]) -> list[Component]:
-    """List the components that runs belong to, by falling area; of equal areas in their order."""
-    rows, columns = np.divmod(runs.starts, runs.stride)
-    behind = columns + runs.ends - runs.starts
+def _stats_of_runs(runs: _Runs, numbers: NDArray[np.intp]) -> list[Component]:
+    """List the components that the runs belong to, by descending area; ties are in order of their numbers."""
+    rows, left = np.divmod(runs.starts, runs.stride)
+    right = left + runs.ends - runs.starts
     count = int(numbers.max()) + 1
     areas = np.bincount(numbers, runs.ends - runs.starts, count).astype(np.intp)
-    least, greatest = np.full((2, count), np.iinfo(np.intp).max), np.zeros((2, count), np.intp)
-    for side, values in enumerate((columns, rows)):
-        np.minimum.at(least[side], numbers, values)
-    for side, values in enumerate((behind, rows + 1)):
-        np.maximum.at(greatest[side], numbers, values)
-    boxes = np.concatenate([least, greatest]).T.tolist()
+    low, high = np.full((2, count), np.iinfo(np.intp).max), np.zeros((2, count), np.intp)
+    for axis, values in enumerate((left, rows)):
+        np.minimum.at(low[axis], numbers, values)
+    for axis, values in enumerate((right, rows + 1)):
+        np.maximum.at(high[axis], numbers, values)
+    boxes = np.concatenate([low, high]).T.tolist()
     order = np.argsort(-areas[1:], kind="stable") + 1
     return [Component(int(i), int(areas[i]), tuple(boxes[i])) for i in order]
 
 
 def component_stats(labels: NDArray[np.int32]) -> list[Component]:
-    """List labelled regions, numbered from 1 on without a gap, by falling area; of equal areas in their order."""
-    from scipy import ndimage  # for regions that are split, and takes a third of a second to load
+    """List labelled regions, numbered from 1 on without gaps, by descending area; ties are in order of their labels."""
+    from scipy import ndimage
 
     areas = np.bincount(labels.ravel(), minlength=1)[1:]
     slices = ndimage.find_objects(labels)

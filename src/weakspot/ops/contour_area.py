@@ -1,29 +1,29 @@
-"""The area within a component's outline, by following it."""
+"""Area within the outline of a component, by tracing the outline."""
 
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-# The eight neighbours, clockwise from the left.
+# The eight neighbors, clockwise from the left.
 _ROWS = np.array([0, -1, -1, -1, 0, 1, 1, 1])
 _COLUMNS = np.array([-1, -1, 0, 1, 1, 1, 0, -1])
 
 
 @njit(cache=True, nogil=True)
 def outline_area(levels: Any, cut: int, first: int) -> int:
-    """Twice the area of the polygon through the pixel centres of a component's outline, its holes filled.
+    """Compute twice the area of the polygon through the pixel centers of a component's outline, holes filled.
 
     Args:
         levels: Shape (H, W); the foreground is ``levels > cut``.
-        cut: Where it is cut.
+        cut: The cut.
         first: The component's first pixel in raster order, ``y * width + x``.
 
     Returns:
-        A whole number, as the corners are pixel centres; 0 for what is one pixel wide.
+        An integer, since the corners are pixel centers; 0 for a component that is one pixel wide.
 
     Source:
-        Moore-neighbour tracing with Jacob's stopping criterion; Gauss's area formula.
+        Moore-neighbor tracing with Jacob's stopping criterion; Gauss's area formula.
 
     Example:
         >>> ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
@@ -49,23 +49,23 @@ def outline_area(levels: Any, cut: int, first: int) -> int:
         next_y, next_x = y + _ROWS[direction], x + _COLUMNS[direction]
         doubled += x * next_y - next_x * y
         y, x = next_y, next_x
-        # Look on from the last background pixel that was passed, as it lies from here.
+        # Continue from the last background pixel that was passed, as a direction from the new pixel.
         came_from = (direction + 5) % 8 if direction % 2 else (direction + 6) % 8
 
 
 @njit(cache=True, nogil=True)
-def fill_areas(levels: Any, nodes: Any, bounds: Any, least: Any, areas: Any) -> None:
-    """Follow the outlines of those components with holes that might have the greatest area at one of their cuts.
+def fill_areas(levels: Any, nodes: Any, upper_bounds: Any, lower_bounds: Any, areas: Any) -> None:
+    """Trace the outlines of those components with holes that may have the largest area at one of their cuts.
 
     Args:
         levels: Shape (H, W).
         nodes: First cut, last cut + 1 and first pixel of each component, shape (n, 3).
-        bounds: What twice its area cannot exceed, 0 for those that need no tracing, shape (n,).
-        least: Twice an area that some component has or exceeds at each cut, shape (cuts,).
-        areas: Twice the areas, shape (n,); those of the traced ones are overwritten.
+        upper_bounds: Upper bound of twice the area of each component, 0 for those that need no tracing, shape (n,).
+        lower_bounds: Lower bound of twice the largest area at each cut, shape (cuts,).
+        areas: Twice the areas, shape (n,); those of the traced components are overwritten.
     """
     for node in range(len(nodes)):
         for cut in range(nodes[node, 0], nodes[node, 1]):
-            if bounds[node] >= least[cut] and bounds[node] > 0:
+            if upper_bounds[node] >= lower_bounds[cut] and upper_bounds[node] > 0:
                 areas[node] = outline_area(levels, nodes[node, 1] - 1, nodes[node, 2])
                 break

@@ -1,9 +1,9 @@
-"""Score map -> the contours that the field's reference evaluator sees at every threshold, from two component trees.
+"""Contours of a score map at every threshold, as the reference evaluator finds them, from two component trees.
 
 The reference (Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, and its code)
-cuts a map of 8-bit values and calls OpenCV's ``findContours`` a thousand times. The outer contours are the 8-connected
-components of the map; the contours of holes are the 4-connected components of its complement that do not reach the
-border.
+thresholds a map of 8-bit values and calls OpenCV's ``findContours`` a thousand times. The outer contours are the
+8-connected components of the map; the contours of holes are the 4-connected components of its complement that do not
+reach the border.
 """
 
 from dataclasses import dataclass, field
@@ -18,17 +18,18 @@ THRESHOLDS = np.arange(0, 1, 0.001)
 
 @dataclass(frozen=True, eq=False)
 class Contours:
-    """Every contour of a score map, outer ones and holes, and the cuts at which it is there.
+    """Every contour of a score map, outer ones and holes, and the cuts at which it exists.
 
-    At cut k the foreground is the 8-bit values above k.
+    Cut k is a threshold between 8-bit values: its foreground is the values above k.
 
     Attributes:
-        peak: Greatest 8-bit value; there are as many cuts.
+        peak: Maximum 8-bit value, which is also the number of cuts.
         birth: First cut of each contour, shape (n,).
         death: One more than its last cut, shape (n,).
-        boxes: Its box as the reference writes it, shape (n, 4): ``[x, y, min(x + w, W - 1), min(y + h, H - 1)]``, the
-            right and bottom included though one pixel further out. A hole's is grown by 1 on each side.
-        outer: Whether it is an outer contour, shape (n,).
+        boxes: Box of each contour as the reference computes it, shape (n, 4):
+            ``[x, y, min(x + w, W - 1), min(y + h, H - 1)]``, right and bottom included although they are one pixel
+            further out. The box of a hole is larger by 1 on each side.
+        outer: Whether a contour is an outer one, shape (n,).
     """
 
     peak: int
@@ -40,29 +41,29 @@ class Contours:
     _components: NDArray[np.int32] = field(repr=False)
 
     def cut_indices(self, thresholds: NDArray[np.float64] = THRESHOLDS) -> NDArray[np.int64]:
-        """The cut of each threshold, ``int(threshold * peak)``."""
+        """Return the cut of each threshold, ``int(threshold * peak)``."""
         return (thresholds * self.peak).astype(np.int64)
 
     def largest_boxes(self) -> NDArray[np.int32]:
-        """The box of the contour with the greatest polygon area at each cut, shape (peak, 4).
+        """Return the box of the contour with the largest polygon area at each cut, shape (peak, 4).
 
-        The area is that within the polygon through the pixel centres, holes filled; of equal ones the contour whose
-        first pixel in raster order comes last is taken.
+        The polygon passes through the pixel centers, and its holes are filled. Of equally large contours, the one whose
+        first pixel in raster order comes last is used.
         """
         from weakspot.ops.threshold_kernels import best_per_threshold
         from weakspot.ops.union_find import BIRTH, DEATH, FIRST_PIXEL
 
-        found = self._components
-        rank = _outline_areas(self._levels, found, self.peak) * (self._levels.size + 1) + found[:, FIRST_PIXEL]
-        return self.boxes[: len(found)][best_per_threshold(found[:, BIRTH], found[:, DEATH], rank, self.peak)]
+        outer = self._components
+        rank = _outline_areas(self._levels, outer, self.peak) * (self._levels.size + 1) + outer[:, FIRST_PIXEL]
+        return self.boxes[: len(outer)][best_per_threshold(outer[:, BIRTH], outer[:, DEATH], rank, self.peak)]
 
     def counts(self) -> NDArray[np.int64]:
-        """Number of contours at each cut, shape (peak,)."""
-        ends = np.zeros(self.peak + 1, np.int64)
-        np.add.at(ends, self.birth, 1)
-        np.add.at(ends, self.death, -1)
-        counted: NDArray[np.int64] = ends.cumsum()[:-1]
-        return counted
+        """Count the contours at each cut, shape (peak,)."""
+        changes = np.zeros(self.peak + 1, np.int64)
+        np.add.at(changes, self.birth, 1)
+        np.add.at(changes, self.death, -1)
+        counts: NDArray[np.int64] = changes.cumsum()[:-1]
+        return counts
 
 
 def reference_contours(score_map: NDArray[np.floating], *, holes: bool = True) -> Contours:
@@ -70,20 +71,20 @@ def reference_contours(score_map: NDArray[np.floating], *, holes: bool = True) -
 
     Args:
         score_map: Shape (H, W), values in [0, 1].
-        holes: Whether the contours of holes are wanted; without them the largest is the same.
+        holes: Whether to include the contours of holes; the largest contour is the same without them.
 
     Returns:
-        The contours, outer ones first. None when every value is below 1/255.
+        The contours, outer ones first; none if every value is below 1/255.
 
     Raises:
-        InputError: If the map is not 2-D, or holds NaN or values outside [0, 1].
+        InputError: ``shape-mismatch``, ``not-finite`` or ``out-of-range``.
 
     Source:
         Choe et al., CVPR 2020, and its reference code.
 
     Example:
-        >>> found = reference_contours(np.pad(np.array([[0.5, 1.0]]), 1))
-        >>> found.boxes.tolist(), found.birth.tolist(), found.death.tolist()
+        >>> contours = reference_contours(np.pad(np.array([[0.5, 1.0]]), 1))
+        >>> contours.boxes.tolist(), contours.birth.tolist(), contours.death.tolist()
         ([[2, 1, 3, 2], [1, 1, 3, 2]], [127, 0], [255, 127])
     """
     from weakspot.ops import union_find
@@ -92,49 +93,52 @@ def reference_contours(score_map: NDArray[np.floating], *, holes: bool = True) -
     check_score_map(score_map)
     levels = (score_map.astype(np.float64) * 255).astype(np.uint8)  # truncates
     peak = int(levels.max())
-    found = union_find.components_of_levels(levels)
-    inner = _holes(levels, peak) if holes else found[:0]
+    outer = union_find.components_of_levels(levels)
+    inner = _holes(levels, peak) if holes else outer[:0]
     height, width = levels.shape
     grown = inner[:, X1 : Y2 + 1] + np.array([-1, -1, 1, 1], np.int32)
-    boxes = np.concatenate([found[:, X1 : Y2 + 1], grown])
+    boxes = np.concatenate([outer[:, X1 : Y2 + 1], grown])
     np.minimum(boxes, np.array([width - 1, height - 1] * 2, np.int32), out=boxes)
     return Contours(
         peak=peak,
-        birth=np.concatenate([found[:, BIRTH], peak - inner[:, DEATH]]),
-        death=np.concatenate([found[:, DEATH], peak - inner[:, BIRTH]]),
+        birth=np.concatenate([outer[:, BIRTH], peak - inner[:, DEATH]]),
+        death=np.concatenate([outer[:, DEATH], peak - inner[:, BIRTH]]),
         boxes=boxes,
-        outer=np.arange(len(boxes)) < len(found),
+        outer=np.arange(len(boxes)) < len(outer),
         _levels=levels,
-        _components=found,
+        _components=outer,
     )
 
 
 def _holes(levels: NDArray[np.uint8], peak: int) -> NDArray[np.int32]:
-    """The 4-connected components of the complement that do not reach the border; their cuts count down from the peak.
+    """Find the 4-connected components of the complement that do not reach the border; cuts count down from the peak.
 
     The background of cut k is ``peak - levels > peak - 1 - k``.
     """
     from weakspot.ops.union_find import X1, X2, Y1, Y2, components_of_levels
 
     height, width = levels.shape
-    found = components_of_levels(peak - levels, diagonally=False)
-    within: NDArray[np.bool_] = (
-        (found[:, X1] > 0) & (found[:, Y1] > 0) & (found[:, X2] < width) & (found[:, Y2] < height)
+    components = components_of_levels(peak - levels, diagonal=False)
+    inside: NDArray[np.bool_] = (
+        (components[:, X1] > 0) & (components[:, Y1] > 0) & (components[:, X2] < width) & (components[:, Y2] < height)
     )
-    holes: NDArray[np.int32] = found[within]
+    holes: NDArray[np.int32] = components[inside]
     return holes
 
 
-def _outline_areas(levels: NDArray[np.uint8], found: NDArray[np.int32], cuts: int) -> NDArray[np.int64]:
-    """Twice the area within each component's outline, where that may be the greatest of a cut; else too little."""
+def _outline_areas(levels: NDArray[np.uint8], components: NDArray[np.int32], cuts: int) -> NDArray[np.int64]:
+    """Compute twice the area within each outline that may be the largest of a cut, and a lower bound of the others."""
     from weakspot.ops.contour_area import fill_areas
     from weakspot.ops.threshold_kernels import best_per_threshold
     from weakspot.ops.union_find import BIRTH, DEATH, EULER, FIRST_PIXEL, POLYGON, X1, X2, Y1, Y2
 
-    areas = found[:, POLYGON].astype(np.int64)  # right without holes, else too little
-    holed = found[:, EULER] != 4
-    if holed.any():
-        sides = (found[:, X2] - found[:, X1] - 1).astype(np.int64) * (found[:, Y2] - found[:, Y1] - 1)
-        least = areas[best_per_threshold(found[:, BIRTH], found[:, DEATH], areas, cuts)]
-        fill_areas(levels, found[:, [BIRTH, DEATH, FIRST_PIXEL]], np.where(holed, 2 * sides, 0), least, areas)
+    areas = components[:, POLYGON].astype(np.int64)  # exact without holes, else a lower bound
+    has_holes = components[:, EULER] != 4
+    if has_holes.any():
+        box_areas = (components[:, X2] - components[:, X1] - 1).astype(np.int64) * (
+            components[:, Y2] - components[:, Y1] - 1
+        )
+        lower_bounds = areas[best_per_threshold(components[:, BIRTH], components[:, DEATH], areas, cuts)]
+        upper_bounds = np.where(has_holes, 2 * box_areas, 0)
+        fill_areas(levels, components[:, [BIRTH, DEATH, FIRST_PIXEL]], upper_bounds, lower_bounds, areas)
     return areas

@@ -1,4 +1,4 @@
-"""Boxes against boxes: intersection over union."""
+"""Intersection over union of boxes."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 
 def box_iou(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = False) -> NDArray[np.float64]:
-    """Intersection over union of each box with each other one.
+    """Compute the intersection over union of each pair of boxes.
 
     Args:
         boxes: Shape (n, 4), xyxy.
         others: Shape (m, 4), xyxy.
-        inclusive: Whether right and bottom belong to the boxes, in whole pixels, as the field's reference counts.
+        inclusive: Whether right and bottom are included, in integer pixels, as in the reference evaluator.
 
     Returns:
         Shape (n, m), in [0, 1].
@@ -23,23 +23,23 @@ def box_iou(boxes: NDArray[Any], others: NDArray[Any], *, inclusive: bool = Fals
         >>> box_iou(np.array([[0, 0, 1, 1]]), np.array([[1, 0, 2, 1]]), inclusive=True).tolist()
         [[0.3333333333333333]]
     """
-    boxes, others = _wide(boxes), _wide(others)
-    more = 1 if inclusive else 0
+    boxes, others = _widened(boxes), _widened(others)
+    extra = 1 if inclusive else 0
     width, height = (
         np.minimum(boxes[:, None, side + 2], others[:, side + 2]) - np.maximum(boxes[:, None, side], others[:, side])
         for side in (0, 1)
     )
-    shared = np.maximum(width + more, 0) * np.maximum(height + more, 0)
-    union = _areas(boxes, more)[:, None] + _areas(others, more) - shared
-    found: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
-    return found
+    shared = np.maximum(width + extra, 0) * np.maximum(height + extra, 0)
+    union = _areas(boxes, extra)[:, None] + _areas(others, extra) - shared
+    iou: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    return iou
 
 
-def _wide(boxes: NDArray[Any]) -> NDArray[Any]:
-    """Boxes in a type in which their areas do not overflow."""
+def _widened(boxes: NDArray[Any]) -> NDArray[Any]:
+    """Convert boxes to a dtype in which their areas do not overflow."""
     return boxes.astype(np.int64 if np.issubdtype(boxes.dtype, np.integer) else np.float64, copy=False)
 
 
-def _areas(boxes: NDArray[Any], more: int) -> NDArray[Any]:
-    areas: NDArray[Any] = (boxes[:, 2] - boxes[:, 0] + more) * (boxes[:, 3] - boxes[:, 1] + more)
+def _areas(boxes: NDArray[Any], extra: int) -> NDArray[Any]:
+    areas: NDArray[Any] = (boxes[:, 2] - boxes[:, 0] + extra) * (boxes[:, 3] - boxes[:, 1] + extra)
     return areas

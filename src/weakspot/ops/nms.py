@@ -1,9 +1,9 @@
-"""Non-maximum suppression: of boxes that bound the same, one."""
+"""Non-maximum suppression of boxes."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.errors import InputError
+from weakspot.errors import check_fraction
 from weakspot.ops.iou import box_iou
 
 
@@ -14,19 +14,19 @@ def nms(
     *,
     classes: NDArray[np.integer] | None = None,
 ) -> NDArray[np.intp]:
-    """Keep the box with the greatest score, drop those that overlap it by more than so much, and so on.
+    """Repeatedly keep the box with the highest score and drop those that overlap it by more than a limit.
 
     Args:
         boxes: Shape (n, 4), xyxy.
-        scores: Shape (n,); of equal scores the first counts as greater.
-        max_overlap: Greatest intersection over union of two boxes that are kept, in [0, 1].
-        classes: Shape (n,): boxes of different classes do not suppress one another. None takes all as one class.
+        scores: Shape (n,); ties are in favor of the first box.
+        max_overlap: Maximum intersection over union of two kept boxes, in [0, 1].
+        classes: Shape (n,): boxes of different classes do not suppress one another. None treats all boxes as one class.
 
     Returns:
-        Indices of the boxes that are kept, by falling score; none of none.
+        Indices of the kept boxes, by descending score.
 
     Raises:
-        InputError: If the greatest overlap is outside [0, 1].
+        InputError: ``out-of-range`` for ``max_overlap``.
 
     Source:
         Felzenszwalb et al., "Object Detection with Discriminatively Trained Part-Based Models", IEEE TPAMI 2010,
@@ -37,8 +37,7 @@ def nms(
         >>> nms(boxes, np.array([0.5, 0.9, 0.7])).tolist()
         [1, 2]
     """
-    if not 0 <= max_overlap <= 1:
-        raise InputError(f"The greatest overlap {max_overlap} is outside [0, 1].", "Give a fraction, for example 0.5.")
+    check_fraction(max_overlap, "max_overlap")
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     close = box_iou(boxes, boxes) > max_overlap
     if classes is not None:

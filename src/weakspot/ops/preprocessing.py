@@ -1,4 +1,4 @@
-"""What a classifier wants of its input, which travels with its weights."""
+"""Preprocessing of a classifier's input, which is stored with its weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Input size and normalisation of a classifier.
+    """Input size and normalization of a classifier.
 
     Attributes:
-        height: Rows of the input.
-        width: Columns of the input.
-        mean: Mean of each channel, of pixels in [0, 1]; one value for a classifier of grey images, else three.
+        height: Number of rows of the input.
+        width: Number of columns of the input.
+        mean: Mean of each channel, of pixels in [0, 1]; one value for a classifier of gray images, else three.
         std: Standard deviation of each channel.
     """
 
@@ -37,15 +37,16 @@ class Preprocessing:
         std: Sequence[float] | None = None,
         input_size: int | tuple[int, int] | None = None,
     ) -> "Preprocessing":
-        """Take what a user gives, and what is known for the rest.
+        """Return a copy with some values replaced; None keeps a value.
 
         Args:
-            mean: Mean of each channel, or None.
-            std: Standard deviation of each channel, or None.
-            input_size: Side of the square input, or ``(height, width)``, or None.
+            mean: Mean of each channel.
+            std: Standard deviation of each channel.
+            input_size: Side of the square input, or ``(height, width)``.
 
         Raises:
-            InputError: If the numbers of channels do not agree, a deviation is not positive, or the size is not.
+            InputError: ``normalization-invalid`` unless mean and std have 1 or 3 channels both and std is positive;
+                ``input-size-invalid`` or ``out-of-range`` for the size.
 
         Example:
             >>> Preprocessing().changed(input_size=(128, 96)).width
@@ -53,18 +54,17 @@ class Preprocessing:
         """
         height, width = (self.height, self.width) if input_size is None else _height_and_width(input_size)
         means, deviations = (
-            known if given is None else tuple(float(number) for number in np.atleast_1d(given))
-            for known, given in ((self.mean, mean), (self.std, std))
+            old if new is None else tuple(float(number) for number in np.atleast_1d(new))
+            for old, new in ((self.mean, mean), (self.std, std))
         )
-        chosen = Preprocessing(height, width, means, deviations)
-        if len(chosen.mean) != len(chosen.std) or len(chosen.mean) not in (1, 3) or min(chosen.std) <= 0:
+        if len(means) != len(deviations) or len(means) not in (1, 3) or min(deviations) <= 0:
             raise InputError(
-                f"Means {chosen.mean} and standard deviations {chosen.std} are not those of 1 or 3 channels.",
-                "Give three of each, or one of each for a model of grey images; deviations are above 0.",
+                "normalization-invalid",
+                f"mean and std must have 1 or 3 values each, std above 0, got {means} and {deviations}.",
             )
         if min(height, width) < 1:
-            raise InputError(f"The input size {height} x {width} is not positive.", "Give a size such as 224.")
-        return chosen
+            raise InputError("out-of-range", f"input_size must be at least 1 x 1, got {height} x {width}.")
+        return Preprocessing(height, width, means, deviations)
 
 
 def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -72,11 +72,12 @@ def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
         height, width = size if isinstance(size, Sequence) else (size, size)
         return index(height), index(width)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{size!r} is not an input size.", "Give a number of pixels, or (height, width).") from error
+        problem = f"input_size must be an integer or (height, width), got {size!r}."
+        raise InputError("input-size-invalid", problem) from error
 
 
 def to_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
-    """Copy an RGB image's pixels for a classifier of 3 channels, or of 1: shape (height, width, channels).
+    """Copy the pixels of an RGB image for a classifier of 3 channels or 1: shape (height, width, channels).
 
     Example:
         >>> to_array(Image.new("RGB", (2, 1), "white"), channels=1).tolist()

@@ -1,7 +1,7 @@
-"""Every connected component of a map of levels, at every cut, in one pass of union-find over counting-sorted pixels.
+"""Find every connected component of a map of integer levels at every cut, by union-find over counting-sorted pixels.
 
-Pixels are added from the highest level down. A component that is about to change is written down first: from its own
-level to the one at which it changes it was the same set of pixels.
+Pixels are added from the highest level down. A component that is about to change is recorded first: between its own
+level and the one at which it changes it is the same set of pixels.
 """
 
 from typing import Any
@@ -10,89 +10,89 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# What is known of a component, a column each. It is one set of pixels at the cuts BIRTH <= cut < DEATH, at which the
-# pixels with level > cut are the foreground. FIRST_PIXEL is its first pixel in raster order; its box is half open.
+# The columns of a component. It is one set of pixels at the cuts BIRTH <= cut < DEATH, whose foreground are the pixels
+# with level > cut. FIRST_PIXEL is its first pixel in raster order; its box is half open.
 BIRTH, DEATH, AREA, FIRST_PIXEL, X1, Y1, X2, Y2, POLYGON, EULER = range(10)
 
-# The eight neighbours, clockwise from the upper left: (row, column) steps.
+# The eight neighbors, clockwise from the upper left: (row, column) steps.
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 
 
-def _touching(diagonally: bool) -> NDArray[np.int64]:
-    """For each set of neighbours, those to be joined: one for each group that is connected without the pixel itself."""
-    linked = range(8) if diagonally else (1, 3, 5, 7)
-    chosen = np.zeros(256, np.int64)
+def _touching(diagonal: bool) -> NDArray[np.int64]:
+    """Select the neighbors to join, for each set: one of each group that is connected without the pixel itself."""
+    linked = range(8) if diagonal else (1, 3, 5, 7)
+    selected = np.zeros(256, np.int64)
     for mask in range(256):
-        for start in _group_starts(mask, diagonally):
-            group = _group(mask, start, diagonally)
+        for start in _group_starts(mask, diagonal):
+            group = _group(mask, start, diagonal)
             member = next((i for i in group if i in linked), None)
-            chosen[mask] |= 0 if member is None else 1 << member
-    return chosen
+            selected[mask] |= 0 if member is None else 1 << member
+    return selected
 
 
-def _group_starts(mask: int, diagonally: bool) -> list[int]:
-    """The least member of each connected group of a set of neighbours."""
+def _group_starts(mask: int, diagonal: bool) -> list[int]:
+    """Return the first member of each connected group of a set of neighbors."""
     members = [i for i in range(8) if mask >> i & 1]
-    return [i for i in members if min(_group(mask, i, diagonally)) == i]
+    return [i for i in members if min(_group(mask, i, diagonal)) == i]
 
 
-def _group(mask: int, start: int, diagonally: bool) -> set[int]:
-    """The neighbours in a set that are connected to one of them along the ring."""
-    group, waiting = {start}, [start]
-    while waiting:
-        i = waiting.pop()
-        across = [(i + 2) % 8, (i - 2) % 8] if diagonally and i % 2 == 1 else []
+def _group(mask: int, start: int, diagonal: bool) -> set[int]:
+    """Return the neighbors in a set that are connected to one of them along the ring."""
+    group, pending = {start}, [start]
+    while pending:
+        i = pending.pop()
+        across = [(i + 2) % 8, (i - 2) % 8] if diagonal and i % 2 == 1 else []
         near = [j for j in [(i + 1) % 8, (i - 1) % 8, *across] if mask >> j & 1 and j not in group]
         group.update(near)
-        waiting.extend(near)
+        pending.extend(near)
     return group
 
 
 def _windows() -> NDArray[np.int64]:
-    """What a new pixel adds to POLYGON and EULER, for each set of neighbours: shape (256, 2).
+    """Compute what a new pixel adds to POLYGON and EULER, for each set of neighbors: shape (256, 2).
 
-    POLYGON is twice the area of the polygon through the pixel centres: a 2 x 2 window with 3 pixels adds 1, one with
+    POLYGON is twice the area of the polygon through the pixel centers: a 2 x 2 window with 3 pixels adds 1, one with
     4 pixels 2. EULER is four times the Euler number of an 8-connected component: Q1 - Q3 - 2 QD over its 2 x 2
     windows (Gray, "Local Properties of Binary Images in Two Dimensions", IEEE Transactions on Computers 1971).
     """
     changes = np.zeros((256, 2), np.int64)
     for mask in range(256):
-        for corner in (0, 2, 4, 6):  # the window that reaches to this diagonal neighbour
+        for corner in (0, 2, 4, 6):  # the window that contains this diagonal neighbor
             before, diagonal, after = (mask >> i % 8 & 1 for i in (corner - 1, corner, corner + 1))
             sides = before + after
             changes[mask, 0] += sides + diagonal >= 2
-            # Quads without and with the pixel: their share of Q1 - Q3 - 2 QD.
-            alone = {0: 0, 1: 1, 2: -2 if sides == 2 else 0, 3: -1}[sides + diagonal]
-            together = {0: 1, 1: -2 if diagonal else 0, 2: -1, 3: 0}[sides + diagonal]
-            changes[mask, 1] += together - alone
+            # Contribution of the window to Q1 - Q3 - 2 QD, without and with the pixel.
+            without = {0: 0, 1: 1, 2: -2 if sides == 2 else 0, 3: -1}[sides + diagonal]
+            with_pixel = {0: 1, 1: -2 if diagonal else 0, 2: -1, 3: 0}[sides + diagonal]
+            changes[mask, 1] += with_pixel - without
     return changes
 
 
 _TOUCHING_8, _TOUCHING_4, _WINDOWS = _touching(True), _touching(False), _windows()
 
 
-def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonally: bool = True) -> NDArray[np.int32]:
+def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonal: bool = True) -> NDArray[np.int32]:
     """List the connected components of ``levels > cut``, for every cut.
 
     Args:
         levels: Shape (H, W), 0 or more.
-        diagonally: Whether pixels that meet at a corner are connected (8-connected), or only those that share a
-            side (4-connected).
+        diagonal: Whether pixels that touch at a corner are connected (8-connected), or only those that share a side
+            (4-connected).
 
     Returns:
-        Shape (n, 10), the columns named by this module; POLYGON and EULER hold for 8-connected components only.
+        Shape (n, 10), with the columns named in this module; POLYGON and EULER are for 8-connected ones only.
 
     Example:
-        >>> found = components_of_levels(np.array([[2, 1, 0, 1]]))
-        >>> found[:, [BIRTH, DEATH, X1, X2]].tolist()
+        >>> components = components_of_levels(np.array([[2, 1, 0, 1]]))
+        >>> components[:, [BIRTH, DEATH, X1, X2]].tolist()
         [[1, 2, 0, 1], [0, 1, 0, 2], [0, 1, 3, 4]]
     """
-    touching = _TOUCHING_8 if diagonally else _TOUCHING_4
-    found: NDArray[np.int32] = _sweep(levels, int(levels.max(initial=0)), touching, _WINDOWS)
-    rows, columns = np.divmod(found[:, FIRST_PIXEL], levels.shape[1] + 2)  # in the bordered map
-    found[:, Y1], found[:, Y2] = rows - 1, found[:, Y2] // (levels.shape[1] + 2)
-    found[:, FIRST_PIXEL] = (rows - 1) * levels.shape[1] + columns - 1
-    return found
+    touching = _TOUCHING_8 if diagonal else _TOUCHING_4
+    components: NDArray[np.int32] = _sweep(levels, int(levels.max(initial=0)), touching, _WINDOWS)
+    rows, columns = np.divmod(components[:, FIRST_PIXEL], levels.shape[1] + 2)  # in the bordered map
+    components[:, Y1], components[:, Y2] = rows - 1, components[:, Y2] // (levels.shape[1] + 2)
+    components[:, FIRST_PIXEL] = (rows - 1) * levels.shape[1] + columns - 1
+    return components
 
 
 @njit(cache=True, nogil=True)
@@ -101,72 +101,74 @@ def _sweep(levels: Any, top: int, touching: Any, windows: Any) -> Any:  # noqa: 
     stride = width + 2  # a border of one pixel, which never belongs to a component
     order, across, starts = _counting_sort(levels, top)
     offsets = np.array([-stride - 1, -stride, -stride + 1, 1, stride + 1, stride, stride - 1, -1], np.int32)
-    parent = np.zeros((height + 2) * stride, np.uint32)  # unsigned: an index whose sign need not be looked at
-    there = np.zeros(parent.size, np.uint8)  # which pixels were added: small enough to stay in the fastest cache
-    known = np.empty((parent.size, 10), np.int32)  # by root
-    found = np.empty((order.size, 10), np.int32)
+    parent = np.zeros((height + 2) * stride, np.uint32)  # unsigned: an index whose sign is not checked
+    added = np.zeros(parent.size, np.uint8)  # small enough to stay in the fastest cache
+    current = np.empty((parent.size, 10), np.int32)  # by root
+    finished = np.empty((order.size, 10), np.int32)
     count = 0
     for level in range(top, 0, -1):
         for i in range(starts[level + 1], starts[level]):
             pixel = order[i]
-            around = _around(there, pixel, stride)
-            root = np.uint32(0)  # the border's corner: none
-            to_join = touching[around]
-            neighbour = 0
+            neighbors = _neighbors(added, pixel, stride)
+            root = np.uint32(0)  # the corner of the border: no root
+            to_join = touching[neighbors]
+            neighbor = 0
             while to_join:
                 if to_join & 1:
-                    other = _find(parent, np.uint32(pixel + offsets[neighbour]))
-                    if known[other, DEATH] > level:  # it changes here: write down what it was
-                        known[other, BIRTH] = level
-                        found[count] = known[other]
+                    other = _find(parent, np.uint32(pixel + offsets[neighbor]))
+                    if current[other, DEATH] > level:  # it changes here: record what it was
+                        current[other, BIRTH] = level
+                        finished[count] = current[other]
                         count += 1
-                        known[other, DEATH] = level
+                        current[other, DEATH] = level
                     if root == 0:
                         root = other
                     elif root != other:
-                        root = _join(parent, known, root, other)
+                        root = _join(parent, current, root, other)
                 to_join >>= 1
-                neighbour += 1
+                neighbor += 1
             x = across[i]
             if root == 0:
                 root = pixel
-                _begin(known[root], level, pixel, x)
+                _begin(current[root], level, pixel, x)
             parent[pixel] = root
-            there[pixel] = 1
-            _add(known[root], pixel, x)
-            known[root, POLYGON] += windows[around, 0]
-            known[root, EULER] += windows[around, 1]
+            added[pixel] = 1
+            _add(current[root], pixel, x)
+            current[root, POLYGON] += windows[neighbors, 0]
+            current[root, EULER] += windows[neighbors, 1]
     for pixel in order:
         if parent[pixel] == pixel:
-            known[pixel, BIRTH] = 0
-            found[count] = known[pixel]
+            current[pixel, BIRTH] = 0
+            finished[count] = current[pixel]
             count += 1
-    return found[:count].copy()
+    return finished[:count].copy()
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _around(there: Any, pixel: Any, stride: int) -> Any:
-    """Which of the neighbours are there, a bit for each; unsigned positions need no look at their sign."""
+def _neighbors(added: Any, pixel: Any, stride: int) -> Any:
+    """Return which of the neighbors were added, a bit for each; the sign of unsigned positions is not checked."""
     above = np.uintp(pixel - stride - 1)
-    beside, below = above + np.uintp(stride), above + np.uintp(2 * stride)
+    same_row, below = above + np.uintp(stride), above + np.uintp(2 * stride)
     one, two = np.uintp(1), np.uintp(2)
     return (
-        np.int64(there[above])
-        | np.int64(there[above + one]) << 1
-        | np.int64(there[above + two]) << 2
-        | np.int64(there[beside + two]) << 3
-        | np.int64(there[below + two]) << 4
-        | np.int64(there[below + one]) << 5
-        | np.int64(there[below]) << 6
-        | np.int64(there[beside]) << 7
+        np.int64(added[above])
+        | np.int64(added[above + one]) << 1
+        | np.int64(added[above + two]) << 2
+        | np.int64(added[same_row + two]) << 3
+        | np.int64(added[below + two]) << 4
+        | np.int64(added[below + one]) << 5
+        | np.int64(added[below]) << 6
+        | np.int64(added[same_row]) << 7
     )
 
 
 @njit(cache=True, nogil=True)
 def _counting_sort(levels: Any, top: int) -> Any:
-    """Positions in the bordered map of the pixels above level 0, from the top level down, each in raster order.
+    """Sort the pixels above level 0 by descending level, those of a level in raster order.
 
-    And their columns; those of a level are at ``starts[level + 1]`` to ``starts[level]``.
+    Returns:
+        Positions in the bordered map; columns; and the starts: pixels of a level are at ``starts[level + 1]`` to
+        ``starts[level]``.
     """
     height, width = levels.shape
     starts = np.zeros(top + 2, np.int32)
@@ -190,7 +192,7 @@ def _counting_sort(levels: Any, top: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _find(parent: Any, pixel: Any) -> Any:
-    """The root of a pixel's component; paths are halved on the way."""
+    """Find the root of a pixel's component, halving the path."""
     while parent[pixel] != pixel:
         parent[pixel] = parent[parent[pixel]]
         pixel = parent[pixel]
@@ -198,18 +200,18 @@ def _find(parent: Any, pixel: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _join(parent: Any, known: Any, one: Any, other: Any) -> Any:
+def _join(parent: Any, components: Any, root: Any, other: Any) -> Any:
     """Join two components of the same level, the smaller one into the larger one."""
-    if known[one, AREA] < known[other, AREA]:
-        one, other = other, one
-    parent[other] = one
+    if components[root, AREA] < components[other, AREA]:
+        root, other = other, root
+    parent[other] = root
     for column in (AREA, POLYGON, EULER):
-        known[one, column] += known[other, column]
+        components[root, column] += components[other, column]
     for column in (FIRST_PIXEL, X1):
-        known[one, column] = min(known[one, column], known[other, column])
+        components[root, column] = min(components[root, column], components[other, column])
     for column in (X2, Y2):
-        known[one, column] = max(known[one, column], known[other, column])
-    return one
+        components[root, column] = max(components[root, column], components[other, column])
+    return root
 
 
 @njit(cache=True, nogil=True)
@@ -221,6 +223,6 @@ def _begin(component: Any, level: int, pixel: int, x: int) -> None:
 @njit(cache=True, nogil=True)
 def _add(component: Any, pixel: int, x: int) -> None:
     component[AREA] += 1
-    # While pixels are added, Y2 holds the last one: with the first one it says what the rows are.
+    # While pixels are added, Y2 contains the last pixel: the first and the last one determine the rows.
     component[FIRST_PIXEL], component[Y2] = min(component[FIRST_PIXEL], pixel), max(component[Y2], pixel)
     component[X1], component[X2] = min(component[X1], x), max(component[X2], x + 1)

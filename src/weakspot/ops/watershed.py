@@ -1,29 +1,29 @@
-"""Split regions of a heatmap that hold several peaks: objects that touch."""
+"""Split regions of a heatmap that have several peaks, such as objects that touch."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.ops.components import EIGHT_CONNECTED
 
-# How far, of the whole peak, one must go down from a peak on the way to a higher one.
+# Minimum prominence of a peak, as a fraction of the heatmap's maximum.
 PROMINENCE = 0.2
 
 
 def split_instances(
     labels: NDArray[np.int32], heatmap: NDArray[np.floating], *, prominence: float = PROMINENCE
 ) -> NDArray[np.int32]:
-    """Split labelled regions between their peaks, along the lines where the heatmap is lowest.
+    """Split labelled regions between their peaks, along the lines of lowest activation.
 
     Args:
-        labels: Shape (H, W), 0 for background; regions do not touch, as those of
+        labels: Shape (H, W), 0 for background; regions do not touch, like those of
             :func:`~weakspot.ops.connected_components`.
         heatmap: Shape (H, W), finite.
-        prominence: From a peak one must go down further than this on the way to another of the same region that is
-            as high or higher, as a fraction of the heatmap's greatest value, in (0, 1]: other peaks are none.
+        prominence: Minimum prominence of a peak as a fraction of the heatmap's maximum, in (0, 1]: the descent on the
+            way to any peak of the same region that is at least as high must be greater.
 
     Returns:
-        Shape (H, W): the same foreground in pieces, numbered from 1 on, by their peaks in raster order. Each piece
-        is 8-connected. A region with one peak, or of one value, stays whole.
+        Shape (H, W): the same foreground, its pieces numbered from 1 on by their peaks in raster order. Each piece is
+        8-connected. A region with one peak, or with one value, stays whole.
 
     Source:
         Meyer, "Topographic Distance and Watershed Lines", Signal Processing 1994; for the peaks, extended maxima:
@@ -43,12 +43,12 @@ def split_instances(
     foreground, peak = labels > 0, float(heatmap.max())
     if not foreground.any() or peak <= 0:
         return labels
-    # Low ground between regions and around the map, so that each region has a peak of its own.
-    ground = np.pad(np.where(foreground, heatmap, -peak).astype(np.float64), 1, constant_values=-peak)
-    # What is left of a peak when it is cut down by so much, and lies no higher than the pass, is none.
-    cut_down = reconstruction(ground - prominence * peak, ground, footprint=EIGHT_CONNECTED)
-    peaks, _ = ndimage.label(local_maxima(cut_down, footprint=EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
+    # Fill the background with a low value, so that each region has its own peak.
+    surface = np.pad(np.where(foreground, heatmap, -peak).astype(np.float64), 1, constant_values=-peak)
+    # A peak that is lowered by its prominence and then is not above the saddle is suppressed.
+    lowered = reconstruction(surface - prominence * peak, surface, footprint=EIGHT_CONNECTED)
+    peaks, _ = ndimage.label(local_maxima(lowered, footprint=EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
     pieces: NDArray[np.int32] = watershed(
-        -ground[1:-1, 1:-1], peaks[1:-1, 1:-1], connectivity=EIGHT_CONNECTED, mask=foreground
+        -surface[1:-1, 1:-1], peaks[1:-1, 1:-1], connectivity=EIGHT_CONNECTED, mask=foreground
     )
     return pieces

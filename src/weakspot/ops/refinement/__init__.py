@@ -1,4 +1,4 @@
-"""Refinements: a heatmap and its image in, a heatmap that keeps to the image's edges out; plain arrays."""
+"""Refinements, which align a heatmap with the edges of its image; on numpy arrays."""
 
 from weakspot.ops.refinement.registry import REFINEMENTS, Refinement, check_refinement, find_refinement, refine
 

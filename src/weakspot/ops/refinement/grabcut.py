@@ -1,4 +1,4 @@
-"""GrabCut: foreground and background by their colours, with the heatmap as its seeds."""
+"""GrabCut: foreground and background by their colors, with seeds from the heatmap."""
 
 from typing import Any
 
@@ -9,27 +9,29 @@ from weakspot.errors import InputError
 from weakspot.ops.refinement.rescale import remap_with_mask
 
 ROUNDS = 3
-# Colours mislead where what they find shares less than this with what the heatmap found (intersection over union).
-LEAST_AGREEMENT = 0.5
-# Surely foreground is so much of the way from the level to the peak; surely background is so much of the level.
+# Minimum IoU of the result with the region above the threshold; below it, colors are misleading.
+MIN_AGREEMENT = 0.5
+# Certain foreground is above this fraction of the way from the threshold to the maximum; certain background is below
+# this fraction of the threshold.
 SURE_FOREGROUND, SURE_BACKGROUND = 0.8, 0.25
 
 
-def grabcut(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:
-    """Separate foreground from background by their colours, beginning with what the heatmap says.
+def grabcut(image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:
+    """Separate foreground from background by their colors, starting from the heatmap.
+
+    The result is deterministic.
 
     Args:
         image: Shape (H, W, 3), RGB.
         heatmap: Shape (H, W), in [0, 1].
-        level: Fraction of the peak at which the heatmap is cut, in (0, 1).
+        threshold: Threshold of the heatmap as a fraction of its maximum, in (0, 1).
 
     Returns:
-        Shape (H, W), in [0, 1]; cut at the level, it is the foreground found. The heatmap as it was where all of
-        the image, or none, is at or above the level, and where the foreground found shares less than half with what
-        was above it, as colours then mislead. The same input gives the same result.
+        Shape (H, W), in [0, 1]; at the threshold, its foreground is the result of GrabCut. The unchanged heatmap if all
+        values or none reach the threshold, or if the IoU of the result with the region above it is below 0.5.
 
     Raises:
-        InputError: If OpenCV is not installed.
+        InputError: ``not-installed`` without OpenCV.
 
     Source:
         Rother, Kolmogorov and Blake, "GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts", ACM
@@ -43,30 +45,31 @@ def grabcut(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: floa
         >>> int((grabcut(image, heatmap, 0.5) >= 0.5).sum())
         16
     """
-    cv2 = opencv()
-    hot = heatmap >= level
-    if hot.all() or not hot.any():
+    cv2 = import_opencv()
+    above = heatmap >= threshold
+    if above.all() or not above.any():
         return heatmap.astype(np.float32)
-    seeds = np.where(hot, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seeds[heatmap >= level + SURE_FOREGROUND * (1 - level)] = cv2.GC_FGD
-    seeds[heatmap < SURE_BACKGROUND * level] = cv2.GC_BGD
-    cv2.setRNGSeed(0)  # its colour clusters begin at random
-    colours = [np.zeros((1, 65)) for _ in range(2)]
+    seeds = np.where(above, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[heatmap >= threshold + SURE_FOREGROUND * (1 - threshold)] = cv2.GC_FGD
+    seeds[heatmap < SURE_BACKGROUND * threshold] = cv2.GC_BGD
+    cv2.setRNGSeed(0)  # the color clusters are initialized at random
+    color_models = [np.zeros((1, 65)) for _ in range(2)]
     pixels = np.ascontiguousarray(image[..., ::-1])
-    found, _, _ = cv2.grabCut(pixels, seeds, (0, 0, 0, 0), *colours, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    mask = (found == cv2.GC_FGD) | (found == cv2.GC_PR_FGD)
-    agrees = (mask & hot).sum() >= LEAST_AGREEMENT * (mask | hot).sum()
-    return remap_with_mask(heatmap, mask, level) if agrees else heatmap.astype(np.float32)
+    classes, _, _ = cv2.grabCut(pixels, seeds, (0, 0, 0, 0), *color_models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    mask = (classes == cv2.GC_FGD) | (classes == cv2.GC_PR_FGD)
+    agrees = (mask & above).sum() >= MIN_AGREEMENT * (mask | above).sum()
+    return remap_with_mask(heatmap, mask, threshold) if agrees else heatmap.astype(np.float32)
 
 
-def opencv() -> Any:
-    """Give OpenCV, which only this needs.
+def import_opencv() -> Any:
+    """Import OpenCV, an optional dependency.
 
     Raises:
-        InputError: If it is not installed.
+        InputError: ``not-installed``.
     """
     try:
         import cv2
     except ImportError as error:
-        raise InputError("GrabCut needs OpenCV, which is not installed.", "pip install 'weakspot[refine]'") from error
+        hint = "Run: pip install 'weakspot[refine]'"
+        raise InputError("not-installed", "The refinement grabcut needs OpenCV.", hint) from error
     return cv2

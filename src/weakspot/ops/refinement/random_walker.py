@@ -1,27 +1,28 @@
-"""Random walker: foreground and background spread from the heatmap's seeds until they meet at an edge."""
+"""Random walker: foreground and background grow from the heatmap's seeds until they meet at an edge."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.ops.refinement.rescale import remap
 
-# How little a walker likes to cross an edge.
+# Penalty of crossing an edge.
 BETA = 1000.0
-# Foreground is so much of the way from the level to the peak; background is so much of the level.
+# Foreground seeds are above this fraction of the way from the threshold to the maximum; background seeds are below
+# this fraction of the threshold.
 SURE_FOREGROUND, SURE_BACKGROUND = 0.5, 0.5
 
 
-def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:
-    """Give the probability that a walker who avoids edges comes to the heatmap's hot part before its cold one.
+def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:
+    """Compute the probability that a random walk that avoids edges reaches a foreground seed first.
 
     Args:
         image: Shape (H, W, 3), RGB.
         heatmap: Shape (H, W), in [0, 1].
-        level: Fraction of the peak at which the heatmap is cut, in (0, 1).
+        threshold: Threshold of the heatmap as a fraction of its maximum, in (0, 1).
 
     Returns:
-        Shape (H, W), in [0, 1]: the probability, bent so that a half lies at the level. The heatmap as it was where
-        it has no hot or no cold part, or the image is of one colour.
+        Shape (H, W), in [0, 1]: the probability, remapped such that 0.5 becomes the threshold. The unchanged heatmap if
+        it has no foreground or no background seeds, or the image has one color.
 
     Source:
         Grady, "Random Walks for Image Segmentation", IEEE TPAMI 2006; the implementation is scikit-image's.
@@ -37,11 +38,11 @@ def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level
     from skimage import segmentation
 
     seeds = np.zeros(heatmap.shape, np.uint8)
-    seeds[heatmap < SURE_BACKGROUND * level] = 1
-    seeds[heatmap >= level + SURE_FOREGROUND * (1 - level)] = 2
+    seeds[heatmap < SURE_BACKGROUND * threshold] = 1
+    seeds[heatmap >= threshold + SURE_FOREGROUND * (1 - threshold)] = 2
     if len(np.unique(seeds[seeds > 0])) < 2 or seeds.all() or image.min() == image.max():
         return heatmap.astype(np.float32)
-    likely = segmentation.random_walker(
+    probability = segmentation.random_walker(
         image / 255, seeds, beta=BETA, mode="cg_j", tol=1e-4, prob_tol=np.inf, return_full_prob=True, channel_axis=-1
     )
-    return remap(np.clip(likely[1], 0, 1), level)
+    return remap(np.clip(probability[1], 0, 1), threshold)

@@ -1,4 +1,4 @@
-"""The refinements by name, and what is the same for all: their working size, grey images, maps without evidence."""
+"""Refinements by name, and the steps that all of them share."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from weakspot.errors import InputError, suggest
 from weakspot.ops import normalize, resize
-from weakspot.ops.refinement.grabcut import grabcut, opencv
+from weakspot.ops.refinement.grabcut import grabcut, import_opencv
 from weakspot.ops.refinement.random_walker import random_walker
 from weakspot.ops.refinement.superpixels import superpixels
 
@@ -19,76 +19,75 @@ REFINEMENTS: dict[str, Refinement] = {
     "random_walker": random_walker,
     "superpixels": superpixels,
 }
-SIDE = 224  # the longest side at which refinements work
+MAX_SIDE = 224  # the longer side at which refinements run
 
 
 def find_refinement(name: str) -> Refinement:
-    """Look a refinement up by name.
+    """Return the refinement with this name.
 
     Raises:
-        InputError: If there is none of that name.
+        InputError: ``unknown-refinement``.
 
     Example:
         >>> find_refinement("grabcut").__name__
         'grabcut'
     """
     if name not in REFINEMENTS:
-        hint = suggest(name, REFINEMENTS, f"Take one of: {', '.join(REFINEMENTS)}.")
-        raise InputError(f"There is no refinement {name!r}.", hint)
+        hint = suggest(name, REFINEMENTS, f"Available: {', '.join(REFINEMENTS)}.")
+        raise InputError("unknown-refinement", f"The refinement {name!r} does not exist.", hint)
     return REFINEMENTS[name]
 
 
 def check_refinement(name: str) -> None:
-    """Refuse a refinement that is not there, or needs what is not installed.
+    """Raise InputError if a refinement does not exist or its dependency is missing.
 
     Raises:
-        InputError: If it is so.
+        InputError: ``unknown-refinement`` or ``not-installed``.
     """
     if find_refinement(name) is grabcut:
-        opencv()
+        import_opencv()
 
 
-def refine(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:
-    """Make a heatmap keep to the edges of its image.
+def refine(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:
+    """Align a heatmap with the edges of its image.
 
     Args:
-        name: Of the refinement.
-        image: The image that the heatmap is of, whole, at any size: shape (rows, columns, 3), RGB, or
-            (rows, columns, 1), grey.
+        name: Name of the refinement.
+        image: The whole image at any size: shape (rows, columns, 3), RGB, or (rows, columns, 1), gray.
         heatmap: Shape (H, W), in [0, 1].
-        level: Fraction of the peak at which the heatmap is to be cut, in (0, 1]; so is what comes back.
+        threshold: Threshold of the heatmap and of the result, a fraction of the maximum, in (0, 1].
 
     Returns:
-        Shape (H, W), in [0, 1]. As it was where the heatmap is constant.
+        Shape (H, W), in [0, 1]. The unchanged heatmap if it is constant.
 
     Raises:
-        InputError: If there is no refinement of that name, or what it needs is not installed.
+        InputError: ``unknown-refinement`` or ``not-installed``.
 
     Example:
         >>> image = np.zeros((20, 30, 1), np.uint8)
         >>> image[5:15, 10:20] = 200
         >>> heatmap = np.zeros((10, 10), np.float32)
         >>> heatmap[3:6, 4:6] = 1.0
-        >>> found = refine("superpixels", image, heatmap, 0.5)
-        >>> found.shape, float(found.max())
+        >>> refined = refine("superpixels", image, heatmap, 0.5)
+        >>> refined.shape, float(refined.max())
         ((10, 10), 1.0)
     """
-    refine = find_refinement(name)
-    if heatmap.min() == heatmap.max() or level >= 1:
+    refinement = find_refinement(name)
+    if heatmap.min() == heatmap.max() or threshold >= 1:
         return heatmap.astype(np.float32)
     height, width = _working_size(heatmap.shape[0], heatmap.shape[1])
     small = normalize(resize(heatmap, height=height, width=width, kernel="bilinear"))
-    found = refine(_squashed(image, height, width), small, level)
-    return normalize(resize(found, height=heatmap.shape[0], width=heatmap.shape[1], kernel="bilinear"))
+    refined = refinement(_resized_rgb(image, height, width), small, threshold)
+    return normalize(resize(refined, height=heatmap.shape[0], width=heatmap.shape[1], kernel="bilinear"))
 
 
 def _working_size(height: int, width: int) -> tuple[int, int]:
-    """The size itself, or if it is too large one of the same proportions."""
-    scale = min(1.0, SIDE / max(height, width))
+    """Return the size itself, or if it is too large, a smaller one with the same aspect ratio."""
+    scale = min(1.0, MAX_SIDE / max(height, width))
     return max(1, round(scale * height)), max(1, round(scale * width))
 
 
-def _squashed(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """The image at the heatmap's size, in three channels."""
-    colours = np.broadcast_to(image, (*image.shape[:2], 3))
-    return np.asarray(Image.fromarray(np.ascontiguousarray(colours)).resize((width, height), Image.Resampling.BOX))
+def _resized_rgb(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize an image with 1 or 3 channels to the heatmap's size, with 3 channels."""
+    pixels = np.broadcast_to(image, (*image.shape[:2], 3))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize((width, height), Image.Resampling.BOX))

@@ -1,4 +1,4 @@
-"""Superpixels: the heatmap averaged over patches of like colour."""
+"""Superpixels: the heatmap averaged over patches of similar color."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,16 +8,16 @@ from weakspot.ops import normalize
 PATCHES, COMPACTNESS = 100, 10.0
 
 
-def superpixels(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: float) -> NDArray[np.float32]:  # noqa: ARG001
-    """Average a heatmap over patches of like colour, so that it changes where the image does.
+def superpixels(image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:  # noqa: ARG001
+    """Average a heatmap over patches of similar color, so that its edges are those of the image.
 
     Args:
         image: Shape (H, W, 3), RGB.
         heatmap: Shape (H, W), in [0, 1].
-        level: Not needed: averages are cut where the heatmap is.
+        threshold: Not used; the averages keep the threshold of the heatmap.
 
     Returns:
-        Shape (H, W), in [0, 1], stretched as every heatmap is; all zeros where the averages are all the same.
+        Shape (H, W), min-max normalized to [0, 1]; all zeros if all averages are equal.
 
     Source:
         Achanta et al., "SLIC Superpixels Compared to State-of-the-Art Superpixel Methods", IEEE TPAMI 2012; the
@@ -26,8 +26,8 @@ def superpixels(image: NDArray[np.uint8], heatmap: NDArray[np.floating], level: 
     Example:
         >>> image, heatmap = np.zeros((60, 60, 3), np.uint8), np.zeros((60, 60), np.float32)
         >>> image[:, 30:], heatmap[:, 31:] = 255, 1.0
-        >>> found = superpixels(image, heatmap, 0.5)
-        >>> float(found[:, 29].max()), bool((found[:, 30] >= 0.5).all())
+        >>> refined = superpixels(image, heatmap, 0.5)
+        >>> float(refined[:, 29].max()), bool((refined[:, 30] >= 0.5).all())
         (0.0, True)
     """
     from skimage.segmentation import slic
