@@ -229,7 +229,7 @@ def download(name: str, folder: Path = Path("data")) -> int:
         name: Name of the data set.
         folder: Folder to put it into.
     """
-    from weakspot.cli.download import download as run
+    from weakspot.data.downloads import download as run
 
     print(run(name, folder))
     return DONE
