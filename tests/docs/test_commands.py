@@ -1,5 +1,6 @@
-"""Every block of README.md and docs does what it shows, in a folder as its reader would have it."""
+"""Every block of README.md and docs runs, in a folder such as its reader has."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from documented import (
     BEGIN_WITH_A_RUN,
     ENVIRONMENT,
     LEFT_OUT,
-    NAMES_GIVEN,
     NOT_RUN,
     OTHER_TAGS,
+    QUICK,
     SERVICE,
     SUBSTITUTES,
     UNTAGGED,
@@ -45,11 +46,22 @@ def service():
         yield live.url
 
 
+TRAIN = f"weakspot train images/ {QUICK} --output runs/birds"
+
+
+@pytest.fixture(scope="session")
+def trained(prepared):
+    """The run of the command that most pages begin with, trained once."""
+    with contextlib.chdir(prepared):
+        run(steps_of(TRAIN)[0])
+    return prepared / "runs"
+
+
 @pytest.fixture
-def here(request, prepared, tmp_path, monkeypatch):
-    """The reader's folder, in which a page is gone through."""
-    folder, page = tmp_path / "here", request.getfixturevalue("page")
-    shutil.copytree(prepared, folder)
+def folder(request, prepared, tmp_path, monkeypatch):
+    """A copy of the reader's folder, and the working folder of a page."""
+    folder, page = tmp_path / "folder", request.getfixturevalue("page")
+    shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("runs"))
     if page in BEGIN_WITH_A_RUN:
         write_run(folder / BEGIN_WITH_A_RUN[page])
     for name, value in (ENVIRONMENT | {"WEAKSPOT_CACHE": str(tmp_path / "cache")}).items():
@@ -60,45 +72,48 @@ def here(request, prepared, tmp_path, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.parametrize("page", WITH_CODE)
-def test_blocks_do_what_they_show(page, here, request):
+def test_blocks_run(page, folder, trained, request):
     address = request.getfixturevalue("service") if SERVICE in TEXTS[page] else SERVICE
-    names = dict(NAMES_GIVEN.get(page, {}))
+    names: dict = {}
     for block in BLOCKS[page]:
         if block.tag in SHELLS:
             for line in commands_of(block):
-                do_line(block, line, address)
+                run_line(block, line, address, trained)
         elif block.tag == PYTHON:
-            do_python(block, address, names)
+            run_python(block, address, names)
 
 
-def do_line(block: Block, line: str, address: str) -> None:
+def run_line(block: Block, line: str, address: str, trained: Path) -> None:
     reason = why_not_run(block.page, line)
-    wanted = substituted(block.page, line)
-    print(f"{block.place}: {'checked' if reason else 'run'}: {wanted}")
+    command = substituted(block.page, line)
+    print(f"{block.place}: {'checked' if reason else 'run'}: {command}")
     try:
-        if reason or wanted != line:
+        if reason or command != line:
             for step in steps_of(line):
                 check(step.words)
-        for step in [] if reason else steps_of(wanted.replace(SERVICE, address)):
+        if command.partition("  ")[0] == TRAIN:
+            shutil.copytree(trained, "runs", symlinks=True)
+            return
+        for step in [] if reason else steps_of(command.replace(SERVICE, address)):
             run(step)
     except (Exception, SystemExit) as error:
-        raise AssertionError(f"{block.place}: {wanted}") from error
+        raise AssertionError(f"{block.place}: {command}") from error
 
 
-def do_python(block: Block, address: str, names: dict) -> None:
+def run_python(block: Block, address: str, names: dict) -> None:
     reason = why_not_run(block.page, block.text)
-    wanted = block.text if reason else substituted(block.page, block.text).replace(SERVICE, address)
+    code = block.text if reason else substituted(block.page, block.text).replace(SERVICE, address)
     print(f"{block.place}: {'compiled' if reason else 'run'}: Python")
-    code = compile("\n" * block.line + wanted, str(ROOT / block.page), "exec")
+    compiled = compile("\n" * block.line + code, str(ROOT / block.page), "exec")
     if not reason:
-        exec(code, names)
+        exec(compiled, names)
 
 
 @pytest.mark.parametrize("page", BLOCKS)
-def test_no_block_is_passed_over(page):
+def test_every_block_has_a_known_language(page):
     for block in BLOCKS[page]:
         known = block.tag in (*SHELLS, PYTHON, *OTHER_TAGS) or (not block.tag and page in UNTAGGED)
-        assert known, f"{block.place} is of the language {block.tag!r}: run it, or list it in documented.py."
+        assert known, f"{block.place} has the language {block.tag!r}: run it, or list it in documented.py."
         read = OTHER_TAGS.get(block.tag)
         if read:
             read(block.text)
@@ -106,7 +121,7 @@ def test_no_block_is_passed_over(page):
 
 
 @pytest.mark.parametrize("page", BLOCKS)
-def test_commands_of_the_running_text_can_be_given(page):
+def test_commands_in_the_text_parse(page):
     for span in spans_of(page, TEXTS[page]):
         try:
             check(steps_of(span.text)[0].words)
@@ -121,14 +136,14 @@ def code_of(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("entry", [*SUBSTITUTES, *NOT_RUN], ids=lambda entry: entry[0])
-def test_what_is_said_of_blocks_is_said_of_some(entry):
+def test_every_entry_matches_a_block(entry):
     texts = [(page, text) for page in BLOCKS for text in code_of(page)]
-    assert any(entry.matches(*one) for one in texts), "No block has it: leave the entry out of documented.py."
+    assert any(entry.matches(*one) for one in texts), "No block matches: remove the entry from documented.py."
     assert entry.reason
 
 
-@pytest.mark.parametrize("page", [*UNTAGGED, *BEGIN_WITH_A_RUN, *NAMES_GIVEN])
-def test_what_is_said_of_pages_is_said_of_some(page):
+@pytest.mark.parametrize("page", [*UNTAGGED, *BEGIN_WITH_A_RUN])
+def test_every_listed_page_exists(page):
     assert page in BLOCKS
     assert page not in UNTAGGED or any(not one.tag for one in BLOCKS[page])
     assert Path(ROOT, page).is_file()

@@ -1,4 +1,4 @@
-"""The folder that a reader of the pages sits in: photos, data sets with boxes, lists, weights, corrected labels."""
+"""The working folder of a reader of the pages: images, data sets with boxes, lists, weights, corrected labels."""
 
 import csv
 import json
@@ -18,14 +18,14 @@ from weakspot.data.synthetic import SceneSettings, scene
 NAMES = ("goldfinch", "jay", "robin")  # of ImageNet, too
 SIDE = 96
 SPLITS = ("train", "train", "val", "test")
-SINGLE = ("a.jpg", "b.jpg", "bird.jpg", "cat.jpg", "photo.jpg", "tile.jpg")
+SINGLE = ("a.jpg", "b.jpg", "bird.jpg", "cat.jpg", "image.jpg", "tile.jpg")
 
 
 def write_folder(folder: Path) -> Path:
-    """Write all but runs, which only some pages take for granted."""
-    rows = _write_photos(folder / "photos", 12)
+    """Write everything except runs, which only some pages expect."""
+    rows = _write_class_folders(folder / "images", 12)
     _write_tasks(folder / "export.json", rows)
-    _write_lists(folder, [f"photos/{row[0]}.jpg" for row in rows])
+    _write_lists(folder, [f"images/{row[0]}.jpg" for row in rows])
     for below in ("new", "tiles"):
         _write_flat(folder / below, ("1.jpg", "2.jpg"))
     _write_flat(folder, SINGLE)
@@ -36,20 +36,20 @@ def write_folder(folder: Path) -> Path:
 
 
 def write_run(folder: Path) -> None:
-    """Write a run that learnt nothing, for pages that begin with one."""
+    """Write an untrained run, for pages that begin with one."""
     run_folder(folder)
 
 
-def _write_photos(folder: Path, count: int) -> list[tuple]:
-    """Write scenes as class folders, and tell each one's name, label and box."""
+def _write_class_folders(folder: Path, count: int) -> list[tuple]:
+    """Write scenes as class folders, and return the name, label and box of each."""
     rows = []
     for index in range(count):
-        made = scene(index, SceneSettings(len(NAMES), size=SIDE))
+        generated = scene(index, SceneSettings(len(NAMES), size=SIDE))
         label = NAMES[index % len(NAMES)]
         path = folder / label / f"{index}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(made.image).save(path)
-        rows.append((f"{label}/{index}", label, made.boxes[0].tolist()))
+        Image.fromarray(generated.image).save(path)
+        rows.append((f"{label}/{index}", label, generated.boxes[0].tolist()))
     return rows
 
 
@@ -60,8 +60,8 @@ def _write_flat(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def _write_birds(folder: Path) -> None:
-    """Class folders with boxes and splits, and in theirs/ maps of the images by somebody else."""
-    rows = _write_photos(folder / "images", 12)
+    """Write class folders with boxes and splits, and score maps of another program in theirs/."""
+    rows = _write_class_folders(folder / "images", 12)
     _write_csv(folder / "annotations.csv", ("image_id", "xmin", "ymin", "xmax", "ymax"), [(n, *b) for n, _, b in rows])
     splits = [(name, SPLITS[index // len(NAMES)]) for index, (name, *_) in enumerate(rows)]
     _write_csv(folder / "splits.csv", ("image_id", "split"), splits)
@@ -77,13 +77,13 @@ def _write_csv(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:
 
 
 def _write_lists(folder: Path, names: list[str]) -> None:
-    (folder / "photos.txt").write_text("".join(f"{name}\n" for name in names))
-    (folder / "photos.jsonl").write_text("".join(json.dumps({"image": name}) + "\n" for name in names))
-    pq.write_table(pa.table({"image": names}), folder / "photos.parquet")
+    (folder / "images.txt").write_text("".join(f"{name}\n" for name in names))
+    (folder / "images.jsonl").write_text("".join(json.dumps({"image": name}) + "\n" for name in names))
+    pq.write_table(pa.table({"image": names}), folder / "images.parquet")
 
 
 def _write_tasks(path: Path, rows: list[tuple]) -> None:
-    """What Label Studio exports of the photos after a person has drawn their boxes."""
+    """Write what Label Studio exports after a person has drawn the boxes."""
     path.write_text(json.dumps([_task(number, *row) for number, row in enumerate(rows, 1)]))
 
 
@@ -96,7 +96,7 @@ def _task(number: int, name: str, label: str, box: list[float]) -> dict:
 
 
 def _write_weights(folder: Path) -> None:
-    """Weights of a reader's own ResNet for three classes, and their names."""
+    """Write weights of a ResNet for three classes, and their names."""
     model = timm.create_model("resnet18", num_classes=len(NAMES))
     save_file(model.state_dict(), folder / "mine.safetensors")
     (folder / "names.txt").write_text("\n".join(NAMES) + "\n")
