@@ -28,7 +28,7 @@ from weakspot.cams.self_correlation import resample
 from weakspot.data import Preprocessing
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.samples import EvaluationSample, find_samples
-from weakspot.evaluation.targets import SIDE, target
+from weakspot.evaluation.targets import SIDE, make_target
 from weakspot.inference.quality import find_quality
 from weakspot.metrics import box_iou
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
@@ -111,7 +111,7 @@ def reading(model: str, quality: str, stride: int, side: int) -> ws.Localizer:
 def batches_of(
     localizer: ws.Localizer, dataset: ws.data.DataSet, splits: Sequence[str], *, flip: bool = False
 ) -> tuple[Read, float]:
-    """Read every image of the splits once: by split the cases, each with its batch of one; and CPU seconds an image."""
+    """Run the model once on each image; return samples with their batch of one by split, and CPU seconds per image."""
     index_of, found, begun, images = class_indices(dataset, localizer.class_names), {}, time.process_time(), 0
     frame, method = localizer.preprocessing, find_method(localizer.method)
     cut = split_model(
@@ -119,15 +119,17 @@ def batches_of(
     )
     for split in [one for one in splits if one in dataset.splits]:
         found[split] = []
-        for case in find_samples(dataset, split, index_of):
-            photo = resize_image(ws.data.read_image(case.example.path), frame)
+        for sample in find_samples(dataset, split, index_of):
+            photo = resize_image(ws.data.read_image(sample.image.path), frame)
             passes = [photo, photo.flip(-1)] if flip else [photo]
-            maps, levels = zip(*(one_pass(cut, method, one, frame, case.classes[0]) for one in passes), strict=True)
+            maps, levels = zip(
+                *(one_pass(cut, method, one, frame, sample.class_indices[0]) for one in passes), strict=True
+            )
             if flip:
                 both = spread(Batch(maps[0], levels[0])) + spread(Batch(maps[1], levels[1])).flip(-1)
-                found[split].append((case, Batch(both, ())))
+                found[split].append((sample, Batch(both, ())))
             else:
-                found[split].append((case, Batch(maps[0], tuple(level.half() for level in levels[0]))))
+                found[split].append((sample, Batch(maps[0], tuple(level.half() for level in levels[0]))))
             images += 1
     return found, (time.process_time() - begun) / images
 
@@ -276,10 +278,10 @@ def whole_quality(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, 
     if not localizer.adapted:
         localizer.adapt(example.path for example in dataset.of_split("val"))
     found, begun = [], time.process_time()
-    for case in find_samples(dataset, "val", class_indices(dataset, localizer.class_names)):
-        photo = localizer.resize(ws.data.read_image(case.example.path))
-        (maps,) = localizer.read([photo], np.array([[case.classes[0]]]), [localizer.method])
-        found.append((case, Batch(torch.from_numpy(maps.maps), ())))
+    for sample in find_samples(dataset, "val", class_indices(dataset, localizer.class_names)):
+        photo = localizer.resize(ws.data.read_image(sample.image.path))
+        (maps,) = localizer.read([photo], np.array([[sample.class_indices[0]]]), [localizer.method])
+        found.append((sample, Batch(torch.from_numpy(maps.maps), ())))
     row(name, published, {"val": found}, kept, seconds=(time.process_time() - begun) / len(found))
 
 
@@ -302,7 +304,7 @@ def row(
     right = {split: one >= RIGHT for split, one in found.items()}
     at = {split: np.full(len(one), nearest(best_threshold(right["val"]), one)) for split, one in right.items()}
     if by_class:
-        classes = {split: np.array([case.classes[0] for case, _ in batches[split]]) for split in splits}
+        classes = {split: np.array([sample.class_indices[0] for sample, _ in batches[split]]) for split in splits}
         levels = best_class_thresholds(right["val"], classes["val"], max(map(max, classes.values())) + 1)
         at = {split: np.array([nearest(levels[c], right["val"]) for c in classes[split]]) for split in splits}
     hits = {split: one[np.arange(len(one)), at[split]] for split, one in right.items()}
@@ -329,16 +331,16 @@ def gain_interval(right: np.ndarray, kept: np.ndarray, samples: int = 1000) -> t
     return 100 * float(low), 100 * float(high)
 
 
-def worth(step: Step, cases: list[tuple[EvaluationSample, Batch]], cut: Cut | None = None) -> np.ndarray:
+def worth(step: Step, samples: list[tuple[EvaluationSample, Batch]], cut: Cut | None = None) -> np.ndarray:
     """For each image the best overlap at every threshold, shape (N, T)."""
-    return np.array(list(best_overlaps(step, cases, cut)))
+    return np.array(list(best_overlaps(step, samples, cut)))
 
 
 def best_overlaps(step: Step, read_: list[tuple[EvaluationSample, Batch]], cut: Cut | None) -> Iterator[np.ndarray]:
     """For each image the best overlap of the largest region's box, at every threshold or at the rule's."""
-    for case, batch in read_:
-        height, width = case.example.size
-        boxes = target(case.truths[0], height=height, width=width).boxes
+    for sample, batch in read_:
+        height, width = sample.image.size
+        boxes = make_target(sample.annotations[0], height=height, width=width).boxes
         with torch.no_grad():
             class_map = step(batch)[0, 0].double().numpy()
         heatmap = heatmap_from_class_map(class_map, height=SIDE, width=SIDE)

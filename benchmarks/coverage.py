@@ -39,14 +39,14 @@ def main() -> None:
 def show(name: str, run: Path, methods: list[str], data: Path) -> None:
     for method in methods:
         found = ws.evaluate(ws.Localizer(run, method=method), data, samples=0).first
-        cells = [f"{found.figures[column].fixed:.1f} ({found.figures[column].oracle:.1f})" for column in COLUMNS]
+        cells = [f"{found.metrics[column].fixed:.1f} ({found.metrics[column].oracle:.1f})" for column in COLUMNS]
         branch = f", branch {method[-1].upper()} alone" if method[-2:] in ("_a", "_b") else ""
         print(f"| {name}{branch} | {recall_at_half(found):.2f} | {' | '.join(cells)} |", flush=True)
 
 
 def recall_at_half(found: MethodResult) -> float:
     """The greatest share of the object's pixels that is covered where half of what is covered is object."""
-    details = found.tally.metrics["PxAP"].details()
+    details = found.collection.metrics["PxAP"].details()
     return float(np.max(details["recall"][details["precision"] >= 0.5], initial=0.0))
 
 

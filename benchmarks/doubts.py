@@ -64,9 +64,9 @@ def main() -> None:
     index_of = class_indices(dataset, localizer.class_names)
     seen = {}
     for split in ("test",) if options.summary else ("val", "test"):
-        cases = find_samples(dataset, split, index_of)
-        cases = cases[:: max(1, len(cases) // (options.most or len(cases)))][: options.most]
-        seen[split] = [look(localizer, case, mirrored=options.mirrored) for case in cases]
+        samples = find_samples(dataset, split, index_of)
+        samples = samples[:: max(1, len(samples) // (options.most or len(samples)))][: options.most]
+        seen[split] = [look(localizer, sample, mirrored=options.mirrored) for sample in samples]
     figures = {split: measured(found, localizer.threshold) for split, found in seen.items()}
     if options.summary:
         summarise(options.data.rstrip("/").rsplit("/", 1)[-1], *figures["test"][:2])
@@ -74,12 +74,12 @@ def main() -> None:
         report(figures)
 
 
-def look(localizer: ws.Localizer, case: EvaluationSample, *, mirrored: bool) -> Seen:
+def look(localizer: ws.Localizer, sample: EvaluationSample, *, mirrored: bool) -> Seen:
     """Localize one image for its own class."""
-    image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
+    image = read_as_annotated(sample.image.path, sample.image.size, max_pixels=localizer.max_pixels)
     photo, frame = localizer.resize(image), localizer.preprocessing
     size = {"height": frame.height, "width": frame.width}
-    classes, methods = np.array([case.classes[:1]]), [localizer.method, reference_method(localizer.method)]
+    classes, methods = np.array([sample.class_indices[:1]]), [localizer.method, reference_method(localizer.method)]
     found, witness = localizer.read([photo], classes, methods)
     return Seen(
         heatmap_of(found, size),
@@ -87,8 +87,10 @@ def look(localizer: ws.Localizer, case: EvaluationSample, *, mirrored: bool) -> 
         None if found.foreground is None else found.foreground[0, 0],
         mirror_of(localizer, photo, classes, size) if mirrored else None,
         softmax(found.logits[0].astype(float)),
-        case.classes[0],
-        scale_boxes(case.truths[0].boxes, from_size=(image.height, image.width), to_size=(frame.height, frame.width)),
+        sample.class_indices[0],
+        scale_boxes(
+            sample.annotations[0].boxes, from_size=(image.height, image.width), to_size=(frame.height, frame.width)
+        ),
     )
 
 

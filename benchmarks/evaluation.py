@@ -138,7 +138,7 @@ def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> Non
     print("\n| model | running it over the set, CPU s | evaluating the set, CPU s | ratio | ratio of wall times |")
     print("|---|---|---|---|---|")
     paths = [example.path for example in read_dataset(data).of_split(split)]
-    setting = EvaluationConfig(split=split, validation="", threshold=0.2)
+    setting = EvaluationConfig(test_split=split, val_split="", threshold=0.2)
     for model in models:
         # Random weights where none are packaged: the time is the same.
         localizer = ws.Localizer(
@@ -146,7 +146,7 @@ def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> Non
         )
         runs = {
             "run": lambda localizer=localizer: list(logits(localizer, paths)),
-            "evaluate": lambda localizer=localizer: evaluate(localizer, data, setting=setting),
+            "evaluate": lambda localizer=localizer: evaluate(localizer, data, config=setting),
         }
         seconds = interleaved(runs, rounds)
         run, whole = seconds["run"], seconds["evaluate"]

@@ -47,7 +47,7 @@ def main() -> None:
     print("|---" * (len(METRICS) + 3) + "|")
     title = f"{options.data.name}, {ws.Localizer(options.teacher).quality}"
     for name, run, took in (("teacher", options.teacher, ""), ("psol", student, f"{seconds:.0f}")):
-        figures = ws.evaluate(run, options.data, split=options.split, samples=0).first.figures
+        figures = ws.evaluate(run, options.data, test_split=options.split, samples=0).first.metrics
         cells = (f"{figures[metric].fixed:.1f} ({figures[metric].oracle:.1f})" for metric in METRICS)
         print(f"| {title} | {name} | {' | '.join(cells)} | {took} |", flush=True)
 

@@ -37,7 +37,7 @@ def main() -> None:
 def row(found: Evaluation, name: str) -> str:
     """The figures of a row, and those by size where they were measured."""
     measured = found.rows[name]
-    known, strict = measured.figures[LOC], measured.figures["MaxBoxAccV2"]
+    known, strict = measured.metrics[LOC], measured.metrics["MaxBoxAccV2"]
     sizes = measured.groups[LOC][-3:].tolist() if LOC in measured.groups and name != GAUSSIAN else []
     by_size = ", ".join("-" if isnan(value) else f"{value:.1f}" for value in sizes)
     low, high = known.fixed_interval or (known.fixed, known.fixed)

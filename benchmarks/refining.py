@@ -19,9 +19,9 @@ from scipy.special import softmax
 import weakspot as ws
 from weakspot.data import read_as_annotated
 from weakspot.evaluation.class_mapping import class_indices
-from weakspot.evaluation.map_scores import Regions, baselines, regions, score
+from weakspot.evaluation.map_scores import Regions, baselines, regions_of_heatmap, score_regions
 from weakspot.evaluation.samples import find_samples
-from weakspot.evaluation.targets import SIDE, Target, target
+from weakspot.evaluation.targets import SIDE, Target, make_target
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import heatmap_from_class_map, normalize, resize
 from weakspot.ops.refinement import REFINEMENTS, refine
@@ -74,22 +74,22 @@ def table(name: str, val: list[Seen], test: list[Seen], others: dict[str, Region
     for refinement in REFINEMENTS:
         row(name, refinement, worth(val, refinement, level), worth(test, refinement, level), plain, chosen)
     for baseline, found in others.items():
-        fixed = [Worth(*_columns([score(found, one.target) for one in some]), 0.0) for some in (val, test)]
+        fixed = [Worth(*_columns([score_regions(found, one.target) for one in some]), 0.0) for some in (val, test)]
         row(name, baseline, *fixed, plain, chosen)
 
 
 def seen(localizer: ws.Localizer, dataset: ws.data.DataSet, split: str) -> list[Seen]:
     """Read the heatmap of every true class in every image of a split once."""
     frame, found = localizer.preprocessing, []
-    for case in find_samples(dataset, split, class_indices(dataset, localizer.class_names)):
-        photo = read_as_annotated(case.example.path, case.example.size)
+    for sample in find_samples(dataset, split, class_indices(dataset, localizer.class_names)):
+        photo = read_as_annotated(sample.image.path, sample.image.size)
         pixels = localizer.resize(photo)
-        (maps,) = localizer.read([pixels], np.array([case.classes]), [localizer.method])
+        (maps,) = localizer.read([pixels], np.array([sample.class_indices]), [localizer.method])
         image = localizer.sight.backend.resize(pixels, height=frame.height, width=frame.width)
-        scores = softmax(maps.logits[0])[list(case.classes)].tolist()
-        for truth, class_map, score_ in zip(case.truths, maps.maps[0], scores, strict=True):
+        scores = softmax(maps.logits[0])[list(sample.class_indices)].tolist()
+        for truth, class_map, score_ in zip(sample.annotations, maps.maps[0], scores, strict=True):
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
-            found.append(Seen(heatmap, image, target(truth, height=photo.height, width=photo.width), score_))
+            found.append(Seen(heatmap, image, make_target(truth, height=photo.height, width=photo.width), score_))
     return found
 
 
@@ -100,7 +100,9 @@ def worth(images: list[Seen], refinement: str | None, level: float) -> Worth:
         begun = time.process_time()
         heatmap = one.heatmap if refinement is None else refine(refinement, one.image, one.heatmap, level)
         spent += time.process_time() - begun
-        scores.append(score(regions(heatmap, normalize(resize(heatmap, height=SIDE, width=SIDE))), one.target))
+        scores.append(
+            score_regions(regions_of_heatmap(heatmap, normalize(resize(heatmap, height=SIDE, width=SIDE))), one.target)
+        )
     return Worth(*_columns(scores), 1000 * spent / len(images))
 
 
@@ -129,7 +131,7 @@ def gain_interval(own: np.ndarray, others: np.ndarray, samples: int = 1000) -> t
 
 
 def _columns(scores: list) -> tuple[np.ndarray, np.ndarray]:
-    right = np.array([one.plain >= 0.5 for one in scores if one.plain is not None])
+    right = np.array([one.native >= 0.5 for one in scores if one.native is not None])
     return right, np.array([one.mask for one in scores if one.mask is not None])
 
 

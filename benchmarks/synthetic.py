@@ -22,7 +22,7 @@ def main() -> None:
         f"{size} px | {'yes' if part else 'no'}": SceneSettings(classes=10, size=size, discriminative_part=part)
         for size, part in product(SIZES, (False, True))
     }
-    runs = {name: lambda setting=setting: make(options.scenes, setting) for name, setting in settings.items()}
+    runs = {name: lambda config=config: make(options.scenes, config) for name, config in settings.items()}
     print("| image | discriminative part | scenes a second |\n|---|---|---|")
     for name, seconds in interleaved(runs, options.rounds).items():
         print(f"| {name} | {options.scenes / seconds.cpu:.0f} |")

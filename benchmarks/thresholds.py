@@ -46,7 +46,7 @@ def row(data: Path, method: str, output: Path) -> str:
     )
     without_boxes = otsu_threshold(iter_heatmaps(localizer, ws.data.read_dataset(data).of_split("val")))
     found = {
-        name: ws.evaluate(localizer, data, threshold=threshold, samples=0).first.figures["GT-known Loc"]
+        name: ws.evaluate(localizer, data, threshold=threshold, samples=0).first.metrics["GT-known Loc"]
         for name, threshold in (("0.2", 0.2), ("Otsu", without_boxes), ("validation", localizer.threshold))
     }
     cells = [f"{figure.fixed:.1f} (at {figure.fixed_thresholds[0]:.2f})" for figure in found.values()]

@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def row(name: str, found: Evaluation, of: str, end: str) -> str:
-    figures = [cell(found.rows[of].figures[column]) for column in COLUMNS]
+    figures = [cell(found.rows[of].metrics[column]) for column in COLUMNS]
     return f"| {name} | {' | '.join(figures)} | {end} |"
 
 

@@ -42,7 +42,7 @@ def quick(monkeypatch):
 def test_the_demo_trains_on_labels_and_the_command_prints_a_table_and_the_files(tmp_path, capsys, monkeypatch, quick):
     outcome = demo_training.demo_training(tmp_path)
     assert list(outcome.measured.rows) == ["cam", "acol", "centred Gaussian", "full-image box"]
-    assert outcome.measured.rows["acol"].figures.keys() >= {"GT-known Loc", "PxAP"}
+    assert outcome.measured.rows["acol"].metrics.keys() >= {"GT-known Loc", "PxAP"}
     assert [ws.Localizer(run).method for run in outcome.runs.values()] == ["cam", "acol"]
     with Image.open(outcome.sheet) as sheet:
         assert sheet.width > 3 * 224

@@ -30,7 +30,7 @@ from weakspot.cli.app import main
 from weakspot.inference.quality import QUALITIES
 from weakspot.ops import box_from_heatmap
 from weakspot.report import read_report_data
-from weakspot.report.thumbnails import pictures
+from weakspot.report.thumbnails import make_thumbnails
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
 GREEN = Scene("green/b", (("green", (50, 30, 110, 75)),))
@@ -108,7 +108,7 @@ def test_convention_each_row_has_the_box_that_localizing_gives(done):
     _, output, data, found = done
     written = rows(output / "images.jsonl")
     assert [row["image"] for row in written] == [one.name for one in TEST]
-    (threshold,) = found.first.figures["GT-known Loc"].fixed_thresholds
+    (threshold,) = found.first.metrics["GT-known Loc"].fixed_thresholds
     for row, scene in zip(written, TEST, strict=True):
         label, _ = scene.objects[0]
         box = localizer(threshold=threshold)(path_of(data, scene), classes=[label]).box
@@ -120,7 +120,7 @@ def test_convention_each_row_has_the_box_that_localizing_gives(done):
         assert row["problem"] is None
         assert (row["mask_iou"] is not None) == scene.masked
     share = np.mean([row["right"] for row in written])
-    assert found.first.figures["GT-known Loc"].fixed == pytest.approx(100 * share)
+    assert found.first.metrics["GT-known Loc"].fixed == pytest.approx(100 * share)
     by_name = {row["image"]: row for row in written}
     assert [by_name[name]["rank"] for name in ("red/exact", "blue/distracted", "red/crowded")] == [1, 5, 7]
     assert by_name["blue/distracted"]["predicted"] == FRAME["class_names"].index("red")
@@ -250,7 +250,7 @@ def test_a_report_of_it_shows_heatmaps_and_masks(here, options):
     write("data", FEW)
     assert run_model(options, "data", "--save-heatmaps") == 0
     content = read_report_data(Path("out"))
-    assert all(pictures(item, 64).overlay and pictures(item, 64).mask for item in content.items)
+    assert all(make_thumbnails(item, 64).overlay and make_thumbnails(item, 64).mask for item in content.items)
     assert [item.overlap for item in content.items] == [row["iou"] for row in rows()]
 
 

@@ -23,7 +23,7 @@ def tally(seed, boxes=True, masks=True):
         overlap = np.clip(random.uniform(0.3, 1.2) - np.linspace(0, 1, 1000), 0, 1)
         counts = random.integers(0, 9, (2, 1002), dtype=np.int32)
         scores = Scores(*(overlap if boxes else None,) * 3, overlap if masks else None, counts if masks else None)
-        filled.add([scores], [None], np.zeros((1, 2), np.intp))
+        filled.update([scores], [None], np.zeros((1, 2), np.intp))
     return filled
 
 
@@ -31,7 +31,7 @@ def evaluation(*names, chosen=AT, overlaps=(0, 2, 0, 5), split="test", **options
     rows = {}
     for seed, name in enumerate([*names, *BASELINES]):
         one = tally(seed, **options)
-        rows[name] = MethodResult(one.figures(chosen), "by hand", one, overlaps)
+        rows[name] = MethodResult(one.compute(chosen), "by hand", one, overlaps)
     return Evaluation("photos", split, None, rows)
 
 
@@ -66,7 +66,7 @@ def test_box_accuracy_is_a_curve_for_each_row_with_names_and_both_thresholds():
 def test_the_box_accuracy_curve_is_drawn_at_its_figures():
     found = evaluation("cam")
     points = curves(charts(found)["box-accuracy.svg"])["#0072b2"]
-    curve = found.first.tally.metrics["GT-known Loc"].details()["curves"][0]
+    curve = found.first.collection.metrics["GT-known Loc"].details()["curves"][0]
     assert curve[0] > 50
     assert curve[-1] == 0
     across = np.interp(points[:, 0], points[[0, -1], 0], [0.001, 1])
@@ -94,7 +94,7 @@ def test_precision_and_recall_are_drawn_where_there_are_masks():
     drawn = charts(evaluation("cam", "gradcam"))
     figures = evaluation("cam", "gradcam").rows
     for name, row in figures.items():
-        assert f"{name}, PxAP {row.figures['PxAP'].fixed:.1f}" in words(drawn["precision-recall.svg"])
+        assert f"{name}, PxAP {row.metrics['PxAP'].fixed:.1f}" in words(drawn["precision-recall.svg"])
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refused
 
 from weakspot.data import Annotation, Dataset, Sample, read_dataset
 from weakspot.errors import InputError
-from weakspot.evaluation.external_boxes import outcomes_of_boxes, read_boxes, score_boxes
+from weakspot.evaluation.external_boxes import predictions_of_boxes, read_boxes, score_boxes
 from weakspot.evaluation.samples import find_samples
-from weakspot.evaluation.targets import target
+from weakspot.evaluation.targets import make_target
 from weakspot.metrics import box_iou, reference_boxes
 
 BOX = np.array([[5.0, 5.0, 50.0, 45.0]])
@@ -28,7 +29,7 @@ def dataset(root, *names, labels=("cat",)):
 
 
 def boxes_of(found, data, label=None):
-    return {case.example.image_id: found.of(case, label).tolist() for case in find_samples(data, "all")}
+    return {sample.image.image_id: found.of(sample, label).tolist() for sample in find_samples(data, "all")}
 
 
 def csv_file(path, *lines, header="image_id,xmin,ymin,xmax,ymax,class,score"):
@@ -72,18 +73,15 @@ def test_ids_with_dots_are_not_mixed_up(names, tmp_path):
 @pytest.mark.parametrize("name", ["a.v3", "a.1", "b"])
 def test_a_name_that_is_only_near_is_refused(name, tmp_path):
     data = dataset(tmp_path, "a", "a.v2")
-    with pytest.raises(InputError, match=f"1 images of .* are not in .*: {name}"):
+    with refused("unknown-image", "1 images", name):
         read_boxes(csv_file(tmp_path / "f.csv", f"{name},1,2,3,4,,"), data)
 
 
 def test_the_first_names_that_do_not_match_are_told(tmp_path):
     data = dataset(tmp_path, "a")
     file = csv_file(tmp_path / "f.csv", *(f"stranger {i // 2},1,2,3,4,," for i in range(12)), "a,1,2,3,4,,")
-    with pytest.raises(InputError) as caught:
+    with refused("unknown-image", f"6 images of {file}", tmp_path, "stranger 0, stranger 1, stranger 2"):
         read_boxes(file, data)
-    assert caught.value.problem.startswith(
-        f"6 images of {file} are not in {tmp_path}: stranger 0, stranger 1, stranger 2"
-    )
 
 
 def coco_data(root, splits=("",), first_id=7):
@@ -214,25 +212,25 @@ def test_what_is_no_file_of_boxes_is_refused_in_two_lines(name, tmp_path):
     with pytest.raises(InputError) as caught:
         read_boxes(tmp_path / name, dataset(tmp_path, "a"))
     assert name in caught.value.problem
-    assert len(str(caught.value).splitlines()) == 2
+    assert len(str(caught.value).splitlines()) <= 2
     assert len(caught.value.problem) < 400
 
 
 @pytest.mark.parametrize("name", ["gone.csv", "folder.csv", "x" * 300 + ".csv"])
 def test_a_file_that_is_not_there_is_refused(name, tmp_path):
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(InputError, match="does not exist"):
+    with refused("boxes-not-found", name):
         read_boxes(tmp_path / name, dataset(tmp_path, "a"))
 
 
 def test_the_line_of_a_bad_box_is_named(tmp_path):
     file = csv_file(tmp_path / "f.csv", "a,1,2,3,4,,", "a,9,2,3,4,,")
-    with pytest.raises(InputError, match=r"f\.csv, line 3, has a box that bounds nothing: \[9"):
+    with refused("box-invalid", "f.csv, line 3", "[9"):
         read_boxes(file, dataset(tmp_path, "a"))
 
 
 def truth(*boxes, height=80, width=100):
-    return target(Annotation("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
+    return make_target(Annotation("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
 
 
 def test_the_first_box_is_scored_as_localizing_and_the_best_one_for_v2():
@@ -240,25 +238,25 @@ def test_the_first_box_is_scored_as_localizing_and_the_best_one_for_v2():
     found = np.array([[12, 10, 50, 45], [60, 50, 100, 80]], np.float64)
     scores = score_boxes(found, truth(*true), height=80, width=100)
     shared, union = 38 * 30, 40 * 30 + 38 * 35 - 38 * 30
-    assert scores.plain == pytest.approx(shared / union, abs=1e-12)
+    assert scores.native == pytest.approx(shared / union, abs=1e-12)
     in_frame = np.minimum(reference_boxes(found, height=80, width=100), 223)
     expected = box_iou(in_frame, reference_boxes(np.array(true), height=80, width=100), inclusive=True)
     assert scores.largest == pytest.approx(expected[0].max())
     assert scores.every == pytest.approx(expected.max())
     assert scores.every[0] > scores.largest[0]
     assert scores.mask is scores.pixels is None
-    assert len(np.unique(scores.plain)) == 1
+    assert len(np.unique(scores.native)) == 1
 
 
 def test_a_box_that_is_the_truth_overlaps_wholly():
     scores = score_boxes(np.array([[13.3, 7.9, 61.2, 44.4]]), truth([13.3, 7.9, 61.2, 44.4]), height=80, width=100)
-    assert scores.plain == pytest.approx(1)
+    assert scores.native == pytest.approx(1)
     assert scores.largest == pytest.approx(1)
 
 
 def test_no_box_is_worth_nothing():
     scores = score_boxes(np.zeros((0, 4)), truth([1, 2, 30, 40]), height=80, width=100)
-    assert not scores.plain.any()
+    assert not scores.native.any()
     assert not scores.every.any()
 
 
@@ -266,9 +264,10 @@ def test_each_class_is_scored_with_its_boxes_and_those_that_name_none(tmp_path):
     data = dataset(tmp_path, "a", "b", labels=("cat", "dog"))
     lines = ["a,5,5,50,45,cat,1", "a,60,60,70,70,dog,1", "b,5,5,50,45,,1"]
     found = read_boxes(csv_file(tmp_path / "f.csv", *lines), data)
-    outcomes = list(outcomes_of_boxes(found, find_samples(data, "all"), "found", {}))
+    outcomes = list(predictions_of_boxes(found, find_samples(data, "all"), "found", {}))
     scored = {
-        (one.case.example.image_id, one.case.truths[one.which].label): one.scores["found"].plain[0] for one in outcomes
+        (one.sample.image.image_id, one.sample.annotations[one.target_index].label): one.scores["found"].native[0]
+        for one in outcomes
     }
     assert scored == {("a", "cat"): 1, ("a", "dog"): 0, ("b", "cat"): 1, ("b", "dog"): 1}
     assert all(one.rank is None and one.size == (80, 100) for one in outcomes)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from weakspot.data import Sample
-from weakspot.errors import InputError
-from weakspot.evaluation.external_maps import find_map, map_problem, read_map, refuse_unusable_maps
+from weakspot.evaluation.external_maps import check_maps, find_map, map_problem, read_map
 from weakspot.evaluation.samples import EvaluationSample
 
 RAMP = np.linspace(0, 1, 224 * 224).reshape(224, 224)
@@ -21,7 +21,7 @@ def kept(folder, name, values=RAMP, **options):
     return path
 
 
-def cases(*names):
+def samples(*names):
     return [EvaluationSample(Sample(name, Path(f"{name}.jpg")), (), (), ()) for name in names]
 
 
@@ -68,7 +68,7 @@ def test_no_map_outside_the_folder_is_looked_at(image_id, tmp_path):
 
 
 def test_a_missing_map_is_refused(tmp_path):
-    with pytest.raises(InputError, match="has no map of n01/a"):
+    with refused("map-not-found", "n01/a"):
         read_map(tmp_path, "n01/a")
 
 
@@ -82,12 +82,12 @@ def header(text):
 
 WHOLE = "{'descr': '<f8', 'fortran_order': False, 'shape': (224, 224), }"
 BAD = {
-    "too small": (RAMP[:100], "holds float64 of shape (100, 224)"),
-    "three dimensions": (RAMP[None], "holds float64 of shape (1, 224, 224)"),
-    "whole numbers": ((RAMP * 255).astype(np.uint8), "holds uint8 of shape (224, 224)"),
-    "complex": (RAMP.astype(complex), "holds complex128 of shape (224, 224)"),
-    "nan": (np.where(RAMP > 0.5, np.nan, RAMP), "holds NaN"),
-    "one nan": (np.where(RAMP == 1, np.nan, RAMP), "holds NaN"),
+    "too small": (RAMP[:100], "contains float64 of shape (100, 224)"),
+    "three dimensions": (RAMP[None], "contains float64 of shape (1, 224, 224)"),
+    "whole numbers": ((RAMP * 255).astype(np.uint8), "contains uint8 of shape (224, 224)"),
+    "complex": (RAMP.astype(complex), "contains complex128 of shape (224, 224)"),
+    "nan": (np.where(RAMP > 0.5, np.nan, RAMP), "contains NaN"),
+    "one nan": (np.where(RAMP == 1, np.nan, RAMP), "contains NaN"),
     "above 1": (RAMP * 2, "has values from 0 to 2"),
     "below 0": (RAMP - 0.5, "has values from -0.5 to 0.5"),
     "infinity": (np.where(RAMP == 1, np.inf, RAMP), "has values from 0 to inf"),
@@ -96,7 +96,7 @@ BAD = {
     "cut off": (header(WHOLE) + bytes(999), "is not a .npy file of numbers"),
     "header of a size without end": (
         header(WHOLE.replace("224, 224", "9" * 30 + ",")),
-        f"holds float64 of shape ({'9' * 30},)",
+        f"contains float64 of shape ({'9' * 30},)",
     ),
     "broken header": (header("{{{{"), "is not a .npy file of numbers"),
     "broken archive": (b"PK\x03\x04 and no more", "is not a .npy file of numbers"),
@@ -113,17 +113,16 @@ def test_what_is_no_score_map_is_told_and_refused(kind, tmp_path):
     else:
         kept(tmp_path, "n01/a.npy", content)
     assert map_problem(path) == problem
-    with pytest.raises(InputError, match=r"a\.npy "):
+    with refused("map-invalid", "a.npy"):
         read_map(tmp_path, "n01/a")
-    with pytest.raises(InputError) as caught:
-        refuse_unusable_maps(tmp_path, cases("n01/a"))
-    assert caught.value.problem == f"1 maps in {tmp_path} cannot be scored: n01/a.npy {problem}."
+    with refused("map-invalid", tmp_path, f"n01/a.npy {problem}"):
+        check_maps(tmp_path, samples("n01/a"))
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):
     kept(tmp_path, "a.npy", np.array([Trap()], dtype=object), allow_pickle=True)
-    assert map_problem(tmp_path / "a.npy") == "holds object of shape (1,)"
-    with pytest.raises(InputError):
+    assert map_problem(tmp_path / "a.npy") == "contains object of shape (1,)"
+    with refused("map-invalid"):
         read_map(tmp_path, "a")
 
 
@@ -146,18 +145,17 @@ def test_sound_maps_have_no_problem_and_are_not_refused(tmp_path):
     for name in ("a", "b"):
         kept(tmp_path, f"{name}.npy")
     assert map_problem(tmp_path / "a.npy") == ""
-    refuse_unusable_maps(tmp_path, cases("a", "b"))
+    check_maps(tmp_path, samples("a", "b"))
 
 
 def test_missing_maps_are_counted_and_the_first_ones_named(tmp_path):
     kept(tmp_path, "b.npy")
-    with pytest.raises(InputError) as caught:
-        refuse_unusable_maps(tmp_path, cases("a", "b", "c", "d", "e"))
-    assert caught.value.problem == f"4 images of 5 have no map in {tmp_path}: a, c, d, ...."
+    with refused("map-not-found", "4 images of 5", tmp_path, "a, c, d, ..."):
+        check_maps(tmp_path, samples("a", "b", "c", "d", "e"))
 
 
 @pytest.mark.parametrize("name", ["gone", "file", "x" * 300])
 def test_a_folder_that_is_none_is_refused(name, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is not a folder of maps"):
-        refuse_unusable_maps(tmp_path / name, cases("a"))
+    with refused("maps-not-found", name):
+        check_maps(tmp_path / name, samples("a"))

@@ -3,8 +3,14 @@ import pytest
 from PIL import Image
 
 from weakspot.data import Annotation
-from weakspot.evaluation.map_scores import baselines, regions, regions_of_class_map, score, unreadable_scores
-from weakspot.evaluation.targets import SIDE, target
+from weakspot.evaluation.map_scores import (
+    baselines,
+    regions_of_class_map,
+    regions_of_heatmap,
+    score_regions,
+    unreadable_scores,
+)
+from weakspot.evaluation.targets import SIDE, make_target
 from weakspot.metrics import mask_overlaps, pixel_counts
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, box_iou, reference_overlaps
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
@@ -16,25 +22,25 @@ def class_map(seed=0, size=7):
 
 
 def boxed(*boxes, height=90, width=130):
-    return target(Annotation("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
+    return make_target(Annotation("cat", boxes=np.array(boxes, np.float64)), height=height, width=width)
 
 
 @pytest.mark.parametrize("size", [(224, 224), (96, 96), (64, 128)])
 def test_convention_plain_overlaps_are_those_of_the_box_that_localizing_gives(size):
     height, width = size
     boxes = np.array([[20, 10, 90, 60], [70, 40, 130, 90]], np.float64)
-    found = score(regions_of_class_map(class_map(), height=height, width=width), boxed(*boxes))
+    found = score_regions(regions_of_class_map(class_map(), height=height, width=width), boxed(*boxes))
     heatmap = heatmap_from_class_map(class_map(), height=height, width=width)
     for i in range(0, 1000, 37):
         box = box_from_heatmap(heatmap, NATIVE_THRESHOLDS[i])
         original = scale_boxes(box[None], from_size=size, to_size=(90, 130))
-        assert found.plain[i] == pytest.approx(box_iou(original, boxes).max(), abs=1e-12)
-    assert len(np.unique(found.plain)) > 5
+        assert found.native[i] == pytest.approx(box_iou(original, boxes).max(), abs=1e-12)
+    assert len(np.unique(found.native)) > 5
 
 
 @pytest.mark.parametrize("size", [224, 96])
 def test_the_reference_scores_a_map_of_224_whatever_the_input_size(size):
-    found = score(regions_of_class_map(class_map(1), height=size, width=size), boxed((20, 10, 90, 60)))
+    found = score_regions(regions_of_class_map(class_map(1), height=size, width=size), boxed((20, 10, 90, 60)))
     score_map = heatmap_from_class_map(class_map(1), height=SIDE, width=SIDE).astype(np.float64)
     boxes = np.array([[int(20 * 224 / 130), int(10 * 224 / 90), int(90 * 224 / 130), int(60 * 224 / 90)]])
     assert np.array_equal(found.largest, reference_overlaps(score_map, boxes))
@@ -47,23 +53,23 @@ def test_the_reference_scores_a_map_of_224_whatever_the_input_size(size):
 def masked(tmp_path, pixels, boxes=()):
     Image.fromarray(pixels).save(tmp_path / "mask.png")
     truth = Annotation("cat", boxes=np.array(boxes, np.float64).reshape(-1, 4), masks=(tmp_path / "mask.png",))
-    return target(truth, height=SIDE, width=SIDE)
+    return make_target(truth, height=SIDE, width=SIDE)
 
 
 def test_masks_are_scored_in_the_224_frame(tmp_path):
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     pixels[50:120, 30:200] = 255
-    found = score(regions_of_class_map(class_map(2), height=96, width=96), masked(tmp_path, pixels))
+    found = score_regions(regions_of_class_map(class_map(2), height=96, width=96), masked(tmp_path, pixels))
     score_map = heatmap_from_class_map(class_map(2), height=SIDE, width=SIDE)
     truth = (pixels > 0).astype(np.uint8)
     assert np.array_equal(found.mask, mask_overlaps(score_map, truth, NATIVE_THRESHOLDS))
     assert np.array_equal(found.pixels, pixel_counts(score_map, truth))
-    assert found.largest is found.every is found.plain is None
+    assert found.largest is found.every is found.native is None
 
 
 def test_a_constant_map_is_the_whole_image_for_localizing_and_the_first_pixel_for_the_reference():
-    found = score(regions_of_class_map(np.full((7, 7), 3.0), height=224, width=224), boxed((0, 0, 65, 90)))
-    assert found.plain == pytest.approx(0.5)
+    found = score_regions(regions_of_class_map(np.full((7, 7), 3.0), height=224, width=224), boxed((0, 0, 65, 90)))
+    assert found.native == pytest.approx(0.5)
     assert found.largest == pytest.approx(1 / (113 * 225))
 
 
@@ -74,7 +80,7 @@ def test_what_is_missed_is_worth_nothing_and_still_counts(tmp_path):
     for overlap, thresholds in (
         (found.largest, THRESHOLDS),
         (found.every, THRESHOLDS),
-        (found.plain, NATIVE_THRESHOLDS),
+        (found.native, NATIVE_THRESHOLDS),
     ):
         assert overlap.tolist() == [0.0] * len(thresholds)
     assert found.mask.tolist() == [0.0] * 1000
@@ -85,13 +91,13 @@ def test_what_is_missed_is_worth_nothing_and_still_counts(tmp_path):
 def test_what_is_missed_has_only_what_its_truth_has():
     found = unreadable_scores(boxed((0, 0, 5, 5)))
     assert found.mask is found.pixels is None
-    assert found.plain.shape == (1000,)
+    assert found.native.shape == (1000,)
 
 
 def test_the_full_image_baseline_overlaps_by_the_area_of_the_truth():
     one = boxed((13, 9, 78, 54))
-    found = score(baselines()["full-image box"], one)
-    assert found.plain == pytest.approx(65 * 45 / (130 * 90), abs=1e-12)
+    found = score_regions(baselines()["full-image box"], one)
+    assert found.native == pytest.approx(65 * 45 / (130 * 90), abs=1e-12)
     x1, y1, x2, y2 = one.reference_boxes[0]
     assert found.largest == pytest.approx((x2 - x1 + 1) * (y2 - y1 + 1) / 224**2, abs=1e-12)
 
@@ -110,7 +116,7 @@ def test_the_centred_baseline_is_a_round_hill_in_the_middle():
 
 def test_regions_of_a_map_from_a_file_are_its_own():
     score_map = heatmap_from_class_map(class_map(4), height=SIDE, width=SIDE).astype(np.float64)
-    found = regions(score_map, score_map)
+    found = regions_of_heatmap(score_map, score_map)
     assert np.array_equal(found.score_map, score_map)
     assert found.boxes.shape == (1000, 4)
     assert found.tree.shape == (SIDE, SIDE)

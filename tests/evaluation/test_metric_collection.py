@@ -26,7 +26,7 @@ def scores(seed, boxes=True, masks=True):
     return Scores(
         largest=curves[0] if boxes else None,
         every=curves[1] if boxes else None,
-        plain=curves[2] if boxes else None,
+        native=curves[2] if boxes else None,
         mask=curves[3] if masks else None,
         pixels=pixels(seed) if masks else None,
     )
@@ -36,7 +36,7 @@ def filled(rows, ranks=RANKS, members=GROUPS, **options):
     tally = MetricCollection(**options)
     for start in range(0, len(rows), 4):
         part = slice(start, start + 4)
-        tally.add(rows[part], ranks[part], members[part])
+        tally.update(rows[part], ranks[part], members[part])
     return tally
 
 
@@ -51,7 +51,7 @@ def curve(values, least):
 
 def expected():
     """Each metric's curves, worked out image by image."""
-    plain = np.array([one.plain >= 0.5 for one in ROWS])
+    plain = np.array([one.native >= 0.5 for one in ROWS])
     hits = np.array(RANKS)[:, None]
     return {
         "MaxBoxAcc": [curve([one.largest for one in ROWS], 0.5)],
@@ -64,7 +64,7 @@ def expected():
 
 
 def test_figures_are_those_of_counting_by_hand():
-    figures = filled(ROWS).figures(AT)
+    figures = filled(ROWS).compute(AT)
     assert list(figures) == list(METRICS)
     for name, curves in expected().items():
         known = THRESHOLDS if name.startswith("MaxBox") else NATIVE_THRESHOLDS
@@ -78,25 +78,25 @@ def test_figures_are_those_of_counting_by_hand():
 
 
 def test_pxap_pools_the_pixels_of_all_images_and_has_no_threshold():
-    figure = filled(ROWS).figures(AT)["PxAP"]
+    figure = filled(ROWS).compute(AT)["PxAP"]
     pooled = float(average_precision(np.sum([one.pixels for one in ROWS], axis=0)))
     assert figure.oracle == figure.fixed == pytest.approx(pooled, abs=1e-4)
     assert figure.oracle_thresholds == figure.fixed_thresholds == ()
 
 
 def test_oracle_is_never_below_fixed():
-    for name, figure in filled(ROWS).figures(AT).items():
+    for name, figure in filled(ROWS).compute(AT).items():
         assert figure.oracle >= figure.fixed, name
 
 
 def test_at_the_same_threshold_oracle_and_fixed_are_the_same_to_the_last_digit():
     rows = [Scores(*(np.full(1000, right),) * 3, None, None) for right in (1.0, 0.0, 0.0)]
-    figure = filled(rows, [0, 0, 0], GROUPS[:3]).figures({"GT-known Loc": (0,)})["GT-known Loc"]
+    figure = filled(rows, [0, 0, 0], GROUPS[:3]).compute({"GT-known Loc": (0,)})["GT-known Loc"]
     assert figure.oracle == figure.fixed == 100 / 3
 
 
 def test_without_a_fixed_threshold_there_is_no_fixed_figure():
-    figures = filled(ROWS).figures({})
+    figures = filled(ROWS).compute({})
     assert np.isnan(figures["MaxBoxAcc"].fixed)
     assert figures["MaxBoxAcc"].fixed_thresholds == ()
     assert figures["MaxBoxAcc"].oracle > 0
@@ -104,7 +104,7 @@ def test_without_a_fixed_threshold_there_is_no_fixed_figure():
 
 def test_each_metric_counts_only_the_images_that_it_is_about():
     rows = [scores(0, masks=False), scores(1), scores(2, boxes=False), scores(3, masks=False)]
-    figures = filled(rows, [0, 0, 0, None], GROUPS[:4]).figures({})
+    figures = filled(rows, [0, 0, 0, None], GROUPS[:4]).compute({})
     assert {name: figure.images for name, figure in figures.items()} == {
         "MaxBoxAcc": 3,
         "MaxBoxAccV2": 3,
@@ -136,24 +136,24 @@ def test_convention_best_thresholds_are_the_middle_of_those_with_the_best_values
 
 
 def test_groups_are_the_figures_of_their_images_alone():
-    of_groups = filled(ROWS, groups=5).of_groups(AT)
+    of_groups = filled(ROWS, groups=5).compute_groups(AT)
     assert set(of_groups) == set(METRICS)
     for group in range(5):
         members = [i for i, row in enumerate(GROUPS) if group in row]
-        alone = filled([ROWS[i] for i in members], [RANKS[i] for i in members], GROUPS[members]).figures(AT)
+        alone = filled([ROWS[i] for i in members], [RANKS[i] for i in members], GROUPS[members]).compute(AT)
         for name, values in of_groups.items():
             assert values[group] == pytest.approx(alone[name].fixed, abs=1e-4), (name, group)
 
 
 def test_a_group_without_images_has_no_figure():
-    of_groups = filled(ROWS[:2], groups=5, ranks=[0, 1]).of_groups(AT)
+    of_groups = filled(ROWS[:2], groups=5, ranks=[0, 1]).compute_groups(AT)
     assert np.isnan(of_groups["GT-known Loc"][4])
     assert np.isnan(of_groups["PxAP"][2])
     assert not np.isnan(of_groups["PxAP"][3])
 
 
 def test_intervals_hold_their_figure_and_come_again_with_the_seed():
-    one, same, other = (filled(ROWS, samples=300, seed=seed).figures(AT) for seed in (1, 1, 2))
+    one, same, other = (filled(ROWS, samples=300, seed=seed).compute(AT) for seed in (1, 1, 2))
     assert one == same
     assert one["mask IoU"].fixed_interval != other["mask IoU"].fixed_interval
     for name, figure in one.items():
@@ -164,6 +164,6 @@ def test_intervals_hold_their_figure_and_come_again_with_the_seed():
 
 def test_one_mask_without_an_object_does_not_take_the_figure_of_all_others():
     empty = Scores(None, None, None, np.full(1000, np.nan), pixels(7))
-    figures = filled([scores(0), empty, scores(1)], [0, 0, 0], GROUPS[:3]).figures({"mask IoU": (400,)})
+    figures = filled([scores(0), empty, scores(1)], [0, 0, 0], GROUPS[:3]).compute({"mask IoU": (400,)})
     expected_figure = 50 * (scores(0).mask[400] + scores(1).mask[400])
     assert figures["mask IoU"].fixed == pytest.approx(expected_figure)

@@ -19,14 +19,14 @@ GREEN = Scene("green/b", (("green", (50, 30, 110, 75)),))
 BOTH = Scene("mixed/c", (("yellow", (5, 5, 50, 40)), ("blue", (60, 20, 115, 75))))
 
 
-def cases_of(root, model=None):
+def samples_of(root, model=None):
     dataset = read_dataset(root)
     return find_samples(dataset, "all", None if model is None else class_indices(dataset, model.class_names))
 
 
-def outcomes(root, model=None, methods=None, fixed=None, **options):
+def predictions(root, model=None, methods=None, fixed=None, **options):
     model = model or localizer()
-    return list(predictions_of_model(model, cases_of(root, model), methods or {"cam": "cam"}, fixed or {}, **options))
+    return list(predictions_of_model(model, samples_of(root, model), methods or {"cam": "cam"}, fixed or {}, **options))
 
 
 @pytest.fixture(scope="module")
@@ -40,36 +40,36 @@ def few(tmp_path_factory):
 
 
 def test_there_is_one_outcome_for_each_class_in_the_order_of_the_cases(tmp_path):
-    found = outcomes(write(tmp_path, (RED, BOTH, GREEN)), batch_size=2)
-    named = [(one.case.example.image_id, one.case.truths[one.which].label) for one in found]
+    found = predictions(write(tmp_path, (RED, BOTH, GREEN)), batch_size=2)
+    named = [(one.sample.image.image_id, one.sample.annotations[one.target_index].label) for one in found]
     assert named == [("red/a", "red"), ("mixed/c", "yellow"), ("mixed/c", "blue"), ("green/b", "green")]
-    assert [one.which for one in found] == [0, 0, 1, 0]
+    assert [one.target_index for one in found] == [0, 0, 1, 0]
     assert [NAMES[one.predicted] for one in found] == ["red", *[NAMES[found[1].predicted]] * 2, "green"]
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 2), (5, 4), (100, 0)])
 def test_batches_and_threads_change_nothing(batch_size, workers, few):
-    for one, other in zip(outcomes(few), outcomes(few, batch_size=batch_size, workers=workers), strict=True):
-        assert one.case.example.image_id == other.case.example.image_id
+    for one, other in zip(predictions(few), predictions(few, batch_size=batch_size, workers=workers), strict=True):
+        assert one.sample.image.image_id == other.sample.image.image_id
         assert (one.rank, one.predicted, one.size) == (other.rank, other.predicted, other.size)
         np.testing.assert_allclose(one.regions["cam"].score_map, other.regions["cam"].score_map, atol=1e-6)
 
 
 def test_every_class_of_an_image_has_the_map_of_its_own(tmp_path):
-    found = outcomes(write(tmp_path, (RED, BOTH)))
+    found = predictions(write(tmp_path, (RED, BOTH)))
     at = int(np.flatnonzero(NATIVE_THRESHOLDS == 0.2)[0])
     for one in found:
-        assert one.scores["cam"].plain[at] > 0.85, one.case.truths[one.which].label
+        assert one.scores["cam"].native[at] > 0.85, one.sample.annotations[one.target_index].label
 
 
 def test_ranks_are_places_among_the_logits(data):
     model = localizer()
-    for one in outcomes(data, model):
+    for one in predictions(data, model):
         pixels = np.asarray(
-            Image.open(one.case.example.path).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
+            Image.open(one.sample.image.path).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
         )
         logits = model.model(torch.from_numpy(pixels / 255).float().permute(2, 0, 1)[None])[0]
-        label = one.case.truths[0].label
+        label = one.sample.annotations[0].label
         assert one.rank == int((logits > logits[NAMES.index(label)]).sum())
         assert one.predicted == int(logits.argmax())
 
@@ -78,36 +78,36 @@ def test_several_methods_are_scored_from_one_forward_pass(few):
     model, passes = localizer(), []
     handle = model.model.register_forward_hook(lambda module, images, output: passes.append(len(images[0])))
     methods = {"first": "cam", "second": "eigencam", "third": "gradcam"}
-    together = outcomes(few, model, methods, baselines(), batch_size=4)
+    together = predictions(few, model, methods, baselines(), batch_size=4)
     handle.remove()
     assert passes == [4, 2]
     assert list(together[0].scores) == ["first", "second", "third", "centred Gaussian", "full-image box"]
     assert list(together[0].regions) == ["first", "second", "third"]
     for name, method in methods.items():
-        for one, alone in zip(together, outcomes(few, model, {name: method}, batch_size=4), strict=True):
-            assert np.array_equal(one.scores[name].plain, alone.scores[name].plain)
+        for one, alone in zip(together, predictions(few, model, {name: method}, batch_size=4), strict=True):
+            assert np.array_equal(one.scores[name].native, alone.scores[name].native)
             assert np.array_equal(one.scores[name].every, alone.scores[name].every)
 
 
 def test_what_cannot_be_read_is_missed_with_its_reason_and_the_others_are_found(tmp_path):
     root = write(tmp_path, (RED, BOTH, GREEN))
     path_of(root, BOTH).write_bytes(b"no image")
-    found = outcomes(root, fixed=baselines(), batch_size=2)
+    found = predictions(root, fixed=baselines(), batch_size=2)
     assert [one.error is None for one in found] == [True, False, False, True]
     lost = found[1]
-    assert "is not an image" in lost.error.problem
+    assert "mixed/c" in lost.error.problem
     assert lost.rank == UNRANKED
     assert (lost.size, lost.predicted, lost.regions) == (None, None, {})
     assert list(lost.scores) == ["cam", "centred Gaussian", "full-image box"]
-    assert all(not scores.plain.any() for scores in lost.scores.values())
-    assert found[3].scores["cam"].plain.max() > 0.85
+    assert all(not scores.native.any() for scores in lost.scores.values())
+    assert found[3].scores["cam"].native.max() > 0.85
 
 
 def test_a_batch_of_which_nothing_can_be_read_is_no_forward_pass(tmp_path):
     root = write(tmp_path, (RED, GREEN, BOTH))
     for scene in (RED, GREEN):
         path_of(root, scene).write_bytes(b"")
-    assert [one.error is None for one in outcomes(root, batch_size=1)] == [False, False, True, True]
+    assert [one.error is None for one in predictions(root, batch_size=1)] == [False, False, True, True]
 
 
 class Fickle(Colours):
@@ -121,11 +121,11 @@ class Fickle(Colours):
 def test_an_image_for_which_the_model_gives_nan_is_missed_as_localizing_refuses_it(tmp_path):
     whole = Scene("red/whole", (("red", (0, 0, 120, 80)),))
     root, model = write(tmp_path, (whole, GREEN)), localizer(Fickle(), "gradcam")
-    found = outcomes(root, model, {"gradcam": "gradcam"})
-    lost = next(one for one in found if one.case.example.image_id == "red/whole")
+    found = predictions(root, model, {"gradcam": "gradcam"})
+    lost = next(one for one in found if one.sample.image.image_id == "red/whole")
     assert [one.error is None for one in found] == [one is not lost for one in found]
-    assert not lost.scores["gradcam"].plain.any()
-    assert "is not finite" in lost.error.problem
+    assert not lost.scores["gradcam"].native.any()
+    assert lost.error.code == "output-not-finite"
 
 
 def turned(path, scene):
@@ -139,9 +139,9 @@ def turned(path, scene):
 def test_convention_boxes_are_in_stored_pixels_whatever_exif_says(tmp_path):
     write(tmp_path, (RED,), suffix=".jpg")
     turned(path_of(tmp_path, RED, ".jpg"), RED)
-    (found,) = outcomes(tmp_path)
+    (found,) = predictions(tmp_path)
     assert found.size == (80, 120)
-    assert found.scores["cam"].plain[199] > 0.85
+    assert found.scores["cam"].native[199] > 0.85
 
 
 def test_an_upright_photo_is_used_where_the_annotated_size_is_the_upright_one(tmp_path):
@@ -151,29 +151,29 @@ def test_an_upright_photo_is_used_where_the_annotated_size_is_the_upright_one(tm
     (tmp_path / "annotations.csv").write_text(
         f"image_id,xmin,ymin,xmax,ymax,class,width,height\nred/a,{80 - y2},{x1},{80 - y1},{x2},red,80,120\n"
     )
-    (found,) = outcomes(tmp_path)
+    (found,) = predictions(tmp_path)
     assert found.size == (120, 80)
-    assert found.scores["cam"].plain[199] > 0.85
+    assert found.scores["cam"].native[199] > 0.85
 
 
 def test_maps_of_files_are_scored_like_the_classifiers(tmp_path, data):
     model = localizer()
-    of_model = outcomes(data, model)
+    of_model = predictions(data, model)
     for one in of_model:
-        file = tmp_path / f"{one.case.example.image_id}.npy"
+        file = tmp_path / f"{one.sample.image.image_id}.npy"
         file.parent.mkdir(exist_ok=True)
         np.save(file, one.regions["cam"].score_map)
-    of_files = list(predictions_of_maps(tmp_path, cases_of(data), "cam", {}))
+    of_files = list(predictions_of_maps(tmp_path, samples_of(data), "cam", {}))
     for one, other in zip(of_model, of_files, strict=True):
-        assert find_map(tmp_path, one.case.example.image_id) is not None
-        assert np.array_equal(one.scores["cam"].plain, other.scores["cam"].plain)
+        assert find_map(tmp_path, one.sample.image.image_id) is not None
+        assert np.array_equal(one.scores["cam"].native, other.scores["cam"].native)
         assert np.array_equal(one.scores["cam"].largest, other.scores["cam"].largest)
         assert (other.rank, other.predicted, other.error) == (None, None, None)
 
 
 def test_masks_are_read_with_the_images(tmp_path):
     scene = RED._replace(masked=True)
-    (found,) = outcomes(write(tmp_path, (scene,)))
+    (found,) = predictions(write(tmp_path, (scene,)))
     assert found.target.mask.sum() == pytest.approx(mask(scene).mean() * 224**2, rel=0.05)
     assert found.scores["cam"].mask.max() > 0.9
 
@@ -181,14 +181,14 @@ def test_masks_are_read_with_the_images(tmp_path):
 def test_a_mask_that_cannot_be_read_is_an_error(tmp_path):
     root = write(tmp_path, (RED._replace(masked=True), GREEN))
     (root / "masks/red/a.png").write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"masks/red/a\.png is not an image"):
-        outcomes(root)
+    with pytest.raises(InputError, match=r"masks/red/a\.png"):
+        predictions(root)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_the_size_is_that_of_the_file_unless_it_is_annotated(suffix, tmp_path):
-    (case,) = cases_of(write(tmp_path, (RED,), suffix=suffix))
-    assert image_size(case) == (80, 120)
+    (sample,) = samples_of(write(tmp_path, (RED,), suffix=suffix))
+    assert image_size(sample) == (80, 120)
 
 
 @pytest.mark.parametrize(
@@ -205,15 +205,15 @@ def test_odd_pictures_are_scored(pixels, tmp_path):
     height, width = pixels.shape[:2]
     save(tmp_path / "images/white/odd.png", pixels)
     (tmp_path / "annotations.csv").write_text(f"image_id,xmin,ymin,xmax,ymax\nwhite/odd,0,0,{width / 2},{height}\n")
-    (found,) = outcomes(tmp_path)
+    (found,) = predictions(tmp_path)
     assert found.size == (height, width)
     assert found.error is None
     # Nothing is to be seen anywhere: the box is the whole image, and half of it is right.
-    assert found.scores["cam"].plain[199] == pytest.approx(0.5)
+    assert found.scores["cam"].native[199] == pytest.approx(0.5)
     assert plain_iou((0, 0, width / 2, height), (0, 0, width, height)) == 0.5
 
 
 def test_scenes_are_told_apart(data):
     """The classifier is wrong where it shall be."""
-    ranks = {one.case.example.image_id: one.rank for one in outcomes(data)}
+    ranks = {one.sample.image.image_id: one.rank for one in predictions(data)}
     assert ranks == {scene.name: 0 for scene in SCENES} | {"blue/distracted": 4, "red/crowded": 6}

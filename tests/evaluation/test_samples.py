@@ -2,10 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from weakspot.data import Annotation, Dataset, Sample
 from weakspot.errors import InputError
-from weakspot.evaluation.samples import find_samples, refuse, refuse_unusable
+from weakspot.evaluation.samples import check_samples, find_samples, raise_if_any
 
 BOX = np.array([[1.0, 2.0, 30.0, 40.0]])
 MASK = (Path("masks/a.png"),)
@@ -20,7 +21,7 @@ def dataset(*examples):
 
 
 def test_what_has_a_box_or_a_mask_is_a_case_in_the_order_of_the_data_set():
-    cases = find_samples(
+    samples = find_samples(
         dataset(
             example("boxed", Annotation("dog", boxes=BOX)),
             example("label only", Annotation("cat")),
@@ -30,52 +31,51 @@ def test_what_has_a_box_or_a_mask_is_a_case_in_the_order_of_the_data_set():
         ),
         "test",
     )
-    assert [case.example.image_id for case in cases] == ["boxed", "masked"]
-    assert [case.groups for case in cases] == [(1,), (2,)]
-    assert [case.classes for case in cases] == [(), ()]
+    assert [sample.image.image_id for sample in samples] == ["boxed", "masked"]
+    assert [sample.group_indices for sample in samples] == [(1,), (2,)]
+    assert [sample.class_indices for sample in samples] == [(), ()]
 
 
 def test_of_several_classes_those_with_a_place_are_kept_with_their_indices():
     both = example("both", Annotation("owl", boxes=BOX), Annotation("cat"), Annotation("dog", masks=MASK))
-    (case,) = find_samples(dataset(both), "all", lambda truth: {"owl": 7, "dog": 3}[truth.label])
-    assert [truth.label for truth in case.truths] == ["owl", "dog"]
-    assert case.groups == (2, 1)
-    assert case.classes == (7, 3)
+    (sample,) = find_samples(dataset(both), "all", lambda truth: {"owl": 7, "dog": 3}[truth.label])
+    assert [truth.label for truth in sample.annotations] == ["owl", "dog"]
+    assert sample.group_indices == (2, 1)
+    assert sample.class_indices == (7, 3)
 
 
 def test_all_takes_every_split():
-    cases = find_samples(
+    samples = find_samples(
         dataset(*(example(name, Annotation("cat", boxes=BOX), split=name) for name in ("train", "test", ""))), "all"
     )
-    assert [case.example.split for case in cases] == ["train", "test", ""]
+    assert [sample.image.split for sample in samples] == ["train", "test", ""]
 
 
 def test_a_split_that_is_not_there_is_refused_with_a_near_one():
-    with pytest.raises(InputError, match="no images in a split 'tset'") as caught:
+    with pytest.raises(InputError, match="tset") as caught:
         find_samples(dataset(example("a", Annotation("cat", boxes=BOX))), "tset")
-    assert caught.value.hint == "Did you mean test?"
+    assert "test" in caught.value.hint
 
 
 def test_a_split_without_any_place_is_refused():
-    with pytest.raises(InputError, match="No image of the split 'test' of photos has a box or a mask"):
+    with refused("missing-annotations", "test", "photos"):
         find_samples(dataset(example("a", Annotation("cat")), example("b")), "test")
 
 
-def cases_of(*examples):
+def samples_of(*examples):
     return find_samples(dataset(*examples), "all")
 
 
 def test_sound_cases_are_let_through(tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
-    refuse_unusable(cases_of(example("a", Annotation("cat", boxes=BOX), path=file)))
+    check_samples(samples_of(example("a", Annotation("cat", boxes=BOX), path=file)))
 
 
 def test_missing_image_files_are_counted_and_the_first_three_named():
-    missing = cases_of(*(example(f"{i}", Annotation("cat", boxes=BOX)) for i in range(5)))
-    with pytest.raises(InputError) as caught:
-        refuse_unusable(missing)
-    assert caught.value.problem == "5 image files are missing: 0.jpg, 1.jpg, 2.jpg, ...."
+    missing = samples_of(*(example(f"{i}", Annotation("cat", boxes=BOX)) for i in range(5)))
+    with refused("image-not-found", "5 image files", "0.jpg, 1.jpg, 2.jpg, ..."):
+        check_samples(missing)
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,20 @@ def test_a_box_that_bounds_nothing_is_refused_and_named(box, tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
     boxes = np.array([BOX[0], box], np.float64)
-    with pytest.raises(InputError, match="1 boxes bound nothing") as caught:
-        refuse_unusable(cases_of(example("photo a", Annotation("cat", boxes=boxes), path=file)))
-    assert f"photo a {boxes[1].tolist()}" in caught.value.problem
+    with refused("box-invalid", f"photo a {boxes[1].tolist()}"):
+        check_samples(samples_of(example("photo a", Annotation("cat", boxes=boxes), path=file)))
 
 
 def test_an_image_id_that_stands_there_twice_is_refused(tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
-    with pytest.raises(InputError, match="1 image ids stand there more than once: a"):
-        refuse_unusable(cases_of(*(example(name, Annotation("cat", boxes=BOX), path=file) for name in ("a", "b", "a"))))
+    with refused("duplicate-image-id", "1 image ids", ": a."):
+        check_samples(samples_of(*(example(name, Annotation("cat", boxes=BOX), path=file) for name in ("a", "b", "a"))))
 
 
 def test_a_file_name_that_is_too_long_is_missing_and_no_traceback():
-    with pytest.raises(InputError, match="1 image files are missing"):
-        refuse_unusable(cases_of(example("x" * 300, Annotation("cat", boxes=BOX))))
+    with refused("image-not-found", "1 image files"):
+        check_samples(samples_of(example("x" * 300, Annotation("cat", boxes=BOX))))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +112,6 @@ def test_a_file_name_that_is_too_long_is_missing_and_no_traceback():
     [(["a"], "1 things are wrong: a."), (["a", "b", "c"], "3 things are wrong: a, b, c.")],
 )
 def test_offenders_are_counted_and_named(offenders, named):
-    with pytest.raises(InputError) as caught:
-        refuse(offenders, "things are wrong", "Mend them.")
-    assert (caught.value.problem, caught.value.hint) == (named, "Mend them.")
-    assert refuse([], "things are wrong", "Mend them.") is None
+    with refused("thing-invalid", named):
+        raise_if_any(offenders, "thing-invalid", "things are wrong", "Repair them.")
+    raise_if_any([], "thing-invalid", "things are wrong", "Repair them.")

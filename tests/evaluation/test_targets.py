@@ -7,7 +7,7 @@ from PIL import Image
 
 from weakspot.data import Annotation
 from weakspot.errors import InputError
-from weakspot.evaluation.targets import SIDE, SIZES, reference_mask, squared, target
+from weakspot.evaluation.targets import SIDE, SIZES, make_target, reference_mask, resize_to_square
 
 
 def drawn(path, *boxes, height=40, width=60):
@@ -23,7 +23,7 @@ def truth(*boxes, **others):
 
 
 def test_boxes_are_scaled_for_localizing_and_truncated_for_the_reference():
-    one = target(truth((10, 20, 33.5, 77), (0, 0, 100, 90)), height=90, width=100)
+    one = make_target(truth((10, 20, 33.5, 77), (0, 0, 100, 90)), height=90, width=100)
     np.testing.assert_allclose(
         one.boxes, [[22.4, 20 * 224 / 90, 33.5 * 2.24, 77 * 224 / 90], [0, 0, 224, 224]], rtol=1e-12
     )
@@ -41,17 +41,17 @@ def test_boxes_are_scaled_for_localizing_and_truncated_for_the_reference():
     ],
 )
 def test_the_largest_box_in_the_224_frame_says_the_size(side, size):
-    one = target(truth((0, 0, 4, 4), (10, 10, 10 + side, 10 + side)), height=SIDE, width=SIDE)
+    one = make_target(truth((0, 0, 4, 4), (10, 10, 10 + side, 10 + side)), height=SIDE, width=SIDE)
     assert SIZES[one.size] == size
 
 
 def test_size_is_about_the_224_frame_not_the_image():
-    assert SIZES[target(truth((0, 0, 100, 100)), height=2240, width=2240).size] == "small"
-    assert SIZES[target(truth((0, 0, 10, 10)), height=14, width=14).size] == "large"
+    assert SIZES[make_target(truth((0, 0, 100, 100)), height=2240, width=2240).size] == "small"
+    assert SIZES[make_target(truth((0, 0, 10, 10)), height=14, width=14).size] == "large"
 
 
 def test_a_truth_without_boxes_takes_its_size_from_the_mask(tmp_path):
-    one = target(truth(masks=(drawn(tmp_path / "m.png", (0, 0, 10, 5)),)), height=40, width=60)
+    one = make_target(truth(masks=(drawn(tmp_path / "m.png", (0, 0, 10, 5)),)), height=40, width=60)
     assert len(one.boxes) == len(one.reference_boxes) == 0
     assert np.count_nonzero(one.mask == 1) == pytest.approx(224 * 224 * 50 / 2400, rel=0.1)
     assert SIZES[one.size] == "medium"
@@ -83,9 +83,9 @@ def test_masks_of_different_sizes_are_united_in_the_224_frame(tmp_path):
 def test_masks_are_resized_as_opencv_resizes_to_the_nearest(height, width, seed, side):
     mask = np.random.default_rng(seed).random((height, width)) < 0.5
     expected = cv2.resize(mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
-    assert np.array_equal(squared(mask, side), expected > 0)
+    assert np.array_equal(resize_to_square(mask, side), expected > 0)
 
 
 def test_a_mask_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"gone\.png does not exist"):
-        target(truth((0, 0, 1, 1), masks=(tmp_path / "gone.png",)), height=40, width=60)
+    with pytest.raises(InputError, match=r"gone\.png"):
+        make_target(truth((0, 0, 1, 1), masks=(tmp_path / "gone.png",)), height=40, width=60)

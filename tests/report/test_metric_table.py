@@ -2,11 +2,11 @@ import pytest
 from results_made import figure
 
 from weakspot.evaluation.map_scores import FULL_IMAGE
-from weakspot.report.metric_table import BASELINES, Cell, figure_table
+from weakspot.report.metric_table import BASELINES, Cell, metric_table
 
 
 def table(**rows):
-    return figure_table({name: {"figures": figures} for name, figures in rows.items()})
+    return metric_table({name: {"figures": figures} for name, figures in rows.items()})
 
 
 def test_a_cell_has_both_thresholds_and_half_of_the_interval():
@@ -16,7 +16,7 @@ def test_a_cell_has_both_thresholds_and_half_of_the_interval():
 
 
 def test_the_best_map_is_marked_and_a_baseline_never_is():
-    rows = figure_table(
+    rows = metric_table(
         {
             name: {"figures": {"A": figure(value, value)}}
             for name, value in (("cam", 60.0), ("gradcam", 70.0), ("full-image box", 80.0))
@@ -49,4 +49,4 @@ def test_baselines_are_those_of_an_evaluation():
 @pytest.mark.parametrize("rows", [{"cam": {}}, {"cam": 3}, {"cam": {"figures": {"A": {"fixed": 1}}}}])
 def test_something_else_is_refused(rows):
     with pytest.raises((KeyError, TypeError)):
-        figure_table(rows)
+        metric_table(rows)

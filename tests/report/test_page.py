@@ -11,7 +11,7 @@ from results_made import row, write_localized
 from weakspot.errors import InputError
 from weakspot.report import ReportItem, read_report_data, write_page
 from weakspot.report.page import BLOCK, blocks, heat_tables, in_script, policy
-from weakspot.report.thumbnails import Pictures
+from weakspot.report.thumbnails import Thumbnails
 
 ATTACK = "<script>alert(1)</script><!--"
 
@@ -119,7 +119,7 @@ def test_the_same_results_give_the_same_page(tmp_path):
 def test_blocks_hold_each_photo_once(tmp_path):
     one = ReportItem(name="a", photo=tmp_path, label="cat")
     items = [one, replace(one, label="dog"), *(replace(one, name=str(i)) for i in range(BLOCK))]
-    made = [Pictures(f"photo {item.name}", item.label, "", (1, 1)) for item in items]
+    made = [Thumbnails(f"photo {item.name}", item.label, "", (1, 1)) for item in items]
     first, second = blocks(items, made)
     assert first[:3] == [("photo a", "cat", ""), (0, "dog", ""), ("photo 0", "cat", "")]
     assert (len(first), len(second)) == (BLOCK, 2)

@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
 from weakspot.report import ReportItem
 from weakspot.report.content import Threshold
-from weakspot.report.thumbnails import mask_png, pictures, thumbnail
+from weakspot.report.thumbnails import make_thumbnails, mask_png, thumbnail
 
 
 def opened(uri):
@@ -46,29 +46,29 @@ def test_a_turned_photo_is_upright_unless_boxes_count_in_stored_pixels(halves, t
     photo, exif = Image.open(halves), Image.Exif()
     exif[0x0112] = 6
     photo.save(tmp_path / "turned.jpg", exif=exif)
-    found = pictures(item(tmp_path / "turned.jpg", frame=(400, 200)), 100)
+    found = make_thumbnails(item(tmp_path / "turned.jpg", frame=(400, 200)), 100)
     assert opened(found.photo).size == (50, 100)
-    stored = pictures(item(tmp_path / "turned.jpg", upright=False), 100)
+    stored = make_thumbnails(item(tmp_path / "turned.jpg", upright=False), 100)
     assert (opened(stored.photo).size, stored.frame) == ((100, 50), (200, 400))
-    annotated_upright = pictures(item(tmp_path / "turned.jpg", upright=False, frame=(400, 200)), 100)
+    annotated_upright = make_thumbnails(item(tmp_path / "turned.jpg", upright=False, frame=(400, 200)), 100)
     assert opened(annotated_upright.photo).size == (50, 100)
 
 
 def test_a_missing_or_damaged_photo_is_told_and_the_rest_stays(halves, tmp_path):
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "heat.png")
-    found = pictures(item(tmp_path / "none.jpg", heatmap=tmp_path / "heat.png", frame=(3, 4)), 64)
+    found = make_thumbnails(item(tmp_path / "none.jpg", heatmap=tmp_path / "heat.png", frame=(3, 4)), 64)
     assert (found.photo, found.frame) == ("", (3, 4))
     assert "does not exist" in found.problem
     assert np.asarray(opened(found.overlay)).min() > 250
     (tmp_path / "cut.jpg").write_bytes(halves.read_bytes()[:300])
-    assert "damaged" in pictures(item(tmp_path / "cut.jpg"), 64).problem
+    assert "damaged" in make_thumbnails(item(tmp_path / "cut.jpg"), 64).problem
     with pytest.raises(InputError, match="does not exist"):
         thumbnail(tmp_path / "none.jpg", 64)
 
 
 def test_a_damaged_heatmap_is_left_out(halves, tmp_path):
     (tmp_path / "heat.png").write_bytes(b"no picture")
-    found = pictures(item(halves, heatmap=tmp_path / "heat.png", cut=Threshold(0.5)), 64)
+    found = make_thumbnails(item(halves, heatmap=tmp_path / "heat.png", cut=Threshold(0.5)), 64)
     assert (found.overlay, found.mask, found.problem) == ("", "", "")
 
 
@@ -85,12 +85,12 @@ def test_the_mask_of_a_saved_heatmap_is_that_of_localizing(halves, tmp_path):
     grey = (heatmap * 255).round().astype(np.uint8)
     Image.fromarray(grey).save(tmp_path / "heat.png")
     one = item(halves, heatmap=tmp_path / "heat.png", cut=Threshold(0.4), frame=(200, 400))
-    mask = np.asarray(opened(pictures(one, 100).mask).convert("RGBA"))[..., 3] > 0
+    mask = np.asarray(opened(make_thumbnails(one, 100).mask).convert("RGBA"))[..., 3] > 0
     assert mask.tolist() == mask_from_heatmap(grey / np.float32(255), 0.4, height=50, width=100).tolist()
 
 
 def test_a_saved_mask_goes_before_the_heatmap_and_a_heatmap_before_a_plot(halves, tmp_path):
     Image.fromarray(np.ones((20, 40), bool)).save(tmp_path / "mask.png")
-    found = pictures(item(halves, mask=tmp_path / "mask.png", picture=halves), 32)
+    found = make_thumbnails(item(halves, mask=tmp_path / "mask.png", picture=halves), 32)
     assert np.asarray(opened(found.mask).convert("RGBA"))[..., 3].min() == 140
     assert opened(found.overlay).size == (32, 16)

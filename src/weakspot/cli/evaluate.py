@@ -20,7 +20,7 @@ from weakspot.ops import scale_boxes
 
 if TYPE_CHECKING:
     from weakspot.evaluation import Evaluation, EvaluationConfig
-    from weakspot.evaluation.metric_collection import Chosen
+    from weakspot.evaluation.metric_collection import ThresholdIndices
     from weakspot.evaluation.predictions import Prediction
 
 FIGURES = "metrics.json"
@@ -83,8 +83,8 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
             methods=None if options.methods is None else _words(options.methods),
             qualities=_qualities(options.quality),
             output_strides=[int(word) for word in _strides(options.output_strides)] or (None,),
-            setting=_setting(options),
-            on_outcome=rows.write,
+            config=_setting(options),
+            on_prediction=rows.write,
             **_localizer_options(options),
         )
     _write(found, output, asdict(options) | {"models": list(sources[:-1]), "data": sources[-1]})
@@ -109,12 +109,12 @@ def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_
 
     setting = _setting(options)
     if options.score_maps is not None:
-        return evaluation.evaluate_maps(options.score_maps, data, setting=setting, on_outcome=rows.write)
+        return evaluation.evaluate_maps(options.score_maps, data, config=setting, on_prediction=rows.write)
     if options.predicted_boxes is not None:
-        return evaluation.evaluate_boxes(options.predicted_boxes, data, setting=setting, on_outcome=rows.write)
+        return evaluation.evaluate_boxes(options.predicted_boxes, data, config=setting, on_prediction=rows.write)
     assert model is not None
     others = _localizer_options(options) | {"output_stride": options.output_stride, "quality": options.quality}
-    return evaluation.evaluate(model, data, method=options.method, setting=setting, on_outcome=rows.write, **others)
+    return evaluation.evaluate(model, data, method=options.method, config=setting, on_prediction=rows.write, **others)
 
 
 def _setting(options: MeasureOptions) -> "EvaluationConfig":
@@ -123,8 +123,8 @@ def _setting(options: MeasureOptions) -> "EvaluationConfig":
     return EvaluationConfig(
         boxes=options.ground_truth,
         images=options.images,
-        split=options.test_split,
-        validation=options.val_split,
+        test_split=options.test_split,
+        val_split=options.val_split,
         threshold=options.threshold,
         batch_size=options.batch_size,
         workers=options.workers,
@@ -188,9 +188,9 @@ class _Rows:
     file: IO[bytes] | None = None
     unread: int = 0
 
-    def write(self, outcome: "Prediction", chosen: "Mapping[str, Chosen]") -> None:
+    def write(self, outcome: "Prediction", chosen: "Mapping[str, ThresholdIndices]") -> None:
         """Write what became of one class in one image."""
-        self.unread += outcome.error is not None and outcome.which == 0
+        self.unread += outcome.error is not None and outcome.target_index == 0
         self.progress.advance()
         if self.path is not None:
             self.file = self.file or self.files.enter_context(atomic_write(self.path))
@@ -199,18 +199,18 @@ class _Rows:
             self.file.write(line.encode(errors="backslashreplace") + b"\n")
 
 
-def _row(outcome: "Prediction", chosen: "Mapping[str, Chosen]") -> dict[str, Any]:
+def _row(outcome: "Prediction", chosen: "Mapping[str, ThresholdIndices]") -> dict[str, Any]:
     """One class in one image: its box at the fixed threshold, and whether it is right."""
-    from weakspot.evaluation.aggregate import fixed_overlap
+    from weakspot.evaluation.aggregate import fixed_iou
     from weakspot.evaluation.metric_collection import IOU_THRESHOLD
     from weakspot.evaluation.targets import SIZES
 
     name = next(iter(outcome.scores))
-    overlap = fixed_overlap(outcome, name, chosen)
+    overlap = fixed_iou(outcome, name, chosen)
     masks, at = outcome.scores[name].mask, chosen[name].get("mask IoU")
     return {
-        "image": outcome.case.example.image_id,
-        "class": outcome.case.truths[outcome.which].label,
+        "image": outcome.sample.image.image_id,
+        "class": outcome.sample.annotations[outcome.target_index].label,
         "size": SIZES[outcome.target.size],
         "rank": None if outcome.predicted is None or outcome.rank is None else outcome.rank + 1,
         "predicted": outcome.predicted,
@@ -227,13 +227,13 @@ def _save_heatmap(outcome: "Prediction", output: Path) -> dict[str, str]:
     found = outcome.regions.get(next(iter(outcome.scores)))
     if found is None:  # the image could not be read
         return {}
-    which = f".{outcome.which}" if outcome.which else ""
-    name = Path("heatmaps", f"{picture_name(Path(outcome.case.example.image_id))}{which}.png")
+    which = f".{outcome.target_index}" if outcome.target_index else ""
+    name = Path("heatmaps", f"{picture_name(Path(outcome.sample.image.image_id))}{which}.png")
     save_image(grey(found.heatmap), output / name)
     return {"heatmap": name.as_posix()}
 
 
-def _box(outcome: "Prediction", name: str, chosen: "Mapping[str, Chosen]") -> list[float] | None:
+def _box(outcome: "Prediction", name: str, chosen: "Mapping[str, ThresholdIndices]") -> list[float] | None:
     index = chosen[name].get("GT-known Loc")
     if index is None or outcome.size is None or name not in outcome.regions:
         return None
@@ -257,10 +257,10 @@ def _write(found: "Evaluation", output: Path, settings: dict[str, Any]) -> None:
 
 
 def _page(found: "Evaluation") -> str:
-    from weakspot.evaluation.tables import INSTANCES, LEGEND
+    from weakspot.evaluation.tables import INSTANCE_LEGEND, LEGEND
 
     notes = "".join(f"- {note}\n" for note in found.notes)
     groups = f"{found.sizes_to_markdown()}\n\n{found.groups_to_markdown()}\n\n" if found.group_names else ""
     counted = found.instances_to_markdown()
-    instances = f"{counted}\n\n{INSTANCES}.\n\n" if counted else ""
+    instances = f"{counted}\n\n{INSTANCE_LEGEND}.\n\n" if counted else ""
     return f"{found.to_markdown()}\n\n{LEGEND}.\n\n{found.details_to_markdown()}\n\n{instances}{groups}{notes}"

@@ -46,7 +46,7 @@ def print_demo_training(outcome: "TrainingOutcome") -> None:
     metrics = ("GT-known Loc", "MaxBoxAccV2", "Top-1 Loc", "mask IoU", "PxAP")
     table = Table("60 other scenes", *metrics)
     for name, row in outcome.measured.rows.items():
-        table.add_row(name, *(f"{row.figures[metric].fixed:.1f}" for metric in metrics))
+        table.add_row(name, *(f"{row.metrics[metric].fixed:.1f}" for metric in metrics))
     Console().print(table)
     print("Thresholds were fixed on the validation split.")
     print(outcome.sheet, *outcome.runs.values(), sep="\n")
@@ -54,14 +54,14 @@ def print_demo_training(outcome: "TrainingOutcome") -> None:
 
 def print_evaluated(outcome: "EvaluateOutcome", *, detailed: bool) -> None:
     """Print the table of an evaluation, what its thresholds are, and its notes."""
-    from weakspot.evaluation.tables import INSTANCES, LEGEND
+    from weakspot.evaluation.tables import INSTANCE_LEGEND, LEGEND
 
     found = outcome.found
     print(found.details_to_markdown() if detailed else found.to_markdown())
-    fixed = f"fixed: {found.first.fixed_by}" + (f", {found.validation}" if found.validation else "")
+    fixed = f"fixed: {found.first.fixed_by}" + (f", {found.val_split}" if found.val_split else "")
     print(f"\n{LEGEND} ({fixed}).")
     if detailed and found.instances_to_markdown():
-        print(f"\n{found.instances_to_markdown()}\n\n{INSTANCES}.")
+        print(f"\n{found.instances_to_markdown()}\n\n{INSTANCE_LEGEND}.")
     for note in found.notes:
         print(f"note: {note}")
     print(outcome.output)

@@ -1,14 +1,14 @@
-"""Outcomes -> figures: thresholds are fixed on one split, then another is scored."""
+"""Select thresholds on one split, then compute the metrics of another."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.concurrency import batched
 from weakspot.evaluation.map_scores import FULL_IMAGE
-from weakspot.evaluation.metric_collection import Chosen, MetricCollection
+from weakspot.evaluation.metric_collection import LOC, MetricCollection, ThresholdIndices
 from weakspot.evaluation.predictions import Prediction
 from weakspot.evaluation.results import MethodResult
 from weakspot.evaluation.samples import EvaluationSample
@@ -18,195 +18,199 @@ from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
-OutcomesOf = Callable[[Sequence[EvaluationSample]], Iterator[Prediction]]
-OnOutcome = Callable[[Prediction, Mapping[str, Chosen]], None]
+PredictFn = Callable[[Sequence[EvaluationSample]], Iterator[Prediction]]
+OnPrediction = Callable[[Prediction, Mapping[str, ThresholdIndices]], None]
 
 BINS = 20
-MIN_AREA = 0.01  # least area of a region that counts as an instance, as localize has it by default
+MIN_AREA = 0.01  # minimum area of a region that counts as an instance, the default of localize
 _BATCH = 64
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What is to be measured.
+    """What to measure, and on which images.
 
     Attributes:
-        names: Names of the maps that outcomes have scores of.
-        cases: What is scored.
-        validation: What thresholds are fixed on; empty where there is no such split.
-        thresholds: Thresholds given by hand or by the method, by name; a map without one has no fixed figure where
-            there is no validation split.
-        given: Whether those thresholds come before what a validation split says.
-        classes: Number of the data set's classes, each a group; 0 for no groups.
-        samples: Number of bootstrap samples.
-        seed: Of the bootstrap.
+        names: Names of the maps for which predictions have scores.
+        samples: Images to score.
+        val_samples: Images on which thresholds are selected; empty if there is no validation split.
+        thresholds: Threshold of each map by its name, set by hand or the default of the method. A map that is not in it
+            has no fixed value unless there are validation images.
+        override_val: Whether ``thresholds`` take precedence over val-selected thresholds.
+        classes: Number of classes of the data set, each a group; 0 for no groups.
+        bootstrap_samples: Number of bootstrap samples.
+        seed: Random seed of the bootstrap.
     """
 
     names: tuple[str, ...]
-    cases: Sequence[EvaluationSample]
-    validation: Sequence[EvaluationSample]
+    samples: Sequence[EvaluationSample]
+    val_samples: Sequence[EvaluationSample]
     thresholds: Mapping[str, float]
-    given: bool = False
+    override_val: bool = False
     classes: int = 0
-    samples: int = 1000
+    bootstrap_samples: int = 1000
     seed: int = 0
+
+    @property
+    def overrides(self) -> Mapping[str, float]:
+        """The thresholds that take precedence over val-selected ones."""
+        return self.thresholds if self.override_val else {}
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What was measured.
+    """Metrics and counts of an evaluation.
 
     Attributes:
-        rows: The figures, by the name of the map.
-        group_counts: Number of outcomes in each group.
-        unread: Number of images that could not be read, validation split included.
+        rows: The metrics, by the name of the map.
+        group_counts: Number of predictions in each group.
+        unreadable: Number of images that could not be read, validation split included.
     """
 
     rows: dict[str, MethodResult]
     group_counts: tuple[int, ...]
-    unread: int
+    unreadable: int
 
 
-def measure(question: EvaluationPlan, outcomes_of: OutcomesOf, on_outcome: OnOutcome | None = None) -> EvaluationResult:
-    """Fix thresholds on the validation split, then score the other.
+def run_plan(plan: EvaluationPlan, predict: PredictFn, on_prediction: OnPrediction | None = None) -> EvaluationResult:
+    """Select thresholds on the validation images, then score the others.
 
     Args:
-        question: What is to be measured.
-        outcomes_of: Gives the outcomes of cases.
-        on_outcome: Called with each scored outcome and the thresholds fixed for each map.
-
-    Returns:
-        The figures by name, and what was counted beside them.
+        plan: What to measure.
+        predict: Yields the predictions of samples.
+        on_prediction: Called with each scored prediction and the fixed threshold indices of each map.
     """
-    unread = 0
+    unreadable = 0
 
-    def noting(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
-        nonlocal unread
-        for outcome in outcomes_of(cases):
-            unread += outcome.error is not None and outcome.which == 0
-            yield outcome
+    def counted(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
+        nonlocal unreadable
+        for prediction in predict(samples):
+            unreadable += prediction.error is not None and prediction.target_index == 0
+            yield prediction
 
-    chosen = _chosen(question, noting)
-    groups = question.classes + len(SIZES) if question.classes else 0
-    # Only the first map's groups are reported; with a thousand classes they take the most memory.
-    tallies = {
-        name: MetricCollection(groups=0 if i else groups, samples=question.samples, seed=question.seed)
-        for i, name in enumerate(question.names)
+    indices = _select_thresholds(plan, counted)
+    groups = plan.classes + len(SIZES) if plan.classes else 0
+    # Groups are reported for the first map only; with a thousand classes they need the most memory.
+    collections = {
+        name: MetricCollection(groups=0 if i else groups, samples=plan.bootstrap_samples, seed=plan.seed)
+        for i, name in enumerate(plan.names)
     }
-    counts = _Counts(chosen, np.zeros(groups, np.int64))
+    counts = _Counts(indices, np.zeros(groups, np.int64))
 
-    def watched() -> Iterator[Prediction]:
-        for outcome in noting(question.cases):
-            counts.add(outcome, question.classes)
-            if on_outcome is not None:
-                on_outcome(outcome, chosen)
-            yield replace(outcome, regions={})  # the scores are all that is needed from here on, and small
+    def scored() -> Iterator[Prediction]:
+        for prediction in counted(plan.samples):
+            counts.update(prediction, plan.classes)
+            if on_prediction is not None:
+                on_prediction(prediction, indices)
+            yield replace(prediction, regions={})  # only the scores are needed from here on, and they are small
 
-    _fill(tallies, watched(), question.classes)
-    rows = {name: _measured(question, name, tally, counts) for name, tally in tallies.items()}
-    return EvaluationResult(rows, tuple(counts.groups.tolist()), unread)
+    _update(collections, scored(), plan.classes)
+    rows = {name: _method_result(plan, name, collection, counts) for name, collection in collections.items()}
+    return EvaluationResult(rows, tuple(counts.groups.tolist()), unreadable)
 
 
-def _measured(question: EvaluationPlan, name: str, tally: MetricCollection, counts: "_Counts") -> MethodResult:
-    chosen = counts.chosen[name]
-    grouped = name == question.names[0] and len(counts.groups) > 0 and bool(chosen)
+def _method_result(plan: EvaluationPlan, name: str, collection: MetricCollection, counts: "_Counts") -> MethodResult:
+    indices = counts.indices[name]
+    has_groups = name == plan.names[0] and len(counts.groups) > 0 and bool(indices)
     return MethodResult(
-        tally.figures(chosen),
-        _fixed_by(question, name),
-        tally,
-        tuple(counts.overlaps[name].tolist()),
-        tally.of_groups(chosen) if grouped else {},
+        collection.compute(indices),
+        _fixed_by(plan, name),
+        collection,
+        tuple(counts.iou_histograms[name].tolist()),
+        collection.compute_groups(indices) if has_groups else {},
         counts.instances[name],
     )
 
 
 @dataclass
 class _Counts:
-    """Counts beside the metrics: of box overlaps, of groups, and of every region's box."""
+    """Counts in addition to the metrics: histogram of box IoUs, size of each group, and the boxes of all regions."""
 
-    chosen: Mapping[str, Chosen]
+    indices: Mapping[str, ThresholdIndices]
     groups: NDArray[np.int64]
+    iou_histograms: dict[str, NDArray[np.int64]] = field(init=False)
+    instances: dict[str, InstanceF1] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.overlaps = {name: np.zeros(BINS, np.int64) for name in self.chosen}
-        self.instances = {name: InstanceF1() for name in self.chosen}
+        self.iou_histograms = {name: np.zeros(BINS, np.int64) for name in self.indices}
+        self.instances = {name: InstanceF1() for name in self.indices}
 
-    def add(self, outcome: Prediction, classes: int) -> None:
-        for name, histogram in self.overlaps.items():
-            overlap = fixed_overlap(outcome, name, self.chosen)
-            if overlap is not None:
-                histogram[min(int(overlap * BINS), BINS - 1)] += 1
-            boxes = instance_boxes(outcome, name, self.chosen)
+    def update(self, prediction: Prediction, classes: int) -> None:
+        for name, histogram in self.iou_histograms.items():
+            iou = fixed_iou(prediction, name, self.indices)
+            if iou is not None:
+                histogram[min(int(iou * BINS), BINS - 1)] += 1
+            boxes = instance_boxes(prediction, name, self.indices)
             if boxes is not None:
-                self.instances[name].update([boxes], [outcome.target.boxes])
+                self.instances[name].update([boxes], [prediction.target.boxes])
         if len(self.groups):
-            self.groups[list(_groups(outcome, classes))] += 1
+            self.groups[list(_groups(prediction, classes))] += 1
 
 
-def _chosen(question: EvaluationPlan, outcomes_of: OutcomesOf) -> dict[str, Chosen]:
-    """The fixed thresholds of each map, as indices; none where nothing says which."""
-    chosen: dict[str, Chosen] = {}
-    if question.validation and not set(question.names) <= set(_given(question)):
-        tallies = {name: MetricCollection() for name in question.names}
-        _fill(tallies, outcomes_of(question.validation), 0)
-        chosen = {name: tally.best_thresholds() for name, tally in tallies.items()}
-    by_hand = _given(question) if question.validation else question.thresholds
-    own = {name: _indices(threshold) for name, threshold in by_hand.items()}
-    return {name: {} for name in question.names} | chosen | own
+def _select_thresholds(plan: EvaluationPlan, predict: PredictFn) -> dict[str, ThresholdIndices]:
+    """Return the fixed threshold indices of each map; empty if nothing determines them."""
+    selected: dict[str, ThresholdIndices] = {}
+    if plan.val_samples and not set(plan.names) <= set(plan.overrides):
+        collections = {name: MetricCollection() for name in plan.names}
+        _update(collections, predict(plan.val_samples), 0)
+        selected = {name: collection.best_thresholds() for name, collection in collections.items()}
+    thresholds = plan.overrides if plan.val_samples else plan.thresholds
+    by_hand = {name: _nearest_indices(threshold) for name, threshold in thresholds.items()}
+    return {name: {} for name in plan.names} | selected | by_hand
 
 
-def _given(question: EvaluationPlan) -> Mapping[str, float]:
-    return question.thresholds if question.given else {}
-
-
-def _indices(threshold: float) -> Chosen:
-    """The thresholds nearest to one, for every metric."""
-    plain, reference = (int(np.abs(known - threshold).argmin()) for known in (NATIVE_THRESHOLDS, THRESHOLDS))
-    loc = dict.fromkeys(("GT-known Loc", "Top-1 Loc", "Top-5 Loc", "mask IoU"), (plain,))
+def _nearest_indices(threshold: float) -> ThresholdIndices:
+    """Return the index of the nearest threshold of every metric."""
+    native, reference = (int(np.abs(grid - threshold).argmin()) for grid in (NATIVE_THRESHOLDS, THRESHOLDS))
+    loc = dict.fromkeys((LOC, "Top-1 Loc", "Top-5 Loc", "mask IoU"), (native,))
     return {"MaxBoxAcc": (reference,), "MaxBoxAccV2": (reference,) * 3, **loc}
 
 
-def _fill(tallies: Mapping[str, MetricCollection], outcomes: Iterable[Prediction], classes: int) -> None:
-    for batch in batched(outcomes, _BATCH):
-        groups = np.array([_groups(one, classes) for one in batch])
-        for name, tally in tallies.items():
-            tally.add([one.scores[name] for one in batch], [one.rank for one in batch], groups)
+def _update(collections: Mapping[str, MetricCollection], predictions: Iterable[Prediction], classes: int) -> None:
+    for batch in batched(predictions, _BATCH):
+        groups = np.array([_groups(prediction, classes) for prediction in batch])
+        ranks = [prediction.rank for prediction in batch]
+        for name, collection in collections.items():
+            collection.update([prediction.scores[name] for prediction in batch], ranks, groups)
 
 
-def _groups(outcome: Prediction, classes: int) -> tuple[int, int]:
-    """The groups of an outcome: its class, and behind the classes its size."""
-    return outcome.case.groups[outcome.which], classes + outcome.target.size
+def _groups(prediction: Prediction, classes: int) -> tuple[int, int]:
+    """Return the group of the class and, numbered after the classes, the group of the size."""
+    return prediction.sample.group_indices[prediction.target_index], classes + prediction.target.size
 
 
-def fixed_overlap(outcome: Prediction, name: str, chosen: Mapping[str, Chosen]) -> float | None:
-    """Overlap of the box that localizing gives at the fixed threshold; None without true boxes or a threshold."""
-    plain, index = outcome.scores[name].plain, chosen[name].get("GT-known Loc")
-    return None if plain is None or index is None else float(plain[index[0]])
+def fixed_iou(prediction: Prediction, name: str, indices: Mapping[str, ThresholdIndices]) -> float | None:
+    """Return the IoU of the native box at the fixed threshold; None without ground-truth boxes or a threshold."""
+    native, index = prediction.scores[name].native, indices[name].get(LOC)
+    return None if native is None or index is None else float(native[index[0]])
 
 
-def instance_boxes(outcome: Prediction, name: str, chosen: Mapping[str, Chosen]) -> NDArray[np.float64] | None:
-    """The boxes of all regions at the fixed threshold, or those of a file, in the 224 frame, the best first.
+def instance_boxes(
+    prediction: Prediction, name: str, indices: Mapping[str, ThresholdIndices]
+) -> NDArray[np.float64] | None:
+    """Return the boxes of all regions at the fixed threshold, or those of a file, in the 224 frame, the best first.
 
-    None without true boxes, a threshold or regions; of an image that could not be read, no box.
+    None without ground-truth boxes, a threshold or regions; an image that could not be read has no boxes.
     """
-    index = chosen[name].get("GT-known Loc")
-    if not len(outcome.target.boxes) or index is None:
+    index = indices[name].get(LOC)
+    if not len(prediction.target.boxes) or index is None:
         return None
-    if name in outcome.found or outcome.size is None:
-        return outcome.found.get(name, np.zeros((0, 4)))
-    if name not in outcome.regions:
+    if name in prediction.boxes or prediction.size is None:
+        return prediction.boxes.get(name, np.zeros((0, 4)))
+    if name not in prediction.regions:
         return None
-    tree = outcome.regions[name].tree
+    tree = prediction.regions[name].tree
     boxes = tree.boxes_at(float(NATIVE_THRESHOLDS[index[0]]), min_area=MIN_AREA)
     return scale_boxes(boxes, from_size=tree.shape, to_size=(SIDE, SIDE))
 
 
-def _fixed_by(question: EvaluationPlan, name: str) -> str:
+def _fixed_by(plan: EvaluationPlan, name: str) -> str:
+    """Describe how the fixed threshold of a map was selected."""
     if name == FULL_IMAGE:
         return "any: the box is the same at all"
-    if name in _given(question):
-        (nearest,) = _indices(question.thresholds[name])["GT-known Loc"]
+    if name in plan.overrides:
+        (nearest,) = _nearest_indices(plan.thresholds[name])[LOC]
         return f"given: {NATIVE_THRESHOLDS[nearest]:g}"
-    if question.validation:
+    if plan.val_samples:
         return "best on the validation split"
-    return f"the default, {question.thresholds[name]:g}" if name in question.thresholds else "none"
+    return f"the default, {plan.thresholds[name]:g}" if name in plan.thresholds else "none"

@@ -1,91 +1,88 @@
-"""Figures -> charts, as SVG that opens offline."""
+"""Charts of an evaluation, as self-contained SVG."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from weakspot.evaluation.metric_collection import IOU_THRESHOLD
+from weakspot.evaluation.metric_collection import IOU_THRESHOLD, LOC
 from weakspot.evaluation.results import Evaluation, MethodResult
 from weakspot.metrics.mask_metrics import PixelAveragePrecision
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.visualization import COLORS, GRAY, canvas, svg
 
-_DASHES = ("--", ":")
+_LINE_STYLES = ("--", ":")
 
 
-def charts(found: Evaluation) -> dict[str, bytes]:
-    """Draw what an evaluation found.
-
-    Args:
-        found: As :func:`weakspot.evaluation.evaluate` gives it.
+def charts(evaluation: Evaluation) -> dict[str, bytes]:
+    """Draw the charts of an evaluation.
 
     Returns:
         SVG by file name: ``box-accuracy.svg`` (against threshold), ``overlaps.svg`` (histogram) and
-        ``precision-recall.svg``, those of them that there are figures for.
+        ``precision-recall.svg``, those of them for which there are metrics.
     """
-    drawn = {}
-    if "GT-known Loc" in found.first.figures:
-        drawn["box-accuracy.svg"] = box_accuracy_chart(found)
-    if sum(found.first.overlaps):
-        drawn["overlaps.svg"] = overlap_chart(found)
-    if "PxAP" in found.first.figures:
-        drawn["precision-recall.svg"] = precision_recall_chart(found)
-    return drawn
+    files = {}
+    if LOC in evaluation.first.metrics:
+        files["box-accuracy.svg"] = box_accuracy_chart(evaluation)
+    if sum(evaluation.first.iou_histogram):
+        files["overlaps.svg"] = iou_chart(evaluation)
+    if "PxAP" in evaluation.first.metrics:
+        files["precision-recall.svg"] = precision_recall_chart(evaluation)
+    return files
 
 
-def box_accuracy_chart(found: Evaluation) -> bytes:
-    """Share of right boxes at every threshold, the fixed and the oracle one marked on the first curve."""
-    drawn, axes = canvas("threshold, fraction of the heatmap's peak", "images with a right box, %")
-    for name, row, look in _shown(found):
-        sweep = row.tally.metrics["GT-known Loc"]
+def box_accuracy_chart(evaluation: Evaluation) -> bytes:
+    """Draw the fraction of correct boxes at every threshold, with the fixed and oracle threshold of the first row."""
+    figure, axes = canvas("threshold, fraction of the heatmap's maximum", "images with a correct box, %")
+    for name, row, style in _styled_rows(evaluation):
+        sweep = row.collection.metrics[LOC]
         if isinstance(sweep, ThresholdSweep):
-            axes.plot(sweep.thresholds, sweep.details()["curves"][0], label=_text(name), **look)
-    figure = found.first.figures["GT-known Loc"]
-    mark: dict[str, Any] = {"color": COLORS[0], "linestyle": "none"}
-    axes.plot(figure.oracle_thresholds, [figure.oracle], marker="o", label=f"oracle {figure.oracle:.1f}", **mark)
-    if figure.fixed_thresholds:
-        fixed = [figure.fixed]
-        axes.plot(figure.fixed_thresholds, fixed, marker="s", mfc="white", label=f"fixed {fixed[0]:.1f}", **mark)
-    axes.set(xlim=(0, 1), ylim=(0, 100), title=f"GT-known Loc, {_text(found.split)}")
-    return svg(drawn, axes)
+            axes.plot(sweep.thresholds, sweep.details()["curves"][0], label=_text(name), **style)
+    value = evaluation.first.metrics[LOC]
+    marker: dict[str, Any] = {"color": COLORS[0], "linestyle": "none"}
+    axes.plot(value.oracle_thresholds, [value.oracle], marker="o", label=f"oracle {value.oracle:.1f}", **marker)
+    if value.fixed_thresholds:
+        label = f"fixed {value.fixed:.1f}"
+        axes.plot(value.fixed_thresholds, [value.fixed], marker="s", mfc="white", label=label, **marker)
+    axes.set(xlim=(0, 1), ylim=(0, 100), title=f"GT-known Loc, {_text(evaluation.split)}")
+    return svg(figure, axes)
 
 
-def overlap_chart(found: Evaluation) -> bytes:
-    """Histogram of the first row's box overlaps at the fixed threshold; a box is right from .5 on."""
-    drawn, axes = canvas("overlap with the true box (IoU)", "images")
-    counts = found.first.overlaps
+def iou_chart(evaluation: Evaluation) -> bytes:
+    """Draw the histogram of the first row's IoUs at the fixed threshold; a box is correct from 0.5."""
+    figure, axes = canvas("IoU with the ground-truth box", "images")
+    counts = evaluation.first.iou_histogram
     left = np.arange(len(counts)) / len(counts)
-    colours = [COLORS[0] if edge >= IOU_THRESHOLD else GRAY for edge in left]
-    axes.bar(left, counts, width=1 / len(counts), align="edge", color=colours, edgecolor="white")
+    colors = [COLORS[0] if edge >= IOU_THRESHOLD else GRAY for edge in left]
+    axes.bar(left, counts, width=1 / len(counts), align="edge", color=colors, edgecolor="white")
     axes.axvline(IOU_THRESHOLD, color="black", linewidth=0.8, linestyle=":")
-    axes.set(xlim=(0, 1), title=_text(f"Boxes of {next(iter(found.rows))} at the fixed threshold, {found.split}"))
-    return svg(drawn, axes, legend=False)
+    title = f"Boxes of {next(iter(evaluation.rows))} at the fixed threshold, {evaluation.split}"
+    axes.set(xlim=(0, 1), title=_text(title))
+    return svg(figure, axes, legend=False)
 
 
-def precision_recall_chart(found: Evaluation) -> bytes:
-    """Precision against recall of the pixels of all images, at every score."""
-    drawn, axes = canvas("recall of object pixels", "precision of object pixels")
-    for name, row, look in _shown(found):
-        pooled = row.tally.metrics["PxAP"]
-        if isinstance(pooled, PixelAveragePrecision) and "PxAP" in row.figures:
-            details, label = pooled.details(), f"{_text(name)}, PxAP {row.figures['PxAP'].fixed:.1f}"
-            axes.plot(details["recall"], details["precision"], label=label, **look)
-    axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {_text(found.split)}")
-    return svg(drawn, axes)
+def precision_recall_chart(evaluation: Evaluation) -> bytes:
+    """Draw precision against recall of the pixels of all images, at every score."""
+    figure, axes = canvas("recall of object pixels", "precision of object pixels")
+    for name, row, style in _styled_rows(evaluation):
+        metric = row.collection.metrics["PxAP"]
+        if isinstance(metric, PixelAveragePrecision) and "PxAP" in row.metrics:
+            details, label = metric.details(), f"{_text(name)}, PxAP {row.metrics['PxAP'].fixed:.1f}"
+            axes.plot(details["recall"], details["precision"], label=label, **style)
+    axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {_text(evaluation.split)}")
+    return svg(figure, axes)
 
 
-def _shown(found: Evaluation) -> Iterator[tuple[str, MethodResult, dict[str, Any]]]:
-    """The first five rows in colour, and the baselines in grey."""
-    *rows, gaussian, whole = found.rows.items()
-    looks: list[dict[str, Any]] = [{"color": colour} for colour in COLORS]
-    for (name, row), look in zip(rows, looks, strict=False):
-        yield name, row, look
-    for (name, row), dashes in zip((gaussian, whole), _DASHES, strict=True):
-        yield name, row, {"color": GRAY, "linestyle": dashes}
+def _styled_rows(evaluation: Evaluation) -> Iterator[tuple[str, MethodResult, dict[str, Any]]]:
+    """Yield the first five rows in color, and the baselines in gray."""
+    *rows, gaussian, whole = evaluation.rows.items()
+    for (name, row), color in zip(rows, COLORS, strict=False):
+        yield name, row, {"color": color}
+    for (name, row), line_style in zip((gaussian, whole), _LINE_STYLES, strict=True):
+        yield name, row, {"color": GRAY, "linestyle": line_style}
 
 
 def _text(name: str) -> str:
-    """A name as matplotlib draws it: not as mathematics, and not hidden for a leading underscore."""
+    """Escape a name for matplotlib: no math mode, and no label hidden for a leading underscore."""
     escaped = name.replace("$", r"\$")
     return f" {escaped}" if escaped.startswith("_") else escaped

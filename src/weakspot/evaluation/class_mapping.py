@@ -1,65 +1,66 @@
-"""Which of a classifier's logits stands for which class of a data set."""
+"""Map the classes of a data set to the logits of a classifier."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import cast
 
 from weakspot.data import Annotation, Dataset
-from weakspot.evaluation.samples import refuse
+from weakspot.evaluation.samples import raise_if_any
 from weakspot.models import imagenet_names
 
 
 def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Annotation], int]:
-    """Find each class of a data set among a classifier's.
+    """Find the logit of each class of a data set.
 
-    By the index that the data set gives; else by name, or WordNet id for a classifier of ImageNet; else, where the
-    classifier's classes are only numbered and as many as the data set's, in the order of the names, as torchvision's
-    ``ImageFolder`` numbers them.
+    A class index in the data set takes precedence, then the class name, then its WordNet id if the classifier has the
+    classes of ImageNet. If the classes of the classifier are only numbered, and as many as those of the data set, they
+    are matched in alphabetical order, as torchvision's ``ImageFolder`` numbers them.
 
     Returns:
-        A function that gives the index of a truth's class.
+        A function that returns the class index of an annotation.
 
     Raises:
-        InputError: If a class that images have is not one of the classifier's.
+        InputError: ``unknown-class`` if the classifier lacks a class of an image.
 
     Example:
         >>> from pathlib import Path
         >>> from weakspot.data import Sample
-        >>> cat = Sample("a", Path("a.jpg"), truths=(Annotation("cat"),))
-        >>> photos = Dataset(Path("photos"), "folders", ("cat", "dog"), (cat,))
-        >>> class_indices(photos, ["Dog", "horse", "Cat"])(cat.annotations[0])
+        >>> cat = Sample("a", Path("a.jpg"), annotations=(Annotation("cat"),))
+        >>> images = Dataset(Path("images"), "folders", ("cat", "dog"), (cat,))
+        >>> class_indices(images, ["Dog", "horse", "Cat"])(cat.annotations[0])
         2
     """
-    truths = [truth for example in dataset.samples for truth in example.annotations]
+    annotations = [annotation for sample in dataset.samples for annotation in sample.annotations]
     by_label = _by_label(dataset.class_names, model_names)
 
-    def index_of(truth: Annotation) -> int | None:
-        index = by_label.get(truth.label) if truth.class_index is None else truth.class_index
+    def index_of(annotation: Annotation) -> int | None:
+        index = by_label.get(annotation.label) if annotation.class_index is None else annotation.class_index
         return None if index is None or not 0 <= index < len(model_names) else index
 
-    unknown = dict.fromkeys(truth.label for truth in truths if index_of(truth) is None)
-    refuse(
+    unknown = dict.fromkeys(annotation.label for annotation in annotations if index_of(annotation) is None)
+    raise_if_any(
         list(unknown),
-        f"classes of {dataset.root} are not the model's",
-        "Take a model that was trained on these classes, and name its classes in order with --class-names FILE.",
+        "unknown-class",
+        f"classes of {dataset.root} are not classes of the model",
+        "Use a model that was trained on these classes, and name its classes in order with --class-names FILE.",
     )
-    return lambda truth: cast("int", index_of(truth))
+    return lambda annotation: cast("int", index_of(annotation))
 
 
 def _by_label(labels: Sequence[str], model_names: Sequence[str]) -> dict[str, int]:
-    known = _by_name(model_names)
-    near = {label: known.get(label, known.get(label.casefold())) for label in labels}
-    found = {label: index for label, index in near.items() if index is not None}
+    by_name = _by_name(model_names)
+    matches = {label: by_name.get(label, by_name.get(label.casefold())) for label in labels}
+    indices = {label: index for label, index in matches.items() if index is not None}
     numbered = list(model_names) == [str(i) for i in range(len(model_names))]
-    alphabetical = numbered and len(found) < len(labels) == len(model_names)
-    return {label: i for i, label in enumerate(labels)} if alphabetical else found
+    alphabetical = numbered and len(indices) < len(labels) == len(model_names)
+    return {label: i for i, label in enumerate(labels)} if alphabetical else indices
 
 
 def _by_name(model_names: Sequence[str]) -> dict[str, int]:
-    """Index by name, as it is and in lower case, and by WordNet id for a classifier of ImageNet's 1000 classes."""
-    near, spelled = Counter(name.casefold() for name in model_names), Counter(model_names)
-    names = {name.casefold(): i for i, name in enumerate(model_names) if near[name.casefold()] == 1}
-    names |= {name: i for i, name in enumerate(model_names) if spelled[name] == 1}
+    """Map names, lower-case names and, for the 1000 classes of ImageNet, WordNet ids to class indices."""
+    folded_counts, counts = Counter(name.casefold() for name in model_names), Counter(model_names)
+    names = {name.casefold(): i for i, name in enumerate(model_names) if folded_counts[name.casefold()] == 1}
+    names |= {name: i for i, name in enumerate(model_names) if counts[name] == 1}
     return names | (_wordnet_ids() if tuple(model_names) == imagenet_names() else {})
 
 

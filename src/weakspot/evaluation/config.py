@@ -1,7 +1,7 @@
-"""How to evaluate, whatever is evaluated."""
+"""Options that all evaluations have in common."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +10,24 @@ from weakspot.errors import InputError
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How to evaluate.
+    """Splits, threshold selection and bootstrap of an evaluation.
 
     Attributes:
-        boxes: File of the true boxes, if it is not where the data set's layout has it.
-        images: Folder of the images, likewise.
-        split: Name of the split to score, or ``"all"``.
-        validation: Name of the split to fix thresholds on; passed over where there is none.
-        threshold: Fixed by hand, a fraction of the heatmap's peak, instead of on the validation split.
-        batch_size: Images in one forward pass.
-        workers: Threads that decode and score.
-        samples: Number of bootstrap samples for the confidence intervals; 0 for none.
-        seed: Of the bootstrap.
+        boxes: File of the ground-truth boxes. Default: as defined by the layout of the data set.
+        images: Folder of the images. Default: as defined by the layout of the data set.
+        test_split: Name of the split to score, or ``"all"``.
+        val_split: Name of the split on which thresholds are selected; ignored if the data set does not have it.
+        threshold: Threshold to use instead of a val-selected one, as a fraction of the heatmap's maximum.
+        batch_size: Number of images per forward pass.
+        workers: Number of threads that decode and score images.
+        samples: Number of bootstrap samples for the confidence intervals; 0 disables them.
+        seed: Random seed of the bootstrap.
     """
 
     boxes: str | Path | None = None
     images: str | Path | None = None
-    split: str = "test"
-    validation: str = "val"
+    test_split: str = "test"
+    val_split: str = "val"
     threshold: float | None = None
     batch_size: int = 16
     workers: int = 2
@@ -35,18 +35,20 @@ class EvaluationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("workers", 1), ("samples", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name}={getattr(self, name)} is below {least}.", f"Give {least} or more.")
+        for name, minimum in (("batch_size", 1), ("workers", 1), ("samples", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if value < minimum:
+                raise InputError("out-of-range", f"{name} must be at least {minimum}, got {value}.")
 
 
-def split_kwargs(setting: EvaluationConfig, options: Mapping[str, Any]) -> tuple[EvaluationConfig, dict[str, Any]]:
-    """Take the options that are the setting's fields into it, and give the others back.
+def split_kwargs(config: EvaluationConfig, kwargs: Mapping[str, Any]) -> tuple[EvaluationConfig, dict[str, Any]]:
+    """Replace the fields of a config that occur in the keyword arguments, and return the remaining arguments.
 
     Example:
-        >>> changed, others = split_kwargs(EvaluationConfig(), {"split": "all", "device": "cpu"})
-        >>> changed.split, others
+        >>> config, others = split_kwargs(EvaluationConfig(), {"test_split": "all", "device": "cpu"})
+        >>> config.test_split, others
         ('all', {'device': 'cpu'})
     """
-    own = {name: value for name, value in options.items() if name in EvaluationConfig.__dataclass_fields__}
-    return replace(setting, **own), {name: value for name, value in options.items() if name not in own}
+    names = {field.name for field in fields(EvaluationConfig)}
+    changes = {name: value for name, value in kwargs.items() if name in names}
+    return replace(config, **changes), {name: value for name, value in kwargs.items() if name not in names}

@@ -1,4 +1,4 @@
-"""What is scored and what thresholds are fixed on: a data set's cases, looked over before anything is computed."""
+"""Load the images of an evaluation, and evaluate predictions on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from weakspot.data import Dataset, read_dataset
 from weakspot.errors import InputError
-from weakspot.evaluation.aggregate import EvaluationPlan, OnOutcome, OutcomesOf, measure
+from weakspot.evaluation.aggregate import EvaluationPlan, OnPrediction, PredictFn, run_plan
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.config import EvaluationConfig
 from weakspot.evaluation.map_scores import FULL_IMAGE
 from weakspot.evaluation.results import Evaluation
-from weakspot.evaluation.samples import EvaluationSample, find_samples, refuse_unusable
+from weakspot.evaluation.samples import EvaluationSample, check_samples, find_samples
 from weakspot.evaluation.targets import SIZES
 from weakspot.inference.localizer import Localizer
 from weakspot.ops.checks import check_threshold
@@ -19,107 +19,106 @@ from weakspot.ops.checks import check_threshold
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """The cases of an evaluation.
+    """Images of an evaluation.
 
     Attributes:
-        dataset: Where they come from.
-        setting: How to evaluate.
-        cases: What is scored.
-        validation: What thresholds are fixed on; empty where there is no such split.
-        notes: What a reader of the figures should know.
+        dataset: The data set.
+        config: Splits, thresholds and bootstrap.
+        samples: Images to score.
+        val_samples: Images on which thresholds are selected; empty if there is no validation split.
+        notes: Notes for readers of the metrics.
     """
 
     dataset: Dataset
-    setting: EvaluationConfig
-    cases: Sequence[EvaluationSample]
-    validation: Sequence[EvaluationSample]
+    config: EvaluationConfig
+    samples: Sequence[EvaluationSample]
+    val_samples: Sequence[EvaluationSample]
     notes: tuple[str, ...]
 
 
 def load_evaluation_set(
-    data: str | Path | Dataset, setting: EvaluationConfig, localizer: Localizer | None = None
+    data: str | Path | Dataset, config: EvaluationConfig, localizer: Localizer | None = None
 ) -> EvaluationSet:
-    """Read a data set and list its cases.
+    """Read a data set and check the images of both splits.
 
     Raises:
-        InputError: If the data set or the split cannot be scored, or a class is not the localizer's.
+        InputError: If the data set or the split cannot be scored, or the localizer lacks a class.
     """
-    if setting.threshold is not None:
-        check_threshold(setting.threshold)
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, truth=setting.boxes, images=setting.images)
-    split = _split(dataset, setting.split)
+    if config.threshold is not None:
+        check_threshold(config.threshold)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, truth=config.boxes, images=config.images)
+    split = _test_split(dataset, config)
     index_of = None if localizer is None else class_indices(dataset, localizer.class_names)
-    cases = find_samples(dataset, split, index_of)
-    fixable = setting.validation not in (split, "all") and split != "all" and setting.validation in dataset.splits
+    samples = find_samples(dataset, split, index_of)
+    has_val = config.val_split not in (split, "all") and split != "all" and config.val_split in dataset.splits
     try:
-        validation = find_samples(dataset, setting.validation, index_of) if fixable else []
+        val_samples = find_samples(dataset, config.val_split, index_of) if has_val else []
     except InputError:  # a validation split without boxes
-        validation = []
-    refuse_unusable([*cases, *validation])
-    return EvaluationSet(dataset, setting, cases, validation, _notes(dataset, setting, cases, validation))
+        val_samples = []
+    check_samples([*samples, *val_samples])
+    return EvaluationSet(dataset, config, samples, val_samples, _notes(dataset, config, samples, val_samples))
 
 
-def measure_on(
-    ground: EvaluationSet,
-    outcomes_of: OutcomesOf,
+def evaluate_set(
+    eval_set: EvaluationSet,
+    predict: PredictFn,
     names: Sequence[str],
     defaults: Mapping[str, float],
-    on_outcome: OnOutcome | None = None,
+    on_prediction: OnPrediction | None = None,
     *,
     groups: bool = False,
 ) -> Evaluation:
-    """Fix thresholds on the validation cases, score the others, and put the figures together.
+    """Select thresholds on the validation images and compute the metrics of the others.
 
     Args:
-        ground: The cases.
-        outcomes_of: Gives the outcomes of cases.
-        names: Names of the maps that outcomes have scores of, the most important first.
-        defaults: Thresholds for maps where there is no validation split, by name.
-        on_outcome: Called with each scored outcome and the fixed thresholds.
-        groups: Whether figures of classes and sizes are wanted.
+        eval_set: The images.
+        predict: Yields the predictions of samples.
+        names: Names of the maps for which predictions have scores, the most important first.
+        defaults: Threshold of each map if there is no validation split, by name.
+        on_prediction: Called with each scored prediction and the fixed threshold indices.
+        groups: Whether to report metrics per class and object size.
     """
-    setting, classes = ground.setting, ground.dataset.class_names
-    given = setting.threshold is not None
-    same_at_all = {FULL_IMAGE: 0.5} if FULL_IMAGE in names else {}
-    question = EvaluationPlan(
+    config, classes = eval_set.config, eval_set.dataset.class_names
+    full_image = {FULL_IMAGE: 0.5} if FULL_IMAGE in names else {}  # its box is the same at every threshold
+    plan = EvaluationPlan(
         names=tuple(names),
-        cases=ground.cases,
-        validation=ground.validation,
-        thresholds=same_at_all | {name: setting.threshold or default for name, default in defaults.items()},
-        given=given,
+        samples=eval_set.samples,
+        val_samples=eval_set.val_samples,
+        thresholds=full_image | {name: config.threshold or default for name, default in defaults.items()},
+        override_val=config.threshold is not None,
         classes=len(classes) if groups else 0,
-        samples=setting.samples,
-        seed=setting.seed,
+        bootstrap_samples=config.samples,
+        seed=config.seed,
     )
-    found = measure(question, outcomes_of, on_outcome)
-    unread = (f"{found.unread} images could not be read and count as wrong.",) if found.unread else ()
+    result = run_plan(plan, predict, on_prediction)
+    note = f"{result.unreadable} images could not be read and count as wrong."
     return Evaluation(
-        data=str(ground.dataset.root),
-        split=_split(ground.dataset, setting.split),
-        validation=setting.validation if ground.validation else None,
-        rows=found.rows,
+        data=str(eval_set.dataset.root),
+        split=_test_split(eval_set.dataset, config),
+        val_split=config.val_split if eval_set.val_samples else None,
+        rows=result.rows,
         group_names=(*classes, *SIZES) if groups else (),
-        group_counts=found.group_counts,
-        notes=(*ground.notes, *unread),
+        group_counts=result.group_counts,
+        notes=(*eval_set.notes, note) if result.unreadable else eval_set.notes,
     )
 
 
-def _split(dataset: Dataset, wanted: str) -> str:
-    """A data set without splits is scored whole."""
-    return "all" if list(dataset.splits) == [""] else wanted
+def _test_split(dataset: Dataset, config: EvaluationConfig) -> str:
+    """Return the name of the split to score; ``"all"`` if the data set has no splits."""
+    return "all" if list(dataset.splits) == [""] else config.test_split
 
 
 def _notes(
     dataset: Dataset,
-    setting: EvaluationConfig,
-    cases: Sequence[EvaluationSample],
-    validation: Sequence[EvaluationSample],
+    config: EvaluationConfig,
+    samples: Sequence[EvaluationSample],
+    val_samples: Sequence[EvaluationSample],
 ) -> tuple[str, ...]:
-    split = _split(dataset, setting.split)
-    unplaced = len(dataset.of_split(split)) - len(cases)
-    missing = not validation and (setting.validation not in dataset.splits or split not in ("all", setting.validation))
+    split = _test_split(dataset, config)
+    skipped = len(dataset.of_split(split)) - len(samples)
+    no_val = not val_samples and (config.val_split not in dataset.splits or split not in ("all", config.val_split))
     return (
-        *([f"{unplaced} images of the split have neither box nor mask and are left out."] if unplaced else []),
-        *([f"There is no split {setting.validation!r} with boxes: no threshold was fixed on it."] if missing else []),
-        *(f"The data set: {len(one.where)} x {one.kind}." for one in dataset.issues),
+        *([f"{skipped} images of the split have neither boxes nor masks and were skipped."] if skipped else []),
+        *([f"No threshold was selected: there is no split {config.val_split!r} with boxes."] if no_val else []),
+        *(f"Data set: {len(issue.where)} x {issue.kind}." for issue in dataset.issues),
     )

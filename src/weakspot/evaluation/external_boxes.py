@@ -1,4 +1,4 @@
-"""Boxes that somebody else's code has found: COCO results, CSV, or the rows that weakspot localize writes."""
+"""Read and score predicted boxes of another tool: COCO results, CSV, or boxes.jsonl of weakspot localize."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from weakspot.data import Dataset
 from weakspot.data.readers import coco
 from weakspot.data.readers.walk import is_file, without_suffix
 from weakspot.errors import InputError, WeakspotError
-from weakspot.evaluation.map_scores import Regions, Scores, score, unreadable_scores
+from weakspot.evaluation.map_scores import Regions, Scores, score_regions, unreadable_scores
 from weakspot.evaluation.predictions import Prediction, failed_predictions, image_size
-from weakspot.evaluation.samples import EvaluationSample, refuse
-from weakspot.evaluation.targets import SIDE, Target, target
+from weakspot.evaluation.samples import EvaluationSample, raise_if_any
+from weakspot.evaluation.targets import SIDE, Target, make_target
 from weakspot.io.text import FileLine, parse_float, read_csv, read_text
 from weakspot.metrics import box_iou, reference_boxes
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
@@ -25,11 +25,12 @@ from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
-_NAMES = ("image_id", "image", "path", "file")
+_IMAGE_COLUMNS = ("image_id", "image", "path", "file")
+_RECORD_ERRORS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
-class FoundBox(NamedTuple):
-    """A box that was found: in pixels of the image, right and bottom excluded; label and score where they are known."""
+class PredictedBox(NamedTuple):
+    """A predicted box in pixels of the image, right and bottom excluded; the label may be unknown."""
 
     image: str
     box: tuple[float, float, float, float]
@@ -38,180 +39,179 @@ class FoundBox(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FoundBoxes:
-    """The boxes of a file, by image id, the highest score first."""
+class PredictedBoxes:
+    """The boxes of a file by image id, the highest score first."""
 
-    by_image: Mapping[str, Sequence[FoundBox]]
+    by_image: Mapping[str, Sequence[PredictedBox]]
 
-    def of(self, case: EvaluationSample, label: str | None = None) -> NDArray[np.float64]:
-        """The boxes in an image, shape (n, 4); with a label those of that class, and those that name no class."""
-        found = self.by_image.get(case.example.image_id, ())
-        wanted = None if label is None else label.casefold()
-        rows = [one.box for one in found if wanted is None or one.label is None or one.label.casefold() == wanted]
+    def of(self, sample: EvaluationSample, label: str | None = None) -> NDArray[np.float64]:
+        """Return the boxes in an image, shape (n, 4); with a label, those of this class and those without a class."""
+        rows = [
+            prediction.box
+            for prediction in self.by_image.get(sample.image.image_id, ())
+            if label is None or prediction.label is None or prediction.label.casefold() == label.casefold()
+        ]
         return np.array(rows, np.float64).reshape(-1, 4)
 
 
-def read_boxes(file: Path, dataset: Dataset, truth: Path | None = None, images: Path | None = None) -> FoundBoxes:
-    """Read found boxes and pair them with a data set's images.
+def read_boxes(file: Path, dataset: Dataset, truth: Path | None = None, images: Path | None = None) -> PredictedBoxes:
+    """Read predicted boxes and match them with the images of a data set.
 
     Args:
         file: ``.json``: COCO results (``image_id``, ``bbox``, ``category_id``, ``score``); ``.csv`` with the columns
-            ``image_id, xmin, ymin, xmax, ymax`` and perhaps ``class`` and ``score``; ``.jsonl`` as localize writes it.
-        dataset: Whose images they were found in.
-        truth: The COCO file that the ids of results refer to, if it is not where the layout has it.
-        images: The folder of the images, likewise.
+            ``image_id, xmin, ymin, xmax, ymax`` and optionally ``class`` and ``score``; ``.jsonl`` as localize writes.
+        dataset: The data set of the images.
+        truth: COCO file that defines the ids in the results. Default: as defined by the layout of the data set.
+        images: Folder of the images. Default: as defined by the layout of the data set.
 
     Raises:
-        InputError: If the file is none of these, or names images that the data set has not.
+        InputError: ``boxes-not-found``, ``unknown-format`` or ``boxes-invalid``; ``unknown-image`` if the data set
+            lacks an image of the file.
     """
     if not is_file(file):
-        raise InputError(f"The file of found boxes {file} does not exist.", "Check the path.")
+        raise InputError("boxes-not-found", f"The file of predicted boxes {file} does not exist.")
     readers = {".json": _coco_results, ".csv": _csv, ".jsonl": _json_lines}
     if file.suffix.lower() not in readers:
-        raise InputError(f"{file} is no file of found boxes.", "Give COCO results (.json), .csv, or boxes.jsonl.")
+        raise InputError("unknown-format", f"{file} must be COCO results (.json), .csv or .jsonl.")
     ids, labels = coco.result_ids(dataset.root, images, truth) if dataset.layout == "COCO" else ({}, {})
-    known = _known_names(dataset) | {str(key): name for key, name in ids.items()}
-    found = list(readers[file.suffix.lower()](file, {str(key): name for key, name in labels.items()}))
-    strangers = dict.fromkeys(one.image for one in found if _match(one.image, known) is None)
+    names = _image_names(dataset) | {str(key): name for key, name in ids.items()}
+    predictions = list(readers[file.suffix.lower()](file, {str(key): name for key, name in labels.items()}))
+    unknown = dict.fromkeys(one.image for one in predictions if _match(one.image, names) is None)
     hint = "Name images by their ids in the data set, or by their paths."
-    refuse(list(strangers), f"images of {file} are not in {dataset.root}", hint)
-    by_image: dict[str, list[FoundBox]] = {}
-    for one in sorted(found, key=lambda box: -box.score):
-        by_image.setdefault(_match(one.image, known) or "", []).append(one)
-    return FoundBoxes(by_image)
+    raise_if_any(list(unknown), "unknown-image", f"images of {file} are not in {dataset.root}", hint)
+    by_image: dict[str, list[PredictedBox]] = {}
+    for prediction in sorted(predictions, key=lambda one: -one.score):
+        by_image.setdefault(_match(prediction.image, names) or "", []).append(prediction)
+    return PredictedBoxes(by_image)
 
 
-def outcomes_of_boxes(
-    boxes: FoundBoxes, cases: Sequence[EvaluationSample], name: str, fixed: Mapping[str, Regions]
+def predictions_of_boxes(
+    boxes: PredictedBoxes, samples: Sequence[EvaluationSample], name: str, fixed_maps: Mapping[str, Regions]
 ) -> Iterator[Prediction]:
-    """Score found boxes; an image without one counts as wrong."""
-    for case in cases:
-        try:
-            height, width = image_size(case)
-        except WeakspotError as error:
-            yield from failed_predictions(case, [name, *fixed], error)
-            continue
-        for which, truth in enumerate(case.truths):
-            one = target(truth, height=height, width=width)
-            found = boxes.of(case, truth.label)
-            own = score_boxes(found, one, height=height, width=width)
-            scores = {name: own} | {other: score(regions, one) for other, regions in fixed.items()}
-            squared = scale_boxes(found, from_size=(height, width), to_size=(SIDE, SIDE))
-            yield Prediction(case, which, one, (height, width), scores, found={name: squared})
-
-
-def score_boxes(found: NDArray[np.float64], one: Target, *, height: int, width: int) -> Scores:
-    """Score boxes that have no map: the same at every threshold.
+    """Score predicted boxes; an image without a box counts as wrong.
 
     Args:
-        found: Shape (n, 4) in pixels of the image, the highest score first: ``largest`` and ``plain`` are about the
-            first one, ``every`` about all.
-        one: The truth.
-        height: Rows of the image.
-        width: Columns of the image.
+        boxes: The boxes of a file.
+        samples: Images to score.
+        name: Name of the row.
+        fixed_maps: Maps that are the same for every image, by name: the baselines.
     """
-    if not len(found) or not len(one.boxes):
-        return unreadable_scores(one)
-    squared = np.minimum(reference_boxes(found, height=height, width=width, side=SIDE), SIDE - 1)
-    best = box_iou(squared, one.reference_boxes, inclusive=True).max(axis=1)
-    scaled = found * SIDE / np.array([width, height, width, height])
-    plain = box_iou(scaled[:1], one.boxes).max()
-    repeated = np.ones(len(THRESHOLDS))
-    masks = unreadable_scores(one)
-    return Scores(
-        repeated * best[0], repeated * best.max(), np.full(len(NATIVE_THRESHOLDS), plain), masks.mask, masks.pixels
-    )
+    for sample in samples:
+        try:
+            height, width = image_size(sample)
+        except WeakspotError as error:
+            yield from failed_predictions(sample, [name, *fixed_maps], error)
+            continue
+        for i, annotation in enumerate(sample.annotations):
+            target = make_target(annotation, height=height, width=width)
+            image_boxes = boxes.of(sample, annotation.label)
+            scores = {name: score_boxes(image_boxes, target, height=height, width=width)}
+            scores |= {other: score_regions(regions, target) for other, regions in fixed_maps.items()}
+            scaled = scale_boxes(image_boxes, from_size=(height, width), to_size=(SIDE, SIDE))
+            yield Prediction(sample, i, target, (height, width), scores, boxes={name: scaled})
 
 
-def _known_names(dataset: Dataset) -> dict[str, str]:
-    """Image id by all the names that an image may be called: id, id without suffix, path as given and absolute.
+def score_boxes(boxes: NDArray[np.float64], target: Target, *, height: int, width: int) -> Scores:
+    """Score boxes without a map: the scores are equal at all thresholds.
 
-    Of a link, as ``weakspot label`` lays them beside labels, also the path that it leads to.
+    Args:
+        boxes: Shape (n, 4) in pixels of the image, the highest score first: ``largest`` and ``native`` score the first
+            box, ``every`` scores all of them.
+        target: The ground truth.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+    """
+    if not len(boxes) or not len(target.boxes):
+        return unreadable_scores(target)
+    truncated = np.minimum(reference_boxes(boxes, height=height, width=width, side=SIDE), SIDE - 1)
+    best = box_iou(truncated, target.reference_boxes, inclusive=True).max(axis=1)
+    scaled = boxes * SIDE / np.array([width, height, width, height])
+    native = box_iou(scaled[:1], target.boxes).max()
+    ones = np.ones(len(THRESHOLDS))
+    masks = unreadable_scores(target)
+    return Scores(ones * best[0], ones * best.max(), np.full(len(NATIVE_THRESHOLDS), native), masks.mask, masks.pixels)
+
+
+def _image_names(dataset: Dataset) -> dict[str, str]:
+    """Map all names of an image to its id: id, id without suffix, path as given, absolute path.
+
+    For a link, as ``weakspot label`` writes them, also the path of its target.
     """
     names: dict[str, str] = {}
-    for example in dataset.samples:
-        absolute = str(example.path.absolute())
-        for name in (without_suffix(example.image_id), str(example.path), absolute):
-            names.setdefault(name, example.image_id)
-        if example.path.is_symlink():
-            names.setdefault(str(example.path.resolve()), example.image_id)
-    return names | {example.image_id: example.image_id for example in dataset.samples}
+    for image in dataset.samples:
+        for name in (without_suffix(image.image_id), str(image.path), str(image.path.absolute())):
+            names.setdefault(name, image.image_id)
+        if image.path.is_symlink():
+            names.setdefault(str(image.path.resolve()), image.image_id)
+    return names | {image.image_id: image.image_id for image in dataset.samples}
 
 
-def _match(name: str, known: Mapping[str, str]) -> str | None:
-    by_name = known.get(name) or known.get(str(Path(name).absolute())) or known.get(without_suffix(name))
-    return by_name or known.get(os.path.realpath(name))
+def _match(name: str, names: Mapping[str, str]) -> str | None:
+    image_id = names.get(name) or names.get(str(Path(name).absolute())) or names.get(without_suffix(name))
+    return image_id or names.get(os.path.realpath(name))
 
 
-def _coco_results(file: Path, labels: Mapping[str, str]) -> Iterator[FoundBox]:
+def _coco_results(file: Path, labels: Mapping[str, str]) -> Iterator[PredictedBox]:
     try:
         content = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not JSON: {error}.", "Write the results as a JSON list.") from error
+        raise InputError("boxes-invalid", f"{file} is not JSON: {error}.") from error
     if not isinstance(content, list):
-        raise InputError(f"{file} is not a list of results.", "COCO results are a list of image_id, bbox, score.")
-    for position, record in enumerate(content):
-        place = f"{file}: result {position}"
+        raise InputError("boxes-invalid", f"{file} must contain a list of COCO results.")
+    for i, record in enumerate(content):
+        location = f"{file}: result {i}"
         try:
             left, top, width, height = (float(side) for side in record["bbox"])
-            image, score_ = str(record["image_id"]), float(record.get("score", 1.0))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise InputError(f"{place} has no image_id and bbox of four numbers.", "Write both for each.") from error
+            image, score = str(record["image_id"]), float(record.get("score", 1.0))
+        except _RECORD_ERRORS as error:
+            problem = f"{location} must have image_id and bbox, a list of four numbers."
+            raise InputError("boxes-invalid", problem) from error
         category = record.get("category_id")
         if labels and category is not None and str(category) not in labels:
-            raise InputError(f"{place} has the unknown category_id {category}.", "Use the ids of the data set's file.")
-        yield _checked(
-            FoundBox(image, (left, top, left + width, top + height), labels.get(str(category)), score_), place
-        )
+            raise InputError("unknown-category", f"{location} has the unknown category_id {category}.")
+        box = (left, top, left + width, top + height)
+        yield _checked(PredictedBox(image, box, labels.get(str(category)), score), location)
 
 
-def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[FoundBox]:
-    for place, cells in read_csv(file, _SIDES):
-        name = next((cells[column] for column in _NAMES if column in cells), None)
+def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
+    for location, cells in read_csv(file, _SIDES):
+        name = next((cells[column] for column in _IMAGE_COLUMNS if column in cells), None)
         if name is None:
-            raise InputError(f"{FileLine(file, 1)}, has no column image_id.", "Name the image of each box.")
-        x1, y1, x2, y2 = (parse_float(cells[side], place) for side in _SIDES)
-        score_ = parse_float(cells["score"], place) if cells.get("score") else 1.0
-        yield _checked(FoundBox(name, (x1, y1, x2, y2), cells.get("class") or None, score_), place)
+            raise InputError("missing-column", f"{FileLine(file, 1)}, must have a column image_id.")
+        x1, y1, x2, y2 = (parse_float(cells[side], location) for side in _SIDES)
+        score = parse_float(cells["score"], location) if cells.get("score") else 1.0
+        yield _checked(PredictedBox(name, (x1, y1, x2, y2), cells.get("class") or None, score), location)
 
 
-def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[FoundBox]:
-    """The rows of boxes.jsonl: the boxes of a row are sorted, its largest region first."""
-    for line, text in enumerate(read_text(file).split("\n"), start=1):
-        place = f"{file}, line {line}"
-        if not text.strip():
+def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
+    """Read boxes.jsonl; the boxes of a row keep their order, the largest region first."""
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
+        location = f"{file}, line {number}"
+        if not line.strip():
             continue
         try:
-            row = json.loads(text)
-            rows = [row, *row.get("others", [])]
-            found = [
-                (
-                    str(row["image"]),
-                    tuple(float(side) for side in box),
-                    str(one["label"]),
-                    float(one["score"]) - i * 1e-9,
-                )
-                for one in rows
-                for i, box in enumerate(one["boxes"])
+            row = json.loads(line)
+            boxes = [
+                (str(row["image"]), result["label"], tuple(map(float, box)), float(result["score"]) - i * 1e-9)
+                for result in (row, *row.get("others", []))
+                for i, box in enumerate(result["boxes"])
             ]
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise InputError(
-                f"{place}, is not a row of found boxes.", "Give boxes.jsonl of weakspot localize."
-            ) from error
-        for image, box, _label, score_ in found:
-            yield _checked(FoundBox(image, _four(box, place), None, score_), place)
+        except _RECORD_ERRORS as error:
+            raise InputError("boxes-invalid", f"{location}, is not a row of weakspot localize.") from error
+        for image, _label, box, score in boxes:
+            yield _checked(PredictedBox(image, _four_sides(box, location), None, score), location)
 
 
-def _four(box: tuple[float, ...], place: str) -> tuple[float, float, float, float]:
+def _four_sides(box: tuple[float, ...], location: str) -> tuple[float, float, float, float]:
     if len(box) != 4:
-        raise InputError(f"{place}, has a box of {len(box)} numbers.", "A box is x1, y1, x2, y2.")
+        raise InputError("box-invalid", f"{location}, a box must have 4 numbers (x1, y1, x2, y2), got {len(box)}.")
     return box[0], box[1], box[2], box[3]
 
 
-def _checked(found: FoundBox, place: Any) -> FoundBox:
-    x1, y1, x2, y2 = found.box
-    if np.isnan(found.score):
-        raise InputError(f"{place}, has a score that is not a number.", "Write a number, or leave the score out.")
-    if not (x1 < x2 and y1 < y2 and np.isfinite(found.box).all()):
-        raise InputError(f"{place}, has a box that bounds nothing: {list(found.box)}.", "Write x1 < x2 and y1 < y2.")
-    return found
+def _checked(prediction: PredictedBox, location: Any) -> PredictedBox:
+    x1, y1, x2, y2 = prediction.box
+    if np.isnan(prediction.score):
+        raise InputError("score-invalid", f"{location}, the score must be a number, got nan.")
+    if not (x1 < x2 and y1 < y2 and np.isfinite(prediction.box).all()):
+        raise InputError("box-invalid", f"{location}, a box must have x1 < x2 and y1 < y2, got {list(prediction.box)}.")
+    return prediction

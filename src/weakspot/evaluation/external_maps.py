@@ -1,4 +1,4 @@
-"""Score maps that somebody else's code has written, one ``.npy`` file an image."""
+"""Read score maps of another tool, one ``.npy`` file per image."""
 
 import os
 from collections.abc import Sequence
@@ -11,85 +11,87 @@ from numpy.typing import NDArray
 
 from weakspot.data.readers.walk import is_file, without_suffix
 from weakspot.errors import InputError
-from weakspot.evaluation.samples import EvaluationSample, refuse
+from weakspot.evaluation.samples import EvaluationSample, raise_if_any
 from weakspot.evaluation.targets import SIDE
 
-# Headers are Python literals, which Python 3.11 before 3.11.8 now and then fails to parse in threads (cpython #106905).
-_parsing = Lock()
+# Headers are Python literals, which Python 3.11 before 3.11.8 sometimes fails to parse in threads (cpython #106905).
+_header_lock = Lock()
+_HINT = "Save min-max normalized maps of 224 x 224 with numpy.save."
 
 
 def read_map(folder: Path, image_id: str) -> NDArray[np.float64]:
-    """Read an image's score map.
+    """Read the score map of an image.
 
     Args:
-        folder: Of the files, each named as its image id and ``.npy``, with or without the image's own suffix:
-            ``val/n01/a.JPEG.npy`` (as the reference writes it) or ``val/n01/a.npy``.
-        image_id: Of the image.
+        folder: Folder of the files, each named after its image id, with or without the suffix of the image:
+            ``val/n01/a.JPEG.npy`` (as the reference implementation writes it) or ``val/n01/a.npy``.
+        image_id: Id of the image.
 
     Returns:
         Shape (224, 224), values in [0, 1].
 
     Raises:
-        InputError: If there is no such file, or it holds something else.
+        InputError: ``map-not-found`` or ``map-invalid``.
     """
     path = find_map(folder, image_id)
     if path is None:
-        raise InputError(f"{folder} has no map of {image_id}.", f"Write it to {image_id}.npy.")
-    stored, problem = _load(path)
-    if stored is None:
-        raise InputError(f"{path} {problem}.", "Write min-max normalised maps of 224 x 224, as numpy.save does.")
-    return stored
+        raise InputError("map-not-found", f"{folder} has no map of {image_id}.", f"Save it as {image_id}.npy.")
+    score_map, problem = _load(path)
+    if score_map is None:
+        raise InputError("map-invalid", f"{path} {problem}.", _HINT)
+    return score_map
 
 
 def find_map(folder: Path, image_id: str) -> Path | None:
-    """Find an image's map file within a folder, or None."""
+    """Find the map file of an image within a folder; None if there is none."""
     names = [f"{image_id}.npy", f"{without_suffix(image_id)}.npy"]
     inside = [name for name in names if ".." not in PurePosixPath(name).parts and not PurePosixPath(name).is_absolute()]
     return next((folder / name for name in inside if is_file(folder / name)), None)
 
 
-def refuse_unusable_maps(folder: Path, cases: Sequence[EvaluationSample]) -> None:
-    """Look at every map before anything is computed.
+def check_maps(folder: Path, samples: Sequence[EvaluationSample]) -> None:
+    """Check all maps before anything is computed.
 
     Raises:
-        InputError: If maps are missing, of the wrong size, or not scores; the first ones are named.
+        InputError: ``maps-not-found``, ``map-not-found`` or ``map-invalid``, with the first offenders.
     """
-    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises of a name too long
-        raise InputError(f"{folder} is not a folder of maps.", "Name the folder that holds the .npy files.")
-    ids = [case.example.image_id for case in cases]
-    found = {image_id: find_map(folder, image_id) for image_id in ids}
-    missing = [image_id for image_id, path in found.items() if path is None]
-    refuse(missing, f"images of {len(ids)} have no map in {folder}", "Each needs a file named <image id>.npy there.")
-    problems = {path: map_problem(path) for path in found.values() if path is not None}
-    wrong = [f"{path.relative_to(folder)} {problem}" for path, problem in problems.items() if problem]
-    refuse(wrong, f"maps in {folder} cannot be scored", "Write min-max normalised maps of 224 x 224 with numpy.save.")
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if the name is too long
+        raise InputError("maps-not-found", f"{folder} is not a folder.")
+    ids = [sample.image.image_id for sample in samples]
+    paths = {image_id: find_map(folder, image_id) for image_id in ids}
+    missing = [image_id for image_id, path in paths.items() if path is None]
+    hint = "Each needs a file <image id>.npy."
+    raise_if_any(missing, "map-not-found", f"images of {len(ids)} have no map in {folder}", hint)
+    problems = {path: map_problem(path) for path in paths.values() if path is not None}
+    invalid = [f"{path.relative_to(folder)} {problem}" for path, problem in problems.items() if problem]
+    raise_if_any(invalid, "map-invalid", f"maps in {folder} cannot be scored", _HINT)
 
 
 def map_problem(path: Path) -> str:
-    """What is wrong with a map file, a few words; empty when nothing is."""
+    """Describe what is wrong with a map file in a few words; empty if it is valid."""
     return _load(path)[1]
 
 
 def _load(path: Path) -> tuple[NDArray[np.float64] | None, str]:
-    """Load a map, or say what is wrong with its file. The size is looked at before the rest is read."""
+    """Load a map, or return a description of the problem. The shape is checked before the data is read."""
     try:
         with path.open("rb") as file:
             shape, columns_first, dtype = _header(file)
             if shape != (SIDE, SIDE) or not np.issubdtype(dtype, np.floating):
-                return None, f"holds {dtype} of shape {shape}"
-            flat = np.frombuffer(file.read(SIDE * SIDE * dtype.itemsize), dtype)  # floats, so nothing is unpickled
-            stored = flat.reshape(shape, order="F" if columns_first else "C").astype(np.float64)
-    except Exception:  # what a damaged header raises is up to its bytes
+                return None, f"contains {dtype} of shape {shape}"
+            flat = np.frombuffer(file.read(SIDE * SIDE * dtype.itemsize), dtype)  # floats: nothing is unpickled
+            score_map = flat.reshape(shape, order="F" if columns_first else "C").astype(np.float64)
+    except Exception:  # a damaged header can raise anything
         return None, "is not a .npy file of numbers"
-    if np.isnan(stored).any():
-        return None, "holds NaN"
-    low, high = float(stored.min()), float(stored.max())
-    return (None, f"has values from {low:g} to {high:g}") if low < 0 or high > 1 else (stored, "")
+    if np.isnan(score_map).any():
+        return None, "contains NaN"
+    low, high = float(score_map.min()), float(score_map.max())
+    return (None, f"has values from {low:g} to {high:g}") if low < 0 or high > 1 else (score_map, "")
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read shape, order and type of what a .npy file holds, and nothing of it."""
+    """Read shape, order and dtype of a .npy file without its data."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    with _parsing:
+    with _header_lock:
         return read(file)

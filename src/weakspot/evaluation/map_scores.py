@@ -1,4 +1,4 @@
-"""One map against one truth: what every metric needs of them."""
+"""Score one map against the ground truth of one class: the inputs of all metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ FULL_IMAGE = "full-image box"
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """A map and its regions at every threshold, in the reference's frame and as localizing finds them.
+    """A heatmap and its regions at every threshold, by the reference implementation and by weakspot itself (native).
 
     Attributes:
-        score_map: Shape (224, 224), float64 in [0, 1].
+        score_map: The map in the reference's frame, shape (224, 224), float64 in [0, 1].
         contours: Its contours at the reference's thresholds.
-        tree: The components of the heatmap, which has the model's input size, at the plain thresholds.
-        boxes: The largest component's box at each of these, in heatmap pixels, shape (T, 4).
-        heatmap: The heatmap, in [0, 1].
+        tree: Connected components of the heatmap at the native thresholds, in pixels of the model's input.
+        boxes: Box of the largest component at each native threshold, shape (T, 4), in heatmap pixels.
+        heatmap: The heatmap at the model's input size, in [0, 1].
     """
 
     score_map: NDArray[np.float64]
@@ -47,19 +47,19 @@ class Regions:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What a map is worth for one class in one image.
+    """Scores of a map for one class in one image; fields are None if the ground truth has no boxes, or no mask.
 
     Attributes:
-        largest: Best overlap of the largest contour's box at each of the reference's thresholds; None without boxes.
-        every: The same of all contours' boxes.
-        plain: Best overlap of the box that localizing gives, at each plain threshold.
-        mask: Overlap of foreground and mask at each plain threshold; None without a mask.
-        pixels: Foreground and background pixels by score, for PxAP; None without a mask.
+        largest: Best IoU of the box of the largest contour, at each of the reference's thresholds.
+        every: Best IoU of the boxes of all contours, at each of the reference's thresholds.
+        native: Best IoU of the box that :class:`weakspot.Localizer` returns, at each native threshold.
+        mask: IoU of foreground and mask, at each native threshold.
+        pixels: Histograms of foreground and background pixels over scores, for PxAP.
     """
 
     largest: NDArray[np.float64] | None
     every: NDArray[np.float64] | None
-    plain: NDArray[np.float64] | None
+    native: NDArray[np.float64] | None
     mask: NDArray[np.float64] | None
     pixels: NDArray[np.int32] | None
 
@@ -71,57 +71,60 @@ def regions_of_class_map(
 
     Args:
         class_map: Shape (h, w).
-        height: Rows of the model's input.
-        width: Columns of the model's input.
-        refine: What is done to the heatmap; None for nothing.
+        height: Height of the model's input in pixels.
+        width: Width of the model's input in pixels.
+        refine: Refinement of the heatmap; None for none.
     """
     heatmap = heatmap_from_class_map(class_map, height=height, width=width)
-    same = (height, width) == (SIDE, SIDE)
+    is_reference_size = (height, width) == (SIDE, SIDE)
     if refine is None:
-        return regions(heatmap, heatmap if same else heatmap_from_class_map(class_map, height=SIDE, width=SIDE))
-    fine = refine(heatmap)
-    return regions(fine, fine if same else normalize(resize(fine, height=SIDE, width=SIDE, kernel="bilinear")))
+        score_map = heatmap if is_reference_size else heatmap_from_class_map(class_map, height=SIDE, width=SIDE)
+        return regions_of_heatmap(heatmap, score_map)
+    refined = refine(heatmap)
+    resized = refined if is_reference_size else normalize(resize(refined, height=SIDE, width=SIDE, kernel="bilinear"))
+    return regions_of_heatmap(refined, resized)
 
 
-def regions(heatmap: NDArray[np.floating], score_map: NDArray[np.floating]) -> Regions:
-    """Find the regions of a heatmap, and of the same in the reference's frame."""
+def regions_of_heatmap(heatmap: NDArray[np.floating], score_map: NDArray[np.floating]) -> Regions:
+    """Find the regions of a heatmap, and of the same map in the reference's frame."""
     tree = component_tree(heatmap, NATIVE_THRESHOLDS)
     return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.largest_boxes(), heatmap)
 
 
-def score(found: Regions, target: Target) -> Scores:
-    """Score a map's regions against the truth."""
-    boxed = len(target.boxes) > 0
-    boxes = scale_boxes(target.boxes, from_size=(SIDE, SIDE), to_size=found.tree.shape)
+def score_regions(regions: Regions, target: Target) -> Scores:
+    """Score the regions of a map against the ground truth."""
+    has_boxes = len(target.boxes) > 0
+    boxes = scale_boxes(target.boxes, from_size=(SIDE, SIDE), to_size=regions.tree.shape)
     return Scores(
-        largest=reference_overlaps(found.contours, target.reference_boxes) if boxed else None,
-        every=reference_overlaps(found.contours, target.reference_boxes, "all") if boxed else None,
-        plain=box_iou(found.boxes, boxes).max(axis=1) if boxed else None,
-        mask=mask_overlaps(found.score_map, target.mask, NATIVE_THRESHOLDS) if target.mask is not None else None,
-        pixels=pixel_counts(found.score_map, target.mask) if target.mask is not None else None,
+        largest=reference_overlaps(regions.contours, target.reference_boxes) if has_boxes else None,
+        every=reference_overlaps(regions.contours, target.reference_boxes, "all") if has_boxes else None,
+        native=box_iou(regions.boxes, boxes).max(axis=1) if has_boxes else None,
+        mask=mask_overlaps(regions.score_map, target.mask, NATIVE_THRESHOLDS) if target.mask is not None else None,
+        pixels=pixel_counts(regions.score_map, target.mask) if target.mask is not None else None,
     )
 
 
 def unreadable_scores(target: Target) -> Scores:
-    """What an image is worth that could not be localized: it counts, as wrong."""
-    nothing = np.zeros(len(THRESHOLDS)) if len(target.boxes) else None
+    """Return the scores of an image without a prediction: it counts, as wrong."""
+    zeros = np.zeros(len(THRESHOLDS)) if len(target.boxes) else None
     return Scores(
-        largest=nothing,
-        every=nothing,
-        plain=nothing,
+        largest=zeros,
+        every=zeros,
+        native=zeros,
         mask=np.zeros(len(NATIVE_THRESHOLDS)) if target.mask is not None else None,
         pixels=pixel_counts(np.zeros((SIDE, SIDE)), target.mask) if target.mask is not None else None,
     )
 
 
 def baselines() -> dict[str, Regions]:
-    """The baselines that look at no image: a Gaussian in the centre, and the whole image.
+    """Return the baselines that do not depend on the image: a Gaussian at the center, and the whole image.
 
     Source:
-        Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020 (centre baseline).
+        Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020 (center baseline).
     """
     steps = (np.arange(SIDE) + 0.5) / SIDE - 0.5
-    gaussian = np.exp(-2 * (steps[:, None] ** 2 + steps**2))  # its width only says which thresholds are which
-    centred = ((gaussian - gaussian.min()) / (gaussian.max() - gaussian.min())).astype(np.float32)
-    whole = np.ones((SIDE, SIDE), np.float32)
-    return {"centred Gaussian": regions(centred, centred), FULL_IMAGE: regions(whole, whole)}
+    gaussian = np.exp(-2 * (steps[:, None] ** 2 + steps**2))  # the width only shifts the thresholds
+    centered = ((gaussian - gaussian.min()) / (gaussian.max() - gaussian.min())).astype(np.float32)
+    ones = np.ones((SIDE, SIDE), np.float32)
+    # The names are keys of metrics.json.
+    return {"centred Gaussian": regions_of_heatmap(centered, centered), FULL_IMAGE: regions_of_heatmap(ones, ones)}

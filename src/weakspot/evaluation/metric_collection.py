@@ -1,4 +1,4 @@
-"""The metrics of one map after another, and the figures that come out."""
+"""All metrics of one kind of map, accumulated over images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from weakspot.metrics.mask_metrics import PixelAveragePrecision
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
 
-IOU_THRESHOLD = 0.5  # least overlap of a right box
-_V2 = (0.3, 0.5, 0.7)
+IOU_THRESHOLD = 0.5  # minimum IoU of a correct box
+_V2_THRESHOLDS = (0.3, 0.5, 0.7)
 
-# In the order of a table's columns: what needs boxes, predictions beside them, and masks.
+# In the order of the columns of a table: metrics of boxes, of boxes and predictions, and of masks.
 LOC = "GT-known Loc"
 _BOXES = ("MaxBoxAcc", "MaxBoxAccV2", LOC)
 _TOP = {"Top-1 Loc": 1, "Top-5 Loc": 5}
@@ -27,16 +27,16 @@ UNTHRESHOLDED = ("PxAP",)
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A metric's figure with both kinds of threshold, in percent.
+    """Value of a metric in percent, at the oracle and at the val-selected threshold.
 
     Attributes:
-        images: Number of images and classes in them that it is over.
-        oracle: At the threshold that is best for the images themselves, as the field publishes.
-        oracle_interval: Its 95 % confidence interval; None without bootstrap samples.
-        oracle_thresholds: That threshold, one for each overlap.
-        fixed: At a threshold that was fixed before, on other images.
-        fixed_interval: Its 95 % confidence interval.
-        fixed_thresholds: That threshold.
+        images: Number of pairs of image and class.
+        oracle: Value at the best threshold for these images themselves, as papers report it.
+        oracle_interval: 95 % confidence interval of ``oracle``; None without bootstrap samples.
+        oracle_thresholds: Oracle threshold, one for each IoU.
+        fixed: Value at a threshold that was selected on other images (val-selected), or set by hand.
+        fixed_interval: 95 % confidence interval of ``fixed``.
+        fixed_thresholds: Threshold of ``fixed``, one for each IoU.
     """
 
     images: int
@@ -48,23 +48,23 @@ class MetricValue:
     fixed_thresholds: tuple[float, ...]
 
 
-Chosen = dict[str, tuple[int, ...]]
+ThresholdIndices = dict[str, tuple[int, ...]]
 
 
 class MetricCollection:
-    """Accumulates the scores of one kind of map over images.
+    """All metrics of one kind of map.
 
     Args:
-        groups: Number of groups that figures are wanted of as well.
-        samples: Number of bootstrap samples; 0 for none.
-        seed: Of the bootstrap.
+        groups: Number of groups to report separately.
+        samples: Number of bootstrap samples; 0 disables confidence intervals.
+        seed: Random seed of the bootstrap.
     """
 
     def __init__(self, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
         options = {"groups": groups, "samples": samples, "seed": seed}
         self.metrics: dict[str, PerImageMetric] = {
             "MaxBoxAcc": ThresholdSweep(THRESHOLDS, **options),
-            "MaxBoxAccV2": ThresholdSweep(THRESHOLDS, len(_V2), **options),
+            "MaxBoxAccV2": ThresholdSweep(THRESHOLDS, len(_V2_THRESHOLDS), **options),
             LOC: ThresholdSweep(NATIVE_THRESHOLDS, **options),
             "Top-1 Loc": ThresholdSweep(NATIVE_THRESHOLDS, **options),
             "Top-5 Loc": ThresholdSweep(NATIVE_THRESHOLDS, **options),
@@ -72,77 +72,77 @@ class MetricCollection:
             "PxAP": PixelAveragePrecision(**options),
         }
 
-    def add(self, scores: Sequence[Scores], ranks: Sequence[int | None], groups: NDArray[np.intp]) -> None:
+    def update(self, scores: Sequence[Scores], ranks: Sequence[int | None], groups: NDArray[np.intp]) -> None:
         """Add images.
 
         Args:
-            scores: What the map is worth in each.
-            ranks: Place of the true class among the predictions, 0 the first; None where nothing was predicted.
+            scores: Scores of the map for each image.
+            ranks: Rank of the true class among the predictions, starting at 0; None without a classifier.
             groups: Groups of each image, shape (B, k).
         """
         for name, metric in self.metrics.items():
-            rows = [_values(name, one, rank) for one, rank in zip(scores, ranks, strict=True)]
-            known = [i for i, row in enumerate(rows) if row is not None]
-            if known:
-                metric.update(np.stack([row for row in rows if row is not None]), groups[known])
+            rows = [_values(name, image_scores, rank) for image_scores, rank in zip(scores, ranks, strict=True)]
+            valid = [i for i, row in enumerate(rows) if row is not None]
+            if valid:
+                metric.update(np.stack([row for row in rows if row is not None]), groups[valid])
 
     def measured(self) -> list[str]:
-        """The metrics that any image was added to."""
+        """Return the names of the metrics to which an image was added."""
         return [name for name, metric in self.metrics.items() if metric.total > 0]
 
-    def best_thresholds(self) -> Chosen:
-        """The best threshold of each metric, the middle one of several, as indices, one for each overlap.
+    def best_thresholds(self) -> ThresholdIndices:
+        """Return the index of the best threshold of each metric, one for each IoU; of ties the middle one.
 
-        Top-1 and Top-5 take GT-known's.
+        Top-1 and Top-5 Loc use the threshold of GT-known Loc.
         """
         best = {
             name: sweep.middle() for name in self.measured() if isinstance(sweep := self.metrics[name], ThresholdSweep)
         }
         return best | {name: best[LOC] for name in _TOP if name in best}
 
-    def figures(self, chosen: Chosen) -> dict[str, MetricValue]:
-        """The figures of all metrics that were measured."""
-        return {name: _figure(self.metrics[name], chosen.get(name)) for name in self.measured()}
+    def compute(self, indices: ThresholdIndices) -> dict[str, MetricValue]:
+        """Compute all measured metrics, with the threshold indices of the fixed values."""
+        return {name: _metric_value(self.metrics[name], indices.get(name)) for name in self.measured()}
 
-    def of_groups(self, chosen: Chosen) -> dict[str, NDArray[np.float64]]:
-        """The figures of each group at fixed thresholds, shape (groups,) each; NaN for groups without images."""
+    def compute_groups(self, indices: ThresholdIndices) -> dict[str, NDArray[np.float64]]:
+        """Compute each metric per group at fixed thresholds, shape (groups,); NaN for groups without images."""
         return {
-            name: self.metrics[name].per_group(**({"at": chosen[name]} if name in chosen else {}))
+            name: self.metrics[name].per_group(**({"at": indices[name]} if name in indices else {}))
             for name in self.measured()
         }
 
 
 def _values(name: str, scores: Scores, rank: int | None) -> NDArray[np.generic] | None:
-    """The row of values of one image for a metric; None where it does not apply."""
+    """Return the values of one image for a metric; None if it does not apply."""
     if name in _TOP:
-        return None if scores.plain is None or rank is None else (scores.plain >= IOU_THRESHOLD) & (rank < _TOP[name])
+        return None if scores.native is None or rank is None else (scores.native >= IOU_THRESHOLD) & (rank < _TOP[name])
     if name == "MaxBoxAcc":
         return None if scores.largest is None else scores.largest >= IOU_THRESHOLD
     if name == "MaxBoxAccV2":
-        return None if scores.every is None else np.concatenate([scores.every >= least for least in _V2])
+        return None if scores.every is None else np.concatenate([scores.every >= iou for iou in _V2_THRESHOLDS])
     if name == LOC:
-        return None if scores.plain is None else scores.plain >= IOU_THRESHOLD
+        return None if scores.native is None else scores.native >= IOU_THRESHOLD
     if name == "mask IoU":
         return None if scores.mask is None or np.isnan(scores.mask).any() else scores.mask
     return None if scores.pixels is None else scores.pixels.ravel()
 
 
-def _figure(metric: PerImageMetric, chosen: tuple[int, ...] | None) -> MetricValue:
-    """A figure with both kinds of threshold; NaN where none was fixed, and the same where there is none at all."""
+def _metric_value(metric: PerImageMetric, indices: tuple[int, ...] | None) -> MetricValue:
+    """Compute a metric; ``fixed`` is NaN without a threshold, and equals ``oracle`` if the metric has none."""
     images, oracle = int(metric.total), float(metric.compute())
-    sampled = len(metric.sample_totals) > 0
-    interval = metric.interval() if sampled else None
+    has_samples = len(metric.sample_totals) > 0
+    interval = metric.interval() if has_samples else None
     if not isinstance(metric, ThresholdSweep):
         return MetricValue(images, oracle, interval, (), oracle, interval, ())
     best = tuple(float(metric.thresholds[i]) for i in metric.best())
-    if chosen is None:
+    if indices is None:
         return MetricValue(images, oracle, interval, best, float("nan"), None, ())
     return MetricValue(
         images,
         oracle,
         interval,
         best,
-        metric.at(chosen),
-        metric.interval(at=chosen) if sampled else None,
-        tuple(float(metric.thresholds[i]) for i in chosen),
+        metric.at(indices),
+        metric.interval(at=indices) if has_samples else None,
+        tuple(float(metric.thresholds[i]) for i in indices),
     )

@@ -1,4 +1,4 @@
-"""Images in, scores out: a classifier's maps or somebody else's, scored while the next images are read."""
+"""Predict and score images: class maps of a classifier, or maps from files."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,42 +19,42 @@ from weakspot.evaluation.map_scores import (
     Refine,
     Regions,
     Scores,
-    regions,
     regions_of_class_map,
-    score,
+    regions_of_heatmap,
+    score_regions,
     unreadable_scores,
 )
 from weakspot.evaluation.samples import EvaluationSample
-from weakspot.evaluation.targets import Target, target
+from weakspot.evaluation.targets import Target, make_target
 from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.check_inputs import ranks_of
 from weakspot.ops.refinement import refine
 
-UNRANKED = 1_000_000_000  # a rank behind all classes
+UNRANKED = 1_000_000_000  # a rank after those of all classes
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What became of one class in one image.
+    """Scored prediction of one class in one image.
 
     Attributes:
-        case: The image.
-        which: Index of the class among the image's truths.
-        target: Where it is.
-        size: ``(height, width)`` of the image; None where it could not be read.
-        scores: What each map is worth, by its name.
-        regions: The maps' regions, by name; empty where the image could not be read.
-        rank: Place of the class among the predictions, 0 the first; None where no classifier was asked. Of an image
-            that could not be localized it is behind all.
-        predicted: The most probable class; None where there is none.
-        error: Why the image could not be localized, or None.
-        found: Boxes that come from a file, by its name, in the 224 frame, the surest first.
+        sample: The image.
+        target_index: Index of the class among the annotations of the image.
+        target: Ground truth of the class.
+        size: ``(height, width)`` of the image; None if it could not be read.
+        scores: Scores of each map, by its name.
+        regions: Regions of each map, by its name; empty if the image could not be read.
+        rank: Rank of the class among the predicted classes, starting at 0; None without a classifier, ``UNRANKED`` if
+            the image could not be processed.
+        predicted: Index of the most probable class; None without a classifier.
+        error: Why the image could not be processed, or None.
+        boxes: Boxes from a file, by the name of the file, in the 224 frame, the most confident first.
     """
 
-    case: EvaluationSample
-    which: int
+    sample: EvaluationSample
+    target_index: int
     target: Target
     size: tuple[int, int] | None
     scores: dict[str, Scores]
@@ -62,168 +62,178 @@ class Prediction:
     rank: int | None = None
     predicted: int | None = None
     error: WeakspotError | None = None
-    found: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    boxes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
-class _Photo:
-    """An image on its way to the classifier, and where its classes are."""
+class _DecodedImage:
+    """A decoded image with the ground truth of its classes."""
 
-    case: EvaluationSample
+    sample: EvaluationSample
     size: tuple[int, int]
     targets: list[Target]
     pixels: Pixels
 
 
-_Waiting = _Photo | list[Prediction]
+_Decoded = _DecodedImage | list[Prediction]  # the predictions of an image that could not be decoded
 
 
 def predictions_of_model(
     localizer: Localizer,
-    cases: Sequence[EvaluationSample],
+    samples: Sequence[EvaluationSample],
     methods: Mapping[str, str],
-    fixed: Mapping[str, Regions],
+    fixed_maps: Mapping[str, Regions],
     *,
     batch_size: int = 16,
     workers: int = 2,
 ) -> Iterator[Prediction]:
-    """Read the maps of the true classes out of a classifier, all methods in one forward pass, and score them.
+    """Compute and score the class maps of the true classes, all methods in one forward pass.
 
     Args:
         localizer: The classifier.
-        cases: The images.
-        methods: The methods by the names that their scores shall have.
-        fixed: Maps that are the same for each image, by name: the baselines.
-        batch_size: Images in one forward pass.
-        workers: Threads that decode and score.
+        samples: Images to score.
+        methods: Methods by the names of their rows.
+        fixed_maps: Maps that are the same for every image, by name: the baselines.
+        batch_size: Number of images per forward pass.
+        workers: Number of threads that decode and score images.
 
     Yields:
-        One outcome for each class in each image, in order. What cannot be read counts as wrong.
+        A prediction for each class of each image, in order. Images that cannot be read count as wrong.
     """
 
-    def decode(case: EvaluationSample) -> _Waiting:
+    def decode(sample: EvaluationSample) -> _Decoded:
         try:
-            return _decoded(case, localizer)
+            return _decode(sample, localizer)
         except WeakspotError as error:
-            return failed_predictions(case, [*methods, *fixed], error)
+            return failed_predictions(sample, [*methods, *fixed_maps], error)
 
-    def read(batch: list[_Waiting]) -> Iterator[tuple[_Waiting, int, list[ClassifierOutput]]]:
-        photos = [one for one in batch if isinstance(one, _Photo)]
-        maps = _read(localizer, photos, methods) if photos else []
-        place = iter(range(len(photos)))
-        return ((one, next(place) if isinstance(one, _Photo) else 0, maps) for one in batch)
+    def predict(batch: list[_Decoded]) -> Iterator[tuple[_Decoded, int, list[ClassifierOutput]]]:
+        images = [item for item in batch if isinstance(item, _DecodedImage)]
+        outputs = _class_maps(localizer, images, methods) if images else []
+        position = iter(range(len(images)))
+        return ((item, next(position) if isinstance(item, _DecodedImage) else 0, outputs) for item in batch)
 
-    def finish(found: tuple[_Waiting, int, list[ClassifierOutput]]) -> list[Prediction]:
-        one, place, maps = found
-        return _scored(one, place, localizer, methods, maps, fixed) if isinstance(one, _Photo) else one
+    def score(job: tuple[_Decoded, int, list[ClassifierOutput]]) -> list[Prediction]:
+        item, position, outputs = job
+        if not isinstance(item, _DecodedImage):
+            return item
+        return _score(item, position, localizer, methods, outputs, fixed_maps)
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        waiting = ordered_map(decode, cases, threads, max_pending=2 * batch_size)
-        found = (one for batch in batched(waiting, batch_size) for one in read(batch))
-        for outcomes in ordered_map(finish, found, threads, max_pending=_ahead(localizer, batch_size, workers)):
-            yield from outcomes
+        decoded = ordered_map(decode, samples, threads, max_pending=2 * batch_size)
+        jobs = (job for batch in batched(decoded, batch_size) for job in predict(batch))
+        for predictions in ordered_map(score, jobs, threads, max_pending=_max_pending(localizer, batch_size, workers)):
+            yield from predictions
 
 
-def _ahead(localizer: Localizer, batch_size: int, workers: int) -> int:
-    """How many images may be waiting for their scores while the classifier goes on.
+def _max_pending(localizer: Localizer, batch_size: int, workers: int) -> int:
+    """Return the maximum number of images that wait for their scores during a forward pass.
 
-    Where it runs on all cores, its threads wait for one another, and scoring beside it would cost twice its time: then
-    no more than are scored at once. Else, two batches.
+    If the classifier runs on all CPU cores, its threads wait for each other, and concurrent scoring would double its
+    time: then as many images as there are workers, otherwise two batches.
     """
     on_cpu = localizer.backend == "onnx" or localizer.device.type == "cpu"
-    crowded = on_cpu and torch.get_num_threads() >= (os.cpu_count() or 1)
-    return max(1, workers) if crowded else 2 * batch_size
+    uses_all_cores = on_cpu and torch.get_num_threads() >= (os.cpu_count() or 1)
+    return max(1, workers) if uses_all_cores else 2 * batch_size
 
 
 def predictions_of_maps(
-    folder: Path, cases: Sequence[EvaluationSample], name: str, fixed: Mapping[str, Regions], *, workers: int = 2
+    folder: Path, samples: Sequence[EvaluationSample], name: str, fixed_maps: Mapping[str, Regions], *, workers: int = 2
 ) -> Iterator[Prediction]:
-    """Score maps that lie in files, one of each image; see :func:`~weakspot.evaluation.external_maps.read_map`."""
+    """Score maps from files, one per image; see :func:`~weakspot.evaluation.external_maps.read_map`."""
 
-    def finish(case: EvaluationSample) -> list[Prediction]:
-        score_map = read_map(folder, case.example.image_id)
-        own = {name: regions(score_map, score_map)}
+    def score(sample: EvaluationSample) -> list[Prediction]:
+        score_map = read_map(folder, sample.image.image_id)
+        regions = {name: regions_of_heatmap(score_map, score_map)}
         try:
-            height, width = image_size(case)
+            height, width = image_size(sample)
         except WeakspotError as error:
-            return failed_predictions(case, [name, *fixed], error)
-        targets = [target(truth, height=height, width=width) for truth in case.truths]
+            return failed_predictions(sample, [name, *fixed_maps], error)
+        targets = [make_target(annotation, height=height, width=width) for annotation in sample.annotations]
         return [
-            Prediction(case, which, one, (height, width), _scores(own | dict(fixed), one), own)
-            for which, one in enumerate(targets)
+            Prediction(sample, i, target, (height, width), _scores(regions | dict(fixed_maps), target), regions)
+            for i, target in enumerate(targets)
         ]
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        for outcomes in ordered_map(finish, cases, threads, max_pending=2 * max(1, workers)):
-            yield from outcomes
+        for predictions in ordered_map(score, samples, threads, max_pending=2 * max(1, workers)):
+            yield from predictions
 
 
-def image_size(case: EvaluationSample) -> tuple[int, int]:
-    """``(height, width)`` of the frame that an image's boxes are in: as annotated, else as stored."""
-    return case.example.size or read_sizes(case.example.path)[0]
+def image_size(sample: EvaluationSample) -> tuple[int, int]:
+    """Return ``(height, width)`` of the frame of an image's boxes: as annotated, otherwise as stored."""
+    return sample.image.size or read_sizes(sample.image.path)[0]
 
 
-def _decoded(case: EvaluationSample, localizer: Localizer) -> _Photo:
-    image = read_as_annotated(case.example.path, case.example.size, max_pixels=localizer.max_pixels)
-    targets = [target(truth, height=image.height, width=image.width) for truth in case.truths]
-    return _Photo(case, (image.height, image.width), targets, localizer.resize(image))
+def _decode(sample: EvaluationSample, localizer: Localizer) -> _DecodedImage:
+    image = read_as_annotated(sample.image.path, sample.image.size, max_pixels=localizer.max_pixels)
+    targets = [make_target(annotation, height=image.height, width=image.width) for annotation in sample.annotations]
+    return _DecodedImage(sample, (image.height, image.width), targets, localizer.resize(image))
 
 
-def failed_predictions(case: EvaluationSample, names: Sequence[str], error: WeakspotError) -> list[Prediction]:
-    """Count an image that cannot be read as wrong, for the baselines as well: all are over the same images."""
-    height, width = case.example.size or (1, 1)
-    targets = [target(truth, height=height, width=width) for truth in case.truths]
-    plain = error.with_traceback(None)
-    rank = UNRANKED if case.classes else None
+def failed_predictions(sample: EvaluationSample, names: Sequence[str], error: WeakspotError) -> list[Prediction]:
+    """Return the predictions of an image that could not be processed.
+
+    It counts as wrong, for the baselines as well, so that all rows are computed on the same images.
+    """
+    height, width = sample.image.size or (1, 1)
+    targets = [make_target(annotation, height=height, width=width) for annotation in sample.annotations]
+    error = error.with_traceback(None)
+    rank = UNRANKED if sample.class_indices else None
     return [
-        Prediction(case, which, one, None, dict.fromkeys(names, unreadable_scores(one)), rank=rank, error=plain)
-        for which, one in enumerate(targets)
+        Prediction(sample, i, target, None, dict.fromkeys(names, unreadable_scores(target)), rank=rank, error=error)
+        for i, target in enumerate(targets)
     ]
 
 
-def _read(localizer: Localizer, photos: list[_Photo], methods: Mapping[str, str]) -> list[ClassifierOutput]:
-    """Class maps of every image's classes; where an image has fewer than another, its first is read again."""
-    most = max(len(photo.case.classes) for photo in photos)
-    rows = [[*photo.case.classes, *photo.case.classes[:1] * (most - len(photo.case.classes))] for photo in photos]
-    return localizer.read([photo.pixels for photo in photos], np.array(rows), list(methods.values()))
+def _class_maps(
+    localizer: Localizer, images: list[_DecodedImage], methods: Mapping[str, str]
+) -> list[ClassifierOutput]:
+    """Compute the maps of the classes of every image; rows with fewer classes repeat their first class."""
+    most = max(len(image.sample.class_indices) for image in images)
+    rows = [
+        [*image.sample.class_indices, *image.sample.class_indices[:1] * (most - len(image.sample.class_indices))]
+        for image in images
+    ]
+    return localizer.read([image.pixels for image in images], np.array(rows), list(methods.values()))
 
 
-def _scored(
-    photo: _Photo,
-    i: int,
+def _score(
+    image: _DecodedImage,
+    position: int,
     localizer: Localizer,
     methods: Mapping[str, str],
-    maps: list[ClassifierOutput],
-    fixed: Mapping[str, Regions],
+    outputs: list[ClassifierOutput],
+    fixed_maps: Mapping[str, Regions],
 ) -> list[Prediction]:
-    logits = maps[0].logits[i]
+    sample, logits = image.sample, outputs[0].logits[position]
     if not np.isfinite(logits).all():
-        problem = f"The model's output for {photo.case.example.path} is not finite."
-        error = ModelError(problem, "Check its weights, its normalisation and its precision.")
-        return failed_predictions(photo.case, [*methods, *fixed], error)
-    ranks = ranks_of(np.broadcast_to(logits, (len(photo.targets), len(logits))), np.array(photo.case.classes))
-    frame = localizer.preprocessing
-    outcomes = []
-    for which, one in enumerate(photo.targets):
-        own = {
+        problem = f"The model's output for {sample.image.path} is not finite."
+        error = ModelError("output-not-finite", problem, "Check its weights, its normalization and its precision.")
+        return failed_predictions(sample, [*methods, *fixed_maps], error)
+    ranks = ranks_of(np.broadcast_to(logits, (len(image.targets), len(logits))), np.array(sample.class_indices))
+    preprocessing, best = localizer.preprocessing, int(logits.argmax())
+    predictions = []
+    for i, target in enumerate(image.targets):
+        regions = {
             name: regions_of_class_map(
-                found.maps[i, which],
-                height=frame.height,
-                width=frame.width,
-                refine=_refinement(localizer, method, photo),
+                output.maps[position, i],
+                height=preprocessing.height,
+                width=preprocessing.width,
+                refine=_refinement(localizer, method, image),
             )
-            for (name, method), found in zip(methods.items(), maps, strict=True)
+            for (name, method), output in zip(methods.items(), outputs, strict=True)
         }
-        scores, best = _scores(own | dict(fixed), one), int(logits.argmax())
-        outcomes.append(Prediction(photo.case, which, one, photo.size, scores, own, int(ranks[which]), best))
-    return outcomes
+        scores = _scores(regions | dict(fixed_maps), target)
+        predictions.append(Prediction(sample, i, target, image.size, scores, regions, int(ranks[i]), best))
+    return predictions
 
 
-def _refinement(localizer: Localizer, method: str, photo: _Photo) -> Refine | None:
-    """What is done to a photo's heatmaps; None where nothing is."""
-    name, level = localizer.readout.refine, localizer.threshold_of(method)
-    return None if name is None else lambda heatmap: refine(name, photo.pixels, heatmap, level)
+def _refinement(localizer: Localizer, method: str, image: _DecodedImage) -> Refine | None:
+    """Return the refinement of an image's heatmaps; None if they are not refined."""
+    name, threshold = localizer.readout.refine, localizer.threshold_of(method)
+    return None if name is None else lambda heatmap: refine(name, image.pixels, heatmap, threshold)
 
 
-def _scores(maps: dict[str, Regions], one: Target) -> dict[str, Scores]:
-    return {name: score(found, one) for name, found in maps.items()}
+def _scores(maps: dict[str, Regions], target: Target) -> dict[str, Scores]:
+    return {name: score_regions(regions, target) for name, regions in maps.items()}

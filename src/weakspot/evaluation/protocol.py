@@ -1,4 +1,4 @@
-"""Evaluate and compare: a data set and what finds boxes in, figures out."""
+"""Evaluate and compare models, score maps and predicted boxes on a data set."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,22 +11,22 @@ from torch import nn
 from weakspot.cams import find_method
 from weakspot.data import Dataset
 from weakspot.errors import InputError
-from weakspot.evaluation.aggregate import OnOutcome
+from weakspot.evaluation.aggregate import OnPrediction
 from weakspot.evaluation.config import EvaluationConfig, split_kwargs
-from weakspot.evaluation.eval_set import EvaluationSet, load_evaluation_set, measure_on
-from weakspot.evaluation.external_boxes import outcomes_of_boxes, read_boxes
-from weakspot.evaluation.external_maps import refuse_unusable_maps
+from weakspot.evaluation.eval_set import evaluate_set, load_evaluation_set
+from weakspot.evaluation.external_boxes import predictions_of_boxes, read_boxes
+from weakspot.evaluation.external_maps import check_maps
 from weakspot.evaluation.map_scores import Regions, baselines
 from weakspot.evaluation.predictions import Prediction, predictions_of_maps, predictions_of_model
 from weakspot.evaluation.results import Evaluation, MethodResult
-from weakspot.evaluation.samples import EvaluationSample, refuse
+from weakspot.evaluation.samples import EvaluationSample, raise_if_any
 from weakspot.inference.localizer import Localizer
 
 Model = str | Path | nn.Module | Localizer
 
-# Those that need one forward pass and no more.
+# The methods that need a single forward pass.
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "eigencam")
-_FOR_FILES = 0.2  # the threshold of maps from files where there is no validation split
+_DEFAULT_MAP_THRESHOLD = 0.2  # threshold of maps from files if there is no validation split
 
 
 def evaluate(
@@ -34,32 +34,31 @@ def evaluate(
     data: str | Path | Dataset,
     *,
     method: str | None = None,
-    setting: EvaluationConfig = EvaluationConfig(),
-    on_outcome: OnOutcome | None = None,
+    config: EvaluationConfig = EvaluationConfig(),
+    on_prediction: OnPrediction | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Measure how well a classifier's maps localize, by the field's protocol.
+    """Measure how well a classifier's maps localize objects, by the WSOL protocol (Choe et al., 2020).
 
     Args:
-        model: A Localizer, or what it takes.
-        data: Folder of the data set, in any of the layouts that :func:`weakspot.data.read_dataset` reads.
+        model: A Localizer, or a model that Localizer accepts.
+        data: Folder of the data set, in any layout that :func:`weakspot.data.read_dataset` reads.
         method: Name of the method, unless ``model`` is a Localizer.
-        setting: How to evaluate.
-        on_outcome: Called with each scored image and the fixed thresholds.
-        options: Fields of :class:`EvaluationConfig`, and what Localizer takes. ``boxes`` is the file of the true boxes.
+        config: Splits, thresholds and bootstrap.
+        on_prediction: Called with each scored prediction and the fixed threshold indices.
+        options: Fields of :class:`EvaluationConfig`, and options of Localizer. ``boxes`` is the ground-truth file.
 
     Returns:
-        Figures with both thresholds and intervals, beside the two baselines.
+        Metrics at both thresholds with confidence intervals, and those of the two baselines.
 
     Raises:
-        InputError: If the data set cannot be scored, or its classes are not the model's.
+        InputError: If the data set cannot be scored, or its classes are not those of the model.
         ModelError: If the model cannot be used.
     """
-    setting, others = split_kwargs(setting, options)
+    config, others = split_kwargs(config, options)
     localizer = _localizer(model, others if isinstance(model, Localizer) else {"method": method, **others})
-    ground = load_evaluation_set(data, setting, localizer)
-    _adapt(localizer, ground)
-    return _of_localizer(ground, localizer, {localizer.method: localizer.method}, baselines(), on_outcome, groups=True)
+    methods = {localizer.method: localizer.method}
+    return _evaluate_methods(localizer, data, config, methods, baselines(), on_prediction, groups=True)
 
 
 def compare(
@@ -69,148 +68,175 @@ def compare(
     methods: Sequence[str] | None = None,
     qualities: Sequence[str | None] = (None,),
     output_strides: Sequence[int | None] = (None,),
-    setting: EvaluationConfig = EvaluationConfig(),
-    on_outcome: OnOutcome | None = None,
+    config: EvaluationConfig = EvaluationConfig(),
+    on_prediction: OnPrediction | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Measure several methods, strides and classifiers side by side: one forward pass an image for all methods.
+    """Measure several methods, strides and classifiers, with one forward pass per image for all methods.
 
     Args:
-        models: Localizers, or what they take.
+        models: Localizers, or models that Localizer accepts.
         data: As for :func:`evaluate`.
-        methods: Names of the methods; those that do not fit a classifier are left out, which is noted. None takes all
-            that need one forward pass, and that which a run was trained for; where there are several qualities, only
-            the latter, or ``"gradcam"``.
-        qualities: Names of the qualities; None is the model's own.
-        output_strides: Of models given by name; None is the model's own.
-        setting: How to evaluate.
-        on_outcome: As for :func:`evaluate`.
-        options: Fields of :class:`EvaluationConfig`, and what Localizer takes.
+        methods: Names of the methods; those that a classifier does not support are skipped with a note. Default: all
+            methods that need a single forward pass, and the one a run was trained for; with several qualities only the
+            latter, or ``"gradcam"``.
+        qualities: Names of the quality presets; None is the default of the model.
+        output_strides: Output strides of models that are given by name; None is the default of the model.
+        config: Splits, thresholds and bootstrap.
+        on_prediction: As for :func:`evaluate`.
+        options: Fields of :class:`EvaluationConfig`, and options of Localizer.
 
     Returns:
-        A row for each, the best GT-known Loc at the fixed threshold first, then the two baselines, whose Top-1 and
-        Top-5 Loc are with the first classifier's predictions. Several qualities are also measured by size of object.
+        A row for each combination, ordered by GT-known Loc at the fixed threshold, then the two baselines, whose Top-1
+        and Top-5 Loc use the predictions of the first classifier. With several qualities, also metrics by object size.
 
     Raises:
-        InputError: As :func:`evaluate`; or if no method fits.
+        InputError: As :func:`evaluate`; ``method-mismatch`` if a classifier supports none of the methods.
         ModelError: If a model cannot be used.
     """
-    setting, others = split_kwargs(setting, options)
-    found: list[Evaluation] = []
-    names = _names_of(models)
-    for number, model in enumerate(models):
+    config, others = split_kwargs(config, options)
+    evaluations: list[Evaluation] = []
+    several_qualities = len(qualities) > 1
+    for name, model in zip(_model_names(models), models, strict=True):
         for quality, stride in product(qualities, output_strides):
-            chosen = {name: value for name, value in (("quality", quality), ("output_stride", stride)) if value}
-            localizer = _localizer(model, {**others, **chosen})
-            before = f"{names[number]}, " if len(models) > 1 else ""
-            after = "".join((f", {quality}" if len(qualities) > 1 else "", f", stride {stride}" if stride else ""))
-            every = METHODS if len(qualities) == 1 else ()
-            own = dict.fromkeys((localizer.method, *every)) if methods is None else methods
-            renamed, notes = _fitting(localizer, {f"{before}{method}{after}": method for method in own})
-            ground = load_evaluation_set(data, setting, localizer)
-            _adapt(localizer, ground)
-            base, by_size = {} if found else baselines(), len(qualities) > 1
-            one = _of_localizer(ground, localizer, renamed, base, on_outcome, groups=by_size)
-            found.append(replace(one, notes=(*one.notes, *notes)))
-    return _together(found)
+            presets = {key: value for key, value in (("quality", quality), ("output_stride", stride)) if value}
+            localizer = _localizer(model, {**others, **presets})
+            prefix = f"{name}, " if len(models) > 1 else ""
+            suffix = (f", {quality}" if several_qualities else "") + (f", stride {stride}" if stride else "")
+            defaults = dict.fromkeys((localizer.method, *(() if several_qualities else METHODS)))
+            rows = {f"{prefix}{method}{suffix}": method for method in (defaults if methods is None else methods)}
+            supported, notes = _supported(localizer, rows)
+            base = {} if evaluations else baselines()
+            result = _evaluate_methods(
+                localizer, data, config, supported, base, on_prediction, groups=several_qualities
+            )
+            evaluations.append(replace(result, notes=(*result.notes, *notes)))
+    return _merge(evaluations)
 
 
 def evaluate_maps(
     folder: str | Path,
     data: str | Path | Dataset,
     *,
-    setting: EvaluationConfig = EvaluationConfig(),
-    on_outcome: OnOutcome | None = None,
+    config: EvaluationConfig = EvaluationConfig(),
+    on_prediction: OnPrediction | None = None,
 ) -> Evaluation:
-    """Measure score maps that somebody else's code has written, as :func:`evaluate` does a classifier's.
+    """Measure score maps of another tool, as :func:`evaluate` measures those of a classifier.
 
     Args:
-        folder: Of ``.npy`` files, one of each image, 224 x 224 in [0, 1], named as its id.
+        folder: Folder of ``.npy`` files, one per image, 224 x 224 in [0, 1], named after the image id.
         data: As for :func:`evaluate`.
-        setting: How to evaluate.
-        on_outcome: As for :func:`evaluate`.
+        config: Splits, thresholds and bootstrap.
+        on_prediction: As for :func:`evaluate`.
 
     Raises:
-        InputError: If the data set cannot be scored, or maps are missing or no score maps.
+        InputError: If the data set cannot be scored, or maps are missing or invalid.
     """
-    ground, name, base = load_evaluation_set(data, setting), Path(folder).name or str(folder), baselines()
-    refuse_unusable_maps(Path(folder), [*ground.cases, *ground.validation])
+    folder, base = Path(folder), baselines()
+    eval_set, name = load_evaluation_set(data, config), folder.name or str(folder)
+    check_maps(folder, [*eval_set.samples, *eval_set.val_samples])
 
-    def outcomes_of(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
-        return predictions_of_maps(Path(folder), cases, name, base, workers=setting.workers)
+    def predict(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
+        return predictions_of_maps(folder, samples, name, base, workers=config.workers)
 
-    return measure_on(ground, outcomes_of, (name, *base), {name: _FOR_FILES}, on_outcome, groups=True)
+    return evaluate_set(eval_set, predict, (name, *base), {name: _DEFAULT_MAP_THRESHOLD}, on_prediction, groups=True)
 
 
 def evaluate_boxes(
     file: str | Path,
     data: str | Path | Dataset,
     *,
-    setting: EvaluationConfig = EvaluationConfig(),
-    on_outcome: OnOutcome | None = None,
+    config: EvaluationConfig = EvaluationConfig(),
+    on_prediction: OnPrediction | None = None,
 ) -> Evaluation:
-    """Measure boxes that somebody else's code has found; the one with the highest score stands for its image.
+    """Measure predicted boxes of another tool; the box with the highest score is the prediction of its image.
 
     Args:
         file: COCO results, CSV, or the rows of ``weakspot localize``; see :func:`weakspot.evaluation.read_boxes`.
         data: As for :func:`evaluate`.
-        setting: How to evaluate; boxes have no threshold.
-        on_outcome: As for :func:`evaluate`.
+        config: Splits and bootstrap; boxes have no threshold.
+        on_prediction: As for :func:`evaluate`.
 
     Raises:
-        InputError: If the data set cannot be scored, or the boxes are not of its images.
+        InputError: If the data set cannot be scored, or the boxes do not belong to its images.
     """
-    ground, name, base = load_evaluation_set(data, setting), Path(file).name, baselines()
-    truth, images = (None if path is None else Path(path) for path in (setting.boxes, setting.images))
-    found = read_boxes(Path(file), ground.dataset, truth, images)
-    refuse(
-        [] if any(len(found.of(case)) for case in ground.cases) else [case.example.image_id for case in ground.cases],
-        f"images of the split {setting.split!r} have no box in {file}, which is all of them",
-        "Name the split that the boxes were found in with --test-split.",
+    eval_set, name, base = load_evaluation_set(data, config), Path(file).name, baselines()
+    truth, images = (None if path is None else Path(path) for path in (config.boxes, config.images))
+    boxes = read_boxes(Path(file), eval_set.dataset, truth, images)
+    without = [sample.image.image_id for sample in eval_set.samples if not len(boxes.of(sample))]
+    raise_if_any(
+        without if len(without) == len(eval_set.samples) else [],
+        "split-mismatch",
+        f"images, all of the split {config.test_split!r}, have no box in {file}",
+        "Name the split of the boxes with --test-split.",
     )
 
-    def outcomes_of(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
-        return outcomes_of_boxes(found, cases, name, base)
+    def predict(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
+        return predictions_of_boxes(boxes, samples, name, base)
 
-    measured = measure_on(ground, outcomes_of, (name, *base), {name: 1.0}, on_outcome, groups=True)
-    without = sum(not len(found.of(case)) for case in ground.cases)
-    note = f"{without} images have no found box and count as wrong."
-    return replace(measured, notes=(*measured.notes, note)) if without else measured
+    result = evaluate_set(eval_set, predict, (name, *base), {name: 1.0}, on_prediction, groups=True)
+    note = f"{len(without)} images have no predicted box and count as wrong."
+    return replace(result, notes=(*result.notes, note)) if without else result
 
 
-def _adapt(localizer: Localizer, ground: EvaluationSet) -> None:
-    """Let a model learn from the validation photos, without their labels, what foreground looks like, if it shall."""
+def _evaluate_methods(
+    localizer: Localizer,
+    data: str | Path | Dataset,
+    config: EvaluationConfig,
+    methods: Mapping[str, str],
+    base: Mapping[str, Regions],
+    on_prediction: OnPrediction | None,
+    *,
+    groups: bool,
+) -> Evaluation:
+    """Measure the maps of a classifier, the methods by the names of their rows.
+
+    If the quality preset adapts to images, the foreground head is first fitted to the validation images, without their
+    labels.
+    """
+    eval_set = load_evaluation_set(data, config, localizer)
     if localizer.adapts:
-        localizer.adapt(case.example.path for case in ground.validation)
+        localizer.adapt(sample.image.path for sample in eval_set.val_samples)
+
+    def predict(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
+        return predictions_of_model(
+            localizer, samples, methods, base, batch_size=config.batch_size, workers=config.workers
+        )
+
+    defaults = {name: localizer.threshold_of(method) for name, method in methods.items()}
+    return evaluate_set(eval_set, predict, (*methods, *base), defaults, on_prediction, groups=groups)
 
 
 def _localizer(model: Model, options: Mapping[str, Any]) -> Localizer:
     if not isinstance(model, Localizer):
         return Localizer(model, **options)
     if options:
-        raise InputError(f"A Localizer has its own {next(iter(options))}.", "Make it with that, or give the model.")
+        name = next(iter(options))
+        raise InputError("options-conflict", f"{name} must be passed to the Localizer itself.")
     return model
 
 
-def _names_of(models: Sequence[Model]) -> list[str]:
-    """The models' names; those without one, or with that of another, are numbered."""
+def _model_names(models: Sequence[Model]) -> list[str]:
+    """Return the names of the models; those without a name, or with a repeated one, are numbered."""
     return [
         str(model) if isinstance(model, str | Path) and models.count(model) == 1 else f"model {number}"
         for number, model in enumerate(models, start=1)
     ]
 
 
-def _fitting(localizer: Localizer, renamed: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Those methods that fit a classifier, by the name of their row, and a note on each that does not."""
-    refused = {name: problem for name, method in renamed.items() if (problem := _refusal(localizer, method))}
-    if len(refused) == len(renamed):
-        raise InputError("None of the methods fits the model.", next(iter(refused.values()), "Name some."))
-    notes = [f"{name} is left out: {problem}" for name, problem in refused.items()]
-    return {name: method for name, method in renamed.items() if name not in refused}, notes
+def _supported(localizer: Localizer, methods: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the methods that a classifier supports, by the name of their row, and a note on each of the others."""
+    problems = {name: problem for name, method in methods.items() if (problem := _method_problem(localizer, method))}
+    if len(problems) == len(methods):
+        raise InputError(
+            "method-mismatch", "The model supports none of the methods.", next(iter(problems.values()), "")
+        )
+    notes = [f"{name} was skipped: {problem}" for name, problem in problems.items()]
+    return {name: method for name, method in methods.items() if name not in problems}, notes
 
 
-def _refusal(localizer: Localizer, method: str) -> str:
-    """Why a method does not fit; empty if it does."""
+def _method_problem(localizer: Localizer, method: str) -> str:
+    """Describe why a classifier does not support a method; empty if it does."""
     find_method(method)
     try:
         localizer.check(method)
@@ -219,37 +245,16 @@ def _refusal(localizer: Localizer, method: str) -> str:
     return ""
 
 
-def _of_localizer(
-    ground: EvaluationSet,
-    localizer: Localizer,
-    renamed: Mapping[str, str],
-    base: Mapping[str, Regions],
-    on_outcome: OnOutcome | None,
-    *,
-    groups: bool = False,
-) -> Evaluation:
-    """Measure a classifier's maps, the methods by the names of their rows."""
-
-    def outcomes_of(cases: Sequence[EvaluationSample]) -> Iterator[Prediction]:
-        setting = ground.setting
-        return predictions_of_model(
-            localizer, cases, renamed, base, batch_size=setting.batch_size, workers=setting.workers
-        )
-
-    defaults = {name: localizer.threshold_of(method) for name, method in renamed.items()}
-    return measure_on(ground, outcomes_of, (*renamed, *base), defaults, on_outcome, groups=groups)
-
-
-def _together(found: Sequence[Evaluation]) -> Evaluation:
-    """Put the rows of several evaluations into one, the best first, the baselines last."""
-    rows = {name: row for one in found for name, row in one.rows.items()}
+def _merge(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Merge the rows of several evaluations, the best first, the baselines last."""
+    rows = {name: row for evaluation in evaluations for name, row in evaluation.rows.items()}
     base = baselines()
-    ranked = sorted((name for name in rows if name not in base), key=lambda name: _rank(rows[name]))
-    notes = dict.fromkeys(note for one in found for note in one.notes)
-    return replace(found[0], rows={name: rows[name] for name in (*ranked, *base)}, notes=tuple(notes))
+    ranked = sorted((name for name in rows if name not in base), key=lambda name: _sort_key(rows[name]))
+    notes = dict.fromkeys(note for evaluation in evaluations for note in evaluation.notes)
+    return replace(evaluations[0], rows={name: rows[name] for name in (*ranked, *base)}, notes=tuple(notes))
 
 
-def _rank(row: MethodResult) -> tuple[float, ...]:
-    """By GT-known Loc at the fixed threshold, the oracle's where none was fixed; by PxAP where only masks are."""
-    figure = row.figures.get("GT-known Loc") or row.figures["PxAP"]
-    return (-figure.oracle,) if figure.fixed != figure.fixed else (-figure.fixed, -figure.oracle)
+def _sort_key(row: MethodResult) -> tuple[float, ...]:
+    """Sort by GT-known Loc at the fixed threshold, or the oracle threshold without one; by PxAP without boxes."""
+    value = row.metrics.get("GT-known Loc") or row.metrics["PxAP"]
+    return (-value.oracle,) if value.fixed != value.fixed else (-value.fixed, -value.oracle)

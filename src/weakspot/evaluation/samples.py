@@ -1,4 +1,4 @@
-"""What is evaluated: each class in each image whose place is known."""
+"""Images to evaluate, with the annotations that have a box or a mask."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,83 +11,86 @@ from weakspot.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSample:
-    """An image and those of its classes whose place is known.
+    """An image and its annotations that have a box or a mask.
 
     Attributes:
-        example: The image.
-        truths: Its classes with boxes or masks, at least one.
-        classes: Index of each of them among the classifier's logits; empty where no classifier is asked.
-        groups: Index of each of them among the data set's classes.
+        image: The image.
+        annotations: At least one annotation with boxes or masks.
+        class_indices: Index of each annotation's class among the logits; empty if no classifier is evaluated.
+        group_indices: Index of each annotation's class among the classes of the data set.
     """
 
-    example: Sample
-    truths: tuple[Annotation, ...]
-    classes: tuple[int, ...]
-    groups: tuple[int, ...]
+    image: Sample
+    annotations: tuple[Annotation, ...]
+    class_indices: tuple[int, ...]
+    group_indices: tuple[int, ...]
 
 
 def find_samples(
     dataset: Dataset, split: str, index_of: Callable[[Annotation], int] | None = None
 ) -> list[EvaluationSample]:
-    """List what a split has to evaluate.
+    """List the images of a split that can be evaluated.
 
     Args:
         dataset: The data set.
         split: Name of a split, or ``"all"``.
-        index_of: Gives the index of a truth's class among the classifier's logits; None where no classifier is asked.
+        index_of: Returns the index of an annotation's class among the logits; None if no classifier is evaluated.
 
     Returns:
-        The images with a box or a mask, in their order.
+        The images with a box or a mask, in the order of the data set.
 
     Raises:
-        InputError: If there is no such split, or none of its images has a box or a mask.
+        InputError: If the split does not exist; ``missing-annotations`` if none of its images has a box or a mask.
     """
     group_of = {name: i for i, name in enumerate(dataset.class_names)}
-    cases = [
+    samples = [
         EvaluationSample(
-            example,
-            known,
-            () if index_of is None else tuple(index_of(truth) for truth in known),
-            tuple(group_of[truth.label] for truth in known),
+            image,
+            annotations,
+            () if index_of is None else tuple(index_of(annotation) for annotation in annotations),
+            tuple(group_of[annotation.label] for annotation in annotations),
         )
-        for example in dataset.of_split(split)
-        if (known := tuple(truth for truth in example.annotations if len(truth.boxes) or truth.masks))
+        for image in dataset.of_split(split)
+        if (annotations := tuple(one for one in image.annotations if len(one.boxes) or one.masks))
     ]
-    if not cases:
+    if not samples:
         raise InputError(
-            f"No image of the split {split!r} of {dataset.root} has a box or a mask: nothing can be scored.",
-            "Name a file of boxes with --ground-truth, or see what is there: weakspot check DATA.",
+            "missing-annotations",
+            f"No image of the split {split!r} of {dataset.root} has a box or a mask.",
+            "Name a file of boxes with --ground-truth, or list the problems of the data set: weakspot check DATA.",
         )
-    return cases
+    return samples
 
 
-def refuse_unusable(cases: Sequence[EvaluationSample]) -> None:
-    """Refuse images that are not there, and boxes that bound nothing, before anything is computed.
+def check_samples(samples: Sequence[EvaluationSample]) -> None:
+    """Check image files, mask files, boxes and image ids before anything is computed.
 
     Raises:
-        InputError: If there are such; the first ones are named.
+        InputError: ``image-not-found``, ``mask-not-found``, ``box-invalid`` or ``duplicate-image-id``, with the first
+            offenders.
     """
-    missing = [str(case.example.path) for case in cases if not is_file(case.example.path)]
-    refuse(missing, "image files are missing", "Restore them, or take their rows out of the data set.")
-    masks = (mask for case in cases for one in case.truths for mask in (*one.masks, one.ignore) if mask is not None)
-    absent = [str(mask) for mask in masks if not is_file(mask)]
-    refuse(absent, "mask files are missing", "Restore them, or take their rows out of the data set.")
-    empty = [
-        f"{case.example.image_id} {box.tolist()}"
-        for case in cases
-        for truth in case.truths
-        for box in truth.boxes
+    missing = [str(sample.image.path) for sample in samples if not is_file(sample.image.path)]
+    hint = "Restore them, or remove their rows from the data set."
+    raise_if_any(missing, "image-not-found", "image files are missing", hint)
+    annotations = [annotation for sample in samples for annotation in sample.annotations]
+    masks = (mask for one in annotations for mask in (*one.masks, one.ignore) if mask is not None)
+    raise_if_any([str(mask) for mask in masks if not is_file(mask)], "mask-not-found", "mask files are missing", hint)
+    invalid = [
+        f"{sample.image.image_id} {box.tolist()}"
+        for sample in samples
+        for annotation in sample.annotations
+        for box in annotation.boxes
         if not (box[0] < box[2] and box[1] < box[3])
     ]
-    refuse(
-        empty, "boxes bound nothing (x1 >= x2, y1 >= y2 or not a number)", "Mend them; weakspot check DATA lists all."
-    )
-    twice = [one for one, count in Counter(case.example.image_id for case in cases).items() if count > 1]
-    refuse(twice, "image ids stand there more than once", "Keep one of each; weakspot check DATA lists all.")
+    hint = "weakspot check DATA lists all of them."
+    raise_if_any(invalid, "box-invalid", "boxes are empty (x1 >= x2 or y1 >= y2) or contain NaN", hint)
+    counts = Counter(sample.image.image_id for sample in samples)
+    repeated = [image_id for image_id, count in counts.items() if count > 1]
+    raise_if_any(repeated, "duplicate-image-id", "image ids occur more than once", hint)
 
 
-def refuse(offenders: Sequence[str], what: str, hint: str) -> None:
-    """Raise an error that counts and names the offenders, if there are any."""
+def raise_if_any(offenders: Sequence[str], code: str, problem: str, hint: str) -> None:
+    """Raise InputError with the number of offenders and the first three of them, if there are any."""
     if offenders:
-        named = ", ".join(offenders[:3]) + (", ..." if len(offenders) > 3 else "")
-        raise InputError(f"{len(offenders)} {what}: {named}.", hint)
+        first = ", ".join(offenders[:3]) + (", ..." if len(offenders) > 3 else "")
+        raise InputError(code, f"{len(offenders)} {problem}: {first}.", hint)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.report.metric_table import FigureTable
+from weakspot.report.metric_table import MetricTable
 
 Box = tuple[float, float, float, float]
 
@@ -106,7 +106,7 @@ class ReportData:
     facts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     items: tuple[ReportItem, ...] = ()
-    figures: FigureTable | None = None
+    figures: MetricTable | None = None
     charts: tuple[Chart, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from weakspot.io.folders import find_relocated
 from weakspot.io.rows import invalid_row, read_rows
 from weakspot.io.text import FileLine, read_text
 from weakspot.report.content import Chart, ReportData, ReportItem, Skipped, Threshold
-from weakspot.report.metric_table import figure_table
+from weakspot.report.metric_table import metric_table
 from weakspot.report.read import (
     as_box,
     as_number,
@@ -49,7 +49,7 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
     rows = list(read_rows(folder / ROWS)) if (folder / ROWS).exists() else []
     examples, notes = _examples(settings, data, images) if rows else ({}, [])
     try:
-        table = figure_table(told["rows"])
+        table = metric_table(told["rows"])
         cut = _cut(told["rows"])
         facts = {"split": str(told["split"])} | _threshold(told["rows"], cut if rows else None)
         join = partial(_item, folder=folder, examples=examples, cut=cut)

@@ -32,7 +32,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class FigureTable:
+class MetricTable:
     """Metrics by kind of map.
 
     Attributes:
@@ -44,7 +44,7 @@ class FigureTable:
     rows: tuple[tuple[str, bool, tuple[Cell, ...]], ...]
 
 
-def figure_table(rows: Mapping[str, Mapping[str, Any]]) -> FigureTable:
+def metric_table(rows: Mapping[str, Mapping[str, Any]]) -> MetricTable:
     """Lay out the rows of ``metrics.json``.
 
     Args:
@@ -56,7 +56,7 @@ def figure_table(rows: Mapping[str, Mapping[str, Any]]) -> FigureTable:
     Example:
         >>> figure = {"fixed": 66.66, "fixed_interval": [60, 72], "fixed_thresholds": [0.25],
         ...           "oracle": 70, "oracle_thresholds": [0.2]}
-        >>> table = figure_table({"cam": {"figures": {"MaxBoxAcc": figure}}})
+        >>> table = metric_table({"cam": {"figures": {"MaxBoxAcc": figure}}})
         >>> table.rows[0][2][0]
         Cell(fixed='66.7', margin='±6.0', fixed_at='0.25', oracle='70.0', oracle_at='0.2', best=True)
     """
@@ -71,7 +71,7 @@ def figure_table(rows: Mapping[str, Mapping[str, Any]]) -> FigureTable:
         )
         for name, row in figures.items()
     ]
-    return FigureTable(metrics, tuple(lines))
+    return MetricTable(metrics, tuple(lines))
 
 
 def _best(metric: str, figures: Mapping[str, Mapping[str, Any]]) -> float | None:

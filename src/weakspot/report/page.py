@@ -20,9 +20,9 @@ from weakspot.config import __version__
 from weakspot.io.atomic import atomic_write
 from weakspot.report.content import ReportData, ReportItem, Skipped
 from weakspot.report.summaries import class_rows, histogram, leading_measure, right_share, worst_first
-from weakspot.report.thumbnails import Pictures, data_uri, pictures
+from weakspot.report.thumbnails import Thumbnails, data_uri, make_thumbnails
 
-# Pictures lie in blocks of so many items, and a browser reads a block when one of them is shown.
+# Thumbnails lie in blocks of so many items, and a browser reads a block when one of them is shown.
 BLOCK = 50
 _WORKERS = 2
 _HEAT_STEPS = 17
@@ -49,7 +49,7 @@ def write_page(
     shown = worst_first(content.items)[:most]
     made = []
     with ThreadPoolExecutor(_WORKERS) as threads:
-        for one in ordered_map(partial(pictures, side=side), shown, threads, max_pending=8 * _WORKERS):
+        for one in ordered_map(partial(make_thumbnails, side=side), shown, threads, max_pending=8 * _WORKERS):
             made.append(one)
             advance()
     unread = {item.name: one.problem for item, one in zip(shown, made, strict=True) if one.problem}
@@ -59,7 +59,9 @@ def write_page(
     return missing
 
 
-def page(content: ReportData, shown: Sequence[ReportItem], made: Sequence[Pictures], missing: Sequence[Skipped]) -> str:
+def page(
+    content: ReportData, shown: Sequence[ReportItem], made: Sequence[Thumbnails], missing: Sequence[Skipped]
+) -> str:
     """Render a report.
 
     Args:
@@ -116,7 +118,7 @@ def policy(style: str, script: str) -> str:
     )
 
 
-def blocks(items: Sequence[ReportItem], made: Sequence[Pictures]) -> Iterable[list[tuple[str | int, str, str]]]:
+def blocks(items: Sequence[ReportItem], made: Sequence[Thumbnails]) -> Iterable[list[tuple[str | int, str, str]]]:
     """Give photo, overlay and mask of each item in blocks; a photo that was there before is told by its place."""
     first: dict[str, int] = {}
     told: list[tuple[str | int, str, str]] = []
@@ -136,7 +138,7 @@ def heat_tables() -> dict[str, str]:
     return {name: " ".join(f"{value:.3f}" for value in values) for name, values in tables.items()}
 
 
-def _told(item: ReportItem, one: Pictures) -> dict[str, Any]:
+def _told(item: ReportItem, one: Thumbnails) -> dict[str, Any]:
     """What the gallery needs to know of an item; what is unknown is left out."""
     height, width = one.frame
     told = {
@@ -157,7 +159,7 @@ def _told(item: ReportItem, one: Pictures) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None and value not in ("", [], {})}
 
 
-def _layers(shown: Sequence[ReportItem], made: Sequence[Pictures]) -> dict[str, bool]:
+def _layers(shown: Sequence[ReportItem], made: Sequence[Thumbnails]) -> dict[str, bool]:
     """Which layers there are to switch on, and which measures to filter by."""
     return {
         "overlay": any(one.overlay for one in made),

@@ -20,7 +20,7 @@ _HEATMAP_SIDE = 56
 _MASK_COLOUR = (0, 229, 160)
 
 
-class Pictures(NamedTuple):
+class Thumbnails(NamedTuple):
     """What is shown of one item, as data URIs; empty where there is none.
 
     Attributes:
@@ -38,7 +38,7 @@ class Pictures(NamedTuple):
     problem: str = ""
 
 
-def pictures(item: ReportItem, side: int) -> Pictures:
+def make_thumbnails(item: ReportItem, side: int) -> Thumbnails:
     """Make the pictures of an item.
 
     Args:
@@ -50,8 +50,8 @@ def pictures(item: ReportItem, side: int) -> Pictures:
         upright, frame = _turned(item)
         photo = data_uri(thumbnail(item.photo, side, upright=upright))
     except InputError as error:
-        return Pictures("", overlay, mask, item.frame or (1, 1), error.problem)
-    return Pictures(photo, overlay, mask, frame)
+        return Thumbnails("", overlay, mask, item.frame or (1, 1), error.problem)
+    return Thumbnails(photo, overlay, mask, frame)
 
 
 def _turned(item: ReportItem) -> tuple[bool, tuple[int, int]]:

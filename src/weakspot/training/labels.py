@@ -13,7 +13,7 @@ from weakspot.data.readers.class_folders import TRAINING, VALIDATION
 from weakspot.data.readers.walk import is_file
 from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
-from weakspot.evaluation.samples import refuse
+from weakspot.evaluation.samples import raise_if_any
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,4 +155,5 @@ def _refuse_unusable(dataset: Dataset, training: Sequence[Sample], validation: S
             "Put them into a folder for each class, below a folder train if there are splits.",
         )
     missing = [str(example.path) for example in (*training, *validation) if not is_file(example.path)]
-    refuse(missing, "image files are missing", "Restore them, or take their rows out of the data set.")
+    hint = "Restore them, or remove their rows from the data set."
+    raise_if_any(missing, "image-not-found", "image files are missing", hint)

@@ -60,13 +60,13 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         evaluate(
             localizer,
             held,
-            setting=EvaluationConfig(split="val", validation="", samples=0),
-            on_outcome=lambda outcome, _: watched.append(outcome),
+            config=EvaluationConfig(test_split="val", val_split="", samples=0),
+            on_prediction=lambda outcome, _: watched.append(outcome),
         )
     metric, worth = _worth([outcome.scores[localizer.method] for outcome in watched])
     if worth.any():
         value = best_threshold(worth)
-        classes = np.array([outcome.case.classes[outcome.which] for outcome in watched])
+        classes = np.array([outcome.sample.class_indices[outcome.target_index] for outcome in watched])
         found_by = f"best {metric} on the validation split ({100 * worth.mean(axis=0).max():.1f} %)"
         return Thresholds(value, found_by, best_class_thresholds(worth, classes, len(localizer.class_names)))
     if not METHODS[localizer.method].can_propagate:
@@ -106,7 +106,7 @@ def best_threshold(worth: NDArray[np.float64]) -> float:
 
 def _worth(scores: Sequence[Scores]) -> tuple[str, NDArray[np.float64]]:
     """What is to be best, by name, and how good each image is at each plain threshold, shape (N, T)."""
-    boxes = [one.plain for one in scores if one.plain is not None]
+    boxes = [one.native for one in scores if one.native is not None]
     if boxes:
         return "GT-known Loc", (np.stack(boxes) >= IOU_THRESHOLD).astype(np.float64)
     masks = [one.mask for one in scores if one.mask is not None]
