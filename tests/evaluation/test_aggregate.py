@@ -166,7 +166,7 @@ def test_the_order_of_batches_is_no_matter():
 
 
 def test_a_missed_outcome_counts_as_wrong_in_every_box_metric():
-    nothing = unreadable_scores(make_target(TEST[0].truths[0], height=224, width=224))
+    nothing = unreadable_scores(make_target(TEST[0].annotations[0], height=224, width=224))
     evaluation = plan(TEST[:2], thresholds={"cam": 0.15})
     figures = run_plan(evaluation, predictions(SCORES | {"t2": nothing})).rows["cam"].metrics
     expected = dict.fromkeys(("MaxBoxAcc", "MaxBoxAccV2", "GT-known Loc"), (2, 50))
