@@ -38,13 +38,13 @@ def test_fractions_include_their_ends(value):
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
-def test_what_is_outside_of_0_to_1_is_refused(value):
+def test_values_outside_0_to_1_are_refused(value):
     with refused("out-of-range", "min_score", value):
         check_fraction(value, "min_score")
 
 
 @pytest.mark.parametrize("value", [0, -3])
-def test_what_is_below_1_is_refused(value):
+def test_values_below_1_are_refused(value):
     assert check_positive(1, "top_k") == 1
     with refused("out-of-range", "top_k", value):
         check_positive(value, "top_k")
@@ -61,13 +61,13 @@ def test_every_error_is_caught_at_the_root_and_as_a_value_error(kind):
     assert issubclass(kind, ValueError)
 
 
-def test_input_and_model_errors_are_told_apart():
+def test_input_and_model_errors_are_distinct():
     assert not issubclass(InputError, ModelError)
     assert not issubclass(ModelError, InputError)
 
 
 @given(st.sampled_from(ERRORS), st.text(), st.text())
-def test_error_survives_the_way_between_processes(kind, problem, hint):
+def test_errors_can_be_pickled(kind, problem, hint):
     copy = pickle.loads(pickle.dumps(kind("some-code", problem, hint)))
     assert (type(copy), copy.code, copy.problem, copy.hint) == (kind, "some-code", problem, hint)
 
@@ -81,13 +81,13 @@ def test_error_survives_the_way_between_processes(kind, problem, hint):
         pytest.param("", "See the list.", id="empty"),
     ],
 )
-def test_suggestion_names_what_is_near(wrong, hint):
+def test_suggestions_are_similar(wrong, hint):
     assert suggest(wrong, METHODS, "See the list.") == hint
 
 
-def test_suggestion_spells_the_known_word_its_own_way():
+def test_suggestions_keep_their_case():
     assert suggest("resnet-50", ["ResNet50"], "") == "Did you mean ResNet50?"
 
 
-def test_suggestion_names_three_words_at_most():
+def test_at_most_three_suggestions():
     assert suggest("cam", ["cam1", "cam2", "cam3", "cam4"], "").count("cam") == 3

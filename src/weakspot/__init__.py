@@ -1,6 +1,6 @@
-"""weakspot: find where things are, from labels that only say what they are.
+"""weakspot: weakly supervised object localization, which locates objects from image-level labels.
 
-The public names load on first use, so ``import weakspot`` itself costs next to nothing.
+The public names are imported on first use, so that ``import weakspot`` is fast.
 """
 
 from importlib import import_module
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from weakspot.serving.client.client import Client
     from weakspot.training import train
 
-# Public name -> module that holds it; a module stands for itself.
-_HOMES = {
+# Public name -> module that defines it, or the module itself.
+_MODULES = {
     "Client": "weakspot.serving.client.client",
     "InputError": "weakspot.errors",
     "Localization": "weakspot.inference.localization",
@@ -52,10 +52,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'weakspot' has no attribute {name!r}")
-    home = import_module(_HOMES[name])
-    return home if _HOMES[name] == f"weakspot.{name}" else getattr(home, name)
+    module = import_module(_MODULES[name])
+    return module if _MODULES[name] == f"weakspot.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -1,10 +1,10 @@
-"""``python -m weakspot``, and the ``weakspot`` command."""
+"""Entry point of ``python -m weakspot`` and of the ``weakspot`` command."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command line of this process and exit with its code."""
+    """Run the command line and exit with its code."""
     from weakspot.cli.app import main as run
 
     sys.exit(run())

@@ -1,4 +1,4 @@
-"""Work on a stream in threads, in order, with a bounded number of items under way."""
+"""Process a stream in threads, in order, with a bounded number of pending items."""
 
 import os
 from collections import deque
@@ -9,27 +9,27 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Decoded = TypeVar("Decoded")
-Read = TypeVar("Read")
+Output = TypeVar("Output")
 Result = TypeVar("Result")
 
 
 def pipelined(
     decode: Callable[[Item], Decoded],
-    read: Callable[[list[Decoded]], Read],
-    finish: Callable[[Read], Sequence[Result]],
+    run: Callable[[list[Decoded]], Output],
+    finish: Callable[[Output], Sequence[Result]],
     items: Iterable[Item],
     *,
     size: int,
     workers: int,
 ) -> Iterator[Result]:
-    """Take a stream through three stages that overlap: for a model that shares its work between cores itself.
+    """Process a stream in three overlapping stages, for a model that uses several cores itself.
 
     Args:
-        decode: Applied to each item, in threads.
-        read: Applied to batches of what was decoded, in the thread that asks for results.
-        finish: Applied to what was read, in threads.
-        items: Taken a few batches ahead of the results.
-        size: Items in a batch.
+        decode: Function of each item, called in threads.
+        run: Function of each batch of decoded items, called in the thread of the caller.
+        finish: Function of each output, called in threads.
+        items: Items, read a few batches ahead of the results.
+        size: Number of items in a batch.
         workers: Number of threads.
 
     Yields:
@@ -41,26 +41,26 @@ def pipelined(
     """
     with ThreadPoolExecutor(workers) as threads:
         decoded = ordered_map(decode, items, threads, max_pending=2 * size)
-        for results in ordered_map(finish, map(read, batched(decoded, size)), threads, max_pending=2):
+        for results in ordered_map(finish, map(run, batched(decoded, size)), threads, max_pending=2):
             yield from results
 
 
 def parallel_batches(
     decode: Callable[[Item], Decoded],
-    read: Callable[[list[Decoded]], Read],
-    finish: Callable[[Read], Sequence[Result]],
+    run: Callable[[list[Decoded]], Output],
+    finish: Callable[[Output], Sequence[Result]],
     items: Iterable[Item],
     *,
     size: int,
 ) -> Iterator[Result]:
-    """Take a stream through the same stages, whole batches on each core: for a model that runs on one.
+    """Process a stream in the same stages, one whole batch per core, for a model that uses a single core.
 
     Args:
-        decode: Applied to each item.
-        read: Applied to batches of what was decoded.
-        finish: Applied to what was read.
-        items: Taken a few batches ahead of the results.
-        size: Items in the batches of all cores.
+        decode: Function of each item.
+        run: Function of each batch of decoded items.
+        finish: Function of each output.
+        items: Items, read a few batches ahead of the results.
+        size: Number of items in the batches of all cores.
 
     Yields:
         The results, in the order of the items.
@@ -71,37 +71,37 @@ def parallel_batches(
     """
     threads = available_cores()
 
-    def work(batch: list[Item]) -> Sequence[Result]:
-        return finish(read([decode(item) for item in batch]))
+    def process(batch: list[Item]) -> Sequence[Result]:
+        return finish(run([decode(item) for item in batch]))
 
     with ThreadPoolExecutor(threads) as executor:
-        for results in ordered_map(work, batched(items, -(-size // threads)), executor, max_pending=2 * threads):
+        for results in ordered_map(process, batched(items, -(-size // threads)), executor, max_pending=2 * threads):
             yield from results
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use: no more than ``$OMP_NUM_THREADS``, which PyTorch keeps to, too.
+    """Count the cores that this process may use, limited by ``$OMP_NUM_THREADS`` as in PyTorch.
 
-    Ray and Slurm set it where several processes share a machine.
+    Ray and Slurm set it if several processes share a machine.
     """
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    most = os.environ.get("OMP_NUM_THREADS", "")
-    return min(there, int(most)) if most.isdecimal() and int(most) else there
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(limit)) if limit.isdecimal() and int(limit) else cores
 
 
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], executor: Executor, *, max_pending: int
 ) -> Iterator[Result]:
-    """Apply a function to a stream in an executor; results come in the order of the items.
+    """Apply a function to a stream in an executor; the results are in the order of the items.
 
     Args:
-        function: Applied to each item.
-        items: Taken one by one, never more than ``max_pending`` before the results that were asked for.
-        executor: Where the function runs.
-        max_pending: How many items may be under way at once, at least 1.
+        function: Function of each item.
+        items: Items, read one by one, at most ``max_pending`` ahead of the results.
+        executor: Executor that runs the function.
+        max_pending: Maximum number of pending items, at least 1.
 
     Yields:
-        The results. An error of the function, or of the stream, is raised where its result would have come.
+        The results. An error of the function or of the stream is raised at the position of its result.
 
     Example:
         >>> from concurrent.futures import ThreadPoolExecutor
@@ -110,32 +110,32 @@ def ordered_map(
         [3, 1, 2]
     """
     stream = _submitted(function, items, executor)
-    under_way = deque(islice(stream, max_pending))
+    pending = deque(islice(stream, max_pending))
     try:
-        while under_way:
-            result = under_way.popleft().result()
-            under_way.extend(islice(stream, 1))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(islice(stream, 1))
             yield result
     finally:
-        for future in under_way:
+        for future in pending:
             future.cancel()
 
 
 def _submitted(
     function: Callable[[Item], Result], items: Iterable[Item], executor: Executor
 ) -> Iterator[Future[Result]]:
-    """Submit items one by one; an error of the stream itself becomes the last result."""
+    """Submit items one by one; an error of the stream itself becomes the last future."""
     try:
         for item in items:
             yield executor.submit(function, item)
     except Exception as error:
-        broken: Future[Result] = Future()
-        broken.set_exception(error)
-        yield broken
+        failed: Future[Result] = Future()
+        failed.set_exception(error)
+        yield failed
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Group a stream into lists of ``size``, the last one shorter; an error of the stream comes after what it gave.
+    """Group a stream into lists of ``size``, the last one possibly shorter; items before an error come before it.
 
     Example:
         >>> list(batched("abc", 2))

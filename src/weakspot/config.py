@@ -7,7 +7,7 @@ __version__ = "0.2.0"
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
 DEFAULT_METHOD = "gradcam"
-# Weights that come with a model's name.
+# Published weights of a named model.
 PRETRAINED = "pretrained"
 
 BackendName = Literal["auto", "torch", "onnx"]
@@ -15,8 +15,8 @@ BoxesName = Literal["largest", "all", "instances"]
 QualityName = Literal["plain", "fast", "balanced", "best"]
 RefinementName = Literal["grabcut", "random_walker", "superpixels"]
 
-# By command: names that options had in 0.1.0, and the names that they have now. Output folders of 0.1.0 record the
-# old names; on the command line an old name is an error that gives the new one.
+# By command: option names of 0.1.0, and their current names. Output folders of 0.1.0 record the old names; on the
+# command line, an old name is an error that names the current one.
 RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "localize": {
         "doubt": "uncertainty",
@@ -43,12 +43,12 @@ RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "report": {"most": "max_items", "side": "thumbnail_size"},
     "check": {"truth": "ground_truth"},
 }
-# Values that were renamed: (option, old value) -> new value, for every command that has the option.
+# Renamed values: (option, old value) -> new value, for every command that has the option.
 RENAMED_VALUES: Mapping[tuple[str, str], str] = {("boxes", "split"): "instances"}
 
 
 def with_current_names(settings: Mapping[str, Any], command: str) -> dict[str, Any]:
-    """Return settings that a run recorded, under the names that the options have now.
+    """Return the settings that a run recorded under the current names of the options.
 
     Example:
         >>> with_current_names({"doubt": True, "boxes": "split"}, "localize")

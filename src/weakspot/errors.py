@@ -1,4 +1,4 @@
-"""All errors that weakspot raises on purpose.
+"""Errors that weakspot raises for invalid input and models.
 
 ::
 
@@ -50,7 +50,7 @@ class ModelError(WeakspotError, ValueError):
 
 
 def check_fraction(value: Any, name: str) -> float:
-    """Return a number of the closed interval [0, 1].
+    """Raise InputError unless 0 <= value <= 1, and return the value as a float.
 
     Args:
         value: The number to check.
@@ -69,7 +69,7 @@ def check_fraction(value: Any, name: str) -> float:
 
 
 def check_positive(value: int, name: str) -> int:
-    """Return an integer of 1 or more.
+    """Raise InputError unless the value is at least 1, and return it.
 
     Args:
         value: The integer to check.
@@ -97,16 +97,16 @@ def no_such_class(index: int, classes: int) -> InputError:
     return InputError("unknown-class", f"Class index must be between 0 and {classes - 1}, got {index}.")
 
 
-def suggest(wrong: str, known: Iterable[str], otherwise: str) -> str:
-    """Name the known words nearest to a wrong one.
+def suggest(name: str, choices: Iterable[str], otherwise: str) -> str:
+    """Suggest valid names that are similar to an invalid one.
 
     Args:
-        wrong: The word that is not known.
-        known: The words that are.
-        otherwise: The hint when none is near.
+        name: The invalid name.
+        choices: The valid names.
+        otherwise: The hint if no choice is similar.
 
     Returns:
-        One line for :attr:`WeakspotError.hint`.
+        A hint of one line.
 
     Example:
         >>> suggest("gradcm", ["cam", "gradcam"], "See the list.")
@@ -114,6 +114,6 @@ def suggest(wrong: str, known: Iterable[str], otherwise: str) -> str:
         >>> suggest("xyz", ["cam", "gradcam"], "See the list.")
         'See the list.'
     """
-    spelled = {word.lower(): word for word in known}
-    near = [spelled[match] for match in get_close_matches(wrong.lower(), spelled, n=3, cutoff=0.6)]
-    return f"Did you mean {' or '.join(near)}?" if near else otherwise
+    by_lower = {choice.lower(): choice for choice in choices}
+    similar = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)]
+    return f"Did you mean {' or '.join(similar)}?" if similar else otherwise

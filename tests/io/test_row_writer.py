@@ -1,14 +1,13 @@
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
-from weakspot.errors import InputError
 from weakspot.io.row_writer import JsonlWriter
 
 
-def test_the_file_comes_to_be_with_its_first_row(tmp_path):
+def test_the_first_row_creates_the_file(tmp_path):
     rows = JsonlWriter(tmp_path / "deep" / "rows.jsonl")
     rows.close()
     assert not (tmp_path / "deep").exists()
@@ -18,7 +17,7 @@ def test_the_file_comes_to_be_with_its_first_row(tmp_path):
 
 
 @given(st.lists(st.text(), min_size=1, max_size=6), st.data())
-def test_wherever_a_file_is_cut_off_its_whole_rows_are_kept(tmp_path_factory, names, data):
+def test_a_truncated_file_keeps_its_complete_rows(tmp_path_factory, names, data):
     whole = b"".join(json.dumps({"image": name}).encode() + b"\n" for name in names)
     kept = data.draw(st.integers(1, len(whole)))
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
@@ -33,5 +32,5 @@ def test_wherever_a_file_is_cut_off_its_whole_rows_are_kept(tmp_path_factory, na
 
 def test_rows_of_another_run_are_refused(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"image": "a"}\n')
-    with pytest.raises(InputError, match="holds the rows of another run"):
+    with refused("output-exists", "rows.jsonl"):
         JsonlWriter(tmp_path / "rows.jsonl")

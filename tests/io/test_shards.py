@@ -3,8 +3,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
-from weakspot.errors import InputError
 from weakspot.io.manifest import MANIFEST, ShardInfo, finished_row_files, missing_shards, read_manifest, write_manifest
 from weakspot.io.rows import count_rows, read_rows, to_jsonl, write_rows
 from weakspot.io.shards import ShardSpec, parse_shard, row_files, skipped_file
@@ -62,8 +62,8 @@ def test_shares_are_about_equal():
 
 
 @pytest.mark.parametrize("text", ["0/8", "9/8", "1", "a/b", "1/0", "-1/8", "1/8/2", "1/100000", "", "٣/8"])
-def test_what_is_no_share_is_refused(text):
-    with pytest.raises(InputError, match="is no shard"):
+def test_an_invalid_shard_is_refused(text):
+    with refused("shard-invalid", text):
         parse_shard(text)
 
 
@@ -79,19 +79,19 @@ def test_the_files_of_a_folder_are_its_rows_or_its_shards_in_order(tmp_path):
     assert row_files(tmp_path / "resnet50") == ()
 
 
-def test_skipped_images_are_listed_beside_their_rows(tmp_path):
-    named = {"boxes.jsonl": "skipped.jsonl", "boxes-00001-of-00003.jsonl": "skipped-00001-of-00003.jsonl"}
-    named |= {"boxes-000012.parquet": "skipped-000012.jsonl", "mine.jsonl": "skipped.jsonl"}
-    named["boxes-00001-of-00003.jsonl.part"] = "skipped-00001-of-00003.jsonl"
-    assert {name: skipped_file(tmp_path / name).name for name in named} == named
+def test_skipped_images_are_listed_next_to_their_rows(tmp_path):
+    names = {"boxes.jsonl": "skipped.jsonl", "boxes-00001-of-00003.jsonl": "skipped-00001-of-00003.jsonl"}
+    names |= {"boxes-000012.parquet": "skipped-000012.jsonl", "mine.jsonl": "skipped.jsonl"}
+    names["boxes-00001-of-00003.jsonl.part"] = "skipped-00001-of-00003.jsonl"
+    assert {name: skipped_file(tmp_path / name).name for name in names} == names
 
 
-def test_a_manifest_comes_back_and_says_how_many_there_are(tmp_path):
+def test_a_manifest_round_trips_with_totals(tmp_path):
     shards = [ShardInfo("boxes-000000.jsonl", 5, 0, 3, 2), ShardInfo("boxes-000001.jsonl", 4, 90)]
     write_manifest(tmp_path / MANIFEST, shards, weakspot="1")
     assert read_manifest(tmp_path / MANIFEST) == shards
-    told = json.loads((tmp_path / MANIFEST).read_text())
-    assert {name: told[name] for name in told if name != "shards"} == {
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    assert {name: manifest[name] for name in manifest if name != "shards"} == {
         "weakspot": "1",
         "images": 9,
         "localized": 3,
@@ -102,9 +102,9 @@ def test_a_manifest_comes_back_and_says_how_many_there_are(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"shards": [3]}', '{"shards": [{"file": "a"}]}', '{"shards": 3}'])
-def test_what_is_no_manifest_is_refused(tmp_path, content):
+def test_an_invalid_manifest_is_refused(tmp_path, content):
     (tmp_path / MANIFEST).write_text(content)
-    with pytest.raises(InputError, match="is no manifest of a run"):
+    with refused("manifest-invalid", MANIFEST):
         read_manifest(tmp_path / MANIFEST)
 
 
@@ -118,11 +118,11 @@ def test_shards_that_are_missing_are_named(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "boxes-000002.jsonl").write_text('{"image": "a.jpg"}\n{"image": "cut')
     expected = {
-        "boxes-000001.jsonl": "its 4 images are not localized yet: go on with the same command",
-        "boxes-000002.jsonl": "it has 1 rows of 2: go on with the same command",
-        "boxes-00001-of-00003.jsonl": "it has 0 rows of 1: go on with the same command",
-        "boxes-00002-of-00003.jsonl": "it is not whole: go on with --shard 2/3",
-        "boxes-00003-of-00003.jsonl": "it is not whole: go on with --shard 3/3",
+        "boxes-000001.jsonl": "is missing with 4 images; continue with the same command",
+        "boxes-000002.jsonl": "has 1 of 2 rows; continue with the same command",
+        "boxes-00001-of-00003.jsonl": "has 0 of 1 rows; continue with the same command",
+        "boxes-00002-of-00003.jsonl": "is incomplete; continue with --shard 2/3",
+        "boxes-00003-of-00003.jsonl": "is incomplete; continue with --shard 3/3",
     }
     assert missing_shards(tmp_path) == expected
     assert len(finished_row_files(tmp_path)) == 3
@@ -130,13 +130,13 @@ def test_shards_that_are_missing_are_named(tmp_path):
     assert missing_shards(tmp_path) == {}
 
 
-def test_a_run_without_a_whole_shard_is_told_from_a_folder_without_a_run(tmp_path):
+def test_a_run_without_a_complete_shard_is_refused(tmp_path):
     (tmp_path / MANIFEST).write_text("of something else")
     (tmp_path / "boxes-00001-of-00003.jsonl.part").touch()
     assert finished_row_files(tmp_path) == ()
     (tmp_path / MANIFEST).unlink()
     (tmp_path / "localize.toml").touch()
-    with pytest.raises(InputError, match="has no whole shard yet: boxes-00001-of-00003"):
+    with refused("run-incomplete", "boxes-00001-of-00003"):
         finished_row_files(tmp_path)
 
 

@@ -9,7 +9,7 @@ from weakspot.evaluation.metric_collection import IOU_THRESHOLD, LOC
 from weakspot.evaluation.results import Evaluation, MethodResult
 from weakspot.metrics.mask_metrics import PixelAveragePrecision
 from weakspot.metrics.threshold_sweep import ThresholdSweep
-from weakspot.visualization import COLORS, GRAY, canvas, svg
+from weakspot.visualization import COLORS, GRAY, chart_to_svg, new_chart
 
 _LINE_STYLES = ("--", ":")
 
@@ -33,7 +33,7 @@ def charts(evaluation: Evaluation) -> dict[str, bytes]:
 
 def box_accuracy_chart(evaluation: Evaluation) -> bytes:
     """Draw the fraction of correct boxes at every threshold, with the fixed and oracle threshold of the first row."""
-    figure, axes = canvas("threshold, fraction of the heatmap's maximum", "images with a correct box, %")
+    figure, axes = new_chart("threshold, fraction of the heatmap's maximum", "images with a correct box, %")
     for name, row, style in _styled_rows(evaluation):
         sweep = row.collection.metrics[LOC]
         if isinstance(sweep, ThresholdSweep):
@@ -45,12 +45,12 @@ def box_accuracy_chart(evaluation: Evaluation) -> bytes:
         label = f"fixed {value.fixed:.1f}"
         axes.plot(value.fixed_thresholds, [value.fixed], marker="s", mfc="white", label=label, **marker)
     axes.set(xlim=(0, 1), ylim=(0, 100), title=f"GT-known Loc, {_text(evaluation.split)}")
-    return svg(figure, axes)
+    return chart_to_svg(figure, axes)
 
 
 def iou_chart(evaluation: Evaluation) -> bytes:
     """Draw the histogram of the first row's IoUs at the fixed threshold; a box is correct from 0.5."""
-    figure, axes = canvas("IoU with the ground-truth box", "images")
+    figure, axes = new_chart("IoU with the ground-truth box", "images")
     counts = evaluation.first.iou_histogram
     left = np.arange(len(counts)) / len(counts)
     colors = [COLORS[0] if edge >= IOU_THRESHOLD else GRAY for edge in left]
@@ -58,19 +58,19 @@ def iou_chart(evaluation: Evaluation) -> bytes:
     axes.axvline(IOU_THRESHOLD, color="black", linewidth=0.8, linestyle=":")
     title = f"Boxes of {next(iter(evaluation.rows))} at the fixed threshold, {evaluation.split}"
     axes.set(xlim=(0, 1), title=_text(title))
-    return svg(figure, axes, legend=False)
+    return chart_to_svg(figure, axes, legend=False)
 
 
 def precision_recall_chart(evaluation: Evaluation) -> bytes:
     """Draw precision against recall of the pixels of all images, at every score."""
-    figure, axes = canvas("recall of object pixels", "precision of object pixels")
+    figure, axes = new_chart("recall of object pixels", "precision of object pixels")
     for name, row, style in _styled_rows(evaluation):
         metric = row.collection.metrics["PxAP"]
         if isinstance(metric, PixelAveragePrecision) and "PxAP" in row.metrics:
             details, label = metric.details(), f"{_text(name)}, PxAP {row.metrics['PxAP'].fixed:.1f}"
             axes.plot(details["recall"], details["precision"], label=label, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {_text(evaluation.split)}")
-    return svg(figure, axes)
+    return chart_to_svg(figure, axes)
 
 
 def _styled_rows(evaluation: Evaluation) -> Iterator[tuple[str, MethodResult, dict[str, Any]]]:

@@ -1,1 +1,1 @@
-"""Read and write files: atomically, as rows, shards, settings and text."""
+"""Read and write files: atomic writes, rows, shards, manifests, settings and text."""

@@ -1,5 +1,6 @@
-"""Write files so that a reader finds either the old one or the whole new one."""
+"""Write files atomically: a reader finds either the old file or the complete new one."""
 
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -17,16 +18,16 @@ _TEMPORARY = ".weakspot-"
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path`` for writing, and rename it to ``path`` at the end.
+    """Open a temporary file next to ``path`` for writing, and rename it to ``path`` at the end.
 
-    Folders are made. When the block raises, the temporary file goes and ``path`` stays as it was.
+    Missing folders are created. If the block raises, the temporary file is deleted and ``path`` is unchanged.
 
     Args:
-        path: The file.
-        durable: Whether all of it is to be on the disk before it has its name, so that a power cut leaves no half.
+        path: Path of the file.
+        durable: Whether to flush the file to disk before it is renamed, so that a power cut cannot truncate it.
 
     Raises:
-        InputError: If the file cannot be written: read-only, disk full, a folder in its place.
+        InputError: ``not-writable`` or ``disk-full`` if the file cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -51,31 +52,39 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
                 raise
     except OSError as error:
         if not _is_about(path, error):
-            raise  # about another file, in the caller's block
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.", "Choose another output.") from error
+            raise  # it concerns another file, in the caller's block
+        raise not_writable(path, error) from error
 
 
 def save_image(image: Image.Image, path: Path) -> None:
-    """Write an image by way of a temporary name; the suffix says the format.
+    """Write an image atomically, in the format of the suffix.
 
     Raises:
-        InputError: If the suffix is no image format, or the file cannot be written.
+        InputError: ``unknown-format`` for the suffix; ``image-too-large`` for the format; ``not-writable`` or
+            ``disk-full``.
     """
     format_ = Image.registered_extensions().get(path.suffix.lower())
     if format_ not in Image.SAVE:
-        raise InputError(f"{path} does not end in the name of an image format.", "End it in .png or .jpg.")
+        problem = f"{path} must end in the suffix of an image format."
+        raise InputError("unknown-format", problem, "For example .png or .jpg.")
     with atomic_write(path) as file:
         try:
             image.save(file, format=format_)
         except (ValueError, OverflowError, struct.error) as error:
-            problem = f"{path} cannot hold an image of {image.width} x {image.height} pixels: {error}."
-            raise InputError(problem, "Take another format, such as .png.") from error
+            problem = f"Cannot write {image.width} x {image.height} pixels to {path}: {error}."
+            raise InputError("image-too-large", problem, "Choose another format, such as .png.") from error
+
+
+def not_writable(path: Path, error: OSError, hint: str = "") -> InputError:
+    """Return the InputError for a file that cannot be written: ``disk-full`` or ``not-writable``."""
+    code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "not-writable"
+    return InputError(code, f"Cannot write {path}: {error.strerror or error}.", hint)
 
 
 def _is_about(path: Path, error: OSError) -> bool:
-    """Whether an error is about writing a file: itself, its folders, its temporary name, or no name at all."""
-    about = None if error.filename is None else Path(os.fsdecode(error.filename))
-    return about is None or about in (path, *path.parents) or about.name.startswith(_TEMPORARY)
+    """Return whether an error concerns the file, its folders or its temporary file, or names no file."""
+    name = None if error.filename is None else Path(os.fsdecode(error.filename))
+    return name is None or name in (path, *path.parents) or name.name.startswith(_TEMPORARY)
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""Manifests of runs whose rows are in shards: which images are where, and what is still missing."""
+"""Manifests of sharded runs: which images are in which shard, and which shards are incomplete."""
 
 import json
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """A file of rows, as a manifest has it.
+    """A shard as recorded in a manifest.
 
     Attributes:
-        file: Its name.
-        images: How many images it is of.
-        offset: Where these begin in the list of all images, in bytes; None where there is no such list.
-        localized: How many of them have a row; None while it is not written.
-        skipped: How many could not be localized; None likewise.
+        file: Name of the file of rows.
+        images: Number of images.
+        offset: Byte offset of its first image in the list of all images, or None if the run has no such list.
+        localized: Number of images with a row, or None until the shard is written.
+        skipped: Number of images that could not be localized, or None until the shard is written.
     """
 
     file: str
@@ -35,69 +35,72 @@ class ShardInfo:
     skipped: int | None = None
 
 
-def write_manifest(file: Path, shards: Sequence[ShardInfo], **said: Any) -> None:
-    """Write how many images are in which shard, and in all.
+def write_manifest(file: Path, shards: Sequence[ShardInfo], **metadata: Any) -> None:
+    """Write the number of images of each shard and in total.
 
     Args:
-        file: Where to.
-        shards: In the order of their images.
-        said: What else to say, first.
+        file: Path of the manifest.
+        shards: Shards in the order of their images.
+        metadata: Further entries, written first.
     """
-    total = {name: sum(getattr(one, name) or 0 for one in shards) for name in ("images", "localized", "skipped")}
-    lines = ",\n".join(json.dumps(asdict(one)) for one in shards)
-    head = json.dumps(said | total)[:-1]
+    total = {name: sum(getattr(shard, name) or 0 for shard in shards) for name in ("images", "localized", "skipped")}
+    lines = ",\n".join(json.dumps(asdict(shard)) for shard in shards)
+    head = json.dumps(metadata | total)[:-1]
     with atomic_write(file, durable=True) as target:
         target.write(f'{head}, "shards": [\n{lines}\n]}}\n'.encode())
 
 
 def read_manifest(file: Path) -> list[ShardInfo]:
-    """Read what :func:`write_manifest` wrote; nothing where there is no file.
+    """Read the shards of a manifest; a missing file has none.
 
     Raises:
-        InputError: If it is no manifest.
+        InputError: ``manifest-invalid``.
     """
     if not file.exists():
         return []
     try:
-        return [ShardInfo(**one) for one in json.loads(read_text(file))["shards"]]
+        return [ShardInfo(**shard) for shard in json.loads(read_text(file))["shards"]]
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{file} is no manifest of a run: {error}.", "Name another --output.") from error
+        raise InputError(
+            "manifest-invalid", f"{file} is not a manifest: {error}.", "Choose another --output."
+        ) from error
 
 
 def finished_row_files(folder: Path) -> tuple[Path, ...]:
-    """The files of rows in a folder; none where there is no run of ``weakspot localize``.
+    """Return the files of rows in a folder; none if the folder is not a run of ``weakspot localize``.
 
     Raises:
-        InputError: If a run was begun there, and no file is whole yet.
+        InputError: ``run-incomplete`` if the run has no complete shard yet.
     """
     files = row_files(folder)
     if not files and (missing := missing_shards(folder)):
-        name, why = next(iter(missing.items()))
-        raise InputError(f"{folder} has no whole shard yet: {name}: {why}.", "Let the run come to its end first.")
+        name, reason = next(iter(missing.items()))
+        raise InputError("run-incomplete", f"{folder} has no complete shard: {name} {reason}.")
     return files
 
 
 def missing_shards(folder: Path) -> dict[str, str]:
-    """Say what is missing of a run that was shared out: the names of files, and what to do about each."""
+    """Return the incomplete shards of a run: for each file name, what is missing and how to continue."""
     if not (folder / RUN_FILE).is_file() or (folder / ROWS).is_file():
         return {}
-    found = {}
+    missing = {}
     for manifest in sorted(folder.glob("manifest*.json")):
-        for one in read_manifest(manifest):
-            there = count_rows(folder / one.file)
-            if not (folder / one.file).exists():
-                found[one.file] = f"its {one.images} images are not localized yet: go on with the same command"
-            elif one.localized is not None and there < one.localized:
-                found[one.file] = f"it has {there} rows of {one.localized}: go on with the same command"
-    return found | _missing_shares(folder)
+        for shard in read_manifest(manifest):
+            rows = count_rows(folder / shard.file)
+            if not (folder / shard.file).exists():
+                missing[shard.file] = f"is missing with {shard.images} images; continue with the same command"
+            elif shard.localized is not None and rows < shard.localized:
+                missing[shard.file] = f"has {rows} of {shard.localized} rows; continue with the same command"
+    return missing | _missing_specs(folder)
 
 
-def _missing_shares(folder: Path) -> dict[str, str]:
-    whole, counts = finished_shards(folder)
-    every = (ShardSpec(number, count) for count in counts for number in range(1, count + 1))
-    missing = (one for one in every if one not in whole)
+def _missing_specs(folder: Path) -> dict[str, str]:
+    finished, counts = finished_shards(folder)
+    specs = (ShardSpec(number, count) for count in counts for number in range(1, count + 1))
     return {
-        f"boxes-{one.name}.jsonl": f"it is not whole: go on with --shard {one.number}/{one.count}" for one in missing
+        f"boxes-{spec.name}.jsonl": f"is incomplete; continue with --shard {spec.number}/{spec.count}"
+        for spec in specs
+        if spec not in finished
     }

@@ -1,4 +1,4 @@
-"""Rows in Parquet files, by pyarrow, which comes with the extra ``ray``."""
+"""Read and write rows in Parquet files, with pyarrow, which the extra ``ray`` installs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def read_parquet(file: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """Give the rows of a file, a few thousand at a time.
+    """Yield the rows of a file, reading a few thousand at a time.
 
     Args:
         file: A Parquet file.
-        columns: Only the first of these that there is and holds text; none takes all columns.
+        columns: Read only the first of these that is a column of text; if empty, read all columns.
 
     Raises:
-        InputError: If it is no Parquet file or has none of the columns, or pyarrow is not installed.
+        InputError: ``not-installed`` without pyarrow; ``file-not-found`` or ``damaged-file``; ``missing-column``.
     """
     check_pyarrow()
     import pyarrow as pa
@@ -27,22 +27,26 @@ def read_parquet(file: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, 
 
     try:
         with ParquetFile(file) as table:
-            there = table.schema_arrow
-            texts = [one.name for one in there if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
-            wanted = [name for name in columns if name in texts][:1]
-            if columns and not wanted:
-                problem = f"{file} has the columns {', '.join(there.names)}."
-                raise InputError(problem, f"One of text is to be called {' or '.join(columns)}.")
-            for batch in table.iter_batches(columns=wanted or None):
+            schema = table.schema_arrow
+            texts = [
+                column.name
+                for column in schema
+                if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+            ]
+            selected = [name for name in columns if name in texts][:1]
+            if columns and not selected:
+                problem = f"{file} must have a text column {' or '.join(columns)}, got {', '.join(schema.names)}."
+                raise InputError("missing-column", problem)
+            for batch in table.iter_batches(columns=selected or None):
                 yield from batch.to_pylist()
     except FileNotFoundError as error:
-        raise InputError(f"{file} does not exist.", "Check the path.") from error
-    except (pa.ArrowException, OSError) as error:  # an OSError, too, is what pyarrow raises of damaged pages
-        raise InputError(f"{file} is damaged or no Parquet file.", "Write it again.") from error
+        raise InputError("file-not-found", f"{file} does not exist.") from error
+    except (pa.ArrowException, OSError) as error:  # pyarrow raises OSError for damaged pages
+        raise InputError("damaged-file", f"{file} is damaged or not a Parquet file.") from error
 
 
 def count_in_parquet(file: Path) -> int:
-    """Count the rows of a file; 0 where there is none, or it is damaged."""
+    """Count the rows of a file; 0 if it does not exist or is damaged."""
     check_pyarrow()
     import pyarrow as pa
     from pyarrow.parquet import read_metadata
@@ -54,10 +58,10 @@ def count_in_parquet(file: Path) -> int:
 
 
 def write_parquet(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
-    """Write the rows of ``weakspot localize``, under a temporary name that is changed at the end.
+    """Write the rows of ``weakspot localize`` atomically.
 
     Raises:
-        InputError: If the file cannot be written, or pyarrow is not installed.
+        InputError: ``not-installed`` without pyarrow; ``not-writable`` or ``disk-full``.
     """
     check_pyarrow()
     import pyarrow as pa
@@ -69,30 +73,26 @@ def write_parquet(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
 
 
 def drop_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of a row what it does not say: Parquet has a null there.
+    """Drop the null values of a row, which Parquet has for absent keys; ``box`` may be null.
 
     Example:
         >>> drop_nulls({"image": "a.jpg", "uncertainty": None, "box": None, "others": None})
         {'image': 'a.jpg', 'box': None}
     """
-    said = {name: value for name, value in row.items() if value is not None or name == "box"}
-    return said if "others" not in said else said | {"others": [drop_nulls(other) for other in said["others"]]}
+    values = {name: value for name, value in row.items() if value is not None or name == "box"}
+    return values if "others" not in values else values | {"others": [drop_nulls(other) for other in values["others"]]}
 
 
 def check_pyarrow() -> None:
-    """Refuse to go on without pyarrow.
-
-    Raises:
-        InputError: If it is not installed.
-    """
+    """Raise InputError (``not-installed``) unless pyarrow is installed."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
-        raise InputError("Parquet needs pyarrow, which is not installed.", "Run: pip install pyarrow") from error
+        raise InputError("not-installed", "Parquet needs pyarrow.", "Run: pip install pyarrow") from error
 
 
 def _schema() -> "pa.Schema":
-    """The columns of ``Localization.to_dict``."""
+    """Return the columns of ``Localization.to_dict``."""
     import pyarrow as pa
 
     floats = pa.list_(pa.float64())

@@ -1,4 +1,4 @@
-"""JsonlWriter of JSON, one a line, written so that a run that is cut off keeps every whole one."""
+"""Write JSON Lines such that an interrupted run keeps every complete row."""
 
 import errno
 import json
@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.errors import InputError
+from weakspot.io.atomic import not_writable
 from weakspot.io.rows import to_jsonl
 
 
 class JsonlWriter:
-    """A JSON Lines file with a row an image; it comes to be with its first row.
+    """Writer of a JSON Lines file with one row per image; the first row creates the file.
 
     Args:
-        path: The file.
-        resume: Keep the rows that it holds. A last line that was cut off is dropped.
-        finished: The name that it gets by :meth:`finish`, and loses with the next row.
+        path: Path of the file.
+        resume: Whether to keep the existing rows; an incomplete last line is dropped.
+        finished: Path that :meth:`finish` renames the file to; the next row renames it back.
 
     Raises:
-        InputError: If the file holds rows and ``resume`` is False, or holds something else.
+        InputError: ``output-exists`` if the file contains rows and ``resume`` is False; ``rows-invalid`` if it contains
+            something else.
 
     Attributes:
-        images: The images that it held at the start.
+        images: Names of the images that had a row before.
     """
 
     def __init__(self, path: Path, *, resume: bool = False, finished: Path | None = None) -> None:
@@ -35,17 +37,15 @@ class JsonlWriter:
         if not path.exists() or path.stat().st_size == 0:
             return
         if not resume:
-            raise InputError(
-                f"{path} holds the rows of another run.",
-                "Go on with it by --resume, or name another --output.",
-            )
+            hint = "Continue it with --resume, or choose another --output."
+            raise InputError("output-exists", f"{path} contains the rows of another run.", hint)
         self.images = _keep_whole_rows(path)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Append a row and hand it to the operating system.
+        """Append a row, without buffering.
 
         Raises:
-            InputError: If it cannot be written; the rows before it stay.
+            InputError: ``not-writable`` or ``disk-full``; earlier rows are kept.
         """
         line = to_jsonl(row)
         try:
@@ -56,14 +56,13 @@ class JsonlWriter:
                 self._file = self.path.open("ab", buffering=0)
             _append(self._file, line)
         except OSError as error:
-            problem = f"{self.path} cannot be written: {error.strerror}."
-            raise InputError(problem, "Make room or name another --output; then --resume.") from error
+            raise not_writable(self.path, error, "Free disk space, then continue with --resume.") from error
 
     def finish(self) -> None:
-        """Give the file the name of one that is whole, empty if there was no row.
+        """Rename the file to its final name; without rows it is empty.
 
         Raises:
-            InputError: If that cannot be written.
+            InputError: ``not-writable`` or ``disk-full``.
         """
         if self._finished is None or self._finished.exists():
             return
@@ -72,8 +71,8 @@ class JsonlWriter:
                 os.fsync(file.fileno())
             self.path.replace(self._finished)
         except OSError as error:
-            problem = f"{self._finished} cannot be written: {error.strerror}."
-            raise InputError(problem, "Make room; the same command then goes on.") from error
+            hint = "Free disk space, then run the same command."
+            raise not_writable(self._finished, error, hint) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -82,7 +81,7 @@ class JsonlWriter:
 
 
 def _append(file: FileIO, line: bytes) -> None:
-    """Append a whole line or nothing: a disk that fills up takes a part of it."""
+    """Append a complete line or nothing; a full disk may accept only a part of it."""
     end = file.seek(0, os.SEEK_END)
     if file.write(line) < len(line):
         file.truncate(end)
@@ -90,7 +89,7 @@ def _append(file: FileIO, line: bytes) -> None:
 
 
 def _keep_whole_rows(path: Path) -> frozenset[str]:
-    """List the images of the rows in a file, and cut off what follows its last newline."""
+    """Return the images of the rows of a file, and truncate the file after its last newline."""
     try:
         with path.open("r+b") as file:
             images = []
@@ -103,5 +102,7 @@ def _keep_whole_rows(path: Path) -> frozenset[str]:
             if end < path.stat().st_size:
                 file.truncate(end)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a file of rows: {error}.", "Name another --output.") from error
+        raise InputError(
+            "rows-invalid", f"{path} is not a file of rows: {error}.", "Choose another --output."
+        ) from error
     return frozenset(images)

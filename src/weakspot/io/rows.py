@@ -1,4 +1,4 @@
-"""Rows of results, read and written: JSON Lines or Parquet."""
+"""Read and write rows of results as JSON Lines or Parquet."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,12 +12,13 @@ from weakspot.io.text import FileLine, read_text
 
 
 def read_rows(file: Path) -> Iterator[tuple[FileLine, dict[str, Any]]]:
-    """Give the rows of a file of JSON Lines or Parquet with their places.
+    """Yield each row of a JSON Lines or Parquet file with its line.
 
-    A last line of JSON that was cut off is dropped.
+    An incomplete last line of JSON is dropped.
 
     Raises:
-        InputError: If the file cannot be read, or a line is no JSON object.
+        InputError: ``row-invalid`` for a line that is not a JSON object; codes of
+            :func:`~weakspot.io.text.read_text` and :func:`~weakspot.io.parquet.read_parquet`.
     """
     if file.suffix == ".parquet":
         yield from ((FileLine(file, number), drop_nulls(row)) for number, row in enumerate(read_parquet(file), start=1))
@@ -34,19 +35,19 @@ def _json_lines(file: Path, lines: Sequence[str]) -> Iterator[tuple[FileLine, di
         except (ValueError, RecursionError) as error:
             if number == len(lines):
                 return
-            raise invalid_row(FileLine(file, number), "it is no JSON") from error
+            raise invalid_row(FileLine(file, number), "it is not JSON") from error
         if not isinstance(row, dict):
-            raise invalid_row(FileLine(file, number), "it is no JSON object")
+            raise invalid_row(FileLine(file, number), "it is not a JSON object")
         yield FileLine(file, number), row
 
 
-def invalid_row(place: FileLine, why: str) -> InputError:
-    """Say that a line is no row that can be shown."""
-    return InputError(f"{place}, is not a row of results: {why}.", "Take the line out, or make the results again.")
+def invalid_row(line: FileLine, reason: str) -> InputError:
+    """Return the InputError (``row-invalid``) for a line that is not a row of results."""
+    return InputError("row-invalid", f"{line} is not a row of results: {reason}.")
 
 
 def count_rows(file: Path) -> int:
-    """Count the whole rows of a file; 0 where there is none, or it cannot be read."""
+    """Count the complete rows of a file; 0 if it does not exist or cannot be read."""
     try:
         if file.suffix == ".parquet":
             return count_in_parquet(file)
@@ -57,10 +58,10 @@ def count_rows(file: Path) -> int:
 
 
 def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows all at once, by way of a temporary name: JSON Lines, or Parquet if the suffix says so.
+    """Write rows atomically as JSON Lines, or as Parquet if the suffix is .parquet.
 
     Raises:
-        InputError: If the file cannot be written.
+        InputError: ``not-writable`` or ``disk-full``; ``not-installed`` without pyarrow.
     """
     if file.suffix == ".parquet":
         write_parquet(list(rows), file)
@@ -70,7 +71,7 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def to_jsonl(row: Mapping[str, Any]) -> bytes:
-    r"""A line of JSON; of a name that is no UTF-8, odd bytes stand as escapes, which are read as they were.
+    r"""Encode a row as a line of JSON; bytes of a name that are not UTF-8 are escaped, so that they survive reading.
 
     Example:
         >>> to_jsonl({"image": "caf\udce9.jpg"})

@@ -1,10 +1,10 @@
-"""Names of the files in the folders that weakspot writes."""
+"""File names in the folders that weakspot writes."""
 
-# A folder with one of these files holds the output of a command: images in it are not inputs.
+# A folder with one of these files is the output of a command; its images are not inputs.
 RUN_FILE = "localize.toml"
 EVALUATE_FILE = "evaluate.toml"
 
-# The folder of a training run.
+# Files of a training run.
 CONFIG, METRICS, LOG, CURVES, SKIPPED, STATE = (
     "config.toml",
     "metrics.jsonl",
@@ -13,4 +13,4 @@ CONFIG, METRICS, LOG, CURVES, SKIPPED, STATE = (
     "skipped.jsonl",
     "state.ckpt",
 )
-VERSION = "weakspot"  # key of the version that wrote a folder
+VERSION = "weakspot"  # key of the version that wrote the folder

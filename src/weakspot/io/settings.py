@@ -1,4 +1,4 @@
-"""Keep a run's settings beside its results, and see to it that a resumed run has the same."""
+"""Save the settings of a run next to its results, and check that a resumed run has the same."""
 
 import tomllib
 from collections.abc import Collection, Mapping
@@ -13,9 +13,9 @@ from weakspot.io.atomic import atomic_write
 
 
 def save_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Write settings as TOML; what is None is left out."""
+    """Write settings as TOML; None is omitted."""
     with atomic_write(path) as file:
-        tomli_w.dump(_plain(settings), file)
+        tomli_w.dump(_to_toml(settings), file)
 
 
 def check_settings(
@@ -26,40 +26,41 @@ def check_settings(
     missing: Mapping[str, Any],
     command: str = "localize",
 ) -> None:
-    """Refuse settings that differ from those kept in a file, if there is one, apart from those free to change.
+    """Raise InputError if settings differ from those of a saved file.
 
     Args:
-        path: What :func:`save_settings` has written, perhaps of an earlier version that knew fewer.
-        settings: Those of now.
-        free: Names of those that may change.
-        missing: What settings are that the file does not name.
+        path: A file of :func:`save_settings`, possibly of an earlier version with fewer settings; it may not exist.
+        settings: The current settings.
+        free: Names of settings that may differ.
+        missing: Values of settings that the file does not contain.
         command: Command that wrote the file; its options may have been renamed since.
 
     Raises:
-        InputError: If a setting differs, or the file cannot be read.
+        InputError: ``settings-mismatch``, or ``file-unreadable``.
     """
     if not path.exists():
         return
     try:
-        kept = tomllib.loads(path.read_text(encoding="utf-8"))
+        saved = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}.", "Name another --output.") from error
-    before, now = {**_plain(missing), **with_current_names(kept, command)}, _plain(settings)
+        raise InputError("file-unreadable", f"Cannot read {path}: {error}.", "Choose another --output.") from error
+    before, now = {**_to_toml(missing), **with_current_names(saved, command)}, _to_toml(settings)
     for name in settings:
         if name not in free and before.get(name) != now.get(name):
             raise InputError(
-                f"The run in {path.parent} had {name} = {before.get(name)!r}, and now it is {now.get(name)!r}.",
-                "Give the same settings to go on with it, or name another --output.",
+                "settings-mismatch",
+                f"{name} must be {before.get(name)!r} as in the run {path.parent}, got {now.get(name)!r}.",
+                "Use the same settings to continue, or choose another --output.",
             )
 
 
 def _text(value: object) -> str:
-    """A path or a word; a name that is no UTF-8 has its odd bytes as escapes."""
+    """Convert to text; bytes of a name that are not UTF-8 are escaped."""
     return str(value).encode(errors="backslashreplace").decode()
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out None, and turn paths to text and tuples to lists, as TOML has them."""
+def _to_toml(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert to types of TOML: omit None, and turn paths into text and tuples into lists."""
     return {
         name: _text(value) if isinstance(value, Path | str) else list(value) if isinstance(value, tuple) else value
         for name, value in settings.items()

@@ -1,4 +1,4 @@
-"""Text files of data sets, each line and number with the place it stands at."""
+"""Read and parse text files of data sets, with the line of each value."""
 
 import csv
 import os
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from weakspot.errors import InputError
 
-COMMAS = "Separate cells by commas, and quote those that hold one."
+COMMAS = "Separate cells by commas, and quote cells that contain one."
 
 
 class FileLine(NamedTuple):
@@ -23,25 +23,27 @@ class FileLine(NamedTuple):
 
 
 def read_text(file: Path) -> str:
-    """Read a file of UTF-8, with or without a byte order mark.
+    """Read a UTF-8 file, with or without a byte order mark.
 
     Raises:
-        InputError: If the file is missing, may not be read, or is not UTF-8.
+        InputError: ``file-not-found``, ``file-unreadable``, or ``encoding-invalid`` unless it is UTF-8.
     """
     try:
         content = file.read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError: a zero byte in the name
-        problem = f"{file} cannot be read: {getattr(error, 'strerror', error)}."
-        raise InputError(problem, "Check the path and its permissions.") from error
+    except FileNotFoundError as error:
+        raise InputError("file-not-found", f"{file} does not exist.") from error
+    except (OSError, ValueError) as error:  # a ValueError for a zero byte in the name
+        reason = getattr(error, "strerror", error)
+        raise InputError("file-unreadable", f"Cannot read {file}: {reason}.") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = FileLine(file, content.count(b"\n", 0, error.start) + 1)
-        raise InputError(f"{place}, is not UTF-8 text.", "Save the file as UTF-8.") from error
+        line = FileLine(file, content.count(b"\n", 0, error.start) + 1)
+        raise InputError("encoding-invalid", f"{line} is not UTF-8 text.") from error
 
 
 def read_lines(file: Path) -> Iterator[tuple[FileLine, str]]:
-    """Give the lines of a file that are not blank.
+    """Yield the lines of a file that are not blank.
 
     Raises:
         InputError: As :func:`read_text`.
@@ -52,64 +54,65 @@ def read_lines(file: Path) -> Iterator[tuple[FileLine, str]]:
 
 
 def read_csv(file: Path, columns: Iterable[str]) -> Iterator[tuple[FileLine, dict[str, str]]]:
-    """Give the rows of a CSV file with a header, as cells without surrounding blanks by lower-case column.
+    """Yield the rows of a CSV file with a header, as stripped cells by lower-case column name.
 
     Args:
-        file: The file.
-        columns: What the header must hold.
+        file: Path of the file.
+        columns: Required columns.
 
     Raises:
-        InputError: As :func:`read_text`; or if a column is missing, or a row's cells are not as many as the header's.
+        InputError: As :func:`read_text`; ``missing-column``; ``csv-invalid`` if a row cannot be parsed or its number of
+            cells differs from the header's.
     """
     rows = csv.reader(StringIO(read_text(file), newline=""), strict=True)
     try:
         header = _header(rows, file, columns)
         for cells in rows:
             if cells:
-                place = FileLine(file, rows.line_num)
-                yield place, dict(zip(header, _as_many(cells, len(header), place), strict=True))
+                line = FileLine(file, rows.line_num)
+                yield line, dict(zip(header, _stripped(cells, len(header), line), strict=True))
     except csv.Error as error:
-        raise InputError(f"{FileLine(file, rows.line_num)}, is not CSV: {error}.", COMMAS) from error
+        raise InputError("csv-invalid", f"{FileLine(file, rows.line_num)} is not CSV: {error}.", COMMAS) from error
 
 
 def _header(rows: Iterator[list[str]], file: Path, columns: Iterable[str]) -> list[str]:
     header = [column.strip().lower() for column in next(rows, [])]
     missing = [column for column in columns if column not in header]
     if missing:
-        problem = f"{FileLine(file, 1)}, has no column {' or '.join(missing)}."
-        raise InputError(problem, "The first line names the columns, separated by commas.")
+        problem = f"{FileLine(file, 1)} has no column {' or '.join(missing)}."
+        raise InputError("missing-column", problem, "The first line must contain the column names.")
     return header
 
 
-def _as_many(cells: list[str], columns: int, place: FileLine) -> list[str]:
+def _stripped(cells: list[str], columns: int, line: FileLine) -> list[str]:
     if len(cells) != columns:
-        problem = f"{place}, has {len(cells)} cells where the header has {columns}."
-        raise InputError(problem, COMMAS)
+        raise InputError("csv-invalid", f"{line} must have {columns} cells, got {len(cells)}.", COMMAS)
     return [cell.strip() for cell in cells]
 
 
-def split_fields(line: str, count: int, place: FileLine, separator: str | None = ",") -> list[str]:
-    """Split a line into so many fields; all separators before the last fields belong to the first.
+def split_fields(text: str, count: int, line: FileLine, separator: str | None = ",") -> list[str]:
+    """Split a line into a number of fields; surplus separators belong to the first field.
 
     Raises:
-        InputError: If the line has fewer fields.
+        InputError: ``missing-fields`` if the line has fewer fields.
 
     Example:
         >>> split_fields("a,b.jpg,3", 2, FileLine(Path("labels.txt"), 1))
         ['a,b.jpg', '3']
     """
-    found = line.strip().rsplit(separator, count - 1)
-    if len(found) != count:
-        between = "blanks" if separator is None else "commas"
-        raise InputError(f"{place}, has {len(found)} fields, not {count}.", f"Separate fields by {between}.")
-    return found
+    fields = text.strip().rsplit(separator, count - 1)
+    if len(fields) != count:
+        separators = "blanks" if separator is None else "commas"
+        problem = f"{line} must have {count} fields separated by {separators}, got {len(fields)}."
+        raise InputError("missing-fields", problem)
+    return fields
 
 
-def parse_float(text: str, place: object) -> float:
-    """Read a number, which may be nan or infinite.
+def parse_float(text: str, line: object) -> float:
+    """Parse a number, which may be nan or infinite.
 
     Raises:
-        InputError: If it is none.
+        InputError: ``number-invalid``.
 
     Example:
         >>> parse_float("7.50", "boxes.csv, line 3")
@@ -118,28 +121,27 @@ def parse_float(text: str, place: object) -> float:
     try:
         return float(text)
     except ValueError as error:
-        problem = f"{place}, has {text!r} where a number belongs."
-        raise InputError(problem, "Write a number such as 12 or 7.5.") from error
+        raise InputError("number-invalid", f"{line} must contain a number, got {text!r}.") from error
 
 
-def parse_int(text: str, place: object) -> int:
-    """Read a whole number, which may be written as 3.0.
+def parse_int(text: str, line: object) -> int:
+    """Parse an integer, which may be written as 3.0.
 
     Raises:
-        InputError: If it is none.
+        InputError: ``number-invalid``.
 
     Example:
         >>> parse_int("3.0", "boxes.csv, line 3")
         3
     """
-    value = parse_float(text, place)
+    value = parse_float(text, line)
     if not value.is_integer():
-        raise InputError(f"{place}, has {text!r} where a whole number belongs.", "Write a number such as 12.")
+        raise InputError("number-invalid", f"{line} must contain an integer, got {text!r}.")
     return int(value)
 
 
 def parse_size(width: float, height: float) -> tuple[int, int] | None:
-    """Turn an annotated size into ``(height, width)``; None where it is 0, as tools write that do not know it.
+    """Convert an annotated size to ``(height, width)``; None for 0, which some tools write for an unknown size.
 
     Example:
         >>> parse_size(640, 480)
@@ -148,11 +150,11 @@ def parse_size(width: float, height: float) -> tuple[int, int] | None:
     return (int(height), int(width)) if 0 < width < float("inf") and 0 < height < float("inf") else None
 
 
-def safe_relative_path(name: str, place: object) -> str:
-    """Check a path which a data set gives, and write it with ``/``.
+def safe_relative_path(name: str, line: object) -> str:
+    """Validate a path of a data set, and normalize its separators to ``/``.
 
     Raises:
-        InputError: If it is empty, absolute, holds a zero byte, or leaves the data set by ``..``.
+        InputError: ``path-outside`` if it is empty, absolute or contains a zero byte or ``..``.
 
     Example:
         >>> safe_relative_path("./cat/a.jpg", "boxes.csv, line 3")
@@ -161,6 +163,6 @@ def safe_relative_path(name: str, place: object) -> str:
     path = os.path.normpath(name.strip().replace("\\", "/")).replace(os.sep, "/")
     outside = path.startswith(("/", "../")) or path in (".", "..") or Path(path).is_absolute()
     if outside or "\0" in path or ".." in name.replace("\\", "/").split("/"):
-        problem = f"{place}, names {name!r}, which is not inside the data set."
-        raise InputError(problem, "Give paths below the folder of the images, without '..'.")
+        hint = "Paths are relative to the folder of the images, without '..'."
+        raise InputError("path-outside", f"{line}: the path {name!r} is outside the data set.", hint)
     return path

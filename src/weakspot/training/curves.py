@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.ticker import MaxNLocator
 
 from weakspot.training.lightning_module import EpochMetrics
-from weakspot.visualization import COLORS, canvas, svg
+from weakspot.visualization import COLORS, chart_to_svg, new_chart
 
 _NAMES = {
     "train_loss": "training loss",
@@ -19,7 +19,7 @@ _SCORES = ("val_accuracy", "val_f1", "val_iou")
 
 def learning_curves(rows: Sequence[EpochMetrics]) -> bytes:
     """Draw losses and the validation score against epochs, as SVG; the epoch that is kept is marked."""
-    drawn, axes = canvas("epoch", "loss")
+    drawn, axes = new_chart("epoch", "loss")
     scores = axes.twinx()
     scores.set(ylim=(0, 1), ylabel="share of validation images")
     scores.spines[["top"]].set_visible(False)
@@ -35,4 +35,4 @@ def learning_curves(rows: Sequence[EpochMetrics]) -> bytes:
         best = min(validated, key=lambda row: row["val_loss"])
         axes.axvline(best["epoch"], color="black", linewidth=0.8, linestyle=":", label=f"kept: epoch {best['epoch']}")
     axes.set_ylim(bottom=0)
-    return svg(drawn, axes, beside=1.15)
+    return chart_to_svg(drawn, axes, legend_x=1.15)
