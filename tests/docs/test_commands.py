@@ -19,7 +19,7 @@ from documented import (
     substituted,
     why_not_run,
 )
-from live_service import serving
+from services import serving
 from page_blocks import ROOT, Block, blocks_of, commands_of, pages, spans_of
 from readers_folder import write_folder, write_run
 from running_commands import run

@@ -3,163 +3,171 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from services import PNGS, Held, shared_of
+from refusals import refused
+from services import PNGS, TIMEOUT, BlockedBatches, wait_until
 
 from weakspot.errors import InputError
-from weakspot.serving.batching import QueueFullError, RequestOptions, RequestTimeoutError
+from weakspot.serving.batching import BatchingLocalizer, QueueFullError, RequestOptions, RequestTimeoutError
 
-WAY = RequestOptions("cam")
+CAM = RequestOptions("cam")
 
 
-def test_each_gets_the_answer_to_what_it_asked(shared, localizer):
-    def ask(i):
-        return i, shared.localize(PNGS[i % 6], method=("cam", "layercam")[i % 2], classes=[i % 4], top_k=1)
+@pytest.fixture
+def blocked(monkeypatch):
+    blocked = BlockedBatches(monkeypatch)
+    yield blocked
+    blocked.released.set()
+
+
+@pytest.fixture
+def start(localizer):
+    """Starts batching localizers, and closes them."""
+    started = []
+
+    def start(**options):
+        started.append(BatchingLocalizer(localizer, **({"timeout": TIMEOUT} | options)))
+        return started[-1]
+
+    yield start
+    for batching in started:
+        batching.close(timeout=TIMEOUT)
+
+
+def occupy(batching):
+    """Give each worker a batch of its own."""
+    futures = [batching.submit([PNGS[0]], RequestOptions("cam", top_k=1 + i))[0] for i in range(2)]
+    wait_until(lambda: not batching.queued)
+    return futures
+
+
+def test_each_request_has_its_own_result(batching, localizer):
+    def localize(i):
+        return i, batching.localize(PNGS[i % 6], method=("cam", "layercam")[i % 2], classes=[i % 4], top_k=1)
 
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(ask, range(24)))
-    for i, found in answers:
-        alone = localizer.with_options(method=("cam", "layercam")[i % 2])(PNGS[i % 6], classes=[i % 4])
-        assert (found.class_index, found.method) == (i % 4, alone.method)
-        np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-5)
+        results = list(threads.map(localize, range(24)))
+    for i, result in results:
+        expected = localizer.with_options(method=("cam", "layercam")[i % 2])(PNGS[i % 6], classes=[i % 4])
+        assert (result.class_index, result.method) == (i % 4, expected.method)
+        np.testing.assert_allclose(result.heatmap, expected.heatmap, atol=1e-5)
 
 
-def test_those_who_ask_at_once_go_through_the_model_together(localizer, monkeypatch):
-    held, sizes = Held(monkeypatch), []
-    shared = shared_of(localizer, on_batch=sizes.append)
-    first = shared.submit(PNGS[:2], WAY)
-    held.begun.wait(10)
-    later = shared.submit(PNGS * 3, WAY)
-    held.released.set()
-    assert len({answer.result(20).class_index for answer in (*first, *later)}) >= 1
-    shared.close(timeout=10)
+def test_concurrent_requests_share_a_batch(start, blocked):
+    sizes = []
+    batching = start(on_batch=sizes.append)
+    first = batching.submit(PNGS[:2], CAM)
+    assert blocked.started.wait(TIMEOUT)
+    later = batching.submit(PNGS * 3, CAM)
+    blocked.released.set()
+    assert all(future.result(TIMEOUT) for future in (*first, *later))
     assert sum(sizes) == 20
     assert max(sizes) > 2
 
 
-def test_over_the_queue_all_of_a_request_is_refused(localizer, monkeypatch):
-    held = Held(monkeypatch)
-    shared = shared_of(localizer, waiting=3)
-    running = [shared.submit([PNGS[0]], WAY) for _ in shared._threads]
-    for _ in range(100):
-        if not shared.queued:
-            break
-        threading.Event().wait(0.02)
-    waiting = shared.submit(PNGS[:2], WAY)
-    assert not shared.full
-    with pytest.raises(QueueFullError, match=r"2 images are waiting already\.\nAsk again"):
-        shared.submit(PNGS[:2], WAY)
-    assert shared.queued == 2  # nothing of it
-    shared.submit(PNGS[:1], WAY)
-    assert shared.full
-    held.released.set()
-    assert all(answer.result(20) for answer in (*waiting, *(one for answers in running for one in answers)))
-    assert shared.close(timeout=10)
+def test_a_request_that_overflows_the_queue_is_rejected_as_a_whole(start, blocked):
+    batching = start(max_queue=3)
+    running = occupy(batching)
+    queued = batching.submit(PNGS[:2], CAM)
+    assert not batching.full
+    with refused("queue-full", 2, kind=QueueFullError):
+        batching.submit(PNGS[:2], CAM)
+    assert batching.queued == 2
+    batching.submit(PNGS[:1], CAM)
+    assert batching.full
+    blocked.released.set()
+    assert all(future.result(TIMEOUT) for future in (*queued, *running))
 
 
-def test_an_answer_that_nobody_waits_for_costs_nothing(localizer, monkeypatch):
-    held = Held(monkeypatch)
-    shared = shared_of(localizer)
-    running = [shared.submit([PNGS[0]], WAY)[0]]
-    held.begun.wait(10)
-    forgotten = shared.submit(PNGS, WAY)
-    assert all(answer.cancel() for answer in forgotten)
-    held.released.set()
-    assert shared.close(timeout=10)
-    assert running[0].result(0)
-    assert sum(held.sizes) == 1
+def test_cancelled_requests_are_not_computed(start, blocked):
+    batching = start()
+    running = occupy(batching)
+    assert all(future.cancel() for future in batching.submit(PNGS, CAM))
+    blocked.released.set()
+    assert batching.close(timeout=TIMEOUT)
+    assert all(future.result(0) for future in running)
+    assert sum(blocked.sizes) == 2
 
 
-def test_what_takes_too_long_is_said(localizer, monkeypatch):
-    held = Held(monkeypatch)
-    shared = shared_of(localizer, timeout=0.05)
-    with pytest.raises(RequestTimeoutError, match=r"longer than 0.05 seconds"):
-        shared.localize(PNGS[0], method="cam")
-    held.released.set()
-    shared.close(timeout=10)
+def test_a_request_that_takes_too_long_times_out(start, blocked):
+    batching = start(timeout=0.05)
+    with refused("request-timeout", 0.05, kind=RequestTimeoutError):
+        batching.localize(PNGS[0], method="cam")
 
 
-def test_an_image_or_a_class_that_cannot_be_used_is_one_askers_own_error(shared):
-    good, bad = shared.submit([PNGS[0], b"no image"], WAY)
-    (unknown,) = shared.submit([PNGS[0]], RequestOptions("cam", classes=("zebra",)))
-    assert good.result(20).boxes.shape == (1, 4)
-    with pytest.raises(InputError, match="not an image"):
-        bad.result(20)
-    with pytest.raises(InputError, match="no class 'zebra'"):
-        unknown.result(20)
-    with pytest.raises(InputError, match="no method"):
-        shared.localize(PNGS[0], method="magic")
-    assert shared.works
+def test_an_unusable_image_or_class_fails_only_its_own_request(batching):
+    good, bad = batching.submit([PNGS[0], b"text"], CAM)
+    (unknown,) = batching.submit([PNGS[0]], RequestOptions("cam", classes=("zebra",)))
+    assert good.result(TIMEOUT).boxes.shape == (1, 4)
+    with pytest.raises(InputError):
+        bad.result(TIMEOUT)
+    with pytest.raises(InputError, match="zebra"):
+        unknown.result(TIMEOUT)
+    with pytest.raises(InputError, match="magic"):
+        batching.localize(PNGS[0], method="magic")
+    assert batching.ready
 
 
-def test_a_thread_outlives_any_error(localizer, monkeypatch):
+def test_a_worker_survives_any_error(start, localizer, monkeypatch):
     def fail(*_, **__):
-        raise MemoryError("too much")
+        raise MemoryError
 
-    shared = shared_of(localizer)
+    batching = start()
     monkeypatch.setattr(type(localizer), "batch", fail)
     with pytest.raises(MemoryError):
-        shared.localize(PNGS[0], method="cam")
+        batching.localize(PNGS[0], method="cam")
     monkeypatch.undo()
-    assert shared.localize(PNGS[0], method="cam").method == "cam"
-    assert shared.works
-    shared.close(timeout=10)
+    assert batching.localize(PNGS[0], method="cam").method == "cam"
+    assert batching.ready
 
 
-def test_closing_answers_those_that_wait_and_takes_no_more(localizer, monkeypatch):
-    held = Held(monkeypatch)
-    shared = shared_of(localizer)
-    answers = shared.submit(PNGS, WAY)
-    held.begun.wait(10)
-    assert shared.busy
-    closing = threading.Thread(target=shared.close, kwargs={"timeout": 20})
+def test_close_processes_the_queue_and_accepts_no_more(start, blocked):
+    batching = start()
+    futures = batching.submit(PNGS, CAM)
+    assert blocked.started.wait(TIMEOUT)
+    assert batching.busy
+    closing = threading.Thread(target=batching.close, kwargs={"timeout": TIMEOUT})
     closing.start()
-    while not shared._closed:
-        threading.Event().wait(0.01)
-    with pytest.raises(RequestTimeoutError, match="about to stop"):
-        shared.submit(PNGS, WAY)
-    held.released.set()
+    wait_until(lambda: not batching.ready)
+    with refused("service-stopping", kind=RequestTimeoutError):
+        batching.submit(PNGS, CAM)
+    blocked.released.set()
     closing.join()
-    assert all(answer.result(0) for answer in answers)
-    assert not shared.works
+    assert all(future.result(0) for future in futures)
 
 
-def test_closing_gives_up_at_its_time(localizer, monkeypatch):
-    held = Held(monkeypatch)
-    shared = shared_of(localizer)
-    running = [shared.submit([PNGS[0]], RequestOptions("cam", top_k=1 + i)) for i, _ in enumerate(shared._threads)]
-    while shared.queued:
-        threading.Event().wait(0.01)
-    (waiting,) = shared.submit([PNGS[1]], WAY)
-    assert not shared.close(timeout=0.1)
+def test_close_cancels_the_queue_at_its_timeout(start, blocked):
+    batching = start()
+    running = occupy(batching)
+    (queued,) = batching.submit([PNGS[1]], CAM)
+    assert not batching.close(timeout=0.1)
     with pytest.raises(CancelledError):
-        waiting.result(0)
-    held.released.set()
-    assert all(one.result(20) for (one,) in running)
+        queued.result(0)
+    blocked.released.set()
+    assert all(future.result(TIMEOUT) for future in running)
 
 
-def test_who_wants_another_thing_waits_for_nobody_where_a_thread_is_free(localizer, monkeypatch):
-    begun, released, batch = threading.Event(), threading.Event(), type(localizer).batch
+def test_a_request_with_other_options_uses_an_idle_worker(start, localizer, monkeypatch):
+    started, released, batch = threading.Event(), threading.Event(), type(localizer).batch
 
-    def slow_for_two(one, images, **options):
+    def block_top_2(localizer, images, **options):
         if options["top_k"] == 2:
-            begun.set()
-            assert released.wait(20)
-        return batch(one, images, **options)
+            started.set()
+            assert released.wait(TIMEOUT)
+        return batch(localizer, images, **options)
 
-    monkeypatch.setattr(type(localizer), "batch", slow_for_two)
-    shared = shared_of(localizer)
-    slow = shared.submit(PNGS[:1], RequestOptions("cam", top_k=2))
-    quick = shared.submit(PNGS[:1], RequestOptions("cam"))
-    assert begun.wait(10)
-    assert quick[0].result(10).method == "cam"
+    monkeypatch.setattr(type(localizer), "batch", block_top_2)
+    batching = start()
+    (slow,) = batching.submit(PNGS[:1], RequestOptions("cam", top_k=2))
+    (fast,) = batching.submit(PNGS[:1], CAM)
+    assert started.wait(TIMEOUT)
+    assert fast.result(TIMEOUT).method == "cam"
     released.set()
-    assert slow[0].result(10).others
-    shared.close(timeout=10)
+    assert slow.result(TIMEOUT).others
 
 
-def test_many_short_rushes_leave_all_threads_alive(shared):
+def test_workers_survive_many_short_bursts(batching):
     with ThreadPoolExecutor(4) as threads:
         for _ in range(15):
-            list(threads.map(lambda image: shared.localize(image, method="cam"), PNGS[:4]))
-    assert shared.works
-    assert not shared.queued
+            list(threads.map(lambda image: batching.localize(image, method="cam"), PNGS[:4]))
+    assert batching.ready
+    assert not batching.queued

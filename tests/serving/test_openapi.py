@@ -1,15 +1,18 @@
-"""The API does what its OpenAPI document says: schemathesis asks, and judges the answers by all its checks."""
+"""The API conforms to its OpenAPI document: schemathesis generates requests and checks the responses."""
 
 import pytest
 import schemathesis
 from hostile import real_files
 from hypothesis import HealthCheck, assume, given, settings
-from live_service import gated, small_localizer
 from schemathesis import GenerationMode
+from services import TIMEOUT, small_service
 from small_graphs import NAMES
 
-PHOTO = real_files()["plain.jpg"]
-WITHOUT_INPUT = ("/healthz", "/metrics", "/readyz", "/v1/methods", "/v1/models")
+from weakspot.serving.batching import BatchingLocalizer
+from weakspot.serving.middleware import Limits
+
+IMAGE = real_files()["plain.jpg"]
+PATHS_WITHOUT_INPUT = ("/healthz", "/metrics", "/readyz", "/v1/methods", "/v1/models")
 OPTIONS = {"method", "classes", "top_k", "threshold", "boxes", "heatmap"}
 EXAMPLES = settings(
     max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -17,33 +20,34 @@ EXAMPLES = settings(
 
 
 @pytest.fixture(scope="module")
-def document(tmp_path_factory):
-    with gated(small_localizer(tmp_path_factory.mktemp("run"))) as (gate, _):
-        yield schemathesis.openapi.from_asgi("/openapi.json", gate)
+def document(localizer):
+    batching = BatchingLocalizer(localizer, timeout=TIMEOUT)
+    service = small_service(batching, limits=Limits(2**20, TIMEOUT, hosts=None))
+    yield schemathesis.openapi.from_asgi("/openapi.json", service)
+    batching.close(timeout=TIMEOUT)
 
 
-def asked(operation, mode, change=lambda case: None):
+def check(operation, mode, change=lambda case: None):
     @EXAMPLES
     @given(operation.as_strategy(generation_mode=mode))
-    def ask(case):
+    def call(case):
         change(case)
         case.call_and_validate()
 
-    ask()
+    call()
 
 
-def made_sense_of(case):
-    """Put in what no schema can demand: bytes that are an image, and words that are classes; not too many maps."""
-    case.body["image"] = [PHOTO]
+def use_valid_values(case):
+    """Insert what a schema cannot require: bytes of an image, and names of classes."""
+    case.body["image"] = [IMAGE]
     if case.body.get("classes"):
         case.body["classes"] = [NAMES[len(name) % len(NAMES)] for name in case.body["classes"]]
 
 
-def something_wrong(case):
-    """Leave out what is only wrong by the letter.
+def keep_one_error(case):
+    """Skip cases that are invalid by the document only.
 
-    A field that is left empty in a form is one that is left out. What is no bytes by the document is some in a form,
-    and of several images each is answered for itself.
+    An empty field of a form is an omitted one, any value is bytes in a form, and several images have one result each.
     """
     if isinstance(case.body, dict):
         if isinstance(case.body.get("image"), list):
@@ -51,19 +55,21 @@ def something_wrong(case):
         assume(not any(case.body.get(name) in ("", [], None) for name in case.body.keys() & OPTIONS))
 
 
-def test_no_other_operations_are_described(document):
-    found = [one.ok() for one in document.get_all_operations()]
-    assert {one.path for one in found} == {*WITHOUT_INPUT, "/v1/localize"}
+def test_the_document_lists_all_operations(document):
+    assert {operation.ok().path for operation in document.get_all_operations()} == {
+        *PATHS_WITHOUT_INPUT,
+        "/v1/localize",
+    }
 
 
-@pytest.mark.parametrize("path", WITHOUT_INPUT)
-def test_what_there_is_and_how_it_is_are_told_as_described(document, path):
-    asked(document[path]["GET"], GenerationMode.POSITIVE)
+@pytest.mark.parametrize("path", PATHS_WITHOUT_INPUT)
+def test_routes_without_input_conform(document, path):
+    check(document[path]["GET"], GenerationMode.POSITIVE)
 
 
-def test_what_the_document_allows_is_answered_as_it_says(document):
-    asked(document["/v1/localize"]["POST"], GenerationMode.POSITIVE, made_sense_of)
+def test_valid_requests_succeed(document):
+    check(document["/v1/localize"]["POST"], GenerationMode.POSITIVE, use_valid_values)
 
 
-def test_what_the_document_forbids_is_refused_as_it_says(document):
-    asked(document["/v1/localize"]["POST"], GenerationMode.NEGATIVE, something_wrong)
+def test_invalid_requests_are_rejected(document):
+    check(document["/v1/localize"]["POST"], GenerationMode.NEGATIVE, keep_one_error)

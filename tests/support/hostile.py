@@ -1,6 +1,6 @@
-"""Requests that wish a service no good: broken images, bombs, files of other kinds, and forms that are none.
+"""Hostile requests: broken images, decompression bombs, other kinds of files, and malformed forms.
 
-The same seed gives the same requests. Each is the bytes of a whole HTTP request, for a connection of its own.
+The same seed gives the same requests. Each is a complete HTTP request, for its own connection.
 """
 
 import random
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from hostile_images import ACCIDENTS, real_files
+from hostile_images import CORRUPTIONS, real_files
 from hostile_images import bombs as all_bombs
 
 BOUNDARY = "a-boundary"
@@ -22,23 +22,25 @@ PART = 'Content-Disposition: form-data; name="image"; filename="{}"\r\nContent-T
 
 @dataclass(frozen=True)
 class Hostile:
-    """A request.
+    """A hostile request.
 
     Attributes:
-        family: What kind of mischief it is.
-        name: Which of its kind.
-        request: What to send.
-        may_pass: Whether it may be one that can be answered, by 200.
+        family: Kind of attack.
+        name: Name within the family.
+        request: Bytes to send.
+        may_pass: Whether status 200 is a valid response.
+        is_endless: Whether the body never ends, so that only a timeout ends the request.
     """
 
     family: str
     name: str
     request: bytes = field(repr=False)
     may_pass: bool = False
+    is_endless: bool = False
 
 
 def posted(body: bytes, *headers: str, kind: str | None = None, length: int | str | None = None) -> bytes:
-    """A POST of a body, with a Content-Length that may be a lie."""
+    """Build a POST request, whose Content-Length may be wrong."""
     lines = [
         "POST /v1/localize HTTP/1.1",
         "Host: localhost",
@@ -51,40 +53,40 @@ def posted(body: bytes, *headers: str, kind: str | None = None, length: int | st
 
 
 def multipart(*parts: bytes) -> bytes:
-    """A form of parts, each with its headers."""
+    """Build a form of parts, each with its headers."""
     edge = f"--{BOUNDARY}\r\n".encode()
     return b"".join(edge + part + b"\r\n" for part in parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
-def part(content: bytes, name: str = "photo.jpg", kind: str = "image/jpeg") -> bytes:
-    """A part of a form with a file."""
+def part(content: bytes, name: str = "image.jpg", kind: str = "image/jpeg") -> bytes:
+    """Build a form part with a file."""
     return PART.format(name, kind).encode() + content
 
 
-def upload(content: bytes, name: str = "photo.jpg", kind: str = "image/jpeg") -> bytes:
-    """An honest request with one file."""
+def upload(content: bytes, name: str = "image.jpg", kind: str = "image/jpeg") -> bytes:
+    """Build an honest request with one file."""
     return posted(multipart(part(content, name, kind)))
 
 
 def fuzzed(count: int, seed: int = 0) -> Iterator[Hostile]:
-    """Real images after an accident; some can still be decoded."""
+    """Yield corrupted images; some can still be decoded."""
     chance, files = random.Random(seed), list(real_files().items())
     for i in range(count):
-        kind, (name, content) = list(ACCIDENTS)[i % len(ACCIDENTS)], chance.choice(files)
-        yield Hostile(f"image, {kind}", f"{i} {name}", upload(ACCIDENTS[kind](content, chance), name), may_pass=True)
+        kind, (name, content) = list(CORRUPTIONS)[i % len(CORRUPTIONS)], chance.choice(files)
+        yield Hostile(f"image, {kind}", f"{i} {name}", upload(CORRUPTIONS[kind](content, chance), name), may_pass=True)
 
 
 def bombs() -> Iterator[Hostile]:
-    """A few bytes that say they are thousands of megapixels, or are."""
+    """Yield small files that declare, or contain, thousands of megapixels."""
     for name, content in all_bombs().items():
         yield Hostile("bomb", name, upload(content, name))
 
 
 def other_files() -> Iterator[Hostile]:
-    """What is no photo at all, whatever it is called."""
+    """Yield files that are not images, under names of images and their own."""
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("photo.jpg", real_files()["plain.jpg"])
+        file.writestr("image.jpg", real_files()["plain.jpg"])
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\n(/etc/passwd) (r) file pop\n%%EOF\n"
     kinds = {
         "text": b"hello",
@@ -102,14 +104,14 @@ def other_files() -> Iterator[Hostile]:
         "newline": b"\n",
     }
     for name, content in kinds.items():
-        yield Hostile("no image", name, upload(content, f"photo.{name}"))
-        yield Hostile("no image", f"{name} as JPEG", upload(content))
+        yield Hostile("not an image", name, upload(content, f"image.{name}"))
+        yield Hostile("not an image", f"{name} as JPEG", upload(content))
 
 
 def forms() -> Iterator[Hostile]:
-    """Forms and bodies that are not what they should be."""
+    """Yield malformed forms and bodies."""
     good, field = real_files()["plain.jpg"], 'Content-Disposition: form-data; name="{}"\r\n\r\n'
-    image_text = field.format("image").encode() + b"no file"
+    image_text = field.format("image").encode() + b"not a file"
     many, texts = [part(good)] * 1000, [field.format("x").encode() + b"1"] * 2000
     kind = f"multipart/form-data; boundary={BOUNDARY}"
     bodies = {
@@ -117,7 +119,7 @@ def forms() -> Iterator[Hostile]:
         "without parts": (multipart(), None),
         "empty": (b"", None),
         "image as text": (multipart(image_text), None),
-        "image as text beside a file": (multipart(part(good), image_text), None),
+        "image as text next to a file": (multipart(part(good), image_text), None),
         "1000 files": (multipart(*many), None),
         "2000 texts": (multipart(part(good), *texts), None),
         "a text of 2 MB": (multipart(part(good), field.format("method").encode() + b"a" * 2**21), None),
@@ -126,7 +128,7 @@ def forms() -> Iterator[Hostile]:
         "another boundary": (multipart(part(good)), "multipart/form-data; boundary=other"),
         "no boundary": (multipart(part(good)), "multipart/form-data"),
         "an endless boundary": (multipart(part(good)), "multipart/form-data; boundary=" + "x" * 5000),
-        "headers of a part without end": (multipart(b"X: " + b"a" * 2**20 + b"\r\n\r\n" + good), None),
+        "an endless header of a part": (multipart(b"X: " + b"a" * 2**20 + b"\r\n\r\n" + good), None),
         "1000 headers of a part": (multipart(b"X: a\r\n" * 1000 + b"\r\n" + good), None),
         "a part without headers": (multipart(b"\r\n" + good), None),
         "the file itself": (good, "image/jpeg"),
@@ -134,7 +136,7 @@ def forms() -> Iterator[Hostile]:
         "nested JSON": (b"[" * 100_000, "application/json"),
         "a URL-encoded form": (b"image=/etc/passwd", "application/x-www-form-urlencoded"),
         "multipart/mixed": (multipart(part(good)), kind.replace("form-data", "mixed")),
-        "no kind": (multipart(part(good)), " "),
+        "no type": (multipart(part(good)), " "),
         "noise": (random.Random(0).randbytes(5000), None),
         "an option of noise": (multipart(part(good), field.format("classes").encode() + b"\xff\0\xed\xa0\x80"), None),
         "an option of nan": (multipart(part(good), field.format("threshold").encode() + b"nan"), None),
@@ -148,12 +150,12 @@ def forms() -> Iterator[Hostile]:
 
 
 def names() -> Iterator[Hostile]:
-    """Names of files and charsets that are to lead astray; the photo itself is a good one."""
+    """Yield malicious file names and charsets with a good image."""
     good = real_files()["plain.jpg"]
     for name in ("../../../../tmp/a", "/etc/passwd", "C:\\a\\b", "a" * 5000, "a\0.jpg", "\ud800.jpg", "%00", "\x1b[2J"):
-        content = multipart(part(good).replace(b"photo.jpg", name.encode(errors="surrogatepass")))
+        content = multipart(part(good).replace(b"image.jpg", name.encode(errors="surrogatepass")))
         yield Hostile("name", repr(name)[:20], posted(content), may_pass=True)
-    surrogate = multipart(part(good).replace(b"photo.jpg", b"\\ud800.jpg"))
+    surrogate = multipart(part(good).replace(b"image.jpg", b"\\ud800.jpg"))
     for charset in (
         "undefined",
         "idna",
@@ -171,7 +173,7 @@ def names() -> Iterator[Hostile]:
 
 
 def requests() -> Iterator[Hostile]:
-    """HTTP that is none, or that never ends."""
+    """Yield malformed or endless HTTP."""
     good = upload(real_files()["plain.jpg"])
     head, _, body = good.partition(b"\r\n\r\n")
     chunked = head.replace(f"Content-Length: {len(body)}".encode(), b"Transfer-Encoding: chunked") + b"\r\n\r\n"
@@ -190,11 +192,11 @@ def requests() -> Iterator[Hostile]:
         "a chunk of no size": chunked + b"zz\r\n" + body,
         "a chunk below zero": chunked + b"-1\r\n" + body,
         "another host": good.replace(b"localhost", b"evil.example"),
-        "a host that is none": good.replace(b"localhost", b"[::1"),
+        "a malformed host": good.replace(b"localhost", b"[::1"),
         "no host": good.replace(b"Host: localhost\r\n", b""),
         "another origin": head + b"\r\nOrigin: http://evil.example\r\n\r\n" + body,
-        "an origin that is none": head + b"\r\nOrigin: http://[\r\n\r\n" + body,
-        "a verb that is none": good.replace(b"POST", b"P\xd6ST"),
+        "a malformed origin": head + b"\r\nOrigin: http://[\r\n\r\n" + body,
+        "an invalid verb": good.replace(b"POST", b"P\xd6ST"),
         "GET": good.replace(b"POST", b"GET"),
         "a path with a null byte": good.replace(b"localize", b"localize%00"),
         "a path above": good.replace(b"/v1/localize", b"/v1/../../etc/passwd"),
@@ -210,32 +212,32 @@ def requests() -> Iterator[Hostile]:
         "chunks without end": chunked + b"%x\r\n" % len(body) + body + b"\r\n",
         "a chunk without end": chunked + b"ffffff\r\n" + body,
     }.items():
-        yield Hostile("request", name, request)
+        yield Hostile("request", name, request, is_endless=True)
 
 
 def corpus(images: int, seed: int = 0) -> list[Hostile]:
-    """All of these, with so many images that were fuzzed."""
+    """List all requests, with the given number of fuzzed images."""
     rest = (*bombs(), *other_files(), *forms(), *names(), *requests())
     return [*fuzzed(images, seed), *rest]
 
 
-def answered(port: int, request: bytes, *, seconds: float = 30) -> bytes:
-    """What a service of this machine answers on a connection of its own; nothing where it cuts it."""
-    found = b""
+def send(port: int, request: bytes, *, seconds: float = 300) -> bytes:
+    """Send a request on its own connection; return the response, which is empty if the connection is closed."""
+    response = b""
     with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
-        with suppress(ConnectionError):  # it may refuse before all is sent
+        with suppress(ConnectionError):  # the service may reject it before all is sent
             connection.sendall(request)
         while block := connection.recv(65536):
-            found += block
-    return found
+            response += block
+    return response
 
 
 def status_of(answer: bytes) -> int:
-    """The status of an answer; 0 for none."""
+    """Return the status of a response; 0 if it is empty."""
     return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
 
 
-def tells_too_much(answer: bytes) -> bool:
-    """Whether an answer holds what is nobody's business: where files are, or what the code was doing."""
+def leaks_internals(answer: bytes) -> bool:
+    """Whether a response contains file paths or a traceback."""
     secrets = (b"Traceback", b'File "', b"site-packages", sys.prefix.encode(), str(Path.cwd()).encode())
     return any(secret in answer for secret in secrets)

@@ -1,4 +1,4 @@
-"""Images that were real once, and files of a few bytes that say they are thousands of megapixels, or are."""
+"""Corrupted images, and small files that declare, or contain, thousands of megapixels."""
 
 import random
 import struct
@@ -12,31 +12,31 @@ from PIL import Image
 
 @cache
 def real_files() -> dict[str, bytes]:
-    """A photo in the formats that are met most, of 96 x 64 pixels."""
+    """Encode an image of 96 x 64 pixels in the most common formats."""
     noise = np.random.default_rng(0).integers(0, 60, (64, 96, 3), dtype=np.uint8)
     noise[10:50, 20:60] += 150
-    photo = Image.fromarray(noise)
+    image = Image.fromarray(noise)
     exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, "a photo"
+    exif[0x0112], exif[0x010E] = 6, "an image"
     kinds = {
-        "plain.jpg": (photo, {"format": "JPEG"}),
-        "progressive.jpg": (photo, {"format": "JPEG", "progressive": True, "exif": exif}),
-        "cmyk.jpg": (photo.convert("CMYK"), {"format": "JPEG"}),
-        "rgb.png": (photo, {"format": "PNG"}),
-        "palette.png": (photo.convert("P"), {"format": "PNG", "transparency": 0}),
+        "plain.jpg": (image, {"format": "JPEG"}),
+        "progressive.jpg": (image, {"format": "JPEG", "progressive": True, "exif": exif}),
+        "cmyk.jpg": (image.convert("CMYK"), {"format": "JPEG"}),
+        "rgb.png": (image, {"format": "PNG"}),
+        "palette.png": (image.convert("P"), {"format": "PNG", "transparency": 0}),
         "deep.png": (Image.fromarray(noise[..., 0].astype(np.uint16) * 257), {"format": "PNG"}),
-        "lossy.webp": (photo, {"format": "WEBP", "exif": exif}),
-        "lossless.webp": (photo, {"format": "WEBP", "lossless": True}),
-        "raw.tiff": (photo, {"format": "TIFF"}),
-        "lzw.tiff": (photo, {"format": "TIFF", "compression": "tiff_lzw"}),
-        "jpeg.tiff": (photo, {"format": "TIFF", "compression": "jpeg"}),
+        "lossy.webp": (image, {"format": "WEBP", "exif": exif}),
+        "lossless.webp": (image, {"format": "WEBP", "lossless": True}),
+        "raw.tiff": (image, {"format": "TIFF"}),
+        "lzw.tiff": (image, {"format": "TIFF", "compression": "tiff_lzw"}),
+        "jpeg.tiff": (image, {"format": "TIFF", "compression": "jpeg"}),
     }
-    return {name: _encoded(image, **how) for name, (image, how) in kinds.items()}
+    return {name: _encoded(pixels, **options) for name, (pixels, options) in kinds.items()}
 
 
-def _encoded(image: Image.Image, **how: object) -> bytes:
+def _encoded(image: Image.Image, **options: object) -> bytes:
     file = BytesIO()
-    image.save(file, **how)
+    image.save(file, **options)
     return file.getvalue()
 
 
@@ -63,7 +63,7 @@ def _header(content: bytes, chance: random.Random) -> bytes:
 
 
 def _sized(content: bytes, chance: random.Random) -> bytes:
-    """Another size where the true one stands, with a checksum that fits it in a PNG."""
+    """Replace the image size in the header, with a valid checksum in a PNG."""
     wide, high = chance.choice(((1, 1), (96, 65000), (65000, 64), (0, 64), (9000, 9000), (97, 65)))
     if content.startswith(b"\x89PNG"):
         return content[:8] + _chunk(b"IHDR", struct.pack(">II", wide, high) + content[24:29]) + content[33:]
@@ -81,12 +81,12 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def bombs() -> dict[str, bytes]:
-    """Files by name."""
+    """Return the files by name."""
     side = 60_000
     head = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     tags = ((256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 200), (277, 1), (278, side), (279, 9))
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    webp = struct.pack("<I", 10) + bytes(4) + (16_383).to_bytes(3, "little") * 2  # the most that the format can say
+    webp = struct.pack("<I", 10) + bytes(4) + (16_383).to_bytes(3, "little") * 2  # the maximum of the format
     vp8 = b"VP8X" + webp + b"VP8L" + struct.pack("<I", 5) + b"\x2f" + struct.pack("<I", 16_383 | 16_383 << 14)
     text = _chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000)))
     small = head[:8] + _chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0))
@@ -107,5 +107,5 @@ def bombs() -> dict[str, bytes]:
     }  # fmt: skip
 
 
-# What can happen to a file.
-ACCIDENTS = {"truncated": _truncated, "flipped": _flipped, "spliced": _spliced, "header": _header, "sized": _sized}
+# Ways to corrupt a file.
+CORRUPTIONS = {"truncated": _truncated, "flipped": _flipped, "spliced": _spliced, "header": _header, "sized": _sized}

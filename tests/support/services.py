@@ -1,7 +1,16 @@
-"""A small service: a run with random weights, and all that stands around it."""
+"""A small localizer with random weights, and services that run it.
 
+No limit here depends on the speed of the machine: TIMEOUT is far more than any call needs, and tests wait for
+conditions instead of sleeping.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
-from threading import Event
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,43 +21,103 @@ from weakspot.serving.api import ServiceState, build_api
 from weakspot.serving.batching import BatchingLocalizer
 from weakspot.serving.middleware import Limits, SecurityMiddleware
 from weakspot.serving.prometheus import PrometheusMetrics
+from weakspot.serving.server import Server, listen, url_of
+
+TIMEOUT = 300.0
 
 
-def small_localizer(folder, **options):
-    return ws.Localizer(run_folder(folder, quality="plain"), **options)
+def small_localizer(folder: Path, **options) -> ws.Localizer:
+    return ws.Localizer(run_folder(folder, quality="plain"), backend="torch", **options)
 
 
-def png(photo):
+def png(pixels) -> bytes:
     file = BytesIO()
-    Image.fromarray(np.asarray(photo)).save(file, "PNG")
+    Image.fromarray(np.asarray(pixels)).save(file, "PNG")
     return file.getvalue()
 
 
-PNGS = [png(photo) for photo in photos(6)]
+PNGS = [png(image) for image in photos(6)]
 
 
-class Held:
-    """Holds localizers' batches until they are let go."""
+def wait_until(condition: Callable[[], object]):
+    """Wait until a condition holds, and return its value."""
+    deadline = time.monotonic() + TIMEOUT
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition never held"
+        time.sleep(0.005)
+    return value
+
+
+class BlockedBatches:
+    """Blocks all batches until they are released."""
 
     def __init__(self, monkeypatch):
-        self.begun, self.released, self.sizes = Event(), Event(), []
+        self.started, self.released, self.sizes = threading.Event(), threading.Event(), []
         batch = ws.Localizer.batch
 
-        def hold(one, images, **options):
+        def blocked(localizer, images, **options):
             self.sizes.append(len(images))
-            self.begun.set()
-            assert self.released.wait(20)
-            return batch(one, images, **options)
+            self.started.set()
+            assert self.released.wait(TIMEOUT)
+            return batch(localizer, images, **options)
 
-        monkeypatch.setattr(ws.Localizer, "batch", hold)
-
-
-def small_service(shared, *, limits=None, **options):
-    """The application with its gate."""
-    instruments = PrometheusMetrics(lambda: shared.queued)
-    app = build_api(ServiceState("birds", shared, instruments, **options))
-    return SecurityMiddleware(app, limits or Limits(2**20, 5.0), lambda: shared.full, instruments.request)
+        monkeypatch.setattr(ws.Localizer, "batch", blocked)
 
 
-def shared_of(localizer, **options):
-    return BatchingLocalizer(localizer, **options)
+def small_service(batching: BatchingLocalizer, *, limits: Limits | None = None, **options) -> SecurityMiddleware:
+    """The application with its middleware; it rejects the next ``full_responses`` images as if the queue were full."""
+    metrics = PrometheusMetrics(lambda: batching.queued)
+    app = build_api(ServiceState("birds", batching, metrics, **options))
+    service = SecurityMiddleware(
+        app, limits or Limits(2**20, TIMEOUT), lambda: looks_full() or batching.full, metrics.count_request
+    )
+    service.full_responses = 0
+
+    def looks_full():
+        service.full_responses -= 1
+        return service.full_responses >= 0
+
+    return service
+
+
+@contextmanager
+def running(app, *, busy=lambda: False, timeout: float = TIMEOUT) -> Iterator[tuple]:
+    """A server in a thread, on its own port: the listening socket and the server."""
+    started = threading.Event()
+    server = Server(app, busy=busy, timeout=timeout, on_start=started.set)
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        assert started.wait(TIMEOUT)
+        try:
+            yield listener, server
+        finally:
+            server.should_exit = True
+            thread.join(TIMEOUT / 2)
+            assert not thread.is_alive()
+
+
+@dataclass(frozen=True)
+class LiveService:
+    """A running service."""
+
+    url: str
+    port: int
+    batching: BatchingLocalizer
+    middleware: SecurityMiddleware
+
+    @property
+    def localizer(self) -> ws.Localizer:
+        return self.batching.localizer
+
+
+@contextmanager
+def serving(
+    localizer: ws.Localizer, *, token: str | None = None, body_timeout: float = TIMEOUT
+) -> Iterator[LiveService]:
+    """Serve until the block ends."""
+    batching = BatchingLocalizer(localizer, timeout=TIMEOUT)
+    middleware = small_service(batching, limits=Limits(2**20, body_timeout, token))
+    with running(middleware) as (listener, _):
+        yield LiveService(url_of(listener), listener.getsockname()[1], batching, middleware)
+    batching.close(timeout=TIMEOUT)

@@ -39,27 +39,27 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
         raise ModelError("What serving needs is not installed.", "Run: pip install 'weakspot[web]'")
     token = _checked(options)
     from weakspot.serving.api import build_api
-    from weakspot.serving.middleware import Limits, SecurityMiddleware, hosts_of
+    from weakspot.serving.middleware import Limits, SecurityMiddleware, allowed_hosts
     from weakspot.serving.server import Server, listen, url_of
     from weakspot.serving.web import mount_page
 
     listening = listen(options.host, options.port)
     try:
-        served = _served(model, options)
-        app = build_api(served)
-        mount_page(app, served.shared, max_upload_mb=max(1, round(options.max_upload_mb)))
-        limits = Limits(round(options.max_upload_mb * 2**20), options.timeout, token, hosts_of(options.host))
-        gate = SecurityMiddleware(app, limits, lambda: served.shared.full, served.instruments.request)
+        state = _service_state(model, options)
+        app = build_api(state)
+        mount_page(app, state.batching, max_upload_mb=max(1, round(options.max_upload_mb)))
+        limits = Limits(round(options.max_upload_mb * 2**20), options.timeout, token, allowed_hosts(options.host))
+        app_with_limits = SecurityMiddleware(app, limits, lambda: state.batching.full, state.metrics.count_request)
         server = Server(
-            gate,
-            busy=lambda: gate.asking > 0 or served.shared.busy,
+            app_with_limits,
+            busy=lambda: app_with_limits.active_requests > 0 or state.batching.busy,
             timeout=options.timeout,
             on_start=lambda: on_start(url_of(listening)),
         )
         try:
             server.run_until_stopped(listening)
         finally:
-            served.shared.close(timeout=1)
+            state.batching.close(timeout=1)
     finally:
         listening.close()
 
@@ -70,10 +70,10 @@ def _checked(options: ServeOptions) -> str | None:
         value = getattr(options, name)
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"--{name.replace('_', '-')} {value} is no limit.", "Give a number above 0.")
-    from weakspot.serving.middleware import hosts_of
+    from weakspot.serving.middleware import allowed_hosts
 
     token = options.token or os.environ.get(TOKEN) or None
-    if token is None and hosts_of(options.host) is None:
+    if token is None and allowed_hosts(options.host) is None:
         raise InputError(
             f"Others than this machine reach {options.host}, and no token is set.",
             f"Set {TOKEN} (or --token) to a long random text, or leave --host out.",
@@ -83,7 +83,7 @@ def _checked(options: ServeOptions) -> str | None:
     return token
 
 
-def _served(model: str, options: ServeOptions) -> "ServiceState":
+def _service_state(model: str, options: ServeOptions) -> "ServiceState":
     from weakspot.serving.api import ServiceState
     from weakspot.serving.batching import BatchingLocalizer
     from weakspot.serving.prometheus import PrometheusMetrics
@@ -92,11 +92,11 @@ def _served(model: str, options: ServeOptions) -> "ServiceState":
     grey = np.full((*(2 * [64]), 3), 128, np.uint8)
     for on_one_core in (True, False):  # the first requests are to be as quick as all others
         localizer.batch([grey], single_threaded=on_one_core)
-    instruments = PrometheusMetrics(lambda: shared.queued)
-    shared = BatchingLocalizer(
-        localizer, waiting=options.concurrency, timeout=options.timeout, on_batch=instruments.batch
+    metrics = PrometheusMetrics(lambda: batching.queued)
+    batching = BatchingLocalizer(
+        localizer, max_queue=options.concurrency, timeout=options.timeout, on_batch=metrics.count_batch
     )
-    return ServiceState(Path(model).name, shared, instruments, min(options.max_images, options.concurrency))
+    return ServiceState(Path(model).name, batching, metrics, min(options.max_images, options.concurrency))
 
 
 def open_to_serve(model: str, options: ServeOptions) -> "Localizer":

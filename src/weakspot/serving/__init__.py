@@ -1,1 +1,1 @@
-"""A web page and an HTTP API on one localizer."""
+"""Web page, HTTP API and client of a localizer."""

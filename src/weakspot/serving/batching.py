@@ -1,11 +1,11 @@
-"""One localizer that many ask at once: what they ask waits in a queue and is answered in batches."""
+"""Batch the requests of many threads through one localizer."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as TookTooLong
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 
 from weakspot.concurrency import available_cores
@@ -14,31 +14,41 @@ from weakspot.errors import WeakspotError
 from weakspot.inference.localization import Localization
 from weakspot.inference.localizer import Localizer
 
-# So many images are run through the model together, by all threads.
-_BATCH = 16
-# So long, in seconds, an image waits for others to come along: alone, and while another batch is in the model, when
-# those that ask are many, and slow as the cores are taken.
+# Images in the model at once, over all worker threads.
+_BATCH_SIZE = 16
+# Seconds that a worker waits for more images: if idle, and if another batch runs, when clients are many and slow
+# because the cores are busy.
 _WINDOW, _LONG_WINDOW = 0.003, 0.015
 
 
 class QueueFullError(WeakspotError):
-    """Too many images are waiting."""
+    """Too many images are queued."""
 
 
 class RequestTimeoutError(WeakspotError):
-    """It took too long, or the service is about to stop."""
+    """A request took too long, or the service is stopping."""
+
+
+def stopping_error() -> RequestTimeoutError:
+    """Build the error of requests to a service that is stopping."""
+    return RequestTimeoutError("service-stopping", "The service is stopping.", "Retry later.")
+
+
+def timeout_error(seconds: float) -> RequestTimeoutError:
+    """Build the error of a request without a result in time."""
+    return RequestTimeoutError("request-timeout", f"The request took longer than {seconds:g} seconds.", "Retry later.")
 
 
 @dataclass(frozen=True)
 class RequestOptions:
-    """How an image is to be localized in; those that want the same go through the model together.
+    """Options of a request; images with equal options share a batch.
 
     Attributes:
         method: Name of the method; None for the localizer's own.
-        classes: Indices or names of classes; None for the most probable.
-        top_k: How many of these.
-        threshold: Where to cut; None for the method's own.
-        boxes: ``"largest"``, ``"all"`` or ``"instances"``.
+        classes: Indices or names of classes; None for the most probable ones.
+        top_k: Number of most probable classes if ``classes`` is None.
+        threshold: Fraction of the heatmap's peak; None for the method's default.
+        boxes: Regions to return, see :class:`weakspot.Localizer`.
     """
 
     method: str | None = None
@@ -51,28 +61,28 @@ class RequestOptions:
 @dataclass(frozen=True, eq=False)
 class _Job:
     image: bytes
-    way: RequestOptions
-    answer: "Future[Localization]" = field(default_factory=Future)
+    options: RequestOptions
+    future: "Future[Localization]" = field(default_factory=Future)
 
 
 class BatchingLocalizer:
-    """A localizer in threads of its own, with a bounded number of images that wait.
+    """A localizer with its own worker threads and a bounded queue.
 
     Args:
-        localizer: What localizes.
-        waiting: So many images may wait; further ones are refused.
-        timeout: So many seconds :meth:`localize` waits for its answer.
-        on_batch: Told the number of images in each forward pass.
+        localizer: The localizer.
+        max_queue: Maximum number of queued images; further images are rejected.
+        timeout: Seconds that :meth:`localize` waits for its result.
+        on_batch: Called with the number of images in each batch.
 
     Example:
         >>> import skimage.data, io
         >>> from PIL import Image
         >>> file = io.BytesIO()
         >>> Image.fromarray(skimage.data.chelsea()).save(file, "PNG")
-        >>> shared = BatchingLocalizer(Localizer())
-        >>> shared.localize(file.getvalue(), method="gradcam").label
+        >>> batching = BatchingLocalizer(Localizer())
+        >>> batching.localize(file.getvalue(), method="gradcam").label
         'Egyptian cat'
-        >>> shared.close(timeout=10)
+        >>> batching.close(timeout=10)
         True
     """
 
@@ -80,164 +90,171 @@ class BatchingLocalizer:
         self,
         localizer: Localizer,
         *,
-        waiting: int = 64,
+        max_queue: int = 64,
         timeout: float = 30,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
-        self.localizer, self.waiting, self.timeout = localizer, waiting, timeout
+        self.localizer, self.max_queue, self.timeout = localizer, max_queue, timeout
         self._on_batch = on_batch
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._idle, self._closed = 0, False
-        # PyTorch shares its threads itself; a second batch is decoded, and its boxes made, beside the first.
+        # PyTorch parallelizes by itself; the second worker decodes and postprocesses while the first is in the model.
         count = available_cores() if localizer.backend == "onnx" else 2
-        self._share = -(-_BATCH // count)
+        self._batch_size = -(-_BATCH_SIZE // count)
         self._threads = [threading.Thread(target=self._work, daemon=True, name=f"localizer-{i}") for i in range(count)]
         for thread in self._threads:
             thread.start()
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """One for each class."""
+        """Names of the classes, by index."""
         return self.localizer.class_names
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the methods that are quick enough to be served, the localizer's own first."""
+        """Names of the methods that need one forward pass, the localizer's own first."""
         return self.localizer.single_pass_methods
 
     @property
     def max_pixels(self) -> int:
-        """Larger images are refused before they are decoded."""
+        """Maximum number of pixels; larger images are rejected before they are decoded."""
         return self.localizer.max_pixels
 
     @property
     def queued(self) -> int:
-        """How many images wait."""
+        """Number of queued images."""
         return len(self._jobs)
 
     @property
     def full(self) -> bool:
-        """Whether a further image would be refused."""
-        return len(self._jobs) >= self.waiting
+        """Whether another image would be rejected."""
+        return len(self._jobs) >= self.max_queue
 
     @property
     def busy(self) -> bool:
-        """Whether images wait or are in the model."""
+        """Whether images are queued or in the model."""
         return bool(self._jobs) or self._idle < len(self._threads)
 
     @property
-    def works(self) -> bool:
-        """Whether images are taken and all threads live."""
+    def ready(self) -> bool:
+        """Whether images are accepted and all workers are alive."""
         return not self._closed and all(thread.is_alive() for thread in self._threads)
 
-    def submit(self, images: Sequence[bytes], way: RequestOptions) -> "list[Future[Localization]]":
-        """Put images in the queue, all or none; an answer that is cancelled before its turn costs nothing.
+    def submit(self, images: Sequence[bytes], options: RequestOptions) -> "list[Future[Localization]]":
+        """Queue images, all or none; a future that is cancelled before its turn costs nothing.
 
         Raises:
-            QueueFullError: If there is no room for them.
-            RequestTimeoutError: If the service is about to stop.
+            QueueFullError: ``queue-full`` if the queue has no room for all of them.
+            RequestTimeoutError: ``service-stopping`` after :meth:`close`.
         """
-        jobs = [_Job(image, way) for image in images]
+        jobs = [_Job(image, options) for image in images]
         with self._changed:
             if self._closed:
-                raise RequestTimeoutError("The service is about to stop.", "Ask another one, or later.")
-            if len(self._jobs) + len(jobs) > self.waiting:
-                raise QueueFullError(f"{len(self._jobs)} images are waiting already.", "Ask again in a moment.")
+                raise stopping_error()
+            if len(self._jobs) + len(jobs) > self.max_queue:
+                raise QueueFullError("queue-full", f"{len(self._jobs)} images are queued already.", "Retry later.")
             self._jobs.extend(jobs)
             self._changed.notify(len(jobs))
-        return [job.answer for job in jobs]
+        return [job.future for job in jobs]
 
     def localize(
         self, image: bytes, *, method: str, classes: Sequence[int | str] | None = None, top_k: int = 1
     ) -> Localization:
-        """Localize in one image, and wait for it.
+        """Localize classes in one image, and wait for the result.
 
         Args:
-            image: The bytes of an image file.
+            image: Bytes of an image file.
             method: One of :attr:`methods`.
-            classes: Indices or names of the classes to look for; None takes the ``top_k`` most probable.
-            top_k: How many classes when ``classes`` is None.
+            classes: Indices or names of the classes; None for the ``top_k`` most probable ones.
+            top_k: Number of classes if ``classes`` is None.
 
         Raises:
-            WeakspotError: If it cannot be localized in.
-            QueueFullError: If too many images are waiting.
-            RequestTimeoutError: If it took too long, or the service is about to stop.
+            WeakspotError: If the image or an option cannot be used.
+            QueueFullError: ``queue-full`` if too many images are queued.
+            RequestTimeoutError: ``request-timeout`` or ``service-stopping``.
         """
-        way = RequestOptions(method, None if classes is None else tuple(classes), top_k)
-        (answer,) = self.submit([image], way)
+        options = RequestOptions(method, None if classes is None else tuple(classes), top_k)
+        (future,) = self.submit([image], options)
         try:
-            return answer.result(self.timeout)
-        except (TookTooLong, CancelledError) as error:
-            answer.cancel()
-            raise RequestTimeoutError(f"It took longer than {self.timeout:g} seconds.", "Ask again later.") from error
+            return future.result(self.timeout)
+        except FutureTimeoutError as error:
+            future.cancel()
+            raise timeout_error(self.timeout) from error
+        except CancelledError as error:
+            raise stopping_error() from error
 
     def close(self, *, timeout: float) -> bool:
-        """Take no more images, and answer those that wait.
+        """Accept no more images, and process the queued ones.
 
         Args:
-            timeout: For so many seconds at most; then those that still wait are given up.
+            timeout: Seconds to wait; images that are still queued afterwards are cancelled.
 
         Returns:
-            Whether all were answered.
+            Whether all images were processed.
         """
-        until = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
         with self._changed:
-            given_up = list(self._jobs)
+            unprocessed = list(self._jobs)
             self._jobs.clear()
-        for job in given_up:
-            job.answer.cancel()
-        return not given_up and not any(thread.is_alive() for thread in self._threads)
+        for job in unprocessed:
+            job.future.cancel()
+        return not unprocessed and not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
-        while jobs := self._take():
-            wanted = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
-            if wanted:
-                self._answer(wanted[0].way, wanted)
+        while jobs := self._next_batch():
+            active = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            if active:
+                self._run_batch(active[0].options, active)
 
-    def _take(self) -> list[_Job]:
-        """This thread's share of what waits, all in one way; nothing once the service is closed and all are taken."""
+    def _next_batch(self) -> list[_Job]:
+        """Return this worker's share of the queue, all with equal options; an empty list once all is done."""
         with self._changed:
             self._idle += 1
-            taken: list[_Job] = []
-            while not taken and (self._jobs or not self._closed):
+            batch: list[_Job] = []
+            while not batch and (self._jobs or not self._closed):
                 self._changed.wait_for(lambda: self._jobs or self._closed)
                 window = _WINDOW if self._idle == len(self._threads) else _LONG_WINDOW
-                self._changed.wait_for(lambda: len(self._jobs) >= _BATCH or self._closed, window)
-                share = min(self._share, -(-len(self._jobs) // self._idle))
-                taken = self._alike(share)  # none, if others were quicker
+                self._changed.wait_for(lambda: len(self._jobs) >= _BATCH_SIZE or self._closed, window)
+                share = min(self._batch_size, -(-len(self._jobs) // self._idle))
+                batch = self._pop_matching(share)  # empty if other workers were faster
             self._idle -= 1
             if self._jobs:
                 self._changed.notify()
-            return taken
+            return batch
 
-    def _alike(self, most: int) -> list[_Job]:
-        """Take the first that waits, and others that want the same."""
-        taken = [job for job in self._jobs if job.way == self._jobs[0].way][:most]
-        for job in taken:
+    def _pop_matching(self, limit: int) -> list[_Job]:
+        """Remove the oldest job and others with equal options from the queue."""
+        batch = [job for job in self._jobs if job.options == self._jobs[0].options][:limit]
+        for job in batch:
             self._jobs.remove(job)
-        return taken
+        return batch
 
-    def _answer(self, way: RequestOptions, jobs: list[_Job]) -> None:
+    def _run_batch(self, options: RequestOptions, jobs: list[_Job]) -> None:
         if self._on_batch is not None:
             self._on_batch(len(jobs))
-        beside_others = self._idle < len(self._threads) - 1 or len(jobs) > 1
+        single_threaded = self._idle < len(self._threads) - 1 or len(jobs) > 1
         try:
-            localizer = self.localizer.with_options(method=way.method, threshold=way.threshold, boxes=way.boxes)
-            found = localizer.batch(
-                [job.image for job in jobs], classes=way.classes, top_k=way.top_k, single_threaded=beside_others
+            localizer = self.localizer.with_options(
+                method=options.method, threshold=options.threshold, boxes=options.boxes
             )
-        except Exception as error:  # whatever it is, it is theirs who asked, and the thread lives on
+            results = localizer.batch(
+                [job.image for job in jobs],
+                classes=options.classes,
+                top_k=options.top_k,
+                single_threaded=single_threaded,
+            )
+        except Exception as error:  # any error belongs to the requests; the worker stays alive
             for job in jobs:
-                job.answer.set_exception(error)
+                job.future.set_exception(error)
             return
-        for job, one in zip(jobs, found, strict=True):
-            if isinstance(one, Localization):
-                job.answer.set_result(one)
+        for job, result in zip(jobs, results, strict=True):
+            if isinstance(result, Localization):
+                job.future.set_result(result)
             else:
-                job.answer.set_exception(one)
+                job.future.set_exception(result)

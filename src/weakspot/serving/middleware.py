@@ -1,4 +1,4 @@
-"""What every request passes before anything of it is read: who asks, from where, how much, and how slowly."""
+"""Reject unauthorized, foreign, oversized and slow requests before anything reads them."""
 
 import asyncio
 import secrets
@@ -14,15 +14,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from weakspot.serving.schemas import Problem, problem_answer
+from weakspot.serving.schemas import ApiError
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 LOCALIZE = "/v1/localize"
-# Whether the service lives and works is no secret: load balancers ask without a token, and browsers for a manifest.
-_OPEN_TO_ALL = ("/healthz", "/readyz", "/manifest.json")
-# Fields of a form are decoded as a client says; some that Python knows take minutes for a megabyte (punycode).
+# Paths without a token: load balancers probe the first two, and browsers fetch the manifest without credentials.
+_PUBLIC_PATHS = ("/healthz", "/readyz", "/manifest.json")
+# Form fields are decoded in the charset that the client names; some of Python's take minutes for 1 MB (punycode).
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1")
-# The page talks with its own server only, whatever the scripts that Gradio brings would like to ask elsewhere.
+# The page connects to its own server only, whatever Gradio's scripts try.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
@@ -38,124 +38,125 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may cost before it is looked at.
+    """Limits that a request must keep.
 
     Attributes:
-        body: Bytes of a request.
-        seconds: How long its body may take to come.
-        token: What it has to show; None where anybody on this machine may ask.
-        hosts: By which names the service may be called; None for any. It keeps a web page from reaching the service
-            under a name of its own.
+        max_bytes: Maximum size of a request body.
+        timeout: Seconds until the body must have arrived.
+        token: Token that requests must carry; None if the service is open to all processes of this machine.
+        hosts: Accepted Host names; None for any. This keeps a web page from reaching the service under a domain name
+            of its own (DNS rebinding).
     """
 
-    body: int
-    seconds: float
+    max_bytes: int
+    timeout: float
     token: str | None = None
     hosts: tuple[str, ...] | None = LOCAL_HOSTS
 
 
 class SecurityMiddleware:
-    """An ASGI application that lets another one see the requests that keep within the limits.
+    """ASGI middleware that passes on only requests within the limits.
 
     Args:
-        app: The other one.
-        limits: What a request may cost.
-        full: Whether no further image can be taken, which is said before the image is read.
-        count: Told the status of each answer to a request to localize, and the seconds that it took.
+        app: The wrapped application.
+        limits: Limits of a request.
+        queue_full: Whether the queue is full; checked before an image is read.
+        on_response: Called with status and seconds of each response to a localization request.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         limits: Limits,
-        full: Callable[[], bool],
-        count: Callable[[int, float], None] = lambda status, seconds: None,  # noqa: ARG005
+        queue_full: Callable[[], bool],
+        on_response: Callable[[int, float], None] = lambda status, seconds: None,  # noqa: ARG005
     ) -> None:
-        self._app, self._limits, self._full, self._count = app, limits, full, count
-        self.asking = 0  # requests to the API that are not answered yet
+        self._app, self._limits, self._queue_full, self._on_response = app, limits, queue_full, on_response
+        self.active_requests = 0  # API requests without a response yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it."""
+        """Pass a request on, or reject it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":  # the page needs no web sockets
             await send({"type": "websocket.close", "code": 1008})
             return
-        body = _Body(receive, self._limits)
-        begun = time.perf_counter()
+        body = _LimitedBody(receive, self._limits)
+        start = time.perf_counter()
 
-        async def answer(message: Message) -> None:
+        async def send_response(message: Message) -> None:
             if message["type"] == "http.response.start":
-                body.answered = True
+                body.response_started = True
                 _add_headers(message)
-                if _localizes(scope):
-                    self._count(message["status"], time.perf_counter() - begun)
+                if _is_localization(scope):
+                    self._on_response(message["status"], time.perf_counter() - start)
             await send(message)
 
         try:
-            refusal = self._refusal(scope)
-            if refusal is None:
+            rejection = self._check(scope)
+            if rejection is None:
                 with self._counted(scope):
-                    await self._app(scope, body.receive, answer)
+                    await self._app(scope, body.receive, send_response)
                 return
-            await body.discard()  # else many clients would not see the answer, but a connection that was cut
+            await body.discard()  # otherwise many clients would see a broken connection instead of the response
         except HTTPException as error:
-            refusal = Problem.of(error)
-        await problem_answer(refusal)(scope, receive, answer)
+            rejection = ApiError.from_exception(error)
+        await rejection.response()(scope, receive, send_response)
 
     @contextmanager
     def _counted(self, scope: Scope) -> Iterator[None]:
-        of_api = scope["path"].startswith("/v1/")
-        self.asking += of_api
+        is_api = scope["path"].startswith("/v1/")
+        self.active_requests += is_api
         try:
             yield
         finally:
-            self.asking -= of_api
+            self.active_requests -= is_api
 
-    def _refusal(self, scope: Scope) -> Problem | None:
+    def _check(self, scope: Scope) -> ApiError | None:
         headers, limits = Headers(scope=scope), self._limits
         if limits.hosts is not None and _host(headers) not in limits.hosts:
-            return Problem(421, "The service does not go by that name.", "Call it 127.0.0.1 or localhost.")
+            return ApiError(421, "unknown-host", "The Host header must name this machine.", "Use 127.0.0.1.")
         origin = headers.get("origin")
         if origin is not None and _split(origin).netloc != headers.get("host"):
-            return Problem(403, "A page of another site may not ask.", "Ask from a program, or the service's own page.")
-        if limits.token is not None and scope["path"] not in _OPEN_TO_ALL and not _shows(headers, limits.token):
-            return Problem(401, "The token is missing or wrong.", "Send it: Authorization: Bearer TOKEN")
-        if _localizes(scope) and self._full():
-            return Problem(429, "Too many images are waiting already.", "Ask again in a moment.")
-        return _unreadable(headers, limits)
+            return ApiError(403, "origin-mismatch", "Pages of other sites must not send requests.")
+        if limits.token is not None and scope["path"] not in _PUBLIC_PATHS and not _has_token(headers, limits.token):
+            return ApiError(401, "token-invalid", "The token is missing or wrong.", "Send Authorization: Bearer TOKEN.")
+        if _is_localization(scope) and self._queue_full():
+            return ApiError(429, "queue-full", "Too many images are queued already.", "Retry later.")
+        return _check_body(headers, limits)
 
 
-class _Body:
-    """What a client sends, counted and timed until its end."""
+class _LimitedBody:
+    """A request body with a maximum size and a deadline."""
 
     def __init__(self, receive: Receive, limits: Limits) -> None:
         self._receive, self._limits = receive, limits
-        self._bytes, self._until, self._ended = 0, asyncio.get_running_loop().time() + limits.seconds, False
-        self.answered = False  # whether the answer has begun, and no other can be given any more
+        self._size, self._ended = 0, False
+        self._deadline = asyncio.get_running_loop().time() + limits.timeout
+        self.response_started = False  # then no error response can be sent any more
 
     async def receive(self) -> Message:
         try:
-            return await self._received()
+            return await self._limited()
         except HTTPException:
-            if not self.answered:
+            if not self.response_started:
                 raise
             return {"type": "http.disconnect"}
 
-    async def _received(self) -> Message:
-        if self._ended:  # what comes now is that the client has gone, whenever that is
+    async def _limited(self) -> Message:
+        if self._ended:  # the next message is the client's disconnect, which has no deadline
             return await self._receive()
         try:
-            async with asyncio.timeout_at(self._until):
+            async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError as error:
-            raise HTTPException(408, f"The request was not there after {self._limits.seconds:g} seconds.") from error
-        self._bytes += len(message.get("body", b""))
+            raise HTTPException(408, f"The request did not arrive in {self._limits.timeout:g} seconds.") from error
+        self._size += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
-        if self._bytes > self._limits.body:
+        if self._size > self._limits.max_bytes:
             self._ended = True
-            raise HTTPException(413, _too_large(self._limits).problem)
+            raise _too_large(self._limits)
         return message
 
     async def discard(self) -> None:
@@ -163,24 +164,23 @@ class _Body:
             await self.receive()
 
 
-def _too_large(limits: Limits) -> Problem:
-    problem = f"The request is larger than {limits.body / 2**20:g} MB."
-    return Problem(413, problem, "Send fewer or smaller images; --max-upload-mb of weakspot serve sets the limit.")
+def _too_large(limits: Limits) -> HTTPException:
+    return HTTPException(413, f"The request must be at most {limits.max_bytes / 2**20:g} MB.")
 
 
-def _unreadable(headers: Headers, limits: Limits) -> Problem | None:
-    """Why a body is not to be read, if by what its headers say it is not."""
-    if (length := headers.get("content-length", "0")).isdecimal() and int(length) > limits.body:
-        return _too_large(limits)
+def _check_body(headers: Headers, limits: Limits) -> ApiError | None:
+    """Check what the headers state about the body."""
+    if (length := headers.get("content-length", "0")).isdecimal() and int(length) > limits.max_bytes:
+        return ApiError.from_exception(_too_large(limits))
     if _charset(headers) not in _CHARSETS:
-        return Problem(400, "The text is in a charset that is not taken.", "Send it in UTF-8.")
+        return ApiError(400, "unknown-charset", "The charset of the form must be UTF-8, ASCII or Latin-1.")
     return None
 
 
 def _charset(headers: Headers) -> str:
-    """In which charset the fields of a form are said to be."""
-    _, said = parse_options_header(headers.get("content-type", ""))
-    return said.get(b"charset", b"utf-8").decode("latin-1").lower()
+    """Return the charset that the content type gives for form fields."""
+    _, parameters = parse_options_header(headers.get("content-type", ""))
+    return parameters.get(b"charset", b"utf-8").decode("latin-1").lower()
 
 
 def _host(headers: Headers) -> str | None:
@@ -190,24 +190,24 @@ def _host(headers: Headers) -> str | None:
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
-    except ValueError:  # a bracket that is not closed
+    except ValueError:  # an unclosed bracket
         return urlsplit("")
 
 
-def _shows(headers: Headers, token: str) -> bool:
-    """Whether a request shows the token: as programs do, or as the password that a browser asks for."""
-    kind, _, shown = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "basic":
+def _has_token(headers: Headers, token: str) -> bool:
+    """Whether a request carries the token: as a bearer token, or as the password of a browser's login dialog."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
         try:
-            shown = b64decode(shown, validate=True).decode().partition(":")[2]
-        except ValueError:  # no base64, or no text
+            credentials = b64decode(credentials, validate=True).decode().partition(":")[2]
+        except ValueError:  # not base64, or not text
             return False
-    elif kind.lower() != "bearer":
+    elif scheme.lower() != "bearer":
         return False
-    return secrets.compare_digest(shown.encode(), token.encode())
+    return secrets.compare_digest(credentials.encode(), token.encode())
 
 
-def _localizes(scope: Scope) -> bool:
+def _is_localization(scope: Scope) -> bool:
     return bool(scope["path"] == LOCALIZE and scope["method"] == "POST")
 
 
@@ -217,6 +217,6 @@ def _add_headers(message: Message) -> None:
         headers[name] = value
 
 
-def hosts_of(address: str) -> tuple[str, ...] | None:
-    """By which names a service may be called that listens at an address: at one of this machine by its own only."""
+def allowed_hosts(address: str) -> tuple[str, ...] | None:
+    """Return the Host names that a service at an address accepts; None (any) unless it is this machine's own."""
     return LOCAL_HOSTS if address in LOCAL_HOSTS else None

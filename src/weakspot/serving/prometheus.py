@@ -1,4 +1,4 @@
-"""What a service tells Prometheus of itself."""
+"""Prometheus metrics of a service."""
 
 from collections.abc import Callable
 
@@ -9,47 +9,42 @@ _IMAGES = (1, 2, 4, 8, 16, 32)
 
 
 class PrometheusMetrics:
-    """Counters of one service; two services in one process do not share them.
+    """Metrics of one service; two services in one process do not share them.
 
     Args:
-        waiting: Says how many images wait.
+        queued: Returns the number of queued images.
     """
 
-    def __init__(self, waiting: Callable[[], int]) -> None:
+    def __init__(self, queued: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            "weakspot_requests", "Requests to localize, by status.", ["status"], registry=self._registry
+            "weakspot_requests", "Localization requests, by status.", ["status"], registry=self._registry
         )
         self._seconds = Histogram(
             "weakspot_request_seconds",
-            "From the first byte of a request to localize to its answer.",
+            "Time from the first byte of a localization request to its response.",
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._images = Counter(
-            "weakspot_images",
-            "Images, by what became of them.",
-            ["outcome"],
-            registry=self._registry,
-        )
+        self._images = Counter("weakspot_images", "Images, by outcome.", ["outcome"], registry=self._registry)
         self._batches = Histogram(
             "weakspot_batch_images", "Images in one forward pass.", buckets=_IMAGES, registry=self._registry
         )
-        Gauge("weakspot_waiting_images", "Images that wait.", registry=self._registry).set_function(waiting)
+        Gauge("weakspot_waiting_images", "Queued images.", registry=self._registry).set_function(queued)
 
-    def request(self, status: int, seconds: float) -> None:
-        """Count a request to localize."""
+    def count_request(self, status: int, seconds: float) -> None:
+        """Count a localization request."""
         self._requests.labels(str(status)).inc()
         self._seconds.observe(seconds)
 
-    def image(self, *, localized: bool) -> None:
+    def count_image(self, *, localized: bool) -> None:
         """Count an image."""
         self._images.labels("localized" if localized else "refused").inc()
 
-    def batch(self, images: int) -> None:
+    def count_batch(self, images: int) -> None:
         """Count a forward pass."""
         self._batches.observe(images)
 
     def text(self) -> bytes:
-        """All counters, as Prometheus reads them."""
+        """Return all metrics in Prometheus text format."""
         return generate_latest(self._registry)

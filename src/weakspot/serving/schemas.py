@@ -1,4 +1,4 @@
-"""What the API answers, as its OpenAPI document describes it."""
+"""Response models of the API, and its errors."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,34 +9,34 @@ from starlette.responses import JSONResponse
 
 from weakspot.errors import WeakspotError
 
-# What to do about what a status says, where nobody has said more.
-_HINTS = {
-    400: "Send multipart/form-data with a field image, as curl -F image=@photo.jpg does.",
-    404: "See /openapi.json for what there is.",
-    405: "See /openapi.json for what there is.",
-    408: "Send it faster; --timeout of weakspot serve sets the limit.",
-    413: "Send fewer or smaller images; --max-upload-mb of weakspot serve sets the limit.",
-    500: "The service's own log says more.",
+# Code and hint of the errors that the framework raises, by status.
+_FRAMEWORK_ERRORS = {
+    400: ("request-invalid", "Send multipart/form-data with a field image, as curl -F image=@cat.jpg does."),
+    404: ("path-not-found", "See /openapi.json for the paths."),
+    405: ("unknown-method", "See /openapi.json for the methods of each path."),
+    408: ("request-timeout", "Send it faster; --timeout of weakspot serve sets the limit."),
+    413: ("request-too-large", "Send fewer or smaller images; --max-upload-mb of weakspot serve sets the limit."),
 }
-# When to ask again, in seconds.
+# Seconds after which a client may retry, by status.
 _RETRY_AFTER = {429: "1", 503: "1"}
 
 
-class ErrorText(BaseModel):
-    """What is wrong, and what to do about it."""
+class ErrorDetail(BaseModel):
+    """Code, problem and hint of an error."""
 
+    code: str = Field(description="Stable kebab-case name of the error.", examples=["image-empty"])
     problem: str = Field(examples=["The image is empty (0 bytes)."])
-    hint: str = Field(examples=["Copy the image again."])
+    hint: str = Field(description="How to fix it; empty if the problem makes it obvious.")
 
 
-class ErrorAnswer(BaseModel):
-    """Why a request, or an image, got no localization."""
+class ErrorResponse(BaseModel):
+    """Why a request or an image has no localization."""
 
-    error: ErrorText
+    error: ErrorDetail
 
 
-class LocalizationAnswer(BaseModel):
-    """Where a class is in an image: what ``Localization.to_json`` gives."""
+class LocalizationResponse(BaseModel):
+    """Location of a class in an image, as ``Localization.to_json`` writes it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -56,103 +56,103 @@ class LocalizationAnswer(BaseModel):
         }
     )
 
-    image: str | None = Field(description="Name of the file, as the client gave it.")
-    width: int = Field(description="Of the upright image, in pixels.")
-    height: int
+    image: str | None = Field(description="File name that the client sent.")
+    width: int = Field(description="Width of the upright image in pixels.")
+    height: int = Field(description="Height of the upright image in pixels.")
     class_index: int
     label: str
     score: float = Field(ge=0, le=1, description="Probability of the class.")
     method: str
-    threshold: float = Field(gt=0, le=1, description="Fraction of the heatmap's peak at which boxes are cut.")
+    threshold: float = Field(gt=0, le=1, description="Fraction of the heatmap's peak that bounds the regions.")
     uncertainty: float | None = Field(None, ge=0, le=1, description="Uncertainty of the box, if requested.")
-    box: list[float] | None = Field(description="Of the largest region: x1, y1, x2, y2 in the image's own pixels.")
-    boxes: list[list[float]] = Field(description="Of all regions that were asked for, the largest first.")
-    box_scores: list[float] | None = Field(None, description="One for each box, where several may be.")
+    box: list[float] | None = Field(description="Box of the largest region: x1, y1, x2, y2 in image pixels.")
+    boxes: list[list[float]] = Field(description="Boxes of all requested regions, largest first.")
+    box_scores: list[float] | None = Field(None, description="Score of each box, if all regions were requested.")
     notes: list[str]
-    others: list["LocalizationAnswer"] | None = Field(None, description="Further classes that were asked for.")
+    others: list["LocalizationResponse"] | None = Field(None, description="The other requested classes.")
     heatmap_png: str | None = Field(
         None,
-        description="If asked for: the heatmap in base64, a grey PNG of the model's input size, white at the peak.",
+        description="If requested, the heatmap in base64: a gray PNG at the model's input size, white at the peak.",
     )
 
 
-class SeveralAnswers(BaseModel):
-    """One for each image of a request with several, in their order."""
+class BatchResponse(BaseModel):
+    """One result for each image of a request with several images, in the order of the request."""
 
-    results: list[LocalizationAnswer | ErrorAnswer]
+    results: list[LocalizationResponse | ErrorResponse]
 
 
-class ModelAnswer(BaseModel):
-    """A model that is served."""
+class ModelResponse(BaseModel):
+    """The served model."""
 
     name: str
-    method: str = Field(description="The method that is taken where a request names none.")
+    method: str = Field(description="Default method of requests.")
     quality: str
     threshold: float
     backend: str = Field(description="torch or onnx.")
     input_height: int
     input_width: int
-    classes: list[str] = Field(description="Names of the classes, by index.")
+    classes: list[str] = Field(description="Class names, by index.")
 
 
-class ModelsAnswer(BaseModel):
-    """All models that are served: one."""
+class ModelsResponse(BaseModel):
+    """All served models (one)."""
 
-    models: list[ModelAnswer]
-    version: str = Field(description="Of weakspot.")
+    models: list[ModelResponse]
+    version: str = Field(description="Version of weakspot.")
 
 
-class MethodAnswer(BaseModel):
-    """A method that a request may name."""
+class MethodResponse(BaseModel):
+    """A method that requests may use."""
 
     name: str
-    threshold: float = Field(description="Where its heatmaps are cut if a request does not say.")
+    threshold: float = Field(description="Default threshold of its heatmaps.")
 
 
-class MethodsAnswer(BaseModel):
-    """The methods that fit the model and need one forward pass, the model's own first."""
+class MethodsResponse(BaseModel):
+    """The methods that fit the model and need one forward pass, the model's default first."""
 
-    methods: list[MethodAnswer]
+    methods: list[MethodResponse]
 
 
-class StateAnswer(BaseModel):
-    """Whether the service lives, or takes requests."""
+class StatusResponse(BaseModel):
+    """Health or readiness of the service."""
 
     status: str = Field(examples=["ok"])
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Why a request is refused.
+class ApiError:
+    """An error response.
 
     Attributes:
-        status: Of HTTP.
-        problem: What is wrong.
-        hint: What to do about it.
+        status: HTTP status.
+        code: Stable kebab-case name of the error.
+        problem: What is wrong, as one sentence.
+        hint: How to fix it; empty if obvious.
     """
 
     status: int
+    code: str
     problem: str
-    hint: str
+    hint: str = ""
 
     @classmethod
-    def of(cls, error: HTTPException) -> "Problem":
-        """What an error of the framework says."""
-        text = str(error.detail).rstrip(".") + "."
-        return cls(error.status_code, text, _HINTS.get(error.status_code, "See /openapi.json."))
+    def from_exception(cls, error: HTTPException) -> "ApiError":
+        """Convert an exception of the framework."""
+        code, hint = _FRAMEWORK_ERRORS.get(error.status_code, ("request-invalid", "See /openapi.json."))
+        return cls(error.status_code, code, str(error.detail).rstrip(".") + ".", hint)
+
+    def response(self) -> JSONResponse:
+        """Build the response, with the headers that belong to the status."""
+        headers = {}
+        if self.status in _RETRY_AFTER:
+            headers["Retry-After"] = _RETRY_AFTER[self.status]
+        if self.status == 401:
+            headers["WWW-Authenticate"] = 'Basic realm="weakspot: the token as password", charset="UTF-8"'
+        return JSONResponse(error_body(self), self.status, headers)
 
 
-def error_body(error: WeakspotError) -> dict[str, Any]:
-    """An error as the API gives it."""
-    return {"error": {"problem": error.problem, "hint": error.hint}}
-
-
-def problem_answer(problem: Problem) -> JSONResponse:
-    """Answer a request that is refused."""
-    headers = {}
-    if problem.status in _RETRY_AFTER:
-        headers["Retry-After"] = _RETRY_AFTER[problem.status]
-    if problem.status == 401:
-        headers["WWW-Authenticate"] = 'Basic realm="weakspot: the token as password", charset="UTF-8"'
-    body = {"error": {"problem": problem.problem, "hint": problem.hint}}
-    return JSONResponse(body, problem.status, headers)
+def error_body(error: WeakspotError | ApiError) -> dict[str, Any]:
+    """Convert an error to the JSON body of its response."""
+    return {"error": {"code": error.code, "problem": error.problem, "hint": error.hint}}

@@ -1,4 +1,4 @@
-"""Run the service: listen, cut those that never ask, and stop when all are answered."""
+"""HTTP server that closes idle connections and stops gracefully."""
 
 import asyncio
 import signal
@@ -16,13 +16,13 @@ from weakspot.errors import InputError
 
 
 class Server(uvicorn.Server):
-    """A server that goes when all are answered, though pages in browsers hold on to it.
+    """A server that stops once all requests have a response, even if browsers keep connections open.
 
     Args:
-        app: What it serves.
-        busy: Whether somebody is still to be answered.
-        timeout: So many seconds a request's headers may take, and the last answers when the server is to stop.
-        on_start: Called once it listens.
+        app: The application.
+        busy: Whether requests are still in progress.
+        timeout: Seconds until the headers of a request must have arrived, and until the server stops when told to.
+        on_start: Called once the server accepts requests.
     """
 
     def __init__(self, app: ASGIApp, *, busy: Callable[[], bool], timeout: float, on_start: Callable[[], None]) -> None:
@@ -30,119 +30,122 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_timed_protocol(timeout),
+                http=type("HeaderTimeout", (HeaderTimeoutProtocol,), {"timeout": timeout}),
                 ws="none",
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=max(1, int(timeout) - 1),  # a second is left to end in
+                timeout_graceful_shutdown=max(1, int(timeout) - 1),  # leaves a second for the rest of the shutdown
             )
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say so."""
+        """Start to listen, and call ``on_start``."""
         await super().startup(sockets)
         if self.started:
             self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, and go once all are answered."""
-        going = asyncio.create_task(self._go_when_answered())
+        """Stop listening, and return once all requests have a response."""
+        closing = asyncio.create_task(self._close_when_idle())
         await super().shutdown(sockets)
-        going.cancel()
+        closing.cancel()
 
-    async def _go_when_answered(self) -> None:
+    async def _close_when_idle(self) -> None:
         while self._busy():
             await asyncio.sleep(0.05)
-        await asyncio.sleep(0.1)  # the last answer is on its way
+        await asyncio.sleep(0.1)  # the last response is being sent
         for connection in list(self.server_state.connections):
-            connection.transport.close()  # what a page holds open to hear of news
+            connection.transport.close()  # event streams that the page keeps open
 
-    def run_until_stopped(self, listening: socket.socket) -> None:
-        """Serve until SIGTERM, which ends it as it should, or Ctrl-C, which is raised.
+    def run_until_stopped(self, listener: socket.socket) -> None:
+        """Serve until SIGTERM, which stops the server gracefully, or Ctrl-C, which is raised.
 
         Raises:
-            KeyboardInterrupt: At Ctrl-C, after those who asked were answered.
+            KeyboardInterrupt: On Ctrl-C, after all requests have a response.
         """
-        before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn hands the signal on at its end
+        previous = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn re-raises the signal at its end
         try:
-            self.run(sockets=[listening])
+            self.run(sockets=[listener])
         finally:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, previous)
             with suppress(OSError):
-                listening.close()
+                listener.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take an address, so that a taken one is told before a model is loaded.
+    """Bind an address, so that one in use is reported before a model is loaded.
 
     Args:
         host: Name or address of this machine.
-        port: 0 takes one that is free.
+        port: Port; 0 for a free one.
 
     Raises:
-        InputError: If it cannot be taken.
+        InputError: ``out-of-range`` if the port is not between 0 and 65535, ``host-not-found`` or ``address-in-use``
+            if the address cannot be bound.
     """
     if not 0 <= port <= 65535:
-        raise InputError(f"There is no port {port}.", "Give one from 1 to 65535, or 0 for a free one.")
+        raise InputError("out-of-range", f"--port must be between 0 and 65535, got {port}.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind, protocol)
+        listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise InputError(f"There is no address {host!r} on this machine.", "Give --host 127.0.0.1.") from error
+        problem = f"--host must be an address of this machine, got {host!r}."
+        raise InputError("host-not-found", problem, "Use --host 127.0.0.1.") from error
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
     except OSError as error:
-        found.close()
-        problem = f"{host} port {port} cannot be listened on: {error.strerror or error}."
-        raise InputError(problem, "Give another --port, or 0 for a free one.") from error
-    return found
+        listener.close()
+        problem = f"Cannot listen on {host} port {port}: {error.strerror or error}."
+        raise InputError("address-in-use", problem, "Use another --port, or 0 for a free one.") from error
+    return listener
 
 
-def url_of(listening: socket.socket) -> str:
-    """The address of a service as a browser takes it."""
-    host, port = listening.getsockname()[:2]
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a listening socket, with brackets around an IPv6 address."""
+    host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-class TimedProtocol(H11Protocol):
-    """HTTP that cuts a connection whose headers do not come; uvicorn itself waits for ever."""
+class HeaderTimeoutProtocol(H11Protocol):
+    """HTTP protocol that closes a connection whose request headers do not arrive; uvicorn would wait forever."""
 
-    seconds: ClassVar[float] = 30
+    timeout: ClassVar[float] = 30
     _timer: asyncio.TimerHandle | None = None
 
+    @property
+    def expects_headers(self) -> bool:
+        """Whether the timer for request headers runs."""
+        return self._timer is not None
+
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for headers."""
+        """Start the timer."""
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Wait no more once the headers are there, and again for those of the next request."""
+        """Stop the timer once the headers are complete; restart it at the start of the next request."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._wait_no_more()
+            self._stop_timer()
         elif self._timer is None:
-            self._wait()
+            self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing."""
-        self._wait_no_more()
+        """Stop the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
-        self._timer = self.loop.call_later(self.seconds, self._cut)
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(self.timeout, self._close_if_idle)
 
-    def _wait_no_more(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _cut(self) -> None:
+    def _close_if_idle(self) -> None:
         self._timer = None
         if self.conn.their_state is h11.IDLE and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
-
-
-def _timed_protocol(seconds: float) -> type[TimedProtocol]:
-    return type("Timed", (TimedProtocol,), {"seconds": seconds})

@@ -1,4 +1,4 @@
-"""What of Gradio's server can be asked from outside: nothing but what the page needs."""
+"""Gradio's server exposes only what the page needs."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from weakspot.serving.web import mount_page
-from weakspot.serving.web.gradio_routes import cleaned
+from weakspot.serving.web.gradio_routes import sanitize_event
 from weakspot.serving.web.uploads import private_folder
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
@@ -25,8 +25,8 @@ def http(visitors):
 
 @pytest.fixture
 def trap():
-    """A port that nobody must knock at: its number, and who did."""
-    knocked = []
+    """A port that must not be contacted: its number, and the list of connections."""
+    connections = []
     listening = socket.create_server(("127.0.0.1", 0))
     listening.settimeout(0.1)
     over = threading.Event()
@@ -34,20 +34,20 @@ def trap():
     def listen():
         while not over.is_set():
             try:
-                knocked.append(listening.accept()[0].close())
+                connections.append(listening.accept()[0].close())
             except TimeoutError:
                 continue
 
     thread = threading.Thread(target=listen)
     thread.start()
-    yield listening.getsockname()[1], knocked
+    yield listening.getsockname()[1], connections
     over.set()
     thread.join()
     listening.close()
 
 
-def test_the_apps_own_routes_stay_and_the_page_is_at_the_root(http):
-    assert http.get("/v1/hello").json() == {"said": "hello"}
+def test_the_routes_of_the_app_take_precedence_and_the_page_is_at_the_root(http):
+    assert http.get("/v1/hello").json() == {"text": "hello"}
     assert http.get("/docs").status_code == http.get("/openapi.json").status_code == 200
     page = http.get("/")
     assert "gradio" in page.text
@@ -55,17 +55,17 @@ def test_the_apps_own_routes_stay_and_the_page_is_at_the_root(http):
     assert http.post("/v1/nothing").status_code == 404
 
 
-def test_the_page_is_mounted_from_inside_an_event_loop_too(finder):
+def test_the_page_can_be_mounted_within_an_event_loop(recorder):
     async def mounted():
         app = fastapi.FastAPI()
-        mount_page(app, finder)
+        mount_page(app, recorder)
         return app.routes[-1].path
 
     assert asyncio.run(mounted()) == ""
 
 
 ALLOWED = {
-    "/openapi.json",  # the app's own comes first
+    "/openapi.json",  # the app's own takes precedence
     *("/", "/config", "/config/", "/static/{path:path}", "/assets/{path:path}"),
     *("/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json"),
     *("/pwa_icon", "/gradio_api/app_id", "/gradio_api/heartbeat/{session_hash}", "/gradio_api/upload_progress"),
@@ -74,7 +74,7 @@ ALLOWED = {
 
 
 def routes_of(app):
-    """Method and path of every route that Gradio mounts, those of routers in it, too."""
+    """Yield method and path of every route that Gradio mounts, including those of nested routers."""
     for route in app.routes:
         inner = getattr(route, "original_router", None) or getattr(getattr(route, "app", None), "router", None)
         if getattr(route, "methods", None):
@@ -83,13 +83,13 @@ def routes_of(app):
             yield from routes_of(inner)
 
 
-def test_every_other_route_of_gradio_is_refused(http, live):
-    mounted = [(method, path) for method, path in routes_of(live[1].routes[-1].app) if path not in ALLOWED]
+def test_every_other_route_of_gradio_is_rejected(http, page):
+    mounted = [(method, path) for method, path in routes_of(page[1].routes[-1].app) if path not in ALLOWED]
     assert len(mounted) > 40
     for method, path in mounted:
         address = path.replace("{path_or_url:path}", "/etc/passwd").replace("{", "").replace("}", "")
-        answer = http.request(method, address, json={})
-        assert (address, answer.status_code) == (address, 404)
+        response = http.request(method, address, json={})
+        assert (address, response.status_code) == (address, 404)
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,13 @@ def test_every_other_route_of_gradio_is_refused(http, live):
         "//gradio_api/info",
     ],
 )
-def test_an_address_that_reads_or_fetches_is_refused(http, path):
-    answer = http.get(path.replace("UP", str(private_folder())))
-    assert answer.status_code == 404
-    assert answer.text == "There is no such page."
+def test_a_url_that_reads_or_fetches_is_rejected(http, path):
+    response = http.get(path.replace("UP", str(private_folder())))
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/assets/../../../etc/passwd", "/static/%2e%2e/%2e%2e/routes.py"])
-def test_plain_files_are_gradios_own_only(http, path):
+def test_static_files_are_only_those_of_gradio(http, path):
     assert http.get(path).status_code in (403, 404)
 
 
@@ -146,35 +145,35 @@ def test_plain_files_are_gradios_own_only(http, path):
         {"inner": [{"path": "/etc/passwd", **FILE}]},
     ],
 )
-@pytest.mark.parametrize("place", [0, 1, 3])
-def test_a_file_that_was_not_uploaded_is_neither_read_nor_fetched(visitors, trap, payload, place):
+@pytest.mark.parametrize("position", [0, 1, 3])
+def test_a_file_that_was_not_uploaded_is_not_read_or_fetched(visitors, trap, payload, position):
     visitor, port = visitors(), trap[0]
     text = json.dumps(payload).replace("PORT", str(port)).replace("UP", str(private_folder()))
     data = [None, ["cam"], "Largest", 0.6]
-    data[place] = json.loads(text)
-    answer = visitor.join(visitor.number_of("upload"), data)
-    assert (answer.status_code, answer.text) == (400, "This is no event of the page.")
+    data[position] = json.loads(text)
+    response = visitor.join(visitor.event_id("upload"), data)
+    assert response.status_code == 400
     assert trap[1] == []
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:PORT/x.png", "file:///etc/passwd", "data:image/png;base64,AAAA"])
-def test_an_address_beside_an_uploaded_file_is_not_looked_at(visitors, trap, photo_files, address):
-    done, said = visitors().show(photo_files[0], url=address.replace("PORT", str(trap[0])))
+@pytest.mark.parametrize("url", ["http://127.0.0.1:PORT/x.png", "file:///etc/passwd", "data:image/png;base64,AAAA"])
+def test_a_url_of_an_uploaded_file_is_ignored(visitors, trap, image_files, url):
+    done, messages = visitors().show(image_files[0], url=url.replace("PORT", str(trap[0])))
     assert done["success"]
-    assert "data:image/jpeg" in said
+    assert "data:image/jpeg" in messages
     assert trap[1] == []
 
 
-def test_an_address_alone_is_no_photo(visitors, trap):
+def test_a_url_without_a_file_is_not_an_image(visitors, trap):
     visitor = visitors()
     payload = {"url": f"http://127.0.0.1:{trap[0]}/x.png", **FILE}
-    _, said = visitor.ask(visitor.number_of("upload"), [payload, ["cam"], "Largest", 0.6])
-    assert "data:image/jpeg" not in said
-    assert "Traceback" not in said
+    _, messages = visitor.ask(visitor.event_id("upload"), [payload, ["cam"], "Largest", 0.6])
+    assert "data:image/jpeg" not in messages
+    assert "Traceback" not in messages
     assert trap[1] == []
 
 
-def test_an_event_that_is_too_long_or_says_not_how_long_is_not_read(http):
+def test_a_request_of_excessive_or_unknown_length_is_rejected(http):
     assert http.post("/gradio_api/queue/join", content=b"[" * 300_000).status_code == 413
     assert http.post("/gradio_api/queue/join", content=b"[" * 200_000).status_code == 400
     assert http.post("/gradio_api/queue/join", content=iter([b"{}"])).status_code == 411
@@ -182,49 +181,49 @@ def test_an_event_that_is_too_long_or_says_not_how_long_is_not_read(http):
     assert http.post("/gradio_api/upload", content=iter([b"0"])).status_code == 411
 
 
-def test_a_known_photo_that_a_client_makes_up_is_not_taken(visitors):
+def test_a_forged_state_is_ignored(visitors):
     visitor = visitors()
-    made_up = {"name": "x", "content": "x", "seen": {}}
-    _, said = visitor.ask(visitor.number_of("input"), [made_up, ["cam"], [0], 0.4, "All", 0.6])
-    assert "Drop a photo anywhere" in said
+    forged = {"name": "x", "content": "x", "predictions": {}}
+    _, messages = visitor.ask(visitor.event_id("input"), [forged, ["cam"], [0], 0.4, "All", 0.6])
+    assert "ws-empty" in messages
 
 
 @pytest.mark.parametrize("data", [[], [1], [None] * 40, [{"x": 1}] * 4, ["x"] * 4])
-def test_nonsense_is_answered_without_a_trace(visitors, data, capfd):
+def test_invalid_data_reveals_no_traceback(visitors, data, capfd):
     visitor = visitors()
-    done, said = visitor.ask(visitor.number_of("upload"), data)
-    assert not any(word in said for word in ("Traceback", ".py", str(Path.cwd()), "site-packages"))
+    done, messages = visitor.ask(visitor.event_id("upload"), data)
+    assert not any(word in messages for word in ("Traceback", ".py", str(Path.cwd()), "site-packages"))
     assert "data:image/jpeg" not in json.dumps(done)
 
 
-def test_what_other_routes_would_understand_is_taken_from_an_event():
-    said = {
+def test_keys_of_other_routes_are_removed_from_an_event():
+    event = {
         "data": [{"a": [{"url": "http://x", "is_stream": True}]}],
         "session_hash": "s",
         "oauth_token": "t",
         "batched": 1,
     }
-    assert json.loads(cleaned(json.dumps(said).encode())) == {"data": [{"a": [{}]}], "session_hash": "s"}
+    assert json.loads(sanitize_event(json.dumps(event).encode())) == {"data": [{"a": [{}]}], "session_hash": "s"}
 
 
-def test_two_visitors_at_once_have_their_own_photos(visitors, photo_files):
-    one, other = visitors(), visitors()
-    shown = [visitor.show(content)[1] for visitor, content in zip((one, other), photo_files, strict=False)]
+def test_concurrent_visitors_have_their_own_images(visitors, image_files):
+    first, second = visitors(), visitors()
+    shown = [visitor.show(content)[1] for visitor, content in zip((first, second), image_files, strict=False)]
     controls = [None, ["cam"], [0, 1], 0.3, "All", 0.0]
-    again = [visitor.ask(visitor.number_of("input", 2), controls)[1] for visitor in (one, other)]
+    again = [visitor.ask(visitor.event_id("input", 2), controls)[1] for visitor in (first, second)]
     assert shown[0] != shown[1]
     assert again[0] != again[1]
     assert all("data:image/jpeg" in text for text in again)
-    _, third = visitors().ask(one.number_of("input", 2), controls)
+    _, third = visitors().ask(first.event_id("input", 2), controls)
     assert "data:image/jpeg" not in third
 
 
-def test_a_file_is_found_by_who_has_its_address_and_nothing_lies_in_the_working_folder(visitors, photo_files):
+def test_an_uploaded_file_has_an_unguessable_url_and_the_working_folder_stays_unchanged(visitors, image_files):
     before = set(Path.cwd().iterdir())
     visitor = visitors()
-    path = visitor.upload(photo_files[0])["path"]
+    path = visitor.upload(image_files[0])["path"]
     assert Path(path).is_relative_to(private_folder())
-    assert visitor.http.get(f"/gradio_api/file={path}").content == photo_files[0]
+    assert visitor.http.get(f"/gradio_api/file={path}").content == image_files[0]
     script = visitor.upload(b"<script>alert(1)</script>", "x.html")["path"]
     assert visitor.http.get(f"/gradio_api/file={script}").headers["content-disposition"].startswith("attachment")
     assert set(Path.cwd().iterdir()) == before
@@ -233,23 +232,23 @@ def test_a_file_is_found_by_who_has_its_address_and_nothing_lies_in_the_working_
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param(b"hello, I am text", "not an image", id="text"),
+        pytest.param(b"hello, I am text", "image", id="text"),
         pytest.param(b"", "empty", id="empty"),
         pytest.param(b"\x89PNG\r\n\x1a\n" + b"\0" * 99, "", id="damaged"),
     ],
 )
-def test_a_wrong_file_is_named_in_two_lines_and_the_next_one_works(visitors, photo_files, content, words):
+def test_a_wrong_file_is_reported_and_the_next_one_works(visitors, image_files, content, words):
     visitor = visitors()
-    done, said = visitor.show(content)
+    done, messages = visitor.show(content)
     assert done["success"]
-    assert words in said
-    assert '"msg": "log"' in said
-    assert not any(word in said for word in ("Traceback", str(private_folder()), "site-packages"))
-    assert "data:image/jpeg" in visitor.show(photo_files[0])[1]
+    assert words in messages
+    assert '"msg": "log"' in messages
+    assert not any(word in messages for word in ("Traceback", str(private_folder()), "site-packages"))
+    assert "data:image/jpeg" in visitor.show(image_files[0])[1]
 
 
-def test_a_photo_of_too_many_pixels_is_refused(visitors):
+def test_an_image_of_too_many_pixels_is_rejected(visitors):
     file = BytesIO()
     Image.new("L", (1100, 1100)).save(file, "PNG")
-    _, said = visitors().show(file.getvalue())
-    assert "1100 x 1100 pixels" in said
+    _, messages = visitors().show(file.getvalue())
+    assert "1100 x 1100" in messages

@@ -1,1 +1,1 @@
-"""Ask a running `weakspot serve`."""
+"""Client of a running ``weakspot serve``."""

@@ -1,24 +1,24 @@
-"""Ask a service of ``weakspot serve``, in Python."""
+"""Python client of ``weakspot serve``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from weakspot.concurrency import ordered_map
+from weakspot.config import BoxesName
 from weakspot.data import ImageSource, read_image
 from weakspot.errors import InputError, WeakspotError
+from weakspot.inference.localization import Localization
 from weakspot.serving.client.http import RemoteService, ServiceError
-from weakspot.serving.client.results import RemoteLocalization, from_dict
 
-# What is wrong with one image, or may be otherwise for the next one; the other refusals hold for all.
-_OF_ONE_IMAGE = (408, 413, 422, 429, 500, 503)
-# So many images are on their way at once: as many as the service runs through the model together.
-_AT_ONCE = 16
+# Statuses that concern one image, or may differ for the next one; other errors concern all requests.
+_STATUSES_OF_ONE_IMAGE = (408, 413, 422, 429, 500, 503)
+# Concurrent requests: the batch size of the service.
+_MAX_CONCURRENT = 16
 Classes = Sequence[int | str] | int | str | None
-Boxes = Literal["largest", "all", "instances"]
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class ServedModel:
     """The model of a service.
 
     Attributes:
-        name: Of a file or a folder its last part.
-        method: That which is taken where a request names none.
+        name: Name of the model; for a path, its last part.
+        method: Default method of requests.
         quality: ``"plain"``, ``"fast"``, ``"balanced"`` or ``"best"``.
-        threshold: Fraction of the heatmap's peak at which boxes are cut.
+        threshold: Fraction of the heatmap's peak that bounds the regions.
         backend: ``"torch"`` or ``"onnx"``.
-        input_height: Rows that the model sees.
-        input_width: Columns that the model sees.
-        classes: Names of the classes, by index.
+        input_height: Height of the model's input in pixels.
+        input_width: Width of the model's input in pixels.
+        classes: Class names, by index.
     """
 
     name: str
@@ -47,17 +47,17 @@ class ServedModel:
 
 
 class Client:
-    """A service of ``weakspot serve``; threads may share it.
+    """Client of ``weakspot serve``; threads may share it.
 
     Args:
-        url: Where it listens.
-        token: What it was started with, if it was.
-        timeout: So many seconds a call may wait for one image, for the service to have room among them.
-        retries: So many times it is asked again if it has no room (429, 503) or the connection broke.
+        url: URL of the service.
+        token: Token of the service, if it has one.
+        timeout: Seconds that a request may take, including retries.
+        retries: Maximum number of retries if the queue is full (429, 503) or the connection breaks.
 
     Raises:
-        InputError: If the address or the token cannot be one.
-        ModelError: If httpx is not installed.
+        InputError: ``url-invalid``, ``token-invalid`` or ``out-of-range``.
+        ModelError: ``not-installed`` if httpx is missing.
 
     Example:
         >>> with Client("http://127.0.0.1:9", timeout=1) as client:
@@ -77,7 +77,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._service.close()
 
     def localize(
@@ -88,24 +88,24 @@ class Client:
         classes: Classes = None,
         top_k: int = 1,
         threshold: float | None = None,
-        boxes: Boxes = "largest",
+        boxes: BoxesName = "largest",
         heatmap: bool = False,
-    ) -> RemoteLocalization:
-        """Localize in one image.
+    ) -> Localization:
+        """Localize classes in one image.
 
         Args:
-            image: A path or the bytes of an image file, which are sent as they are; a PIL image or a uint8 array.
-            method: One of :meth:`methods`; None for the service's own.
-            classes: Names or indices of the classes to look for; None takes the ``top_k`` most probable.
-            top_k: How many classes when ``classes`` is None.
-            threshold: Fraction of the heatmap's peak at which to cut; None for the method's own.
-            boxes: Of the largest region, of all regions, or of all and merged ones split.
-            heatmap: Whether to send the heatmaps, too.
+            image: Path or bytes of an image file, which are sent as they are; a PIL image or a uint8 array.
+            method: One of :meth:`methods`; None for the service's default.
+            classes: Names or indices of the classes; None for the ``top_k`` most probable ones.
+            top_k: Number of classes if ``classes`` is None.
+            threshold: Fraction of the heatmap's peak that bounds the regions; None for the method's default.
+            boxes: Regions to return, see :class:`weakspot.Localizer`.
+            heatmap: Whether to return the heatmaps, in steps of 1/255; a localization without one has no mask.
 
         Raises:
             InputError: If the image or an option cannot be used.
-            ModelError: If nothing answers there, or not ``weakspot serve``.
-            WeakspotError: If the service is overloaded or broken.
+            ModelError: ``service-unreachable``, or ``response-invalid`` if it is not ``weakspot serve``.
+            WeakspotError: If the service is overloaded or fails.
         """
         return self._localize(image, _form(method, classes, top_k, threshold, boxes, heatmap))
 
@@ -117,81 +117,90 @@ class Client:
         classes: Classes = None,
         top_k: int = 1,
         threshold: float | None = None,
-        boxes: Boxes = "largest",
+        boxes: BoxesName = "largest",
         heatmap: bool = False,
-    ) -> list[RemoteLocalization | WeakspotError]:
-        """Localize in many images, one a request and several requests at once.
+    ) -> list[Localization | WeakspotError]:
+        """Localize classes in many images, with one image per request and concurrent requests.
 
         Args:
-            images: As for one image; taken as they are needed.
-            method: As for one image.
-            classes: As for one image.
-            top_k: As for one image.
-            threshold: As for one image.
-            boxes: As for one image.
-            heatmap: As for one image.
+            images: Images as for :meth:`localize`, consumed lazily.
+            method: As for :meth:`localize`.
+            classes: As for :meth:`localize`.
+            top_k: As for :meth:`localize`.
+            threshold: As for :meth:`localize`.
+            boxes: As for :meth:`localize`.
+            heatmap: As for :meth:`localize`.
 
         Returns:
-            One localization an image, in their order; for an image that got none, the error.
+            One localization or error for each image, in the order of the images.
 
         Raises:
-            InputError: If the service refuses every request: for the token, for example.
-            ModelError: If nothing answers there, or not ``weakspot serve``.
+            InputError: If the service rejects every request, e.g. ``token-invalid``.
+            ModelError: ``service-unreachable``, or ``response-invalid`` if it is not ``weakspot serve``.
         """
         form = _form(method, classes, top_k, threshold, boxes, heatmap)
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        with ThreadPoolExecutor(_MAX_CONCURRENT) as threads:
             return list(
-                ordered_map(lambda image: self._localize_or_say(image, form), images, threads, max_pending=_AT_ONCE)
+                ordered_map(lambda image: self._try_localize(image, form), images, threads, max_pending=_MAX_CONCURRENT)
             )
 
     def models(self) -> list[ServedModel]:
-        """What the service serves: one model."""
-        return self._service.ask(lambda answer: [_model(**model) for model in answer["models"]], "GET", "/v1/models")
+        """Return the served models (one)."""
+        return self._service.request(lambda body: [_model(**model) for model in body["models"]], "GET", "/v1/models")
 
     def methods(self) -> dict[str, float]:
-        """The methods that may be asked for and the threshold of each, the service's own first."""
-        return self._service.ask(
-            lambda answer: {str(one["name"]): float(one["threshold"]) for one in answer["methods"]},
+        """Return the threshold of each method that requests may use, the service's default method first."""
+        return self._service.request(
+            lambda body: {str(method["name"]): float(method["threshold"]) for method in body["methods"]},
             "GET",
             "/v1/methods",
         )
 
     def ready(self) -> bool:
-        """Whether the service is there and takes images; it is asked once."""
+        """Whether the service accepts images; one attempt, without retries."""
         return self._service.is_ready()
 
-    def _localize(self, image: ImageSource, form: Mapping[str, Any]) -> RemoteLocalization:
-        return self._service.ask(from_dict, "POST", "/v1/localize", files={"image": _file(image)}, data=form)
+    def _localize(self, image: ImageSource, form: Mapping[str, Any]) -> Localization:
+        return self._service.request(
+            Localization.from_dict, "POST", "/v1/localize", files={"image": _file(image)}, data=form
+        )
 
-    def _localize_or_say(self, image: ImageSource, form: Mapping[str, Any]) -> RemoteLocalization | WeakspotError:
+    def _try_localize(self, image: ImageSource, form: Mapping[str, Any]) -> Localization | WeakspotError:
         try:
             return self._localize(image, form)
         except ServiceError as error:
-            if error.status not in _OF_ONE_IMAGE:
+            if error.status not in _STATUSES_OF_ONE_IMAGE:
                 raise
             return error.with_traceback(None)
-        except InputError as error:  # it cannot be read here
+        except InputError as error:  # this process cannot read the image
             return error.with_traceback(None)
 
 
-def _model(classes: Sequence[str], **said: Any) -> ServedModel:
-    return ServedModel(classes=tuple(classes), **said)
+def _model(classes: Sequence[str], **fields: Any) -> ServedModel:
+    return ServedModel(classes=tuple(classes), **fields)
 
 
 def _form(
     method: str | None, classes: Classes, top_k: int, threshold: float | None, boxes: str, heatmap: bool
 ) -> dict[str, Any]:
-    """The fields of a request; those of which nothing was said are left to the service."""
-    wanted = [classes] if isinstance(classes, str | int) else classes
-    if wanted is not None and not len(wanted):
-        raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
-    said = {"method": method, "threshold": threshold, "classes": None if wanted is None else [str(c) for c in wanted]}
-    asked = {name: value for name, value in said.items() if value is not None}
-    return asked | {"top_k": top_k, "boxes": boxes, "heatmap": heatmap}
+    """Build the form fields of a request, without those that are None."""
+    if isinstance(classes, str | int):
+        classes = [classes]
+    if classes is not None and len(classes) == 0:
+        raise InputError("missing-class", "classes must name at least one class or be None, got [].")
+    fields = {
+        "method": method,
+        "threshold": threshold,
+        "classes": None if classes is None else [str(c) for c in classes],
+        "top_k": top_k,
+        "boxes": boxes,
+        "heatmap": heatmap,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _file(image: ImageSource) -> tuple[str, bytes]:
-    """The name of an image and the bytes to send."""
+    """Return the name and the bytes of an image file."""
     if isinstance(image, bytes):
         return "image", image
     if isinstance(image, str | Path):
@@ -199,8 +208,8 @@ def _file(image: ImageSource) -> tuple[str, bytes]:
         try:
             return path.name.encode(errors="replace").decode(), path.read_bytes()
         except (OSError, ValueError) as error:
-            problem = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
-            raise InputError(problem, "Check the path.") from error
+            reason = getattr(error, "strerror", None) or error
+            raise InputError("image-unreadable", f"Cannot read {path}: {reason}.") from error
     file = BytesIO()
     read_image(image).save(file, "PNG", compress_level=1)
     return "image.png", file.getvalue()

@@ -1,5 +1,6 @@
-"""A service of ``weakspot serve``, as a program asks it: again while it has no room, and no longer than it may take."""
+"""HTTP requests to ``weakspot serve``, with retries until a deadline."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,74 +12,79 @@ from weakspot.errors import InputError, ModelError, WeakspotError
 if TYPE_CHECKING:
     import httpx
 
-Read = TypeVar("Read")
-# The service has no room now, or is about to stop: it is asked again.
-_LATER = (429, 503)
-# These are no mistake of who asks.
-_NO_MISTAKE = (408, 429)
-_NOT_OURS = "Check the address, and that it is weakspot serve that answers there."
+T = TypeVar("T")
+# The queue is full, or the service is stopping: the request is sent again.
+_RETRY_STATUSES = (429, 503)
+# Client errors by their number that are not the caller's fault.
+_NOT_CALLER_FAULT = (408, 429)
+_RECONNECT_DELAY = 0.2
+_CHECK_URL = "Check the URL, and that weakspot serve runs there."
 
 
 class ServiceError(WeakspotError):
-    """The service has answered that it cannot.
+    """The service responded with an error.
 
     Args:
-        problem: What is wrong, as it says.
-        hint: What to do about it, as it says.
-        status: Of its answer.
+        code: Code of the error, as the service sent it.
+        problem: What is wrong, as the service sent it.
+        hint: How to fix it, as the service sent it.
+        status: HTTP status of the response.
     """
 
-    def __init__(self, problem: str, hint: str, status: int = 500) -> None:
-        super().__init__(problem, hint)
+    def __init__(self, code: str, problem: str, hint: str = "", status: int = 500) -> None:
+        super().__init__(code, problem, hint)
         self.status = status
 
 
-class RefusedInputError(ServiceError, InputError):
-    """The service has answered that an image, an option or the request itself cannot be used."""
+class RejectedInputError(ServiceError, InputError):
+    """The service rejected an image, an option or the request itself."""
 
 
 @dataclass(frozen=True)
 class RetryLater:
-    """Why there is no answer yet, and in how many seconds to ask again."""
+    """A failed attempt, and the seconds to wait before the next one."""
 
     error: WeakspotError
     seconds: float
 
 
 class RemoteService:
-    """A service somewhere; threads may share it.
+    """Connection to a service; threads may share it.
+
+    Retries are written here, as httpx-retries (0.6) cannot keep a deadline (its ``total_timeout`` bounds the sleeps
+    only, and cuts a Retry-After short), and does not retry if the connection breaks within the response body.
 
     Args:
-        url: Where it listens.
-        token: What it was started with, if it was.
-        timeout: So many seconds a question may take, asking again among them.
-        retries: So many times it is asked again.
+        url: URL of the service.
+        token: Token of the service, if it has one.
+        timeout: Seconds that a request may take, including retries.
+        retries: Maximum number of retries.
 
     Raises:
-        InputError: If the address, the token or a number cannot be one.
-        ModelError: If httpx is not installed.
+        InputError: ``url-invalid``, ``token-invalid`` or ``out-of-range``.
+        ModelError: ``not-installed`` if httpx is missing.
     """
 
     def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
         try:
             import httpx
         except ImportError as error:
-            raise ModelError("httpx is not installed.", "Run: pip install 'weakspot[web]'") from error
-        if not (timeout > 0 and retries >= 0):
-            raise InputError(
-                f"timeout={timeout}, retries={retries} leave nothing.", "Give seconds above 0 and 0 or more."
-            )
-        address, headers = _checked_url(url), _headers(token)
+            raise ModelError("not-installed", "The client needs httpx.", "Run: pip install 'weakspot[web]'") from error
+        if not timeout > 0:
+            raise InputError("out-of-range", f"timeout must be positive, got {timeout}.")
+        if not retries >= 0:
+            raise InputError("out-of-range", f"retries must be at least 0, got {retries}.")
+        base_url, headers = _parse_url(url), _headers(token)
         self._timeout, self._retries = timeout, retries
-        # Neither a redirection nor a proxy of the environment may lead images elsewhere.
-        self._http = httpx.Client(base_url=address, headers=headers, follow_redirects=False, trust_env=False)
+        # Neither a redirect nor a proxy of the environment may send images elsewhere.
+        self._http = httpx.Client(base_url=base_url, headers=headers, follow_redirects=False, trust_env=False)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def is_ready(self) -> bool:
-        """Whether the service is there and takes images; it is asked once."""
+        """Whether the service accepts images; one attempt, without retries."""
         import httpx
 
         try:
@@ -86,99 +92,103 @@ class RemoteService:
         except httpx.HTTPError:
             return False
 
-    def ask(self, read: Callable[[Any], Read], verb: str, path: str, **content: Any) -> Read:
-        """Ask, and again while there is hope and time.
+    def request(self, parse: Callable[[Any], T], verb: str, path: str, **content: Any) -> T:
+        """Send a request, and retry it until the timeout.
 
         Args:
-            read: Reads the answer's JSON.
+            parse: Converts the JSON of the response.
             verb: ``"GET"`` or ``"POST"``.
-            path: What is asked.
-            content: As httpx takes it.
+            path: Path of the URL.
+            content: Arguments for ``httpx.Client.request``.
 
         Raises:
-            RefusedInputError: If the service finds a mistake in what it is asked.
-            ServiceError: If it cannot answer.
-            ModelError: If nothing answers there, or not ``weakspot serve``.
+            RejectedInputError: If the service rejects the request; the code is the service's.
+            ServiceError: If the service fails; the code is the service's, or ``service-timeout``.
+            ModelError: ``service-unreachable``, or ``response-invalid`` if it is not ``weakspot serve``.
         """
-        until, left = time.monotonic() + self._timeout, self._timeout
-        for again in count():
-            answer = self._asked_once(verb, path, left, content)
-            if not isinstance(answer, RetryLater):
-                return _read(read, answer)
-            left = until - time.monotonic() - answer.seconds
-            if again >= self._retries or left <= 0:
-                raise answer.error
-            time.sleep(answer.seconds)
+        deadline, remaining = time.monotonic() + self._timeout, self._timeout
+        for attempt in count():
+            response = self._send(verb, path, remaining, content)
+            if not isinstance(response, RetryLater):
+                return _parse(parse, response)
+            remaining = deadline - time.monotonic() - response.seconds
+            if attempt >= self._retries or remaining <= 0:
+                raise response.error
+            time.sleep(response.seconds)
         raise AssertionError
 
-    def _asked_once(
-        self, verb: str, path: str, seconds: float, content: dict[str, Any]
-    ) -> "httpx.Response | RetryLater":
+    def _send(self, verb: str, path: str, timeout: float, content: dict[str, Any]) -> "httpx.Response | RetryLater":
         import httpx
 
         try:
-            answer = self._http.request(verb, path, timeout=seconds, **content)
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
-            return RetryLater(
-                self._unreachable(error), 0.2
-            )  # the connection broke, as it does when a service is renewed
-        except httpx.ReadTimeout:  # it is there, and does not get this one done
-            problem = f"The service gave no answer in {self._timeout:g} seconds."
-            raise ServiceError(problem, "Ask again later, or with a longer timeout.", 408) from None
+            response = self._http.request(verb, path, timeout=timeout, **content)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:  # e.g. the service restarts
+            return RetryLater(self._unreachable(error), _RECONNECT_DELAY)
+        except httpx.ReadTimeout:  # the service runs, but does not finish this request
+            problem = f"The service did not respond in {self._timeout:g} seconds."
+            raise ServiceError("service-timeout", problem, "Use a longer timeout.", 408) from None
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
-        return RetryLater(_refusal(answer), _seconds(answer)) if answer.status_code in _LATER else answer
+        if response.status_code in _RETRY_STATUSES:
+            return RetryLater(_error_of(response), _retry_after(response))
+        return response
 
     def _unreachable(self, error: Exception) -> ModelError:
         url = self._http.base_url
-        why = " ".join(str(error).split()) or type(error).__name__
-        return ModelError(
-            f"{url.scheme}://{url.netloc.decode()} does not answer: {why}.",
-            "Check the address, and that weakspot serve runs there.",
-        )
+        reason = " ".join(str(error).split()) or type(error).__name__
+        problem = f"Cannot reach {url.scheme}://{url.netloc.decode()}: {reason}."
+        return ModelError("service-unreachable", problem, _CHECK_URL)
 
 
-def _read(read: Callable[[Any], Read], answer: "httpx.Response") -> Read:
-    if answer.status_code != 200:
-        raise _refusal(answer)
+def _parse(parse: Callable[[Any], T], response: "httpx.Response") -> T:
+    if response.status_code != 200:
+        raise _error_of(response)
     try:
-        return read(answer.json())
-    except Exception:  # whatever stands in it
-        raise ModelError(f"{answer.url.host} answers what is no answer of weakspot serve.", _NOT_OURS) from None
+        return parse(response.json())
+    except Exception:  # any JSON can arrive
+        raise _invalid_response(response) from None
 
 
-def _refusal(answer: "httpx.Response") -> WeakspotError:
-    status = answer.status_code
+def _error_of(response: "httpx.Response") -> WeakspotError:
+    status = response.status_code
     try:
-        said = answer.json()["error"]
-        problem, hint = (" ".join(str(said[part]).split()) for part in ("problem", "hint"))
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return ModelError(f"{answer.url.host} answers {status} {answer.reason_phrase}".rstrip() + ".", _NOT_OURS)
-    mistake = 400 <= status < 500 and status not in _NO_MISTAKE
-    return (RefusedInputError if mistake else ServiceError)(problem, hint, status)
+        body = response.json()["error"]
+        problem, hint = (" ".join(str(body[key]).split()) for key in ("problem", "hint"))
+        code = str(body.get("code"))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return _invalid_response(response)
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", code):  # weakspot 0.1.0 sends no code
+        code = "service-error"
+    is_caller_fault = 400 <= status < 500 and status not in _NOT_CALLER_FAULT
+    return (RejectedInputError if is_caller_fault else ServiceError)(code, problem, hint, status)
 
 
-def _seconds(answer: "httpx.Response") -> float:
-    """What Retry-After says; a second where it names a date or nothing."""
-    said = answer.headers.get("retry-after", "")
-    return min(float(said), 3600.0) if said.isascii() and said.isdecimal() else 1.0
+def _invalid_response(response: "httpx.Response") -> ModelError:
+    problem = f"Unexpected response from {response.url.host} (status {response.status_code})."
+    return ModelError("response-invalid", problem, _CHECK_URL)
 
 
-def _checked_url(url: str) -> "httpx.URL":
+def _retry_after(response: "httpx.Response") -> float:
+    """Return the seconds of the Retry-After header; one second if it is a date or missing."""
+    value = response.headers.get("retry-after", "")
+    return min(float(value), 3600.0) if value.isascii() and value.isdecimal() else 1.0
+
+
+def _parse_url(url: str) -> "httpx.URL":
     import httpx
 
     try:
-        found = httpx.URL(url)
+        parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError):
-        found = httpx.URL()
-    if found.scheme not in ("http", "https") or not found.host:
-        raise InputError(f"{url!r} is no address of a service.", "Give one such as http://127.0.0.1:8000")
-    return found
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InputError("url-invalid", f"url must be like http://127.0.0.1:8000, got {url!r}.")
+    return parsed
 
 
 def _headers(token: str | None) -> dict[str, str]:
     if token is None:
         return {}
     if not (token and token.isascii() and token.isprintable()):
-        raise InputError("The token is empty, or has characters that no header holds.", "Give it in plain ASCII.")
+        raise InputError("token-invalid", "token must be non-empty printable ASCII.")
     return {"Authorization": f"Bearer {token}"}

@@ -1,6 +1,15 @@
-"""A page in the browser: a photo in, pictures and boxes out, for whoever asks."""
+"""Web page of a service: upload an image, see its heatmaps and boxes, adjust and download them."""
 
-from weakspot.serving.web import environment  # noqa: F401  (before anything that imports Gradio)
+import os
+
+# Gradio reads these when it is imported: no telemetry, and no summary of the last 10,000 events with pandas after each
+# event, for a monitoring page that is disabled.
+os.environ.update(
+    GRADIO_ANALYTICS_ENABLED="False",
+    GRADIO_ANALYTICS_MAX_EVENTS="1",
+    GRADIO_ANALYTICS_CACHE_FREQUENCY="1000000000",
+)
+
 from weakspot.serving.web.layout import build_page
 from weakspot.serving.web.mount import mount_page
 

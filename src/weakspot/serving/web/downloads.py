@@ -1,4 +1,4 @@
-"""What a visitor takes home: JSON, a picture, a mask and COCO labels of one method."""
+"""Files to download: JSON, image, mask and COCO labels of one method."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,51 +13,55 @@ from weakspot.data import read_image
 from weakspot.inference.localization import Localization
 from weakspot.labels import LabeledImage, LabelSet, coco
 from weakspot.labels.from_localizations import from_localization, name_classes
-from weakspot.serving.web.drawing import draw_classes, mask_picture
+from weakspot.serving.web.drawing import draw_classes, draw_masks
 from weakspot.serving.web.uploads import private_folder
 
 
 @dataclass(frozen=True, eq=False)
 class Download:
-    """What a download is made of.
+    """Content of a download.
 
     Attributes:
-        name: Name of the photo's file.
-        content: The photo's bytes.
-        found: One localization a class, at least one, as they are shown.
-        class_names: All that the model knows.
+        name: Name of the image file.
+        content: Bytes of the image file.
+        localizations: One localization per class, at least one, as displayed.
+        class_names: Names of all classes of the model.
         opacity: Opacity of the heatmaps.
     """
 
     name: str
     content: bytes
-    found: Sequence[Localization]
+    localizations: Sequence[Localization]
     class_names: tuple[str, ...]
     opacity: float = 0.6
 
-
-def as_json(taken: Download) -> bytes:
-    """Give one line of JSON as :meth:`Localization.to_json` does, with the photo's name."""
-    first, *others = (replace(one, image=Path(plain_name(taken.name))) for one in taken.found)
-    return f"{replace(first, others=tuple(others)).to_json()}\n".encode()
-
-
-def as_overlay(taken: Download) -> bytes:
-    """Give the photo in its own size with heatmaps and boxes, as PNG."""
-    size = taken.found[0].width * taken.found[0].height
-    return _png(draw_classes(read_image(taken.content, max_pixels=size), taken.found, opacity=taken.opacity))
+    def named(self) -> Localization:
+        """Return the first localization with all others in it, and with the name of the file."""
+        first, *others = (replace(one, image=Path(base_name(self.name))) for one in self.localizations)
+        return replace(first, others=tuple(others))
 
 
-def as_mask(taken: Download) -> bytes:
-    """Give the masks in the photo's own size, as PNG."""
-    return _png(mask_picture(taken.found))
+def to_json(download: Download) -> bytes:
+    """Write one line of JSON, as :meth:`Localization.to_json` does."""
+    return f"{download.named().to_json()}\n".encode()
 
 
-def as_coco(taken: Download) -> bytes:
-    """Give COCO JSON of one image; its categories are all classes, so that files of several photos go together."""
-    first, *others = (replace(one, image=Path(plain_name(taken.name))) for one in taken.found)
-    image = from_localization(replace(first, others=tuple(others)))
-    classes, (named,) = name_classes([image], taken.class_names)
+def to_overlay(download: Download) -> bytes:
+    """Draw the heatmaps and boxes over the image at its full size, as PNG."""
+    first = download.localizations[0]
+    image = read_image(download.content, max_pixels=first.width * first.height)
+    return _png(draw_classes(image, download.localizations, opacity=download.opacity))
+
+
+def to_mask(download: Download) -> bytes:
+    """Draw the masks at the image's full size, as PNG."""
+    return _png(draw_masks(download.localizations))
+
+
+def to_coco(download: Download) -> bytes:
+    """Write COCO JSON of one image, with all classes of the model as categories, so that files can be merged."""
+    image = from_localization(download.named())
+    classes, (named,) = name_classes([image], download.class_names)
     labels = LabelSet(classes, (LabeledImage(str(image.path), image.width, image.height, named.objects),))
     with TemporaryDirectory(dir=private_folder()) as folder:
         coco.write(labels, Path(folder))
@@ -65,27 +69,27 @@ def as_coco(taken: Download) -> bytes:
         return json.dumps(json.loads(file.read_bytes()), ensure_ascii=False).encode()
 
 
-# What is on the button -> the end of the file's name, and what is in it.
+# Label of the button -> end of the file name, and the function that makes the content.
 DOWNLOADS: Mapping[str, tuple[str, Callable[[Download], bytes]]] = {
-    "JSON": (".json", as_json),
-    "Picture": ("-overlay.png", as_overlay),
-    "Mask": ("-mask.png", as_mask),
-    "COCO": ("-coco.json", as_coco),
+    "JSON": (".json", to_json),
+    "Image": ("-overlay.png", to_overlay),
+    "Mask": ("-mask.png", to_mask),
+    "COCO": ("-coco.json", to_coco),
 }
 
 
-def plain_name(name: str) -> str:
-    r"""Take the name of a file from whatever a browser calls it.
+def base_name(name: str) -> str:
+    r"""Return the last part of a file name as a browser sends it.
 
     Example:
-        >>> plain_name("../a/cat.jpg"), plain_name("C:\\cat.jpg"), plain_name("..")
-        ('cat.jpg', 'cat.jpg', 'photo')
+        >>> base_name("../a/cat.jpg"), base_name("C:\\cat.jpg"), base_name("..")
+        ('cat.jpg', 'cat.jpg', 'image')
     """
     last = PureWindowsPath(PurePosixPath(name).name).name.replace("\0", "")
-    return last if last.strip(". ") else "photo"
+    return last if last.strip(". ") else "image"
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(image: Image.Image) -> bytes:
     file = BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Photos to try, of those that scikit-image carries."""
+"""Example images, from scikit-image."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -11,23 +11,23 @@ from PIL import Image, ImageOps
 
 from weakspot.data import read_image
 
-_NAMES = {
+_TITLES = {
     "chelsea.png": "Cat",
     "coffee.png": "Coffee",
     "rocket.jpg": "Rocket",
     "motorcycle_left.png": "Motorcycle",
     "astronaut.png": "Astronaut",
 }
-_THUMBNAIL = (128, 128)
+_THUMBNAIL_SIZE = (128, 128)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A photo to try.
+    """An example image.
 
     Attributes:
-        title: What it shows.
-        path: The file.
+        title: Name of the object in the image.
+        path: The image file.
     """
 
     title: str
@@ -35,27 +35,27 @@ class Example:
 
 
 def examples() -> tuple[Example, ...]:
-    """Find the photos; those that are not installed are left out."""
-    return tuple(_found())
+    """List the example images that are installed."""
+    return tuple(_installed_examples())
 
 
-def _found() -> Iterator[Example]:
+def _installed_examples() -> Iterator[Example]:
     package = find_spec("skimage")
     if package is None or package.origin is None:
         return
-    for name, title in _NAMES.items():
+    for name, title in _TITLES.items():
         path = Path(package.origin).parent / "data" / name
         if path.is_file():
             yield Example(title, path)
 
 
 def thumbnail(path: Path) -> str:
-    """Make a small square picture as a ``data:`` address: nothing of it lies on the disk or is asked for by itself."""
-    return data_url(ImageOps.fit(read_image(path), _THUMBNAIL))
+    """Make a small square version of an image as a ``data:`` URL, without another file or request."""
+    return data_url(ImageOps.fit(read_image(path), _THUMBNAIL_SIZE))
 
 
-def data_url(picture: Image.Image) -> str:
-    """Write a picture as JPEG into an address."""
+def data_url(image: Image.Image) -> str:
+    """Encode an image as JPEG in a ``data:`` URL."""
     file = BytesIO()
-    picture.save(file, "JPEG", quality=88)
+    image.save(file, "JPEG", quality=88)
     return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"

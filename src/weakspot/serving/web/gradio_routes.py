@@ -1,8 +1,8 @@
-"""What a browser may ask of Gradio: only what this page needs, and no file but those that were uploaded to it.
+"""Expose only the Gradio routes that the page needs, and only files that were uploaded to it.
 
-Gradio mounts some fifty routes. A few read files or fetch addresses that a visitor names, write to the disk, start
-another page, or run what was not meant to be run; most of the others have no use here. Those that the page needs are
-listed below, everything else is answered with 404.
+Gradio mounts about fifty routes. Some read files or fetch URLs that a visitor names, write to the disk, start another
+page, or run functions that are not meant for visitors; most others are unused here. The routes that the page needs are
+listed below; all other routes return 404.
 """
 
 import json
@@ -17,26 +17,26 @@ from weakspot.serving.web.uploads import is_uploaded
 
 _API = "/gradio_api"
 _READ = ("GET", "HEAD")
-# Plain files of the page, and what keeps it alive.
-_OPEN = (
+# Static files of the page, and the connections that keep it alive.
+_ALLOWED = (
     (_READ, r"/|/config/?|/pwa_icon|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt"),
     (_READ, r"/(assets|static)/.+"),
     (_READ, _API + r"/(app_id|queue/data|upload_progress|heartbeat/[\w-]{1,64})"),
 )
 _JOIN, _UPLOAD, _FILE = _API + "/queue/join", _API + "/upload", _API + "/file="
-# What an event of this page says; of these a browser sends no more than a few kilobytes.
-_SAID = ("data", "fn_index", "trigger_id", "session_hash", "event_data")
-_MAX_SAID = 2**18
-# What a multipart form adds to the file in it.
-_FORM = 2**16
+# Keys of an event that the page sends, and the maximum size of an event; browsers send a few kilobytes.
+_EVENT_KEYS = ("data", "fn_index", "trigger_id", "session_hash", "event_data")
+_MAX_EVENT_BYTES = 2**18
+# Bytes that a multipart form adds to its file.
+_FORM_OVERHEAD = 2**16
 
 
 class RouteAllowlist:
-    """Stands before Gradio's app.
+    """ASGI middleware in front of Gradio's app.
 
     Args:
         app: Gradio's app.
-        max_upload: Larger files are refused.
+        max_upload: Maximum size of an uploaded file in bytes.
     """
 
     def __init__(self, app: ASGIApp, max_upload: int) -> None:
@@ -44,31 +44,32 @@ class RouteAllowlist:
         self.max_upload = max_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is allowed, answer the rest."""
+        """Pass allowed requests on, and reject all others."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        refused = refusal(scope, self.max_upload)
-        if refused is None and _path(scope) == _JOIN:
-            said = await _read_said(receive)
-            refused = None if said is not None else PlainTextResponse("This is no event of the page.", 400)
-            receive = _again(said or b"")
-        await (self.app if refused is None else refused)(scope, receive, send)
+        rejection = rejection_of(scope, self.max_upload)
+        if rejection is None and _path(scope) == _JOIN:
+            event = await _read_event(receive)
+            rejection = PlainTextResponse("The event is invalid.", 400) if event is None else None
+            receive = _replay(event or b"")
+        await (rejection or self.app)(scope, receive, send)
 
 
-def refusal(scope: Scope, max_upload: int) -> PlainTextResponse | None:
-    """The answer to a request that must not reach Gradio; None for one that may."""
+def rejection_of(scope: Scope, max_upload: int) -> PlainTextResponse | None:
+    """Return the response to a request that must not reach Gradio; None for an allowed request."""
     method, path = scope["method"], _path(scope)
     if method == "POST" and path == _UPLOAD:
-        return _check_length(scope, max_upload + _FORM)
+        return _check_length(scope, max_upload + _FORM_OVERHEAD)
     if method == "POST" and path == _JOIN:
-        return _check_length(scope, _MAX_SAID)
+        return _check_length(scope, _MAX_EVENT_BYTES)
     if method in _READ and path.startswith(_FILE) and is_uploaded(path.removeprefix(_FILE)):
         return None
-    if any(method in methods and re.fullmatch(pattern, path) for methods, pattern in _OPEN):
-        return None if "deep_link" not in parse_qs(scope["query_string"].decode("latin-1")) else _no_such_page()
-    return _no_such_page()
+    is_allowed = any(method in methods and re.fullmatch(pattern, path) for methods, pattern in _ALLOWED)
+    if is_allowed and "deep_link" not in parse_qs(scope["query_string"].decode("latin-1")):
+        return None
+    return PlainTextResponse("Page not found.", 404)
 
 
 def _path(scope: Scope) -> str:
@@ -76,73 +77,65 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
-def _check_length(scope: Scope, most: int) -> PlainTextResponse | None:
-    """Say at once that a request is too large; one that does not say how long it is, is not read."""
+def _check_length(scope: Scope, limit: int) -> PlainTextResponse | None:
+    """Reject a request that is too large, or that does not declare its length, before it is read."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
     if b"transfer-encoding" in headers or not length.isdigit():
-        return PlainTextResponse("Say how long it is.", 411)
-    return PlainTextResponse("This is too large.", 413) if int(length) > most else None
+        return PlainTextResponse("Content-Length is required.", 411)
+    return PlainTextResponse("The request is too large.", 413) if int(length) > limit else None
 
 
-def _no_such_page() -> PlainTextResponse:
-    return PlainTextResponse("There is no such page.", 404)
-
-
-async def _read_said(receive: Receive) -> bytes | None:
-    """Read what an event says, without what it must not; None where it makes no sense."""
-    said, more = b"", True
+async def _read_event(receive: Receive) -> bytes | None:
+    """Read and sanitize an event; None if it is invalid."""
+    body, more = b"", True
     while more:
         message = await receive()
-        said += message.get("body", b"")
+        body += message.get("body", b"")
         more = message["type"] == "http.request" and message.get("more_body", False)
-        if len(said) > _MAX_SAID:
+        if len(body) > _MAX_EVENT_BYTES:
             return None
     try:
-        return cleaned(said)
+        return sanitize_event(body)
     except (ValueError, RecursionError):
         return None
 
 
-def cleaned(said: bytes) -> bytes:
-    """Take from an event what the page uses of it.
+def sanitize_event(body: bytes) -> bytes:
+    """Keep the parts of an event that the page uses.
 
     Args:
-        said: JSON.
+        body: JSON of the event.
 
     Returns:
-        JSON: files without addresses, which Gradio would fetch, and no word that only its other routes use.
+        JSON without URLs of files, which Gradio would fetch, and without keys that only other routes use.
 
     Raises:
-        ValueError: If it is no event, or names a file that was not uploaded.
+        ValueError: If it is not an event, or names a file that was not uploaded.
 
     Example:
-        >>> cleaned(b'{"data": [1], "fn_index": 2, "batched": true}')
+        >>> sanitize_event(b'{"data": [1], "fn_index": 2, "batched": true}')
         b'{"data": [1], "fn_index": 2}'
     """
-    event = json.loads(said)
-    if not _is_event(event):
-        raise ValueError("no event")
-    return json.dumps({key: _without_addresses(event[key]) for key in _SAID if key in event}).encode()
+    event = json.loads(body)
+    if not (isinstance(event, dict) and isinstance(event.get("data"), list)):
+        raise ValueError("not an event")  # noqa: TRY004 - all bad input is one error
+    return json.dumps({key: _without_urls(event[key]) for key in _EVENT_KEYS if key in event}).encode()
 
 
-def _is_event(said: Any) -> bool:
-    return isinstance(said, dict) and isinstance(said.get("data"), list)
-
-
-def _without_addresses(value: Any) -> Any:
+def _without_urls(value: Any) -> Any:
     if isinstance(value, list):
-        return [_without_addresses(one) for one in value]
+        return [_without_urls(item) for item in value]
     if not isinstance(value, dict):
         return value
     if "path" in value and not is_uploaded(value["path"]):
         raise ValueError("not uploaded")
-    return {key: _without_addresses(one) for key, one in value.items() if key not in ("url", "is_stream")}
+    return {key: _without_urls(item) for key, item in value.items() if key not in ("url", "is_stream")}
 
 
-def _again(said: bytes) -> Receive:
-    """What was read, once more; then nothing comes until the connection is closed."""
-    messages: list[Message] = [{"type": "http.request", "body": said, "more_body": False}]
+def _replay(body: bytes) -> Receive:
+    """Return a receive function that yields the body, then a disconnect."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         return messages.pop() if messages else {"type": "http.disconnect"}

@@ -1,28 +1,28 @@
-"""What a visitor has chosen. It comes from a browser, so anything may stand there: what makes no sense is left out."""
+"""Parse the values of the page's controls. A browser can send anything, so invalid values are dropped or clipped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from weakspot.serving.finder import LocalizerProtocol
-from weakspot.serving.web.drawing import COLOURS
+from weakspot.serving.batching import BatchingLocalizer
+from weakspot.serving.web.drawing import COLORS
 
 LARGEST, ALL = "Largest", "All"
 OPACITY = 0.6
 MAX_METHODS = 4
-MAX_CLASSES = len(COLOURS)
+MAX_CLASSES = len(COLORS)
 
 
 @dataclass(frozen=True)
 class UserInput:
-    """What a visitor has chosen.
+    """Values of the controls.
 
     Attributes:
         methods: Names of methods, at most :data:`MAX_METHODS`.
         classes: Indices of classes, at most :data:`MAX_CLASSES`.
         threshold: Fraction of the heatmap's peak, in (0, 1].
-        largest: Whether the largest region of a class is wanted only.
+        largest: Whether to show only the largest region of a class.
         opacity: Opacity of the heatmaps, in [0, 1].
     """
 
@@ -33,47 +33,47 @@ class UserInput:
     opacity: float = OPACITY
 
 
-def read_choice(
-    finder: LocalizerProtocol, methods: Any, classes: Any, threshold: Any, which: Any, opacity: Any
+def parse_input(
+    localizer: BatchingLocalizer, methods: Any, classes: Any, threshold: Any, regions: Any, opacity: Any
 ) -> UserInput:
-    """Take what the controls hold.
+    """Parse the values of the controls.
 
     Args:
-        finder: What localizes: it knows the methods and classes.
+        localizer: The localizer, which has the valid methods and classes.
         methods: Names of methods.
         classes: Indices of classes.
-        threshold: Fraction of the peak.
-        which: :data:`LARGEST` or :data:`ALL`.
-        opacity: In [0, 1].
+        threshold: Fraction of the heatmap's peak.
+        regions: :data:`LARGEST` or :data:`ALL`.
+        opacity: Opacity of the heatmaps, in [0, 1].
     """
-    known = range(len(finder.class_names))
+    indices = range(len(localizer.class_names))
     return UserInput(
-        methods=tuple(one for one in _each(methods) if isinstance(one, str) and one in finder.methods)[:MAX_METHODS],
-        classes=tuple(one for one in _each(classes) if type(one) is int and one in known)[:MAX_CLASSES],
-        threshold=_within(threshold, 0.01, 1.0, 0.2),
-        largest=which != ALL,
-        opacity=_within(opacity, 0.0, 1.0, OPACITY),
+        methods=tuple(name for name in _unique(methods) if name in localizer.methods)[:MAX_METHODS],
+        classes=tuple(index for index in _unique(classes) if type(index) is int and index in indices)[:MAX_CLASSES],
+        threshold=_clip(threshold, 0.01, 1.0, 0.2),
+        largest=regions != ALL,
+        opacity=_clip(opacity, 0.0, 1.0, OPACITY),
     )
 
 
-def _each(values: Any) -> Sequence[Any]:
-    """The values of a list, each once; lists in lists have no place here."""
+def _unique(values: Any) -> Sequence[Any]:
+    """Return the distinct strings and integers of a list."""
     if not isinstance(values, list | tuple):
         return ()
-    return tuple(dict.fromkeys(one for one in values if isinstance(one, str | int)))
+    return tuple(dict.fromkeys(value for value in values if isinstance(value, str | int)))
 
 
-def _within(value: Any, low: float, high: float, otherwise: float) -> float:
-    """A number in its range.
+def _clip(value: Any, low: float, high: float, default: float) -> float:
+    """Clip a number to a range.
 
     Example:
-        >>> _within(7, 0.0, 1.0, 0.5), _within(float("nan"), 0.0, 1.0, 0.5), _within("x", 0.0, 1.0, 0.5)
+        >>> _clip(7, 0.0, 1.0, 0.5), _clip(float("nan"), 0.0, 1.0, 0.5), _clip("x", 0.0, 1.0, 0.5)
         (1.0, 0.5, 0.5)
     """
     if not isinstance(value, int | float):
-        return otherwise
+        return default
     try:
         number = float(value)
     except OverflowError:
-        return otherwise
-    return min(max(number, low), high) if isfinite(number) else otherwise
+        return default
+    return min(max(number, low), high) if isfinite(number) else default

@@ -1,4 +1,4 @@
-"""The page's controls, and what each of them calls."""
+"""Controls of the page, and their callbacks."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from weakspot.serving.finder import LocalizerProtocol
+from weakspot.serving.batching import BatchingLocalizer
 from weakspot.serving.web.callbacks import Callbacks
 from weakspot.serving.web.downloads import DOWNLOADS
 from weakspot.serving.web.examples import Example, examples
@@ -16,148 +16,150 @@ from weakspot.serving.web.inputs import ALL, LARGEST, MAX_CLASSES, MAX_METHODS, 
 from weakspot.serving.web.uploads import private_folder
 
 TITLE = "weakspot"
-_LEDE = "Find where things are, with a classifier that has only ever learnt what they are."
-# Seconds: how often old files are looked for, and how old they are then.
+_TAGLINE = "Find where objects are, with a classifier trained on image-level labels."
+# Seconds between deletions of old files, and the age at which a file is old.
 _DELETE_FILES = (60, 600)
-# Seconds after which the photo of a visitor who does nothing is forgotten.
-_FORGET_PHOTO = 3600
-# Visitors whose photos are kept at once: of more, the one who was longest away is asked to drop it once more.
-_VISITORS = 64
-# Nobody waits for somebody else's photo: what is asked at the same time, the finder puts into one batch.
-_AT_ONCE, _WAITING = 16, 128
+# Seconds after which the image of an inactive visitor is deleted.
+_STATE_TIME_TO_LIVE = 3600
+# Number of visitors whose images are kept; the least recent visitor must upload again.
+_MAX_VISITORS = 64
+# Concurrent events and queued events; the localizer batches concurrent ones.
+_MAX_CONCURRENT, _MAX_QUEUE = 16, 128
 
 
 class Controls(NamedTuple):
-    """What a visitor moves, and what shows the outcome."""
+    """Inputs and outputs of the page."""
 
-    photo: gr.State
+    state: gr.State
     upload: gr.UploadButton
-    pictures: gr.HTML
+    results: gr.HTML
     panel: gr.Column
     methods: gr.CheckboxGroup
     classes: gr.Dropdown
     threshold: gr.Slider
-    which: gr.Radio
+    regions: gr.Radio
     opacity: gr.Slider
-    whose: gr.Radio
+    download_method: gr.Radio
     file: gr.DownloadButton
 
 
-def build_page(finder: LocalizerProtocol, *, max_upload_mb: int = 20) -> gr.Blocks:
-    """Build the page; :func:`mount_page` puts it into a server, and closes what Gradio leaves open there.
+def build_page(localizer: BatchingLocalizer, *, max_upload_mb: int = 20) -> gr.Blocks:
+    """Build the page; :func:`mount_page` adds it to a server, and closes the routes that Gradio leaves open.
 
     Args:
-        finder: What localizes.
-        max_upload_mb: Larger files are refused.
+        localizer: The localizer that all visitors share.
+        max_upload_mb: Maximum size of an uploaded file.
     """
-    private_folder()  # components remember where their files go when they are made
-    shown = examples()
+    private_folder()  # components read the folder of their files when they are created
     page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=_DELETE_FILES) as page:
-        gr.HTML(f'<header class="ws-head"><h1>{TITLE}</h1><p>{_LEDE}</p></header>')
+        gr.HTML(f'<header class="ws-head"><h1>{TITLE}</h1><p>{_TAGLINE}</p></header>')
         with gr.Row(elem_classes="ws-body"):
-            controls, tries, takes = _columns(finder, shown)
-        answers = Callbacks(finder, max_upload_mb * 2**20)
-        _connect_photos(controls, tries, shown, answers)
-        _connect_choices(controls, answers)
-        _connect_downloads(controls, takes, answers)
-    page.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
-    page.state_session_capacity = _VISITORS
+            controls, example_buttons, download_buttons = _columns(localizer)
+        callbacks = Callbacks(localizer, max_upload_mb * 2**20)
+        _connect_images(controls, example_buttons, callbacks)
+        _connect_controls(controls, callbacks)
+        _connect_downloads(controls, download_buttons, callbacks)
+    page.queue(max_size=_MAX_QUEUE, default_concurrency_limit=_MAX_CONCURRENT, api_open=False)
+    page.state_session_capacity = _MAX_VISITORS
     return page
 
 
 def _columns(
-    finder: LocalizerProtocol, shown: Sequence[Example]
-) -> tuple[Controls, list[gr.Button], dict[str, gr.Button]]:
+    localizer: BatchingLocalizer,
+) -> tuple[Controls, list[tuple[gr.Button, Example]], dict[str, gr.Button]]:
     with gr.Column(scale=1, min_width=300, elem_classes="ws-side"):
         upload = gr.UploadButton(
-            "Drop, paste or pick a photo", file_types=["image"], elem_id="ws-photo", elem_classes="ws-drop"
+            "Drop, paste or select an image", file_types=["image"], elem_id="ws-upload", elem_classes="ws-drop"
         )
         with gr.Row(elem_classes="ws-examples"):
-            tries = [_try_button(number, one) for number, one in enumerate(shown)]
-        methods = _methods(finder)
+            example_buttons = [(_example_button(i, example), example) for i, example in enumerate(examples())]
+        methods = _methods(localizer)
         with gr.Column(visible=False, elem_classes="ws-panel") as panel:
             classes = gr.Dropdown([], multiselect=True, max_choices=MAX_CLASSES, label="Classes", elem_id="ws-classes")
-            cutting = _cutting()
-            whose, takes, file = _taking()
+            sliders = _sliders()
+            download_method, download_buttons, file = _downloads()
     with gr.Column(scale=3, min_width=300, elem_classes="ws-main"):
-        pictures = gr.HTML(WELCOME, elem_id="ws-pictures")
-    photo = gr.State(None, time_to_live=_FORGET_PHOTO)
-    return Controls(photo, upload, pictures, panel, methods, classes, *cutting, whose, file), tries, takes
+        results = gr.HTML(WELCOME, elem_id="ws-results")
+    state = gr.State(None, time_to_live=_STATE_TIME_TO_LIVE)
+    controls = Controls(state, upload, results, panel, methods, classes, *sliders, download_method, file)
+    return controls, example_buttons, download_buttons
 
 
-def _try_button(number: int, example: Example) -> gr.Button:
+def _example_button(number: int, example: Example) -> gr.Button:
     return gr.Button(example.title, elem_id=f"ws-example-{number}", elem_classes="ws-example", min_width=48)
 
 
-def _methods(finder: LocalizerProtocol) -> gr.CheckboxGroup:
-    names = [(method_name(method), method) for method in finder.methods]
+def _methods(localizer: BatchingLocalizer) -> gr.CheckboxGroup:
+    names = [(method_name(method), method) for method in localizer.methods]
     label = "Methods" if len(names) <= MAX_METHODS else f"Methods, up to {MAX_METHODS} side by side"
-    return gr.CheckboxGroup(names, value=list(finder.methods[:1]), label=label, elem_id="ws-methods")
+    return gr.CheckboxGroup(names, value=list(localizer.methods[:1]), label=label, elem_id="ws-methods")
 
 
-def _cutting() -> tuple[gr.Slider, gr.Radio, gr.Slider]:
+def _sliders() -> tuple[gr.Slider, gr.Radio, gr.Slider]:
     threshold = gr.Slider(0.01, 1, value=0.2, step=0.01, label="Threshold", elem_id="ws-threshold", buttons=[])
-    which = gr.Radio([LARGEST, ALL], value=LARGEST, label="Regions", elem_id="ws-which")
+    regions = gr.Radio([LARGEST, ALL], value=LARGEST, label="Regions", elem_id="ws-regions")
     opacity = gr.Slider(0, 1, value=OPACITY, step=0.05, label="Heatmap opacity", elem_id="ws-opacity", buttons=[])
-    return threshold, which, opacity
+    return threshold, regions, opacity
 
 
-def _taking() -> tuple[gr.Radio, dict[str, gr.Button], gr.DownloadButton]:
-    whose = gr.Radio([], label="Files of", visible=False, elem_id="ws-whose")
+def _downloads() -> tuple[gr.Radio, dict[str, gr.Button], gr.DownloadButton]:
+    method = gr.Radio([], label="Method to download", visible=False, elem_id="ws-download-method")
     gr.HTML('<p class="ws-label">Download</p>')
-    with gr.Row(elem_classes="ws-take"):
-        takes = {
-            kind: gr.Button(kind, size="sm", min_width=60, elem_id=f"ws-take-{kind.lower()}") for kind in DOWNLOADS
+    with gr.Row(elem_classes="ws-downloads"):
+        buttons = {
+            kind: gr.Button(kind, size="sm", min_width=60, elem_id=f"ws-download-{kind.lower()}") for kind in DOWNLOADS
         }
-    return whose, takes, gr.DownloadButton(visible="hidden", elem_id="ws-file")
+    return method, buttons, gr.DownloadButton(visible="hidden", elem_id="ws-file")
 
 
-def _connect_photos(c: Controls, tries: Sequence[gr.Button], shown: Sequence[Example], answers: Callbacks) -> None:
-    how = [c.methods, c.which, c.opacity]
-    changed = [c.photo, c.pictures, c.panel, c.classes, c.threshold, c.whose]
-    _on(c.upload.upload, answers.to_upload, [c.upload, *how], changed, progress="full", on=c.pictures)
-    for button, example in zip(tries, shown, strict=True):
-        _on(button.click, partial(answers.to_example, example), how, changed, progress="full", on=c.pictures)
+def _connect_images(c: Controls, example_buttons: Sequence[tuple[gr.Button, Example]], callbacks: Callbacks) -> None:
+    inputs = [c.methods, c.regions, c.opacity]
+    outputs = [c.state, c.results, c.panel, c.classes, c.threshold, c.download_method]
+    _on(c.upload.upload, callbacks.on_upload, [c.upload, *inputs], outputs, progress="full", progress_on=c.results)
+    for button, example in example_buttons:
+        callback = partial(callbacks.on_example, example)
+        _on(button.click, callback, inputs, outputs, progress="full", progress_on=c.results)
 
 
-def _connect_choices(c: Controls, answers: Callbacks) -> None:
-    controls = [c.photo, c.methods, c.classes, c.threshold, c.which, c.opacity]
-    for one in (c.methods.input, c.classes.input):
-        _on(one, answers.to_choice, controls, [c.photo, c.pictures, c.whose], progress="minimal", on=c.pictures)
-    for one in (c.threshold.input, c.which.input, c.opacity.input):
-        _on(one, answers.to_slider, controls, [c.pictures])
+def _connect_controls(c: Controls, callbacks: Callbacks) -> None:
+    inputs = [c.state, c.methods, c.classes, c.threshold, c.regions, c.opacity]
+    outputs = [c.state, c.results, c.download_method]
+    for event in (c.methods.input, c.classes.input):
+        _on(event, callbacks.on_selection, inputs, outputs, progress="minimal", progress_on=c.results)
+    for event in (c.threshold.input, c.regions.input, c.opacity.input):
+        _on(event, callbacks.on_slider, inputs, [c.results])
 
 
-def _connect_downloads(c: Controls, takes: dict[str, gr.Button], answers: Callbacks) -> None:
-    controls = [c.photo, c.whose, c.methods, c.classes, c.threshold, c.which, c.opacity]
-    for kind, button in takes.items():
-        written = _on(button.click, partial(answers.to_download, kind), controls, [c.file])
-        written.success(None, js="() => setTimeout(window.weakspotTake, 50)", api_visibility="private")
+def _connect_downloads(c: Controls, buttons: dict[str, gr.Button], callbacks: Callbacks) -> None:
+    inputs = [c.state, c.download_method, c.methods, c.classes, c.threshold, c.regions, c.opacity]
+    for kind, button in buttons.items():
+        file_written = _on(button.click, partial(callbacks.on_download, kind), inputs, [c.file])
+        file_written.success(None, js="() => setTimeout(window.weakspotDownload, 50)", api_visibility="private")
 
 
 def _on(
     event: Callable[..., Any],
-    answer: Callable[..., Any],
+    callback: Callable[..., Any],
     inputs: Sequence[Any],
     outputs: Sequence[Any],
     *,
     progress: str = "hidden",
-    on: Any = None,
+    progress_on: Any = None,
 ) -> Any:
-    """Let an event call an answer: by no other name, with what the browser sent as it is, the last of many at least."""
+    """Connect an event to a callback, without an API name and with the browser's raw values."""
     return event(
-        answer,
+        callback,
         list(inputs),
         list(outputs),
         api_visibility="private",
-        preprocess=False,  # Gradio's own would open a photo with Pillow before its size is known
+        preprocess=False,  # Gradio's own would open an image with Pillow before its size is checked
         show_progress=progress,
-        show_progress_on=on,
-        trigger_mode="always_last",
+        show_progress_on=progress_on,
+        trigger_mode="always_last",  # of several events during a call, the last one is run
     )
 
 
 def asset(name: str) -> str:
-    """Read a file that lies beside this one."""
+    """Read a file of this package."""
     return files("weakspot.serving.web").joinpath(name).read_text("utf-8")

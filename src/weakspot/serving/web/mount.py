@@ -1,4 +1,4 @@
-"""The page in a server."""
+"""Mount the page in a server."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import fastapi
 import gradio as gr
 from starlette.routing import Mount
 
-from weakspot.serving.finder import LocalizerProtocol
+from weakspot.serving.batching import BatchingLocalizer
 from weakspot.serving.web.examples import examples, thumbnail
 from weakspot.serving.web.gradio_routes import RouteAllowlist
 from weakspot.serving.web.layout import asset, build_page
@@ -20,34 +20,34 @@ _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 
 
-def mount_page(app: fastapi.FastAPI, finder: LocalizerProtocol, *, max_upload_mb: int = 20) -> None:
-    """Mount the page at ``/``; routes that the app has already stay in force, later ones are not reached.
+def mount_page(app: fastapi.FastAPI, localizer: BatchingLocalizer, *, max_upload_mb: int = 20) -> None:
+    """Mount the page at ``/``; earlier routes of the app take precedence, later ones are unreachable.
 
     Args:
         app: The server.
-        finder: What localizes.
-        max_upload_mb: Larger files are refused.
+        localizer: The localizer that all visitors share.
+        max_upload_mb: Maximum size of an uploaded file.
     """
-    _with_a_loop(partial(_mount, app, finder, max_upload_mb))
+    _call_in_event_loop(partial(_mount, app, localizer, max_upload_mb))
 
 
-def _with_a_loop(make: Callable[[], None]) -> None:
-    """Gradio opens an event loop for each of its locks where none runs, and never closes it."""
+def _call_in_event_loop(function: Callable[[], None]) -> None:
+    """Call a function in an event loop; without one, Gradio opens a loop for each of its locks and leaks it."""
 
-    async def making() -> None:
-        make()
+    async def call() -> None:
+        function()
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         with closing(asyncio.new_event_loop()) as loop:
-            loop.run_until_complete(making())
+            loop.run_until_complete(call())
     else:
-        make()
+        function()
 
 
-def _mount(app: fastapi.FastAPI, finder: LocalizerProtocol, max_upload_mb: int) -> None:
-    page = build_page(finder, max_upload_mb=max_upload_mb)
+def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: int) -> None:
+    page = build_page(localizer, max_upload_mb=max_upload_mb)
     gr.mount_gradio_app(
         app,
         page,
@@ -65,15 +65,15 @@ def _mount(app: fastapi.FastAPI, finder: LocalizerProtocol, max_upload_mb: int) 
         css=asset("page.css") + _thumbnails(),
         head=f"<script>{asset('page.js')}</script>",
     )
-    # Gradio asks only of pages that it has launched itself whether a file was uploaded, and reads any other for a
-    # visitor who names its path.
+    # Gradio checks that a file was uploaded only on pages that it has launched itself; on others, it would read any
+    # path that a visitor names.
     page.has_launched = True
-    mounted = cast(Mount, app.routes[-1]).app
-    cast(fastapi.FastAPI, mounted).add_middleware(RouteAllowlist, max_upload=max_upload_mb * 2**20)
+    gradio_app = cast(Mount, app.routes[-1]).app
+    cast(fastapi.FastAPI, gradio_app).add_middleware(RouteAllowlist, max_upload=max_upload_mb * 2**20)
 
 
 def _theme() -> gr.themes.Base:
-    """Plain, in the system's own letters: no font is fetched from anywhere."""
+    """Build a plain theme with system fonts, so that no font is downloaded."""
     return gr.themes.Base(
         primary_hue="emerald", neutral_hue="slate", font=list(_FONT), font_mono=list(_MONO), radius_size="lg"
     )
@@ -81,6 +81,6 @@ def _theme() -> gr.themes.Base:
 
 def _thumbnails() -> str:
     return "".join(
-        f"#ws-example-{number} {{ background-image: url({thumbnail(one.path)}); }}"
-        for number, one in enumerate(examples())
+        f"#ws-example-{number} {{ background-image: url({thumbnail(example.path)}); }}"
+        for number, example in enumerate(examples())
     )

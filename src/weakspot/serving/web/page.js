@@ -1,31 +1,31 @@
-/* A photo that is dropped or pasted anywhere goes the way of one that is picked. */
+/* An image that is dropped or pasted anywhere is uploaded through the file input. */
 (() => {
-  const give = (files) => {
-    const field = document.querySelector(".ws-side input[type=file]");
-    const photo = files[0];
-    if (!field || !photo) return;
-    const held = new DataTransfer();
-    held.items.add(photo);
-    field.files = held.files;
-    field.dispatchEvent(new Event("change", { bubbles: true }));
+  const upload = (files) => {
+    const input = document.querySelector(".ws-side input[type=file]");
+    const image = files[0];
+    if (!input || !image) return;
+    const transfer = new DataTransfer();
+    transfer.items.add(image);
+    input.files = transfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
   };
-  const carries = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
-  const over = (on) => document.documentElement.classList.toggle("ws-over", on);
+  const hasFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+  const highlight = (on) => document.documentElement.classList.toggle("ws-over", on);
   document.addEventListener("paste", (event) => {
     if (event.clipboardData && event.clipboardData.files.length) {
       event.preventDefault();
-      give(event.clipboardData.files);
+      upload(event.clipboardData.files);
     }
   });
   document.addEventListener("dragover", (event) => {
-    if (carries(event)) { event.preventDefault(); over(true); }
+    if (hasFiles(event)) { event.preventDefault(); highlight(true); }
   });
-  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) over(false); });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) highlight(false); });
   document.addEventListener("drop", (event) => {
-    over(false);
-    if (carries(event)) { event.preventDefault(); give(event.dataTransfer.files); }
+    highlight(false);
+    if (hasFiles(event)) { event.preventDefault(); upload(event.dataTransfer.files); }
   });
-  window.weakspotTake = () => {
+  window.weakspotDownload = () => {
     const link = document.querySelector("#ws-file a, a#ws-file, #ws-file");
     if (link) link.click();
   };

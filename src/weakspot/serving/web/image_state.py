@@ -1,0 +1,184 @@
+"""Predictions for a visitor's image: heatmaps and component trees, so that the sliders do not run the model."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from weakspot.data.decoding import read_downscaled
+from weakspot.inference.localization import NO_OBJECT, TOO_FAINT, Localization, min_activation
+from weakspot.ops import ComponentTree, boxes_from_heatmap, component_tree, scale_boxes
+from weakspot.serving.batching import BatchingLocalizer
+
+# Bounds of the longest side of a displayed image, in pixels.
+MAX_DISPLAY_SIDE, MIN_DISPLAY_SIDE = 1280, 960
+TOP_CLASSES = 5
+# Maximum number of heatmaps that are kept for an image; each has a third of a megabyte.
+MAX_HEATMAPS = 64
+# Minimum area of a region besides the largest, as a fraction of the image: that of Localizer(boxes="all").
+MIN_AREA = 0.01
+_THRESHOLDS = tuple(step / 100 for step in range(1, 101))
+
+
+@dataclass(frozen=True, eq=False)
+class ClassState:
+    """Prediction of one method for one class.
+
+    Attributes:
+        localization: The model's localization.
+        tree: Boxes at every threshold of the slider, and at the model's own.
+    """
+
+    localization: Localization
+    tree: ComponentTree
+
+
+@dataclass(frozen=True, eq=False)
+class ImageState:
+    """An image and all predictions for it so far.
+
+    Attributes:
+        name: Name of the file.
+        content: Bytes of the file.
+        display_image: The image at the size of the page.
+        top_classes: Localizations of the most probable classes, most probable first.
+        predictions: Predictions by method and class index.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+    display_image: Image.Image = field(repr=False)
+    top_classes: tuple[Localization, ...]
+    predictions: Mapping[tuple[str, int], ClassState] = field(repr=False)
+
+    @property
+    def threshold(self) -> float:
+        """Default threshold of the model."""
+        return self.top_classes[0].threshold
+
+    @property
+    def initial_classes(self) -> tuple[int, ...]:
+        """The most probable class, and others with a probability of at least one half."""
+        first, *others = self.top_classes
+        return (first.class_index, *(one.class_index for one in others if one.score >= 0.5))
+
+
+def predict_image(localizer: BatchingLocalizer, content: bytes, name: str, methods: Sequence[str]) -> ImageState:
+    """Predict the most probable classes of an image.
+
+    Args:
+        localizer: The localizer; it rejects an image of too many pixels before it is decoded.
+        content: Bytes of the file.
+        name: Name of the file.
+        methods: Names of methods, at least one.
+
+    Raises:
+        WeakspotError: If the image cannot be localized.
+    """
+    top_k = min(TOP_CLASSES, len(localizer.class_names))
+    results = [tuple(localizer.localize(content, method=method, top_k=top_k)) for method in methods]
+    display_image = read_for_display(content, localizer.max_pixels)
+    top_classes = tuple(replace(one, others=()) for one in results[0])
+    return ImageState(name, content, display_image, top_classes, class_states(results))
+
+
+def read_for_display(content: bytes, max_pixels: int) -> Image.Image:
+    """Decode an image at the size of the page; a small image is enlarged, so that its boxes and labels are sharp."""
+    image, _ = read_downscaled(
+        content, height=MAX_DISPLAY_SIDE // 2, width=MAX_DISPLAY_SIDE // 2, max_pixels=max_pixels
+    )
+    scale = min(MAX_DISPLAY_SIDE / max(image.size), max(1.0, MIN_DISPLAY_SIDE / max(image.size)))
+    width, height = (max(2, round(side * scale)) for side in image.size)
+    return image if scale == 1 else image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def predict_missing(
+    localizer: BatchingLocalizer, state: ImageState, methods: Sequence[str], classes: Sequence[int]
+) -> ImageState:
+    """Add the predictions of some methods and classes; the model runs only for those that are missing."""
+    results = [
+        tuple(localizer.localize(state.content, method=method, classes=missing))
+        for method in methods
+        if (missing := [index for index in classes if (method, index) not in state.predictions])
+    ]
+    if not results:
+        return state
+    predictions = {**state.predictions, **class_states(results)}
+    return replace(state, predictions=_limited(predictions, methods, classes))
+
+
+def _limited(
+    predictions: dict[tuple[str, int], ClassState], methods: Sequence[str], classes: Sequence[int]
+) -> dict[tuple[str, int], ClassState]:
+    """Return all predictions, or only the selected ones if there are too many."""
+    if len(predictions) <= MAX_HEATMAPS:
+        return predictions
+    return {
+        (method, index): prediction
+        for (method, index), prediction in predictions.items()
+        if method in methods and index in classes
+    }
+
+
+def class_states(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], ClassState]:
+    """Compute the component tree of each localization's heatmap."""
+    return {(one.method, one.class_index): _class_state(replace(one, others=())) for group in results for one in group}
+
+
+def _class_state(localization: Localization) -> ClassState:
+    thresholds = sorted({*_THRESHOLDS, localization.threshold})
+    return ClassState(localization, component_tree(localization.heatmap, thresholds))
+
+
+def at_threshold(state: ClassState, threshold: float, *, largest: bool = True) -> Localization:
+    """Apply another threshold to a heatmap, with the result of a Localizer with that threshold.
+
+    Args:
+        state: Prediction of the model.
+        threshold: Fraction of the heatmap's peak, rounded to hundredths unless it is the model's own.
+        largest: Whether to return the largest region only, else all regions of at least :data:`MIN_AREA`.
+    """
+    original = state.localization
+    if threshold != original.threshold:
+        threshold = min(max(round(threshold, 2), 0.01), 1.0)
+    localization = replace(
+        original,
+        threshold=threshold,
+        min_area=1.0 if largest else MIN_AREA,
+        split=False,
+        uncertainty=original.uncertainty if threshold == original.threshold else None,
+    )
+    if NO_OBJECT in original.notes:
+        return localization
+    image_size = (original.height, original.width)
+    boxes = scale_boxes(_boxes(state, localization), from_size=original.heatmap.shape[:2], to_size=image_size)
+    notes = tuple(note for note in original.notes if note != TOO_FAINT)
+    return replace(localization, boxes=boxes, notes=notes if len(boxes) else (TOO_FAINT, *notes))
+
+
+def _boxes(state: ClassState, localization: Localization) -> NDArray[np.float64]:
+    """Return the boxes in heatmap pixels; a minimum score needs mean activations, which the tree does not contain."""
+    if localization.min_score <= 0:
+        return state.tree.boxes_at(localization.threshold, min_area=localization.min_area)
+    return boxes_from_heatmap(
+        localization.heatmap,
+        localization.threshold,
+        min_area=localization.min_area,
+        min_activation=min_activation(localization.score, localization.min_score),
+    )
+
+
+def apply_threshold(
+    state: ImageState, methods: Sequence[str], classes: Sequence[int], threshold: float, *, largest: bool = True
+) -> dict[str, tuple[Localization, ...]]:
+    """Apply a threshold to the predictions of some methods and classes; one localization per method and class."""
+    return {
+        method: tuple(
+            at_threshold(state.predictions[method, index], threshold, largest=largest)
+            for index in classes
+            if (method, index) in state.predictions
+        )
+        for method in methods
+    }
