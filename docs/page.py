@@ -1,4 +1,4 @@
-"""Make the README's picture of the page, in headless Chromium. The photo is by Rachel Michetti, CC0.
+"""Make the README's screenshot of the page, in headless Chromium. The image is by Rachel Michetti, CC0.
 
 python docs/page.py
 """
@@ -27,23 +27,23 @@ def main() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service, TemporaryDirectory() as profile:
         try:
             url = service.stdout.readline().split()[0]
-            take(url, profile, Path(__file__).parent / "images" / "page.jpg")
+            screenshot(url, profile, Path(__file__).parent / "images" / "page.jpg")
         finally:
             service.terminate()
 
 
-def take(url: str, profile: str, path: Path) -> None:
-    """Open the page, pick the example, and write what is to be seen."""
+def screenshot(url: str, profile: str, path: Path) -> None:
+    """Open the page, select the example, and save a screenshot."""
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, "--window-size=1180,900", f"--user-data-dir={profile}"):
         options.add_argument(flag)
     browser = webdriver.Chrome(options=options, service=Service(which("chromedriver")))
     try:
         browser.get(url)
-        WebDriverWait(browser, 30).until(lambda one: one.find_elements(By.ID, COFFEE))
+        WebDriverWait(browser, 30).until(lambda driver: driver.find_elements(By.ID, COFFEE))
         browser.find_element(By.ID, COFFEE).click()
-        WebDriverWait(browser, 30).until(lambda one: one.find_elements(By.CSS_SELECTOR, "table td"))
-        time.sleep(1)  # what fades in is there
+        WebDriverWait(browser, 30).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "table td"))
+        time.sleep(1)  # until all transitions are over
         Image.open(BytesIO(browser.get_screenshot_as_png())).convert("RGB").save(path, quality=85)
     finally:
         browser.quit()

@@ -4,12 +4,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from PIL import Image
+from services import TIMEOUT, png, wait_until
 from small_graphs import photos, run_folder
 
 from weakspot.cli import serve as serving
@@ -20,16 +19,16 @@ from weakspot.serving.options import ServeOptions
 
 httpx = pytest.importorskip("httpx")
 
-# Has the service's process refuse to look up or reach anything that is not this machine.
+# Makes the service's process fail if it looks up or connects to another machine.
 GUARD = """
 import socket, sys
 real_lookup, real_connect = socket.getaddrinfo, socket.socket.connect
 def lookup(host, *rest, **options):
     assert host in (None, "127.0.0.1", "localhost", "::1"), f"looked up {host}"
     return real_lookup(host, *rest, **options)
-def connect(one, address):
-    assert one.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "::1"), f"reached for {address}"
-    return real_connect(one, address)
+def connect(self, address):
+    assert self.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "::1"), f"connected to {address}"
+    return real_connect(self, address)
 socket.getaddrinfo, socket.socket.connect = lookup, connect
 from weakspot.cli.app import main
 sys.exit(main())
@@ -37,57 +36,61 @@ sys.exit(main())
 
 
 @contextmanager
-def service(*words, env=None):
-    """A service in a process of its own; its address."""
-    command = [sys.executable, "-c", GUARD, "serve", *map(str, words), "--port", "0"]
-    environment = os.environ | {"WEAKSPOT_BACKEND": "torch"} | (env or {})
+def service(*arguments):
+    """A service in its own process: its URL, and the process."""
+    command = [sys.executable, "-c", GUARD, "serve", *map(str, arguments), "--port", "0"]
+    environment = os.environ | {"WEAKSPOT_BACKEND": "torch"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         line = process.stdout.readline()
-        found = re.match(r"http://127\.0\.0\.1:\d+", line)
-        assert found, process.communicate()
-        yield found[0], process
+        url = re.match(r"http://127\.0\.0\.1:\d+", line)
+        assert url, process.communicate()
+        yield url[0], process
     finally:
         process.kill()
         process.communicate()
 
 
 @pytest.mark.long
-def test_a_service_answers_and_at_sigterm_ends_when_all_are_answered(tmp_path):
+def test_a_service_responds_and_stops_at_sigterm_after_all_responses(tmp_path):
     run_folder(tmp_path)
-    Image.fromarray(photos(1)[0]).save(tmp_path / "photo.png")
-    image = (tmp_path / "photo.png").read_bytes()
-    with service(tmp_path, "--timeout", 20, "--max-images", 150, "--concurrency", 150) as (url, process):
-        row = httpx.post(f"{url}/v1/localize", files={"image": image}, timeout=30).json()
+    image = png(photos(1)[0])
+    with service(tmp_path, "--timeout", TIMEOUT, "--max-images", 150, "--concurrency", 150) as (url, process):
+        row = httpx.post(f"{url}/v1/localize", files={"image": image}, timeout=TIMEOUT).json()
         assert row["label"] in ("cat", "dog", "owl", "none")
-        page = httpx.get(url)
+        page = httpx.get(url, timeout=TIMEOUT)
         assert (page.status_code, "weakspot" in page.text) == (200, True)
-        found = []
-        many = [("image", image)] * 90
-        asking = threading.Thread(
-            target=lambda: found.append(httpx.post(f"{url}/v1/localize", files=many, timeout=60).json())
+        responses = []
+        files = [("image", image)] * 90
+        client = threading.Thread(
+            target=lambda: responses.append(httpx.post(f"{url}/v1/localize", files=files, timeout=TIMEOUT).json())
         )
-        asking.start()
-        while httpx.get(f"{url}/metrics").text.find("weakspot_waiting_images 0.0") > 0:
-            time.sleep(0.01)
+        client.start()
+        # The second request has reached the model; this holds from then on, however fast the machine is.
+        wait_until(lambda: batched_images(url) > 1)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=25)
-        asking.join()
+        _, errors = process.communicate(timeout=TIMEOUT)
+        client.join()
     assert process.returncode == 0
-    assert [one["box"] for one in found[0]["results"]] == [row["box"]] * 90
+    assert [result["box"] for result in responses[0]["results"]] == [row["box"]] * 90
     assert "Traceback" not in errors
 
 
-def test_strangers_need_a_token(monkeypatch, capsys):
+def batched_images(url):
+    text = httpx.get(f"{url}/metrics", timeout=TIMEOUT).text
+    return float(re.search(r"^weakspot_batch_images_sum (.+)$", text, re.MULTILINE)[1])
+
+
+def test_other_machines_need_a_token(monkeypatch, capsys):
     monkeypatch.delenv(TOKEN, raising=False)
     for host in ("0.0.0.0", "192.0.2.1", "::"):
         assert main(["serve", "resnet18", "--host", host]) == 2
-        assert re.match(
-            rf"Others than this machine reach {host}, and no token is set\.\nSet {TOKEN}", capsys.readouterr().err
-        )
+        errors = capsys.readouterr().err
+        assert host in errors
+        assert TOKEN in errors
     assert serving._checked(ServeOptions(host="0.0.0.0", token="long and random")) == "long and random"
-    monkeypatch.setenv(TOKEN, "from-there")
-    assert serving._checked(ServeOptions(host="0.0.0.0")) == "from-there"
+    monkeypatch.setenv(TOKEN, "from-environment")
+    assert serving._checked(ServeOptions(host="0.0.0.0")) == "from-environment"
     assert serving._checked(ServeOptions(token="first")) == "first"
     monkeypatch.setenv(TOKEN, "")
     assert serving._checked(ServeOptions()) is None
@@ -96,32 +99,32 @@ def test_strangers_need_a_token(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_upload_mb": 0}, "--max-upload-mb 0 is no limit"),
-        ({"timeout": float("nan")}, "--timeout nan is no limit"),
-        ({"timeout": float("inf")}, "--timeout inf is no limit"),
-        ({"concurrency": -1}, "--concurrency -1 is no limit"),
-        ({"token": "schlüssel"}, "characters that not every client can send"),
-        ({"token": " padded "}, "characters that not every client can send"),
+        ({"max_upload_mb": 0}, "--max-upload-mb.* 0"),
+        ({"timeout": float("nan")}, "--timeout.* nan"),
+        ({"timeout": float("inf")}, "--timeout.* inf"),
+        ({"concurrency": -1}, "--concurrency.* -1"),
+        ({"token": "schlüssel"}, "token"),
+        ({"token": " padded "}, "token"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, words):
+def test_invalid_options_are_refused(options, words):
     with pytest.raises(InputError, match=words):
         serve("resnet18", ServeOptions(**options), on_start=print)
 
 
-def test_without_what_it_needs_it_says_what_to_install(monkeypatch):
+def test_a_missing_dependency_is_reported(monkeypatch):
     monkeypatch.setattr(serving, "find_spec", lambda name: None if name == "gradio" else name)
-    with pytest.raises(ModelError, match=r"not installed\.\nRun: pip install 'weakspot\[web\]'"):
+    with pytest.raises(ModelError, match=r"pip install 'weakspot\[web\]'"):
         serve("resnet18", ServeOptions(), on_start=print)
 
 
-def test_a_model_that_is_none_is_refused_and_the_port_given_back(tmp_path, capsys):
+def test_an_unknown_model_is_refused_and_its_port_released(tmp_path, capsys):
     assert main(["serve", str(tmp_path / "missing"), "--port", "0"]) == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 2
+    assert "missing" in capsys.readouterr().err
 
 
 @pytest.mark.long
-def test_a_model_is_served_by_onnxruntime_where_it_can_be(tmp_path, monkeypatch, one_thread, caplog):
+def test_a_model_runs_in_onnxruntime_if_possible(tmp_path, monkeypatch, one_thread, caplog):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "run").mkdir()
     folder = str(run_folder(tmp_path / "run"))
@@ -129,9 +132,9 @@ def test_a_model_is_served_by_onnxruntime_where_it_can_be(tmp_path, monkeypatch,
     monkeypatch.delenv("WEAKSPOT_BACKEND")
     in_onnx = open_to_serve(folder, ServeOptions())
     assert in_onnx.backend == "onnx"
-    photo = photos(1)[0]
+    image = photos(1)[0]
     in_torch = open_to_serve(folder, ServeOptions(backend="torch"))
-    np.testing.assert_allclose(in_onnx(photo).heatmap, in_torch(photo).heatmap, atol=1e-3)
+    np.testing.assert_allclose(in_onnx(image).heatmap, in_torch(image).heatmap, atol=1e-3)
     monkeypatch.setattr("weakspot.inference.backends.onnx_cache.find_spec", lambda name: None)
     with caplog.at_level("INFO", "weakspot"):
         assert open_to_serve(folder, ServeOptions()).backend == "torch"

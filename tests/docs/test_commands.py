@@ -19,10 +19,10 @@ from documented import (
     substituted,
     why_not_run,
 )
-from services import serving
 from page_blocks import ROOT, Block, blocks_of, commands_of, pages, spans_of
 from readers_folder import write_folder, write_run
 from running_commands import run
+from services import serving
 from shell_words import steps_of
 
 import weakspot as ws

@@ -124,9 +124,7 @@ def _add_localize(app: FastAPI, state: ServiceState) -> None:
         ] = None,
         boxes: Annotated[
             Literal["largest", "all", "instances"],
-            Form(
-                description="Box of the largest region, boxes of all regions, or of all with touching objects separated."
-            ),
+            Form(description="Largest region, all regions, or all with touching objects separated."),
         ] = "largest",
         heatmap: Annotated[bool, Form(description="Whether to return the heatmaps.")] = False,
     ) -> Response:

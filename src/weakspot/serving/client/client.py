@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -107,7 +108,7 @@ class Client:
             ModelError: ``service-unreachable``, or ``response-invalid`` if it is not ``weakspot serve``.
             WeakspotError: If the service is overloaded or fails.
         """
-        return self._localize(image, _form(method, classes, top_k, threshold, boxes, heatmap))
+        return self._localize(_form(method, classes, top_k, threshold, boxes, heatmap), image)
 
     def localize_many(
         self,
@@ -140,9 +141,7 @@ class Client:
         """
         form = _form(method, classes, top_k, threshold, boxes, heatmap)
         with ThreadPoolExecutor(_MAX_CONCURRENT) as threads:
-            return list(
-                ordered_map(lambda image: self._try_localize(image, form), images, threads, max_pending=_MAX_CONCURRENT)
-            )
+            return list(ordered_map(partial(self._try_localize, form), images, threads, max_pending=_MAX_CONCURRENT))
 
     def models(self) -> list[ServedModel]:
         """Return the served models (one)."""
@@ -160,14 +159,14 @@ class Client:
         """Whether the service accepts images; one attempt, without retries."""
         return self._service.is_ready()
 
-    def _localize(self, image: ImageSource, form: Mapping[str, Any]) -> Localization:
+    def _localize(self, form: Mapping[str, Any], image: ImageSource) -> Localization:
         return self._service.request(
             Localization.from_dict, "POST", "/v1/localize", files={"image": _file(image)}, data=form
         )
 
-    def _try_localize(self, image: ImageSource, form: Mapping[str, Any]) -> Localization | WeakspotError:
+    def _try_localize(self, form: Mapping[str, Any], image: ImageSource) -> Localization | WeakspotError:
         try:
-            return self._localize(image, form)
+            return self._localize(form, image)
         except ServiceError as error:
             if error.status not in _STATUSES_OF_ONE_IMAGE:
                 raise
