@@ -128,7 +128,7 @@ def test_a_model_runs_in_onnxruntime_if_possible(tmp_path, monkeypatch, one_thre
     monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "run").mkdir()
     folder = str(run_folder(tmp_path / "run"))
-    assert open_to_serve(folder, ServeOptions()).backend == "torch"  # as WEAKSPOT_BACKEND says
+    assert open_to_serve(folder, ServeOptions()).backend == "torch"  # from WEAKSPOT_BACKEND
     monkeypatch.delenv("WEAKSPOT_BACKEND")
     in_onnx = open_to_serve(folder, ServeOptions())
     assert in_onnx.backend == "onnx"

@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if answer.length is not None:
             self.send_header("Content-Length", str(len(answer.body) if answer.length < 0 else answer.length))
-        self.server.sent += len(answer.body)  # before anybody sees an answer, and may ask again
+        self.server.sent += len(answer.body)  # before the client has the response, and may retry
         self.end_headers()
         self.wfile.write(answer.body)
         if answer.is_torn:

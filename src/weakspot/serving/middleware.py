@@ -22,7 +22,7 @@ LOCALIZE = "/v1/localize"
 _PUBLIC_PATHS = ("/healthz", "/readyz", "/manifest.json")
 # Form fields are decoded in the charset that the client names; some of Python's take minutes for 1 MB (punycode).
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1")
-# The page connects to its own server only, whatever Gradio's scripts try.
+# The page connects to its own server only, even if Gradio's scripts try others.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "

@@ -21,7 +21,7 @@ class Server(uvicorn.Server):
     Args:
         app: The application.
         busy: Whether requests are still in progress.
-        timeout: Seconds until the headers of a request must have arrived, and until the server stops when told to.
+        timeout: Seconds until the headers of a request must have arrived, and until the server stops after a signal.
         on_start: Called once the server accepts requests.
     """
 
