@@ -49,6 +49,10 @@ def report(folder: Path, options: ReportOptions) -> ReportOutcome:
         page = options.output or folder / "report.html"
         with Progress(shown) as progress:
             missing = write_page(
-                content, page, most=options.max_items, side=options.thumbnail_size, advance=progress.advance
+                content,
+                page,
+                max_items=options.max_items,
+                thumbnail_size=options.thumbnail_size,
+                advance=progress.advance,
             )
     return ReportOutcome(page, shown, tuple(missing))

@@ -9,9 +9,9 @@ from weakspot.errors import InputError
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run import localize
 from weakspot.report import ReportData
-from weakspot.report.calibration import with_error_probability
 from weakspot.report.from_localize import read_localized, with_ground_truth
 from weakspot.report.options import ReportOptions
+from weakspot.report.summaries import with_error_probability
 
 # So many photos are localized at most.
 SAMPLE = 200
