@@ -1,6 +1,6 @@
-"""Make the pictures of the methods page: photo | heatmap | box, each method on the same two photos.
+"""Draw the figures of the page of the methods: image | heatmap | box, each method on the same two images.
 
-Photos: a cup of coffee by Rachel Michetti, and the cat Chelsea by Stefan van der Walt, both CC0, from scikit-image.
+Images: a cup of coffee by Rachel Michetti, and the cat Chelsea by Stefan van der Walt, both CC0, from scikit-image.
 
 python docs/methods.py [METHOD ...]
 """
@@ -18,47 +18,45 @@ from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
 PHOTOS = ("coffee.png", "chelsea.png")
 IMAGES = Path(__file__).parent / "images" / "methods"
-# All methods that read a classifier as it is; the others need a network that was trained for them.
+# All methods for any classifier; the others need a network that was trained for them.
 ANY_CLASSIFIER = tuple(name for name, method in ws.cams.METHODS.items() if not method.network)
 SCORECAM_CHANNELS = 128
-# Nothing speaks against the most probable class of either photo, so others are asked for.
-ASKED_FOR = {"counterfactual": ("soup bowl", "window screen")}
-SPREAD = "self_correlation"
+# There is no evidence against the most probable class of either image, so others are localized.
+CLASSES = {"counterfactual": ("soup bowl", "window screen")}
+PROPAGATED = "self_correlation"
 
 
 def main() -> None:
-    """Write docs/images/methods/NAME.jpg of each method, and of what a quality does to CAM."""
-    for method in sys.argv[1:] or (*ANY_CLASSIFIER, SPREAD):
+    """Write docs/images/methods/NAME.jpg of each method, and of CAM in quality fast."""
+    for method in sys.argv[1:] or (*ANY_CLASSIFIER, PROPAGATED):
         write(method, localizer(method))
 
 
 def file_name(method: str) -> str:
-    """Name the picture of a method, without signs that an address would have to escape."""
+    """Return the file name of a method's figure, without characters that an address would have to escape."""
     return f"{method.replace('+', '_plus')}.jpg"
 
 
 def localizer(method: str) -> ws.Localizer:
-    """Read EfficientNet-Lite0 by a method as it was published, at output stride 16."""
-    if method == SPREAD:
+    """Load EfficientNet-Lite0 with a method as it was published, at output stride 16."""
+    if method == PROPAGATED:
         return ws.Localizer(method="cam", quality="fast")
     channels = SCORECAM_CHANNELS if method == "scorecam" else None
     return ws.Localizer(method=method, quality="plain", output_stride=16, channels=channels)
 
 
 def write(method: str, localizer: ws.Localizer) -> None:
-    """Write the picture of what a localizer finds in the photos."""
-    classes = ASKED_FOR.get(method, (None,) * len(PHOTOS))
-    rows = [
-        row(read_image(photo_path(photo)), localizer, class_) for photo, class_ in zip(PHOTOS, classes, strict=True)
-    ]
-    save_image(contact_sheet(rows, ["photo", "heatmap", "box"], width=240), IMAGES / file_name(method))
+    """Write the figure of a method."""
+    classes = CLASSES.get(method, (None,) * len(PHOTOS))
+    rows = [row(read_image(photo_path(name)), localizer, class_) for name, class_ in zip(PHOTOS, classes, strict=True)]
+    save_image(contact_sheet(rows, ["image", "heatmap", "box"], width=240), IMAGES / file_name(method))
 
 
-def row(photo: Image.Image, localizer: ws.Localizer, class_: str | None) -> list[Image.Image]:
-    """A photo, its heatmap laid over it, and the box with the class."""
-    found = localizer(photo, classes=class_)
-    box = draw_boxes(photo, found.boxes, f"{found.label} {found.score:.2f}")
-    return [photo, overlay_heatmap(photo, found.heatmap), box]
+def row(image: Image.Image, localizer: ws.Localizer, class_: str | None) -> list[Image.Image]:
+    """Return an image, its overlay, and its box with the class."""
+    localization = localizer(image, classes=class_)
+    box = draw_boxes(image, localization.boxes, f"{localization.label} {localization.score:.2f}")
+    return [image, overlay_heatmap(image, localization.heatmap), box]
 
 
 if __name__ == "__main__":

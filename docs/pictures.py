@@ -1,4 +1,4 @@
-"""Make the README's picture: photo | heatmap | box. The photo is of a cup of coffee, by Rachel Michetti, CC0.
+"""Draw the figure of the README: image | heatmap | box. The image is a cup of coffee by Rachel Michetti, CC0.
 
 python docs/pictures.py
 """
@@ -14,14 +14,14 @@ from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
 def main() -> None:
     """Write docs/images/coffee.png."""
-    photo = read_image(photo_path("coffee.png"))
-    found = ws.Localizer(method="cam", quality="plain", output_stride=16)(photo)
+    image = read_image(photo_path("coffee.png"))
+    localization = ws.Localizer(method="cam", quality="plain", output_stride=16)(image)
     row = [
-        photo,
-        overlay_heatmap(photo, found.heatmap),
-        draw_boxes(photo, found.boxes, f"{found.label} {found.score:.2f}"),
+        image,
+        overlay_heatmap(image, localization.heatmap),
+        draw_boxes(image, localization.boxes, f"{localization.label} {localization.score:.2f}"),
     ]
-    save_image(contact_sheet([row], ["photo", "heatmap", "box"]), Path(__file__).parent / "images" / "coffee.png")
+    save_image(contact_sheet([row], ["image", "heatmap", "box"]), Path(__file__).parent / "images" / "coffee.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Make the pictures of the training methods page: what training sees, and what networks find that were trained here.
+"""Draw the figures of the page of the training methods: inputs of training, and results of networks trained here.
 
-Networks are trained on the painted scenes of weakspot.data.synthetic with labels alone, which takes minutes.
-Photos: a cup of coffee by Rachel Michetti, and the cat Chelsea by Stefan van der Walt, both CC0, from scikit-image.
+Networks are trained on the scenes of weakspot.data.synthetic with labels alone, which takes minutes.
+Images: a cup of coffee by Rachel Michetti, and the cat Chelsea by Stefan van der Walt, both CC0, from scikit-image.
 
 python docs/training_methods.py [has|cutmix|adl|spg|scenes|transformer ...]
 """
@@ -31,24 +31,24 @@ from weakspot.models.networks.spg import LAST_MAP
 from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
 SHOWN = 3
-# Shades of what SPG is sure of: foreground, background.
+# Colors of the confident pixels of SPG: foreground, background.
 GREEN, BLUE = (0, 190, 110), (40, 90, 220)
-# A badge on the object tells the class, so CAM lights little else. Small images, as this is to take a minute.
+# A badge on the object identifies the class, so CAM highlights little else. Small images save time.
 PART = SceneSettings(classes=2, size=160, discriminative_part=True)
 COUNTS = {"train": 160, "val": 40, "test": 20}
 FROZEN: dict[str, Any] = {"freeze": "backbone", "quality": "plain", "input_size": 160}
-# Objects are small beside what a place of the feature map sees: at the paper's 0.6 all of them would be erased.
+# Objects are small compared with the receptive field of a position: at the paper's 0.6 they would be erased.
 ACOL: dict[str, Any] = {"width": 64, "delta": 0.9, "epochs": 10}
-# Nothing that distracts, for a small transformer that begins with random weights.
+# No distractors, for a small transformer that begins with random weights.
 PLAIN = SceneSettings(classes=2, size=160, distractors=0)
 VIT: dict[str, Any] = {"backbone": "test_vit", "weights": "none", "freeze": "none", "epochs": 30, "lr": 3e-4}
 
 
 def main() -> None:
-    """Write the pictures, those that need no training first."""
-    for name in sys.argv[1:] or (*SEEN, *TRAINED):
-        if name in SEEN:
-            _save(name, SEEN[name]())
+    """Draw the figures, those that need no training first."""
+    for name in sys.argv[1:] or (*INPUTS, *TRAINED):
+        if name in INPUTS:
+            _save(name, INPUTS[name]())
         else:
             with TemporaryDirectory() as folder:
                 TRAINED[name](Path(folder))
@@ -58,88 +58,88 @@ def _save(name: str, sheet: Image.Image) -> None:
     save_image(sheet, IMAGES / f"{name}.jpg")
 
 
-def _photos() -> list[Image.Image]:
+def _images() -> list[Image.Image]:
     return [read_image(photo_path(name)) for name in PHOTOS]
 
 
-def _tensor(photo: Image.Image, side: int = 224) -> Tensor:
-    """A squashed photo as floats, shape (1, 3, side, side), of mean 0 as networks see it."""
-    return torch.from_numpy(np.array(photo.resize((side, side)))).permute(2, 0, 1)[None] / 127.5 - 1
+def _tensor(image: Image.Image, side: int = 224) -> Tensor:
+    """Resize an image, and convert it to floats in [-1, 1] of shape (1, 3, side, side)."""
+    return torch.from_numpy(np.array(image.resize((side, side)))).permute(2, 0, 1)[None] / 127.5 - 1
 
 
-def _picture(tensor: Tensor) -> Image.Image:
+def _image(tensor: Tensor) -> Image.Image:
     pixels = ((tensor + 1) * 127.5).round().clamp(0, 255).byte()
     return Image.fromarray(pixels.permute(1, 2, 0).numpy())
 
 
 def _has() -> Image.Image:
     torch.manual_seed(3)
-    photos = torch.cat([_tensor(photo) for photo in _photos()])
-    columns = [photos, *(hide_and_seek(photos, sizes=(side,)) for side in (16, 32, 56))]
-    rows = [[_picture(one) for one in row] for row in zip(*columns, strict=True)]
-    return contact_sheet(rows, ["photo", "cells of 16 px", "cells of 32 px", "cells of 56 px"], width=180)
+    images = torch.cat([_tensor(image) for image in _images()])
+    columns = [images, *(hide_and_seek(images, sizes=(side,)) for side in (16, 32, 56))]
+    rows = [[_image(tensor) for tensor in row] for row in zip(*columns, strict=True)]
+    return contact_sheet(rows, ["image", "cells of 16 px", "cells of 32 px", "cells of 56 px"], width=180)
 
 
 def _cutmix() -> Image.Image:
     torch.manual_seed(34)
-    photos = torch.cat([_tensor(photo) for photo in _photos()])
-    mixed, shares = cutmix(photos, torch.eye(2))
+    images = torch.cat([_tensor(image) for image in _images()])
+    mixed, labels = cutmix(images, torch.eye(2))
     rows = [
-        [_picture(photo), draw_boxes(_picture(one), np.zeros((0, 4)), f"cup {cup:.2f}, cat {cat:.2f}")]
-        for photo, one, (cup, cat) in zip(photos, mixed, shares.tolist(), strict=True)
+        [_image(image), draw_boxes(_image(mixture), np.zeros((0, 4)), f"cup {cup:.2f}, cat {cat:.2f}")]
+        for image, mixture, (cup, cat) in zip(images, mixed, labels.tolist(), strict=True)
     ]
-    return contact_sheet(rows, ["photo", "what is learnt from"], width=260)
+    return contact_sheet(rows, ["image", "mixture"], width=260)
 
 
 def _adl() -> Image.Image:
     built = build_backbone("tf_efficientnet_lite0", weights="pretrained")
     layer = insertion_points(built.trunk.backbone)[-1]
-    seen: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    outputs: list[Tensor] = []
+    handle = layer.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     with torch.no_grad():
-        built.trunk.eval()(torch.cat([_tensor(photo) for photo in _photos()]))
+        built.trunk.eval()(torch.cat([_tensor(image) for image in _images()]))
     handle.remove()
-    attention = seen[0].mean(dim=1)
+    attention = outputs[0].mean(dim=1)
     kept = attention <= AttentionDropout().gamma * attention.amax(dim=(1, 2), keepdim=True)
     rows = [
-        [photo, overlay_heatmap(photo, (one / one.max()).clamp(0, 1).numpy()), _masked(photo, keep.numpy())]
-        for photo, one, keep in zip(_photos(), attention, kept, strict=True)
+        [image, overlay_heatmap(image, (values / values.max()).clamp(0, 1).numpy()), _masked(image, mask.numpy())]
+        for image, values, mask in zip(_images(), attention, kept, strict=True)
     ]
-    return contact_sheet(rows, ["photo", "attention", "what is kept"], width=240)
+    return contact_sheet(rows, ["image", "attention", "kept positions"], width=240)
 
 
-def _masked(photo: Image.Image, keep: np.ndarray) -> Image.Image:
-    mask = Image.fromarray(keep).resize(photo.size, Image.Resampling.NEAREST)
-    return Image.composite(photo, Image.new("RGB", photo.size, "black"), mask)
+def _masked(image: Image.Image, kept: np.ndarray) -> Image.Image:
+    mask = Image.fromarray(kept).resize(image.size, Image.Resampling.NEAREST)
+    return Image.composite(image, Image.new("RGB", image.size, "black"), mask)
 
 
 def _spg() -> Image.Image:
     localizer = ws.Localizer(method="cam", quality="plain", output_stride=16)
     rows = []
-    for photo in _photos():
-        heatmap = localizer(photo).heatmap
-        rows.append([photo, overlay_heatmap(photo, heatmap), _sure(photo, heatmap)])
-    return contact_sheet(rows, ["photo", "class map", "what it is sure of"], width=240)
+    for image in _images():
+        heatmap = localizer(image).heatmap
+        rows.append([image, overlay_heatmap(image, heatmap), _confident(image, heatmap)])
+    return contact_sheet(rows, ["image", "class map", "confident pixels"], width=240)
 
 
-def _sure(photo: Image.Image, heatmap: np.ndarray) -> Image.Image:
-    """Colour what is foreground green and what is background blue; what teaches nothing stays."""
-    drawn = photo
-    for colour, sure in ((GREEN, heatmap >= LAST_MAP[0]), (BLUE, heatmap < LAST_MAP[1])):
-        mask = Image.fromarray((sure * 150).astype(np.uint8)).resize(photo.size, Image.Resampling.NEAREST)
-        drawn = Image.composite(Image.new("RGB", photo.size, colour), drawn, mask)
+def _confident(image: Image.Image, heatmap: np.ndarray) -> Image.Image:
+    """Color confident foreground green and confident background blue; ignored pixels stay."""
+    drawn = image
+    for color, confident in ((GREEN, heatmap >= LAST_MAP[0]), (BLUE, heatmap < LAST_MAP[1])):
+        mask = Image.fromarray((confident * 150).astype(np.uint8)).resize(image.size, Image.Resampling.NEAREST)
+        drawn = Image.composite(Image.new("RGB", image.size, color), drawn, mask)
     return drawn
 
 
 def _trained_on_scenes(folder: Path) -> None:
     data = write_scenes(folder / "scenes", COUNTS, PART)
     cam = ws.train(data, method="cam", output=folder / "cam", **FROZEN)
-    taught = ws.train(data, method="psol", teacher=cam, freeze="backbone", input_size=160, output=folder / "psol")
-    _save("psol", _sheet(data, {"the run that teaches": ws.Localizer(cam), "PSOL": ws.Localizer(taught)}))
+    student = ws.train(data, method="psol", teacher=cam, freeze="backbone", input_size=160, output=folder / "psol")
+    _save("psol", _sheet(data, {"teacher": ws.Localizer(cam), "PSOL": ws.Localizer(student)}))
     acol = ws.train(data, method="acol", output=folder / "acol", **FROZEN, **ACOL)
     branch_a, branch_b, both = (ws.Localizer(acol, method=name) for name in ("acol_a", "acol_b", "acol"))
-    found = {"CAM": ws.Localizer(cam), "branch A": branch_a, "branch B": branch_b, "ACoL": both}
-    _save("acol", _sheet(data, found))
+    localizers = {"CAM": ws.Localizer(cam), "branch A": branch_a, "branch B": branch_b, "ACoL": both}
+    _save("acol", _sheet(data, localizers))
 
 
 def _trained_transformer(folder: Path) -> None:
@@ -148,18 +148,19 @@ def _trained_transformer(folder: Path) -> None:
     _save("ts_cam", _sheet(data, {"TS-CAM": ws.Localizer(run)}))
 
 
-def _sheet(data: Path, find: Mapping[str, Callable[..., ws.Localization]]) -> Image.Image:
-    """A row for each scene: its true box, and what was found; the class is given, the place is not."""
+def _sheet(data: Path, localizers: Mapping[str, Callable[..., ws.Localization]]) -> Image.Image:
+    """Draw a row for each scene: its true box, and the localization of each method for the true class."""
     scenes: Iterable = read_dataset(data).of_split("test")[:SHOWN]
     rows = []
     for scene in scenes:
-        truth = scene.annotations[0]
-        first = draw_boxes(read_image(scene.path), np.asarray(truth.boxes), truth.label)
-        rows.append([first, *(one(scene.path, classes=[truth.label]).plot() for one in find.values())])
-    return contact_sheet(rows, ["scene and true box", *find], width=190)
+        annotation = scene.annotations[0]
+        true_box = draw_boxes(read_image(scene.path), np.asarray(annotation.boxes), annotation.label)
+        plots = (localizer(scene.path, classes=[annotation.label]).plot() for localizer in localizers.values())
+        rows.append([true_box, *plots])
+    return contact_sheet(rows, ["scene and true box", *localizers], width=190)
 
 
-SEEN = {"has": _has, "cutmix": _cutmix, "adl": _adl, "spg": _spg}
+INPUTS = {"has": _has, "cutmix": _cutmix, "adl": _adl, "spg": _spg}
 TRAINED = {"scenes": _trained_on_scenes, "transformer": _trained_transformer}
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Read docstrings as the reference shows them: roles become code, and examples are shown as code, too."""
+"""Convert docstrings for the reference: roles become code, and examples are shown as code."""
 
 import re
 from typing import Any
@@ -11,16 +11,16 @@ _EXAMPLE = re.compile(r"^( *)Example:$", re.MULTILINE)
 
 
 class Docstrings(Extension):
-    """Change docstrings before they are parsed."""
+    """Convert docstrings before they are parsed."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
-        """Change one."""
+        """Convert the docstring of one object."""
         if obj.docstring:
             obj.docstring.value = plain(obj.docstring.value)
 
 
 def plain(text: str) -> str:
-    """Change a docstring's text.
+    """Convert the text of a docstring.
 
     Example:
         >>> plain("As :func:`cam`.")

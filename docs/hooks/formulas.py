@@ -1,4 +1,4 @@
-"""Write formulas as MathML, which browsers draw themselves: no script, no font, nothing to load."""
+"""Convert formulas to MathML, which browsers render without scripts or fonts."""
 
 import re
 from html import unescape
@@ -7,7 +7,7 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 
-# What arithmatex leaves of $...$ and of $$...$$.
+# Output of arithmatex for $...$ and $$...$$.
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.+?)\\\)</span>', re.DOTALL)
 _BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.+?)\\\]\s*</div>', re.DOTALL)
 
@@ -22,5 +22,5 @@ def _mathml(latex: str, display: str) -> str:
     formula = unescape(latex).strip()
     try:
         return convert(formula, display=display)
-    except Exception as error:  # its errors have no root of their own
-        raise PluginError(f"This formula cannot be read ({type(error).__name__}): {formula}") from error
+    except Exception as error:  # its errors have no common base class
+        raise PluginError(f"Cannot convert the formula ({type(error).__name__}): {formula}") from error

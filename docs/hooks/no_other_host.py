@@ -1,6 +1,6 @@
-"""End the build with an error if a page of the site would load anything from another host.
+"""Fail the build if a page of the site would load anything from another host.
 
-Scripts are the theme's and our own. The theme's would fetch a library for diagrams where a page has any.
+Scripts are those of the theme and our own. The theme loads a library for pages with Mermaid diagrams.
 """
 
 import re
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-# Attributes whose address a browser loads by itself. That of a link is loaded when a reader follows it.
+# Attributes whose address a browser loads by itself, unlike that of a link.
 _LOADED = ("src", "srcset", "data", "poster", "background")
 _LINKS_THAT_LOAD = ("stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload", "manifest")
 _ELSEWHERE = re.compile(r"\s*(https?:)?//", re.IGNORECASE)
@@ -16,7 +16,7 @@ _IN_CSS = re.compile(r"""(?:url\(|@import)\s*["']?\s*(?:https?:)?//[^)"'\s]*""",
 
 
 def on_post_build(config: Any, **_: Any) -> None:
-    """Look through all pages and style sheets."""
+    """Check all pages and style sheets."""
     site = Path(config["site_dir"])
     found = [f"{path.relative_to(site)}: {address}" for path in sorted(site.rglob("*")) for address in loaded(path)]
     if found:
@@ -26,14 +26,14 @@ def on_post_build(config: Any, **_: Any) -> None:
 
 
 def loaded(path: Path) -> list[str]:
-    """Addresses on other hosts that a page or style sheet loads."""
+    """Return the addresses on other hosts that a page or style sheet loads."""
     if path.suffix == ".html":
         return loaded_by_html(path.read_text(encoding="utf-8"))
     return _IN_CSS.findall(path.read_text(encoding="utf-8")) if path.suffix in (".css", ".svg") else []
 
 
 def loaded_by_html(text: str) -> list[str]:
-    """Addresses on other hosts that HTML loads.
+    """Return the addresses on other hosts that HTML loads.
 
     Example:
         >>> loaded_by_html('<a href="https://a.org">a</a><img src="https://b.org/b.png"><p style="color: red">')
