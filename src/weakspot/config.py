@@ -40,7 +40,7 @@ RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "compare": {"truth": "ground_truth", "split": "test_split", "validation": "val_split"},
     "label": {"classes": "class_names", "val": "val_fraction"},
-    "report": {"most": "max_items", "side": "thumbnail_size"},
+    "report": {"most": "max_items"},
     "check": {"truth": "ground_truth"},
 }
 # Renamed values: (option, old value) -> new value, for every command that has the option.

@@ -13,7 +13,7 @@ from small_graphs import photos, run_folder
 
 from weakspot.cli import serve as serving
 from weakspot.cli.app import main
-from weakspot.cli.serve import TOKEN, open_to_serve, serve
+from weakspot.cli.serve import TOKEN, load_to_serve, serve
 from weakspot.errors import InputError, ModelError
 from weakspot.serving.options import ServeOptions
 
@@ -128,14 +128,14 @@ def test_a_model_runs_in_onnxruntime_if_possible(tmp_path, monkeypatch, one_thre
     monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "run").mkdir()
     folder = str(run_folder(tmp_path / "run"))
-    assert open_to_serve(folder, ServeOptions()).backend == "torch"  # from WEAKSPOT_BACKEND
+    assert load_to_serve(folder, ServeOptions()).backend == "torch"  # from WEAKSPOT_BACKEND
     monkeypatch.delenv("WEAKSPOT_BACKEND")
-    in_onnx = open_to_serve(folder, ServeOptions())
+    in_onnx = load_to_serve(folder, ServeOptions())
     assert in_onnx.backend == "onnx"
     image = photos(1)[0]
-    in_torch = open_to_serve(folder, ServeOptions(backend="torch"))
+    in_torch = load_to_serve(folder, ServeOptions(backend="torch"))
     np.testing.assert_allclose(in_onnx(image).heatmap, in_torch(image).heatmap, atol=1e-3)
     monkeypatch.setattr("weakspot.inference.backends.onnx_cache.find_spec", lambda name: None)
     with caplog.at_level("INFO", "weakspot"):
-        assert open_to_serve(folder, ServeOptions()).backend == "torch"
+        assert load_to_serve(folder, ServeOptions()).backend == "torch"
     assert "the model stays in PyTorch" in caplog.text

@@ -1,1 +1,1 @@
-"""What the command line does, one file a command; heavy libraries load when a command runs."""
+"""The commands, one module each; heavy libraries are imported when a command runs."""

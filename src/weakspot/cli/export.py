@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from weakspot.cli.demo import PHOTOS, photo_path
+from weakspot.cli.demo import IMAGES, sample_image
 from weakspot.data import find_images
 from weakspot.errors import InputError
 from weakspot.inference.export.options import ExportOptions
@@ -13,22 +13,21 @@ if TYPE_CHECKING:
 
 
 def export(model: str, options: ExportOptions) -> "Exported":
-    """Write a classifier and its class maps as one ONNX file, and check it against PyTorch.
+    """Write a classifier and its class maps as one ONNX file, and compare it with PyTorch.
 
     Args:
         model: Run folder, or timm or torchvision name.
         options: What to export, and where to write it.
 
     Raises:
-        InputError: If the method cannot be computed in one graph, or an option does not fit.
-        ModelError: If the model cannot be exported, or the graph is not the model.
+        InputError: ``missing-images`` if ``int8`` has no images, or if the method cannot be exported or an option
+            cannot be used.
+        ModelError: If the model cannot be exported, or the graph differs from it.
     """
-    images = list(find_images(options.images)) if options.images else [photo_path(photo) for photo in PHOTOS]
     if options.int8 and not options.images:
-        raise InputError(
-            "8-bit integers are calibrated with photos of the kind that will be localized in.",
-            "Name some, a hundred do: --images photos/",
-        )
+        problem = "--int8 requires images for calibration."
+        raise InputError("missing-images", problem, "Add about a hundred typical ones: --images images/")
+    images = list(find_images(options.images)) if options.images else [sample_image(name) for name in IMAGES]
     from weakspot.inference.export import export as run
 
     return run(
@@ -38,10 +37,23 @@ def export(model: str, options: ExportOptions) -> "Exported":
         int8=options.int8,
         method=options.method,
         quality=options.quality,
-        weights="pretrained" if options.weights is None else options.weights,
+        weights=options.weights,
         class_names=read_name_file(options.class_names),
         layer=options.layer,
         output_stride=options.output_stride,
         input_size=options.input_size,
         threshold=options.threshold,
     )
+
+
+def print_exported(exported: "Exported") -> None:
+    """Print the differences between a graph and PyTorch, and the path of the file."""
+    print(f"{exported.graph.method}, quality {exported.graph.quality}, compared with PyTorch:")
+    for name, difference in (("32-bit floats", exported.difference), ("8-bit integers", exported.int8)):
+        if difference is not None:
+            print(
+                f"{name}: logits differ by {difference.logits:.1e} of their standard deviation, maps by "
+                f"{difference.maps:.1e} of their range; same class in {difference.agree:.0%} of "
+                f"{difference.photos} images"
+            )
+    print(exported.path)

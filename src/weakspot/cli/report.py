@@ -1,15 +1,23 @@
-"""Write a report of a folder of results."""
+"""Write a report of a folder of results; for a training run, with a sample of images that it localizes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from weakspot.cli.run_photos import with_photos
-from weakspot.errors import InputError
+from weakspot.data import Dataset, find_images, read_dataset
+from weakspot.errors import InputError, check_positive
+from weakspot.inference.batch.options import LocalizeOptions
+from weakspot.inference.batch.run import localize
 from weakspot.io.progress import Progress
-from weakspot.report import Skipped, read_report_data, write_page
+from weakspot.report import ReportData, Skipped, read_report_data, write_page
+from weakspot.report.calibration import with_error_probability
+from weakspot.report.from_localize import read_localized, with_ground_truth
 from weakspot.report.from_train import RUN
 from weakspot.report.options import ReportOptions
+
+# Maximum number of images that are localized for the report of a training run.
+SAMPLE_SIZE = 200
 
 
 @dataclass(frozen=True)
@@ -18,8 +26,8 @@ class ReportOutcome:
 
     Attributes:
         page: The HTML file.
-        shown: Number of items in its gallery.
-        missing: Photos that could not be read; the report lists them.
+        shown: Number of images in its gallery.
+        missing: Images that could not be read; the report lists them.
     """
 
     page: Path
@@ -28,31 +36,109 @@ class ReportOutcome:
 
 
 def report(folder: Path, options: ReportOptions) -> ReportOutcome:
-    """Write what a folder of results holds as one HTML file.
+    """Write the results in a folder as one HTML file.
 
     Args:
-        folder: What localize, evaluate, compare or train has written.
+        folder: Output folder of localize, evaluate, compare or train.
         options: What to show, and where to write it.
 
     Raises:
-        InputError: If the folder is none of these, a file of it cannot be read, or the report cannot be written.
+        InputError: If the folder is none of these, a file in it cannot be read, or the report cannot be written.
     """
-    if options.max_items < 1 or not 16 <= options.thumbnail_size <= 1024:
-        raise InputError(
-            "--max-items must be 1 or more, and --thumbnail-size 16 to 1024.", "Leave them out for 5000 and 192."
-        )
+    check_positive(options.max_items, "--max-items")
     content = read_report_data(folder, data=options.data, images=options.images)
     with TemporaryDirectory() as sample:
         if content.kind == RUN:
-            content = with_photos(content, options, Path(sample, "localized"))
+            content = with_sample(content, options, Path(sample, "localized"))
         shown = min(len(content.items), options.max_items)
         page = options.output or folder / "report.html"
         with Progress(shown) as progress:
-            missing = write_page(
-                content,
-                page,
-                max_items=options.max_items,
-                thumbnail_size=options.thumbnail_size,
-                advance=progress.advance,
-            )
+            missing = write_page(content, page, most=options.max_items, advance=progress.advance)
     return ReportOutcome(page, shown, tuple(missing))
+
+
+def print_report(outcome: ReportOutcome) -> None:
+    """Print the path of a report, and a note on stderr about images that could not be read."""
+    import sys
+
+    print(outcome.page)
+    if outcome.missing:
+        print(f"{len(outcome.missing)} images could not be read; {outcome.page} lists them.", file=sys.stderr)
+
+
+def with_sample(run: ReportData, options: ReportOptions, folder: Path) -> ReportData:
+    """Localize a sample of images with a training run, and add the results to its report.
+
+    The sample is taken from ``options.images``, or from the validation images of the run; if these cannot be read, a
+    note says so instead.
+
+    Args:
+        run: The report data of the run.
+        options: What to show.
+        folder: Folder for the localizations.
+
+    Raises:
+        InputError: If ``options.images`` or the data set cannot be used, or none of the images can be read.
+        ModelError: If ``options.images`` is set and the run is unfinished or damaged.
+    """
+    from weakspot.models.checkpoint import is_run  # imports torch
+
+    if options.images is not None:
+        images = list(find_images([options.images]))
+        return _localized(run, images, None, options, folder, f"images in {options.images}")
+    if not is_run(run.folder):
+        return _without_sample(run, "the run is unfinished.")
+    try:
+        images, dataset = _validation_images(run.folder)
+    except InputError as error:
+        return _without_sample(run, error.problem)
+    return _localized(run, images, dataset, options, folder, "validation images of the run")
+
+
+def _localized(
+    run: ReportData, images: Sequence[Path], dataset: Dataset | None, options: ReportOptions, folder: Path, source: str
+) -> ReportData:
+    if options.data is not None:
+        dataset = read_dataset(options.data)
+    sample = _evenly([str(path.absolute()) for path in images], min(SAMPLE_SIZE, options.max_items))
+    localize_options = LocalizeOptions(model=str(run.folder), output=folder, save_heatmaps=True, uncertainty=True)
+    try:
+        outcome = localize(sample, localize_options)
+    except KeyboardInterrupt as interrupt:  # its advice names the temporary folder
+        raise KeyboardInterrupt("No report was written.") from interrupt
+    if not outcome.localized:
+        raise InputError("images-unreadable", f"None of the {len(sample)} {source} can be read.", "Use --images.")
+    results = read_localized(folder)
+    items = results.items
+    if dataset is not None:
+        items = tuple(with_error_probability(list(with_ground_truth(list(items), dataset))))
+    note = f"The gallery shows {len(sample)} of the {len(images)} {source}."
+    return replace(run, items=tuple(items), skipped=(*run.skipped, *results.skipped), notes=(*run.notes, note))
+
+
+def _without_sample(run: ReportData, reason: str) -> ReportData:
+    return replace(run, notes=(*run.notes, f"The report has no images (--images): {reason}"))
+
+
+def _validation_images(run: Path) -> tuple[list[Path], Dataset]:
+    """Return the validation images of a run, and its data set."""
+    from weakspot.io.run_files import CONFIG
+    from weakspot.training.labels import split_samples
+    from weakspot.training.run_folder import read_config
+
+    data, options = read_config(run / CONFIG)
+    dataset = read_dataset(data, truth=options.labels, images=options.images)
+    split = split_samples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
+    if not split.validation:
+        raise InputError("missing-images", "the run had no validation images.")
+    return [sample.path for sample in split.validation], dataset
+
+
+def _evenly(names: Sequence[str], limit: int) -> Sequence[str]:
+    """Return at most ``limit`` names at equal steps.
+
+    Example:
+        >>> _evenly("abcdefg", 3)
+        'adg'
+    """
+    return names[:: max(1, -(-len(names) // limit))]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from weakspot.data import MAX_PIXELS
 from weakspot.errors import InputError, ModelError
+from weakspot.inference.command_options import localizer_options
 from weakspot.serving.options import ServeOptions
 
 if TYPE_CHECKING:
@@ -23,20 +23,22 @@ _log = logging.getLogger("weakspot")
 
 
 def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None]) -> None:
-    """Serve a model until the process is told to end.
+    """Serve a model until the process receives SIGINT or SIGTERM.
 
     Args:
         model: Run folder, file of weakspot export, or timm or torchvision name.
-        options: Where to listen, and what a request may cost.
-        on_start: Called with the address once requests are taken.
+        options: Where to listen, and the limits of a request.
+        on_start: Called with the URL as soon as requests are accepted.
 
     Raises:
-        InputError: If an option cannot be used, or the address cannot be listened on.
-        ModelError: If the model cannot be used, or what serving needs is not installed.
-        KeyboardInterrupt: At Ctrl-C, after those who asked were answered.
+        InputError: ``out-of-range``, ``missing-token`` or ``token-invalid`` for an option, or if the address is in use.
+        ModelError: ``not-installed`` without the packages of weakspot[web], or if the model cannot be loaded.
+        KeyboardInterrupt: On SIGINT, after the accepted requests are answered.
     """
     if not all(find_spec(name) for name in ("fastapi", "gradio", "multipart", "prometheus_client", "uvicorn")):
-        raise ModelError("What serving needs is not installed.", "Run: pip install 'weakspot[web]'")
+        raise ModelError(
+            "not-installed", "Packages of the web service are not installed.", "Run: pip install 'weakspot[web]'"
+        )
     token = _checked(options)
     from weakspot.serving.api import build_api
     from weakspot.serving.middleware import Limits, SecurityMiddleware, allowed_hosts
@@ -65,21 +67,20 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
 
 
 def _checked(options: ServeOptions) -> str | None:
-    """Refuse options that make no sense, and serving strangers without a token; give the token."""
+    """Validate the options, and return the token; it is required if other machines can connect."""
     for name in ("max_upload_mb", "max_pixels", "max_images", "concurrency", "timeout"):
         value = getattr(options, name)
         if value is not None and not 0 < value < math.inf:
-            raise InputError(f"--{name.replace('_', '-')} {value} is no limit.", "Give a number above 0.")
+            option = f"--{name.replace('_', '-')}"
+            raise InputError("out-of-range", f"{option} must be greater than 0 and finite, got {value}.")
     from weakspot.serving.middleware import allowed_hosts
 
     token = options.token or os.environ.get(TOKEN) or None
     if token is None and allowed_hosts(options.host) is None:
-        raise InputError(
-            f"Others than this machine reach {options.host}, and no token is set.",
-            f"Set {TOKEN} (or --token) to a long random text, or leave --host out.",
-        )
+        problem = f"A token is required to listen on {options.host}."
+        raise InputError("missing-token", problem, f"Set {TOKEN} (or --token) to a long random string.")
     if token is not None and not (token.isascii() and token.isprintable() and token == token.strip()):
-        raise InputError("The token has characters that not every client can send.", "Take ASCII letters and digits.")
+        raise InputError("token-invalid", "The token must consist of printable ASCII characters without outer spaces.")
     return token
 
 
@@ -88,10 +89,10 @@ def _service_state(model: str, options: ServeOptions) -> "ServiceState":
     from weakspot.serving.batching import BatchingLocalizer
     from weakspot.serving.prometheus import PrometheusMetrics
 
-    localizer = open_to_serve(model, options)
-    grey = np.full((*(2 * [64]), 3), 128, np.uint8)
-    for on_one_core in (True, False):  # the first requests are to be as quick as all others
-        localizer.batch([grey], single_threaded=on_one_core)
+    localizer = load_to_serve(model, options)
+    gray = np.full((*(2 * [64]), 3), 128, np.uint8)
+    for single_threaded in (True, False):  # warm up, so that the first requests are not slower
+        localizer.batch([gray], single_threaded=single_threaded)
     metrics = PrometheusMetrics(lambda: batching.queued)
     batching = BatchingLocalizer(
         localizer, max_queue=options.concurrency, timeout=options.timeout, on_batch=metrics.count_batch
@@ -99,25 +100,18 @@ def _service_state(model: str, options: ServeOptions) -> "ServiceState":
     return ServiceState(Path(model).name, batching, metrics, min(options.max_images, options.concurrency))
 
 
-def open_to_serve(model: str, options: ServeOptions) -> "Localizer":
-    """Open a model in onnxruntime where it can be, since exporting pays for what runs for long; else in PyTorch."""
+def load_to_serve(model: str, options: ServeOptions) -> "Localizer":
+    """Load a model with ONNX Runtime if possible, since a service runs long enough to export it; else with PyTorch."""
     from weakspot.inference.localizer import Localizer
 
-    def opened(backend: str) -> Localizer:
-        return Localizer(
-            model,
-            method=options.method,
-            quality=options.quality,
-            device=options.device,
-            max_pixels=options.max_pixels or MAX_PIXELS,
-            backend=backend,  # type: ignore[arg-type]
-        )
+    def load(backend: str) -> Localizer:
+        return Localizer.from_options(model, localizer_options(options, backend=backend))
 
     if options.backend != "auto" or os.environ.get("WEAKSPOT_BACKEND"):
-        return opened(options.backend)
+        return load(options.backend)
     try:
-        return opened("onnx")
+        return load("onnx")
     except ModelError as error:
-        found = opened("auto")  # which says it, if the model itself is at fault
-        _log.info("the model stays in PyTorch: %s", error.problem)
-        return found
+        localizer = load("auto")  # raises the error if the model itself is the cause
+        _log.info("the model runs in PyTorch: %s", error.problem)
+        return localizer

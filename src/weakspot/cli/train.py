@@ -1,4 +1,4 @@
-"""Train, and say where the run is and what was skipped."""
+"""Train a classifier, and report the run folder and the skipped images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ from weakspot.training.options import TrainOptions
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """What a run left behind.
+    """The results of a training run.
 
     Attributes:
         folder: The run folder.
-        first: Whether this is the first of several processes that train together, which speaks for all.
-        skipped: The file of images that could not be read; None where all could.
-        by_torchrun: Whether torchrun has started it, to which every code but 0 is a failure.
+        first: Whether this process has rank zero; only that one prints.
+        skipped: The list of unreadable images; None if all could be read.
+        by_torchrun: Whether torchrun started the process; it treats every exit code but 0 as a failure.
     """
 
     folder: Path
@@ -26,11 +26,11 @@ class TrainOutcome:
 def train(
     data: Path | None, options: TrainOptions, *, config: Path | None = None, resume: Path | None = None
 ) -> TrainOutcome:
-    """Train, as :func:`weakspot.training.train` does.
+    """Train as :func:`weakspot.training.train` does.
 
     Raises:
-        InputError: If the data cannot be trained on, options do not go together, or the folder cannot be written to.
-        ModelError: If the backbone cannot be had.
+        InputError: If the data or the options cannot be used, or the folder is not writable.
+        ModelError: If the backbone cannot be loaded.
     """
     from weakspot.io.run_files import SKIPPED
     from weakspot.training.distributed import is_rank_zero, started_by_torchrun

@@ -1,93 +1,79 @@
-"""What ``weakspot evaluate`` and ``weakspot compare`` can be told."""
+"""Options of ``weakspot evaluate`` and ``weakspot compare``."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from weakspot.config import BackendName, QualityName, RefinementName
+from weakspot.config import RefinementName
+from weakspot.inference.command_options import (
+    ADVANCED,
+    BOXES,
+    DATA,
+    METHOD,
+    OUTPUT,
+    BatchOptions,
+    MethodOptions,
+    ModelOptions,
+)
 
 
 @dataclass(frozen=True)
-class MeasureOptions:
-    """What evaluate and compare have in common.
+class MeasureOptions(BatchOptions, ModelOptions):
+    """Options that evaluate and compare share.
 
     Attributes:
-        test_split: Split to score; all takes everything.
-        val_split: Split to fix thresholds on; passed over where there is none.
-        threshold: Fixed by hand, a fraction of the heatmap's peak, instead of on the validation split.
-        ground_truth: File of the true boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        test_split: Split to score; all uses every image.
+        val_split: Split on which thresholds are selected, if the data set has it.
+        ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
-        weights: Weights file (.safetensors or .pth) instead of the model's pretrained weights.
-        class_names: Text file with one class name a line, in the order of the logits.
-        layer: Layer to read; may be given several times, the maps are then fused. Default: the last feature map.
-        input_size: Side in pixels that images are squashed to. Default: what suits model and quality, as for
-            localize.
-        channels: With scorecam: how many channels to try. Default: all, one forward pass each.
-        refine: grabcut, random_walker or superpixels: make heatmaps keep to the image's edges. Default: none.
-        output: Folder to write to. Default: evaluated or compared, with a number where that is taken.
-        samples: Bootstrap samples for the confidence intervals; 0 for none.
-        seed: Of the bootstrap.
-        device: auto, cpu, cuda, cuda:1 and so on.
-        backend: torch, onnx or auto, as for localize.
-        batch_size: Images in one forward pass.
-        workers: Threads that decode and score.
+        refine: Snap heatmaps to image edges with grabcut, random_walker or superpixels.
+        channels: With scorecam: number of channels to try. Default: all, one forward pass each.
+        threshold: Fixed fraction of the heatmap's peak, instead of one selected on the validation split.
+        output: Folder to write to. Default: a new folder, evaluated or compared.
+        samples: Number of bootstrap samples for confidence intervals; 0 for none.
+        seed: Random seed of the bootstrap.
     """
 
-    test_split: str = "test"
-    val_split: str = "val"
-    threshold: float | None = None
-    ground_truth: Path | None = None
-    images: Path | None = None
-    weights: Path | None = None
-    class_names: Path | None = None
-    layer: tuple[str, ...] | None = None
-    input_size: int | None = None
-    channels: int | None = None
-    refine: RefinementName | None = None
-    output: Path | None = None
-    samples: int = 1000
-    seed: int = 0
-    device: str = "auto"
-    backend: BackendName = "auto"
-    batch_size: int = 16
-    workers: int = 2
+    test_split: Annotated[str, DATA] = "test"
+    val_split: Annotated[str, DATA] = "val"
+    ground_truth: Annotated[Path | None, DATA] = None
+    images: Annotated[Path | None, DATA] = None
+    refine: Annotated[RefinementName | None, METHOD] = None
+    channels: Annotated[int | None, ADVANCED] = None
+    threshold: Annotated[float | None, BOXES] = None
+    output: Annotated[Path | None, OUTPUT] = None
+    samples: Annotated[int, ADVANCED] = 1000
+    seed: Annotated[int, ADVANCED] = 0
 
 
 @dataclass(frozen=True)
-class EvaluateOptions(MeasureOptions):
-    """What to evaluate, on what, and where to write it.
+class EvaluateOptions(MeasureOptions, MethodOptions):
+    """What to evaluate, on which data, and where to write the results.
 
     Attributes:
-        method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
-            guided_gradcam or counterfactual; of runs of acol also acol, acol_a and acol_b, of ts_cam ts_cam.
-            Default: that which a run was trained for, else gradcam.
-        quality: plain: class maps as the method was published. fast: spread over what looks alike, in one forward
-            pass. balanced: and looked at more closely, after learning from the photos at hand what foreground looks
-            like, 4 passes. best: more of these. Default: a run's own, else fast.
-        output_stride: 32, 16 or 8: finer maps from the same weights, at more cost. Default: as for localize.
-        score_maps: Instead of a model: folder of score maps, one .npy of 224 x 224 for each image, named as its id.
-        predicted_boxes: Instead of a model: file of found boxes (COCO results, CSV, or boxes.jsonl).
-        save_heatmaps: Also write heatmaps, grey, white where they are 1, for a report.
+        output_stride: 32, 16 or 8: finer maps at a higher cost. Default: as for localize.
+        score_maps: Instead of a model: folder of score maps, one .npy file (224 x 224) per image ID.
+        predicted_boxes: Instead of a model: file of predicted boxes (COCO results, CSV, or boxes.jsonl).
+        save_heatmaps: Save heatmaps as gray images, for weakspot report.
     """
 
-    method: str | None = None
-    quality: QualityName | None = None
-    output_stride: int | None = None
-    score_maps: Path | None = None
-    predicted_boxes: Path | None = None
-    save_heatmaps: bool = False
+    output_stride: Annotated[int | None, METHOD] = None
+    score_maps: Annotated[Path | None, DATA] = None
+    predicted_boxes: Annotated[Path | None, DATA] = None
+    save_heatmaps: Annotated[bool, OUTPUT] = False
 
 
 @dataclass(frozen=True)
 class CompareOptions(MeasureOptions):
-    """What to compare, on what, and where to write it.
+    """What to compare, on which data, and where to write the results.
 
     Attributes:
-        methods: Names of methods with commas between them. Default: all that need one forward pass, and that which a
-            run was trained for; with several qualities, this one or gradcam.
-        quality: Qualities with commas between them, or all (plain,fast,balanced,best). Default: a run's own, else fast.
-        output_strides: Strides with commas between them, for example 32,16. Default: the models' own.
+        methods: Comma-separated names of methods. Default: all that need one forward pass, and the run's own; with
+            several qualities only the run's own, or gradcam.
+        quality: Comma-separated qualities, or all (plain,fast,balanced,best). Default: the run's own, else fast.
+        output_strides: Comma-separated strides, for example 32,16. Default: the models' own.
     """
 
-    methods: str | None = None
-    quality: str | None = None
-    output_strides: str | None = None
+    methods: Annotated[str | None, METHOD] = None
+    quality: Annotated[str | None, METHOD] = None
+    output_strides: Annotated[str | None, METHOD] = None

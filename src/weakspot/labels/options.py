@@ -1,68 +1,53 @@
-"""What ``weakspot label`` can be told."""
+"""Options of ``weakspot label``."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from weakspot.config import BackendName, BoxesName, QualityName
+from weakspot.config import BoxesName
+from weakspot.inference.command_options import ADVANCED, BOXES, DATA, MODEL, OUTPUT, BatchOptions, MethodOptions
 
 
 @dataclass(frozen=True)
-class LabelOptions:
-    """What labels to write, and where.
+class LabelOptions(BatchOptions, MethodOptions):
+    """Which labels to write, and where.
 
     Attributes:
-        format: coco, yolo, voc, labelstudio, csv or masks; may be given several times.
-        output: Folder to write to, a folder in it for each format. Default: labels, or labels-2 and so on where that
-            is taken.
-        import_: Instead of writing labels: read those that a person has corrected, a folder or file of --format, and
-            write annotations.csv and labels.csv for evaluate and train.
-        images: With --import: folder of the images. Default: that beside the labels.
-        photos: How images come to lie beside labels: links, copies, or not at all. Links are symbolic where the system
-            lets them be.
-        class_names: Text file with one class name a line, such as the classes.txt of an earlier run, whose numbers
-            are then kept. Default: the model's classes; of boxes.jsonl those that were found, in the model's order.
-        min_score: Leave boxes with a lower score out: that of the class, times the mean heat of a box's region where
-            several were looked for.
-        max_overlap: Of boxes of a class whose intersection over union is greater, keep the one with the highest score.
-            Default: all are kept.
-        boxes: The largest region only; all of them; or instances: all, those with several peaks split between them.
-            Default: the largest; of boxes.jsonl all that are there.
-        min_area: With a model and --boxes all or instances: least area of a region, as a fraction of the image's.
-        method: With a model: as for localize.
-        quality: With a model: as for localize.
-        val_fraction: Fraction of the images of each class for validation, such as 0.2; near-duplicates stay in one
-            split. Splits that the folder of the images has are kept. Default: no split.
-        seed: Of that choice.
-        scores: Write YOLO's sixth column, which FiftyOne reads, but YOLO's training does not take.
+        import_: Read corrected labels (a folder or file of --format) and write annotations.csv and labels.csv for
+            evaluate and train.
+        images: With --import: folder of the images. Default: the folder next to the labels.
+        val_fraction: Fraction of each class for validation, such as 0.2; near-duplicates stay in one split. Existing
+            splits are kept. Default: no split.
+        seed: Random seed of the split.
+        class_names: Text file with one class name per line, such as the classes.txt of an earlier run, to keep the
+            class numbers. Default: the classes of the model, or those found in boxes.jsonl.
+        min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.
+        max_overlap: Of overlapping boxes of a class (IoU above this), keep the most confident. Default: keep all.
+        boxes: The largest region, all regions, or instances: regions with several peaks are separated.
+            Default: largest; for boxes.jsonl all of its boxes.
+        min_area: With a model and --boxes all or instances: minimum area of a region, as a fraction of the image.
+        format: Label format; repeat it for several.
+        output: Folder to write to, with one folder per format. Default: a new folder, labels.
+        photos: Link images into the output folder, copy them, or neither.
+        scores: Write YOLO's sixth column, which FiftyOne reads and YOLO's training does not accept.
         polygons: Write masks as polygons: in COCO instead of RLE, in YOLO and Label Studio instead of boxes.
-        url: With labelstudio: what comes before an image's path in a task.
-        overwrite: Write to --output even if it holds an earlier run's labels, which then go.
-        device: With a model: auto, cpu, cuda, cuda:1 and so on.
-        backend: With a model: torch, onnx or auto, as for localize.
-        batch_size: With a model: images in one forward pass.
-        workers: Threads that decode images.
+        url: With labelstudio: URL prefix of an image's path in a task.
+        overwrite: Replace the labels of an earlier run in --output.
     """
 
-    format: tuple[Literal["coco", "yolo", "voc", "labelstudio", "csv", "masks"], ...] = ("coco",)
-    output: Path | None = None
-    import_: Path | None = None
-    images: Path | None = None
-    photos: Literal["link", "copy", "none"] = "link"
-    class_names: Path | None = None
-    min_score: float = 0.0
-    max_overlap: float | None = None
-    boxes: BoxesName | None = None
-    min_area: float = 0.01
-    method: str | None = None
-    quality: QualityName | None = None
-    val_fraction: float | None = None
-    seed: int = 0
-    scores: bool = False
-    polygons: bool = False
-    url: str = "/data/local-files/?d=images/"
-    overwrite: bool = False
-    device: str = "auto"
-    backend: BackendName = "auto"
-    batch_size: int = 16
-    workers: int = 2
+    import_: Annotated[Path | None, DATA] = None
+    images: Annotated[Path | None, DATA] = None
+    val_fraction: Annotated[float | None, DATA] = None
+    seed: Annotated[int, ADVANCED] = 0
+    class_names: Annotated[Path | None, MODEL] = None
+    min_score: Annotated[float, BOXES] = 0.0
+    max_overlap: Annotated[float | None, BOXES] = None
+    boxes: Annotated[BoxesName | None, BOXES] = None
+    min_area: Annotated[float, BOXES] = 0.01
+    format: Annotated[tuple[Literal["coco", "yolo", "voc", "labelstudio", "csv", "masks"], ...], OUTPUT] = ("coco",)
+    output: Annotated[Path | None, OUTPUT] = None
+    photos: Annotated[Literal["link", "copy", "none"], OUTPUT] = "link"
+    scores: Annotated[bool, OUTPUT] = False
+    polygons: Annotated[bool, OUTPUT] = False
+    url: Annotated[str, OUTPUT] = "/data/local-files/?d=images/"
+    overwrite: Annotated[bool, OUTPUT] = False

@@ -13,6 +13,7 @@ from weakspot.data import ImageSource, find_images, read_dataset
 from weakspot.data.masks import read_mask
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
+from weakspot.inference.command_options import localizer_options
 from weakspot.io.folders import find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.progress import Progress
@@ -71,16 +72,8 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
     from weakspot.inference.localizer import Localizer
 
     paths = list(dict.fromkeys(find_images(images)))
-    localizer = Localizer(
-        model,
-        method=options.method,
-        quality=options.quality,
-        device=options.device,
-        backend=options.backend,
-        boxes=options.boxes or "largest",
-        min_area=options.min_area,
-        uncertainty=True,
-    )
+    changes = {"boxes": options.boxes or "largest", "class_names": None, "min_score": 0.0, "uncertainty": True}
+    localizer = Localizer.from_options(model, localizer_options(options, **changes))
     if localizer.adapts:
         localizer.adapt(sample_evenly(paths, len(paths)))
     problems: list[LabelProblem] = []

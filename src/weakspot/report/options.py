@@ -1,4 +1,4 @@
-"""What ``weakspot report`` can be told."""
+"""Options of ``weakspot report``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,22 +6,22 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from weakspot.inference.command_options import DATA, OUTPUT
+
 
 @dataclass(frozen=True)
 class ReportOptions:
     """What to show, and where to write it.
 
     Attributes:
+        data: Data set with ground-truth boxes of the localized images; or where the evaluated data set is now.
+        images: Folder of the images, if they have moved. For a training run: images to localize for the report.
+            Default: its validation images.
         output: HTML file to write. Default: report.html in FOLDER.
-        data: Data set with the true boxes of what was localized, or that of an evaluation if it has moved.
-        images: Of a training run: photos to localize a sample of. Default: those that validated it. Else: folder of the
-            photos, if they have moved.
-        max_items: Show that many, the worst or most doubtful of them.
-        thumbnail_size: Longer side of thumbnails in pixels.
+        max_items: Maximum number of images to show, those with the worst results or the highest uncertainty first.
     """
 
-    output: Annotated[Path | None, Parameter(alias="-o")] = None
-    data: Path | None = None
-    images: Path | None = None
-    max_items: int = 5000
-    thumbnail_size: int = 192
+    data: Annotated[Path | None, DATA] = None
+    images: Annotated[Path | None, DATA] = None
+    output: Annotated[Path | None, OUTPUT, Parameter(alias="-o")] = None
+    max_items: Annotated[int, OUTPUT] = 5000

@@ -1,4 +1,4 @@
-"""Read the files of a folder of results: settings, skipped images, values of rows."""
+"""Read what a folder of results holds: rows of JSON, settings, files beside them. Arrays and text only."""
 
 import math
 import tomllib
@@ -14,26 +14,21 @@ from weakspot.report.content import Box, Skipped
 
 
 def read_settings(file: Path, command: str) -> dict[str, Any]:
-    """Read the settings that a command wrote next to its results; empty if the file does not exist.
+    """Read settings that a command wrote next to its results; none if there is no such file.
 
     Raises:
-        InputError: ``settings-invalid`` if the file is not TOML.
+        InputError: If it cannot be read as TOML.
     """
     if not file.exists():
         return {}
     try:
         return with_current_names(tomllib.loads(read_text(file)), command)
     except ValueError as error:
-        raise invalid_settings(file, error) from error
-
-
-def invalid_settings(file: Path, reason: object) -> InputError:
-    """Return the error for settings that cannot be used."""
-    return InputError("settings-invalid", f"Cannot read {file}: {reason}.")
+        raise InputError(f"{file} cannot be read: {error}.", "Mend it, or make the results again.") from error
 
 
 def as_text(settings: dict[str, Any]) -> dict[str, str]:
-    """Format settings for readers.
+    """Give settings as words.
 
     Example:
         >>> as_text({"top_k": 1, "classes": ["cat", "dog"], "resume": False})
@@ -49,7 +44,7 @@ def _word(value: object) -> str:
 
 
 def read_skipped(file: Path) -> tuple[Skipped, ...]:
-    """Read the list of skipped images; empty if the file does not exist.
+    """Read the list of images that a run has skipped; empty where there is none.
 
     Raises:
         InputError: As :func:`read_rows`.
@@ -60,10 +55,10 @@ def read_skipped(file: Path) -> tuple[Skipped, ...]:
 
 
 def as_box(sides: Any) -> Box:
-    """Convert four finite numbers to a box.
+    """Take four finite numbers for a box.
 
     Raises:
-        ValueError, TypeError: If they are anything else.
+        ValueError, TypeError: If they are something else.
 
     Example:
         >>> as_box([1, 2, 3.5, 4])
@@ -74,16 +69,16 @@ def as_box(sides: Any) -> Box:
 
 
 def as_number(value: Any) -> float:
-    """Convert a finite number to a float.
+    """Take a finite number.
 
     Raises:
-        ValueError, TypeError: If it is anything else.
+        ValueError, TypeError: If it is something else.
     """
     if isinstance(value, bool | str) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a number")
+        raise ValueError(f"{value!r} is no number")
     return float(value)
 
 
 def modified_at(file: Path) -> str:
-    """Return when a file was written: local time, ISO 8601 to the minute."""
+    """When a file was written: local time, ISO 8601 to the minute."""
     return datetime.fromtimestamp(file.stat().st_mtime, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,39 +1,38 @@
-"""What ``weakspot serve`` can be told."""
+"""Options of ``weakspot serve``."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from weakspot.config import BackendName, QualityName
+from cyclopts import Group, Parameter
+
+from weakspot.inference.command_options import DeviceOptions, MethodOptions
+
+SERVICE, LIMITS = (
+    Parameter(group=Group(name, sort_key=number)) for number, name in enumerate(("Service", "Limits"), -1)
+)
 
 
 @dataclass(frozen=True)
-class ServeOptions:
-    """Where to listen, and what a request may cost.
+class ServeOptions(DeviceOptions, MethodOptions):
+    """Where to listen, and the limits of a request.
 
     Attributes:
-        host: Address to listen on. Any but one of this machine alone demands a token.
-        port: Port to listen on; 0 takes a free one.
-        token: What a request has to show: "Authorization: Bearer TOKEN", or in a browser as the password. Better in the
-            environment variable WEAKSPOT_TOKEN, which other users of the machine cannot see.
-        max_upload_mb: Larger requests are refused before they are read.
-        max_pixels: Larger images are refused before they are decoded. Default: 89 million, as Pillow has it.
-        max_images: How many images a request may have.
-        concurrency: So many images may wait; further requests are answered 429.
-        timeout: Seconds that a request may take to come, and its answer; at SIGTERM the service ends within these.
-        method: Method of requests that name none. Default: that which a run was trained for, else gradcam.
-        quality: plain, fast, balanced or best. Default: a run's own, else fast.
-        device: auto, cpu, cuda, cuda:1 and so on.
-        backend: torch, onnx, or auto: onnxruntime on a CPU if it can run the model, which is exported for it once.
+        host: Address to listen on. A token is required unless only this machine can reach it.
+        port: Port to listen on; 0 for a free one.
+        token: Required in "Authorization: Bearer TOKEN", or in a browser as the password. Safer in $WEAKSPOT_TOKEN,
+            which other users of the machine cannot read.
+        max_upload_mb: Larger requests are rejected before they are read, in MiB.
+        max_pixels: Images with more pixels are rejected without decoding. Default: 89 million.
+        max_images: Maximum number of images per request.
+        concurrency: Maximum number of images that wait; further requests are answered with 429.
+        timeout: Seconds to receive and to answer a request, and to shut down after SIGTERM.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    token: str | None = None
-    max_upload_mb: float = 20
-    max_pixels: int | None = None
-    max_images: int = 32
-    concurrency: int = 64
-    timeout: float = 30
-    method: str | None = None
-    quality: QualityName | None = None
-    device: str = "auto"
-    backend: BackendName = "auto"
+    host: Annotated[str, SERVICE] = "127.0.0.1"
+    port: Annotated[int, SERVICE] = 8000
+    token: Annotated[str | None, SERVICE] = None
+    max_upload_mb: Annotated[float, LIMITS] = 20
+    max_pixels: Annotated[int | None, LIMITS] = None
+    max_images: Annotated[int, LIMITS] = 32
+    concurrency: Annotated[int, LIMITS] = 64
+    timeout: Annotated[float, LIMITS] = 30

@@ -1,89 +1,88 @@
-"""What a user can choose of a training run: the fields' descriptions are the command line's help.
-
-Nothing heavy is imported here, so that help answers at once.
-"""
+"""Options of ``weakspot train`` and of :func:`weakspot.train`. Does not import torch, so --help is fast."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from weakspot.config import DEFAULT_MODEL, PRETRAINED, QualityName
+from weakspot.inference.command_options import ADVANCED, CLUSTER, DATA, METHOD, MODEL, OUTPUT, TRAINING
+
+_NOT_A_FLAG = Parameter(parse=False)  # to be set in config.toml or in Python
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What to train, how, and where to write it.
+    """What to train, how, and where to write the run.
 
     Attributes:
-        method: cam, acol, spg or ts_cam; adl, has or cutmix; or some that go together, such as acol+cutmix. Or psol: a
-            network learns the boxes that the run of --teacher predicts for the training images, and its classes.
-        teacher: With psol: folder of the run that teaches. A frozen backbone of the same name is
-            shared with it.
-        backbone: timm or torchvision name of the backbone.
-        weights: Weights file of the backbone (.safetensors or .pth), pretrained, or none for random ones.
-        freeze: backbone: only the head learns, on features that are computed once. none: all learns. auto: backbone on
-            a CPU, where it has pretrained weights and the method allows it.
-        labels: CSV file of labels, if DATA is not class folders (columns image, label and, if you like, split).
+        labels: CSV file of labels (columns image, label and optionally split), if DATA is not class folders.
         images: Folder of the images, if it is not in DATA.
-        multi_label: Take each class as present or not, for itself. Without it this is done where an image has several.
-        background_class: Name of the class of images that hold no object; also given to images without a label.
-        val_fraction: Share of the training images to set aside where DATA has no validation split.
-        quality: What maps are to be read in: plain, fast, balanced or best. The threshold is found for this one; in all
-            but plain, a small head learns from the maps what foreground looks like.
-        output_stride: 16 or 8: finer maps at more cost. Default: 16 where the backbone can.
-        input_size: Side in pixels that images are squashed to. Default: the backbone's own, or 9/7 of it where it is
-            frozen and the quality is not plain.
-        width: Channels of the convolutions of the head. Default: 256 for acol (the paper has 1024) and spg (512).
-        delta: With acol: erase where the map is at or above it, in (0, 1].
-        epochs: Default: 20 where all learns, 40 where the backbone is frozen, 12 of psol then.
-        batch_size: Images in a step, on each device.
-        lr: Learning rate of the backbone; heads learn at 10 times it. Default: 1e-4, 3e-4 for a linear head on a frozen
-            backbone, 3e-5 for acol and spg.
-        weight_decay: Of AdamW.
-        patience: Stop after that many epochs without a better validation loss. Default: never.
-        class_weights: Weigh rare classes up, so that each counts the same: balanced, or none.
-        seed: Of all that is random. The same seed on the same machine gives the same weights.
+        multi_label: Train for several labels per image. Default: only if an image has several.
+        background_class: Class of images without an object or without a label.
+        val_fraction: Fraction of the training images for validation, if DATA has no validation split.
+        max_unreadable: Maximum fraction of unreadable images; these are skipped and listed.
+        backbone: timm or torchvision name of the backbone.
+        weights: Weights file of the backbone (.safetensors or .pth), pretrained, or none.
+        freeze: backbone: train the head only, on cached features. none: train all. auto: backbone on CPUs.
+        input_size: Side in pixels to which images are resized. Default: the backbone's own, or 9/7 of it if frozen.
+        method: cam, acol, spg or ts_cam; adl, has or cutmix; combinations such as acol+cutmix; or psol.
+        teacher: With psol: run folder whose predicted boxes are the training targets.
+        quality: Quality for which the threshold is selected; all but plain also fit a foreground head.
+        output_stride: 16 or 8: finer maps at a higher cost. Default: 16 if the backbone supports it.
+        delta: With acol: threshold of the erased region, in (0, 1].
+        width: Channels of the head's convolutions. Default: 256 for acol (1024 in the paper), 512 for spg.
+        epochs: Number of epochs. Default: 20; 40 with a frozen backbone (12 for psol).
+        batch_size: Images per step and device.
+        lr: Learning rate of the backbone; heads use 10 times it. Default: 1e-4; 3e-4 for a linear head on a frozen
+            backbone; 3e-5 for acol and spg.
+        weight_decay: AdamW weight decay.
+        patience: Stop after that many epochs without a lower validation loss. Default: never.
+        class_weights: balanced: weight classes inversely to their frequency. none: equally.
+        accumulate_grad_batches: Number of steps over which gradients are accumulated.
+        seed: Random seed. The same seed on the same machine gives the same weights.
+        output: Run folder. Default: a new folder, runs/NAME. A link, latest, points to it.
+        logger: tensorboard, csv, wandb, mlflow, comet or neptune; repeat it for several.
+        save_every: Seconds between two saved states from which --resume can continue; 0 saves after each step.
+        devices: Number of devices per node.
+        nodes: Number of machines; torchrun starts the processes.
+        strategy: Lightning strategy for several devices: ddp and so on; auto uses ddp.
         device: auto, cpu, cuda, cuda:1 and so on.
-        devices: How many of them, on each node.
-        nodes: How many machines train together, of which torchrun starts the processes.
-        strategy: lightning's name for how several devices work together: ddp and so on; auto takes ddp for them.
-        precision: lightning's name of the precision: 32-true, bf16-mixed, 16-mixed and so on.
+        precision: Lightning precision: 32-true, bf16-mixed, 16-mixed and so on.
         workers: Threads or processes that decode images.
-        accumulate_grad_batches: Steps whose gradients are added up.
-        max_unreadable: Largest share of images that may be unreadable; those that are, are skipped and listed.
-        save_every: Seconds between two states that --resume can go on from; 0 saves after each step.
-        logger: tensorboard, csv, wandb, mlflow, comet or neptune, beside metrics.jsonl; may be given several times.
-        output: Run folder. Default: runs/NAME, with a number where that is taken. A link latest is put beside it.
     """
 
-    method: str = "cam"
-    teacher: Path | None = None
-    backbone: str = "tf_efficientnet_lite0"
-    weights: str = "pretrained"
-    freeze: Literal["auto", "backbone", "none"] = "auto"
-    labels: Path | None = None
-    images: Path | None = None
-    multi_label: bool = False
-    background_class: str = "background"
-    val_fraction: float = 0.2
-    quality: Literal["plain", "fast", "balanced", "best"] = "fast"
-    output_stride: int | None = None
-    input_size: int | None = None
-    width: int | None = None
-    delta: float = 0.6
-    epochs: int | None = None
-    batch_size: int = 32
-    lr: float | None = None
-    weight_decay: float = 1e-3
-    patience: int | None = None
-    class_weights: Literal["balanced", "none"] = "balanced"
-    seed: int = 0
-    device: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    strategy: str = "auto"
-    precision: str = "32-true"
-    workers: int = 2
-    accumulate_grad_batches: int = 1
-    max_unreadable: float = 0.05
-    save_every: float = 30.0
-    logger: tuple[str, ...] | None = None
-    output: Path | None = None
+    labels: Annotated[Path | None, DATA] = None
+    images: Annotated[Path | None, DATA] = None
+    multi_label: Annotated[bool, DATA] = False
+    background_class: Annotated[str, DATA] = "background"
+    val_fraction: Annotated[float, DATA] = 0.2
+    max_unreadable: Annotated[float, DATA] = 0.05
+    backbone: Annotated[str, MODEL] = DEFAULT_MODEL
+    weights: Annotated[str, MODEL] = PRETRAINED
+    freeze: Annotated[Literal["auto", "backbone", "none"], MODEL] = "auto"
+    input_size: Annotated[int | None, MODEL] = None
+    method: Annotated[str, METHOD] = "cam"
+    teacher: Annotated[Path | None, METHOD] = None
+    quality: Annotated[QualityName, METHOD] = "fast"
+    output_stride: Annotated[int | None, METHOD] = None
+    delta: Annotated[float, METHOD] = 0.6
+    width: Annotated[int | None, _NOT_A_FLAG] = None
+    epochs: Annotated[int | None, TRAINING] = None
+    batch_size: Annotated[int, TRAINING] = 32
+    lr: Annotated[float | None, TRAINING] = None
+    weight_decay: Annotated[float, TRAINING] = 1e-3
+    patience: Annotated[int | None, TRAINING] = None
+    class_weights: Annotated[Literal["balanced", "none"], TRAINING] = "balanced"
+    accumulate_grad_batches: Annotated[int, TRAINING] = 1
+    seed: Annotated[int, TRAINING] = 0
+    output: Annotated[Path | None, OUTPUT] = None
+    logger: Annotated[tuple[str, ...] | None, OUTPUT] = None
+    save_every: Annotated[float, _NOT_A_FLAG] = 30.0
+    devices: Annotated[int, CLUSTER] = 1
+    nodes: Annotated[int, CLUSTER] = 1
+    strategy: Annotated[str, _NOT_A_FLAG] = "auto"
+    device: Annotated[str, ADVANCED] = "auto"
+    precision: Annotated[str, ADVANCED] = "32-true"
+    workers: Annotated[int, ADVANCED] = 2

@@ -1,4 +1,4 @@
-"""Pictures that localize and evaluate write beside their rows: how they are named, and heatmaps as grey."""
+"""Images that localize and evaluate write next to their rows: file names, and heatmaps as gray images."""
 
 import os
 from pathlib import Path
@@ -9,33 +9,33 @@ from PIL import Image
 
 from weakspot.errors import InputError
 
-# What the suffix of a picture, and its name while it is being written, may add to a name.
-_LONGEST = 255 - len(".12345.png")
+# Longest name that leaves room for the suffix of an output image and of its temporary file.
+_MAX_BYTES = 255 - len(".12345.png")
 
 
-def picture_name(image: Path) -> str:
-    """Name an image's pictures: its path below the working folder, or else below the root, marked so.
+def output_name(image: Path) -> str:
+    """Return the name of an image's output files: its path relative to the working folder, else to the root.
 
-    Two photos of the same name are then still told apart.
+    Images of the same name in different folders thus have different output files.
 
     Raises:
-        InputError: If the name leaves no room for a suffix in a file system.
+        InputError: ``name-too-long`` if a file system could not store the name with a suffix.
 
     Example:
-        >>> picture_name(Path("photos/../photos/cat.jpg"))
-        'photos/cat.jpg'
+        >>> output_name(Path("images/../images/cat.jpg"))
+        'images/cat.jpg'
     """
-    if len(os.fsencode(image.name)) > _LONGEST:
-        raise InputError(f"{image} has too long a name for its pictures.", "Shorten it.")
+    if len(os.fsencode(image.name)) > _MAX_BYTES:
+        raise InputError("name-too-long", f"The name of {image} is too long for its output files.", "Rename it.")
     path = Path(os.path.abspath(image))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.relative_to(path.anchor))
 
 
-def grey(heatmap: NDArray[np.floating]) -> Image.Image:
-    r"""Give a heatmap (H, W) in [0, 1] as a picture of 8 bits, white where it is 1.
+def gray_image(heatmap: NDArray[np.floating]) -> Image.Image:
+    r"""Convert a heatmap (H, W) in [0, 1] to an 8-bit gray image; 1 is white.
 
     Example:
-        >>> grey(np.array([[0.0, 0.5, 1.0]])).tobytes()
+        >>> gray_image(np.array([[0.0, 0.5, 1.0]])).tobytes()
         b'\x00\x80\xff'
     """
     return Image.fromarray((heatmap * 255).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Localize in files, folders and lists, and write what was found row by row."""
+"""Localize objects in files, folders and lists of images, and write one row per image."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot.data import ImageSource, find_images
-from weakspot.errors import InputError, WeakspotError
+from weakspot.errors import InputError, WeakspotError, check_positive
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run_folder import (
     LocalizeOutcome,
-    check_apart,
+    check_not_a_source,
     check_run,
     folder_lock,
-    keep_run,
     output_folder,
+    save_run,
 )
 from weakspot.inference.batch.worker import (
     FOREGROUND,
-    Picture,
+    OutputImage,
     adapt,
-    localizations,
-    open_localizer,
-    save_pictures,
-    some_of_all,
+    load_localizer,
+    localize_images,
+    sample_sources,
+    save_outputs,
 )
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
@@ -40,25 +40,29 @@ if TYPE_CHECKING:
 
 
 def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
-    """Localize in every image that the sources name.
+    """Localize objects in every image of the sources.
 
-    JsonlWriter are written one by one, in the order of the images, so an interrupted run keeps what it has.
+    Rows are written one by one, in the order of the images, so an interrupted run loses none.
 
     Args:
         sources: Files, folders, glob patterns, lists, or ``-`` for a list on stdin.
-        options: What to localize with, and where to write it.
+        options: What to localize with, and where to write the results.
 
     Raises:
-        InputError: If the options or sources cannot be used, if the output folder holds another run's rows, or
-            if the only image named cannot be read.
+        InputError: ``missing-images`` if there is no source, ``options-conflict`` for options that exclude each other,
+            ``settings-mismatch`` if the output folder contains another run, or the error of the image if a single
+            image cannot be read.
+        ModelError: If the model cannot be loaded.
     """
     if not sources:
         raise InputError(
-            "No images were named.", "Give files, folders, patterns such as 'photos/*.jpg', or - for stdin."
+            "missing-images",
+            "localize needs at least one image.",
+            "Pass files, folders, patterns such as 'images/*.jpg', or - for stdin.",
         )
     _check_engine(options)
     options = replace(options, output=output_folder(options))
-    check_apart(sources, cast(Path, options.output))
+    check_not_a_source(sources, cast(Path, options.output))
     check_run(cast(Path, options.output), options, sources)
     if options.engine == "ray":
         from weakspot.inference.batch.ray.run import localize_on_ray
@@ -67,87 +71,88 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     if options.shard is not None:
         return _localize_shard(sources, options, parse_shard(options.shard))
     with closing(JsonlWriter(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
-        return _localize(_Images(sources), rows, options, again=options.resume)
+        return _localize(_Images(sources), rows, options, resume=options.resume)
 
 
 def _check_engine(options: LocalizeOptions) -> None:
     if options.engine == "ray" and options.shard is not None:
-        raise InputError("--engine ray makes shards itself.", "Leave --shard out, or --engine.")
+        raise InputError("options-conflict", f"--shard {options.shard} cannot be used with --engine ray.")
     if options.engine == "local" and options.format == "parquet":
-        raise InputError("Parquet files cannot take rows one by one.", "Add --engine ray, or leave --format out.")
+        raise InputError("options-conflict", "--format parquet requires --engine ray.")
     for name in ("address", "num_actors", "images_per_shard"):
         if options.engine == "local" and getattr(options, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')} is for --engine ray.", "Add --engine ray, or leave it out.")
+            option = f"--{name.replace('_', '-')} {getattr(options, name)}"
+            raise InputError("options-conflict", f"{option} requires --engine ray.")
     for name in ("num_actors", "images_per_shard"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(options, name)} is too few.", "Give 1 or more.")
+        if getattr(options, name) is not None:
+            check_positive(getattr(options, name), f"--{name.replace('_', '-')}")
 
 
 @dataclass(frozen=True)
 class _Images:
-    """What a run is about: the images that the sources name, or a shard of them."""
+    """The images of a run: those of the sources, or those of one shard."""
 
     sources: Sequence[str]
-    share: ShardSpec | None = None
+    shard: ShardSpec | None = None
 
     def __iter__(self) -> Iterator[Path]:
-        found = find_images(self.sources)
-        return found if self.share is None else (path for path in found if self.share.contains(str(path)))
+        images = find_images(self.sources)
+        return images if self.shard is None else (path for path in images if self.shard.contains(str(path)))
 
     @property
     def only_once(self) -> bool:
-        """Whether they can be listed once only."""
+        """Whether the images can be listed only once, because stdin is a source."""
         return "-" in self.sources
 
     @property
     def is_one_file(self) -> bool:
-        """Whether they are one file, named itself."""
-        alone = len(self.sources) == 1 and not self.only_once
-        return alone and list(islice(self, 2)) == [Path(self.sources[0])]
+        """Whether the only source is the path of a single image file."""
+        single = len(self.sources) == 1 and not self.only_once
+        return single and list(islice(self, 2)) == [Path(self.sources[0])]
 
 
-def _localize_shard(sources: Sequence[str], options: LocalizeOptions, share: ShardSpec) -> LocalizeOutcome:
-    """Localize in the images of one shard, and go on with it by itself if it was begun before."""
-    file = cast(Path, options.output) / f"boxes-{share.name}.jsonl"
-    with folder_lock(file.parent, share.name):
+def _localize_shard(sources: Sequence[str], options: LocalizeOptions, shard: ShardSpec) -> LocalizeOutcome:
+    """Localize the images of one shard; a shard that was started before is continued."""
+    file = cast(Path, options.output) / f"boxes-{shard.name}.jsonl"
+    with folder_lock(file.parent, shard.name):
         with closing(JsonlWriter(file.with_name(file.name + UNFINISHED), resume=True, finished=file)) as rows:
-            outcome = _localize(_Images(sources, share), rows, options, again=True)
+            outcome = _localize(_Images(sources, shard), rows, options, resume=True)
             rows.finish()
         localized, skipped = count_rows(file), count_rows(skipped_file(file))
-        one = ShardInfo(file.name, localized + skipped, None, localized, skipped)
-        write_manifest(file.with_name(f"manifest-{share.name}.json"), [one])
+        info = ShardInfo(file.name, localized + skipped, None, localized, skipped)
+        write_manifest(file.with_name(f"manifest-{shard.name}.json"), [info])
     return replace(outcome, rows=file)
 
 
-def _localize(images: _Images, rows: JsonlWriter, options: LocalizeOptions, *, again: bool) -> LocalizeOutcome:
-    """Localize in images one after the other; those that have a row are passed over."""
+def _localize(images: _Images, rows: JsonlWriter, options: LocalizeOptions, *, resume: bool) -> LocalizeOutcome:
+    """Localize all images that have no row yet."""
     output = cast(Path, options.output)
     total, done = (None, 0) if images.only_once else _count(images, rows.images)
-    localizer = open_localizer(options)
+    localizer = load_localizer(options)
     if not images.only_once:
-        going_on = again and (output / RUN_FILE).exists()
-        adapt(localizer, lambda: some_of_all(images.sources), output / FOREGROUND, again=going_on)
+        continued = resume and (output / RUN_FILE).exists()
+        adapt(localizer, lambda: sample_sources(images.sources), output / FOREGROUND, resume=continued)
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
     check_run(output, options, images.sources)
-    if options.shard is not None:  # before another shard's first row
-        keep_run(output, options, images.sources)
-    skipped = _skipped(skipped_file(rows.path), again)
+    if options.shard is not None:  # before the first row of another shard
+        save_run(output, options, images.sources)
+    skipped = _skipped_writer(skipped_file(rows.path), resume)
     with closing(skipped), Progress(total, done=done) as progress:
-        writer = _Writer(rows, skipped, progress, options, output, images.sources, alone=images.is_one_file)
-        waiting = skip_processed(rows.images, images)
+        writer = _Writer(rows, skipped, progress, options, output, images.sources, single=images.is_one_file)
+        remaining = skip_processed(rows.images, images)
         try:
-            for found, pictures in localizations(localizer, waiting, options, writer.skip):
-                writer.write(found, pictures)
+            for localization, outputs in localize_images(localizer, remaining, options, writer.skip):
+                writer.write(localization, outputs)
         except KeyboardInterrupt as interrupt:
-            resume = "" if options.shard else "--resume "
-            go_on = f"What was written is kept; go on with the same command and {resume}--output {output}."
-            raise KeyboardInterrupt(go_on) from interrupt
+            flag = "" if options.shard else "--resume "
+            advice = f"Results so far are saved. To continue, repeat the command with {flag}--output {output}."
+            raise KeyboardInterrupt(advice) from interrupt
     return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last)
 
 
 @dataclass
 class _Writer:
-    """Writes a run's rows and pictures, and counts them."""
+    """Writes the rows and output images of a run, and counts them."""
 
     rows: JsonlWriter
     skipped: JsonlWriter
@@ -155,49 +160,49 @@ class _Writer:
     options: LocalizeOptions
     output: Path
     sources: Sequence[str]
-    alone: bool
+    single: bool
     localized: int = 0
     failed: int = 0
     last: "Localization | None" = None
 
-    def write(self, found: "Localization", pictures: list[Picture]) -> None:
-        """Write what was found in one image; pictures first, so that a row stands for all of it."""
+    def write(self, localization: "Localization", outputs: list[OutputImage]) -> None:
+        """Write the output images and then the row of an image, so that an image with a row is complete."""
         if self.localized == 0:
-            keep_run(self.output, self.options, self.sources)
-        save_pictures(pictures, self.output)
-        self.rows.write(found.to_dict())
-        self.localized, self.last = self.localized + 1, found
+            save_run(self.output, self.options, self.sources)
+        save_outputs(outputs, self.output)
+        self.rows.write(localization.to_dict())
+        self.localized, self.last = self.localized + 1, localization
         self.progress.advance()
 
     def skip(self, image: ImageSource, error: WeakspotError) -> None:
-        """List an image that could not be localized; alone, it is the user's mistake."""
-        if self.alone:
+        """List an image that cannot be processed; raise the error if it is the only image."""
+        if self.single:
             raise error
         self.failed += 1
         self.skipped.write({"image": str(image), "problem": error.problem, "hint": error.hint})
         self.progress.advance()
 
 
-def skip_processed(known: Collection[str], images: Iterable[Path]) -> Iterator[Path]:
-    """Give each image that is not known, once."""
-    given: set[str] = set()
+def skip_processed(processed: Collection[str], images: Iterable[Path]) -> Iterator[Path]:
+    """Yield each image that is not among the processed ones, once."""
+    seen: set[str] = set()
     for path in images:
-        if str(path) not in known and str(path) not in given:
-            given.add(str(path))
+        if str(path) not in processed and str(path) not in seen:
+            seen.add(str(path))
             yield path
 
 
-def _count(images: _Images, known: Collection[str]) -> tuple[int, int]:
-    """Count the images, and those among them that are known."""
+def _count(images: _Images, processed: Collection[str]) -> tuple[int, int]:
+    """Count all images, and the processed ones among them."""
     total = done = 0
     for path in images:
         total += 1
-        done += str(path) in known
+        done += str(path) in processed
     return total, done
 
 
-def _skipped(path: Path, resume: bool) -> JsonlWriter:
-    """The list of skipped images; a resumed run tries them again, and lists those that are still unreadable."""
+def _skipped_writer(path: Path, resume: bool) -> JsonlWriter:
+    """Open the list of skipped images; a resumed run starts it again, since it retries them."""
     if resume:
         path.unlink(missing_ok=True)
     return JsonlWriter(path)

@@ -1,4 +1,4 @@
-"""A run of ``weakspot localize``: its folder, its settings, which are kept beside the rows, and its outcome."""
+"""The output folder of ``weakspot localize``: its name, its lock, and the settings recorded in it."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from weakspot.io.shards import parse_shard
 if TYPE_CHECKING:
     from weakspot.inference.localization import Localization
 
-# Settings that change how fast a run is or what it writes beside the rows, not what is in a row.
+# Settings that may differ when a run is resumed: they change its speed or its output images, but not its rows.
 _FREE_TO_CHANGE = (
     "output",
     "resume",
@@ -36,19 +36,19 @@ _FREE_TO_CHANGE = (
     "num_actors",
     "images_per_shard",
 )
-# What settings are that an earlier version, which did not know them, has not kept.
-_BEFORE = asdict(LocalizeOptions()) | {"quality": "plain"}
+# Values of settings that were added after the version that wrote a folder.
+_DEFAULTS = asdict(LocalizeOptions()) | {"quality": "plain"}
 
 
 @dataclass(frozen=True)
 class LocalizeOutcome:
-    """What a run did.
+    """What a run wrote.
 
     Attributes:
-        rows: The file of what was found, one row an image; of a run on Ray its manifest.
-        skipped: The file of images that could not be read, one row each; a pattern where there are several.
-        localized: Number of images localized by this run; of a run on Ray, by all that went on with it.
-        failed: Number of images skipped, likewise.
+        rows: File of the results, one row per image; for a run on Ray, its manifest.
+        skipped: File of the skipped images, one row each; a pattern if there are several files.
+        localized: Number of images localized by this run; on Ray, also by the runs that it continued.
+        failed: Number of images skipped, counted likewise.
         last: The last localization, or None.
     """
 
@@ -60,42 +60,41 @@ class LocalizeOutcome:
 
 
 def output_folder(options: LocalizeOptions) -> Path:
-    """The folder to write to: that of the options, or a new one.
+    """Return the folder to write to: ``options.output``, or a new one.
 
     Raises:
-        InputError: If one has to be named, and is not.
+        InputError: ``missing-output`` if a new folder would make no sense.
     """
     if options.output is not None:
         return options.output
-    if options.resume:
-        raise InputError("--resume does not say which run to go on with.", "Name its folder with --output.")
-    if options.shard is not None:
-        raise InputError("Shards of a run lie in one folder, and none is named.", "Name it with --output.")
+    for option, is_set in (("--resume", options.resume), (f"--shard {options.shard}", options.shard is not None)):
+        if is_set:
+            raise InputError("missing-output", f"{option} requires --output.")
     return next_free_path("localized")
 
 
-def check_apart(sources: Sequence[str], output: Path) -> None:
-    """Refuse to write into a folder of the sources: what a run has written is never searched for images.
+def check_not_a_source(sources: Sequence[str], output: Path) -> None:
+    """Raise InputError if the output folder is one of the sources, since output folders are never searched for images.
 
     Raises:
-        InputError: If the output is one of the sources.
+        InputError: ``output-is-a-source``.
     """
     if any(source != "-" and os.path.realpath(source) == os.path.realpath(output) for source in sources):
-        raise InputError(f"The rows would lie among the images in {output}.", "Name another --output.")
+        raise InputError("output-is-a-source", f"--output must not be a source of images, got {output}.")
 
 
 @contextmanager
-def folder_lock(folder: Path, what: str) -> Iterator[None]:
-    """Be the only process that writes something into a folder, as far as its file system tells other machines.
+def folder_lock(folder: Path, name: str) -> Iterator[None]:
+    """Hold a lock on part of a folder, also against other machines if the file system supports locks.
 
     Args:
-        folder: It is made, and goes if the block fails and leaves nothing in it.
-        what: What is written: ``"rows"``, or a shard.
+        folder: The folder; it is created, and removed if the block fails and leaves it empty.
+        name: What the lock protects: ``"rows"``, or a shard.
 
     Raises:
-        InputError: If another process is at it, or the folder cannot be made.
+        InputError: ``output-in-use`` if another process holds the lock, ``not-writable`` if the folder cannot be made.
     """
-    file = folder / f".{what}.lock"
+    file = folder / f".{name}.lock"
     lock = FileLock(file, blocking=False)
     check_writable(folder)
     with remove_if_empty(folder):
@@ -103,46 +102,41 @@ def folder_lock(folder: Path, what: str) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout as error:
-            problem = f"Another process is at work on {what} in {folder}."
-            raise InputError(problem, "Wait until it has ended, or name another --output.") from error
+            raise InputError("output-in-use", f"Another process is writing {name} to {folder}.") from error
         except OSError as error:
-            raise InputError(f"{folder} cannot be written to: {error.strerror}.", "Choose another --output.") from error
+            raise InputError("not-writable", f"Cannot write to {folder}: {error.strerror}.") from error
         try:
             yield
         finally:
-            file.unlink(missing_ok=True)  # while it is held, so that nobody else's goes
+            file.unlink(missing_ok=True)  # while the lock is held, so that no other process loses its file
             lock.release()
 
 
 def check_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
-    """Refuse to go on with a run that had other settings; what only the model knows is passed over.
+    """Raise InputError if the folder contains a run with other settings; defaults of the model are not compared.
 
     Raises:
-        InputError: If a setting differs, or the file cannot be read.
+        InputError: ``settings-mismatch`` if a setting differs, or if the settings cannot be read.
     """
     unknown = tuple(name for name in ("method", "quality") if getattr(options, name) is None)
-    check_settings(output / RUN_FILE, _kept(options, sources), free=(*_FREE_TO_CHANGE, *unknown), missing=_BEFORE)
+    check_settings(output / RUN_FILE, _settings(options, sources), free=(*_FREE_TO_CHANGE, *unknown), missing=_DEFAULTS)
 
 
-def keep_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
+def save_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
     """Write the settings of a run.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    save_settings(output / RUN_FILE, {"weakspot": __version__, **_kept(options, sources)})
+    save_settings(output / RUN_FILE, {"weakspot": __version__, **_settings(options, sources)})
 
 
-def _kept(options: LocalizeOptions, sources: Sequence[str]) -> dict[str, Any]:
-    """All who share a run have the same settings: how many shards there are, and from where images are named."""
-    kept = asdict(options)
+def _settings(options: LocalizeOptions, sources: Sequence[str]) -> dict[str, Any]:
+    """Return settings that all processes of a run share: the number of shards, and the folder of relative paths."""
+    settings = asdict(options)
     if options.shard is not None:
-        kept["shard"] = f"*/{parse_shard(options.shard).count}"
+        settings["shard"] = f"*/{parse_shard(options.shard).count}"
     if options.shard is not None or options.engine == "ray":
-        kept["working_folder"] = _working_folder(sources)
-    return kept
-
-
-def _working_folder(sources: Sequence[str]) -> Path | None:
-    """The folder that names of images are from, if they are not absolute."""
-    return None if all(Path(source).is_absolute() for source in sources) else Path.cwd()
+        relative = any(not Path(source).is_absolute() for source in sources)
+        settings["working_folder"] = Path.cwd() if relative else None
+    return settings

@@ -196,7 +196,7 @@ def test_an_image_that_kills_its_process_is_skipped_and_takes_no_other_with_it(b
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of so many pages, which can be made larger."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48k", "none", tmp_path]
+    mount = ["mount", "-t", "tmpfs", "-o", "images_per_shard=48k", "none", tmp_path]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root can make a small disk")
     yield tmp_path
@@ -218,7 +218,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluste
     assert main(["label", str(output), "--output", "some", "--photos", "none"]) == 1
     assert "images are not localized yet: go on with the same command" in (base / "some/problems.jsonl").read_text()
 
-    subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)
+    subprocess.run(["mount", "-o", "remount,images_per_shard=9m", small_disk], check=True)
     code, said, told = finish(start(base, *words, "--address", cluster))
     assert code == 1, told
     found = [row for file in row_files(output) for _, row in read_rows(file)]

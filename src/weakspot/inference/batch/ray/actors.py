@@ -1,4 +1,4 @@
-"""Hand the parts of a run out to actors of Ray Data, each with a model of its own."""
+"""Distribute the shards of a run to actors of Ray Data, each with its own model."""
 
 import logging
 import os
@@ -11,95 +11,96 @@ from typing import Any, NamedTuple
 
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.ray.isolate import LocalizeFn
-from weakspot.inference.batch.ray.shard import localize_part
+from weakspot.inference.batch.ray.shard import localize_shard
 from weakspot.io.manifest import ShardInfo
 
-# Ray holds a note of each block, and there are clusters with thousands of parts for each actor.
-_MOST_BLOCKS = 10_000
+# Ray keeps metadata of each block; with one block per shard a large run would have too many.
+_MAX_BLOCKS = 10_000
 
 
 class Run(NamedTuple):
-    """What an actor needs to know of a run.
+    """What an actor needs to know about a run.
 
     Attributes:
-        folder: Where it is written to.
-        base: The folder that names of images are from.
-        make: Opens the model.
+        folder: Output folder.
+        base: Folder that relative image paths start from.
+        factory: Loads the model.
     """
 
     folder: Path
     base: Path
-    make: Callable[[], LocalizeFn]
+    factory: Callable[[], LocalizeFn]
 
 
-class PartLocalizer:
-    """An actor: it opens its model once, and localizes part after part."""
+class ShardLocalizer:
+    """A Ray actor that loads its model once and localizes one shard after another."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._find: LocalizeFn | None = None
+        self._localize: LocalizeFn | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Localize a part. What weakspot refuses is told, not raised: Ray would try for ever, or show a trace."""
+        """Localize a shard. Errors are returned: Ray would retry forever, or print a long traceback."""
         try:
-            if self._find is None:
-                _go_to(self._run.base)
-                self._find = self._run.make()
-            done = localize_part(self._run.folder, ShardInfo(**row["part"]), self._find, self._run.make)
+            if self._localize is None:
+                _change_folder(self._run.base)
+                self._localize = self._run.factory()
+            shard = localize_shard(self._run.folder, ShardInfo(**row["shard"]), self._localize, self._run.factory)
         except WeakspotError as error:
-            return row | {"problem": error.problem, "hint": error.hint}
-        except Exception as error:  # Ray would show it with a hundred lines of its own
+            return row | {"code": error.code, "problem": error.problem, "hint": error.hint}
+        except Exception as error:  # a bug: its traceback goes to the log of the worker
             traceback.print_exc()
-            problem = f"{row['part']['file']} cannot be localized: {type(error).__name__}: {error}"
+            problem = f"Cannot localize {row['shard']['file']}: {type(error).__name__}: {error}"
             return row | {
+                "code": "worker-failed",
                 "problem": " ".join(problem.split()),
-                "hint": "Report it; Ray's log of the worker says where.",
+                "hint": "Please report this with Ray's log of the worker.",
             }
-        return {"part": asdict(done), "problem": "", "hint": ""}
+        return {"shard": asdict(shard), "code": "", "problem": "", "hint": ""}
 
 
-def _go_to(base: Path) -> None:
+def _change_folder(base: Path) -> None:
     try:
         os.chdir(base)
     except OSError as error:
-        problem = f"The working folder {base} is not there on {os.uname().nodename}: {error.strerror}."
-        raise InputError(problem, "All machines must share it, under the same path.") from error
+        problem = f"Working folder {base} is not available on {os.uname().nodename}: {error.strerror}."
+        raise InputError("folder-not-shared", problem, "Share it with all machines under the same path.") from error
 
 
-def localize_parts(parts: Sequence[ShardInfo], run: Run, *, actors: int, gpu: bool) -> Iterator[ShardInfo]:
-    """Localize parts, each by one of so many actors.
+def localize_shards(shards: Sequence[ShardInfo], run: Run, *, actors: int, gpu: bool) -> Iterator[ShardInfo]:
+    """Localize shards with a number of actors.
 
-    An actor that dies is started again, and its part is done again. Images and rows do not pass through here: a part's
-    images are read where it is localized, a batch at a time, and what comes back is how many there were.
+    An actor that crashes is restarted, and its shard is repeated. Only file names and counts pass through Ray: the
+    actor that localizes a shard reads its images and writes its rows.
 
     Args:
-        parts: What to do.
+        shards: The shards to localize.
         run: What each actor needs to know.
-        actors: How many there are at most.
-        gpu: Whether each has a GPU to itself.
+        actors: Maximum number of actors.
+        gpu: Whether each actor has a GPU.
 
     Yields:
-        The parts as they are done, in any order.
+        The shards as they finish, in any order.
 
     Raises:
-        InputError: If a worker refuses something, such as a full disk; what was done stays.
+        InputError: If a worker cannot continue, for example because the disk is full; finished shards remain.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
     DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    items = [{"part": asdict(part)} for part in parts]
-    rows = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_BLOCKS)).map(
-        PartLocalizer,  # type: ignore[arg-type]
+    items = [{"shard": asdict(shard)} for shard in shards]
+    rows = ray.data.from_items(items, override_num_blocks=min(len(items), _MAX_BLOCKS)).map(
+        ShardLocalizer,  # type: ignore[arg-type]
         fn_constructor_args=(run,),
         compute=ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors),
         num_cpus=1,
         num_gpus=1 if gpu else 0,
     )
-    # Closed at once, not whenever the error is forgotten: Ray, shut down while it works, may end this process untold.
-    with closing(iter(rows.iter_rows())) as done:  # type: ignore[type-var]
-        for row in done:
-            if row["problem"]:
-                raise InputError(row["problem"], row["hint"])
-            yield ShardInfo(**row["part"])
+    # Close the iterator before Ray shuts down: Ray may otherwise terminate this process without a message.
+    with closing(iter(rows.iter_rows())) as results:  # type: ignore[type-var]
+        for row in results:
+            if row["code"]:
+                raise InputError(row["code"], row["problem"], row["hint"])
+            yield ShardInfo(**row["shard"])

@@ -1,4 +1,4 @@
-"""Connect to a Ray cluster, or run Ray on this machine."""
+"""Connect to a Ray cluster, or start Ray on this machine."""
 
 import logging
 import os
@@ -12,95 +12,97 @@ from typing import Any, NamedTuple
 
 from weakspot.errors import InputError
 
-_SECONDS_TO_ANSWER = 10
+_CONNECT_TIMEOUT = 10  # seconds
 
 
 def check_ray() -> None:
-    """Refuse to go on without Ray Data.
+    """Raise InputError unless Ray Data is installed.
 
     Raises:
-        InputError: If it is not installed.
+        InputError: ``not-installed``.
     """
     if not (find_spec("ray") and find_spec("pyarrow")):
-        raise InputError("Ray Data is not installed.", "Run: pip install 'weakspot[ray]'")
+        raise InputError("not-installed", "Ray Data is not installed.", "Run: pip install 'weakspot[ray]'")
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Connect to a cluster, or run Ray on this machine.
+    """Connect to a cluster, or start Ray on this machine; disconnect at the end.
 
     Args:
-        address: Of a cluster's head, as ``10.0.0.1:6379``; ``"auto"`` for that of this machine. None takes
-            ``$RAY_ADDRESS``, which ``ray job submit`` sets, and else a Ray of its own.
+        address: Address of the head node, such as ``10.0.0.1:6379``; ``"auto"`` for a cluster on this machine. None
+            uses ``$RAY_ADDRESS``, which ``ray job submit`` sets, or else starts Ray.
 
     Raises:
-        InputError: If it cannot be reached or started.
+        InputError: ``cluster-unreachable``.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of a run is told to anybody
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what Ray mends by itself is no news
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray recovers from the other errors
     import ray
 
-    where = address or os.environ.get("RAY_ADDRESS") or "local"
-    own: dict[str, Any] = {"include_dashboard": False} if where == "local" else {}
+    target = address or os.environ.get("RAY_ADDRESS") or "local"
+    options: dict[str, Any] = {"include_dashboard": False} if target == "local" else {}
     try:
-        _check_listens(where)
-        with _without_stderr():
-            ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **own)
+        _check_listening(target)
+        with _silenced_stderr():
+            ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, RuntimeError, ValueError) as error:
-        problem = f"Ray cannot be reached at {where}: {_first_line(error)}."
-        raise InputError(problem, "Check --address, and $RAY_AUTH_TOKEN if the cluster asks for one.") from error
-    with redirect_stdout(sys.stderr):  # Ray tells of dead workers on stdout, which is for results
+        problem = f"Cannot connect to Ray at {target}: {_first_line(error)}."
+        hint = "Check --address, and $RAY_AUTH_TOKEN if the cluster requires a token."
+        raise InputError("cluster-unreachable", problem, hint) from error
+    with redirect_stdout(sys.stderr):  # Ray reports crashed workers on stdout, which is reserved for results
         try:
             yield
         finally:
             ray.shutdown()
 
 
-def _check_listens(address: str) -> None:
-    """Knock at a head's port: Ray itself would knock for minutes."""
+def _check_listening(address: str) -> None:
+    """Check that the Ray head node accepts connections (Ray itself retries for minutes)."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_ANSWER).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
 
 
 @contextmanager
-def _without_stderr() -> Iterator[None]:
-    """Keep quiet what is not Python, such as Ray's announcement of how quiet it is going to be."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+def _silenced_stderr() -> Iterator[None]:
+    """Discard what native code writes to stderr, such as the startup messages of Ray."""
+    original = os.dup(2)
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(original, 2)
+        os.close(original)
 
 
 class Allocation(NamedTuple):
-    """How many actors a cluster has room for, and whether each has a GPU to itself, or a core."""
+    """Number of actors, and whether each uses a GPU or a CPU core."""
 
     actors: int
     gpu: bool
 
 
-def allocate_actors(asked: int | None, device: str) -> Allocation:
-    """Choose how many actors a connected cluster gets.
+def allocate_actors(limit: int | None, device: str) -> Allocation:
+    """Choose the number of actors on the connected cluster.
 
     Args:
-        asked: At most so many; None takes one for each GPU, or for each core.
-        device: ``"cpu"``, ``"cuda"`` or ``"auto"``: GPUs if there are any.
+        limit: Maximum number of actors; None uses one per GPU, or one per core.
+        device: ``"cpu"``, ``"cuda"`` or ``"auto"``: GPUs if the cluster has any.
 
     Raises:
-        InputError: If it has no GPU, and one is wanted.
+        InputError: ``device-not-available`` if the cluster lacks the device.
     """
     import ray
 
-    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    gpu = device != "cpu" and (device != "auto" or there.get("GPU", 0) >= 1)
-    count = int(there.get("GPU" if gpu else "CPU", 0))
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    gpu = device != "cpu" and (device != "auto" or resources.get("GPU", 0) >= 1)
+    count = int(resources.get("GPU" if gpu else "CPU", 0))
     if count < 1:
-        raise InputError(f"The cluster has no {'GPU' if gpu else 'core'} for --device {device}.", "Take --device auto.")
-    return Allocation(min(asked or count, count), gpu)
+        problem = f"--device {device} requires a {'GPU' if gpu else 'CPU core'}, and the cluster has none."
+        raise InputError("device-not-available", problem, "Use --device auto.")
+    return Allocation(min(limit or count, count), gpu)
 
 
 def _first_line(error: Exception) -> str:

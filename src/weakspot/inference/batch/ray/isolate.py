@@ -1,96 +1,146 @@
-"""Localize image by image in another process, which an image may kill: it crashes a decoder, or takes all memory."""
+"""Localize images one at a time in a child process, because an image may crash a decoder or exhaust the memory."""
 
+import json
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 from weakspot.errors import InputError, ModelError, WeakspotError
-from weakspot.inference.batch.ray.crash_log import CrashLog
+from weakspot.io.atomic import atomic_write
 
 Row = dict[str, Any]
 Skip = Callable[[str, WeakspotError], None]
-# From images to their rows; what cannot be localized is handed to the second.
+# Maps images to their rows; the second argument is called with images that cannot be processed.
 LocalizeFn = Callable[[Sequence[str], Skip], Iterable[Row]]
 
-# After so many deaths of an image, also of those who watch over its process, it is not tried again.
-_MOST_DEATHS = 2
-_find: LocalizeFn  # that of this process, if it is such a one
+# An image is not retried after it has crashed so many processes, including the one that monitors the child process.
+_MAX_CRASHES = 2
+_localize_fn: LocalizeFn  # set in the child process only
 
 
-def run_isolated(make: Callable[[], LocalizeFn], images: Iterable[str], skip: Skip, record: CrashLog) -> Iterator[Row]:
-    """Localize in images so that one which kills its process is skipped, and the next has a new process.
+class CrashLog:
+    """Counts attempts at a shard and at its images in files, because the process that works on them may crash.
 
     Args:
-        make: Makes what localizes, in the other process; it is pickled.
-        images: One after the other.
-        skip: Is given each image that cannot be localized.
-        record: Remembers which image is at hand, should this process die as well.
+        file: File of the attempts at the shard; those at images are in a second file next to it.
+
+    Attributes:
+        attempts: Number of attempts at the shard, set by :meth:`begin`.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._image_file = file, file.with_name(f"{file.name}.json")
+        self.attempts = 0
+
+    def begin(self) -> None:
+        """Count an attempt at the shard."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.open("ab") as file:
+            file.write(b".")
+            self.attempts = file.tell()
+
+    def begin_image(self, image: str) -> int:
+        """Count an attempt at an image, and return the number of earlier attempts that did not end."""
+        crashes = self._read()
+        self._write(crashes | {image: crashes.get(image, 0) + 1})
+        return crashes.get(image, 0)
+
+    def end_image(self, image: str) -> None:
+        """Clear the crash counter of an image."""
+        self._write({name: count for name, count in self._read().items() if name != image})
+
+    def clear(self) -> None:
+        """Delete the files, because the shard is done."""
+        for file in (self._file, self._image_file):
+            file.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, int]:
+        crashes: dict[str, int] = json.loads(self._image_file.read_bytes()) if self._image_file.exists() else {}
+        return crashes
+
+    def _write(self, crashes: dict[str, int]) -> None:
+        with atomic_write(self._image_file) as file:
+            file.write(json.dumps(crashes).encode())
+
+
+def run_isolated(factory: Callable[[], LocalizeFn], images: Iterable[str], skip: Skip, log: CrashLog) -> Iterator[Row]:
+    """Localize images in a child process; an image that crashes it is skipped, and a new process continues.
+
+    Args:
+        factory: Creates the function that localizes, in the child process; it is pickled.
+        images: The images, processed one after the other.
+        skip: Called with each image that cannot be processed.
+        log: Records the current image, in case this process crashes as well.
 
     Yields:
         The rows, in the order of the images.
 
     Raises:
-        ModelError: If the process dies before the first image.
+        ModelError: ``worker-crashed`` if the child process crashes before the first image.
     """
     process: ProcessPoolExecutor | None = None
     try:
         for image in images:
-            if record.begin_image(image) >= _MOST_DEATHS:
+            if log.begin_image(image) >= _MAX_CRASHES:
                 skip(image, _crashed(image))
                 continue
-            process = process or _started(make)
+            process = process or _start(factory)
             try:
-                found = process.submit(_localized, image).result()
+                result = process.submit(_localize, image).result()
             except BrokenProcessPool:
-                process, found = None, _crashed(image)
-            record.end_image(image)
-            if isinstance(found, WeakspotError):
-                skip(image, found)
+                process, result = None, _crashed(image)
+            log.end_image(image)
+            if isinstance(result, WeakspotError):
+                skip(image, result)
             else:
-                yield found
+                yield result
     finally:
         if process is not None:
             process.shutdown()
 
 
 def _crashed(image: str) -> WeakspotError:
-    problem = f"{image} ends the process that localizes it."
-    return InputError(problem, "Open it elsewhere and save it anew, or leave it out.")
+    return InputError(
+        "image-crashes-worker", f"Decoding {image} crashed the worker process.", "Re-encode or remove the file."
+    )
 
 
-def _started(make: Callable[[], LocalizeFn]) -> ProcessPoolExecutor:
-    """Start a process that is ready; as a new one, since what runs models does not survive a fork."""
-    process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _watch_parent)
+def _start(factory: Callable[[], LocalizeFn]) -> ProcessPoolExecutor:
+    """Spawn a child process and load the model in it; forked processes cannot run models."""
+    process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _exit_with_parent)
     try:
-        process.submit(_open, make).result()
+        process.submit(_load, factory).result()
     except BrokenProcessPool as error:
-        raise ModelError("The model ends the process that loads it.", "Give it more memory.") from error
+        raise ModelError(
+            "worker-crashed", "The worker crashed while loading the model, probably out of memory."
+        ) from error
     return process
 
 
-def _watch_parent() -> None:
-    """End with the process that has started this one, however it ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _exit_with_parent() -> None:
+    """End this process as soon as its parent ends, in whatever way."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _open(make: Callable[[], LocalizeFn]) -> None:
-    global _find  # noqa: PLW0603 - a process that is given one thing to do
-    _find = make()
+def _load(factory: Callable[[], LocalizeFn]) -> None:
+    global _localize_fn  # noqa: PLW0603 - the child process has one task
+    _localize_fn = factory()
 
 
-def _end_with_parent() -> None:
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _localized(image: str) -> Row | WeakspotError:
-    """The row of an image, or why there is none."""
-    skipped: list[WeakspotError] = []
-    rows = list(_find([image], lambda _, error: skipped.append(error)))
-    return skipped[0] if skipped else rows[0]
+def _localize(image: str) -> Row | WeakspotError:
+    """Return the row of an image, or the error that prevents it."""
+    errors: list[WeakspotError] = []
+    rows = list(_localize_fn([image], lambda _, error: errors.append(error)))
+    return errors[0] if errors else rows[0]

@@ -1,4 +1,4 @@
-"""Which images are in which part of a run: fixed before the first is localized, and never changed afterwards."""
+"""Assign the images of a run to shards; the assignment is fixed before the first image is localized."""
 
 import json
 import os
@@ -14,102 +14,104 @@ from weakspot.io.rows import to_jsonl
 from weakspot.io.shards import row_files
 
 IMAGES = "images.jsonl"
-MOST_IN_A_PART = 1024
-_PARTS_A_WORKER = 8
+MAX_IMAGES_PER_SHARD = 1024
+_SHARDS_PER_WORKER = 8
 
 
 class ShardPlan(NamedTuple):
-    """How images are cut into parts.
+    """How images are divided into shards.
 
     Attributes:
-        suffix: Of the parts' files: ``"jsonl"`` or ``"parquet"``.
-        batch_size: Parts are whole batches, which are then those of a run in one process.
-        workers: How many share the parts; there are several for each, as some take longer.
-        size: Images in a part; None takes up to 1024, fewer where there are few.
+        suffix: Suffix of the files of the shards: ``"jsonl"`` or ``"parquet"``.
+        batch_size: Batch size; shards consist of whole batches, so that batches equal those of a single process.
+        workers: Number of workers; each processes several shards, because some take longer.
+        images_per_shard: Images per shard; None uses up to 1024, fewer in a small run.
     """
 
     suffix: str
     batch_size: int
     workers: int
-    size: int | None = None
+    images_per_shard: int | None = None
 
     def batches(self, images: int) -> int:
-        """How many batches make a part, of so many images.
+        """Return the number of batches per shard for a number of images.
 
         Example:
             >>> ShardPlan("jsonl", 16, 2).batches(1000), ShardPlan("jsonl", 16, 2).batches(10**6)
             (3, 64)
         """
-        wanted = self.size or min(MOST_IN_A_PART, images // (_PARTS_A_WORKER * self.workers))
-        return max(1, wanted // self.batch_size)
+        size = self.images_per_shard or min(MAX_IMAGES_PER_SHARD, images // (_SHARDS_PER_WORKER * self.workers))
+        return max(1, size // self.batch_size)
 
 
-def plan(folder: Path, images: Iterable[Path], how: ShardPlan) -> list[ShardInfo]:
-    """Write down the images of a run that are new, and cut them into parts; those of an earlier plan stay as they are.
+def plan(folder: Path, images: Iterable[Path], shard_plan: ShardPlan) -> list[ShardInfo]:
+    """Divide the new images of a run into shards and write the plan; shards of an earlier plan do not change.
 
-    Memory grows with the names of the images, since none is to be localized twice.
+    The paths of all images are held in memory, because no image must be localized twice.
 
     Args:
-        folder: Of the run. ``images.jsonl`` and ``manifest.json`` are written there.
-        images: All images, known or new; one that comes again is passed over.
-        how: How they are cut.
+        folder: Output folder; ``images.jsonl`` and ``manifest.json`` are written to it.
+        images: All images of the run, planned or new; duplicates are ignored.
+        shard_plan: How images are divided.
 
     Returns:
-        All parts, those of an earlier plan first.
+        All shards, those of an earlier plan first.
 
     Raises:
-        InputError: If a file of the plan is damaged or cannot be written, or the folder holds rows without a plan.
+        InputError: ``damaged-file`` or ``not-writable`` for a file of the plan, ``output-exists`` if the folder
+            contains rows without a plan.
     """
     _begin(folder)
-    before = read_manifest(folder / MANIFEST)
+    earlier = read_manifest(folder / MANIFEST)
     try:
         with (folder / IMAGES).open("a+b") as file:
-            file.truncate(_end(file, before))
-            offsets, count = _append(file, images, how.batch_size)
+            file.truncate(_end(file, earlier))
+            offsets, count = _append(file, images, shard_plan.batch_size)
             os.fsync(file.fileno())
     except OSError as error:
-        problem = f"{folder / IMAGES} cannot be written: {error.strerror}."
-        raise InputError(problem, "Make room or name another --output; the same command then goes on.") from error
+        raise InputError("not-writable", f"Cannot write {folder / IMAGES}: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / IMAGES} is damaged: {error}.", "Name another --output.") from error
-    parts = [*before, *_cut(offsets, count, len(before), how)]
+        problem = f"{folder / IMAGES} is damaged: {error}."
+        raise InputError("damaged-file", problem, "Use another --output.") from error
+    shards = [*earlier, *_divide(offsets, count, len(earlier), shard_plan)]
     if count:
-        write_manifest(folder / MANIFEST, parts)
-    return parts
+        write_manifest(folder / MANIFEST, shards)
+    return shards
 
 
 def _begin(folder: Path) -> None:
-    """Mark a folder as that of a plan, so that nobody's file is taken for a plan that was cut off."""
+    """Mark a folder as planned, and reject one that contains files of another run."""
     if (folder / MANIFEST).exists():
         return
-    strange = next((path for path in (folder / IMAGES, *row_files(folder)) if path.exists()), None)
-    if strange is not None:
-        raise InputError(f"{strange} is there already, and no {MANIFEST} of it.", "Name another --output.")
+    existing = next((path for path in (folder / IMAGES, *row_files(folder)) if path.exists()), None)
+    if existing is not None:
+        problem = f"{existing} exists, and {MANIFEST} does not."
+        raise InputError("output-exists", problem, "Use another --output.")
     write_manifest(folder / MANIFEST, [])
 
 
 def unplan(folder: Path) -> None:
-    """Take a plan without images back."""
+    """Delete a plan without images."""
     if (folder / MANIFEST).exists() and not read_manifest(folder / MANIFEST):
         for name in (IMAGES, MANIFEST):
             (folder / name).unlink(missing_ok=True)
 
 
-def images_of(folder: Path, part: ShardInfo) -> list[str]:
-    """The names of a part's images.
+def images_of(folder: Path, shard: ShardInfo) -> list[str]:
+    """Return the paths of a shard's images.
 
     Raises:
-        InputError: If the plan cannot be read, as on a machine that does not share the folder.
+        InputError: ``plan-unreadable`` if the plan cannot be read, for example on a machine without the folder, or
+            ``damaged-file``.
     """
     try:
         with (folder / IMAGES).open("rb") as file:
-            names = list(islice(_names(file, part.offset or 0), part.images))
+            names = list(islice(_names(file, shard.offset or 0), shard.images))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder / IMAGES} cannot be read: {error}.", "All machines must share --output, under the same path."
-        ) from error
-    if len(names) < part.images:
-        raise InputError(f"{folder / IMAGES} was cut off.", "Name another --output.")
+        problem = f"Cannot read {folder / IMAGES}: {error}."
+        raise InputError("plan-unreadable", problem, "Share --output with all machines under the same path.") from error
+    if len(names) < shard.images:
+        raise InputError("damaged-file", f"{folder / IMAGES} is incomplete.", "Use another --output.")
     return names
 
 
@@ -118,34 +120,34 @@ def _names(file: BinaryIO, offset: int = 0) -> Iterator[str]:
     return (json.loads(line)["image"] for line in file)
 
 
-def _end(file: BinaryIO, parts: Sequence[ShardInfo]) -> int:
-    """Where the images of the parts end: what follows was written by a run that was cut off while it planned."""
-    if not parts:
+def _end(file: BinaryIO, shards: Sequence[ShardInfo]) -> int:
+    """Return the offset after the images of the shards; an interrupted plan may have written more."""
+    if not shards:
         return 0
-    file.seek(parts[-1].offset or 0)
-    if not all(file.readline().endswith(b"\n") for _ in range(parts[-1].images)):
-        raise ValueError("images that were planned are missing")
+    file.seek(shards[-1].offset or 0)
+    if not all(file.readline().endswith(b"\n") for _ in range(shards[-1].images)):
+        raise ValueError("planned images are missing")
     return file.tell()
 
 
 def _append(file: BinaryIO, images: Iterable[Path], batch_size: int) -> "tuple[array[int], int]":
-    """Write the names that are new; give where each batch of them begins, and how many they are."""
-    known = set(_names(file))
-    at, count, offsets = file.seek(0, os.SEEK_END), 0, array("Q")
+    """Append the paths that are new; return the offset of each batch, and the number of new paths."""
+    planned = set(_names(file))
+    position, count, offsets = file.seek(0, os.SEEK_END), 0, array("Q")
     for name in map(str, images):
-        if name in known:
+        if name in planned:
             continue
-        known.add(name)
+        planned.add(name)
         if count % batch_size == 0:
-            offsets.append(at)
-        at, count = at + file.write(to_jsonl({"image": name})), count + 1
+            offsets.append(position)
+        position, count = position + file.write(to_jsonl({"image": name})), count + 1
     return offsets, count
 
 
-def _cut(offsets: Sequence[int], count: int, first: int, how: ShardPlan) -> Iterator[ShardInfo]:
-    """Give the parts of so many images, whose batches begin at the offsets; ``first`` is the number of the first."""
-    step = how.batches(count)
-    most = step * how.batch_size
+def _divide(offsets: Sequence[int], count: int, first: int, shard_plan: ShardPlan) -> Iterator[ShardInfo]:
+    """Yield the shards of ``count`` images; ``offsets`` are those of their batches, ``first`` is the first number."""
+    step = shard_plan.batches(count)
+    size = step * shard_plan.batch_size
     for number, offset in enumerate(offsets[::step]):
-        name = f"boxes-{first + number:06}.{how.suffix}"
-        yield ShardInfo(name, min(most, count - number * most), offset)
+        name = f"boxes-{first + number:06}.{shard_plan.suffix}"
+        yield ShardInfo(name, min(size, count - number * size), offset)

@@ -1,4 +1,4 @@
-"""Localize on a cluster, by Ray: the images are cut into parts, each of which becomes a shard."""
+"""Localize on a Ray cluster: the images are divided into shards, which actors process."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from weakspot.config import __version__
 from weakspot.data import find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.options import LocalizeOptions
-from weakspot.inference.batch.ray.actors import Run, localize_parts
+from weakspot.inference.batch.ray.actors import Run, localize_shards
 from weakspot.inference.batch.ray.connect import allocate_actors, check_ray, connected
 from weakspot.inference.batch.ray.plan import ShardPlan, plan, unplan
-from weakspot.inference.batch.ray.shard import BEGUN
-from weakspot.inference.batch.run_folder import LocalizeOutcome, check_run, folder_lock, keep_run
-from weakspot.inference.batch.worker import FOREGROUND, WorkerFactory, adapt, open_localizer, some_of_all
+from weakspot.inference.batch.ray.shard import ATTEMPTS
+from weakspot.inference.batch.run_folder import LocalizeOutcome, check_run, folder_lock, save_run
+from weakspot.inference.batch.worker import FOREGROUND, WorkerFactory, adapt, load_localizer, sample_sources
 from weakspot.io.manifest import MANIFEST, ShardInfo, read_manifest, write_manifest
 from weakspot.io.parquet import check_pyarrow
 from weakspot.io.progress import Progress
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
-    """Localize in every image that the sources name and that has no row yet.
+    """Localize objects in every image of the sources that has no row yet.
 
     Args:
         sources: As for ``localize``.
@@ -37,71 +37,70 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
 
     Raises:
         InputError: If the options or sources cannot be used, the cluster cannot be reached, or a worker cannot read or
-            write the folder. What was done stays.
-        ModelError: If the model cannot be used.
+            write the folder; finished shards remain.
+        ModelError: If the model cannot be loaded.
     """
     output = cast(Path, options.output)
     check_ray()
     if options.format == "parquet":
         check_pyarrow()
     with folder_lock(output, "rows"):
-        localizer = open_localizer(
-            options
-        )  # what is wrong with it is told at once, and all actors read it in the same way
+        localizer = load_localizer(options)  # reports errors early, and resolves the defaults for all actors
         options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
         check_run(output, options, sources)
         with connected(options.address):
-            parts = _planned(sources, options, localizer)
+            shards = _plan(sources, options, localizer)
             del localizer
             try:
-                _localize(parts, options)
+                _localize(shards, options)
             except KeyboardInterrupt as interrupt:
-                go_on = f"What was written is kept; go on with the same command and --output {output}."
-                raise KeyboardInterrupt(go_on) from interrupt
+                advice = f"Results so far are saved. To continue, repeat the command with --output {output}."
+                raise KeyboardInterrupt(advice) from interrupt
             finally:
-                shutil.rmtree(output / BEGUN, ignore_errors=True)
+                shutil.rmtree(output / ATTEMPTS, ignore_errors=True)
         return _outcome(output)
 
 
-def _planned(sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer") -> list[ShardInfo]:
-    """List the images, let the model learn from some of them if it does, and keep the settings."""
+def _plan(sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer") -> list[ShardInfo]:
+    """Plan the shards, fit the foreground head if the quality uses one, and save the settings."""
     output = cast(Path, options.output)
     actors, _ = allocate_actors(options.num_actors, options.device)
-    cutting = ShardPlan(options.format, max(1, options.batch_size), actors, options.images_per_shard)
+    shard_plan = ShardPlan(options.format, max(1, options.batch_size), actors, options.images_per_shard)
     try:
-        parts = plan(output, find_images(sources), cutting)
+        shards = plan(output, find_images(sources), shard_plan)
     except WeakspotError:
         unplan(output)
         raise
     if "-" not in sources:
-        adapt(localizer, lambda: some_of_all(sources), output / FOREGROUND, again=(output / RUN_FILE).exists())
-    keep_run(output, options, sources)
-    return parts
+        resume = (output / RUN_FILE).exists()
+        adapt(localizer, lambda: sample_sources(sources), output / FOREGROUND, resume=resume)
+    save_run(output, options, sources)
+    return shards
 
 
-def _localize(parts: Sequence[ShardInfo], options: LocalizeOptions) -> None:
-    """Localize in the images of all parts that have no row."""
+def _localize(shards: Sequence[ShardInfo], options: LocalizeOptions) -> None:
+    """Localize all shards that are not complete."""
     output = cast(Path, options.output)
     actors, gpu = allocate_actors(options.num_actors, options.device)
-    waiting = [part for part in parts if count_rows(output / part.file) != part.images]
-    total = sum(part.images for part in parts)
+    remaining = [shard for shard in shards if count_rows(output / shard.file) != shard.images]
+    total = sum(shard.images for shard in shards)
     run = Run(output.absolute(), Path.cwd(), WorkerFactory(options, output))
-    with Progress(total, done=total - sum(part.images for part in waiting)) as progress:
-        for done in localize_parts(waiting, run, actors=actors, gpu=gpu) if waiting else ():
-            progress.advance(done.images)
+    with Progress(total, done=total - sum(shard.images for shard in remaining)) as progress:
+        for shard in localize_shards(remaining, run, actors=actors, gpu=gpu) if remaining else ():
+            progress.advance(shard.images)
 
 
 def _outcome(output: Path) -> LocalizeOutcome:
-    """Count what is there, and write the manifest that says it."""
-    shards = [_counted(output, part) for part in read_manifest(output / MANIFEST)]
+    """Count the rows, and record the counts in the manifest."""
+    shards = [_with_counts(output, shard) for shard in read_manifest(output / MANIFEST)]
     write_manifest(output / MANIFEST, shards, weakspot=__version__)
-    lost = sum(one.images - (one.localized or 0) - (one.skipped or 0) for one in shards)
-    if lost > 0:
-        raise InputError(f"{lost} images have neither a row nor a reason why.", "Run the same command again.")
-    localized, failed = (sum(getattr(one, name) or 0 for one in shards) for name in ("localized", "skipped"))
+    missing = sum(shard.images - (shard.localized or 0) - (shard.skipped or 0) for shard in shards)
+    if missing > 0:
+        raise InputError("missing-rows", f"{missing} images were not processed.", "Run the same command again.")
+    localized, failed = (sum(getattr(shard, name) or 0 for shard in shards) for name in ("localized", "skipped"))
     return LocalizeOutcome(output / MANIFEST, output / "skipped-*.jsonl", localized, failed)
 
 
-def _counted(output: Path, part: ShardInfo) -> ShardInfo:
-    file = output / part.file
-    return replace(part, localized=count_rows(file), skipped=count_rows(skipped_file(file)))
+def _with_counts(output: Path, shard: ShardInfo) -> ShardInfo:
+    file = output / shard.file
+    return replace(shard, localized=count_rows(file), skipped=count_rows(skipped_file(file)))

@@ -1,105 +1,105 @@
-"""Localize a part of a run: its file is written as a whole, or not at all."""
+"""Localize one shard of a run; its file is written completely or not at all."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from weakspot.errors import InputError, WeakspotError
-from weakspot.inference.batch.ray.crash_log import CrashLog
-from weakspot.inference.batch.ray.isolate import LocalizeFn, Row, run_isolated
+from weakspot.inference.batch.ray.isolate import CrashLog, LocalizeFn, Row, run_isolated
 from weakspot.inference.batch.ray.plan import images_of
 from weakspot.io.manifest import ShardInfo
 from weakspot.io.rows import read_rows, write_rows
 from weakspot.io.shards import skipped_file
 
-# A part whose worker has died so often is gone through image by image, in a process that may die of one.
-DEATHS = 2
-BEGUN = ".begun"
+# A shard that has crashed its worker so often is processed one image at a time, in a child process.
+MAX_CRASHES = 2
+ATTEMPTS = ".begun"
 
 
-def localize_part(folder: Path, part: ShardInfo, find: LocalizeFn, make: Callable[[], LocalizeFn]) -> ShardInfo:
-    """Localize in the images of a part that have no row yet, and write its rows and what was skipped.
+def localize_shard(
+    folder: Path, shard: ShardInfo, localize: LocalizeFn, factory: Callable[[], LocalizeFn]
+) -> ShardInfo:
+    """Localize the images of a shard that have no row yet, and write the rows and the skipped images.
 
-    It may be done again at any time. Where rows are missing because the file was cut, they are found again.
+    The function can be repeated at any time; rows that a truncated file lacks are computed again.
 
     Args:
-        folder: Of the run.
-        part: What to do.
-        find: Gives rows.
-        make: Makes such a function in another process, for images that kill the one that they are localized in.
+        folder: Output folder of the run.
+        shard: The shard.
+        localize: Maps images to rows.
+        factory: Creates such a function in a child process, for images that crash their process.
 
     Returns:
-        The part, with how many images were localized and skipped.
+        The shard with the numbers of localized and skipped images.
 
     Raises:
         InputError: If its files cannot be read or written.
     """
-    names, file = images_of(folder, part), folder / part.file
-    rows, skipped = _known(file), Skipped()
-    again = bool(rows)
-    waiting = [name for name in names if name not in rows and _can_be_written(name, file, skipped)]
-    with _begun(folder / BEGUN / file.stem) as record:
-        alone = record.times > DEATHS
-        found = run_isolated(make, waiting, skipped.add, record) if alone else find(waiting, skipped.add)
-        rows |= {row["image"]: row for row in found}
-        _write(file, [rows[name] for name in names if name in rows], skipped, again=again)
-    return ShardInfo(part.file, part.images, part.offset, len(rows), len(skipped.rows))
+    names, file = images_of(folder, shard), folder / shard.file
+    rows, skipped = _existing_rows(file), SkippedImages()
+    repeated = bool(rows)
+    remaining = [name for name in names if name not in rows and _is_storable(name, file, skipped)]
+    with _counted(folder / ATTEMPTS / file.stem) as log:
+        isolated = log.attempts > MAX_CRASHES
+        results = run_isolated(factory, remaining, skipped.add, log) if isolated else localize(remaining, skipped.add)
+        rows |= {row["image"]: row for row in results}
+        _write(file, [rows[name] for name in names if name in rows], skipped, repeated=repeated)
+    return ShardInfo(shard.file, shard.images, shard.offset, len(rows), len(skipped.rows))
 
 
-def _known(file: Path) -> dict[str, Row]:
-    """The rows that are there by image; none where the file is damaged."""
+def _existing_rows(file: Path) -> dict[str, Row]:
+    """Return the rows of a file by image; none if the file is missing or damaged."""
     try:
         return {row["image"]: row for _, row in read_rows(file)} if file.exists() else {}
     except InputError:
         return {}
 
 
-def _can_be_written(name: str, file: Path, skipped: "Skipped") -> bool:
-    """Whether a file can hold a name; Parquet has UTF-8 alone."""
+def _is_storable(name: str, file: Path, skipped: "SkippedImages") -> bool:
+    """Whether a file can store a name: Parquet requires valid UTF-8."""
     if file.suffix != ".parquet" or name.encode(errors="ignore").decode() == name:
         return True
-    problem = InputError(f"The name {name!r} is not UTF-8.", "Rename the image, or leave --format parquet out.")
-    skipped.add(name, problem)
+    problem = f"The name {name!r} must be valid UTF-8 for --format parquet."
+    skipped.add(name, InputError("name-invalid", problem, "Rename the image."))
     return False
 
 
-class Skipped:
-    """The images that could not be localized, as rows."""
+class SkippedImages:
+    """The images of a shard that could not be localized, as rows."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, str]] = []
 
     def add(self, image: object, error: WeakspotError) -> None:
-        """List one."""
+        """Add an image and its error."""
         self.rows.append({"image": str(image), "problem": error.problem, "hint": error.hint})
 
     def write(self, file: Path) -> None:
-        """Write the list; an empty one is no file."""
+        """Write the rows, or delete the file if there are none."""
         if self.rows:
             write_rows(file, self.rows)
         else:
             file.unlink(missing_ok=True)
 
 
-def _write(file: Path, rows: Sequence[Row], skipped: Skipped, *, again: bool) -> None:
-    """Write both files, in that order in which a cut between them loses nothing: what is skipped may have a row."""
-    if not again:
+def _write(file: Path, rows: Sequence[Row], skipped: SkippedImages, *, repeated: bool) -> None:
+    """Write both files; in this order no image is lost if the process ends in between, but one may be in both."""
+    if not repeated:
         skipped.write(skipped_file(file))
     write_rows(file, rows)
-    if again:
+    if repeated:
         skipped.write(skipped_file(file))
 
 
 @contextmanager
-def _begun(file: Path) -> Iterator[CrashLog]:
-    """Count how often a block was begun, this time included, since one of them last came to its end."""
-    record = CrashLog(file)
+def _counted(file: Path) -> Iterator[CrashLog]:
+    """Count an attempt at a shard; the count is cleared unless the process crashes."""
+    log = CrashLog(file)
     try:
-        record.begin()
+        log.begin()
     except OSError as error:
-        problem = f"{file} cannot be written: {error.strerror}."
-        raise InputError(problem, "Make room; the same command then goes on.") from error
+        raise InputError("not-writable", f"Cannot write {file}: {error.strerror}.") from error
     try:
-        yield record
+        yield log
     finally:
-        record.forget()
+        log.clear()
