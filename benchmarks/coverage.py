@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 import weakspot as ws
-from weakspot.cli.demo_training import COUNTS, METHODS, SCENES
+from weakspot.cli.demo import COUNTS, SCENES
+from weakspot.cli.demo import TRAINED as METHODS
 from weakspot.data.synthetic import write_scenes
 from weakspot.evaluation.results import MethodResult
 

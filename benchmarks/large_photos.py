@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 import weakspot as ws
-from weakspot.cli.demo import photo_path
+from weakspot.cli.demo import sample_image
 from weakspot.data import find_images, read_image
 from weakspot.ops import box_from_heatmap
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=40)
     options = parser.parse_args()
     found = (
-        [photo_path(name) for name in PHOTOS] if options.photos is None else list(find_images([str(options.photos)]))
+        [sample_image(name) for name in PHOTOS] if options.photos is None else list(find_images([str(options.photos)]))
     )
     localizer, random = ws.Localizer(quality="plain", backend="torch"), np.random.default_rng(0)
     moved, heat, seconds = [], [], {"whole": 0.0, "a fraction": 0.0}

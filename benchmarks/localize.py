@@ -24,7 +24,7 @@ from PIL import Image
 from timing import interleaved
 
 import weakspot as ws
-from weakspot.cli.demo import photo_path
+from weakspot.cli.demo import sample_image
 from weakspot.inference.export import export
 from weakspot.io.row_writer import JsonlWriter
 
@@ -99,7 +99,7 @@ def write_photos(folder: Path, count: int) -> list[Path]:
     random = np.random.default_rng(0)
     files = []
     for i in range(count):
-        photo = Image.open(photo_path(PHOTOS[i % len(PHOTOS)])).convert("RGB")
+        photo = Image.open(sample_image(PHOTOS[i % len(PHOTOS)])).convert("RGB")
         left, top = random.uniform(0, 0.2, 2) * photo.size
         crop = photo.crop((int(left), int(top), int(left + 0.8 * photo.width), int(top + 0.8 * photo.height)))
         files.append(folder / f"{i:04}.jpg")

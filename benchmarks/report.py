@@ -22,7 +22,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from weakspot.cli.demo import photo_path
+from weakspot.cli.demo import sample_image
 from weakspot.cli.report import report
 from weakspot.report.options import ReportOptions
 
@@ -63,7 +63,7 @@ def main() -> None:
 def write_results(folder: Path, count: int) -> Path:
     """Write photos, heatmaps and rows as a run of localize leaves them."""
     random = np.random.default_rng(0)
-    loaded = [Image.open(photo_path(name)).convert("RGB").resize((640, 480)) for name in PHOTOS]
+    loaded = [Image.open(sample_image(name)).convert("RGB").resize((640, 480)) for name in PHOTOS]
     crops = [crop(loaded[i % len(loaded)], random) for i in range(VARIANTS)]
     heatmaps = [encoded(Image.fromarray(blob(random)), "PNG") for _ in range(VARIANTS)]
     found = folder / "localized"

@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from weakspot.cli.demo import photo_path
+from weakspot.cli.demo import sample_image
 
 WAYS = {
     "weakspot --help": ["-m", "weakspot", "--help"],
     "import weakspot": ["-c", "import weakspot"],
-    "weakspot localize chelsea.png": ["-m", "weakspot", "localize", str(photo_path("chelsea.png"))],
+    "weakspot localize chelsea.png": ["-m", "weakspot", "localize", str(sample_image("chelsea.png"))],
 }
 FILE = "weakspot localize chelsea.png --model lite0.onnx"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 import weakspot as ws
-from weakspot.cli.demo import photo_path
+from weakspot.cli.demo import sample_image
 from weakspot.data import read_image
 from weakspot.io.atomic import save_image
 from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
@@ -48,7 +48,9 @@ def localizer(method: str) -> ws.Localizer:
 def write(method: str, localizer: ws.Localizer) -> None:
     """Write the figure of a method."""
     classes = CLASSES.get(method, (None,) * len(PHOTOS))
-    rows = [row(read_image(photo_path(name)), localizer, class_) for name, class_ in zip(PHOTOS, classes, strict=True)]
+    rows = [
+        row(read_image(sample_image(name)), localizer, class_) for name, class_ in zip(PHOTOS, classes, strict=True)
+    ]
     save_image(contact_sheet(rows, ["image", "heatmap", "box"], width=240), IMAGES / file_name(method))
 
 

@@ -6,7 +6,7 @@ python docs/pictures.py
 from pathlib import Path
 
 import weakspot as ws
-from weakspot.cli.demo import photo_path
+from weakspot.cli.demo import sample_image
 from weakspot.data import read_image
 from weakspot.io.atomic import save_image
 from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
@@ -14,7 +14,7 @@ from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
 def main() -> None:
     """Write docs/images/coffee.png."""
-    image = read_image(photo_path("coffee.png"))
+    image = read_image(sample_image("coffee.png"))
     localization = ws.Localizer(method="cam", quality="plain", output_stride=16)(image)
     row = [
         image,

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 import weakspot as ws
-from weakspot.cli.demo import photo_path
+from weakspot.cli.demo import sample_image
 from weakspot.data import read_dataset, read_image
 from weakspot.data.synthetic import SceneSettings, write_scenes
 from weakspot.io.atomic import save_image
@@ -59,7 +59,7 @@ def _save(name: str, sheet: Image.Image) -> None:
 
 
 def _images() -> list[Image.Image]:
-    return [read_image(photo_path(name)) for name in PHOTOS]
+    return [read_image(sample_image(name)) for name in PHOTOS]
 
 
 def _tensor(image: Image.Image, side: int = 224) -> Tensor:
