@@ -115,7 +115,7 @@ def batches_of(
     index_of, found, begun, images = class_indices(dataset, localizer.class_names), {}, time.process_time(), 0
     frame, method = localizer.preprocessing, find_method(localizer.method)
     cut = split_model(
-        localizer.model, torch.randn(1, 3, frame.height, frame.width), layers=localizer.layers, spread=True
+        localizer.model, torch.randn(1, 3, frame.height, frame.width), layers=localizer.layers, propagate=True
     )
     for split in [one for one in splits if one in dataset.splits]:
         found[split] = []
@@ -138,9 +138,11 @@ def one_pass(
     cut: ModelCut, method: Method, photo: Tensor, frame: Preprocessing, index: int
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The class map as published, and the levels."""
-    images = normalize_batch([photo], frame, like=torch.empty(0))
-    levels = forward_with_hooks(cut.model, (), images, levels=cut.levels).levels
-    return compute_class_maps(replace(cut, levels=()), images, method, classes=torch.tensor([[index]])).maps, levels
+    images = normalize_batch([photo], frame)
+    levels = forward_with_hooks(cut.model, (), images, intermediates=cut.intermediates).intermediates
+    return compute_class_maps(
+        replace(cut, intermediates=()), images, method, classes=torch.tensor([[index]])
+    ).maps, levels
 
 
 def published(batch: Batch) -> Tensor:
@@ -148,11 +150,11 @@ def published(batch: Batch) -> Tensor:
 
 
 def spread(batch: Batch) -> Tensor:
-    return feature_affinity(wide(batch), None).spread(batch.maps) if batch.levels else batch.maps
+    return feature_affinity(wide(batch), None).propagate(batch.maps) if batch.intermediates else batch.maps
 
 
 def wide(batch: Batch) -> tuple[Tensor, ...]:
-    return tuple(level.float() for level in batch.levels)
+    return tuple(level.float() for level in batch.intermediates)
 
 
 def along(*which: int, power: float = 1.5, finer: int = 1) -> Step:
@@ -220,7 +222,7 @@ def times_the_map(batch: Batch) -> Tensor:
 
 
 def twice(batch: Batch) -> Tensor:
-    return feature_affinity(wide(batch), None).cover(batch.maps)
+    return feature_affinity(wide(batch), None).propagate_twice(batch.maps)
 
 
 STEPS: dict[str, Step] = {
@@ -264,7 +266,7 @@ def taught(teacher: Step, lessons: list[tuple[EvaluationSample, Batch]]) -> Fore
 
 
 def with_head(head: ForegroundHead) -> Step:
-    return lambda batch: feature_affinity(wide(batch), head).spread(batch.maps)
+    return lambda batch: feature_affinity(wide(batch), head).propagate(batch.maps)
 
 
 TEACHERS: dict[str, Step] = {

@@ -160,7 +160,7 @@ def logits(localizer: ws.Localizer, paths: list[Path]) -> Iterator[NDArray[np.fl
     with ThreadPoolExecutor(2) as threads, torch.inference_mode():
         photos = ordered_map(lambda path: resize_image(read_image(path), frame), paths, threads, max_pending=32)
         for batch in batched(photos, 16):
-            yield localizer.model(normalize_batch(batch, frame, like=like)).numpy()
+            yield localizer.model(normalize_batch(batch, frame, device=like.device, dtype=like.dtype)).numpy()
 
 
 if __name__ == "__main__":

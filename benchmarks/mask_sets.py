@@ -65,7 +65,7 @@ def features(localizer: ws.Localizer, dataset: Dataset, split: str) -> tuple[Ten
 def pooled_features(localizer: ws.Localizer, examples: Sequence[Sample]) -> Tensor:
     frame = localizer.preprocessing
     photos = [resize_image(read_image(example.path, upright=False), frame) for example in examples]
-    images = normalize_batch(photos, frame, like=torch.empty(0))
+    images = normalize_batch(photos, frame)
     model = localizer.model
     return model.forward_head(model.forward_features(images), pre_logits=True)
 

@@ -37,7 +37,7 @@ def ratios(name: str, stride: int, side: int, rounds: int) -> str:
     model = load_classifier(name, weights=None, output_stride=stride).module.to(memory_format=torch.channels_last)
     images = torch.randn(BATCH, 3, side, side).to(memory_format=torch.channels_last)
     classes, method = torch.arange(BATCH)[:, None], find_method("gradcam")
-    plain, spread = (split_model(model, images[:1], spread=wanted) for wanted in (False, True))
+    plain, spread = (split_model(model, images[:1], propagate=wanted) for wanted in (False, True))
 
     def forward() -> None:
         with torch.inference_mode():

@@ -26,7 +26,7 @@ def test_a_model_that_takes_one_size_keeps_it():
     model = load_classifier("vit_tiny_patch16_224", weights=None).module
     frame, cut = cut_for_quality(model, Preprocessing(), find_quality("fast"), enlarge=True, like=LIKE)
     assert frame.height == 224
-    assert cut.levels
+    assert cut.intermediates
 
 
 def test_a_convolutional_model_sees_more():
@@ -35,7 +35,7 @@ def test_a_convolutional_model_sees_more():
     assert frame.height == 96
     same, cut = cut_for_quality(model, Preprocessing(64, 64), find_quality("plain"), enlarge=True, like=LIKE)
     assert same.height == 64
-    assert not cut.levels
+    assert not cut.intermediates
 
 
 def stride_of(classifier):

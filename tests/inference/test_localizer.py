@@ -348,9 +348,7 @@ def run_folder(folder, method="acol", **changes):
 
 
 def as_input(photo, one):
-    return normalize_batch(
-        [resize_image(Image.fromarray(photo), one.preprocessing)], one.preprocessing, like=torch.empty(0)
-    )
+    return normalize_batch([resize_image(Image.fromarray(photo), one.preprocessing)], one.preprocessing)
 
 
 @pytest.mark.parametrize("as_given", [str, lambda folder: folder, lambda folder: folder / MODEL_FILE])

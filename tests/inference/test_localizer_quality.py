@@ -52,14 +52,14 @@ def test_fast_is_the_default():
 def test_fast_spreads_what_plain_reads(localizers, cat):
     plain, fast = localizers["plain"], localizers["fast"]
     photo = resize_image(Image.fromarray(cat), fast.preprocessing)
-    batch = normalize_batch([photo], fast.preprocessing, like=torch.empty(0))
+    batch = normalize_batch([photo], fast.preprocessing)
     index = plain(cat).class_index
     raw = plain.class_maps(batch, torch.tensor([index]))
     assert torch.equal(fast.class_maps(batch, torch.tensor([index])), raw)
-    cut = split_model(fast.model, batch, spread=True)
+    cut = split_model(fast.model, batch, propagate=True)
     expected = feature_affinity(
-        forward_with_hooks(cut.model, cut.layers, batch, levels=cut.levels).levels, None
-    ).spread(raw[:, None])
+        forward_with_hooks(cut.model, cut.layers, batch, intermediates=cut.intermediates).intermediates, None
+    ).propagate(raw[:, None])
     (found,) = fast.read([channels_last(photo)], np.array([[index]]), ["gradcam"])
     np.testing.assert_allclose(found.maps, expected.numpy(), rtol=1e-5, atol=1e-5)
 

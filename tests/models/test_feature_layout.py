@@ -20,7 +20,7 @@ from weakspot.models.feature_layout import Axes, find_layout
         pytest.param((1, 1 + 14 * 20, 192), (224, 320), Axes.TOKENS, (14, 20), 1, id="tokens of a wide image"),
     ],
 )
-def test_a_feature_map_is_recognised_by_its_proportions(shape, image, axes, grid, prefix):
+def test_a_feature_map_is_recognized_by_its_aspect_ratio(shape, image, axes, grid, prefix):
     layout = find_layout(torch.zeros(shape), image)
     assert (layout.axes, layout.grid, layout.prefix) == (axes, grid, prefix)
     assert layout.to_grid(torch.zeros(shape)).shape[2:] == grid
@@ -35,7 +35,7 @@ def test_a_feature_map_is_recognised_by_its_proportions(shape, image, axes, grid
         pytest.param((1, 160, 192), id="no square of tokens"),
     ],
 )
-def test_what_is_no_feature_map_is_not_taken_for_one(shape):
+def test_other_outputs_are_not_feature_maps(shape):
     assert find_layout(torch.zeros(shape), (224, 224)) is None
 
 

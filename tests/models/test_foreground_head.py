@@ -4,8 +4,8 @@ import torch
 from weakspot.models import ForegroundHead, fit_foreground, from_state_dict
 
 
-def lessons(images=24, seed=0):
-    """Channel 0 is high in a square of each image; the maps are wrong in a tenth of the places, each in others."""
+def training_data(images=24, seed=0):
+    """Channel 0 is high in a square of each image; the maps are wrong at a random tenth of the positions."""
     generator = torch.Generator().manual_seed(seed)
     truth = torch.zeros(images, 8, 8)
     for one in truth:
@@ -17,17 +17,17 @@ def lessons(images=24, seed=0):
     return features, torch.where(wrong, 1 - truth, truth), truth
 
 
-def test_a_head_learns_what_maps_agree_on_and_not_where_each_is_wrong():
-    features, maps, truth = lessons(96)
+def test_a_head_learns_what_maps_have_in_common():
+    features, maps, truth = training_data(96)
     head = fit_foreground(features, maps, seed=0)
-    others, _, there = lessons(24, seed=1)
+    others, _, there = training_data(24, seed=1)
     right = ((head(others)[:, 0] > 0) == (there > 0)).float().mean()
     assert ((maps > 0.5) == (truth > 0)).float().mean() < 0.92
     assert right > 0.93
 
 
 def test_the_same_seed_gives_the_same_head_and_leaves_the_generator_alone():
-    features, maps, _ = lessons(4)
+    features, maps, _ = training_data(4)
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -37,28 +37,28 @@ def test_the_same_seed_gives_the_same_head_and_leaves_the_generator_alone():
     assert not torch.equal(first.layers[1].weight, other.layers[1].weight)
 
 
-def test_a_head_is_fitted_under_inference_mode_and_given_back_frozen():
-    features, maps, _ = lessons(4)
+def test_a_head_is_fitted_in_inference_mode_and_frozen():
+    features, maps, _ = training_data(4)
     with torch.inference_mode():
         head = fit_foreground(features, maps, seed=0)
     assert not head.training
     assert not any(parameter.requires_grad for parameter in head.parameters())
 
 
-def test_from_images_without_an_object_nothing_is_learnt():
-    features, maps, _ = lessons(4)
+def test_maps_without_objects_yield_no_head():
+    features, maps, _ = training_data(4)
     assert fit_foreground(features, torch.zeros_like(maps), seed=0) is None
 
 
 def test_a_head_is_rebuilt_from_its_weights():
-    head = fit_foreground(*lessons(4)[:2], seed=0)
+    head = fit_foreground(*training_data(4)[:2], seed=0)
     again = from_state_dict(head.state_dict())
-    features = lessons(2, seed=3)[0]
+    features = training_data(2, seed=3)[0]
     assert again.channels == 6
     assert torch.equal(again(features), head(features))
 
 
-def test_weights_of_something_else_are_refused():
+def test_other_weights_are_refused():
     with pytest.raises(KeyError):
         from_state_dict({"fc.weight": torch.zeros(3, 3)})
     weights = ForegroundHead(4).state_dict() | {"layers.5.bias": torch.zeros(9)}

@@ -36,21 +36,21 @@ class Normed(PooledNet):
     [
         pytest.param(PooledNet(), False, True, id="pooling + linear"),
         pytest.param(WithConvolution(), False, True, id="1x1 convolution"),
-        pytest.param(FunctionalNet(), True, True, id="behind a functional ReLU"),
+        pytest.param(FunctionalNet(), True, True, id="after a functional ReLU"),
         pytest.param(FunctionalNet(), False, False, id="before that ReLU"),
         pytest.param(MaxPooled(), False, False, id="maximum pooling"),
         pytest.param(Normed(), False, False, id="a norm in between"),
         pytest.param(DeepHeadNet(), False, False, id="deep head"),
     ],
 )
-def test_a_head_is_recognised_by_what_it_computes(model, rectified, found):
+def test_a_head_is_recognized_by_what_it_computes(model, rectified, found):
     assert (head_of(model.eval(), followed_by_relu=rectified) is not None) is found
 
 
-def test_channels_that_are_class_maps_have_unit_rows():
+def test_channels_that_are_class_maps_have_unit_weights():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    rows = head_of(model, "0").rows(torch.tensor([[2, 0]]), torch.zeros(1, 4, 6, 6))
-    assert rows.tolist() == [[[0, 0, 1, 0], [1, 0, 0, 0]]]
+    weights = head_of(model, "0").class_weights(torch.tensor([[2, 0]]), torch.zeros(1, 4, 6, 6))
+    assert weights.tolist() == [[[0, 0, 1, 0], [1, 0, 0, 0]]]
 
 
 def test_gradients_in_closed_form_are_those_of_autograd_and_take_no_memory():
@@ -62,21 +62,21 @@ def test_gradients_in_closed_form_are_those_of_autograd_and_take_no_memory():
     assert found.stride()[-2:] == (0, 0)
 
 
-def test_rows_follow_the_model_when_it_is_trained_on():
+def test_weights_follow_the_model_in_training():
     model = PooledNet().eval()
     head = head_of(model)
     with torch.no_grad():
         model.fc.weight.fill_(3)
-    assert head.rows(torch.tensor([[0]]), torch.zeros(1, 6, 2, 2)).unique().tolist() == [3.0]
+    assert head.class_weights(torch.tensor([[0]]), torch.zeros(1, 6, 2, 2)).unique().tolist() == [3.0]
 
 
-def test_a_model_in_16_bits_is_recognised():
+def test_a_model_in_16_bits_is_recognized():
     model = PooledNet().eval().bfloat16()
     reading = forward_with_hooks(model, [TargetLayer("features")], images(dtype=torch.bfloat16))
     assert find_gap_head(model, reading) is not None
 
 
-def test_logits_that_never_change_prove_no_head():
+def test_constant_logits_prove_no_head():
     model = PooledNet()
     nn.init.zeros_(model.fc.weight)
     nn.init.zeros_(model.fc.bias)

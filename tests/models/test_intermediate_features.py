@@ -4,14 +4,14 @@ from timm.models.vgg import VGG
 from torch import nn
 
 from weakspot.models import find_layer, load_classifier
-from weakspot.models.intermediate_features import find_levels
-from weakspot.models.target_layer import feature_maps
+from weakspot.models.intermediate_features import find_intermediates
+from weakspot.models.target_layer import trace_feature_maps
 
 
-def found_in(model):
-    """A model, an image, and the names of the levels."""
+def intermediates_of(model):
+    """A model, an image, and the names of the intermediate layers."""
     example = torch.randn(1, 3, 224, 224)
-    return model, example, find_levels(model, example, (find_layer(model, example).name,))
+    return model, example, find_intermediates(model, example, (find_layer(model, example).name,))
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def found_in(model):
         pytest.param("swin_tiny_patch4_window7_224", {}, ("layers.0", "layers.1", "layers.2"), id="channels last"),
     ],
 )
-def test_levels_are_where_stages_end(name, options, expected):
-    assert found_in(load_classifier(name, weights=None, **options).module)[2] == expected
+def test_intermediate_layers_are_the_ends_of_stages(name, options, expected):
+    assert intermediates_of(load_classifier(name, weights=None, **options).module)[2] == expected
 
 
 NARROW = [4, "M", 8, "M", 8, 8, "M", 16, 16, "M", 16, 16, "M"]  # VGG-11 has these layers 16 to 32 times as wide
@@ -51,15 +51,15 @@ def narrow_vgg():
         pytest.param(lambda: load_classifier("torchvision/mobilenet_v2", weights=None).module, id="MobileNetV2"),
     ],
 )
-def test_levels_lie_before_the_class_maps_and_are_neither_too_fine_nor_too_coarse(build):
-    model, example, levels = found_in(build())
-    steps = {step.name: step for step in feature_maps(model, example)}
+def test_intermediate_layers_precede_the_target_layer_at_moderate_strides(build):
+    model, example, layers = intermediates_of(build())
+    steps = {step.name: step for step in trace_feature_maps(model, example)}
     order = list(steps)
-    assert len(levels) >= 3
-    assert all(order.index(level) < order.index(find_layer(model, example).name) for level in levels)
-    assert all(11 <= steps[level].grid[0] <= 56 for level in levels)
+    assert len(layers) >= 3
+    assert all(order.index(layer) < order.index(find_layer(model, example).name) for layer in layers)
+    assert all(11 <= steps[layer].grid[0] <= 56 for layer in layers)
 
 
-def test_what_has_one_layer_has_no_levels():
+def test_a_model_of_one_layer_has_no_intermediate_layers():
     model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    assert find_levels(model, torch.randn(1, 3, 32, 32), ("0",)) == ()
+    assert find_intermediates(model, torch.randn(1, 3, 32, 32), ("0",)) == ()

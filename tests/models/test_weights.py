@@ -4,10 +4,11 @@ import pickle
 import pytest
 import torch
 from nets import PooledNet
+from refusals import refused
 from safetensors.torch import save_file
 
 from weakspot.errors import ModelError
-from weakspot.models.weights import fit_weights, read_weights
+from weakspot.models.weights import load_weights, read_weights
 
 
 def trained():
@@ -33,10 +34,10 @@ def saved(path, content):
         pytest.param("w.pth", lambda state: {f"module.{k}": v for k, v in state.items()}, id="DataParallel"),
     ],
 )
-def test_weights_are_loaded_whatever_lies_around_them(tmp_path, name, wrap):
+def test_weights_are_loaded_from_every_format(tmp_path, name, wrap):
     source, model = trained(), PooledNet()
     path = saved(tmp_path / name, wrap(source.state_dict()))
-    fit_weights(model, read_weights(path), path)
+    load_weights(model, read_weights(path), path)
     assert all(
         torch.equal(a, b) for a, b in zip(model.state_dict().values(), source.state_dict().values(), strict=True)
     )
@@ -51,18 +52,17 @@ class Malicious:
 
 
 @pytest.mark.parametrize("writer", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
-def test_a_pickle_that_could_run_code_is_refused_and_runs_none(tmp_path, writer):
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, writer):
     path, marker = tmp_path / "w.pth", tmp_path / "was-here"
     writer({"weight": Malicious(marker)}, path)
-    with pytest.raises(ModelError, match="is a pickle that could run code") as refusal:
+    with refused("unsafe-pickle", path, kind=ModelError):
         read_weights(path)
-    assert "safetensors" in refusal.value.hint
     assert not marker.exists()
 
 
 def test_a_whole_pickled_model_is_refused(tmp_path):
     torch.save(PooledNet(), tmp_path / "model.pth")
-    with pytest.raises(ModelError, match="could run code"):
+    with refused("unsafe-pickle", "model.pth", kind=ModelError):
         read_weights(tmp_path / "model.pth")
 
 
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_refused(tmp_path, name, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ModelError) as refusal:
         read_weights(path)
-    assert len(str(refusal.value).splitlines()) == 2
+    assert refusal.value.code in ("damaged-file", "unsafe-pickle")
 
 
 @pytest.mark.parametrize("content", [b"hello, not weights\n", b"\x80\x04.", b"}q\x00(K\x00."])
@@ -83,30 +83,26 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
         read_weights(tmp_path / "w.pth")
 
 
-def test_a_file_that_is_missing_or_holds_no_state_dict_is_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"none\.pth does not exist"):
+def test_a_file_that_is_missing_or_has_no_state_dict_is_refused(tmp_path):
+    with refused("weights-not-found", "none.pth", kind=ModelError):
         read_weights(tmp_path / "none.pth")
-    with pytest.raises(ModelError, match="does not hold a state dict"):
+    with refused("not-a-state-dict", "list.pth", kind=ModelError):
         read_weights(saved(tmp_path / "list.pth", [torch.zeros(2)]))
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("change", "name"),
     [
-        pytest.param(lambda state: state.pop("fc.bias"), r"it has no fc\.bias", id="missing"),
-        pytest.param(
-            lambda state: state.update({"fc.bias": torch.zeros(9)}), r"fc\.bias is \(9,\), not \(4,\)", id="shape"
-        ),
-        pytest.param(
-            lambda state: state.update({"extra": torch.zeros(1)}), "it has extra, which the model", id="unknown"
-        ),
+        pytest.param(lambda state: state.pop("fc.bias"), "fc.bias", id="missing"),
+        pytest.param(lambda state: state.update({"fc.bias": torch.zeros(9)}), "(9,)", id="shape"),
+        pytest.param(lambda state: state.update({"extra": torch.zeros(1)}), "extra", id="unknown"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused_whole(tmp_path, change, problem):
+def test_weights_that_do_not_fit_leave_the_model_unchanged(tmp_path, change, name):
     state = trained().state_dict()
     change(state)
     model = PooledNet()
     before = model.fc.weight.detach().clone()
-    with pytest.raises(ModelError, match=problem):
-        fit_weights(model, state, tmp_path / "w.pth")
+    with refused("weights-mismatch", name, kind=ModelError):
+        load_weights(model, state, tmp_path / "w.pth")
     assert torch.equal(model.fc.weight, before)

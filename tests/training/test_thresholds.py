@@ -134,9 +134,7 @@ def test_a_run_that_knows_foreground_has_the_same_maps_in_all_qualities_that_spr
 
 def test_in_quality_plain_maps_are_not_levelled(run, scenes):
     plain, (_, validation) = Localizer(run, quality="plain"), held(scenes)
-    photo = normalize_batch(
-        [resize_image(read_image(validation[0].path), plain.preprocessing)], plain.preprocessing, like=torch.empty(0)
-    )
+    photo = normalize_batch([resize_image(read_image(validation[0].path), plain.preprocessing)], plain.preprocessing)
     raw = plain.class_maps(photo, torch.tensor([0]))[0]
     heatmap = heatmap_from_class_map(raw.numpy(), height=64, width=64)
     np.testing.assert_allclose(plain(validation[0].path, classes=[0]).heatmap, heatmap, atol=1e-5)

@@ -69,8 +69,8 @@ def test_a_heatmap_has_the_size_that_the_run_was_trained_with(run, photos):
 def test_what_all_classes_have_in_common_is_taken_away_where_they_share_a_softmax(
     multi_label, times, photos, tmp_path, monkeypatch
 ):
-    centred, centre = [], CamHead.centre
-    monkeypatch.setattr(CamHead, "centre", lambda head: (centred.append(head), centre(head)))
+    centred, centre = [], CamHead.center
+    monkeypatch.setattr(CamHead, "center", lambda head: (centred.append(head), centre(head)))
     run = small(photos, tmp_path / "run", multi_label=multi_label, epochs=1)
     assert len(centred) == times
     for head in centred:

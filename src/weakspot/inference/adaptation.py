@@ -15,7 +15,7 @@ from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.torch import TorchBackend
 from weakspot.io.atomic import atomic_write
 from weakspot.models import ForegroundHead, fit_foreground
-from weakspot.models.foreground_head import MOST_IMAGES, from_state_dict
+from weakspot.models.foreground_head import MAX_IMAGES, from_state_dict
 
 FeaturesAndMaps = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h, w)
 
@@ -36,7 +36,7 @@ def fit_foreground_head(
         The head, and how many photos it was fitted to: None and 0 where the classifier has no mid-level feature maps.
     """
     found: list[FeaturesAndMaps] = []
-    for batch in batched(islice(photos, MOST_IMAGES), batch_size):
+    for batch in batched(islice(photos, MAX_IMAGES), batch_size):
         lesson = backend.lessons(batch, method, None)
         if lesson is None:
             break

@@ -48,7 +48,7 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
         looks = replace(looks, zooms=())
     given_by_name = not isinstance(model, nn.Module) and not classifier.info.method
     frame, cut = _cut(classifier, looks, options, enlarge=options.input_size is None and given_by_name)
-    names = choose_class_names(options.class_names, classifier.info.class_names, cut.classes)
+    names = choose_class_names(options.class_names, classifier.info.class_names, cut.num_classes)
     check_method(cut, method)
     known = _reads_alike(classifier, name, quality)
     levels = _levels(classifier, name) if known and not looks.zooms else None
@@ -171,10 +171,10 @@ def cut_for_quality(
     larger = enlarged(frame, quality.enlarged) if enlarge else frame
     if larger != frame:
         try:
-            return larger, split_model(model, _noise(larger, like), spread=quality.spread, **options)
+            return larger, split_model(model, _noise(larger, like), propagate=quality.spread, **options)
         except ModelError:
             pass
-    return frame, split_model(model, _noise(frame, like), spread=quality.spread, **options)
+    return frame, split_model(model, _noise(frame, like), propagate=quality.spread, **options)
 
 
 def enlarged(frame: Preprocessing, times: float) -> Preprocessing:

@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from weakspot.models.class_maps import ClassMaps as ClassMaps
     from weakspot.models.class_maps import compute_class_maps as compute_class_maps
     from weakspot.models.class_maps import compute_class_maps_of_methods as compute_class_maps_of_methods
+    from weakspot.models.class_maps import derive_class_maps as derive_class_maps
     from weakspot.models.class_maps import foreground_targets as foreground_targets
-    from weakspot.models.class_maps import read_maps as read_maps
     from weakspot.models.classifiers import Classifier as Classifier
     from weakspot.models.classifiers import check_model_name as check_model_name
+    from weakspot.models.classifiers import find_device as find_device
     from weakspot.models.classifiers import load_classifier as load_classifier
     from weakspot.models.classifiers import resolve_classifier as resolve_classifier
-    from weakspot.models.devices import find_device as find_device
     from weakspot.models.foreground_head import ForegroundHead as ForegroundHead
     from weakspot.models.foreground_head import fit_foreground as fit_foreground
     from weakspot.models.foreground_head import from_state_dict as from_state_dict
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from weakspot.models.hooked_forward import TargetLayer as TargetLayer
     from weakspot.models.hooked_forward import forward_head as forward_head
     from weakspot.models.hooked_forward import forward_with_hooks as forward_with_hooks
-    from weakspot.models.imagenet import imagenet_names as imagenet_names
     from weakspot.models.model_info import ModelInfo as ModelInfo
     from weakspot.models.pretrained import PACKAGES as PACKAGES
+    from weakspot.models.pretrained import imagenet_names as imagenet_names
     from weakspot.models.pretrained import packaged_weights as packaged_weights
     from weakspot.models.split_classifier import SplitClassifier as SplitClassifier
     from weakspot.models.split_classifier import check_method as check_method
@@ -49,17 +49,15 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "compute_class_maps",
             "compute_class_maps_of_methods",
             "foreground_targets",
-            "read_maps",
+            "derive_class_maps",
         ],
-        "classifiers": ["Classifier", "check_model_name", "load_classifier", "resolve_classifier"],
-        "devices": ["find_device"],
+        "classifiers": ["Classifier", "check_model_name", "find_device", "load_classifier", "resolve_classifier"],
         "foreground_head": ["ForegroundHead", "fit_foreground", "from_state_dict"],
         "gap_head": ["GapLinearHead", "find_gap_head"],
         "guided_backprop": ["guided_gradients"],
         "hooked_forward": ["ForwardPass", "TargetLayer", "forward_head", "forward_with_hooks"],
-        "imagenet": ["imagenet_names"],
         "model_info": ["ModelInfo"],
-        "pretrained": ["PACKAGES", "packaged_weights"],
+        "pretrained": ["PACKAGES", "imagenet_names", "packaged_weights"],
         "split_classifier": ["SplitClassifier", "check_method", "split_model"],
         "target_layer": ["find_layer"],
         "transforms": [

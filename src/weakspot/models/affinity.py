@@ -1,4 +1,4 @@
-"""What mid-level features say of an image: which places look alike, and where something stands."""
+"""Affinity between positions of an image, and foreground probability, from intermediate features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,65 +14,66 @@ from weakspot.models.foreground_head import ForegroundHead
 
 @dataclass(frozen=True, eq=False)
 class FeatureAffinity:
-    """What the levels of a backbone tell of a batch of images.
+    """Unit feature vectors of a batch of images, by which class maps are propagated to similar positions.
 
     Attributes:
-        units: Which places look alike: see :func:`weakspot.cams.unit_features`, shape (B, K, h, w).
-        foreground: The probability that something stands there, shape (B, 1, h, w); None where no head has learnt it.
+        unit_features: Output of :func:`weakspot.cams.unit_features`, shape (B, K, h, w).
+        foreground: Foreground probability, shape (B, 1, h, w); None without a fitted foreground head.
     """
 
-    units: Tensor
+    unit_features: Tensor
     foreground: Tensor | None = None
 
-    def spread(self, class_maps: Tensor) -> Tensor:
-        """Spread class maps (B, C, h, w), any sign, over what looks alike: (B, C, h', w'), in [0, 1].
+    def propagate(self, class_maps: Tensor) -> Tensor:
+        """Propagate class maps (B, C, h, w), any sign, to similar positions: (B, C, h', w') in [0, 1].
 
-        Where the foreground P is known, evidence counts only there, and both have a say: ``(T (P M) + P) / 2``. A map
-        that is constant, as it holds no evidence, becomes zeros all the same.
+        With a foreground probability P, the result is ``(T (P M) + P) / 2``: evidence counts only in the foreground,
+        and the foreground itself is added. A constant map, which contains no evidence, becomes zeros.
         """
         seeds = min_max(resample(class_maps, self.grid))
         if self.foreground is None:
-            return self_correlation(seeds, self.units)
-        spread = min_max(self_correlation(seeds * self.foreground, self.units))
-        evident = seeds.amax(dim=(2, 3), keepdim=True) > 0
-        return torch.where(evident, (spread + self.foreground) / 2, 0.0)
+            return self_correlation(seeds, self.unit_features)
+        propagated = min_max(self_correlation(seeds * self.foreground, self.unit_features))
+        has_evidence = seeds.amax(dim=(2, 3), keepdim=True) > 0
+        return torch.where(has_evidence, (propagated + self.foreground) / 2, 0.0)
 
-    def cover(self, class_maps: Tensor) -> Tensor:
-        """Spread class maps twice: wide enough to hold the whole of the object, for a head to learn from, in [0, 1]."""
-        once = self_correlation(resample(class_maps, self.grid), self.units)
-        return min_max(self_correlation(once, self.units))
+    def propagate_twice(self, class_maps: Tensor) -> Tensor:
+        """Propagate class maps twice, so that they cover the whole object: training targets in [0, 1] for a head."""
+        propagated = self_correlation(resample(class_maps, self.grid), self.unit_features)
+        return min_max(self_correlation(propagated, self.unit_features))
 
     @property
     def grid(self) -> Size:
-        """``(h, w)``."""
-        return self.units.shape[-2], self.units.shape[-1]
+        """Grid size ``(h, w)``."""
+        return self.unit_features.shape[-2], self.unit_features.shape[-1]
 
 
-def feature_affinity(levels: Sequence[Tensor], head: ForegroundHead | None) -> FeatureAffinity:
-    """Compare the places of images, and ask the head for their foreground.
+def feature_affinity(intermediates: Sequence[Tensor], head: ForegroundHead | None) -> FeatureAffinity:
+    """Compute the unit features and, with a head, the foreground probability of a batch of images.
 
     Args:
-        levels: Feature maps (B, K, h, w) of the backbone, the finest first.
-        head: What tells foreground from background, or None.
+        intermediates: Feature maps (B, K, h, w) of the backbone, the finest first.
+        head: The fitted foreground head, or None.
     """
-    grid = correlation_grid(levels)
-    foreground = None if head is None else torch.sigmoid(head(concat_features(levels, grid)))
-    return FeatureAffinity(unit_features(levels, grid), foreground)
+    grid = correlation_grid(intermediates)
+    foreground = None if head is None else torch.sigmoid(head(concat_features(intermediates, grid)))
+    return FeatureAffinity(unit_features(intermediates, grid), foreground)
 
 
-def correlation_grid(levels: Sequence[Tensor]) -> Size:
-    """The grid of the coarsest level: the places that are compared.
+def correlation_grid(intermediates: Sequence[Tensor]) -> Size:
+    """Return the grid ``(h, w)`` of the coarsest feature map, on which positions are compared.
 
-    Finer ones cost the square of their number, and hold no better maps (docs/benchmarks.md).
+    The cost grows with the square of the number of positions, and finer grids do not improve the maps
+    (docs/benchmarks.md).
 
     Example:
         >>> correlation_grid([torch.zeros(1, 8, 28, 28), torch.zeros(1, 8, 14, 14)])
         (14, 14)
     """
-    coarsest = min(levels, key=lambda level: level.shape[-2] * level.shape[-1])
+    coarsest = min(intermediates, key=lambda features: features.shape[-2] * features.shape[-1])
     return coarsest.shape[-2], coarsest.shape[-1]
 
 
-def concat_features(levels: Sequence[Tensor], grid: Size) -> Tensor:
-    """The features of all levels on one grid, for a head: shape (B, sum of K, h, w)."""
-    return torch.cat([resample(level, grid) for level in levels], dim=1)
+def concat_features(intermediates: Sequence[Tensor], grid: Size) -> Tensor:
+    """Resize all feature maps to one grid and concatenate their channels: shape (B, sum of K, h, w)."""
+    return torch.cat([resample(features, grid) for features in intermediates], dim=1)

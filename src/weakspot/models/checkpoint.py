@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from weakspot.config import PRETRAINED
 from weakspot.errors import InputError, ModelError
 from weakspot.io.atomic import atomic_write
-from weakspot.models.classifiers import Classifier, resolve_classifier
-from weakspot.models.devices import find_device
+from weakspot.models.classifiers import Classifier, find_device, resolve_classifier
 from weakspot.models.foreground_head import ForegroundHead, from_state_dict
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks import NetworkConfig, build_network, parse_method
-from weakspot.models.weights import fit_weights, read_weights
+from weakspot.models.weights import load_weights, read_weights
 
 MODEL_FILE = "model.safetensors"
 _KEY = "weakspot"
@@ -145,7 +144,7 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
         head = {
             name.removeprefix(_FOREGROUND): weights.pop(name) for name in list(weights) if name.startswith(_FOREGROUND)
         }
-        fit_weights(network, weights, file)
+        load_weights(network, weights, file)
         foreground = _foreground_head(head, file).to(find_device(device)) if head else None
         network.eval().to(find_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Classifier(network, metadata.info, foreground)

@@ -1,4 +1,4 @@
-"""Apply a method to a classifier: images in, logits and class maps out, in one forward pass where that is enough."""
+"""Compute the class maps of a classifier by one or several methods, from as few forward passes as possible."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,217 +14,225 @@ from weakspot.cams.methods import Inputs
 from weakspot.errors import InputError, no_such_class
 from weakspot.models.affinity import FeatureAffinity, concat_features, correlation_grid, feature_affinity
 from weakspot.models.guided_backprop import guided_gradients
-from weakspot.models.hooked_forward import ForwardPass, forward_head, full_precision
+from weakspot.models.hooked_forward import ForwardPass, forward_head, upcast
 from weakspot.models.split_classifier import SplitClassifier, check_method
 
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """What :func:`compute_class_maps` gives.
+    """Logits and class maps of a batch of images by one method.
 
     Attributes:
         logits: Shape (B, number of classes).
         classes: Class indices of shape (B, C).
         maps: Raw class maps of shape (B, C, h, w).
-        signed: Whether the activations of each image had negative values, shape (B,).
-        foreground: Probability that something stands there, shape (B, 1, h, w); None where no head has learnt it.
+        has_negative_activations: Whether the activations of each image contain negative values, shape (B,).
+        foreground: Foreground probability, shape (B, 1, h, w); None without a fitted foreground head.
     """
 
     logits: Tensor
     classes: Tensor
     maps: Tensor
-    signed: Tensor
+    has_negative_activations: Tensor
     foreground: Tensor | None = None
 
 
 def compute_class_maps(
-    cut: SplitClassifier,
+    classifier: SplitClassifier,
     images: Tensor,
     method: Method,
     *,
     classes: Tensor | None = None,
     top_k: int = 1,
-    present: bool = False,
+    include_positive: bool = False,
 ) -> ClassMaps:
-    """Run the classifier and read the class maps of some classes of each image.
+    """Run the classifier and compute the maps of some classes of each image.
 
     Args:
-        cut: The classifier.
-        images: Shape (B, 3, H, W), normalised.
-        method: How to read.
-        classes: Class indices of shape (B, C); None for the ``top_k`` with the greatest logits.
-        top_k: How many classes when ``classes`` is None.
-        present: Then also take as many as the image with most logits above 0 has.
+        classifier: The classifier.
+        images: Shape (B, 3, H, W), normalized.
+        method: The class map method.
+        classes: Class indices of shape (B, C); None for the ``top_k`` classes with the largest logits.
+        top_k: Number of classes if ``classes`` is None.
+        include_positive: Raise ``top_k`` to the largest number of positive logits that any image has.
 
     Raises:
-        InputError: If the method needs another head or fewer layers, or a class index is out of range.
+        InputError: ``method-mismatch`` if the method does not fit the head or the layers; ``unknown-class`` or
+            ``shape-mismatch`` if the classes are wrong.
     """
-    (found,) = compute_class_maps_of_methods(cut, images, [method], classes=classes, top_k=top_k, present=present)
-    return found
+    (class_maps,) = compute_class_maps_of_methods(
+        classifier, images, [method], classes=classes, top_k=top_k, include_positive=include_positive
+    )
+    return class_maps
 
 
 def compute_class_maps_of_methods(
-    cut: SplitClassifier,
+    classifier: SplitClassifier,
     images: Tensor,
     methods: Sequence[Method],
     *,
     classes: Tensor | None = None,
     top_k: int = 1,
-    present: bool = False,
+    include_positive: bool = False,
 ) -> list[ClassMaps]:
-    """Read the class maps of several methods from one forward pass; arguments as for :func:`compute_class_maps`.
+    """Compute class maps by several methods from one forward pass; arguments as for :func:`compute_class_maps`.
 
-    Those methods that run the classifier again, on masked images or ablated activations, do so beside it.
+    Methods that run the classifier on masked images or ablated activations need further passes.
     """
     for method in methods:
-        check_method(cut, method)
-    gradients = any(method.inputs in ("gradients", "image gradients") for method in methods)
-    reading = cut.run(images, differentiable=gradients and cut.head is None)
-    logits = full_precision(reading.logits.detach())
-    chosen = _chosen(logits, classes, max(top_k, int((logits > 0).sum(dim=1).amax())) if present else top_k)
-    return read_maps(cut, images, reading, methods, chosen)
+        check_method(classifier, method)
+    needs_gradients = any(method.inputs in ("gradients", "image gradients") for method in methods)
+    forward_pass = classifier.run(images, differentiable=needs_gradients and classifier.head is None)
+    logits = upcast(forward_pass.logits.detach())
+    count = max(top_k, int((logits > 0).sum(dim=1).amax())) if include_positive else top_k
+    return derive_class_maps(classifier, images, forward_pass, methods, _select_classes(logits, classes, count))
 
 
-def read_maps(
-    cut: SplitClassifier, images: Tensor, reading: ForwardPass, methods: Sequence[Method], classes: Tensor
+def derive_class_maps(
+    classifier: SplitClassifier, images: Tensor, forward_pass: ForwardPass, methods: Sequence[Method], classes: Tensor
 ) -> list[ClassMaps]:
-    """Read the class maps of several methods out of a forward pass that was made.
+    """Compute class maps by several methods from a completed forward pass.
 
     Args:
-        cut: The classifier.
-        images: What it was given, shape (B, 3, H, W).
-        reading: What came of it.
-        methods: How to read.
+        classifier: The classifier.
+        images: Its input, shape (B, 3, H, W).
+        forward_pass: The pass over these images.
+        methods: The class map methods.
         classes: Class indices of shape (B, C).
     """
-    logits = full_precision(reading.logits.detach())
-    signed = torch.stack([activations.flatten(1).amin(dim=1) < 0 for activations in reading.activations]).any(dim=0)
+    logits = upcast(forward_pass.logits.detach())
+    minima = torch.stack([activations.flatten(1).amin(dim=1) for activations in forward_pass.activations])
+    has_negative_activations = (minima < 0).any(dim=0)
     with torch.inference_mode(False), torch.no_grad():
-        once = ForwardContext(cut, images, reading, classes)
-        maps = [once.spread(_READERS[method.inputs](method, once)) for method in methods]
-        foreground = None if once.surfaces is None else once.surfaces.foreground
-    return [ClassMaps(logits, classes, one, signed, foreground) for one in maps]
+        ctx = ForwardContext(classifier, images, forward_pass, classes)
+        all_maps = [ctx.propagate(_MAP_FUNCTIONS[method.inputs](method, ctx)) for method in methods]
+        foreground = None if ctx.affinity is None else ctx.affinity.foreground
+    return [ClassMaps(logits, classes, maps, has_negative_activations, foreground) for maps in all_maps]
 
 
 def foreground_targets(
-    cut: SplitClassifier, images: Tensor, method: Method, classes: Tensor | None
+    classifier: SplitClassifier, images: Tensor, method: Method, classes: Tensor | None
 ) -> tuple[Tensor, Tensor] | None:
-    """Read what a foreground head learns from: the features of all levels, and maps that hold the whole object.
+    """Compute the training data of a foreground head: features, and maps that cover the whole object.
 
     Args:
-        cut: The classifier.
-        images: Shape (B, 3, H, W), normalised.
-        method: How to read class maps.
-        classes: Class indices of shape (B, C); None for the most probable of each image.
+        classifier: The classifier.
+        images: Shape (B, 3, H, W), normalized.
+        method: The class map method.
+        classes: Class indices of shape (B, C); None for the most probable class of each image.
 
     Returns:
-        Features (B, K, h, w), and maps (B, C, h, w) in [0, 1]; None where the classifier has no levels.
+        Features (B, K, h, w) of all intermediate maps, and maps (B, C, h, w) in [0, 1]; None if the classifier has no
+        intermediate features.
 
     Raises:
         InputError: As :func:`compute_class_maps`.
     """
-    reading = cut.run(images, differentiable=cut.head is None)
-    if not reading.levels:
+    forward_pass = classifier.run(images, differentiable=classifier.head is None)
+    features = forward_pass.intermediates
+    if not features:
         return None
-    once = ForwardContext(cut, images, reading, _chosen(reading.logits.detach(), classes, 1))
+    ctx = ForwardContext(classifier, images, forward_pass, _select_classes(forward_pass.logits.detach(), classes, 1))
     with torch.inference_mode(False), torch.no_grad():
-        covering = feature_affinity(reading.levels, None).cover(_READERS[method.inputs](method, once))
-    return concat_features(reading.levels, correlation_grid(reading.levels)), covering
+        maps = feature_affinity(features, None).propagate_twice(_MAP_FUNCTIONS[method.inputs](method, ctx))
+    return concat_features(features, correlation_grid(features)), maps
 
 
 @dataclass(frozen=True)
 class ForwardContext:
-    """One forward pass, and what all methods read from it."""
+    """One forward pass and what the methods derive from it, computed ctx."""
 
-    cut: SplitClassifier
+    classifier: SplitClassifier
     images: Tensor
-    reading: ForwardPass
+    forward_pass: ForwardPass
     classes: Tensor
 
     @property
     def activations(self) -> tuple[Tensor, ...]:
-        """The activations of each layer."""
-        return self.reading.activations
+        """Activations of each layer."""
+        return self.forward_pass.activations
 
     @cached_property
     def gradients(self) -> tuple[Tensor, ...]:
-        """The gradients for each layer: in closed form where the head is pooling + linear."""
-        if self.cut.head is not None:
-            return (self.cut.head.gradients(self.classes, self.activations[0]),)
-        return self.reading.gradients(self.classes)
+        """Gradients with respect to each layer; in closed form if the head is pooling + linear."""
+        if self.classifier.head is not None:
+            return (self.classifier.head.gradients(self.classes, self.activations[0]),)
+        return self.forward_pass.gradients(self.classes)
 
     @cached_property
-    def surfaces(self) -> FeatureAffinity | None:
-        """What mid-level features tell; None where they are not to be asked, or the images are too small for any."""
-        return feature_affinity(self.reading.levels, self.cut.foreground) if self.reading.levels else None
+    def affinity(self) -> FeatureAffinity | None:
+        """Affinity by intermediate features; None if they are not used, or the images are too small for any."""
+        features = self.forward_pass.intermediates
+        return feature_affinity(features, self.classifier.foreground) if features else None
 
-    def spread(self, maps: Tensor) -> Tensor:
-        """Spread class maps (B, C, h, w) along mid-level features."""
-        return maps if self.surfaces is None else self.surfaces.spread(maps)
-
-
-def _from_weights(method: Method, once: ForwardContext) -> Tensor:
-    assert once.cut.head is not None
-    (activations,) = once.activations
-    return method.function(activations, once.cut.head.rows(once.classes, activations))
+    def propagate(self, maps: Tensor) -> Tensor:
+        """Propagate class maps (B, C, h, w) along the intermediate features."""
+        return maps if self.affinity is None else self.affinity.propagate(maps)
 
 
-def _from_gradients(method: Method, once: ForwardContext) -> Tensor:
-    pairs = zip(once.activations, once.gradients, strict=True)
+def _from_weights(method: Method, ctx: ForwardContext) -> Tensor:
+    assert ctx.classifier.head is not None
+    (activations,) = ctx.activations
+    return method.function(activations, ctx.classifier.head.class_weights(ctx.classes, activations))
+
+
+def _from_gradients(method: Method, ctx: ForwardContext) -> Tensor:
+    pairs = zip(ctx.activations, ctx.gradients, strict=True)
     return fuse([method.function(activations, gradients) for activations, gradients in pairs])
 
 
-def _from_activations(method: Method, once: ForwardContext) -> Tensor:
-    maps = fuse([method.function(activations)[:, None] for activations in once.activations])
-    return maps.expand(-1, once.classes.shape[1], -1, -1)
+def _from_activations(method: Method, ctx: ForwardContext) -> Tensor:
+    maps = fuse([method.function(activations)[:, None] for activations in ctx.activations])
+    return maps.expand(-1, ctx.classes.shape[1], -1, -1)
 
 
-def _from_masked_images(method: Method, once: ForwardContext) -> Tensor:
+def _from_masked_images(method: Method, ctx: ForwardContext) -> Tensor:
     def classify(masked: Tensor) -> Tensor:
-        return once.cut.run(masked).logits
+        return ctx.classifier.run(masked).logits
 
     return fuse(
         [
-            method.function(activations, once.images, once.classes, classify, channels=once.cut.channels)
-            for activations in once.activations
+            method.function(activations, ctx.images, ctx.classes, classify, channels=ctx.classifier.channels)
+            for activations in ctx.activations
         ]
     )
 
 
-def _from_ablations(method: Method, once: ForwardContext) -> Tensor:
-    if once.cut.head is not None:
-        (activations,) = once.activations
-        logits = full_precision(once.reading.logits.detach()).gather(1, once.classes)
-        return ablationcam_of_linear(activations, once.cut.head.rows(once.classes, activations), logits)
+def _from_ablations(method: Method, ctx: ForwardContext) -> Tensor:
+    classifier = ctx.classifier
+    if classifier.head is not None:
+        (activations,) = ctx.activations
+        logits = upcast(ctx.forward_pass.logits.detach()).gather(1, ctx.classes)
+        return ablationcam_of_linear(activations, classifier.head.class_weights(ctx.classes, activations), logits)
 
-    def of_image(i: int) -> Tensor:
-        image, one = once.images[i : i + 1], once.reading.of_image(i)
+    def maps_of_image(i: int) -> Tensor:
+        image, forward_pass = ctx.images[i : i + 1], ctx.forward_pass.select_image(i)
 
         def head(activations: Tensor) -> Tensor:
-            return full_precision(forward_head(once.cut.model, once.cut.layers[0], image, one, activations))
+            return upcast(forward_head(classifier.model, classifier.layers[0], image, forward_pass, activations))
 
-        return method.function(one.activations[0], full_precision(one.logits), once.classes[i : i + 1], head)
+        return method.function(forward_pass.activations[0], upcast(forward_pass.logits), ctx.classes[i : i + 1], head)
 
-    return torch.cat([of_image(i) for i in range(len(once.images))])
+    return torch.cat([maps_of_image(i) for i in range(len(ctx.images))])
 
 
-def _from_image_gradients(method: Method, once: ForwardContext) -> Tensor:
-    guided = guided_gradients(once.cut.model, once.images, once.classes)  # (B, C, 3, H, W)
-    (activations,), (gradients,) = once.activations, once.gradients
+def _from_image_gradients(method: Method, ctx: ForwardContext) -> Tensor:
+    guided = guided_gradients(ctx.classifier.model, ctx.images, ctx.classes)  # (B, C, 3, H, W)
+    (activations,), (gradients,) = ctx.activations, ctx.gradients
     grad_cams = gradcam(activations, gradients)  # (B, C, h, w)
-    by_class = zip(grad_cams.unbind(1), guided.unbind(1), strict=True)
-    return torch.stack([max_over_channels(method.function(maps, pixels)) for maps, pixels in by_class], dim=1)
+    per_class = zip(grad_cams.unbind(1), guided.unbind(1), strict=True)
+    return torch.stack([max_over_channels(method.function(maps, pixels)) for maps, pixels in per_class], dim=1)
 
 
-def _from_branches(method: Method, once: ForwardContext) -> Tensor:
-    def of_classes(maps: Tensor) -> Tensor:  # (B, classes, h, w), or (B, 1, h, w) that all classes share
-        return maps if maps.shape[1] == 1 else maps[torch.arange(maps.shape[0])[:, None], once.classes]
+def _from_branches(method: Method, ctx: ForwardContext) -> Tensor:
+    def select(maps: Tensor) -> Tensor:  # (B, classes, h, w), or (B, 1, h, w) for all classes
+        return maps if maps.shape[1] == 1 else maps[torch.arange(maps.shape[0])[:, None], ctx.classes]
 
-    found = method.function(*(of_classes(maps) for maps in once.activations))
-    return found.expand(-1, once.classes.shape[1], -1, -1)  # one map may be that of all classes
+    fused = method.function(*(select(maps) for maps in ctx.activations))
+    return fused.expand(-1, ctx.classes.shape[1], -1, -1)  # one map may be shared by all classes
 
 
-_READERS: dict[Inputs, Callable[[Method, ForwardContext], Tensor]] = {
+_MAP_FUNCTIONS: dict[Inputs, Callable[[Method, ForwardContext], Tensor]] = {
     "weights": _from_weights,
     "gradients": _from_gradients,
     "activations": _from_activations,
@@ -235,14 +243,12 @@ _READERS: dict[Inputs, Callable[[Method, ForwardContext], Tensor]] = {
 }
 
 
-def _chosen(logits: Tensor, classes: Tensor | None, top_k: int) -> Tensor:
+def _select_classes(logits: Tensor, classes: Tensor | None, top_k: int) -> Tensor:
     if classes is None:
         return logits.topk(min(top_k, logits.shape[1]), dim=1).indices
     if classes.dim() != 2 or len(classes) != len(logits):
-        raise InputError(
-            f"Classes of shape {tuple(classes.shape)} do not belong to {len(logits)} images.",
-            "Give one class index, or one row of them, for each image.",
-        )
+        problem = f"classes must be of shape ({len(logits)}, C), one row per image, got {tuple(classes.shape)}."
+        raise InputError("shape-mismatch", problem)
     outside = classes[(classes < 0) | (classes >= logits.shape[1])]
     if len(outside):
         raise no_such_class(int(outside[0]), logits.shape[1])

@@ -1,4 +1,4 @@
-"""Where a layer's output holds its feature map: channels first, channels last, or tokens."""
+"""Layout of the feature map in a layer's output: channels first, channels last, or tokens."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,12 +9,12 @@ from torch import Tensor
 
 Size = tuple[int, int]
 
-# Class, distillation and register tokens: published transformers put 0 to 5 before their patches.
-_MOST_PREFIX_TOKENS = 8
+# Class, distillation and register tokens: published transformers have 0 to 5 before the patches.
+_MAX_PREFIX_TOKENS = 8
 
 
 class Axes(StrEnum):
-    """The order of a layer output's axes."""
+    """Order of the axes of a layer's output."""
 
     CHANNELS_FIRST = "(B, K, h, w)"
     CHANNELS_LAST = "(B, h, w, K)"
@@ -23,12 +23,12 @@ class Axes(StrEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a layer's output holds a feature map.
+    """Layout of the feature map in a layer's output.
 
     Attributes:
-        axes: The order of its axes.
-        grid: ``(h, w)``.
-        prefix: Number of tokens before those of the grid.
+        axes: Order of the axes.
+        grid: Grid size ``(h, w)``.
+        prefix: Number of tokens before the grid.
     """
 
     axes: Axes
@@ -36,7 +36,7 @@ class Layout:
     prefix: int = 0
 
     def to_grid(self, output: Tensor) -> Tensor:
-        """View a layer's output, or its gradient, as (B, K, h, w)."""
+        """Return a view of a layer's output, or its gradient, as (B, K, h, w)."""
         if self.axes is Axes.CHANNELS_FIRST:
             return output
         if self.axes is Axes.CHANNELS_LAST:
@@ -45,7 +45,7 @@ class Layout:
         return tokens.reshape(*tokens.shape[:2], *self.grid)
 
     def from_grid(self, activations: Tensor, output: Tensor) -> Tensor:
-        """Undo :meth:`to_grid` for (N, K, h, w) activations; prefix tokens come from the one image of ``output``."""
+        """Undo :meth:`to_grid` for activations (N, K, h, w), with the prefix tokens of the only image in ``output``."""
         if self.axes is Axes.CHANNELS_FIRST:
             return activations
         if self.axes is Axes.CHANNELS_LAST:
@@ -55,15 +55,15 @@ class Layout:
 
 
 def find_layout(output: Tensor, image_size: Size) -> Layout | None:
-    """Recognise the feature map in a layer's output by its grid, which has the image's proportions.
+    """Recognize the feature map in a layer's output by its grid, which has the image's aspect ratio.
 
     Args:
-        output: What a layer returned for a batch of images.
+        output: Output of a layer for a batch of images.
         image_size: ``(height, width)`` of those images.
 
     Returns:
-        The layout, or None when the output holds no grid of at least 2 cells. When channels could be first or
-        last, they are first.
+        The layout, or None if the output has no grid of at least 2 cells. If channels could be first or last, they
+        are first.
 
     Example:
         >>> find_layout(torch.zeros(1, 768, 7, 7), (224, 224)).axes.value
@@ -77,24 +77,24 @@ def find_layout(output: Tensor, image_size: Size) -> Layout | None:
         True
     """
     shape = tuple(output.shape)
-    if len(shape) == 4 and _has_proportions(shape[2:], image_size):
+    if len(shape) == 4 and _has_aspect_ratio(shape[2:], image_size):
         return Layout(Axes.CHANNELS_FIRST, shape[2:])
-    if len(shape) == 4 and _has_proportions(shape[1:3], image_size):
+    if len(shape) == 4 and _has_aspect_ratio(shape[1:3], image_size):
         return Layout(Axes.CHANNELS_LAST, shape[1:3])
     if len(shape) == 3:
         return _find_token_grid(shape[1], image_size)
     return None
 
 
-def _has_proportions(grid: Size, image_size: Size) -> bool:
-    """Whether a grid is of the image's proportions to within one cell, and more than one cell."""
+def _has_aspect_ratio(grid: Size, image_size: Size) -> bool:
+    """Return whether a grid has the image's aspect ratio, to within one cell, and at least 2 cells."""
     (h, w), (height, width) = grid, image_size
     return h * w > 1 and h <= height and w <= width and abs(h * width - w * height) <= max(height, width)
 
 
 def _find_token_grid(tokens: int, image_size: Size) -> Layout | None:
     height, width = image_size
-    for prefix in range(_MOST_PREFIX_TOKENS + 1):
+    for prefix in range(_MAX_PREFIX_TOKENS + 1):
         cells = tokens - prefix
         h = isqrt(max(cells, 0) * height // width)
         if h and cells > 1 and cells % h == 0 and h * width == cells // h * height:

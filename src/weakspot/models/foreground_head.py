@@ -1,4 +1,4 @@
-"""A small head that tells foreground from background, whatever the class, by mid-level features."""
+"""A small class-agnostic head that predicts foreground from intermediate features."""
 
 from collections.abc import Mapping
 
@@ -7,21 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTH = 64
-# So many images are enough to learn from.
-MOST_IMAGES = 1000
-# Places whose map is at or above the first are foreground, those below the second are background, others are left out.
+# Fitting uses at most this many images.
+MAX_IMAGES = 1000
+# Positions whose map is at or above the first value are foreground, below the second background; others are ignored.
 _FOREGROUND, _BACKGROUND = 0.7, 0.3
 _EPOCHS, _BATCH, _RATE, _DECAY = 8, 16, 2e-3, 1e-2
 
 
 class ForegroundHead(nn.Module):
-    """Tell for each place whether something stands there: three 1 x 1 convolutions over the levels of a backbone.
+    """Three 1 x 1 convolutions that predict for each position whether it belongs to an object.
 
-    It learns from the class maps of many images, see :func:`fit_foreground`.
+    It is fitted to the class maps of many images, see :func:`fit_foreground`.
 
     Args:
-        channels: Channels of all levels together.
-        width: Channels in between.
+        channels: Total number of channels of the intermediate features.
+        width: Number of hidden channels.
     """
 
     def __init__(self, channels: int, width: int = WIDTH) -> None:
@@ -37,17 +37,17 @@ class ForegroundHead(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give logits (B, 1, h, w) of features (B, K, h, w): above 0 is foreground."""
+        """Return logits (B, 1, h, w) of features (B, K, h, w); positive is foreground."""
         logits: Tensor = self.layers(features)
         return logits
 
 
 def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
-    """Build a head again from its state dict.
+    """Build a foreground head from its state dict.
 
     Raises:
-        RuntimeError: If the weights are not those of a head.
-        KeyError: Likewise.
+        RuntimeError: If the weights do not fit a foreground head.
+        KeyError: If weights are missing.
 
     Example:
         >>> from_state_dict(ForegroundHead(8, width=4).state_dict())(torch.zeros(1, 8, 2, 3)).shape
@@ -60,40 +60,40 @@ def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
 
 
 def fit_foreground(features: Tensor, maps: Tensor, *, seed: int) -> ForegroundHead | None:
-    """Fit a foreground head to what the class maps of many images agree on: no box or mask is asked for.
+    """Fit a foreground head to the class maps of many images, without boxes or masks.
 
-    A map is wrong in its own way in each image; what a small head can learn of all of them is what they have in common.
+    Each map has errors of its own; a small head learns what the maps have in common.
 
     Args:
-        features: Of all levels, shape (N, K, h, w).
-        maps: Class maps of these images, shape (N, h, w), in [0, 1]: from 0.7 on a place is taken for foreground, below
-            0.3 for background. All zero for an image without an object.
-        seed: Of the weights that the head begins with, and of the order.
+        features: Intermediate features, shape (N, K, h, w).
+        maps: Class maps of these images, shape (N, h, w), in [0, 1]: at least 0.7 is foreground, below 0.3 is
+            background. All zeros for an image without an object.
+        seed: Random seed of the initial weights and of the order of images.
 
     Returns:
-        The head, in evaluation mode; None where nothing is foreground, or features or maps are not finite.
+        The head, in evaluation mode; None if no position is foreground, or features or maps are not finite.
 
     Source:
-        Learning from one's own predictions: Lee, "Pseudo-Label", ICML Workshops 2013; a foreground map from a frozen
-        backbone: Xie et al., "C2AM: Contrastive learning of Class-agnostic Activation Map", CVPR 2022. The cut-offs and
-        the head are ours.
+        Training on a model's own predictions: Lee, "Pseudo-Label", ICML Workshops 2013; a foreground map from a frozen
+        backbone: Xie et al., "C2AM: Contrastive learning of Class-agnostic Activation Map", CVPR 2022. The thresholds
+        and the head are ours.
     """
     if not bool((maps >= _FOREGROUND).any()) or not bool(features.isfinite().all() and maps.isfinite().all()):
         return None
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _fitted(ForegroundHead(features.shape[1]), features, maps)
+        return _fit(ForegroundHead(features.shape[1]), features, maps)
 
 
-def _fitted(head: ForegroundHead, features: Tensor, maps: Tensor) -> ForegroundHead:
-    """Minimise the balanced cross-entropy over the places whose map is sure."""
+def _fit(head: ForegroundHead, features: Tensor, maps: Tensor) -> ForegroundHead:
+    """Minimize the balanced cross entropy over the positions that are foreground or background."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=_RATE, weight_decay=_DECAY)
     steps = _EPOCHS * -(-len(features) // _BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     head.train()
     for _ in range(_EPOCHS):
-        for some in torch.randperm(len(features)).split(_BATCH):
-            loss = _loss(head(features[some].float())[:, 0], maps[some])
+        for batch in torch.randperm(len(features)).split(_BATCH):
+            loss = _balanced_loss(head(features[batch].float())[:, 0], maps[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -101,9 +101,9 @@ def _fitted(head: ForegroundHead, features: Tensor, maps: Tensor) -> ForegroundH
     return head.eval().requires_grad_(False)
 
 
-def _loss(logits: Tensor, maps: Tensor) -> Tensor:
-    """Half of it is for the foreground, half for the background, however many places either has."""
+def _balanced_loss(logits: Tensor, maps: Tensor) -> Tensor:
+    """Return the mean of the foreground's and the background's mean loss, whatever the number of positions of each."""
     foreground, background = maps >= _FOREGROUND, maps < _BACKGROUND
-    wrong = F.binary_cross_entropy_with_logits(logits, foreground.to(logits.dtype), reduction="none")
-    halves = (wrong[places].sum() / max(int(places.sum()), 1) for places in (foreground, background))
-    return sum(halves, torch.zeros(())) / 2
+    losses = F.binary_cross_entropy_with_logits(logits, foreground.to(logits.dtype), reduction="none")
+    means = (losses[mask].sum() / max(int(mask.sum()), 1) for mask in (foreground, background))
+    return sum(means, torch.zeros(())) / 2

@@ -1,4 +1,4 @@
-"""Hook a model for the length of one forward pass and leave no trace of it."""
+"""Attach hooks to a model for one forward pass, and remove them afterwards."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,18 +15,18 @@ _locks_guard = threading.Lock()
 
 
 @contextmanager
-def hooked(model: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]:
-    """Have the model to oneself, in evaluation mode, with forward hooks that fire in this thread only.
+def forward_hooks(model: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]:
+    """Lock a model, put it into evaluation mode, and attach forward hooks that run in this thread only.
 
     Args:
-        model: The model, given back without hooks and with every module in the mode that it was in.
-        hooks: By module name: called with the name, the module and its output; a tensor that it returns takes
-            the output's place.
+        model: The model. At the end its hooks are removed and the mode of each module is restored.
+        hooks: Hook for each module name, called with the name, the module and its output; a returned tensor replaces
+            the output.
 
     Example:
         >>> import torch
         >>> model = nn.Sequential(nn.Dropout(), nn.Flatten())
-        >>> with hooked(model, {"0": lambda name, module, output: print(name, module.training)}):
+        >>> with forward_hooks(model, {"0": lambda name, module, output: print(name, module.training)}):
         ...     _ = model(torch.ones(1, 2))
         0 False
         >>> model.training, len(model[0]._forward_hooks)
@@ -38,7 +38,7 @@ def hooked(model: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]:
         return lambda module, _, output: hook(name, module, output) if threading.get_ident() == thread else None
 
     handles = []
-    with _alone_with(model), evaluating(model):
+    with _lock_of(model), eval_mode(model):
         try:
             for name, hook in hooks.items():
                 handles.append(model.get_submodule(name).register_forward_hook(in_this_thread(name, hook)))
@@ -49,8 +49,8 @@ def hooked(model: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module of a model into evaluation mode, and back into the mode that each was in."""
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put every module of a model into evaluation mode, and restore the mode of each at the end."""
     training = [module for module in model.modules() if module.training]
     for module in training:
         module.training = False
@@ -61,7 +61,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _alone_with(model: nn.Module) -> AbstractContextManager[Any]:
-    """The lock of a model: hooks and modes belong to the model, so one thread at a time sets them."""
+def _lock_of(model: nn.Module) -> AbstractContextManager[Any]:
+    """Return the lock of a model: hooks and modes belong to the model, so one thread at a time may set them."""
     with _locks_guard:
         return _locks.setdefault(model, threading.RLock())

@@ -1,69 +1,70 @@
-"""Find the mid-level feature maps of a classifier: what looks alike there belongs together."""
+"""Find the intermediate feature maps of a classifier along which class maps are propagated."""
 
 from itertools import groupby
 from math import ceil
 
 from torch import Tensor, nn
 
-from weakspot.models.target_layer import feature_maps
+from weakspot.models.target_layer import trace_feature_maps
 
-# Cells of fewer pixels tell edges and colours apart, not things; those of more are too coarse to show a shape.
-_FINEST, _COARSEST = 4, 20
-# What lies behind this share of the depth knows classes rather than surfaces.
-_DEEPEST = 0.95
-# Where a network has no stages (a plain transformer), so many places are taken, evenly spaced.
-_PLACES = 3
+# Range of output strides: features of finer maps encode edges and colors, coarser maps do not resolve shapes.
+_MIN_STRIDE, _MAX_STRIDE = 4, 20
+# Deeper features, as a fraction of all feature maps, encode classes rather than surfaces.
+_MAX_DEPTH = 0.95
+# Number of evenly spaced layers of a network without stages (a plain transformer).
+_LAYERS = 3
 
 
-def find_levels(model: nn.Module, example: Tensor, layers: tuple[str, ...]) -> tuple[str, ...]:
-    """Find where the stages of a network end, at output strides from 4 to 16, short of the last of them.
+def find_intermediates(model: nn.Module, example: Tensor, layers: tuple[str, ...]) -> tuple[str, ...]:
+    """Find the last layer of each stage of a network, at output strides from 4 to 20, before the target layers.
 
-    A stage is a run of main blocks whose feature maps have the same size and width. Depth is counted in feature maps.
+    A stage is a run of blocks whose feature maps have the same size and number of channels. Depth is counted in feature
+    maps.
 
     Args:
         model: The classifier.
-        example: Images of the size that it will see, shape (1, 3, H, W).
-        layers: Names of the layers that class maps are read from; levels lie before them.
+        example: An image of the input size, shape (1, 3, H, W).
+        layers: Names of the target layers.
 
     Returns:
-        Names of modules, in the order in which they run; none where nothing lies before the layers.
+        Names of modules in order of execution; empty if there are no suitable layers before the target layers.
 
     Example:
         >>> import torch
         >>> from weakspot.models.classifiers import load_classifier
         >>> model = load_classifier("resnet18", weights=None).module
-        >>> find_levels(model, torch.zeros(1, 3, 64, 64), ("layer4",))
+        >>> find_intermediates(model, torch.zeros(1, 3, 64, 64), ("layer4",))
         ('layer1', 'layer2', 'layer3')
     """
-    steps = feature_maps(model, example)
-    last = min((i for i, step in enumerate(steps) if step.name in layers), default=len(steps) - 1)
-    deepest = min(_DEEPEST * len(steps), last)
-    blocks = [(i, steps[i]) for i in _block_ends([step.name for step in steps]) if i + 1 <= deepest]
+    maps = trace_feature_maps(model, example)
+    last = min((i for i, feature_map in enumerate(maps) if feature_map.name in layers), default=len(maps) - 1)
+    max_depth = min(_MAX_DEPTH * len(maps), last)
+    blocks = [maps[i] for i in _block_ends([feature_map.name for feature_map in maps]) if i + 1 <= max_depth]
     side = example.shape[-2]
-    coarse = [step for i, step in blocks if step.grid[0] <= ceil(side / _FINEST)]
-    fine = [step for step in coarse if step.grid[0] * _COARSEST >= side] or coarse
-    ends = [list(run)[-1] for _, run in groupby(fine, key=lambda step: (step.grid, step.channels))]
-    if len(ends) < _PLACES <= len(fine):
-        ends = [fine[(n + 1) * len(fine) // _PLACES - 1] for n in range(_PLACES)]
-    return tuple(step.name for step in ends)
+    coarse = [block for block in blocks if block.grid[0] <= ceil(side / _MIN_STRIDE)]
+    suitable = [block for block in coarse if block.grid[0] * _MAX_STRIDE >= side] or coarse
+    ends = [list(stage)[-1] for _, stage in groupby(suitable, key=lambda block: (block.grid, block.channels))]
+    if len(ends) < _LAYERS <= len(suitable):
+        ends = [suitable[(n + 1) * len(suitable) // _LAYERS - 1] for n in range(_LAYERS)]
+    return tuple(block.name for block in ends)
 
 
 def _block_ends(names: list[str]) -> list[int]:
-    """Where the main blocks of a network end, by the names of its steps in order.
+    """Return the index of the last feature map of each main block, given all module names in order of execution.
 
-    Whatever module holds more than half of the steps is opened, until none does.
+    A module that contains more than half of the feature maps is split into its children, until there is none.
     """
-    parts = [name.split(".") for name in names]
-    opened: set[tuple[str, ...]] = {()}
+    paths = [name.split(".") for name in names]
+    split: set[tuple[str, ...]] = {()}
     while True:
-        blocks = [_block(path, opened) for path in parts]
+        blocks = [_block_of(path, split) for path in paths]
         counts = {block: blocks.count(block) for block in dict.fromkeys(blocks)}
-        large = [b for b, n in counts.items() if n > len(names) / 2 and b not in opened]
+        large = [block for block, count in counts.items() if count > len(names) / 2 and block not in split]
         if not large:
             return [i for i, block in enumerate(blocks) if block not in blocks[i + 1 :]]
-        opened.update(large)
+        split.update(large)
 
 
-def _block(path: list[str], opened: set[tuple[str, ...]]) -> tuple[str, ...]:
-    """The shortest part of a module's path that has not been opened."""
-    return next((tuple(path[:n]) for n in range(1, len(path)) if tuple(path[:n]) not in opened), tuple(path))
+def _block_of(path: list[str], split: set[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the shortest prefix of a module's path that is not split."""
+    return next((tuple(path[:n]) for n in range(1, len(path)) if tuple(path[:n]) not in split), tuple(path))

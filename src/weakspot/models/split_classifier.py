@@ -1,4 +1,4 @@
-"""Find where to cut a classifier, and refuse what cannot be read there."""
+"""Split a classifier at one or several layers, and check that a class map method fits them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from weakspot.errors import InputError, ModelError, WeakspotError, suggest
 from weakspot.models.feature_layout import Size
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.gap_head import GapLinearHead, find_gap_head
-from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, full_precision
-from weakspot.models.intermediate_features import find_levels
+from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, upcast
+from weakspot.models.intermediate_features import find_intermediates
 from weakspot.models.target_layer import detect_relu, find_layer
 
 
@@ -24,8 +24,8 @@ class AcceleratedForward(Protocol):
     def dummy_size(self) -> Size | None:
         """Size of the smallest image that runs the head; None if the head cannot run alone."""
 
-    def takes(self, images: Tensor) -> bool:
-        """Whether the runtime accepts these images."""
+    def accepts(self, images: Tensor) -> bool:
+        """Return whether the runtime accepts these images."""
 
     def run(self, images: Tensor) -> ForwardPass:
         """Run a forward pass without gradients."""
@@ -34,48 +34,49 @@ class AcceleratedForward(Protocol):
         """Run the backbone in the other runtime and the head in PyTorch, with gradients up to the layer."""
 
     def single_threaded(self) -> "AcceleratedForward":
-        """The same forward pass in a session of one thread."""
+        """Return the same forward pass in a session of one thread."""
 
 
 @dataclass(frozen=True)
 class SplitClassifier:
-    """A classifier and where it is cut.
+    """A classifier and the layers at which class maps are computed.
 
     Attributes:
         model: The classifier.
-        layers: The feature maps that are read.
-        classes: Number of classes.
-        head: Its pooling + linear head, or None for any other.
-        channels: For Score-CAM: how many channels to keep; None keeps all.
-        network: Kind of network whose branches the layers are; empty for any other layers.
-        levels: Names of mid-level feature maps, along which class maps are spread; empty for class maps as published.
-        foreground: What tells foreground from background by these levels, or None.
-        trunk: Its forward pass in onnxruntime, or None.
+        layers: The target layers.
+        num_classes: Number of classes.
+        head: Its pooling + linear head, or None for any other head.
+        channels: Number of channels that Score-CAM uses; None for all.
+        network: Name of the network type (``acol``, ``ts_cam``, ``psol``) if the layers are its branches; else empty.
+        intermediates: Names of the intermediate layers along which class maps are propagated; empty for class maps as
+            published.
+        foreground: Foreground head for these intermediate features, or None.
+        accelerated: Forward pass in ONNX Runtime, or None.
     """
 
     model: nn.Module
     layers: tuple[TargetLayer, ...]
-    classes: int
+    num_classes: int
     head: GapLinearHead | None
     channels: int | None = None
     network: str = ""
-    levels: tuple[str, ...] = ()
+    intermediates: tuple[str, ...] = ()
     foreground: ForegroundHead | None = None
-    trunk: AcceleratedForward | None = None
+    accelerated: AcceleratedForward | None = None
 
     def run(self, images: Tensor, *, differentiable: bool = False) -> ForwardPass:
-        """Run the classifier once and read its layers and levels, in onnxruntime where that can be.
+        """Run the classifier once and capture its layers, in ONNX Runtime if possible.
 
         Args:
-            images: Shape (B, 3, H, W), normalised.
-            differentiable: Whether gradients up to the layers will be asked for.
+            images: Shape (B, 3, H, W), normalized.
+            differentiable: Whether gradients with respect to the layers are needed.
         """
-        trunk = self.trunk
-        if trunk is None or not trunk.takes(images) or (differentiable and trunk.dummy_size is None):
+        accelerated = self.accelerated
+        if accelerated is None or not accelerated.accepts(images) or (differentiable and not accelerated.dummy_size):
             return forward_with_hooks(
-                self.model, self.layers, images, differentiable=differentiable, levels=self.levels
+                self.model, self.layers, images, differentiable=differentiable, intermediates=self.intermediates
             )
-        return trunk.run_differentiably(self.model, images) if differentiable else trunk.run(images)
+        return accelerated.run_differentiably(self.model, images) if differentiable else accelerated.run(images)
 
 
 def split_model(
@@ -84,87 +85,93 @@ def split_model(
     *,
     layers: Sequence[str] = (),
     channels: int | None = None,
-    spread: bool = False,
+    propagate: bool = False,
     foreground: ForegroundHead | None = None,
 ) -> SplitClassifier:
-    """Find where to cut a classifier, and what kind of head lies behind.
+    """Find the target layers of a classifier, its head and its intermediate layers.
 
     Args:
         model: The classifier.
-        example: Images of the size that it will see, shape (1, 3, H, W).
-        layers: Names of the layers; empty to take the network's branches, if it was built to have any, or else to have
-            the last feature map found.
-        channels: For Score-CAM.
-        spread: Whether class maps are to be spread along mid-level features.
-        foreground: What tells foreground from background by these, if there is anything. It is left aside where the
-            levels are others than those that it has learnt from.
+        example: An image of the input size, shape (1, 3, H, W).
+        layers: Names of the target layers; empty for the network's branches if it has any, else its last feature map.
+        channels: Number of channels that Score-CAM uses; None for all.
+        propagate: Whether class maps are propagated along intermediate features.
+        foreground: Foreground head; ignored if it was fitted to other intermediate layers.
 
     Raises:
-        ModelError: If a layer does not exist or gives no feature map, or the model gives no logits.
+        ModelError: ``unknown-layer``; ``not-a-feature-map`` if a layer has no feature map; ``not-logits`` if the model
+            does not return logits; ``input-not-supported`` if it cannot process the example.
     """
     branches: tuple[str, ...] = () if layers else getattr(model, "branches", ())
-    layers = layers or branches
-    for name in layers:
-        _check_name(model, name)
-    # What kind of head it is shows in its numbers, which a user's autocast would round.
+    names = layers or branches
+    for name in names:
+        _check_layer_name(model, name)
+    # The type of head is recognized from numbers that autocast would round.
     with torch.autocast(example.device.type, enabled=False):
         _check_logits(_first_logits(model, example))
-        # Branches are read as they are: of one that leads to no logit, a ReLU behind it would change none either.
-        of_names = (
-            TargetLayer(name) if branches else detect_relu(model, TargetLayer(name), example) for name in layers
-        )
-        found = tuple(of_names) or (find_layer(model, example),)
-        reading = forward_with_hooks(model, found, example)
-    head = find_gap_head(model, reading) if len(found) == 1 else None
-    network = str(model.branches_of) if branches else ""
-    levels = find_levels(model, example, tuple(layer.name for layer in found)) if spread else ()
-    fits = foreground is not None and foreground.channels == _channels(model, levels, example)
-    classes = reading.logits.shape[1]
-    return SplitClassifier(model, found, classes, head, channels, network, levels, foreground if fits else None)
+        # Branches are used as they are: if a branch does not lead to a logit, a ReLU after it changes none either.
+        targets = tuple(
+            TargetLayer(name) if branches else detect_relu(model, TargetLayer(name), example) for name in names
+        ) or (find_layer(model, example),)
+        forward_pass = forward_with_hooks(model, targets, example)
+    head = find_gap_head(model, forward_pass) if len(targets) == 1 else None
+    network = str(model.network_name) if branches else ""
+    intermediates = find_intermediates(model, example, tuple(layer.name for layer in targets)) if propagate else ()
+    fits = foreground is not None and foreground.channels == _count_channels(model, intermediates, example)
+    return SplitClassifier(
+        model,
+        targets,
+        forward_pass.logits.shape[1],
+        head,
+        channels,
+        network,
+        intermediates,
+        foreground if fits else None,
+    )
 
 
-def check_method(cut: SplitClassifier, method: Method) -> None:
-    """Refuse a method that does not fit the classifier's head or the number of layers.
+def check_method(classifier: SplitClassifier, method: Method) -> None:
+    """Raise InputError if a method does not fit the classifier's head or the number of layers.
 
     Raises:
-        InputError: As :func:`class_maps`.
+        InputError: ``method-mismatch``.
     """
-    if method.network != cut.network and method.inputs == "branches":
-        raise InputError(
-            f"This method reads the branches of a network that was trained for it ({method.network}).",
-            f"Train one: weakspot train DATA --method {method.network}.",
-        )
-    if cut.network == "psol" != method.network:
-        raise InputError("This run draws boxes, and has no other maps.", "Give the run that taught it.")
+    if method.network != classifier.network and method.inputs == "branches":
+        problem = f"This method needs a network that was trained with it ({method.network})."
+        raise InputError("method-mismatch", problem, f"Train one: weakspot train DATA --method {method.network}.")
+    if classifier.network == "psol" != method.network:
+        raise InputError("method-mismatch", "A PSOL run has no class maps.", "Use its teacher run.")
     one_layer = ("weights", "ablated activations", "image gradients")
-    if method.inputs in one_layer and len(cut.layers) > 1:
-        raise InputError("This method reads one layer, and several were given.", "Give one, or take layercam.")
-    if method.inputs == "weights" and cut.head is None:
+    if method.inputs in one_layer and len(classifier.layers) > 1:
+        problem = f"This method supports one layer, got {len(classifier.layers)}."
+        raise InputError("method-mismatch", problem, "Pass one, or use layercam.")
+    if method.inputs == "weights" and classifier.head is None:
         raise InputError(
-            "CAM needs a head that is global average pooling and one linear layer behind the feature map; "
-            "this model's is not.",
-            "Take gradcam, which gives the same map where both exist, or layercam.",
+            "method-mismatch",
+            "cam needs a head of global average pooling and one linear layer after the feature map.",
+            "Use gradcam, which returns the same map for such a head, or layercam.",
         )
 
 
-def _channels(model: nn.Module, levels: Sequence[str], example: Tensor) -> int:
-    """Channels of all levels together."""
-    return sum(level.shape[1] for level in forward_with_hooks(model, (), example, levels=levels).levels)
+def _count_channels(model: nn.Module, intermediates: Sequence[str], example: Tensor) -> int:
+    """Return the total number of channels of all intermediate features."""
+    forward_pass = forward_with_hooks(model, (), example, intermediates=intermediates)
+    return sum(features.shape[1] for features in forward_pass.intermediates)
 
 
-def _check_name(model: nn.Module, name: str) -> None:
+def _check_layer_name(model: nn.Module, name: str) -> None:
     if not isinstance(name, str):
-        raise ModelError(f"A layer is named, and this is a {type(name).__name__}.", "Name it as named_modules() does.")
+        problem = f"layer must be a name as in named_modules(), got {type(name).__name__}."
+        raise ModelError("unknown-layer", problem)
     known = [known for known, _ in model.named_modules() if known]
     if name not in known:
-        raise ModelError(
-            f"The model has no layer {name!r}.",
-            suggest(name, known, f"Its parts are {', '.join(child for child, _ in model.named_children())}."),
-        )
+        children = ", ".join(child for child, _ in model.named_children())
+        hint = suggest(name, known, f"Its top-level modules are {children}.")
+        raise ModelError("unknown-layer", f"The model has no layer {name!r}.", hint)
 
 
 def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
-    """Run the model for the first time, and say what it was given when it cannot take that."""
+    """Run the model for the first time; name the input shape if it fails."""
     try:
         return forward_with_hooks(model, (), example).logits
     except WeakspotError:
@@ -173,18 +180,21 @@ def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
         size = " x ".join(str(side) for side in example.shape[1:])
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The model cannot take images of {size}: {reason}",
-            "Give its input_size, and mean and std with one value for each channel.",
+            "input-not-supported",
+            f"The model does not accept images of {size}: {reason}",
+            "Pass its input_size, and mean and std with one value per channel.",
         ) from error
 
 
 def _check_logits(logits: Tensor) -> None:
-    """Refuse probabilities and their logarithms: a softmax saturates, and its gradients mix the classes."""
-    rows = full_precision(logits)
-    likely = rows.exp() if bool((rows <= 0).all()) else rows
-    sums = likely.sum(dim=1)
-    if rows.shape[1] > 1 and bool((likely >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+    """Reject probabilities and their logarithms: a softmax saturates, and its gradients mix the classes."""
+    rows = upcast(logits)
+    probabilities = rows.exp() if bool((rows <= 0).all()) else rows
+    sums = probabilities.sum(dim=1)
+    all_positive = bool((probabilities >= 0).all())
+    if rows.shape[1] > 1 and all_positive and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
         raise ModelError(
-            "The model returns probabilities or their logarithms (each row sums to 1), not logits.",
-            "Leave its last softmax out: class maps are read from what goes into it.",
+            "not-logits",
+            "The model must return logits, got probabilities or their logarithms (each row sums to 1).",
+            "Remove the final softmax: class maps are computed from its input.",
         )

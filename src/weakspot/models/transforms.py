@@ -1,4 +1,4 @@
-"""Photos -> the tensor that a classifier takes."""
+"""Convert images to the tensors that a classifier accepts."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from weakspot.ops.preprocessing import Preprocessing, to_array
 
 
-def resize_image(image: Image.Image, frame: Preprocessing) -> Tensor:
-    """Squash a whole image to the input size, bicubic with antialiasing; nothing is cropped.
+def resize_image(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
+    """Resize a whole image to the input size, without cropping, by antialiased bicubic interpolation.
 
-    Torch's 8-bit resizing gives Pillow's pixels, to within 2 of 255, in less than half of the time.
+    Torch's 8-bit resizing returns Pillow's pixels, to within 2 of 255, in less than half of the time.
 
     Args:
         image: RGB image.
-        frame: The input size and number of channels.
+        preprocessing: Input size and number of channels.
 
     Returns:
         Pixels of shape (channels, height, width), uint8.
@@ -28,35 +28,42 @@ def resize_image(image: Image.Image, frame: Preprocessing) -> Tensor:
         >>> resize_image(Image.new("RGB", (40, 30), "white"), Preprocessing(height=2, width=3)).shape
         torch.Size([3, 2, 3])
     """
-    return resize_tensor(channels_first(to_array(image, channels=len(frame.mean))), frame)
+    return resize_tensor(channels_first(to_array(image, channels=len(preprocessing.mean))), preprocessing)
 
 
-def resize_tensor(pixels: Tensor, frame: Preprocessing) -> Tensor:
-    """Squash pixels (channels, rows, columns), uint8, to the input size as :func:`resize_image` does."""
-    size = (frame.height, frame.width)
+def resize_tensor(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Resize pixels (channels, rows, columns), uint8, to the input size as :func:`resize_image` does."""
+    size = (preprocessing.height, preprocessing.width)
     if pixels.shape[1:] == size:
         return pixels
     return F.interpolate(pixels[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0]
 
 
 def channels_first(pixels: NDArray[np.uint8]) -> Tensor:
-    """Turn an array (rows, columns, channels) to pixels (channels, rows, columns), uint8."""
+    """Convert an array (rows, columns, channels), uint8, to a tensor (channels, rows, columns)."""
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def channels_last(pixels: Tensor) -> NDArray[np.uint8]:
-    """Turn pixels (channels, rows, columns), uint8, to an array (rows, columns, channels)."""
-    turned: NDArray[np.uint8] = pixels.permute(1, 2, 0).numpy()
-    return turned
+    """Convert a tensor (channels, rows, columns), uint8, to an array (rows, columns, channels)."""
+    array: NDArray[np.uint8] = pixels.permute(1, 2, 0).numpy()
+    return array
 
 
-def normalize_batch(photos: Sequence[Tensor], frame: Preprocessing, *, like: Tensor) -> Tensor:
-    """Stack squashed photos into one batch of normalised images, channels last in memory.
+def normalize_batch(
+    images: Sequence[Tensor],
+    preprocessing: Preprocessing,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Stack resized images into one normalized batch, channels last in memory.
 
     Args:
-        photos: uint8 tensors of shape (channels, height, width).
-        frame: Mean and standard deviation of the channels.
-        like: A tensor of the device and type wanted.
+        images: uint8 tensors of shape (channels, height, width).
+        preprocessing: Mean and standard deviation of the channels.
+        device: Device of the batch.
+        dtype: Floating-point type of the batch.
 
     Returns:
         Shape (B, channels, height, width).
@@ -64,59 +71,61 @@ def normalize_batch(photos: Sequence[Tensor], frame: Preprocessing, *, like: Ten
     Example:
         >>> white = torch.full((3, 1, 1), 255, dtype=torch.uint8)
         >>> half = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-        >>> normalize_batch([white], half, like=torch.empty(0)).flatten().tolist()
+        >>> normalize_batch([white], half).flatten().tolist()
         [1.0, 1.0, 1.0]
     """
-    batch = torch.stack([photo.permute(1, 2, 0) for photo in photos]).to(like.device)  # (B, height, width, channels)
-    rows = batch.flatten(2).float()  # (B, height, width * channels): long rows, which arithmetic is fast on
+    batch = torch.stack([image.permute(1, 2, 0) for image in images]).to(device)  # (B, height, width, channels)
+    rows = batch.flatten(2).float()  # (B, height, width * channels): arithmetic is faster on long rows
     mean, std = (
-        torch.tensor(of_channels, dtype=torch.float32, device=like.device).repeat(batch.shape[2]) * 255
-        for of_channels in (frame.mean, frame.std)
+        torch.tensor(per_channel, dtype=torch.float32, device=device).repeat(batch.shape[2]) * 255
+        for per_channel in (preprocessing.mean, preprocessing.std)
     )
-    return rows.sub_(mean).div_(std).view(batch.shape).permute(0, 3, 1, 2).to(like.dtype)
+    return rows.sub_(mean).div_(std).view(batch.shape).permute(0, 3, 1, 2).to(dtype)
 
 
-def normalize_chw(photos: Sequence[NDArray[np.uint8]], frame: Preprocessing) -> Tensor:
-    """Normalise squashed photos as :func:`normalize_batch` does, channels first in memory, in this thread alone.
+def normalize_chw(images: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing) -> Tensor:
+    """Normalize resized images as :func:`normalize_batch` does, channels first in memory, on one thread.
 
     Args:
-        photos: Arrays of shape (height, width, channels).
-        frame: Size, mean and standard deviation of the channels.
+        images: Arrays of shape (height, width, channels).
+        preprocessing: Input size, mean and standard deviation of the channels.
 
     Example:
         >>> half = Preprocessing(1, 1, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
         >>> normalize_chw([np.full((1, 1, 3), 255, np.uint8)], half).flatten().tolist()
         [1.0, 1.0, 1.0]
     """
-    mean, std = (np.array(each, np.float32)[:, None, None] * 255 for each in (frame.mean, frame.std))
-    batch = np.empty((len(photos), len(frame.mean), frame.height, frame.width), np.float32)
-    for i, photo in enumerate(photos):
-        np.subtract(photo.transpose(2, 0, 1), mean, out=batch[i])
+    mean, std = (
+        np.array(values, np.float32)[:, None, None] * 255 for values in (preprocessing.mean, preprocessing.std)
+    )
+    batch = np.empty((len(images), len(preprocessing.mean), preprocessing.height, preprocessing.width), np.float32)
+    for i, image in enumerate(images):
+        np.subtract(image.transpose(2, 0, 1), mean, out=batch[i])
         batch[i] *= 1 / std
     return torch.from_numpy(batch)
 
 
-def renormalize(images: Tensor, *, frame: Preprocessing, to: Preprocessing) -> Tensor:
-    """Change images that are normalised for one classifier into what another wants of them.
+def renormalize(images: Tensor, *, source: Preprocessing, target: Preprocessing) -> Tensor:
+    """Convert images that are normalized for one classifier to the size and normalization of another.
 
     Args:
         images: Shape (B, channels, height, width), of any size.
-        frame: Mean and standard deviation that they are normalised with.
-        to: Size, mean and standard deviation wanted.
+        source: Current mean and standard deviation.
+        target: New size, mean and standard deviation.
 
     Returns:
-        Shape (B, channels, ``to.height``, ``to.width``).
+        Shape (B, channels, ``target.height``, ``target.width``).
 
     Example:
         >>> white, half = torch.ones(1, 3, 4, 4), Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-        >>> plain = Preprocessing(height=2, width=3, mean=(0.0, 0.0, 0.0), std=(0.25, 0.25, 0.25))
-        >>> renormalize(white, frame=half, to=plain)[0, 0].tolist()
+        >>> small = Preprocessing(height=2, width=3, mean=(0.0, 0.0, 0.0), std=(0.25, 0.25, 0.25))
+        >>> renormalize(white, source=half, target=small)[0, 0].tolist()
         [[4.0, 4.0, 4.0], [4.0, 4.0, 4.0]]
     """
-    if images.shape[-2:] != (to.height, to.width):
-        size = (to.height, to.width)
+    size = (target.height, target.width)
+    if images.shape[-2:] != size:
         images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
-    mean, std, to_mean, to_std = (
-        images.new_tensor(of_channels)[:, None, None] for of_channels in (frame.mean, frame.std, to.mean, to.std)
+    mean, std, target_mean, target_std = (
+        images.new_tensor(values)[:, None, None] for values in (source.mean, source.std, target.mean, target.std)
     )
-    return (images * std + mean - to_mean) / to_std
+    return (images * std + mean - target_mean) / target_std

@@ -1,7 +1,8 @@
-"""Read a weights file without running anything that it holds."""
+"""Read weights files without running any code that they contain."""
 
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -15,57 +16,50 @@ from weakspot.errors import ModelError, suggest
 def read_weights(file: Path) -> dict[str, Tensor]:
     """Read a state dict from safetensors or from a PyTorch file of plain tensors.
 
-    A ``state_dict`` or ``model`` entry around it is opened, and a ``module.`` in front of every name is dropped.
+    A nested ``state_dict`` or ``model`` entry is used if there is one; the prefix ``module.`` of names is removed.
 
     Args:
-        file: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin`` as ``torch.save(model.state_dict())`` writes it.
+        file: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin`` as written by ``torch.save(model.state_dict())``.
 
     Raises:
-        ModelError: If the file is missing, damaged, or a pickle of anything but tensors, which could run code.
+        ModelError: ``weights-not-found``, ``damaged-file``, ``unsafe-pickle`` for a pickle of anything but tensors, or
+            ``not-a-state-dict``.
     """
     if not file.is_file():
-        raise ModelError(f"The weights file {file} does not exist.", "Check the path.")
+        raise ModelError("weights-not-found", f"The weights file {file} does not exist.")
     content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
     if isinstance(content, dict):
         content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not all(_is_entry(name, value) for name, value in content.items()):
-        raise ModelError(f"{file} does not hold a state dict.", "Save one with torch.save(model.state_dict(), file).")
+        hint = "Save one with torch.save(model.state_dict(), file)."
+        raise ModelError("not-a-state-dict", f"{file} does not contain a state dict.", hint)
     return {name.removeprefix("module."): value for name, value in content.items()}
 
 
-def fit_weights(model: nn.Module, theirs: dict[str, Tensor], file: Path) -> None:
-    """Load weights into a model whose names and shapes they must have, all of them.
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], file: Path) -> None:
+    """Load weights into a model; all names and shapes must agree.
 
     Args:
-        model: The model, unchanged when the weights do not fit.
-        theirs: The weights.
-        file: Where they came from, for the message.
+        model: The model, unchanged if the weights do not fit.
+        weights: The weights.
+        file: The file that they were read from, for the message.
 
     Raises:
-        ModelError: If the weights do not fit.
+        ModelError: ``weights-mismatch``.
     """
-    ours = model.state_dict()
-    for name in ours:
-        if name not in theirs:
-            raise ModelError(
-                "weights-mismatch",
-                f"{file} does not fit the model: it has no {name}.",
-                suggest(name, theirs, "Name the model that the weights were trained with."),
-            )
-        if ours[name].shape != theirs[name].shape:
-            raise ModelError(
-                "weights-mismatch",
-                f"{file} does not fit the model: {name} is {tuple(theirs[name].shape)}, not {tuple(ours[name].shape)}.",
-                "Name the model that the weights were trained with.",
-            )
-    unknown = next((name for name in theirs if name not in ours), None)
+    expected, hint = model.state_dict(), "Name the model that the weights were trained with."
+    for name in expected:
+        if name not in weights:
+            problem = f"{file} does not fit the model: it has no {name}."
+            raise ModelError("weights-mismatch", problem, suggest(name, weights, hint))
+        shape, expected_shape = tuple(weights[name].shape), tuple(expected[name].shape)
+        if shape != expected_shape:
+            problem = f"{file} does not fit the model: {name} must be of shape {expected_shape}, got {shape}."
+            raise ModelError("weights-mismatch", problem, hint)
+    unknown = next((name for name in weights if name not in expected), None)
     if unknown:
-        raise ModelError(
-            "weights-mismatch",
-            f"{file} does not fit the model: it has {unknown}, which the model has not.",
-            "Name the model that the weights were trained with.",
-        )
-    model.load_state_dict(theirs)
+        raise ModelError("weights-mismatch", f"{file} does not fit the model, which has no {unknown}.", hint)
+    model.load_state_dict(weights)
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
@@ -82,10 +76,11 @@ def _read_torch(file: Path) -> object:
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{file} is a pickle that could run code: it is not loaded.",
+            "unsafe-pickle",
+            f"{file} is a pickle that could run code and is not loaded.",
             "Save the state dict as safetensors: safetensors.torch.save_file(model.state_dict(), file).",
         ) from error
-    except Exception as error:  # what a damaged pickle raises is up to its bytes
+    except Exception as error:  # a damaged pickle may raise anything
         raise _damaged(file) from error
 
 
@@ -94,4 +89,4 @@ def _is_entry(name: object, value: object) -> bool:
 
 
 def _damaged(file: Path) -> ModelError:
-    return ModelError(f"{file} is damaged or not a weights file.", "Copy it again, or save it as safetensors.")
+    return ModelError("damaged-file", f"{file} is damaged or is not a weights file.")

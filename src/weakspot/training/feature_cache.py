@@ -38,9 +38,7 @@ def fits_in_memory(network: WsolClassifier, frame: Preprocessing, images: int, *
     """Tell whether the feature maps of so many images may be kept."""
     example = torch.zeros(1, len(frame.mean), frame.height, frame.width, dtype=torch.uint8)
     device = next(network.parameters()).device
-    maps = backbone_features(
-        network, normalize_batch([example[0]], frame, like=torch.empty(0, device=device)), pooled=pooled
-    )
+    maps = backbone_features(network, normalize_batch([example[0]], frame, device=device), pooled=pooled)
     return images * sum(one.numel() * one.element_size() for one in maps) <= MAX_CACHE_BYTES
 
 
@@ -58,7 +56,7 @@ def compute_features(
     """Give feature maps and targets batch by batch, on the CPU."""
     like = torch.empty(0, device=next(network.parameters()).device)
     for photos, targets in batches:
-        images = normalize_batch(list(photos), frame, like=like)
+        images = normalize_batch(list(photos), frame, device=like.device, dtype=like.dtype)
         yield tuple(one.cpu() for one in backbone_features(network, images, pooled=pooled)), targets
 
 

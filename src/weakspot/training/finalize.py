@@ -34,7 +34,7 @@ def finalize(
     grounds, built = prepared.grounds, prepared.built
     learner.eval()
     if isinstance(built.network.head, CamHead) and not built.config.multi_label:
-        built.network.head.centre()
+        built.network.head.center()
     localizer = _localizer(prepared, quality)
     foreground, spread = None, find_quality(localizer.quality).spread
     if spread:

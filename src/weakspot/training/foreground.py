@@ -10,7 +10,7 @@ from weakspot.data import Sample
 from weakspot.inference.adaptation import FeaturesAndMaps, fitted
 from weakspot.inference.localizer import Localizer
 from weakspot.models import ForegroundHead, channels_last
-from weakspot.models.foreground_head import MOST_IMAGES
+from weakspot.models.foreground_head import MAX_IMAGES
 from weakspot.training.dataset import read_pixels
 from weakspot.training.labels import Labels
 
@@ -33,7 +33,7 @@ def fit_run_foreground(
     Returns:
         The head; None where the backbone has no levels, or no image an object.
     """
-    some = np.random.default_rng(seed).permutation(len(examples))[:MOST_IMAGES]
+    some = np.random.default_rng(seed).permutation(len(examples))[:MAX_IMAGES]
     return fitted(list(_read(localizer, [examples[i] for i in some], labels)), seed=seed)
 
 

@@ -86,7 +86,7 @@ class WsolModule(LightningModule):
         self.rows: list[EpochMetrics] = []
         self.best: dict[str, Tensor] = {}
         self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
-        self.val_score: Metric = criterion.score(classes)
+        self.val_score: Metric = criterion.build_metric(classes)
         for metric in (self.train_loss, self.val_loss, self.val_score):
             metric.persistent(True)  # an epoch that is interrupted goes on with its sums
         self._begun = time.monotonic()
@@ -99,7 +99,7 @@ class WsolModule(LightningModule):
     @property
     def score_name(self) -> str:
         """What the validation score is, see :class:`weakspot.models.networks.Criterion`."""
-        return self.criterion.score_name
+        return self.criterion.metric_name
 
     def train(self, mode: bool = True) -> "WsolModule":
         """Change the mode; a frozen trunk stays in evaluation mode, its batch statistics with it."""
@@ -121,9 +121,9 @@ class WsolModule(LightningModule):
     def validation_step(self, batch: tuple[Tensor | list[Tensor], Tensor], _number: int) -> None:
         """Add a batch to the validation loss, which is that of what the head gives alone, and score."""
         inputs, targets = batch
-        given = self.network.answer(self._shown(inputs)).float()
+        given = self.network.forward_head(self._shown(inputs)).float()
         self.val_loss.update(self.criterion(given, targets), len(targets))
-        self.criterion.count(self.val_score, given, targets)
+        self.criterion.update_metric(self.val_score, given, targets)
 
     def on_validation_epoch_end(self) -> None:
         """Tell lightning the figures, merged over all processes, for early stopping and loggers."""
@@ -200,7 +200,7 @@ class WsolModule(LightningModule):
         return self._of_images(self._normalised(inputs)) if isinstance(inputs, Tensor) else tuple(inputs)
 
     def _normalised(self, photos: Tensor) -> Tensor:
-        return normalize_batch(list(photos), self.frame, like=torch.empty(0, device=self.device))
+        return normalize_batch(list(photos), self.frame, device=self.device)
 
     def _of_images(self, images: Tensor) -> FeatureMaps:
         if self.rule.frozen:

@@ -13,7 +13,7 @@ from weakspot.errors import InputError
 from weakspot.inference.load_torch import enlarged
 from weakspot.inference.quality import find_quality
 from weakspot.models import check_model_name, find_device
-from weakspot.models.hooks import evaluating
+from weakspot.models.hooks import eval_mode
 from weakspot.models.networks import NetworkConfig, TrainingMethod, build_network, parse_method
 from weakspot.models.networks.adl import insertion_points
 from weakspot.models.networks.network import BuiltNetwork
@@ -174,7 +174,7 @@ def _seeing_larger(built: BuiltNetwork, times: float) -> BuiltNetwork:
     """Let a frozen network see its images larger than its backbone was trained on, if it can."""
     frame = enlarged(built.preprocessing, times)
     try:
-        with torch.no_grad(), evaluating(built.network):
+        with torch.no_grad(), eval_mode(built.network):
             built.network(torch.zeros(1, len(frame.mean), frame.height, frame.width))
     except (RuntimeError, AssertionError, ValueError):  # most transformers take one size only
         return built

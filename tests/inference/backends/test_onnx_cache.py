@@ -85,8 +85,8 @@ def test_the_forward_pass_in_onnxruntime_gives_the_same_maps(net, methods):
 
 
 def test_the_head_runs_behind_a_small_stand_in(pooled_file):
-    assert compile_onnx(backend_of(DeepHeadNet(8)), export=True).cut.trunk.dummy_size is not None
-    assert compile_onnx(pooled(), export=False).cut.trunk.dummy_size is None  # no head is run
+    assert compile_onnx(backend_of(DeepHeadNet(8)), export=True).cut.accelerated.dummy_size is not None
+    assert compile_onnx(pooled(), export=False).cut.accelerated.dummy_size is None  # no head is run
 
 
 class Shortcut(PooledNet):
@@ -100,7 +100,7 @@ def test_where_the_logits_come_from_elsewhere_too_gradients_are_taken_in_pytorch
     one = backend_of(Shortcut(), layers=["features.3"])
     other = compile_onnx(one, export=True)
     assert other.cut.head is None
-    assert other.cut.trunk.dummy_size is None
+    assert other.cut.accelerated.dummy_size is None
     assert_same(one, other, ["gradcam"])
 
 
@@ -239,9 +239,9 @@ def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monk
     torch.set_num_threads(2)
     backend = compile_onnx(pooled(), export=False)
     alone, seen = backend.single_threaded(), []
-    in_trunk = alone.cut.trunk.session.run
+    in_trunk = alone.cut.accelerated.session.run
     monkeypatch.setattr(
-        alone.cut.trunk.session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or in_trunk(*inputs)
+        alone.cut.accelerated.session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or in_trunk(*inputs)
     )
     alone.run(PHOTOS, ["cam"], Asked())
     assert (seen, torch.get_num_threads()) == ([1], 2)

@@ -50,7 +50,7 @@ def assert_same(backend, methods, size, photos=PHOTOS, at=4):
             maps = [found["maps"], *(found[name] for name in names[at:] if name.startswith("witness"))]
             for one, other in zip(maps, expected, strict=True):
                 np.testing.assert_allclose(one, other.maps, rtol=1e-4, atol=1e-5 * np.ptp(other.maps) + 1e-7)
-            np.testing.assert_array_equal(found["signed"], expected[0].signed)
+            np.testing.assert_array_equal(found["signed"], expected[0].has_negative_activations)
             if expected[0].foreground is not None:
                 np.testing.assert_allclose(found["foreground"], expected[0].foreground, atol=1e-5)
 
@@ -80,8 +80,8 @@ def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thr
 @pytest.mark.long
 def test_spreading_the_foreground_and_the_levels_of_classes_are_in_the_graph(one_thread):
     found = built("cam", "test_resnet")
-    plain = backend_of(found.network, found.preprocessing, spread=True)
-    channels = sum(level.shape[1] for level in plain.cut.run(torch.randn(1, 3, 64, 64)).levels)
+    plain = backend_of(found.network, found.preprocessing, propagate=True)
+    channels = sum(level.shape[1] for level in plain.cut.run(torch.randn(1, 3, 64, 64)).intermediates)
     head = ForegroundHead(channels).eval()
     spread = plain.with_foreground(head)
     levelled = TorchBackend(spread.cut, spread.frame, spread.like, ClassThresholds("cam", (0.3, 0.6, 0.5, 0.7), 0.45))

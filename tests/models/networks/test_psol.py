@@ -8,7 +8,7 @@ from weakspot.cams.psol import draw_boxes
 from weakspot.data import Preprocessing
 from weakspot.models import normalize_batch, renormalize
 from weakspot.models.networks import NetworkConfig, PsolNetwork, build_network
-from weakspot.models.networks.psol import BoxCriterion, PsolHead, box_of, covered, flipped
+from weakspot.models.networks.psol import BoxCriterion, PsolHead, box_from_projections, cell_coverage, flip_boxes
 
 TEACHER = NetworkConfig("test_efficientnet", "cam", 3, input_size=64)
 
@@ -42,17 +42,17 @@ def test_the_head_learns_boxes_that_features_show():
 
 
 @given(st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(5, 12))
-def test_the_box_of_the_projections_of_a_box_is_that_box(ends, places):
+def test_the_box_from_projections_the_projections_of_a_box_is_that_box(ends, cells):
     (x1, x2), (y1, y2) = sorted(ends[:2]), sorted(ends[2:])
-    assume(min(x2 - x1, y2 - y1) > 1 / places)  # else it may lie within one place, which says how much, not where
+    assume(min(x2 - x1, y2 - y1) > 1 / cells)  # else it may lie within one place, which says how much, not where
     box = torch.tensor([[x1, y1, x2, y2]], dtype=torch.float64)
-    columns, rows = (covered(box[:, i], box[:, i + 2], places).logit(eps=1e-9) for i in (0, 1))
-    assert torch.allclose(box_of(columns, rows), box, atol=1e-6) or _has_no_whole_place(box, places)
+    columns, rows = (cell_coverage(box[:, i], box[:, i + 2], cells).logit(eps=1e-9) for i in (0, 1))
+    assert torch.allclose(box_from_projections(columns, rows), box, atol=1e-6) or _has_no_whole_place(box, cells)
 
 
-def _has_no_whole_place(box, places):
+def _has_no_whole_place(box, cells):
     """Where no place is wholly inside, the box cannot be told from a smaller, surer one."""
-    return any(bool(covered(box[:, i], box[:, i + 2], places).max() < 1 - 1e-6) for i in (0, 1))
+    return any(bool(cell_coverage(box[:, i], box[:, i + 2], cells).max() < 1 - 1e-6) for i in (0, 1))
 
 
 @given(st.integers(0, 2**32))
@@ -62,52 +62,54 @@ def test_boxes_have_their_sides_in_order_and_lie_in_the_image(seed):
     assert bool(((x1 >= 0) & (x1 < x2) & (x2 <= 1) & (y1 >= 0) & (y1 < y2) & (y2 <= 1)).all())
 
 
-def test_images_in_a_mirror_have_their_boxes_there():
+def test_flipped_boxes_are_those_of_the_mirrored_image():
     boxes = some_boxes(8)
     mirrored = draw_boxes(boxes, height=20, width=30).flip(3)
-    assert torch.allclose(draw_boxes(flipped(boxes), height=20, width=30), mirrored, atol=1e-5)
+    assert torch.allclose(draw_boxes(flip_boxes(boxes), height=20, width=30), mirrored, atol=1e-5)
 
 
-def test_the_loss_is_the_generalized_iou_and_the_score_the_mean_iou_by_hand():
+def test_loss_is_generalized_iou_and_metric_is_mean_iou():
     criterion = BoxCriterion()
     apart = torch.tensor([[0.0, 0.0, 0.25, 1.0]]), torch.tensor([[0.75, 0.0, 1.0, 1.0]])
     assert float(criterion(*apart)) == pytest.approx(1.5)  # no overlap, and half of what holds both is empty
-    score = criterion.score(3)
+    score = criterion.build_metric(3)
     assert isinstance(score, MeanMetric)
-    criterion.count(score, torch.tensor([[0.0, 0, 1, 1], [0, 0, 0.5, 1]]), torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 1]]))
+    criterion.update_metric(
+        score, torch.tensor([[0.0, 0, 1, 1], [0, 0, 0.5, 1]]), torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 1]])
+    )
     assert float(score.compute()) == 0.75
 
 
 @pytest.mark.parametrize(("backbone", "shared"), [("test_efficientnet", True), ("test_resnet", False)])
 def test_the_logits_are_the_teachers(backbone, shared):
     teacher = build_network(TEACHER, weights=None)
-    plan = NetworkConfig(backbone, "psol", 3, input_size=64, teacher=teacher.config, shared=shared)
-    built = build_network(plan, weights=None)
+    config = NetworkConfig(backbone, "psol", 3, input_size=64, teacher=teacher.config, shared=shared)
+    built = build_network(config, weights=None)
     network = built.network.eval()
     assert isinstance(network, PsolNetwork)
     torch.nn.init.normal_(teacher.network.head.classifier.weight)
     if shared:
         network.trunk.load_state_dict(teacher.network.trunk.state_dict())
     network.classifier.load_state_dict((teacher.network.head if shared else teacher.network).state_dict())
-    photo = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)]
+    image = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)]
     with torch.no_grad():
-        expected = teacher.network.eval()(normalize_batch(photo, teacher.preprocessing, like=torch.empty(0)))
-        found = network(normalize_batch(photo, built.preprocessing, like=torch.empty(0)))
+        expected = teacher.network.eval()(normalize_batch(image, teacher.preprocessing))
+        found = network(normalize_batch(image, built.preprocessing))
     assert torch.allclose(found, expected, atol=1e-4)
     assert not any(one.requires_grad for one in network.classifier.parameters())
 
 
-def test_what_is_shared_stands_in_the_weights_once():
-    plan = NetworkConfig("test_efficientnet", "psol", 3, input_size=64, teacher=TEACHER, shared=True)
-    state = build_network(plan, weights=None).network.state_dict()
+def test_a_shared_backbone_is_stored_once():
+    config = NetworkConfig("test_efficientnet", "psol", 3, input_size=64, teacher=TEACHER, shared=True)
+    state = build_network(config, weights=None).network.state_dict()
     assert sorted(name for name in state if name.startswith("classifier.")) == [
         "classifier.classifier.bias",
         "classifier.classifier.weight",
     ]
 
 
-def test_reframed_images_are_those_that_were_normalised_so_from_the_start():
-    photos = [torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8)]
+def test_renormalized_images_equal_images_normalized_directly():
+    images = [torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8)]
     own, other = Preprocessing(8, 8), Preprocessing(8, 8, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
-    of_own, of_other = (normalize_batch(photos, frame, like=torch.empty(0)) for frame in (own, other))
-    assert torch.allclose(renormalize(of_own, frame=own, to=other), of_other, atol=1e-5)
+    of_own, of_other = (normalize_batch(images, frame) for frame in (own, other))
+    assert torch.allclose(renormalize(of_own, source=own, target=other), of_other, atol=1e-5)

@@ -98,7 +98,7 @@ def compile_onnx(backend: TorchBackend, *, export: bool) -> TorchBackend:
                 graph = _exported(cut, images)
                 with atomic_write(file) as target:
                     target.write(graph)
-    return replace(backend, cut=replace(cut, trunk=_trunk(cut, images, file)))
+    return replace(backend, cut=replace(cut, accelerated=_trunk(cut, images, file)))
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def cache_folder() -> Path:
 
 def content_hash(cut: SplitClassifier, images: Tensor) -> str:
     """A name for a graph that changes with whatever changes what it computes."""
-    told = (__version__, torch.__version__, repr(cut.model), cut.layers, cut.levels, tuple(images.shape[1:]))
+    told = (__version__, torch.__version__, repr(cut.model), cut.layers, cut.intermediates, tuple(images.shape[1:]))
     found = hashlib.sha256(repr(told).encode())
     for name, tensor in cut.model.state_dict().items():
         found.update(name.encode())
@@ -143,18 +143,18 @@ class _Forward(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Run it."""
-        reading = forward_with_hooks(self._cut.model, self._cut.layers, images, levels=self._cut.levels)
-        return (reading.logits, *reading.outputs, *reading.levels)
+        reading = forward_with_hooks(self._cut.model, self._cut.layers, images, intermediates=self._cut.intermediates)
+        return (reading.logits, *reading.outputs, *reading.intermediates)
 
 
 def _exported(cut: SplitClassifier, images: Tensor) -> bytes:
     outputs: Sequence[str] = ["logits", *(f"layer{i}" for i, _ in enumerate(cut.layers))]
-    outputs = [*outputs, *(f"level{i}" for i, _ in enumerate(cut.levels))]
+    outputs = [*outputs, *(f"level{i}" for i, _ in enumerate(cut.intermediates))]
     return to_onnx(_Forward(cut), {IMAGES: images}, outputs, dynamic={IMAGES: {0: "batch"}}, metadata={})
 
 
 def _trunk(cut: SplitClassifier, images: Tensor, file: Path) -> OnnxForward:
-    expected = forward_with_hooks(cut.model, cut.layers, images, levels=cut.levels)
+    expected = forward_with_hooks(cut.model, cut.layers, images, intermediates=cut.intermediates)
     size = (images.shape[2], images.shape[3])
     trunk = OnnxForward(_session(file), cut.layers, expected.layouts, expected.calls, size)
     found = trunk.run(images)

@@ -34,7 +34,7 @@ class OnnxForward:
     size: Size
     dummy_size: Size | None = None
 
-    def takes(self, images: Tensor) -> bool:
+    def accepts(self, images: Tensor) -> bool:
         """Whether images are such as the graph was made for."""
         return images.shape[2:] == self.size and images.dtype == torch.float32 and images.device.type == "cpu"
 
@@ -55,7 +55,7 @@ class OnnxForward:
         assert self.dummy_size is not None
         height, width = self.dummy_size
         behind = forward_head_from(model, self.layers[0], images[:1, :, :height, :width], reading)
-        return replace(behind, levels=reading.levels, layouts=self.layouts)
+        return replace(behind, intermediates=reading.intermediates, layouts=self.layouts)
 
 
 def forward_head_from(model: nn.Module, layer: TargetLayer, image: Tensor, reading: ForwardPass) -> ForwardPass:

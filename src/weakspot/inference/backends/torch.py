@@ -70,7 +70,7 @@ class TorchBackend:
     @property
     def name(self) -> str:
         """``"onnx"`` where onnxruntime runs the forward pass, else ``"torch"``."""
-        return "torch" if self.cut.trunk is None else "onnx"
+        return "torch" if self.cut.accelerated is None else "onnx"
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Squash pixels to a size; torch's 8-bit resizing gives Pillow's pixels, to within 2 of 255."""
@@ -84,7 +84,7 @@ class TorchBackend:
         ways = [find_method(name) for name in methods]
         with _one_thread(self.threads) if self.alone else nullcontext():
             found = compute_class_maps_of_methods(
-                self.cut, self._tensors(photos), ways, classes=rows, top_k=asked.top_k, present=asked.present
+                self.cut, self._tensors(photos), ways, classes=rows, top_k=asked.top_k, include_positive=asked.present
             )
         return [self._seen(name, one) for name, one in zip(methods, found, strict=True)]
 
@@ -105,9 +105,9 @@ class TorchBackend:
 
     def single_threaded(self) -> "TorchBackend":
         """The same for several threads, where onnxruntime runs the forward pass; PyTorch shares its threads itself."""
-        if self.cut.trunk is None:
+        if self.cut.accelerated is None:
             return self
-        cut = replace(self.cut, trunk=self.cut.trunk.single_threaded())
+        cut = replace(self.cut, accelerated=self.cut.accelerated.single_threaded())
         small = cut.head is not None  # what PyTorch has left to do, then
         return replace(self, cut=cut, alone=small)
 
@@ -124,7 +124,7 @@ class TorchBackend:
         """
         _check_tensors(images, classes)
         rows = (classes if classes.dim() == 2 else classes[:, None]).to(self.like.device)
-        as_published = replace(self.cut, levels=(), trunk=None)
+        as_published = replace(self.cut, intermediates=(), accelerated=None)
         maps = compute_class_maps(as_published, images.to(self.like), find_method(method), classes=rows).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
@@ -150,7 +150,7 @@ class TorchBackend:
 
     def default_threshold(self, method: str) -> float:
         """Where heatmaps are cut if nothing else is known."""
-        if not self.cut.levels:
+        if not self.cut.intermediates:
             return find_method(method).threshold
         return SPREAD_THRESHOLD if self.cut.foreground is None else FOREGROUND_THRESHOLD
 
@@ -165,9 +165,11 @@ class TorchBackend:
         return self.cut.foreground is not None
 
     def _tensors(self, photos: Sequence[Pixels]) -> Tensor:
-        if self.cut.trunk is not None:
+        if self.cut.accelerated is not None:
             return normalize_chw(photos, self.frame)
-        return normalize_batch([channels_first(photo) for photo in photos], self.frame, like=self.like)
+        return normalize_batch(
+            [channels_first(photo) for photo in photos], self.frame, device=self.like.device, dtype=self.like.dtype
+        )
 
     def _seen(self, name: str, found: ClassMaps) -> ClassifierOutput:
         maps = calibrate_maps(self.levels, name, found.classes, found.maps)
@@ -175,7 +177,7 @@ class TorchBackend:
             found.logits.numpy(force=True),
             found.classes.numpy(force=True),
             maps.numpy(force=True),
-            found.signed.numpy(force=True),
+            found.has_negative_activations.numpy(force=True),
             None if found.foreground is None else found.foreground.numpy(force=True),
         )
 

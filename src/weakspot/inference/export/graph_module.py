@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 from weakspot.inference.backends.onnx_metadata import CHOSEN, FOREGROUND, LOGITS, MAPS, SIGNED, WITNESS
 from weakspot.inference.backends.torch import TorchBackend, calibrate_maps
 from weakspot.inference.export.head_gradients import TracedReading, trace_gradients
-from weakspot.models import SplitClassifier, check_method, forward_with_hooks, read_maps
+from weakspot.models import SplitClassifier, check_method, derive_class_maps, forward_with_hooks
 
 # What methods of other kinds do that no graph does.
 _BEYOND = {
@@ -54,14 +54,14 @@ class PhotosToMaps(nn.Module):
         """
         cut = self._backend.cut
         pixels = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        reading = forward_with_hooks(cut.model, cut.layers, pixels, levels=cut.levels)
+        reading = forward_with_hooks(cut.model, cut.layers, pixels, intermediates=cut.intermediates)
         if self._traced is not None:
             reading = TracedReading(**vars(reading), behind=self._traced)
         ranked = reading.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
         chosen = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
-        first, *witness = read_maps(cut, pixels, reading, self._methods, chosen)
+        first, *witness = derive_class_maps(cut, pixels, reading, self._methods, chosen)
         maps = calibrate_maps(self._backend.levels, self._names[0], chosen, first.maps)
-        found = [first.logits, chosen, maps, first.signed]
+        found = [first.logits, chosen, maps, first.has_negative_activations]
         found += [] if first.foreground is None else [first.foreground]
         return (*found, *(one.maps for one in witness))
 

@@ -1,4 +1,4 @@
-"""Networks that are trained from labels alone: a trunk, the head of a method, and what it does to images and layers."""
+"""Networks for training on image-level labels: a backbone, the head of a training method, and its augmentations."""
 
 from weakspot.models.networks.backbone import Backbone, build_backbone
 from weakspot.models.networks.losses import Criterion

@@ -1,4 +1,4 @@
-"""ADL: drop what is attended to most, or stress it, between layers and in training only."""
+"""ADL: between layers and during training, drop or emphasize the features with the highest attention."""
 
 from collections.abc import Iterable
 
@@ -9,25 +9,25 @@ from weakspot.errors import ModelError
 
 
 class AttentionDropout(nn.Module):
-    """Multiply a feature map by a mask of its own attention: hidden where it is greatest, or stressed.
+    """Multiply a feature map by a drop mask or an importance map that is computed from its own attention.
 
-    The attention is the mean over the channels. For each batch either the drop mask is taken, which is 0 where the
-    attention is above gamma times its greatest value and 1 elsewhere, or the importance map, the attention's sigmoid.
-    At test nothing happens. There is nothing to learn in it.
+    The attention is the mean over the channels. Each batch uses either the drop mask, which is 0 where the attention is
+    above gamma times its maximum and 1 elsewhere, or the importance map, the sigmoid of the attention. At test time the
+    layer is the identity. It has no weights.
 
     Args:
-        gamma: Where to drop, a fraction of the greatest attention. The paper has 0.8 for VGG and 0.9 for ResNet-50.
-        drop_rate: How often the drop mask is taken.
+        gamma: Drop threshold, a fraction of the maximum attention. The paper uses 0.8 for VGG and 0.9 for ResNet-50.
+        drop_rate: Probability of the drop mask.
 
     Source:
         Choe and Shim, "Attention-based Dropout Layer for Weakly Supervised Object Localization", CVPR 2019,
         arXiv 1908.10028, section 3.
 
     Example:
-        >>> seen = torch.tensor([[[[1.0, 2.0, 10.0]]]])
-        >>> AttentionDropout(gamma=0.8, drop_rate=1.0)(seen).tolist()
+        >>> activations = torch.tensor([[[[1.0, 2.0, 10.0]]]])
+        >>> AttentionDropout(gamma=0.8, drop_rate=1.0)(activations).tolist()
         [[[[1.0, 2.0, 0.0]]]]
-        >>> AttentionDropout().eval()(seen) is seen
+        >>> AttentionDropout().eval()(activations) is activations
         True
     """
 
@@ -37,7 +37,7 @@ class AttentionDropout(nn.Module):
         self.drop_rate = drop_rate
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Give activations (B, K, h, w) times the mask; as they are at test."""
+        """Return activations (B, K, h, w) times the mask; unchanged at test time."""
         if not self.training:
             return activations
         attention = activations.mean(dim=1, keepdim=True)  # (B, 1, h, w)
@@ -47,24 +47,25 @@ class AttentionDropout(nn.Module):
 
 
 def attach(layers: Iterable[nn.Module], dropout: AttentionDropout) -> None:
-    """Have the outputs of layers pass through the dropout; the layers, and the names of their weights, stay."""
+    """Apply the dropout to the outputs of layers by hooks, which leaves the names of their weights unchanged."""
     for layer in layers:
         layer.register_forward_hook(lambda _module, _inputs, output: dropout(output))
 
 
 def insertion_points(backbone: nn.Module) -> list[nn.Module]:
-    """Find the layers of a backbone behind which to drop, apart from its last feature map.
+    """Return the layers of a backbone after which the dropout is applied, besides its last feature map.
 
-    In a ResNet the first blocks of its last two stages, as published; else the last outputs of two earlier scales,
-    which in VGG lie before the pooling layers that the paper names.
+    In a ResNet these are the first blocks of its last two stages, as published; else the last layers of two earlier
+    scales, which in VGG precede the pooling layers that the paper names.
 
     Raises:
-        ModelError: If it is no convolutional network, or not one of timm's, which say where the scales are.
+        ModelError: ``backbone-mismatch`` unless the backbone is one of timm's convolutional networks, which list their
+            scales.
     """
     tokens = hasattr(backbone, "patch_embed") or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
     if tokens or not hasattr(backbone, "feature_info"):
-        problem = "ADL needs a convolutional network of which it is known where its scales are."
-        raise ModelError(problem, "Take one of timm's, for example --backbone resnet50, or another method.")
+        problem = f"ADL needs a convolutional network of timm, got {type(backbone).__name__}."
+        raise ModelError("backbone-mismatch", problem, "Use another method, or for example --backbone resnet50.")
     names = {name for name, _ in backbone.named_modules()}
     if {"layer3.0", "layer4.0"} <= names:
         return [backbone.get_submodule("layer3.0"), backbone.get_submodule("layer4.0")]

@@ -1,4 +1,4 @@
-"""Trunks: backbones without their heads, from images to feature maps."""
+"""Backbones: classifiers without their heads, which return feature maps."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,24 +13,24 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from weakspot.errors import InputError, ModelError
 from weakspot.models import Classifier, find_layer, load_classifier, split_model
 from weakspot.models.feature_layout import Layout, find_layout
-from weakspot.models.hooks import evaluating
+from weakspot.models.hooks import eval_mode
 from weakspot.ops.preprocessing import Preprocessing
 
-# A map that localizes well at little cost: 14 x 14 at 224 px, as in the field's benchmark.
-GOOD_STRIDE = 16
+# Maps of 14 x 14 at 224 px, as in the WSOL benchmark, localize well at little cost.
+DEFAULT_STRIDE = 16
 
 _OUTPUT = "activations"
 _STEM_STRIDE = 8
 
 
 class Backbone(nn.Module):
-    """A backbone that gives its last feature map.
+    """A backbone that returns its last feature map.
 
     Args:
-        backbone: A timm model without its head, or what torchvision's feature extraction makes of another.
-        channels: Channels of its feature maps, the last one last.
-        pooled: Whether its own head was pooling and one linear layer: then it is CAM-able as it is.
-        followed_by_relu: Whether a ReLU that is no module follows the last feature map.
+        backbone: A timm model without its head, or the result of torchvision's feature extraction.
+        channels: Number of channels of each feature map, the last one last.
+        pooled: Whether its original head was pooling and one linear layer, so that CAM needs no further convolution.
+        followed_by_relu: Whether a functional ReLU follows the last feature map.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Backbone(nn.Module):
         self.pooled = pooled
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give the last feature map (B, K, h, w) of images (B, 3, H, W)."""
+        """Return the last feature map (B, K, h, w) of images (B, 3, H, W)."""
         if hasattr(self.backbone, "forward_features"):
             output: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         else:
@@ -52,7 +52,7 @@ class Backbone(nn.Module):
         return _layout(output, images).to_grid(output)
 
     def maps(self, images: Tensor, depth: int) -> tuple[Tensor, ...]:
-        """Give the last feature map, and before it ``depth - 1`` mid-level ones, the earliest first."""
+        """Return the last ``depth`` feature maps of images (B, 3, H, W), the last one last."""
         if depth == 1:
             return (self(images),)
         last, earlier = self.backbone.forward_intermediates(images)  # type: ignore[operator]
@@ -60,134 +60,136 @@ class Backbone(nn.Module):
 
 
 @dataclass(frozen=True)
-class BuiltTrunk:
-    """A trunk and what its images have to be like."""
+class BuiltBackbone:
+    """A backbone and the preprocessing of its images."""
 
-    trunk: Backbone
+    backbone: Backbone
     preprocessing: Preprocessing
 
 
 def build_backbone(
     name: str, *, weights: str | Path | None, output_stride: int | None = None, input_size: int | None = None
-) -> BuiltTrunk:
-    """Build a backbone by name, load its weights, and take its head off.
+) -> BuiltBackbone:
+    """Build a classifier by name, load its weights, and remove its head.
 
     Args:
         name: As for :func:`weakspot.models.load_classifier`.
-        weights: Likewise.
-        output_stride: 16 or 8 for finer maps. Where the strides are those of pooling layers (VGG, GoogLeNet), the last
-            ones go. None takes 16 where the backbone can, and else what it has.
-        input_size: Side of the images; None takes the backbone's own.
+        weights: As for :func:`weakspot.models.load_classifier`.
+        output_stride: 16 or 8 for finer maps. If it results from pooling layers (VGG, GoogLeNet), the last of them are
+            removed. None for 16 if the backbone supports it, else its own stride.
+        input_size: Side of the images in pixels; None for the backbone's own.
 
     Raises:
-        ModelError: If there is no such backbone, its weights cannot be had, or it cannot take images of that size.
-        InputError: If it cannot have that output stride.
+        ModelError: As :func:`weakspot.models.load_classifier`, or if it does not accept images of that size.
+        InputError: ``stride-not-supported``.
     """
     with torch.inference_mode(False):
-        classifier, stride = _load(name, weights, GOOD_STRIDE if output_stride is None else output_stride)
-        frame = classifier.info.preprocessing.changed(input_size=input_size)
-        size = (1, len(frame.mean), frame.height, frame.width)
+        classifier, missing_stride = _load(name, weights, DEFAULT_STRIDE if output_stride is None else output_stride)
+        preprocessing = classifier.info.preprocessing.changed(input_size=input_size)
+        size = (1, len(preprocessing.mean), preprocessing.height, preprocessing.width)
         example = torch.randn(size, generator=torch.Generator().manual_seed(0))
         pooled = split_model(classifier.module, example).head is not None
-        trunk = _headless(classifier.module, example)
-        if stride is not None and not _refined(trunk, example, stride) and output_stride is not None:
+        backbone = _remove_head(classifier.module, example)
+        refined = missing_stride is None or _remove_pooling(backbone, example, missing_stride)
+        if not refined and output_stride is not None:
             raise InputError(
                 "stride-not-supported",
-                f"{name} cannot be built with output stride {stride}.",
-                "Leave it out, or take a backbone that allows 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
+                f"{name} does not support output stride {output_stride}.",
+                "Use a backbone that supports 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
             )
-        return BuiltTrunk(Backbone(trunk.backbone, _channels(trunk, example), pooled, trunk.followed_by_relu), frame)
+        channels = _count_channels(backbone, example)
+        return BuiltBackbone(Backbone(backbone.backbone, channels, pooled, backbone.followed_by_relu), preprocessing)
 
 
-def stride_of(trunk: Backbone, frame: Preprocessing) -> int:
-    """Pixels of the image between neighbouring places of the feature map."""
-    return _measured_stride(trunk, torch.zeros(1, len(frame.mean), frame.height, frame.width))
+def measure_stride(backbone: Backbone, preprocessing: Preprocessing) -> int:
+    """Return the output stride: pixels of the image per position of the feature map."""
+    return _stride(backbone, torch.zeros(1, len(preprocessing.mean), preprocessing.height, preprocessing.width))
 
 
 def _load(name: str, weights: str | Path | None, stride: int) -> tuple[Classifier, int | None]:
-    """Load a classifier with a stride, or else as it is and with the stride that it still has to get."""
+    """Load a classifier with a stride if it supports it; else as it is, and return the stride that is missing."""
     try:
         return load_classifier(name, weights=weights, output_stride=stride), None
     except InputError:
         return load_classifier(name, weights=weights), stride
 
 
-def _headless(model: nn.Module, example: Tensor) -> Backbone:
-    """Take off what lies behind the last feature map."""
+def _remove_head(model: nn.Module, example: Tensor) -> Backbone:
+    """Remove all layers after the last feature map."""
     if not hasattr(model, "forward_features"):
         layer = find_layer(model, example)
         extractor: nn.Module = create_feature_extractor(model, {layer.name: _OUTPUT}, suppress_diff_warning=True)
         return Backbone(extractor, followed_by_relu=layer.followed_by_relu)
     model.reset_classifier(0)  # type: ignore[operator]
-    with _unrun(model) as unrun, evaluating(model), torch.no_grad():
+    with _collect_unused(model) as unused, eval_mode(model), torch.no_grad():
         model.forward_features(example)  # type: ignore[operator]
-    for name in unrun:  # VGG's fully connected layers
+    for name in unused:  # VGG's fully connected layers
         _replace(model, name, nn.Identity())
     return Backbone(model)
 
 
 @contextmanager
-def _unrun(model: nn.Module) -> Iterator[set[str]]:
-    """Name the layers with weights that do not run within a block; the set is right behind it."""
+def _collect_unused(model: nn.Module) -> Iterator[set[str]]:
+    """Collect the names of the layers with weights that do not run within a ``with`` block; complete at its end."""
     leaves = {name: module for name, module in model.named_modules() if not list(module.children())}
-    unrun = {name for name, module in leaves.items() if list(module.parameters())}
-    handles = [leaves[name].register_forward_hook(lambda *_, name=name: unrun.discard(name)) for name in list(unrun)]
+    unused = {name for name, module in leaves.items() if list(module.parameters())}
+    handles = [leaves[name].register_forward_hook(lambda *_, name=name: unused.discard(name)) for name in list(unused)]
     try:
-        yield unrun
+        yield unused
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _refined(trunk: Backbone, example: Tensor, stride: int) -> bool:
-    """Take the last pooling layers of stride 2 out until the feature map is as fine as wanted, or give it up."""
-    pools = _late_pools(trunk, example)
-    taken: dict[str, nn.Module] = {}
+def _remove_pooling(backbone: Backbone, example: Tensor, stride: int) -> bool:
+    """Remove the last pooling layers of stride 2 until the stride is reached; restore them and return False if not."""
+    pools = _late_pools(backbone, example)
+    removed: dict[str, nn.Module] = {}
     try:
-        while _measured_stride(trunk, example) > stride and pools:
+        while _stride(backbone, example) > stride and pools:
             name = pools.pop()
-            taken[name] = trunk.get_submodule(name)
-            _replace(trunk, name, nn.Identity())
-        fine = _measured_stride(trunk, example) == stride
-    except RuntimeError:  # a shortcut that pools has to stay as coarse as what it leads past
-        fine = False
-    for name, module in () if fine else taken.items():
-        _replace(trunk, name, module)
-    return fine
+            removed[name] = backbone.get_submodule(name)
+            _replace(backbone, name, nn.Identity())
+        reached = _stride(backbone, example) == stride
+    except RuntimeError:  # a pooling shortcut no longer fits the branch that it bypasses
+        reached = False
+    for name, module in () if reached else removed.items():
+        _replace(backbone, name, module)
+    return reached
 
 
-def _late_pools(trunk: Backbone, example: Tensor) -> list[str]:
-    """Name the pooling layers of stride 2 but those of the stem, without which all features would lose their scale."""
+def _late_pools(backbone: Backbone, example: Tensor) -> list[str]:
+    """List the pooling layers of stride 2 after the stem; without those of the stem all features would change scale."""
     late: list[str] = []
 
-    def note(name: str, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def record(name: str, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if example.shape[-1] >= _STEM_STRIDE * inputs[0].shape[-1]:
             late.append(name)
 
-    halving = {name: module for name, module in trunk.named_modules() if _halves(module)}
-    handles = [module.register_forward_pre_hook(partial(note, name)) for name, module in halving.items()]
-    _measured_stride(trunk, example)
+    halving = {name: module for name, module in backbone.named_modules() if _is_halving(module)}
+    handles = [module.register_forward_pre_hook(partial(record, name)) for name, module in halving.items()]
+    _stride(backbone, example)
     for handle in handles:
         handle.remove()
     return late
 
 
-def _halves(module: nn.Module) -> bool:
+def _is_halving(module: nn.Module) -> bool:
     return isinstance(module, nn.MaxPool2d | nn.AvgPool2d) and module.stride in (2, (2, 2))
 
 
-def _measured_stride(trunk: Backbone, example: Tensor) -> int:
-    with evaluating(trunk), torch.no_grad():
-        columns: int = trunk(example).shape[-1]
+def _stride(backbone: Backbone, example: Tensor) -> int:
+    with eval_mode(backbone), torch.no_grad():
+        columns: int = backbone(example).shape[-1]
         return round(example.shape[-1] / columns)
 
 
-def _channels(trunk: Backbone, example: Tensor) -> tuple[int, ...]:
-    """Channels of all feature maps; of the last one alone where the backbone does not give the others."""
-    deep = hasattr(trunk.backbone, "forward_intermediates")
-    with evaluating(trunk), torch.no_grad():
-        earlier = trunk.backbone.forward_intermediates(example)[1] if deep else [example]  # type: ignore[operator]
-        return (*(one.shape[1] for one in earlier[:-1]), trunk(example).shape[1])
+def _count_channels(backbone: Backbone, example: Tensor) -> tuple[int, ...]:
+    """Return the channels of all feature maps, or of the last one only if the backbone does not return the others."""
+    deep = hasattr(backbone.backbone, "forward_intermediates")
+    with eval_mode(backbone), torch.no_grad():
+        earlier = backbone.backbone.forward_intermediates(example)[1] if deep else [example]  # type: ignore[operator]
+        return (*(features.shape[1] for features in earlier[:-1]), backbone(example).shape[1])
 
 
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
@@ -196,9 +198,8 @@ def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _layout(output: Tensor, images: Tensor) -> Layout:
-    found = find_layout(output, (images.shape[-2], images.shape[-1]))
-    if found is None:
-        raise ModelError(
-            f"The backbone gives shape {tuple(output.shape)}: no feature map.", "Take a convolutional one, or a ViT."
-        )
-    return found
+    layout = find_layout(output, (images.shape[-2], images.shape[-1]))
+    if layout is None:
+        problem = f"The backbone must return a feature map, got shape {tuple(output.shape)}."
+        raise ModelError("not-a-feature-map", problem, "Use a convolutional network or a ViT.")
+    return layout

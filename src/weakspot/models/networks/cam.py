@@ -1,4 +1,4 @@
-"""CAM: a network whose class map is there for the taking."""
+"""CAM head: global average pooling and one linear layer."""
 
 import torch
 from torch import Tensor, nn
@@ -9,13 +9,13 @@ from weakspot.models.networks.losses import Criterion
 class CamHead(nn.Module):
     """Global average pooling and one linear layer: ``y_c = w_c . mean_ij A_ij + b_c``.
 
-    A backbone that ended in fully connected layers gets a 3 x 3 convolution with 1024 channels in their place first,
-    and so does a transformer. HaS, CutMix and ADL train this head, too.
+    If the backbone originally had fully connected layers, or is a transformer, a 3 x 3 convolution with 1024 channels
+    precedes the pooling. HaS, CutMix and ADL train this head, too.
 
     Args:
-        channels: Channels of the activations.
+        channels: Number of channels of the activations.
         classes: Number of classes.
-        width: Channels of the convolution; None for none.
+        width: Number of channels of the convolution; None for no convolution.
 
     Source:
         Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016, section 2 and, for the
@@ -33,32 +33,32 @@ class CamHead(nn.Module):
     def __init__(self, channels: int, classes: int, *, width: int | None = None) -> None:
         super().__init__()
         self.pools_first = width is None
-        self.convolution = nn.Identity() if width is None else convolution(channels, width)
+        self.convolution = nn.Identity() if width is None else conv3x3_relu(channels, width)
         self.classifier = nn.Linear(channels if width is None else width, classes)
-        # Random weights would stay in directions in which pooled features do not vary, and show in the map.
+        # Random weights would persist in directions in which pooled features do not vary, and would appear in the map.
         nn.init.zeros_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Give logits (B, C) of activations (B, K, h, w)."""
+        """Return logits (B, C) of activations (B, K, h, w)."""
         logits: Tensor = self.classifier(self.convolution(activations).mean(dim=(2, 3)))
         return logits
 
     @torch.no_grad()
-    def centre(self) -> None:
-        """Take from every class what all have in common: a softmax does not see it, but each class map would show it.
+    def center(self) -> None:
+        """Subtract the mean over the classes from the weights: it changes no softmax, but every class map.
 
-        Its gradient has no such part, but steps of Adam, which scales each weight by itself, add one.
+        Its gradient is zero, but steps of Adam, which scales each weight separately, add such a mean.
         """
         for parameter in (self.classifier.weight, self.classifier.bias):
             parameter.sub_(parameter.mean(dim=0, keepdim=True))
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
-        """Give the loss and the logits of a batch; ``maps`` holds its activations."""
+        """Return the loss and the logits of a batch, given its feature maps."""
         logits = self(maps[-1])
         return criterion(logits, targets), logits
 
 
-def convolution(channels: int, width: int) -> nn.Sequential:
-    """A 3 x 3 convolution and a ReLU."""
+def conv3x3_relu(channels: int, width: int) -> nn.Sequential:
+    """Build a 3 x 3 convolution with a ReLU."""
     return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU())

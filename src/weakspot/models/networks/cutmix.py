@@ -1,4 +1,4 @@
-"""CutMix: patches change places between training images, and labels in proportion."""
+"""CutMix: replace a box of each training image by that of another image, and mix the labels by area."""
 
 from math import sqrt
 
@@ -10,16 +10,16 @@ from torch.distributions import Beta
 def cutmix(images: Tensor, targets: Tensor, *, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
     """Paste a box of another image of the batch into each image, and mix the labels by area.
 
-    The same box for all images of a batch; its area is ``1 - lambda`` of the image, lambda from Beta(alpha, alpha),
-    less what falls outside.
+    All images of a batch share the box; its area is ``1 - lambda`` of the image, lambda from Beta(alpha, alpha), less
+    what is outside the image.
 
     Args:
         images: Shape (B, 3, H, W).
-        targets: Shares of classes, or their presence, shape (B, C).
-        alpha: Of the Beta distribution.
+        targets: Class probabilities or presence of classes, shape (B, C).
+        alpha: Parameter of the Beta distribution.
 
     Returns:
-        Mixed images and targets of the same shapes; those given stay as they are.
+        New images and targets of the same shapes.
 
     Source:
         Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", ICCV
@@ -27,22 +27,22 @@ def cutmix(images: Tensor, targets: Tensor, *, alpha: float = 1.0) -> tuple[Tens
 
     Example:
         >>> images, targets = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 3, 8, 8), torch.eye(2)
-        >>> mixed, shares = cutmix(images, targets)
-        >>> torch.allclose(mixed.mean(dim=(1, 2, 3)), shares[:, 1])
+        >>> mixed, mixed_targets = cutmix(images, targets)
+        >>> torch.allclose(mixed.mean(dim=(1, 2, 3)), mixed_targets[:, 1])
         True
     """
     height, width = images.shape[-2:]
     others = torch.randperm(len(images))
-    top, bottom, left, right = _box(height, width, float(Beta(alpha, alpha).sample()))
+    top, bottom, left, right = _random_box(height, width, float(Beta(alpha, alpha).sample()))
     mixed = images.clone()
     mixed[:, :, top:bottom, left:right] = images[others, :, top:bottom, left:right]
-    share = (bottom - top) * (right - left) / (height * width)
-    return mixed, targets * (1 - share) + targets[others] * share
+    fraction = (bottom - top) * (right - left) / (height * width)
+    return mixed, targets * (1 - fraction) + targets[others] * fraction
 
 
-def _box(height: int, width: int, kept: float) -> tuple[int, int, int, int]:
-    """A box of ``1 - kept`` of the area around a random centre, cut off at the borders: top, bottom, left, right."""
-    scale = sqrt(1 - kept)
+def _random_box(height: int, width: int, lam: float) -> tuple[int, int, int, int]:
+    """Return a box of ``1 - lam`` of the area around a random center, clipped: top, bottom, left, right."""
+    scale = sqrt(1 - lam)
     y, x = int(torch.randint(height, ())), int(torch.randint(width, ()))
     half_height, half_width = int(height * scale) // 2, int(width * scale) // 2
     return max(y - half_height, 0), min(y + half_height, height), max(x - half_width, 0), min(x + half_width, width)

@@ -1,4 +1,4 @@
-"""HaS: hide patches of the training images, so that no single part is enough."""
+"""HaS: hide random patches of the training images, so that no single part is enough."""
 
 import torch
 import torch.nn.functional as F
@@ -8,18 +8,18 @@ SIZES = (0, 16, 32, 44, 56)
 
 
 def hide_and_seek(images: Tensor, *, probability: float = 0.5, sizes: tuple[int, ...] = SIZES) -> Tensor:
-    """Hide each cell of a grid with a probability, in a grid of another size for each image.
+    """Hide each cell of a grid with a probability; each image has a random grid size.
 
-    Hidden pixels become 0, which is the data's mean in normalised images, so that pooled statistics stay what they are
-    at test. There the image is whole.
+    Hidden pixels become 0, the mean of normalized images, so that pooled statistics are those of whole images, which
+    are used at test time.
 
     Args:
-        images: Normalised images of shape (B, 3, H, W).
-        probability: Of each cell to be hidden.
-        sizes: Sides of the cells to choose from, in pixels; 0 hides nothing.
+        images: Normalized images of shape (B, 3, H, W).
+        probability: Probability that a cell is hidden.
+        sizes: Sides of the cells in pixels, one of which is drawn; 0 hides nothing.
 
     Returns:
-        Images of the same shape; those given stay as they are.
+        New images of the same shape.
 
     Source:
         Singh and Lee, "Hide-and-Seek: Forcing a Network to be Meticulous for Weakly-supervised Object and Action
@@ -31,12 +31,12 @@ def hide_and_seek(images: Tensor, *, probability: float = 0.5, sizes: tuple[int,
         >>> hide_and_seek(torch.ones(1, 3, 4, 4), probability=1.0, sizes=(0,)).sum()
         tensor(48.)
     """
-    shown = [_shown(images.shape[2], images.shape[3], probability, sizes) for _ in images]
-    return images * torch.stack(shown)[:, None].to(images)
+    masks = [_random_mask(images.shape[2], images.shape[3], probability, sizes) for _ in images]
+    return images * torch.stack(masks)[:, None].to(images)
 
 
-def _shown(height: int, width: int, probability: float, sizes: tuple[int, ...]) -> Tensor:
-    """Which pixels of one image are shown, shape (H, W)."""
+def _random_mask(height: int, width: int, probability: float, sizes: tuple[int, ...]) -> Tensor:
+    """Return the mask of visible pixels of one image, shape (H, W)."""
     size = sizes[int(torch.randint(len(sizes), ()))]
     if size == 0:
         return torch.ones(height, width)

@@ -1,4 +1,4 @@
-"""The loss of image-level labels: one class, several, mixed ones, or none."""
+"""Loss and validation metric for image-level labels: one class, several, mixed ones, or none."""
 
 import torch
 import torch.nn.functional as F
@@ -8,15 +8,15 @@ from torchmetrics.classification import MulticlassAccuracy, MultilabelF1Score
 
 
 class Criterion(nn.Module):
-    """Cross entropy against shares of classes, or against the presence of each.
+    """Cross entropy with class probabilities, or binary cross entropy with the presence of each class.
 
-    The loss of a batch is a plain mean over its images, weights or not: so the mean over the parts of a batch that
-    several processes hold is the loss of the whole.
+    The loss of a batch is the plain mean over its images, with or without weights, so that the mean over the parts of a
+    batch on several processes is the loss of the whole batch.
 
     Args:
-        multi_label: Each class is present or not, for itself: binary cross entropy, summed over the classes. Else
-            one class, or shares of classes that sum to 1: cross entropy over softmax.
-        weights: One factor for each class, shape (C,): of its share, or of its presence. None weighs all the same.
+        multi_label: Use binary cross entropy for each class, summed over the classes. Else cross entropy over a
+            softmax; the targets of an image are one class or probabilities that sum to 1.
+        weights: Weight of each class, shape (C,); None for equal weights.
 
     Example:
         >>> logits, cat = torch.tensor([[2.0, 2.0]]), torch.tensor([[1.0, 0.0]])
@@ -32,7 +32,7 @@ class Criterion(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of logits (B, C) for targets (B, C) in [0, 1], a scalar."""
+        """Return the loss, a scalar, of logits (B, C) and targets (B, C) in [0, 1]."""
         if self.multi_label:
             losses = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=self.weights, reduction="none")
         else:
@@ -40,30 +40,29 @@ class Criterion(nn.Module):
         return losses.sum(dim=1).mean()
 
     @property
-    def score_name(self) -> str:
-        """What validation counts: accuracy, or F1 where images have several labels."""
+    def metric_name(self) -> str:
+        """Name of the validation metric: accuracy, or F1 with several labels per image."""
         return "val_f1" if self.multi_label else "val_accuracy"
 
-    def score(self, classes: int) -> Metric:
-        """Make what that is counted with."""
+    def build_metric(self, classes: int) -> Metric:
+        """Build the validation metric."""
         return MultilabelF1Score(classes) if self.multi_label else MulticlassAccuracy(classes, average="micro")
 
-    def count(self, score: Metric, logits: Tensor, targets: Tensor) -> None:
-        """Add the predictions of a batch."""
-        score.update(logits, targets.int() if self.multi_label else targets.argmax(dim=1))
+    def update_metric(self, metric: Metric, logits: Tensor, targets: Tensor) -> None:
+        """Add the predictions of a batch to the metric."""
+        metric.update(logits, targets.int() if self.multi_label else targets.argmax(dim=1))
 
 
 def class_weights(targets: Tensor, *, multi_label: bool) -> Tensor:
-    """Weigh rare classes up, so that each class counts as much as any other.
+    """Compute weights by which rare classes count as much as any other.
 
     Args:
         targets: Labels of the training images, shape (N, C), 0 or 1.
         multi_label: As for :class:`Criterion`.
 
     Returns:
-        Shape (C,): ``N / (C n_c)`` for one class an image, whose mean over the images is 1; else what is absent over
-        what is present, within [1, 10], as a class that is nearly never there would drown all others. A class without
-        images has weight 1.
+        Shape (C,): ``N / (C n_c)`` for one class per image, whose mean over the images is 1; else the ratio of absent
+        to present, clamped to [1, 10] so that a very rare class does not dominate. A class without images has weight 1.
 
     Source:
         King and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 9, 2001.
@@ -73,6 +72,9 @@ def class_weights(targets: Tensor, *, multi_label: bool) -> Tensor:
         [0.6666666865348816, 2.0]
     """
     present = targets.sum(dim=0)
-    some = present.clamp(min=1)
-    rare = ((len(targets) - present) / some).clamp(1, 10) if multi_label else len(targets) / (targets.shape[1] * some)
-    return torch.where(present > 0, rare, torch.ones_like(rare))
+    counts = present.clamp(min=1)
+    if multi_label:
+        weights = ((len(targets) - present) / counts).clamp(1, 10)
+    else:
+        weights = len(targets) / (targets.shape[1] * counts)
+    return torch.where(present > 0, weights, torch.ones_like(weights))

@@ -1,25 +1,25 @@
-"""Training methods by name, and which of them go together."""
+"""Names of training methods, and which of them can be combined."""
 
 from dataclasses import dataclass
 
 from weakspot.errors import InputError, suggest
 
-# A head each: they take one another's place.
+# Methods with a head of their own, of which a network has one.
 HEADS = ("cam", "acol", "spg", "ts_cam", "psol")
-# What is done to the training images: at most one.
+# Methods that augment the training images: at most one.
 AUGMENTATIONS = ("has", "cutmix")
-# What is put between the backbone's layers.
+# A method that adds layers to the backbone.
 _ADL = "adl"
 
 
 @dataclass(frozen=True)
 class TrainingMethod:
-    """How a network is built and trained.
+    """A combination of training methods.
 
     Attributes:
         head: One of ``HEADS``.
         augmentation: One of ``AUGMENTATIONS``, or empty.
-        adl: Whether attention is dropped between the layers.
+        adl: Whether to use attention-based dropout.
     """
 
     head: str = "cam"
@@ -28,19 +28,19 @@ class TrainingMethod:
 
     @property
     def class_map_method(self) -> str:
-        """Name of the method that reads its class maps."""
+        """Name of the method that computes its class maps."""
         return self.head if self.head in ("acol", "ts_cam", "psol") else "cam"
 
 
 def parse_method(text: str, *, frozen: bool = False) -> TrainingMethod:
-    """Read the name of a training method, or several with ``+`` between them.
+    """Parse the name of a training method, or several names with ``+`` between them.
 
     Args:
-        text: Such as ``"cam"``, ``"has"`` or ``"acol+cutmix"``; without a head it is that of CAM.
-        frozen: Whether the backbone does not learn.
+        text: Such as ``"cam"``, ``"has"`` or ``"acol+cutmix"``; the head is that of CAM unless named.
+        frozen: Whether the backbone is frozen.
 
     Raises:
-        InputError: If there is no such method, or some of them do not go together.
+        InputError: ``unknown-method``, or ``options-conflict`` if the methods cannot be combined.
 
     Example:
         >>> parse_method("acol+cutmix")
@@ -52,48 +52,45 @@ def parse_method(text: str, *, frozen: bool = False) -> TrainingMethod:
     known = (*HEADS, _ADL, *AUGMENTATIONS)
     for word in words:
         if word not in known:
-            raise InputError(
-                "unknown-method",
-                f"There is no training method {word!r}.",
-                suggest(word, known, f"Take some of: {', '.join(known)}."),
-            )
+            hint = suggest(word, known, f"The methods are {', '.join(known)}.")
+            raise InputError("unknown-method", f"Training method {word!r} does not exist.", hint)
     heads, augmentations = ([word for word in dict.fromkeys(words) if word in kind] for kind in (HEADS, AUGMENTATIONS))
-    _refuse_more_than_one(heads, "each is another head")
-    _refuse_more_than_one(augmentations, "CutMix mixes labels by the area that is seen, and HaS hides some of it")
-    recipe = TrainingMethod(heads[0] if heads else "cam", augmentations[0] if augmentations else "", _ADL in words)
-    _refuse_senseless(recipe, frozen)
-    return recipe
+    _check_single(heads, "each has a head of its own")
+    _check_single(augmentations, "CutMix mixes labels by visible area, and HaS hides some of it")
+    method = TrainingMethod(heads[0] if heads else "cam", augmentations[0] if augmentations else "", _ADL in words)
+    _check_combination(method, frozen)
+    return method
 
 
-def _refuse_more_than_one(words: list[str], reason: str) -> None:
+def _check_single(words: list[str], reason: str) -> None:
     if len(words) > 1:
-        raise InputError(f"{' and '.join(words)} do not go together: {reason}.", "Take one of them.")
+        raise InputError("options-conflict", f"{' and '.join(words)} cannot be combined: {reason}.")
 
 
-def _refuse_senseless(recipe: TrainingMethod, frozen: bool) -> None:
-    spg, apart = recipe.head == "spg", "Leave one of them out."
-    refusals = (
+def _check_combination(method: TrainingMethod, frozen: bool) -> None:
+    spg = method.head == "spg"
+    conflicts = (
         (
-            recipe.adl and recipe.head == "ts_cam",
-            "ADL drops channel means of a convolutional network, and TS-CAM's backbone is a transformer.",
-            apart,
+            method.adl and method.head == "ts_cam",
+            "adl and ts_cam cannot be combined: ADL needs a convolutional network, TS-CAM a transformer.",
+            "",
         ),
         (
-            spg and recipe.augmentation == "cutmix",
-            "SPG's branches would learn the masks that CutMix cuts out.",
-            apart,
+            spg and method.augmentation == "cutmix",
+            "spg and cutmix cannot be combined: SPG's branches would learn the boxes that CutMix pastes.",
+            "",
         ),
         (
-            recipe.head == "psol" and bool(recipe.adl or recipe.augmentation),
-            "PSOL learns from boxes, not from labels: nothing goes with it.",
-            "Train the run that teaches it so.",
+            method.head == "psol" and bool(method.adl or method.augmentation),
+            "psol cannot be combined with other methods: it is trained on boxes, not on labels.",
+            "Train its teacher run with them.",
         ),
         (
             spg and frozen,
-            "SPG teaches the backbone, which is frozen: its class maps would be those of CAM.",
+            "spg needs a trainable backbone: with a frozen one its class maps would be those of CAM.",
             "Add --freeze none.",
         ),
     )
-    for holds, problem, hint in refusals:
-        if holds:
-            raise InputError(problem, hint)
+    for conflict, problem, hint in conflicts:
+        if conflict:
+            raise InputError("options-conflict", problem, hint)

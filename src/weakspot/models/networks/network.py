@@ -1,4 +1,4 @@
-"""A trunk and a head: the classifier that is trained, and the config by which it is built again."""
+"""The trained classifier, a backbone and a head, and the configuration from which it is built."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from weakspot.cams.psol import draw_boxes
 from weakspot.errors import InputError, ModelError
 from weakspot.models import renormalize
 from weakspot.models.networks.acol import AcolHead
-from weakspot.models.networks.backbone import Backbone, build_backbone, stride_of
+from weakspot.models.networks.backbone import Backbone, build_backbone, measure_stride
 from weakspot.models.networks.cam import CamHead
 from weakspot.models.networks.methods import parse_method
 from weakspot.models.networks.psol import WIDTH, PsolHead
@@ -20,11 +20,9 @@ from weakspot.models.networks.spg import SpgHead
 from weakspot.models.networks.ts_cam import TsCamHead, ViTBackbone
 from weakspot.ops.preprocessing import Preprocessing
 
-# Makes of images what the teacher wants of them.
-Reframe = Callable[[Tensor], Tensor]
 Head = CamHead | AcolHead | SpgHead | TsCamHead | PsolHead
 
-# Channels of the convolution that makes a backbone CAM-able, as in the paper.
+# Channels of the convolution before CAM's pooling, as in the paper.
 _CAM_WIDTH = 1024
 # Channels of the branches of ACoL and SPG: a quarter and a half of the papers', at a fraction of the cost.
 _BRANCH_WIDTH = 256
@@ -32,19 +30,20 @@ _BRANCH_WIDTH = 256
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """All that says what a network is but its weights.
+    """Configuration of a network; with the weights, it determines the network.
 
     Attributes:
         backbone: Name of the backbone.
         method: Name of the training method, see :func:`weakspot.models.networks.parse_method`.
         classes: Number of classes.
-        output_stride: Of the backbone; None for 16 where it can, and else its own.
-        input_size: Side of its images; None for its own.
-        multi_label: Whether each class is present or not, for itself.
-        width: Channels of the head's convolutions, 0 for none; None for what suits the method and the backbone.
-        delta: For ACoL: where to erase.
-        teacher: For PSOL: of the network whose boxes it learns, and whose classes it takes.
-        shared: For PSOL: whether the trunk is the teacher's.
+        output_stride: Output stride of the backbone; None for 16 if it supports it, else its own.
+        input_size: Side of the images in pixels; None for the backbone's own.
+        multi_label: Whether scores are independent sigmoids instead of a softmax.
+        width: Number of channels of the head's convolutions, 0 for none; None for a default that depends on the method
+            and the backbone.
+        delta: Erasing threshold of ACoL.
+        teacher: For PSOL: configuration of the network whose boxes it learns, and whose classes it predicts.
+        shared: For PSOL: whether the backbone is the teacher's.
     """
 
     backbone: str
@@ -60,63 +59,68 @@ class NetworkConfig:
 
 
 class WsolClassifier(nn.Module):
-    """A classifier from images to logits, whose class maps are there to be read.
+    """A classifier from images to logits, with layers from which class maps are computed.
 
     Attributes:
-        branches: Names of the layers that the method in ``reads`` reads; empty for the last feature map.
-        branches_of: Kind of network that has these branches, as :class:`weakspot.cams.Method` names it.
+        trunk: The backbone; the name is part of the weights' names in checkpoints.
+        head: The head of a training method.
+        branches: Names of the layers that the class map method needs; empty for the last feature map.
+        network_name: Name of the network type with these branches, as in :class:`weakspot.cams.Method`.
     """
 
     def __init__(self, trunk: Backbone, head: Head) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = head
-        self.branches_of = head.network
+        self.network_name = head.network
         attention = ("trunk.attention",) if isinstance(trunk, ViTBackbone) else ()
         self.branches = (*(f"head.{name}" for name in head.branches), *attention)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give logits (B, C) of normalised images (B, 3, H, W)."""
-        return self.answer((self.trunk(images),))
+        """Return logits (B, C) of normalized images (B, 3, H, W)."""
+        return self.forward_head((self.trunk(images),))
 
-    def answer(self, maps: tuple[Tensor, ...]) -> Tensor:
-        """Give what the head says of a trunk's feature maps, the last one last."""
+    def forward_head(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Return the head's output for the backbone's feature maps, the last one last."""
         logits: Tensor = self.head(maps[-1])
         return logits
 
 
 class PsolNetwork(WsolClassifier):
-    """A network that finds boxes, beside the classifier that names what is in them.
+    """A network that predicts boxes, together with the classifier that predicts their class.
 
-    Its logits are the classifier's. ``drawn`` is a module that hands on the box as a map, so that a hook can take it.
+    Its logits are the classifier's. ``box_map`` is an identity module whose output is the box as a map, so that a hook
+    can capture it.
 
     Attributes:
-        classifier: The teacher, which learns no more: its head alone where the trunk is shared.
+        classifier: The frozen teacher; its head only if the backbone is shared.
     """
 
-    def __init__(self, trunk: Backbone, head: Head, classifier: nn.Module, reframe: Reframe | None) -> None:
+    def __init__(
+        self, trunk: Backbone, head: Head, classifier: nn.Module, convert: Callable[[Tensor], Tensor] | None
+    ) -> None:
         super().__init__(trunk, head)
-        self.drawn = nn.Identity()
-        self.branches = ("drawn",)
+        self.box_map = nn.Identity()
+        self.branches = ("box_map",)
         self.classifier = classifier.requires_grad_(False)
-        self._reframe = reframe
+        self._convert = convert  # from this network's preprocessing to the teacher's
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give logits (B, C) of normalised images (B, 3, H, W), and draw a box in each."""
+        """Return logits (B, C) of normalized images (B, 3, H, W), and pass the boxes through ``box_map``."""
         maps = self.trunk.maps(images, self.head.depth)
-        self.drawn(draw_boxes(self.answer(maps), height=images.shape[-2], width=images.shape[-1]))
-        logits: Tensor = self.classifier(maps[-1] if self._reframe is None else self._reframe(images))
+        self.box_map(draw_boxes(self.forward_head(maps), height=images.shape[-2], width=images.shape[-1]))
+        logits: Tensor = self.classifier(maps[-1] if self._convert is None else self._convert(images))
         return logits
 
-    def answer(self, maps: tuple[Tensor, ...]) -> Tensor:
-        """Give the boxes (B, 4) that the head finds in all of these maps."""
+    def forward_head(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Return the boxes (B, 4) that the head predicts from all of these feature maps."""
         boxes: Tensor = self.head(*maps)
         return boxes
 
 
 @dataclass(frozen=True)
 class BuiltNetwork:
-    """A network, the config by which it can be built again, and what its images have to be like."""
+    """A network, its complete configuration, and the preprocessing of its images."""
 
     network: WsolClassifier
     config: NetworkConfig
@@ -124,58 +128,59 @@ class BuiltNetwork:
 
 
 def build_network(config: NetworkConfig, *, weights: str | Path | None) -> BuiltNetwork:
-    """Build the network of a config.
+    """Build a network from its configuration.
 
     Args:
-        config: What is None in it is chosen, and stands in the config that is given back.
-        weights: Of the backbone, as for :func:`weakspot.models.load_classifier`; the head begins at random.
+        config: The configuration; values that are None are replaced by defaults in the returned configuration.
+        weights: Weights of the backbone, as for :func:`weakspot.models.load_classifier`; the head's are random.
 
     Raises:
-        InputError: If the method, the stride or the width cannot be.
-        ModelError: If the backbone cannot be had, or the method needs another.
+        InputError: ``unknown-method``, ``stride-not-supported`` or ``out-of-range``.
+        ModelError: ``backbone-mismatch`` if the method needs another backbone, or as :func:`build_backbone`.
     """
     head = parse_method(config.method).head
     built = build_backbone(
         config.backbone, weights=weights, output_stride=config.output_stride, input_size=config.input_size
     )
-    trunk = ViTBackbone(built.trunk) if head == "ts_cam" else built.trunk
-    chosen = _chosen(config, trunk, built.preprocessing)
+    backbone = ViTBackbone(built.backbone) if head == "ts_cam" else built.backbone
+    complete = _fill_defaults(config, backbone, built.preprocessing)
     with torch.inference_mode(False):
-        network = WsolClassifier(trunk, _HEADS[head](trunk, chosen))
+        network = WsolClassifier(backbone, _HEADS[head](backbone, complete))
         if config.teacher is not None:
-            network = _beside_teacher(network, config.teacher, config.shared, built.preprocessing)
-        return BuiltNetwork(network, chosen, built.preprocessing)
+            network = _with_teacher(network, config.teacher, config.shared, built.preprocessing)
+        return BuiltNetwork(network, complete, built.preprocessing)
 
 
-def _beside_teacher(network: WsolClassifier, teacher: NetworkConfig, shared: bool, frame: Preprocessing) -> PsolNetwork:
+def _with_teacher(
+    network: WsolClassifier, teacher: NetworkConfig, shared: bool, preprocessing: Preprocessing
+) -> PsolNetwork:
     if shared:
         head = _HEADS[parse_method(teacher.method).head](network.trunk, teacher)
         return PsolNetwork(network.trunk, network.head, head, None)
     built = build_network(teacher, weights=None)
-    reframe = partial(renormalize, frame=frame, to=built.preprocessing)
-    return PsolNetwork(network.trunk, network.head, built.network, reframe)
+    convert = partial(renormalize, source=preprocessing, target=built.preprocessing)
+    return PsolNetwork(network.trunk, network.head, built.network, convert)
 
 
-def _chosen(config: NetworkConfig, trunk: Backbone, frame: Preprocessing) -> NetworkConfig:
-    """Fill in what the config leaves open."""
+def _fill_defaults(config: NetworkConfig, backbone: Backbone, preprocessing: Preprocessing) -> NetworkConfig:
+    """Replace the values of a configuration that are None."""
     if config.width is not None and config.width < 0:
-        raise InputError(
-            "out-of-range", f"The width {config.width} is below 0.", "Give a number of channels, such as 256."
-        )
+        raise InputError("out-of-range", f"width must be at least 0, got {config.width}.")
     if not 0 < config.delta <= 1:
-        raise InputError("out-of-range", f"delta={config.delta} is outside (0, 1].", "The paper tries 0.5 to 0.9.")
-    widths = {"cam": 0 if trunk.pooled else _CAM_WIDTH, "ts_cam": 0, "psol": WIDTH}
+        raise InputError("out-of-range", f"delta must be in (0, 1], got {config.delta}.", "The paper tries 0.5 to 0.9.")
+    widths = {"cam": 0 if backbone.pooled else _CAM_WIDTH, "ts_cam": 0, "psol": WIDTH}
     width = widths.get(parse_method(config.method).head, _BRANCH_WIDTH) if config.width is None else config.width
-    return replace(config, width=width, output_stride=stride_of(trunk, frame), input_size=frame.height)
+    stride = measure_stride(backbone, preprocessing)
+    return replace(config, width=width, output_stride=stride, input_size=preprocessing.height)
 
 
-def _cam(trunk: Backbone, config: NetworkConfig) -> CamHead:
-    return CamHead(trunk.channels[-1], config.classes, width=config.width or None)
+def _cam(backbone: Backbone, config: NetworkConfig) -> CamHead:
+    return CamHead(backbone.channels[-1], config.classes, width=config.width or None)
 
 
-def _acol(trunk: Backbone, config: NetworkConfig) -> AcolHead:
+def _acol(backbone: Backbone, config: NetworkConfig) -> AcolHead:
     return AcolHead(
-        trunk.channels[-1],
+        backbone.channels[-1],
         config.classes,
         delta=config.delta,
         width=config.width or _BRANCH_WIDTH,
@@ -183,19 +188,20 @@ def _acol(trunk: Backbone, config: NetworkConfig) -> AcolHead:
     )
 
 
-def _spg(trunk: Backbone, config: NetworkConfig) -> SpgHead:
-    if len(trunk.channels) < SpgHead.depth:
-        raise ModelError("SPG needs mid-level feature maps, which this backbone does not give.", "Take one of timm's.")
-    first, second, last = trunk.channels[-SpgHead.depth :]
+def _spg(backbone: Backbone, config: NetworkConfig) -> SpgHead:
+    if len(backbone.channels) < SpgHead.depth:
+        problem = f"spg needs a backbone with intermediate feature maps, got {config.backbone}."
+        raise ModelError("backbone-mismatch", problem, "Use one of timm's.")
+    first, second, last = backbone.channels[-SpgHead.depth :]
     return SpgHead((first, second, last), config.classes, width=config.width or _BRANCH_WIDTH)
 
 
-def _ts_cam(trunk: Backbone, config: NetworkConfig) -> TsCamHead:
-    return TsCamHead(trunk.channels[-1], config.classes)
+def _ts_cam(backbone: Backbone, config: NetworkConfig) -> TsCamHead:
+    return TsCamHead(backbone.channels[-1], config.classes)
 
 
-def _psol(trunk: Backbone, config: NetworkConfig) -> PsolHead:
-    return PsolHead(trunk.channels[-PsolHead.most :], width=config.width or WIDTH)
+def _psol(backbone: Backbone, config: NetworkConfig) -> PsolHead:
+    return PsolHead(backbone.channels[-PsolHead.max_maps :], width=config.width or WIDTH)
 
 
 _HEADS: Mapping[str, Callable[[Backbone, NetworkConfig], Head]] = {

@@ -1,4 +1,4 @@
-"""PSOL: a box regressed from a feature map, whatever the class."""
+"""PSOL head: a class-agnostic box, regressed from feature maps."""
 
 from collections.abc import Sequence
 
@@ -12,30 +12,30 @@ from weakspot.cams.self_correlation import resample
 from weakspot.models.networks.losses import Criterion
 
 WIDTH = 64
-# How much the greatest value of a column counts before its others.
+# Sharpness of the smooth maximum (logsumexp) over rows or columns.
 _SHARPNESS = 4.0
-# No box is smaller, in fractions of a side.
-_LEAST = 0.01
+# Minimum side of a box, as a fraction of the image's side.
+_MIN_SIDE = 0.01
 
 
 class PsolHead(nn.Module):
-    """What a feature map shows is projected onto both sides of the image, and the box is where it begins and ends.
+    """Project a predicted object mask onto both sides of the image, and return the box between its ends.
 
-    Three convolutions say of each place whether it belongs to the object; the (smooth) greatest value of a column is
-    that column's, of a row that row's. Seen from the left, the box begins behind the columns in which nothing has been
-    seen yet: their number, each counted by how surely nothing has, is x1. The other three sides likewise. So the head
-    keeps places apart, which a mean over all features would not, ends within a column as it is half seen, and has few
-    weights: pseudo boxes are few, and wrong in their own ways.
+    Three convolutions predict for each position whether it belongs to the object; the smooth maximum of each column and
+    of each row is its projection. x1 is the fraction of columns, from the left, before the object begins, each weighted
+    by the probability that it has not begun; the other three sides likewise. So the head uses positions, which an
+    average over all features would not, it can predict ends within a cell, and it has few weights, as pseudo boxes are
+    few and noisy.
 
     Args:
-        channels: Channels of the feature maps that it reads, the last one last. A mid-level map beside that one shows
-            where things end.
-        width: Channels in between.
+        channels: Number of channels of its feature maps, the last one last. An intermediate map before the last one
+            helps to locate the ends of objects.
+        width: Number of hidden channels.
 
     Source:
-        The route, from pseudo boxes to a class-agnostic regressor: Zhang et al., "Rethinking the Route Towards Weakly
-        Supervised Object Localization", CVPR 2020, arXiv 2002.11359, section 3, which has two fully connected layers
-        behind global average pooling. Boxes that teach by projections: Tian et al., "BoxInst", CVPR 2021, section 3.1.
+        The approach, from pseudo boxes to a class-agnostic regressor: Zhang et al., "Rethinking the Route Towards
+        Weakly Supervised Object Localization", CVPR 2020, arXiv 2002.11359, section 3, which has two fully connected
+        layers after global average pooling. Supervision by projections: Tian et al., "BoxInst", CVPR 2021, section 3.1.
         The box of a projection is ours.
 
     Example:
@@ -46,7 +46,7 @@ class PsolHead(nn.Module):
     network = "psol"
     branches: tuple[str, ...] = ()
     pools_first = False
-    most = 2  # maps that it reads, where the backbone gives so many
+    max_maps = 2  # number of feature maps that it uses, if the backbone returns that many
 
     def __init__(self, channels: Sequence[int], *, width: int = WIDTH) -> None:
         super().__init__()
@@ -61,84 +61,86 @@ class PsolHead(nn.Module):
         )
 
     def projections(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the logits of columns (B, w) and of rows (B, h) of feature maps, the last one of shape (B, K, h, w)."""
+        """Return the logits of columns (B, w) and rows (B, h) of feature maps, the last one of shape (B, K, h, w)."""
         grid = (maps[-1].shape[-2], maps[-1].shape[-1])
-        sharp = _SHARPNESS * self.layers(torch.cat([resample(one, grid) for one in maps], dim=1))[:, 0]
+        features = torch.cat([resample(features, grid) for features in maps], dim=1)
+        sharp = _SHARPNESS * self.layers(features)[:, 0]
         return sharp.logsumexp(dim=1) / _SHARPNESS, sharp.logsumexp(dim=2) / _SHARPNESS
 
     def forward(self, *maps: Tensor) -> Tensor:
-        """Give boxes (B, 4), xyxy in fractions of the image's sides, of feature maps (B, K, h, w)."""
-        return box_of(*self.projections(*maps))
+        """Return boxes (B, 4), xyxy in fractions of the image's sides, of feature maps (B, K, h, w)."""
+        return box_from_projections(*self.projections(*maps))
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
-        """Give the loss and the boxes of a batch, half of which is looked at in a mirror.
+        """Return the loss and the boxes of a batch, a random half of which is mirrored.
 
-        The loss is the cross entropy of both projections against those of the pseudo boxes.
+        The loss is the cross entropy of both projections with those of the pseudo boxes.
         """
-        del criterion  # which validates: it sees boxes
+        del criterion  # for validation only
         mirrored = torch.rand(len(targets), device=targets.device) < 0.5
-        turned = (torch.where(mirrored[:, None, None, None], one.flip(3), one) for one in maps)
-        x1, y1, x2, y2 = torch.where(mirrored[:, None], flipped(targets), targets).unbind(1)
-        columns, rows = self.projections(*turned)
-        loss = F.binary_cross_entropy_with_logits(columns, covered(x1, x2, columns.shape[1]))
-        loss = loss + F.binary_cross_entropy_with_logits(rows, covered(y1, y2, rows.shape[1]))
-        return loss, box_of(columns, rows)
+        augmented = (torch.where(mirrored[:, None, None, None], features.flip(3), features) for features in maps)
+        x1, y1, x2, y2 = torch.where(mirrored[:, None], flip_boxes(targets), targets).unbind(1)
+        columns, rows = self.projections(*augmented)
+        loss = F.binary_cross_entropy_with_logits(columns, cell_coverage(x1, x2, columns.shape[1]))
+        loss = loss + F.binary_cross_entropy_with_logits(rows, cell_coverage(y1, y2, rows.shape[1]))
+        return loss, box_from_projections(columns, rows)
 
 
-def box_of(columns: Tensor, rows: Tensor) -> Tensor:
-    """Give the box that projections begin and end at.
+def box_from_projections(columns: Tensor, rows: Tensor) -> Tensor:
+    """Compute the box between the ends of both projections.
 
     Args:
         columns: Logits of shape (B, w).
         rows: Logits of shape (B, h).
 
     Returns:
-        Shape (B, 4), xyxy in fractions of the image's sides, in [0, 1], of a side of a hundredth or more.
+        Shape (B, 4), xyxy in fractions of the image's sides, in [0, 1]; each side is at least 0.01.
 
     Example:
-        >>> box_of(torch.tensor([[-99.0, 99.0, 99.0, -99.0]]), torch.tensor([[0.0, 99.0]])).tolist()
+        >>> box_from_projections(torch.tensor([[-99.0, 99.0, 99.0, -99.0]]), torch.tensor([[0.0, 99.0]])).tolist()
         [[0.25, 0.25, 0.75, 1.0]]
     """
     (x1, x2), (y1, y2) = _ends(columns), _ends(rows)
     return torch.stack([x1, y1, x2, y2], dim=1)
 
 
-def covered(begin: Tensor, end: Tensor, places: int) -> Tensor:
-    """Tell how much of each place of a side lies within a span, in [0, 1].
+def cell_coverage(begin: Tensor, end: Tensor, cells: int) -> Tensor:
+    """Compute the fraction of each cell of a side that is inside an interval.
 
     Args:
-        begin: Where the spans begin, shape (B,), in fractions of the side.
-        end: Where they end.
-        places: Number of places.
+        begin: Begin of each interval, shape (B,), as a fraction of the side.
+        end: End of each interval.
+        cells: Number of cells.
 
     Returns:
-        Shape (B, places).
+        Shape (B, cells), in [0, 1].
 
     Example:
-        >>> covered(torch.tensor([0.125]), torch.tensor([0.75]), 4).tolist()
+        >>> cell_coverage(torch.tensor([0.125]), torch.tensor([0.75]), 4).tolist()
         [[0.5, 1.0, 1.0, 0.0]]
     """
-    edges = torch.arange(places + 1, device=begin.device, dtype=begin.dtype) / places
+    edges = torch.arange(cells + 1, device=begin.device, dtype=begin.dtype) / cells
     within = torch.minimum(edges[1:], end[:, None]) - torch.maximum(edges[:-1], begin[:, None])
-    return places * within.clamp(min=0)
+    return cells * within.clamp(min=0)
 
 
 def _ends(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a projection (B, n) begins and ends, in fractions of the side, shape (B,) each."""
-    seen = torch.sigmoid(logits)[:, None]  # (B, 1, n)
-    so_far = torch.ones(logits.shape[1], logits.shape[1], dtype=torch.bool, device=logits.device).tril()
-    begin = 1 - (seen * so_far).amax(dim=2).mean(dim=1)  # of the running maximum, which ONNX does not know
-    end = (seen * so_far.T).amax(dim=2).mean(dim=1)
-    begin = begin.clamp(max=1 - _LEAST)
-    return begin, torch.maximum(end, begin + _LEAST)
+    """Return the begin and the end of a projection (B, n), in fractions of the side, shape (B,) each."""
+    inside = torch.sigmoid(logits)[:, None]  # (B, 1, n)
+    lower = torch.ones(logits.shape[1], logits.shape[1], dtype=torch.bool, device=logits.device).tril()
+    # One minus the mean of the running maximum, written without cummax, which ONNX does not support.
+    begin = 1 - (inside * lower).amax(dim=2).mean(dim=1)
+    end = (inside * lower.T).amax(dim=2).mean(dim=1)
+    begin = begin.clamp(max=1 - _MIN_SIDE)
+    return begin, torch.maximum(end, begin + _MIN_SIDE)
 
 
 class BoxCriterion(Criterion):
-    """Generalized IoU against pseudo boxes: 0 where both are one, up to 2 where they lie far apart.
+    """Generalized IoU loss with pseudo boxes: 0 for equal boxes, up to 2 for distant ones.
 
     Source:
-        Rezatofighi et al., "Generalized Intersection over Union", CVPR 2019. The paper of PSOL has the squared error
-        of sides instead.
+        Rezatofighi et al., "Generalized Intersection over Union", CVPR 2019. The paper of PSOL uses the squared error
+        of the sides instead.
 
     Example:
         >>> left, whole = torch.tensor([[0.0, 0.0, 0.5, 1.0]]), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
@@ -147,30 +149,30 @@ class BoxCriterion(Criterion):
     """
 
     def forward(self, boxes: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of boxes (B, 4) for pseudo boxes (B, 4), a scalar."""
+        """Return the loss, a scalar, of boxes (B, 4) and pseudo boxes (B, 4)."""
         loss: Tensor = generalized_box_iou_loss(boxes, targets, reduction="mean")
         return loss
 
     @property
-    def score_name(self) -> str:
-        """What validation counts: the mean IoU."""
+    def metric_name(self) -> str:
+        """Name of the validation metric: the mean IoU."""
         return "val_iou"
 
-    def score(self, classes: int) -> Metric:
-        """Make what that is counted with."""
+    def build_metric(self, classes: int) -> Metric:
+        """Build the validation metric."""
         del classes
         return MeanMetric()
 
-    def count(self, score: Metric, boxes: Tensor, targets: Tensor) -> None:
-        """Add the IoU of a batch."""
-        score.update(torch.diagonal(box_iou(boxes, targets)))
+    def update_metric(self, metric: Metric, boxes: Tensor, targets: Tensor) -> None:
+        """Add the IoU of each box of a batch to the metric."""
+        metric.update(torch.diagonal(box_iou(boxes, targets)))
 
 
-def flipped(boxes: Tensor) -> Tensor:
-    """Give boxes (B, 4), in fractions of the sides, as they are in the mirrored image.
+def flip_boxes(boxes: Tensor) -> Tensor:
+    """Mirror boxes (B, 4), in fractions of the sides, horizontally.
 
     Example:
-        >>> flipped(torch.tensor([[0.0, 0.25, 0.25, 1.0]])).tolist()
+        >>> flip_boxes(torch.tensor([[0.0, 0.25, 0.25, 1.0]])).tolist()
         [[0.75, 0.25, 1.0, 1.0]]
     """
     x1, y1, x2, y2 = boxes.unbind(1)

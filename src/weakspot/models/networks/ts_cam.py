@@ -1,4 +1,4 @@
-"""TS-CAM: patch tokens that know the class, coupled with the class token's attention."""
+"""TS-CAM head: class maps of patch tokens, multiplied by the attention of the class token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from weakspot.models.networks.losses import Criterion
 class TsCamHead(nn.Module):
     """A 3 x 3 convolution from the grid of patch tokens to the classes, and global average pooling.
 
-    Its output is the semantic map; at test it is multiplied by the attention that :class:`ViTBackbone` gives
-    (``weakspot.cams.ts_cam``).
+    The output of the convolution is the semantic map; at test time it is multiplied by the attention of
+    :class:`ViTBackbone` (``weakspot.cams.ts_cam``).
 
     Args:
-        channels: Width of the tokens.
+        channels: Number of channels of the tokens.
         classes: Number of classes.
 
     Source:
@@ -40,43 +40,45 @@ class TsCamHead(nn.Module):
         self.semantic = nn.Conv2d(channels, classes, 3, padding=1)
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Give logits (B, C) of patch tokens on their grid, (B, K, h, w)."""
+        """Return logits (B, C) of patch tokens on their grid, (B, K, h, w)."""
         logits: Tensor = self.semantic(activations).mean(dim=(2, 3))
         return logits
 
     def loss(self, maps: tuple[Tensor, ...], targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
-        """Give the loss and the logits of a batch; ``maps`` holds its patch tokens."""
+        """Return the loss and the logits of a batch, given its patch tokens."""
         logits = self(maps[-1])
         return criterion(logits, targets), logits
 
 
 class ViTBackbone(Backbone):
-    """A vision transformer that, at test, also gives the class token's attention to the patches.
+    """A vision transformer that, at test time, also returns the class token's attention to the patches.
 
-    ``attention`` is a module that hands on the map (B, 1, h, w), the mean over heads and blocks, so that a hook can
-    take it. It is made with the formula of attention written out, where the fused kernel keeps its weights to itself.
+    ``attention`` is an identity module whose output is the attention map (B, 1, h, w), the mean over heads and blocks,
+    so that a hook can capture it. Attention is computed unfused for this, as the fused kernel does not return its
+    weights.
 
     Args:
-        trunk: A trunk whose backbone is one of timm's plain vision transformers with a class token.
+        backbone: One of timm's plain vision transformers with a class token.
 
     Raises:
-        ModelError: If it is another.
+        ModelError: ``backbone-mismatch`` for any other backbone.
     """
 
-    def __init__(self, trunk: Backbone) -> None:
-        super().__init__(trunk.backbone, trunk.channels, trunk.pooled, trunk.followed_by_relu)
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__(backbone.backbone, backbone.channels, backbone.pooled, backbone.followed_by_relu)
         if not _has_class_token(self.backbone):
             raise ModelError(
-                "TS-CAM needs a vision transformer with a class token.",
-                "Take a ViT or DeiT, for example --backbone deit_small_patch16_224, or another method.",
+                "backbone-mismatch",
+                f"ts_cam needs a vision transformer with a class token, got {type(self.backbone).__name__}.",
+                "Use a ViT or DeiT, for example --backbone deit_small_patch16_224, or another method.",
             )
         self.attention = nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give the patch tokens (B, K, h, w) of images (B, 3, H, W)."""
+        """Return the patch tokens (B, K, h, w) of images (B, 3, H, W)."""
         if self.training:
             return super().forward(images)
-        with _attentions(self.backbone) as rows:
+        with _collect_attention(self.backbone) as rows:
             grid = super().forward(images)
         patches = torch.stack(rows).mean(dim=0)[:, -grid.shape[2] * grid.shape[3] :]  # (B, h w)
         self.attention(patches.reshape(grid.shape[0], 1, *grid.shape[2:]))
@@ -90,16 +92,16 @@ def _has_class_token(backbone: nn.Module) -> bool:
 
 
 @contextmanager
-def _attentions(backbone: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect the class token's attention (B, tokens) in each block, averaged over its heads."""
+def _collect_attention(backbone: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the class token's attention (B, tokens) in each block, averaged over the heads."""
     rows: list[Tensor] = []
     layers = [block.attn for block in backbone.blocks]  # type: ignore[union-attr]
     fused = [layer.fused_attn for layer in layers]
 
-    def note(_module: nn.Module, _inputs: object, weights: Tensor) -> None:  # (B, heads, tokens, tokens)
+    def record(_module: nn.Module, _inputs: object, weights: Tensor) -> None:  # (B, heads, tokens, tokens)
         rows.append(weights[:, :, 0].mean(dim=1))
 
-    handles = [layer.attn_drop.register_forward_hook(note) for layer in layers]
+    handles = [layer.attn_drop.register_forward_hook(record) for layer in layers]
     try:
         for layer in layers:
             layer.fused_attn = False
