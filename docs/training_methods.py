@@ -27,7 +27,7 @@ from weakspot.models.networks.adl import AttentionDropout, insertion_points
 from weakspot.models.networks.backbone import build_backbone
 from weakspot.models.networks.cutmix import cutmix
 from weakspot.models.networks.has import hide_and_seek
-from weakspot.models.networks.spg import LAST_MAP
+from weakspot.models.networks.spg import CLASS_MAP_BOUNDS
 from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
 SHOWN = 3
@@ -125,7 +125,7 @@ def _spg() -> Image.Image:
 def _confident(image: Image.Image, heatmap: np.ndarray) -> Image.Image:
     """Color confident foreground green and confident background blue; ignored pixels stay."""
     drawn = image
-    for color, confident in ((GREEN, heatmap >= LAST_MAP[0]), (BLUE, heatmap < LAST_MAP[1])):
+    for color, confident in ((GREEN, heatmap >= CLASS_MAP_BOUNDS[0]), (BLUE, heatmap < CLASS_MAP_BOUNDS[1])):
         mask = Image.fromarray((confident * 150).astype(np.uint8)).resize(image.size, Image.Resampling.NEAREST)
         drawn = Image.composite(Image.new("RGB", image.size, color), drawn, mask)
     return drawn
