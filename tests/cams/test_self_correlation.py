@@ -65,7 +65,7 @@ def test_a_constant_map_holds_no_evidence():
 
 
 def test_unit_features_need_a_level():
-    with pytest.raises(ValueError, match="no level"):
+    with pytest.raises(ValueError, match="must not be empty"):
         unit_features([], (2, 2))
 
 

@@ -216,7 +216,7 @@ def test_nan_in_the_models_output_is_told():
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        pytest.param({"method": "gradcm"}, "There is no method 'gradcm'", id="method"),
+        pytest.param({"method": "gradcm"}, "The method 'gradcm' does not exist", id="method"),
         pytest.param({"threshold": 0.0}, r"threshold 0\.0 is outside \(0, 1\]", id="threshold 0"),
         pytest.param({"threshold": 1.5}, r"threshold 1\.5 is outside \(0, 1\]", id="threshold 1.5"),
         pytest.param({"boxes": "some"}, "boxes='some' is none of largest, all and split", id="boxes"),

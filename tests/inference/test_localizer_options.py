@@ -89,7 +89,7 @@ def test_another_method_is_cut_where_its_quality_has_it(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "magic"}, "no method 'magic'"),
+        ({"method": "magic"}, "method 'magic' does not exist"),
         ({"method": "acol"}, "acol"),
         ({"threshold": 0.0}, "outside"),
         ({"threshold": 1.5}, "outside"),

@@ -1,4 +1,4 @@
-"""Activations -> class map: pure tensor functions, one paper per file."""
+"""CAM methods: pure functions from activations to class maps, one paper per file."""
 
 from weakspot.cams.ablationcam import ablationcam
 from weakspot.cams.acol import acol

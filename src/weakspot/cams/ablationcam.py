@@ -17,21 +17,24 @@ def ablationcam(
     *,
     batch_size: int = 128,
 ) -> Tensor:
-    """Weight each channel with the share of the logit that is lost without it: ``w_k = (y - y_k) / |y|``.
+    """Weight each channel by the relative drop of the logit without it: ``w_k = (y - y_k) / |y|``.
 
     ``M = ReLU(sum_k w_k A_k)``, where y_k is the logit with channel k set to 0. The paper divides by y; we divide
-    by its magnitude, so that a negative logit does not turn the map's sign. No gradient is taken, and only
-    the head is run again.
+    by its magnitude, so that a negative logit does not invert the map. No gradient is needed, and only the head is run
+    again.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
-        logits: Logits of the whole images, shape (B, number of classes).
+        logits: Logits of the images, shape (B, number of classes).
         classes: Class indices of shape (B, C).
-        head: From activations (N, K, h, w) to logits (N, number of classes).
-        batch_size: Ablated activations per call of ``head``.
+        head: Function from activations (N, K, h, w) to logits (N, number of classes).
+        batch_size: Number of ablated activations per call of ``head``.
 
     Returns:
         Class maps of shape (B, C, h, w), at least 0.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
         Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free
@@ -49,20 +52,20 @@ def ablationcam(
         image = activations[i]  # (K, h, w)
         groups = torch.arange(len(image), device=image.device).split(batch_size)
         ablated = torch.cat([head(_without(image, group)) for group in groups])[:, classes[i]]  # (K, C)
-        whole = logits[i, classes[i]]  # (C,)
-        drop = (whole - ablated) / whole.abs().clamp_min(torch.finfo(whole.dtype).tiny)
+        logit = logits[i, classes[i]]  # (C,)
+        drop = (logit - ablated) / logit.abs().clamp_min(torch.finfo(logit.dtype).tiny)
         maps.append(weighted_sum(image[None], drop.T[None])[0])
     return torch.relu(torch.stack(maps))
 
 
 def ablationcam_of_linear(activations: Tensor, weights: Tensor, logits: Tensor) -> Tensor:
-    """Compute :func:`ablationcam` where the head is global average pooling and a linear layer: no channel is ablated.
+    """Compute :func:`ablationcam` in closed form for a head of global average pooling and a linear layer.
 
-    Without channel k the logit lacks ``w_k mean(A_k)``, so that is the drop.
+    Without channel k, the logit drops by ``w_k mean(A_k)``.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
-        weights: The linear layer's rows of the classes, shape (B, C, K).
+        weights: Rows of the linear layer for the classes, shape (B, C, K).
         logits: Logits of the classes, shape (B, C).
 
     Returns:
@@ -79,7 +82,7 @@ def ablationcam_of_linear(activations: Tensor, weights: Tensor, logits: Tensor) 
 
 
 def _without(activations: Tensor, channels: Tensor) -> Tensor:
-    """Copy (K, h, w) activations once for each of N channels, and set that channel to 0: (N, K, h, w)."""
+    """Copy activations (K, h, w) once for each of N channels, with that channel set to 0: (N, K, h, w)."""
     copies = activations.repeat(len(channels), 1, 1, 1)
     copies[torch.arange(len(channels), device=channels.device), channels] = 0
     return copies

@@ -1,4 +1,4 @@
-"""ACoL: the maps of two adversarial branches, fused."""
+"""ACoL: fusion of the class maps of two adversarial branches."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,11 @@ from weakspot.cams.normalization import min_max
 
 
 def acol(map_a: Tensor, map_b: Tensor) -> Tensor:
-    """Fuse the class maps of two complementary branches: ``M = max(minmax M_A, minmax M_B)``, place by place.
+    """Fuse the class maps of two complementary branches: ``M = max(minmax M_A, minmax M_B)``, element-wise.
 
     Args:
         map_a: Class maps of branch A, shape (..., h, w), any sign.
-        map_b: Class maps of branch B, which was shown the features without what A relies on; the same shape.
+        map_b: Class maps of branch B, whose features lack the regions that A relies on; the same shape.
 
     Returns:
         Class maps of the same shape, in [0, 1].
@@ -29,12 +29,12 @@ def acol(map_a: Tensor, map_b: Tensor) -> Tensor:
 
 
 def acol_a(map_a: Tensor, map_b: Tensor) -> Tensor:
-    """Give branch A's class maps as they are, to be looked at; arguments as for :func:`acol`."""
+    """Return the class maps of branch A unchanged; the arguments are those of :func:`acol`."""
     del map_b
     return map_a
 
 
 def acol_b(map_a: Tensor, map_b: Tensor) -> Tensor:
-    """Give branch B's class maps as they are, to be looked at; arguments as for :func:`acol`."""
+    """Return the class maps of branch B unchanged; the arguments are those of :func:`acol`."""
     del map_a
     return map_b

@@ -7,10 +7,10 @@ from weakspot.cams.weighted_sum import weighted_sum
 
 
 def cam(activations: Tensor, weights: Tensor) -> Tensor:
-    """Weight the last feature maps with the class's row of the final linear layer: ``M_c = sum_k w_k^c A_k``.
+    """Weight the last feature maps by the class's row of the final linear layer: ``M_c = sum_k w_k^c A_k``.
 
-    With global average pooling the logit is the map's mean plus the bias: ``y^c = mean_ij M_c + b_c`` (the paper
-    pools by the sum and leaves the bias out; the map is the same).
+    With global average pooling, the logit is the mean of the map plus the bias: ``y^c = mean_ij M_c + b_c`` (the paper
+    pools with the sum and has no bias; the map is the same).
 
     Args:
         activations: Activations A of shape (B, K, h, w).
@@ -18,6 +18,9 @@ def cam(activations: Tensor, weights: Tensor) -> Tensor:
 
     Returns:
         Class maps of shape (B, h, w) or (B, C, h, w), any sign.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
         Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016.

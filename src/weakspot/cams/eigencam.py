@@ -5,16 +5,15 @@ from torch import Tensor
 
 from weakspot.cams.check_tensors import check_activations
 
-# Squaring the Gram matrix this often raises it to the power 1024: the second singular value is gone.
+# Squaring the Gram matrix 10 times raises it to the power 1024, at which the second singular value vanishes.
 _SQUARINGS = 10
 
 
 def eigencam(activations: Tensor) -> Tensor:
     """Project the activations on their first principal direction: ``M = A v_1``, the same for every class.
 
-    v_1 is the first right singular vector of A seen as an (h w, K) matrix, not centred. Its sign, which a
-    singular value decomposition leaves open, is chosen so that the map is positive where the activations are
-    strong.
+    v_1 is the first right singular vector of A as an (h w, K) matrix, without centering. Its sign, which the singular
+    value decomposition does not determine, is chosen such that strong activations are positive.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
@@ -22,9 +21,12 @@ def eigencam(activations: Tensor) -> Tensor:
     Returns:
         Class-agnostic maps of shape (B, h, w), any sign; at least 0 for A >= 0. All zero for A = 0.
 
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
+
     Source:
         Muhammad and Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", IJCNN 2020
-        (arXiv 2008.00299). Not centring and the choice of sign are ours.
+        (arXiv 2008.00299). Omitting the centering and the choice of the sign are ours.
 
     Example:
         >>> eigencam(torch.tensor([[[[3.0, 0.0]], [[4.0, 0.0]]]])).tolist()
@@ -44,11 +46,11 @@ def eigencam(activations: Tensor) -> Tensor:
 
 
 def _first_eigenvector(gram: Tensor) -> Tensor:
-    """Find the eigenvector of the greatest eigenvalue of each positive semi-definite matrix (B, n, n)."""
+    """Compute the eigenvector of the largest eigenvalue of each positive semi-definite matrix (B, n, n)."""
     power = _scaled(gram)
     for _ in range(_SQUARINGS):
         power = _scaled(power @ power)
-    # What is left is v v^T times a number: its column with the greatest diagonal entry is v.
+    # The result is a multiple of v v^T; its column with the largest diagonal entry is a multiple of v.
     column = power.diagonal(dim1=1, dim2=2).argmax(dim=1)
     vector = power[torch.arange(len(power), device=power.device), :, column]
     return torch.nn.functional.normalize(vector, dim=1)

@@ -1,4 +1,4 @@
-"""Grad-CAM, and the counterfactual maps of the same paper."""
+"""Grad-CAM and the counterfactual maps of the same paper."""
 
 import torch
 from torch import Tensor
@@ -8,9 +8,9 @@ from weakspot.cams.weighted_sum import weighted_sum
 
 
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weight each channel with its mean gradient: ``M = ReLU(sum_k alpha_k A_k)``, ``alpha_k = mean_ij g_kij``.
+    """Weight each channel by its mean gradient: ``M = ReLU(sum_k alpha_k A_k)``, ``alpha_k = mean_ij g_kij``.
 
-    On a head that is global average pooling and a linear layer this is ``ReLU(CAM) / (h w)``.
+    For a head of global average pooling and a linear layer, this is ``ReLU(CAM) / (h w)``.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
@@ -18,7 +18,10 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
             or (B, C, K, h, w) for C classes of each image.
 
     Returns:
-        Class maps of shape (B, h, w) or (B, C, h, w), at least 0; all zero when no channel speaks for the class.
+        Class maps of shape (B, h, w) or (B, C, h, w), at least 0; all zero if no channel supports the class.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
         Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
@@ -35,18 +38,21 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def counterfactual(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Show what speaks against the class: Grad-CAM with the gradients' sign turned.
+    """Compute Grad-CAM of the negated gradients, which highlights evidence against the class.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
-        gradients: Gradients g as in :func:`gradcam`.
+        gradients: Gradients g, see :func:`gradcam`.
 
     Returns:
-        Class maps of shape (B, h, w) or (B, C, h, w), at least 0: regions that would raise the class's logit if
-        they were taken away.
+        Class maps of shape (B, h, w) or (B, C, h, w), at least 0: regions whose removal would raise the
+        class's logit.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
-        Selvaraju et al., as for :func:`gradcam` (arXiv 1610.02391), "Counterfactual Explanations".
+        Selvaraju et al. (arXiv 1610.02391), "Counterfactual Explanations".
 
     Example:
         >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])

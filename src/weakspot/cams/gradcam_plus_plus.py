@@ -8,17 +8,20 @@ from weakspot.cams.weighted_sum import add_class_axis, weighted_sum
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weight each channel with its positive gradients, each divided by its share of the channel's evidence.
+    """Weight each channel by its positive gradients: ``M = ReLU(sum_k w_k A_k)``.
 
-    ``M = ReLU(sum_k w_k A_k)`` with the weights of :func:`gradcam_plus_plus_weights`.
+    The weights are those of :func:`gradcam_plus_plus_weights`.
 
     Args:
-        activations: Activations A of shape (B, K, h, w), from behind a ReLU: on signed activations the formula
-            divides by numbers near 0 and means nothing.
+        activations: Activations A of shape (B, K, h, w), the output of a ReLU; for activations of any sign, the
+            formula divides by numbers near 0.
         gradients: Gradients g of the class's logit with respect to A, shape (B, K, h, w), or (B, C, K, h, w).
 
     Returns:
         Class maps of shape (B, h, w) or (B, C, h, w), at least 0.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
         Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional
@@ -34,11 +37,11 @@ def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def gradcam_plus_plus_weights(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Compute ``w_k = sum_ij alpha_kij ReLU(dY/dA_kij)`` for Y = exp(y), up to the factor Y that no map keeps.
+    """Compute ``w_k = sum_ij alpha_kij ReLU(dY/dA_kij)`` for Y = exp(y), without the factor Y, which cancels.
 
     The paper's ``alpha = d2Y / (2 d2Y + sum_ab A_ab d3Y)`` has ``d2Y = Y g^2`` and ``d3Y = Y g^3``. Dividing
-    by ``Y g^2`` leaves ``w_k = sum_ij ReLU(g) / (2 + S_k ReLU(g))`` with ``S_k = sum_ab A_kab``: exact, and
-    stable without an epsilon for A >= 0, however small the gradients are.
+    by ``Y g^2`` yields ``w_k = sum_ij ReLU(g) / (2 + S_k ReLU(g))`` with ``S_k = sum_ab A_kab``: exact, and
+    numerically stable without an epsilon for A >= 0 and any gradients.
 
     Args:
         activations: Activations A of shape (B, K, h, w).

@@ -1,16 +1,16 @@
-"""Guided Grad-CAM: where Grad-CAM looks, at the resolution of the pixels."""
+"""Guided Grad-CAM: Grad-CAM at the resolution of the pixels."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def guided_gradcam(class_maps: Tensor, guided_gradients: Tensor) -> Tensor:
-    """Multiply the upsampled Grad-CAM map with the guided backpropagation of the same class.
+    """Multiply the upsampled Grad-CAM map by the guided backpropagation of the same class.
 
     Args:
         class_maps: Grad-CAM maps of shape (B, h, w).
-        guided_gradients: Guided backpropagation to the image, shape (B, 3, H, W), as
-            :func:`weakspot.models.guided_gradients` computes it.
+        guided_gradients: Guided backpropagation to the image, shape (B, 3, H, W), see
+            :func:`weakspot.models.guided_gradients`.
 
     Returns:
         Attributions of shape (B, 3, H, W), any sign.
@@ -30,7 +30,7 @@ def guided_gradcam(class_maps: Tensor, guided_gradients: Tensor) -> Tensor:
 
 
 def max_over_channels(attributions: Tensor) -> Tensor:
-    """Turn attributions (B, 3, H, W) into maps (B, H, W): the greatest magnitude over the colour channels.
+    """Reduce attributions (B, 3, H, W) to maps (B, H, W): the maximum magnitude over the color channels.
 
     Source:
         Simonyan et al., "Deep Inside Convolutional Networks", arXiv 1312.6034, section 3.1.

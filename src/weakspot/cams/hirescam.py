@@ -7,7 +7,7 @@ from weakspot.cams.weighted_sum import weighted_sum_by_position
 
 
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Multiply activations and gradients place by place: ``M = sum_k g_k * A_k``, nothing averaged.
+    """Multiply activations and gradients element-wise: ``M = sum_k g_k * A_k``.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
@@ -16,9 +16,12 @@ def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
     Returns:
         Class maps of shape (B, h, w) or (B, C, h, w), any sign.
 
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
+
     Source:
         Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
-        networks", arXiv 2011.08891. Neither they nor we cut negative values off.
+        networks", arXiv 2011.08891. Negative values are not clipped.
 
     Example:
         >>> import torch

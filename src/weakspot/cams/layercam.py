@@ -1,4 +1,4 @@
-"""LayerCAM, and the fusion of several layers' maps."""
+"""LayerCAM and the fusion of the maps of several layers."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,17 @@ from weakspot.cams.weighted_sum import weighted_sum_by_position
 
 
 def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weight every position of every channel with its own positive gradient: ``M = ReLU(sum_k ReLU(g_k) A_k)``.
+    """Weight every position of every channel by its positive gradient: ``M = ReLU(sum_k ReLU(g_k) A_k)``.
 
     Args:
-        activations: Activations A of shape (B, K, h, w), of any layer; shallow ones give fine maps.
+        activations: Activations A of shape (B, K, h, w), of any layer; shallow layers produce fine maps.
         gradients: Gradients g of the class's logit with respect to A, shape (B, K, h, w), or (B, C, K, h, w).
 
     Returns:
         Class maps of shape (B, h, w) or (B, C, h, w), at least 0.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
         Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", IEEE TIP 30,
@@ -36,17 +39,17 @@ def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def fuse(maps: Sequence[Tensor]) -> Tensor:
-    """Fuse the class maps of several layers: each to [0, 1] and to the finest grid, then the greatest value.
+    """Fuse the class maps of several layers: the maximum of the maps, normalized and resized to the finest grid.
 
     Args:
-        maps: One tensor of class maps per layer, each (B, C, h_l, w_l). One layer alone is given back as it is.
+        maps: One tensor of class maps per layer, each (B, C, h_l, w_l). A single layer is returned unchanged.
 
     Returns:
-        Class maps of shape (B, C, h, w) with h, w of the layer that has most positions, in [0, 1].
+        Class maps of shape (B, C, h, w) with the h and w of the finest layer, in [0, 1].
 
     Source:
         Jiang et al., IEEE TIP 30, 2021: the element-wise maximum of scaled maps. They scale shallow layers by
-        ``tanh(2 M / max M)``; here every layer is min-max normalised.
+        ``tanh(2 M / max M)``; here every layer is min-max normalized.
 
     Example:
         >>> coarse, fine = torch.tensor([[[[5.0]]]]), torch.tensor([[[[0.0, 2.0]]]])

@@ -1,4 +1,4 @@
-"""The methods by name: the function, what it reads, and its default threshold for boxes."""
+"""CAM methods by name: the function, its inputs and the default threshold of its boxes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ Inputs = Literal[
 
 @dataclass(frozen=True)
 class Method:
-    """A way to read a class map out of a classifier.
+    """A method that computes class maps of a classifier.
 
     Attributes:
-        function: The pure function that computes it.
-        inputs: What the function needs besides the activations.
-        threshold: Default threshold for boxes, a fraction of the heatmap's peak: the 20 % of CAM's paper for maps of
-            any sign, the 15 % of Grad-CAM's for the others.
-        network: Name of the kind of network that has the branches which the function reads; empty for the others.
-        can_propagate: Whether a quality may do something to its maps; drawn boxes are what they are.
+        function: Pure function that computes the maps.
+        inputs: What the function needs in addition to the activations.
+        threshold: Default threshold of the boxes, a fraction of the heatmap's maximum: 20 % for maps of any sign, as in
+            the CAM paper; 15 % for the others, as in the Grad-CAM paper.
+        network: Training method whose networks have the branches that the function needs; empty for any network.
+        can_propagate: Whether a quality preset may change its maps; box maps must not be changed.
     """
 
     function: Callable[..., Tensor]
@@ -67,15 +67,16 @@ METHODS: dict[str, Method] = {
 
 
 def find_method(name: str) -> Method:
-    """Look a method up by name.
+    """Return the method with this name.
 
     Raises:
-        InputError: If there is none of that name; near matches are listed.
+        InputError: ``unknown-method``.
 
     Example:
         >>> find_method("cam").threshold
         0.2
     """
     if name not in METHODS:
-        raise InputError(f"There is no method {name!r}.", suggest(name, METHODS, f"Take one of: {', '.join(METHODS)}."))
+        hint = suggest(name, METHODS, f"Available: {', '.join(METHODS)}.")
+        raise InputError("unknown-method", f"The method {name!r} does not exist.", hint)
     return METHODS[name]

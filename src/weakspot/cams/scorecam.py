@@ -20,23 +20,26 @@ def scorecam(
     channels: int | None = None,
     batch_size: int = 32,
 ) -> Tensor:
-    """Weight each channel with the logit of the image seen through it: ``M = ReLU(sum_k alpha_k A_k)``.
+    """Weight each channel by the logit of the image masked with it: ``M = ReLU(sum_k alpha_k A_k)``.
 
-    ``alpha = softmax_k(y^c(X * H_k))`` where H_k is channel k upsampled to the image and min-max normalised.
-    The paper subtracts the logit of a baseline image from each score; a softmax does not see that constant, so
-    the pass it would cost is saved. No gradient is taken.
+    ``alpha = softmax_k(y^c(X * H_k))``, where H_k is channel k, upsampled to the image and min-max normalized. The
+    paper subtracts the logit of a baseline image from each score; the softmax is invariant to that constant, so its
+    forward pass is omitted. No gradient is needed.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
-        images: Images X of shape (B, 3, H, W), normalised as the classifier wants them.
+        images: Images X of shape (B, 3, H, W), normalized as the classifier requires.
         classes: Class indices of shape (B, C).
-        classify: From images (N, 3, H, W) to logits (N, number of classes).
-        channels: Keep only that many channels of each image, those that vary most over the image (a constant
-            one masks nothing). None keeps all: one forward pass a channel.
-        batch_size: Masked images per call of ``classify``; memory grows with this, not with K.
+        classify: Function from images (N, 3, H, W) to logits (N, number of classes).
+        channels: Number of channels to use, those with the largest standard deviation over the image. None uses all,
+            with one forward pass per channel.
+        batch_size: Number of masked images per call of ``classify``; it determines the memory.
 
     Returns:
         Class maps of shape (B, C, h, w), at least 0.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
         Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR
@@ -50,18 +53,18 @@ def scorecam(
         [[[[1.0, 0.0]]]]
     """
     check_classes(activations, classes)
-    keep = min(channels or activations.shape[1], activations.shape[1])
-    strongest = activations.flatten(2).std(dim=-1).topk(keep, dim=1).indices  # (B, keep)
+    count = min(channels or activations.shape[1], activations.shape[1])
+    strongest = activations.flatten(2).std(dim=-1).topk(count, dim=1).indices  # (B, n)
     maps = []
     for i in range(len(images)):
-        kept = activations[i, strongest[i]]  # (keep, h, w)
-        chunks = kept.split(batch_size)
+        selected = activations[i, strongest[i]]  # (n, h, w)
+        chunks = selected.split(batch_size)
         logits = torch.cat([classify(images[i] * _masks(chunk, images.shape[-2:])) for chunk in chunks])
-        alpha = torch.softmax(logits[:, classes[i]].float(), dim=0)  # (keep, C)
-        maps.append(weighted_sum(kept[None], alpha.T[None])[0])  # (C, h, w)
+        alpha = torch.softmax(logits[:, classes[i]].float(), dim=0)  # (n, C)
+        maps.append(weighted_sum(selected[None], alpha.T[None])[0])  # (C, h, w)
     return torch.relu(torch.stack(maps))
 
 
 def _masks(channels: Tensor, size: torch.Size) -> Tensor:
-    """Upsample channels (N, h, w) to masks (N, 1, H, W) in [0, 1]; a constant channel masks everything out."""
+    """Upsample channels (N, h, w) to masks (N, 1, H, W) in [0, 1]; the mask of a constant channel is 0."""
     return min_max(F.interpolate(channels[:, None], size=size, mode="bilinear", align_corners=False))

@@ -1,4 +1,4 @@
-"""Self-correlation: what looks like the evidence is evidence, too."""
+"""Self-correlation: propagate class maps between positions with similar features."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -11,25 +11,24 @@ from weakspot.cams.normalization import min_max
 
 
 def self_correlation(class_maps: Tensor, features: Tensor, *, power: float = 1.5) -> Tensor:
-    """Spread class maps over all places that look alike: ``M'_i = sum_j T_ij M_j``.
+    """Propagate class maps between positions with similar features: ``M'_i = sum_j T_ij M_j``.
 
-    ``T_ij = max(0, v_i . v_j)^p``, its rows scaled to sum to 1, with v as :func:`unit_features` gives them; M is
-    min-max normalised first. So the map comes to cover the whole object and to stop at its edges, at the price of one
-    matrix product.
+    ``T_ij = max(0, v_i . v_j)^p``, with rows normalized to sum to 1 and features v of :func:`unit_features`; M is
+    min-max normalized first. The result covers the whole object and ends at its edges, for one matrix product.
 
     Args:
         class_maps: Class maps M of shape (B, C, h, w), any sign.
-        features: Shape (B, K, h, w), as :func:`unit_features` gives them.
-        power: The exponent p, above 0: the higher, the more alike places must look.
+        features: Features of :func:`unit_features`, shape (B, K, h, w).
+        power: The exponent p, above 0; a higher exponent requires more similar features.
 
     Returns:
-        Class maps of the same shape, in [0, 1]. A place that looks like no other, itself included, keeps its value; a
-        constant map becomes zeros.
+        Class maps of the same shape, in [0, 1]. A position whose features are 0 keeps its value; a constant map becomes
+        zeros.
 
     Source:
         Pan et al., "Unveiling the Potential of Structure Preserving for Weakly Supervised Object Localization" (SPA),
-        CVPR 2021, from which this differs: first order only, the features are centred, the cosines of several levels
-        are averaged, and there is a power.
+        CVPR 2021. Different from it: first order only, centered features, the mean cosine of several layers, and a
+        power.
 
     Example:
         >>> beak_body_sky_sky = torch.tensor([[[[1.0, 1.0, -1.0, -1.0]]]])
@@ -39,47 +38,47 @@ def self_correlation(class_maps: Tensor, features: Tensor, *, power: float = 1.5
     seeds = min_max(class_maps).flatten(2)  # (B, C, n)
     with torch.autocast(features.device.type, enabled=False):
         units = features.flatten(2).to(seeds.dtype)  # (B, K, n)
-        alike = torch.relu(units.mT @ units).pow(power)  # (B, n, n), symmetric
-        total = alike.sum(dim=1, keepdim=True)  # (B, 1, n)
-        spread = seeds @ alike / total.clamp_min(torch.finfo(total.dtype).tiny)
-    return torch.where(total > 0, spread, seeds).view(class_maps.shape)
+        affinity = torch.relu(units.mT @ units).pow(power)  # (B, n, n), symmetric
+        total = affinity.sum(dim=1, keepdim=True)  # (B, 1, n)
+        propagated = seeds @ affinity / total.clamp_min(torch.finfo(total.dtype).tiny)
+    return torch.where(total > 0, propagated, seeds).view(class_maps.shape)
 
 
-def unit_features(levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """Bring feature maps of several levels to one grid, centre each over the image, and give each place length 1.
+def unit_features(intermediates: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Resample the feature maps of several layers to one grid, center them over the image, and scale to unit length.
 
-    The scalar product of two places is then the mean over the levels of the cosines of their features. Centred features
-    tell apart what is in this image: two sides of it look unlike, whatever they share with all of it.
+    The dot product of two positions is then the mean over the layers of the cosines of their features. Centering
+    removes what all positions of the image have in common.
 
     Args:
-        levels: Feature maps of shape (B, K_l, h_l, w_l), any sign.
+        intermediates: Feature maps of shape (B, K_l, h_l, w_l), any sign.
         size: ``(h, w)`` of the grid; finer maps are averaged, coarser ones interpolated.
 
     Returns:
-        Shape (B, sum of K_l, h, w). Zero where a level is the same all over the image.
+        Shape (B, sum of K_l, h, w); 0 for a layer that is constant over the image.
 
     Raises:
-        ValueError: If there is no level.
+        ValueError: If there is no layer.
 
     Example:
         >>> unit_features([torch.tensor([[[[3.0, 1.0]]]])], (1, 2)).tolist()
         [[[[1.0, -1.0]]]]
     """
-    if not levels:
-        raise ValueError("There is no level to compare places by.")
+    if not intermediates:
+        raise ValueError("intermediates must not be empty.")
     units: list[Tensor] = []
-    for level in levels:
-        features = resample(level, size)
-        centred = features - features.mean(dim=(2, 3), keepdim=True)
-        # Rounding leaves something of a constant level, which must not be blown up.
+    for layer in intermediates:
+        features = resample(layer, size)
+        centered = features - features.mean(dim=(2, 3), keepdim=True)
+        # A constant layer leaves rounding noise, which must not be scaled up.
         noise = 1e-5 * features.norm(dim=1, keepdim=True)
-        differs = centred.norm(dim=1, keepdim=True) > noise
-        units.append(F.normalize(centred, dim=1) * differs)
-    return torch.cat(units, dim=1) / sqrt(len(levels))
+        differs = centered.norm(dim=1, keepdim=True) > noise
+        units.append(F.normalize(centered, dim=1) * differs)
+    return torch.cat(units, dim=1) / sqrt(len(intermediates))
 
 
 def resample(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring maps (B, K, h, w) to a grid ``size``: averaged if they are finer, interpolated bicubically if coarser.
+    """Resample maps (B, K, h, w) to a grid ``size``: average finer maps, interpolate coarser ones bicubically.
 
     Example:
         >>> resample(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), (1, 1)).item()

@@ -1,15 +1,15 @@
-"""TS-CAM: token semantics coupled with attention."""
+"""TS-CAM: semantic maps coupled with attention."""
 
 from torch import Tensor
 
 
 def ts_cam(semantic: Tensor, attention: Tensor) -> Tensor:
-    """Couple the semantic map of each class with the class token's attention: ``M_c = S_c * A``.
+    """Multiply the semantic map of each class by the attention of the class token: ``M_c = S_c * A``.
 
     Args:
-        semantic: Semantic maps of shape (B, C, h, w), which tell classes apart, any sign.
-        attention: Attention of the class token to the patches, averaged over heads and blocks, shape (B, 1, h, w),
-            which tells no class.
+        semantic: Semantic maps of each class, shape (B, C, h, w), any sign.
+        attention: Attention of the class token to the patches, averaged over heads and blocks, shape (B, 1, h, w);
+            the same for every class.
 
     Returns:
         Class maps of shape (B, C, h, w), any sign.

@@ -1,11 +1,11 @@
-"""The sum that most methods share: channels of the activations, weighted and added up."""
+"""Weighted sums of activations, which most methods share."""
 
 import torch
 from torch import Tensor
 
 
 def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
-    """Add up the channels of the activations, each times its weight: ``sum_k w_k A_k``, whatever autocast is on.
+    """Compute the weighted sum of the channels, ``sum_k w_k A_k``, with autocast disabled.
 
     Args:
         activations: Shape (B, K, h, w).
@@ -23,7 +23,7 @@ def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
 
 
 def weighted_sum_by_position(activations: Tensor, weights: Tensor) -> Tensor:
-    """Add up the channels of the activations with a weight for every position: ``sum_k w_kij A_kij``.
+    """Compute the sum of the channels with a weight for every position, ``sum_k w_kij A_kij``.
 
     Args:
         activations: Shape (B, K, h, w).
@@ -41,5 +41,5 @@ def weighted_sum_by_position(activations: Tensor, weights: Tensor) -> Tensor:
 
 
 def add_class_axis(activations: Tensor, weights: Tensor) -> Tensor:
-    """Give (B, K, h, w) activations a class axis of 1 when (B, C, K, h, w) weights have one."""
+    """Add a class axis of length 1 to activations (B, K, h, w) if the weights (B, C, K, h, w) have one."""
     return activations.unsqueeze(1) if weights.dim() == 5 else activations

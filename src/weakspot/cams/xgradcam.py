@@ -8,9 +8,9 @@ from weakspot.cams.weighted_sum import add_class_axis, weighted_sum
 
 
 def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weight each channel with its gradients, averaged by activation: ``alpha_k = sum(g_k A_k) / sum(A_k)``.
+    """Weight each channel by its gradients, averaged by activation: ``alpha_k = sum(g_k A_k) / sum(A_k)``.
 
-    ``M = ReLU(sum_k alpha_k A_k)``: the weights that come nearest to sensitivity and conservation.
+    ``M = ReLU(sum_k alpha_k A_k)``; the weights best satisfy the axioms of sensitivity and conservation.
 
     Args:
         activations: Activations A of shape (B, K, h, w).
@@ -19,6 +19,9 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     Returns:
         Class maps of shape (B, h, w) or (B, C, h, w), at least 0. A channel whose activations sum to 0 has
         weight 0.
+
+    Raises:
+        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
 
     Source:
         Fu et al., "Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs", BMVC 2020
