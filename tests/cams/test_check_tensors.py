@@ -17,9 +17,7 @@ A = torch.rand(2, 3, 4, 5)
         pytest.param(A, torch.rand(2, 3, 8, 10), "shape-mismatch", (2, 3, 8, 10), id="of another grid"),
         pytest.param(A, torch.rand(2, 2, 4, 5), "shape-mismatch", (2, 2, 4, 5), id="of fewer channels"),
         pytest.param(A, torch.rand(1, 3, 4, 5), "shape-mismatch", (1, 3, 4, 5), id="of fewer images"),
-        pytest.param(
-            A, torch.rand(2, 6, 2, 4, 5), "shape-mismatch", (2, 6, 2, 4, 5), id="of classes and fewer channels"
-        ),
+        pytest.param(A, torch.rand(2, 6, 2, 4, 5), "shape-mismatch", (2, 6, 2, 4, 5), id="fewer channels per class"),
         pytest.param(A[0], A[0], "shape-mismatch", (3, 4, 5), id="no batch"),
         pytest.param(A, A.long(), "dtype-mismatch", "torch.int64", id="whole numbers"),
         pytest.param(A, A.double(), "dtype-mismatch", "torch.float64", id="two types"),

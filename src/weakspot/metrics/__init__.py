@@ -1,4 +1,4 @@
-"""The field's metrics, exact: ``torchmetrics.Metric`` classes over pure functions of arrays."""
+"""WSOL metrics: ``torchmetrics.Metric`` classes over pure functions of arrays."""
 
 from weakspot.metrics.best_iou import native_overlaps, reference_boxes, reference_overlaps
 from weakspot.metrics.box_accuracy import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, TopKLoc

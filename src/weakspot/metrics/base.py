@@ -1,7 +1,7 @@
-"""Sums over images, with groups of images and bootstrap samples: what every metric here accumulates.
+"""Base class of the metrics: sums over images, over groups of images and over bootstrap samples.
 
-Memory does not grow with the number of images: a bootstrap sample is a sum in which each image counts as often as a
-Poisson number of mean 1 says (Hanley and MacGibbon, "Creating Non-Parametric Bootstrap Samples Using Poisson
+Memory does not grow with the number of images: a bootstrap sample is a sum in which each image is weighted by a Poisson
+variate of mean 1 (Hanley and MacGibbon, "Creating Non-Parametric Bootstrap Samples Using Poisson
 Frequencies", Computer Methods and Programs in Biomedicine 2006).
 """
 
@@ -17,20 +17,20 @@ from torchmetrics import Metric
 
 from weakspot.errors import InputError
 
-# A Poisson number of mean 1 for each 16-bit number: its distribution to 1 in 65536, ten times as fast as drawing it.
+# A Poisson variate of mean 1 for each 16-bit number; a table is ten times as fast as sampling.
 _POISSON = np.searchsorted(np.cumsum([1 / factorial(k) for k in range(9)]) / e, (np.arange(65536) + 0.5) / 65536)
 
 CONFIDENCE = 95.0  # percent of a confidence interval
 
 
 class PerImageMetric(Metric):
-    """Sum a row of values an image; subclasses turn sums into a figure.
+    """Accumulate a row of values for each image; subclasses compute the metric from the sums.
 
     Args:
         values: Number of values of an image.
-        groups: Number of groups, such as classes, that are also summed by themselves.
+        groups: Number of groups, such as classes, that also have their own sums.
         samples: Number of bootstrap samples for :meth:`interval`; 0 for none.
-        seed: Of the bootstrap; the same images in the same order give the same interval.
+        seed: Random seed of the bootstrap; the same images in the same order have the same interval.
     """
 
     full_state_update = False
@@ -47,13 +47,13 @@ class PerImageMetric(Metric):
         super().__init__()
         self._seed = seed
         self._random: np.random.Generator | None = None
-        self._whole = True  # torchmetrics resets a metric for the figure of one batch, and puts it back
+        self._in_forward = False  # torchmetrics resets a metric to compute it for one batch, and restores it
         for name, shape, dtype in (
             ("sums", (values,), torch.float64),
             ("total", (), torch.float64),
             ("group_sums", (groups, values), torch.float64),
             ("group_totals", (groups,), torch.float64),
-            # The most memory, and only for an interval: single precision is enough.
+            # Most of the memory, and only for an interval: single precision suffices.
             ("sample_sums", (samples, values), torch.float32),
             ("sample_totals", (samples,), torch.float32),
         ):
@@ -64,56 +64,57 @@ class PerImageMetric(Metric):
 
         Args:
             values: Shape (B, number of values).
-            groups: Indices of the groups that each image is in, shape (B,) or (B, k).
+            groups: Indices of the groups of each image, shape (B,) or (B, k).
         """
         rows = torch.from_numpy(np.ascontiguousarray(values)).to(self.sums)
         self.sums += rows.sum(dim=0)
         self.total += len(rows)
         if groups is not None and len(self.group_totals):
-            # One by one: index_add_ takes fifty times as long where an image's row is long and its groups are many.
-            for row, places in zip(rows, groups.reshape(len(rows), -1).tolist(), strict=True):
-                for place in places:
-                    self.group_sums[place] += row
-                    self.group_totals[place] += 1
+            # A loop: index_add_ is fifty times slower for long rows and many groups.
+            for row, indices in zip(rows, groups.reshape(len(rows), -1).tolist(), strict=True):
+                for index in indices:
+                    self.group_sums[index] += row
+                    self.group_totals[index] += 1
         if len(self.sample_totals):
             counts = torch.from_numpy(self._counts(len(rows))).to(self.sample_sums)
             self.sample_sums.addmm_(counts, rows.float())
             self.sample_totals += counts.sum(dim=1)
 
     def compute_from_sums(self, sums: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Turn sums of shape (..., values) over totals (...) images into figures (...)."""
+        """Compute the metric from sums of shape (..., values) over (...) images: shape (...)."""
         raise NotImplementedError
 
     def compute(self) -> Tensor:
-        """The figure over all images, in percent; NaN without images."""
+        """Compute the metric over all images, in percent; NaN without images."""
         return torch.tensor(float(self.compute_from_sums(*self.totals())), dtype=torch.float64)
 
-    def interval(self, **fixed: Any) -> tuple[float, float]:
-        """The 95 % confidence interval of the figure, by bootstrap over images.
+    def interval(self, **options: Any) -> tuple[float, float]:
+        """Compute the 95 % confidence interval of the metric, by bootstrap over images.
 
         Args:
-            fixed: Further arguments of :meth:`compute_from_sums`.
+            options: Further arguments of :meth:`compute_from_sums`. If it searches for the best threshold, it does so
+                in each sample.
 
         Raises:
-            InputError: If the metric was made without samples.
+            InputError: ``missing-samples`` if the metric has no bootstrap samples.
         """
         if not len(self.sample_totals):
-            raise InputError("The metric was made without bootstrap samples.", "Make it with samples=1000.")
-        figures = self.compute_from_sums(*self.totals("sample"), **fixed)
-        if not np.isfinite(figures).any():
+            raise InputError("missing-samples", "The metric has no bootstrap samples.", "Create it with samples=1000.")
+        values = self.compute_from_sums(*self.totals("sample"), **options)
+        if not np.isfinite(values).any():
             return float("nan"), float("nan")
-        low, high = np.nanpercentile(figures, [50 - CONFIDENCE / 2, 50 + CONFIDENCE / 2])
+        low, high = np.nanpercentile(values, [50 - CONFIDENCE / 2, 50 + CONFIDENCE / 2])
         return float(low), float(high)
 
-    def per_group(self, **fixed: Any) -> NDArray[np.float64]:
-        """The figure of each group, shape (groups,); NaN for a group without images."""
-        return self.compute_from_sums(*self.totals("group"), **fixed)
+    def per_group(self, **options: Any) -> NDArray[np.float64]:
+        """Compute the metric of each group, shape (groups,); NaN for a group without images."""
+        return self.compute_from_sums(*self.totals("group"), **options)
 
     def totals(self, of: Literal["", "group", "sample"] = "") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Sums (..., values) and the number of images (...) behind them, of all processes where there are several.
+        """Return the sums (..., values) and the numbers of images (...), over all processes.
 
         Args:
-            of: All images; each group, shape (groups, ...); or each bootstrap sample, shape (samples, ...).
+            of: ``""`` for all images; ``"group"``, shape (groups, ...); or ``"sample"``, shape (samples, ...).
         """
         with nullcontext() if self._is_synced else self.sync_context():
             names = (f"{of}_sums", f"{of}_totals") if of else ("sums", "total")
@@ -121,26 +122,26 @@ class PerImageMetric(Metric):
             return sums, totals
 
     def reset(self) -> None:
-        """Forget all images, and begin the bootstrap again."""
+        """Remove all images, and restart the bootstrap."""
         super().reset()
-        if self._whole:
+        if not self._in_forward:
             self._random = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Add images and give the figure of them alone."""
-        self._whole = False
+        """Add images, and compute the metric of these images alone."""
+        self._in_forward = True
         try:
             return super().forward(*args, **kwargs)
         finally:
-            self._whole = True
+            self._in_forward = False
 
     def _counts(self, images: int) -> NDArray[np.int64]:
-        """How often each image counts in each sample: shape (samples, images). Each process draws its own."""
+        """Draw the weight of each image in each sample, shape (samples, images); each process draws its own."""
         if self._random is None:
-            ready = torch.distributed.is_available() and torch.distributed.is_initialized()
-            self._random = np.random.default_rng([self._seed, torch.distributed.get_rank() if ready else 0])
+            distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+            self._random = np.random.default_rng([self._seed, torch.distributed.get_rank() if distributed else 0])
         samples = len(self.sample_totals)
-        # Four 16-bit numbers from one of 64, so that an image's are the same in whatever batch it comes.
+        # Four 16-bit numbers from one of 64 bits, so that the weights of an image do not depend on the batch size.
         drawn = self._random.integers(0, 2**64, (images, -(-samples // 4)), np.uint64).view(np.uint16)[:, :samples]
         counts: NDArray[np.int64] = _POISSON[drawn].T
         return counts

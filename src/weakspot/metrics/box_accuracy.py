@@ -1,4 +1,4 @@
-"""MaxBoxAcc, MaxBoxAccV2 and the Loc metrics: the share of images whose box is right."""
+"""MaxBoxAcc, MaxBoxAccV2 and the Loc metrics: the fraction of images with a correct box."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,26 +6,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weakspot.errors import InputError
+from weakspot.errors import InputError, check_positive
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, Protocol, Regions, native_overlaps, reference_overlaps
 from weakspot.metrics.check_inputs import array, box_lists, maps_array, ranks_of
 from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
 
 
+def correct_boxes(
+    score_maps: ArrayLike,
+    boxes: Sequence[ArrayLike],
+    thresholds: NDArray[np.float64],
+    *,
+    overlaps: Sequence[float],
+    regions: Regions,
+    protocol: Protocol,
+) -> NDArray[np.bool_]:
+    """Compute whether each map has a correct box at every threshold, for each minimum IoU.
+
+    The arguments are those of :class:`MaxBoxAcc` and its ``update``.
+
+    Returns:
+        Shape (B, len(overlaps) * T), one curve after the other.
+
+    Example:
+        >>> maps, boxes = [[[0.0, 0.9], [0.0, 1.0]]], [[[1, 0, 2, 1]]]
+        >>> options = {"overlaps": (0.5, 0.7), "regions": "largest", "protocol": "native"}
+        >>> correct_boxes(maps, boxes, np.array([0.5]), **options).tolist()
+        [[True, False]]
+    """
+    maps = maps_array(score_maps)
+    overlaps_of = reference_overlaps if protocol == "reference" else native_overlaps
+    pairs = zip(maps, box_lists(boxes, len(maps)), strict=True)
+    best = np.stack([overlaps_of(score_map, true_boxes, regions, thresholds) for score_map, true_boxes in pairs])
+    return np.concatenate([best >= overlap for overlap in overlaps], axis=1)
+
+
 class MaxBoxAcc(ThresholdSweep):
-    """Share of images whose largest region's box overlaps a true one by half, at the best threshold, in percent.
+    """Percentage of images whose largest region has an IoU of at least 0.5 with a true box, at the best threshold.
 
     Args:
-        overlaps: Least intersection over union of a right box; of several, the mean is taken, each with its own best
-            threshold.
-        regions: ``"largest"`` or ``"all"`` regions of a map have a box; of all, the best counts.
+        overlaps: Minimum IoU of a correct box. With several, the result is their mean, each at its own best threshold.
+        regions: ``"largest"``, the box of the largest region of a map; or ``"all"``, the best box of all regions.
         protocol: ``"reference"``, the WSOL protocol, see :func:`~weakspot.metrics.reference_overlaps`; or ``"native"``,
             the boxes of a Localizer, see :func:`~weakspot.metrics.native_overlaps`.
-        thresholds: None takes those of the protocol, a thousand.
-        groups: Number of groups, such as classes, for :meth:`by_group`.
+        thresholds: Thresholds to search; None for the thousand thresholds of the protocol.
+        groups: Number of groups, such as classes, for :meth:`per_group`.
         samples: Number of bootstrap samples for :meth:`interval`.
-        seed: Of the bootstrap.
+        seed: Random seed of the bootstrap.
 
     Source:
         Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1.
@@ -45,14 +73,12 @@ class MaxBoxAcc(ThresholdSweep):
         *,
         regions: Regions = "largest",
         protocol: Protocol = "reference",
-        thresholds: NDArray[np.float64] | None = None,
+        thresholds: ArrayLike | None = None,
         groups: int = 0,
         samples: int = 0,
         seed: int = 0,
     ) -> None:
-        known = THRESHOLDS if protocol == "reference" else NATIVE_THRESHOLDS
-        chosen = known if thresholds is None else np.asarray(thresholds, np.float64)
-        super().__init__(chosen, len(overlaps), groups=groups, samples=samples, seed=seed)
+        super().__init__(_thresholds(protocol, thresholds), len(overlaps), groups=groups, samples=samples, seed=seed)
         self.overlaps = tuple(overlaps)
         self.regions = regions
         self.protocol = protocol
@@ -64,31 +90,22 @@ class MaxBoxAcc(ThresholdSweep):
 
         Args:
             score_maps: Shape (B, H, W), values in [0, 1]; a tensor or an array.
-            boxes: For each image its true boxes, shape (n, 4), n >= 1, xyxy in pixels of the map. Reference protocol:
-                whole numbers, truncated by :func:`~weakspot.metrics.reference_boxes`. Plain: right and bottom excluded.
+            boxes: True boxes of each image, shape (n, 4), n >= 1, xyxy in pixels of the map. Reference protocol:
+                integers, see :func:`~weakspot.metrics.reference_boxes`. Native protocol: right and bottom excluded.
             groups: Group of each image, shape (B,).
 
         Raises:
-            InputError: If the maps are no score maps, or there is not a list of boxes for each.
+            InputError: ``shape-mismatch``, ``dtype-mismatch``, ``not-finite`` or ``out-of-range`` for the maps;
+                ``shape-mismatch``, ``length-mismatch`` or ``box-invalid`` for the boxes.
         """
-        super().update(self.right(self.best_overlaps(score_maps, boxes)), groups)
-
-    def best_overlaps(self, score_maps: ArrayLike, boxes: Sequence[ArrayLike]) -> NDArray[np.float64]:
-        """The best overlap of each image at every threshold, shape (B, T)."""
-        maps = maps_array(score_maps)
-        score = reference_overlaps if self.protocol == "reference" else native_overlaps
-        pairs = zip(maps, box_lists(boxes, len(maps)), strict=True)
-        return np.stack([score(one, true, self.regions, self.thresholds) for one, true in pairs])
-
-    def right(self, best: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether overlaps of shape (B, T) are enough, a curve for each least overlap: shape (B, curves * T)."""
-        return np.concatenate([best >= least for least in self.overlaps], axis=1)
+        super().update(_correct(self, score_maps, boxes), groups)
 
 
-class MaxBoxAccV2(MaxBoxAcc):
-    """Mean over overlaps .3, .5 and .7 of the share of images with a right box, each at its own best threshold.
+class MaxBoxAccV2(ThresholdSweep):
+    """Mean of MaxBoxAcc over the minimum IoUs 0.3, 0.5 and 0.7, with every contour of a map.
 
-    Every contour of a map has a box, and the best of them counts. Arguments are those of :class:`MaxBoxAcc`.
+    Each minimum IoU has its own best threshold, and the best box of a map counts. The arguments are those of
+    :class:`MaxBoxAcc`.
 
     Source:
         Choe et al., "Evaluation for Weakly Supervised Object Localization: Protocol, Metrics, and Datasets", IEEE TPAMI
@@ -98,28 +115,46 @@ class MaxBoxAccV2(MaxBoxAcc):
         >>> metric = MaxBoxAccV2()
         >>> maps = np.zeros((1, 224, 224))
         >>> maps[0, 50:100, 60:120] = 1.0
-        >>> metric.update(maps, [[[60, 50, 119, 130]]])  # overlap .62
+        >>> metric.update(maps, [[[60, 50, 119, 130]]])  # an IoU of 0.62
         >>> round(float(metric.compute()), 1)
         66.7
     """
 
     def __init__(
-        self, overlaps: Sequence[float] = (0.3, 0.5, 0.7), *, regions: Regions = "all", **options: Any
+        self,
+        overlaps: Sequence[float] = (0.3, 0.5, 0.7),
+        *,
+        regions: Regions = "all",
+        protocol: Protocol = "reference",
+        thresholds: ArrayLike | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(overlaps, regions=regions, **options)
+        super().__init__(_thresholds(protocol, thresholds), len(overlaps), **options)
+        self.overlaps = tuple(overlaps)
+        self.regions = regions
+        self.protocol = protocol
+
+    def update(  # type: ignore[override]
+        self, score_maps: ArrayLike, boxes: Sequence[ArrayLike], groups: NDArray[np.integer[Any]] | None = None
+    ) -> None:
+        """Add images; see :meth:`MaxBoxAcc.update`."""
+        super().update(_correct(self, score_maps, boxes), groups)
 
 
-class GTKnownLoc(MaxBoxAcc):
-    """Share of images whose box is right given the true class: GT-known Loc, in percent.
+class GTKnownLoc(ThresholdSweep):
+    """Percentage of images with a correct box given the true class: GT-known Loc.
 
-    The boxes are those that localizing gives (plain protocol), of the map of the true class.
+    The boxes are those of a Localizer (native protocol), from the map of the true class.
 
     Args:
-        threshold: At which the box is cut; None searches for the best one, an oracle.
-        options: As for :class:`MaxBoxAcc`.
+        threshold: Threshold of the boxes; None searches for the best one, an oracle.
+        overlaps: See :class:`MaxBoxAcc`.
+        regions: See :class:`MaxBoxAcc`.
+        protocol: See :class:`MaxBoxAcc`.
+        options: ``groups``, ``samples`` and ``seed`` of :class:`MaxBoxAcc`.
 
     Source:
-        Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016; the name is of Singh and Lee,
+        Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016; the name is by Singh and Lee,
         "Hide-and-Seek", ICCV 2017.
 
     Example:
@@ -129,19 +164,41 @@ class GTKnownLoc(MaxBoxAcc):
         100.0
     """
 
-    def __init__(self, threshold: float | None = None, *, protocol: Protocol = "native", **options: Any) -> None:
-        super().__init__(protocol=protocol, thresholds=None if threshold is None else np.array([threshold]), **options)
+    def __init__(
+        self,
+        threshold: float | None = None,
+        *,
+        overlaps: Sequence[float] = (0.5,),
+        regions: Regions = "largest",
+        protocol: Protocol = "native",
+        **options: Any,
+    ) -> None:
+        fixed = None if threshold is None else [threshold]
+        super().__init__(_thresholds(protocol, fixed), len(overlaps), **options)
+        self.overlaps = tuple(overlaps)
+        self.regions = regions
+        self.protocol = protocol
+
+    def update(  # type: ignore[override]
+        self, score_maps: ArrayLike, boxes: Sequence[ArrayLike], groups: NDArray[np.integer[Any]] | None = None
+    ) -> None:
+        """Add images; see :meth:`MaxBoxAcc.update`."""
+        super().update(_correct(self, score_maps, boxes), groups)
 
 
-class TopKLoc(GTKnownLoc):
-    """Share of images whose box is right and whose class is among the first k predictions: Top-1 or Top-5 Loc.
-
-    The map is that of the true class, which is among those k wherever it counts.
+class TopKLoc(ThresholdSweep):
+    """Percentage of images with a correct box whose class is among the first k predictions: Top-1 or Top-5 Loc.
 
     Args:
-        k: How many predictions.
-        threshold: As for :class:`GTKnownLoc`.
-        options: As for :class:`MaxBoxAcc`.
+        k: Number of predictions.
+        threshold: See :class:`GTKnownLoc`.
+        overlaps: See :class:`MaxBoxAcc`.
+        regions: See :class:`MaxBoxAcc`.
+        protocol: See :class:`MaxBoxAcc`.
+        options: ``groups``, ``samples`` and ``seed`` of :class:`MaxBoxAcc`.
+
+    Raises:
+        InputError: ``out-of-range`` if ``k`` is below 1.
 
     Example:
         >>> metric = TopKLoc(1, threshold=0.2)
@@ -150,11 +207,23 @@ class TopKLoc(GTKnownLoc):
         0.0
     """
 
-    def __init__(self, k: int = 1, threshold: float | None = None, **options: Any) -> None:
-        if k < 1:
-            raise InputError(f"k={k} predictions are none.", "Give 1 or more.")
-        super().__init__(threshold, **options)
+    def __init__(
+        self,
+        k: int = 1,
+        threshold: float | None = None,
+        *,
+        overlaps: Sequence[float] = (0.5,),
+        regions: Regions = "largest",
+        protocol: Protocol = "native",
+        **options: Any,
+    ) -> None:
+        check_positive(k, "k")
+        fixed = None if threshold is None else [threshold]
+        super().__init__(_thresholds(protocol, fixed), len(overlaps), **options)
         self.k = k
+        self.overlaps = tuple(overlaps)
+        self.regions = regions
+        self.protocol = protocol
 
     def update(  # type: ignore[override]
         self,
@@ -167,14 +236,38 @@ class TopKLoc(GTKnownLoc):
         """Add images.
 
         Args:
-            score_maps: Maps of the true classes, as for :class:`MaxBoxAcc`.
-            boxes: As for :class:`MaxBoxAcc`.
+            score_maps: Maps of the true classes, see :meth:`MaxBoxAcc.update`.
+            boxes: See :meth:`MaxBoxAcc.update`.
             logits: Shape (B, number of classes).
             labels: True class indices, shape (B,).
             groups: Group of each image, shape (B,).
+
+        Raises:
+            InputError: As :meth:`MaxBoxAcc.update`; ``length-mismatch`` or ``shape-mismatch`` for the labels,
+                ``unknown-class``, or ``not-finite`` for the logits.
         """
         if len(array(labels)) != len(boxes):
-            raise InputError("There are not as many labels as maps.", "Give one class index for each map.")
-        hits = ranks_of(logits, labels) < self.k
-        right = self.right(self.best_overlaps(score_maps, boxes)) & hits[:, None]
-        ThresholdSweep.update(self, right, groups)
+            problem = f"labels must have one class index for each of {len(boxes)} maps, got {len(array(labels))}."
+            raise InputError("length-mismatch", problem)
+        in_top_k = ranks_of(logits, labels) < self.k
+        super().update(_correct(self, score_maps, boxes) & in_top_k[:, None], groups)
+
+
+def _thresholds(protocol: Protocol, thresholds: ArrayLike | None) -> NDArray[np.float64]:
+    """Return the thresholds as an array, by default those of the protocol."""
+    if thresholds is None:
+        return THRESHOLDS if protocol == "reference" else NATIVE_THRESHOLDS
+    return np.asarray(thresholds, np.float64)
+
+
+def _correct(
+    metric: MaxBoxAcc | MaxBoxAccV2 | GTKnownLoc | TopKLoc, score_maps: ArrayLike, boxes: Sequence[ArrayLike]
+) -> NDArray[np.bool_]:
+    return correct_boxes(
+        score_maps,
+        boxes,
+        metric.thresholds,
+        overlaps=metric.overlaps,
+        regions=metric.regions,
+        protocol=metric.protocol,
+    )

@@ -1,4 +1,4 @@
-"""What users give to a metric, tensors or arrays, as arrays of the right shape."""
+"""Convert and validate the inputs of metrics: tensors or arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,40 +8,50 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from weakspot.errors import InputError
+from weakspot.errors import InputError, no_such_class
 
 
 def array(values: ArrayLike | Tensor) -> NDArray[Any]:
-    """Take a tensor or anything that numpy takes."""
-    if isinstance(values, Tensor) and values.dtype == torch.bfloat16:  # which numpy has not
+    """Convert a tensor, or anything that numpy accepts, to an array."""
+    if isinstance(values, Tensor) and values.dtype == torch.bfloat16:  # numpy has no bfloat16
         values = values.float()
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
 def maps_array(score_maps: ArrayLike) -> NDArray[np.floating]:
-    """Score maps of shape (B, H, W), in their own precision: at a threshold of .7, .7 in single precision is in."""
+    """Convert score maps of shape (B, H, W), preserving their precision.
+
+    Raises:
+        InputError: ``shape-mismatch`` or ``dtype-mismatch``.
+    """
     maps = array(score_maps)
-    if maps.ndim != 3 or not np.issubdtype(maps.dtype, np.floating):
-        raise InputError(
-            f"Score maps must be floats of shape (images, height, width); these are {maps.dtype} of {maps.shape}.",
-            "Give a batch of maps, each min-max normalised to [0, 1].",
-        )
+    if maps.ndim != 3:
+        raise InputError("shape-mismatch", f"score_maps must have shape (B, H, W), got {maps.shape}.")
+    if not np.issubdtype(maps.dtype, np.floating):
+        raise InputError("dtype-mismatch", f"score_maps must be floats in [0, 1], got {maps.dtype}.")
     return maps
 
 
 def box_lists(boxes: Sequence[ArrayLike], images: int) -> list[NDArray[Any]]:
-    """The true boxes of each image, one array (n, 4) an image."""
+    """Convert the true boxes to one array (n, 4) per image.
+
+    Raises:
+        InputError: ``length-mismatch``.
+    """
     if len(boxes) != images:
-        raise InputError(f"{len(boxes)} lists of boxes were given for {images} maps.", "Give one for each map.")
-    return [array(one) for one in boxes]
+        raise InputError("length-mismatch", f"boxes must have {images} lists, one per map, got {len(boxes)}.")
+    return [array(image_boxes) for image_boxes in boxes]
 
 
 def ranks_of(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
-    """Place of each true class among the predictions, 0 the first; of equal logits the lower index is first.
+    """Compute the rank of each true class among the predictions, starting at 0; ties go to the lower class index.
 
     Args:
         logits: Shape (B, number of classes).
         labels: Class indices, shape (B,).
+
+    Raises:
+        InputError: ``shape-mismatch``; ``unknown-class`` for the labels; ``not-finite`` for NaN logits.
 
     Example:
         >>> ranks_of([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5]], [2, 1]).tolist()
@@ -49,13 +59,15 @@ def ranks_of(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
     """
     scores, true = array(logits), array(labels)
     if scores.ndim != 2 or true.shape != scores.shape[:1]:
-        problem = f"Labels of shape {true.shape} do not belong to logits of {scores.shape}."
-        raise InputError(problem, "Give a row of logits and a class index for each image.")
-    if len(true) and not (true.min() >= 0 and true.max() < scores.shape[1] and not np.isnan(scores).any()):
-        problem = f"Labels from {true.min()} to {true.max()} or logits of {scores.shape[1]} classes with NaN."
-        raise InputError(problem, "Give class indices of these logits, and logits that are numbers.")
-    own = np.take_along_axis(scores, true[:, None], axis=1)
+        problem = f"logits and labels must have shapes (B, classes) and (B,), got {scores.shape} and {true.shape}."
+        raise InputError("shape-mismatch", problem)
+    if np.isnan(scores).any():
+        raise InputError("not-finite", "logits must be finite, got NaN.")
+    for index in (true.min(), true.max()) if len(true) else ():
+        if not 0 <= index < scores.shape[1]:
+            raise no_such_class(int(index), scores.shape[1])
+    true_scores = np.take_along_axis(scores, true[:, None], axis=1)
     earlier = np.arange(scores.shape[1]) < true[:, None]
-    before = (scores > own) | ((scores == own) & earlier)
-    places: NDArray[np.intp] = before.sum(axis=1)
-    return places
+    before = (scores > true_scores) | ((scores == true_scores) & earlier)
+    ranks: NDArray[np.intp] = before.sum(axis=1)
+    return ranks

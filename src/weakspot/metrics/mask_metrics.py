@@ -1,4 +1,4 @@
-"""PxAP and mean IoU: score maps against masks."""
+"""PxAP and mask IoU: metrics of score maps and masks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,13 +22,13 @@ from weakspot.metrics.threshold_sweep import ThresholdSweep
 
 
 class PixelAveragePrecision(PerImageMetric):
-    """Average precision of the pixels of all images pooled, in percent, from each image's counts by score.
+    """Average precision of the pooled pixels of all images, in percent, from the pixel counts of each image.
 
     Args:
         interval: Width of a bin of scores.
-        groups: Number of groups, such as classes, for :meth:`by_group`.
+        groups: Number of groups, such as classes, for :meth:`per_group`.
         samples: Number of bootstrap samples for :meth:`interval`.
-        seed: Of the bootstrap.
+        seed: Random seed of the bootstrap.
     """
 
     def __init__(self, interval: float = INTERVAL, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
@@ -37,33 +37,33 @@ class PixelAveragePrecision(PerImageMetric):
         self._interval = interval
 
     def compute_from_sums(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Average precision of pooled counts."""
+        """Compute the average precision of pooled counts."""
         return average_precision(sums.reshape(*sums.shape[:-1], 2, -1))
 
     def compute(self) -> Tensor:
-        """The average precision over all images, in percent.
+        """Compute the average precision over all images, in percent.
 
         Raises:
-            InputError: If no pixel of any mask is foreground.
+            InputError: ``masks-empty`` if no pixel of any mask is foreground.
         """
         if self.total and not self.sums[: len(self._edges)].any():
-            raise InputError("No pixel of any mask is foreground: PxAP has nothing to find.", "Check the masks.")
+            raise InputError("masks-empty", "At least one mask must have foreground pixels.")
         return super().compute()
 
     def details(self) -> dict[str, NDArray[np.float64]]:
-        """What the figure is made of.
+        """Return the precision-recall curve.
 
         Returns:
-            ``scores``: left edges of the bins, falling; ``precision`` and ``recall`` of the pixels at or above each.
+            ``scores``, the left edges of the bins, descending; ``precision`` and ``recall`` of the pixels at or above.
         """
         precision, recall = precision_and_recall(self.totals()[0].reshape(2, -1))
         return {"scores": self._edges[::-1], "precision": precision, "recall": recall}
 
 
 class PxAP(PixelAveragePrecision):
-    """Average precision of pixels, those of all images pooled, in percent. It has no threshold.
+    """Average precision of the pooled pixels of all images, in percent; it has no threshold.
 
-    Arguments are those of :class:`PixelAveragePrecision`.
+    The arguments are those of :class:`PixelAveragePrecision`.
 
     Source:
         Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1.
@@ -82,27 +82,29 @@ class PxAP(PixelAveragePrecision):
 
         Args:
             score_maps: Shape (B, H, W), values in [0, 1]; a tensor or an array.
-            masks: Shape (B, H, W), bool, or uint8: 1 foreground, 0 background, 255 ignored; so of a PNG with 0 and 255
-                give ``mask > 0``.
+            masks: Shape (B, H, W), bool, or uint8: 1 foreground, 0 background, 255 ignored. For a PNG with 0 and
+                255, use ``mask > 0``.
             groups: Group of each image, shape (B,).
 
         Raises:
-            InputError: If the maps are no score maps, or the masks do not fit.
+            InputError: Codes of :func:`~weakspot.metrics.pixel_counts`; ``length-mismatch``.
         """
         pairs = zip(*_pairs(score_maps, masks), strict=True)
-        super().update(np.stack([pixel_counts(one, mask, self._interval).ravel() for one, mask in pairs]), groups)
+        super().update(
+            np.stack([pixel_counts(score_map, mask, self._interval).ravel() for score_map, mask in pairs]), groups
+        )
 
 
 class MaskIoU(ThresholdSweep):
-    """Mean over images of the overlap of foreground and mask, at the best threshold, in percent.
+    """Mean over images of the IoU of foreground and mask, at the best threshold, in percent.
 
-    The foreground is all that is at or above a fraction of the map's peak, in one region or many.
+    The foreground is all pixels at or above a fraction of the map's maximum.
 
     Args:
         threshold: The fraction; None searches for the best one, an oracle.
-        groups: Number of groups, such as classes, for :meth:`by_group`.
+        groups: Number of groups, such as classes, for :meth:`per_group`.
         samples: Number of bootstrap samples for :meth:`interval`.
-        seed: Of the bootstrap.
+        seed: Random seed of the bootstrap.
 
     Example:
         >>> metric = MaskIoU(threshold=0.3)
@@ -118,22 +120,21 @@ class MaskIoU(ThresholdSweep):
     def update(  # type: ignore[override]
         self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None
     ) -> None:
-        """Add images; arguments as for :class:`PxAP`.
+        """Add images; see :meth:`PxAP.update`.
 
         Raises:
-            InputError: If the maps or masks do not fit, or a mask has no foreground.
+            InputError: As :meth:`PxAP.update`; ``mask-empty`` if a mask has no foreground.
         """
-        values = np.stack(
-            [mask_overlaps(one, mask, self.thresholds) for one, mask in zip(*_pairs(score_maps, masks), strict=True)]
-        )
+        pairs = zip(*_pairs(score_maps, masks), strict=True)
+        values = np.stack([mask_overlaps(score_map, mask, self.thresholds) for score_map, mask in pairs])
         if np.isnan(values).any():
-            place = int(np.flatnonzero(np.isnan(values).any(axis=1))[0])
-            raise InputError(f"Mask {place} of the batch has no foreground.", "Leave out images without an object.")
+            index = int(np.flatnonzero(np.isnan(values).any(axis=1))[0])
+            raise InputError("mask-empty", f"Every mask must have foreground pixels, got none in masks[{index}].")
         super().update(values, groups)
 
 
 def _pairs(score_maps: ArrayLike, masks: ArrayLike) -> tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]]:
-    maps, given = maps_array(score_maps), array(masks)
-    if len(maps) != len(given):
-        raise InputError(f"{len(given)} masks were given for {len(maps)} maps.", "Give one for each map.")
-    return list(maps), list(given.astype(np.uint8) if given.dtype == np.bool_ else given)
+    maps, mask_arrays = maps_array(score_maps), array(masks)
+    if len(maps) != len(mask_arrays):
+        raise InputError("length-mismatch", f"masks must have {len(maps)} masks, one per map, got {len(mask_arrays)}.")
+    return list(maps), list(mask_arrays.astype(np.uint8) if mask_arrays.dtype == np.bool_ else mask_arrays)

@@ -1,4 +1,4 @@
-"""Score maps against masks, pixel by pixel: counts by score, average precision, intersection over union."""
+"""Compare score maps with masks by pixel: histograms of scores, average precision, intersection over union."""
 
 from typing import Any
 
@@ -27,10 +27,10 @@ def pixel_counts(
 
     Returns:
         Shape (2, T + 2), T the number of thresholds ``arange(0, 1, interval)``: foreground, then background pixels
-        in the bins ``[0, t1), [t1, t2), ..., [tT, 1), [1, 2), [2, 3)``; the last one is always empty.
+        in the bins ``[0, t1), [t1, t2), ..., [tT, 1), [1, 2), [2, 3)``; the last bin is always empty.
 
     Raises:
-        InputError: If the map is no score map, the mask has another shape, or holds other values.
+        InputError: ``out-of-range`` for the interval; codes of the map and of :func:`check_mask`.
 
     Source:
         Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, and its reference
@@ -41,69 +41,69 @@ def pixel_counts(
         [[0, 1, 0, 0], [1, 0, 0, 0]]
     """
     if not 0 < interval <= 1:
-        raise InputError(f"The interval {interval} is outside (0, 1].", "Give a width of bins such as 0.001.")
+        raise InputError("out-of-range", f"interval must be above 0 and at most 1, got {interval}.")
     thresholds = len(np.arange(0, 1, interval))
     scores = score_map.astype(np.float64, copy=False).ravel()
-    places = np.empty(mask.size, np.uint16 if thresholds < 20_000 else np.int32)  # small: it stays in the cache
+    bins = np.empty(mask.size, np.uint16 if thresholds < 20_000 else np.int32)  # small, to stay in the cache
     if (
         score_map.shape != mask.shape
         or mask.dtype != np.uint8
-        or not _place(scores, mask.ravel(), interval, thresholds, places)
+        or not _find_bins(scores, mask.ravel(), interval, thresholds, bins)
     ):
         check_score_map(score_map)
         check_mask(mask, score_map.shape)
-    counts: NDArray[np.int32] = _count(places, 3 * (thresholds + 2)).reshape(3, -1)[:2]
+    counts: NDArray[np.int32] = _count(bins, 3 * (thresholds + 2)).reshape(3, -1)[:2]
     return counts
 
 
-# Two passes instead of one: the compiler makes the first one do several pixels at once.
+# Two passes instead of one, because the compiler can vectorize the first one.
 @njit(cache=True, nogil=True)
-def _place(scores: Any, kinds: Any, interval: float, thresholds: int, places: Any) -> bool:
-    """Find each pixel's bin: those of the foreground, then of the background and the ignored; False for a bad value."""
+def _find_bins(scores: Any, kinds: Any, interval: float, thresholds: int, bins: Any) -> bool:
+    """Find the bin of each pixel: foreground bins, then background and ignored ones; False for an invalid value."""
     last = np.int32(thresholds)
     per_unit = 1 / interval
-    fine = True
+    valid = True
     for i in range(len(scores)):
         score = scores[i]
-        fine &= (score >= 0.0) & (score <= 1.0)
-        place = np.int32(score * per_unit)
-        # The product may have been rounded over an edge; the edges themselves are place * interval, rounded.
-        place += np.int32(score >= (place + 1) * interval) - np.int32(score < place * interval)
-        place = last if score >= 1.0 else min(place, last - np.int32(1))
-        fine &= (kinds[i] <= 1) | (kinds[i] == IGNORED)
-        places[i] = place + min(np.int32(kinds[i] ^ 1), np.int32(2)) * (last + np.int32(2))
-    return fine
+        valid &= (score >= 0.0) & (score <= 1.0)
+        index = np.int32(score * per_unit)
+        # The product may be rounded across an edge; the edges are index * interval, rounded.
+        index += np.int32(score >= (index + 1) * interval) - np.int32(score < index * interval)
+        index = last if score >= 1.0 else min(index, last - np.int32(1))
+        valid &= (kinds[i] <= 1) | (kinds[i] == IGNORED)
+        bins[i] = index + min(np.int32(kinds[i] ^ 1), np.int32(2)) * (last + np.int32(2))
+    return valid
 
 
 @njit(cache=True, nogil=True)
-def _count(places: Any, size: int) -> Any:
-    """Count what is in each place; four counts, so that a pixel need not wait for its neighbour's."""
+def _count(bins: Any, size: int) -> Any:
+    """Count the pixels of each bin, in four independent histograms for instruction-level parallelism."""
     counts = np.zeros((4, size), np.int32)
-    fours = len(places) // 4 * 4
+    fours = len(bins) // 4 * 4
     for i in range(0, fours, 4):
-        counts[0, places[i]] += 1
-        counts[1, places[i + 1]] += 1
-        counts[2, places[i + 2]] += 1
-        counts[3, places[i + 3]] += 1
-    for i in range(fours, len(places)):
-        counts[0, places[i]] += 1
+        counts[0, bins[i]] += 1
+        counts[1, bins[i + 1]] += 1
+        counts[2, bins[i + 2]] += 1
+        counts[3, bins[i + 3]] += 1
+    for i in range(fours, len(bins)):
+        counts[0, bins[i]] += 1
     return counts.sum(axis=0)
 
 
 def average_precision(counts: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Area under the precision-recall curve of pooled pixel counts, in percent.
+    """Compute the area under the precision-recall curve of pooled pixel counts, in percent.
 
     Args:
-        counts: Shape (..., 2, bins) of :func:`pixel_counts`, summed over images.
+        counts: Counts of :func:`pixel_counts`, summed over images, shape (..., 2, bins).
 
     Returns:
-        Shape (...); NaN where no pixel is foreground.
+        Shape (...); NaN without foreground pixels.
 
     Source:
         PxAP of Choe et al., CVPR 2020: the sum over thresholds of P (R - R of the threshold above).
 
     Example:
-        >>> average_precision(np.array([[0, 3, 0], [1, 0, 0]])).item()  # all foreground is above all background
+        >>> average_precision(np.array([[0, 3, 0], [1, 0, 0]])).item()  # all foreground scores are above the background
         100.0
     """
     precision, recall = precision_and_recall(counts)
@@ -113,13 +113,13 @@ def average_precision(counts: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def precision_and_recall(counts: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall of the pixels at or above each bin's left edge, from the highest bin down.
+    """Compute precision and recall of the pixels at or above the left edge of each bin, in descending order.
 
     Args:
         counts: Shape (..., 2, bins).
 
     Returns:
-        Precision, NaN where no pixel is so high, and recall, NaN without foreground: shape (..., bins) each.
+        Precision, NaN without pixels, and recall, NaN without foreground; shape (..., bins) each.
     """
     true, false = np.moveaxis(np.asarray(counts, np.float64)[..., ::-1].cumsum(-1), -2, 0)
     with np.errstate(invalid="ignore"):
@@ -129,19 +129,19 @@ def precision_and_recall(counts: NDArray[np.floating]) -> tuple[NDArray[np.float
 def mask_overlaps(
     heatmap: NDArray[np.floating], mask: NDArray[np.uint8], thresholds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Intersection over union of a heatmap's foreground with a mask, at every threshold.
+    """Compute the intersection over union of a heatmap's foreground with a mask, at every threshold.
 
     Args:
-        heatmap: Shape (H, W), any finite values; negative counts as 0.
+        heatmap: Shape (H, W), any finite values; negative values count as 0.
         mask: Shape (H, W): 1 foreground, 0 background, 255 ignored.
-        thresholds: Rising fractions of the heatmap's peak, in (0, 1]; the foreground is at or above it. Everything is
-            foreground when nothing is above 0.
+        thresholds: Ascending fractions of the heatmap's maximum, in (0, 1], inclusive. If no value is above 0, all
+            pixels are foreground.
 
     Returns:
-        Shape (T,); NaN when the mask has no foreground.
+        Shape (T,); NaN if the mask has no foreground.
 
     Raises:
-        InputError: If the mask has another shape or holds other values.
+        InputError: As :func:`check_mask`.
 
     Example:
         >>> mask_overlaps(np.array([[0.2, 0.6, 1.0]]), np.array([[0, 1, 1]], np.uint8), np.array([0.1, 0.5])).tolist()
@@ -149,28 +149,29 @@ def mask_overlaps(
     """
     check_mask(mask, heatmap.shape)
     heatmap = heatmap if (heatmap > 0).any() else np.ones_like(heatmap)
-    cuts = np.asarray(absolute_threshold(heatmap, thresholds))
-    true, false = (_at_or_above(heatmap[mask == kind], cuts) for kind in (1, 0))
-    wanted = np.count_nonzero(mask == 1)
-    return true / (wanted + false) if wanted else np.full(len(thresholds), np.nan)
+    absolute = np.asarray(absolute_threshold(heatmap, thresholds))
+    true, false = (_at_or_above(heatmap[mask == kind], absolute) for kind in (1, 0))
+    positives = np.count_nonzero(mask == 1)
+    return true / (positives + false) if positives else np.full(len(thresholds), np.nan)
 
 
-def _at_or_above(values: NDArray[np.floating], cuts: NDArray[np.floating]) -> NDArray[np.int64]:
-    """How many values are at or above each of the rising cuts."""
-    reached = np.bincount(digitize(values[None], cuts)[0], minlength=len(cuts) + 1)
-    return len(values) - reached.cumsum()[:-1]
+def _at_or_above(values: NDArray[np.floating], thresholds: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Count the values at or above each of the ascending thresholds."""
+    counts = np.bincount(digitize(values[None], thresholds)[0], minlength=len(thresholds) + 1)
+    return len(values) - counts.cumsum()[:-1]
 
 
 def check_mask(mask: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
-    """Refuse a mask of another shape than the map's, or with values other than 0, 1 and 255."""
+    """Raise InputError unless a mask has the shape of its map and the values 0, 1 and 255.
+
+    Raises:
+        InputError: ``shape-mismatch``, ``dtype-mismatch`` or ``mask-invalid``.
+    """
     if mask.shape != shape:
-        raise InputError(f"A mask has shape {mask.shape}, its score map {shape}.", "Resize the mask to the map's size.")
+        raise InputError("shape-mismatch", f"A mask must have the shape {shape} of its score map, got {mask.shape}.")
     if mask.dtype != np.uint8:
-        raise InputError(
-            f"A mask is of {mask.dtype}, not uint8.", "Give 1 for foreground, 0 for background, 255 for ignored."
-        )
-    if not np.isin(np.unique(mask), (0, 1, IGNORED)).all():
-        raise InputError(
-            "A mask holds other values than 0 (background), 1 (foreground) and 255 (ignored).",
-            "Give uint8 masks with these values, or mask > 0 where all above 0 is foreground.",
-        )
+        raise InputError("dtype-mismatch", f"A mask must be of dtype uint8, got {mask.dtype}.")
+    values = np.unique(mask)
+    if not np.isin(values, (0, 1, IGNORED)).all():
+        problem = f"A mask must contain 0 (background), 1 (foreground) and 255 (ignored) only, got {values.tolist()}."
+        raise InputError("mask-invalid", problem, "For a mask of 0 and 255, use mask > 0.")

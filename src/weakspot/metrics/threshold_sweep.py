@@ -1,4 +1,4 @@
-"""A value at every threshold, averaged over images, and the threshold at which it is best."""
+"""Mean of per-image values at every threshold, and the threshold at which it is best."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,17 +10,17 @@ from weakspot.metrics.base import PerImageMetric
 
 
 class ThresholdSweep(PerImageMetric):
-    """Average values that each image has at every threshold, in one curve or in several.
+    """Accumulate values of each image at every threshold, in one curve or several.
 
-    The figure is the mean over the curves of each one's best value, in percent: an **oracle** figure, as it chooses
-    the threshold on the images that it scores. :meth:`at` gives the honest one, at thresholds chosen elsewhere.
+    The result is the mean over the curves of their best values, in percent. It is an **oracle** value, since the
+    threshold is selected on the same images; :meth:`at` uses thresholds that were selected on other images.
 
     Args:
         thresholds: Shape (T,).
         curves: Number of curves.
-        groups: As for :class:`PerImageMetric`.
-        samples: As for :class:`PerImageMetric`.
-        seed: As for :class:`PerImageMetric`.
+        groups: See :class:`PerImageMetric`.
+        samples: See :class:`PerImageMetric`.
+        seed: See :class:`PerImageMetric`.
 
     Example:
         >>> sweep = ThresholdSweep(np.array([0.2, 0.5]))
@@ -45,41 +45,41 @@ class ThresholdSweep(PerImageMetric):
     def compute_from_sums(
         self, sums: NDArray[np.floating], totals: NDArray[np.floating], at: Sequence[int] | None = None
     ) -> NDArray[np.float64]:
-        """Average the curves' best values, or those at given thresholds, one index a curve."""
+        """Average the best values of the curves, or those at thresholds, with one index per curve."""
         curves = sums.reshape(*sums.shape[:-1], self.curves, -1)
-        chosen = curves.max(axis=-1) if at is None else curves[..., np.arange(self.curves), list(at)]
+        selected = curves.max(axis=-1) if at is None else curves[..., np.arange(self.curves), list(at)]
         with np.errstate(invalid="ignore"):
-            figures: NDArray[np.float64] = 100 * chosen.mean(axis=-1, dtype=np.float64) / totals
-        return figures
+            values: NDArray[np.float64] = 100 * selected.mean(axis=-1, dtype=np.float64) / totals
+        return values
 
     def best(self) -> tuple[int, ...]:
-        """Index of the first best threshold of each curve."""
+        """Return the index of the first best threshold of each curve."""
         means = self._means(*self.totals())
         return tuple(int(index) for index in means.argmax(axis=-1))
 
     def middle(self) -> tuple[int, ...]:
-        """Index of the middle one of the best thresholds of each curve: of them, the safest for other images."""
+        """Return the index of the middle one of the best thresholds of each curve, the most robust for other images."""
         means = self._means(*self.totals())
         ties = (np.flatnonzero(curve == curve.max()) for curve in means)
         return tuple(int(indices[(len(indices) - 1) // 2]) for indices in ties)
 
     def at(self, indices: Sequence[int]) -> float:
-        """The figure at given thresholds, one index a curve, in percent."""
+        """Compute the metric at thresholds, with one index per curve, in percent."""
         return float(self.compute_from_sums(*self.totals(), at=indices))
 
     def details(self) -> dict[str, NDArray[np.float64]]:
-        """What the figure is made of.
+        """Return the curves of the metric.
 
         Returns:
-            ``thresholds`` (T,), the ``curves`` (curves, T) in percent, and for each of them the ``best`` value and the
-            ``best_threshold``.
+            ``thresholds`` (T,); ``curves`` (curves, T) in percent; and the ``best`` value and ``best_threshold`` of
+            each curve.
         """
         means = self._means(*self.totals())
         best = self.thresholds[means.argmax(axis=-1)]
         return {"thresholds": self.thresholds, "curves": means, "best": means.max(axis=-1), "best_threshold": best}
 
     def _means(self, sums: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Shape (..., curves, T), in percent."""
+        """Compute the mean curves, shape (..., curves, T), in percent."""
         with np.errstate(invalid="ignore"):
             means: NDArray[Any] = 100 * sums / totals[..., None]
         return means.reshape(*sums.shape[:-1], self.curves, len(self.thresholds))
