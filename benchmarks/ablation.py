@@ -277,12 +277,12 @@ TEACHERS: dict[str, Step] = {
 
 def whole_quality(name: str, localizer: ws.Localizer, dataset: ws.data.DataSet, kept: np.ndarray) -> None:
     """Print what a quality is worth as commands have it: a model that has not learnt learns from the photos of val."""
-    if not localizer.adapted:
+    if not localizer.is_adapted:
         localizer.adapt(example.path for example in dataset.of_split("val"))
     found, begun = [], time.process_time()
     for sample in find_samples(dataset, "val", class_indices(dataset, localizer.class_names)):
         photo = localizer.resize(ws.data.read_image(sample.image.path))
-        (maps,) = localizer.read([photo], np.array([[sample.class_indices[0]]]), [localizer.method])
+        (maps,) = localizer.class_maps_of([photo], np.array([[sample.class_indices[0]]]), [localizer.method])
         found.append((sample, Batch(torch.from_numpy(maps.maps), ())))
     row(name, published, {"val": found}, kept, seconds=(time.process_time() - begun) / len(found))
 

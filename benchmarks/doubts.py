@@ -80,7 +80,7 @@ def look(localizer: ws.Localizer, sample: EvaluationSample, *, mirrored: bool) -
     photo, frame = localizer.resize(image), localizer.preprocessing
     size = {"height": frame.height, "width": frame.width}
     classes, methods = np.array([sample.class_indices[:1]]), [localizer.method, reference_method(localizer.method)]
-    found, witness = localizer.read([photo], classes, methods)
+    found, witness = localizer.class_maps_of([photo], classes, methods)
     return Seen(
         heatmap_of(found, size),
         witness.maps[0, 0],
@@ -100,7 +100,7 @@ def heatmap_of(found: base.ClassifierOutput, size: dict[str, int]) -> np.ndarray
 
 def mirror_of(localizer: ws.Localizer, photo: np.ndarray, classes: np.ndarray, size: dict[str, int]) -> np.ndarray:
     """The mirrored image's heatmap, mirrored back."""
-    (found,) = localizer.read([np.ascontiguousarray(photo[:, ::-1])], classes, [localizer.method])
+    (found,) = localizer.class_maps_of([np.ascontiguousarray(photo[:, ::-1])], classes, [localizer.method])
     return heatmap_of(found, size)[:, ::-1]
 
 

@@ -62,7 +62,7 @@ def speeds(localizers: dict[str, ws.Localizer], photos: list[Path]) -> dict[str,
     def reading(localizer: ws.Localizer):
         pixels = [localizer.resize(read_image(photo)) for photo in photos]
         classes = np.zeros((len(pixels), 1), int)
-        return lambda: localizer.read(pixels, classes, [localizer.method])
+        return lambda: localizer.class_maps_of(pixels, classes, [localizer.method])
 
     taken = interleaved({name: reading(localizer) for name, localizer in localizers.items()}, ROUNDS)
     return {name: 1000 * seconds.cpu / len(photos) for name, seconds in taken.items()}

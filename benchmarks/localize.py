@@ -120,7 +120,7 @@ def forward_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
 
 
 def graph_only(localizer: ws.Localizer, count: int) -> Callable[[], None]:
-    trunk, frame = localizer.torch_backend.cut.accelerated, localizer.preprocessing
+    trunk, frame = localizer.torch_backend.classifier.accelerated, localizer.preprocessing
     batch = np.random.default_rng(0).normal(size=(BATCH, 3, frame.height, frame.width)).astype(np.float32)
 
     def run() -> None:

@@ -84,8 +84,8 @@ def seen(localizer: ws.Localizer, dataset: ws.data.DataSet, split: str) -> list[
     for sample in find_samples(dataset, split, class_indices(dataset, localizer.class_names)):
         photo = read_as_annotated(sample.image.path, sample.image.size)
         pixels = localizer.resize(photo)
-        (maps,) = localizer.read([pixels], np.array([sample.class_indices]), [localizer.method])
-        image = localizer.sight.backend.resize(pixels, height=frame.height, width=frame.width)
+        (maps,) = localizer.class_maps_of([pixels], np.array([sample.class_indices]), [localizer.method])
+        image = localizer.predictor.backend.resize(pixels, height=frame.height, width=frame.width)
         scores = softmax(maps.logits[0])[list(sample.class_indices)].tolist()
         for truth, class_map, score_ in zip(sample.annotations, maps.maps[0], scores, strict=True):
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)

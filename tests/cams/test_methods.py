@@ -1,7 +1,7 @@
 from refusals import refused
 
 from weakspot.cams import METHODS, find_method
-from weakspot.inference.quality import FOREGROUND_THRESHOLD, SPREAD_THRESHOLD
+from weakspot.inference.quality import FOREGROUND_THRESHOLD, PROPAGATED_THRESHOLD
 
 
 def test_the_four_of_the_lecture_that_read_a_trained_classifier_are_there():
@@ -17,7 +17,7 @@ def test_thresholds_are_those_of_the_protocol_page():
     at_a_fifth = {name for name, method in METHODS.items() if method.threshold == 0.2}
     assert at_a_fifth == {"cam", "hirescam", "acol", "acol_a", "acol_b", "ts_cam"}
     assert {method.threshold for name, method in METHODS.items() if name not in {*at_a_fifth, "psol"}} == {0.15}
-    assert (find_method("psol").threshold, SPREAD_THRESHOLD, FOREGROUND_THRESHOLD) == (0.5, 0.4, 0.55)
+    assert (find_method("psol").threshold, PROPAGATED_THRESHOLD, FOREGROUND_THRESHOLD) == (0.5, 0.4, 0.55)
 
 
 def test_an_unknown_method_is_refused_with_near_ones():

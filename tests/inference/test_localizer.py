@@ -206,7 +206,7 @@ def test_nan_in_the_models_output_is_told():
     one = localizer(model)
     with torch.no_grad():
         model.fc.bias[0] = float("nan")
-    with pytest.raises(ModelError, match="The model's output for this image is not finite"):
+    with refused("output-not-finite", "this image", kind=ModelError):
         one(picture())
     errors = []
     assert list(one.stream([picture()] * 2, on_error=lambda image, error: errors.append(error))) == []
@@ -214,31 +214,33 @@ def test_nan_in_the_models_output_is_told():
 
 
 @pytest.mark.parametrize(
-    ("options", "problem"),
+    ("options", "value"),
     [
-        pytest.param({"method": "gradcm"}, "The method 'gradcm' does not exist", id="method"),
-        pytest.param({"threshold": 0.0}, r"threshold 0\.0 is outside \(0, 1\]", id="threshold 0"),
-        pytest.param({"threshold": 1.5}, r"threshold 1\.5 is outside \(0, 1\]", id="threshold 1.5"),
-        pytest.param({"boxes": "some"}, "boxes='some' is none of largest, all and split", id="boxes"),
-        pytest.param({"min_score": 1.5}, "min_score=1.5 is outside", id="minimum score"),
-        pytest.param({"refine": "grabcutt"}, "There is no refinement 'grabcutt'", id="refinement"),
-        pytest.param({"boxes": "all", "min_area": 2}, "minimum area 2 is outside", id="minimum area"),
-        pytest.param({"class_names": ("a", "b")}, "2 class names were given for 4 classes", id="class names"),
-        pytest.param({"class_names": "cats"}, "class_names is the word 'cats'", id="a word of as many letters"),
-        pytest.param({"layer": "features.9"}, "no layer 'features.9'", id="layer"),
-        pytest.param({"layer": 4}, "A layer is named, and this is a int", id="number of a layer"),
-        pytest.param({"layer": torch.nn.ReLU()}, "A layer is named, and this is a ReLU", id="layer itself"),
-        pytest.param({"mean": 0.5}, "are not those of 1 or 3 channels", id="one mean"),
-        pytest.param({"device": "warp"}, "device 'warp' is not there", id="device"),
-        pytest.param({"mean": (0.5,), "std": (0.5, 0.5)}, "are not those of 1 or 3 channels", id="mean and std"),
-        pytest.param({"input_size": 0}, "input size 0 x 0 is not positive", id="input size"),
-        pytest.param({"output_stride": 16}, "output stride of an nn.Module is fixed", id="stride of a module"),
+        pytest.param({"method": "gradcm"}, "gradcm", id="method"),
+        pytest.param({"threshold": 0.0}, 0.0, id="threshold 0"),
+        pytest.param({"threshold": 1.5}, 1.5, id="threshold 1.5"),
+        pytest.param({"boxes": "some"}, "some", id="boxes"),
+        pytest.param({"min_score": 1.5}, 1.5, id="minimum score"),
+        pytest.param({"refine": "grabcutt"}, "grabcutt", id="refinement"),
+        pytest.param({"boxes": "all", "min_area": 2}, 2, id="minimum area"),
+        pytest.param({"class_names": ("a", "b")}, 2, id="class names"),
+        pytest.param({"class_names": "cats"}, "cats", id="a string of as many letters"),
+        pytest.param({"layer": "features.9"}, "features.9", id="layer"),
+        pytest.param({"layer": 4}, "int", id="number of a layer"),
+        pytest.param({"layer": torch.nn.ReLU()}, "ReLU", id="layer itself"),
+        pytest.param({"mean": 0.5}, 0.5, id="one mean"),
+        pytest.param({"device": "warp"}, "warp", id="device"),
+        pytest.param({"mean": (0.5,), "std": (0.5, 0.5)}, 0.5, id="mean and std"),
+        pytest.param({"input_size": 0}, 0, id="input size"),
+        pytest.param({"output_stride": 16}, "stride", id="stride of a module"),
+        pytest.param({"backend": "onxx"}, "onxx", id="backend"),
+        pytest.param({"quality": "fats"}, "fats", id="quality"),
     ],
 )
-def test_a_wrong_option_is_refused_in_two_lines(options, problem):
-    with pytest.raises(ws.WeakspotError, match=problem) as refusal:
+def test_a_wrong_option_is_refused(options, value):
+    with pytest.raises(ws.WeakspotError) as refusal:
         localizer(**options)
-    assert len(str(refusal.value).splitlines()) == 2
+    assert str(value) in refusal.value.problem
 
 
 def test_what_is_no_model_is_refused():
@@ -247,18 +249,18 @@ def test_what_is_no_model_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("request_", "problem"),
+    ("request_", "code", "value"),
     [
-        pytest.param({"classes": ["dgo"]}, r"no class 'dgo'\.\nDid you mean dog", id="name"),
-        pytest.param({"classes": [4]}, "Class index 4 is out of range: the model has 4 classes", id="index"),
-        pytest.param({"classes": [-1]}, "Class index -1 is out of range", id="negative"),
-        pytest.param({"classes": []}, "No class was asked for", id="none"),
-        pytest.param({"classes": [1.7]}, "1.7 is neither the index nor the name of a class", id="fraction"),
-        pytest.param({"top_k": 0}, "top_k=0 asks for nothing", id="top_k"),
+        pytest.param({"classes": ["dgo"]}, "unknown-class", "dgo", id="name"),
+        pytest.param({"classes": [4]}, "unknown-class", 4, id="index"),
+        pytest.param({"classes": [-1]}, "unknown-class", -1, id="negative"),
+        pytest.param({"classes": []}, "classes-empty", "", id="none"),
+        pytest.param({"classes": [1.7]}, "unknown-class", 1.7, id="fraction"),
+        pytest.param({"top_k": 0}, "out-of-range", 0, id="top_k"),
     ],
 )
-def test_a_wrong_class_is_refused(request_, problem):
-    with pytest.raises(InputError, match=problem):
+def test_a_wrong_class_is_refused(request_, code, value):
+    with refused(code, value):
         localizer()(picture(), **request_)
 
 
@@ -296,22 +298,22 @@ def test_what_is_no_image_is_refused_in_two_lines(image):
 
 
 def test_one_image_is_no_stream():
-    with pytest.raises(InputError, match="stream takes several images"):
+    with refused("images-invalid", "str"):
         next(localizer().stream("a.jpg"))
 
 
 @pytest.mark.parametrize(
-    ("images", "classes", "problem"),
+    ("images", "classes", "value"),
     [
-        pytest.param(torch.rand(3, 16, 16), torch.tensor([0]), "no batch: torch.float32 of", id="one image"),
-        pytest.param(torch.zeros(1, 3, 16, 16).byte(), torch.tensor([0]), "no batch: torch.uint8", id="bytes"),
-        pytest.param(np.zeros((1, 3, 16, 16)), torch.tensor([0]), "no batch: ndarray", id="array"),
-        pytest.param(torch.rand(1, 3, 16, 16), [0], "no tensor of one or more indices", id="list of classes"),
-        pytest.param(torch.rand(1, 3, 16, 16), torch.tensor([0.0]), "no tensor of one or more", id="fractions"),
+        pytest.param(torch.rand(3, 16, 16), torch.tensor([0]), (3, 16, 16), id="one image"),
+        pytest.param(torch.zeros(1, 3, 16, 16).byte(), torch.tensor([0]), "uint8", id="bytes"),
+        pytest.param(np.zeros((1, 3, 16, 16)), torch.tensor([0]), "ndarray", id="array"),
+        pytest.param(torch.rand(1, 3, 16, 16), [0], "list", id="list of classes"),
+        pytest.param(torch.rand(1, 3, 16, 16), torch.tensor([0.0]), "float32", id="fractions"),
     ],
 )
-def test_what_no_class_map_can_be_computed_of_is_refused(images, classes, problem):
-    with pytest.raises(InputError, match=problem):
+def test_class_maps_of_other_tensors_are_refused(images, classes, value):
+    with refused("shape-mismatch", value):
         localizer().class_maps(images, classes)
 
 

@@ -4,9 +4,9 @@ import skimage.data
 import torch
 from pictures import picture
 from PIL import Image
+from refusals import refused
 
 import weakspot as ws
-from weakspot.errors import InputError
 from weakspot.models import channels_last, forward_with_hooks, normalize_batch, resize_image, split_model
 from weakspot.models.affinity import feature_affinity
 
@@ -60,7 +60,7 @@ def test_fast_spreads_what_plain_reads(localizers, cat):
     expected = feature_affinity(
         forward_with_hooks(cut.model, cut.layers, batch, intermediates=cut.intermediates).intermediates, None
     ).propagate(raw[:, None])
-    (found,) = fast.read([channels_last(photo)], np.array([[index]]), ["gradcam"])
+    (found,) = fast.class_maps_of([channels_last(photo)], np.array([[index]]), ["gradcam"])
     np.testing.assert_allclose(found.maps, expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
@@ -94,7 +94,7 @@ def test_a_model_by_name_is_read_finer_and_larger_unless_it_is_said_otherwise():
 
 
 def test_a_quality_of_another_name_is_refused():
-    with pytest.raises(InputError, match="no quality 'finest'"):
+    with refused("unknown-quality", "finest"):
         ws.Localizer("resnet18", quality="finest", **MODEL)
 
 
@@ -105,9 +105,9 @@ def test_photos_teach_what_foreground_looks_like_and_the_same_ones_the_same(cat)
         torch.manual_seed(0)
         localizer = ws.Localizer("tf_efficientnet_lite0", device="cpu", input_size=128)
         before = localizer(cat).heatmap
-        assert not localizer.adapted
+        assert not localizer.is_adapted
         assert localizer.adapt(photos, seed=3) == 4
-        assert localizer.adapted
+        assert localizer.is_adapted
         heatmaps.append(localizer(cat).heatmap)
         assert not np.array_equal(before, heatmaps[-1])
     np.testing.assert_array_equal(*heatmaps)
@@ -122,4 +122,4 @@ def test_photos_that_cannot_be_read_teach_nothing(tmp_path, cat):
 def test_in_quality_plain_nothing_is_learnt(cat):
     localizer = ws.Localizer("resnet18", quality="plain", input_size=64, **MODEL)
     assert localizer.adapt([cat]) == 0
-    assert not localizer.adapted
+    assert not localizer.is_adapted

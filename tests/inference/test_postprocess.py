@@ -7,12 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from weakspot.data import Preprocessing
+from weakspot.errors import InputError
+from weakspot.inference.backends import ClassSelection
 from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT
-from weakspot.inference.postprocess import ImagePrediction, PostprocessConfig, postprocess, probabilities
+from weakspot.inference.postprocess import (
+    DecodedImage,
+    FailedImage,
+    ImagePrediction,
+    PostprocessConfig,
+    postprocess,
+    probabilities,
+)
+from weakspot.models import ModelInfo
 
 NAMES = ("cat", "dog", "owl", "none")
-HOW = PostprocessConfig("cam", 0.5, 1.0, 8, 8, NAMES)
-SEVERAL, KNOWS_NOTHING = replace(HOW, multi_label=True), replace(HOW, background=3)
+INFO = ModelInfo(NAMES, Preprocessing(8, 8))
+HOW = PostprocessConfig(INFO, "cam", 0.5)
+SEVERAL = replace(HOW, info=replace(INFO, multi_label=True))
+KNOWS_NOTHING = replace(HOW, info=replace(INFO, background_index=3))
 
 # The left half speaks for the first class that is read, the right half for the second, ...
 MAPS = np.zeros((4, 8, 8), np.float32)
@@ -20,10 +33,17 @@ for c in range(4):
     MAPS[c, 2:6, 2 * c : 2 * c + 2] = 3
 
 
-def found(logits, classes, *, asked=None, named=False, how=HOW, signed=False, maps=MAPS):
-    scores = probabilities(np.array(logits, np.float32), multi_label=how.multi_label)
-    evidence = ImagePrediction(scores, classes, maps[: len(classes)], signed, asked or len(classes), named)
-    return postprocess("photo.jpg", (160, 80), evidence, how)
+def prediction(logits, classes, selection, *, signed=False, maps=MAPS, reference_maps=None, pixels=None):
+    image = DecodedImage("photo.jpg", 80, 160, np.zeros((8, 8, 3), np.uint8) if pixels is None else pixels)
+    logits, maps = np.array(logits, np.float32), maps[: len(classes)]
+    return ImagePrediction(image, selection, logits, np.array(classes), maps, signed, reference_maps)
+
+
+def found(logits, classes, *, top_k=None, requested=False, how=HOW, **options):
+    selection = ClassSelection(None, top_k or len(classes), include_positive=how.info.multi_label)
+    if requested:
+        selection = ClassSelection(np.array(classes))
+    return postprocess(prediction(logits, classes, selection, **options), how)
 
 
 def boxes(one):
@@ -53,7 +73,7 @@ def test_the_background_has_no_box_and_says_so():
     assert not one.mask.any()
     assert one.notes == (NO_OBJECT,)
     assert one.others[0].boxes.tolist() == [[20, 40, 40, 120]]
-    assert found([0, 0, 0, 5], [3], named=True, how=KNOWS_NOTHING).notes == (NO_OBJECT,)
+    assert found([0, 0, 0, 5], [3], requested=True, how=KNOWS_NOTHING).notes == (NO_OBJECT,)
 
 
 def test_a_class_before_the_background_keeps_its_box():
@@ -76,19 +96,19 @@ def test_without_a_background_the_same_class_has_a_box():
     ],
 )
 def test_of_several_labels_those_that_are_there_are_found(logits, labels, empty):
-    one = found(logits, [0, 1, 2, 3], asked=1, how=SEVERAL)
+    one = found(logits, [0, 1, 2, 3], top_k=1, how=SEVERAL)
     assert [each.label for each in one] == labels
     assert [len(each.boxes) == 0 for each in one] == empty
     assert [each.notes for each in one] == [(NO_OBJECT,) if none else () for none in empty]
 
 
 def test_those_that_were_asked_for_are_told_even_where_they_are_not_there():
-    one = found([3, -1, -2, -3], [0, 1, 2], asked=2, how=SEVERAL)
+    one = found([3, -1, -2, -3], [0, 1, 2], top_k=2, how=SEVERAL)
     assert [(each.label, len(each.boxes)) for each in one] == [("cat", 1), ("dog", 0)]
 
 
 def test_a_class_that_is_named_has_its_map_however_improbable():
-    one = found([3, -9, -2, -3], [1], named=True, how=SEVERAL)
+    one = found([3, -9, -2, -3], [1], requested=True, how=SEVERAL)
     assert (one.label, one.boxes.tolist(), one.notes) == ("dog", [[0, 40, 20, 120]], ())
     assert one.heatmap.max() == 1
     assert one.score == pytest.approx(1 / (1 + np.exp(9)), rel=1e-5)
@@ -104,13 +124,13 @@ def test_signed_activations_are_told_of_grad_cam_plus_plus_alone():
     plus = replace(HOW, method="gradcam++")
     assert found([1, 0, 0, 0], [0], signed=True, how=plus).notes == (SIGNED_ACTIVATIONS,)
     assert found([1, 0, 0, 0], [0], signed=False, how=plus).notes == ()
-    assert found([0, 0, 0, 1], [3], signed=True, how=replace(plus, background=3)).notes == (NO_OBJECT,)
+    assert found([0, 0, 0, 1], [3], signed=True, how=replace(KNOWS_NOTHING, method="gradcam++")).notes == (NO_OBJECT,)
 
 
 def scores(logits, how):
     with warnings.catch_warnings(), np.errstate(over="raise", invalid="raise", divide="raise"):
         warnings.simplefilter("error")
-        one = found(logits, list(range(4)), named=True, how=how)
+        one = found(logits, list(range(4)), requested=True, how=how)
     return [each.score for each in one]
 
 
@@ -151,10 +171,8 @@ def test_a_map_without_evidence_is_fully_doubtful():
 
 
 def test_each_class_is_in_doubt_by_its_own_witness():
-    scores = probabilities(np.array([0, 2, 1, 0], np.float32), multi_label=False)
-    witness = MAPS[[0, 0]]  # it agrees on the first class and sees the second elsewhere
-    evidence = ImagePrediction(scores, [1, 2], MAPS[:2], False, 2, False, witness=witness)
-    first = postprocess("photo.jpg", (160, 80), evidence, replace(HOW, uncertainty=True))
+    reference_maps = MAPS[[0, 0]]  # they agree on the first class, and the second class is elsewhere
+    first = found([0, 2, 1, 0], [1, 2], how=replace(HOW, uncertainty=True), reference_maps=reference_maps)
     assert first.uncertainty < 0.1 < first.others[0].uncertainty
 
 
@@ -162,7 +180,7 @@ def test_each_class_is_in_doubt_by_its_own_witness():
 RIDGE = np.zeros((1, 8, 8), np.float32)
 RIDGE[0, 1:4, :5] = [8, 8, 2, 5, 5]
 RIDGE[0, 6:, 6:] = 2
-ALL = replace(HOW, threshold=0.2, min_area=0.0, height=8, width=8)
+ALL = replace(HOW, threshold=0.2, min_area=0.0)
 
 
 def test_every_box_has_the_class_score_times_its_mean_heat():
@@ -206,8 +224,14 @@ def test_heatmap_is_refined_by_the_pixels_before_boxes_are_cut():
     pixels = np.zeros((16, 16, 1), np.uint8)
     pixels[:, 8:] = 255
     ramp = np.tile(np.array([5, 5, 4, 2, 1, 0, 0, 0], np.float32), (1, 8, 1))
-    scores = np.array([0.7, 0.1, 0.1, 0.1])
-    evidence = ImagePrediction(scores, [0], ramp, False, 1, True, pixels=pixels)
-    one = postprocess("photo.jpg", (160, 80), evidence, replace(HOW, threshold=0.5, refine="grabcut"))
-    assert one.boxes.tolist() == [[0, 0, 40, 160]]
-    assert postprocess("photo.jpg", (160, 80), evidence, HOW).boxes.tolist() == [[0, 0, 30, 160]]
+    options = {"requested": True, "maps": ramp, "pixels": pixels}
+    refined = found([2, 0, 0, 0], [0], how=replace(HOW, refine="grabcut"), **options)
+    assert refined.boxes.tolist() == [[0, 0, 40, 160]]
+    assert found([2, 0, 0, 0], [0], **options).boxes.tolist() == [[0, 0, 30, 160]]
+
+
+def test_a_failed_image_and_logits_that_are_not_finite_fail():
+    failed = FailedImage("photo.jpg", InputError("image-not-found", "photo.jpg does not exist."))
+    assert postprocess(failed, HOW) is failed
+    result = found([np.nan, 0, 0, 0], [0])
+    assert (result.source, result.error.code) == ("photo.jpg", "output-not-finite")

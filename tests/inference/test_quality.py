@@ -1,7 +1,6 @@
-import pytest
+from refusals import refused
 
-from weakspot.errors import InputError
-from weakspot.inference.quality import QUALITIES, find_quality
+from weakspot.inference.quality import QUALITIES, Quality, find_quality
 
 
 def test_the_qualities_are_these_and_each_has_its_price():
@@ -15,10 +14,10 @@ def test_the_qualities_are_these_and_each_has_its_price():
 
 def test_plain_changes_nothing():
     plain = find_quality("plain")
-    assert (plain.spread, plain.enlarged, plain.output_stride, plain.adapts) == (False, 1.0, None, False)
+    assert plain == Quality(propagate=False)
+    assert (plain.resolution_scale, plain.output_stride, plain.crops) == (1.0, None, ())
 
 
 def test_a_quality_of_another_name_is_refused_with_what_is_near():
-    with pytest.raises(InputError, match="no quality 'fats'") as refused:
+    with refused("unknown-quality", "fats", "fast"):
         find_quality("fats")
-    assert "fast" in refused.value.hint

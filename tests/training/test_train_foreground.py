@@ -23,7 +23,7 @@ def run(photos, tmp_path_factory):
 def test_a_run_learns_what_foreground_looks_like_and_its_localizer_has_it(run, photos):
     assert any(name.startswith("foreground.") for name in weights(run))
     localizer = ws.Localizer(run, device="cpu")
-    assert localizer.adapted
+    assert localizer.is_adapted
     assert (localizer.quality, localizer.threshold) == ("fast", read_metadata(run).info.threshold)
     assert localizer.preprocessing == read_metadata(run).info.preprocessing
 
@@ -37,7 +37,7 @@ def test_a_plain_run_learns_none(photos, tmp_path):
     run = small(photos, tmp_path / "plain", quality="plain")
     assert not any(name.startswith("foreground.") for name in weights(run))
     localizer = ws.Localizer(run, device="cpu")
-    assert (localizer.quality, localizer.adapted) == ("plain", False)
+    assert (localizer.quality, localizer.is_adapted) == ("plain", False)
 
 
 def test_the_same_seed_gives_the_same_head(run, photos, tmp_path):
@@ -93,4 +93,4 @@ def test_an_image_without_an_object_teaches_that_all_of_it_is_background(tmp_pat
     features, maps = (torch.cat(parts) for parts in zip(*lessons, strict=True))
     assert len(features) == len(maps) == 12
     assert sum(bool(one.any()) for one in maps) == 6
-    assert not ws.Localizer(run, device="cpu").adapted
+    assert not ws.Localizer(run, device="cpu").is_adapted

@@ -9,10 +9,10 @@ from weakspot.inference.export.options import ExportOptions
 from weakspot.io.folders import read_name_file
 
 if TYPE_CHECKING:
-    from weakspot.inference.export import Exported
+    from weakspot.inference.export import ExportResult
 
 
-def export(model: str, options: ExportOptions) -> "Exported":
+def export(model: str, options: ExportOptions) -> "ExportResult":
     """Write a classifier and its class maps as one ONNX file, and compare it with PyTorch.
 
     Args:
@@ -46,14 +46,14 @@ def export(model: str, options: ExportOptions) -> "Exported":
     )
 
 
-def print_exported(exported: "Exported") -> None:
+def print_exported(exported: "ExportResult") -> None:
     """Print the differences between a graph and PyTorch, and the path of the file."""
-    print(f"{exported.graph.method}, quality {exported.graph.quality}, compared with PyTorch:")
+    print(f"{exported.metadata.info.method}, quality {exported.metadata.info.quality}, compared with PyTorch:")
     for name, difference in (("32-bit floats", exported.difference), ("8-bit integers", exported.int8)):
         if difference is not None:
             print(
                 f"{name}: logits differ by {difference.logits:.1e} of their standard deviation, maps by "
-                f"{difference.maps:.1e} of their range; same class in {difference.agree:.0%} of "
-                f"{difference.photos} images"
+                f"{difference.maps:.1e} of their range; same class in {difference.agreement:.0%} of "
+                f"{difference.images} images"
             )
     print(exported.path)

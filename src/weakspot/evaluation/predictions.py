@@ -195,7 +195,7 @@ def _class_maps(
         [*image.sample.class_indices, *image.sample.class_indices[:1] * (most - len(image.sample.class_indices))]
         for image in images
     ]
-    return localizer.read([image.pixels for image in images], np.array(rows), list(methods.values()))
+    return localizer.class_maps_of([image.pixels for image in images], np.array(rows), list(methods.values()))
 
 
 def _score(
@@ -231,7 +231,7 @@ def _score(
 
 def _refinement(localizer: Localizer, method: str, image: _DecodedImage) -> Refine | None:
     """Return the refinement of an image's heatmaps; None if they are not refined."""
-    name, threshold = localizer.readout.refine, localizer.threshold_of(method)
+    name, threshold = localizer.config.refine, localizer.threshold_of(method)
     return None if name is None else lambda heatmap: refine(name, image.pixels, heatmap, threshold)
 
 

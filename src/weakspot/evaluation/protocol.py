@@ -195,7 +195,7 @@ def _evaluate_methods(
     labels.
     """
     eval_set = load_evaluation_set(data, config, localizer)
-    if localizer.adapts:
+    if localizer.needs_adaptation:
         localizer.adapt(sample.image.path for sample in eval_set.val_samples)
 
     def predict(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
@@ -239,7 +239,7 @@ def _method_problem(localizer: Localizer, method: str) -> str:
     """Describe why a classifier does not support a method; empty if it does."""
     find_method(method)
     try:
-        localizer.check(method)
+        localizer.validate_method(method)
     except InputError as error:
         return error.problem
     return ""

@@ -1,4 +1,4 @@
-"""Fit a foreground head to what a classifier says of photos."""
+"""Fit a foreground head to a classifier's own maps of unlabeled images."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -21,39 +21,39 @@ FeaturesAndMaps = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h,
 
 
 def fit_foreground_head(
-    backend: TorchBackend, method: str, photos: Iterable[Pixels], *, batch_size: int, seed: int
+    backend: TorchBackend, method: str, images: Iterable[Pixels], *, batch_size: int, seed: int
 ) -> tuple[ForegroundHead | None, int]:
-    """Fit a head to the maps of the most probable class of each photo.
+    """Fit a head to the maps of the most probable class of each image.
 
     Args:
         backend: The classifier.
-        method: Name of the method to read class maps by.
-        photos: Pixels at the size that it sees; the first 1000 count.
-        batch_size: Photos in one forward pass.
-        seed: Of the head.
+        method: Name of the method of the class maps.
+        images: Images of the model's input size; at most 1000 are used.
+        batch_size: Images per forward pass.
+        seed: Random seed of the head.
 
     Returns:
-        The head, and how many photos it was fitted to: None and 0 where the classifier has no mid-level feature maps.
+        The head, and the number of images it was fitted to; None and 0 if the classifier has no intermediate features.
     """
-    found: list[FeaturesAndMaps] = []
-    for batch in batched(islice(photos, MAX_IMAGES), batch_size):
-        lesson = backend.lessons(batch, method, None)
-        if lesson is None:
+    batches: list[FeaturesAndMaps] = []
+    for batch in batched(islice(images, MAX_IMAGES), batch_size):
+        targets = backend.foreground_targets(batch, method, None)
+        if targets is None:
             break
-        found.append((lesson[0], lesson[1][:, 0]))
-    return fitted(found, seed=seed), sum(len(maps) for _, maps in found)
+        batches.append((targets[0], targets[1][:, 0]))
+    return fit_to_batches(batches, seed=seed), sum(len(maps) for _, maps in batches)
 
 
-def fitted(lessons: Sequence[FeaturesAndMaps], *, seed: int) -> ForegroundHead | None:
-    """Fit a head to all lessons; None where there are none, or they hold no object."""
-    if not lessons:
+def fit_to_batches(batches: Sequence[FeaturesAndMaps], *, seed: int) -> ForegroundHead | None:
+    """Fit a head to batches of features and maps; None if there are no batches, or the maps contain no object."""
+    if not batches:
         return None
-    features, maps = (torch.cat(parts) for parts in zip(*lessons, strict=True))
+    features, maps = (torch.cat(parts) for parts in zip(*batches, strict=True))
     return fit_foreground(features, maps, seed=seed)
 
 
 def write_head(head: ForegroundHead | None, file: Path) -> None:
-    """Keep what was learnt, also that it was nothing.
+    """Write a head, or the fact that none could be fitted.
 
     Raises:
         InputError: If the file cannot be written.
@@ -67,10 +67,11 @@ def read_head(file: Path) -> ForegroundHead | None:
     """Read what :func:`write_head` wrote.
 
     Raises:
-        InputError: If it holds something else.
+        InputError: ``damaged-file`` for any other content.
     """
     try:
         weights = load_file(file)
         return from_state_dict(weights) if weights else None
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
-        raise InputError(f"{file} holds no foreground head: {error}.", "Name another --output.") from error
+        problem = f"Cannot read a foreground head from {file}: {error}."
+        raise InputError("damaged-file", problem, "Use another --output.") from error

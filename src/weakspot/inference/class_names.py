@@ -1,4 +1,4 @@
-"""Names of classes: those a user gives, and finding a class by name."""
+"""Names of classes: from the user, from the model, and the class of a name."""
 
 from collections.abc import Sequence
 from operator import index
@@ -17,54 +17,54 @@ def choose_class_names(names: Path | Sequence[str] | None, default: Sequence[str
         classes: Number of classes.
 
     Raises:
-        InputError: As for :func:`name_classes`, or if the file cannot be read.
+        InputError: ``class-names-invalid`` unless there is one name per class; or if the file cannot be read.
+
+    Example:
+        >>> choose_class_names(None, [], 3)
+        ('0', '1', '2')
     """
     if isinstance(names, Path):
         names = read_name_file(names)
-    return name_classes(default if names is None else names, classes)
-
-
-def name_classes(names: Sequence[str], classes: int) -> tuple[str, ...]:
-    """Check the names of classes, or number the classes when there are none.
-
-    Raises:
-        InputError: If there is not one name for each class.
-
-    Example:
-        >>> name_classes([], 3)
-        ('0', '1', '2')
-    """
     if isinstance(names, str):
-        raise InputError(f"class_names is the word {names!r}.", "Give a list with one name for each logit.")
+        problem = f"class_names must be a sequence of strings, got the string {names!r}."
+        raise InputError("class-names-invalid", problem)
+    names = default if names is None else names
     if len(names) not in (0, classes):
-        raise InputError(f"{len(names)} class names were given for {classes} classes.", "Give one for each logit.")
+        raise InputError("class-names-invalid", f"class_names must have {classes} names, got {len(names)}.")
     return tuple(str(name) for name in names) or tuple(str(number) for number in range(classes))
 
 
-def find_class(wanted: int | str, names: Sequence[str]) -> int:
-    """Find the index of a class that is given by index, or by name in any case.
+def find_class(label: int | str, names: Sequence[str]) -> int:
+    """Return the index of a class that is given by index, or by name in any case.
+
+    Args:
+        label: Index or name of the class.
+        names: Names of all classes.
 
     Raises:
-        InputError: If there is no such class, or several have that name.
+        InputError: ``unknown-class`` if no class has that index or name, ``ambiguous-class`` if several have it.
 
     Example:
         >>> find_class("Dog", ["cat", "dog"]), find_class(0, ["cat", "dog"]), find_class("1", ["cat", "dog"])
         (1, 0, 1)
     """
-    if isinstance(wanted, str):
-        if names.count(wanted) == 1:  # ImageNet has a dog called Cardigan and a garment called cardigan
-            return names.index(wanted)
-        called_so = [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
-        if len(called_so) == 1:
-            return called_so[0]
-        if called_so:
-            raise InputError(f"{len(called_so)} classes are called {wanted!r}.", f"Give an index of {called_so}.")
-        if not wanted.isdecimal() or len(wanted) > 18:  # Python reads no number of thousands of digits
-            raise InputError(f"The model has no class {wanted!r}.", suggest(wanted, names, "Give its index."))
+    if isinstance(label, str):
+        if names.count(label) == 1:  # ImageNet has a dog named Cardigan and a garment named cardigan
+            return names.index(label)
+        matches = [i for i, name in enumerate(names) if name.lower() == label.lower()]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            problem = f"{label!r} is the name of {len(matches)} classes."
+            raise InputError("ambiguous-class", problem, f"Use one of the indices {matches}.")
+        if not label.isdecimal() or len(label) > 18:  # int() rejects numbers of thousands of digits
+            hint = suggest(label, names, "Use its index.")
+            raise InputError("unknown-class", f"The model has no class named {label!r}.", hint)
     try:
-        number = int(wanted) if isinstance(wanted, str) else index(wanted)
+        number = int(label) if isinstance(label, str) else index(label)
     except TypeError as error:
-        raise InputError(f"{wanted!r} is neither the index nor the name of a class.", "Give one of them.") from error
+        problem = f"classes must contain indices or names, got {label!r}."
+        raise InputError("unknown-class", problem) from error
     if not 0 <= number < len(names):
         raise no_such_class(number, len(names))
     return number

@@ -1,9 +1,10 @@
-"""From what a user names to a classifier that is ready; and what a user may not ask of it."""
+"""Load a model by name, path or module, and validate the options of boxes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from weakspot.errors import InputError
+from weakspot.config import BackendName, BoxesName
+from weakspot.errors import InputError, check_fraction
 from weakspot.inference.backends import LoadedModel
 from weakspot.inference.backends.onnx import load_onnx
 from weakspot.inference.backends.onnx_metadata import is_graph
@@ -14,14 +15,18 @@ if TYPE_CHECKING:
 
 
 def load_model(model: "str | Path | nn.Module", options: LocalizerOptions) -> LoadedModel:
-    """Open a model: a file of ``weakspot export`` with onnxruntime, anything else with PyTorch.
+    """Load a file of ``weakspot export`` with ONNX Runtime, any other model with PyTorch.
+
+    Args:
+        model: As for :class:`weakspot.Localizer`.
+        options: How to load it.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
         ModelError: If the model cannot be used.
     """
-    if options.backend not in ("auto", "torch", "onnx"):
-        raise InputError(f"There is no backend {options.backend!r}.", "Take auto, torch or onnx.")
+    if options.backend not in get_args(BackendName):
+        raise InputError("unknown-backend", f"backend must be auto, torch or onnx, got {options.backend!r}.")
     if isinstance(model, str | Path) and is_graph(model):
         return load_onnx(Path(model), options)
     from weakspot.inference.load_torch import load_torch_model
@@ -30,9 +35,16 @@ def load_model(model: "str | Path | nn.Module", options: LocalizerOptions) -> Lo
 
 
 def min_area_for(boxes: str, min_area: float) -> float:
-    """The least area of a region beside the largest: of the largest only, that of the whole image."""
-    if boxes not in ("largest", "all", "instances"):
-        raise InputError(f"boxes={boxes!r} is none of largest, all and instances.", "Take one of the three.")
-    if not 0 <= min_area <= 1:
-        raise InputError(f"The minimum area {min_area} is outside [0, 1].", "Give a fraction of the image's area.")
+    """Return the minimum area of a region besides the default one; 1, the whole image, if only that one has a box.
+
+    Args:
+        boxes: ``"largest"``, ``"all"`` or ``"instances"``.
+        min_area: Minimum area for all but ``"largest"``, as a fraction of the image.
+
+    Raises:
+        InputError: ``unknown-choice`` or ``out-of-range``.
+    """
+    if boxes not in get_args(BoxesName):
+        raise InputError("unknown-choice", f"boxes must be largest, all or instances, got {boxes!r}.")
+    check_fraction(min_area, "min_area")
     return 1.0 if boxes == "largest" else min_area

@@ -1,196 +1,195 @@
-"""A classifier made ready for a quality: how fine it sees, and where it is cut."""
+"""Load a classifier in PyTorch for a quality preset: output stride, input size, target layers and thresholds."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from weakspot.cams import find_method
 from weakspot.config import DEFAULT_METHOD
 from weakspot.data import Preprocessing
-from weakspot.errors import InputError, ModelError
+from weakspot.errors import InputError, ModelError, check_positive
 from weakspot.inference.backends import LoadedModel
 from weakspot.inference.backends.onnx_cache import select_backend
 from weakspot.inference.backends.torch import ClassThresholds, TorchBackend
 from weakspot.inference.class_names import choose_class_names
 from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import DEFAULT_QUALITY, Quality, find_quality
-from weakspot.models import Classifier, SplitClassifier, check_method, split_model
+from weakspot.models import Classifier, ModelInfo, SplitClassifier, check_method, split_model
 from weakspot.models.checkpoint import is_run, resolve_model
 
-# Sides that all strides divide.
-_STEP = 32
+# Enlarged input sizes are multiples of this: all strides divide it.
+_MULTIPLE = 32
 
 
 def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -> LoadedModel:
-    """Load a classifier, and make it ready for a method and a quality.
+    """Load a classifier for a method and a quality preset.
 
     Args:
         model: As for :func:`weakspot.models.checkpoint.resolve_model`.
-        options: What is known better than the model does.
+        options: Options, which take precedence over the model's metadata.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
         ModelError: If the model, its weights or its layer cannot be used.
     """
-    _refuse_unknown(options)
+    _check_options(options)
     classifier = load_for_quality(
         model, options.quality, device=options.device, weights=options.weights, output_stride=options.output_stride
     )
-    name = options.method or classifier.info.method or DEFAULT_METHOD
-    method = find_method(name)
-    # A drawn box is the same in all of them.
-    quality = (options.quality or classifier.info.quality or DEFAULT_QUALITY) if method.can_propagate else "plain"
-    looks = find_quality(quality)
-    if classifier.foreground is not None:  # taught by a whole training set: it looks once
-        looks = replace(looks, zooms=())
-    given_by_name = not isinstance(model, nn.Module) and not classifier.info.method
-    frame, cut = _cut(classifier, looks, options, enlarge=options.input_size is None and given_by_name)
-    names = choose_class_names(options.class_names, classifier.info.class_names, cut.num_classes)
-    check_method(cut, method)
-    known = _reads_alike(classifier, name, quality)
-    levels = _levels(classifier, name) if known and not looks.zooms else None
-    in_torch = TorchBackend(cut, frame, _like(classifier.module), levels)
-    default = in_torch.default_threshold(name)
-    # A module's weights may be changed by its owner, and random ones will not come again.
-    stays = not isinstance(model, nn.Module) and options.weights is not None
-    backend, may_export = select_backend(in_torch, options.backend, stays=stays)
-    threshold = (classifier.info.threshold if known else None) or default
+    info = classifier.info
+    method_name = options.method or info.method or DEFAULT_METHOD
+    method = find_method(method_name)
+    # A regressed box does not depend on the quality.
+    quality = (options.quality or info.quality or DEFAULT_QUALITY) if method.can_propagate else "plain"
+    preset = find_quality(quality)
+    if classifier.foreground is not None:  # fitted to a whole training set: crops add nothing
+        preset = replace(preset, crops=())
+    is_name = not isinstance(model, nn.Module) and not info.method
+    preprocessing, split = _split(classifier, preset, options, enlarge=options.input_size is None and is_name)
+    class_names = choose_class_names(options.class_names, info.class_names, split.num_classes)
+    check_method(split, method)
+    tuned = _is_tuned_for(classifier, method_name, quality)
+    class_thresholds = _class_thresholds(info) if tuned and not preset.crops else None
+    device, dtype = _device_and_dtype(classifier.module)
+    torch_backend = TorchBackend(split, preprocessing, device, dtype, class_thresholds)
+    default_threshold = torch_backend.default_threshold(method_name)
+    # The owner of a module may change its weights, and random weights are never the same again.
+    weights_frozen = not isinstance(model, nn.Module) and options.weights is not None
+    backend, may_export = select_backend(torch_backend, options.backend, weights_frozen=weights_frozen)
     return LoadedModel(
         backend,
-        name,
-        quality,
-        looks,
-        threshold,
-        default,
-        names,
-        classifier.info.multi_label,
-        classifier.info.background_index,
-        drawn=not method.can_propagate,
+        replace(
+            info,
+            class_names=class_names,
+            preprocessing=preprocessing,
+            method=method_name,
+            quality=quality,
+            threshold=(info.threshold if tuned else None) or default_threshold,
+        ),
+        preset,
+        default_threshold,
+        is_box_regressor=not method.can_propagate,
         may_export=may_export,
     )
 
 
-def _refuse_unknown(options: LocalizerOptions) -> None:
-    """Before anything is loaded."""
+def _check_options(options: LocalizerOptions) -> None:
+    """Check what can be checked before anything is loaded."""
     if options.method is not None:
         find_method(options.method)
     if options.quality is not None:
         find_quality(options.quality)
-    if options.channels is not None and options.channels < 1:
-        raise InputError(f"channels={options.channels} asks for nothing.", "Give 1 or more.")
+    if options.channels is not None:
+        check_positive(options.channels, "channels")
 
 
-def _cut(
-    classifier: Classifier, looks: Quality, options: LocalizerOptions, *, enlarge: bool
+def _split(
+    classifier: Classifier, preset: Quality, options: LocalizerOptions, *, enlarge: bool
 ) -> tuple[Preprocessing, SplitClassifier]:
-    return cut_for_quality(
+    return split_for_quality(
         classifier.module,
         classifier.info.preprocessing.changed(mean=options.mean, std=options.std, input_size=options.input_size),
-        looks,
+        preset,
         enlarge=enlarge,
-        like=_like(classifier.module),
         layers=options.layer or (),
         channels=options.channels,
         foreground=classifier.foreground,
     )
 
 
-def _like(module: nn.Module) -> Tensor:
-    """A tensor of the type that a model's images have, on its device."""
+def _device_and_dtype(module: nn.Module) -> tuple[torch.device, torch.dtype]:
     floating = (parameter for parameter in module.parameters() if parameter.is_floating_point())
     parameter = next(floating, torch.empty(0))
-    return torch.empty(0, device=parameter.device, dtype=parameter.dtype)
+    return parameter.device, parameter.dtype
 
 
-def _reads_alike(classifier: Classifier, method: str, quality: str) -> bool:
-    """Whether a run's thresholds were found for such maps: those of all qualities but plain are alike by its head."""
+def _is_tuned_for(classifier: Classifier, method: str, quality: str) -> bool:
+    """Return whether the thresholds of a run apply: with a foreground head, all qualities but plain are the same."""
     qualities = {classifier.info.quality, quality}
-    alike = len(qualities) == 1 or (classifier.foreground is not None and "plain" not in qualities)
-    return classifier.info.method == method and alike
+    same_maps = len(qualities) == 1 or (classifier.foreground is not None and "plain" not in qualities)
+    return classifier.info.method == method and same_maps
 
 
-def _levels(classifier: Classifier, method: str) -> ClassThresholds | None:
-    """What a run knows of its classes."""
-    if not classifier.info.class_thresholds or classifier.info.threshold is None:
+def _class_thresholds(info: ModelInfo) -> ClassThresholds | None:
+    if not info.class_thresholds or info.threshold is None:
         return None
-    return ClassThresholds(method, classifier.info.class_thresholds, classifier.info.threshold)
+    return ClassThresholds(info.method, info.class_thresholds, info.threshold)
 
 
 def load_for_quality(
     model: str | Path | nn.Module, quality: str | None, *, output_stride: int | None, **options: Any
 ) -> Classifier:
-    """Load a classifier with the output stride of a quality, unless another is given, or the model cannot have it.
+    """Load a classifier with the output stride of a quality preset, if the model supports it.
 
     Args:
-        model: As for :func:`weakspot.models.checkpoint.resolve_model`; runs and modules keep the stride that they were
-            trained with.
-        quality: Name of the quality; None for the default.
-        output_stride: What a user has chosen, or None.
-        options: Further ones of :func:`weakspot.models.checkpoint.resolve_model`.
+        model: As for :func:`weakspot.models.checkpoint.resolve_model`; runs and modules keep their own stride.
+        quality: Name of the quality preset; None for the default.
+        output_stride: Output stride chosen by the user, or None.
+        options: Further options of :func:`weakspot.models.checkpoint.resolve_model`.
 
     Raises:
-        InputError: As there.
-        ModelError: As there.
+        InputError, ModelError: As :func:`weakspot.models.checkpoint.resolve_model`.
     """
-    wanted = find_quality(quality or DEFAULT_QUALITY).output_stride
-    named = isinstance(model, str | Path) and not is_run(model)
-    if named and output_stride is None and wanted is not None:
+    preset_stride = find_quality(quality or DEFAULT_QUALITY).output_stride
+    is_name = isinstance(model, str | Path) and not is_run(model)
+    if is_name and output_stride is None and preset_stride is not None:
         try:
-            return resolve_model(model, output_stride=wanted, **options)
-        except InputError:  # the model cannot have it; whatever else is wrong shows again
+            return resolve_model(model, output_stride=preset_stride, **options)
+        except InputError:  # the model does not support the stride; any other error is raised again below
             pass
     return resolve_model(model, output_stride=output_stride, **options)
 
 
-def cut_for_quality(
-    model: nn.Module, frame: Preprocessing, quality: Quality, *, enlarge: bool, like: Tensor, **options: Any
+def split_for_quality(
+    model: nn.Module, preprocessing: Preprocessing, quality: Quality, *, enlarge: bool, **options: Any
 ) -> tuple[Preprocessing, SplitClassifier]:
-    """Find where to cut a classifier, and how large it may see its images.
+    """Split a classifier at its target layers, at the input size of a quality preset if the model supports it.
 
     Args:
         model: The classifier.
-        frame: What it was trained on.
-        quality: What is wanted of it.
-        enlarge: Whether it may see images larger than that.
-        like: A tensor of its device and type.
-        options: Further ones of :func:`weakspot.models.split_classifier`.
+        preprocessing: Its training size and normalization.
+        quality: The quality preset.
+        enlarge: Whether the input size may be larger than the training size.
+        options: Further options of :func:`weakspot.models.split_model`.
 
     Returns:
-        What it shall see, and the cut. A model that takes one size only (most transformers) keeps it.
+        The preprocessing and the split classifier. A model with a fixed input size (most transformers) keeps it.
 
     Raises:
-        ModelError: If the model cannot be cut.
+        ModelError: If the model cannot be split.
 
     Source:
-        Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019: a classifier sees best what is
-        about 1.3 times as large as it was trained on.
+        Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019: a classifier is most accurate at
+        about 1.3 times its training size.
     """
-    larger = enlarged(frame, quality.enlarged) if enlarge else frame
-    if larger != frame:
+    larger = scale_input_size(preprocessing, quality.resolution_scale) if enlarge else preprocessing
+    if larger != preprocessing:
         try:
-            return larger, split_model(model, _noise(larger, like), propagate=quality.spread, **options)
+            return larger, split_model(model, _noise(model, larger), propagate=quality.propagate, **options)
         except ModelError:
             pass
-    return frame, split_model(model, _noise(frame, like), propagate=quality.spread, **options)
+    return preprocessing, split_model(model, _noise(model, preprocessing), propagate=quality.propagate, **options)
 
 
-def enlarged(frame: Preprocessing, times: float) -> Preprocessing:
-    """Enlarge a frame to sides that are multiples of 32.
+def scale_input_size(preprocessing: Preprocessing, scale: float) -> Preprocessing:
+    """Scale an input size, rounded to multiples of 32.
 
     Example:
-        >>> enlarged(Preprocessing(), 9 / 7).height
+        >>> scale_input_size(Preprocessing(), 9 / 7).height
         288
     """
-    if times == 1:
-        return frame
-    height, width = (max(round(side * times / _STEP) * _STEP, side) for side in (frame.height, frame.width))
-    return replace(frame, height=height, width=width)
+    if scale == 1:
+        return preprocessing
+    height, width = (
+        max(round(side * scale / _MULTIPLE) * _MULTIPLE, side) for side in (preprocessing.height, preprocessing.width)
+    )
+    return replace(preprocessing, height=height, width=width)
 
 
-def _noise(frame: Preprocessing, like: Tensor) -> Tensor:
-    """Noise of the input's shape, the same every time: it finds layers, and says nothing about them."""
-    noise = torch.randn(1, len(frame.mean), frame.height, frame.width, generator=torch.Generator().manual_seed(0))
-    return noise.to(like)
+def _noise(model: nn.Module, preprocessing: Preprocessing) -> torch.Tensor:
+    """Return the same noise of the input's shape every time, for finding layers."""
+    shape = (1, len(preprocessing.mean), preprocessing.height, preprocessing.width)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(*_device_and_dtype(model))

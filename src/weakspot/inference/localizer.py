@@ -13,17 +13,16 @@ from PIL import Image
 from weakspot.config import DEFAULT_MODEL, PRETRAINED, BackendName, BoxesName, QualityName, RefinementName
 from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
 from weakspot.errors import InputError, ModelError, WeakspotError, check_fraction, check_positive
-from weakspot.inference.backends import Asked, ClassifierOutput
+from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.class_names import find_class
 from weakspot.inference.load import load_model, min_area_for
 from weakspot.inference.localization import Localization
-from weakspot.inference.looking import Predictor
+from weakspot.inference.multi_crop import Predictor
 from weakspot.inference.options import LocalizerOptions
-from weakspot.inference.photo_batches import DecodedImage
-from weakspot.inference.pipeline import Pipeline, Wanted
-from weakspot.inference.postprocess import PostprocessConfig
+from weakspot.inference.pipeline import Pipeline
+from weakspot.inference.postprocess import DecodedImage, FailedImage, PostprocessConfig
 from weakspot.inference.quality import find_quality
 from weakspot.ops.checks import check_threshold
 from weakspot.ops.refinement import check_refinement
@@ -41,44 +40,45 @@ OnError = Callable[[ImageSource, WeakspotError], None]
 
 
 class Localizer:
-    """Find where a class is in an image, with a classifier that was trained on labels only.
+    """Localize classes in images, with a classifier that was trained on image-level labels only.
 
     Args:
         model: A timm or torchvision name, the folder of a run of ``weakspot train`` (or its ``model.safetensors``), any
             ``nn.Module`` that returns logits, or a file of ``weakspot export``, which needs no torch.
-        method: A name from ``weakspot.cams.METHODS``; None takes that which a run was trained for, else ``"gradcam"``.
-        quality: ``"plain"``: class maps as the method was published. ``"fast"``: spread over what looks alike, from one
-            forward pass. ``"balanced"``: and looked at more closely, with 3 passes for a class. ``"best"``: with 8. For
-            the last two see also :meth:`adapt`. A run that knows foreground needs one pass in all of them, and one of
-            ``psol`` is plain in all of them. None takes that which a run's threshold was found for, else ``"fast"``.
-        layer: Name of the layer to read, or several to be fused; None finds the last feature map.
+        method: A name from ``weakspot.cams.METHODS``; None uses the method that a run was trained for, else
+            ``"gradcam"``.
+        quality: ``"plain"``: class maps as published. ``"fast"``: propagated to similar positions, from one forward
+            pass. ``"balanced"``: also averaged over crops, 3 passes per class. ``"best"``: 8 passes. For the last two
+            see also :meth:`adapt`. A run with a foreground head needs one pass in all of them, and a ``psol`` run is
+            plain in all of them. None uses the quality that a run's threshold was chosen for, else ``"fast"``.
+        layer: Name of the target layer, or several to be fused; None finds the last feature map.
         class_names: One name per logit, or the path of a text file with one name per line; None uses the names that
             come with the model, else the indices.
-        mean: Mean of each input channel, of pixels in [0, 1]; None takes what comes with the model, else ImageNet's.
+        mean: Mean of each input channel, for pixels in [0, 1]; None uses the model's own, else ImageNet's.
         std: Standard deviation of each channel, likewise.
-        input_size: Side of the square that images are squashed to, or ``(height, width)``. None takes the model's; a
-            model given by name sees them 9/7 as large in all qualities but plain, if it can.
-        device: ``"cpu"``, ``"cuda"``, ... or ``"auto"``: a GPU where there is one for a named model, and where it
-            is for an ``nn.Module``, which is moved only if you say so.
-        weights: For a named model: ``"pretrained"``, a weights file, or None for random ones.
-        output_stride: For a named model: 32, 16 or 8, finer maps from the same weights. None takes 16 where the model
-            can have it; in quality plain, the model's own.
-        threshold: Fraction of the heatmap's peak at which to cut; None takes the run's for this method and quality,
-            else the quality's, else the method's own.
+        input_size: Side of the square that images are resized to, or ``(height, width)``. None uses the model's own;
+            9/7 of it for a timm or torchvision name that supports it, in all qualities but plain.
+        device: ``"cpu"``, ``"cuda"``, ... or ``"auto"``: a GPU, if available, for a named model; an ``nn.Module`` stays
+            on its device.
+        weights: For a timm or torchvision name: ``"pretrained"``, a weights file, or None for random weights.
+        output_stride: For a timm or torchvision name: 32, 16 or 8, finer maps from the same weights. None uses 16 if
+            the model supports it; in quality plain, the model's own.
+        threshold: Fraction of the heatmap's peak at which boxes are cut; None uses the run's for this method and
+            quality, else the quality's, else the method's.
         boxes: ``"largest"``: the largest region. ``"all"``: all regions. ``"instances"``: all regions; those with
             several peaks are separated by watershed.
-        min_area: With ``"all"`` and ``"instances"``: least area of a region as a fraction of the image's.
-        min_score: Least score of a box: that of the class times the mean of the heatmap in its region. Where none has
-            it, there is no box.
-        refine: ``"grabcut"``, ``"random_walker"`` or ``"superpixels"``: make heatmaps keep to the image's edges, see
-            ``weakspot.ops.refinement``. None leaves them as they are.
-        channels: With Score-CAM: how many channels to try, the most varied first; None tries all.
-        max_pixels: Larger images are refused before they are decoded.
+        min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image.
+        min_score: Minimum score of a box: the score of the class times the mean heatmap value in the region. An image
+            whose boxes are all below it has none.
+        refine: ``"grabcut"``, ``"random_walker"`` or ``"superpixels"``: snap heatmaps to image edges, see
+            ``weakspot.ops.refinement``. None: no refinement.
+        channels: With Score-CAM: number of channels to try, the most varied first; None tries all.
+        max_pixels: Images with more pixels are rejected before they are decoded.
         uncertainty: Whether to estimate the uncertainty of each box, without a further forward pass. Boxes of a
             ``psol`` run have none.
-        backend: ``"torch"``; ``"onnx"``: onnxruntime runs the forward pass, several times as fast on a CPU, from a
-            graph that is exported once and kept in the user's cache folder; ``"auto"``: onnxruntime for a model by name
-            or a run on a CPU, if its graph is in the cache, or once 1000 images were seen and it pays to export it.
+        backend: ``"torch"``; ``"onnx"``: ONNX Runtime runs the forward pass, several times as fast on a CPU, from a
+            graph that is exported once and stored in the user's cache folder; ``"auto"``: ONNX Runtime for a named
+            model or a run on a CPU, if its graph is cached, or after 1000 images, when an export saves time.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
@@ -87,8 +87,8 @@ class Localizer:
     Example:
         >>> import skimage.data
         >>> localizer = Localizer("tf_efficientnet_lite0", method="cam", quality="fast")
-        >>> found = localizer(skimage.data.chelsea())
-        >>> found.label, round(found.score, 2), found.box.round().tolist()
+        >>> localization = localizer(skimage.data.chelsea())
+        >>> localization.label, round(localization.score, 2), localization.box.round().tolist()
         ('Egyptian cat', 0.43, [34.0, 15.0, 373.0, 277.0])
     """
 
@@ -116,7 +116,7 @@ class Localizer:
         uncertainty: bool = False,
         backend: BackendName = "auto",
     ) -> None:
-        layers = (layer,) if isinstance(layer, str) else layer
+        layers = layer if layer is None or isinstance(layer, list | tuple) else (cast("str", layer),)
         options = LocalizerOptions(
             method=method,
             quality=cast("QualityName | None", quality),
@@ -142,15 +142,14 @@ class Localizer:
 
     @classmethod
     def from_options(cls, model: "str | Path | nn.Module", options: LocalizerOptions) -> "Localizer":
-        """Create a localizer from a record of options, as :class:`Localizer` does from keyword arguments.
+        """Create a localizer from a record of options instead of keyword arguments.
 
         Args:
             model: As for :class:`Localizer`.
             options: The options.
 
         Raises:
-            InputError: As for :class:`Localizer`.
-            ModelError: As for :class:`Localizer`.
+            InputError, ModelError: As for :class:`Localizer`.
 
         Example:
             >>> Localizer.from_options("tf_efficientnet_lite0", LocalizerOptions(method="cam")).method
@@ -165,28 +164,23 @@ class Localizer:
             check_threshold(float(options.threshold))
         if options.refine is not None:
             check_refinement(options.refine)
-        area = min_area_for(options.boxes, options.min_area)
-        opened = load_model(model, options)
-        self.quality = opened.quality
-        self.preprocessing = opened.backend.frame
-        readout = PostprocessConfig(
-            opened.method,
-            float(options.threshold or opened.threshold),
-            area,
-            self.preprocessing.height,
-            self.preprocessing.width,
-            opened.class_names,
-            opened.multi_label,
-            opened.background,
-            options.uncertainty and not opened.drawn,
-            options.boxes == "instances",
-            check_fraction(options.min_score, "min_score"),
-            options.refine,
+        min_area = min_area_for(options.boxes, options.min_area)
+        loaded = load_model(model, options)
+        method, uncertainty = loaded.info.method, options.uncertainty and not loaded.is_box_regressor
+        config = PostprocessConfig(
+            loaded.info,
+            method,
+            float(options.threshold or loaded.info.threshold or loaded.crop_threshold),
+            min_area,
+            split=options.boxes == "instances",
+            min_score=check_fraction(options.min_score, "min_score"),
+            refine=options.refine,
+            uncertainty=uncertainty,
+            reference_method=_fitting_reference(loaded.backend, method) if uncertainty else None,
         )
-        sight = Predictor(opened.backend, opened.looks, opened.crop_threshold)
-        witnesses = _fitting_witnesses(sight, opened.method) if readout.uncertainty else ()
+        predictor = Predictor(loaded.backend, loaded.preset, loaded.crop_threshold)
         max_pixels = MAX_PIXELS if options.max_pixels is None else options.max_pixels
-        self._pipeline = Pipeline(sight, readout, witnesses, max_pixels, opened.may_export)
+        self._pipeline = Pipeline(predictor, config, max_pixels, loaded.may_export)
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
         """Localize in one image.
@@ -194,16 +188,16 @@ class Localizer:
         Args:
             image: A path, the bytes of an image file, a PIL image, or a uint8 array of shape (H, W, 3); see
                 :func:`weakspot.data.read_image`.
-            classes: Indices or names of the classes to look for; None takes the ``top_k`` most probable, and of a
-                model that was trained for several labels also those that are as probable as not.
-            top_k: How many classes when ``classes`` is None.
+            classes: Indices or names of the classes to localize; None selects the ``top_k`` most probable classes, and
+                for a multi-label model also those with a probability of at least 0.5.
+            top_k: Number of classes if ``classes`` is None.
 
         Returns:
             The localization of the first class; those of further classes are its ``others``.
 
         Raises:
-            InputError: If the image cannot be read, or a class is not one of the model's.
-            ModelError: If the model gives NaN for the image.
+            InputError: If the image cannot be read, or ``unknown-class``.
+            ModelError: ``output-not-finite`` if the model returns NaN for the image.
         """
         (result,) = self.batch([image], classes=classes, top_k=top_k)
         if isinstance(result, WeakspotError):
@@ -222,45 +216,13 @@ class Localizer:
             single_threaded: Run on one core, for callers that run several batches in threads of their own.
 
         Returns:
-            One localization an image, in their order; for an image that cannot be localized, the error.
+            One localization per image, in order; the error for an image that cannot be localized.
 
         Raises:
-            InputError: If a class is not one of the model's.
+            InputError: ``unknown-class``, or ``out-of-range`` for ``top_k``.
         """
-        return self._pipeline.batch(images, self._wanted(classes, top_k), single_threaded=single_threaded)
-
-    def with_options(
-        self,
-        *,
-        method: str | None = None,
-        threshold: float | None = None,
-        boxes: BoxesName | None = None,
-        min_area: float | None = None,
-    ) -> "Localizer":
-        """The same classifier, read in another way: nothing is loaded again.
-
-        Args:
-            method: Name of another method; None keeps the localizer's.
-            threshold: Where to cut; None keeps the localizer's, or with another method takes its default.
-            boxes: ``"largest"``, ``"all"`` or ``"instances"``; None keeps the localizer's.
-            min_area: With ``"all"`` and ``"instances"``: least area of a region as a fraction of the image's.
-
-        Raises:
-            InputError: If the method does not fit the classifier, or an option is out of its range.
-        """
-        method = self.method if method is None else method
-        self.check(method)
-        if threshold is None:
-            threshold = self.threshold_of(method)
-        check_threshold(threshold)
-        readout = replace(self.readout, method=method, threshold=threshold)
-        if boxes is not None:
-            area = min_area_for(boxes, 0.01 if min_area is None else min_area)
-            readout = replace(readout, min_area=area, split=boxes == "instances")
-        witnesses = _fitting_witnesses(self.sight, method) if self._pipeline.witnesses else ()
-        found = copy(self)
-        found._pipeline = replace(self._pipeline, readout=readout, witnesses=witnesses)
-        return found
+        results = self._pipeline.batch(images, self._select(classes, top_k), single_threaded=single_threaded)
+        return [result.error if isinstance(result, FailedImage) else result for result in results]
 
     def stream(
         self,
@@ -272,30 +234,29 @@ class Localizer:
         top_k: int = 1,
         on_error: OnError | None = None,
     ) -> Iterator[Localization]:
-        """Localize in many images: decoding, the model and the boxes overlap; memory does not grow with their number.
+        """Localize in many images: decoding, the model and postprocessing overlap, in bounded memory.
 
         Args:
             images: Any iterable; it is read a few batches ahead of the results.
-            batch_size: Images in one forward pass; where onnxruntime runs it, those that all cores share.
-            workers: Threads that decode images and make boxes; where onnxruntime runs the model, each core does all
-                of it for some images.
+            batch_size: Images per forward pass; with ONNX Runtime, the images that all cores share.
+            workers: Threads that decode images and compute boxes; with ONNX Runtime, each core runs all steps for some
+                images instead.
             classes: As for one image.
             top_k: As for one image.
             on_error: Called with the image and the error for each image that cannot be localized, which is then
-                left out. None raises the error when its turn comes.
+                skipped. None raises the error when its turn comes.
 
         Yields:
-            One localization an image, in their order.
+            One localization per image, in order.
 
         Raises:
-            InputError: If it is given one image instead of several, or a class is not one of the model's.
+            InputError: ``images-invalid`` for one image instead of several, or ``unknown-class``.
         """
         if isinstance(images, str | bytes | Path):
-            raise InputError(
-                "stream takes several images, and this is one.", "Put it into a list, or call the localizer."
-            )
-        wanted, size = self._wanted(classes, top_k), max(1, batch_size)
-        for result in self._pipeline.stream(iter(images), wanted, batch_size=size, workers=max(1, workers)):
+            problem = f"images must be an iterable of images, got one {type(images).__name__}."
+            raise InputError("images-invalid", problem, "Put it into a list, or call the localizer.")
+        selection, size = self._select(classes, top_k), max(1, batch_size)
+        for result in self._pipeline.stream(iter(images), selection, batch_size=size, workers=max(1, workers)):
             if isinstance(result, Localization):
                 yield result
             elif on_error is None:
@@ -303,200 +264,235 @@ class Localizer:
             else:
                 on_error(result.source, result.error)
 
-    def class_maps(self, images: "Tensor", classes: "Tensor") -> "Tensor":
-        """Compute raw class maps of images that are tensors already, as the method was published.
+    def with_options(
+        self,
+        *,
+        method: str | None = None,
+        threshold: float | None = None,
+        boxes: BoxesName | None = None,
+        min_area: float | None = None,
+    ) -> "Localizer":
+        """Return a localizer with other options for the same loaded classifier.
 
         Args:
-            images: Shape (B, 3, H, W), normalised as the model wants them.
-            classes: Class indices of shape (B,), or (B, C) for several of each image.
-
-        Returns:
-            Class maps of shape (B, h, w) or (B, C, h, w), any sign, not normalised.
+            method: Name of another method; None keeps the localizer's.
+            threshold: Another threshold; None keeps the localizer's, or with another method uses its default.
+            boxes: ``"largest"``, ``"all"`` or ``"instances"``; None keeps the localizer's.
+            min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image.
 
         Raises:
-            InputError: If the images are no such tensor, there is not one class, or one row of classes, for each, or
-                one is out of range.
-            ModelError: If the localizer runs a file of ``weakspot export``.
+            InputError: If the method does not fit the classifier, or an option is out of its range.
+        """
+        method = self.method if method is None else method
+        self.validate_method(method)
+        if threshold is None:
+            threshold = self.threshold_of(method)
+        check_threshold(threshold)
+        reference = _fitting_reference(self.predictor.backend, method) if self.config.reference_method else None
+        config = replace(self.config, method=method, threshold=threshold, reference_method=reference)
+        if boxes is not None:
+            area = min_area_for(boxes, 0.01 if min_area is None else min_area)
+            config = replace(config, min_area=area, split=boxes == "instances")
+        localizer = copy(self)
+        localizer._pipeline = replace(self._pipeline, config=config)
+        return localizer
+
+    def class_maps(self, images: "Tensor", classes: "Tensor") -> "Tensor":
+        """Compute raw class maps of normalized images, as the method was published.
+
+        Args:
+            images: Shape (B, 3, H, W), normalized as the model expects.
+            classes: Class indices of shape (B,), or (B, C) for several classes per image.
+
+        Returns:
+            Class maps of shape (B, h, w) or (B, C, h, w), any sign, not normalized.
+
+        Raises:
+            InputError: ``shape-mismatch`` for tensors of another shape or type, ``unknown-class``.
+            ModelError: ``not-a-torch-model`` for a file of ``weakspot export``.
         """
         return self.torch_backend.class_maps(images, classes, self.method)
 
-    def threshold_of(self, method: str) -> float:
-        """Where heatmaps are cut if nobody says otherwise; of a method other than the localizer's own, its default."""
-        return self.threshold if method == self.method else self.sight.backend.default_threshold(method)
-
-    @property
-    def single_pass_methods(self) -> tuple[str, ...]:
-        """Names of the methods that need one forward pass of the classifier, the localizer's own before all."""
-        return (self.method, *(name for name in self.sight.backend.single_pass_methods() if name != self.method))
-
-    def check(self, method: str) -> None:
-        """Refuse a method that does not fit the classifier.
-
-        Raises:
-            InputError: If it needs another head or fewer layers, or is not in the file.
-        """
-        self.sight.backend.check(method)
-
-    def read(
-        self, photos: Sequence[Pixels], classes: NDArray[np.integer], methods: Sequence[str]
+    def class_maps_of(
+        self, images: Sequence[Pixels], classes: NDArray[np.integer], methods: Sequence[str]
     ) -> list[ClassifierOutput]:
-        """Read the class maps of several methods from one forward pass, for measuring them side by side.
+        """Compute the class maps of several methods with one forward pass, in the localizer's quality.
 
         Args:
-            photos: As :meth:`resize` gives them.
+            images: Images as returned by :meth:`resize`.
             classes: Class indices of shape (B, C).
             methods: Names of the methods.
 
         Returns:
-            For each method the logits and the class maps, as this quality has them.
+            Logits and class maps for each method.
         """
-        return self._pipeline.look_at(photos, methods, Asked(classes))
+        return self._pipeline.class_maps(images, methods, ClassSelection(classes))
 
     def resize(self, image: Image.Image) -> Pixels:
-        """Squash a whole RGB image to :attr:`input_size`, bicubic with antialiasing; nothing is cropped."""
-        return self._pipeline.resize(image)
+        """Resize a whole RGB image to :attr:`image_preprocessing`, bicubic with antialiasing, without cropping."""
+        return self.predictor.resize(image)
 
-    def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
-        """Learn from photos what foreground looks like in them; they need no label.
-
-        A small head is fitted to the spread maps of the most probable classes, see
-        :func:`weakspot.models.fit_foreground`; a head that was learnt before is given up.
-
-        Args:
-            images: Photos of the kind that is to be localized in; a hundred do. The first 1000 that can be read count.
-            batch_size: Images in one forward pass.
-            seed: Of the head.
-
-        Returns:
-            Number of photos that were learnt from: 0 where none could be read, the quality is plain or the classifier
-            has no mid-level feature maps.
+    def validate_method(self, method: str) -> None:
+        """Check that a method fits the classifier.
 
         Raises:
-            ModelError: If the localizer runs a file of ``weakspot export``.
+            InputError: If it needs another head or fewer layers, or its maps are not in the file.
+        """
+        self.predictor.backend.validate_method(method)
+
+    def threshold_of(self, method: str) -> float:
+        """Return the threshold of a method: the localizer's for its own method, else the default of the method."""
+        return self.threshold if method == self.method else self.predictor.backend.default_threshold(method)
+
+    def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
+        """Fit a foreground head to unlabeled images.
+
+        The head is fitted to the propagated maps of the most probable classes, see
+        :func:`weakspot.models.fit_foreground`; it replaces a head that was fitted before.
+
+        Args:
+            images: Images similar to those that will be localized; about a hundred suffice. The first 1000 that can be
+                read are used.
+            batch_size: Images per forward pass.
+            seed: Random seed of the head.
+
+        Returns:
+            Number of images used: 0 if none could be read, the quality is plain or the classifier has no intermediate
+            features.
+
+        Raises:
+            ModelError: ``not-a-torch-model`` for a file of ``weakspot export``.
         """
         from weakspot.inference.adaptation import fit_foreground_head
 
         self.set_foreground_head(None)
-        photos = (self._pipeline.decode(source) for source in images)
-        frame, backend = self.preprocessing, self.torch_backend
+        backend, size = self.torch_backend, self.preprocessing
+        decoded = (self._pipeline.decode(source) for source in images)
         pixels = (
-            backend.resize(photo.pixels, height=frame.height, width=frame.width)
-            for photo in photos
-            if isinstance(photo, DecodedImage)
+            backend.resize(image.pixels, height=size.height, width=size.width)
+            for image in decoded
+            if isinstance(image, DecodedImage)
         )
-        head, learnt_from = fit_foreground_head(backend, self.method, pixels, batch_size=batch_size, seed=seed)
+        head, count = fit_foreground_head(backend, self.method, pixels, batch_size=batch_size, seed=seed)
         self.set_foreground_head(head)
-        return learnt_from
+        return count
 
     @property
-    def adapts(self) -> bool:
-        """Whether the quality asks to learn from photos first, and nothing was learnt yet."""
-        return (
-            find_quality(self.quality).adapts and not self.adapted and not isinstance(self.sight.backend, OnnxBackend)
-        )
+    def needs_adaptation(self) -> bool:
+        """Whether commands should call :meth:`adapt` first: the quality asks for it and there is no head yet."""
+        is_torch = not isinstance(self.predictor.backend, OnnxBackend)
+        return is_torch and find_quality(self.quality).adapt_foreground and not self.is_adapted
 
     @property
-    def adapted(self) -> bool:
-        """Whether a head has learnt what foreground looks like, in training or by :meth:`adapt`."""
-        return self.sight.backend.has_foreground_head
+    def is_adapted(self) -> bool:
+        """Whether there is a foreground head, from training or from :meth:`adapt`."""
+        return self.predictor.backend.has_foreground_head
 
     def set_foreground_head(self, head: "ForegroundHead | None") -> None:
-        """Take a head that tells foreground from background by the classifier's mid-level features.
+        """Set the head that separates foreground from background by intermediate features; None removes it.
 
-        What a run knows of the levels of its classes goes with the head that it had.
+        Per-class thresholds of a run are removed: they were chosen for the head that it had.
         """
-        backend = self.torch_backend.with_foreground(head)
-        self._pipeline.sight = replace(self.sight, backend=backend, threshold=backend.default_threshold(self.method))
+        backend = self.torch_backend.with_foreground_head(head)
+        threshold = backend.default_threshold(self.method)
+        self._pipeline.predictor = replace(self.predictor, backend=backend, crop_threshold=threshold)
 
     @property
     def method(self) -> str:
         """Name of the method."""
-        return self.readout.method
+        return self.config.method
+
+    @property
+    def quality(self) -> str:
+        """Name of the quality preset."""
+        return self.config.info.quality
 
     @property
     def threshold(self) -> float:
-        """Fraction of the heatmap's peak at which to cut."""
-        return self.readout.threshold
+        """Fraction of the heatmap's peak at which boxes are cut."""
+        return self.config.threshold
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """One name for each logit."""
-        return self.readout.class_names
+        """One name per logit."""
+        return self.config.info.class_names
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Input size and normalization of the model."""
+        return self.config.info.preprocessing
+
+    @property
+    def image_preprocessing(self) -> Preprocessing:
+        """Preprocessing of whole images: the model's, with twice its input size if the quality uses crops."""
+        return self.predictor.image_preprocessing
 
     @property
     def max_pixels(self) -> int:
-        """Larger images are refused before they are decoded."""
+        """Images with more pixels are rejected before they are decoded."""
         return self._pipeline.max_pixels
 
     @property
-    def sight(self) -> Predictor:
-        """The classifier that looks at photos."""
-        return self._pipeline.sight
+    def predictor(self) -> Predictor:
+        """The backend and the quality preset."""
+        return self._pipeline.predictor
 
     @property
-    def readout(self) -> PostprocessConfig:
-        """How its class maps are read."""
-        return self._pipeline.readout
+    def config(self) -> PostprocessConfig:
+        """How predictions become localizations."""
+        return self._pipeline.config
 
     @property
-    def input_size(self) -> Preprocessing:
-        """The size that photos are squashed to: what the model sees, or larger where it looks into them."""
-        return self.sight.input_size
+    def single_pass_methods(self) -> tuple[str, ...]:
+        """Names of the methods that need a single forward pass, the localizer's own first."""
+        methods = self.predictor.backend.single_pass_methods()
+        return (self.method, *(name for name in methods if name != self.method))
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers that are read."""
-        return self.sight.backend.layers
+        """Names of the target layers."""
+        return self.predictor.backend.layers
 
     @property
     def model(self) -> "nn.Module":
-        """The classifier.
-
-        Raises:
-            ModelError: If the localizer runs a file of ``weakspot export``.
-        """
-        return self.torch_backend.cut.model
+        """The classifier in PyTorch; ModelError ``not-a-torch-model`` for a file of ``weakspot export``."""
+        return self.torch_backend.classifier.model
 
     @property
     def device(self) -> "torch.device":
-        """Where the classifier is."""
-        return self.torch_backend.like.device
+        """The device of the classifier; ModelError ``not-a-torch-model`` for a file of ``weakspot export``."""
+        return self.torch_backend.device
 
     @property
     def backend(self) -> str:
-        """What runs the classifier: ``"torch"`` or ``"onnx"``."""
-        return self.sight.backend.name
+        """Name of the backend that runs the classifier: ``"torch"`` or ``"onnx"``."""
+        return self.predictor.backend.name
 
     @property
     def torch_backend(self) -> "TorchBackend":
-        """The classifier in PyTorch.
-
-        Raises:
-            ModelError: If the localizer runs a file of ``weakspot export``.
-        """
-        backend = self.sight.backend
+        """The backend in PyTorch; ModelError ``not-a-torch-model`` for a file of ``weakspot export``."""
+        backend = self.predictor.backend
         if isinstance(backend, OnnxBackend):
-            raise ModelError(
-                "A file of weakspot export holds a graph, and no PyTorch model.",
-                "Give the model or the run that it was made from.",
-            )
+            problem = f"This needs a PyTorch model, got a file exported from {backend.metadata.source}."
+            raise ModelError("not-a-torch-model", problem)
         return cast("TorchBackend", backend)
 
-    def _wanted(self, classes: Classes, top_k: int) -> Wanted:
+    def _select(self, classes: Classes, top_k: int) -> ClassSelection:
+        check_positive(top_k, "top_k")
         if classes is None:
-            return Wanted(None, check_positive(top_k, "top_k"))
-        asked = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
-        indices = [find_class(one, self.class_names) for one in asked]
+            return ClassSelection(None, top_k, include_positive=self.config.info.multi_label)
+        labels = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
+        indices = [find_class(label, self.class_names) for label in labels]
         if not indices:
-            raise InputError("No class was asked for.", "Name one or more, or leave classes out for the most probable.")
-        return Wanted(indices, check_positive(top_k, "top_k"))
+            raise InputError("classes-empty", "classes must contain at least one class, got none.")
+        return ClassSelection(np.array(indices), top_k)
 
 
-def _fitting_witnesses(sight: Predictor, method: str) -> tuple[str, ...]:
-    """The method whose maps are compared with another's; none where it does not fit the classifier."""
-    witness = reference_method(method)
+def _fitting_reference(backend: Backend, method: str) -> str | None:
+    """Return the method to compare a method's maps with, or None if it does not fit the classifier."""
+    reference = reference_method(method)
     try:
-        sight.backend.check(witness)
+        backend.validate_method(reference)
     except InputError:
-        return ()
-    return (witness,)
+        return None
+    return reference

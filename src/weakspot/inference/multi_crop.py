@@ -1,102 +1,161 @@
-"""Look again, more closely, at what was found: boxes to look into, what is seen there, and all of it put together."""
+"""Multi-crop test-time augmentation: re-run the model on crops around the first box and average the heatmaps."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from weakspot.inference.backends import Backend
+from weakspot.data import Preprocessing
+from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
+from weakspot.inference.quality import Quality
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map
+from weakspot.ops.preprocessing import to_array
 
-# Photos are kept so many times as large as the model sees them, for views into them.
+# Images are kept at this multiple of the model's input size, so that crops are sharp.
 CROP_SCALE = 2
-# No view is narrower than this share of the photo: it would be enlarged to mush.
-_NARROWEST = 1 / 8
-
-
-@dataclass(frozen=True)
-class Crop:
-    """Where to look into a photo.
-
-    Attributes:
-        threshold: Fraction of the first heatmap's peak at which the box is cut that is looked into, in (0, 1].
-        margin: How many times as wide and as high as that box.
-    """
-
-    threshold: float
-    margin: float
-
+# Minimum side of a crop, as a fraction of the image: a smaller crop would be blurred.
+_MIN_SIDE = 1 / 8
 
 Box = tuple[int, int, int, int]
-# Crops as large as the model's input, and the class of each -> maps (N, h, w).
-Look = Callable[[Sequence[Pixels], NDArray[np.integer]], NDArray[np.floating]]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A backend and a quality preset.
+
+    Attributes:
+        backend: The backend that runs the classifier.
+        quality: The quality preset.
+        crop_threshold: Threshold of the first heatmap for the boxes to crop, before the factor of each crop.
+    """
+
+    backend: Backend
+    quality: Quality
+    crop_threshold: float
+
+    @property
+    def image_preprocessing(self) -> Preprocessing:
+        """Preprocessing of whole images: the model's, at :data:`CROP_SCALE` times the size if there are crops."""
+        preprocessing = self.backend.preprocessing
+        scale = CROP_SCALE if self.quality.crops else 1
+        return replace(preprocessing, height=scale * preprocessing.height, width=scale * preprocessing.width)
+
+    def resize(self, image: Image.Image) -> Pixels:
+        """Resize a whole RGB image to :attr:`image_preprocessing`, bicubic with antialiasing, without cropping."""
+        preprocessing = self.image_preprocessing
+        pixels = to_array(image, channels=len(preprocessing.mean))
+        return self.backend.resize(pixels, height=preprocessing.height, width=preprocessing.width)
+
+    def single_threaded(self) -> "Predictor":
+        """Return a predictor for threads that each run a batch of their own."""
+        return replace(self, backend=self.backend.single_threaded())
+
+    def run(
+        self,
+        images: Sequence[Pixels],
+        methods: Sequence[str],
+        selection: ClassSelection,
+        *,
+        reference_methods: Sequence[str] = (),
+    ) -> list[ClassifierOutput]:
+        """Run the classifier on whole images, and then on the crops of the quality preset.
+
+        Args:
+            images: Images of the size of :attr:`image_preprocessing`.
+            methods: Names of the methods of the class maps.
+            selection: Classes to compute maps for.
+            reference_methods: Further methods, whose maps are computed from the whole images only.
+
+        Returns:
+            One output per method, then one per reference method.
+
+        Raises:
+            InputError: If a method does not fit the classifier, or a class does not exist.
+        """
+        height, width = self.backend.preprocessing.height, self.backend.preprocessing.width
+        whole = [self.backend.resize(image, height=height, width=width) for image in images]
+        outputs = self.backend.run(whole, [*methods, *reference_methods], selection)
+        if not self.quality.crops:
+            return outputs
+        averaged = [
+            replace(output, maps=multi_crop(self, images, method, output))
+            for method, output in zip(methods, outputs, strict=False)
+        ]
+        return averaged + outputs[len(methods) :]
 
 
 def multi_crop(
-    photos: Sequence[Pixels],
-    classes: NDArray[np.integer],
-    maps: NDArray[np.floating],
-    views: Sequence[Crop],
-    backend: Backend,
-    look: Look,
+    predictor: Predictor, images: Sequence[Pixels], method: str, output: ClassifierOutput
 ) -> NDArray[np.float32]:
-    """Average the class maps of whole photos with those of views into them, each min-max normalised and 0 outside.
+    """Average class maps of whole images with those of crops, each min-max normalized and 0 outside its crop.
 
-    What is small in the photo is large in its view: the same threshold then suits both.
+    A small object is large in its crop, so that one threshold suits both.
 
     Args:
-        photos: Pixels, :data:`CROP_SCALE` times as high and as wide as what the model sees.
-        classes: Class indices of shape (B, C).
-        maps: Class maps of the whole photos, shape (B, C, h, w), any sign.
-        views: Which views to take, in turn.
-        backend: Knows the size that the model sees, and squashes to it.
-        look: Runs the model on views.
+        predictor: Runs the crops.
+        images: Images of :data:`CROP_SCALE` times the model's input size.
+        method: Name of the method.
+        output: Output for the whole images, with maps of shape (B, C, h, w).
 
     Returns:
-        Class maps of shape (B, C, height, width), in [0, 1]; all zero where the whole photo's is constant.
+        Class maps of shape (B, C, height, width), in [0, 1]; all zero if the map of the whole image is constant.
     """
-    height, width = backend.frame.height, backend.frame.width
-    whole = maps.reshape(-1, *maps.shape[2:])  # (B C, h, w)
-    heatmaps = [heatmap_from_class_map(one, height=height, width=width) for one in whole]
-    together = [heatmap.astype(np.float32) / (1 + len(views)) for heatmap in heatmaps]
-    places = [(i, crop_box(one, view)) for i, one in enumerate(heatmaps) if one.any() for view in views]
-    for start in range(0, len(places), len(photos)):
-        some = places[start : start + len(photos)]
-        crops = [cropped(photos[i // classes.shape[1]], box, backend) for i, box in some]
-        seen = look(crops, classes.ravel()[[i for i, _ in some]])
-        for (i, (x1, y1, x2, y2)), one in zip(some, seen, strict=True):
-            detail = heatmap_from_class_map(one, height=y2 - y1, width=x2 - x1)
-            together[i][y1:y2, x1:x2] += detail / (1 + len(views))
-    return np.stack(together, dtype=np.float32).reshape(*maps.shape[:2], height, width)
+    backend, crops = predictor.backend, predictor.quality.crops
+    height, width = backend.preprocessing.height, backend.preprocessing.width
+    maps = output.maps.reshape(-1, *output.maps.shape[2:])  # (B C, h, w)
+    classes, per_image = output.classes.ravel(), output.classes.shape[1]
+    heatmaps = [heatmap_from_class_map(class_map, height=height, width=width) for class_map in maps]
+    averages = [heatmap.astype(np.float32) / (1 + len(crops)) for heatmap in heatmaps]
+    boxes = [
+        (i, crop_box(heatmap, min(crop.threshold_factor * predictor.crop_threshold, 1.0), crop.margin))
+        for i, heatmap in enumerate(heatmaps)
+        if heatmap.any()
+        for crop in crops
+    ]
+    for start in range(0, len(boxes), len(images)):
+        batch = boxes[start : start + len(images)]
+        crop_images = [crop_image(images[i // per_image], box, backend) for i, box in batch]
+        selection = ClassSelection(classes[[i for i, _ in batch]][:, None])
+        (crop_output,) = backend.run(crop_images, [method], selection)
+        for (i, (x1, y1, x2, y2)), crop_map in zip(batch, crop_output.maps[:, 0], strict=True):
+            heatmap = heatmap_from_class_map(crop_map, height=y2 - y1, width=x2 - x1)
+            averages[i][y1:y2, x1:x2] += heatmap / (1 + len(crops))
+    return np.stack(averages, dtype=np.float32).reshape(*output.maps.shape[:2], height, width)
 
 
-def crop_box(heatmap: NDArray[np.floating], view: Crop) -> Box:
-    """Where to look: around the box of the largest region, in whole pixels, within the heatmap.
+def crop_box(heatmap: NDArray[np.floating], threshold: float, margin: float) -> Box:
+    """Enlarge the box of the default region of a heatmap, in whole pixels, clipped to the heatmap.
+
+    Args:
+        heatmap: Heatmap of shape (H, W).
+        threshold: Fraction of the peak at which the box is cut, in (0, 1].
+        margin: Width and height of the crop as a multiple of those of the box.
 
     Example:
-        >>> crop_box(np.eye(8)[:, :1] * np.eye(8)[:1], Crop(threshold=0.5, margin=3.0))
+        >>> crop_box(np.eye(8)[:, :1] * np.eye(8)[:1], threshold=0.5, margin=3.0)
         (0, 0, 2, 2)
     """
     height, width = heatmap.shape
-    x1, y1, x2, y2 = box_from_heatmap(heatmap, view.threshold)
-    left, right = _widened(x1, x2, view.margin, width)
-    top, bottom = _widened(y1, y2, view.margin, height)
+    x1, y1, x2, y2 = box_from_heatmap(heatmap, threshold)
+    left, right = _enlarge(x1, x2, margin, width)
+    top, bottom = _enlarge(y1, y2, margin, height)
     return left, top, right, bottom
 
 
-def _widened(low: float, high: float, margin: float, side: int) -> tuple[int, int]:
-    centre, half = (low + high) / 2, max((high - low) * margin, side * _NARROWEST) / 2
-    return max(floor(centre - half), 0), min(ceil(centre + half), side)
+def _enlarge(low: float, high: float, margin: float, side: int) -> tuple[int, int]:
+    center, half = (low + high) / 2, max((high - low) * margin, side * _MIN_SIDE) / 2
+    return max(floor(center - half), 0), min(ceil(center + half), side)
 
 
-def cropped(photo: Pixels, box: Box, backend: Backend) -> Pixels:
-    """Cut a box, in pixels of what the model sees, out of a photo that is larger, and squash it to the model's size."""
-    frame = backend.frame
-    vertical, horizontal = photo.shape[0] / frame.height, photo.shape[1] / frame.width
+def crop_image(image: Pixels, box: Box, backend: Backend) -> Pixels:
+    """Crop a box, in pixels of the model's input, from a larger image and resize the crop to the model's input size."""
+    preprocessing = backend.preprocessing
+    vertical, horizontal = image.shape[0] / preprocessing.height, image.shape[1] / preprocessing.width
     x1, y1, x2, y2 = box
     rows = slice(round(y1 * vertical), round(y2 * vertical))
-    part = photo[rows, round(x1 * horizontal) : round(x2 * horizontal)]
-    return backend.resize(part, height=frame.height, width=frame.width)
+    part = image[rows, round(x1 * horizontal) : round(x2 * horizontal)]
+    return backend.resize(part, height=preprocessing.height, width=preprocessing.width)

@@ -1,4 +1,4 @@
-"""Photos in, localizations out: decoded, looked at and finished, a batch at a time or as a stream."""
+"""The three steps from an image to its localization, decode, predict and postprocess, and their schedule."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -7,136 +7,170 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-from PIL import Image
-
 from weakspot.concurrency import parallel_batches, pipelined
 from weakspot.data import ImageSource
+from weakspot.data.decoding import read_downscaled
 from weakspot.errors import WeakspotError
-from weakspot.inference.backends import Asked, Backend, ClassifierOutput
+from weakspot.inference.backends import ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import Localization
-from weakspot.inference.looking import Predictor, look_at
-from weakspot.inference.photo_batches import Batch, DecodedImage, FailedImage, decode, finish
-from weakspot.inference.postprocess import PostprocessConfig
-from weakspot.ops.preprocessing import to_array
+from weakspot.inference.multi_crop import Predictor
+from weakspot.inference.postprocess import (
+    DecodedImage,
+    FailedImage,
+    ImagePrediction,
+    PostprocessConfig,
+    postprocess,
+)
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.inference.backends.torch import TorchBackend
 
-# Of so many images the time that an export takes is gained back.
+# After this many images, an export has saved more time than it takes.
 EXPORT_AFTER_IMAGES = 1000
 _log = logging.getLogger("weakspot")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What to look for in images.
+def decode(source: ImageSource, predictor: Predictor, *, max_pixels: int) -> DecodedImage | FailedImage:
+    """Decode an image and resize it for a predictor.
 
-    Attributes:
-        classes: Class indices; None takes the most probable.
-        top_k: How many, if there are no indices.
+    Args:
+        source: The image.
+        predictor: The predictor.
+        max_pixels: Images with more pixels fail.
     """
+    size = predictor.image_preprocessing
+    try:
+        image, (height, width) = read_downscaled(source, height=size.height, width=size.width, max_pixels=max_pixels)
+    except WeakspotError as error:
+        # The traceback would keep the half-decoded image alive for as long as the error is kept.
+        error.__cause__ = error.__context__ = None
+        return FailedImage(source, error.with_traceback(None))
+    return DecodedImage(source, width, height, predictor.resize(image))
 
-    classes: list[int] | None
-    top_k: int
+
+def predict(
+    predictor: Predictor,
+    images: Sequence[DecodedImage | FailedImage],
+    selection: ClassSelection,
+    config: PostprocessConfig,
+) -> list[ImagePrediction | FailedImage]:
+    """Run the model on a batch of decoded images.
+
+    Args:
+        predictor: The predictor.
+        images: The images; those that failed are returned as they are.
+        selection: Classes to compute maps for.
+        config: Names the methods of the class maps.
+
+    Returns:
+        One prediction per image, in order.
+    """
+    decoded = [image for image in images if isinstance(image, DecodedImage)]
+    predictions = iter(_predict_decoded(predictor, decoded, selection, config) if decoded else ())
+    return [image if isinstance(image, FailedImage) else next(predictions) for image in images]
+
+
+def _predict_decoded(
+    predictor: Predictor, images: Sequence[DecodedImage], selection: ClassSelection, config: PostprocessConfig
+) -> list[ImagePrediction]:
+    reference_methods = () if config.reference_method is None else (config.reference_method,)
+    pixels = [image.pixels for image in images]
+    output, *references = predictor.run(pixels, [config.method], selection, reference_methods=reference_methods)
+    return [
+        ImagePrediction(
+            image,
+            selection,
+            output.logits[i],
+            output.classes[i],
+            output.maps[i],
+            bool(output.has_negative_activations[i]),
+            references[0].maps[i] if references else None,
+            None if output.foreground is None else output.foreground[i, 0],
+        )
+        for i, image in enumerate(images)
+    ]
 
 
 @dataclass(eq=False)
 class Pipeline:
-    """What photos go through. Its sight goes over to onnxruntime once so many were seen that this pays.
+    """Runs the three steps on batches and streams, and moves the predictor to ONNX Runtime once that saves time.
 
     Attributes:
-        sight: The classifier that looks at photos.
-        readout: How its class maps are read.
-        witnesses: Names of methods whose maps are compared with these.
-        max_pixels: Larger images are refused before they are decoded.
-        may_export: Whether the classifier may be exported for onnxruntime.
-        seen: How many photos it has looked at.
+        predictor: The predictor.
+        config: How predictions become localizations.
+        max_pixels: Images with more pixels are rejected before they are decoded.
+        may_export: Whether the classifier may be exported for ONNX Runtime.
+        images_seen: Number of images predicted.
     """
 
-    sight: Predictor
-    readout: PostprocessConfig
-    witnesses: tuple[str, ...]
+    predictor: Predictor
+    config: PostprocessConfig
     max_pixels: int
     may_export: bool
-    seen: int = 0
+    images_seen: int = 0
 
     def decode(self, source: ImageSource) -> DecodedImage | FailedImage:
-        """Decode an image and squash it to what the sight wants."""
-        frame = self.sight.input_size
-        return decode(source, self.resize, (frame.height, frame.width), max_pixels=self.max_pixels)
-
-    def resize(self, image: Image.Image) -> Pixels:
-        """Squash a whole RGB image, bicubic with antialiasing; nothing is cropped."""
-        frame = self.sight.input_size
-        pixels = to_array(image, channels=len(frame.mean))
-        return self.sight.backend.resize(pixels, height=frame.height, width=frame.width)
+        """Decode an image for the predictor."""
+        return decode(source, self.predictor, max_pixels=self.max_pixels)
 
     def batch(
-        self, images: Sequence[ImageSource], wanted: Wanted, *, single_threaded: bool
-    ) -> list[Localization | WeakspotError]:
-        """Localize in a few images with one forward pass; for one that cannot be localized, its error."""
-        backend = self.sight.backend.single_threaded() if single_threaded else None
-        results = self._finish(self._read([self.decode(image) for image in images], wanted, backend))
-        return [result.error if isinstance(result, FailedImage) else result for result in results]
+        self, images: Sequence[ImageSource], selection: ClassSelection, *, single_threaded: bool
+    ) -> list[Localization | FailedImage]:
+        """Localize in a few images with one forward pass."""
+        predictor = self.predictor.single_threaded() if single_threaded else None
+        decoded = [self.decode(image) for image in images]
+        return self._postprocess(self._predict(decoded, selection, predictor))
 
     def stream(
-        self, images: Iterator[ImageSource], wanted: Wanted, *, batch_size: int, workers: int
+        self, images: Iterator[ImageSource], selection: ClassSelection, *, batch_size: int, workers: int
     ) -> Iterator[Localization | FailedImage]:
-        """Localize in a stream; the first images in PyTorch where it is not known yet whether exporting pays."""
-        read = partial(self._read, wanted=wanted)
-        stages = partial(pipelined, self.decode, read, self._finish, size=batch_size, workers=workers)
+        """Localize in a stream; the first images in PyTorch, if it is not known yet whether an export saves time."""
+        run = partial(self._predict, selection=selection)
+        stages = partial(pipelined, self.decode, run, self._postprocess, size=batch_size, workers=workers)
         if self.may_export:
-            yield from stages(islice(images, max(0, EXPORT_AFTER_IMAGES - self.seen)))
-            another = list(islice(images, 1))
-            if another:
-                self._accelerate()
-            images = chain(another, images)
-        if self.sight.backend.name == "torch":
+            yield from stages(islice(images, max(0, EXPORT_AFTER_IMAGES - self.images_seen)))
+            next_image = list(islice(images, 1))
+            if next_image:
+                self._export()
+            images = chain(next_image, images)
+        if self.predictor.backend.name == "torch":
             yield from stages(images)
         else:
-            backend = self.sight.backend.single_threaded()
-            yield from parallel_batches(
-                self.decode, partial(read, backend=backend), self._finish, images, size=batch_size
-            )
+            run = partial(run, predictor=self.predictor.single_threaded())
+            yield from parallel_batches(self.decode, run, self._postprocess, images, size=batch_size)
 
-    def look_at(
-        self,
-        photos: Sequence[Pixels],
-        methods: Sequence[str],
-        asked: Asked,
-        witnesses: Sequence[str] = (),
-        backend: Backend | None = None,
+    def class_maps(
+        self, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection
     ) -> list[ClassifierOutput]:
-        """Look at photos, with the sight's classifier or with it in another backend."""
-        self.seen += len(photos)
-        if self.may_export and self.seen > EXPORT_AFTER_IMAGES:
-            self._accelerate()
-        sight = self.sight if backend is None else replace(self.sight, backend=backend)
-        return look_at(sight, photos, methods, asked, witnesses=witnesses)
+        """Compute the class maps of several methods with one forward pass."""
+        self._count(len(images))
+        return self.predictor.run(images, methods, selection)
 
-    def _read(self, items: list[DecodedImage | FailedImage], wanted: Wanted, backend: Backend | None = None) -> Batch:
-        """Look at the images of a batch that could be decoded."""
-        photos = [item.pixels for item in items if isinstance(item, DecodedImage)]
-        if not photos:
-            return Batch(items, None)
-        named = wanted.classes is not None
-        rows = np.array([wanted.classes] * len(photos)) if named else None
-        asked = Asked(rows, wanted.top_k, self.readout.multi_label and not named)
-        found, *witness = self.look_at(photos, [self.readout.method], asked, self.witnesses, backend)
-        count = wanted.top_k if wanted.classes is None else len(wanted.classes)
-        return Batch(items, found, count, named, next(iter(witness), None))
+    def _predict(
+        self,
+        images: list[DecodedImage | FailedImage],
+        selection: ClassSelection,
+        predictor: Predictor | None = None,
+    ) -> list[ImagePrediction | FailedImage]:
+        self._count(sum(isinstance(image, DecodedImage) for image in images))
+        return predict(predictor or self.predictor, images, selection, self.config)
 
-    def _finish(self, batch: Batch) -> list[Localization | FailedImage]:
-        return finish(batch, self.readout)
+    def _postprocess(self, predictions: list[ImagePrediction | FailedImage]) -> list[Localization | FailedImage]:
+        return [postprocess(prediction, self.config) for prediction in predictions]
 
-    def _accelerate(self) -> None:
+    def _count(self, images: int) -> None:
+        """Count images that are about to be predicted, and export the classifier after enough of them."""
+        self.images_seen += images
+        if self.may_export and self.images_seen > EXPORT_AFTER_IMAGES:
+            self._export()
+
+    def _export(self) -> None:
         from weakspot.inference.backends.onnx_cache import compile_onnx
 
         self.may_export = False
         try:
-            backend = compile_onnx(cast("TorchBackend", self.sight.backend), export=True)
-            self.sight = replace(self.sight, backend=backend)
-        except WeakspotError as error:  # PyTorch goes on to run it
+            backend = compile_onnx(cast("TorchBackend", self.predictor.backend), export=True)
+            self.predictor = replace(self.predictor, backend=backend)
+        except WeakspotError as error:  # the model still runs in PyTorch
             _log.warning("the model stays in PyTorch: %s", error.problem)

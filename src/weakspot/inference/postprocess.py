@@ -1,12 +1,15 @@
-"""From one image's class maps to its localization: arrays only."""
+"""From the model's prediction for one image to its localization: arrays only."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import ImageSource
+from weakspot.errors import ModelError, WeakspotError
+from weakspot.inference.backends import ClassSelection
+from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import (
     NO_EVIDENCE,
     NO_OBJECT,
@@ -15,153 +18,188 @@ from weakspot.inference.localization import (
     Localization,
     min_activation,
 )
+from weakspot.models.model_info import ModelInfo
 from weakspot.ops import boxes_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.refinement import refine
 from weakspot.ops.uncertainty import uncertainty_cues, uncertainty_score
 
-# From this probability on a class of a model of several labels is there, as at a logit of 0.
+# Minimum probability for a class of a multi-label model to be present: that of a logit of 0.
 _PRESENT = 0.5
 
 
 @dataclass(frozen=True)
 class PostprocessConfig:
-    """How class maps are read: what is the same for all images.
+    """How predictions become localizations: the same for all images.
 
     Attributes:
-        method: Name of the method that made them.
+        info: Metadata of the model; the heatmap has its input size.
+        method: Name of the method of the class maps.
         threshold: Fraction of the heatmap's peak at which boxes are cut.
-        min_area: Least area of a region beside the largest, as a fraction of the image's.
-        height: Rows of the heatmap, those of the model's input.
-        width: Its columns.
-        class_names: One for each logit.
-        multi_label: Whether each class is present or not, for itself.
-        background: Index of the class of images that hold no object, or None.
-        uncertainty: Whether to estimate the uncertainty of each box.
-        split: Whether regions with several peaks are split between them.
-        min_score: Least score of a box: that of the class times the mean of the heatmap in its region.
+        min_area: Minimum area of a region, as a fraction of the image, to have a box besides the default one.
+        split: Whether regions with several peaks are separated by watershed.
+        min_score: Minimum score of a box: the score of the class times the mean heatmap value in the region.
         refine: Name of the refinement of heatmaps, or None.
+        uncertainty: Whether to estimate the uncertainty of each box.
+        reference_method: Method whose maps are compared with the class maps for the uncertainty, or None.
     """
 
+    info: ModelInfo
     method: str
     threshold: float
-    min_area: float
-    height: int
-    width: int
-    class_names: tuple[str, ...]
-    multi_label: bool = False
-    background: int | None = None
-    uncertainty: bool = False
+    min_area: float = 1.0
     split: bool = False
     min_score: float = 0.0
     refine: str | None = None
+    uncertainty: bool = False
+    reference_method: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImage:
+    """A decoded image.
+
+    Attributes:
+        source: Path, image or array that it was decoded from.
+        width: Width of the upright image in pixels.
+        height: Height of the upright image in pixels.
+        pixels: The image resized for the predictor, shape (rows, columns, channels).
+    """
+
+    source: ImageSource
+    width: int
+    height: int
+    pixels: Pixels
 
 
 @dataclass(frozen=True)
+class FailedImage:
+    """An image that could not be localized, and the error."""
+
+    source: ImageSource
+    error: WeakspotError
+
+
+@dataclass(frozen=True, eq=False)
 class ImagePrediction:
-    """What the model gave for one image.
+    """The model's prediction for one image.
 
     Attributes:
-        scores: Probabilities of all classes, see :func:`probabilities`.
-        classes: Indices of the classes that have a map, the best first unless somebody named them.
+        image: The image.
+        selection: The classes that were requested.
+        logits: Logits of all classes, shape (N,).
+        classes: Indices of the classes with a map, shape (C,), the most probable first unless requested by index.
         maps: Raw class maps, shape (C, h, w).
-        signed: Whether the activations had negative values.
-        asked: How many of the classes were asked for; those behind them are there if they are present.
-        named: Whether the classes were named by somebody.
-        witness: The same classes' maps by another method, shape (C, h', w'), or None.
-        foreground: Probability that something stands there, shape (h', w'), or None.
-        pixels: The image at whatever size, shape (rows, columns, channels), uint8; None where nothing is refined.
+        has_negative_activations: Whether the activations had negative values.
+        reference_maps: Maps of the same classes by the reference method, shape (C, h', w'), or None.
+        foreground: Foreground probability, shape (h', w'), or None.
     """
 
-    scores: NDArray[np.floating]
-    classes: Sequence[int]
+    image: DecodedImage
+    selection: ClassSelection
+    logits: NDArray[np.floating]
+    classes: NDArray[np.integer]
     maps: NDArray[np.floating]
-    signed: bool
-    asked: int
-    named: bool
-    witness: NDArray[np.floating] | None = None
+    has_negative_activations: bool
+    reference_maps: NDArray[np.floating] | None = None
     foreground: NDArray[np.floating] | None = None
-    pixels: NDArray[np.uint8] | None = None
 
 
-def postprocess(
-    image: ImageSource, size: tuple[int, int], evidence: ImagePrediction, how: PostprocessConfig
-) -> Localization:
-    """Turn what the model gave for an image into a localization, with those of further classes as its others.
+def postprocess(prediction: ImagePrediction | FailedImage, config: PostprocessConfig) -> Localization | FailedImage:
+    """Turn a prediction into the localization of its first class, with those of further classes as its others.
 
     Args:
-        image: What was localized.
-        size: ``(height, width)`` of the upright image.
-        evidence: What the model gave.
-        how: How class maps are read.
+        prediction: The prediction; an image that failed is returned as it is.
+        config: How class maps become boxes.
+
+    Returns:
+        The localization; a failed image if a logit is not finite.
     """
-    scores = evidence.scores
+    if isinstance(prediction, FailedImage):
+        return prediction
+    scores = probabilities(prediction.logits, multi_label=config.info.multi_label)
+    if not np.isfinite(scores).all():
+        return FailedImage(prediction.image.source, _not_finite(prediction.image.source))
     first, *others = [
-        _of_class(image, size, evidence, c, float(scores[index]), how)
-        for c, index in enumerate(evidence.classes)
-        if c < evidence.asked or scores[index] >= _PRESENT
+        _localize_class(prediction, position, float(scores[index]), config)
+        for position, index in enumerate(prediction.classes)
+        if position < prediction.selection.count or scores[index] >= _PRESENT
     ]
     return replace(first, others=tuple(others))
 
 
-def _of_class(
-    image: ImageSource, size: tuple[int, int], evidence: ImagePrediction, c: int, score: float, how: PostprocessConfig
+def _localize_class(
+    prediction: ImagePrediction, position: int, score: float, config: PostprocessConfig
 ) -> Localization:
-    index = evidence.classes[c]
-    absent = index == how.background or (how.multi_label and not evidence.named and score < _PRESENT)
-    class_map = np.zeros_like(evidence.maps[c]) if absent else evidence.maps[c]
-    heatmap = heatmap_from_class_map(class_map, height=how.height, width=how.width)
-    if how.refine is not None and evidence.pixels is not None:
-        heatmap = refine(how.refine, evidence.pixels, heatmap, how.threshold)
+    index, image = int(prediction.classes[position]), prediction.image
+    height, width = config.info.preprocessing.height, config.info.preprocessing.width
+    absent = index == config.info.background_index or (prediction.selection.include_positive and score < _PRESENT)
+    class_map = np.zeros_like(prediction.maps[position]) if absent else prediction.maps[position]
+    heatmap = heatmap_from_class_map(class_map, height=height, width=width)
+    if config.refine is not None:
+        heatmap = refine(config.refine, image.pixels, heatmap, config.threshold)
     boxes = boxes_from_heatmap(
         heatmap,
-        how.threshold,
-        min_area=how.min_area,
-        split=how.split,
-        min_activation=min_activation(score, how.min_score),
+        config.threshold,
+        min_area=config.min_area,
+        split=config.split,
+        min_activation=min_activation(score, config.min_score),
     )
     boxes = boxes[: 0 if absent else None]
     return Localization(
-        image=image,
-        width=size[1],
-        height=size[0],
+        image=image.source,
+        width=image.width,
+        height=image.height,
         class_index=index,
-        label=how.class_names[index],
+        label=config.info.class_names[index],
         score=score,
-        method=how.method,
-        threshold=how.threshold,
+        method=config.method,
+        threshold=config.threshold,
         heatmap=heatmap,
-        boxes=scale_boxes(boxes, from_size=(how.height, how.width), to_size=size),
-        min_area=how.min_area,
-        split=how.split,
-        min_score=how.min_score,
-        notes=(NO_OBJECT,) if absent else _notes(heatmap, boxes, evidence, how),
-        uncertainty=_uncertainty(heatmap, evidence, c, how) if how.uncertainty and not absent else None,
+        boxes=scale_boxes(boxes, from_size=(height, width), to_size=(image.height, image.width)),
+        min_area=config.min_area,
+        split=config.split,
+        min_score=config.min_score,
+        notes=(NO_OBJECT,) if absent else _notes(heatmap, boxes, prediction, config),
+        uncertainty=_uncertainty(heatmap, prediction, position, config) if config.uncertainty and not absent else None,
     )
 
 
-def _uncertainty(heatmap: NDArray[np.float32], evidence: ImagePrediction, c: int, how: PostprocessConfig) -> float:
-    witness = None if evidence.witness is None else evidence.witness[c]
-    return uncertainty_score(
-        uncertainty_cues(heatmap, how.threshold, reference_map=witness, foreground=evidence.foreground)
+def _uncertainty(
+    heatmap: NDArray[np.float32], prediction: ImagePrediction, position: int, config: PostprocessConfig
+) -> float:
+    maps = prediction.reference_maps
+    cues = uncertainty_cues(
+        heatmap,
+        config.threshold,
+        reference_map=None if maps is None else maps[position],
+        foreground=prediction.foreground,
     )
+    return uncertainty_score(cues)
 
 
 def _notes(
-    heatmap: NDArray[np.float32], boxes: NDArray[np.float64], evidence: ImagePrediction, how: PostprocessConfig
+    heatmap: NDArray[np.float32], boxes: NDArray[np.float64], prediction: ImagePrediction, config: PostprocessConfig
 ) -> tuple[str, ...]:
     notes = (TOO_FAINT,) if not len(boxes) else () if heatmap.any() else (NO_EVIDENCE,)
-    return (*notes, SIGNED_ACTIVATIONS) if evidence.signed and how.method == "gradcam++" else notes
+    signed = prediction.has_negative_activations and config.method == "gradcam++"
+    return (*notes, SIGNED_ACTIVATIONS) if signed else notes
+
+
+def _not_finite(source: ImageSource) -> ModelError:
+    name = source if isinstance(source, str | Path) else "this image"
+    problem = f"The model's output for {name} is not finite."
+    return ModelError("output-not-finite", problem, "Check the weights, the normalization and the precision.")
 
 
 def probabilities(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.floating]:
-    """Turn logits (C,) into probabilities (C,): of each class for itself, or of one among all.
+    """Compute the softmax of logits (C,), or with ``multi_label`` the sigmoid of each.
 
     Example:
         >>> probabilities(np.array([0.0, -np.inf]), multi_label=False).tolist()
         [1.0, 0.0]
     """
-    # scipy has both, and takes a third of a second to load.
-    with np.errstate(over="ignore", invalid="ignore"):  # of what is not finite NaN, which the caller refuses
+    # scipy.special has both, but its import takes a third of a second.
+    with np.errstate(over="ignore", invalid="ignore"):  # logits that are not finite give NaN, which callers check
         powers = np.exp(-logits if multi_label else logits - logits.max())
-    likely: NDArray[np.floating] = 1 / (1 + powers) if multi_label else powers / powers.sum()
-    return likely
+    scores: NDArray[np.floating] = 1 / (1 + powers) if multi_label else powers / powers.sum()
+    return scores

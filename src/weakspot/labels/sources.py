@@ -74,7 +74,7 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
     paths = list(dict.fromkeys(find_images(images)))
     changes = {"boxes": options.boxes or "largest", "class_names": None, "min_score": 0.0, "uncertainty": True}
     localizer = Localizer.from_options(model, localizer_options(options, **changes))
-    if localizer.adapts:
+    if localizer.needs_adaptation:
         localizer.adapt(sample_evenly(paths, len(paths)))
     problems: list[LabelProblem] = []
 

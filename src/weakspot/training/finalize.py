@@ -36,7 +36,7 @@ def finalize(
     if isinstance(built.network.head, CamHead) and not built.config.multi_label:
         built.network.head.center()
     localizer = _localizer(prepared, quality)
-    foreground, spread = None, find_quality(localizer.quality).spread
+    foreground, spread = None, find_quality(localizer.quality).propagate
     if spread:
         say("Learning what foreground looks like in the training images.")
         foreground = fit_run_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)

@@ -7,7 +7,7 @@ import torch
 
 from weakspot.concurrency import batched
 from weakspot.data import Sample
-from weakspot.inference.adaptation import FeaturesAndMaps, fitted
+from weakspot.inference.adaptation import FeaturesAndMaps, fit_to_batches
 from weakspot.inference.localizer import Localizer
 from weakspot.models import ForegroundHead, channels_last
 from weakspot.models.foreground_head import MAX_IMAGES
@@ -34,7 +34,7 @@ def fit_run_foreground(
         The head; None where the backbone has no levels, or no image an object.
     """
     some = np.random.default_rng(seed).permutation(len(examples))[:MAX_IMAGES]
-    return fitted(list(_read(localizer, [examples[i] for i in some], labels)), seed=seed)
+    return fit_to_batches(list(_read(localizer, [examples[i] for i in some], labels)), seed=seed)
 
 
 def _read(localizer: Localizer, examples: Sequence[Sample], labels: Labels) -> Iterator[FeaturesAndMaps]:
@@ -45,7 +45,7 @@ def _read(localizer: Localizer, examples: Sequence[Sample], labels: Labels) -> I
         most = max(1, *map(len, classes))
         rows = [own + (own[:1] or [0]) * (most - len(own)) for own in classes]
         photos = [channels_last(read_pixels(example, localizer.preprocessing)) for example in batch]
-        read = localizer.torch_backend.lessons(photos, localizer.method, torch.tensor(rows))
+        read = localizer.torch_backend.foreground_targets(photos, localizer.method, torch.tensor(rows))
         if read is None:
             return
         features, maps = read

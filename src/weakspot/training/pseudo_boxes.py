@@ -120,9 +120,9 @@ def _boxes(localizer: Localizer, examples: Sequence[Sample], labels: Labels) -> 
     frame = localizer.preprocessing
     for batch in batched(examples, _BATCH):
         targets = labels.targets(batch)
-        photos = [channels_last(read_pixels(example, localizer.input_size)) for example in batch]
+        photos = [channels_last(read_pixels(example, localizer.image_preprocessing)) for example in batch]
         classes = targets.argmax(axis=1)[:, None]
-        (found,) = localizer.read(photos, classes, [localizer.method])
+        (found,) = localizer.class_maps_of(photos, classes, [localizer.method])
         for row, class_map in zip(targets, found.maps[:, 0], strict=True):
             one = row.sum() == 1 and not (labels.background is not None and row[labels.background])
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)

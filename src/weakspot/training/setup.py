@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weakspot.data import Dataset, Preprocessing, Sample, read_dataset
 from weakspot.errors import InputError
-from weakspot.inference.load_torch import enlarged
+from weakspot.inference.load_torch import scale_input_size
 from weakspot.inference.quality import find_quality
 from weakspot.models import check_model_name, find_device
 from weakspot.models.hooks import eval_mode
@@ -151,7 +151,7 @@ def _build(options: TrainOptions, labels: Labels, teacher: Teacher | None, froze
     if teacher is not None:
         load_teacher_weights(teacher, built.network, plan)
     if frozen and plan.input_size is None:
-        return _seeing_larger(built, find_quality(options.quality).enlarged)
+        return _seeing_larger(built, find_quality(options.quality).resolution_scale)
     return built
 
 
@@ -172,7 +172,7 @@ def _with_targets(
 
 def _seeing_larger(built: BuiltNetwork, times: float) -> BuiltNetwork:
     """Let a frozen network see its images larger than its backbone was trained on, if it can."""
-    frame = enlarged(built.preprocessing, times)
+    frame = scale_input_size(built.preprocessing, times)
     try:
         with torch.no_grad(), eval_mode(built.network):
             built.network(torch.zeros(1, len(frame.mean), frame.height, frame.width))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from filelock import FileLock
 from nets import DeepHeadNet, FunctionalNet, PooledNet
+from refusals import refused
 from small_graphs import photos, run_folder
 
 import weakspot as ws
@@ -14,7 +15,7 @@ from weakspot import concurrency
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
 from weakspot.inference import pipeline
-from weakspot.inference.backends import Asked, onnx_cache, onnx_session
+from weakspot.inference.backends import ClassSelection, onnx_cache, onnx_session
 from weakspot.inference.backends.onnx_cache import cache_folder, compile_onnx, content_hash, select_backend
 from weakspot.inference.backends.torch import TorchBackend
 from weakspot.models import split_model
@@ -54,11 +55,11 @@ def pooled():
 
 
 def backend_of(model, **options):
-    return TorchBackend(split_model(model.eval(), torch.randn(1, 3, 8, 8), **options), FRAME, torch.empty(0))
+    return TorchBackend(split_model(model.eval(), torch.randn(1, 3, 8, 8), **options), FRAME)
 
 
 def assert_same(one, other, methods):
-    for asked in (Asked(top_k=2), Asked(np.array([[0, 3]] * 3))):
+    for asked in (ClassSelection(top_k=2), ClassSelection(np.array([[0, 3]] * 3))):
         for found, expected in zip(other.run(PHOTOS, methods, asked), one.run(PHOTOS, methods, asked), strict=True):
             np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-3, atol=1e-5)
@@ -77,16 +78,18 @@ def test_the_forward_pass_in_onnxruntime_gives_the_same_maps(net, methods):
     other = compile_onnx(one, export=True)
     assert (one.name, other.name) == ("torch", "onnx")
     calls = []
-    handle = one.cut.model.features[0].register_forward_hook(lambda module, images, out: calls.append(len(images[0])))
-    other.run(PHOTOS, methods[:1], Asked())
+    handle = one.classifier.model.features[0].register_forward_hook(
+        lambda module, images, out: calls.append(len(images[0]))
+    )
+    other.run(PHOTOS, methods[:1], ClassSelection())
     handle.remove()
     assert not [count for count in calls if count > 1]  # at most the stand-in goes through PyTorch's trunk
     assert_same(one, other, methods)
 
 
 def test_the_head_runs_behind_a_small_stand_in(pooled_file):
-    assert compile_onnx(backend_of(DeepHeadNet(8)), export=True).cut.accelerated.dummy_size is not None
-    assert compile_onnx(pooled(), export=False).cut.accelerated.dummy_size is None  # no head is run
+    assert compile_onnx(backend_of(DeepHeadNet(8)), export=True).classifier.accelerated.dummy_size is not None
+    assert compile_onnx(pooled(), export=False).classifier.accelerated.dummy_size is None  # no head is run
 
 
 class Shortcut(PooledNet):
@@ -99,15 +102,15 @@ class Shortcut(PooledNet):
 def test_where_the_logits_come_from_elsewhere_too_gradients_are_taken_in_pytorch():
     one = backend_of(Shortcut(), layers=["features.3"])
     other = compile_onnx(one, export=True)
-    assert other.cut.head is None
-    assert other.cut.accelerated.dummy_size is None
+    assert other.classifier.head is None
+    assert other.classifier.accelerated.dummy_size is None
     assert_same(one, other, ["gradcam"])
 
 
 def test_images_of_another_size_stay_in_pytorch(pooled_file):
     other = compile_onnx(pooled(), export=False)
     images = torch.randn(2, 3, 16, 16)
-    assert torch.equal(other.cut.run(images).logits, other.cut.model(images))
+    assert torch.equal(other.classifier.run(images).logits, other.classifier.model(images))
 
 
 def test_a_graph_is_made_once_and_found_again(monkeypatch):
@@ -115,7 +118,7 @@ def test_a_graph_is_made_once_and_found_again(monkeypatch):
     assert compile_onnx(one, export=False) is one
     compile_onnx(one, export=True)
     (file,) = cache_folder().glob("*.onnx")
-    monkeypatch.setattr(onnx_cache, "_exported", lambda *_: pytest.fail("exported again"))
+    monkeypatch.setattr(onnx_cache, "_export", lambda *_: pytest.fail("exported again"))
     assert compile_onnx(one, export=False).name == "onnx"
     assert compile_onnx(one, export=True).name == "onnx"
     assert list(cache_folder().glob("*.onnx")) == [file]
@@ -123,19 +126,19 @@ def test_a_graph_is_made_once_and_found_again(monkeypatch):
 
 def test_a_name_changes_with_the_weights_and_with_what_is_read():
     one, images = backend_of(PooledNet()), torch.zeros(2, 3, 8, 8)
-    first = content_hash(one.cut, images)
-    assert content_hash(one.cut, images) == first
-    assert content_hash(one.cut, torch.zeros(2, 3, 16, 16)) != first
-    assert content_hash(backend_of(one.cut.model, layers=["features.0"]).cut, images) != first
+    first = content_hash(one.classifier, images)
+    assert content_hash(one.classifier, images) == first
+    assert content_hash(one.classifier, torch.zeros(2, 3, 16, 16)) != first
+    assert content_hash(backend_of(one.classifier.model, layers=["features.0"]).classifier, images) != first
     with torch.no_grad():
-        one.cut.model.fc.bias[0] += 1e-3
-    assert content_hash(one.cut, images) != first
+        one.classifier.model.fc.bias[0] += 1e-3
+    assert content_hash(one.classifier, images) != first
 
 
 def test_a_damaged_graph_goes_and_is_said(pooled_file):
     one = pooled()
     pooled_file.write_bytes(b"damaged")
-    with pytest.raises(ModelError, match="is damaged"):
+    with refused("damaged-file", pooled_file, kind=ModelError):
         compile_onnx(one, export=True)
     assert compile_onnx(one, export=True).name == "onnx"
 
@@ -143,25 +146,25 @@ def test_a_damaged_graph_goes_and_is_said(pooled_file):
 def test_a_damaged_graph_is_passed_over_where_nobody_has_asked_for_it(pooled_file, caplog):
     one = pooled()
     pooled_file.write_bytes(b"damaged")
-    assert select_backend(one, "auto", stays=True) == (one, False)
+    assert select_backend(one, "auto", weights_frozen=True) == (one, False)
     assert "the model stays in PyTorch" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_to_is_said_and_a_stream_goes_on(tmp_path, monkeypatch, caplog):
     (tmp_path / "cache").write_text("a file, where a folder is to be")
-    with pytest.raises(InputError, match=r"cache folder .* cannot be written to: .*\nName another in WEAKSPOT_CACHE"):
+    with refused("not-writable", "WEAKSPOT_CACHE"):
         compile_onnx(backend_of(PooledNet()), export=True)
-    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 1)
+    monkeypatch.setattr(pipeline, "EXPORT_AFTER_IMAGES", 1)
     (tmp_path / "run").mkdir()
     one = ws.Localizer(run_folder(tmp_path / "run", quality="plain"))
     assert len(list(one.stream(photos(3), batch_size=1))) == 3
-    assert "the model stays in PyTorch: The cache folder" in caplog.text
+    assert "the model stays in PyTorch: Cannot write to the cache folder" in caplog.text
 
 
 def test_of_two_processes_one_exports_and_the_other_waits(pooled_file, monkeypatch):
     one = pooled()
     made = pooled_file.rename(pooled_file.with_suffix(".made"))
-    monkeypatch.setattr(onnx_cache, "_exported", lambda *_: pytest.fail("exported twice"))
+    monkeypatch.setattr(onnx_cache, "_export", lambda *_: pytest.fail("exported twice"))
     with ThreadPoolExecutor(1) as threads:
         with FileLock(pooled_file.with_suffix(".lock")):  # the other one is at it
             waiting = threads.submit(compile_onnx, one, export=True)
@@ -173,29 +176,29 @@ def test_of_two_processes_one_exports_and_the_other_waits(pooled_file, monkeypat
 
 def test_backends_are_chosen(monkeypatch):
     one = backend_of(PooledNet())
-    assert select_backend(one, "torch", stays=True) == (one, False)
-    assert select_backend(one, "auto", stays=False) == (one, False)
-    assert select_backend(one, "auto", stays=True) == (one, True)
+    assert select_backend(one, "torch", weights_frozen=True) == (one, False)
+    assert select_backend(one, "auto", weights_frozen=False) == (one, False)
+    assert select_backend(one, "auto", weights_frozen=True) == (one, True)
     monkeypatch.setenv("WEAKSPOT_BACKEND", "torch")
-    assert select_backend(one, "auto", stays=True) == (one, False)
-    found, may_export = select_backend(one, "onnx", stays=True)
+    assert select_backend(one, "auto", weights_frozen=True) == (one, False)
+    found, may_export = select_backend(one, "onnx", weights_frozen=True)
     assert (found.name, may_export) == ("onnx", False)
     monkeypatch.delenv("WEAKSPOT_BACKEND")
-    found, may_export = select_backend(one, "auto", stays=True)
+    found, may_export = select_backend(one, "auto", weights_frozen=True)
     assert (found.name, may_export) == ("onnx", False)
 
 
 def test_without_onnxruntime_pytorch_runs_the_model(monkeypatch):
     one = backend_of(PooledNet())
     monkeypatch.setattr(onnx_cache, "find_spec", lambda name: None)
-    assert select_backend(one, "auto", stays=True) == (one, False)
-    with pytest.raises(ModelError, match=r"onnxruntime cannot run this model.*\nRun: pip install"):
-        select_backend(one, "onnx", stays=True)
+    assert select_backend(one, "auto", weights_frozen=True) == (one, False)
+    with refused("backend-unavailable", kind=ModelError):
+        select_backend(one, "onnx", weights_frozen=True)
 
 
 @pytest.mark.long
 def test_a_localizer_exports_once_it_has_seen_enough(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 4)
+    monkeypatch.setattr(pipeline, "EXPORT_AFTER_IMAGES", 4)
     one = ws.Localizer(run_folder(tmp_path, quality="plain"))
     images = photos(6)
     assert one.backend == "torch"
@@ -239,26 +242,25 @@ def test_pytorch_has_one_thread_while_a_batch_runs_on_one_core(pooled_file, monk
     torch.set_num_threads(2)
     backend = compile_onnx(pooled(), export=False)
     alone, seen = backend.single_threaded(), []
-    in_trunk = alone.cut.accelerated.session.run
-    monkeypatch.setattr(
-        alone.cut.accelerated.session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or in_trunk(*inputs)
-    )
-    alone.run(PHOTOS, ["cam"], Asked())
+    session = alone.classifier.accelerated.session
+    run = session.run
+    monkeypatch.setattr(session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or run(*inputs))
+    alone.run(PHOTOS, ["cam"], ClassSelection())
     assert (seen, torch.get_num_threads()) == ([1], 2)
     assert_same(backend, alone, ["cam", "gradcam++"])
     in_torch = backend_of(PooledNet())
     assert in_torch.single_threaded() is in_torch
     head_in_torch = compile_onnx(backend_of(DeepHeadNet()), export=True).single_threaded()
-    assert not head_in_torch.alone  # one thread at a time runs it, on all cores
+    assert not head_in_torch.limit_threads  # one thread at a time runs it, on all cores
 
 
 def test_a_model_that_cannot_be_exported_stays_in_pytorch(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(pipeline, "WORTH_EXPORTING", 1)
+    monkeypatch.setattr(pipeline, "EXPORT_AFTER_IMAGES", 1)
 
     def refuse(*_):
-        raise ModelError("It has no graph.", "Be content.")
+        raise ModelError("export-failed", "It has no graph.")
 
-    monkeypatch.setattr(onnx_cache, "_exported", refuse)
+    monkeypatch.setattr(onnx_cache, "_export", refuse)
     one = ws.Localizer(run_folder(tmp_path, quality="plain"))
     assert len(list(one.stream(photos(3), batch_size=1))) == 3
     assert one.backend == "torch"

@@ -2,59 +2,87 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
+from refusals import refused
 
 from weakspot.data import Preprocessing
-from weakspot.errors import InputError
+from weakspot.errors import ModelError
 from weakspot.inference.backends.onnx_metadata import KEY, OnnxMetadata, from_metadata, is_graph
+from weakspot.models import ModelInfo
 
-GRAPH = OnnxMetadata(
-    version="0.1.0",
-    source="birds",
-    method="cam",
-    witness="layercam",
-    quality="fast",
-    views=True,
-    threshold=0.4,
-    crop_threshold=0.5,
+INFO = ModelInfo(
     class_names=("Möwe", "<owl>"),
     preprocessing=Preprocessing(64, 96, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)),
-    multi_label=False,
-    background=1,
-    layers=("bn2",),
-    foreground=False,
+    method="cam",
+    quality="fast",
+    threshold=0.4,
+    background_index=1,
 )
+METADATA = OnnxMetadata(
+    INFO,
+    version="0.1.0",
+    source="birds",
+    reference_method="layercam",
+    allow_crops=True,
+    crop_threshold=0.5,
+    layers=("bn2",),
+    has_foreground_head=False,
+)
+# The same in a file of version 0.1.0.
+OLD_FIELDS = {
+    "version": "0.1.0",
+    "source": "birds",
+    "method": "cam",
+    "witness": "layercam",
+    "quality": "fast",
+    "views": True,
+    "threshold": 0.4,
+    "view_threshold": 0.5,
+    "class_names": ["Möwe", "<owl>"],
+    "preprocessing": asdict(INFO.preprocessing),
+    "multi_label": False,
+    "background": 1,
+    "layers": ["bn2"],
+    "foreground": False,
+    "drawn": False,
+    "int8": False,
+}
 
 
-def test_what_a_graph_says_of_itself_comes_back():
-    assert from_metadata(GRAPH.to_metadata()) == GRAPH
+def test_metadata_make_a_round_trip():
+    assert from_metadata(METADATA.to_metadata()) == METADATA
+
+
+def test_metadata_of_version_0_1_are_read():
+    assert from_metadata({KEY: json.dumps(OLD_FIELDS)}) == METADATA
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"threshold": 0.0}, id="a threshold of nothing"),
+        pytest.param({"threshold": 0.0}, id="a threshold of zero"),
         pytest.param({"view_threshold": 1.5}, id="a threshold above the peak"),
-        pytest.param({"background": 2}, id="a background that is no class"),
-        pytest.param({"class_names": ()}, id="no class"),
-        pytest.param({"views": "yes"}, id="words for a truth value"),
+        pytest.param({"background": 2}, id="a background index out of range"),
+        pytest.param({"class_names": []}, id="no class"),
+        pytest.param({"views": "yes"}, id="a string instead of a truth value"),
+        pytest.param({"unknown": 1}, id="an unknown field"),
+        pytest.param({"preprocessing": {"height": 0, "width": 0}}, id="an input size of zero"),
+        pytest.param({"quality": "superb"}, id="an unknown quality"),
     ],
 )
-def test_what_cannot_be_is_refused(changes):
-    with pytest.raises(ValueError, match="OnnxMetadata"):
-        from_metadata(replace(GRAPH, **changes).to_metadata())
+def test_invalid_metadata_are_refused(changes):
+    with refused("metadata-invalid", kind=ModelError):
+        from_metadata({KEY: json.dumps(OLD_FIELDS | changes)})
 
 
-def test_metadata_of_others_are_refused():
-    with pytest.raises(KeyError):
-        from_metadata({"author": "someone"})
-    with pytest.raises(ValueError, match="Expecting"):
-        from_metadata({KEY: "not JSON"})
-    with pytest.raises(TypeError):
-        from_metadata({KEY: json.dumps(asdict(GRAPH) | {"unheard": 1})})
-    with pytest.raises(InputError, match="not positive"):
-        from_metadata({KEY: json.dumps(asdict(GRAPH) | {"preprocessing": {"height": 0, "width": 0}})})
-    with pytest.raises(InputError, match="no quality"):
-        from_metadata({KEY: json.dumps(asdict(GRAPH) | {"quality": "superb"})})
+@pytest.mark.parametrize("metadata", [{"author": "someone"}, {KEY: "not JSON"}, {KEY: "[]"}])
+def test_metadata_of_other_tools_are_refused(metadata):
+    with refused("metadata-invalid", kind=ModelError):
+        from_metadata(metadata)
+
+
+def test_an_invalid_value_is_refused_after_a_round_trip_too():
+    with refused("metadata-invalid", kind=ModelError):
+        from_metadata(replace(METADATA, crop_threshold=1.5).to_metadata())
 
 
 @pytest.mark.parametrize(("name", "expected"), [("a.onnx", True), ("runs/birds", False), ("a.onnx.txt", False)])

@@ -5,14 +5,15 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refused
 from small_graphs import NAMES, exported, photos, run_folder
 
 import weakspot as ws
-from weakspot.errors import InputError, ModelError
-from weakspot.inference.backends import Asked, onnx
+from weakspot.errors import ModelError
+from weakspot.inference.backends import ClassSelection, onnx
 from weakspot.inference.backends.onnx_metadata import OnnxMetadata
 from weakspot.inference.export import export, parity
-from weakspot.inference.export.parity import Difference, difference, refuse_different
+from weakspot.inference.export.parity import Difference, check_parity, compare_backends
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +40,10 @@ def test_a_file_localizes_as_the_run_does(graph):
 def test_a_file_sees_what_pytorch_does_in_the_same_pixels(graph):
     outcome, run, one = graph
     assert max(outcome.difference.logits, outcome.difference.maps) < 1e-4
-    assert outcome.difference.photos == 3
+    assert outcome.difference.images == 3
     squashed = [run.resize(Image.fromarray(photo)) for photo in photos(seed=4)]
-    (expected,) = run.read(squashed, np.array([[2, 0]] * 3), ["cam"])
-    (found,) = one.read(squashed, np.array([[2, 0]] * 3), ["cam"])
+    (expected,) = run.class_maps_of(squashed, np.array([[2, 0]] * 3), ["cam"])
+    (found,) = one.class_maps_of(squashed, np.array([[2, 0]] * 3), ["cam"])
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4)
     np.testing.assert_array_equal(found.classes, expected.classes)
 
@@ -65,12 +66,13 @@ def test_views_are_looked_into_by_a_file_as_well(graph):
 
 def test_what_a_file_says_of_itself(graph):
     outcome, _, one = graph
-    session = one.sight.backend.session
-    assert session.inputs == {"images": ["batch", 64, 64, 3], "classes": ["batch", "asked"]}
+    session = one.predictor.backend.session
+    assert session.inputs == {"images": ["batch", 64, 64, 3], "classes": ["batch", "selected"]}
     assert session.outputs["logits"] == ["batch", 4]
-    told = outcome.graph
-    assert isinstance(told, OnnxMetadata)
-    assert (told.source, told.witness, told.views, told.int8) == (outcome.path.parent.name, "layercam", True, False)
+    metadata = outcome.metadata
+    assert isinstance(metadata, OnnxMetadata)
+    assert (metadata.source, metadata.reference_method) == (outcome.path.parent.name, "layercam")
+    assert (metadata.allow_crops, metadata.int8) == (True, False)
 
 
 def test_no_torch_is_imported_by_a_file_and_the_command_line_starts_at_once(graph, tmp_path):
@@ -90,19 +92,19 @@ print(code, sorted(heavy & set(sys.modules)))
 
 
 @pytest.mark.parametrize(
-    ("options", "problem"),
+    ("options", "code", "value"),
     [
-        ({"method": "gradcam"}, r"holds the class maps of cam, not of 'gradcam'.\nExport them"),
-        ({"quality": "plain"}, r"exported in quality fast, not plain.\nExport it again"),
-        ({"layer": "head"}, r"has its own layer.\nLeave it out"),
-        ({"output_stride": 8}, r"has its own output_stride"),
-        ({"device": "cuda"}, r"run on the CPU, not on 'cuda'"),
-        ({"backend": "torch"}, r"a graph, which PyTorch cannot run"),
-        ({"class_names": ["one"]}, r"1 class names were given for 4 classes"),
+        ({"method": "gradcam"}, "method-mismatch", "gradcam"),
+        ({"quality": "plain"}, "options-conflict", "plain"),
+        ({"layer": "head"}, "options-conflict", "head"),
+        ({"output_stride": 8}, "options-conflict", 8),
+        ({"device": "cuda"}, "options-conflict", "cuda"),
+        ({"backend": "torch"}, "options-conflict", "torch"),
+        ({"class_names": ["one"]}, "class-names-invalid", 1),
     ],
 )
-def test_what_a_file_cannot_do_is_refused(graph, options, problem):
-    with pytest.raises(InputError, match=problem):
+def test_options_that_a_file_does_not_support_are_refused(graph, options, code, value):
+    with refused(code, value):
         ws.Localizer(graph[0].path, **options)
 
 
@@ -116,17 +118,17 @@ def test_a_file_gives_the_other_method_that_it_holds(graph):
 def test_what_needs_the_model_in_pytorch_says_so(graph):
     *_, one = graph
     for ask in (lambda: one.model, lambda: one.device, lambda: one.adapt(photos())):
-        with pytest.raises(ModelError, match=r"holds a graph, and no PyTorch model.\nGive the model or the run"):
+        with refused("not-a-torch-model", kind=ModelError):
             ask()
-    with pytest.raises(InputError, match="Class index 9 is out of range: the model has 4 classes"):
-        one.read(photos(1, (64, 64)), np.array([[9]]), ["cam"])
+    with refused("unknown-class", 9):
+        one.class_maps_of(photos(1, (64, 64)), np.array([[9]]), ["cam"])
 
 
 def test_files_that_are_none_are_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"missing.onnx does not exist"):
+    with refused("model-not-found", "missing.onnx", kind=ModelError):
         ws.Localizer(tmp_path / "missing.onnx")
     (tmp_path / "damaged.onnx").write_bytes(b"no graph")
-    with pytest.raises(ModelError, match="is damaged or not an ONNX file"):
+    with refused("damaged-file", "damaged.onnx", kind=ModelError):
         ws.Localizer(tmp_path / "damaged.onnx")
 
 
@@ -137,7 +139,7 @@ def test_a_graph_of_somebody_else_is_refused(tmp_path):
     node = onnx.helper.make_node("Identity", ["a"], ["b"])
     graph = onnx.helper.make_graph([node], "g", [info("a", 1, [1])], [info("b", 1, [1])])
     onnx.save(onnx.helper.make_model(graph, ir_version=10), tmp_path / "other.onnx")
-    with pytest.raises(ModelError, match="was not written by weakspot export"):
+    with refused("metadata-invalid", "other.onnx", kind=ModelError):
         ws.Localizer(tmp_path / "other.onnx")
 
 
@@ -146,7 +148,7 @@ def test_a_model_of_several_labels_finds_all_that_are_there(tmp_path, one_thread
     outcome, run = exported(run_folder(tmp_path, multi_label=True, quality="plain"), tmp_path / "many.onnx")
     one, most = ws.Localizer(outcome.path), 0
     for at_once in (8, 1):  # with 1 the graph has to be asked again
-        monkeypatch.setattr(onnx, "_PRESENT", at_once)
+        monkeypatch.setattr(onnx, "_FIRST_CLASSES", at_once)
         for photo in photos(6, seed=8):
             found = [other.label for other in one(photo)]
             assert found == [other.label for other in run(photo)]
@@ -160,27 +162,27 @@ def test_integers_see_nearly_the_same(tmp_path, one_thread):
     assert outcome.int8 is not None
     assert 1e-4 < outcome.int8.maps < 0.5
     assert ws.Localizer(outcome.path)(photos()[0], classes=["cat"]).heatmap.shape == (64, 64)
-    assert outcome.graph.int8
+    assert outcome.metadata.int8
 
 
 def test_a_graph_that_is_not_the_model_is_refused_and_nothing_is_written(graph, tmp_path, monkeypatch):
-    monkeypatch.setattr("weakspot.inference.export.exporter.difference", lambda *_: Difference(3, 0.1, 0.2, 0.5))
-    monkeypatch.setattr("weakspot.inference.export.exporter.graph_of", lambda *_: graph[0].path.read_bytes())
+    monkeypatch.setattr("weakspot.inference.export.exporter.compare_backends", lambda *_: Difference(3, 0.1, 0.2, 0.5))
+    monkeypatch.setattr("weakspot.inference.export.exporter.build_graph", lambda *_: graph[0].path.read_bytes())
     folder = run_folder(tmp_path, quality="plain")
-    with pytest.raises(ModelError, match=r"logits differ by 0.1 of their spread, maps by 0.2 of their range"):
+    with refused("graph-mismatch", 0.1, 0.2, kind=ModelError):
         export(folder, tmp_path / "wrong.onnx", images=photos())
     assert not list(tmp_path.glob("*.onnx"))
 
 
 def test_what_is_asked_wrongly_of_an_export_is_refused_before_anything_is_done(tmp_path):
     began = time.monotonic()
-    with pytest.raises(InputError, match=r"does not end in .onnx.\nName it model.onnx"):
+    with refused("suffix-invalid", "model.pt"):
         export("tf_efficientnet_lite0", tmp_path / "model.pt", images=photos())
-    with pytest.raises(InputError, match=r"model.onnx is a file of weakspot export already"):
+    with refused("model-unsupported", "model.onnx"):
         export("model.onnx", tmp_path / "a.onnx", images=photos())
     assert time.monotonic() - began < 1
     folder = run_folder(tmp_path, quality="plain")
-    with pytest.raises(InputError, match="no photo to compare"):
+    with refused("images-empty", "missing.jpg"):
         export(folder, tmp_path / "a.onnx", images=[tmp_path / "missing.jpg"])
 
 
@@ -190,29 +192,31 @@ class Constant:
     def __init__(self, logits, maps):
         self.logits, self.maps = np.array(logits), np.array(maps)
 
-    def run(self, photos, _methods, asked):
+    def run(self, photos, _methods, selection):
         from weakspot.inference.backends import ClassifierOutput
 
         count = len(photos)
-        classes = np.zeros((count, 1), int) if asked.classes is None else asked.classes
+        classes = np.zeros((count, 1), int) if selection.indices is None else selection.indices
         maps = np.broadcast_to(self.maps, (count, 1, *self.maps.shape))
         return [ClassifierOutput(np.tile(self.logits, (count, 1)), classes, maps, np.zeros(count, bool))]
 
 
 def test_differences_are_shares_of_the_ranges():
     one, other = Constant([0.0, 4.0], [[0.0, 10.0]]), Constant([0.0, 5.0], [[0.0, 9.0]])
-    found = difference(one, other, photos(), "cam")
-    assert (found.logits, found.maps, found.agree, found.photos) == (0.25, 0.1, 1.0, 3)
-    flipped = difference(one, Constant([4.0, 0.0], [[0.0, 10.0]]), photos(), "cam")
-    assert (flipped.agree, flipped.maps) == (0.0, 0.0)
+    found = compare_backends(one, other, photos(), "cam")
+    assert (found.logits, found.maps, found.agreement, found.images) == (0.25, 0.1, 1.0, 3)
+    flipped = compare_backends(one, Constant([4.0, 0.0], [[0.0, 10.0]]), photos(), "cam")
+    assert (flipped.agreement, flipped.maps) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("logits", [1.1 * parity.TOLERANCE, float("nan")])
 def test_what_differs_or_is_not_finite_is_refused(logits):
-    with pytest.raises(ModelError, match="The graph is not the model"):
-        refuse_different(Difference(3, logits, 0.0, 1.0))
-    refuse_different(Difference(3, parity.TOLERANCE, 0.0, 1.0))
+    with refused("graph-mismatch", kind=ModelError):
+        check_parity(Difference(3, logits, 0.0, 1.0))
+    check_parity(Difference(3, parity.TOLERANCE, 0.0, 1.0))
 
 
-def test_asked_has_defaults():
-    assert (Asked().classes, Asked().top_k, Asked().present) == (None, 1, False)
+def test_a_selection_counts_its_classes_and_repeats_them_for_each_image():
+    assert (ClassSelection().count, ClassSelection(top_k=3).count, ClassSelection().rows(2)) == (1, 3, None)
+    assert ClassSelection(np.array([4, 2])).rows(2).tolist() == [[4, 2], [4, 2]]
+    assert ClassSelection(np.array([[4], [2]])).rows(2).tolist() == [[4], [2]]

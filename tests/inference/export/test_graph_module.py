@@ -1,18 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from nets import DeepHeadNet, PooledNet
+from refusals import refused
 from small_networks import built
 from torch import nn
 
 from weakspot.data import Preprocessing
-from weakspot.errors import InputError
-from weakspot.inference.backends import Asked
+from weakspot.inference.backends import ClassSelection
 from weakspot.inference.backends.onnx_export import to_onnx
 from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES
 from weakspot.inference.backends.onnx_session import Session
 from weakspot.inference.backends.torch import ClassThresholds, TorchBackend
-from weakspot.inference.export.graph_module import PhotosToMaps, fits, refuse_unfit
+from weakspot.inference.export.graph_module import GraphModule, check_exportable, is_exportable
 from weakspot.models import ForegroundHead, split_model
 
 FRAME = Preprocessing(8, 8, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
@@ -22,7 +24,7 @@ PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 
 def backend_of(model, frame=FRAME, **options):
     example = torch.randn(1, 3, frame.height, frame.width)
-    return TorchBackend(split_model(model.eval(), example, **options), frame, torch.empty(0))
+    return TorchBackend(split_model(model.eval(), example, **options), frame)
 
 
 def graph_of(module, size):
@@ -32,25 +34,25 @@ def graph_of(module, size):
     }
     # Names of further methods' maps, which a file has one of.
     names = [name if name not in module.outputs[:i] else f"{name}{i}" for i, name in enumerate(module.outputs)]
-    dynamic = {IMAGES: {0: "batch"}, CLASSES: {0: "batch", 1: "asked"}}
+    dynamic = {IMAGES: {0: "batch"}, CLASSES: {0: "batch", 1: "selected"}}
     found = to_onnx(module.eval(), example, names, dynamic=dynamic, metadata={})
     return Session(found), names
 
 
 def assert_same(backend, methods, size, photos=PHOTOS, at=4):
     """For a batch and for one image, for classes by rank and by index."""
-    session, names = graph_of(PhotosToMaps(backend, methods), size)
+    session, names = graph_of(GraphModule(backend, methods), size)
     for batch in (photos, photos[:1]):
-        expected = backend.run(list(batch), methods, Asked(top_k=3))
+        expected = backend.run(list(batch), methods, ClassSelection(top_k=3))
         ranked = np.tile([-1, -2, -3], (len(batch), 1))
         for classes in (ranked, expected[0].classes):
             found = session.run({IMAGES: batch, CLASSES: classes}, names)
-            np.testing.assert_array_equal(found["chosen"], expected[0].classes)
+            np.testing.assert_array_equal(found["class_indices"], expected[0].classes)
             np.testing.assert_allclose(found["logits"], expected[0].logits, rtol=1e-4, atol=1e-5)
-            maps = [found["maps"], *(found[name] for name in names[at:] if name.startswith("witness"))]
+            maps = [found["maps"], *(found[name] for name in names[at:] if name.startswith("reference_maps"))]
             for one, other in zip(maps, expected, strict=True):
                 np.testing.assert_allclose(one, other.maps, rtol=1e-4, atol=1e-5 * np.ptp(other.maps) + 1e-7)
-            np.testing.assert_array_equal(found["signed"], expected[0].has_negative_activations)
+            np.testing.assert_array_equal(found["has_negative_activations"], expected[0].has_negative_activations)
             if expected[0].foreground is not None:
                 np.testing.assert_allclose(found["foreground"], expected[0].foreground, atol=1e-5)
 
@@ -81,28 +83,22 @@ def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thr
 def test_spreading_the_foreground_and_the_levels_of_classes_are_in_the_graph(one_thread):
     found = built("cam", "test_resnet")
     plain = backend_of(found.network, found.preprocessing, propagate=True)
-    channels = sum(level.shape[1] for level in plain.cut.run(torch.randn(1, 3, 64, 64)).intermediates)
+    channels = sum(level.shape[1] for level in plain.classifier.run(torch.randn(1, 3, 64, 64)).intermediates)
     head = ForegroundHead(channels).eval()
-    spread = plain.with_foreground(head)
-    levelled = TorchBackend(spread.cut, spread.frame, spread.like, ClassThresholds("cam", (0.3, 0.6, 0.5, 0.7), 0.45))
+    spread = plain.with_foreground_head(head)
+    levelled = replace(spread, class_thresholds=ClassThresholds("cam", (0.3, 0.6, 0.5, 0.7), 0.45))
     photos = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     assert_same(levelled, ("cam",), 64, photos)
-    spread_maps, levelled_maps = (one.run(list(photos), ["cam"], Asked())[0].maps for one in (spread, levelled))
+    spread_maps, levelled_maps = (
+        one.run(list(photos), ["cam"], ClassSelection())[0].maps for one in (spread, levelled)
+    )
     assert not np.allclose(spread_maps, levelled_maps)
 
 
-@pytest.mark.parametrize(
-    ("name", "problem"),
-    [
-        ("eigencam", "eigencam decomposes a matrix"),
-        ("scorecam", "scorecam runs the model many times"),
-        ("ablationcam", "ablationcam runs the model's head many times"),
-        ("guided_gradcam", "guided_gradcam takes gradients of the whole model"),
-    ],
-)
-def test_what_is_no_graph_is_refused(name, problem):
-    with pytest.raises(InputError, match=problem):
-        refuse_unfit(backend_of(PooledNet()).cut, name)
+@pytest.mark.parametrize("name", ["eigencam", "scorecam", "ablationcam", "guided_gradcam"])
+def test_methods_that_are_not_one_graph_are_refused(name):
+    with refused("method-unsupported", name):
+        check_exportable(backend_of(PooledNet()).classifier, name)
 
 
 class PooledDeepNet(PooledNet):
@@ -132,14 +128,14 @@ class Shortcut(DeepHeadNet):
 
 def test_a_gradient_that_does_not_come_from_the_layer_alone_is_refused():
     backend = backend_of(Shortcut(), layers=["features"])
-    with pytest.raises(InputError, match=r"do not come from the layer features alone.*\n"):
-        PhotosToMaps(backend, ["gradcam"])
+    with refused("layer-unsupported", "features"):
+        GraphModule(backend, ["gradcam"])
 
 
 def test_what_does_not_fit_is_known():
-    several = backend_of(PooledNet(), layers=["features.1", "features.3"]).cut
-    with pytest.raises(InputError, match=r"gradcam of several layers is no graph.\nName one layer"):
-        refuse_unfit(several, "gradcam")
-    assert not fits(several, "gradcam")
-    assert not fits(backend_of(PooledNet()).cut, "acol")
-    assert fits(backend_of(PooledNet()).cut, "layercam")
+    several = backend_of(PooledNet(), layers=["features.1", "features.3"]).classifier
+    with refused("options-conflict", 2):
+        check_exportable(several, "gradcam")
+    assert not is_exportable(several, "gradcam")
+    assert not is_exportable(backend_of(PooledNet()).classifier, "acol")
+    assert is_exportable(backend_of(PooledNet()).classifier, "layercam")

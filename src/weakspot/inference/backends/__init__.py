@@ -1,5 +1,5 @@
-"""What runs a classifier on photos: PyTorch, or onnxruntime where no torch is needed. Arrays in, arrays out."""
+"""Backends that run a classifier: PyTorch, or ONNX Runtime without torch. Arrays in, arrays out."""
 
-from weakspot.inference.backends.base import Asked, Backend, ClassifierOutput, LoadedModel
+from weakspot.inference.backends.base import Backend, ClassifierOutput, ClassSelection, LoadedModel
 
-__all__ = ["Asked", "Backend", "ClassifierOutput", "LoadedModel"]
+__all__ = ["Backend", "ClassSelection", "ClassifierOutput", "LoadedModel"]

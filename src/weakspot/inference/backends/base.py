@@ -1,4 +1,4 @@
-"""What a classifier is asked, and what it tells of photos, whatever runs it."""
+"""Backend-independent inputs and outputs of a classifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,116 +9,124 @@ from numpy.typing import NDArray
 
 from weakspot.data import Preprocessing
 from weakspot.inference.quality import Quality
+from weakspot.models.model_info import ModelInfo
 
 Pixels = NDArray[np.uint8]  # (rows, columns, channels)
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """Which classes of a batch of photos are asked for.
+class ClassSelection:
+    """Classes to localize in each image of a batch.
 
     Attributes:
-        classes: Class indices of shape (B, C); None for the most probable.
-        top_k: How many, where ``classes`` is None.
-        present: Then also as many as the photo with most logits above 0 has.
+        indices: Class indices of shape (C,) for all images, or (B, C); None selects the most probable classes.
+        top_k: Number of most probable classes, if ``indices`` is None.
+        include_positive: Whether to add the further classes with a logit above 0, if ``indices`` is None.
     """
 
-    classes: NDArray[np.integer] | None = None
+    indices: NDArray[np.integer] | None = None
     top_k: int = 1
-    present: bool = False
+    include_positive: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of classes per image, without those that ``include_positive`` adds."""
+        return self.top_k if self.indices is None else self.indices.shape[-1]
+
+    def rows(self, images: int) -> NDArray[np.integer] | None:
+        """Return the class indices of a batch of images, shape (B, C), or None for the most probable classes."""
+        if self.indices is None:
+            return None
+        return np.array(np.broadcast_to(self.indices, (images, self.count)))
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifierOutput:
-    """What a classifier tells of a batch of photos by one method.
+    """Output of a classifier for a batch of images and one method.
 
     Attributes:
         logits: Shape (B, number of classes).
         classes: Class indices of shape (B, C).
         maps: Class maps of shape (B, C, h, w), any sign.
-        signed: Whether the activations of each photo had negative values, shape (B,).
-        foreground: Probability that something stands there, shape (B, 1, h, w); None where no head has learnt it.
+        has_negative_activations: Whether the activations of each image had negative values, shape (B,).
+        foreground: Foreground probability, shape (B, 1, h, w); None without a foreground head.
     """
 
     logits: NDArray[np.floating]
     classes: NDArray[np.integer]
     maps: NDArray[np.floating]
-    signed: NDArray[np.bool_]
+    has_negative_activations: NDArray[np.bool_]
     foreground: NDArray[np.floating] | None = None
 
 
 class Backend(Protocol):
-    """A classifier that photos are given to."""
+    """A classifier, ready to run."""
 
     @property
     def name(self) -> str:
         """``"torch"`` or ``"onnx"``."""
 
     @property
-    def frame(self) -> Preprocessing:
-        """What it wants of its images."""
+    def preprocessing(self) -> Preprocessing:
+        """The model's preprocessing: input size and normalization."""
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers that are read."""
+        """Names of the target layers."""
 
     @property
     def has_foreground_head(self) -> bool:
-        """Whether a head has learnt what foreground looks like."""
+        """Whether there is a fitted foreground head."""
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
-        """Squash pixels to a size, bicubic with antialiasing; the same pixels where they have it."""
+        """Resize an image, bicubic with antialiasing; the same array if it has that size."""
 
-    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[ClassifierOutput]:
-        """See photos of the size in :attr:`frame` by each of some methods, in one forward pass.
+    def run(
+        self, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection
+    ) -> list[ClassifierOutput]:
+        """Compute the class maps of several methods with one forward pass.
+
+        Args:
+            images: Images of the model's input size.
+            methods: Names of the methods.
+            selection: Classes to compute maps for.
+
+        Returns:
+            One output per method.
 
         Raises:
-            InputError: If a method does not fit the classifier, or a class is none of its.
+            InputError: If a method does not fit the classifier, or a class does not exist.
         """
 
-    def check(self, method: str) -> None:
-        """Refuse a method that does not fit the classifier.
-
-        Raises:
-            InputError: If it does not.
-        """
+    def validate_method(self, method: str) -> None:
+        """Raise InputError unless a method fits the classifier."""
 
     def default_threshold(self, method: str) -> float:
-        """Where heatmaps of a method are cut if nothing else is known."""
+        """Return the default threshold of a method's heatmaps."""
 
     def single_pass_methods(self) -> tuple[str, ...]:
-        """Names of the methods that fit the classifier and need no more of it than one forward pass."""
+        """Return the names of the methods that fit the classifier and need a single forward pass."""
 
     def single_threaded(self) -> "Backend":
-        """The same for several threads that each run a batch of their own; itself where nothing is gained by that."""
+        """Return a backend for threads that each run a batch of their own; itself if that saves no time."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A classifier that is ready to look at photos, and what is known of it.
+    """A classifier that is ready to run, and its metadata.
 
     Attributes:
-        backend: What runs it.
-        method: Name of the method to read by.
-        quality: Name of the quality.
-        looks: How closely to look; without views where they add nothing.
-        threshold: Where heatmaps are cut if nobody says otherwise.
-        view_threshold: Where they are cut for the boxes that are looked into.
-        class_names: One for each logit.
-        multi_label: Whether each class is present or not, for itself.
-        background: Index of the class of images that hold no object, or None.
-        drawn: Whether its maps are drawn around boxes, which leaves nothing to doubt.
-        may_export: Whether its forward pass may be exported for onnxruntime once it has seen enough images.
+        backend: The backend.
+        info: Metadata; method, quality and threshold are those that it was loaded for.
+        preset: The quality preset; without crops if they add nothing.
+        crop_threshold: Threshold of the first heatmap for the boxes to crop.
+        is_box_regressor: Whether its maps are drawn from regressed boxes, so that they have no uncertainty.
+        may_export: Whether the classifier may be exported for ONNX Runtime after enough images.
     """
 
     backend: Backend
-    method: str
-    quality: str
-    looks: Quality
-    threshold: float
+    info: ModelInfo
+    preset: Quality
     crop_threshold: float
-    class_names: tuple[str, ...]
-    multi_label: bool = False
-    background: int | None = None
-    drawn: bool = False
+    is_box_regressor: bool = False
     may_export: bool = False

@@ -1,9 +1,9 @@
-"""A classifier that onnxruntime runs, from one file of ``weakspot export``: torch is not needed."""
+"""Backend that runs a file of ``weakspot export`` in ONNX Runtime, without torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,17 @@ from PIL import Image
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, no_such_class
-from weakspot.inference.backends.base import Asked, ClassifierOutput, LoadedModel, Pixels
+from weakspot.inference.backends.base import ClassifierOutput, ClassSelection, LoadedModel, Pixels
 from weakspot.inference.backends.onnx_metadata import (
-    CHOSEN,
+    CLASS_INDICES,
     CLASSES,
     FOREGROUND,
+    HAS_NEGATIVE,
     IMAGES,
     LOGITS,
     MAPS,
-    SIGNED,
-    WITNESS,
+    REFERENCE_MAPS,
+    RENAMED_OUTPUTS,
     OnnxMetadata,
     from_metadata,
 )
@@ -29,94 +30,112 @@ from weakspot.inference.class_names import choose_class_names
 from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import find_quality
 
-# Options that a graph has built in: they can be chosen only if the model is loaded in PyTorch.
+# Options that are built into a graph: they can be chosen only for a model in PyTorch.
 _BUILT_IN = ("layer", "mean", "std", "input_size", "weights", "output_stride", "channels")
-# So many classes of a model of several labels are read at once.
-_PRESENT = 8
+# Number of classes of a multi-label model in the first forward pass.
+_FIRST_CLASSES = 8
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxBackend:
-    """A classifier in onnxruntime.
+    """A classifier in ONNX Runtime.
 
     Attributes:
-        session: The file, loaded.
-        graph: What the file says of itself.
+        session: The loaded graph.
+        metadata: Metadata of the graph.
     """
 
     session: Session
-    graph: OnnxMetadata
+    metadata: OnnxMetadata
     name: ClassVar[str] = "onnx"
 
     @property
-    def frame(self) -> Preprocessing:
-        """What it wants of its images."""
-        return self.graph.preprocessing
+    def preprocessing(self) -> Preprocessing:
+        """The model's preprocessing: input size and normalization."""
+        return self.metadata.info.preprocessing
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers that are read."""
-        return self.graph.layers
+        """Names of the target layers."""
+        return self.metadata.layers
 
     @property
     def has_foreground_head(self) -> bool:
-        """Whether a head has learnt what foreground looks like."""
-        return self.graph.foreground
+        """Whether there is a fitted foreground head."""
+        return self.metadata.has_foreground_head
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
-        """Squash pixels to a size with Pillow."""
+        """Resize an image with Pillow."""
         if pixels.shape[:2] == (height, width):
             return pixels
-        grey = pixels.shape[2] == 1
-        image = Image.fromarray(pixels[..., 0] if grey else pixels)
+        gray = pixels.shape[2] == 1
+        image = Image.fromarray(pixels[..., 0] if gray else pixels)
         return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)).reshape(height, width, -1)
 
-    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[ClassifierOutput]:
-        """See photos of the size in :attr:`frame` by each of some methods, in one forward pass."""
+    def run(
+        self, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection
+    ) -> list[ClassifierOutput]:
+        """Compute the class maps of several methods with one forward pass."""
         for method in methods:
-            self.check(method)
-        images = np.stack(photos)
-        if asked.classes is not None:
-            return self._seen(images, methods, _checked(asked.classes, len(self.graph.class_names)))
-        count = max(asked.top_k, _PRESENT) if asked.present else asked.top_k
-        found = self._seen(images, methods, self._most_probable(count, len(photos)))
-        wanted = max(asked.top_k, int((found[0].logits > 0).sum(axis=1).max())) if asked.present else asked.top_k
-        if wanted > count:
-            found = self._seen(images, methods, self._most_probable(wanted, len(photos)))
-        return [replace(one, classes=one.classes[:, :wanted], maps=one.maps[:, :wanted]) for one in found]
+            self.validate_method(method)
+        batch, rows = np.stack(images), selection.rows(len(images))
+        if rows is not None:
+            return self._run(batch, methods, self._check_classes(rows))
+        first_count = max(selection.top_k, _FIRST_CLASSES) if selection.include_positive else selection.top_k
+        outputs = self._run(batch, methods, self._most_probable(first_count, len(images)))
+        count = selection.top_k
+        if selection.include_positive:
+            count = max(count, int((outputs[0].logits > 0).sum(axis=1).max()))
+        if count > first_count:
+            outputs = self._run(batch, methods, self._most_probable(count, len(images)))
+        return [replace(output, classes=output.classes[:, :count], maps=output.maps[:, :count]) for output in outputs]
 
-    def check(self, method: str) -> None:
-        """Refuse a method that the file does not hold."""
-        if method not in (self.graph.method, self.graph.witness):
-            raise InputError(
-                f"The file holds the class maps of {self.graph.method}, not of {method!r}.",
-                f"Export them: weakspot export {self.graph.source} --method {method} -o other.onnx",
-            )
+    def validate_method(self, method: str) -> None:
+        """Raise InputError if the file does not contain the maps of a method."""
+        if method not in self.single_pass_methods():
+            problem = f"The file contains the class maps of {self.metadata.info.method}, not of {method!r}."
+            hint = f"Export them: weakspot export {self.metadata.source} --method {method} -o other.onnx"
+            raise InputError("method-mismatch", problem, hint)
 
     def default_threshold(self, method: str) -> float:
-        """Where heatmaps are cut if nothing else is known: the file's own threshold was found for its first method."""
-        return self.graph.threshold if method == self.graph.method else self.graph.crop_threshold
+        """Return the threshold of the file for its first method, else the default threshold of the method."""
+        info = self.metadata.info
+        return info.threshold if method == info.method and info.threshold else self.metadata.crop_threshold
 
     def single_pass_methods(self) -> tuple[str, ...]:
-        """Names of the methods whose maps the file holds."""
-        return tuple(name for name in (self.graph.method, self.graph.witness) if name)
+        """Return the names of the methods whose maps the file contains."""
+        return tuple(name for name in (self.metadata.info.method, self.metadata.reference_method) if name)
 
     def single_threaded(self) -> "OnnxBackend":
-        """The same for several threads that each run a batch of their own."""
+        """Return a backend for threads that each run a batch of their own."""
         return replace(self, session=self.session.single_threaded)
 
-    def _most_probable(self, count: int, photos: int) -> NDArray[np.int64]:
-        """The graph's way of asking for the most probable classes: -1 is the first, -2 the second."""
-        row = -1 - np.arange(min(count, len(self.graph.class_names)), dtype=np.int64)
-        return np.tile(row, (photos, 1))
+    def _check_classes(self, classes: NDArray[np.integer]) -> NDArray[np.int64]:
+        count = len(self.metadata.info.class_names)
+        outside = classes[(classes < 0) | (classes >= count)]
+        if outside.size:
+            raise no_such_class(int(outside.flat[0]), count)
+        return classes.astype(np.int64)
 
-    def _seen(
+    def _most_probable(self, count: int, images: int) -> NDArray[np.int64]:
+        """Return the graph's codes for the most probable classes: -1 for the first, -2 for the second, and so on."""
+        row = -1 - np.arange(min(count, len(self.metadata.info.class_names)), dtype=np.int64)
+        return np.tile(row, (images, 1))
+
+    def _run(
         self, images: NDArray[np.uint8], methods: Sequence[str], classes: NDArray[np.int64]
     ) -> list[ClassifierOutput]:
-        found: dict[str, Any] = self.session.run({IMAGES: images, CLASSES: classes})
-        maps = {self.graph.witness: found.get(WITNESS), self.graph.method: found[MAPS]}
+        outputs = self.session.run({IMAGES: images, CLASSES: classes})
+        outputs = {RENAMED_OUTPUTS.get(name, name): array for name, array in outputs.items()}
+        maps = {method: outputs[MAPS if method == self.metadata.info.method else REFERENCE_MAPS] for method in methods}
         return [
-            ClassifierOutput(found[LOGITS], found[CHOSEN], maps[method], found[SIGNED], found.get(FOREGROUND))
+            ClassifierOutput(
+                outputs[LOGITS],
+                outputs[CLASS_INDICES],
+                maps[method],
+                outputs[HAS_NEGATIVE],
+                outputs.get(FOREGROUND),
+            )
             for method in methods
         ]
 
@@ -126,65 +145,63 @@ def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
 
     Args:
         path: The file.
-        options: Options; only ``method``, ``quality``, ``class_names`` and those of the postprocessing may be set.
+        options: Options; those that are built into a graph must have their defaults.
 
     Raises:
-        InputError: If an option does not fit the file.
-        ModelError: If the file does not exist or was not written by ``weakspot export``, or ONNX Runtime is missing.
+        InputError: ``options-conflict`` or ``method-mismatch`` if an option does not fit the file.
+        ModelError: ``model-not-found`` or ``metadata-invalid``, or if ONNX Runtime is not installed.
     """
-    if options.backend == "torch":
-        raise InputError(f"{path} is a graph, which PyTorch cannot run.", "Leave the backend out, or take onnx.")
-    defaults = LocalizerOptions()
-    changed = [name for name in _BUILT_IN if getattr(options, name) != getattr(defaults, name)]
-    if changed:
-        raise InputError(f"{path} has its own {changed[0]}.", "Leave it out, or export the model again with it.")
-    if options.device not in ("auto", "cpu"):
-        raise InputError(f"{path} is run on the CPU, not on {options.device!r}.", "Leave the device out.")
+    _check_options(path, options)
     if not path.is_file():
-        raise ModelError(f"{path} does not exist.", "Check the path, or make it with: weakspot export MODEL -o FILE")
+        raise ModelError("model-not-found", f"{path} does not exist.")
     session = Session(path)
-    graph = _graph_of(session, path)
-    found = OnnxBackend(session, graph)
-    method = options.method or graph.method
-    found.check(method)
-    quality = _quality(options.quality or graph.quality, graph, path)
-    looks = find_quality(quality) if graph.views else replace(find_quality(quality), zooms=())
+    metadata = _read_metadata(session, path)
+    backend = OnnxBackend(session, metadata)
+    method, quality = options.method or metadata.info.method, options.quality or metadata.info.quality
+    backend.validate_method(method)
+    _check_quality(quality, metadata, path)
+    preset = find_quality(quality)
+    class_names = choose_class_names(options.class_names, metadata.info.class_names, len(metadata.info.class_names))
     return LoadedModel(
-        found,
-        method,
-        quality,
-        looks,
-        found.default_threshold(method),
-        graph.crop_threshold,
-        choose_class_names(options.class_names, graph.class_names, len(graph.class_names)),
-        graph.multi_label,
-        graph.background,
-        graph.drawn,
+        backend,
+        replace(
+            metadata.info,
+            class_names=class_names,
+            method=method,
+            quality=quality,
+            threshold=backend.default_threshold(method),
+        ),
+        preset if metadata.allow_crops else replace(preset, crops=()),
+        metadata.crop_threshold,
+        metadata.is_box_regressor,
     )
 
 
-def _graph_of(session: Session, path: Path) -> OnnxMetadata:
+def _check_options(path: Path, options: LocalizerOptions) -> None:
+    if options.backend == "torch":
+        raise InputError("options-conflict", f"PyTorch cannot run {path}; backend must be auto or onnx, got torch.")
+    defaults = LocalizerOptions()
+    for name in _BUILT_IN:
+        if getattr(options, name) != getattr(defaults, name):
+            problem = f"{name} is built into {path} and cannot be changed, got {getattr(options, name)!r}."
+            raise InputError("options-conflict", problem, f"Export the model again with another {name}.")
+    if options.device not in ("auto", "cpu"):
+        raise InputError("options-conflict", f"{path} runs on the CPU; device must be cpu, got {options.device!r}.")
+
+
+def _read_metadata(session: Session, path: Path) -> OnnxMetadata:
     try:
         return from_metadata(session.metadata)
-    except (KeyError, ValueError, TypeError, InputError) as error:
+    except ModelError as error:
+        problem = f"{path} was not written by weakspot export, or by a version that this one cannot read."
         raise ModelError(
-            f"{path} was not written by weakspot export: it does not say how it is to be read.",
-            "Make it with: weakspot export MODEL -o FILE",
+            "metadata-invalid", problem, "Export the model again: weakspot export MODEL -o FILE"
         ) from error
 
 
-def _quality(wanted: str, graph: OnnxMetadata, path: Path) -> str:
-    """Qualities that spread maps are one graph, plain is another."""
-    if find_quality(wanted).spread != find_quality(graph.quality).spread:
-        raise InputError(
-            f"{path} was exported in quality {graph.quality}, not {wanted}.",
-            f"Export it again: weakspot export {graph.source} --quality {wanted} -o other.onnx",
-        )
-    return wanted
-
-
-def _checked(classes: NDArray[np.integer], count: int) -> NDArray[np.int64]:
-    outside = classes[(classes < 0) | (classes >= count)]
-    if outside.size:
-        raise no_such_class(int(outside.flat[0]), count)
-    return classes.astype(np.int64)
+def _check_quality(quality: str, metadata: OnnxMetadata, path: Path) -> None:
+    """Check that the graph propagates maps if the quality does: one graph serves fast, balanced and best."""
+    if find_quality(quality).propagate != find_quality(metadata.info.quality).propagate:
+        problem = f"{path} was exported with quality {metadata.info.quality}, got {quality}."
+        hint = f"Export it again: weakspot export {metadata.source} --quality {quality} -o other.onnx"
+        raise InputError("options-conflict", problem, hint)

@@ -1,4 +1,4 @@
-"""A classifier's forward pass as a graph for onnxruntime, made once and kept in the user's cache folder."""
+"""Export a classifier's forward pass for ONNX Runtime once, and cache the graph in the user's cache folder."""
 
 import hashlib
 import logging
@@ -23,94 +23,94 @@ from weakspot.inference.backends.torch import TorchBackend
 from weakspot.io.atomic import atomic_write
 from weakspot.models import SplitClassifier, forward_with_hooks
 
-# So far may the logits of the graph be from PyTorch's, as a share of their spread.
+# Maximum difference between the logits of the graph and PyTorch's, as a fraction of their standard deviation.
 _TOLERANCE = 1e-3
 _FOLDER, _BACKEND = "WEAKSPOT_CACHE", "WEAKSPOT_BACKEND"
 _log = logging.getLogger("weakspot")
 
 
-def can_accelerate(backend: TorchBackend) -> bool:
-    """Whether a classifier is on the CPU in 32-bit floats, and onnxruntime is installed with what exports to it."""
-    there = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
-    return there and backend.like.device.type == "cpu" and backend.like.dtype == torch.float32
+def can_compile(backend: TorchBackend) -> bool:
+    """Return whether a classifier is in float32 on the CPU, and the packages for ONNX are installed."""
+    installed = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
+    return installed and backend.device.type == "cpu" and backend.dtype == torch.float32
 
 
-def select_backend(backend: TorchBackend, wanted: str, *, stays: bool) -> tuple[TorchBackend, bool]:
-    """Let onnxruntime run a classifier's forward pass, if that is wanted or costs nothing.
+def select_backend(backend: TorchBackend, name: str, *, weights_frozen: bool) -> tuple[TorchBackend, bool]:
+    """Run a classifier's forward pass in ONNX Runtime if that is requested or costs nothing.
 
     Args:
         backend: The classifier in PyTorch.
-        wanted: ``"torch"``, ``"onnx"``, or ``"auto"``: what ``$WEAKSPOT_BACKEND`` says, else onnxruntime if the graph
-            lies in the cache, or once enough images were seen to be worth exporting.
-        stays: Whether the weights stay what they are.
+        name: ``"torch"``, ``"onnx"``, or ``"auto"``: the value of ``$WEAKSPOT_BACKEND``, else ONNX Runtime if the graph
+            is in the cache, or later, when there were enough images for an export to save time.
+        weights_frozen: Whether the weights never change.
 
     Returns:
         The classifier, and whether it may be exported later.
 
     Raises:
-        ModelError: If onnxruntime is wanted and cannot run it.
+        ModelError: ``backend-unavailable`` if ONNX Runtime is requested and cannot run the classifier.
     """
-    asked = os.environ.get(_BACKEND, wanted) if wanted == "auto" else wanted
-    if asked == "torch" or not can_accelerate(backend):
-        if wanted == "onnx":
-            raise ModelError(
-                "onnxruntime cannot run this model: it is installed for models on the CPU in 32-bit floats.",
-                "Run: pip install 'weakspot[onnx]', give --device cpu, or take --backend torch.",
-            )
+    requested = os.environ.get(_BACKEND, name) if name == "auto" else name
+    if requested == "torch" or not can_compile(backend):
+        if name == "onnx":
+            problem = "ONNX Runtime must be installed and the model must be in float32 on the CPU for --backend onnx."
+            hint = "Run: pip install 'weakspot[onnx]', use --device cpu, or use --backend torch."
+            raise ModelError("backend-unavailable", problem, hint)
         return backend, False
-    if asked == "onnx":
+    if requested == "onnx":
         return compile_onnx(backend, export=True), False
-    if not stays:
+    if not weights_frozen:
         return backend, False
     try:
-        found = compile_onnx(backend, export=False)
-    except WeakspotError as error:  # nobody has asked for it
+        compiled = compile_onnx(backend, export=False)
+    except WeakspotError as error:  # ONNX Runtime was not requested
         _log.warning("the model stays in PyTorch: %s", error.problem)
         return backend, False
-    return found, found is backend
+    return compiled, compiled is backend
 
 
 def compile_onnx(backend: TorchBackend, *, export: bool) -> TorchBackend:
-    """Let onnxruntime run a classifier's forward pass; its head and class maps stay as they are.
+    """Run a classifier's forward pass in ONNX Runtime; its head and class maps stay in PyTorch.
 
-    The graph is kept under a name that is a hash of the weights, the architecture and where it is read. One process
-    exports, others that want the same wait for it.
+    The name of the cached graph is a hash of the weights, the architecture and the target layers. Processes that need
+    the same graph wait for the first one to export it.
 
     Args:
-        backend: The classifier, for which :func:`can_accelerate`.
-        export: Whether to export it now if that was not done before.
+        backend: A classifier for which :func:`can_compile` is true.
+        export: Whether to export the graph if it is not in the cache.
 
     Returns:
-        The classifier with that forward pass; as it was where it has to be exported and shall not.
+        The compiled classifier; the same classifier if the graph is not in the cache and ``export`` is false.
 
     Raises:
-        ModelError: If it cannot be exported, or the graph's logits are not the model's.
-        InputError: If the cache folder cannot be written to.
+        ModelError: If the classifier cannot be exported, or ``graph-mismatch`` if the graph's logits differ.
+        InputError: ``not-writable`` for the cache folder.
     """
-    cut, images = backend.cut, _noise(backend)
-    file = cache_folder() / f"{content_hash(cut, images)}.onnx"
+    classifier, images = backend.classifier, _noise(backend)
+    file = cache_folder() / f"{content_hash(classifier, images)}.onnx"
     if not file.is_file():
         if not export:
             return backend
         _log.info("exporting the model for onnxruntime, once: this takes some seconds")
         with _locked(file):
             if not file.is_file():
-                graph = _exported(cut, images)
+                graph = _export(classifier, images)
                 with atomic_write(file) as target:
                     target.write(graph)
-    return replace(backend, cut=replace(cut, accelerated=_trunk(cut, images, file)))
+    return replace(backend, classifier=replace(classifier, accelerated=_load_forward(classifier, images, file)))
 
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Be the only process that makes a file of the cache."""
+    """Lock a file of the cache against other processes."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file.with_suffix(".lock"))
         lock.acquire()
     except OSError as error:
-        problem = f"The cache folder {file.parent} cannot be written to: {error.strerror or error}."
-        raise InputError(problem, f"Name another in {_FOLDER}, or take --backend torch.") from error
+        problem = f"Cannot write to the cache folder {file.parent}: {error.strerror or error}."
+        hint = f"Set {_FOLDER} to another folder, or use --backend torch."
+        raise InputError("not-writable", problem, hint) from error
     try:
         yield
     finally:
@@ -118,57 +118,66 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Where graphs are kept: in ``$WEAKSPOT_CACHE``, or the user's cache folder."""
-    chosen = os.environ.get(_FOLDER)
-    return (Path(chosen) if chosen else user_cache_path("weakspot")) / "graphs"
+    """Return the folder of cached graphs: in ``$WEAKSPOT_CACHE``, else in the user's cache folder."""
+    folder = os.environ.get(_FOLDER)
+    return (Path(folder) if folder else user_cache_path("weakspot")) / "graphs"
 
 
-def content_hash(cut: SplitClassifier, images: Tensor) -> str:
-    """A name for a graph that changes with whatever changes what it computes."""
-    told = (__version__, torch.__version__, repr(cut.model), cut.layers, cut.intermediates, tuple(images.shape[1:]))
-    found = hashlib.sha256(repr(told).encode())
-    for name, tensor in cut.model.state_dict().items():
-        found.update(name.encode())
-        found.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
-    return found.hexdigest()[:32]
+def content_hash(classifier: SplitClassifier, images: Tensor) -> str:
+    """Hash everything that a graph depends on: versions, architecture, weights, target layers and input size."""
+    model = classifier.model
+    settings = (
+        __version__,
+        torch.__version__,
+        repr(model),
+        classifier.layers,
+        classifier.intermediates,
+        tuple(images.shape[1:]),
+    )
+    digest = hashlib.sha256(repr(settings).encode())
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]
 
 
 class _Forward(nn.Module):
-    """From normalised images to the logits, the outputs of layers, and levels."""
+    """From normalized images to the logits, the outputs of the target layers and the intermediate features."""
 
-    def __init__(self, cut: SplitClassifier) -> None:
+    def __init__(self, classifier: SplitClassifier) -> None:
         super().__init__()
-        self.model = cut.model
-        self._cut = cut
+        self.model = classifier.model
+        self._classifier = classifier
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Run it."""
-        reading = forward_with_hooks(self._cut.model, self._cut.layers, images, intermediates=self._cut.intermediates)
-        return (reading.logits, *reading.outputs, *reading.intermediates)
+        """Run the classifier on images (B, channels, H, W)."""
+        classifier = self._classifier
+        result = forward_with_hooks(classifier.model, classifier.layers, images, intermediates=classifier.intermediates)
+        return (result.logits, *result.outputs, *result.intermediates)
 
 
-def _exported(cut: SplitClassifier, images: Tensor) -> bytes:
-    outputs: Sequence[str] = ["logits", *(f"layer{i}" for i, _ in enumerate(cut.layers))]
-    outputs = [*outputs, *(f"level{i}" for i, _ in enumerate(cut.intermediates))]
-    return to_onnx(_Forward(cut), {IMAGES: images}, outputs, dynamic={IMAGES: {0: "batch"}}, metadata={})
+def _export(classifier: SplitClassifier, images: Tensor) -> bytes:
+    outputs: Sequence[str] = ["logits", *(f"layer{i}" for i, _ in enumerate(classifier.layers))]
+    outputs = [*outputs, *(f"level{i}" for i, _ in enumerate(classifier.intermediates))]
+    return to_onnx(_Forward(classifier), {IMAGES: images}, outputs, dynamic={IMAGES: {0: "batch"}}, metadata={})
 
 
-def _trunk(cut: SplitClassifier, images: Tensor, file: Path) -> OnnxForward:
-    expected = forward_with_hooks(cut.model, cut.layers, images, intermediates=cut.intermediates)
+def _load_forward(classifier: SplitClassifier, images: Tensor, file: Path) -> OnnxForward:
+    model, layers = classifier.model, classifier.layers
+    expected = forward_with_hooks(model, layers, images, intermediates=classifier.intermediates)
     size = (images.shape[2], images.shape[3])
-    trunk = OnnxForward(_session(file), cut.layers, expected.layouts, expected.calls, size)
-    found = trunk.run(images)
-    spread = float(expected.logits.std())
-    if not torch.allclose(found.logits, expected.logits, rtol=0, atol=_TOLERANCE * max(spread, 1e-6)):
-        problem = "The graph that was made for onnxruntime does not give the model's logits."
-        raise ModelError(problem, "Use the model in PyTorch: --backend torch.")
-    if cut.head is not None or len(cut.layers) > 1:
-        return trunk
-    return replace(trunk, dummy_size=find_dummy_size(cut.model, cut.layers[0], images, expected))
+    forward = OnnxForward(_load_session(file), layers, expected.layouts, expected.calls, size)
+    tolerance = _TOLERANCE * max(float(expected.logits.std()), 1e-6)
+    if not torch.allclose(forward.run(images).logits, expected.logits, rtol=0, atol=tolerance):
+        problem = f"The logits of the graph for ONNX Runtime differ from PyTorch's by more than {tolerance:.2g}."
+        raise ModelError("graph-mismatch", problem, "Use --backend torch.")
+    if classifier.head is not None or len(layers) > 1:
+        return forward
+    return replace(forward, dummy_size=find_dummy_size(model, layers[0], images, expected))
 
 
-def _session(file: Path) -> Session:
-    """Open a graph; one that was damaged in the cache goes, to be made again the next time."""
+def _load_session(file: Path) -> Session:
+    """Load a graph; a damaged file is removed from the cache, so that the next call exports it again."""
     try:
         return Session(file)
     except WeakspotError:
@@ -177,7 +186,7 @@ def _session(file: Path) -> Session:
 
 
 def _noise(backend: TorchBackend) -> Tensor:
-    """Two images that are the same every time."""
-    frame = backend.frame
-    shape = (2, len(frame.mean), frame.height, frame.width)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(backend.like)
+    """Return two images of noise, the same every time."""
+    preprocessing = backend.preprocessing
+    shape = (2, len(preprocessing.mean), preprocessing.height, preprocessing.width)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(backend.device, backend.dtype)

@@ -1,4 +1,4 @@
-"""A classifier's forward pass in onnxruntime; what lies behind the cut stays in PyTorch."""
+"""A classifier's forward pass in ONNX Runtime; the head after the target layer stays in PyTorch."""
 
 from dataclasses import dataclass, replace
 
@@ -15,16 +15,16 @@ IMAGES = "images"
 
 @dataclass(frozen=True, eq=False)
 class OnnxForward:
-    """A graph that gives all that one forward pass does: logits, the outputs of layers, and levels.
+    """A graph that computes logits, the outputs of the target layers, and intermediate features.
 
     Attributes:
-        session: The graph; it takes normalised images in 32-bit floats.
-        layers: The layers whose outputs it gives.
-        layouts: How each output holds its feature map.
-        calls: How often each layer runs.
+        session: The graph, for normalized float32 images.
+        layers: The target layers whose outputs it returns.
+        layouts: Layout of the feature map in each output.
+        calls: Number of times each layer runs.
         size: ``(height, width)`` of the images.
-        stand_in: Size of an image that is enough to run the head behind the layer; None where the logits do not
-            come from that layer's output alone.
+        dummy_size: Size of the smallest image that runs the head after the layer; None if the logits do not depend on
+            the output of that layer alone.
     """
 
     session: Session
@@ -35,52 +35,52 @@ class OnnxForward:
     dummy_size: Size | None = None
 
     def accepts(self, images: Tensor) -> bool:
-        """Whether images are such as the graph was made for."""
+        """Return whether the graph accepts images: their size, type and device."""
         return images.shape[2:] == self.size and images.dtype == torch.float32 and images.device.type == "cpu"
 
     def run(self, images: Tensor) -> ForwardPass:
-        """Run a forward pass; nothing can be differentiated."""
-        found = self.session.run({IMAGES: np.ascontiguousarray(images.detach().numpy())})
-        logits, *maps = (torch.from_numpy(array) for array in found.values())
+        """Run a forward pass without gradients."""
+        outputs = self.session.run({IMAGES: np.ascontiguousarray(images.detach().numpy())})
+        logits, *maps = (torch.from_numpy(array) for array in outputs.values())
         count = len(self.layers)
         return ForwardPass(logits, tuple(maps[:count]), self.layouts, self.calls, tuple(maps[count:]))
 
     def single_threaded(self) -> "OnnxForward":
-        """The same for several threads that each run a batch of their own."""
+        """Return a forward pass for several threads that each run a batch of their own."""
         return replace(self, session=self.session.single_threaded)
 
     def run_differentiably(self, model: nn.Module, images: Tensor) -> ForwardPass:
-        """Run the trunk in the graph and the head in PyTorch, such that gradients can be taken up to the layer."""
-        reading = self.run(images)
+        """Run the backbone in the graph and the head in PyTorch, with gradients up to the target layer."""
+        forward_pass = self.run(images)
         assert self.dummy_size is not None
         height, width = self.dummy_size
-        behind = forward_head_from(model, self.layers[0], images[:1, :, :height, :width], reading)
-        return replace(behind, intermediates=reading.intermediates, layouts=self.layouts)
+        head_pass = forward_head_from(model, self.layers[0], images[:1, :, :height, :width], forward_pass)
+        return replace(head_pass, intermediates=forward_pass.intermediates, layouts=self.layouts)
 
 
-def forward_head_from(model: nn.Module, layer: TargetLayer, image: Tensor, reading: ForwardPass) -> ForwardPass:
-    """Run what lies behind a layer on what it gave in another pass; the layer itself sees one image only."""
-    replacement = (reading.outputs[0], reading.calls[0])
+def forward_head_from(model: nn.Module, layer: TargetLayer, image: Tensor, forward_pass: ForwardPass) -> ForwardPass:
+    """Run the head after a layer on the layer's output from another forward pass; the backbone runs on one image."""
+    replacement = (forward_pass.outputs[0], forward_pass.calls[0])
     return forward_with_hooks(model, [layer], image, differentiable=True, replacement=replacement)
 
 
-def find_dummy_size(model: nn.Module, layer: TargetLayer, images: Tensor, reading: ForwardPass) -> Size | None:
-    """The size of the smallest image that will do to run the head; None where the head needs more than the layer.
+def find_dummy_size(model: nn.Module, layer: TargetLayer, images: Tensor, forward_pass: ForwardPass) -> Size | None:
+    """Find the size of the smallest image that runs the head; None if the head needs more than the layer's output.
 
     Args:
         model: The classifier.
-        layer: Where it is cut.
-        images: Two images at least.
-        reading: What they gave.
+        layer: The target layer.
+        images: At least two images.
+        forward_pass: The forward pass of the images.
     """
     height, width = images.shape[2:]
-    for parts in (4, 1):
-        size = (height // parts, width // parts)
-        stand_in = images[:1, :, : size[0], : size[1]]
+    for divisor in (4, 1):
+        size = (height // divisor, width // divisor)
+        dummy_image = images[:1, :, : size[0], : size[1]]
         try:
-            logits = forward_head_from(model, layer, stand_in, reading).logits
-        except Exception:  # what a model raises for a size that it cannot take is its own affair
+            logits = forward_head_from(model, layer, dummy_image, forward_pass).logits
+        except Exception:  # models raise anything for a size that they do not support
             continue
-        if torch.allclose(logits, reading.logits, rtol=1e-3, atol=1e-3 * float(reading.logits.std())):
+        if torch.allclose(logits, forward_pass.logits, rtol=1e-3, atol=1e-3 * float(forward_pass.logits.std())):
             return size
     return None

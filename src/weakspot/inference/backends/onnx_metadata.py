@@ -1,4 +1,4 @@
-"""What a file of ``weakspot export`` says of itself, in its metadata."""
+"""Metadata of a file of ``weakspot export``."""
 
 import json
 from collections.abc import Mapping
@@ -6,92 +6,83 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from weakspot.data import Preprocessing
-from weakspot.inference.quality import find_quality
+from weakspot.errors import ModelError
+from weakspot.models.model_info import ModelInfo
 
 KEY = "weakspot"
 SUFFIX = ".onnx"
 # Names of the graph's inputs and outputs.
 IMAGES, CLASSES = "images", "classes"
-LOGITS, CHOSEN, MAPS, SIGNED, FOREGROUND, WITNESS = (
-    "logits",
-    "chosen",
-    "maps",
-    "signed",
-    "foreground",
-    "witness",
-)
+LOGITS, CLASS_INDICES, MAPS = "logits", "class_indices", "maps"
+HAS_NEGATIVE, FOREGROUND, REFERENCE_MAPS = "has_negative_activations", "foreground", "reference_maps"
+# Names of outputs and of metadata in files of version 0.1.0, and the current ones.
+RENAMED_OUTPUTS = {"chosen": CLASS_INDICES, "signed": HAS_NEGATIVE, "witness": REFERENCE_MAPS}
+_RENAMED = {
+    "witness": "reference_method",
+    "views": "allow_crops",
+    "view_threshold": "crop_threshold",
+    "foreground": "has_foreground_head",
+    "drawn": "is_box_regressor",
+}
 
 
 @dataclass(frozen=True)
 class OnnxMetadata:
-    """A classifier and its class maps as one graph.
+    """Description of a classifier and its class maps in one graph.
 
     Attributes:
-        version: Of weakspot.
-        source: Name of the model or the run that it was made from.
-        method: Name of the method of its class maps.
-        witness: Name of the method whose maps are compared with these for doubt; empty where there is none.
-        quality: Name of the quality.
-        views: Whether it may look into its photos: not where a foreground head has learnt from a whole training set.
-        threshold: Where heatmaps are cut, a fraction of the peak.
-        view_threshold: Where they are cut for the boxes that are looked into.
-        class_names: One for each logit.
-        preprocessing: What it wants of its images; normalisation is part of the graph.
-        multi_label: Whether each class is present or not, for itself.
-        background: Index of the class of images that hold no object, or None.
-        layers: Names of the layers that were read.
-        foreground: Whether a foreground head is in it.
-        drawn: Whether its maps are drawn around boxes, which leaves nothing to doubt.
+        info: Metadata of the model; method, quality and threshold are those of the class maps.
+        version: Version of weakspot that wrote the file.
+        source: Name of the model or the run that was exported.
+        reference_method: Method whose maps are compared with the class maps for the uncertainty; empty if none.
+        allow_crops: Whether the qualities with crops use them: not with a foreground head from a training set.
+        crop_threshold: Threshold of the first heatmap for the boxes to crop.
+        layers: Names of the target layers.
+        has_foreground_head: Whether the graph contains a foreground head.
+        is_box_regressor: Whether its maps are drawn from regressed boxes, so that they have no uncertainty.
         int8: Whether its convolutions compute with 8-bit integers.
     """
 
+    info: ModelInfo
     version: str
     source: str
-    method: str
-    witness: str
-    quality: str
-    views: bool
-    threshold: float
+    reference_method: str
+    allow_crops: bool
     crop_threshold: float
-    class_names: tuple[str, ...]
-    preprocessing: Preprocessing
-    multi_label: bool
-    background: int | None
     layers: tuple[str, ...]
-    foreground: bool
-    drawn: bool = False
+    has_foreground_head: bool
+    is_box_regressor: bool = False
     int8: bool = False
 
     def to_metadata(self) -> dict[str, str]:
-        """Give it as the metadata of an ONNX file."""
-        return {KEY: json.dumps(asdict(self), ensure_ascii=False)}
+        """Return the metadata for an ONNX file."""
+        values = asdict(self)
+        return {KEY: json.dumps({**values.pop("info"), **values}, ensure_ascii=False)}
 
 
 def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
-    """Read it again.
+    """Read what :meth:`OnnxMetadata.to_metadata` returned, or the metadata of a file of version 0.1.0.
 
     Raises:
-        KeyError: If the metadata are not weakspot's.
-        ValueError: If something in them cannot be.
-        TypeError: Likewise.
+        ModelError: ``metadata-invalid`` if a field is unknown, missing or invalid, or the file is not weakspot's.
     """
-    told: dict[str, Any] = json.loads(metadata[KEY])
-    frame = Preprocessing(**told["preprocessing"])
-    frame = Preprocessing().changed(mean=frame.mean, std=frame.std, input_size=(frame.height, frame.width))
-    names, layers = (tuple(str(name) for name in told[key]) for key in ("class_names", "layers"))
-    graph = OnnxMetadata(**{**told, "preprocessing": frame, "class_names": names, "layers": layers})
-    plain = {name: kind for name, kind in get_type_hints(OnnxMetadata).items() if kind in (str, bool)}
-    typed = all(isinstance(getattr(graph, name), kind) for name, kind in plain.items())
-    find_quality(str(graph.quality))
-    known = graph.background is None or graph.background in range(len(names))
-    if not (typed and known and names and 0 < graph.threshold <= 1 and 0 < graph.crop_threshold <= 1):
-        raise ValueError(graph)
-    return graph
+    try:
+        values: dict[str, Any] = {_RENAMED.get(name, name): value for name, value in json.loads(metadata[KEY]).items()}
+        kinds = get_type_hints(OnnxMetadata)
+        own = {name: values.pop(name) for name in kinds if name in values}
+        layers = tuple(str(name) for name in own.pop("layers"))
+        read = OnnxMetadata(info=ModelInfo.from_dict(values), layers=layers, **own)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError("metadata-invalid", f"The metadata of the graph are invalid: {error!r}.") from error
+    typed = all(isinstance(getattr(read, name), kind) for name, kind in kinds.items() if kind in (str, bool))
+    complete = read.info.class_names and read.info.method and read.info.quality and read.info.threshold
+    if not (typed and complete and isinstance(read.crop_threshold, int | float) and 0 < read.crop_threshold <= 1):
+        raise ModelError("metadata-invalid", f"The metadata of the graph are invalid: {read}.")
+    return read
 
 
 def is_graph(model: str | Path) -> bool:
-    """Tell whether a model is given as a file of ``weakspot export``.
+    """Return whether a model is the path of an ONNX file.
 
     Example:
         >>> is_graph("birds.onnx"), is_graph("resnet50")

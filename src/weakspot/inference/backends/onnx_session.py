@@ -1,4 +1,4 @@
-"""A graph that onnxruntime runs: on all cores, or on one core beside others of its kind."""
+"""A graph loaded into ONNX Runtime, on all cores or on one of several single-threaded sessions."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -17,43 +17,43 @@ Shapes = dict[str, list[int | str]]
 
 
 class Session:
-    """A graph, loaded into onnxruntime on the CPU.
+    """A graph, loaded into ONNX Runtime on the CPU.
 
     Args:
-        source: An ONNX file, or what one holds.
-        threads: How many threads share the work of one batch; None takes all cores.
+        source: An ONNX file, or the bytes of one.
+        threads: Number of threads for one batch; None uses all cores.
 
     Attributes:
-        inputs: Name and shape of what it takes; a text for a size that may be any.
-        outputs: Name and shape of what it gives.
-        metadata: What the file says of itself.
+        inputs: Name and shape of each input; a string for an axis of any length.
+        outputs: Name and shape of each output.
+        metadata: Metadata of the file.
 
     Raises:
-        ModelError: If it cannot be run; or onnxruntime is not installed.
+        ModelError: ``damaged-file`` if the graph cannot be loaded, ``not-installed`` without ONNX Runtime.
     """
 
     def __init__(self, source: Path | bytes, *, threads: int | None = None) -> None:
         self._source, self._stamp = source, _stamp(source)
-        self._loaded = _load(source, threads or available_cores())
-        self.inputs: Shapes = {one.name: one.shape for one in self._loaded.get_inputs()}
-        self.outputs: Shapes = {one.name: one.shape for one in self._loaded.get_outputs()}
-        self.metadata: dict[str, str] = self._loaded.get_modelmeta().custom_metadata_map
+        self._session = _load(source, threads or available_cores())
+        self.inputs: Shapes = {value.name: value.shape for value in self._session.get_inputs()}
+        self.outputs: Shapes = {value.name: value.shape for value in self._session.get_outputs()}
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
-    def run(self, images: Mapping[str, NDArray[Any]], names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Run it, from any thread.
+    def run(self, inputs: Mapping[str, NDArray[Any]], names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Run the graph, from any thread.
 
         Args:
-            images: The inputs by name.
-            names: Which outputs are wanted; None wants all.
+            inputs: The inputs by name.
+            names: Names of the outputs to compute; None computes all.
         """
-        wanted = list(self.outputs if names is None else names)
-        return dict(zip(wanted, self._loaded.run(wanted, dict(images)), strict=True))
+        names = list(self.outputs if names is None else names)
+        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
 
     @cached_property
     def single_threaded(self) -> "Session":
-        """The same graph for several threads that each run a batch of their own, which wait less for one another.
+        """The same graph for several threads that each run a batch of their own, which then wait less for one another.
 
-        This one where there is one core only, or its file is no longer what it was.
+        The same session if there is one core only, or the file has changed since it was loaded.
         """
         if available_cores() == 1 or _stamp(self._source) != self._stamp:
             return self
@@ -61,27 +61,29 @@ class Session:
 
 
 def _stamp(source: Path | bytes) -> tuple[int, ...] | None:
-    """What changes when a file does; None without a file."""
+    """Return numbers that change if a file does; None without a file."""
     try:
-        found = None if isinstance(source, bytes) else source.stat()
-    except OSError:  # loading it says why
-        found = None
-    return None if found is None else (found.st_ino, found.st_size, found.st_mtime_ns)
+        status = None if isinstance(source, bytes) else source.stat()
+    except OSError:  # loading the file reports the reason
+        status = None
+    return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _load(source: Path | bytes, threads: int) -> "InferenceSession":
     try:
         from onnxruntime import InferenceSession, SessionOptions
     except ImportError as error:
-        raise ModelError("onnxruntime is not installed.", "Run: pip install onnxruntime") from error
+        problem = "ONNX files need onnxruntime, which is not installed."
+        raise ModelError("not-installed", problem, "Run: pip install onnxruntime") from error
     options = SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Its threads would spin while others decode and make boxes.
+    # Spinning threads would take the cores from threads that decode images and compute boxes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         data = source if isinstance(source, bytes) else str(source)
         return InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # what onnxruntime raises has no common root
-        name = "The graph" if isinstance(source, bytes) else str(source)
-        raise ModelError(f"{name} is damaged or not an ONNX file.", "Copy it again, or export it anew.") from error
+    except Exception as error:  # the exceptions of onnxruntime have no common base class
+        name = "the graph" if isinstance(source, bytes) else str(source)
+        problem = f"Cannot load {name}: it is damaged or not an ONNX file."
+        raise ModelError("damaged-file", problem, "Export it again.") from error

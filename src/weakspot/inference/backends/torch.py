@@ -1,4 +1,4 @@
-"""A classifier that PyTorch runs: any model, any method."""
+"""Backend that runs a classifier in PyTorch: any model, any method."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -11,8 +11,8 @@ from weakspot.cams import METHODS, find_method
 from weakspot.cams.normalization import apply_class_thresholds
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
-from weakspot.inference.backends.base import Asked, ClassifierOutput, Pixels
-from weakspot.inference.quality import FOREGROUND_THRESHOLD, SPREAD_THRESHOLD
+from weakspot.inference.backends.base import ClassifierOutput, ClassSelection, Pixels
+from weakspot.inference.quality import FOREGROUND_THRESHOLD, PROPAGATED_THRESHOLD
 from weakspot.models import (
     ClassMaps,
     ForegroundHead,
@@ -28,22 +28,22 @@ from weakspot.models import (
     resize_tensor,
 )
 
-# What methods read that need no second pass.
-_ONE_PASS = ("weights", "gradients", "activations", "branches")
+# Inputs of methods that need a single forward pass.
+_SINGLE_PASS_INPUTS = ("weights", "gradients", "activations", "branches")
 
 
 @dataclass(frozen=True)
 class ClassThresholds:
-    """Where the maps of each class are cut best, by a method and in a quality for which that was found out.
+    """Per-class thresholds for one method and quality.
 
     Attributes:
-        method: Name of that method.
-        of_classes: One level for each class, in (0, 1); maps are levelled to the threshold of all.
-        threshold: That one.
+        method: Name of the method.
+        values: One threshold per class, in (0, 1); maps are calibrated so that ``threshold`` suits all classes.
+        threshold: The common threshold.
     """
 
     method: str
-    of_classes: tuple[float, ...]
+    values: tuple[float, ...]
     threshold: float
 
 
@@ -52,160 +52,180 @@ class TorchBackend:
     """A classifier in PyTorch.
 
     Attributes:
-        cut: The classifier.
-        frame: What it wants of its images.
-        like: A tensor of its device and type.
-        levels: Where the maps of its classes are cut best; None where nobody knows.
-        alone: Whether PyTorch is to have one thread.
-        threads: How many it has elsewhere.
+        classifier: The classifier.
+        preprocessing: Its input size and normalization.
+        device: Its device.
+        dtype: Its floating point type.
+        class_thresholds: Per-class thresholds, or None.
+        limit_threads: Whether PyTorch uses one thread.
+        threads: Number of threads that PyTorch uses otherwise.
     """
 
-    cut: SplitClassifier
-    frame: Preprocessing
-    like: Tensor
-    levels: ClassThresholds | None = None
-    alone: bool = False
+    classifier: SplitClassifier
+    preprocessing: Preprocessing
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+    class_thresholds: ClassThresholds | None = None
+    limit_threads: bool = False
     threads: int = field(default_factory=torch.get_num_threads)
 
     @property
     def name(self) -> str:
-        """``"onnx"`` where onnxruntime runs the forward pass, else ``"torch"``."""
-        return "torch" if self.cut.accelerated is None else "onnx"
+        """``"onnx"`` if ONNX Runtime runs the forward pass, else ``"torch"``."""
+        return "torch" if self.classifier.accelerated is None else "onnx"
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
-        """Squash pixels to a size; torch's 8-bit resizing gives Pillow's pixels, to within 2 of 255."""
+        """Resize an image; torch's 8-bit resizing is within 2 of 255 of Pillow's."""
         if pixels.shape[:2] == (height, width):
             return pixels
-        return channels_last(resize_tensor(channels_first(pixels), replace(self.frame, height=height, width=width)))
+        size = replace(self.preprocessing, height=height, width=width)
+        return channels_last(resize_tensor(channels_first(pixels), size))
 
-    def run(self, photos: Sequence[Pixels], methods: Sequence[str], asked: Asked) -> list[ClassifierOutput]:
-        """See photos of the size in ``frame`` by each of some methods, in one forward pass."""
-        rows = None if asked.classes is None else torch.from_numpy(asked.classes).to(self.like.device)
-        ways = [find_method(name) for name in methods]
-        with _one_thread(self.threads) if self.alone else nullcontext():
-            found = compute_class_maps_of_methods(
-                self.cut, self._tensors(photos), ways, classes=rows, top_k=asked.top_k, include_positive=asked.present
+    def run(
+        self, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection
+    ) -> list[ClassifierOutput]:
+        """Compute the class maps of several methods with one forward pass."""
+        rows = selection.rows(len(images))
+        classes = None if rows is None else torch.from_numpy(rows).to(self.device)
+        with _single_thread(self.threads) if self.limit_threads else nullcontext():
+            outputs = compute_class_maps_of_methods(
+                self.classifier,
+                self._normalize(images),
+                [find_method(name) for name in methods],
+                classes=classes,
+                top_k=selection.top_k,
+                include_positive=selection.include_positive,
             )
-        return [self._seen(name, one) for name, one in zip(methods, found, strict=True)]
+        return [self._to_arrays(name, output) for name, output in zip(methods, outputs, strict=True)]
 
-    def check(self, method: str) -> None:
-        """Refuse a method that needs another head or fewer layers."""
-        check_method(self.cut, find_method(method))
+    def validate_method(self, method: str) -> None:
+        """Raise InputError if a method needs another head or fewer layers."""
+        check_method(self.classifier, find_method(method))
 
     def single_pass_methods(self) -> tuple[str, ...]:
-        """Names of the methods that fit the classifier and need no more of it than one forward pass."""
-        return tuple(name for name, method in METHODS.items() if method.inputs in _ONE_PASS and self._fits(name))
+        """Return the names of the methods that fit the classifier and need a single forward pass."""
+        return tuple(
+            name for name, method in METHODS.items() if method.inputs in _SINGLE_PASS_INPUTS and self._fits(name)
+        )
 
     def _fits(self, method: str) -> bool:
         try:
-            self.check(method)
+            self.validate_method(method)
         except InputError:
             return False
         return True
 
     def single_threaded(self) -> "TorchBackend":
-        """The same for several threads, where onnxruntime runs the forward pass; PyTorch shares its threads itself."""
-        if self.cut.accelerated is None:
+        """Return a backend for several threads, if ONNX Runtime runs the forward pass; PyTorch shares its own."""
+        if self.classifier.accelerated is None:
             return self
-        cut = replace(self.cut, accelerated=self.cut.accelerated.single_threaded())
-        small = cut.head is not None  # what PyTorch has left to do, then
-        return replace(self, cut=cut, alone=small)
+        classifier = replace(self.classifier, accelerated=self.classifier.accelerated.single_threaded())
+        # Without a nonlinear head, PyTorch has little left to do.
+        return replace(self, classifier=classifier, limit_threads=classifier.head is not None)
 
     def class_maps(self, images: Tensor, classes: Tensor, method: str) -> Tensor:
-        """Compute raw class maps of normalised images, as the method was published.
+        """Compute raw class maps of normalized images, as the method was published.
 
         Args:
             images: Shape (B, channels, H, W).
-            classes: Class indices of shape (B,), or (B, C) for several of each image.
+            classes: Class indices of shape (B,), or (B, C).
             method: Name of the method.
 
         Returns:
-            Shape (B, h, w) or (B, C, h, w).
+            Class maps of shape (B, h, w) or (B, C, h, w).
+
+        Raises:
+            InputError: ``shape-mismatch`` for tensors of another shape or type.
         """
         _check_tensors(images, classes)
-        rows = (classes if classes.dim() == 2 else classes[:, None]).to(self.like.device)
-        as_published = replace(self.cut, intermediates=(), accelerated=None)
-        maps = compute_class_maps(as_published, images.to(self.like), find_method(method), classes=rows).maps
+        rows = (classes if classes.dim() == 2 else classes[:, None]).to(self.device)
+        as_published = replace(self.classifier, intermediates=(), accelerated=None)
+        images = images.to(self.device, self.dtype)
+        maps = compute_class_maps(as_published, images, find_method(method), classes=rows).maps
         return maps if classes.dim() == 2 else maps[:, 0]
 
-    def lessons(self, photos: Sequence[Pixels], method: str, classes: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        """Read what a foreground head learns from: features (B, K, h, w) and maps (B, C, h, w), on the CPU.
+    def foreground_targets(
+        self, images: Sequence[Pixels], method: str, classes: Tensor | None
+    ) -> tuple[Tensor, Tensor] | None:
+        """Compute the inputs and targets of a foreground head, on the CPU.
 
         Args:
-            photos: Pixels of the size in ``frame``.
-            method: Name of the method to read class maps by.
-            classes: Class indices of shape (B, C); None for the most probable of each.
+            images: Images of the model's input size.
+            method: Name of the method of the class maps.
+            classes: Class indices of shape (B, C); None for the most probable of each image.
 
         Returns:
-            Both, the features in half precision; None where the classifier has no mid-level feature maps.
+            Features (B, K, h, w) in half precision and maps (B, C, h, w); None without intermediate features.
         """
-        rows = None if classes is None else classes.to(self.like.device)
-        found = foreground_targets(self.cut, self._tensors(photos), find_method(method), rows)
-        return None if found is None else (found[0].half().cpu(), found[1].cpu())
+        rows = None if classes is None else classes.to(self.device)
+        targets = foreground_targets(self.classifier, self._normalize(images), find_method(method), rows)
+        return None if targets is None else (targets[0].half().cpu(), targets[1].cpu())
 
-    def with_foreground(self, head: ForegroundHead | None) -> "TorchBackend":
-        """The same classifier with another foreground head, or none; its classes are not levelled."""
-        moved = None if head is None else head.to(self.like.device)
-        return replace(self, cut=replace(self.cut, foreground=moved), levels=None)
+    def with_foreground_head(self, head: ForegroundHead | None) -> "TorchBackend":
+        """Return the same classifier with another foreground head, or none, and without per-class thresholds."""
+        head = None if head is None else head.to(self.device)
+        return replace(self, classifier=replace(self.classifier, foreground=head), class_thresholds=None)
 
     def default_threshold(self, method: str) -> float:
-        """Where heatmaps are cut if nothing else is known."""
-        if not self.cut.intermediates:
+        """Return the default threshold of a method's heatmaps."""
+        if not self.classifier.intermediates:
             return find_method(method).threshold
-        return SPREAD_THRESHOLD if self.cut.foreground is None else FOREGROUND_THRESHOLD
+        return PROPAGATED_THRESHOLD if self.classifier.foreground is None else FOREGROUND_THRESHOLD
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers that are read."""
-        return tuple(layer.name for layer in self.cut.layers)
+        """Names of the target layers."""
+        return tuple(layer.name for layer in self.classifier.layers)
 
     @property
     def has_foreground_head(self) -> bool:
-        """Whether a head has learnt what foreground looks like."""
-        return self.cut.foreground is not None
+        """Whether there is a fitted foreground head."""
+        return self.classifier.foreground is not None
 
-    def _tensors(self, photos: Sequence[Pixels]) -> Tensor:
-        if self.cut.accelerated is not None:
-            return normalize_chw(photos, self.frame)
-        return normalize_batch(
-            [channels_first(photo) for photo in photos], self.frame, device=self.like.device, dtype=self.like.dtype
-        )
+    def _normalize(self, images: Sequence[Pixels]) -> Tensor:
+        if self.classifier.accelerated is not None:
+            return normalize_chw(images, self.preprocessing)
+        channels = [channels_first(image) for image in images]
+        return normalize_batch(channels, self.preprocessing, device=self.device, dtype=self.dtype)
 
-    def _seen(self, name: str, found: ClassMaps) -> ClassifierOutput:
-        maps = calibrate_maps(self.levels, name, found.classes, found.maps)
+    def _to_arrays(self, method: str, output: ClassMaps) -> ClassifierOutput:
+        maps = calibrate_maps(self.class_thresholds, method, output.classes, output.maps)
         return ClassifierOutput(
-            found.logits.numpy(force=True),
-            found.classes.numpy(force=True),
+            output.logits.numpy(force=True),
+            output.classes.numpy(force=True),
             maps.numpy(force=True),
-            found.has_negative_activations.numpy(force=True),
-            None if found.foreground is None else found.foreground.numpy(force=True),
+            output.has_negative_activations.numpy(force=True),
+            None if output.foreground is None else output.foreground.numpy(force=True),
         )
 
 
 def _check_tensors(images: Tensor, classes: Tensor) -> None:
-    """Refuse what no class map can be computed of; which classes there are is looked at later."""
+    """Check the types and shapes of images and classes; the range of the class indices is checked later."""
     if not isinstance(images, Tensor) or images.dim() != 4 or not images.is_floating_point():
-        is_ = f"{images.dtype} of {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
-        hint = "Give a float tensor (B, channels, H, W), normalised; a photo goes to the localizer itself."
-        raise InputError(f"The images are no batch: {is_}.", hint)
+        problem = f"images must be a normalized float tensor of shape (B, channels, H, W), got {_describe(images)}."
+        raise InputError("shape-mismatch", problem, "To localize in one image file, call the localizer.")
     if not isinstance(classes, Tensor) or classes.dim() not in (1, 2) or classes.is_floating_point():
-        hint = "Give a tensor of class indices (B,) or (B, C): torch.tensor([281])."
-        raise InputError("The classes are no tensor of one or more indices for each image.", hint)
+        problem = f"classes must be an integer tensor of shape (B,) or (B, C), got {_describe(classes)}."
+        raise InputError("shape-mismatch", problem)
+
+
+def _describe(value: object) -> str:
+    return f"{value.dtype} of {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 @contextmanager
-def _one_thread(threads: int) -> Iterator[None]:
-    """Have PyTorch use one thread, where threads of its own would spin and wait for those that run other batches."""
-    torch.set_num_threads(1)  # of this thread, and of those that begin now
+def _single_thread(threads: int) -> Iterator[None]:
+    """Limit PyTorch to one thread: its other threads would only wait for threads that run other batches."""
+    torch.set_num_threads(1)  # for this thread and those that start now
     try:
         yield
     finally:
         torch.set_num_threads(threads)
 
 
-def calibrate_maps(levels: ClassThresholds | None, method: str, classes: Tensor, maps: Tensor) -> Tensor:
-    """Bend class maps (B, C, h, w) of (B, C) classes such that one threshold suits them all."""
-    if levels is None or method != levels.method:
+def calibrate_maps(thresholds: ClassThresholds | None, method: str, classes: Tensor, maps: Tensor) -> Tensor:
+    """Remap class maps (B, C, h, w) of classes (B, C) so that one threshold suits all classes."""
+    if thresholds is None or method != thresholds.method:
         return maps
-    at = torch.tensor(levels.of_classes, device=maps.device)[classes]
-    return apply_class_thresholds(maps.float(), at, levels.threshold)
+    per_class = torch.tensor(thresholds.values, device=maps.device)[classes]
+    return apply_class_thresholds(maps.float(), per_class, thresholds.threshold)

@@ -35,8 +35,8 @@ from weakspot.io.run_files import RUN_FILE
 from weakspot.io.shards import ROWS, UNFINISHED, ShardSpec, parse_shard, skipped_file
 
 if TYPE_CHECKING:
+    from weakspot.config import QualityName
     from weakspot.inference.localization import Localization
-    from weakspot.inference.quality import QualityName
 
 
 def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:

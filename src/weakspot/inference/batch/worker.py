@@ -53,7 +53,7 @@ def adapt(localizer: "Localizer", images: Callable[[], Sequence[Path]], file: Pa
         file: File of the fitted head.
         resume: Whether to load the head from the file, if it exists, instead of fitting it.
     """
-    if not localizer.adapts:
+    if not localizer.needs_adaptation:
         return
     from weakspot.inference.adaptation import read_head, write_head
 
@@ -61,7 +61,7 @@ def adapt(localizer: "Localizer", images: Callable[[], Sequence[Path]], file: Pa
         localizer.set_foreground_head(read_head(file))
     else:
         localizer.adapt(images())
-        write_head(localizer.torch_backend.cut.foreground, file)
+        write_head(localizer.torch_backend.classifier.foreground, file)
 
 
 def localize_images(

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import lazy_loader as lazy
 
 if TYPE_CHECKING:
-    from weakspot.inference.export.exporter import Exported as Exported
+    from weakspot.inference.export.exporter import ExportResult as ExportResult
     from weakspot.inference.export.exporter import export as export
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "exporter": ["Exported", "export"],
+        "exporter": ["ExportResult", "export"],
     },
 )

@@ -1,4 +1,4 @@
-"""Export a model: write the graph, compare it with PyTorch, and if wanted make it compute with integers."""
+"""Export a model: write the graph, compare it with PyTorch, and optionally quantize it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,30 +17,30 @@ from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.backends.onnx_export import to_onnx
 from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, SUFFIX, OnnxMetadata, is_graph
 from weakspot.inference.backends.onnx_session import Session
-from weakspot.inference.export.graph_module import PhotosToMaps, fits, refuse_unfit
-from weakspot.inference.export.parity import Difference, difference, refuse_different
-from weakspot.inference.export.quantization import quantised
+from weakspot.inference.export.graph_module import GraphModule, check_exportable, is_exportable
+from weakspot.inference.export.parity import Difference, check_parity, compare_backends
+from weakspot.inference.export.quantization import quantize
 from weakspot.inference.localizer import Localizer
 from weakspot.io.atomic import atomic_write
 from weakspot.ops.uncertainty import reference_method
 
-# So many photos are compared, and calibrated with.
-MOST_PHOTOS = 128
+# Maximum number of images for the comparison and the calibration.
+MAX_IMAGES = 128
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What became of an export.
+class ExportResult:
+    """Result of an export.
 
     Attributes:
         path: The file.
-        graph: What it says of itself.
-        difference: How far it is from PyTorch in 32-bit floats.
-        int8: How far it is with integers, where that was wanted.
+        metadata: Its metadata.
+        difference: Difference between the float32 graph and PyTorch.
+        int8: Difference between the quantized graph and PyTorch, or None.
     """
 
     path: Path
-    graph: OnnxMetadata
+    metadata: OnnxMetadata
     difference: Difference
     int8: Difference | None = None
 
@@ -52,99 +52,97 @@ def export(
     images: Iterable[ImageSource],
     int8: bool = False,
     **options: Any,
-) -> Exported:
-    """Write a classifier and its class maps as one ONNX file, and check it against PyTorch.
+) -> ExportResult:
+    """Write a classifier and its class maps as one ONNX file, and compare it with PyTorch.
 
-    The graph takes ``images`` (B, height, width, channels), uint8, squashed to its size, and ``classes`` (B, C), int64:
-    -1 is the most probable class of an image, -2 the next. It gives ``logits`` (B, N), ``chosen`` (B, C), ``maps``
-    (B, C, h, w), ``signed`` (B,), and where there are any ``foreground`` (B, 1, h, w) and ``witness`` (B, C, h, w).
+    Inputs of the graph: ``images`` (B, height, width, channels), uint8, resized to its input size, and ``classes``
+    (B, C), int64: -1 is the most probable class of an image, -2 the next. Outputs: ``logits`` (B, N), ``class_indices``
+    (B, C), ``maps`` (B, C, h, w), ``has_negative_activations`` (B,), and if available ``foreground`` (B, 1, h, w) and
+    ``reference_maps`` (B, C, h, w).
 
     Args:
-        model: A Localizer, or what it takes.
-        output: The file, which ends in ``.onnx``.
-        images: Photos to compare both on, and with ``int8`` to calibrate with; the first 128 that can be read count.
-            A quality that learns what foreground looks like learns it from them.
-        int8: Whether convolutions shall compute with 8-bit integers: smaller and faster, and less exact.
-        options: What Localizer takes.
+        model: A Localizer, or its ``model`` argument.
+        output: The file, with the suffix ``.onnx``.
+        images: Images for the comparison, for the calibration with ``int8``, and for the foreground head of the
+            qualities that fit one; the first 128 that can be read are used.
+        int8: Whether convolutions compute with 8-bit integers: smaller and faster, but less accurate.
+        options: Keyword arguments of Localizer.
 
     Returns:
-        The file, and how far it is from PyTorch.
+        The file, and its difference from PyTorch.
 
     Raises:
-        InputError: If the method cannot be computed in one graph, no photo can be read, or an option does not fit.
-        ModelError: If the model cannot be exported, or the graph is not the model.
+        InputError: If the method cannot be exported, no image can be read, or an option does not fit.
+        ModelError: If the model cannot be exported, or ``graph-mismatch``.
     """
     path = Path(output)
     if path.suffix != SUFFIX:
-        raise InputError(f"The file {path} does not end in {SUFFIX}.", f"Name it {path.with_suffix(SUFFIX).name}.")
+        raise InputError("suffix-invalid", f"The output must have the suffix {SUFFIX}, got {path}.")
     if isinstance(model, str | Path) and is_graph(model):
-        hint = "Localize with it, or export the model or the run that it was made from."
-        raise InputError(f"{model} is a file of weakspot export already.", hint)
+        hint = "Export the model or the run that it was made from."
+        raise InputError("model-unsupported", f"{model} is an ONNX file already.", hint)
     localizer = model if isinstance(model, Localizer) else Localizer(model, **{**options, "backend": "torch"})
-    refuse_unfit(localizer.torch_backend.cut, localizer.method)
+    check_exportable(localizer.torch_backend.classifier, localizer.method)
     sources = _readable(images, localizer.max_pixels)
-    if localizer.adapts:
+    if localizer.needs_adaptation:
         localizer.adapt(sources)
-    photos = [_squashed(localizer, source) for source in sources]
+    pixels = [_resize(localizer, source) for source in sources]
     name = Path(model).name if isinstance(model, str | Path) else type(localizer.model).__name__
-    graph = describe(localizer, name)
-    floats = graph_of(localizer, graph)
-    found = _difference(localizer, floats, graph, photos)
-    refuse_different(found)
+    metadata = describe(localizer, name)
+    graph = build_graph(localizer, metadata)
+    float_difference = _compare(localizer, graph, metadata, pixels)
+    check_parity(float_difference)
     if not int8:
-        _write(floats, path)
-        return Exported(path, graph, found)
-    graph = replace(graph, int8=True)
-    integers = quantised(floats, photos, graph)
-    _write(integers, path)
-    return Exported(path, graph, found, _difference(localizer, integers, graph, photos))
+        _write(graph, path)
+        return ExportResult(path, metadata, float_difference)
+    metadata = replace(metadata, int8=True)
+    graph = quantize(graph, pixels, metadata)
+    _write(graph, path)
+    return ExportResult(path, metadata, float_difference, _compare(localizer, graph, metadata, pixels))
 
 
 def describe(localizer: Localizer, source: str) -> OnnxMetadata:
-    """What a graph of a localizer says of itself.
+    """Return the metadata of a localizer's graph.
 
     Args:
-        localizer: In PyTorch.
+        localizer: A localizer in PyTorch.
         source: Name of the model.
     """
-    backend, readout, sight = localizer.torch_backend, localizer.readout, localizer.sight
-    witness = reference_method(localizer.method)
+    backend, predictor, method = localizer.torch_backend, localizer.predictor, localizer.method
+    reference = reference_method(method)
+    info = replace(localizer.config.info, method=method, threshold=localizer.threshold, class_thresholds=())
     return OnnxMetadata(
+        info,
         __version__,
         source,
-        localizer.method,
-        witness if fits(backend.cut, witness) else "",
-        localizer.quality,
-        sight.quality.zooms != () or not backend.has_foreground_head,
-        localizer.threshold,
-        sight.threshold,
-        localizer.class_names,
-        localizer.preprocessing,
-        readout.multi_label,
-        readout.background,
-        backend.layers,
-        backend.has_foreground_head,
-        not find_method(localizer.method).can_propagate,
+        reference_method=reference if is_exportable(backend.classifier, reference) else "",
+        allow_crops=predictor.quality.crops != () or not backend.has_foreground_head,
+        crop_threshold=predictor.crop_threshold,
+        layers=backend.layers,
+        has_foreground_head=backend.has_foreground_head,
+        is_box_regressor=not find_method(method).can_propagate,
     )
 
 
-def graph_of(localizer: Localizer, graph: OnnxMetadata) -> bytes:
-    """Export a localizer's classifier and class maps.
+def build_graph(localizer: Localizer, metadata: OnnxMetadata) -> bytes:
+    """Export a localizer's classifier and class maps to the bytes of an ONNX file.
 
     Args:
-        localizer: In PyTorch.
-        graph: What the graph is to say of itself.
+        localizer: A localizer in PyTorch.
+        metadata: Metadata of the file.
     """
-    frame, methods = graph.preprocessing, [name for name in (graph.method, graph.witness) if name]
-    module = PhotosToMaps(localizer.torch_backend, methods).eval()
-    photos = torch.randint(256, (2, frame.height, frame.width, len(frame.mean)), dtype=torch.uint8)
-    classes = torch.tensor([[-1, min(1, len(graph.class_names) - 1)]] * 2)
+    preprocessing, class_names = metadata.info.preprocessing, metadata.info.class_names
+    methods = [name for name in (metadata.info.method, metadata.reference_method) if name]
+    module = GraphModule(localizer.torch_backend, methods).eval()
+    shape = (2, preprocessing.height, preprocessing.width, len(preprocessing.mean))
+    images = torch.randint(256, shape, dtype=torch.uint8)
+    classes = torch.tensor([[-1, min(1, len(class_names) - 1)]] * 2)
     return to_onnx(
         module,
-        {IMAGES: photos, CLASSES: classes},
+        {IMAGES: images, CLASSES: classes},
         module.outputs,
-        dynamic={IMAGES: {0: "batch"}, CLASSES: {0: "batch", 1: "asked"}},
-        metadata=graph.to_metadata(),
+        dynamic={IMAGES: {0: "batch"}, CLASSES: {0: "batch", 1: "selected"}},
+        metadata=metadata.to_metadata(),
     )
 
 
@@ -153,29 +151,29 @@ def _write(graph: bytes, path: Path) -> None:
         file.write(graph)
 
 
-def _difference(localizer: Localizer, graph: bytes, told: OnnxMetadata, photos: Sequence[Pixels]) -> Difference:
-    return difference(localizer.torch_backend, OnnxBackend(Session(graph), told), photos, localizer.method)
+def _compare(localizer: Localizer, graph: bytes, metadata: OnnxMetadata, pixels: Sequence[Pixels]) -> Difference:
+    return compare_backends(localizer.torch_backend, OnnxBackend(Session(graph), metadata), pixels, localizer.method)
 
 
 def _readable(images: Iterable[ImageSource], max_pixels: int) -> list[ImageSource]:
-    """The first of the images that can be read."""
-    good: list[ImageSource] = []
-    first: InputError | None = None
+    """Return the first images that can be read."""
+    readable: list[ImageSource] = []
+    first_error: InputError | None = None
     for source in images:
         try:
             read_image(source, max_pixels=max_pixels)
-            good.append(source)
+            readable.append(source)
         except InputError as error:
-            first = first or error
-        if len(good) == MOST_PHOTOS:
+            first_error = first_error or error
+        if len(readable) == MAX_IMAGES:
             break
-    if not good:
-        reason = "" if first is None else f": {first.problem}"
-        raise InputError(f"There is no photo to compare the graph with PyTorch on{reason}", "Name some.")
-    return good
+    if not readable:
+        reason = "." if first_error is None else f": {first_error.problem}"
+        raise InputError("images-empty", f"Comparing the graph with PyTorch needs at least one image{reason}")
+    return readable
 
 
-def _squashed(localizer: Localizer, source: ImageSource) -> Pixels:
-    """A photo at the size that the model sees."""
-    frame, pixels = localizer.preprocessing, localizer.resize(read_image(source, max_pixels=localizer.max_pixels))
-    return localizer.torch_backend.resize(pixels, height=frame.height, width=frame.width)
+def _resize(localizer: Localizer, source: ImageSource) -> Pixels:
+    """Read an image and resize it to the model's input size."""
+    size, pixels = localizer.preprocessing, localizer.resize(read_image(source, max_pixels=localizer.max_pixels))
+    return localizer.torch_backend.resize(pixels, height=size.height, width=size.width)

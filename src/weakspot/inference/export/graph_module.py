@@ -1,4 +1,4 @@
-"""The module that is exported: from photos to logits and class maps."""
+"""The module that is exported: from images to logits and class maps."""
 
 from collections.abc import Sequence
 
@@ -7,98 +7,109 @@ from torch import Tensor, nn
 
 from weakspot.cams import find_method
 from weakspot.errors import InputError
-from weakspot.inference.backends.onnx_metadata import CHOSEN, FOREGROUND, LOGITS, MAPS, SIGNED, WITNESS
+from weakspot.inference.backends.onnx_metadata import (
+    CLASS_INDICES,
+    FOREGROUND,
+    HAS_NEGATIVE,
+    LOGITS,
+    MAPS,
+    REFERENCE_MAPS,
+)
 from weakspot.inference.backends.torch import TorchBackend, calibrate_maps
-from weakspot.inference.export.head_gradients import TracedReading, trace_gradients
+from weakspot.inference.export.head_gradients import TracedForwardPass, trace_gradients
 from weakspot.models import SplitClassifier, check_method, derive_class_maps, forward_with_hooks
 
-# What methods of other kinds do that no graph does.
-_BEYOND = {
+# Why methods with these inputs cannot be one graph.
+_UNSUPPORTED = {
     "activations": "decomposes a matrix for each image, for which ONNX has no operator",
     "masked images": "runs the model many times",
     "ablated activations": "runs the model's head many times",
-    "image gradients": "takes gradients of the whole model",
+    "image gradients": "needs gradients of the whole model",
 }
 
 
-class PhotosToMaps(nn.Module):
-    """From photos to logits and class maps, normalisation included.
+class GraphModule(nn.Module):
+    """From images to logits and class maps, including normalization.
 
     Args:
         backend: The classifier.
-        methods: Names of the method, and of the one whose maps are compared with its, if any.
+        methods: Names of the method and, if any, of the reference method.
     """
 
     def __init__(self, backend: TorchBackend, methods: Sequence[str]) -> None:
         super().__init__()
-        self.model = backend.cut.model  # so that its weights are found
-        self.foreground = backend.cut.foreground
+        self.model = backend.classifier.model  # registers its weights
+        self.foreground = backend.classifier.foreground
         self._backend, self._names = backend, tuple(methods)
         self._methods = [find_method(name) for name in methods]
         self._traced = self._trace()
-        # A plane at a time: a division by channels that lie side by side costs a graph six times as much.
+        # Shape (channels, 1, 1): dividing channels-last pixels makes the graph's normalization six times as slow.
+        preprocessing = backend.preprocessing
         self._mean, self._std = (
-            torch.tensor(each).view(-1, 1, 1) * 255 for each in (backend.frame.mean, backend.frame.std)
+            torch.tensor(values).view(-1, 1, 1) * 255 for values in (preprocessing.mean, preprocessing.std)
         )
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, ...]:
-        """See photos.
+        """Compute logits and class maps.
 
         Args:
             images: uint8, shape (B, height, width, channels).
-            classes: Class indices of shape (B, C): -1 is the most probable of the photo, -2 the next, and so on.
+            classes: Class indices of shape (B, C): -1 is the most probable of the image, -2 the next, and so on.
 
         Returns:
-            Logits (B, N), class indices (B, C), maps (B, C, h, w), whether activations were negative (B,), and where
-            there are any the foreground (B, 1, h, w) and the maps of the second method (B, C, h, w).
+            Logits (B, N), class indices (B, C), maps (B, C, h, w), whether activations were negative (B,), and if
+            available the foreground (B, 1, h, w) and the maps of the reference method (B, C, h, w).
         """
-        cut = self._backend.cut
+        classifier = self._backend.classifier
         pixels = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        reading = forward_with_hooks(cut.model, cut.layers, pixels, intermediates=cut.intermediates)
+        forward_pass = forward_with_hooks(
+            classifier.model, classifier.layers, pixels, intermediates=classifier.intermediates
+        )
         if self._traced is not None:
-            reading = TracedReading(**vars(reading), behind=self._traced)
-        ranked = reading.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
-        chosen = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
-        first, *witness = derive_class_maps(cut, pixels, reading, self._methods, chosen)
-        maps = calibrate_maps(self._backend.levels, self._names[0], chosen, first.maps)
-        found = [first.logits, chosen, maps, first.has_negative_activations]
-        found += [] if first.foreground is None else [first.foreground]
-        return (*found, *(one.maps for one in witness))
+            forward_pass = TracedForwardPass(**vars(forward_pass), head_gradients=self._traced)
+        ranked = forward_pass.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
+        indices = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
+        output, *references = derive_class_maps(classifier, pixels, forward_pass, self._methods, indices)
+        maps = calibrate_maps(self._backend.class_thresholds, self._names[0], indices, output.maps)
+        outputs = [output.logits, indices, maps, output.has_negative_activations]
+        outputs += [] if output.foreground is None else [output.foreground]
+        return (*outputs, *(reference.maps for reference in references))
 
     def _trace(self) -> nn.Module | None:
-        """The gradients of the head, where a method needs them and they are not the weights of a linear layer."""
-        cut, frame = self._backend.cut, self._backend.frame
-        if cut.head is not None or all(method.inputs != "gradients" for method in self._methods):
+        """Trace the gradients of the head, if a method needs them and they are not the weights of a linear layer."""
+        classifier, preprocessing = self._backend.classifier, self._backend.preprocessing
+        if classifier.head is not None or all(method.inputs != "gradients" for method in self._methods):
             return None
-        noise = torch.randn(2, len(frame.mean), frame.height, frame.width, generator=torch.Generator().manual_seed(0))
-        return trace_gradients(cut, noise)
+        shape = (2, len(preprocessing.mean), preprocessing.height, preprocessing.width)
+        return trace_gradients(classifier, torch.randn(shape, generator=torch.Generator().manual_seed(0)))
 
     @property
     def outputs(self) -> list[str]:
-        """Names of what :meth:`forward` gives."""
-        names = [LOGITS, CHOSEN, MAPS, SIGNED]
+        """Names of the outputs of :meth:`forward`."""
+        names = [LOGITS, CLASS_INDICES, MAPS, HAS_NEGATIVE]
         names += [] if self.foreground is None else [FOREGROUND]
-        return names + [WITNESS] * (len(self._names) - 1)
+        return names + [REFERENCE_MAPS] * (len(self._names) - 1)
 
 
-def refuse_unfit(cut: SplitClassifier, name: str) -> None:
-    """Refuse a method whose maps cannot be computed in one graph.
+def check_exportable(classifier: SplitClassifier, name: str) -> None:
+    """Check that the maps of a method can be computed in one graph.
 
     Raises:
-        InputError: If it does what no graph does, or several layers are read.
+        InputError: ``method-unsupported``, or ``options-conflict`` for gradients of several layers.
     """
     inputs = find_method(name).inputs
-    if inputs in _BEYOND:
-        raise InputError(f"{name} {_BEYOND[inputs]}: it is no graph.", "Take cam, gradcam or layercam.")
-    if inputs == "gradients" and len(cut.layers) > 1:
-        raise InputError(f"{name} of several layers is no graph.", "Name one layer.")
+    if inputs in _UNSUPPORTED:
+        problem = f"ONNX export does not support {name}: it {_UNSUPPORTED[inputs]}."
+        raise InputError("method-unsupported", problem, "Use cam, gradcam or layercam.")
+    if inputs == "gradients" and len(classifier.layers) > 1:
+        raise InputError("options-conflict", f"ONNX export supports one layer, got {len(classifier.layers)}.")
 
 
-def fits(cut: SplitClassifier, name: str) -> bool:
-    """Whether the maps of a method fit a classifier and can be computed in one graph."""
+def is_exportable(classifier: SplitClassifier, name: str) -> bool:
+    """Return whether a method fits a classifier and can be computed in one graph."""
     try:
-        check_method(cut, find_method(name))
-        refuse_unfit(cut, name)
+        check_method(classifier, find_method(name))
+        check_exportable(classifier, name)
     except InputError:
         return False
     return True

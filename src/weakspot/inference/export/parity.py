@@ -1,4 +1,4 @@
-"""Does a graph see in photos what PyTorch does?"""
+"""Compare a graph with PyTorch: logits and class maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,74 +7,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import ModelError
-from weakspot.inference.backends import Asked, Backend, ClassifierOutput
+from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 
-# So far may float32 go on other kernels: of the logits' spread, and of a map's range.
+# Maximum difference between float32 kernels, as a fraction of the range of the logits or of a map.
 TOLERANCE = 1e-3
 _BATCH = 8
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a graph is from PyTorch over some photos.
+    """Difference between a graph and PyTorch on some images.
 
     Attributes:
-        photos: Number of photos.
-        logits: The greatest difference of a logit, as a share of the spread of the photo's logits.
-        maps: The greatest difference in a class map, as a share of its range.
-        agree: Share of the photos whose most probable class is the same.
+        images: Number of images.
+        logits: Maximum difference of a logit, as a fraction of the range of the image's logits.
+        maps: Maximum difference in a class map, as a fraction of its range.
+        agreement: Fraction of images with the same most probable class.
     """
 
-    photos: int
+    images: int
     logits: float
     maps: float
-    agree: float
+    agreement: float
 
 
-def difference(one: Backend, other: Backend, photos: Sequence[Pixels], method: str) -> Difference:
-    """Compare what two backends see in photos: logits, and the maps of what the one takes for most probable.
+def compare_backends(reference: Backend, other: Backend, images: Sequence[Pixels], method: str) -> Difference:
+    """Compare two backends: logits, and the maps of the classes that are the most probable in the reference.
 
     Args:
-        one: The reference.
-        other: Another with the same frame.
-        photos: Pixels of the size in their frame.
+        reference: The reference backend.
+        other: A backend with the same preprocessing.
+        images: Images of the model's input size.
         method: Name of the method.
     """
-    logits, maps, same = [], [], []
-    for start in range(0, len(photos), _BATCH):
-        some = photos[start : start + _BATCH]
-        (expected,) = one.run(some, [method], Asked())
-        (found,) = other.run(some, [method], Asked(expected.classes))
-        logits.append(_relative(found.logits, expected.logits))
-        maps.append(_relative(found.maps[:, 0], expected.maps[:, 0]))
-        same.append(_first(found) == _first(expected))
-    worst_logit, worst_place = (float(np.concatenate(parts).max()) for parts in (logits, maps))
-    return Difference(len(photos), worst_logit, worst_place, float(np.concatenate(same).mean()))
+    logits, maps, same_class = [], [], []
+    for start in range(0, len(images), _BATCH):
+        batch = images[start : start + _BATCH]
+        (expected,) = reference.run(batch, [method], ClassSelection())
+        (output,) = other.run(batch, [method], ClassSelection(expected.classes))
+        logits.append(_relative_difference(output.logits, expected.logits))
+        maps.append(_relative_difference(output.maps[:, 0], expected.maps[:, 0]))
+        same_class.append(_most_probable(output) == _most_probable(expected))
+    max_logits, max_maps = (float(np.concatenate(values).max()) for values in (logits, maps))
+    return Difference(len(images), max_logits, max_maps, float(np.concatenate(same_class).mean()))
 
 
-def refuse_different(found: Difference, tolerance: float = TOLERANCE) -> None:
-    """Refuse a graph that is not the model.
+def check_parity(difference: Difference, tolerance: float = TOLERANCE) -> None:
+    """Check that a graph computes the same as PyTorch.
 
     Raises:
-        ModelError: If logits or maps differ by more than the tolerance.
+        ModelError: ``graph-mismatch`` if logits or maps differ by more than the tolerance.
     """
-    if not max(found.logits, found.maps) <= tolerance:
+    if not max(difference.logits, difference.maps) <= tolerance:
         raise ModelError(
-            f"The graph is not the model: logits differ by {found.logits:.2g} of their spread, maps by {found.maps:.2g}"
-            f" of their range; at most {tolerance:.2g} is allowed.",
+            "graph-mismatch",
+            f"The graph must agree with PyTorch to {tolerance:.2g} of the range, got {difference.logits:.2g} for logits"
+            f" and {difference.maps:.2g} for maps.",
             "Use the model in PyTorch (--backend torch), and report this with the model's name.",
         )
 
 
-def _first(seen: ClassifierOutput) -> NDArray[np.integer]:
-    best: NDArray[np.integer] = seen.logits.argmax(axis=1)
-    return best
+def _most_probable(output: ClassifierOutput) -> NDArray[np.integer]:
+    classes: NDArray[np.integer] = output.logits.argmax(axis=1)
+    return classes
 
 
-def _relative(found: NDArray[np.floating], expected: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The greatest difference of each item, as a share of its range: shape (B,)."""
-    one, two = (values.reshape(len(values), -1).astype(np.float64) for values in (found, expected))
-    span = np.ptp(two, axis=1)
-    worst: NDArray[np.float64] = np.abs(one - two).max(axis=1) / np.where(span > 0, span, 1.0)
-    return worst
+def _relative_difference(values: NDArray[np.floating], expected: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the maximum difference of each item, as a fraction of its expected range: shape (B,)."""
+    values, expected = (array.reshape(len(array), -1).astype(np.float64) for array in (values, expected))
+    span = np.ptp(expected, axis=1)
+    difference: NDArray[np.float64] = np.abs(values - expected).max(axis=1) / np.where(span > 0, span, 1.0)
+    return difference

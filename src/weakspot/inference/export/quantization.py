@@ -1,4 +1,4 @@
-"""Make the convolutions of a graph compute with 8-bit integers: static quantisation, calibrated on photos."""
+"""Static quantization of the convolutions of a graph to 8-bit integers, calibrated on images."""
 
 import logging
 import warnings
@@ -17,21 +17,21 @@ from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, OnnxMetad
 _BATCH = 8
 
 
-def quantised(graph: bytes, photos: Sequence[Pixels], told: OnnxMetadata) -> bytes:
-    """Quantise a graph: weights by channel, activations by the range that they have on photos.
+def quantize(graph: bytes, images: Sequence[Pixels], metadata: OnnxMetadata) -> bytes:
+    """Quantize the convolutions of a graph: weights per channel, activations by their range on images.
 
-    Only convolutions are: class maps and what spreads them are small, and exact.
+    Class maps and their propagation stay in float32: they cost little and need the precision.
 
     Args:
-        graph: What an ONNX file holds.
-        photos: Pixels of the size that it takes.
-        told: What the new graph is to say of itself.
+        graph: The bytes of an ONNX file.
+        images: Images of its input size.
+        metadata: Metadata of the new graph.
 
     Returns:
-        What the new file holds.
+        The bytes of the new file.
 
     Raises:
-        ModelError: If onnxruntime cannot quantise it.
+        ModelError: ``not-installed`` or ``quantization-failed``.
 
     Source:
         Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
@@ -41,51 +41,53 @@ def quantised(graph: bytes, photos: Sequence[Pixels], told: OnnxMetadata) -> byt
         import onnx
         import onnxruntime.quantization  # noqa: F401
     except ImportError as error:
-        raise ModelError("What quantises is not installed.", "Run: pip install 'weakspot[onnx]'") from error
+        problem = "Quantization needs onnx and onnxruntime, which are not installed."
+        raise ModelError("not-installed", problem, "Run: pip install 'weakspot[onnx]'") from error
     with TemporaryDirectory() as folder, _quiet():
-        first, last = Path(folder, "floats.onnx"), Path(folder, "integers.onnx")
-        first.write_bytes(graph)
+        float_file, int8_file = Path(folder, "floats.onnx"), Path(folder, "integers.onnx")
+        float_file.write_bytes(graph)
         try:
-            _quantise(first, last, photos)
-        except Exception as error:  # what onnxruntime raises has no common root
+            _quantize(float_file, int8_file, images)
+        except Exception as error:  # the exceptions of onnxruntime have no common base class
             reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"The graph cannot be quantised: {reason}", "Export it without --int8.") from error
-        proto = onnx.load(last)
+            problem = f"Cannot quantize the graph: {reason}"
+            raise ModelError("quantization-failed", problem, "Export it without --int8.") from error
+        proto = onnx.load(int8_file)
     del proto.metadata_props[:]
-    for key, value in told.to_metadata().items():
+    for key, value in metadata.to_metadata().items():
         proto.metadata_props.add(key=key, value=value)
-    found: bytes = proto.SerializeToString()
-    return found
+    serialized: bytes = proto.SerializeToString()
+    return serialized
 
 
-def _quantise(first: Path, last: Path, photos: Sequence[Pixels]) -> None:
+def _quantize(float_file: Path, int8_file: Path, images: Sequence[Pixels]) -> None:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    folded = first.with_name("folded.onnx")
-    quant_pre_process(first, folded, skip_symbolic_shape=True)
+    folded = float_file.with_name("folded.onnx")
+    quant_pre_process(float_file, folded, skip_symbolic_shape=True)
     quantize_static(
         folded,
-        last,
-        _Photos(photos),
+        int8_file,
+        _CalibrationImages(images),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["Conv"],
         per_channel=True,
-        reduce_range=True,  # else products overflow where the processor has no instruction for them
+        reduce_range=True,  # products overflow on processors without 8-bit dot product instructions
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
     )
 
 
-class _Photos:
-    """Photos in the way that onnxruntime asks for them."""
+class _CalibrationImages:
+    """Images as a calibration data reader of onnxruntime."""
 
-    def __init__(self, photos: Sequence[Pixels]) -> None:
-        self._batches = iter([photos[start : start + _BATCH] for start in range(0, len(photos), _BATCH)])
+    def __init__(self, images: Sequence[Pixels]) -> None:
+        self._batches = iter([images[start : start + _BATCH] for start in range(0, len(images), _BATCH)])
 
     def get_next(self) -> dict[str, NDArray[np.generic]] | None:
-        """The next batch, or None behind the last."""
+        """Return the next batch, or None after the last."""
         batch = next(self._batches, None)
         if batch is None:
             return None
@@ -94,7 +96,7 @@ class _Photos:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without its advice on how to prepare a graph, which was prepared."""
+    """Suppress the advice to preprocess the graph, which it was."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -24,8 +24,8 @@ from weakspot.io.run_files import RUN_FILE
 from weakspot.io.shards import skipped_file
 
 if TYPE_CHECKING:
+    from weakspot.config import QualityName
     from weakspot.inference.localizer import Localizer
-    from weakspot.inference.quality import QualityName
 
 
 def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
