@@ -88,7 +88,7 @@ def test_an_image_without_an_object_teaches_that_all_of_it_is_background(tmp_pat
     def watched(found, *, seed):
         lessons.extend(found)
 
-    monkeypatch.setattr("weakspot.training.foreground.fitted", watched)
+    monkeypatch.setattr("weakspot.training.foreground.fit_to_batches", watched)
     run = small(root, tmp_path / "run")
     features, maps = (torch.cat(parts) for parts in zip(*lessons, strict=True))
     assert len(features) == len(maps) == 12
