@@ -70,7 +70,7 @@ def _columns(
 ) -> tuple[Controls, list[tuple[gr.Button, Example]], dict[str, gr.Button]]:
     with gr.Column(scale=1, min_width=300, elem_classes="ws-side"):
         upload = gr.UploadButton(
-            "Drop, paste or select an image", file_types=["image"], elem_id="ws-upload", elem_classes="ws-drop"
+            "Drop or select an image", file_types=["image"], elem_id="ws-upload", elem_classes="ws-drop"
         )
         with gr.Row(elem_classes="ws-examples"):
             example_buttons = [(_example_button(i, example), example) for i, example in enumerate(examples())]
