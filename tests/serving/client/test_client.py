@@ -168,7 +168,7 @@ def test_another_server_is_a_model_error(mood, sleeps):
             client.models()
         assert caught.value.code == ("service-unreachable" if mood in ("dead", "torn") else "response-invalid")
         assert "127.0.0.1" in str(caught.value)
-        assert set(server.asked) == {"/v1/models"}  # no redirect was followed
+        assert set(server.paths) == {"/v1/models"}  # no redirect was followed
 
 
 def test_a_broken_connection_is_retried(sleeps):
