@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from weakspot import __version__
 from weakspot.cli.app import main
-from weakspot.inference.localization import TOO_FAINT
+from weakspot.inference.localization import BELOW_MIN_SCORE
 from weakspot.io.shards import ShardSpec
 
 FAST = ["--input-size", "64", "--batch-size", "4"]
@@ -373,7 +373,7 @@ def test_a_minimum_score_that_no_region_has_leaves_no_box(photos):
     assert run("photos/03.jpg", "--min-score", "1", "--output", "out") == 0
     (row,) = rows(Path("out/boxes.jsonl"))
     assert (row["box"], row["boxes"]) == (None, [])
-    assert row["notes"] == [TOO_FAINT]
+    assert row["notes"] == [BELOW_MIN_SCORE]
 
 
 def shard_files(folder):

@@ -21,7 +21,7 @@ NAMES = ("cat", "Dog", "7", "owl", "OWL")
         pytest.param("OWL", 4, id="as this one is"),
     ],
 )
-def test_a_class_is_found_by_name_in_any_case_or_by_index(label, index):
+def test_find_class_by_name_in_any_case_or_by_index(label, index):
     assert find_class(label, NAMES) == index
 
 
@@ -42,11 +42,11 @@ def test_an_unknown_class_is_refused(label, code, values):
 
 
 @given(st.integers(0, 999))
-def test_every_imagenet_class_is_found_by_its_name(index):
+def test_find_every_imagenet_class_by_name(index):
     assert find_class(imagenet_names()[index], imagenet_names()) == index
 
 
-def test_classes_without_names_are_numbered_and_a_wrong_number_of_names_is_refused():
+def test_classes_without_names_are_numbered_and_a_wrong_number_is_refused():
     assert choose_class_names(None, (), 2) == ("0", "1")
     assert choose_class_names(["a", "b"], (), 2) == ("a", "b")
     with refused("class-names-invalid", 2, 3):

@@ -12,22 +12,22 @@ from weakspot.models import load_classifier
 
 
 @pytest.mark.parametrize(("side", "expected"), [(224, 288), (240, 320), (64, 96), (16, 32)])
-def test_sides_become_multiples_of_32(side, expected):
+def test_scaled_sides_are_multiples_of_32(side, expected):
     assert scale_input_size(Preprocessing(side, side), 9 / 7).height == expected
 
 
-def test_nothing_is_enlarged_by_1():
+def test_scale_1_changes_nothing():
     assert scale_input_size(Preprocessing(50, 50), 1.0) == Preprocessing(50, 50)
 
 
-def test_a_model_that_takes_one_size_keeps_it():
+def test_a_model_with_a_fixed_input_size_keeps_it():
     model = load_classifier("vit_tiny_patch16_224", weights=None).module
     frame, cut = split_for_quality(model, Preprocessing(), find_quality("fast"), enlarge=True)
     assert frame.height == 224
     assert cut.intermediates
 
 
-def test_a_convolutional_model_sees_more():
+def test_a_convolutional_model_gets_a_larger_input():
     model = load_classifier("resnet18", weights=None).module
     frame, _ = split_for_quality(model, Preprocessing(64, 64), find_quality("fast"), enlarge=True)
     assert frame.height == 96
@@ -41,14 +41,14 @@ def stride_of(classifier):
         return 64 // classifier.module.forward_features(torch.zeros(1, 3, 64, 64)).shape[-1]
 
 
-def test_strides_are_those_of_the_quality_unless_one_is_given():
+def test_output_stride_is_that_of_the_quality_unless_chosen():
     options = {"weights": None, "device": "cpu"}
     assert stride_of(load_for_quality("resnet18", None, output_stride=None, **options)) == 16
     assert stride_of(load_for_quality("resnet18", "plain", output_stride=None, **options)) == 32
     assert stride_of(load_for_quality("resnet18", "best", output_stride=32, **options)) == 32
 
 
-def test_a_model_that_cannot_be_that_fine_keeps_its_own_stride(monkeypatch):
+def test_a_model_without_that_output_stride_keeps_its_own(monkeypatch):
     # With a narrow head: the real one has 120 million weights to draw.
     monkeypatch.setattr(timm, "create_model", partial(timm.create_model, mlp_ratio=1 / 64))
     assert load_for_quality("vgg11", "fast", output_stride=None, weights=None, device="cpu").module is not None

@@ -42,13 +42,13 @@ DOG = localized(label="собака", class_index=150, score=0.125, min_area=0.0
 BOTH = localized(others=(DOG,))
 
 
-def test_box_is_that_of_the_largest_region():
+def test_box_is_the_first_box():
     assert localized(min_area=0.0).boxes.tolist() == [[20, 10, 70, 40], [0, 50, 10, 60]]
     assert localized(min_area=0.0).box.tolist() == [20, 10, 70, 40]
 
 
 @pytest.mark.parametrize(("min_area", "inside"), [(1.0, [True, False]), (0.0, [True, True])])
-def test_mask_holds_the_regions_of_the_boxes_in_the_photos_pixels(min_area, inside):
+def test_mask_contains_the_regions_of_the_boxes_in_image_pixels(min_area, inside):
     mask = localized(min_area=min_area).mask
     assert mask.shape == (60, 80)
     assert mask.dtype == np.bool_
@@ -60,25 +60,25 @@ def test_mask_is_computed_once():
     assert found.mask is found.mask
 
 
-def test_iterating_goes_through_all_classes_that_were_asked_for():
+def test_iteration_covers_all_requested_classes():
     assert list(BOTH) == [BOTH, DOG]
     assert [one.label for one in localized()] == ["Egyptian cat"]
 
 
-def test_localization_is_frozen_hashable_and_equal_to_itself_alone():
+def test_localization_is_frozen_hashable_and_compared_by_identity():
     found = localized()
     with pytest.raises(FrozenInstanceError):
         found.score = 1.0
     assert len({found, found, localized()}) == 2
 
 
-def test_repr_leaves_the_pixels_out():
+def test_repr_contains_no_pixels():
     assert "image=" not in repr(BOTH)
     assert "heatmap=" not in repr(BOTH)
     assert "Egyptian cat" in repr(BOTH)
 
 
-def test_dictionary_holds_plain_values_without_pixels():
+def test_to_dict_returns_plain_values_without_pixels():
     boxes = np.array([[1 / 3, 0, 2 / 3, 1.006]])
     found = localized(image=Path("a/кот.jpg"), score=0.12345678, boxes=boxes, notes=("mind the gap",))
     assert found.to_dict() == {
@@ -105,11 +105,11 @@ def test_dictionary_holds_plain_values_without_pixels():
         pytest.param(Image.fromarray(PHOTO), None, id="PIL"),
     ],
 )
-def test_image_is_named_when_it_was_a_path(image, name):
+def test_to_dict_contains_the_path_of_the_image(image, name):
     assert localized(image=image).to_dict()["image"] == name
 
 
-def test_doubt_stands_behind_the_threshold_where_it_is_known():
+def test_uncertainty_is_in_the_row_after_the_threshold():
     row = localized(uncertainty=0.123456).to_dict()
     assert row["uncertainty"] == 0.1235
     assert list(row)[list(row).index("threshold") + 1] == "uncertainty"
@@ -117,13 +117,13 @@ def test_doubt_stands_behind_the_threshold_where_it_is_known():
     assert "uncertainty" not in localized().to_dict()
 
 
-def test_other_classes_are_nested_when_there_are_any():
+def test_to_dict_nests_other_classes():
     assert BOTH.to_dict()["others"] == [DOG.to_dict()]
     assert "others" not in DOG.to_dict()
 
 
 @given(st.text(), st.floats(0, 1))
-def test_json_is_one_line_that_reads_back(label, score):
+def test_json_is_one_line(label, score):
     found = localized(label=label, score=score, others=(DOG,))
     assert json.loads(found.to_json()) == found.to_dict()
     assert "\n" not in found.to_json()
@@ -133,7 +133,7 @@ def test_json_keeps_letters_readable():
     assert '"label": "собака"' in DOG.to_json()
 
 
-def test_detections_hold_the_boxes_of_all_classes():
+def test_detections_contain_the_boxes_of_all_classes():
     detections = BOTH.to_detections()
     assert detections.xyxy.tolist() == [[20, 10, 70, 40], [20, 10, 70, 40], [0, 50, 10, 60]]
     assert detections.class_id.tolist() == [285, 150, 150]
@@ -144,20 +144,20 @@ def test_detections_hold_the_boxes_of_all_classes():
 NOWHERE = localized(heatmap=np.zeros_like(HEATMAP), boxes=np.zeros((0, 4)), notes=(NO_OBJECT,))
 
 
-def test_without_an_object_there_is_no_box_and_the_mask_is_empty():
+def test_without_an_object_the_mask_is_empty():
     assert NOWHERE.box.tolist() == [0, 0, 0, 0]
     assert NOWHERE.mask.shape == (60, 80)
     assert NOWHERE.mask.dtype == np.bool_
     assert not NOWHERE.mask.any()
 
 
-def test_without_an_object_plain_values_say_that_there_is_no_box():
+def test_to_dict_without_an_object_has_no_box():
     told = json.loads(NOWHERE.to_json())
     assert (told["box"], told["boxes"], told["notes"]) == (None, [], [NO_OBJECT])
     assert told["label"] == "Egyptian cat"
 
 
-def test_detections_of_nothing_are_none_and_of_others_those_of_others():
+def test_detections_without_boxes_are_empty():
     nothing = NOWHERE.to_detections()
     assert (len(nothing), nothing.xyxy.shape, nothing.class_id.tolist()) == (0, (0, 4), [])
     assert nothing.data["class_name"].tolist() == []
@@ -166,7 +166,7 @@ def test_detections_of_nothing_are_none_and_of_others_those_of_others():
     assert other.class_id.tolist() == [150, 150]
 
 
-def test_plot_of_nothing_is_the_photo_with_a_caption_and_no_frame():
+def test_plot_without_boxes_has_a_caption_only():
     with_box = (np.asarray(localized(heatmap=NOWHERE.heatmap).plot()) != PHOTO).any(axis=-1)
     assert with_box[25:38, [20, 69]].all()
     drawn = (np.asarray(NOWHERE.plot()) != PHOTO).any(axis=-1)
@@ -180,7 +180,7 @@ def saved(array):
 
 
 @pytest.mark.parametrize("given_as", [np.asarray, Image.fromarray, saved], ids=["array", "PIL", "path"])
-def test_plot_draws_over_the_photo_however_it_was_given(given_as, tmp_path, monkeypatch):
+def test_plot_draws_over_any_type_of_image(given_as, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plot = localized(image=given_as(PHOTO)).plot()
     assert plot.size == (80, 60)
@@ -191,14 +191,14 @@ def test_plot_draws_over_the_photo_however_it_was_given(given_as, tmp_path, monk
     assert not changed[45:, 40:].any()
 
 
-def test_plot_of_a_photo_that_vanished_is_refused_in_two_lines(tmp_path):
+def test_plot_of_a_deleted_image_is_refused(tmp_path):
     with pytest.raises(InputError) as refusal:
         localized(image=tmp_path / "gone.jpg").plot()
     assert str(refusal.value).splitlines() == [f"{tmp_path / 'gone.jpg'} does not exist.", "Check the path."]
 
 
 @pytest.mark.parametrize("as_given", [str, Path])
-def test_save_writes_the_plot_and_nothing_beside_it(as_given, tmp_path):
+def test_save_writes_only_the_plot(as_given, tmp_path):
     path = tmp_path / "plots" / "cat.png"
     localized().save(as_given(path))
     with Image.open(path) as written:
@@ -206,7 +206,7 @@ def test_save_writes_the_plot_and_nothing_beside_it(as_given, tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_save_refuses_a_suffix_that_is_no_image_format(tmp_path):
+def test_save_refuses_an_unknown_suffix(tmp_path):
     path = tmp_path / "cat.docx"
     with pytest.raises(InputError) as refusal:
         localized().save(path)

@@ -54,7 +54,7 @@ def with_squares(width=320, height=160):
 
 
 @pytest.mark.parametrize("method", ["cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "ablationcam"])
-def test_the_box_bounds_the_object_in_the_images_own_pixels(method):
+def test_convention_boxes_are_in_pixels_of_the_image(method):
     """Convention: xyxy of the original image through the inverse of squashing, right and bottom excluded."""
     found = spotter(method=method, threshold=0.5)(with_squares())
     assert found.label == "red"
@@ -64,7 +64,7 @@ def test_the_box_bounds_the_object_in_the_images_own_pixels(method):
     assert overlap > 0.8
 
 
-def test_another_class_is_somewhere_else():
+def test_each_class_has_its_own_box():
     red, blue = spotter(threshold=0.5)(with_squares(), top_k=2)
     assert (red.label, blue.label) == ("red", "blue")
     np.testing.assert_allclose(blue.box, [240, 80, 280, 120], atol=10)
@@ -85,14 +85,14 @@ def test_all_regions_or_the_largest():
 
 
 @pytest.mark.parametrize("kind", ["path", "text", "PIL", "array"])
-def test_any_kind_of_image_gives_the_same(kind, tmp_path):
+def test_all_image_types_give_the_same_result(kind, tmp_path):
     Image.fromarray(picture()).save(tmp_path / "a.png")
     images = {"path": tmp_path / "a.png", "text": str(tmp_path / "a.png"), "PIL": Image.fromarray(picture())}
     one = localizer()
     np.testing.assert_array_equal(one(images.get(kind, picture())).heatmap, one(picture()).heatmap)
 
 
-def test_a_stream_gives_what_single_calls_give_in_order():
+def test_a_stream_equals_single_calls_in_order():
     photos = [picture(seed, width=20 + seed, height=30) for seed in range(11)]
     one = localizer()
     for batch_size, workers in ((1, 1), (4, 3), (16, 2)):
@@ -119,32 +119,32 @@ def test_a_stream_reads_only_a_few_batches_ahead():
     assert len(taken) <= 10 + 6 * 2
 
 
-def test_an_image_that_cannot_be_read_is_handed_over_or_raised_at_its_turn(tmp_path):
+def test_an_unreadable_image_is_reported_or_raised_in_order(tmp_path):
     photos = [picture(0), tmp_path / "missing.png", picture(1)]
     errors = []
     found = list(localizer().stream(photos, batch_size=2, on_error=lambda image, error: errors.append((image, error))))
     assert len(found) == 2
     assert [image for image, _ in errors] == [photos[1]]
-    assert "does not exist" in errors[0][1].problem
+    assert "missing.png" in errors[0][1].problem
     stream = localizer().stream(photos, batch_size=3)
     next(stream)
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match=r"missing\.png"):
         next(stream)
 
 
-def test_a_stream_of_nothing_and_of_nothing_readable_gives_nothing(tmp_path):
+def test_an_empty_or_unreadable_stream_is_empty(tmp_path):
     assert list(localizer().stream([])) == []
     assert list(localizer().stream([tmp_path / "a.png"], on_error=lambda *_: None)) == []
 
 
-def test_class_maps_take_one_class_or_several():
+def test_class_maps_of_one_class_or_several():
     one, batch = localizer(), images(3, 16)
     several = one.class_maps(batch, torch.tensor([[0, 1], [2, 3], [0, 2]]))
     assert several.shape == (3, 2, 4, 4)
     torch.testing.assert_close(one.class_maps(batch, torch.tensor([1, 3, 2])), several[:, 1])
 
 
-def test_threads_on_one_localizer_get_what_one_gets():
+def test_threads_share_a_localizer():
     one, photos = localizer(DeepHeadNet(16)), [picture(seed) for seed in range(24)]
     expected = [one(photo) for photo in photos]
     with ThreadPoolExecutor(4) as threads:
@@ -155,7 +155,7 @@ def test_threads_on_one_localizer_get_what_one_gets():
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("method", ANY_HEAD)
-def test_every_method_works_where_gradients_are_off_and_parameters_frozen(context, method):
+def test_every_method_works_without_gradients_and_with_frozen_parameters(context, method):
     model = DeepHeadNet(16).requires_grad_(False)
     with context():
         found = localizer(model, method=method)(picture())
@@ -168,7 +168,7 @@ def test_every_method_works_under_bf16_autocast(method):
         assert localizer(DeepHeadNet(16), method=method)(picture()).heatmap.shape == (16, 16)
 
 
-def test_a_users_model_is_neither_moved_nor_changed():
+def test_a_module_is_neither_moved_nor_changed():
     model = PooledNet().train()
     strides = [parameter.stride() for parameter in model.parameters()]
     list(localizer(model).stream([picture()] * 3))
@@ -177,7 +177,7 @@ def test_a_users_model_is_neither_moved_nor_changed():
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_without_evidence_the_box_is_the_whole_image_and_the_result_says_so():
+def test_without_evidence_the_box_is_the_whole_image_and_a_note_is_added():
     found = spotter()(with_squares() * np.array([0, 1, 0], np.uint8), classes=["red"])
     assert found.notes == (NO_EVIDENCE,)
     assert found.box.tolist() == [0, 0, 320, 160]
@@ -185,7 +185,7 @@ def test_without_evidence_the_box_is_the_whole_image_and_the_result_says_so():
     assert not found.heatmap.any()
 
 
-def test_grad_cam_plus_plus_on_signed_activations_says_so():
+def test_grad_cam_plus_plus_on_signed_activations_adds_a_note():
     signed = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 4)
     )
@@ -201,7 +201,7 @@ def test_grad_cam_plus_plus_on_signed_activations_says_so():
     assert localizer(FunctionalNet(), method="gradcam++")(picture()).notes == ()
 
 
-def test_nan_in_the_models_output_is_told():
+def test_nan_in_the_output_is_refused():
     model = PooledNet()
     one = localizer(model)
     with torch.no_grad():
@@ -243,8 +243,8 @@ def test_a_wrong_option_is_refused(options, value):
     assert str(value) in refusal.value.problem
 
 
-def test_what_is_no_model_is_refused():
-    with pytest.raises(ModelError, match="given as the model is of type list"):
+def test_an_object_of_another_type_is_not_a_model():
+    with refused("not-a-model", "list", kind=ModelError):
         ws.Localizer([1, 2])
 
 
@@ -277,7 +277,7 @@ def test_a_cat_is_found_with_the_packaged_model(lite0):
     assert lite0.layers == ("bn2",)
 
 
-def test_options_may_be_numpys():
+def test_options_may_be_numpy_values():
     one = localizer(
         mean=np.full(3, 0.5), std=np.full(3, 0.25), class_names=np.array(NAMES), threshold=np.float32(0.25),
         input_size=np.int64(16),
@@ -285,19 +285,18 @@ def test_options_may_be_numpys():
     assert '"threshold": 0.25' in one(picture(), classes=np.array([2])).to_json()
 
 
-def test_one_class_may_be_named_as_it_is():
+def test_one_class_needs_no_list():
     assert localizer()(picture(), classes="owl").label == "owl"
     assert localizer()(picture(), classes=NAMES.index("owl")).label == "owl"
 
 
 @pytest.mark.parametrize("image", [None, ["a.jpg"], torch.zeros(3, 8, 8)])
-def test_what_is_no_image_is_refused_in_two_lines(image):
-    with pytest.raises(InputError, match=f"A {type(image).__name__} is not an image") as refusal:
+def test_an_object_of_another_type_is_not_an_image(image):
+    with pytest.raises(InputError, match=type(image).__name__):
         localizer()(image)
-    assert len(str(refusal.value).splitlines()) == 2
 
 
-def test_one_image_is_no_stream():
+def test_a_single_image_is_not_a_stream():
     with refused("images-invalid", "str"):
         next(localizer().stream("a.jpg"))
 
@@ -320,25 +319,20 @@ def test_class_maps_of_other_tensors_are_refused(images, classes, value):
 @pytest.mark.parametrize(
     "options", [{"channels": 0}, {"channels": -1}, {"input_size": "16"}, {"input_size": (16, 16, 3)}]
 )
-def test_numbers_that_make_no_sense_are_refused(options):
+def test_invalid_numbers_are_refused(options):
     with pytest.raises(InputError):
         localizer(**options)
 
 
 def test_a_method_that_does_not_fit_is_refused_before_any_image():
-    with pytest.raises(InputError, match="CAM needs a head"):
+    with refused("method-mismatch"):
         localizer(DeepHeadNet(16), method="cam")
 
 
 @pytest.mark.parametrize("method", BRANCHES)
-def test_an_ordinary_net_has_no_branches_and_is_refused_in_two_lines(method):
-    with pytest.raises(InputError) as refusal:
+def test_methods_of_branches_need_a_network_with_branches(method):
+    with refused("method-mismatch", ws.cams.METHODS[method].network):
         localizer(method=method)
-    kind = ws.cams.METHODS[method].network
-    assert str(refusal.value).splitlines() == [
-        f"This method reads the branches of a network that was trained for it ({kind}).",
-        f"Train one: weakspot train DATA --method {kind}.",
-    ]
 
 
 def run_folder(folder, method="acol", **changes):
@@ -354,7 +348,7 @@ def as_input(photo, one):
 
 
 @pytest.mark.parametrize("as_given", [str, lambda folder: folder, lambda folder: folder / MODEL_FILE])
-def test_a_run_is_a_localizer_with_its_names_its_method_and_its_threshold(as_given, tmp_path):
+def test_a_run_brings_its_class_names_method_and_threshold(as_given, tmp_path):
     model = run_folder(tmp_path)
     one = ws.Localizer(as_given(tmp_path))
     assert (one.method, one.threshold, one.class_names) == ("acol", 0.35, NAMES)
@@ -368,7 +362,7 @@ def test_a_run_is_a_localizer_with_its_names_its_method_and_its_threshold(as_giv
 
 
 @pytest.mark.parametrize("method", ["acol", "acol_a", "acol_b"])
-def test_both_branches_of_a_run_can_be_read(method, tmp_path):
+def test_class_maps_of_each_branch(method, tmp_path):
     model, kept = run_folder(tmp_path), []
     one = ws.Localizer(tmp_path, method=method)
     for branch in (model.head.branch_a, model.head.branch_b):
@@ -383,7 +377,7 @@ def test_both_branches_of_a_run_can_be_read(method, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["cam", "spg", "ts_cam"])
-def test_runs_of_other_methods_are_read_by_theirs(method, tmp_path):
+def test_runs_use_the_method_they_were_trained_for(method, tmp_path):
     model = run_folder(tmp_path, method)
     one = ws.Localizer(tmp_path)
     assert one.method == ("cam" if method == "spg" else method)
@@ -401,7 +395,7 @@ def test_runs_of_other_methods_are_read_by_theirs(method, tmp_path):
     torch.testing.assert_close(means, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_options_come_before_what_stands_in_a_run(tmp_path):
+def test_options_take_precedence_over_the_run(tmp_path):
     run_folder(tmp_path)
     one = ws.Localizer(tmp_path, threshold=0.5, class_names=list("abcd"), output_stride=8, input_size=32)
     assert (one.threshold, one.class_names) == (0.5, ("a", "b", "c", "d"))
@@ -409,7 +403,7 @@ def test_options_come_before_what_stands_in_a_run(tmp_path):
     assert ws.Localizer(tmp_path, method="gradcam").threshold == 0.15
 
 
-def test_a_run_that_knows_images_without_an_object_gives_no_box_for_them(tmp_path):
+def test_the_background_class_has_no_box(tmp_path):
     model = run_folder(tmp_path, "cam", background_index=3)
     with torch.no_grad():
         model.head.classifier.bias[3] = 100
@@ -421,7 +415,7 @@ def test_a_run_that_knows_images_without_an_object_gives_no_box_for_them(tmp_pat
     assert found.others[0].boxes.shape == (1, 4)
 
 
-def test_a_run_of_several_labels_finds_those_that_are_there(tmp_path):
+def test_a_multi_label_run_returns_the_classes_that_are_present(tmp_path):
     found = built("cam", width=8, multi_label=True)
     with torch.no_grad():
         found.network.head.classifier.weight.mul_(0.01)
@@ -450,12 +444,11 @@ def test_weights_for_a_run_are_refused(tmp_path):
 @pytest.mark.parametrize("method", ["cam", "ts_cam"])
 def test_a_method_that_a_run_was_not_trained_for_is_refused(method, tmp_path):
     run_folder(tmp_path)
-    with pytest.raises(InputError) as refusal:
+    with refused("method-mismatch"):
         ws.Localizer(tmp_path, method=method)
-    assert len(str(refusal.value).splitlines()) == 2
 
 
-def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):
+def test_an_error_does_not_keep_the_image_alive(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-200])  # its decoder raises, and is the cause
     errors = []
@@ -464,12 +457,12 @@ def test_an_error_that_is_kept_keeps_no_image_alive(tmp_path):
     assert errors[0].__cause__ is errors[0].__context__ is None
 
 
-def test_a_photo_over_the_default_limit_can_be_drawn_once_it_was_accepted(monkeypatch):
+def test_an_accepted_image_above_the_default_limit_can_be_plotted(monkeypatch):
     monkeypatch.setattr("weakspot.inference.localization.MAX_PIXELS", 100)
     assert localizer(max_pixels=10_000)(picture()).plot().size == (40, 20)
 
 
-def test_a_class_that_a_model_rules_out_is_no_mistake():
+def test_a_logit_of_minus_infinity_is_a_probability_of_zero():
     """A logit of minus infinity is a probability of 0."""
 
     class Masked(PooledNet):

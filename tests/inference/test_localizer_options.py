@@ -26,7 +26,7 @@ def encoded(photo, format_="PNG"):
     return file.getvalue()
 
 
-def test_the_bytes_of_a_file_are_as_good_as_its_path(tmp_path):
+def test_bytes_of_a_file_equal_its_path(tmp_path):
     content = encoded(np.kron(photos(1)[0], np.ones((8, 8, 1), np.uint8)), "JPEG")  # decoded at a fraction, both
     (tmp_path / "photo.jpg").write_bytes(content)
     one = localizer()
@@ -36,13 +36,13 @@ def test_the_bytes_of_a_file_are_as_good_as_its_path(tmp_path):
     assert from_bytes.plot().tobytes() == from_path.plot().tobytes()
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"", "The image is empty"), (b"text", "The image is not an image")])
-def test_bytes_that_are_no_image_are_refused_without_a_name(content, words):
-    with pytest.raises(InputError, match=words):
+@pytest.mark.parametrize("content", [b"", b"text"])
+def test_invalid_bytes_are_refused(content):
+    with pytest.raises(InputError):
         localizer()(content)
 
 
-def test_images_in_one_pass_are_as_one_by_one_and_errors_stand_in_their_place():
+def test_a_batch_equals_single_calls_and_returns_errors_in_place():
     one, images = localizer(), photos(3)
     first, second, third, fourth = one.batch([images[0], b"junk", *images[1:]], classes=[2])
     assert isinstance(second, InputError)
@@ -57,7 +57,7 @@ def test_images_in_one_pass_are_as_one_by_one_and_errors_stand_in_their_place():
 
 
 @pytest.mark.parametrize("method", ["layercam", "gradcam++", "scorecam"])
-def test_another_reading_is_what_another_localizer_gives(method):
+def test_with_options_equals_a_new_localizer(method):
     model, (photo,) = PooledNet(), photos(1)
     one = localizer(model, method="cam", quality="plain", threshold=0.7, boxes="all")
     other, expected = one.with_options(method=method), localizer(model, method=method, quality="plain", boxes="all")
@@ -69,7 +69,7 @@ def test_another_reading_is_what_another_localizer_gives(method):
     assert other.model is one.model
 
 
-def test_what_is_not_said_stays():
+def test_with_options_keeps_unset_options():
     one = localizer(threshold=0.7, boxes="all", min_area=0.2, uncertainty=True)
     same = one.with_options()
     assert (same.method, same.threshold, same.config) == (one.method, one.threshold, one.config)
@@ -80,7 +80,7 @@ def test_what_is_not_said_stays():
     assert one.with_options(method="layercam")(photo).uncertainty is not None
 
 
-def test_another_method_is_cut_where_its_quality_has_it(tmp_path):
+def test_another_method_uses_the_threshold_of_the_quality(tmp_path):
     one = ws.Localizer(run_folder(tmp_path))  # quality fast, a threshold of its own for cam
     assert one.threshold == 0.35
     assert one.threshold_of("layercam") == one.with_options(method="layercam").threshold == PROPAGATED_THRESHOLD
@@ -102,7 +102,7 @@ def test_an_option_that_does_not_fit_is_refused(options, value):
         localizer().with_options(**options)
 
 
-def test_quick_methods_fit_and_need_one_pass():
+def test_single_pass_methods_fit_the_classifier():
     closed, deep = localizer(method="layercam"), localizer(DeepHeadNet(), input_size=8)
     assert closed.single_pass_methods[0] == "layercam"
     assert set(closed.single_pass_methods) == {
@@ -112,7 +112,7 @@ def test_quick_methods_fit_and_need_one_pass():
     assert localizer(method="scorecam").single_pass_methods[0] == "scorecam"  # as its owner has chosen
 
 
-def test_a_file_has_the_methods_that_it_holds(exported_run):
+def test_a_file_offers_the_methods_it_contains(exported_run):
     outcome, in_torch = exported_run
     one = ws.Localizer(outcome.path)
     assert one.single_pass_methods == (one.method, one.predictor.backend.metadata.reference_method)

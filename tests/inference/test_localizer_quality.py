@@ -38,7 +38,7 @@ def images_seen(localizer, image):
 
 
 @pytest.mark.parametrize(("quality", "passes"), [("plain", 1), ("fast", 1), ("balanced", 3), ("best", 8)])
-def test_a_quality_costs_what_it_says(localizers, cat, quality, passes):
+def test_each_quality_runs_its_number_of_passes(localizers, cat, quality, passes):
     seen, found = images_seen(localizers[quality], cat)
     assert seen == passes
     assert found.heatmap.max() == 1
@@ -49,7 +49,7 @@ def test_fast_is_the_default():
     assert ws.Localizer("resnet18", **MODEL).quality == "fast"
 
 
-def test_fast_spreads_what_plain_reads(localizers, cat):
+def test_fast_propagates_the_maps_of_plain(localizers, cat):
     plain, fast = localizers["plain"], localizers["fast"]
     photo = resize_image(Image.fromarray(cat), fast.preprocessing)
     batch = normalize_batch([photo], fast.preprocessing)
@@ -65,7 +65,7 @@ def test_fast_spreads_what_plain_reads(localizers, cat):
 
 
 @pytest.mark.parametrize("quality", ["fast", "balanced"])
-def test_one_by_one_is_as_in_a_stream(localizers, quality):
+def test_a_stream_equals_single_calls_in_every_quality(localizers, quality):
     photos = [picture(seed) for seed in range(3)]
     for alone, streamed in zip(
         (localizers[quality](photo) for photo in photos), localizers[quality].stream(photos, batch_size=2), strict=True
@@ -81,13 +81,13 @@ def test_every_method_has_every_quality(cat):
         assert np.isfinite(found.heatmap).all()
 
 
-def test_several_classes_are_looked_at_each_for_itself(localizers, cat):
+def test_each_class_has_its_own_crops_in_a_localizer(localizers, cat):
     together = localizers["balanced"](cat, classes=[3, 7])
     for one, index in zip(together, (3, 7), strict=True):
         np.testing.assert_allclose(one.heatmap, localizers["balanced"](cat, classes=[index]).heatmap, atol=1e-4)
 
 
-def test_a_model_by_name_is_read_finer_and_larger_unless_it_is_said_otherwise():
+def test_a_named_model_has_a_larger_input_and_a_smaller_stride_unless_chosen():
     fast, plain = ws.Localizer("resnet18", **MODEL), ws.Localizer("resnet18", quality="plain", **MODEL)
     assert (fast.preprocessing.height, plain.preprocessing.height) == (288, 224)
     assert ws.Localizer("resnet18", input_size=128, **MODEL).preprocessing.height == 128
@@ -98,7 +98,7 @@ def test_a_quality_of_another_name_is_refused():
         ws.Localizer("resnet18", quality="finest", **MODEL)
 
 
-def test_photos_teach_what_foreground_looks_like_and_the_same_ones_the_same(cat):
+def test_adapt_fits_a_reproducible_foreground_head(cat):
     photos = [cat, skimage.data.coffee(), skimage.data.rocket(), skimage.data.astronaut()]
     heatmaps = []
     for _ in range(2):
@@ -113,13 +113,13 @@ def test_photos_teach_what_foreground_looks_like_and_the_same_ones_the_same(cat)
     np.testing.assert_array_equal(*heatmaps)
 
 
-def test_photos_that_cannot_be_read_teach_nothing(tmp_path, cat):
+def test_adapt_skips_unreadable_images(tmp_path, cat):
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
     localizer = ws.Localizer("resnet18", input_size=64, **MODEL)
     assert localizer.adapt([tmp_path / "broken.jpg", cat]) == 1
 
 
-def test_in_quality_plain_nothing_is_learnt(cat):
+def test_quality_plain_fits_no_foreground_head(cat):
     localizer = ws.Localizer("resnet18", quality="plain", input_size=64, **MODEL)
     assert localizer.adapt([cat]) == 0
     assert not localizer.is_adapted

@@ -32,13 +32,13 @@ def images_seen(localizer, image):
 
 
 @pytest.mark.parametrize(("quality", "passes"), [("plain", 1), ("fast", 1), ("balanced", 3)])
-def test_doubt_costs_no_pass(model, cat, quality, passes):
+def test_uncertainty_needs_no_further_pass(model, cat, quality, passes):
     seen, found = images_seen(localizer(model, quality=quality), cat)
     assert seen == passes
     assert 0 < found.uncertainty < 1
 
 
-def test_boxes_and_scores_are_the_same_with_uncertainty_and_without(model, cat):
+def test_boxes_and_scores_do_not_depend_on_uncertainty(model, cat):
     with_uncertainty = localizer(model)(cat, top_k=2).to_dict()
     without = localizer(model, uncertainty=False)(cat, top_k=2).to_dict()
     assert 0 < with_uncertainty.pop("uncertainty") < 1
@@ -46,14 +46,14 @@ def test_boxes_and_scores_are_the_same_with_uncertainty_and_without(model, cat):
     assert with_uncertainty == without
 
 
-def test_every_method_tells_doubt_and_in_a_stream_the_same(model, cat):
+def test_every_method_has_uncertainty_also_in_a_stream(model, cat):
     for method in ("cam", "layercam", "eigencam"):
         one = localizer(model, method=method)
         streamed = [found.uncertainty for found in one.stream([cat, cat[:, ::-1]], batch_size=2)]
         assert streamed[0] == pytest.approx(one(cat).uncertainty, abs=1e-3)
 
 
-def test_a_foreground_head_has_a_say(model, cat):
+def test_a_foreground_head_changes_the_maps(model, cat):
     one = localizer(model)
     before = one(cat).uncertainty
     assert one.adapt([cat, np.ascontiguousarray(cat[:, ::-1])]) == 2

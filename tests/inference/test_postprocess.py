@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
 from weakspot.inference.backends import ClassSelection
-from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS, TOO_FAINT
+from weakspot.inference.localization import BELOW_MIN_SCORE, NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
 from weakspot.inference.postprocess import (
     DecodedImage,
     FailedImage,
@@ -58,14 +58,14 @@ def test_a_class_map_becomes_a_box_in_the_images_pixels():
     assert (one.threshold, one.method, one.image, one.notes) == (0.5, "cam", "photo.jpg", ())
 
 
-def test_further_classes_are_the_others_in_their_order():
+def test_further_classes_are_others_in_order():
     one = found([0, 2, 1, 0], [2, 0, 1])
     assert [other.label for other in one] == ["owl", "cat", "dog"]
     assert boxes(one) == [[[0, 40, 20, 120]], [[20, 40, 40, 120]], [[40, 40, 60, 120]]]
     assert one.others[0].others == ()
 
 
-def test_the_background_has_no_box_and_says_so():
+def test_the_background_has_no_box_and_a_note():
     one = found([0, 0, 0, 5], [3, 0], how=KNOWS_NOTHING)
     assert one.label == "none"
     assert one.boxes.shape == (0, 4)
@@ -95,31 +95,31 @@ def test_without_a_background_the_same_class_has_a_box():
         pytest.param([4, 3, 2, 1], ["cat", "dog", "owl", "none"], [False] * 4, id="all are there"),
     ],
 )
-def test_of_several_labels_those_that_are_there_are_found(logits, labels, empty):
+def test_multi_label_returns_the_classes_that_are_present(logits, labels, empty):
     one = found(logits, [0, 1, 2, 3], top_k=1, how=SEVERAL)
     assert [each.label for each in one] == labels
     assert [len(each.boxes) == 0 for each in one] == empty
     assert [each.notes for each in one] == [(NO_OBJECT,) if none else () for none in empty]
 
 
-def test_those_that_were_asked_for_are_told_even_where_they_are_not_there():
+def test_requested_classes_are_returned_even_if_absent():
     one = found([3, -1, -2, -3], [0, 1, 2], top_k=2, how=SEVERAL)
     assert [(each.label, len(each.boxes)) for each in one] == [("cat", 1), ("dog", 0)]
 
 
-def test_a_class_that_is_named_has_its_map_however_improbable():
+def test_a_requested_class_has_its_map_however_improbable():
     one = found([3, -9, -2, -3], [1], requested=True, how=SEVERAL)
     assert (one.label, one.boxes.tolist(), one.notes) == ("dog", [[0, 40, 20, 120]], ())
     assert one.heatmap.max() == 1
     assert one.score == pytest.approx(1 / (1 + np.exp(9)), rel=1e-5)
 
 
-def test_a_map_without_evidence_bounds_the_whole_image_where_an_object_is_seen():
+def test_a_map_without_evidence_bounds_the_whole_image():
     one = found([3, 0, 0, 0], [0], maps=np.zeros_like(MAPS))
     assert (one.boxes.tolist(), one.notes) == ([[0, 0, 80, 160]], (NO_EVIDENCE,))
 
 
-def test_signed_activations_are_told_of_grad_cam_plus_plus_alone():
+def test_only_grad_cam_plus_plus_has_a_note_on_signed_activations():
     assert found([1, 0, 0, 0], [0], signed=True).notes == ()
     plus = replace(HOW, method="gradcam++")
     assert found([1, 0, 0, 0], [0], signed=True, how=plus).notes == (SIGNED_ACTIVATIONS,)
@@ -159,18 +159,18 @@ def test_extreme_logits_neither_overflow_nor_leave_the_range(extreme, how):
     assert given_scores[0] == pytest.approx(float(extreme > 0), abs=1e-6)
 
 
-def test_doubt_is_told_only_where_it_was_asked_for_and_there_is_a_box():
+def test_uncertainty_needs_a_request_and_a_box():
     asking = replace(KNOWS_NOTHING, uncertainty=True)
     assert found([0, 5, 0, 1], [1], how=KNOWS_NOTHING).uncertainty is None
     assert 0 <= found([0, 5, 0, 1], [1], how=asking).uncertainty < 0.1
     assert found([0, 0, 0, 5], [3], how=asking).uncertainty is None
 
 
-def test_a_map_without_evidence_is_fully_doubtful():
+def test_a_map_without_evidence_has_uncertainty_1():
     assert found([0, 5, 0, 1], [1], how=replace(HOW, uncertainty=True), maps=np.zeros_like(MAPS)).uncertainty == 1
 
 
-def test_each_class_is_in_doubt_by_its_own_witness():
+def test_each_class_has_its_own_reference_map():
     reference_maps = MAPS[[0, 0]]  # they agree on the first class, and the second class is elsewhere
     first = found([0, 2, 1, 0], [1, 2], how=replace(HOW, uncertainty=True), reference_maps=reference_maps)
     assert first.uncertainty < 0.1 < first.others[0].uncertainty
@@ -183,7 +183,7 @@ RIDGE[0, 6:, 6:] = 2
 ALL = replace(HOW, threshold=0.2, min_area=0.0)
 
 
-def test_every_box_has_the_class_score_times_its_mean_heat():
+def test_box_score_is_class_score_times_mean_activation():
     one = found([3, 0, 0, 0], [0], maps=RIDGE, how=ALL)
     assert one.boxes.tolist() == [[0, 20, 50, 80], [60, 120, 80, 160]]
     assert one.box_scores == pytest.approx(one.score * np.array([28 / 40, 2 / 8]))
@@ -209,14 +209,14 @@ def test_regions_below_the_minimum_score_have_neither_box_nor_mask():
     assert none.boxes.shape == (0, 4)
     assert none.box_scores.shape == (0,)
     assert not none.mask.any()
-    assert none.notes == (TOO_FAINT,)
+    assert none.notes == (BELOW_MIN_SCORE,)
     assert none.to_dict()["box"] is None
 
 
 def test_a_map_without_evidence_has_no_score():
     nothing = np.zeros((1, 8, 8), np.float32)
     assert found([3, 0, 0, 0], [0], maps=nothing).box_scores.tolist() == [0]
-    assert found([3, 0, 0, 0], [0], maps=nothing, how=replace(HOW, min_score=0.1)).notes == (TOO_FAINT,)
+    assert found([3, 0, 0, 0], [0], maps=nothing, how=replace(HOW, min_score=0.1)).notes == (BELOW_MIN_SCORE,)
 
 
 def test_heatmap_is_refined_by_the_pixels_before_boxes_are_cut():

@@ -3,7 +3,7 @@ from refusals import refused
 from weakspot.inference.quality import QUALITIES, Quality, find_quality
 
 
-def test_the_qualities_are_these_and_each_has_its_price():
+def test_number_of_passes_of_each_quality():
     assert {name: quality.passes for name, quality in QUALITIES.items()} == {
         "plain": 1,
         "fast": 1,
@@ -18,6 +18,6 @@ def test_plain_changes_nothing():
     assert (plain.resolution_scale, plain.output_stride, plain.crops) == (1.0, None, ())
 
 
-def test_a_quality_of_another_name_is_refused_with_what_is_near():
+def test_an_unknown_quality_is_refused_with_near_names():
     with refused("unknown-quality", "fats", "fast"):
         find_quality("fats")

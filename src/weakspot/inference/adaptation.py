@@ -45,7 +45,7 @@ def fit_foreground_head(
 
 
 def fit_to_batches(batches: Sequence[FeaturesAndMaps], *, seed: int) -> ForegroundHead | None:
-    """Fit a head to batches of features and maps; None if there are no batches, or the maps contain no object."""
+    """Fit a head to batches of features and maps; None without batches, or if the maps contain no object."""
     if not batches:
         return None
     features, maps = (torch.cat(parts) for parts in zip(*batches, strict=True))

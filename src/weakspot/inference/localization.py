@@ -23,15 +23,15 @@ from weakspot.visualization import draw_localization
 if TYPE_CHECKING:
     from supervision import Detections
 
-NO_EVIDENCE = "nothing in the class map speaks for this class: the box is the whole image"
-TOO_FAINT = "no region reaches the minimum score: there is no box"
-NO_OBJECT = "the model sees no object here: there is no box"
-SIGNED_ACTIVATIONS = "Grad-CAM++ on activations of both signs is ill-conditioned: take a layer behind a ReLU"
+NO_EVIDENCE = "the class map contains no positive evidence: the box is the whole image"
+BELOW_MIN_SCORE = "all regions are below the minimum score: the result has no box"
+NO_OBJECT = "the model predicts an image without an object: the result has no box"
+SIGNED_ACTIVATIONS = "Grad-CAM++ is ill-conditioned on activations of both signs: use a layer after a ReLU"
 
 
 @dataclass(frozen=True, eq=False)
 class Localization:
-    """Where one class is in one image.
+    """The result for one class in one image.
 
     Attributes:
         image: Path, PIL image or array that was localized; None if a row does not name it.
@@ -52,7 +52,7 @@ class Localization:
         notes: Notes on this result for the user; usually empty.
         others: Localizations of further classes in the same image, in the order of the request.
         uncertainty: Uncertainty of the box, in [0, 1], 1 the most uncertain; a rank for reviewing, not a probability.
-            None if it was not requested, if there is no box, or if the boxes come from a box regressor (psol).
+            None if it was not requested, without a box, or if the boxes come from a box regressor (psol).
     """
 
     image: ImageSource = field(repr=False)
@@ -128,7 +128,7 @@ class Localization:
             InputError: ``missing-heatmap`` without a heatmap, or if the image cannot be read again from its path.
         """
         heatmap = self._heatmap()
-        # The image was accepted once, so it is read again whatever the limit was.
+        # The image was accepted once, so the limit does not apply again.
         image = read_image(self.image, max_pixels=max(MAX_PIXELS, self.width * self.height))
         return draw_localization(image, heatmap, self.boxes, f"{self.label} {self.score:.2f}")
 

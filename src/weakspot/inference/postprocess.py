@@ -11,10 +11,10 @@ from weakspot.errors import ModelError, WeakspotError
 from weakspot.inference.backends import ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import (
+    BELOW_MIN_SCORE,
     NO_EVIDENCE,
     NO_OBJECT,
     SIGNED_ACTIVATIONS,
-    TOO_FAINT,
     Localization,
     min_activation,
 )
@@ -180,7 +180,7 @@ def _uncertainty(
 def _notes(
     heatmap: NDArray[np.float32], boxes: NDArray[np.float64], prediction: ImagePrediction, config: PostprocessConfig
 ) -> tuple[str, ...]:
-    notes = (TOO_FAINT,) if not len(boxes) else () if heatmap.any() else (NO_EVIDENCE,)
+    notes = (BELOW_MIN_SCORE,) if not len(boxes) else () if heatmap.any() else (NO_EVIDENCE,)
     signed = prediction.has_negative_activations and config.method == "gradcam++"
     return (*notes, SIGNED_ACTIVATIONS) if signed else notes
 

@@ -86,5 +86,5 @@ def test_an_invalid_value_is_refused_after_a_round_trip_too():
 
 
 @pytest.mark.parametrize(("name", "expected"), [("a.onnx", True), ("runs/birds", False), ("a.onnx.txt", False)])
-def test_a_graph_is_known_by_its_suffix(name, expected):
+def test_is_graph_checks_the_suffix(name, expected):
     assert is_graph(name) is expected

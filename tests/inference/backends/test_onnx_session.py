@@ -31,7 +31,7 @@ def file(tmp_path, graph):
 
 
 @pytest.mark.parametrize("held", ["file", "bytes"])
-def test_a_graph_says_what_it_takes_and_gives(file, held):
+def test_inputs_outputs_and_metadata_of_a_session(file, held):
     session = Session(file if held == "file" else file.read_bytes())
     assert session.inputs == {"images": ["batch", 2]}
     assert session.outputs == {"twice": ["batch", 2], "sum": ["batch"]}
@@ -43,7 +43,7 @@ def test_a_graph_says_what_it_takes_and_gives(file, held):
 
 
 @pytest.mark.parametrize("held", ["file", "bytes"])
-def test_on_one_core_it_is_session_once_more_and_gives_the_same(file, held, monkeypatch):
+def test_single_threaded_session_returns_the_same(file, held, monkeypatch):
     monkeypatch.setattr(onnx_session, "available_cores", lambda: 2)
     session = Session(file if held == "file" else file.read_bytes())
     alone = session.single_threaded
@@ -55,7 +55,7 @@ def test_on_one_core_it_is_session_once_more_and_gives_the_same(file, held, monk
 
 
 @pytest.mark.parametrize("change", ["written over", "deleted", "one core"])
-def test_it_stays_what_it_is_where_its_file_does_not_or_there_is_one_core(file, change, monkeypatch):
+def test_the_session_is_shared_if_the_file_changed_or_there_is_one_core(file, change, monkeypatch):
     monkeypatch.setattr(onnx_session, "available_cores", lambda: 1 if change == "one core" else 2)
     session = Session(file)
     if change == "written over":
@@ -66,7 +66,7 @@ def test_it_stays_what_it_is_where_its_file_does_not_or_there_is_one_core(file, 
 
 
 @pytest.mark.parametrize("held", ["missing", "damaged", "bytes"])
-def test_what_cannot_be_session_is_refused(tmp_path, held):
+def test_a_missing_or_damaged_graph_is_refused(tmp_path, held):
     path = tmp_path / "graph.onnx"
     if held == "damaged":
         path.write_bytes(b"no graph")

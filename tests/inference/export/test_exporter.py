@@ -23,7 +23,7 @@ def graph(one_thread, exported_run):
     return outcome, run, ws.Localizer(outcome.path, uncertainty=True)
 
 
-def test_a_file_localizes_as_the_run_does(graph):
+def test_a_file_localizes_like_the_run(graph):
     _, run, one = graph
     assert (one.method, one.quality, one.threshold, one.class_names) == ("cam", "fast", 0.35, NAMES)
     assert one.backend == "onnx"
@@ -37,7 +37,7 @@ def test_a_file_localizes_as_the_run_does(graph):
         assert found.uncertainty is not None
 
 
-def test_a_file_sees_what_pytorch_does_in_the_same_pixels(graph):
+def test_a_file_equals_pytorch_on_the_same_pixels(graph):
     outcome, run, one = graph
     assert max(outcome.difference.logits, outcome.difference.maps) < 1e-4
     assert outcome.difference.images == 3
@@ -48,14 +48,14 @@ def test_a_file_sees_what_pytorch_does_in_the_same_pixels(graph):
     np.testing.assert_array_equal(found.classes, expected.classes)
 
 
-def test_a_stream_of_a_file_is_that_of_its_images_one_by_one(graph):
+def test_a_stream_of_a_file_equals_single_calls(graph):
     *_, one = graph
     images = photos(5, seed=5)
     for streamed, photo in zip(one.stream(images, batch_size=2), images, strict=True):
         np.testing.assert_allclose(streamed.heatmap, one(photo).heatmap, atol=1e-5)
 
 
-def test_views_are_looked_into_by_a_file_as_well(graph):
+def test_a_file_uses_crops(graph):
     outcome, run, _ = graph
     best, in_torch = ws.Localizer(outcome.path, quality="best"), ws.Localizer(outcome.path.parent, quality="best")
     photo = photos(seed=6)[0]
@@ -64,7 +64,7 @@ def test_views_are_looked_into_by_a_file_as_well(graph):
     assert not np.allclose(found, run(photo, classes=["dog"]).heatmap)
 
 
-def test_what_a_file_says_of_itself(graph):
+def test_inputs_outputs_and_metadata_of_a_file(graph):
     outcome, _, one = graph
     session = one.predictor.backend.session
     assert session.inputs == {"images": ["batch", 64, 64, 3], "classes": ["batch", "selected"]}
@@ -108,14 +108,14 @@ def test_options_that_a_file_does_not_support_are_refused(graph, options, code, 
         ws.Localizer(graph[0].path, **options)
 
 
-def test_a_file_gives_the_other_method_that_it_holds(graph):
+def test_a_file_offers_the_reference_method(graph):
     photo = photos()[0]
     asked = ws.Localizer(graph[0].path, method="layercam")(photo)
     assert asked.method == "layercam"
     np.testing.assert_array_equal(asked.heatmap, graph[2].with_options(method="layercam")(photo).heatmap)
 
 
-def test_what_needs_the_model_in_pytorch_says_so(graph):
+def test_a_file_is_not_a_pytorch_model(graph):
     *_, one = graph
     for ask in (lambda: one.model, lambda: one.device, lambda: one.adapt(photos())):
         with refused("not-a-torch-model", kind=ModelError):
@@ -124,7 +124,7 @@ def test_what_needs_the_model_in_pytorch_says_so(graph):
         one.class_maps_of(photos(1, (64, 64)), np.array([[9]]), ["cam"])
 
 
-def test_files_that_are_none_are_refused(tmp_path):
+def test_missing_and_damaged_files_are_refused(tmp_path):
     with refused("model-not-found", "missing.onnx", kind=ModelError):
         ws.Localizer(tmp_path / "missing.onnx")
     (tmp_path / "damaged.onnx").write_bytes(b"no graph")
@@ -132,7 +132,7 @@ def test_files_that_are_none_are_refused(tmp_path):
         ws.Localizer(tmp_path / "damaged.onnx")
 
 
-def test_a_graph_of_somebody_else_is_refused(tmp_path):
+def test_a_graph_of_another_tool_is_refused(tmp_path):
     import onnx
 
     info = onnx.helper.make_tensor_value_info
@@ -144,7 +144,7 @@ def test_a_graph_of_somebody_else_is_refused(tmp_path):
 
 
 @pytest.mark.long
-def test_a_model_of_several_labels_finds_all_that_are_there(tmp_path, one_thread, monkeypatch):
+def test_a_multi_label_file_returns_all_present_classes(tmp_path, one_thread, monkeypatch):
     outcome, run = exported(run_folder(tmp_path, multi_label=True, quality="plain"), tmp_path / "many.onnx")
     one, most = ws.Localizer(outcome.path), 0
     for at_once in (8, 1):  # with 1 the graph has to be asked again
@@ -157,7 +157,7 @@ def test_a_model_of_several_labels_finds_all_that_are_there(tmp_path, one_thread
 
 
 @pytest.mark.long
-def test_integers_see_nearly_the_same(tmp_path, one_thread):
+def test_int8_is_close_to_float32(tmp_path, one_thread):
     outcome, _ = exported(run_folder(tmp_path, quality="plain"), tmp_path / "small.onnx", int8=True)
     assert outcome.int8 is not None
     assert 1e-4 < outcome.int8.maps < 0.5
@@ -165,7 +165,7 @@ def test_integers_see_nearly_the_same(tmp_path, one_thread):
     assert outcome.metadata.int8
 
 
-def test_a_graph_that_is_not_the_model_is_refused_and_nothing_is_written(graph, tmp_path, monkeypatch):
+def test_a_graph_that_differs_is_refused_and_not_written(graph, tmp_path, monkeypatch):
     monkeypatch.setattr("weakspot.inference.export.exporter.compare_backends", lambda *_: Difference(3, 0.1, 0.2, 0.5))
     monkeypatch.setattr("weakspot.inference.export.exporter.build_graph", lambda *_: graph[0].path.read_bytes())
     folder = run_folder(tmp_path, quality="plain")
@@ -174,7 +174,7 @@ def test_a_graph_that_is_not_the_model_is_refused_and_nothing_is_written(graph, 
     assert not list(tmp_path.glob("*.onnx"))
 
 
-def test_what_is_asked_wrongly_of_an_export_is_refused_before_anything_is_done(tmp_path):
+def test_invalid_arguments_of_an_export_are_refused_first(tmp_path):
     began = time.monotonic()
     with refused("suffix-invalid", "model.pt"):
         export("tf_efficientnet_lite0", tmp_path / "model.pt", images=photos())
@@ -201,7 +201,7 @@ class Constant:
         return [ClassifierOutput(np.tile(self.logits, (count, 1)), classes, maps, np.zeros(count, bool))]
 
 
-def test_differences_are_shares_of_the_ranges():
+def test_differences_are_relative_to_the_range():
     one, other = Constant([0.0, 4.0], [[0.0, 10.0]]), Constant([0.0, 5.0], [[0.0, 9.0]])
     found = compare_backends(one, other, photos(), "cam")
     assert (found.logits, found.maps, found.agreement, found.images) == (0.25, 0.1, 1.0, 3)
@@ -210,7 +210,7 @@ def test_differences_are_shares_of_the_ranges():
 
 
 @pytest.mark.parametrize("logits", [1.1 * parity.TOLERANCE, float("nan")])
-def test_what_differs_or_is_not_finite_is_refused(logits):
+def test_a_difference_above_the_tolerance_or_nan_is_refused(logits):
     with refused("graph-mismatch", kind=ModelError):
         check_parity(Difference(3, logits, 0.0, 1.0))
     check_parity(Difference(3, parity.TOLERANCE, 0.0, 1.0))

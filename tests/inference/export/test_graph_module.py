@@ -57,7 +57,7 @@ def assert_same(backend, methods, size, photos=PHOTOS, at=4):
                 np.testing.assert_allclose(found["foreground"], expected[0].foreground, atol=1e-5)
 
 
-def test_every_method_of_one_pass_is_the_same_in_a_graph(one_thread):
+def test_single_pass_methods_are_the_same_in_a_graph(one_thread):
     assert_same(backend_of(PooledNet()), ONE_PASS, 8)
 
 
@@ -70,7 +70,7 @@ def test_every_method_of_one_pass_is_the_same_in_a_graph(one_thread):
         pytest.param("psol", ("psol",), id="drawn boxes"),
     ],
 )
-def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thread):
+def test_weakspot_networks_are_the_same_in_a_graph(network, methods, one_thread):
     more = {"acol": {"width": 8}, "psol": {"backbone": "test_resnet", "teacher": built("cam", "test_resnet").config}}
     found = built(network, **more.get(network, {}))
     if network == "psol":  # its classifier begins at 0, where all classes are alike
@@ -80,7 +80,7 @@ def test_networks_of_their_own_are_the_same_in_a_graph(network, methods, one_thr
 
 
 @pytest.mark.long
-def test_spreading_the_foreground_and_the_levels_of_classes_are_in_the_graph(one_thread):
+def test_propagation_foreground_and_class_thresholds_are_in_the_graph(one_thread):
     found = built("cam", "test_resnet")
     plain = backend_of(found.network, found.preprocessing, propagate=True)
     channels = sum(level.shape[1] for level in plain.classifier.run(torch.randn(1, 3, 64, 64)).intermediates)
@@ -115,7 +115,7 @@ class PooledDeepNet(PooledNet):
 
 @pytest.mark.long
 @pytest.mark.parametrize("net", [DeepHeadNet, PooledDeepNet])
-def test_the_gradient_of_another_head_is_in_the_graph(net, one_thread):
+def test_gradients_of_a_nonlinear_head_are_in_the_graph(net, one_thread):
     assert_same(backend_of(net()), ("gradcam++", "hirescam"), 8)
 
 
@@ -126,13 +126,13 @@ class Shortcut(DeepHeadNet):
         return super().forward(images) + images.mean(dim=(2, 3))[:, :1]
 
 
-def test_a_gradient_that_does_not_come_from_the_layer_alone_is_refused():
+def test_logits_that_bypass_the_layer_are_refused():
     backend = backend_of(Shortcut(), layers=["features"])
     with refused("layer-unsupported", "features"):
         GraphModule(backend, ["gradcam"])
 
 
-def test_what_does_not_fit_is_known():
+def test_is_exportable():
     several = backend_of(PooledNet(), layers=["features.1", "features.3"]).classifier
     with refused("options-conflict", 2):
         check_exportable(several, "gradcam")

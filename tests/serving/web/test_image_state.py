@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 from weakspot.data import read_image
 from weakspot.errors import InputError
-from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, TOO_FAINT, Localization
+from weakspot.inference.localization import BELOW_MIN_SCORE, NO_EVIDENCE, NO_OBJECT, Localization
 from weakspot.serving.web.drawing import COLORS, class_color, draw_classes, draw_masks
 from weakspot.serving.web.image_state import (
     apply_threshold,
@@ -61,7 +61,7 @@ def test_a_minimum_score_holds_at_every_threshold(recorder, image_files):
     localizer = recorder.localizer.with_options(method="cam")
     (prediction,) = class_states([[localizer(image_files[0], classes=[1])]]).values()
     strict = replace(prediction, localization=replace(prediction.localization, min_score=0.99))
-    assert at_threshold(strict, 0.5).notes == (TOO_FAINT,)
+    assert at_threshold(strict, 0.5).notes == (BELOW_MIN_SCORE,)
     assert at_threshold(strict, 0.5).boxes.shape == (0, 4)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.decoding import read_downscaled
-from weakspot.inference.localization import NO_OBJECT, TOO_FAINT, Localization, min_activation
+from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, Localization, min_activation
 from weakspot.ops import ComponentTree, boxes_from_heatmap, component_tree, scale_boxes
 from weakspot.serving.batching import BatchingLocalizer
 
@@ -154,8 +154,8 @@ def at_threshold(state: ClassState, threshold: float, *, largest: bool = True) -
         return localization
     image_size = (original.height, original.width)
     boxes = scale_boxes(_boxes(state, localization), from_size=original.heatmap.shape[:2], to_size=image_size)
-    notes = tuple(note for note in original.notes if note != TOO_FAINT)
-    return replace(localization, boxes=boxes, notes=notes if len(boxes) else (TOO_FAINT, *notes))
+    notes = tuple(note for note in original.notes if note != BELOW_MIN_SCORE)
+    return replace(localization, boxes=boxes, notes=notes if len(boxes) else (BELOW_MIN_SCORE, *notes))
 
 
 def _boxes(state: ClassState, localization: Localization) -> NDArray[np.float64]:
