@@ -379,7 +379,7 @@ class Localizer:
 
     @property
     def needs_adaptation(self) -> bool:
-        """Whether commands should call :meth:`adapt` first: the quality uses a foreground head that is not fitted yet."""
+        """Whether commands should call :meth:`adapt` first: the quality uses a foreground head, not fitted yet."""
         is_torch = not isinstance(self.predictor.backend, OnnxBackend)
         return is_torch and find_quality(self.quality).adapt_foreground and not self.is_adapted
 
