@@ -39,20 +39,20 @@ def test_results_come_in_order_though_a_later_one_is_ready_first():
 
 
 @pytest.mark.parametrize("max_pending", [1, 3])
-def test_an_endless_stream_is_taken_only_so_far_ahead(max_pending):
+def test_an_endless_stream_is_read_only_max_pending_ahead(max_pending):
     items = count()
     results = ordered_map(abs, items, AtOnce(), max_pending=max_pending)
     assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
     assert next(items) == 5 + max_pending
 
 
-def test_nothing_is_taken_before_a_result_is_asked_for():
+def test_nothing_is_read_before_the_first_result():
     items = count()
     ordered_map(abs, items, AtOnce(), max_pending=3)
     assert next(items) == 0
 
 
-def test_error_is_raised_where_its_result_would_have_come():
+def test_error_is_raised_at_the_position_of_its_result():
     results = ordered_map(reciprocal, [1, 2, 0, 4], AtOnce(), max_pending=4)
     assert [next(results), next(results)] == [1, 0.5]
     with pytest.raises(ZeroDivisionError):
@@ -82,7 +82,7 @@ def test_what_has_not_begun_is_cancelled_when_the_stream_is(end):
     assert not {2, 3} & set(begun)
 
 
-def test_empty_stream_gives_no_result():
+def test_empty_stream_has_no_results():
     assert list(ordered_map(abs, [], AtOnce(), max_pending=2)) == []
 
 
@@ -106,7 +106,7 @@ def test_batches_are_full_but_for_the_last(items, batches):
     assert list(batched(items, 2)) == batches
 
 
-def test_batches_are_taken_one_at_a_time():
+def test_batches_are_read_one_at_a_time():
     items = count()
     assert next(batched(items, 3)) == [0, 1, 2]
     assert next(items) == 3
@@ -129,7 +129,7 @@ def test_error_of_the_stream_itself_comes_after_the_results_before_it():
 
 
 @pytest.mark.parametrize("good", [0, 3, 7])
-def test_a_batch_that_an_error_cuts_short_still_comes(good):
+def test_items_before_an_error_form_a_batch(good):
     def items():
         yield from range(good)
         raise InputError("damaged-file", "Broken.")
@@ -166,7 +166,7 @@ def test_an_error_in_a_stage_ends_the_stream_at_its_batch(way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_endless_stream_is_taken_a_few_batches_ahead(way):
+def test_an_endless_stream_is_read_a_few_batches_ahead(way):
     items = count()
     results = through(map(str, items), size=4, **way)
     assert [next(results) for _ in range(9)] == [i**2 for i in range(9)]

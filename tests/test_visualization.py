@@ -36,7 +36,7 @@ def test_convention_outline_covers_the_half_open_box():
     assert extent(changed(output)) == [10, 20, 30, 50]
 
 
-def test_inside_and_outside_of_an_outline_stay_the_image():
+def test_pixels_off_the_outline_are_unchanged():
     inside = np.zeros((60, 80), bool)
     inside[22:48, 12:28] = True  # the line is 2 wide
     assert not changed(draw_boxes(IMAGE, BOX))[inside].any()
@@ -82,7 +82,7 @@ def test_caption_has_a_margin_on_all_sides_of_its_letters():
 @pytest.mark.parametrize(
     "corner", [(0, 0), (439, 499), (-90, -90), (100, 200)], ids=["top left", "bottom right", "outside", "middle"]
 )
-def test_caption_lies_inside_the_image(corner):
+def test_caption_is_inside_the_image(corner):
     captioned = draw_boxes(WHITE, np.array([[*corner, *corner]]), "HEH")
     left, top, right, bottom = extent(colored(captioned, "#101418"))
     assert [right - left, bottom - top] == pytest.approx([40, 15], abs=2)  # whole, not cut
@@ -111,7 +111,7 @@ def test_zero_heatmap_leaves_the_image_unchanged():
 
 
 @pytest.mark.parametrize("value", [0.01, 0.25, 1.0, 7.0, -7.0])
-def test_overlay_blends_turbo_by_the_root_of_the_heat(value):
+def test_overlay_blends_turbo_by_the_root_of_the_activation(value):
     heat = np.clip(value, 0, 1)
     opacity = 0.6 * np.sqrt(heat)
     expected = (1 - opacity) * np.asarray(IMAGE) + opacity * 255 * np.array(colormaps["turbo"](heat)[:3])
@@ -119,12 +119,12 @@ def test_overlay_blends_turbo_by_the_root_of_the_heat(value):
     np.testing.assert_allclose(blended.astype(float), expected, atol=3)
 
 
-def test_opacity_of_1_hides_the_image_where_it_is_warmest():
+def test_opacity_of_1_hides_the_image_at_the_maximum():
     turbo = overlay_heatmap(IMAGE, np.ones((2, 2)), opacity=1.0)
     assert turbo.getcolors() == [(80 * 60, tuple(colormaps["turbo"](255, bytes=True)[:3]))]
 
 
-def test_convention_heatmap_lies_on_the_image_as_rows_and_columns():
+def test_convention_heatmap_rows_and_columns_are_those_of_the_image():
     right_half = np.array([[0.0, 0.0, 0.0, 1.0]])
     assert extent(changed(overlay_heatmap(IMAGE, right_half))) == [50, 0, 80, 60]
 
@@ -170,11 +170,11 @@ def test_font_is_loaded_once_a_size():
 
 
 @pytest.mark.parametrize("side", [2, 3, 5, 8])
-def test_outline_of_a_small_box_stays_inside_it(side):
+def test_outline_of_a_small_box_is_inside_it(side):
     white = Image.new("RGB", (600, 600), "white")
     marked = np.argwhere((np.asarray(draw_boxes(white, np.array([[50, 50, 50 + side, 50 + side]]))) < 255).any(axis=-1))
     assert (marked.min(), marked.max()) == (50, 49 + side)
 
 
-def test_caption_without_a_box_is_no_crash():
+def test_caption_without_a_box_is_drawn():
     draw_boxes(Image.new("RGB", (40, 30)), np.zeros((0, 4)), "nothing")

@@ -8,7 +8,7 @@ def linear_head(weight):
     return lambda activations: activations.mean(dim=(2, 3)) @ weight.T
 
 
-def test_on_pooling_and_a_linear_layer_the_drop_is_the_channels_own_share():
+def test_for_pooling_and_a_linear_layer_the_drop_is_the_channels_contribution():
     weight = torch.randn(4, 6, dtype=torch.float64)
     activations, classes = torch.rand(2, 6, 3, 3, dtype=torch.float64), torch.tensor([[0, 2], [3, 1]])
     head = linear_head(weight)

@@ -23,7 +23,7 @@ def test_scale_and_sign_of_the_branches_do_not_matter():
 
 
 @pytest.mark.parametrize("silent", [torch.zeros(1, 4), torch.full((1, 4), -2.5)])
-def test_a_branch_that_sees_nothing_leaves_the_other_alone(silent):
+def test_a_constant_branch_does_not_change_the_other(silent):
     assert acol(HEAD, silent).tolist() == acol(silent, HEAD).tolist() == [[1.0, 0.5, 0.0, 0.0]]
     assert acol(silent, silent).tolist() == [[0.0, 0.0, 0.0, 0.0]]
 

@@ -30,7 +30,7 @@ def test_the_map_is_never_the_complement(seed):
     assert found[1:3, 1:3].min() > 10 * found[3:, 3:].max()
 
 
-def test_a_batch_is_its_images_one_by_one_and_zeros_stay_zeros():
+def test_a_batch_equals_single_images_and_zeros_remain_zeros():
     activations = torch.cat([torch.randn(2, 6, 3, 3), torch.zeros(1, 6, 3, 3)])
     together = eigencam(activations)
     for i in range(3):

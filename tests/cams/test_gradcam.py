@@ -17,7 +17,7 @@ def test_evidence_against_the_class_is_cut_off_and_is_the_counterfactual():
     assert counterfactual(activations, gradients).tolist() == [[[0.0, 2.0]]]
 
 
-def test_no_evidence_gives_zeros():
+def test_without_evidence_the_map_is_zero():
     assert not gradcam(torch.rand(1, 3, 2, 2), -torch.rand(1, 3, 2, 2)).any()
 
 
@@ -35,7 +35,7 @@ METHODS = [gradcam, counterfactual, gradcam_plus_plus, layercam, xgradcam, hires
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
-def test_a_batch_is_its_images_one_by_one(method):
+def test_a_batch_equals_single_images(method):
     activations, gradients = torch.rand(3, 5, 4, 4), torch.randn(3, 5, 4, 4)
     one_by_one = torch.cat([method(activations[i : i + 1], gradients[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(method(activations, gradients), one_by_one)

@@ -10,5 +10,5 @@ def test_pixels_are_weighted_by_the_upsampled_map():
     assert found[0, 0].tolist() == [[0.0, 0.5, -3.0, 8.0]]
 
 
-def test_colours_are_merged_by_the_greatest_magnitude():
+def test_color_channels_are_reduced_by_the_maximum_magnitude():
     assert max_over_channels(torch.tensor([[[[1.0]], [[-3.0]], [[2.0]]]])).tolist() == [[[3.0]]]

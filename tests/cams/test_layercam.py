@@ -11,12 +11,12 @@ def test_each_position_is_weighted_by_its_own_positive_gradient():
     assert layercam(activations, gradients).tolist() == [[[3.0, 4.0]]]
 
 
-def test_one_layer_alone_is_not_touched():
+def test_a_single_layer_is_unchanged():
     maps = torch.randn(2, 1, 3, 3)
     assert fuse([maps]) is maps
 
 
-def test_fusing_takes_the_greatest_normalised_value_on_the_finest_grid():
+def test_fuse_returns_the_maximum_normalized_value_on_the_finest_grid():
     coarse = torch.tensor([[[[10.0, 30.0]]]])  # normalised 0, 1; at four columns 0, .25, .75, 1
     fine = torch.tensor([[[[2.0, 4.0, 2.0, 2.0]]]])  # normalised 0, 1, 0, 0
     assert fuse([coarse, fine]).tolist() == [[[[0.0, 1.0, 0.75, 1.0]]]]

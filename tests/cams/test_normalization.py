@@ -38,7 +38,7 @@ def test_it_is_a_loop_over_all_maps(maps):
     assert (found <= 1).all()
 
 
-def test_it_can_be_differentiated_even_where_a_map_is_constant():
+def test_min_max_is_differentiable_for_constant_maps():
     maps = torch.tensor([[[1.0, 1.0]], [[0.0, 2.0]]], requires_grad=True)
     min_max(maps).square().sum().backward()
     assert maps.grad.isfinite().all()

@@ -38,7 +38,7 @@ def test_a_hill_is_a_heatmap_already(box):
 
 
 @pytest.mark.parametrize(("threshold", "times"), [(0.25, 1.5), (0.4, 1.2), (0.5, 1), (0.75, 0.5)])
-def test_lower_cuts_give_larger_boxes_of_the_same_shape(threshold, times):
+def test_lower_thresholds_have_larger_boxes_of_the_same_shape(threshold, times):
     found = box_from_heatmap(drawn([0.375, 0.25, 0.625, 0.5])[0, 0].numpy(), threshold)
     x, y, half_width, half_height = 48, 24, 12 * times, 8 * times
     expected = [x - half_width, y - half_height, x + half_width, y + half_height]

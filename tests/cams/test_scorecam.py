@@ -21,7 +21,7 @@ def naive(activations, batch, classes, model):
     return maps
 
 
-def test_it_is_the_papers_algorithm_whatever_the_batch_size():
+def test_it_is_the_papers_algorithm_for_any_batch_size():
     model, batch, classes = PooledNet().eval(), images(2), torch.tensor([[0, 3], [2, 1]])
     with torch.no_grad():
         activations = model.features(batch)

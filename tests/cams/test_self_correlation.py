@@ -36,7 +36,7 @@ def test_it_is_the_formula(power):
         np.testing.assert_allclose(found[0, c], plainly(maps[0, c], [one[0] for one in levels], power), rtol=1e-9)
 
 
-def test_evidence_on_the_head_comes_to_cover_the_body_and_stops_at_its_edge():
+def test_evidence_on_the_head_propagates_to_the_body_but_not_beyond():
     body = torch.zeros(1, 1, 4, 6)
     body[..., 1:3, 1:5] = 1
     head = torch.zeros(1, 1, 4, 6)
@@ -85,13 +85,13 @@ def test_convention_finer_levels_are_averaged_and_coarser_ones_interpolated():
 
 
 @pytest.mark.parametrize("size", [(2, 4), (3, 4), (2, 6), (1, 3)])
-def test_a_level_that_is_finer_on_one_side_is_averaged(size):
+def test_a_layer_that_is_finer_on_one_side_is_averaged(size):
     level = torch.randn(1, 2, 3, 6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(resample(level, size), torch.nn.functional.adaptive_avg_pool2d(level, size))
 
 
 @pytest.mark.parametrize("size", [(4, 4), (2, 7), (6, 12)])
-def test_a_level_that_is_coarser_on_one_side_is_interpolated(size):
+def test_a_layer_that_is_coarser_on_one_side_is_interpolated(size):
     level = torch.randn(1, 2, 3, 6, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.interpolate(level, size=size, mode="bicubic", align_corners=False)
     assert torch.equal(resample(level, size), expected)
@@ -103,7 +103,7 @@ def test_the_product_of_two_places_is_the_mean_of_the_levels_cosines():
     torch.testing.assert_close(units.T @ units, torch.tensor([[2.0, -2.0], [-2.0, 2.0]]) / 3)
 
 
-def test_a_level_that_says_nothing_changes_no_map():
+def test_a_constant_layer_changes_no_map():
     maps, level = torch.tensor([[[[1.0, 0.0, 3.0, 0.0]]]]), torch.tensor([[[[1.0, 1.0, 5.0, 5.0]]]])
     alone = self_correlation(maps, unit_features([level], (1, 4)))
     with_others = self_correlation(maps, unit_features([level, *[torch.full((1, 3, 1, 4), 0.1)] * 3], (1, 4)))
@@ -111,14 +111,14 @@ def test_a_level_that_says_nothing_changes_no_map():
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1000.1])
-def test_a_level_of_one_value_has_no_features_whatever_rounding_leaves(value):
+def test_a_constant_layer_has_no_features_despite_rounding(value):
     varies = torch.randn(1, 7, 1, 3, generator=torch.Generator().manual_seed(0))
     features = unit_features([torch.cat([torch.full((1, 7, 1, 3), value), varies])], (1, 3))
     assert not features[0].any()
     torch.testing.assert_close(features[1].norm(dim=0), torch.ones(1, 3))
 
 
-def test_a_faint_image_beside_a_strong_one_keeps_its_features():
+def test_a_faint_image_next_to_a_strong_one_keeps_its_features():
     faint = torch.randn(1, 5, 2, 3, generator=torch.Generator().manual_seed(0))
     together = unit_features([torch.cat([faint, 1e6 + 1e6 * faint])], (2, 3))
     torch.testing.assert_close(together[:1], unit_features([faint], (2, 3)))
@@ -147,7 +147,7 @@ def test_the_power_is_one_and_a_half_by_default():
     assert found[..., 1].item() == pytest.approx(1 / (1 + 0.5**1.5 + 0.75**0.75))
 
 
-def test_autocast_takes_no_precision_away():
+def test_autocast_does_not_reduce_precision():
     plain = self_correlation(PEAK, HALF_ALIKE)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(self_correlation(PEAK, HALF_ALIKE), plain)

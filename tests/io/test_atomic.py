@@ -91,7 +91,7 @@ def test_permissions_are_those_of_any_new_file(mask, tmp_path):
 
 @given(st.binary(), st.binary())
 @settings(deadline=None)
-def test_bytes_are_kept_whatever_stood_there(tmp_path_factory, old, new):
+def test_bytes_replace_any_previous_content(tmp_path_factory, old, new):
     path = tmp_path_factory.getbasetemp() / "any.bin"
     for content in (old, new):
         write(path, content)
@@ -130,7 +130,7 @@ def test_image_that_its_format_cannot_hold_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_longest_name_that_the_disk_takes_is_written(tmp_path):
+def test_longest_valid_name_is_written(tmp_path):
     path = tmp_path / ("n" * 251 + ".txt")
     path.touch()
     with atomic_write(path) as file:
@@ -138,7 +138,7 @@ def test_longest_name_that_the_disk_takes_is_written(tmp_path):
     assert path.read_bytes() == b"new"
 
 
-def test_error_about_another_file_keeps_its_own_name(tmp_path):
+def test_error_about_another_file_is_not_changed(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "out.txt"):
         (tmp_path / "weights.bin").read_bytes()
 

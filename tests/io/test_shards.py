@@ -43,7 +43,7 @@ def test_rows_come_back_from_json_and_from_parquet(tmp_path_factory, some):
     assert count_rows(folder / "boxes-000001.jsonl") == 0
 
 
-def test_a_name_that_is_no_utf8_comes_back_as_it_was():
+def test_a_name_that_is_not_utf8_round_trips():
     row = {"image": "caf\udce9.jpg"}
     assert json.loads(to_jsonl(row)) == row
 

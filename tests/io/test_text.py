@@ -13,7 +13,7 @@ from weakspot.io.text import FileLine, read_text, safe_relative_path
 
 
 @given(st.text("ab./\\ ~:\0", max_size=12))
-def test_path_of_a_data_set_stays_in_it_or_is_refused(name):
+def test_path_is_inside_the_data_set_or_refused(name):
     try:
         path = safe_relative_path(name, FileLine(Path("boxes.csv"), 3))
     except InputError as refusal:

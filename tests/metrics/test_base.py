@@ -76,7 +76,7 @@ def test_interval_without_samples_is_refused():
         filled([[1.0, 0.0]]).interval()
 
 
-def test_interval_of_no_image_is_nan():
+def test_interval_without_images_is_nan():
     assert np.isnan(Mean(samples=5).interval()).all()
 
 
@@ -132,7 +132,7 @@ def test_reset_forgets_images_and_begins_the_bootstrap_again():
     assert (metric.compute().item(), metric.interval(), metric.per_group().tolist()) == before
 
 
-def test_a_pickled_metric_goes_on_where_it_was():
+def test_a_pickled_metric_continues():
     metric = filled(random_rows(5), samples=10)
     copy = pickle.loads(pickle.dumps(metric))
     for one in (metric, copy):

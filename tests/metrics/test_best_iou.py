@@ -102,7 +102,7 @@ def test_convention_a_holes_contour_counts_only_among_all():
     assert reference_overlaps(RING, hole, "largest", np.array([0.5])).tolist() == [12 / 24]
 
 
-def test_convention_reference_box_is_one_pixel_wide_of_inclusive():
+def test_convention_reference_box_is_one_pixel_wider_than_inclusive():
     square = np.pad(np.ones((2, 2)), 1)  # pixels 1 and 2: inclusive corners would be [1, 1, 2, 2]
     boxes = np.array([[1, 1, 3, 3]]), np.array([[1, 1, 2, 2]])
     assert [reference_overlaps(square, true)[500] for true in boxes] == [1.0, 4 / 9]

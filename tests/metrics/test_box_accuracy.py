@@ -43,7 +43,7 @@ def curves(metric):
     return metric.details()["curves"]
 
 
-def test_max_box_acc_takes_the_best_threshold_for_all_images():
+def test_max_box_acc_uses_the_best_threshold_of_all_images():
     """Below 127 of 255 the halo is right, above it is not; the spot is right at all, the other object at none."""
     metric = filled(MaxBoxAcc())
     assert metric.compute().item() == pytest.approx(200 / 3)
@@ -86,7 +86,7 @@ def test_convention_a_tie_goes_to_the_last_in_the_reference_and_to_the_first_in_
     assert filled(GTKnownLoc(0.5), tie, right).compute() == 0
 
 
-def test_gt_known_loc_scores_the_box_of_localizing_at_one_threshold():
+def test_gt_known_loc_scores_the_box_of_a_localizer():
     boxes = [[boxes_from_heatmap(map_, 0.6)[0]] for map_ in MAPS]
     assert filled(GTKnownLoc(0.6), MAPS, boxes).compute() == 100
     assert filled(GTKnownLoc(0.4), MAPS, boxes).compute() == pytest.approx(200 / 3)  # 4 of 16 of the halo
@@ -222,7 +222,7 @@ def test_interval_contains_the_metric():
     assert 30 < low < metric.compute() == 50 < high < 70
 
 
-def test_convention_heatmap_in_single_precision_is_cut_as_localizing_cuts_it():
+def test_convention_thresholds_in_single_precision_equal_those_of_a_localizer():
     """0.7 in single precision is below 0.7 in double, but it is at the threshold 0.7 of its own map."""
     heatmap = np.array([[1.0, 0.7, 0.7, 0.7]], np.float32)
     box = boxes_from_heatmap(heatmap, 0.7)

@@ -21,7 +21,7 @@ LOGITS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=6), el
         pytest.param(torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16), id="bfloat16, which numpy has not"),
     ],
 )
-def test_array_takes_tensors_and_whatever_numpy_takes(values):
+def test_array_accepts_tensors_and_array_likes(values):
     taken = array(values)
     assert isinstance(taken, np.ndarray)
     assert taken.tolist() == [[1.0, 2.0]]
@@ -89,7 +89,7 @@ def test_no_images_have_no_ranks():
 
 
 @given(LOGITS, st.randoms(use_true_random=False))
-def test_places_equal_a_stable_sort(logits, random):
+def test_ranks_equal_a_stable_sort(logits, random):
     labels = [random.randrange(logits.shape[1]) for _ in logits]
     ranked = np.argsort(-logits, axis=1, kind="stable").tolist()
     assert ranks_of(logits, labels).tolist() == [row.index(label) for row, label in zip(ranked, labels, strict=True)]

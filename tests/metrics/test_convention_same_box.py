@@ -53,7 +53,7 @@ def test_convention_same_box_when_localizing_and_when_evaluating(net, options):
     assert_same_boxes(lambda threshold: ws.Localizer(model, threshold=threshold, **options)(photo, classes=[1]), photo)
 
 
-def test_convention_same_box_on_a_photo_with_real_weights(lite0):
+def test_convention_same_box_on_an_image_with_real_weights(lite0):
     photo = skimage.data.chelsea()
     found = lite0(photo)
     tree = component_tree(found.heatmap, NATIVE_THRESHOLDS)

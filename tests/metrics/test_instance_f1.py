@@ -23,7 +23,7 @@ def test_each_object_counts_once():
     assert matched(found, TWO, scores=np.array([0.1, 0.9, 0.5])).tolist() == [-1, 0, 1]
 
 
-def test_overlap_of_the_least_is_enough():
+def test_the_minimum_overlap_is_inclusive():
     assert matched(np.array([[0.0, 0, 4, 2]]), TWO, 0.5).tolist() == [0]
     assert matched(np.array([[0.0, 0, 4, 2]]), TWO, 0.51).tolist() == [-1]
 

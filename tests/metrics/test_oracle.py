@@ -121,7 +121,7 @@ def test_maps_in_single_precision_are_scored_as_in_double(oracle):
         assert np.array_equal(pixel_counts(single, mask), pixel_counts(map_, mask))
 
 
-def test_metrics_average_what_the_reference_says_of_each_image(oracle):
+def test_metrics_average_the_references_values(oracle):
     for metric, mode in [(MaxBoxAcc(), "largest"), (MaxBoxAccV2(), "multi")]:
         metric.update(oracle.maps.astype(np.float32), oracle.boxes)
         expected = [(oracle.arrays[f"max_iou_{mode}_itv0.001"] >= least).mean(axis=0) for least in metric.overlaps]

@@ -62,7 +62,7 @@ def test_ignored_pixels_are_not_counted():
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 3, 4, 5, 7, 9])
-def test_every_pixel_is_counted_whatever_their_number(pixels):
+def test_every_pixel_is_counted_for_any_number_of_pixels(pixels):
     counts = pixel_counts(np.linspace(0, 1, pixels)[None], np.zeros((1, pixels), np.uint8), 0.5)
     assert counts.sum() == pixels
 
@@ -91,7 +91,7 @@ def test_an_interval_out_of_range_is_refused(interval):
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("value", [-0.001, 1.001, np.nan, np.inf])
-def test_one_value_out_of_range_is_refused_wherever_it_lies(value, place):
+def test_one_value_out_of_range_is_refused_at_any_position(value, place):
     scores = np.full((1, 3), 0.5)
     scores[0, place] = value
     with refused("not-finite" if np.isnan(value) else "out-of-range"):
@@ -146,7 +146,7 @@ def test_pixel_counts_equal_numpys_histogram(scored, interval):
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
-def test_pixel_counts_equal_numpys_histogram_on_and_beside_every_edge(interval):
+def test_pixel_counts_equal_numpys_histogram_on_and_next_to_every_edge(interval):
     edges = np.arange(0, 1, interval)
     beside = np.concatenate([edges, np.nextafter(edges, 1), np.nextafter(edges[1:], 0), [1.0]])
     mask = np.arange(len(beside)) % 2
@@ -186,7 +186,7 @@ def test_average_precision_equals_scikit_learns_where_no_bin_has_two_scores(pixe
 
 
 @given(scored_masks(), st.randoms(use_true_random=False))
-def test_order_of_pixels_is_of_no_account(scored, random):
+def test_order_of_pixels_does_not_matter(scored, random):
     scores, mask = scored
     order = list(range(scores.size))
     random.shuffle(order)
@@ -205,14 +205,14 @@ def test_ignored_pixels_are_neither_right_nor_wrong():
     assert mask_overlaps(heatmap, np.array([[1, 255, 0, 1]], np.uint8), np.array([0.5])).tolist() == [1 / 3]
 
 
-def test_everything_is_foreground_where_nothing_is_above_0():
+def test_everything_is_foreground_if_no_value_is_above_0():
     mask = np.array([[1, 0, 0, 0]], np.uint8)
     for value in (0.0, -3.0):
         assert mask_overlaps(np.full((1, 4), value), mask, QUARTERS).tolist() == [0.25] * 4
     assert boxes_from_heatmap(np.zeros((1, 4)), 0.5).tolist() == [[0, 0, 4, 1]]  # as the box
 
 
-def test_everything_is_foreground_where_nothing_is_above_0_but_some_below():
+def test_everything_is_foreground_if_all_values_are_at_most_0():
     mask = np.array([[1, 1, 0]], np.uint8)
     assert mask_overlaps(np.array([[-1.0, 0.0, 0.0]]), mask, np.array([0.5])).tolist() == [2 / 3]
 

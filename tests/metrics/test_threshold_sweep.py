@@ -16,7 +16,7 @@ def filled(rows, curves=1):
     return sweep
 
 
-def test_figure_is_the_best_mean_over_images_not_the_mean_of_the_best():
+def test_the_metric_is_the_best_mean_not_the_mean_of_the_best():
     """Each image has a threshold at which it is right; no one threshold is right for more than half of them."""
     sweep = filled([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]])
     assert sweep.compute().item() == 50.0
@@ -58,7 +58,7 @@ def test_details_hold_the_curves_and_their_best():
     }
 
 
-def test_groups_have_their_own_best_threshold_unless_it_is_fixed():
+def test_groups_have_separate_best_thresholds_unless_fixed():
     sweep = ThresholdSweep(TENTHS, groups=3)
     sweep.update(np.array([[1.0, 0, 0], [0, 0, 1], [0, 1, 1]]), np.array([0, 1, 1]))
     np.testing.assert_array_equal(sweep.per_group(), [100, 100, np.nan])

@@ -80,17 +80,17 @@ def test_convention_tie_goes_to_the_first_region_in_raster_order():
         pytest.param(-np.eye(3, 5), id="zero at most"),
     ],
 )
-def test_nothing_above_0_gives_the_whole_image(heatmap):
+def test_without_positive_values_the_result_is_the_whole_image(heatmap):
     assert boxes_from_heatmap(heatmap).tolist() == [[0, 0, 5, 3]]
     assert box_from_heatmap(heatmap).tolist() == [0, 0, 5, 3]
 
 
-def test_negative_values_are_background_whatever_the_threshold():
+def test_negative_values_are_background_at_any_threshold():
     assert box_from_heatmap(np.array([[-9.0, 1.0, -0.1]]), 1e-9).tolist() == [1, 0, 2, 1]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.uint8])
-def test_any_number_type_gives_the_same_box(dtype):
+def test_the_box_does_not_depend_on_the_dtype(dtype):
     assert box_from_heatmap((4 * TWO_OBJECTS).astype(dtype), 0.5).tolist() == [4, 2, 7, 5]
 
 
@@ -127,7 +127,7 @@ def test_boxes_equal_a_flood_fill(heatmap, threshold, min_area):
 
 
 @given(TENTHS, THRESHOLDS)
-def test_box_is_the_first_of_the_boxes_and_lies_inside(heatmap, threshold):
+def test_box_is_the_first_of_the_boxes_and_inside_the_map(heatmap, threshold):
     x1, y1, x2, y2 = box_from_heatmap(heatmap, threshold).tolist()
     assert [x1, y1, x2, y2] == boxes_from_heatmap(heatmap, threshold)[0].tolist()
     assert 0 <= x1 < x2 <= heatmap.shape[1]
@@ -175,7 +175,7 @@ def test_whole_of_one_frame_becomes_exactly_the_whole_of_the_other(width):
     assert whole.tolist() == [[0, 0, width, 300]]
 
 
-def test_background_of_a_vanishing_peak_stays_background():
+def test_background_of_a_vanishing_peak_remains_background():
     assert box_from_heatmap(np.array([[0.0, 5e-324]])).tolist() == [1, 0, 2, 1]
 
 

@@ -85,7 +85,7 @@ def test_convention_threshold_is_inclusive_in_single_precision(threshold):
 
 @pytest.mark.parametrize("heatmap", [np.zeros((3, 5)), np.full((3, 5), -2.0), -np.eye(3, 5)])
 @pytest.mark.parametrize("thresholds", [None, [0.2, 1.0]])
-def test_nothing_above_0_gives_the_whole_image_and_no_node(heatmap, thresholds):
+def test_without_positive_values_the_box_is_the_whole_image_without_nodes(heatmap, thresholds):
     tree = component_tree(heatmap, thresholds)
     assert tree.boxes_at(0.2).tolist() == [[0, 0, 5, 3]]
     assert tree.boxes_at(0.2).dtype == np.float64
@@ -109,21 +109,21 @@ def test_peaks_in_the_corners_do_not_meet_around_the_border():
     assert tree.boxes_at(1.0).tolist() == [[0, 0, 1, 1], [3, 0, 4, 1], [0, 2, 1, 3], [3, 2, 4, 3]]
 
 
-def test_negative_values_are_background_whatever_the_threshold():
+def test_negative_values_are_background_at_any_threshold():
     heatmap = np.array([[-9.0, 1.0, -0.1]])
     for tree in (component_tree(heatmap), component_tree(heatmap, [1e-9])):
         assert tree.boxes_at(1e-9).tolist() == [[1, 0, 2, 1]]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_background_of_a_subnormal_peak_stays_background(dtype):
+def test_background_of_a_subnormal_peak_remains_background(dtype):
     heatmap = np.array([[0, np.finfo(dtype).smallest_subnormal]], dtype)
     for tree in (component_tree(heatmap), component_tree(heatmap, [0.2, 1.0])):
         assert tree.boxes_at(0.2).tolist() == boxes_from_heatmap(heatmap, 0.2).tolist() == [[1, 0, 2, 1]]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.uint8])
-def test_any_number_type_gives_the_same_boxes(dtype):
+def test_boxes_do_not_depend_on_the_dtype(dtype):
     whole = 4 * TWO_OBJECTS
     tree, same = component_tree(whole.astype(dtype), GRID), component_tree(whole, GRID)
     assert tree.largest_boxes().tolist() == same.largest_boxes().tolist()

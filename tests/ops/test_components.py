@@ -78,11 +78,11 @@ def test_many_ties_of_two_areas_keep_raster_order():
     assert [region.label for region in component_stats(labels)] == expected
 
 
-def test_no_labelled_region_is_listed_where_all_is_background():
+def test_background_alone_has_no_regions():
     assert component_stats(np.zeros((2, 3), np.int32)) == []
 
 
-def test_no_foreground_gives_no_component():
+def test_without_foreground_there_are_no_components():
     labels, found = connected_components(np.zeros((3, 4), bool))
     assert found == []
     assert np.array_equal(labels, np.zeros((3, 4)))

@@ -46,12 +46,12 @@ def test_outline_area_of_a_drawing(rows, doubled):
     assert contour.area * 2 == doubled
 
 
-def test_outline_is_that_at_the_cut():
+def test_outline_is_that_at_the_threshold():
     levels = np.array([[1, 1, 1], [1, 3, 3], [1, 3, 3]], np.uint8)
     assert [outline_area(levels, cut, first) for cut, first in [(0, 0), (1, 4), (2, 4)]] == [8, 2, 2]
 
 
-def test_border_of_the_map_is_no_neighbour():
+def test_pixels_do_not_wrap_around_the_border():
     """What lies at the right end of a row does not touch the left end of the next one."""
     levels = np.array([[0, 0, 1], [1, 0, 0]], np.uint8)
     assert outline_area(levels, 0, 2) == 0
@@ -83,14 +83,14 @@ def test_a_bound_of_0_is_never_traced():
     assert areas.tolist() == [-1]
 
 
-def test_one_cut_at_which_it_may_be_the_largest_is_enough():
+def test_one_threshold_at_which_it_may_be_the_largest_suffices():
     levels = 3 * (drawn("###", "#.#", "###") > 0).astype(np.uint8)
     areas = np.array([4])
     fill_areas(levels, np.array([[0, 3, 0]], np.int32), np.array([8]), np.array([9, 9, 5]), areas)
     assert areas.tolist() == [8]
 
 
-def test_each_component_is_traced_at_a_cut_at_which_it_is_there():
+def test_each_component_is_traced_at_a_threshold_at_which_it_exists():
     """A ring of 3 in a square of 2: at the cuts 0 and 1 they are one component, at the cut 2 the ring is alone."""
     levels = np.full((5, 5), 2, np.uint8)
     levels[1:4, 1:4], levels[2, 2] = 3, 0

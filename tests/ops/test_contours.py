@@ -70,7 +70,7 @@ def test_ring_hole_and_island_have_a_contour_each():
     assert found.counts().dtype == np.int64
 
 
-def test_convention_cut_is_exclusive_and_relative_to_the_peak():
+def test_convention_thresholds_are_exclusive_and_relative_to_the_peak():
     """127 of a peak of 254 is half of it, and is background at the threshold 0.5: strictly above it counts."""
     half = np.zeros((3, 5))
     half[1, 1], half[1, 3] = 127 / 255 + 1e-9, 254 / 255 + 1e-9
@@ -150,13 +150,13 @@ def test_map_below_the_first_level_has_no_contour(value):
 
 @pytest.mark.parametrize(("value", "peak"), [(1 / 255, 1), (0.5, 127), (1.0, 255)])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (3, 4)])
-def test_constant_map_is_one_contour_at_every_cut(value, peak, shape):
+def test_constant_map_is_one_contour_at_every_threshold(value, peak, shape):
     found = reference_contours(np.full(shape, value))
     assert (found.peak, found.birth.tolist(), found.death.tolist()) == (peak, [0], [peak])
     assert found.largest_boxes().tolist() == [[0, 0, shape[1] - 1, shape[0] - 1]] * peak
 
 
-def test_peaks_at_the_border_make_no_hole_there():
+def test_peaks_at_the_border_are_not_holes():
     frame = drawn("##.##", "#...#", "#...#", "#####")  # open above
     assert alive(reference_contours(frame), 0) == [((0, 0, 4, 3), True)]
 
@@ -165,7 +165,7 @@ def test_thresholds_are_a_thousand_from_0():
     assert (len(THRESHOLDS), THRESHOLDS[0], THRESHOLDS[1], THRESHOLDS[-1]) == (1000, 0.0, 0.001, 0.999)
 
 
-def test_default_cuts_are_those_of_the_thousand_thresholds():
+def test_default_indices_are_those_of_the_thousand_thresholds():
     cuts = reference_contours(np.array([[0.0, 1.0]])).cut_indices()
     assert cuts.tolist() == [int(threshold * 255) for threshold in np.arange(0, 1, 0.001)]
 
@@ -178,7 +178,7 @@ def test_unusable_score_map_is_refused(score_map, code, value):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_a_map_in_any_precision_is_cut_in_double(dtype):
+def test_maps_in_any_precision_are_thresholded_in_double(dtype):
     tenths = (np.arange(48).reshape(6, 8) % 11 / 10).astype(dtype)
     found, same = reference_contours(tenths), reference_contours(tenths.astype(np.float64))
     assert [found.peak, found.boxes.tolist()] == [same.peak, same.boxes.tolist()]
@@ -193,7 +193,7 @@ def test_column_major_memory_changes_nothing():
 
 
 @given(FEW_LEVELS | frames())
-def test_contours_equal_opencvs_at_every_cut(levels):
+def test_contours_equal_opencvs_at_every_threshold(levels):
     found = reference_contours(levels / 255)
     assert found.peak == levels.max()
     counts, boxes = found.counts(), found.largest_boxes()

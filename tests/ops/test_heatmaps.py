@@ -28,7 +28,7 @@ SPEAKING = [
 WHOLE_NUMBERS = arrays(np.int64, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(-99, 99))
 
 
-def test_normalise_stretches_least_to_0_and_greatest_to_1():
+def test_normalize_scales_the_minimum_to_0_and_the_maximum_to_1():
     stretched = normalize(np.array([[-3.0, -1.0], [1.0, 5.0]]))
     assert stretched.tolist() == [[0.0, 0.25], [0.5, 1.0]]
     assert stretched.dtype == np.float32

@@ -74,7 +74,7 @@ def test_mask_fills_the_regions_that_have_boxes(min_area, expected):
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])
-def test_nothing_above_0_gives_the_whole_image(value):
+def test_without_positive_values_the_result_is_the_whole_image(value):
     mask = mask_from_heatmap(np.full((3, 3), value), height=5, width=4)
     assert mask.tolist() == [[True] * 4] * 5
 
@@ -136,7 +136,7 @@ def test_mask_is_never_empty(threshold, size):
     assert mask_from_heatmap(heatmap, threshold, height=size, width=size).any()
 
 
-def test_mask_that_would_be_empty_holds_the_kept_regions_peak():
+def test_mask_that_would_be_empty_contains_the_peak_of_the_region():
     heatmap = np.zeros((4, 12))
     heatmap[0, 1] = 1  # hotter, but too small to be kept
     heatmap[2, 8:10] = 0.5

@@ -15,7 +15,7 @@ THREE_HEATS = drawn(
 BOXES = [[0, 0, 4, 1], [5, 0, 7, 1], [6, 2, 7, 3]]
 
 
-def test_heat_of_a_region_is_its_mean_as_a_fraction_of_the_peak():
+def test_activation_of_a_region_is_its_mean_as_a_fraction_of_the_maximum():
     boxes, heats = instances_from_heatmap(8 * THREE_HEATS, 0.5)
     assert boxes.tolist() == BOXES
     assert heats.tolist() == [0.75, 0.5, 1.0]
@@ -32,7 +32,7 @@ def test_heat_of_a_region_is_its_mean_as_a_fraction_of_the_peak():
         pytest.param(1.0, [2], id="the peak alone"),
     ],
 )
-def test_regions_are_hot_enough(min_activation, kept):
+def test_regions_have_the_minimum_activation(min_activation, kept):
     boxes, heats = instances_from_heatmap(THREE_HEATS, 0.5, min_activation=min_activation)
     assert boxes.tolist() == [BOXES[i] for i in kept]
     assert heats.tolist() == [[0.75, 0.5, 1.0][i] for i in kept]
@@ -49,13 +49,13 @@ def test_where_no_region_is_hot_enough_there_is_none():
     assert not mask_from_heatmap(cool, 0.5, height=1, width=3, min_activation=0.7).any()
 
 
-def test_nothing_above_0_is_the_whole_image_without_heat():
+def test_without_positive_values_the_whole_image_has_activation_0():
     boxes, heats = instances_from_heatmap(-np.ones((2, 3)))
     assert (boxes.tolist(), heats.tolist()) == ([[0, 0, 3, 2]], [0.0])
     assert boxes.dtype == heats.dtype == np.float64
 
 
-def test_nothing_above_0_is_never_hot_enough():
+def test_without_positive_values_no_region_has_the_minimum_activation():
     boxes, heats = instances_from_heatmap(np.zeros((2, 3)), min_activation=1e-6)
     assert (boxes.shape, heats.shape) == ((0, 4), (0,))
     assert not mask_from_heatmap(np.zeros((2, 3)), height=2, width=3, min_activation=1e-6).any()
@@ -75,7 +75,7 @@ def test_instances_take_the_threshold_of_boxes_by_default():
     assert instances_from_heatmap(row)[0].tolist() == boxes_from_heatmap(row).tolist() == [[0, 0, 2, 1], [4, 0, 5, 1]]
 
 
-def test_heats_of_some_regions_and_of_none():
+def test_activations_of_some_regions_and_of_none():
     labels = np.array([[1, 0, 2, 2]], np.int32)
     heatmap = np.array([[4.0, 0.0, 1.0, 3.0]])
     assert mean_activations(heatmap, labels, [Component(2, 2, (2, 0, 4, 1))]).tolist() == [0.5]

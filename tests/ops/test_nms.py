@@ -31,11 +31,11 @@ def test_classes_do_not_suppress_one_another():
     assert nms(same, np.array([0.1, 0.3, 0.2]), classes=np.array([0, 1, 0])).tolist() == [1, 2]
 
 
-def test_no_box_gives_none():
+def test_no_boxes_yield_no_indices():
     assert nms(np.zeros((0, 4)), np.zeros(0)).tolist() == []
 
 
-def test_no_box_gives_indices_that_index():
+def test_indices_of_no_boxes_are_valid_indices():
     assert nms(np.zeros((0, 4)), np.zeros(0)).dtype == np.intp
 
 
@@ -62,7 +62,7 @@ def test_overlap_out_of_range_is_refused(overlap):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
-def test_disjoint_boxes_all_stay(scores):
+def test_disjoint_boxes_are_all_kept(scores):
     boxes = np.array([[3 * i, 0, 3 * i + 3, 2] for i in range(len(scores))])
     assert sorted(nms(boxes, np.array(scores), 0.0).tolist()) == list(range(len(scores)))
 

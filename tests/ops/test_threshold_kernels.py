@@ -22,7 +22,7 @@ def test_a_node_is_alive_from_its_low_to_before_its_high():
     assert best([(1, 3, 0)], 4) == [-1, 0, 0, -1]
 
 
-def test_convention_of_equal_ranks_the_first_node_is_taken():
+def test_convention_ties_go_to_the_first_node():
     assert best([(0, 2, 7), (0, 3, 7), (0, 3, 7)], 3) == [0, 0, 1]
 
 
@@ -47,7 +47,7 @@ def test_without_nodes_none_is_alive(cuts):
 
 
 @given(NODES)
-def test_best_alive_equals_a_maximum_at_every_cut(nodes):
+def test_best_per_threshold_equals_a_maximum_at_every_threshold(nodes):
     nodes = [(low, max(low + 1, high), rank) for low, high, rank in nodes]
     expected = [
         max((i for i, (low, high, _) in enumerate(nodes) if low <= cut < high), key=lambda i: nodes[i][2], default=-1)

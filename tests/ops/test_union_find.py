@@ -93,7 +93,7 @@ def test_constant_levels_are_one_component(shape, diagonal):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4), (0, 4), (0, 0)])
-def test_nothing_above_0_is_no_component(shape):
+def test_without_positive_values_there_are_no_components(shape):
     assert components_of_levels(np.zeros(shape, int)).shape == (0, 10)
 
 
@@ -120,7 +120,7 @@ def test_column_major_memory_changes_nothing():
     assert components_of_levels(np.asfortranarray(levels)).tolist() == components_of_levels(levels).tolist()
 
 
-def test_a_comb_is_one_component_when_its_back_comes():
+def test_a_comb_becomes_one_component_with_its_back():
     comb = np.zeros((101, 101), int)
     comb[:, ::2] = 2
     comb[100, 1::2] = 1
@@ -129,7 +129,7 @@ def test_a_comb_is_one_component_when_its_back_comes():
 
 
 @given(LEVELS)
-def test_components_equal_a_flood_fill_at_every_cut(levels):
+def test_components_equal_a_flood_fill_at_every_threshold(levels):
     found = components_of_levels(levels)
     for cut in range(levels.max()):
         expected = flooded(levels > cut)
@@ -141,7 +141,7 @@ def test_components_equal_a_flood_fill_at_every_cut(levels):
 
 
 @given(LEVELS)
-def test_4_connected_components_equal_scipys_at_every_cut(levels):
+def test_4_connected_components_equal_scipys_at_every_threshold(levels):
     found = components_of_levels(levels, diagonal=False)
     for cut in range(levels.max()):
         labels, count = ndimage.label(levels > cut)  # numbered by first pixel

@@ -44,7 +44,7 @@ def test_boxes_of_touching_discs_meet():
 
 
 @pytest.mark.parametrize(("prominence", "pieces"), [(0.05, 2), (0.2, 2), (0.6, 1), (1.0, 1)])
-def test_peaks_that_hardly_stand_out_are_none_of_their_own(prominence, pieces):
+def test_peaks_of_low_prominence_are_not_split(prominence, pieces):
     assert split(TWO_HILLS, 0.35, prominence=prominence)[1].max() == pieces  # the pass lies .5 below the lower peak
 
 
@@ -56,12 +56,12 @@ def test_ring_of_one_value_stays_whole():
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_constant_map_stays_whole(value):
+def test_constant_map_is_not_split(value):
     labels, pieces = split(np.full((5, 6), value), 0.5)
     assert np.array_equal(labels, pieces)
 
 
-def test_faint_region_beside_a_strong_one_stays_a_region():
+def test_faint_region_next_to_a_strong_one_is_kept():
     heatmap = np.array([[1.0, 0.0, 0.05, 0.0]])
     assert split(heatmap, 0.01)[1].tolist() == [[1, 0, 2, 0]]
 

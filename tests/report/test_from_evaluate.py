@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from refusals import refused
 from results_made import figure, write_data, write_evaluated, write_rows, write_trained
 
 from weakspot.errors import InputError
@@ -82,7 +83,7 @@ def test_figures_of_something_else_are_refused(folder, text):
 @pytest.mark.parametrize("row", [{"image": "a"}, {"problem": None, "image": "a", "class": "c", "box": 3}])
 def test_a_row_of_something_else_is_refused(folder, row):
     (folder / "images.jsonl").write_text(json.dumps(row) + "\n")
-    with pytest.raises(InputError, match="is not a row of results"):
+    with refused("row-invalid"):
         read_report_data(folder)
 
 

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from refusals import refused
 from results_made import row, write_data, write_localized, write_picture, write_rows
 
 from weakspot.errors import InputError
@@ -120,7 +121,7 @@ def test_the_first_box_is_compared_with_the_true_box_that_it_fits_best():
 )
 def test_a_row_of_something_else_is_refused(tmp_path, wrong):
     (tmp_path / "boxes.jsonl").write_text(json.dumps(row("a.jpg") | wrong) + "\n")
-    with pytest.raises(InputError, match=r"boxes\.jsonl, line 1, is not a row of results"):
+    with refused("row-invalid", "boxes.jsonl, line 1"):
         read_localized(tmp_path)
 
 

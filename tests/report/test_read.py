@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
 from weakspot.errors import InputError
 from weakspot.io.folders import find_relocated
@@ -22,7 +23,7 @@ def test_a_last_row_that_was_cut_off_is_dropped_and_a_whole_one_is_not(tmp_path)
 @pytest.mark.parametrize("line", ["boxes", "[1]", "[" * 100_000])
 def test_a_line_that_is_no_row_is_named(tmp_path, line):
     (tmp_path / "rows.jsonl").write_text(f'{{"a": 1}}\n{line}\n')
-    with pytest.raises(InputError, match=r"rows\.jsonl, line 2, is not a row of results"):
+    with refused("row-invalid", "rows.jsonl, line 2"):
         list(read_rows(tmp_path / "rows.jsonl"))
 
 

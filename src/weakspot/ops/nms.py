@@ -42,8 +42,8 @@ def nms(
     close = box_iou(boxes, boxes) > max_overlap
     if classes is not None:
         close &= classes[:, None] == classes
-    kept: list[int] = []
+    selected: list[int] = []
     for i in order.tolist():
-        if not close[i, kept].any():
-            kept.append(i)
-    return np.array(kept, np.intp)
+        if not close[i, selected].any():
+            selected.append(i)
+    return np.array(selected, np.intp)

@@ -45,7 +45,7 @@ def test_refined_region_is_nearer_to_the_object(name, scene):
     assert after > before + 0.05
 
 
-def test_grabcut_finds_the_object_by_its_colour(scene):
+def test_grabcut_finds_the_object_by_its_color(scene):
     image, heatmap, truth = scene
     assert iou(refine("grabcut", image, heatmap, THRESHOLD) >= THRESHOLD, truth) > 0.95
 
@@ -84,7 +84,7 @@ def test_large_maps_are_refined_at_a_smaller_size():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_gray_image_is_taken_as_one_of_three_equal_channels(name, scene):
+def test_gray_image_equals_three_equal_channels(name, scene):
     image, heatmap, _ = scene
     gray = image[..., :1]
     assert np.array_equal(
@@ -94,7 +94,7 @@ def test_gray_image_is_taken_as_one_of_three_equal_channels(name, scene):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_map_without_evidence_stays_as_it_is(name, value, scene):
+def test_map_without_evidence_is_unchanged(name, value, scene):
     constant = np.full((64, 64), value, np.float32)
     assert np.array_equal(refine(name, scene[0], constant, THRESHOLD), constant)
 
@@ -147,7 +147,7 @@ def test_grabcut_needs_opencv(monkeypatch):
 
 @settings(max_examples=30, deadline=None)
 @given(arrays(np.float32, (4, 5), elements=UNIT), arrays(np.bool_, (4, 5)), st.floats(0.05, 0.95))
-def test_cut_at_the_level_is_the_mask(heatmap, mask, level):
+def test_foreground_at_the_threshold_is_the_mask(heatmap, mask, level):
     found = remap_with_mask(heatmap, mask, level)
     assert np.array_equal(found >= np.float32(level), mask)
     for part in (mask, ~mask):

@@ -13,7 +13,7 @@ CUES = RANDOM.random((400, 2)) * [1.0, 0.1]
 WRONG = RANDOM.random(400) < expit(3 * CUES[:, 0] + 20 * CUES[:, 1] - 3)
 
 
-def test_it_is_the_regression_of_scikit_learn_where_no_weight_would_be_negative():
+def test_it_equals_scikit_learn_if_no_weight_is_negative():
     mean, spread = CUES.mean(axis=0), CUES.std(axis=0)
     reference = LogisticRegression(C=1.0, tol=1e-8).fit((CUES - mean) / spread, WRONG)
     expected = reference.predict_proba((CUES - mean) / spread)[:, 1]
@@ -24,13 +24,13 @@ def test_its_mean_is_the_share_of_wrong_boxes():
     assert fit_calibration(CUES, WRONG).probability(CUES).mean() == pytest.approx(WRONG.mean(), abs=1e-3)
 
 
-def test_a_cue_that_speaks_the_wrong_way_has_no_say():
+def test_a_cue_with_negative_correlation_has_weight_0():
     fitted = fit_calibration(np.column_stack([CUES[:, 0], 1 - CUES[:, 0]]), WRONG)
     assert fitted.weights[0] > 0
     assert fitted.weights[1] == 0
 
 
-def test_a_constant_cue_has_no_say():
+def test_a_constant_cue_has_weight_0():
     assert fit_calibration(np.column_stack([CUES, np.full(400, 0.3)]), WRONG).weights[2] == 0
 
 

@@ -27,23 +27,23 @@ def doubt(heatmap, reference_map=None, foreground=None):
     return uncertainty_score(uncertainty_cues(heatmap, 0.5, reference_map=reference_map, foreground=foreground))
 
 
-def test_a_disc_that_all_agree_on_is_sure_and_noise_is_not():
+def test_a_disc_with_agreeing_maps_is_certain_and_noise_is_not():
     assert doubt(DISC, DISC, DISC) < 0.01
     assert doubt(NOISE, NOISE.T, DISC) > 0.6
 
 
-def test_each_disagreement_raises_doubt():
+def test_each_disagreement_raises_the_uncertainty():
     agreed = doubt(DISC, DISC, DISC)
     assert doubt(DISC, DISC[::-1, ::-1], DISC) > agreed
     assert doubt(DISC, DISC, DISC[::-1, ::-1]) > agreed
 
 
-def test_an_empty_heatmap_is_fully_doubtful():
+def test_an_empty_heatmap_is_fully_uncertain():
     assert uncertainty_cues(np.zeros((4, 5), np.float32), 0.5) is None
     assert doubt(np.zeros((4, 5), np.float32), DISC, DISC) == 1
 
 
-def test_what_is_typical_is_one_half_and_what_is_unknown_does_not_count():
+def test_reference_cues_are_one_half_and_unavailable_cues_do_not_count():
     assert uncertainty_score(REFERENCE_CUES) == pytest.approx(0.5)
     assert uncertainty_score(replace(REFERENCE_CUES, disagreement=None, background=None)) == pytest.approx(0.5)
     assert list(normalized_cues(replace(REFERENCE_CUES, background=None))) == [
@@ -54,7 +54,7 @@ def test_what_is_typical_is_one_half_and_what_is_unknown_does_not_count():
     ]
 
 
-def test_a_mirrored_image_is_in_the_same_doubt():
+def test_a_mirrored_image_has_the_same_uncertainty():
     smooth = np.exp(-((Y - 13.0) ** 2 + (X - 9.0) ** 2) / 60).astype(np.float32)
     maps = [smooth, smooth**2 + 0.2 * DISC, DISC]
     mirrored = [np.ascontiguousarray(one[:, ::-1]) for one in maps]
@@ -62,7 +62,7 @@ def test_a_mirrored_image_is_in_the_same_doubt():
 
 
 @given(CUES, st.sampled_from(["box_instability", "competing_area", "inseparability"]), NUMBERS)
-def test_doubt_lies_between_0_and_1_and_rises_with_each_cue(cues, name, more):
+def test_the_score_is_a_fraction_and_rises_with_each_cue(cues, name, more):
     other = replace(cues, **{name: max(more, getattr(cues, name))})
     assert 0 <= uncertainty_score(cues) <= uncertainty_score(other) <= 1
 
