@@ -172,5 +172,5 @@ def chart_to_svg(figure: "Figure", axes: "Axes", *, legend: bool = True, legend_
     file = BytesIO()
     with rc_context({"svg.hashsalt": "weakspot", "svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # letters that the font lacks; the browser has them
-        figure.savefig(file, format="chart_to_svg", metadata={"Date": None})
+        figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

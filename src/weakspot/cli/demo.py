@@ -1,8 +1,10 @@
 """Localize sample images with three methods, then train CAM and ACoL on image-level labels of synthetic scenes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any
@@ -115,21 +117,30 @@ def demo_training(output: Path) -> TrainingOutcome:
     """
     from weakspot.evaluation import compare
     from weakspot.inference.localizer import Localizer
-    from weakspot.training import train
 
     for name in ("scenes", "runs"):
         rmtree(output / name, ignore_errors=True)
     data = write_scenes(output / "scenes", COUNTS, SCENES)
     runs = {
-        name: train(data, method=method, freeze="backbone", output=output / "runs" / method, **options)
+        name: _train(name, data, method=method, output=output / "runs" / method, **options)
         for name, (method, options) in TRAINED.items()
     }
+    print(f"Evaluating both on {COUNTS['test']} other scenes ...", flush=True)
     localizers = {name: Localizer(run) for name, run in runs.items()}
     evaluations = [compare([item], data, methods=[item.method], samples=0) for item in localizers.values()]
     sheet = output / "trained.png"
     samples = read_dataset(data).of_split("test")[:_SHOWN]
     save_image(contact_sheet(_scene_rows(samples, localizers), ["true box", *TRAINED], width=224), sheet)
     return TrainingOutcome(sheet, runs, _merged(evaluations))
+
+
+def _train(name: str, data: Path, **options: Any) -> Path:
+    """Train one method without the progress of each epoch, which is in the log of the run."""
+    from weakspot.training import train
+
+    print(f"Training {name} ...", flush=True)
+    with redirect_stderr(StringIO()):
+        return train(data, freeze="backbone", **options)
 
 
 def _merged(evaluations: "Sequence[Evaluation]") -> "Evaluation":
@@ -151,11 +162,14 @@ def _scene_rows(samples: Sequence[Sample], localizers: "Mapping[str, Localizer]"
 
 def run_demo(output: Path) -> None:
     """Run both parts, and print what each does and its results."""
-    print(f"Localizing {len(IMAGES)} sample images with {', '.join(METHODS.values())} ...", flush=True)
+    print(
+        f"Part 1: a pretrained classifier localizes {len(IMAGES)} images with {', '.join(METHODS.values())}.",
+        flush=True,
+    )
     print_demo(demo(output))
     print(
-        f"\nTraining CAM and ACoL on {COUNTS['train']} synthetic scenes of {', '.join(SCENES.names)}, with image-level "
-        "labels only (about a minute) ...",
+        f"\nPart 2: two classifiers are trained on {COUNTS['train']} synthetic scenes of {', '.join(SCENES.names)}.\n"
+        "They learn from image-level labels only; no box is used for training. This takes about a minute.",
         flush=True,
     )
     print_demo_training(demo_training(output))
