@@ -180,5 +180,5 @@ def test_every_option_belongs_to_a_group():
     groups = {"Data", "Model", "Method", "Boxes", "Training", "Output", "Cluster", "Advanced", "Service", "Limits"}
     for name in ("localize", "train", "evaluate", "compare", "label", "export", "serve", "report"):
         for argument in app[name].assemble_argument_collection():
-            if argument.name.startswith("--") and not argument.field_info.is_positional:
+            if argument.name.startswith("--") and argument.parse and not argument.field_info.is_positional:
                 assert {group.name for group in argument.parameter.group} <= groups, argument.names
