@@ -93,7 +93,10 @@ class Callbacks:
 def class_choices(state: ImageState, class_names: Sequence[str]) -> list[tuple[str, int]]:
     """List all classes, the most probable ones first and with their probability."""
     names = unique_names(dict(enumerate(class_names)))
-    top = {one.class_index: f"{names[one.class_index]} · {percent(one.score)}" for one in state.top_classes}
+    top = {
+        localization.class_index: f"{names[localization.class_index]} · {percent(localization.score)}"
+        for localization in state.top_classes
+    }
     others = {index: name for index, name in names.items() if index not in top}
     return [(text, index) for index, text in (top | others).items()]
 

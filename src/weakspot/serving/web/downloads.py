@@ -37,7 +37,9 @@ class Download:
 
     def named(self) -> Localization:
         """Return the first localization with all others in it, and with the name of the file."""
-        first, *others = (replace(one, image=Path(base_name(self.name))) for one in self.localizations)
+        first, *others = (
+            replace(localization, image=Path(base_name(self.name))) for localization in self.localizations
+        )
         return replace(first, others=tuple(others))
 
 

@@ -39,10 +39,12 @@ def draw_classes(image: Image.Image, localizations: Sequence[Localization], *, o
     if len(localizations) == 1:
         image = overlay_heatmap(image, localizations[0].heatmap, opacity=opacity)
     elif localizations:
-        image = _tint(image, np.stack([np.clip(one.heatmap, 0, 1) for one in localizations]), opacity)
-    for position, one in reversed(list(enumerate(localizations))):  # the first on top
-        boxes = scale_boxes(one.boxes, from_size=(one.height, one.width), to_size=(image.height, image.width))
-        caption = f"{one.label} {one.score:.2f}" if len(boxes) else ""
+        image = _tint(image, np.stack([np.clip(localization.heatmap, 0, 1) for localization in localizations]), opacity)
+    for position, localization in reversed(list(enumerate(localizations))):  # the first on top
+        boxes = scale_boxes(
+            localization.boxes, from_size=(localization.height, localization.width), to_size=(image.height, image.width)
+        )
+        caption = f"{localization.label} {localization.score:.2f}" if len(boxes) else ""
         image = draw_boxes(image, boxes, caption, color=class_color(position))
     return image
 
@@ -68,8 +70,8 @@ def draw_masks(localizations: Sequence[Localization]) -> Image.Image:
     if len(localizations) == 1:
         return Image.fromarray(localizations[0].mask.astype(np.uint8) * 255)
     numbers = np.zeros((localizations[0].height, localizations[0].width), np.uint8)
-    for number, one in reversed(list(enumerate(localizations, start=1))):
-        numbers[one.mask] = number
+    for number, localization in reversed(list(enumerate(localizations, start=1))):
+        numbers[localization.mask] = number
     mask = Image.fromarray(numbers).convert("P")
     colors = (channel for i in range(len(localizations)) for channel in ImageColor.getrgb(class_color(i)))
     mask.putpalette([0, 0, 0, *colors])

@@ -82,7 +82,7 @@ def results_html(image: Image.Image, results: Results, opacity: float) -> str:
 
 def _figure(method: str, image: Image.Image, classes: Sequence[Localization], opacity: float) -> str:
     name = method_name(method)
-    alt = f"{name}: {', '.join(one.label for one in classes)}"
+    alt = f"{name}: {', '.join(localization.label for localization in classes)}"
     source = data_url(draw_classes(image, classes, opacity=opacity))
     return (
         f'<figure><img src="{source}" alt="{escape(alt)}" width="{image.width}" height="{image.height}">'
@@ -90,17 +90,26 @@ def _figure(method: str, image: Image.Image, classes: Sequence[Localization], op
     )
 
 
+def _dot(position: int) -> str:
+    return f'<i style="background:{class_color(position)}"></i>'
+
+
 def _legend(classes: Sequence[Localization]) -> str:
     items = "".join(
-        f'<li><i style="background:{class_color(i)}"></i>{escape(one.label)} <b>{percent(one.score)}</b></li>'
-        for i, one in enumerate(classes)
+        f"<li>{_dot(i)}{escape(localization.label)} <b>{percent(localization.score)}</b></li>"
+        for i, localization in enumerate(classes)
     )
     return f'<ul class="ws-legend">{items}</ul>'
 
 
 def _notes(results: Results) -> str:
     """Format the distinct notes of all localizations."""
-    notes = dict.fromkeys(f"{one.label}: {note}" for group in results.values() for one in group for note in one.notes)
+    notes = dict.fromkeys(
+        f"{localization.label}: {note}"
+        for group in results.values()
+        for localization in group
+        for note in localization.notes
+    )
     return "".join(f'<p class="ws-note">{escape(note)}</p>' for note in notes)
 
 
@@ -112,8 +121,8 @@ def _table(results: Results) -> str:
 
 
 def _rows(method: str, classes: Sequence[Localization]) -> Iterator[str]:
-    for i, one in enumerate(classes):
-        dot = f'<i style="background:{class_color(i)}"></i>'
-        cells = f"<td>{dot}{escape(one.label)}</td><td>{percent(one.score)}</td><td>{escape(method_name(method))}</td>"
-        for box in one.boxes.tolist():
+    for i, localization in enumerate(classes):
+        texts = (_dot(i) + escape(localization.label), percent(localization.score), escape(method_name(method)))
+        cells = "".join(f"<td>{text}</td>" for text in texts)
+        for box in localization.boxes.tolist():
             yield f"<tr>{cells}{''.join(f'<td>{coordinate:.0f}</td>' for coordinate in box)}</tr>"

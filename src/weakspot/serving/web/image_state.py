@@ -62,7 +62,7 @@ class ImageState:
     def initial_classes(self) -> tuple[int, ...]:
         """The most probable class, and others with a probability of at least one half."""
         first, *others = self.top_classes
-        return (first.class_index, *(one.class_index for one in others if one.score >= 0.5))
+        return (first.class_index, *(localization.class_index for localization in others if localization.score >= 0.5))
 
 
 def predict_image(localizer: BatchingLocalizer, content: bytes, name: str, methods: Sequence[str]) -> ImageState:
@@ -80,7 +80,7 @@ def predict_image(localizer: BatchingLocalizer, content: bytes, name: str, metho
     top_k = min(TOP_CLASSES, len(localizer.class_names))
     results = [tuple(localizer.localize(content, method=method, top_k=top_k)) for method in methods]
     display_image = read_for_display(content, localizer.max_pixels)
-    top_classes = tuple(replace(one, others=()) for one in results[0])
+    top_classes = tuple(replace(localization, others=()) for localization in results[0])
     return ImageState(name, content, display_image, top_classes, class_states(results))
 
 
@@ -124,7 +124,11 @@ def _limited(
 
 def class_states(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], ClassState]:
     """Compute the component tree of each localization's heatmap."""
-    return {(one.method, one.class_index): _class_state(replace(one, others=())) for group in results for one in group}
+    return {
+        (localization.method, localization.class_index): _class_state(replace(localization, others=()))
+        for group in results
+        for localization in group
+    }
 
 
 def _class_state(localization: Localization) -> ClassState:
