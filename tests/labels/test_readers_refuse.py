@@ -33,7 +33,7 @@ def coco(tmp_path, *annotations, **more):
         ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3]]}, "malformed"),
         (
             {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [50, 100], "counts": [7]}},
-            "add up to 7",
+            "RLE counts",
         ),
         (
             {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [5, 9], "counts": "5"}},

@@ -35,7 +35,7 @@ from weakspot.labels.records import (
     finite_or_none,
     round_box,
 )
-from weakspot.labels.rle import Rle, compress, decode_rle, encode_rle, expand, mask_area
+from weakspot.labels.rle import Rle, decode_rle, encode_rle, mask_area, parse_rle
 from weakspot.labels.text_files import read_json, write_json
 
 NO_SPLIT = "all"
@@ -98,7 +98,7 @@ def _annotations(images: list[tuple[int, LabeledImage]], classes: tuple[str, ...
 def _segmentation(mask: Rle, polygons: bool) -> object:
     if polygons:
         return [mask_to_polygon(decode_rle(mask)).ravel().round(DECIMALS).tolist()]
-    return {"size": [mask.height, mask.width], "counts": compress(mask.counts)}
+    return {"size": [mask.height, mask.width], "counts": mask.counts}
 
 
 def read(source: Path, photos: ImageIndex) -> LoadedLabels:
@@ -235,7 +235,4 @@ def _mask(segmentation: Any, image: LabeledImage) -> Rle | None:
         return encode_rle(united)
     if list(segmentation["size"]) != [height, width]:
         raise InputError(f"its mask is of {segmentation['size']}", "A mask has the size of its image.")
-    counts = segmentation["counts"]
-    runs = Rle(height, width, expand(counts) if isinstance(counts, str) else tuple(int(count) for count in counts))
-    decode_rle(runs)  # refuses runs of another length
-    return runs
+    return parse_rle(segmentation["counts"], height=height, width=width)
