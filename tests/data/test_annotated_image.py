@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refused
 from trees import ORIENTATION, turned
 
 from weakspot.data import read_as_annotated, read_image
 from weakspot.data.decoding import read_sizes
-from weakspot.errors import InputError
 
 STORED, UPRIGHT = (30, 40), (40, 30)
 
@@ -56,7 +56,7 @@ def test_sizes_are_read_without_decoding(tmp_path):
     content = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(content[: content.index(b"\xff\xda") + 14])  # the pixels begin there
     assert read_sizes(tmp_path / "a.jpg") == (STORED, UPRIGHT)
-    with pytest.raises(InputError, match="damaged"):
+    with refused("damaged-image", tmp_path / "a.jpg"):
         read_as_annotated(tmp_path / "a.jpg", None)
 
 
@@ -76,17 +76,17 @@ def test_png_without_exif_is_not_decoded_for_its_size(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [(None, "does not exist"), (b"", "is empty"), (b"text", "not an image")]
+    ("content", "code"), [(None, "image-not-found"), (b"", "image-empty"), (b"text", "image-invalid")]
 )
-def test_file_that_is_no_image_is_refused(tmp_path, content, problem):
+def test_file_that_is_no_image_is_refused(tmp_path, content, code):
     path = tmp_path / "a.jpg"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=problem):
+    with refused(code, path):
         read_as_annotated(path, None)
 
 
 def test_limit_of_pixels_holds(tmp_path):
     turned(tmp_path / "a.jpg", 40, 30)
-    with pytest.raises(InputError, match="over the limit of 1,199"):
+    with refused("image-too-large", "1,199"):
         read_as_annotated(tmp_path / "a.jpg", None, max_pixels=1199)

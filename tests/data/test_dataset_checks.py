@@ -81,7 +81,7 @@ def test_annotated_size_is_that_of_the_stored_or_the_upright_image(tmp_path, wid
     (tmp_path / "cat").mkdir()
     turned(tmp_path / "cat/a.jpg", 40, 30)
     plant(tmp_path, {"annotations.csv": f"{HEADER}cat/a,{width},{height},cat,1,2,3,4,\n"})
-    wrong = {"annotated size that is not the file's": ("cat/a: 41 x 30, the file has 40 x 30",)}
+    wrong = {"annotated size that differs from the file's": ("cat/a: 41 x 30, the file has 40 x 30",)}
     assert found(read_dataset(tmp_path)) == ({} if sound else wrong)
 
 
@@ -94,8 +94,8 @@ def test_annotated_size_is_that_of_the_stored_or_the_upright_image(tmp_path, wid
             ("images/cat/gone.jpg",),
         ),
         (rows("cat/b,20,20,cat,1,2,3,4,1"), "missing mask file", ("masks/cat/b.png",)),
-        (rows("cat/a,40,30,cat,1,2,30,20,1"), "the same box twice", ("cat/a: cat 1, 2, 30, 20 in 40 x 30",)),
-        ({"images/cat/a.png": (40, 30)}, "the same image id twice in a split", ("cat/a (train)",)),
+        (rows("cat/a,40,30,cat,1,2,30,20,1"), "duplicate box", ("cat/a: cat 1, 2, 30, 20 in 40 x 30",)),
+        ({"images/cat/a.png": (40, 30)}, "duplicate image id in a split", ("cat/a (train)",)),
         (
             {"splits.csv": f"{SOUND['splits.csv']}cat/a,test\ncat/a,val\n"},
             "image in two splits",
@@ -103,28 +103,28 @@ def test_annotated_size_is_that_of_the_stored_or_the_upright_image(tmp_path, wid
         ),
         (
             {"splits.csv": "image_id,split\ncat/a,train\ncat/b,train\n"},
-            "image in no split",
+            "image without a split",
             ("dog/c",),
         ),
         ({"images/bird": None}, "class without images", ("bird",)),
         (
             {"images/cat/a.jpg": b"text"},
-            "file that is not an image, or damaged",
-            ("images/cat/a.jpg is not an image that can be read.",),
+            "file that is not an image, or is damaged",
+            ("images/cat/a.jpg is not a JPEG, PNG, WebP, TIFF, BMP or GIF image.",),
         ),
         (
             {"images/cat/a.jpg": b"\xff\xd8\xff\xe0"},
-            "file that is not an image, or damaged",
-            ("images/cat/a.jpg is damaged: its header cannot be read.",),
+            "file that is not an image, or is damaged",
+            ("Cannot read the header of images/cat/a.jpg.",),
         ),
         (
             {"masks/cat/a.png": b""},
-            "file that is not an image, or damaged",
+            "file that is not an image, or is damaged",
             ("masks/cat/a.png is empty (0 bytes).",),
         ),
         (
             {"images/cat/a.jpg": (30, 40)},
-            "annotated size that is not the file's",
+            "annotated size that differs from the file's",
             ("cat/a: 40 x 30, the file has 30 x 40",),
         ),
     ],
@@ -152,7 +152,7 @@ def test_same_bytes_are_found_under_other_names(tmp_path):
     files |= rows("cat/a2,40,30,cat,1,2,30,20,0", "cat/a3,40,30,cat,1,2,30,20,0")
     files["splits.csv"] = SOUND["splits.csv"] + "cat/a2,train\ncat/a3,test\n"
     assert checked(tmp_path, files) == {
-        "the same picture twice in a split": ("images/cat/a.jpg = images/cat/a2.jpg (train)",),
+        "duplicate image in a split": ("images/cat/a.jpg = images/cat/a2.jpg (train)",),
         "image in two splits": ("images/cat/a.jpg (train) = images/cat/a3.jpg (test)",),
     }
 
@@ -164,7 +164,7 @@ def test_files_are_not_opened_unless_asked_for(tmp_path):
     assert checked(tmp_path, files | rows("cat/gone,9,9,cat,1,2,3,4,1"), files=False) == {
         "missing image file": ("images/cat/gone.jpg",),
         "missing mask file": ("masks/cat/gone.png",),
-        "image in no split": ("cat/gone",),
+        "image without a split": ("cat/gone",),
     }
 
 
@@ -177,7 +177,7 @@ def test_pixels_are_not_decoded(tmp_path, monkeypatch):
 def test_problems_of_the_reader_come_first(tmp_path):
     files = {"splits.csv": f"{SOUND['splits.csv']}cat/a,train\n"} | rows("cat/gone,9,9,cat,1,2,3,4,0")
     dataset = read_dataset(plant(tmp_path, SOUND | files))
-    assert check_dataset(dataset)[0] == DatasetIssue("split given twice", (f"{tmp_path}/splits.csv, line 5: cat/a",))
+    assert check_dataset(dataset)[0] == DatasetIssue("duplicate split", (f"{tmp_path}/splits.csv, line 5: cat/a",))
 
 
 def test_every_serious_kind_is_found_by_its_name(tmp_path):

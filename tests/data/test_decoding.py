@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import ExifTags, Image, ImageFile
+from refusals import refused
 
 from weakspot.data import MAX_PIXELS, read_image
 from weakspot.data.decoding import read_downscaled
@@ -202,43 +203,33 @@ def truncated(format_):
 
 
 FORMATS = "Give a JPEG, PNG, WebP, TIFF, BMP or GIF."
-AGAIN = "Copy or export the image again."
-LARGER = "Give an image of at least 2 x 2 pixels."
 UNUSABLE = [
-    pytest.param(b"", "is empty (0 bytes).", "Copy the image again.", id="empty"),
-    pytest.param(b"not a photo, a letter", "is not an image that can be read.", FORMATS, id="text"),
-    pytest.param(truncated("JPEG"), "is damaged: image file is truncated", AGAIN, id="truncated JPEG"),
-    pytest.param(truncated("PNG"), "is damaged: image file is truncated", AGAIN, id="truncated PNG"),
-    pytest.param(truncated("WEBP"), "is damaged: ", AGAIN, id="truncated WebP"),
-    pytest.param(encoded(photo(1, 1), "PNG"), "is 1 x 1 pixels: nothing can be localized in it.", LARGER, id="1 x 1"),
-    pytest.param(encoded(photo(9, 1), "PNG"), "is 9 x 1 pixels: nothing can be localized in it.", LARGER, id="9 x 1"),
+    pytest.param(b"", "image-empty", id="empty"),
+    pytest.param(b"not an image, a letter", "image-invalid", id="text"),
+    pytest.param(truncated("JPEG"), "damaged-image", id="truncated JPEG"),
+    pytest.param(truncated("PNG"), "damaged-image", id="truncated PNG"),
+    pytest.param(truncated("WEBP"), "damaged-image", id="truncated WebP"),
+    pytest.param(encoded(photo(1, 1), "PNG"), "image-too-small", id="1 x 1"),
+    pytest.param(encoded(photo(9, 1), "PNG"), "image-too-small", id="9 x 1"),
 ]
 
 
-@pytest.mark.parametrize(("content", "problem", "hint"), UNUSABLE)
-def test_unusable_file_is_refused_in_two_lines(content, problem, hint, tmp_path):
-    path = tmp_path / "photo.jpg"
+@pytest.mark.parametrize(("content", "code"), UNUSABLE)
+def test_unusable_file_is_refused(content, code, tmp_path):
+    path = tmp_path / "image.jpg"
     path.write_bytes(content)
-    with pytest.raises(InputError) as refusal:
+    with refused(code, path):
         read_image(path)
-    first, second = str(refusal.value).splitlines()
-    assert first.startswith(f"{path} {problem}")
-    assert second == hint
 
 
 def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError) as refusal:
+    with refused("image-not-found", tmp_path / "gone.jpg"):
         read_image(tmp_path / "gone.jpg")
-    assert str(refusal.value).splitlines() == [f"{tmp_path / 'gone.jpg'} does not exist.", "Check the path."]
 
 
 def test_folder_is_refused(tmp_path):
-    with pytest.raises(InputError) as refusal:
+    with refused("image-unreadable", tmp_path):
         read_image(tmp_path)
-    assert str(refusal.value).splitlines() == [
-        f"{tmp_path} is a folder, not an image.",
-        "Give its images one by one, or localize the folder.",
-    ]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
@@ -247,12 +238,8 @@ def test_unreadable_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # whose parents are closed to others
     photo().save("closed.png")
     (tmp_path / "closed.png").chmod(0)
-    with unprivileged(), pytest.raises(InputError) as refusal:
+    with unprivileged(), refused("image-unreadable", "closed.png"):
         read_image("closed.png")
-    assert str(refusal.value).splitlines() == [
-        "closed.png may not be read.",
-        "Change its permissions, or leave it out.",
-    ]
 
 
 @pytest.mark.parametrize(("width", "height"), [(20000, 20000), (10000, 10000), (9460, 9460)])
@@ -260,12 +247,8 @@ def test_decompression_bomb_is_refused_before_it_is_decoded(width, height, tmp_p
     path = tmp_path / "bomb.png"
     path.write_bytes(bare_png(width, height))
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
-    with pytest.raises(InputError) as refusal:
+    with refused("image-too-large", path, f"{width} x {height}"):
         read_image(path)
-    assert str(refusal.value).splitlines() == [
-        f"{path} has {width} x {height} pixels, over the limit of {MAX_PIXELS:,}: it is not decoded.",
-        "Shrink it, or raise max_pixels (--max-pixels) if you trust it.",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -273,45 +256,30 @@ def test_decompression_bomb_is_refused_before_it_is_decoded(width, height, tmp_p
 )
 def test_limit_of_pixels_is_inclusive(source, name):
     assert read_image(source, max_pixels=20).size == (5, 4)
-    with pytest.raises(InputError, match=f"^{name} has 5 x 4 pixels, over the limit of 19: it is not decoded"):
+    with refused("image-too-large", name, "5 x 4"):
         read_image(source, max_pixels=19)
 
 
-UINT8 = "Give a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4), values 0 to 255."
-NO_IMAGES = [
-    pytest.param(np.zeros((4, 5)), "An array of shape (4, 5) and type float64 is not an image.", UINT8, id="float"),
-    pytest.param(np.zeros((4, 5), bool), "An array of shape (4, 5) and type bool is not an image.", UINT8, id="bool"),
-    pytest.param(
-        np.zeros((4, 5, 2), np.uint8),
-        "An array of shape (4, 5, 2) and type uint8 is not an image.",
-        UINT8,
-        id="2 channels",
-    ),
-    pytest.param(
-        np.zeros((3, 4, 5), np.uint8),
-        "An array of shape (3, 4, 5) and type uint8 is not an image.",
-        UINT8,
-        id="channels first",
-    ),
-    pytest.param(np.zeros(4, np.uint8), "An array of shape (4,) and type uint8 is not an image.", UINT8, id="1-D"),
-    pytest.param(
-        np.zeros((2, 4, 5, 3), np.uint8),
-        "An array of shape (2, 4, 5, 3) and type uint8 is not an image.",
-        UINT8,
-        id="a batch",
-    ),
-    pytest.param(np.zeros((0, 5, 3), np.uint8), "The array of shape (0, 5, 3) has no pixels.", LARGER, id="no rows"),
-    pytest.param(
-        np.zeros((5, 1), np.uint8), "The array is 1 x 5 pixels: nothing can be localized in it.", LARGER, id="1 column"
-    ),
-]
-
-
-@pytest.mark.parametrize(("array", "problem", "hint"), NO_IMAGES)
-def test_array_that_is_no_image_is_refused_in_two_lines(array, problem, hint):
-    with pytest.raises(InputError) as refusal:
+@pytest.mark.parametrize(
+    ("array", "code"),
+    [
+        pytest.param(np.zeros((4, 5)), "image-invalid", id="float"),
+        pytest.param(np.zeros((4, 5), bool), "image-invalid", id="bool"),
+        pytest.param(np.zeros((4, 5, 2), np.uint8), "image-invalid", id="2 channels"),
+        pytest.param(np.zeros((3, 4, 5), np.uint8), "image-invalid", id="channels first"),
+        pytest.param(np.zeros(4, np.uint8), "image-invalid", id="1-D"),
+        pytest.param(np.zeros((2, 4, 5, 3), np.uint8), "image-invalid", id="a batch"),
+        pytest.param(np.zeros((0, 5, 3), np.uint8), "image-too-small", id="no rows"),
+    ],
+)
+def test_invalid_array_is_refused(array, code):
+    with refused(code, array.shape):
         read_image(array)
-    assert str(refusal.value).splitlines() == [problem, hint]
+
+
+def test_array_of_one_column_is_refused():
+    with refused("image-too-small", "1 x 5"):
+        read_image(np.zeros((5, 1), np.uint8))
 
 
 SOUND = [encoded(photo(16, 12), name) for name in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")]
@@ -343,22 +311,20 @@ def test_file_in_a_closed_folder_is_refused(tmp_path, monkeypatch):
     Path("closed").mkdir()
     Image.new("RGB", (4, 4)).save("closed/photo.png")
     Path("closed").chmod(0)
-    with unprivileged(), pytest.raises(InputError) as refusal:
+    with unprivileged(), refused("image-unreadable", "closed/photo.png"):
         read_image("closed/photo.png")
-    assert str(refusal.value).splitlines()[0] == "closed/photo.png may not be read."
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a\0b"], ids=["endless", "zero byte"])
 def test_impossible_name_is_refused(name):
-    with pytest.raises(InputError, match="cannot be opened"):
+    with refused("image-unreadable"):
         read_image(name)
 
 
 def test_folder_of_a_path_that_is_a_file_is_no_damage(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError) as refusal:
+    with refused("image-unreadable", tmp_path / "file" / "a.jpg"):
         read_image(tmp_path / "file" / "a.jpg")
-    assert "damaged" not in refusal.value.problem
 
 
 def test_truncated_pil_image_is_refused(tmp_path):
@@ -392,7 +358,7 @@ def test_image_above_the_default_limit_is_refused_without_a_warning(tmp_path):
     header[10], header[14], header[26], header[28] = 54, 40, 1, 24
     header[18:26] = (10000).to_bytes(4, "little") * 2  # between MAX_PIXELS and twice that
     path.write_bytes(header)
-    with pytest.raises(InputError, match=f"{MAX_PIXELS:,}"):
+    with refused("image-too-large", f"{MAX_PIXELS:,}"):
         read_image(path)
 
 
@@ -453,5 +419,5 @@ def test_what_is_no_jpeg_file_is_decoded_whole_and_what_a_user_holds_is_left_alo
 
 
 def test_images_over_the_limit_are_refused_at_their_own_size(tmp_path):
-    with pytest.raises(InputError, match="has 400 x 300 pixels, over the limit of 100,000"):
+    with refused("image-too-large", "400 x 300", "100,000"):
         read_downscaled(jpeg(tmp_path / "a.jpg", (400, 300)), height=10, width=10, max_pixels=100_000)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
 from weakspot.data.image_lists import is_list, read_list
 from weakspot.data.sources import find_images
@@ -65,7 +66,7 @@ def test_a_list_stands_among_other_sources(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["txt", "jsonl", "parquet"])
 def test_a_list_that_is_not_there_is_no_image(tmp_path, suffix):
-    with pytest.raises(InputError, match=r"does not exist|No such file"):
+    with pytest.raises(InputError, match=suffix):
         list(find_images([tmp_path / f"gone.{suffix}"]))
 
 
@@ -74,30 +75,29 @@ def test_a_long_list_is_read_a_few_names_at_a_time(tmp_path):
     file.write_text('{"image": "a.jpg"}\n' * 3 + "no JSON\n")
     found = read_list(file)
     assert [next(found).name for _ in range(3)] == ["a.jpg"] * 3
-    with pytest.raises(InputError, match="line 4, is no JSON object"):
+    with refused("list-invalid", "line 4"):
         next(found)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "problem"),
+    ("name", "content", "code", "value"),
     [
-        ("a.jsonl", b'{"image": 3}\n', "line 1, names no image"),
-        ("a.jsonl", b"[1]\n", "line 1, is no JSON object"),
-        ("a.jsonl", b"[" * 100_000, "line 1, is no JSON object"),
-        ("a.parquet", b"PAR1", "is damaged or no Parquet file"),
-        ("a.txt", b"\n\n", "names no images"),
+        ("a.jsonl", b'{"image": 3}\n', "list-invalid", "line 1"),
+        ("a.jsonl", b"[1]\n", "list-invalid", "line 1"),
+        ("a.jsonl", b"[" * 100_000, "list-invalid", "line 1"),
+        ("a.parquet", b"PAR1", "damaged-file", "a.parquet"),
+        ("a.txt", b"\n\n", "images-not-found", "a.txt"),
     ],
 )
-def test_what_is_no_list_is_refused(tmp_path, name, content, problem):
+def test_what_is_no_list_is_refused(tmp_path, name, content, code, value):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=problem) as refused:
+    with refused(code, value):
         list(find_images([tmp_path / name]))
-    assert refused.value.hint
 
 
 def test_columns_of_parquet_that_name_no_image_are_refused(tmp_path):
-    for columns, problem in (({"id": [1]}, "has the columns id"), ({"image": ["a.jpg", None]}, "names no image: None")):
-        with pytest.raises(InputError, match=problem):
+    for columns, value in (({"id": [1]}, "id"), ({"image": ["a.jpg", None]}, "None")):
+        with pytest.raises(InputError, match=value):
             list(read_list(write_parquet(tmp_path / "a.parquet", **columns)))
     pictures = [{"bytes": b"a" * 5000, "path": "a.jpg"}]
     found = read_list(write_parquet(tmp_path / "a.parquet", image=pictures, path=["b.jpg"]))
@@ -107,6 +107,5 @@ def test_columns_of_parquet_that_name_no_image_are_refused(tmp_path):
 def test_without_pyarrow_parquet_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     (tmp_path / "a.parquet").touch()
-    with pytest.raises(InputError) as refused:
+    with refused("not-installed", "pyarrow"):
         list(read_list(tmp_path / "a.parquet"))
-    assert refused.value.hint == "Run: pip install pyarrow"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from weakspot.data import check_dataset, read_dataset, read_image
-from weakspot.data.masks import read_mask
+from weakspot.data.annotated_image import read_mask
 from weakspot.data.synthetic import BACKGROUND, CLASS_NAMES, Scene, SceneSettings, scene, write_scenes
 from weakspot.data.synthetic.backgrounds import PHOTOS, background
 from weakspot.data.synthetic.outlines import OUTLINES, place

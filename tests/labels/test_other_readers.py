@@ -13,7 +13,7 @@ from pycocotools import mask as reference
 from pycocotools.coco import COCO
 
 from weakspot.data import read_dataset
-from weakspot.data.masks import read_mask
+from weakspot.data.annotated_image import read_mask
 from weakspot.labels import FORMATS, WriteOptions
 from weakspot.labels.polygons import mask_to_polygon
 from weakspot.labels.rle import decode_rle

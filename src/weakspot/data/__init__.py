@@ -1,4 +1,4 @@
-"""Images and data sets: finding and decoding images, reading and checking what data sets say of theirs."""
+"""Images and data sets: find and decode images, read and check data sets."""
 
 from weakspot.data.annotated_image import read_as_annotated
 from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Sample

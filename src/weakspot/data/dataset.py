@@ -1,27 +1,30 @@
-"""What a data set says: images, the classes in them, and where they are."""
+"""Data sets: images, their classes, and the boxes and masks of each class."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.errors import InputError, suggest
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """One class in one image, and where it is.
+    """A class in an image, with its boxes and masks.
 
     Attributes:
         label: Name of the class.
-        class_index: Its index among a classifier's logits, where the data set says it.
-        boxes: Shape (n, 4), xyxy in pixels of the image, right and bottom excluded, as they stand in the data set:
-            they may lie outside the image or have their sides swapped, which ``check_dataset`` reports. No box
-            is known where n is 0.
-        masks: Mask files, not 0 where an object of the class is; to be united. Their size may differ from the image's.
-        ignore: Mask file, not 0 where neither object nor background counts, or None.
+        class_index: Index of the class among a classifier's logits, if the data set defines it.
+        boxes: Shape (n, 4), xyxy in pixels of the image, right and bottom excluded, as written in the data set: they
+            may lie outside the image or have swapped sides, which ``check_dataset`` reports. n is 0 if no box is known.
+        masks: Mask files whose union is the class: nonzero on its objects. Their size may differ from the image's.
+        ignore: Mask file, nonzero on pixels that are neither object nor background, or None.
     """
 
     label: str
@@ -33,14 +36,14 @@ class Annotation:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image, and one truth for each class in it.
+    """An image and its annotations.
 
     Attributes:
-        image_id: Its name in the data set.
+        image_id: Name of the image in the data set.
         path: The image file, which may be missing.
-        split: Name of the split it belongs to; empty where the data set has none.
-        annotations: One for each class in it; none where it has no label.
-        size: ``(height, width)`` in pixels as annotated, the frame of the boxes; None where the data set does not say.
+        split: Name of its split; empty if the data set has no splits.
+        annotations: One for each class in the image; empty if the image has no label.
+        size: Annotated ``(height, width)`` in pixels, to which the boxes refer; None if unknown.
     """
 
     image_id: str
@@ -52,27 +55,31 @@ class Sample:
 
 @dataclass(frozen=True)
 class DatasetIssue:
-    """A kind of thing that is wrong with a data set, and where.
+    """A kind of error in a data set, and where it occurs.
 
     Attributes:
-        kind: What is wrong, a few words, the same for all of its places.
-        where: One line for each place.
+        kind: Short description of the error.
+        where: One line for each occurrence.
     """
 
     kind: str
     where: tuple[str, ...]
 
 
+# Kind of an issue, and one occurrence.
+Issue = tuple[str, str]
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images with their classes and boxes, read but not decoded.
+    """Images with their classes and boxes; the images are not decoded.
 
     Attributes:
-        root: The folder it was read from.
-        layout: Name of the layout it was read as.
-        class_names: All classes, in the order of their indices where they have any, else sorted.
-        examples: The images in the order of the data set.
-        problems: What the reader noticed itself and an example cannot show.
+        root: Folder of the data set.
+        layout: Name of its layout.
+        class_names: All classes, in the order of their indices if they have any, else sorted.
+        samples: The images in the order of the data set.
+        issues: Issues that the reader found and that samples cannot represent.
     """
 
     root: Path
@@ -83,18 +90,72 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, int]:
-        """Number of images in each split, in the order in which they appear."""
-        return dict(Counter(example.split for example in self.samples))
+        """Number of images in each split, in order of appearance."""
+        return dict(Counter(sample.split for sample in self.samples))
 
     def of_split(self, split: str) -> tuple[Sample, ...]:
-        """The images of a split, or all of them for ``"all"``.
+        """Return the images of a split, or all of them for ``"all"``.
 
         Raises:
-            InputError: If there is no such split, or it is empty.
+            InputError: ``unknown-split`` if the split does not exist or is empty.
         """
-        chosen = tuple(example for example in self.samples if split in ("all", example.split))
-        if not chosen:
-            known = [name for name in self.splits if name]
-            named = f"It has {', '.join(known)}; all takes everything." if known else "Use --test-split all."
-            raise InputError(f"{self.root} has no images in a split {split!r}.", suggest(split, known, named))
-        return chosen
+        samples = tuple(sample for sample in self.samples if split in ("all", sample.split))
+        if not samples:
+            names = [name for name in self.splits if name]
+            hint = f"Splits: {', '.join(names)}, all." if names else "It has no splits: use --split all."
+            raise InputError("unknown-split", f"{self.root} has no split {split!r}.", suggest(split, names, hint))
+        return samples
+
+
+class ObjectAnnotation(NamedTuple):
+    """An object in an image: its class, and its box if known."""
+
+    label: str
+    box: Box | None = None
+    class_index: int | None = None
+
+
+def group_issues(issues: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
+    """Group issues by kind, in order of appearance.
+
+    Example:
+        >>> group_issues([("late", "a"), ("late", "b")])
+        (DatasetIssue(kind='late', where=('a', 'b')),)
+    """
+    groups: dict[str, list[str]] = {}
+    for kind, where in issues:
+        groups.setdefault(kind, []).append(where)
+    return tuple(DatasetIssue(kind, tuple(lines)) for kind, lines in groups.items())
+
+
+def boxes_array(boxes: Iterable[Box]) -> NDArray[np.float64]:
+    """Convert boxes to an array of shape (n, 4).
+
+    Example:
+        >>> boxes_array([]).shape
+        (0, 4)
+    """
+    return np.array(list(boxes), np.float64).reshape(-1, 4)
+
+
+def group_by_class(objects: Iterable[ObjectAnnotation], masks: Sequence[Path] = ()) -> tuple[Annotation, ...]:
+    """Group the objects of an image by class.
+
+    Args:
+        objects: The objects.
+        masks: Masks of the image, which apply to each of its classes.
+
+    Returns:
+        An annotation for each class, in order of appearance.
+
+    Example:
+        >>> objects = [ObjectAnnotation("cat", (1, 2, 3, 4)), ObjectAnnotation("dog")]
+        >>> [(annotation.label, len(annotation.boxes)) for annotation in group_by_class(objects)]
+        [('cat', 1), ('dog', 0)]
+    """
+    boxes: dict[tuple[str, int | None], list[Box]] = {}
+    for item in objects:
+        group = boxes.setdefault((item.label, item.class_index), [])
+        if item.box is not None:
+            group.append(item.box)
+    return tuple(Annotation(label, index, boxes_array(group), tuple(masks)) for (label, index), group in boxes.items())

@@ -1,87 +1,122 @@
-"""What is wrong with a data set, found before a model runs over it."""
+"""Find errors in a data set before training or evaluation."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from stat import S_ISREG
 
-from weakspot.data.box_checks import DEGENERATE, NOT_FINITE, SWAPPED, box_issues
-from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Sample
+from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Issue, Sample, group_issues
 from weakspot.data.decoding import read_sizes
 from weakspot.data.exact_duplicates import exact_duplicates
-from weakspot.data.noticed import Issue, group_issues
 from weakspot.errors import InputError
 
 MISSING_IMAGE = "missing image file"
 MISSING_MASK = "missing mask file"
-NOT_AN_IMAGE = "file that is not an image, or damaged"
-OTHER_SIZE = "annotated size that is not the file's"
-SAME_ID = "the same image id twice in a split"
-SAME_PICTURE = "the same picture twice in a split"
+NOT_AN_IMAGE = "file that is not an image, or is damaged"
+OTHER_SIZE = "annotated size that differs from the file's"
+SAME_ID = "duplicate image id in a split"
+SAME_IMAGE = "duplicate image in a split"
 LEAK = "image in two splits"
-NO_SPLIT = "image in no split"
+NO_SPLIT = "image without a split"
 NO_LABEL = "image without a label"
 NO_BOX = "label without a box"
 EMPTY_CLASS = "class without images"
+NOT_FINITE = "box that is not finite"
+SWAPPED = "box with swapped sides"
+DEGENERATE = "box without area"
+OUTSIDE = "box outside the image"
+DUPLICATE_BOX = "duplicate box"
 
-# With these no score can be computed, or it would be wrong.
+# Issues that make an evaluation impossible or wrong.
 BLOCKING = frozenset({MISSING_IMAGE, NOT_AN_IMAGE, SAME_ID, NOT_FINITE, SWAPPED, DEGENERATE})
+
+# Pixels by which a box may exceed the image: conventions differ by one.
+TOLERANCE = 1
 
 # (height, width) as stored, and upright.
 Sizes = tuple[tuple[int, int], tuple[int, int]]
 
 
 def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]:
-    """Find what is wrong with a data set.
+    """Find errors in a data set.
 
     Args:
-        dataset: What :func:`weakspot.data.read_dataset` read.
-        files: Open the files, to find those that are no images, have another size than annotated, or the same bytes.
-            No pixels are decoded. Else only what is missing is found.
+        dataset: Data set from :func:`weakspot.data.read_dataset`.
+        files: Open the files to find files that are not images, sizes that differ from the annotated size, and
+            duplicates. Pixels are not decoded. If False, only missing files are found.
 
     Returns:
-        One problem for each kind of thing that is wrong, with all its places; none for a sound data set. Those whose
-        kind is in ``BLOCKING`` forbid an evaluation.
+        One issue for each kind of error. Issues whose kind is in ``BLOCKING`` prevent an evaluation.
     """
-    examples = dataset.samples
-    present = _present(path for example in examples for path in (example.path, *_masks(example)))
-    sizes, unreadable = _headers(present) if files else ({}, [])
-    noticed = [
-        *_missing(examples, present),
+    samples = dataset.samples
+    file_sizes = _file_sizes(path for sample in samples for path in (sample.path, *_masks(sample)))
+    sizes, unreadable = _image_sizes(file_sizes) if files else ({}, [])
+    issues = [
+        *_missing(samples, file_sizes),
         *unreadable,
-        *_other_sizes(examples, sizes),
-        *(found for example in examples for found in box_issues(example, _frame(example, sizes))),
-        *_repeated_ids(examples),
-        *(_repeated_pictures(examples, present) if files else ()),
-        *_unlabelled(dataset),
+        *_other_sizes(samples, sizes),
+        *(issue for sample in samples for issue in box_issues(sample, _frame(sample, sizes))),
+        *_duplicate_ids(samples),
+        *(_duplicate_images(samples, file_sizes) if files else ()),
+        *_unlabeled(dataset),
     ]
-    return [*dataset.issues, *group_issues(noticed)]
+    return [*dataset.issues, *group_issues(issues)]
 
 
-def _masks(example: Sample) -> Iterator[Path]:
-    """The mask files of an image, each once."""
-    for truth in example.annotations:
-        yield from truth.masks
-        if truth.ignore is not None:
-            yield truth.ignore
+def box_issues(sample: Sample, size: tuple[int, int] | None) -> Iterator[Issue]:
+    """Find errors in the boxes of an image.
+
+    Args:
+        sample: The image.
+        size: ``(height, width)`` to which the boxes refer, or None if unknown.
+
+    Yields:
+        The first kind of error of each box, and duplicate boxes of a class.
+    """
+    for annotation in sample.annotations:
+        boxes = [tuple(box) for box in annotation.boxes.tolist()]
+        kinds = [(_box_issue(box, size), box) for box in boxes]
+        kinds += [(DUPLICATE_BOX, box) for box, count in Counter(boxes).items() if count > 1]
+        frame = "" if size is None else f" in {size[1]} x {size[0]}"
+        where = f"{sample.image_id}: {annotation.label}"
+        yield from ((kind, f"{where} {', '.join(f'{side:g}' for side in box)}{frame}") for kind, box in kinds if kind)
 
 
-def _present(paths: Iterable[Path]) -> dict[Path, int]:
-    """The files that exist, with the number of bytes in each."""
-    stats = {path: _stat(path) for path in dict.fromkeys(paths)}
-    return {path: size for path, size in stats.items() if size is not None}
+def _box_issue(box: Sequence[float], size: tuple[int, int] | None) -> str:
+    left, top, right, bottom = box
+    height, width = size or (float("inf"), float("inf"))
+    issues = {
+        NOT_FINITE: not all(map(isfinite, box)),
+        SWAPPED: right < left or bottom < top,
+        DEGENERATE: right == left or bottom == top,
+        OUTSIDE: min(left, top) < -TOLERANCE or right > width + TOLERANCE or bottom > height + TOLERANCE,
+    }
+    return next((kind for kind, occurs in issues.items() if occurs), "")
 
 
-def _stat(path: Path) -> int | None:
+def _masks(sample: Sample) -> Iterator[Path]:
+    for annotation in sample.annotations:
+        yield from annotation.masks
+        if annotation.ignore is not None:
+            yield annotation.ignore
+
+
+def _file_sizes(paths: Iterable[Path]) -> dict[Path, int]:
+    """Number of bytes of each file that exists."""
+    sizes = {path: _file_size(path) for path in dict.fromkeys(paths)}
+    return {path: size for path, size in sizes.items() if size is not None}
+
+
+def _file_size(path: Path) -> int | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError):  # a ValueError: a zero byte in the name
         return None
-    return found.st_size if S_ISREG(found.st_mode) else None
+    return status.st_size if S_ISREG(status.st_mode) else None
 
 
-def _headers(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Issue]]:
-    """The sizes of the images, and those that are none."""
+def _image_sizes(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Issue]]:
     sizes: dict[Path, Sizes] = {}
     unreadable = []
     for path in paths:
@@ -92,72 +127,72 @@ def _headers(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Issue]]:
     return sizes, unreadable
 
 
-def _missing(examples: Iterable[Sample], present: Mapping[Path, int]) -> Iterator[Issue]:
-    for example in examples:
-        if example.path not in present:
-            yield MISSING_IMAGE, str(example.path)
-        yield from ((MISSING_MASK, str(mask)) for mask in dict.fromkeys(_masks(example)) if mask not in present)
+def _missing(samples: Iterable[Sample], file_sizes: Mapping[Path, int]) -> Iterator[Issue]:
+    for sample in samples:
+        if sample.path not in file_sizes:
+            yield MISSING_IMAGE, str(sample.path)
+        yield from ((MISSING_MASK, str(mask)) for mask in dict.fromkeys(_masks(sample)) if mask not in file_sizes)
 
 
-def _other_sizes(examples: Iterable[Sample], sizes: Mapping[Path, Sizes]) -> Iterator[Issue]:
-    for example in examples:
-        if example.size is not None and example.path in sizes and example.size not in sizes[example.path]:
-            (height, width), (stored, _) = example.size, sizes[example.path]
-            yield OTHER_SIZE, f"{example.image_id}: {width} x {height}, the file has {stored[1]} x {stored[0]}"
+def _other_sizes(samples: Iterable[Sample], sizes: Mapping[Path, Sizes]) -> Iterator[Issue]:
+    for sample in samples:
+        if sample.size is not None and sample.path in sizes and sample.size not in sizes[sample.path]:
+            (height, width), (stored, _) = sample.size, sizes[sample.path]
+            yield OTHER_SIZE, f"{sample.image_id}: {width} x {height}, the file has {stored[1]} x {stored[0]}"
 
 
-def _frame(example: Sample, sizes: Mapping[Path, Sizes]) -> tuple[int, int] | None:
-    """The size of the frame of the boxes, as ``read_as_annotated`` decodes it, if it is known."""
-    return example.size or (sizes[example.path][0] if example.path in sizes else None)
+def _frame(sample: Sample, sizes: Mapping[Path, Sizes]) -> tuple[int, int] | None:
+    """The size to which boxes refer, as ``read_as_annotated`` decodes the image, if known."""
+    return sample.size or (sizes[sample.path][0] if sample.path in sizes else None)
 
 
-def _repeated_ids(examples: Iterable[Sample]) -> Iterator[Issue]:
+def _duplicate_ids(samples: Iterable[Sample]) -> Iterator[Issue]:
     splits: dict[str, Counter[str]] = {}
-    for example in examples:
-        splits.setdefault(example.image_id, Counter())[example.split] += 1
-    for image_id, times in splits.items():
-        yield from ((SAME_ID, _in_split(image_id, split)) for split, count in times.items() if count > 1)
-        if len(times) > 1:
-            yield LEAK, f"{image_id}: {', '.join(times)}"
+    for sample in samples:
+        splits.setdefault(sample.image_id, Counter())[sample.split] += 1
+    for image_id, counts in splits.items():
+        yield from ((SAME_ID, _in_split(image_id, split)) for split, count in counts.items() if count > 1)
+        if len(counts) > 1:
+            yield LEAK, f"{image_id}: {', '.join(counts)}"
 
 
-def _repeated_pictures(examples: Sequence[Sample], present: Mapping[Path, int]) -> Iterator[Issue]:
+def _duplicate_images(samples: Sequence[Sample], file_sizes: Mapping[Path, int]) -> Iterator[Issue]:
     splits: dict[Path, set[str]] = {}
-    for example in examples:
-        if example.path in present:
-            splits.setdefault(example.path, set()).add(example.split)
-    for group in exact_duplicates({path: present[path] for path in splits}):
-        of_split: dict[str, list[str]] = {}
+    for sample in samples:
+        if sample.path in file_sizes:
+            splits.setdefault(sample.path, set()).add(sample.split)
+    for group in exact_duplicates({path: file_sizes[path] for path in splits}):
+        by_split: dict[str, list[str]] = {}
         for path in group:
             for split in sorted(splits[path]):
-                of_split.setdefault(split, []).append(str(path))
-        twice = ((split, paths) for split, paths in of_split.items() if len(paths) > 1)
-        yield from ((SAME_PICTURE, _in_split(" = ".join(paths), split)) for split, paths in twice)
-        named = [f"{paths[0]} ({split})" for split, paths in of_split.items() if split]
-        if len(named) > 1:
-            yield LEAK, " = ".join(named)
+                by_split.setdefault(split, []).append(str(path))
+        duplicates = ((split, paths) for split, paths in by_split.items() if len(paths) > 1)
+        yield from ((SAME_IMAGE, _in_split(" = ".join(paths), split)) for split, paths in duplicates)
+        firsts = [f"{paths[0]} ({split})" for split, paths in by_split.items() if split]
+        if len(firsts) > 1:
+            yield LEAK, " = ".join(firsts)
 
 
-def _in_split(place: str, split: str) -> str:
-    return f"{place} ({split})" if split else place
+def _in_split(where: str, split: str) -> str:
+    return f"{where} ({split})" if split else where
 
 
-def _unlabelled(dataset: Dataset) -> Iterator[Issue]:
-    """Images, labels and classes that lack each other."""
-    truths = [(example, truth) for example in dataset.samples for truth in example.annotations]
-    with_boxes = {example.split for example, truth in truths if _is_located(truth)}
+def _unlabeled(dataset: Dataset) -> Iterator[Issue]:
+    """Images without labels or splits, labels without boxes, and classes without images."""
+    annotations = [(sample, annotation) for sample in dataset.samples for annotation in sample.annotations]
+    with_boxes = {sample.split for sample, annotation in annotations if _is_located(annotation)}
     has_splits = any(dataset.splits)
-    for example in dataset.samples:
-        if not example.annotations:
-            yield NO_LABEL, _in_split(example.image_id, example.split)
-        if has_splits and not example.split:
-            yield NO_SPLIT, example.image_id
-    for example, truth in truths:
-        if example.split in with_boxes and not _is_located(truth):
-            yield NO_BOX, _in_split(f"{example.image_id}: {truth.label}", example.split)
-    labels = {truth.label for _, truth in truths}
+    for sample in dataset.samples:
+        if not sample.annotations:
+            yield NO_LABEL, _in_split(sample.image_id, sample.split)
+        if has_splits and not sample.split:
+            yield NO_SPLIT, sample.image_id
+    for sample, annotation in annotations:
+        if sample.split in with_boxes and not _is_located(annotation):
+            yield NO_BOX, _in_split(f"{sample.image_id}: {annotation.label}", sample.split)
+    labels = {annotation.label for _, annotation in annotations}
     yield from ((EMPTY_CLASS, name) for name in dataset.class_names if name not in labels)
 
 
-def _is_located(truth: Annotation) -> bool:
-    return len(truth.boxes) > 0 or len(truth.masks) > 0
+def _is_located(annotation: Annotation) -> bool:
+    return len(annotation.boxes) > 0 or len(annotation.masks) > 0

@@ -1,4 +1,4 @@
-"""Files with the same bytes, found without reading all of every file."""
+"""Find files with equal bytes without reading every file in full."""
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -8,30 +8,30 @@ TAIL = 4096
 
 
 def exact_duplicates(sizes: Mapping[Path, int]) -> list[list[Path]]:
-    """Group files of the same bytes: by size, then by their last bytes, then by all of them.
+    """Group files of equal bytes: by size, then by their last bytes, then by all of them.
 
     Args:
-        sizes: The files, and the number of bytes in each.
+        sizes: Number of bytes of each file.
 
     Returns:
-        Groups of two or more files, in the order in which they were given. Files that cannot be read are in none.
+        Groups of two or more files, in the order of ``sizes``. Files that cannot be read are in no group.
     """
-    groups = _refined([list(sizes)], sizes.__getitem__)
-    return _refined(_refined(groups, lambda path: _digest(path, TAIL)), _digest)
+    groups = _subdivide([list(sizes)], sizes.__getitem__)
+    return _subdivide(_subdivide(groups, lambda path: _digest(path, TAIL)), _digest)
 
 
-def _refined(groups: Iterable[list[Path]], key: Callable[[Path], Hashable]) -> list[list[Path]]:
-    refined = []
+def _subdivide(groups: Iterable[list[Path]], key: Callable[[Path], Hashable]) -> list[list[Path]]:
+    subgroups = []
     for group in groups:
-        alike: dict[Hashable, list[Path]] = {}
+        by_key: dict[Hashable, list[Path]] = {}
         for path in group:
-            alike.setdefault(key(path), []).append(path)
-        refined += [paths for same, paths in alike.items() if len(paths) > 1 and same is not None]
-    return refined
+            by_key.setdefault(key(path), []).append(path)
+        subgroups += [paths for value, paths in by_key.items() if len(paths) > 1 and value is not None]
+    return subgroups
 
 
 def _digest(path: Path, tail: int | None = None) -> bytes | None:
-    """Digest the last bytes of a file, or all; None if it cannot be read."""
+    """Digest the last bytes of a file, or all of them; None if it cannot be read."""
     try:
         with path.open("rb") as file:
             if tail is not None:

@@ -1,4 +1,4 @@
-"""Images that show nearly the same, found by a hash of what they show."""
+"""Find near-duplicate images by a perceptual hash."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,48 +10,49 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# A JPEG's scale is chosen between its header and its pixels, where read_image does not let go.
+# A JPEG's scale must be set after its header and before its pixels are read, which read_image does not support.
 from weakspot.data.decoding import MAX_PIXELS, open_binary, open_image, read_image
-from weakspot.errors import InputError
+from weakspot.errors import InputError, check_positive
 
 GRID = (9, 8)  # width, height
 BITS = 64
 
-# A JPEG is decoded at the least scale that has 8 pixels to a cell of the grid, both ways.
+# A JPEG is decoded at the smallest scale with at least 8 x 8 pixels per cell of the grid.
 DRAFT = (72, 64)
 
-# An image is compared if so many of its 64 pairs of neighbours differ by so many of 255 grey levels.
+# An image is compared only if at least STEPS of its 64 pairs of neighbors differ by STEP or more gray levels.
 STEP = 2
 STEPS = 16
 
-# Hashes compared at once: with 20,000 images 20 MB of products.
+# Hashes compared at once: 20 MB of products for 20,000 images.
 BLOCK = 256
 
 
 def near_duplicates(
     paths: Sequence[str | Path], *, distance: int = 5, most: int = 20_000, workers: int = 2
 ) -> NDArray[np.int64]:
-    """Group images that show nearly the same: copies of another size, format or quality, and frames of one scene.
+    """Group near-duplicate images: copies of another size, format or quality, and frames of one scene.
 
-    Two images are linked where their difference hashes (:func:`dhash`) differ in few bits; a group is what hangs
-    together by links, so that its ends may differ in more. The hash knows only where an image grows brighter from
-    left to right. Images in which hardly anything does (plain walls, a small object on an even ground, bands lying
-    across) have all the same hash or that of their noise: they are compared with nothing, and stay alone even beside
-    their copies. Conversely all that one fixed camera sees may hang together: look at how many groups there are.
-    EXIF orientation is applied. The same path twice is one image.
+    Two images are linked if their difference hashes (:func:`dhash`) differ in at most ``distance`` bits; groups are the
+    connected components, so two images of a group may differ in more bits. The hash records only where an image gets
+    brighter from left to right. Images with few such changes (plain walls, a small object on a uniform background,
+    horizontal bands) have a constant or noisy hash: they are not compared, and each forms its own group. Conversely,
+    all images of a fixed camera may form one group: check the number of groups. EXIF orientation is applied. Equal
+    paths are one image.
 
     Args:
-        paths: The image files, n of them.
-        distance: Most bits of 64 in which linked images differ, 0 to 64.
-        most: Of more images than this only equal hashes are linked, since the time grows with the square of n.
-        workers: Threads that decode.
+        paths: n image files.
+        distance: Maximum number of different bits of linked images, 0 to 64.
+        most: Maximum number of images to compare by distance, which takes quadratic time; if there are more, only
+            equal hashes are linked.
+        workers: Number of decoding threads.
 
     Returns:
-        Number of each image's group, shape (n,), counted from 0 in the order in which groups appear. A file that is
-        missing, damaged, too large or no image forms a group of its own.
+        Group number of each image, shape (n,), counted from 0 in order of appearance. A file that is missing, damaged,
+        too large or not an image forms its own group.
 
     Raises:
-        InputError: If ``distance`` is outside 0 to 64, ``most`` is negative or ``workers`` is not positive.
+        InputError: ``out-of-range`` unless ``0 <= distance <= 64``, ``most >= 0`` and ``workers >= 1``.
 
     Source:
         Krawetz, "Kind of Like That", The Hacker Factor Blog, 21 January 2013 (dHash).
@@ -69,48 +70,47 @@ def near_duplicates(
 
 
 def dhash(image: Image.Image) -> NDArray[np.bool_]:
-    """Hash an image by whether it grows brighter to the right, in a grid of 9 x 8 mean grey values.
+    """Compute the difference hash of an image: whether it gets brighter to the right, in a grid of 9 x 8 mean grays.
 
     Args:
         image: An image of any mode and size.
 
     Returns:
-        Shape (64,), in raster order: True where a pixel's right neighbour is brighter. Equal neighbours give False.
+        Shape (64,), in raster order: True if the right neighbor is brighter.
 
     Source:
         Krawetz, "Kind of Like That", The Hacker Factor Blog, 21 January 2013 (dHash). The grid is averaged by area,
-        which the post leaves open.
+        which the post does not specify.
 
     Example:
         >>> brighter = Image.linear_gradient("L").rotate(90)
         >>> dhash(brighter).all(), dhash(brighter.rotate(180)).any()
         (np.True_, np.False_)
     """
-    hashed: NDArray[np.bool_] = (_steps(image) > 0).ravel()
-    return hashed
+    bits: NDArray[np.bool_] = (_steps(image) > 0).ravel()
+    return bits
 
 
 def _check(distance: int, most: int, workers: int) -> None:
     if not 0 <= distance <= BITS:
-        raise InputError(f"The distance {distance} is outside 0 to {BITS}.", "Give a number of bits, such as 5.")
+        raise InputError("out-of-range", f"distance must be between 0 and {BITS}, got {distance}.")
     if most < 0:
-        raise InputError(f"most is {most}.", "Give a number of images, 0 or more.")
-    if workers < 1:
-        raise InputError(f"There cannot be {workers} workers.", "Give a number of threads, 1 or more.")
+        raise InputError("out-of-range", f"most must be at least 0, got {most}.")
+    check_positive(workers, "workers")
 
 
 def _steps(image: Image.Image) -> NDArray[np.int16]:
-    """How much brighter each pixel's right neighbour is, shape (8, 8)."""
+    """Difference of each pixel's right neighbor to the pixel, shape (8, 8)."""
     grid = np.asarray(image.convert("L").resize(GRID, Image.Resampling.BOX), np.int16)
     return np.diff(grid, axis=1)
 
 
 def _hash_of_file(path: Path) -> NDArray[np.bool_] | None:
-    """The hash of an image file; None where it cannot be read or has nothing to compare."""
+    """Hash an image file; None if it cannot be read or has too few differences to compare."""
     try:
         with open_binary(path) as file:
             image = open_image(file, str(path))
-            if image.width * image.height <= MAX_PIXELS:  # else it is refused; a draft would look small
+            if image.width * image.height <= MAX_PIXELS:  # otherwise read_image refuses it; a draft would hide its size
                 image.draft("L", DRAFT)
             steps = _steps(read_image(image, max_pixels=MAX_PIXELS))
     except InputError:
@@ -119,36 +119,36 @@ def _hash_of_file(path: Path) -> NDArray[np.bool_] | None:
 
 
 def _linked(hashes: Sequence[NDArray[np.bool_] | None], distance: int) -> NDArray[np.int64]:
-    """Give each image the number of its group, in any order; those without a hash have one each."""
-    known = np.array([hash_ is not None for hash_ in hashes], bool)
+    """Assign a group number to each image, in any order; an image without a hash has its own group."""
+    has_hash = np.array([hash_ is not None for hash_ in hashes], bool)
     groups = np.arange(len(hashes))
-    if known.any():
-        bits, same = np.unique([hash_ for hash_ in hashes if hash_ is not None], axis=0, return_inverse=True)
-        groups[known] = len(hashes) + _groups_of_hashes(bits, distance)[same.ravel()]
+    if has_hash.any():
+        bits, inverse = np.unique([hash_ for hash_ in hashes if hash_ is not None], axis=0, return_inverse=True)
+        groups[has_hash] = len(hashes) + _groups_of_hashes(bits, distance)[inverse.ravel()]
     return groups
 
 
 def _groups_of_hashes(bits: NDArray[np.bool_], distance: int) -> NDArray[np.int64]:
-    """Group different hashes, shape (n, 64), by the links between them."""
+    """Group distinct hashes, shape (n, 64), by their links."""
     groups = np.arange(len(bits))
     signs = np.where(bits, np.float32(1), np.float32(-1))
     for start in range(0, len(bits) if distance else 0, BLOCK):
-        # Of 64 bits, those that agree less those that differ.
+        # Number of equal bits minus number of different bits.
         agreement = signs[start : start + BLOCK] @ signs[start:].T
         first, second = (agreement >= BITS - 2 * distance).nonzero()
-        groups = _united(groups, first + start, second + start)
+        groups = _merged(groups, first + start, second + start)
     return groups
 
 
-def _united(groups: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Unite the groups of linked hashes, so that no link need be kept."""
+def _merged(groups: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Merge the groups of linked hashes, so that links need not be stored."""
     links = coo_array((np.ones(len(first), bool), (groups[first], groups[second])), shape=(len(groups), len(groups)))
-    united: NDArray[np.int64] = connected_components(links, directed=False)[1][groups].astype(np.int64)
-    return united
+    merged: NDArray[np.int64] = connected_components(links, directed=False)[1][groups].astype(np.int64)
+    return merged
 
 
 def _by_appearance(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number groups from 0 in the order in which they appear."""
+    """Number groups from 0 in order of appearance."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     numbers = np.empty(len(first), np.int64)
     numbers[np.argsort(first)] = np.arange(len(first))

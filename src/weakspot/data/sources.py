@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, patterns, a list on stdin) to image paths, one at a time."""
+"""Find images by files, folders, glob patterns, or lists."""
 
 import os
 import sys
@@ -16,46 +16,46 @@ IMAGE_SUFFIXES = frozenset(
     | {".tga", ".tif", ".tiff", ".webp"}
 )
 
-_WRITTEN = {RUN_FILE, EVALUATE_FILE}
+_RUN_FILES = {RUN_FILE, EVALUATE_FILE}
 
 
 def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -> Iterator[Path]:
-    """List the images that the sources name, lazily and in a fixed order.
+    """Find images, lazily and in a fixed order.
 
     Args:
-        sources: Files (whatever their suffix), folders (searched through by suffix; hidden files, folders behind
-            symbolic links and what runs have written are left out),
-            glob patterns (``**`` goes into folders), lists of images (``.txt``, ``.jsonl``, ``.parquet``, see
-            :func:`weakspot.data.image_lists.read_list`; names in those that a run has written are from the working
-            folder), and ``-`` for one path a line on stdin.
-        stdin: Where ``-`` reads from; default ``sys.stdin``.
+        sources: Files of any suffix; folders, which are searched recursively by suffix, without hidden files, symbolic
+            links to folders and output of runs; glob patterns (``**`` is recursive); lists of images (``.txt``,
+            ``.jsonl``, ``.parquet``, see :func:`weakspot.data.image_lists.read_list`; paths in a run's own output are
+            relative to the working folder); and ``-`` for one path per line on stdin.
+        stdin: Stream of ``-``; default ``sys.stdin``.
 
     Yields:
-        Paths; within a folder and a pattern in sorted order. A file that does not exist is yielded as it is, so
-        that reading it says so.
+        Paths; those of a folder or pattern are sorted. A file that does not exist is yielded, too: reading it raises
+        an error.
 
     Raises:
-        InputError: If a pattern matches nothing, a folder holds no image, or a list cannot be read or is empty.
+        InputError: ``images-not-found`` if a pattern, folder or list has no images; the code of a list that cannot be
+            read.
     """
     for source in sources:
         if str(source) == "-":
             yield from (Path(line.rstrip("\r\n")) for line in _lines(stdin or sys.stdin) if line.strip())
         elif _is_folder(source):
-            yield from _or_complain(_in_folder(str(source)), f"The folder {source} holds no images.")
+            yield from _at_least_one(_in_folder(str(source)), f"The folder {source} contains no images.")
         elif has_magic(str(source)) and not os.path.lexists(source):
             matches = (
                 Path(match) for match in sorted(set(iglob(str(source), recursive=True))) if Path(match).is_file()
             )
-            yield from _or_complain(matches, f"Nothing matches {source}.")
+            yield from _at_least_one(matches, f"No images match {source}.")
         elif is_list(source):
-            yield from _or_complain(_in_list(Path(source)), f"The list {source} names no images.", "Give another list.")
+            yield from _at_least_one(_in_list(Path(source)), f"The list {source} is empty.", "")
         else:
             yield Path(source)
 
 
 def _in_folder(folder: str) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
-        if not _WRITTEN.isdisjoint(files):
+        if not _RUN_FILES.isdisjoint(files):
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -67,26 +67,26 @@ def _in_folder(folder: str) -> Iterator[Path]:
 def _is_folder(source: str | Path) -> bool:
     try:
         return Path(source).is_dir()
-    except (OSError, ValueError):  # a name too long, or with a zero byte: reading it will say so
+    except (OSError, ValueError):  # a name that is too long or contains a zero byte: reading it raises an error
         return False
 
 
 def _lines(stdin: TextIO) -> Iterator[str]:
-    """The lines of a list of names, which need not be UTF-8."""
+    """Lines of paths, which need not be UTF-8."""
     raw = getattr(stdin, "buffer", None)
     return iter(stdin) if raw is None else (os.fsdecode(line) for line in raw)
 
 
 def _in_list(file: Path) -> Iterator[Path]:
-    """The images of a list. Names that weakspot has written itself are from the working folder."""
+    """Images of a list. Paths in the output of a run are relative to the working folder."""
     return read_list(file, base=Path() if (file.parent / RUN_FILE).exists() else None)
 
 
-def _or_complain(
-    paths: Iterator[Path], problem: str, hint: str = f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+def _at_least_one(
+    paths: Iterator[Path], problem: str, hint: str = f"Suffixes of images: {', '.join(sorted(IMAGE_SUFFIXES))}."
 ) -> Iterator[Path]:
     first = next(paths, None)
     if first is None:
-        raise InputError(problem, hint)
+        raise InputError("images-not-found", problem, hint)
     yield first
     yield from paths

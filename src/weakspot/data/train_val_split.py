@@ -1,4 +1,4 @@
-"""A validation split, set aside from images that have none."""
+"""Split images into training and validation sets."""
 
 from collections.abc import Hashable, Sequence
 
@@ -13,25 +13,26 @@ UNDECIDED, TRAINING, VALIDATION = 0, 1, 2
 def stratified_group_split(
     labels: Sequence[Hashable], groups: NDArray[np.int64] | None, *, share: float = 0.2, seed: int = 0
 ) -> NDArray[np.bool_]:
-    """Choose the images that validate, the same share of each class, and never a part of a group.
+    """Choose validation images: the same fraction of each class, without splitting groups.
 
-    A class that lies in a single group stays in training as a whole. Any other has a group on either side, and its
-    share is met to within the size of its largest group. Groups that hold several classes can tie these together so
-    that not all of this is possible: the class in fewest groups then comes first.
+    A class with a single group is in training only. Every other class has at least one group in both splits, and its
+    fraction is met to within the size of its largest group. If groups with several classes make this impossible, the
+    class with the fewest groups takes precedence.
 
     Args:
-        labels: The class of each of n images; of an image with several, a value that stands for them. A tuple of
-            them does, but where most tuples are seen once, most images stay in training: give the rarest class then.
-        groups: The group of each image, shape (n,): images that must not be parted, as
-            :func:`weakspot.data.near_duplicates.near_duplicates` numbers them. None if each stands alone.
-        share: Fraction of the images of a class that validate, in (0, 1).
-        seed: Of the choice; the same seed makes the same one.
+        labels: Class of each of n images. For an image with several classes, use its rarest class: a tuple of classes
+            that occurs once keeps the image in training.
+        groups: Group of each image, shape (n,), for example from
+            :func:`weakspot.data.near_duplicates.near_duplicates`: a group is not split. None if each image is a group.
+        share: Fraction of the images of a class in the validation split, in (0, 1).
+        seed: Random seed.
 
     Returns:
-        Mask of shape (n,), True for validation; empty without images.
+        Mask of shape (n,), True for validation.
 
     Raises:
-        InputError: If ``share`` is outside (0, 1), ``seed`` is negative, or there is not one group for each image.
+        InputError: ``out-of-range`` unless ``0 < share < 1`` and ``seed >= 0``; ``shape-mismatch`` unless
+            ``groups`` has shape (n,).
 
     Example:
         >>> stratified_group_split(["cat", "cat", "cat", "dog"], np.array([0, 0, 1, 2]), share=0.3).tolist()
@@ -41,52 +42,51 @@ def stratified_group_split(
     images = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     sides = np.full(len(labels), UNDECIDED)
     random = np.random.default_rng(seed)
-    # A class with few groups has the least choice.
-    for held, sizes in sorted(_groups_of_classes(labels, images), key=lambda one: len(one[0])):
-        order = random.permutation(len(held))
-        sides[held[order]] = _sides(sides[held[order]], sizes[order], share)
-    validates: NDArray[np.bool_] = sides[images] == VALIDATION
-    return validates
+    # A class with few groups has the fewest choices.
+    for class_groups, sizes in sorted(_groups_of_classes(labels, images), key=lambda pair: len(pair[0])):
+        order = random.permutation(len(class_groups))
+        sides[class_groups[order]] = _sides(sides[class_groups[order]], sizes[order], share)
+    is_validation: NDArray[np.bool_] = sides[images] == VALIDATION
+    return is_validation
 
 
 def _check(images: int, groups: NDArray[np.int64] | None, share: float, seed: int) -> None:
     if not 0 < share < 1:
-        raise InputError(f"The share {share} is outside (0, 1).", "Give the fraction that validates, such as 0.2.")
+        raise InputError("out-of-range", f"The validation fraction must be between 0 and 1, exclusive, got {share}.")
     if seed < 0:
-        raise InputError(f"The seed {seed} is negative.", "Give a whole number from 0 on.")
+        raise InputError("out-of-range", f"seed must be at least 0, got {seed}.")
     if groups is not None and groups.shape != (images,):
-        problem = f"The groups have shape {groups.shape} where there are {images} images."
-        raise InputError(problem, "Give the number of a group for each image.")
+        raise InputError("shape-mismatch", f"groups must have shape ({images},), got {groups.shape}.")
 
 
 def _groups_of_classes(
     labels: Sequence[Hashable], groups: NDArray[np.int64]
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """The groups that hold each class, and how many images of it; classes in the order in which they appear."""
+    """The groups of each class, and its number of images in each; classes are in order of appearance."""
     numbers: dict[Hashable, int] = {}
     classes = np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int64)
-    width = len(labels) + 1  # over the number of any group
+    width = len(labels) + 1  # more than any group number
     pairs, counts = np.unique(classes * width + groups, return_counts=True)
     starts = np.searchsorted(pairs // width, np.arange(1, len(numbers)))
     return list(zip(np.split(pairs % width, starts), np.split(counts, starts), strict=True)) if numbers else []
 
 
 def _sides(sides: NDArray[np.int64], sizes: NDArray[np.int64], share: float) -> NDArray[np.int64]:
-    """Decide the groups of a class, in their order, beside those that are decided.
+    """Assign the undecided groups of a class in their order.
 
-    A group is taken for validation where that brings its images nearer to the share of them.
+    A group is assigned to validation if that brings the number of validation images closer to the fraction.
     """
     decided = sides.copy()
-    wanted = share * sizes.sum() - sizes[sides == VALIDATION].sum()
+    missing = share * sizes.sum() - sizes[sides == VALIDATION].sum()
     for free in np.flatnonzero(sides == UNDECIDED):
-        takes = len(sides) > 1 and 2 * wanted >= sizes[free]
-        decided[free] = VALIDATION if takes else TRAINING
-        wanted -= takes * sizes[free]
+        validates = len(sides) > 1 and 2 * missing >= sizes[free]
+        decided[free] = VALIDATION if validates else TRAINING
+        missing -= validates * sizes[free]
     return _on_both(decided, sides == UNDECIDED, sizes)
 
 
 def _on_both(sides: NDArray[np.int64], movable: NDArray[np.bool_], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Move the smallest group to the side that has none; a single group stays where it is."""
+    """Move the smallest group to a split without groups; a single group is not moved."""
     candidates = np.flatnonzero(movable)
     for side in (VALIDATION, TRAINING):
         if len(sides) > 1 and len(candidates) and side not in sides:

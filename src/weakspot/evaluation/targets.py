@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import Annotation
-from weakspot.data.masks import read_mask
+from weakspot.data.annotated_image import read_mask
 from weakspot.errors import InputError
 from weakspot.metrics import reference_boxes
 from weakspot.metrics.pixel_counts import IGNORED

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from weakspot.data.readers.csv_labels import SEPARATORS
+from weakspot.data.readers.csv_boxes import SEPARATORS
 from weakspot.data.readers.walk import without_suffix
 from weakspot.io.text import parse_float, parse_int, read_csv
 from weakspot.labels.image_index import ImageIndex

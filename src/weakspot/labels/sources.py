@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import ImageSource, find_images, read_dataset
-from weakspot.data.masks import read_mask
+from weakspot.data.annotated_image import read_mask
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
 from weakspot.inference.command_options import localizer_options

@@ -145,7 +145,7 @@ def _image(name: str, said: VocAnnotation, photos: ImageIndex, problems: list[La
     if path is None or size is None:
         problems.append(LabelProblem(f"{name}.xml", "there is no such image"))
         return None
-    objects = tuple(LabeledObject(one.label, one.box) for one in said.marked if one.box is not None)
-    missing = (one.label for one in said.marked if one.box is None)
+    objects = tuple(LabeledObject(one.label, one.box) for one in said.objects if one.box is not None)
+    missing = (one.label for one in said.objects if one.box is None)
     problems += [LabelProblem(path, f"object without a box: {label}") for label in missing]
     return LabeledImage(path, size[1], size[0], objects)

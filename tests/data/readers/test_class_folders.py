@@ -1,8 +1,8 @@
 import pytest
+from refusals import refused
 from trees import plant, told
 
 from weakspot.data import check_dataset, read_dataset
-from weakspot.errors import InputError
 
 
 @pytest.mark.parametrize("base", ["", "images/"])
@@ -59,5 +59,5 @@ def test_images_may_be_elsewhere(tmp_path):
 
 
 def test_folder_without_class_folders_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds images, but does not say of which classes"):
+    with refused("unknown-layout", tmp_path):
         read_dataset(plant(tmp_path, {"a.jpg": (9, 9), "notes/x.txt": ""}))

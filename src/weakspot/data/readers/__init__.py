@@ -1,4 +1,4 @@
-"""One module for each layout of a data set: ``find`` recognises it, ``read`` reads it."""
+"""One module for each layout of a data set: ``detect`` recognizes it, ``load`` reads it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from weakspot.data.readers import benchmark, class_folders, coco, csv_boxes, csv
 Detect = Callable[[Path], bool]
 Load = Callable[[Path, Path | None], Dataset]
 
-# The most specific first: boxes before labels alone, and what is left is class folders.
+# The most specific layout first: boxes before labels, class folders last.
 READERS: tuple[tuple[Detect, Load], ...] = (
     (ilsvrc.detect, ilsvrc.load),
     (cub.detect, cub.load),
@@ -21,16 +21,4 @@ READERS: tuple[tuple[Detect, Load], ...] = (
     (class_folders.detect, class_folders.load),
 )
 
-__all__ = [
-    "READERS",
-    "Detect",
-    "Load",
-    "benchmark",
-    "class_folders",
-    "coco",
-    "csv_boxes",
-    "csv_labels",
-    "cub",
-    "ilsvrc",
-    "voc",
-]
+__all__ = ["READERS", "benchmark", "class_folders", "coco", "csv_boxes", "csv_labels", "cub", "ilsvrc", "voc"]

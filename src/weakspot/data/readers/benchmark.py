@@ -1,32 +1,30 @@
-"""Metadata of the field's benchmark: a folder for each set, with up to four text files.
+"""Metadata of the WSOL benchmark: a folder for each split, with up to four text files.
 
 ::
 
-    <set>/image_ids.txt        path
-    <set>/class_labels.txt     path,class index
-    <set>/image_sizes.txt      path,width,height             may be missing
-    <set>/localization.txt     path,x0,y0,x1,y1 or path,mask,ignore; several lines an image; may be missing
+    <split>/image_ids.txt        path
+    <split>/class_labels.txt     path,class index
+    <split>/image_sizes.txt      path,width,height             optional
+    <split>/localization.txt     path,x0,y0,x1,y1 or path,mask,ignore; several lines per image; optional
 
 Source:
     Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, github
-    clovaai/wsolevaluation. OpenImages30k comes so, with masks.
+    clovaai/wsolevaluation. OpenImages30k is published in this format, with masks.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.noticed import Issue, group_issues
-from weakspot.data.readers.annotations import Box, boxes_array
+from weakspot.data.dataset import Annotation, Box, Dataset, Issue, Sample, boxes_array, group_issues
 from weakspot.data.readers.walk import first_containing, folders_in
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_lines, safe_relative_path, split_fields
 
 
 @dataclass
-class _Located:
-    """What ``localization.txt`` says of one image."""
+class _Location:
+    """Boxes or masks of an image in ``localization.txt``."""
 
     boxes: list[Box] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
@@ -34,42 +32,42 @@ class _Located:
 
 
 @dataclass(frozen=True)
-class _Set:
-    """The files of one set, by image."""
+class _Split:
+    """Content of the files of a split, by image."""
 
-    split: str
+    name: str
     image_ids: list[str]
     labels: dict[str, list[int]]
     sizes: dict[str, tuple[int, int] | None]
-    located: dict[str, _Located]
+    locations: dict[str, _Location]
 
 
 def detect(root: Path) -> bool:
-    """Tell whether a folder, or one in it, holds ``image_ids.txt``."""
+    """Return whether a folder, or one in it, contains ``image_ids.txt``."""
     return bool(_folders(root))
 
 
 def load(root: Path, images: Path | None = None) -> Dataset:
-    """Read the benchmark's metadata; coordinates are as written, and classes are numbers.
+    """Load metadata of the benchmark; coordinates are as written, and class names are their indices.
 
     Args:
-        root: The folder of the sets, or one set.
-        images: The folder of images and masks; default ``root``, ``root/images`` or the folder above ``root``,
-            whichever holds them.
+        root: Folder of the splits, or a split.
+        images: Folder of images and masks; default: the first of ``root``, ``root/images`` and the parent of ``root``
+            that contains them.
 
     Raises:
-        InputError: If a line is not as it should be, an image lies outside, or a file cannot be read.
+        InputError: The code of a line that cannot be parsed, or of a file that cannot be read.
     """
-    sets = [_read_set(folder) for folder in _folders(root)]
+    splits = [_read_split(folder) for folder in _folders(root)]
     candidates = [images] if images else [root, root / "images", root.parent]
-    base = first_containing(candidates, (name for one in sets for name in one.image_ids))
-    masks = (name for one in sets for located in one.located.values() for name in located.masks)
+    base = first_containing(candidates, (name for split in splits for name in split.image_ids))
+    masks = (name for split in splits for location in split.locations.values() for name in location.masks)
     mask_base = first_containing([*candidates, root], masks)
-    examples = tuple(example for one in sets for example in _examples(one, base, mask_base))
-    indices = sorted({truth.class_index or 0 for example in examples for truth in example.annotations})
+    samples = tuple(sample for split in splits for sample in _samples(split, base, mask_base))
+    indices = sorted({annotation.class_index or 0 for sample in samples for annotation in sample.annotations})
     names = tuple(str(index) for index in indices)
-    noticed = (problem for one in sets for problem in _noticed(one))
-    return Dataset(root, "benchmark metadata", names, examples, group_issues(noticed))
+    issues = (issue for split in splits for issue in _issues(split))
+    return Dataset(root, "benchmark metadata", names, samples, group_issues(issues))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -77,60 +75,61 @@ def _folders(root: Path) -> list[Path]:
     return [folder for folder in candidates if (folder / "image_ids.txt").is_file()]
 
 
-def _read_set(folder: Path) -> _Set:
-    image_ids = [safe_relative_path(line, place) for place, line in _lines(folder / "image_ids.txt")]
+def _read_split(folder: Path) -> _Split:
+    image_ids = [safe_relative_path(text, line) for line, text in _lines(folder / "image_ids.txt")]
     labels: dict[str, list[int]] = {}
-    for place, line in _lines(folder / "class_labels.txt"):
-        name, index = split_fields(line, 2, place)
-        labels.setdefault(safe_relative_path(name, place), []).append(parse_int(index, place))
+    for line, text in _lines(folder / "class_labels.txt"):
+        name, index = split_fields(text, 2, line)
+        labels.setdefault(safe_relative_path(name, line), []).append(parse_int(index, line))
     sizes = {}
-    for place, line in _lines(folder / "image_sizes.txt"):
-        name, width, height = split_fields(line, 3, place)
-        sizes[safe_relative_path(name, place)] = parse_size(parse_float(width, place), parse_float(height, place))
-    located = _located(folder / "localization.txt")
-    return _Set(folder.resolve().name.lower(), image_ids, labels, sizes, located)
+    for line, text in _lines(folder / "image_sizes.txt"):
+        name, width, height = split_fields(text, 3, line)
+        sizes[safe_relative_path(name, line)] = parse_size(parse_float(width, line), parse_float(height, line))
+    locations = _read_locations(folder / "localization.txt")
+    return _Split(folder.resolve().name.lower(), image_ids, labels, sizes, locations)
 
 
 def _lines(file: Path) -> Iterable[tuple[FileLine, str]]:
     return read_lines(file) if file.is_file() else ()
 
 
-def _located(file: Path) -> dict[str, _Located]:
-    located: dict[str, _Located] = {}
-    for place, line in _lines(file):
-        if line.count(",") == 2:
-            name, mask, ignore = line.split(",")
-            known = located.setdefault(safe_relative_path(name, place), _Located())
-            known.masks.append(safe_relative_path(mask, place))
-            known.ignore = known.ignore or (safe_relative_path(ignore, place) if ignore.strip() else "")
+def _read_locations(file: Path) -> dict[str, _Location]:
+    locations: dict[str, _Location] = {}
+    for line, text in _lines(file):
+        if text.count(",") == 2:
+            name, mask, ignore = text.split(",")
+            location = locations.setdefault(safe_relative_path(name, line), _Location())
+            location.masks.append(safe_relative_path(mask, line))
+            location.ignore = location.ignore or (safe_relative_path(ignore, line) if ignore.strip() else "")
         else:
-            name, *sides = _box_fields(line, place)
-            x0, y0, x1, y1 = (parse_float(side, place) for side in sides)
-            located.setdefault(safe_relative_path(name, place), _Located()).boxes.append((x0, y0, x1, y1))
-    return located
+            name, *sides = _box_fields(text, line)
+            x0, y0, x1, y1 = (parse_float(side, line) for side in sides)
+            locations.setdefault(safe_relative_path(name, line), _Location()).boxes.append((x0, y0, x1, y1))
+    return locations
 
 
-def _box_fields(line: str, place: FileLine) -> list[str]:
-    if line.count(",") < 4:
-        problem = f"{place}, is neither path,x0,y0,x1,y1 nor path,mask,ignore."
-        raise InputError(problem, "Separate the fields by commas; ignore may be empty.")
-    return split_fields(line, 5, place)
+def _box_fields(text: str, line: FileLine) -> list[str]:
+    if text.count(",") < 4:
+        raise InputError("missing-fields", f"{line} must be path,x0,y0,x1,y1 or path,mask,ignore, got {text!r}.")
+    return split_fields(text, 5, line)
 
 
-def _examples(one: _Set, base: Path, mask_base: Path) -> Iterator[Sample]:
-    for name in one.image_ids:
-        located = one.located.get(name, _Located())
-        masks = tuple(mask_base / mask for mask in located.masks)
-        ignore = mask_base / located.ignore if located.ignore else None
-        index = next(iter(one.labels.get(name, [])), None)
-        truth = Annotation(str(index), index, boxes_array(located.boxes), masks, ignore)
-        yield Sample(name, base / name, one.split, () if index is None else (truth,), one.sizes.get(name))
+def _samples(split: _Split, base: Path, mask_base: Path) -> Iterator[Sample]:
+    for name in split.image_ids:
+        location = split.locations.get(name, _Location())
+        masks = tuple(mask_base / mask for mask in location.masks)
+        ignore = mask_base / location.ignore if location.ignore else None
+        index = next(iter(split.labels.get(name, [])), None)
+        annotation = Annotation(str(index), index, boxes_array(location.boxes), masks, ignore)
+        yield Sample(name, base / name, split.name, () if index is None else (annotation,), split.sizes.get(name))
 
 
-def _noticed(one: _Set) -> Iterator[Issue]:
-    known = set(one.image_ids)
-    for kind, names in (("label", one.labels), ("size", one.sizes), ("boxes", one.located)):
-        yield from ((f"{kind} for an unknown image", f"{one.split}: {name}") for name in names if name not in known)
-    for name, indices in one.labels.items():
+def _issues(split: _Split) -> Iterator[Issue]:
+    image_ids = set(split.image_ids)
+    for kind, names in (("label", split.labels), ("size", split.sizes), ("boxes", split.locations)):
+        yield from (
+            (f"{kind} for an unknown image", f"{split.name}: {name}") for name in names if name not in image_ids
+        )
+    for name, indices in split.labels.items():
         if len(set(indices)) > 1:
-            yield "several labels for an image, the first is taken", f"{one.split}: {name}: {indices}"
+            yield "several labels for an image, the first is used", f"{split.name}: {name}: {indices}"

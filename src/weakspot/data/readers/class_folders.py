@@ -12,36 +12,39 @@ SPLITS = TRAINING | VALIDATION | {"test", "testing"}
 
 
 def detect(root: Path) -> bool:
-    """Tell whether a folder holds folders of images."""
-    base = root / "images" if (root / "images").is_dir() else root
-    return any("/" in name and is_image(name) for name in files_below(base))
+    """Return whether a folder contains folders of images."""
+    return any("/" in name and is_image(name) for name in files_below(_image_folder(root)))
 
 
 def load(root: Path, images: Path | None = None) -> Dataset:
-    """Read class folders: labels without boxes.
+    """Load class folders: labels without boxes.
 
     Args:
-        root: The data set.
-        images: The folder of the class folders; default ``root/images`` if there is one, else ``root``.
+        root: Folder of the data set.
+        images: Folder of the class folders; default: ``root/images`` if it exists, else ``root``.
 
     Raises:
-        InputError: If a folder may not be read.
+        InputError: ``folder-unreadable``.
     """
-    base = images or (root / "images" if (root / "images").is_dir() else root)
-    found = images_below(base)
-    by_split = has_splits(found)
-    examples = (
-        Sample(image_id, path, *_split_and_truths(image_id, by_split))
-        for image_id, paths in found.items()
+    base = images or _image_folder(root)
+    files = images_below(base)
+    by_split = has_splits(files)
+    samples = (
+        Sample(image_id, path, *_split_and_annotations(image_id, by_split))
+        for image_id, paths in files.items()
         for path in paths
     )
-    return Dataset(root, "class folders", classes_below(base, found, by_split), tuple(examples))
+    return Dataset(root, "class folders", classes_below(base, files, by_split), tuple(samples))
+
+
+def _image_folder(root: Path) -> Path:
+    return root / "images" if (root / "images").is_dir() else root
 
 
 def has_splits(image_ids: Iterable[str]) -> bool:
-    """Tell whether the topmost folders of the images are splits, not classes.
+    """Return whether the top-level folders of the images are splits, not classes.
 
-    Sample:
+    Example:
         >>> has_splits(["train/cat/a", "val/dog/b"]), has_splits(["test/a", "cat/b"])
         (True, False)
     """
@@ -50,16 +53,16 @@ def has_splits(image_ids: Iterable[str]) -> bool:
 
 
 def split_and_class(image_id: str, by_split: bool) -> tuple[str, str]:
-    """Read the folders that an image lies in.
+    """Return the split and class of an image by its folders.
 
     Args:
-        image_id: Path of the image from the folder of the class folders on.
-        by_split: Whether the topmost folders are splits, see :func:`has_splits`.
+        image_id: Path of the image, relative to the folder of the class folders.
+        by_split: Whether the top-level folders are splits, see :func:`has_splits`.
 
     Returns:
-        Split and class, each empty where there is none.
+        Split and class, each empty if there is no such folder.
 
-    Sample:
+    Example:
         >>> split_and_class("train/cat/a", by_split=True), split_and_class("cat/a", by_split=False)
         (('train', 'cat'), ('', 'cat'))
     """
@@ -69,24 +72,24 @@ def split_and_class(image_id: str, by_split: bool) -> tuple[str, str]:
 
 
 def classes_below(base: Path, image_ids: Iterable[str], by_split: bool, only_empty: bool = False) -> tuple[str, ...]:
-    """Name the class folders.
+    """Return the names of the class folders.
 
     Args:
-        base: The folder of the class folders.
+        base: Folder of the class folders.
         image_ids: The images in them.
-        by_split: Whether the topmost folders are splits.
-        only_empty: Leave out those that hold an image.
+        by_split: Whether the top-level folders are splits.
+        only_empty: Leave out folders that contain an image.
 
     Returns:
-        Sorted names of the folders that hold an image or nothing at all.
+        Sorted names of the folders that contain an image or no files at all.
     """
-    filled = {split_and_class(image_id, by_split)[1] for image_id in image_ids} - {""}
+    nonempty = {split_and_class(image_id, by_split)[1] for image_id in image_ids} - {""}
     tops = [base / split for split in folders_in(base)] if by_split else [base]
-    others = {top / name for top in tops for name in folders_in(top) if name not in filled}
+    others = {top / name for top in tops for name in folders_in(top) if name not in nonempty}
     empty = {folder.name for folder in others if not any(files_below(folder))}
-    return tuple(sorted(empty if only_empty else filled | empty))
+    return tuple(sorted(empty if only_empty else nonempty | empty))
 
 
-def _split_and_truths(image_id: str, by_split: bool) -> tuple[str, tuple[Annotation, ...]]:
+def _split_and_annotations(image_id: str, by_split: bool) -> tuple[str, tuple[Annotation, ...]]:
     split, label = split_and_class(image_id, by_split)
     return split, (Annotation(label),) if label else ()

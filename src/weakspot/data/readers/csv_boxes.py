@@ -4,9 +4,9 @@
 
     images/<class>/<name>.jpg          any kind of image; also without images/
     annotations.csv                    image_id,xmin,ymin,xmax,ymax[,class,width,height,class_index,has_mask]
-    splits.csv                         image_id,split; may be missing
-    labels.csv                         image_id,label; may be missing, see weakspot label --import
-    masks/<class>/<name>.png           may be missing
+    splits.csv                         image_id,split; optional
+    labels.csv                         image_id,label; optional, see weakspot label --import
+    masks/<class>/<name>.png           optional
 """
 
 import re
@@ -14,23 +14,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakspot.data.dataset import Dataset, Sample
-from weakspot.data.noticed import Issue, group_issues
-from weakspot.data.readers.annotations import Box, ObjectAnnotation, group_by_class
+from weakspot.data.dataset import Box, Dataset, Issue, ObjectAnnotation, Sample, group_by_class, group_issues
 from weakspot.data.readers.class_folders import classes_below, has_splits, split_and_class
-from weakspot.data.readers.walk import files_below, first_containing, images_below, is_image, without_suffix
+from weakspot.data.readers.walk import files_below, first_containing, images_outside_masks, is_image, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, safe_relative_path
 
 NAMES = ("image_id", "image", "path", "file")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
+SEPARATORS = re.compile("[;|]")
 
 Row = tuple[FileLine, str, dict[str, str]]
 
 
 @dataclass(frozen=True)
 class _Tree:
-    """What the folders hold: the files of each image id, and the masks as ``<image id>.png``."""
+    """Files of the data set: images by image id, and masks as ``<image id>.png``."""
 
     base: Path
     files: dict[str, list[Path]]
@@ -39,132 +38,142 @@ class _Tree:
     masks: frozenset[str]
 
     def image_id(self, name: str) -> str:
-        """The id of an image that may be named with its suffix."""
+        """Return the id of an image by its path with or without suffix."""
         return name if name in self.files else without_suffix(name)
 
 
 @dataclass
-class _Annotated:
-    """What the rows of one image say."""
+class _Rows:
+    """Content of all rows of an image."""
 
     name: str
     size: tuple[int, int] | None = None
     has_mask: bool | None = None
-    marked: list[ObjectAnnotation] = field(default_factory=list)
+    objects: list[ObjectAnnotation] = field(default_factory=list)
 
 
 def detect(root: Path) -> bool:
-    """Tell whether a folder holds ``annotations.csv``."""
+    """Return whether a folder contains ``annotations.csv``."""
     return (root / "annotations.csv").is_file()
 
 
 def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
-    """Read class folders with a CSV file of boxes, 0-based and half-open.
+    """Load class folders with a CSV file of boxes; coordinates count from 0, right and bottom are excluded.
 
-    The column ``class`` names the class, else the folder does. A row with four empty sides gives a label without a
-    box, and so does the folder of an image without a row, unless ``labels.csv`` says what is in it.
+    The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, and
+    so is the folder of an image without a row, unless ``labels.csv`` contains its labels.
 
     Args:
-        root: The data set.
-        images: The folder of the images; default ``root/images`` or ``root``, whichever holds them.
-        truth: The CSV file; default ``root/annotations.csv``.
+        root: Folder of the data set.
+        images: Folder of the images; default: the first of ``root/images`` and ``root`` that contains them.
+        truth: The CSV file; default: ``root/annotations.csv``.
 
     Raises:
-        InputError: If a column is missing, a number is none, an image lies outside, or a file cannot be read.
+        InputError: ``missing-column``, ``missing-class``, ``number-invalid``, ``path-outside``, or the code of a file
+            that cannot be read.
     """
     rows = list(_rows(truth or root / "annotations.csv", SIDES))
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
-    annotated = {} if truth else _labelled(root / "labels.csv", tree)
-    annotated |= _annotated(rows, tree)
-    splits, twice = _splits(root / "splits.csv", tree)
-    image_ids = dict.fromkeys([*annotated, *tree.files, *splits])
-    examples = [one for name in image_ids for one in _examples(name, annotated.get(name), splits.get(name), tree)]
+    by_image = {} if truth else _labels(root / "labels.csv", tree)
+    by_image |= _group_rows(rows, tree)
+    splits, issues = _splits(root / "splits.csv", tree)
+    image_ids = dict.fromkeys([*by_image, *tree.files, *splits])
+    samples = [sample for key in image_ids for sample in _samples(key, by_image.get(key), splits.get(key), tree)]
     empty = classes_below(tree.base, tree.files, tree.by_split, only_empty=True) if tree.base != root else ()
-    return Dataset(root, "CSV of boxes", _class_names(examples, empty), tuple(examples), group_issues(twice))
+    return Dataset(root, "CSV of boxes", _class_names(samples, empty), tuple(samples), group_issues(issues))
+
+
+def split_labels(cell: str) -> list[str]:
+    """Split a cell of labels, separated by ``;`` or ``|``.
+
+    Example:
+        >>> split_labels("cat; dog|")
+        ['cat', 'dog']
+    """
+    return [label.strip() for label in SEPARATORS.split(cell) if label.strip()]
 
 
 def _rows(file: Path, columns: Iterable[str]) -> Iterator[Row]:
-    for place, cells in read_csv(file, columns):
+    for line, cells in read_csv(file, columns):
         names = [cells[column] for column in NAMES if column in cells]
         if not names:
-            problem = f"{FileLine(file, 1)}, has no column image_id."
-            raise InputError(problem, "The column names each image by its path below the folder of the images.")
-        yield place, safe_relative_path(names[0], place), cells
+            hint = "It contains the path of each image, relative to the folder of the images."
+            raise InputError("missing-column", f"{FileLine(file, 1)} has no column image_id.", hint)
+        yield line, safe_relative_path(names[0], line), cells
 
 
 def _tree(root: Path, base: Path) -> _Tree:
-    files = {name: paths for name, paths in images_below(base).items() if base != root or not name.startswith("masks/")}
+    files = images_outside_masks(base, root)
     masks = files_below(root / "masks") if (root / "masks").is_dir() else ()
     return _Tree(base, files, has_splits(files), root / "masks", frozenset(masks))
 
 
-def _annotated(rows: Iterable[Row], tree: _Tree) -> dict[str, _Annotated]:
-    annotated: dict[str, _Annotated] = {}
-    for place, name, cells in rows:
+def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
+    by_image: dict[str, _Rows] = {}
+    for line, name, cells in rows:
         image_id = tree.image_id(name)
-        said = annotated.setdefault(image_id, _Annotated(name))
-        said.marked.append(_marked(cells, place, split_and_class(image_id, tree.by_split)[1]))
+        group = by_image.setdefault(image_id, _Rows(name))
+        group.objects.append(_object(cells, line, split_and_class(image_id, tree.by_split)[1]))
         if cells.get("width") and cells.get("height"):
-            said.size = said.size or parse_size(parse_float(cells["width"], place), parse_float(cells["height"], place))
+            group.size = group.size or parse_size(parse_float(cells["width"], line), parse_float(cells["height"], line))
         if cells.get("has_mask"):
-            said.has_mask = bool(said.has_mask) or parse_int(cells["has_mask"], place) != 0
-    return annotated
+            group.has_mask = bool(group.has_mask) or parse_int(cells["has_mask"], line) != 0
+    return by_image
 
 
-def _labelled(file: Path, tree: _Tree) -> dict[str, _Annotated]:
-    """What a file of labels says of images; those with an empty label hold no object."""
-    labelled: dict[str, _Annotated] = {}
+def _labels(file: Path, tree: _Tree) -> dict[str, _Rows]:
+    """Labels by image; an image with an empty label has no objects."""
+    by_image: dict[str, _Rows] = {}
     for _, name, cells in _rows(file, ()) if file.is_file() else ():
         if "label" in cells:
-            labels = [one.strip() for one in re.split("[;|]", cells["label"]) if one.strip()]
-            said = labelled.setdefault(tree.image_id(name), _Annotated(name))
-            said.marked += [ObjectAnnotation(label) for label in labels]
-    return labelled
+            group = by_image.setdefault(tree.image_id(name), _Rows(name))
+            group.objects += [ObjectAnnotation(label) for label in split_labels(cells["label"])]
+    return by_image
 
 
-def _marked(cells: dict[str, str], place: FileLine, folder: str) -> ObjectAnnotation:
+def _object(cells: dict[str, str], line: FileLine, folder: str) -> ObjectAnnotation:
     label = cells.get("class") or folder
     if not label:
-        problem = f"{place}, names no class, and the image lies in no class folder."
-        raise InputError(problem, "Add a column class, or put the images into a folder for each class.")
-    index = parse_int(cells["class_index"], place) if cells.get("class_index") else None
-    return ObjectAnnotation(label, _box(cells, place), index)
+        problem = f"{line} has no class, and the image is not in a class folder."
+        raise InputError("missing-class", problem, "Add a column class, or a folder for each class.")
+    index = parse_int(cells["class_index"], line) if cells.get("class_index") else None
+    return ObjectAnnotation(label, _box(cells, line), index)
 
 
-def _box(cells: dict[str, str], place: FileLine) -> Box | None:
+def _box(cells: dict[str, str], line: FileLine) -> Box | None:
     if not any(cells[side] for side in SIDES):
         return None
-    xmin, ymin, xmax, ymax = (parse_float(cells[side], place) for side in SIDES)
+    xmin, ymin, xmax, ymax = (parse_float(cells[side], line) for side in SIDES)
     return xmin, ymin, xmax, ymax
 
 
 def _splits(file: Path, tree: _Tree) -> tuple[dict[str, list[str]], list[Issue]]:
-    """The splits of each image, more than one if it leaks, and the lines that say a thing twice."""
+    """The splits of each image, several if it leaks, and duplicate lines."""
     splits: dict[str, list[str]] = {}
-    twice = []
-    for place, name, cells in _rows(file, ["split"]) if file.is_file() else ():
-        named = splits.setdefault(tree.image_id(name), [])
-        if cells["split"].lower() in named:
-            twice.append(("split given twice", f"{place}: {name}"))
+    duplicates = []
+    for line, name, cells in _rows(file, ["split"]) if file.is_file() else ():
+        names = splits.setdefault(tree.image_id(name), [])
+        if cells["split"].lower() in names:
+            duplicates.append(("duplicate split", f"{line}: {name}"))
         else:
-            named.append(cells["split"].lower())
-    return splits, twice
+            names.append(cells["split"].lower())
+    return splits, duplicates
 
 
-def _examples(image_id: str, said: _Annotated | None, splits: list[str] | None, tree: _Tree) -> Iterator[Sample]:
-    split, label = split_and_class(image_id, tree.by_split)
-    known = said or _Annotated(image_id, marked=[ObjectAnnotation(label)] if label else [])
+def _samples(image_id: str, rows: _Rows | None, splits: list[str] | None, tree: _Tree) -> Iterator[Sample]:
+    folder_split, label = split_and_class(image_id, tree.by_split)
+    group = rows or _Rows(image_id, objects=[ObjectAnnotation(label)] if label else [])
     mask = f"{image_id}.png"
-    masked = mask in tree.masks if known.has_mask is None else known.has_mask
-    truths = group_by_class(known.marked, [tree.mask_folder / mask] if masked else [])
-    missing = tree.base / (known.name if is_image(known.name) else f"{image_id}.jpg")
-    for part in [split] if splits is None else splits:
+    has_mask = mask in tree.masks if group.has_mask is None else group.has_mask
+    annotations = group_by_class(group.objects, [tree.mask_folder / mask] if has_mask else [])
+    missing = tree.base / (group.name if is_image(group.name) else f"{image_id}.jpg")
+    for split in [folder_split] if splits is None else splits:
         for path in tree.files.get(image_id, [missing]):
-            yield Sample(image_id, path, part, truths, known.size)
+            yield Sample(image_id, path, split, annotations, group.size)
 
 
-def _class_names(examples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, ...]:
-    indexed = {(truth.label, truth.class_index) for example in examples for truth in example.annotations}
-    last = max((index for _, index in indexed if index is not None), default=-1) + 1
-    ordered = sorted((last if index is None else index, label) for label, index in indexed)
+def _class_names(samples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, ...]:
+    pairs = {(item.label, item.class_index) for sample in samples for item in sample.annotations}
+    last = max((index for _, index in pairs if index is not None), default=-1) + 1
+    ordered = sorted((last if index is None else index, label) for label, index in pairs)
     return tuple(dict.fromkeys([*(label for _, label in ordered), *empty]))

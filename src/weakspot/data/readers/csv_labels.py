@@ -7,43 +7,40 @@
 """
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.noticed import Issue, group_issues
+from weakspot.data.dataset import Annotation, Dataset, Issue, Sample, group_issues
 from weakspot.data.readers.class_folders import has_splits, split_and_class
-from weakspot.data.readers.csv_boxes import NAMES, SIDES
-from weakspot.data.readers.walk import first_containing, images_below, is_image, without_suffix
+from weakspot.data.readers.csv_boxes import NAMES, SIDES, split_labels
+from weakspot.data.readers.walk import first_containing, images_outside_masks, is_image, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import COMMAS, FileLine, read_csv, read_text, safe_relative_path
 
 LABELS = ("label", "class")
-SEPARATORS = re.compile("[;|]")
 
 NO_ROW = "image without a row in the CSV of labels"
-TWICE = "label given twice"
-HINT = "A CSV of labels has the columns image_id and label; one of boxes has xmin, ymin, xmax and ymax as well."
+DUPLICATE = "duplicate label"
+HINT = "A CSV of labels has the columns image_id and label; a CSV of boxes also has xmin, ymin, xmax and ymax."
 
 Files = Mapping[str, list[Path]]
 
 
 class _Row(NamedTuple):
-    """A line of the file: an image, the classes in it, and its split, which is None where there is no such column."""
+    """A line of the file: an image, its classes, and its split, which is None without such a column."""
 
-    place: FileLine
+    line: FileLine
     name: str
     labels: list[str]
     split: str | None
 
 
 @dataclass
-class _Said:
-    """What the rows of one file say: its id, its labels and its splits, each once."""
+class _Rows:
+    """Content of all rows of an image: its id, and its labels and splits without duplicates."""
 
     image_id: str
     labels: dict[str, None] = field(default_factory=dict)
@@ -51,102 +48,93 @@ class _Said:
 
 
 def detect(root: Path) -> bool:
-    """Tell whether a folder holds ``labels.csv``."""
+    """Return whether a folder contains ``labels.csv``."""
     return (root / "labels.csv").is_file()
 
 
-def holds_labels(file: Path) -> bool:
-    """Tell whether a CSV file is one of labels: its header names no side of a box.
+def has_labels_only(file: Path) -> bool:
+    """Return whether a CSV file has no columns of boxes.
 
     Raises:
-        InputError: If the file cannot be read.
+        InputError: The code of a file that cannot be read.
     """
     return not set(SIDES) & set(_header(file))
 
 
 def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
-    """Read a CSV file of labels.
+    """Load a CSV file of labels.
 
-    An image has all the labels of its rows: one in each, or several in a cell, separated by ``;`` or ``|``. With an
-    empty cell alone it holds no object and has no truth. Images without a row are left out, and noticed. Where there
-    is no column ``split``, the folders ``train``, ``val`` and the like are the splits, if all images lie in such.
+    An image has all labels of its rows: one per row, or several per cell, separated by ``;`` or ``|``. With only an
+    empty cell it has no annotation. Images without a row are left out and reported as an issue. Without a column
+    ``split``, the folders ``train``, ``val`` and the like are the splits, if all images are in such folders.
 
     Args:
-        root: The data set.
-        images: The folder of the images; default ``root/images`` or ``root``, whichever holds them.
-        truth: The CSV file; default ``root/labels.csv``.
+        root: Folder of the data set.
+        images: Folder of the images; default: the first of ``root/images`` and ``root`` that contains them.
+        truth: The CSV file; default: ``root/labels.csv``.
 
     Returns:
-        An example for each file that a row names, and for each of its splits; one of a missing file keeps the path.
-        Class names are sorted.
+        A sample for each file of a row and each of its splits, including missing files. Class names are sorted.
 
     Raises:
-        InputError: If a column is missing, an image lies outside, or the file cannot be read.
+        InputError: ``missing-column``, ``path-outside``, or the code of a file that cannot be read.
     """
     rows = list(_rows(truth or root / "labels.csv"))
     base = images or first_containing((root / "images", root), (row.name for row in rows))
-    files = _files(base, root)
-    said, twice = _gathered(rows, files, base)
-    names = sorted({label for one in said.values() for label in one.labels})
-    examples = tuple(one for path, known in said.items() for one in _examples(path, known))
-    noticed = [*twice, *_unnamed(files, said, base)]
-    return Dataset(root, "CSV of labels", tuple(names), examples, group_issues(noticed))
+    files = images_outside_masks(base, root) if base.is_dir() else {}
+    by_file, duplicates = _group_rows(rows, files, base)
+    names = sorted({label for group in by_file.values() for label in group.labels})
+    samples = tuple(sample for path, group in by_file.items() for sample in _samples(path, group))
+    issues = [*duplicates, *_without_row(files, by_file, base)]
+    return Dataset(root, "CSV of labels", tuple(names), samples, group_issues(issues))
 
 
 def _header(file: Path) -> list[str]:
     try:
         header = next(csv.reader(StringIO(read_text(file), newline=""), strict=True), [])
     except csv.Error as error:
-        raise InputError(f"{FileLine(file, 1)}, is not CSV: {error}.", COMMAS) from error
+        raise InputError("csv-invalid", f"{FileLine(file, 1)} is not CSV: {error}.", COMMAS) from error
     return [column.strip().lower() for column in header]
 
 
 def _rows(file: Path) -> Iterator[_Row]:
     header = _header(file)
-    image, label = _one_of(NAMES, header, file), _one_of(LABELS, header, file)
-    for place, cells in read_csv(file, (image, label)):
-        labels = [one.strip() for one in SEPARATORS.split(cells[label]) if one.strip()]
+    image, label = _first_of(NAMES, header, file), _first_of(LABELS, header, file)
+    for line, cells in read_csv(file, (image, label)):
         split = cells["split"].lower() if "split" in cells else None
-        yield _Row(place, safe_relative_path(cells[image], place), labels, split)
+        yield _Row(line, safe_relative_path(cells[image], line), split_labels(cells[label]), split)
 
 
-def _one_of(columns: tuple[str, ...], header: list[str], file: Path) -> str:
-    """The first of the columns that the header has."""
-    known = [column for column in columns if column in header]
-    if not known:
-        problem = f"{FileLine(file, 1)}, has no column {columns[0]}."
-        raise InputError(problem, HINT)
-    return known[0]
+def _first_of(columns: tuple[str, ...], header: list[str], file: Path) -> str:
+    """The first of the columns that the header contains."""
+    column = next((column for column in columns if column in header), None)
+    if column is None:
+        raise InputError("missing-column", f"{FileLine(file, 1)} has no column {columns[0]}.", HINT)
+    return column
 
 
-def _files(base: Path, root: Path) -> Files:
-    """The images by name; a folder of masks beside them holds none."""
-    below = images_below(base) if base.is_dir() else {}
-    return {name: paths for name, paths in below.items() if base != root or not name.startswith("masks/")}
-
-
-def _gathered(rows: list[_Row], files: Files, base: Path) -> tuple[dict[Path, _Said], list[Issue]]:
-    """What is said of each file, and the labels that are given twice."""
+def _group_rows(rows: list[_Row], files: Files, base: Path) -> tuple[dict[Path, _Rows], list[Issue]]:
+    """Group rows by file, and find duplicate labels."""
     by_split = has_splits(row.name for row in rows)
-    said: dict[Path, _Said] = {}
-    given: set[tuple[Path, str, str]] = set()
-    twice = []
-    for place, name, labels, column in rows:
-        image_id, paths = _named(name, files, base)
+    by_file: dict[Path, _Rows] = {}
+    labeled: set[tuple[Path, str, str]] = set()
+    duplicates = []
+    for line, name, labels, column in rows:
+        image_id, paths = _resolve(name, files, base)
         split = split_and_class(image_id, by_split)[0] if column is None else column
         for path in paths:
-            known = said.setdefault(path, _Said(image_id))
-            known.splits[split] = None
+            group = by_file.setdefault(path, _Rows(image_id))
+            group.splits[split] = None
             for label in labels:
-                if (path, split, label) in given:
-                    twice.append((TWICE, f"{place}: {name}: {label}"))
-                known.labels[label] = None
-                given.add((path, split, label))
-    return said, twice
+                if (path, split, label) in labeled:
+                    duplicates.append((DUPLICATE, f"{line}: {name}: {label}"))
+                group.labels[label] = None
+                labeled.add((path, split, label))
+    return by_file, duplicates
 
 
-def _named(name: str, files: Files, base: Path) -> tuple[str, list[Path]]:
-    """The id of an image, and the files that a row means: the very one, else those of that name with any suffix."""
+def _resolve(name: str, files: Files, base: Path) -> tuple[str, list[Path]]:
+    """The image id and files of a row: the exact file, else files of that name with any suffix."""
     bare = without_suffix(name)
     if base / name in files.get(bare, []):
         return bare, [base / name]
@@ -156,14 +144,14 @@ def _named(name: str, files: Files, base: Path) -> tuple[str, list[Path]]:
     return bare, files.get(bare, [missing])
 
 
-def _examples(path: Path, said: _Said) -> Iterator[Sample]:
-    """One for each split; a row without a split does not count beside one that names it."""
-    truths = tuple(Annotation(label) for label in said.labels)
-    for split in [split for split in said.splits if split] or [""]:
-        yield Sample(said.image_id, path, split, truths)
+def _samples(path: Path, rows: _Rows) -> Iterator[Sample]:
+    """One sample for each split; a row without a split is ignored if another row has one."""
+    annotations = tuple(Annotation(label) for label in rows.labels)
+    for split in [split for split in rows.splits if split] or [""]:
+        yield Sample(rows.image_id, path, split, annotations)
 
 
-def _unnamed(files: Files, said: Iterable[Path], base: Path) -> Iterator[Issue]:
-    known = set(said)
-    for path in (path for paths in files.values() for path in paths if path not in known):
+def _without_row(files: Files, with_row: Iterable[Path], base: Path) -> Iterator[Issue]:
+    paths = set(with_row)
+    for path in (path for group in files.values() for path in group if path not in paths):
         yield NO_ROW, path.relative_to(base).as_posix()

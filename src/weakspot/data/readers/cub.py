@@ -1,11 +1,11 @@
-"""CUB-200-2011 as shipped.
+"""CUB-200-2011 as published.
 
 ::
 
     images.txt               id path
     image_class_labels.txt   id class         classes.txt   class name
     train_test_split.txt     id 0|1           bounding_boxes.txt   id left top width height
-    images/<path>            segmentations/<path>.png, here or in the folder above; may be missing
+    images/<path>            segmentations/<path>.png, here or in the parent folder; optional
 
 Source:
     Wah et al., "The Caltech-UCSD Birds-200-2011 Dataset", CNS-TR-2011-001.
@@ -14,88 +14,90 @@ Source:
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.noticed import group_issues
-from weakspot.data.readers.annotations import Box, boxes_array
+from weakspot.data.dataset import Annotation, Box, Dataset, Sample, boxes_array, group_issues
 from weakspot.data.readers.walk import files_below, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, read_lines, safe_relative_path, split_fields
 
-LISTED = "images.txt"
+IMAGES = "images.txt"
 PARTS = ("image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")
 
-Said = tuple[FileLine, str]
+# A line, and its text after the id.
+Entry = tuple[FileLine, str]
 
 
 def detect(root: Path) -> bool:
-    """Tell whether a folder is CUB_200_2011, or holds it."""
+    """Return whether a folder is CUB_200_2011, or contains it."""
     home = _home(root)
-    return all((home / name).is_file() for name in (LISTED, "classes.txt", *PARTS))
+    return all((home / name).is_file() for name in (IMAGES, "classes.txt", *PARTS))
 
 
 def load(root: Path, images: Path | None = None) -> Dataset:
-    """Read CUB-200-2011; a box reaches from ``(x, y)`` to ``(x + width, y + height)``, a class's index is its id - 1.
+    """Load CUB-200-2011; a box is ``(x, y, x + width, y + height)``, and the index of a class is its id - 1.
 
     Args:
-        root: CUB_200_2011, or the folder that holds it.
-        images: The folder of the images; default ``images`` in it.
+        root: CUB_200_2011, or its parent folder.
+        images: Folder of the images; default: ``images`` in CUB_200_2011.
 
     Raises:
-        InputError: If a line is not as it should be, an image lies outside, or a file cannot be read.
+        InputError: ``missing-fields``, ``number-invalid``, ``unknown-class``, ``path-outside``, or the code of a file
+            that cannot be read.
     """
     home = _home(root)
-    classes = {parse_int(key, place): name for place, key, name in _pairs(home / "classes.txt")}
-    parts = {part: {key: (place, text) for place, key, text in _pairs(home / part)} for part in PARTS}
+    classes = {parse_int(key, line): name for line, key, name in _entries(home / "classes.txt")}
+    parts = {part: {key: (line, text) for line, key, text in _entries(home / part)} for part in PARTS}
     masks = _masks(home)
-    examples, listed = [], set()
-    for place, key, text in _pairs(home / LISTED):
-        name = safe_relative_path(text, place)
+    samples, keys = [], set()
+    for line, key, text in _entries(home / IMAGES):
+        name = safe_relative_path(text, line)
         label, split, box = (parts[part].get(key) for part in PARTS)
-        truth = _truth(label, box, classes, masks.get(without_suffix(name)))
-        examples.append(Sample(name, (images or home / "images") / name, _split(split), truth))
-        listed.add(key)
-    unknown = [place for part in parts.values() for key, (place, _) in part.items() if key not in listed]
-    noticed = (("row for an unknown image", str(place)) for place in unknown)
+        annotations = _annotations(label, box, classes, masks.get(without_suffix(name)))
+        samples.append(Sample(name, (images or home / "images") / name, _split(split), annotations))
+        keys.add(key)
+    unknown = [line for part in parts.values() for key, (line, _) in part.items() if key not in keys]
+    issues = (("row for an unknown image", str(line)) for line in unknown)
     names = tuple(classes[key] for key in sorted(classes))
-    return Dataset(root, "CUB-200-2011", names, tuple(examples), group_issues(noticed))
+    return Dataset(root, "CUB-200-2011", names, tuple(samples), group_issues(issues))
 
 
 def _home(root: Path) -> Path:
     return root / "CUB_200_2011" if (root / "CUB_200_2011").is_dir() else root
 
 
-def _pairs(file: Path) -> Iterator[tuple[FileLine, str, str]]:
-    """The lines of a file: an id, and the rest."""
-    for place, line in read_lines(file):
-        key, _, rest = line.strip().partition(" ")
+def _entries(file: Path) -> Iterator[tuple[FileLine, str, str]]:
+    """The id and the rest of each line."""
+    for line, text in read_lines(file):
+        key, _, rest = text.strip().partition(" ")
         if not rest.strip():
-            raise InputError(f"{place}, has 1 field, not 2.", "Separate fields by blanks.")
-        yield place, key, rest.strip()
+            raise InputError("missing-fields", f"{line} must have 2 fields separated by a blank, got {text!r}.")
+        yield line, key, rest.strip()
 
 
 def _masks(home: Path) -> dict[str, Path]:
-    """The mask of each image, by its name without suffix."""
+    """The masks by image name without suffix."""
     folders = [folder for folder in (home / "segmentations", home.parent / "segmentations") if folder.is_dir()]
     names = ((folder, name) for folder in folders[:1] for name in files_below(folder) if name.endswith(".png"))
     return {name.removesuffix(".png"): folder / name for folder, name in names}
 
 
-def _truth(label: Said | None, box: Said | None, classes: dict[int, str], mask: Path | None) -> tuple[Annotation, ...]:
-    """The truth of an image, if its class is known."""
+def _annotations(
+    label: Entry | None, box: Entry | None, classes: dict[int, str], mask: Path | None
+) -> tuple[Annotation, ...]:
+    """The annotation of an image with a label."""
     if label is None:
         return ()
-    place, text = label
-    key = parse_int(text, place)
+    line, text = label
+    key = parse_int(text, line)
     if key not in classes:
-        raise InputError(f"{place}, names the class {key}, which classes.txt lacks.", "Copy the data set again.")
-    boxes = boxes_array([] if box is None else [_corners(*box)])
+        raise InputError("unknown-class", f"{line}: class {key} is not in classes.txt.")
+    boxes = boxes_array([] if box is None else [_box(*box)])
     return (Annotation(classes[key], key - 1, boxes, () if mask is None else (mask,)),)
 
 
-def _corners(place: FileLine, text: str) -> Box:
-    left, top, width, height = (parse_float(side, place) for side in split_fields(text, 4, place, separator=None))
+def _box(line: FileLine, text: str) -> Box:
+    left, top, width, height = (parse_float(side, line) for side in split_fields(text, 4, line, separator=None))
     return left, top, left + width, top + height
 
 
-def _split(said: Said | None) -> str:
-    return "" if said is None else "train" if parse_int(said[1], said[0]) else "test"
+def _split(entry: Entry | None) -> str:
+    return "" if entry is None else "train" if parse_int(entry[1], entry[0]) else "test"

@@ -1,22 +1,29 @@
-"""One XML file in the manner of Pascal VOC: the objects of one image."""
+"""Read an XML file in the format of Pascal VOC: the objects of an image."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from weakspot.data.readers.annotations import Box, ObjectAnnotation
+from weakspot.data.dataset import Box, ObjectAnnotation
+from weakspot.data.readers.walk import files_below
 from weakspot.errors import InputError
 from weakspot.io.text import parse_float, parse_size
 
 
 class VocAnnotation(NamedTuple):
-    """What a file says: the image's own name for itself, ``(height, width)``, and its objects."""
+    """Content of a file: the name of the image, its ``(height, width)``, and its objects."""
 
     filename: str
     size: tuple[int, int] | None
-    marked: tuple[ObjectAnnotation, ...]
+    objects: tuple[ObjectAnnotation, ...]
+
+
+def xml_names(folder: Path) -> Iterator[str]:
+    """Yield the XML files below a folder, as relative paths without suffix."""
+    return (name.removesuffix(".xml") for name in files_below(folder) if name.endswith(".xml"))
 
 
 def read_annotation(file: Path, *, first: int) -> VocAnnotation:
@@ -24,40 +31,40 @@ def read_annotation(file: Path, *, first: int) -> VocAnnotation:
 
     Args:
         file: The XML file.
-        first: The number of the topmost row and leftmost column: 1 if the sides count from 1 and belong to the box,
-            0 to take them as written.
+        first: Number of the first row and column: 1 if coordinates count from 1 and are inclusive, 0 to use them as
+            written.
 
     Raises:
-        InputError: If the file is missing, is not XML, or lacks a name or a side.
+        InputError: ``file-unreadable``; ``xml-invalid`` if the file is not XML, or an object has no name;
+            ``number-invalid``.
     """
-    root = _parsed(file)
+    root = _parse(file)
     width, height = (root.findtext(f"size/{side}") or "0" for side in ("width", "height"))
     size = parse_size(parse_float(width, file), parse_float(height, file))
-    objects = enumerate(root.findall("object"), start=1)
-    marked = tuple(_marked(one, f"{file}: object {count}", first) for count, one in objects)
-    return VocAnnotation((root.findtext("filename") or "").strip(), size, marked)
+    elements = enumerate(root.findall("object"), start=1)
+    objects = tuple(_object(element, f"{file}: object {count}", first) for count, element in elements)
+    return VocAnnotation((root.findtext("filename") or "").strip(), size, objects)
 
 
-def _parsed(file: Path) -> Any:
+def _parse(file: Path) -> Any:
     try:
         return ElementTree.parse(file).getroot()
     except ElementTree.ParseError as error:
-        problem = f"{file}, line {error.position[0]}, is not XML: {error.msg}."
-        raise InputError(problem, "Export or copy the file again.") from error
+        raise InputError("xml-invalid", f"{file}, line {error.position[0]} is not XML: {error.msg}.") from error
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions.") from error
+        raise InputError("file-unreadable", f"Cannot read {file}: {error.strerror}.") from error
     except (DefusedXmlException, ValueError, LookupError) as error:  # entities; encodings that do not exist
-        raise InputError(f"{file} is not XML that can be read: {error}.", "Export the file again.") from error
+        raise InputError("xml-invalid", f"Cannot parse {file}: {error}.") from error
 
 
-def _marked(element: Any, place: str, first: int) -> ObjectAnnotation:
+def _object(element: Any, where: str, first: int) -> ObjectAnnotation:
     name = (element.findtext("name") or "").strip()
     if not name:
-        raise InputError(f"{place} has no name.", "Name the class of each object.")
-    return ObjectAnnotation(name, None if element.find("bndbox") is None else _box(element, place, first))
+        raise InputError("xml-invalid", f"{where} has no name.")
+    return ObjectAnnotation(name, None if element.find("bndbox") is None else _box(element, where, first))
 
 
-def _box(element: Any, place: str, first: int) -> Box:
+def _box(element: Any, where: str, first: int) -> Box:
     sides = ((element.findtext(f"bndbox/{side}") or "").strip() for side in ("xmin", "ymin", "xmax", "ymax"))
-    xmin, ymin, xmax, ymax = (parse_float(side, place) for side in sides)
+    xmin, ymin, xmax, ymax = (parse_float(side, where) for side in sides)
     return xmin - first, ymin - first, xmax, ymax

@@ -1,4 +1,4 @@
-"""The files below a data set's folder, found in one pass."""
+"""Find the files below the folder of a data set."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -10,54 +10,54 @@ from weakspot.errors import InputError
 
 
 def files_below(folder: Path) -> Iterator[str]:
-    """Give the files below a folder, also behind symbolic links, in sorted order; hidden ones are left out.
+    """Yield the files below a folder in sorted order; follow symbolic links, and skip hidden files and folders.
 
     Yields:
-        Paths from the folder on, with ``/``.
+        Paths relative to the folder, with ``/``.
 
     Raises:
-        InputError: If a folder may not be read.
+        InputError: ``folder-unreadable``.
     """
     yield from _below(folder, "", frozenset())
 
 
-def _below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
-    here = folder.stat()
-    identity = (here.st_dev, here.st_ino)
-    if identity in above:  # a link to a folder that it lies in
+def _below(folder: Path, prefix: str, parents: frozenset[tuple[int, int]]) -> Iterator[str]:
+    status = folder.stat()
+    identity = (status.st_dev, status.st_ino)
+    if identity in parents:  # a link to one of its parent folders
         return
-    names, folders = _listed(folder)
+    names, folders = _entries(folder)
     yield from (f"{prefix}{name}" for name in names)
     for name in folders:
-        yield from _below(folder / name, f"{prefix}{name}/", above | {identity})
+        yield from _below(folder / name, f"{prefix}{name}/", parents | {identity})
 
 
-def _listed(folder: Path) -> tuple[list[str], list[str]]:
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
     """The files of a folder, and its folders."""
     try:
         with os.scandir(folder) as entries:
             visible = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
-        raise InputError(f"The folder {folder} cannot be read: {error.strerror}.", "Check its permissions.") from error
+        raise InputError("folder-unreadable", f"Cannot read the folder {folder}: {error.strerror}.") from error
     return [name for name, is_folder in visible if not is_folder], [name for name, is_folder in visible if is_folder]
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones are left out.
+    """Return the sorted names of the folders in a folder, without hidden ones.
 
     Raises:
-        InputError: If the folder may not be read.
+        InputError: ``folder-unreadable``.
     """
-    return _listed(folder)[1]
+    return _entries(folder)[1]
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a path is a file; one that cannot be, of a name too long or with a zero byte, is none."""
-    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises of a name too long
+    """Return whether a path is a file; False if its name is too long or contains a zero byte."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for names that are too long
 
 
 def is_image(name: str) -> bool:
-    """Tell by its suffix whether a file is an image.
+    """Return whether a file is an image, by its suffix.
 
     Example:
         >>> is_image("cat/a.JPEG"), is_image("cat/a.v2")
@@ -67,7 +67,7 @@ def is_image(name: str) -> bool:
 
 
 def without_suffix(name: str) -> str:
-    """Take the suffix of an image off its name.
+    """Remove the suffix of an image from its name.
 
     Example:
         >>> without_suffix("cat/a.jpg"), without_suffix("cat/a.v2")
@@ -80,32 +80,38 @@ def images_below(folder: Path) -> dict[str, list[Path]]:
     """Find the images below a folder.
 
     Returns:
-        The files of each name, which is the path from the folder on without suffix. Mostly one file each.
+        The files by name: the path relative to the folder without suffix. Most names have one file.
 
     Raises:
-        InputError: If a folder may not be read.
+        InputError: ``folder-unreadable``.
     """
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for name in files_below(folder):
         if is_image(name):
-            found.setdefault(without_suffix(name), []).append(folder / name)
-    return found
+            files.setdefault(without_suffix(name), []).append(folder / name)
+    return files
+
+
+def images_outside_masks(folder: Path, root: Path) -> dict[str, list[Path]]:
+    """Find the images below a folder as :func:`images_below`, without ``masks/`` if it is the root of the data set."""
+    files = images_below(folder)
+    return {name: paths for name, paths in files.items() if folder != root or not name.startswith("masks/")}
 
 
 def first_containing(candidates: Iterable[Path], names: Iterable[str]) -> Path:
-    """Choose the first folder which holds one of the first hundred names; else the first that exists.
+    """Return the first folder that contains one of the first hundred names, else the first that exists.
 
     Args:
         candidates: Folders, at least one.
         names: Images, with or without suffix.
     """
     folders = list(candidates)
-    asked = list(islice(names, 100))
-    holding = (folder for folder in folders if folder.is_dir() and any(_holds(folder, name) for name in asked))
+    first_names = list(islice(names, 100))
+    containing = (folder for folder in folders if folder.is_dir() and any(_has(folder, name) for name in first_names))
     existing = (folder for folder in folders if folder.is_dir())
-    return next(holding, None) or next(existing, folders[0])
+    return next(containing, None) or next(existing, folders[0])
 
 
-def _holds(folder: Path, name: str) -> bool:
+def _has(folder: Path, name: str) -> bool:
     suffixes = [""] if is_image(name) else sorted(IMAGE_SUFFIXES)
     return any(is_file(folder / f"{name}{suffix}") for suffix in suffixes)
