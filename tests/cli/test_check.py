@@ -53,8 +53,8 @@ def test_all_that_is_wrong_is_told_with_its_places_and_exit_1(data, capsys):
     assert said[2:] == [
         "1 x missing image file",
         "  data/images/red/exact.jpg",
-        "1 x file that is not an image, or damaged",
-        "  data/images/red/val.png is not an image that can be read.",
+        "1 x file that is not an image, or is damaged",
+        "  data/images/red/val.png is not a JPEG, PNG, WebP, TIFF, BMP or GIF image.",
         "1 x box with swapped sides",
         "  white/small: white 9, 9, 5, 5 in 100 x 150",
         "1 x box outside the image",
