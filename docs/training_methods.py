@@ -93,11 +93,11 @@ def _cutmix() -> Image.Image:
 
 def _adl() -> Image.Image:
     built = build_backbone("tf_efficientnet_lite0", weights="pretrained")
-    layer = insertion_points(built.trunk.backbone)[-1]
+    layer = insertion_points(built.backbone.backbone)[-1]
     outputs: list[Tensor] = []
     handle = layer.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     with torch.no_grad():
-        built.trunk.eval()(torch.cat([_tensor(image) for image in _images()]))
+        built.backbone.eval()(torch.cat([_tensor(image) for image in _images()]))
     handle.remove()
     attention = outputs[0].mean(dim=1)
     kept = attention <= AttentionDropout().gamma * attention.amax(dim=(1, 2), keepdim=True)
