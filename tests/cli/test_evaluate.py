@@ -684,7 +684,7 @@ def test_what_is_interrupted_leaves_no_figures_and_no_rows(error, here, options,
     from weakspot.inference.localizer import Localizer
 
     write("data", (RED, GREEN, RED._replace(name="red/c")))
-    read, times = Localizer.read, []
+    read, times = Localizer.class_maps_of, []
 
     def interrupted(self, *arguments):
         times.append(1)
@@ -692,7 +692,7 @@ def test_what_is_interrupted_leaves_no_figures_and_no_rows(error, here, options,
             raise error
         return read(self, *arguments)
 
-    monkeypatch.setattr(Localizer, "read", interrupted)
+    monkeypatch.setattr(Localizer, "class_maps_of", interrupted)
     words = [TIMM_NAME, "data", *options, "--batch-size", "1", "--workers", "1"]
     if isinstance(error, KeyboardInterrupt):
         assert run(*words) == 130

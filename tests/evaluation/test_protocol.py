@@ -488,7 +488,7 @@ def test_odd_names_are_names(tmp_path):
 def test_a_class_that_the_model_has_not_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
     root = write(tmp_path, (RED, Scene("purple/x", (("purple", (1, 1, 9, 9)),), drawn=(("red", (1, 1, 9, 9)),))))
     model = localizer()
-    monkeypatch.setattr(model, "read", lambda *_: pytest.fail("The model was run."))
+    monkeypatch.setattr(model, "class_maps_of", lambda *_: pytest.fail("The model was run."))
     with refused("unknown-class", "1 classes", "purple"):
         evaluate(model, root)
 
