@@ -54,11 +54,13 @@ def test_a_run_is_named_after_its_data_and_its_folder_alone_is_printed(data, her
         out, err = capsys.readouterr()
         assert out == f"{expected}\n"
         lines = err.splitlines()
-        assert lines[0].startswith("12 training and 4 validation images, 2 classes; cam on test_efficientnet (learning")
+        assert lines[0].startswith(
+            "12 training and 4 validation images, 2 classes; cam on test_efficientnet (trainable"
+        )
         assert re.fullmatch(r"epoch 2 of 2: loss \d\.\d{3}, val loss .* s left\)", lines[2])
-        assert lines[3] == "Learning what foreground looks like in the training images."
-        assert lines[4] == "Looking for the threshold on 4 heatmaps."
-        assert re.fullmatch(r"epoch [12] is kept, accuracy \d\.\d{3}; threshold \d\.\d\d: .+", lines[5])
+        assert lines[3] == "Fitting the foreground head on the training images."
+        assert lines[4] == "Choosing the threshold on 4 heatmaps."
+        assert re.fullmatch(r"Best epoch: [12], validation accuracy \d\.\d{3}; threshold \d\.\d\d: .+", lines[5])
         assert len(lines) == 6
         written = {path.name for path in Path(expected).iterdir()}
         assert written == {"config.toml", "curves.svg", "metrics.jsonl", "model.safetensors", "train.log"}
@@ -112,7 +114,7 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(data, here, run, caps
     assert main(["train", "--config=config.toml", "--lr=0.01", "--output=run"]) == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-2:] == ["Interrupted.", "The state is saved. Go on with: weakspot train --resume run"]
+    assert err.splitlines()[-2:] == ["Interrupted.", "The state is saved. Resume with: weakspot train --resume run"]
     monkeypatch.undo()
     assert main(["train", f"--resume={here / 'run'}"]) == 0
     assert same(here / "run", run)

@@ -1,4 +1,4 @@
-"""Small training runs, and easy images."""
+"""Small training runs on images that are easy to learn."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from weakspot.training import train
 
-COLOURS = {"red": (230, 40, 40), "blue": (40, 40, 230)}
+COLORS = {"red": (230, 40, 40), "blue": (40, 40, 230)}
 SMALL = {
     "backbone": "test_efficientnet",
     "weights": "none",
@@ -20,45 +20,53 @@ SMALL = {
     "batch_size": 4,
     "epochs": 2,
 }
-# The processes that tests start have one thread, as the tests have.
+# Options with which CAM learns the discs.
+LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet"}
+# Processes that tests start use one thread, like the tests.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def small(data, output, **changes):
+def small(data, output, **options):
     """Train a small network for a moment."""
-    return train(data, output=output, **{**SMALL, **changes})
+    return train(data, output=output, **{**SMALL, **options})
 
 
-def command(*words, **changes):
-    """The command line of the same."""
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in {**SMALL, **changes}.items()]
-    return [sys.executable, "-m", "weakspot", "train", *map(str, words), *options]
+def command(*words, **options):
+    """Return the command line that does the same as ``small``."""
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in {**SMALL, **options}.items()]
+    return [sys.executable, "-m", "weakspot", "train", *map(str, words), *flags]
 
 
-def disc(colour, seed, size=64, radius=12):
-    """A disc of a colour on grey noise, and its box."""
+def save_each_step(file, data):
+    """Write a configuration that saves a state after each step, and return the flag that uses it."""
+    file.write_text(f"data = '{data}'\nsave_every = 0.0\n")
+    return f"--config={file}"
+
+
+def disc(color, seed, size=64, radius=12):
+    """Draw a disc of a color on gray noise; return the image and the box of the disc."""
     random = np.random.default_rng(seed)
     pixels = random.integers(90, 160, (size, size, 1)).repeat(3, axis=2)
     x, y = random.integers(radius, size - radius, 2)
     rows, columns = np.mgrid[:size, :size] + 0.5
-    pixels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = COLOURS[colour]
+    pixels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = COLORS[color]
     return Image.fromarray(pixels.astype(np.uint8)), (x - radius, y - radius, x + radius, y + radius)
 
 
 def write_discs(folder, counts, start=0):
-    """Write half of the images red and half blue into class folders, below one for each split; '' is none."""
+    """Write red and blue discs in turn into class folders, inside a folder for each split unless its name is empty."""
     seeds = iter(range(start, 1_000_000))
     for split, count in counts.items():
         for i in range(count):
-            colour = list(COLOURS)[i % 2]
-            path = Path(folder, split, colour, f"{i:03}.png")
+            color = list(COLORS)[i % 2]
+            path = Path(folder, split, color, f"{i:03}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
-            disc(colour, next(seeds))[0].save(path)
+            disc(color, next(seeds))[0].save(path)
     return Path(folder)
 
 
 def rows(folder):
-    """What is written of each epoch, but how long it took."""
+    """Return the metrics of each epoch, without its duration."""
     lines = Path(folder, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
 
@@ -68,16 +76,15 @@ def weights(folder):
 
 
 def assert_same(run, other):
-    """Two runs have the same weights to the bit, and say the same of each epoch."""
+    """Assert that two runs have equal weights, to the bit, and equal metrics."""
     assert rows(run) == rows(other)
-    found, expected = weights(run), weights(other)
-    assert found.keys() == expected.keys()
-    differing = [name for name in found if not np.array_equal(found[name], expected[name])]
-    assert differing == []
+    actual, expected = weights(run), weights(other)
+    assert actual.keys() == expected.keys()
+    assert [name for name in actual if not np.array_equal(actual[name], expected[name])] == []
 
 
 def iou(box, other):
     x1, y1, x2, y2 = np.maximum(box[:2], other[:2]).tolist() + np.minimum(box[2:], other[2:]).tolist()
-    both = max(0, x2 - x1) * max(0, y2 - y1)
-    areas = [(one[2] - one[0]) * (one[3] - one[1]) for one in (box, other)]
-    return both / (sum(areas) - both)
+    intersection = max(0, x2 - x1) * max(0, y2 - y1)
+    areas = [(corners[2] - corners[0]) * (corners[3] - corners[1]) for corners in (box, other)]
+    return intersection / (sum(areas) - intersection)

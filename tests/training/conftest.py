@@ -1,23 +1,51 @@
-"""Small data sets, and one thread."""
+"""Small data sets, runs that several tests read, and one thread."""
 
 import pytest
-from small_runs import write_discs
+from small_runs import LEARNING, small, write_discs
 
 from weakspot.data.synthetic import SceneSettings, write_scenes
+
+FROZEN = {"freeze": "backbone", "lr": 0.01}
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread(one_thread):
-    """For every test of training."""
+    """Use one thread in every test of training."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _without_plots():
+    """Plotting the curves takes a third of the time of a small run; test_finalize.py tests it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("weakspot.training.finalize.learning_curves", lambda _: b"<svg/>")
+        yield
 
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
-    """Twenty scenes to train on and seven to validate, with boxes."""
+    """Twenty training and seven validation scenes with boxes."""
     return write_scenes(tmp_path_factory.mktemp("data") / "scenes", {"train": 20, "val": 7}, SceneSettings(2, size=64))
 
 
 @pytest.fixture(scope="session")
 def discs(tmp_path_factory):
-    """Sixty-four images to train on and sixteen to validate, so easy that any method learns them in seconds."""
+    """Sixty-four training and sixteen validation images that any method learns in seconds."""
     return write_discs(tmp_path_factory.mktemp("data") / "discs", {"train": 64, "val": 16})
+
+
+@pytest.fixture(scope="session")
+def scenes_run(scenes, tmp_path_factory):
+    """A run of two epochs with default options; tests must not write to it."""
+    return small(scenes, tmp_path_factory.mktemp("shared") / "scenes")
+
+
+@pytest.fixture(scope="session")
+def frozen_run(scenes, tmp_path_factory):
+    """A run of two epochs with a frozen backbone; tests must not write to it."""
+    return small(scenes, tmp_path_factory.mktemp("shared") / "frozen", **FROZEN)
+
+
+@pytest.fixture(scope="session")
+def discs_run(discs, tmp_path_factory):
+    """A CAM run that has learned the discs; tests must not write to it."""
+    return small(discs, tmp_path_factory.mktemp("shared") / "cam", **LEARNING)

@@ -1,3 +1,5 @@
+"""Thresholds of a run: on validation boxes, and by Otsu's method."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -30,34 +32,34 @@ HUNDREDTHS = np.arange(1, 100) / 100
 @settings(max_examples=30)
 @example(seed=364, share=0.1015625, gap=0.5)  # no pixel at the highest levels
 @given(st.integers(0, 999), st.floats(0.1, 0.9), st.floats(0.05, 0.9))
-def test_pixels_fall_into_the_classes_of_skimage(seed, share, gap):
+def test_pixels_are_separated_as_by_skimage(seed, share, gap):
     random = np.random.default_rng(seed)
     low, high = random.normal(0.2, 0.06, 1000), random.normal(min(0.2 + gap, 0.95), 0.06, 1000)
     levels = (100 * np.where(random.random(1000) < share, low, high).clip(0, 1)).round().astype(int)
-    found = otsu_threshold([levels[:300] / 100, levels[300:] / 100])
-    assert ((levels > threshold_otsu(levels)) == (levels >= round(100 * found))).all()
+    threshold = otsu_threshold([levels[:300] / 100, levels[300:] / 100])
+    assert ((levels > threshold_otsu(levels)) == (levels >= round(100 * threshold))).all()
 
 
 @given(st.lists(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)), max_size=4))
-def test_the_threshold_lies_within_0_and_1(heatmaps):
+def test_the_threshold_is_between_0_and_1(heatmaps):
     assert 0 < otsu_threshold(heatmaps) <= 1
 
 
-def test_two_levels_are_cut_in_the_middle():
+def test_two_values_are_separated_in_the_middle():
     assert otsu_threshold([np.array([[0.2, 0.2, 0.8]])]) == 0.5
 
 
 @pytest.mark.parametrize("heatmaps", [[], [np.zeros((2, 2))]])
-def test_without_a_value_there_is_the_threshold_of_cam(heatmaps):
+def test_heatmaps_of_zeros_have_the_threshold_of_cam(heatmaps):
     assert otsu_threshold(heatmaps) == 0.2
 
 
-def test_heatmaps_without_a_value_are_passed_over():
+def test_heatmaps_of_zeros_are_ignored():
     some = np.array([[0.1, 0.3, 0.9, 1.0]])
     assert otsu_threshold([some, np.zeros((9, 9))]) == otsu_threshold([some])
 
 
-def test_no_order_matters():
+def test_the_order_does_not_matter():
     random = np.random.default_rng(0)
     heatmaps = [random.random((4, 4)) for _ in range(5)]
     assert otsu_threshold(heatmaps) == otsu_threshold(reversed(heatmaps))
@@ -68,13 +70,13 @@ def run(scenes, tmp_path_factory):
     return small(scenes, tmp_path_factory.mktemp("run") / "run", lr=1e-2, epochs=3, backbone="test_resnet")
 
 
-def held(data):
+def val_split(data):
     dataset = read_dataset(data)
     return dataset, [example for example in dataset.samples if example.split in ("val", "")]
 
 
-def unlevelled(run):
-    """The localizer of a run as it was before its thresholds were chosen."""
+def without_thresholds(run):
+    """Return the localizer of a run as it was before its thresholds were chosen."""
     localizer = Localizer(run)
     localizer.set_foreground_head(from_state_dict(foreground_of(run)))
     return localizer
@@ -88,102 +90,97 @@ def foreground_of(run):
 
 
 def overlaps_of(localizer, validation):
-    """Of each image and each threshold in hundredths, whether the largest box is right, from localizing alone."""
-    found = []
-    for held_one in validation:
-        heatmap = localizer(held_one.path, classes=[held_one.annotations[0].label]).heatmap
+    """Return for each image and each multiple of 0.01 whether the largest box is correct, by localizing."""
+    correct = []
+    for sample in validation:
+        heatmap = localizer(sample.path, classes=[sample.annotations[0].label]).heatmap
         true = scale_boxes(
-            held_one.annotations[0].boxes, from_size=read_image(held_one.path).size[::-1], to_size=heatmap.shape
+            sample.annotations[0].boxes, from_size=read_image(sample.path).size[::-1], to_size=heatmap.shape
         )
         cuts = [box_from_heatmap(heatmap, threshold)[None] for threshold in HUNDREDTHS]
-        found.append([box_iou(cut, true).max() >= 0.5 for cut in cuts])
-    return np.array(found, dtype=float)
+        correct.append([box_iou(cut, true).max() >= 0.5 for cut in cuts])
+    return np.array(correct, dtype=float)
 
 
-def test_the_best_threshold_on_validation_boxes_is_taken_the_middle_of_several(run, scenes):
-    localizer, (dataset, validation) = unlevelled(run), held(scenes)
+def test_the_best_threshold_on_validation_boxes_is_chosen(run, scenes):
+    localizer, (dataset, validation) = without_thresholds(run), val_split(scenes)
     chosen = choose_thresholds(localizer, dataset, validation)
     right = overlaps_of(localizer, validation).mean(axis=0)
     nearest = np.abs(HUNDREDTHS - chosen.value).argmin()
-    assert right.max() - right[nearest] <= 1 / len(validation)  # between two hundredths it may be one image better
-    assert chosen.found_by.startswith("best GT-known Loc on the validation split (")
+    assert right.max() - right[nearest] <= 1 / len(validation)  # one more may be correct between two multiples
+    assert chosen.source.startswith("best GT-known Loc on the validation split (")
     trained = read_metadata(run)
-    assert (trained.info.threshold, trained.threshold_from) == (chosen.value, chosen.found_by)
-    assert trained.info.class_thresholds == chosen.of_classes
-    assert len(chosen.of_classes) == len(localizer.class_names)
+    assert (trained.info.threshold, trained.threshold_from) == (chosen.value, chosen.source)
+    assert trained.info.class_thresholds == chosen.per_class
+    assert len(chosen.per_class) == len(localizer.class_names)
     assert localizer.threshold == chosen.value
 
 
-def test_a_run_levels_its_maps_so_that_one_threshold_cuts_each_class_at_its_own(run, scenes):
-    levelled, raw, (_, validation) = Localizer(run), unlevelled(run), held(scenes)
+def test_one_threshold_gives_the_region_of_each_class_threshold(run, scenes):
+    adjusted, raw, (_, validation) = Localizer(run), without_thresholds(run), val_split(scenes)
     trained = read_metadata(run)
-    for held_one in validation[:4]:
+    for sample in validation[:4]:
         for index, level in enumerate(trained.info.class_thresholds):
-            one, other = (localizer(held_one.path, classes=[index]).heatmap for localizer in (levelled, raw))
-            # Levelled before it is enlarged, so that edges between the two thresholds move a little.
-            wanted, found = other >= level, one >= trained.info.threshold
-            assert (wanted == found).mean() > 0.97
+            heatmap, raw_heatmap = (localizer(sample.path, classes=[index]).heatmap for localizer in (adjusted, raw))
+            # Class thresholds are applied before the map is enlarged, so edges move a little.
+            expected, region = raw_heatmap >= level, heatmap >= trained.info.threshold
+            assert (expected == region).mean() > 0.97
 
 
 @pytest.mark.parametrize("quality", ["balanced", "best"])
-def test_a_run_that_knows_foreground_has_the_same_maps_in_all_qualities_that_spread(run, scenes, quality):
-    fast, other, (_, validation) = Localizer(run), Localizer(run, quality=quality), held(scenes)
+def test_a_run_has_the_same_heatmap_in_all_qualities_that_propagate(run, scenes, quality):
+    fast, other, (_, validation) = Localizer(run), Localizer(run, quality=quality), val_split(scenes)
     assert other.threshold == fast.threshold
     np.testing.assert_array_equal(other(validation[0].path).heatmap, fast(validation[0].path).heatmap)
 
 
-def test_in_quality_plain_maps_are_not_levelled(run, scenes):
-    plain, (_, validation) = Localizer(run, quality="plain"), held(scenes)
-    photo = normalize_batch([resize_image(read_image(validation[0].path), plain.preprocessing)], plain.preprocessing)
-    raw = plain.class_maps(photo, torch.tensor([0]))[0]
+def test_quality_plain_does_not_apply_class_thresholds(run, scenes):
+    plain, (_, validation) = Localizer(run, quality="plain"), val_split(scenes)
+    image = normalize_batch([resize_image(read_image(validation[0].path), plain.preprocessing)], plain.preprocessing)
+    raw = plain.class_maps(image, torch.tensor([0]))[0]
     heatmap = heatmap_from_class_map(raw.numpy(), height=64, width=64)
     np.testing.assert_allclose(plain(validation[0].path, classes=[0]).heatmap, heatmap, atol=1e-5)
 
 
-def test_a_run_whose_boxes_are_never_found_localizes(scenes, tmp_path):
-    run = small(scenes, tmp_path / "run", lr=1e-6, epochs=1, backbone="test_resnet")
-    assert 0 < Localizer(run).threshold <= 1
-
-
-def test_without_boxes_there_is_otsu_over_the_heatmaps_of_the_own_classes(run, discs):
+def test_without_boxes_the_threshold_is_that_of_otsu_on_the_heatmaps_of_the_labels(run, discs):
     localizer = Localizer(run)
-    dataset, validation = held(discs)
+    dataset, validation = val_split(discs)
     names = localizer.class_names
     renamed = [
-        replace(one, annotations=(replace(one.annotations[0], label=names[number % 2]),))
-        for number, one in enumerate(validation)
+        replace(sample, annotations=(replace(sample.annotations[0], label=names[number % 2]),))
+        for number, sample in enumerate(validation)
     ]
     chosen = choose_thresholds(localizer, dataset, renamed)
-    maps = [localizer(one.path, classes=[one.annotations[0].label]).heatmap for one in renamed]
-    assert chosen == Thresholds(otsu_threshold(maps), "Otsu's rule on 16 heatmaps")
+    maps = [localizer(sample.path, classes=[sample.annotations[0].label]).heatmap for sample in renamed]
+    assert chosen == Thresholds(otsu_threshold(maps), "Otsu's method on 16 heatmaps")
 
 
-def worth(*ranges, count=20):
-    """Images that are right between two plain thresholds, so many of each."""
+def scores_of(*ranges, count=20):
+    """Return scores of images whose boxes are correct in a range of thresholds, and their classes."""
     rows = np.zeros((count * len(ranges), len(NATIVE_THRESHOLDS)))
     for number, (low, high) in enumerate(ranges):
         rows[number * count : (number + 1) * count, low:high] = 1
     return rows, np.repeat(np.arange(len(ranges)), count)
 
 
-def test_the_middle_of_the_best_thresholds_is_taken():
-    assert best_threshold(worth((300, 501))[0]) == pytest.approx(0.401)
+def test_the_middle_of_the_best_thresholds_is_chosen():
+    assert best_threshold(scores_of((300, 501))[0]) == pytest.approx(0.401)
 
 
 @pytest.mark.parametrize(("cut", "taken"), [(0, 0.01), (998, 0.99)])
-def test_a_threshold_that_cuts_nothing_off_or_nearly_all_is_not_taken(cut, taken):
-    assert best_threshold(worth((cut, cut + 2))[0]) == taken
+def test_thresholds_are_limited_to_one_and_ninety_nine_hundredths(cut, taken):
+    assert best_threshold(scores_of((cut, cut + 2))[0]) == taken
 
 
-def test_each_class_has_its_own_threshold_and_one_without_images_that_of_all():
-    rows, classes = worth((200, 301), (700, 801), (700, 801))
+def test_each_class_has_a_threshold_and_a_class_without_images_that_of_all():
+    rows, classes = scores_of((200, 301), (700, 801), (700, 801))
     assert best_class_thresholds(rows, classes, 4) == pytest.approx((0.251, 0.751, 0.751, 0.751))
 
 
-def test_few_images_of_a_class_are_overruled_by_all():
-    """Two of its own against five that are like the mean, of which nearly all are right elsewhere."""
-    many, _ = worth((700, 801), count=98)
-    few, _ = worth((200, 301), count=2)
+def test_the_threshold_of_a_class_with_few_images_is_that_of_all():
+    """Two images of the class against five with the mean score, which are correct in another range."""
+    many, _ = scores_of((700, 801), count=98)
+    few, _ = scores_of((200, 301), count=2)
     classes = np.repeat([0, 1], [98, 2])
     assert best_class_thresholds(np.concatenate([many, few]), classes, 2)[1] == pytest.approx(0.751)
     own = np.concatenate([many, np.repeat(few, 5, axis=0)])

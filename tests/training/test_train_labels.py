@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from small_runs import COLOURS, disc, rows, small
+from refusals import refused
+from small_runs import COLORS, disc, rows, small
 from trees import plant
 
 from weakspot.data import read_dataset
@@ -26,13 +27,13 @@ def write(root, counts, start=0):
     for folder, count in counts.items():
         (root / folder).mkdir(parents=True, exist_ok=True)
         for i in range(count):
-            image, _ = disc(list(COLOURS)[i % 2], int(random.integers(1_000_000)))
+            image, _ = disc(list(COLORS)[i % 2], int(random.integers(1_000_000)))
             image.save(root / folder / f"{i}.png")
     return root
 
 
-def names(examples):
-    return {example.image_id for example in examples}
+def names(samples):
+    return {sample.image_id for sample in samples}
 
 
 def table(root, text, images="abcdefgh"):
@@ -40,122 +41,120 @@ def table(root, text, images="abcdefgh"):
 
 
 def test_each_class_gives_the_same_share_to_validation(tmp_path):
-    found = split(write(tmp_path, {"cat": 16, "dog": 8}))
-    validating = [example.annotations[0].label for example in found.validation]
+    parts = split(write(tmp_path, {"cat": 16, "dog": 8}))
+    validating = [sample.annotations[0].label for sample in parts.validation]
     assert (validating.count("cat"), validating.count("dog")) == (4, 2)
-    assert not names(found.training) & names(found.validation)
-    assert len(found.training) == 18
-    assert found.notes == ("6 of 24 training images were set aside for validation.",)
+    assert not names(parts.training) & names(parts.validation)
+    assert len(parts.training) == 18
+    assert parts.notes == ("6 of 24 training images are held out for validation.",)
 
 
-def test_the_same_seed_sets_the_same_images_aside(tmp_path):
+def test_the_same_seed_holds_out_the_same_images(tmp_path):
     root = write(tmp_path, {"cat": 16, "dog": 8})
     assert names(split(root, seed=1).validation) == names(split(root, seed=1).validation)
     assert names(split(root, seed=1).validation) != names(split(root, seed=2).validation)
 
 
-def test_copies_stay_on_one_side(tmp_path):
+def test_near_duplicates_stay_together(tmp_path):
     root = write(tmp_path, {"cat": 8, "dog": 8})
     for name in range(6):
         (root / "cat" / f"copy{name}.png").write_bytes((root / "cat" / f"{name}.png").read_bytes())
     for seed in range(4):
-        found = split(root, share=0.5, seed=seed)
-        held = names(found.validation)
+        parts = split(root, share=0.5, seed=seed)
+        held = names(parts.validation)
         assert all((f"cat/{name}" in held) == (f"cat/copy{name}" in held) for name in range(6))
-        assert "6 near-duplicates beside their likes" in found.notes[0]
+        assert "6 near-duplicates stay together" in parts.notes[0]
 
 
-def test_a_split_of_the_data_set_is_taken_and_its_test_split_left_alone(tmp_path):
-    root = write(tmp_path, {f"{one}/{name}": 2 for one in ("train", "val", "test") for name in ("cat", "dog")})
-    found = split(root)
-    assert {one.split for one in found.training} == {"train"}
-    assert {one.split for one in found.validation} == {"val"}
-    assert (len(found.training), len(found.validation), found.notes) == (4, 4, ())
+def test_a_validation_split_is_used_and_a_test_split_is_not(tmp_path):
+    root = write(tmp_path, {f"{part}/{name}": 2 for part in ("train", "val", "test") for name in ("cat", "dog")})
+    parts = split(root)
+    assert {sample.split for sample in parts.training} == {"train"}
+    assert {sample.split for sample in parts.validation} == {"val"}
+    assert (len(parts.training), len(parts.validation), parts.notes) == (4, 4, ())
 
 
-def test_a_share_is_set_aside_where_there_is_only_a_test_split_beside(tmp_path):
-    root = write(tmp_path, {f"{one}/{name}": 8 for one in ("train", "test") for name in ("cat", "dog")})
-    found = split(root)
-    assert {one.split for one in (*found.training, *found.validation)} == {"train"}
-    assert (len(found.training), len(found.validation)) == (12, 4)
+def test_validation_images_are_held_out_if_there_is_only_a_test_split(tmp_path):
+    root = write(tmp_path, {f"{part}/{name}": 8 for part in ("train", "test") for name in ("cat", "dog")})
+    parts = split(root)
+    assert {sample.split for sample in (*parts.training, *parts.validation)} == {"train"}
+    assert (len(parts.training), len(parts.validation)) == (12, 4)
 
 
-def test_a_test_split_alone_is_nothing_to_train_on(tmp_path):
-    with pytest.raises(InputError, match="has no training images"):
+def test_a_test_split_alone_is_refused(tmp_path):
+    with refused("missing-training-images", "test"):
         split(write(tmp_path, {"test/cat": 2, "test/dog": 2}))
 
 
-def test_a_class_with_one_image_is_trained_on_and_told_of(tmp_path):
-    found = split(write(tmp_path, {"cat": 8, "dog": 8, "owl": 1}), share=0.5)
-    assert "The class owl has one training image: it cannot be learnt from, nor be validated." in found.notes
-    assert "owl/0" in names(found.training)
+def test_a_class_with_one_image_is_trained_on_and_reported(tmp_path):
+    parts = split(write(tmp_path, {"cat": 8, "dog": 8, "owl": 1}), share=0.5)
+    assert "Class owl has only one training image, so it cannot be validated." in parts.notes
+    assert "owl/0" in names(parts.training)
 
 
 def test_a_class_is_alone_only_if_no_other_image_has_it(tmp_path):
     root = table(tmp_path, "image,label\na,x;y\nb,x;y\nc,x\nd,y\ne,z\n", "abcde")
-    assert [note for note in split(root).notes if "one training image" in note] == [
-        "The class z has one training image: it cannot be learnt from, nor be validated."
+    assert [note for note in split(root).notes if "only one" in note] == [
+        "Class z has only one training image, so it cannot be validated."
     ]
 
 
-def test_an_empty_class_is_left_out_and_told_of(tmp_path):
+def test_an_empty_class_is_skipped_and_reported(tmp_path):
     root = write(tmp_path, {"cat": 4, "dog": 4, "owl": 0})
-    assert "The class owl has no training images: it is left out." in split(root).notes
+    assert "Class owl has no training images and is skipped." in split(root).notes
     assert labels(root).class_names == ("cat", "dog")
 
 
-def test_one_class_is_nothing_to_tell_apart(tmp_path):
-    with pytest.raises(InputError, match="only the class cat") as refused:
+def test_a_single_class_is_refused(tmp_path):
+    with refused("too-few-classes", "cat"):
         labels(write(tmp_path, {"cat": 4}))
-    assert len(str(refused.value).splitlines()) == 2
 
 
 def test_labels_of_a_csv_are_one_hot(tmp_path):
     root = table(tmp_path, "image,label,split\na,cat,train\nb,dog,train\nc,cat,val\n", "abc")
-    found, dataset = labels(root), read_dataset(root)
-    assert (found.class_names, found.multi_label, found.background) == (("cat", "dog"), False, None)
-    assert found.targets(dataset.samples).tolist() == [[1, 0], [0, 1], [1, 0]]
+    inferred, dataset = labels(root), read_dataset(root)
+    assert (inferred.class_names, inferred.multi_label, inferred.background_index) == (("cat", "dog"), False, None)
+    assert inferred.targets(dataset.samples).tolist() == [[1, 0], [0, 1], [1, 0]]
     assert names(split(root).validation) == {"c"}
 
 
 def test_several_labels_are_multi_hot(tmp_path):
     root = table(tmp_path, "image,label\na,cat;dog\nb,dog\nc,\n", "abc")
-    found = labels(root)
-    assert (found.class_names, found.multi_label, found.background) == (("cat", "dog"), True, None)
-    assert found.targets(read_dataset(root).samples).tolist() == [[1, 1], [0, 1], [0, 0]]
+    inferred = labels(root)
+    assert (inferred.class_names, inferred.multi_label, inferred.background_index) == (("cat", "dog"), True, None)
+    assert inferred.targets(read_dataset(root).samples).tolist() == [[1, 1], [0, 1], [0, 0]]
 
 
 def test_images_without_a_label_are_of_the_background(tmp_path):
     root = table(tmp_path, "image,label\na,cat\nb,\nc,cat\n", "abc")
-    found = labels(root)
-    assert (found.class_names, found.background) == (("cat", "background"), 1)
-    assert found.targets(read_dataset(root).samples).tolist() == [[1, 0], [0, 1], [1, 0]]
+    inferred = labels(root)
+    assert (inferred.class_names, inferred.background_index) == (("cat", "background"), 1)
+    assert inferred.targets(read_dataset(root).samples).tolist() == [[1, 0], [0, 1], [1, 0]]
 
 
 def test_a_class_of_that_name_is_the_background_however_it_is_spelled(tmp_path):
     root = write(tmp_path, {"Nothing": 2, "cat": 2})
-    assert labels(root).background is None
-    found = labels(root, background="nothing")
-    assert found.class_names[found.background] == "Nothing"
+    assert labels(root).background_index is None
+    inferred = labels(root, background="nothing")
+    assert inferred.class_names[inferred.background_index] == "Nothing"
     several = labels(root, background="nothing", multi_label=True)
-    assert (several.class_names, several.background) == (("cat",), None)
+    assert (several.class_names, several.background_index) == (("cat",), None)
     assert sorted(several.targets(read_dataset(root).samples)[:, 0].tolist()) == [0, 0, 1, 1]
 
 
-def test_one_class_for_itself_needs_images_without_it(tmp_path):
-    with pytest.raises(InputError, match="only the class cat"):
+def test_a_single_independent_class_needs_images_without_it(tmp_path):
+    with refused("too-few-classes", "cat"):
         labels(write(tmp_path, {"cat": 4}), multi_label=True)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"1 image files are missing: .*gone\.png") as refused:
+    with refused("image-not-found", "gone.png"):
         split(table(tmp_path, "image,label\na,cat\ngone.png,dog\n", "a"))
-    assert len(str(refused.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, 2])
 def test_a_share_outside_0_to_1_is_refused(share, tmp_path):
-    with pytest.raises(InputError, match="outside"):
+    with pytest.raises(InputError, match=str(share)):
         split(write(tmp_path, {"cat": 4, "dog": 4}), share=share)
 
 
@@ -166,7 +165,7 @@ def several(tmp_path_factory):
     (root / "images").mkdir()
     lines = ["image,label"]
     for i in range(24):
-        present = [name for bit, name in enumerate(COLOURS) if i >> bit & 1]
+        present = [name for bit, name in enumerate(COLORS) if i >> bit & 1]
         pixels = np.array(disc("red", i)[0]) // 2 + 40
         if present:
             pixels = np.concatenate([np.array(disc(name, i)[0]) for name in present], axis=1)
@@ -184,25 +183,25 @@ def test_a_run_on_several_labels_scores_f1_and_gives_a_map_for_each_class(method
 
     run = small(several, tmp_path / "run", method=method, backbone="test_resnet", width=8, lr=1e-3, epochs=3)
     assert read_metadata(run).config.multi_label
-    found = rows(run)
-    assert set(found[0]) == {"epoch", "step", "train_loss", "val_loss", "val_f1", "lr"}
-    assert found[-1]["train_loss"] < found[0]["train_loss"]
+    history = rows(run)
+    assert set(history[0]) == {"epoch", "step", "train_loss", "val_loss", "val_f1", "lr"}
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
     localizer = Localizer(run)
-    one = localizer(several / "images" / "3.png", classes=["red", "blue"])
-    assert [it.label for it in one] == ["red", "blue"] if hasattr(one, "__iter__") else one
+    localizations = localizer(several / "images" / "3.png", classes=["red", "blue"])
+    assert [localization.label for localization in localizations] == ["red", "blue"]
 
 
-def test_a_run_with_a_background_knows_which_class_it_is(tmp_path):
+def test_a_run_records_its_background_class(tmp_path):
     root = table(tmp_path / "data", "image,label\n" + "".join(f"{n},{'cat' if n < 'e' else ''}\n" for n in "abcdefgh"))
     run = small(root, tmp_path / "run", epochs=1)
     trained = read_metadata(run)
     assert trained.info.class_names[trained.info.background_index] == "background"
 
 
-def test_validation_images_of_no_trained_class_are_left_out_and_not_taken_for_another(tmp_path, capsys):
+def test_validation_images_of_unknown_classes_are_skipped(tmp_path, capsys):
     root = write(tmp_path / "data", {"train/a": 6, "train/b": 6, "val/a": 2, "val/b": 2, "val/zebra": 3})
     run = small(root, tmp_path / "run", epochs=1)
-    assert "3 validation images are of no class that is trained: they are left out." in capsys.readouterr().err
+    assert "3 validation images of unknown classes are skipped." in capsys.readouterr().err
     assert read_metadata(run).info.class_names == ("a", "b")
     assert "12 training and 4 validation images" in (run / "train.log").read_text()
 
@@ -215,14 +214,14 @@ def test_validation_images_of_no_trained_class_are_left_out_and_not_taken_for_an
         pytest.param("image,label\na,cat;dog\nb,cat;cow\nc,\nd,background\n", {"a", "c", "d"}, id="several labels"),
     ],
 )
-def test_labels_know_what_they_were_found_in(text, known, tmp_path):
+def test_labels_cover_the_images_that_they_were_inferred_from(text, known, tmp_path):
     """Trained on cats and dogs: a cow is neither, and with several labels an image may hold nothing."""
     dataset = read_dataset(table(tmp_path, text, images="abcd"[: text.count("\n") - 1]))
-    seen = [
-        example for example in dataset.samples if example.image_id in "ab" and "cow" not in str(example.annotations)
+    training = [
+        sample for sample in dataset.samples if sample.image_id in "ab" and "cow" not in str(sample.annotations)
     ]
     several = ";" in text
-    found = infer_labels(
-        dataset, seen if not several else dataset.samples[:1], multi_label=several, background="background"
+    inferred = infer_labels(
+        dataset, training if not several else dataset.samples[:1], multi_label=several, background="background"
     )
-    assert {example.image_id for example in dataset.samples if found.know(example)} == known
+    assert {sample.image_id for sample in dataset.samples if inferred.cover(sample)} == known

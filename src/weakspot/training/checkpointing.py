@@ -1,4 +1,4 @@
-"""States that an interrupted run goes on from: saved now and then, at Ctrl-C, and when an epoch ends."""
+"""Save the state of a run: at intervals, at the end of an epoch, and on Ctrl-C or SIGTERM."""
 
 import signal
 import threading
@@ -16,90 +16,91 @@ from weakspot.errors import InputError
 
 
 class InterruptionError(Exception):
-    """The user has pressed Ctrl-C, and the state is saved."""
+    """The user interrupted the run, and its state is saved."""
 
 
-class IntervalCheckpoint(Checkpoint):  # lightning calls these after the module, which has then written the epoch down
-    """Saves the state of a run between two steps of the optimizer.
+# Lightning calls Checkpoint callbacks after the module, so that the module has recorded the epoch by then.
+class IntervalCheckpoint(Checkpoint):
+    """Callback that saves the state of a run between two optimizer steps.
 
-    The first Ctrl-C or SIGTERM is obeyed behind the step that runs, so that what is saved is what an uninterrupted run
-    has there; the second at once.
+    On the first SIGINT or SIGTERM it finishes the current step, saves and stops, so that the saved state equals that of
+    an uninterrupted run; on the second it stops at once.
 
     Args:
-        path: The file.
-        every: Seconds between two states.
+        path: File to write.
+        interval: Minimum number of seconds between two saves.
     """
 
-    def __init__(self, path: Path, every: float) -> None:
+    def __init__(self, path: Path, interval: float) -> None:
         self._path = path
-        self._every = every
-        self._saved = time.monotonic()
-        self._asked = False
+        self._interval = interval
+        self._last_save = time.monotonic()
+        self._stop_requested = False
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen for Ctrl-C, around the whole of a fit: lightning's own teardown brings back what it has found."""
+    def handle_sigint(self) -> Iterator[None]:
+        """Handle Ctrl-C during a whole fit; Lightning's teardown restores the handler that it found."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, self._ask)
+        previous = signal.signal(signal.SIGINT, self._request_stop)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+            signal.signal(signal.SIGINT, signal.default_int_handler if previous is None else previous)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Obey SIGTERM as Ctrl-C; lightning's own handler, in whose place this is, may wait for others for ever."""
+        """Handle SIGTERM like Ctrl-C. This replaces Lightning's handler, which may wait for other processes forever."""
         del trainer, pl_module
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._ask)
+            signal.signal(signal.SIGTERM, self._request_stop)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save if it is time, and stop if that was asked for; in the middle of gradients that add up it is not."""
+        """Save if the interval has passed, stop if requested; not between batches whose gradients accumulate."""
         del pl_module, outputs, batch
-        done = batch_idx + 1
-        if done == trainer.num_training_batches:  # the epoch ends here, and saves itself
+        batches_done = batch_idx + 1
+        if batches_done == trainer.num_training_batches:  # on_train_epoch_end saves
             return
-        stepped = done % trainer.accumulate_grad_batches == 0
-        if self._asked_of_any(trainer) and stepped:
+        stepped = batches_done % trainer.accumulate_grad_batches == 0
+        if self._stop_requested_anywhere(trainer) and stepped:
             self._save(trainer)
             raise InterruptionError
-        if stepped and trainer.world_size == 1 and time.monotonic() - self._saved >= self._every:
+        if stepped and trainer.world_size == 1 and time.monotonic() - self._last_save >= self._interval:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save if it is time; the learner has written the epoch down by then."""
+        """Save if the interval has passed, and stop if requested."""
         del pl_module
-        if trainer.should_stop:  # a state does not tell that the run has ended early: it would go on for an epoch
+        if trainer.should_stop:  # a state does not record early stopping: a resumed run would train one more epoch
             return
-        asked = self._asked_of_any(trainer)
-        if asked or bool(trainer.strategy.broadcast(time.monotonic() - self._saved >= self._every)):
+        stop = self._stop_requested_anywhere(trainer)
+        if stop or bool(trainer.strategy.broadcast(time.monotonic() - self._last_save >= self._interval)):
             self._save(trainer)
-        if asked and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+        if stop and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
             raise InterruptionError
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._asked:
+        if self._stop_requested:
             raise KeyboardInterrupt
-        self._asked = True
+        self._stop_requested = True
 
-    def _asked_of_any(self, trainer: Trainer) -> bool:
-        """Whether any of the processes was interrupted: then all stop behind the same step."""
+    def _stop_requested_anywhere(self, trainer: Trainer) -> bool:
+        """Whether any process was interrupted; all of them then stop after the same step."""
         if trainer.world_size == 1:
-            return self._asked
-        return bool(trainer.strategy.reduce_boolean_decision(self._asked, all=False))
+            return self._stop_requested
+        return bool(trainer.strategy.reduce_boolean_decision(self._stop_requested, all=False))
 
     def _save(self, trainer: Trainer) -> None:
-        new = self._path.with_name(f".{self._path.name}")
+        temporary = self._path.with_name(f".{self._path.name}")
         try:
-            trainer.save_checkpoint(new)  # by way of /tmp, which may be another disk
+            trainer.save_checkpoint(temporary)
             if trainer.is_global_zero:
-                new.replace(self._path)
+                temporary.replace(self._path)
         except OSError as error:
-            new.unlink(missing_ok=True)
-            problem = f"{self._path} cannot be written: {error.strerror or error}."
-            raise InputError(problem, "Make room; what was saved before is still there.") from error
-        self._saved = time.monotonic()
+            temporary.unlink(missing_ok=True)
+            problem = f"Cannot write {self._path}: {error.strerror or error}."
+            raise InputError("not-writable", problem, "Free disk space; states saved earlier are kept.") from error
+        self._last_save = time.monotonic()

@@ -1,4 +1,4 @@
-"""The images that are trained on: looked through once, and then given out squashed, cropped and flipped."""
+"""The images of a run: verified once, then served resized, cropped and flipped."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,115 +15,119 @@ from weakspot.data import Preprocessing, Sample, read_as_annotated, read_image
 from weakspot.errors import InputError
 from weakspot.models import resize_image
 
-# An epoch and the number of an image in it: what is drawn for an image depends on nothing else.
+# Epoch and index of an image: its random crop and flip depend on nothing else but the seed.
 SampleKey = tuple[int, int]
 
-# Pixels of so many bytes are kept, so that each image is decoded once.
-_KEPT_BYTES = 2_000_000_000
-# Squashed images are larger than what is cropped from them, as 256 is than 224.
-_MARGIN = 8 / 7
+# Decoded images are kept in memory up to this many bytes.
+_MAX_CACHE_BYTES = 2_000_000_000
+# Images are resized to 8/7 of the crop size, as to 256 for crops of 224.
+_CROP_MARGIN = 8 / 7
 
 
 @dataclass(frozen=True)
 class UnreadableImage:
-    """An image that cannot be trained on, and why."""
+    """An image that cannot be decoded, and the error."""
 
-    example: Sample
+    sample: Sample
     error: InputError
 
 
 @dataclass(frozen=True, eq=False)
 class ReadableImages:
-    """What came of looking through images.
+    """Images that can be decoded.
 
     Attributes:
-        readable: Those that can be decoded.
-        pixels: Theirs, squashed, uint8 of shape (channels, height, width); None where they were too many to keep.
-        unreadable: The others.
+        samples: The images that can be decoded.
+        pixels: Their resized pixels, uint8 of shape (channels, height, width) each; None if they need too much memory.
+        unreadable: The images that cannot be decoded.
     """
 
-    readable: tuple[Sample, ...]
+    samples: tuple[Sample, ...]
     pixels: tuple[Tensor, ...] | None
     unreadable: tuple[UnreadableImage, ...]
 
 
-def verify_images(examples: Sequence[Sample], frame: Preprocessing, *, workers: int) -> ReadableImages:
-    """Decode each image once, to know which can be, and keep their pixels if they are few enough."""
-    keep = len(examples) * frame.height * frame.width * len(frame.mean) <= _KEPT_BYTES
+def verify_images(samples: Sequence[Sample], preprocessing: Preprocessing, *, workers: int) -> ReadableImages:
+    """Decode each image once to find unreadable ones, and keep the pixels in memory if they fit."""
+    image_bytes = preprocessing.height * preprocessing.width * len(preprocessing.mean)
+    keep = len(samples) * image_bytes <= _MAX_CACHE_BYTES
 
-    def looked_at(example: Sample) -> Tensor | InputError | None:
+    def decode(sample: Sample) -> Tensor | InputError | None:
         try:
-            pixels = read_pixels(example, frame)
+            pixels = read_pixels(sample, preprocessing)
         except InputError as error:
             error.__cause__ = error.__context__ = None  # they would keep the half-decoded image alive
             return error.with_traceback(None)
         return pixels if keep else None
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        found = list(zip(examples, ordered_map(looked_at, examples, threads, max_pending=32), strict=True))
-    good = [(example, pixels) for example, pixels in found if not isinstance(pixels, InputError)]
-    bad = [UnreadableImage(example, error) for example, error in found if isinstance(error, InputError)]
-    kept = tuple(pixels for _, pixels in good if pixels is not None) if keep else None
-    return ReadableImages(tuple(example for example, _ in good), kept, tuple(bad))
+        results = list(zip(samples, ordered_map(decode, samples, threads, max_pending=32), strict=True))
+    readable = [(sample, pixels) for sample, pixels in results if not isinstance(pixels, InputError)]
+    unreadable = [UnreadableImage(sample, error) for sample, error in results if isinstance(error, InputError)]
+    cache = tuple(pixels for _, pixels in readable if pixels is not None) if keep else None
+    return ReadableImages(tuple(sample for sample, _ in readable), cache, tuple(unreadable))
 
 
-def read_pixels(example: Sample, frame: Preprocessing) -> Tensor:
-    """Decode and squash an image, turned as its boxes take it, or upright where it has none."""
-    has_boxes = any(len(truth.boxes) for truth in example.annotations)
-    image = read_as_annotated(example.path, example.size) if has_boxes else read_image(example.path)
-    return resize_image(image, frame)
+def read_pixels(sample: Sample, preprocessing: Preprocessing) -> Tensor:
+    """Decode and resize an image, in the orientation of its boxes, or upright if it has none."""
+    has_boxes = any(len(annotation.boxes) for annotation in sample.annotations)
+    image = read_as_annotated(sample.path, sample.size) if has_boxes else read_image(sample.path)
+    return resize_image(image, preprocessing)
 
 
-def with_crop_margin(frame: Preprocessing) -> Preprocessing:
-    """The size that images are squashed to before they are cropped."""
-    return replace(frame, height=round(frame.height * _MARGIN), width=round(frame.width * _MARGIN))
+def with_crop_margin(preprocessing: Preprocessing) -> Preprocessing:
+    """Return the size to which images are resized before they are cropped."""
+    height, width = (round(side * _CROP_MARGIN) for side in (preprocessing.height, preprocessing.width))
+    return replace(preprocessing, height=height, width=width)
 
 
 class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Images and targets by key.
+    """Pairs of image and target by key.
 
     Args:
-        looked: The images.
-        targets: Which classes are in each, shape (N, C).
-        squashed: The size that they are squashed to.
-        frame: The size that they are given out in: as they are if it is the same, else cropped and flipped at random.
-        seed: Of the crops and flips.
+        images: The images.
+        targets: Target of each image, shape (N, C).
+        resized: Size to which the images are resized.
+        preprocessing: Size of the returned images: if it differs from ``resized``, they are cropped and flipped at
+            random.
+        seed: Seed of the crops and flips.
     """
 
     def __init__(
         self,
-        looked: ReadableImages,
+        images: ReadableImages,
         targets: NDArray[np.float32],
-        squashed: Preprocessing,
-        frame: Preprocessing,
+        resized: Preprocessing,
+        preprocessing: Preprocessing,
         seed: int = 0,
     ) -> None:
-        self._looked = looked
+        self._images = images
         self._targets = torch.from_numpy(targets)
-        self._squashed = squashed
-        self._frame = frame
+        self._resized = resized
+        self._preprocessing = preprocessing
         self._seed = seed
 
     @property
     def in_memory(self) -> bool:
-        """Whether all pixels are kept, so that nothing is decoded again."""
-        return self._looked.pixels is not None
+        """Whether all pixels are in memory, so that nothing is decoded again."""
+        return self._images.pixels is not None
 
     def __len__(self) -> int:
-        return len(self._looked.readable)
+        return len(self._images.samples)
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
         epoch, i = key
-        kept = self._looked.pixels
-        pixels = read_pixels(self._looked.readable[i], self._squashed) if kept is None else kept[i]
-        if self._frame != self._squashed:
-            pixels = _cropped(pixels, self._frame, np.random.default_rng((self._seed, epoch, i)))
+        cache = self._images.pixels
+        pixels = read_pixels(self._images.samples[i], self._resized) if cache is None else cache[i]
+        if self._preprocessing != self._resized:
+            pixels = _crop_and_flip(pixels, self._preprocessing, np.random.default_rng((self._seed, epoch, i)))
         return pixels, self._targets[i]
 
 
-def _cropped(pixels: Tensor, frame: Preprocessing, random: np.random.Generator) -> Tensor:
-    """Crop at random, and flip every other image."""
-    top = random.integers(pixels.shape[1] - frame.height + 1)
-    left = random.integers(pixels.shape[2] - frame.width + 1)
-    crop = pixels[:, top : top + frame.height, left : left + frame.width]
+def _crop_and_flip(pixels: Tensor, preprocessing: Preprocessing, random: np.random.Generator) -> Tensor:
+    """Crop at a random position, and flip with probability 0.5."""
+    height, width = preprocessing.height, preprocessing.width
+    top = random.integers(pixels.shape[1] - height + 1)
+    left = random.integers(pixels.shape[2] - width + 1)
+    crop = pixels[:, top : top + height, left : left + width]
     return crop.flip(2) if random.random() < 0.5 else crop

@@ -1,4 +1,4 @@
-"""What a frozen trunk gives for each image, computed once."""
+"""Feature maps of a frozen backbone, computed once for each image."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from weakspot.models import normalize_batch
 from weakspot.models.networks import WsolClassifier
 from weakspot.training.dataset import SampleKey
 
-# Feature maps of more bytes are not kept: the trunk then runs in each epoch.
+# Feature maps above this many bytes are not kept: the backbone then runs in each epoch.
 MAX_CACHE_BYTES = 4_000_000_000
 
 FeatureMaps = tuple[Tensor, ...]
 
 
 class CachedFeatures(Dataset[tuple[FeatureMaps, Tensor]]):
-    """Feature maps and targets by key."""
+    """Pairs of feature maps and target by key."""
 
     in_memory = True
 
@@ -31,39 +31,37 @@ class CachedFeatures(Dataset[tuple[FeatureMaps, Tensor]]):
 
     def __getitem__(self, key: SampleKey) -> tuple[FeatureMaps, Tensor]:
         i = key[1]
-        return tuple(of_layer[i] for of_layer in self._maps), self._targets[i]
+        return tuple(layer[i] for layer in self._maps), self._targets[i]
 
 
-def fits_in_memory(network: WsolClassifier, frame: Preprocessing, images: int, *, pooled: bool) -> bool:
-    """Tell whether the feature maps of so many images may be kept."""
-    example = torch.zeros(1, len(frame.mean), frame.height, frame.width, dtype=torch.uint8)
+def fits_in_memory(network: WsolClassifier, preprocessing: Preprocessing, num_images: int, *, pooled: bool) -> bool:
+    """Return whether the feature maps of so many images fit into the cache."""
+    shape = (len(preprocessing.mean), preprocessing.height, preprocessing.width)
     device = next(network.parameters()).device
-    maps = backbone_features(network, normalize_batch([example[0]], frame, device=device), pooled=pooled)
-    return images * sum(one.numel() * one.element_size() for one in maps) <= MAX_CACHE_BYTES
+    image = normalize_batch([torch.zeros(shape, dtype=torch.uint8)], preprocessing, device=device)
+    maps = backbone_features(network, image, pooled=pooled)
+    return num_images * sum(layer.numel() * layer.element_size() for layer in maps) <= MAX_CACHE_BYTES
 
 
 def backbone_features(network: WsolClassifier, images: Tensor, *, pooled: bool) -> FeatureMaps:
-    """Run a frozen trunk: the feature maps that the head reads, or their means for a head that pools first."""
+    """Run a frozen backbone: return the feature maps that the head uses, or their means for a head that pools first."""
     network.trunk.eval()
     with torch.no_grad():
         maps = network.trunk.maps(images, network.head.depth)
-    return tuple(one.mean(dim=(2, 3), keepdim=True) for one in maps) if pooled else maps
+    return tuple(layer.mean(dim=(2, 3), keepdim=True) for layer in maps) if pooled else maps
 
 
 def compute_features(
-    network: WsolClassifier, batches: DataLoader[tuple[Tensor, Tensor]], frame: Preprocessing, *, pooled: bool
+    network: WsolClassifier, batches: DataLoader[tuple[Tensor, Tensor]], preprocessing: Preprocessing, *, pooled: bool
 ) -> Iterator[tuple[FeatureMaps, Tensor]]:
-    """Give feature maps and targets batch by batch, on the CPU."""
-    like = torch.empty(0, device=next(network.parameters()).device)
-    for photos, targets in batches:
-        images = normalize_batch(list(photos), frame, device=like.device, dtype=like.dtype)
-        yield tuple(one.cpu() for one in backbone_features(network, images, pooled=pooled)), targets
+    """Yield feature maps and targets batch by batch, on the CPU."""
+    device = next(network.parameters()).device
+    for pixels, targets in batches:
+        images = normalize_batch(list(pixels), preprocessing, device=device)
+        yield tuple(layer.cpu() for layer in backbone_features(network, images, pooled=pooled)), targets
 
 
 def collect_features(batches: Iterator[tuple[FeatureMaps, Tensor]]) -> CachedFeatures:
-    """Put the feature maps of all batches together."""
-    found = list(batches)
-    layers = zip(*(maps for maps, _ in found), strict=True)
-    return CachedFeatures(
-        tuple(torch.cat(of_layer) for of_layer in layers), torch.cat([targets for _, targets in found])
-    )
+    """Concatenate the feature maps of all batches."""
+    maps, targets = zip(*batches, strict=True)
+    return CachedFeatures(tuple(torch.cat(layer) for layer in zip(*maps, strict=True)), torch.cat(targets))

@@ -1,6 +1,10 @@
-"""What a run leaves behind: the model with its threshold, and the learning curves."""
+"""Finish a run: fit the foreground head, choose thresholds, and write the model and the learning curves."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
+
+from matplotlib.ticker import MaxNLocator
 
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
@@ -10,75 +14,104 @@ from weakspot.io.run_files import CURVES, METRICS, STATE
 from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
-from weakspot.training.curves import learning_curves
 from weakspot.training.foreground import fit_run_foreground
-from weakspot.training.lightning_module import WsolModule
-from weakspot.training.progress import Say
+from weakspot.training.lightning_module import EpochMetrics, WsolModule
 from weakspot.training.setup import TrainingSetup
 from weakspot.training.thresholds import choose_thresholds
+from weakspot.visualization import COLORS, chart_to_svg, new_chart
+
+logger = logging.getLogger(__name__)
+
+_CURVES = {
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy",
+    "val_f1": "validation F1",
+    "val_iou": "validation IoU",
+}
+_SCORES = ("val_accuracy", "val_f1", "val_iou")
 
 
-def finalize(
-    prepared: TrainingSetup, learner: WsolModule, folder: Path, say: Say, *, quality: str, seed: int
-) -> CheckpointMetadata:
-    """Learn the foreground, choose the threshold, and write curves and model; the model last, to stand for all of it.
+def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality: str, seed: int) -> CheckpointMetadata:
+    """Fit the foreground head, choose thresholds, and write curves and model; the model last, as it marks completion.
 
     Args:
-        prepared: What was trained, and on what.
-        learner: With the weights that are kept.
-        folder: The run folder; its saved state goes.
-        say: Takes what a user should know.
-        quality: Name of the quality to read maps in.
-        seed: Of the foreground head.
+        setup: What was trained.
+        module: The module with the weights of the best epoch.
+        folder: The run folder; its saved state is removed.
+        quality: Name of the quality preset for which thresholds are chosen.
+        seed: Seed of the foreground head.
     """
-    grounds, built = prepared.grounds, prepared.built
-    learner.eval()
+    data, built = setup.data, setup.built
+    module.eval()
     if isinstance(built.network.head, CamHead) and not built.config.multi_label:
         built.network.head.center()
-    localizer = _localizer(prepared, quality)
-    foreground, spread = None, find_quality(localizer.quality).propagate
-    if spread:
-        say("Learning what foreground looks like in the training images.")
-        foreground = fit_run_foreground(localizer, grounds.training.readable, grounds.labels, seed=seed)
+    localizer = _localizer(setup, quality)
+    foreground, propagate = None, find_quality(localizer.quality).propagate
+    if propagate:
+        logger.info("Fitting the foreground head on the training images.")
+        foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=seed)
         localizer.set_foreground_head(foreground)
-    images = grounds.validation.readable or grounds.training.readable
-    say(f"Looking for the threshold on {len(images)} heatmaps.")
-    cuts = choose_thresholds(localizer, grounds.dataset, images)
+    samples = data.validation.samples or data.training.samples
+    logger.info("Choosing the threshold on %d heatmaps.", len(samples))
+    thresholds = choose_thresholds(localizer, data.dataset, samples)
     info = ModelInfo(
-        grounds.labels.class_names,
+        data.labels.class_names,
         built.preprocessing,
-        method=prepared.recipe.class_map_method,
+        method=setup.method.class_map_method,
         quality=localizer.quality,
-        threshold=cuts.value,
-        class_thresholds=cuts.of_classes if spread else (),  # in quality plain maps stay as they were published
+        threshold=thresholds.value,
+        class_thresholds=thresholds.per_class if propagate else (),  # quality plain keeps the maps as published
         multi_label=built.config.multi_label,
-        background_index=grounds.labels.background,
+        background_index=data.labels.background_index,
     )
-    trained = CheckpointMetadata(built.config, info, cuts.found_by)
-    write_rows(folder / METRICS, learner.rows)
+    metadata = CheckpointMetadata(built.config, info, thresholds.source)
+    write_rows(folder / METRICS, module.history)
     with atomic_write(folder / CURVES) as file:
-        file.write(learning_curves(learner.rows))
-    write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), trained, foreground)
+        file.write(learning_curves(module.history))
+    write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
     (folder / STATE).unlink(missing_ok=True)
-    say(f"{_kept(learner)}; threshold {cuts.value:.2f}: {cuts.found_by}")
-    return trained
+    logger.info("%s; threshold %.2f: %s", _best_epoch(module), thresholds.value, thresholds.source)
+    return metadata
 
 
-def _localizer(prepared: TrainingSetup, quality: str) -> Localizer:
-    frame = prepared.built.preprocessing
+def _localizer(setup: TrainingSetup, quality: str) -> Localizer:
+    preprocessing = setup.built.preprocessing
     return Localizer(
-        prepared.built.network.to(prepared.device),
-        method=prepared.recipe.class_map_method,
-        class_names=prepared.grounds.labels.class_names,
-        mean=frame.mean,
-        std=frame.std,
-        input_size=(frame.height, frame.width),
+        setup.built.network.to(setup.device),
+        method=setup.method.class_map_method,
+        class_names=setup.data.labels.class_names,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        input_size=(preprocessing.height, preprocessing.width),
         quality=quality,
     )
 
 
-def _kept(learner: WsolModule) -> str:
-    """Which epoch's weights these are, and how well they tell classes apart."""
-    best = min(learner.rows, key=lambda row: row.get("val_loss", -row["epoch"]))
-    score = f", {learner.score_name.removeprefix('val_')} {best[learner.score_name]:.3f}" if "val_loss" in best else ""
-    return f"epoch {best['epoch']} is kept{score}"
+def _best_epoch(module: WsolModule) -> str:
+    """Describe the epoch whose weights are kept, with its validation score."""
+    best = min(module.history, key=lambda row: row.get("val_loss", -row["epoch"]))
+    name = module.score_name
+    score = f", validation {name.removeprefix('val_')} {best[name]:.3f}" if "val_loss" in best else ""
+    return f"Best epoch: {best['epoch']}{score}"
+
+
+def learning_curves(history: Sequence[EpochMetrics]) -> bytes:
+    """Plot losses and validation score against epochs as SVG, with a line at the best epoch."""
+    figure, axes = new_chart("epoch", "loss")
+    score_axes = axes.twinx()
+    score_axes.set(ylim=(0, 1), ylabel="share of validation images")
+    score_axes.spines[["top"]].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for key, name in _CURVES.items():
+        color = COLORS[2 if key in _SCORES else list(_CURVES).index(key)]
+        points = [(row["epoch"], row[key]) for row in history if key in row]
+        if points:
+            (score_axes if key in _SCORES else axes).plot(*zip(*points, strict=True), color=color, marker=".")
+            axes.plot([], [], color=color, marker=".", label=name)
+    validated = [row for row in history if "val_loss" in row]
+    if validated:
+        best = min(validated, key=lambda row: row["val_loss"])
+        axes.axvline(best["epoch"], color="black", linewidth=0.8, linestyle=":", label=f"best: epoch {best['epoch']}")
+    axes.set_ylim(bottom=0)
+    return chart_to_svg(figure, axes, legend_x=1.15)

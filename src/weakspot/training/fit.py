@@ -1,7 +1,7 @@
-"""Fit a prepared network with lightning's Trainer."""
+"""Fit a network with Lightning's Trainer."""
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,111 +16,105 @@ from weakspot.models.networks import Criterion
 from weakspot.models.networks.losses import class_weights
 from weakspot.models.networks.psol import BoxCriterion
 from weakspot.training.checkpointing import IntervalCheckpoint
-from weakspot.training.datamodule import WsolDataModule
+from weakspot.training.datamodule import EpochBatchSampler, WsolDataModule
 from weakspot.training.dataset import ImageDataset
 from weakspot.training.feature_cache import CachedFeatures, collect_features, compute_features, fits_in_memory
 from weakspot.training.lightning_module import EpochMetrics, OptimizerConfig, WsolModule
 from weakspot.training.loggers import make_loggers
 from weakspot.training.options import TrainOptions
-from weakspot.training.progress import Log, ProgressCallback, Say, quiet_lightning
-from weakspot.training.sampler import EpochBatchSampler
+from weakspot.training.progress import ProgressCallback, quiet_lightning
 from weakspot.training.setup import TrainingSetup
 
-
-@dataclass(frozen=True)
-class Fitting:
-    """Where a fit writes to.
-
-    Attributes:
-        folder: Where states are saved and loggers write.
-        say: Takes what a user should know.
-        on_epoch: Called with the rows of all epochs when one more is done.
-        goes_on: Whether it goes on from the saved state in the folder, if there is one.
-    """
-
-    folder: Path
-    say: Log
-    on_epoch: Callable[[list[EpochMetrics]], None]
-    goes_on: bool = False
+logger = logging.getLogger(__name__)
 
 
-def fit(prepared: TrainingSetup, options: TrainOptions, fitting: Fitting) -> tuple[WsolModule, Trainer]:
-    """Train, from the saved state of an interrupted run if there is one.
+def fit(
+    setup: TrainingSetup,
+    options: TrainOptions,
+    folder: Path,
+    *,
+    on_epoch: Callable[[list[EpochMetrics]], None],
+    resume: bool,
+) -> tuple[WsolModule, Trainer]:
+    """Train, or resume from the saved state of an interrupted run.
 
     Args:
-        prepared: What is trained, and on what.
-        options: How.
-        fitting: Where it writes to.
+        setup: What is trained, and on what.
+        options: Options of the run.
+        folder: Run folder, to which states and loggers are written.
+        on_epoch: Called on rank 0 after each epoch with the metrics of all epochs.
+        resume: Whether to resume from the saved state in the folder, if there is one.
 
     Returns:
-        The learner, with the trained weights, and the trainer.
+        The module, with the weights of the best epoch, and the trainer.
 
     Raises:
-        InterruptionError: At Ctrl-C; the state is saved.
-        KeyboardInterrupt: At the second Ctrl-C.
-        InputError: If a logger, a strategy or a precision cannot be used.
+        InterruptionError: On Ctrl-C; the state is saved.
+        KeyboardInterrupt: On the second Ctrl-C.
+        InputError: ``lightning-options-invalid`` if Lightning rejects the devices, strategy or precision;
+            ``not-installed`` if a logger cannot be used; ``not-writable`` if a state cannot be saved.
     """
-    network, state = prepared.built.network, fitting.folder / STATE
-    network.to(prepared.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    saving, reporting = IntervalCheckpoint(state, options.save_every), ProgressCallback(fitting.say, prepared.epochs)
+    network, state = setup.built.network, folder / STATE
+    network.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    checkpoint, progress = IntervalCheckpoint(state, options.save_every), ProgressCallback(setup.epochs)
     with quiet_lightning():
-        trainer = _trainer(prepared, options, fitting.folder, [saving, reporting])
+        trainer = _trainer(setup, options, folder, [checkpoint, progress])
 
-        def epoch_done(rows: list[EpochMetrics]) -> None:
+        def report_epoch(history: list[EpochMetrics]) -> None:
             if trainer.is_global_zero:
-                fitting.on_epoch(rows)
-                reporting.epoch_done(rows[-1])
+                on_epoch(history)
+                progress.report_epoch(history[-1])
 
-        rule = _rule(prepared, options, trainer)
-        learner = _learner(prepared, options, rule, epoch_done)
-        loaders = _loaders(prepared, options, rule, fitting.say)
-        begin = state if fitting.goes_on and state.exists() else None
+        config = _optimizer_config(setup, options, trainer)
+        module = _module(setup, options, config, report_epoch)
+        datamodule = _datamodule(setup, options, config)
+        ckpt_path = state if resume and state.exists() else None
         try:
-            with saving.listening():
-                trainer.fit(learner, loaders, ckpt_path=begin, weights_only=True)
-        except SystemExit as end:  # that is what lightning makes of it
-            raise KeyboardInterrupt from end
-    network.load_state_dict({**network.state_dict(), **learner.best})
-    return learner, trainer
+            with checkpoint.handle_sigint():
+                trainer.fit(module, datamodule, ckpt_path=ckpt_path, weights_only=True)
+        except SystemExit as exit_:  # Lightning turns a second Ctrl-C into this
+            raise KeyboardInterrupt from exit_
+    network.load_state_dict({**network.state_dict(), **module.best_weights})
+    return module, trainer
 
 
-def _rule(prepared: TrainingSetup, options: TrainOptions, trainer: Trainer) -> OptimizerConfig:
-    steps = _steps(len(prepared.grounds.training.readable), trainer, options)
+def _optimizer_config(setup: TrainingSetup, options: TrainOptions, trainer: Trainer) -> OptimizerConfig:
+    steps_per_epoch = _steps_per_epoch(len(setup.data.training.samples), trainer, options)
     return OptimizerConfig(
-        prepared.recipe,
-        prepared.frozen,
-        prepared.lr,
+        setup.method,
+        setup.frozen,
+        setup.lr,
         options.weight_decay,
         options.seed,
-        steps * prepared.epochs,
-        # A head that pools first is given means, unless attention is to be dropped before.
-        pooled=prepared.frozen and prepared.built.network.head.pools_first and not prepared.recipe.adl,
+        steps_per_epoch * setup.epochs,
+        # A head that pools first gets the means of the feature maps, unless ADL has to drop attention before.
+        pooled=setup.frozen and setup.built.network.head.pools_first and not setup.method.adl,
     )
 
 
-def _learner(
-    prepared: TrainingSetup,
+def _module(
+    setup: TrainingSetup,
     options: TrainOptions,
-    rule: OptimizerConfig,
+    config: OptimizerConfig,
     on_epoch: Callable[[list[EpochMetrics]], None],
 ) -> WsolModule:
-    built, classes = prepared.built, len(prepared.grounds.labels.class_names)
-    return WsolModule(built.network, _criterion(prepared, options), built.preprocessing, rule, classes, on_epoch)
+    built, num_classes = setup.built, len(setup.data.labels.class_names)
+    return WsolModule(built.network, _criterion(setup, options), built.preprocessing, config, num_classes, on_epoch)
 
 
-def _trainer(prepared: TrainingSetup, options: TrainOptions, folder: Path, callbacks: list[Callback]) -> Trainer:
-    if options.patience is not None and prepared.grounds.validation.readable:
+def _trainer(setup: TrainingSetup, options: TrainOptions, folder: Path, callbacks: list[Callback]) -> Trainer:
+    if options.patience is not None and setup.data.validation.samples:
         callbacks = [EarlyStopping("val_loss", patience=options.patience), *callbacks]
-    device = prepared.device
-    one = device.index is not None and options.devices == 1
+    device = setup.device
+    use_index = device.index is not None and options.devices == 1
     try:
         return Trainer(
             accelerator=device.type,
-            devices=[device.index] if one else options.devices,
+            devices=[device.index] if use_index else options.devices,
             num_nodes=options.nodes,
             strategy=options.strategy,
             precision=options.precision,  # type: ignore[arg-type]
-            max_epochs=prepared.epochs,
+            max_epochs=setup.epochs,
             accumulate_grad_batches=options.accumulate_grad_batches,
             logger=make_loggers(options.logger or (), folder),
             callbacks=callbacks,
@@ -134,54 +128,53 @@ def _trainer(prepared: TrainingSetup, options: TrainOptions, folder: Path, callb
             deterministic=device.type == "cpu",
         )
     except (ValueError, MisconfigurationException) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"lightning cannot train so: {reason}", "Change --devices, --strategy or --precision."
-        ) from error
+        problem = f"Lightning rejected these settings: {' '.join(str(error).split())}"
+        hint = "Change devices, strategy or precision."
+        raise InputError("lightning-options-invalid", problem, hint) from error
 
 
-def _loaders(prepared: TrainingSetup, options: TrainOptions, rule: OptimizerConfig, say: Say) -> WsolDataModule:
-    """EpochBatchSampler of feature maps if they can be computed once, else of images."""
-    grounds, frame = prepared.grounds, prepared.built.preprocessing
-    photos = [
-        ImageDataset(one, targets, squashed, frame, options.seed)
-        for one, targets, squashed in zip(
-            (grounds.training, grounds.validation), prepared.targets, (grounds.squashed, frame), strict=True
+def _datamodule(setup: TrainingSetup, options: TrainOptions, config: OptimizerConfig) -> WsolDataModule:
+    """Return batches of feature maps if they can be computed once, otherwise batches of images."""
+    data, preprocessing = setup.data, setup.built.preprocessing
+    images = [
+        ImageDataset(split, targets, resized, preprocessing, options.seed)
+        for split, targets, resized in zip(
+            (data.training, data.validation), setup.targets, (data.resized, preprocessing), strict=True
         )
     ]
-    sets: list[ImageDataset | CachedFeatures] = [*photos]
-    once = prepared.frozen and not prepared.recipe.augmentation
-    if once and fits_in_memory(prepared.built.network, frame, sum(map(len, sets)), pooled=rule.pooled):
-        sets = [_features(one, prepared, options, rule.pooled) if len(one) else one for one in photos]
-    elif once:
-        say("The features are too many to be kept: the backbone runs in each epoch.")
-    training, validation = sets
+    datasets: list[ImageDataset | CachedFeatures] = [*images]
+    cacheable = setup.frozen and not setup.method.augmentation
+    num_images = sum(map(len, datasets))
+    if cacheable and fits_in_memory(setup.built.network, preprocessing, num_images, pooled=config.pooled):
+        datasets = [_features(split, setup, options, config.pooled) if len(split) else split for split in images]
+    elif cacheable:
+        logger.info("The features do not fit into memory: the backbone runs in each epoch.")
+    training, validation = datasets
     return WsolDataModule(
         training,
         validation if len(validation) else None,
         batch_size=options.batch_size,
         seed=options.seed,
-        workers=0 if all(one.in_memory for one in sets) else options.workers,
+        workers=0 if all(dataset.in_memory for dataset in datasets) else options.workers,
     )
 
 
-def _features(photos: ImageDataset, prepared: TrainingSetup, options: TrainOptions, pooled: bool) -> CachedFeatures:
-    batches = EpochBatchSampler(len(photos), options.batch_size, seed=None)
-    loader = DataLoader(photos, batch_sampler=batches, num_workers=0 if photos.in_memory else options.workers)
-    frame = prepared.built.preprocessing
-    return collect_features(compute_features(prepared.built.network, loader, frame, pooled=pooled))
+def _features(images: ImageDataset, setup: TrainingSetup, options: TrainOptions, pooled: bool) -> CachedFeatures:
+    batches = EpochBatchSampler(len(images), options.batch_size, seed=None)
+    loader = DataLoader(images, batch_sampler=batches, num_workers=0 if images.in_memory else options.workers)
+    return collect_features(compute_features(setup.built.network, loader, setup.built.preprocessing, pooled=pooled))
 
 
-def _criterion(prepared: TrainingSetup, options: TrainOptions) -> Criterion:
-    if prepared.teacher is not None:
+def _criterion(setup: TrainingSetup, options: TrainOptions) -> Criterion:
+    if setup.teacher is not None:
         return BoxCriterion()
-    labels, targets = prepared.grounds.labels, torch.from_numpy(prepared.targets[0])
+    labels, targets = setup.data.labels, torch.from_numpy(setup.targets[0])
     balanced = options.class_weights == "balanced"
     weights = class_weights(targets, multi_label=labels.multi_label) if balanced else None
     return Criterion(multi_label=labels.multi_label, weights=weights)
 
 
-def _steps(images: int, trainer: Trainer, options: TrainOptions) -> int:
-    """Steps of the optimizer in an epoch."""
-    batches = len(EpochBatchSampler(images, options.batch_size, seed=options.seed, processes=trainer.world_size))
-    return -(-batches // options.accumulate_grad_batches)
+def _steps_per_epoch(num_images: int, trainer: Trainer, options: TrainOptions) -> int:
+    """Return the number of optimizer steps in an epoch."""
+    sampler = EpochBatchSampler(num_images, options.batch_size, seed=options.seed, world_size=trainer.world_size)
+    return -(-len(sampler) // options.accumulate_grad_batches)

@@ -1,4 +1,4 @@
-"""From a data set to what is trained on: examples, classes, and the share of each class in each image."""
+"""Classes, targets and the validation split of a data set."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -13,147 +13,158 @@ from weakspot.data.readers.class_folders import TRAINING, VALIDATION
 from weakspot.data.readers.walk import is_file
 from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
-from weakspot.evaluation.samples import raise_if_any
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What the classes of a data set are.
+    """The classes that a run learns.
 
     Attributes:
-        class_names: One for each logit.
-        multi_label: Whether each class is present or not, for itself.
-        background: Index of the class of images that hold no object, or None.
-        nothing: The label of images that hold no object, where no class stands for them.
+        class_names: Class names in the order of the logits.
+        multi_label: Whether each class is present or absent independently of the others.
+        background_index: Index of the background class, of images that contain no object; None if there is none.
+        background_label: Label of images that contain no object, also if it is not a class.
     """
 
     class_names: tuple[str, ...]
     multi_label: bool
-    background: int | None
-    nothing: str
+    background_index: int | None
+    background_label: str
 
-    def know(self, example: Sample) -> bool:
-        """Tell whether all labels of an image are among the classes, and if it has none, whether that is."""
-        labels = set(_labels(example))
+    def cover(self, sample: Sample) -> bool:
+        """Return whether all labels of an image are known; of an image without labels, whether it can have none."""
+        labels = set(_labels(sample))
         if not labels:
-            return self.multi_label or self.background is not None
-        return labels <= {*self.class_names, *((self.nothing,) if self.multi_label else ())}
+            return self.multi_label or self.background_index is not None
+        return labels <= {*self.class_names, *((self.background_label,) if self.multi_label else ())}
 
-    def targets(self, examples: Sequence[Sample]) -> NDArray[np.float32]:
-        """Which classes are in each image: shape (N, C), 0 or 1."""
-        targets = np.zeros((len(examples), len(self.class_names)), np.float32)
-        for row, example in zip(targets, examples, strict=True):
-            row[[self.class_names.index(label) for label in _labels(example) if label in self.class_names]] = 1
-            if not row.any() and self.background is not None:
-                row[self.background] = 1
+    def targets(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
+        """Return the classes of each image, shape (N, C), 0 or 1."""
+        targets = np.zeros((len(samples), len(self.class_names)), np.float32)
+        for row, sample in zip(targets, samples, strict=True):
+            row[[self.class_names.index(label) for label in _labels(sample) if label in self.class_names]] = 1
+            if not row.any() and self.background_index is not None:
+                row[self.background_index] = 1
         return targets
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The examples that are trained on and those that validate, and what a user should know about them."""
+    """Training and validation images, and messages for the user about them."""
 
     training: tuple[Sample, ...]
     validation: tuple[Sample, ...]
     notes: tuple[str, ...]
 
 
-def infer_labels(dataset: Dataset, examples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:
+def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:
     """Find the classes of the training images.
 
-    One class an image, and one more for those without a label, if there are any; or where images have several labels,
-    each class for itself: then images without a label, or with that of the background, have none of them.
+    With one label per image, images without a label form the background class. With several labels per image, each
+    class is independent, and images without a label, or with the background label, have none of them.
 
     Args:
-        dataset: Where they come from.
-        examples: The training images.
-        multi_label: Take each class for itself, whether or not images have several.
-        background: Name of the class of images that hold no object.
+        dataset: The data set, for the order of its classes.
+        samples: The training images.
+        multi_label: Treat the classes as independent even if no image has several.
+        background: Name of the class of images that contain no object.
 
     Raises:
-        InputError: If there is nothing to tell apart.
+        InputError: ``too-few-classes`` if there are fewer than two classes to distinguish.
     """
-    present = {label for example in examples for label in _labels(example)}
-    several = multi_label or any(len(_labels(example)) > 1 for example in examples)
+    present = {label for sample in samples for label in _labels(sample)}
+    several = multi_label or any(len(_labels(sample)) > 1 for sample in samples)
     names = [name for name in dataset.class_names if name in present]
     spelled = next((name for name in names if name.casefold() == background.casefold()), background)
     if several:
         names = [name for name in names if name != spelled]
-    elif spelled not in names and not all(_labels(example) for example in examples):
+    elif spelled not in names and not all(_labels(sample) for sample in samples):
         names.append(spelled)
-    without = any(not set(_labels(example)) & set(names) for example in examples)
-    if len(names) < 2 and not (several and names and without):
-        told = f"only the class {names[0]}" if names else "no labels"
+    any_without = any(not set(_labels(sample)) & set(names) for sample in samples)
+    if len(names) < 2 and not (several and names and any_without):
+        classes = f"only the class {names[0]}" if names else "no labels"
         raise InputError(
-            f"{dataset.root} has {told}: there is nothing to tell apart.",
-            f"Add images of another class, or of none in a folder named {background}.",
+            "too-few-classes",
+            f"{dataset.root} has {classes}; training needs at least two classes.",
+            f"Add images of another class, or images without an object in a folder named {background}.",
         )
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
 def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) -> Split:
-    """Find the training and the validation images, or set a share of the training images aside.
+    """Return the training and validation images of a data set, or split validation images off the training images.
 
-    Near-duplicates of one class are kept on one side, and so is a class with one image. A test split is left alone.
+    Near-duplicates of one class stay in the same split, and a class with a single image stays in training. A test split
+    is not used.
+
+    Args:
+        dataset: The data set.
+        share: Fraction of the training images for validation, in (0, 1), if the data set has no validation split.
+        seed: Seed of the split.
+        workers: Number of threads that search for near-duplicates.
 
     Raises:
-        InputError: If there is no training image, files are missing, or ``share`` is outside (0, 1).
+        InputError: ``missing-training-images`` or ``image-not-found``; ``out-of-range`` if ``share`` is not in (0, 1).
     """
-    training = [example for example in dataset.samples if example.split in TRAINING]
-    validation = [example for example in dataset.samples if example.split in VALIDATION]
+    training = [sample for sample in dataset.samples if sample.split in TRAINING]
+    validation = [sample for sample in dataset.samples if sample.split in VALIDATION]
     if not training and not any(dataset.splits):
         training = list(dataset.samples)
-    _refuse_unusable(dataset, training, validation)
-    alone = tuple(
-        f"The class {name} has one training image: it cannot be learnt from, nor be validated."
-        for name, count in Counter(label for example in training for label in _labels(example)).items()
+    _check_samples(dataset, training, validation)
+    counts = Counter(label for sample in training for label in _labels(sample))
+    single = tuple(
+        f"Class {name} has only one training image, so it cannot be validated."
+        for name, count in counts.items()
         if count == 1
     )
     empty = tuple(
-        f"The class {name} has no training images: it is left out."
-        for name in dataset.class_names
-        if not any(name in _labels(example) for example in training)
+        f"Class {name} has no training images and is skipped." for name in dataset.class_names if not counts[name]
     )
     if validation:
-        return Split(tuple(training), tuple(validation), (*alone, *empty))
-    chosen, groups = _set_aside(training, share, seed, workers)
-    held = f"{chosen.sum()} of {len(training)} training images were set aside for validation"
-    alike = len(training) - groups
-    told = f"{held}, {alike} near-duplicates beside their likes." if alike else f"{held}."
+        return Split(tuple(training), tuple(validation), (*single, *empty))
+    in_validation, num_groups = _choose_validation(training, share, seed, workers)
+    note = f"{in_validation.sum()} of {len(training)} training images are held out for validation"
+    duplicates = len(training) - num_groups
+    note += f"; {duplicates} near-duplicates stay together." if duplicates else "."
     return Split(
-        tuple(example for example, held in zip(training, chosen, strict=True) if not held),
-        tuple(example for example, held in zip(training, chosen, strict=True) if held),
-        (told, *alone, *empty),
+        tuple(sample for sample, held_out in zip(training, in_validation, strict=True) if not held_out),
+        tuple(sample for sample, held_out in zip(training, in_validation, strict=True) if held_out),
+        (note, *single, *empty),
     )
 
 
-def _set_aside(examples: Sequence[Sample], share: float, seed: int, workers: int) -> tuple[NDArray[np.bool_], int]:
-    """Choose what validates; and in how many groups of near-duplicates the images fall."""
-    counts = Counter(label for example in examples for label in _labels(example))
-    strata = [_stratum(example, counts) for example in examples]
-    groups = near_duplicates([example.path for example in examples], workers=max(1, workers))
-    # Of two classes that look alike each may have its own on either side: only copies must not be parted.
+def _choose_validation(
+    samples: Sequence[Sample], share: float, seed: int, workers: int
+) -> tuple[NDArray[np.bool_], int]:
+    """Return which images are for validation, and the number of groups of near-duplicates."""
+    counts = Counter(label for sample in samples for label in _labels(sample))
+    strata = [_stratum(sample, counts) for sample in samples]
+    groups = near_duplicates([sample.path for sample in samples], workers=max(1, workers))
+    # Similar images of different classes may be in different splits: only copies must stay together.
     pairs = [f"{stratum} {group}" for stratum, group in zip(strata, groups, strict=True)]
     numbers = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
     return stratified_group_split(strata, numbers, share=share, seed=seed), len(set(pairs))
 
 
-def _stratum(example: Sample, counts: Counter[str]) -> Hashable:
-    """The rarest class of an image, by which it is drawn; nothing for one without a label."""
-    return min(_labels(example), key=lambda label: (counts[label], label), default="")
+def _stratum(sample: Sample, counts: Counter[str]) -> Hashable:
+    """Return the rarest class of an image, by which the split is stratified; empty without a label."""
+    return min(_labels(sample), key=lambda label: (counts[label], label), default="")
 
 
-def _labels(example: Sample) -> list[str]:
-    return [truth.label for truth in example.annotations]
+def _labels(sample: Sample) -> list[str]:
+    return [annotation.label for annotation in sample.annotations]
 
 
-def _refuse_unusable(dataset: Dataset, training: Sequence[Sample], validation: Sequence[Sample]) -> None:
+def _check_samples(dataset: Dataset, training: Sequence[Sample], validation: Sequence[Sample]) -> None:
     if not training:
-        known = ", ".join(name for name in dataset.splits if name) or "no images"
+        splits = ", ".join(name for name in dataset.splits if name) or "no images"
         raise InputError(
-            f"{dataset.root} has no training images (it has {known}).",
-            "Put them into a folder for each class, below a folder train if there are splits.",
+            "missing-training-images",
+            f"{dataset.root} has no training images (it has {splits}).",
+            "Put them into one folder per class, inside a folder named train if there are splits.",
         )
-    missing = [str(example.path) for example in (*training, *validation) if not is_file(example.path)]
-    hint = "Restore them, or remove their rows from the data set."
-    raise_if_any(missing, "image-not-found", "image files are missing", hint)
+    missing = [str(sample.path) for sample in (*training, *validation) if not is_file(sample.path)]
+    if missing:
+        names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        problem = f"{len(missing)} image files do not exist: {names}."
+        raise InputError("image-not-found", problem, "Restore them, or remove their rows from the data set.")

@@ -1,4 +1,4 @@
-"""The training rule as a LightningModule: loss, what learns how fast, and what is kept of each epoch."""
+"""The LightningModule: loss, optimizer, and the metrics and best weights of the epochs."""
 
 import math
 import time
@@ -20,28 +20,28 @@ from weakspot.models.networks.cutmix import cutmix
 from weakspot.models.networks.has import hide_and_seek
 from weakspot.training.feature_cache import FeatureMaps, backbone_features
 
-# Heads learn faster than the backbone, which knows much already.
-HEAD_FACTOR = 10
-_WARM_UP = 0.05  # of all steps
+# Heads start from random weights and learn faster than the pretrained backbone.
+HEAD_LR_FACTOR = 10
+_WARMUP_FRACTION = 0.05  # of all steps
 
 EpochMetrics = dict[str, float | int]
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How a network learns.
+    """How a network is trained.
 
     Attributes:
-        recipe: What is done to the images.
-        frozen: Whether the trunk stays as it is.
-        lr: Learning rate of the trunk; that of the head is 10 times it.
-        weight_decay: Of AdamW.
-        seed: Of all that is random.
-        steps: Number of all steps of the optimizer.
-        pooled: Whether the head is given the means of a frozen trunk's maps, as it pools them first.
+        method: Training method, for its augmentation and ADL.
+        frozen: Whether the backbone keeps its weights.
+        lr: Learning rate of the backbone; that of the head is 10 times as high.
+        weight_decay: AdamW weight decay.
+        seed: Random seed.
+        steps: Total number of optimizer steps.
+        pooled: Whether the head receives the means of a frozen backbone's maps because it pools them first.
     """
 
-    recipe: TrainingMethod
+    method: TrainingMethod
     frozen: bool
     lr: float
     weight_decay: float
@@ -51,87 +51,87 @@ class OptimizerConfig:
 
 
 class WsolModule(LightningModule):
-    """Trains a network on images, or its head on feature maps that were computed before.
+    """Training of a network on images, or of its head on cached feature maps.
 
     Args:
-        network: What learns.
-        criterion: The loss of its logits.
-        frame: What its images have to be like.
-        rule: How it learns.
-        classes: Number of classes.
-        on_epoch: Called with the rows of all epochs when one more is done.
+        network: The network.
+        criterion: Loss of its logits.
+        preprocessing: Preprocessing of its images.
+        config: How it is trained.
+        num_classes: Number of classes.
+        on_epoch: Called after each epoch with the metrics of all epochs.
 
     Attributes:
-        rows: One for each epoch that is done.
-        done: How many batches of the running epoch are done.
-        best: The trainable weights of the epoch with the least validation loss, else the last one's.
+        history: Metrics of each finished epoch.
+        batches_done: Number of finished batches in the current epoch.
+        best_weights: Trainable weights of the epoch with the lowest validation loss; without validation, of the last.
     """
 
     def __init__(
         self,
         network: WsolClassifier,
         criterion: Criterion,
-        frame: Preprocessing,
-        rule: OptimizerConfig,
-        classes: int,
+        preprocessing: Preprocessing,
+        config: OptimizerConfig,
+        num_classes: int,
         on_epoch: Callable[[list[EpochMetrics]], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._on_epoch = on_epoch
-        self.done = 0
+        self.batches_done = 0
         self.network = network
         self.criterion = criterion
-        self.frame = frame
-        self.rule = rule
-        self.rows: list[EpochMetrics] = []
-        self.best: dict[str, Tensor] = {}
+        self.preprocessing = preprocessing
+        self.config = config
+        self.history: list[EpochMetrics] = []
+        self.best_weights: dict[str, Tensor] = {}
         self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
-        self.val_score: Metric = criterion.build_metric(classes)
+        self.val_score: Metric = criterion.build_metric(num_classes)
         for metric in (self.train_loss, self.val_loss, self.val_score):
-            metric.persistent(True)  # an epoch that is interrupted goes on with its sums
-        self._begun = time.monotonic()
-        self.dropout = AttentionDropout() if rule.recipe.adl else None
-        if rule.frozen:
+            metric.persistent(True)  # the state of a run in mid-epoch includes their sums
+        self._epoch_start = time.monotonic()
+        self.dropout = AttentionDropout() if config.method.adl else None
+        if config.frozen:
             network.trunk.requires_grad_(False)
         elif self.dropout is not None:
             attach(insertion_points(network.trunk.backbone), self.dropout)
 
     @property
     def score_name(self) -> str:
-        """What the validation score is, see :class:`weakspot.models.networks.Criterion`."""
+        """Name of the validation score, see :class:`weakspot.models.networks.Criterion`."""
         return self.criterion.metric_name
 
     def train(self, mode: bool = True) -> "WsolModule":
-        """Change the mode; a frozen trunk stays in evaluation mode, its batch statistics with it."""
+        """Set the mode; a frozen backbone stays in evaluation mode, which keeps its batch statistics."""
         super().train(mode)
-        if self.rule.frozen:
+        if self.config.frozen:
             self.network.trunk.eval()
         return self
 
-    def training_step(self, batch: tuple[Tensor | list[Tensor], Tensor], number: int) -> Tensor:
-        """Give the loss of a batch; what is random in it depends on seed, epoch, batch and process alone."""
+    def training_step(self, batch: tuple[Tensor | list[Tensor], Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch; its random numbers depend only on seed, epoch, batch and rank."""
         inputs, targets = batch
-        torch.manual_seed(_mixed(self.rule.seed, self.current_epoch, number, self.global_rank))
-        maps, targets = self._maps(inputs, targets)
+        torch.manual_seed(_combined_seed(self.config.seed, self.current_epoch, batch_idx, self.global_rank))
+        maps, targets = self._training_maps(inputs, targets)
         loss, _ = self.network.head.loss(maps, targets, self.criterion)
         self.train_loss.update(loss.detach(), len(targets))
-        self.done = number + 1
+        self.batches_done = batch_idx + 1
         return loss
 
-    def validation_step(self, batch: tuple[Tensor | list[Tensor], Tensor], _number: int) -> None:
-        """Add a batch to the validation loss, which is that of what the head gives alone, and score."""
+    def validation_step(self, batch: tuple[Tensor | list[Tensor], Tensor], _batch_idx: int) -> None:
+        """Update the validation score and the validation loss, which excludes auxiliary losses of the method."""
         inputs, targets = batch
-        given = self.network.forward_head(self._shown(inputs)).float()
-        self.val_loss.update(self.criterion(given, targets), len(targets))
-        self.criterion.update_metric(self.val_score, given, targets)
+        logits = self.network.forward_head(self._validation_maps(inputs)).float()
+        self.val_loss.update(self.criterion(logits, targets), len(targets))
+        self.criterion.update_metric(self.val_score, logits, targets)
 
     def on_validation_epoch_end(self) -> None:
-        """Tell lightning the figures, merged over all processes, for early stopping and loggers."""
+        """Log the metrics over all processes, for early stopping and loggers."""
         if not self.trainer.sanity_checking:
             self.log_dict({"val_loss": self.val_loss.compute(), self.score_name: self.val_score.compute()})
 
     def on_train_epoch_end(self) -> None:
-        """Write down the epoch, and keep its weights if they are the best so far."""
+        """Record the metrics of the epoch, and its weights if they are the best so far."""
         row: EpochMetrics = {
             "epoch": self.current_epoch + 1,
             "step": self.global_step,
@@ -139,100 +139,106 @@ class WsolModule(LightningModule):
         }
         if self.val_loss.update_called:
             row |= {"val_loss": _value(self.val_loss), self.score_name: _value(self.val_score)}
-        row |= {"lr": self._rate(), "seconds": round(time.monotonic() - self._begun, 3)}
+        row |= {"lr": self._current_lr(), "seconds": round(time.monotonic() - self._epoch_start, 3)}
         self.log("train_loss", row["train_loss"])
-        losses = [float(one.get("val_loss", -one["epoch"])) for one in self.rows]
+        losses = [float(epoch.get("val_loss", -epoch["epoch"])) for epoch in self.history]
         if not losses or float(row.get("val_loss", -row["epoch"])) < min(losses):
-            self.best = {name: value.detach().cpu().clone() for name, value in self.learnt().items()}
-        self.rows.append(row)
+            self.best_weights = {
+                name: value.detach().cpu().clone() for name, value in self.trainable_state_dict().items()
+            }
+        self.history.append(row)
         for metric in (self.train_loss, self.val_loss, self.val_score):
             metric.reset()
-        self._begun = time.monotonic()
-        self.done = 0
-        self._on_epoch(self.rows)
+        self._epoch_start = time.monotonic()
+        self.batches_done = 0
+        self._on_epoch(self.history)
 
-    def learnt(self) -> dict[str, Tensor]:
-        """The weights that training changes, by their names in the network."""
+    def trainable_state_dict(self) -> dict[str, Tensor]:
+        """Return the weights that training changes, by their names in the network."""
         state = self.network.state_dict()
         return {name: value for name, value in state.items() if not self._is_frozen(f"network.{name}")}
 
     def configure_optimizers(self) -> Any:
-        """AdamW: the head 10 times as fast as the trunk, a short warm-up, then a cosine to zero; norms do not decay."""
+        """Return AdamW with a short warm-up and cosine decay to zero; biases and norms have no weight decay."""
         groups = [
             group
-            for part, factor in ((self.network.trunk, 1), (self.network.head, HEAD_FACTOR))
-            for group in _groups(part, self.rule.lr * factor, self.rule.weight_decay)
+            for part, factor in ((self.network.trunk, 1), (self.network.head, HEAD_LR_FACTOR))
+            for group in _parameter_groups(part, self.config.lr * factor, self.config.weight_decay)
         ]
         optimizer = torch.optim.AdamW(groups)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(self.rule.steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_cosine(self.config.steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    # The keys of a saved state are those of version 0.1.0, whose runs can be resumed.
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave a frozen trunk out, and put in what is kept of the epochs before."""
+        """Remove the frozen weights, and add the record of earlier epochs."""
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {name: state[name] for name in state if not self._is_frozen(name)}
-        checkpoint["rows"], checkpoint["best"], checkpoint["done"] = self.rows, self.best, self.done
+        checkpoint |= {"rows": self.history, "best": self.best_weights, "done": self.batches_done}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take both back."""
+        """Add the frozen weights, and restore the record of earlier epochs."""
         state = self.state_dict()
         checkpoint["state_dict"] |= {name: value for name, value in state.items() if self._is_frozen(name)}
-        self.rows, self.best, self.done = checkpoint["rows"], checkpoint["best"], checkpoint["done"]
+        self.history, self.best_weights = checkpoint["rows"], checkpoint["best"]
+        self.batches_done = checkpoint["done"]
 
     def _is_frozen(self, name: str) -> bool:
-        """Whether training leaves a weight as it is: of a frozen trunk, or of a classifier that is done."""
-        return name.startswith("network.classifier.") or (self.rule.frozen and name.startswith("network.trunk."))
+        """Whether training keeps a weight: of a frozen backbone, or of the teacher's classifier."""
+        return name.startswith("network.classifier.") or (self.config.frozen and name.startswith("network.trunk."))
 
-    def _maps(self, inputs: Tensor | list[Tensor], targets: Tensor) -> tuple[FeatureMaps, Tensor]:
-        """The feature maps and targets of a training batch, whose images are hidden or mixed if that is the rule."""
+    def _training_maps(self, inputs: Tensor | list[Tensor], targets: Tensor) -> tuple[FeatureMaps, Tensor]:
+        """Return the feature maps and targets of a training batch, after the augmentation of the method."""
         if isinstance(inputs, Tensor):
-            images = self._normalised(inputs)
-            if self.rule.recipe.augmentation == "has":
+            images = self._normalize(inputs)
+            if self.config.method.augmentation == "has":
                 images = hide_and_seek(images)
-            if self.rule.recipe.augmentation == "cutmix":
+            if self.config.method.augmentation == "cutmix":
                 images, targets = cutmix(images, targets)
-            *earlier, last = self._of_images(images)
+            *earlier, last = self._backbone_maps(images)
         else:
             *earlier, last = inputs
         return (*earlier, last if self.dropout is None else self.dropout(last)), targets
 
-    def _shown(self, inputs: Tensor | list[Tensor]) -> FeatureMaps:
-        return self._of_images(self._normalised(inputs)) if isinstance(inputs, Tensor) else tuple(inputs)
+    def _validation_maps(self, inputs: Tensor | list[Tensor]) -> FeatureMaps:
+        return self._backbone_maps(self._normalize(inputs)) if isinstance(inputs, Tensor) else tuple(inputs)
 
-    def _normalised(self, photos: Tensor) -> Tensor:
-        return normalize_batch(list(photos), self.frame, device=self.device)
+    def _normalize(self, pixels: Tensor) -> Tensor:
+        return normalize_batch(list(pixels), self.preprocessing, device=self.device)
 
-    def _of_images(self, images: Tensor) -> FeatureMaps:
-        if self.rule.frozen:
-            return backbone_features(self.network, images, pooled=self.rule.pooled)
+    def _backbone_maps(self, images: Tensor) -> FeatureMaps:
+        if self.config.frozen:
+            return backbone_features(self.network, images, pooled=self.config.pooled)
         return self.network.trunk.maps(images, self.network.head.depth)
 
-    def _rate(self) -> float:
-        rates = [group["lr"] for group in self.trainer.optimizers[0].param_groups]
-        return float(min(rates))
+    def _current_lr(self) -> float:
+        return float(min(group["lr"] for group in self.trainer.optimizers[0].param_groups))
 
 
-def _groups(part: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights, which decay, and biases and norms, which do not."""
-    learning = [parameter for parameter in part.parameters() if parameter.requires_grad]
-    matrices, vectors = ([one for one in learning if (one.dim() > 1) == many] for many in (True, False))
+def _parameter_groups(part: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Return one group of weights, with weight decay, and one of biases and norms, without."""
+    trainable = [parameter for parameter in part.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trainable if parameter.dim() > 1]
+    vectors = [parameter for parameter in trainable if parameter.dim() <= 1]
     decays = ((matrices, weight_decay), (vectors, 0.0))
     return [{"params": params, "lr": lr, "weight_decay": decay} for params, decay in decays if params]
 
 
-def _schedule(steps: int) -> Callable[[int], float]:
-    warm = max(1, round(steps * _WARM_UP))
+def _warmup_cosine(steps: int) -> Callable[[int], float]:
+    """Return the learning rate factor of each step: linear warm-up, then a cosine to zero."""
+    warmup = max(1, round(steps * _WARMUP_FRACTION))
 
     def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, steps - warm))))
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
     return factor
 
 
-def _mixed(*numbers: int) -> int:
-    """A seed from several numbers, as different as they are."""
+def _combined_seed(*numbers: int) -> int:
+    """Combine numbers into one seed, so that different numbers give different seeds."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 

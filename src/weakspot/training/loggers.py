@@ -1,4 +1,4 @@
-"""lightning's loggers by name."""
+"""Lightning loggers by name."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,31 +21,33 @@ _WITH_FOLDER = ("tensorboard", "csv", "wandb", "mlflow")
 
 
 def make_loggers(names: Sequence[str | Logger], folder: Path) -> list[Logger]:
-    """Make loggers that write into a run folder; loggers of lightning's are taken as they are.
+    """Create loggers that write to a run folder; instances of Lightning loggers are returned unchanged.
 
     Raises:
-        InputError: If there is none of that name, or its package is not installed.
+        InputError: ``unknown-logger``; ``not-installed`` if the package of a logger is missing.
     """
     return [_make(name, folder) if isinstance(name, str) else name for name in names]
 
 
 def check_loggers(names: Sequence[str | Logger]) -> None:
-    """Refuse names that are no loggers.
+    """Check the names of loggers.
 
     Raises:
-        InputError: If there is none of that name.
+        InputError: ``unknown-logger`` if a logger of that name does not exist.
     """
     for name in names:
         if isinstance(name, str) and name not in LOGGERS:
-            raise InputError(f"There is no logger {name!r}.", suggest(name, LOGGERS, f"Take {', '.join(LOGGERS)}."))
+            hint = suggest(name, LOGGERS, f"Available loggers: {', '.join(LOGGERS)}.")
+            raise InputError("unknown-logger", f"Logger {name!r} does not exist.", hint)
 
 
 def _make(name: str, folder: Path) -> Logger:
     check_loggers([name])
-    kind, package = LOGGERS[name]
-    place = {"tracking_uri": f"file:{folder.absolute() / 'mlruns'}"} if name == "mlflow" else {"save_dir": str(folder)}
+    class_name, package = LOGGERS[name]
+    target = {"tracking_uri": f"file:{folder.absolute() / 'mlruns'}"} if name == "mlflow" else {"save_dir": str(folder)}
     try:
-        made: Logger = getattr(loggers, kind)(**place if name in _WITH_FOLDER else {})
+        made: Logger = getattr(loggers, class_name)(**target if name in _WITH_FOLDER else {})
     except (ImportError, ModuleNotFoundError) as error:
-        raise InputError(f"The logger {name} needs the package {package}.", f"Run: pip install {package}") from error
+        problem = f"Logger {name} needs the package {package}."
+        raise InputError("not-installed", problem, f"Run: pip install {package}") from error
     return made

@@ -1,10 +1,11 @@
-"""Tell how a run goes: a bar with the time left on a terminal, a line for each epoch elsewhere, and a log."""
+"""Report the progress of a run: messages on stderr and in train.log, and a progress bar on a terminal."""
 
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,117 +15,118 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from weakspot.training.lightning_module import EpochMetrics
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
-class Log:
-    """Writes lines to stderr, and from the time on that it has a file to that, too, those from before first.
+@contextmanager
+def log_messages(*, enabled: bool) -> Iterator[Callable[[Path], None]]:
+    """Write the messages of the logger ``weakspot.training`` to stderr, and to a file once its path is known.
 
     Args:
-        aloud: False writes nothing, as processes beside the first do.
+        enabled: Whether to write messages; only rank 0 does.
+
+    Yields:
+        Function that appends the messages so far to a file, and all later ones, including those of level DEBUG.
     """
+    parent = logging.getLogger("weakspot.training")
+    console = logging.StreamHandler(sys.stderr)
+    console.setLevel(logging.INFO)
+    buffer = MemoryHandler(capacity=1)  # it buffers until it has a target, and flushes each message then
+    handlers = (console, buffer) if enabled else (logging.NullHandler(),)
+    level, propagate = parent.level, parent.propagate
+    parent.setLevel(logging.DEBUG)
+    parent.propagate = False  # a handler of the root logger would print each message a second time
+    for handler in handlers:
+        parent.addHandler(handler)
 
-    def __init__(self, *, aloud: bool = True) -> None:
-        self.aloud = aloud
-        self._path: Path | None = None
-        self._lines: list[str] = []
+    def log_to(path: Path) -> None:
+        if enabled:
+            buffer.setTarget(logging.FileHandler(path, encoding="utf-8", errors="backslashreplace"))
+            buffer.flush()
 
-    def __call__(self, line: str) -> None:
-        """Write a line."""
-        if self.aloud:
-            print(line, file=sys.stderr, flush=True)
-            self.keep(line)
-
-    def keep(self, line: str) -> None:
-        """Write a line to the file alone."""
-        self._lines.append(f"{line}\n")
-        self._append()
-
-    def keep_in(self, path: Path) -> None:
-        """Write to a file as well from now on, behind what it holds."""
-        self._path = path if self.aloud else None
-        self._append()
-
-    def _append(self) -> None:
-        if self._path is not None:
-            with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.writelines(self._lines)
-            self._lines.clear()
+    try:
+        yield log_to
+    finally:
+        parent.setLevel(level)
+        parent.propagate = propagate
+        for handler in handlers:
+            parent.removeHandler(handler)
+        if buffer.target is not None:
+            buffer.target.close()
+        buffer.close()
 
 
 class ProgressCallback(Callback):
-    """A bar on a terminal, a line for each epoch elsewhere.
+    """Progress bar on a terminal; otherwise a message for each epoch.
 
     Args:
-        log: Takes the lines.
-        epochs: How many there will be.
+        epochs: Number of epochs.
     """
 
-    def __init__(self, log: Log, epochs: int) -> None:
-        self._log = log
+    def __init__(self, epochs: int) -> None:
         self._epochs = epochs
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=not (console.is_terminal and log.aloud))
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("steps", total=None)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the bar, where an interrupted run was."""
+        """Show the bar, from the step at which an interrupted run stopped."""
         del pl_module
         total = int(trainer.num_training_batches) * self._epochs
-        done = trainer.global_step * trainer.accumulate_grad_batches
-        self._bar.update(self._task, total=total, completed=done)
-        self._bar.start()
+        completed = trainer.global_step * trainer.accumulate_grad_batches
+        self._bar.update(self._task, total=total, completed=completed)
+        if trainer.is_global_zero:
+            self._bar.start()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the bar on."""
+        """Advance the bar."""
         del trainer, pl_module, outputs, batch, batch_idx
         self._bar.advance(self._task)
 
-    def epoch_done(self, row: EpochMetrics) -> None:
-        """Report an epoch."""
-        line = _line(row, self._epochs)
+    def report_epoch(self, row: EpochMetrics) -> None:
+        """Report the metrics of an epoch: in the bar and in the log file, or as a message."""
         if self._bar.disable:
-            self._log(line)
+            logger.info(_format_epoch(row, self._epochs))
         else:
-            self._log.keep(line)
-            short = f"epoch {row['epoch']} of {self._epochs}, loss {row['train_loss']:.3f}"  # with the bar one line
-            self._bar.update(self._task, description=short)
+            logger.debug(_format_epoch(row, self._epochs))
+            description = f"epoch {row['epoch']} of {self._epochs}, loss {row['train_loss']:.3f}"
+            self._bar.update(self._task, description=description)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         del trainer, pl_module, stage
         self._bar.stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take the bar away; there is no teardown then."""
+        """Remove the bar; Lightning does not call teardown after an exception."""
         del trainer, pl_module, exception
         self._bar.stop()
 
 
-def _line(row: EpochMetrics, epochs: int) -> str:
-    named = {"train_loss": "loss", "val_loss": "val loss", "val_accuracy": "val accuracy"}
-    named |= {"val_f1": "val F1", "val_iou": "val IoU"}
-    figures = ", ".join(f"{name} {row[key]:.3f}" for key, name in named.items() if key in row)
-    # The first epoch's seconds tell nothing of the others': the features of a frozen backbone are computed in it.
+def _format_epoch(row: EpochMetrics, epochs: int) -> str:
+    names = {"train_loss": "loss", "val_loss": "val loss", "val_accuracy": "val accuracy"}
+    names |= {"val_f1": "val F1", "val_iou": "val IoU"}
+    metrics = ", ".join(f"{name} {row[key]:.3f}" for key, name in names.items() if key in row)
+    # The first epoch is not representative: it includes computing the features of a frozen backbone.
     left = f", {(epochs - row['epoch']) * row['seconds']:.0f} s left" if row["epoch"] > 1 else ""
-    return f"epoch {row['epoch']} of {epochs}: {figures} ({row['seconds']:.1f} s{left})"
+    return f"epoch {row['epoch']} of {epochs}: {metrics} ({row['seconds']:.1f} s{left})"
 
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Have lightning speak of errors only: what it tells of devices and workers is no news to our users."""
+    """Show only errors of Lightning, not its messages about devices and workers."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    levels = [lightning_logger.level for lightning_logger in loggers]
+    for lightning_logger in loggers:
+        lightning_logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
             warnings.filterwarnings("ignore", message=".*treespec.*")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for lightning_logger, level in zip(loggers, levels, strict=True):
+            lightning_logger.setLevel(level)

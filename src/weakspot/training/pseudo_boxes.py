@@ -1,4 +1,4 @@
-"""What teaches a box regressor: a trained run, by the boxes that it finds in the training images."""
+"""Pseudo boxes for a box regressor: the boxes that a trained run, the teacher, finds in the training images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,71 +19,68 @@ from weakspot.ops import box_from_heatmap, heatmap_from_class_map
 from weakspot.training.dataset import ReadableImages, read_pixels
 from weakspot.training.labels import Labels
 
-_BATCH = 16
+_BATCH_SIZE = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """A trained run that teaches.
+    """A trained run that provides pseudo boxes.
 
     Attributes:
-        trained: What stands beside its weights.
-        localizer: What finds boxes, in the run's own quality and at its own threshold.
+        metadata: Metadata of its checkpoint.
+        localizer: Localizer with the run's own quality preset and threshold.
     """
 
-    trained: CheckpointMetadata
+    metadata: CheckpointMetadata
     localizer: Localizer
 
     @property
     def network(self) -> WsolClassifier:
-        """Its network."""
+        """The trained network."""
         assert isinstance(self.localizer.model, WsolClassifier)
         return self.localizer.model
 
-    def shares_trunk(self, backbone: str, *, frozen: bool) -> bool:
-        """Tell whether a network may have the teacher's trunk for its own: it is to be the same, and to stay so."""
-        return frozen and backbone == self.trained.config.backbone
+    def shares_backbone(self, backbone: str, *, frozen: bool) -> bool:
+        """Return whether a network can share the teacher's backbone: it must be the same one, and frozen."""
+        return frozen and backbone == self.metadata.config.backbone
 
 
 def load_teacher(run: Path, device: torch.device) -> Teacher:
-    """Load the run that teaches.
+    """Load the teacher run.
 
     Raises:
-        ModelError: If it is no finished run, or damaged.
-        InputError: If it was itself taught so.
+        ModelError: If the run is not finished, or damaged.
+        InputError: ``teacher-invalid`` if the run is itself a PSOL run.
     """
-    trained = read_metadata(run)
-    if trained.config.teacher is not None:
-        problem = f"{run} is itself a run of psol: what it knows of boxes, another run has taught it."
-        raise InputError(problem, "Give that run with --teacher.")
-    return Teacher(trained, Localizer(run, device=str(device)))
+    metadata = read_metadata(run)
+    if metadata.config.teacher is not None:
+        problem = f"{run} is a PSOL run, which cannot be a teacher."
+        raise InputError("teacher-invalid", problem, "Pass the run that was its teacher.")
+    return Teacher(metadata, Localizer(run, device=str(device)))
 
 
-def labels_from_teacher(trained: CheckpointMetadata, training: Sequence[Sample], run: Path) -> Labels:
-    """Take the classes of the run that teaches, and refuse training images of others.
+def labels_from_teacher(metadata: CheckpointMetadata, training: Sequence[Sample], run: Path) -> Labels:
+    """Return the classes of the teacher run, and refuse training images of other classes.
 
     Raises:
-        InputError: If there are any.
+        InputError: ``unknown-class`` if a training image has a class that the teacher does not have.
     """
-    info = trained.info
+    info = metadata.info
     background = None if info.background_index is None else info.class_names[info.background_index]
     labels = Labels(info.class_names, info.multi_label, info.background_index, background or "background")
-    known = {*labels.class_names, labels.nothing}
-    strange = sorted({truth.label for example in training for truth in example.annotations} - known)
-    if strange:
-        problem = f"{run} does not know the class {strange[0]!r}" + (
-            f" and {len(strange) - 1} more of the data." if strange[1:] else " of the data."
-        )
-        raise InputError(
-            problem, f"It knows {', '.join(labels.class_names)}: leave other images out, or train it anew."
-        )
+    known = {*labels.class_names, labels.background_label}
+    unknown = sorted({annotation.label for sample in training for annotation in sample.annotations} - known)
+    if unknown:
+        more = f" (and {len(unknown) - 1} more classes)" if unknown[1:] else ""
+        problem = f"{run} has no class {unknown[0]!r}{more}; its classes are {', '.join(labels.class_names)}."
+        raise InputError("unknown-class", problem, "Remove images of other classes, or train the teacher on them.")
     return labels
 
 
-def load_teacher_weights(teacher: Teacher, network: WsolClassifier, plan: NetworkConfig) -> None:
-    """Give a new network the teacher's classifier, and its trunk if that is shared."""
+def load_teacher_weights(teacher: Teacher, network: WsolClassifier, config: NetworkConfig) -> None:
+    """Copy the teacher's classifier into a new network, and its backbone if it is shared."""
     assert isinstance(network, PsolNetwork)
-    if plan.shared:
+    if config.shared:
         network.trunk.load_state_dict(teacher.network.trunk.state_dict())
         network.classifier.load_state_dict(teacher.network.head.state_dict())
     else:
@@ -91,40 +88,41 @@ def load_teacher_weights(teacher: Teacher, network: WsolClassifier, plan: Networ
 
 
 def find_pseudo_boxes(
-    teacher: Teacher, looked: ReadableImages, labels: Labels
+    teacher: Teacher, images: ReadableImages, labels: Labels
 ) -> tuple[ReadableImages, NDArray[np.float32]]:
-    """Find the pseudo boxes of images, and leave out images that have none.
+    """Find the pseudo box of each image, and drop images without one.
 
-    Only images with one class have one, as a regressor that knows no class gives one box an image; and of these only
-    such as hold evidence for it.
+    The regressor predicts one box per image and not per class, so only images with exactly one class have a pseudo
+    box, and only if the heatmap of that class is not empty.
 
     Args:
-        teacher: What finds them, of each image for its own class.
-        looked: The images.
-        labels: Their classes.
+        teacher: The run that finds the box of each image for its class.
+        images: The images.
+        labels: The classes of the images.
 
     Returns:
-        The images that have a pseudo box, and these boxes, shape (N, 4), xyxy in fractions of the image's sides.
+        The images that have a pseudo box, and their boxes, shape (N, 4), xyxy as fractions of width and height.
     """
-    boxes = list(_boxes(teacher.localizer, looked.readable, labels))
-    kept = [i for i, box in enumerate(boxes) if box is not None]
-    pixels = None if looked.pixels is None else tuple(looked.pixels[i] for i in kept)
-    rows = [box for box in boxes if box is not None]
-    return (
-        ReadableImages(tuple(looked.readable[i] for i in kept), pixels, looked.unreadable),
-        np.array(rows, np.float32).reshape(-1, 4),
-    )
+    boxes = list(_boxes(teacher.localizer, images.samples, labels))
+    indices = [i for i, box in enumerate(boxes) if box is not None]
+    samples = tuple(images.samples[i] for i in indices)
+    pixels = None if images.pixels is None else tuple(images.pixels[i] for i in indices)
+    found_boxes = np.array([box for box in boxes if box is not None], np.float32).reshape(-1, 4)
+    return ReadableImages(samples, pixels, images.unreadable), found_boxes
 
 
-def _boxes(localizer: Localizer, examples: Sequence[Sample], labels: Labels) -> Iterator[NDArray[np.float64] | None]:
-    frame = localizer.preprocessing
-    for batch in batched(examples, _BATCH):
+def _boxes(localizer: Localizer, samples: Sequence[Sample], labels: Labels) -> Iterator[NDArray[np.float64] | None]:
+    """Yield the box of each image as fractions of its width and height, or None."""
+    height, width = localizer.preprocessing.height, localizer.preprocessing.width
+    for batch in batched(samples, _BATCH_SIZE):
         targets = labels.targets(batch)
-        photos = [channels_last(read_pixels(example, localizer.image_preprocessing)) for example in batch]
+        pixels = [channels_last(read_pixels(sample, localizer.image_preprocessing)) for sample in batch]
         classes = targets.argmax(axis=1)[:, None]
-        (found,) = localizer.class_maps_of(photos, classes, [localizer.method])
-        for row, class_map in zip(targets, found.maps[:, 0], strict=True):
-            one = row.sum() == 1 and not (labels.background is not None and row[labels.background])
-            heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)
-            sides = (frame.width, frame.height) * 2
-            yield box_from_heatmap(heatmap, localizer.threshold) / sides if one and heatmap.any() else None
+        (output,) = localizer.class_maps_of(pixels, classes, [localizer.method])
+        for row, class_map in zip(targets, output.maps[:, 0], strict=True):
+            is_background = labels.background_index is not None and row[labels.background_index]
+            heatmap = heatmap_from_class_map(class_map, height=height, width=width)
+            if row.sum() != 1 or is_background or not heatmap.any():
+                yield None
+            else:
+                yield box_from_heatmap(heatmap, localizer.threshold) / ((width, height) * 2)

@@ -1,8 +1,9 @@
-"""Train: from a data set with labels to a run folder that localizes."""
+"""Train a classifier: from a data set with labels to a run folder that localizes."""
 
 import os
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,27 +15,28 @@ from weakspot.errors import InputError
 from weakspot.io.rows import write_rows
 from weakspot.io.run_files import LOG, METRICS, SKIPPED, STATE
 from weakspot.models.checkpoint import MODEL_FILE
-from weakspot.training.agreeing import check_same_config
 from weakspot.training.checkpointing import InterruptionError
 from weakspot.training.distributed import (
+    AllGatherStr,
+    check_same_config,
     check_world_size,
     is_peer_failure,
     is_rank_zero,
+    join_nodes,
     peer_exited,
     started_by_torchrun,
 )
 from weakspot.training.finalize import finalize
-from weakspot.training.fit import Fitting, fit
+from weakspot.training.fit import fit
 from weakspot.training.loggers import check_loggers
 from weakspot.training.options import TrainOptions
-from weakspot.training.progress import Log
-from weakspot.training.rendezvous import AllGather, rendezvous_of_nodes
+from weakspot.training.progress import log_messages
 from weakspot.training.run_config import TrainRequest, resolve_request, with_changes
 from weakspot.training.run_folder import check_output, make_run_folder, write_config
 from weakspot.training.setup import TrainingSetup, set_up
 
-# What a saved state holds for each weight that learns: itself, two moments of AdamW, and the best so far.
-_COPIES = 5
+# Copies of each trainable weight in a saved state: the weight, two moments of AdamW, and the best so far; one to spare.
+_STATE_COPIES = 5
 
 
 def train(
@@ -45,106 +47,110 @@ def train(
     resume: str | Path | None = None,
     **changes: Any,
 ) -> Path:
-    """Train a classifier on image-level labels, and find the threshold to cut its heatmaps at.
+    """Train a classifier on image-level labels, and choose the threshold of its heatmaps.
+
+    Messages go to stderr and to ``train.log`` in the run folder, through the logger ``weakspot.training``.
 
     Args:
         data: Folder of the data set: class folders, a CSV of labels, or any layout that
-            :func:`weakspot.data.read_dataset` reads. Its test split is left alone.
-        options: How to train.
-        config: A run's ``config.toml``, to train as it says.
-        resume: The folder of an interrupted run, to go on with it.
+            :func:`weakspot.data.read_dataset` reads. Its test split is not used.
+        options: Options of the run.
+        config: The ``config.toml`` of another run, whose options are the defaults.
+        resume: Folder of an interrupted run to resume.
         changes: Fields of :class:`weakspot.training.options.TrainOptions` by name, such as ``method="acol"``.
 
     Returns:
-        The run folder, which :class:`weakspot.Localizer` takes.
+        The run folder, which :class:`weakspot.Localizer` accepts as a model.
 
     Raises:
-        InputError: If the data cannot be trained on, options do not go together, the folder cannot be written to, or
-            another process that trains with this one has ended.
-        ModelError: If the backbone cannot be had.
-        KeyboardInterrupt: At Ctrl-C or SIGTERM, once the state is saved.
+        InputError: If the data cannot be used, options conflict, the folder cannot be written to, or another process
+            of the same training has exited (``peer-process-exited``).
+        ModelError: If the backbone cannot be loaded.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM, after the state is saved.
     """
-    with rendezvous_of_nodes() as share:
-        task = resolve_request(data, with_changes(options, changes), config=config, resume=resume)
-        check_world_size(task.options)
-        check_loggers(task.options.logger or ())
-        return _train(task, share)
+    with join_nodes() as all_gather_str, log_messages(enabled=is_rank_zero()) as log_to:
+        request = resolve_request(data, with_changes(options, changes), config=config, resume=resume)
+        check_world_size(request.options)
+        check_loggers(request.options.logger or ())
+        return _train(request, all_gather_str, log_to)
 
 
-def _train(task: TrainRequest, share: AllGather) -> Path:
-    wanted = task.folder or task.options.output or Path("runs", task.data.absolute().name)
+def _train(request: TrainRequest, all_gather_str: AllGatherStr, log_to: Callable[[Path], None]) -> Path:
+    output = request.folder or request.options.output or Path("runs", request.data.absolute().name)
     if is_rank_zero():
-        check_output(wanted, needed_bytes=0)
-    say = Log(aloud=is_rank_zero())
-    prepared = set_up(task.data, task.options, say)
-    check_same_config(prepared, task.options, share)
+        check_output(output, needed_bytes=0)
+    setup = set_up(request.data, request.options)
+    check_same_config(setup, request.options, all_gather_str)
     if is_rank_zero():
-        check_output(wanted, needed_bytes=_needed_bytes(prepared))
-    folder = Path(share(str(_folder(task, prepared, wanted)))[0])
-    say.keep_in(folder / LOG)
-    return _trained(task, prepared, folder, say, share)
-
-
-def _trained(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log, share: AllGather) -> Path:
-    """Train, and say how to go on if that is interrupted; a folder in which nothing was learnt does not stay."""
-    go_on = f"Go on with: weakspot train --resume {folder}"
+        check_output(output, needed_bytes=_estimate_bytes(setup))
+    folder = Path(all_gather_str(str(_run_folder(request, setup, output)))[0])
+    log_to(folder / LOG)
+    resume_hint = f"Resume with: weakspot train --resume {folder}"
     try:
-        return _fitted(task, prepared, folder, say, share)
+        return _fit_and_finalize(request, setup, folder, all_gather_str)
     except (InterruptionError, KeyboardInterrupt) as interrupt:
-        kept = "The state is saved." if (folder / STATE).exists() else "Nothing was learnt yet."
-        raise KeyboardInterrupt(f"{kept} {go_on}") from interrupt
+        saved = "The state is saved." if (folder / STATE).exists() else "No step was completed."
+        raise KeyboardInterrupt(f"{saved} {resume_hint}") from interrupt
     except BaseException as error:
-        # In other processes the folder is not one that this run has made.
-        if is_rank_zero() and task.folder is None and not any((folder / name).exists() for name in (METRICS, STATE)):
+        # Remove a new folder if nothing was learned. In other processes it may not be the folder of this run.
+        if is_rank_zero() and request.folder is None and not any((folder / name).exists() for name in (METRICS, STATE)):
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, RuntimeError) and is_peer_failure(error):
-            raise (peer_exited(go_on) if (folder / STATE).exists() else peer_exited()) from error
+            raise (peer_exited(resume_hint) if (folder / STATE).exists() else peer_exited()) from error
         raise
 
 
-def _fitted(task: TrainRequest, prepared: TrainingSetup, folder: Path, say: Log, share: AllGather) -> Path:
-    fitting = Fitting(folder, say, lambda rows: write_rows(folder / METRICS, rows), goes_on=task.folder is not None)
-    learner, trainer = fit(prepared, task.options, fitting)
-    shared, first = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
-    if torch.distributed.is_initialized():  # else the figures of the threshold would wait for other processes
+def _fit_and_finalize(request: TrainRequest, setup: TrainingSetup, folder: Path, all_gather_str: AllGatherStr) -> Path:
+    options = request.options
+    module, trainer = fit(
+        setup,
+        options,
+        folder,
+        on_epoch=lambda history: write_rows(folder / METRICS, history),
+        resume=request.folder is not None,
+    )
+    run_folder, rank_zero = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
+    if torch.distributed.is_initialized():  # otherwise the metrics of the thresholds would wait for other processes
         torch.distributed.destroy_process_group()
-    if first:
-        finalize(prepared, learner, folder, say, quality=task.options.quality, seed=task.options.seed)
-        with suppress(InputError):  # the run is complete, whoever has gone meanwhile
-            share("finished")
+    if rank_zero:
+        finalize(setup, module, folder, quality=options.quality, seed=options.seed)
+        with suppress(InputError):  # the run is complete, even if another process has exited in the meantime
+            all_gather_str("finished")
     elif started_by_torchrun():
-        share("finished")
+        all_gather_str("finished")
     else:
-        _wait_for(shared / MODEL_FILE)
-    return shared
+        _wait_for(run_folder / MODEL_FILE)
+    return run_folder
 
 
 def _wait_for(file: Path) -> None:
-    """Wait until the first process has written a file, or whoever started both is gone."""
+    """Wait until rank 0 has written a file, or the parent process is gone."""
     parent = os.getppid()
     while not file.exists() and os.getppid() == parent:
         time.sleep(0.1)
 
 
-def _folder(task: TrainRequest, prepared: TrainingSetup, wanted: Path) -> Path:
-    """The folder to write to: that of the run that goes on, or a new one, with the configuration in it."""
-    if task.folder is not None or not is_rank_zero():
-        return wanted
-    folder = make_run_folder(wanted)
-    # What auto has chosen stays chosen, on whatever machine the run goes on or is done again.
-    write_config(folder, task.data, replace(task.options, freeze="backbone" if prepared.frozen else "none"))
-    skipped = prepared.grounds.unreadable
-    if skipped:
+def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path) -> Path:
+    """Return the folder of a resumed run, or create a new one that contains the configuration."""
+    if request.folder is not None or not is_rank_zero():
+        return output
+    folder = make_run_folder(output)
+    # Record the choice that "auto" made, so that the run is the same on another machine.
+    write_config(folder, request.data, replace(request.options, freeze="backbone" if setup.frozen else "none"))
+    if setup.data.unreadable:
         rows = [
-            {"image": str(one.example.path), "problem": one.error.problem, "hint": one.error.hint} for one in skipped
+            {"image": str(image.sample.path), "problem": image.error.problem, "hint": image.error.hint}
+            for image in setup.data.unreadable
         ]
         write_rows(folder / SKIPPED, rows)
     return folder
 
 
-def _needed_bytes(prepared: TrainingSetup) -> int:
-    """About how much a run writes: the model once, and what learns in a saved state."""
-    network = prepared.built.network
-    learning = network.head if prepared.frozen else network
-    count = {part: sum(one.numel() for one in part.parameters()) for part in (network, learning)}
-    return 4 * (count[network] + _COPIES * count[learning])
+def _estimate_bytes(setup: TrainingSetup) -> int:
+    """Estimate the size of a run: the model, and the trainable weights in a saved state."""
+    network = setup.built.network
+    trainable = network.head if setup.frozen else network
+    model_size, trainable_size = (
+        sum(parameter.numel() for parameter in part.parameters()) for part in (network, trainable)
+    )
+    return 4 * (model_size + _STATE_COPIES * trainable_size)

@@ -1,4 +1,4 @@
-"""What is asked for: a new run, one by a configuration, or an interrupted one that goes on."""
+"""Resolve a request to train: a new run, a run by a configuration, or the continuation of an interrupted one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
+from weakspot.config import RENAMED_OPTIONS
 from weakspot.errors import InputError, suggest
 from weakspot.io.run_files import CONFIG, STATE
 from weakspot.models.checkpoint import MODEL_FILE
@@ -13,13 +14,35 @@ from weakspot.models.networks import parse_method
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_folder import read_config
 
-# What may differ when a run goes on: it changes no weight.
-_FREE = ("output", "device", "workers", "save_every", "logger")
+# Options that may change when a run is resumed, because they do not change the weights.
+_RESUME_OPTIONS = ("output", "device", "workers", "save_every", "logger")
+_MINIMUM = {
+    "epochs": 1,
+    "batch_size": 1,
+    "devices": 1,
+    "nodes": 1,
+    "accumulate_grad_batches": 1,
+    "patience": 1,
+    "workers": 0,
+    "seed": 0,
+    "lr": 0,
+    "weight_decay": 0,
+    "save_every": 0,
+    "max_unreadable": 0,
+    "input_size": 8,
+}
+_CHOICES = {"freeze": ("auto", "backbone", "none"), "class_weights": ("balanced", "none")}
 
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What to train on, how, and in which folder of an interrupted run."""
+    """What to train.
+
+    Attributes:
+        data: Folder of the data set.
+        options: Options of the run.
+        folder: Folder of the interrupted run to resume; None for a new run.
+    """
 
     data: Path
     options: TrainOptions
@@ -29,121 +52,119 @@ class TrainRequest:
 def resolve_request(
     data: str | Path | None, options: TrainOptions, *, config: str | Path | None, resume: str | Path | None
 ) -> TrainRequest:
-    """Find out what is asked for.
+    """Combine arguments with a configuration or with the options of an interrupted run.
 
     Args:
-        data: The data set; None takes that of the configuration.
-        options: What was chosen; all else is as the configuration, or the interrupted run, has it.
+        data: The data set; None for that of the configuration or the interrupted run.
+        options: Options; those at their defaults are replaced by those of the configuration or the interrupted run.
         config: A ``config.toml``.
-        resume: The folder of an interrupted run.
+        resume: Folder of an interrupted run.
 
     Raises:
-        InputError: If nothing is named, a configuration cannot be read, or a run cannot go on as is asked for.
+        InputError: ``missing-data``, ``options-conflict``, ``out-of-range``, ``unknown-value``; errors of
+            :func:`weakspot.training.run_folder.read_config`; for a run that cannot be resumed ``run-not-found``,
+            ``run-finished``, ``damaged-file`` or ``options-mismatch``.
     """
     if config is not None and resume is not None:
-        raise InputError("--config and --resume were both given.", "A run goes on as its own config.toml says.")
+        problem = "--config and --resume cannot be combined."
+        raise InputError("options-conflict", problem, "A resumed run uses its own config.toml.")
     if resume is not None:
-        return _going_on(data, options, Path(resume))
+        return _resolve_resume(data, options, Path(resume))
     if config is not None:
-        named, known = read_config(Path(config))
-        return TrainRequest(named if data is None else Path(data), _merged(known, options))
+        config_data, config_options = read_config(Path(config))
+        return TrainRequest(config_data if data is None else Path(data), _merge(config_options, options))
     if data is None:
-        raise InputError("No data set was named.", "Give its folder: weakspot train photos/")
-    return TrainRequest(Path(data), _checked(options))
+        raise InputError("missing-data", "A data set is required.", "Give its folder: weakspot train images/")
+    return TrainRequest(Path(data), _validate(options))
 
 
 def with_changes(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
-    """Take changes by name.
+    """Return options with some fields changed by name.
 
     Raises:
-        InputError: If there is no such option.
+        InputError: ``unknown-option``.
     """
-    known = [field.name for field in fields(options)]
+    names = _option_names()
     for name in changes:
-        if name not in known:
-            raise InputError(f"train has no option {name!r}.", suggest(name, known, f"It has {', '.join(known)}."))
-    paths = {
+        if name not in names:
+            current = RENAMED_OPTIONS["train"].get(name)
+            hint = suggest(name, names, f"Options: {', '.join(names)}.") if current is None else f"Use {current}."
+            raise InputError("unknown-option", f"train() has no option {name!r}.", hint)
+    converted: dict[str, Any] = {
         name: Path(changes[name]) for name in ("teacher", "labels", "images", "output") if changes.get(name) is not None
     }
-    named: dict[str, Any] = {"weights": str(changes["weights"] or "none")} if "weights" in changes else {}
+    if "weights" in changes:
+        converted["weights"] = str(changes["weights"] or "none")
     loggers = changes.get("logger")
     if loggers is not None:
-        named["logger"] = tuple(loggers) if isinstance(loggers, list | tuple) else (loggers,)
-    return replace(options, **{**changes, **paths, **named})
+        converted["logger"] = tuple(loggers) if isinstance(loggers, list | tuple) else (loggers,)
+    return replace(options, **{**changes, **converted})
 
 
-def _going_on(data: str | Path | None, options: TrainOptions, folder: Path) -> TrainRequest:
+def _resolve_resume(data: str | Path | None, options: TrainOptions, folder: Path) -> TrainRequest:
     if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder} holds no run.", "Give the folder that the interrupted run named.")
+        raise InputError("run-not-found", f"{folder} does not contain a run.", "Give the folder of an interrupted run.")
     if (folder / MODEL_FILE).exists():
-        raise InputError(f"The run in {folder} is finished.", "Localize with it, or train anew without --resume.")
+        hint = "Use it as a model, or train a new run without --resume."
+        raise InputError("run-finished", f"The run in {folder} is finished.", hint)
     if (folder / STATE).exists() and not is_zipfile(folder / STATE):
-        raise InputError(f"{folder / STATE} is damaged.", "Restore it, or train anew without --resume.")
-    named, known = read_config(folder / CONFIG)
-    known, merged = _located(known), _merged(known, options)
-    differing = [one for one in _names() if one not in _FREE and getattr(merged, one) != getattr(known, one)]
-    if data is not None and Path(data).absolute() != named.absolute():
-        differing.insert(0, "data")
-    if differing:
-        name = differing[0]
-        told = named if name == "data" else getattr(known, name)
-        problem = f"The run in {folder} has {name} = {str(told)!r}, and now it is another."
-        raise InputError(problem, "Leave it out to go on, or train anew without --resume.")
-    return TrainRequest(named, merged, folder)
+        hint = "Restore the file, or train a new run without --resume."
+        raise InputError("damaged-file", f"{folder / STATE} is damaged.", hint)
+    run_data, run_options = read_config(folder / CONFIG)
+    run_options, merged = _with_absolute_paths(run_options), _merge(run_options, options)
+    differences = [
+        (name, getattr(run_options, name), getattr(merged, name))
+        for name in _option_names()
+        if name not in _RESUME_OPTIONS and getattr(merged, name) != getattr(run_options, name)
+    ]
+    if data is not None and Path(data).absolute() != run_data.absolute():
+        differences.insert(0, ("data", run_data, data))
+    if differences:
+        name, run_value, value = differences[0]
+        problem = f"The run in {folder} has {name} = {str(run_value)!r}, got {str(value)!r}."
+        raise InputError("options-mismatch", problem, "Omit it to resume, or train a new run without --resume.")
+    return TrainRequest(run_data, merged, folder)
 
 
-def _merged(known: TrainOptions, options: TrainOptions) -> TrainOptions:
-    """What was chosen over what is known: options that are not at their defaults were chosen."""
+def _merge(base: TrainOptions, options: TrainOptions) -> TrainOptions:
+    """Override base options by those that are not at their defaults."""
     default = TrainOptions()
-    chosen = {name: getattr(options, name) for name in _names() if getattr(options, name) != getattr(default, name)}
-    return _checked(replace(known, **chosen))
+    changed = {
+        name: getattr(options, name) for name in _option_names() if getattr(options, name) != getattr(default, name)
+    }
+    return _validate(replace(base, **changed))
 
 
-def _names() -> list[str]:
+def _option_names() -> list[str]:
     return [field.name for field in fields(TrainOptions)]
 
 
-def _checked(options: TrainOptions) -> TrainOptions:
-    """Refuse numbers that are out of range, and say where files are."""
-    least = {"epochs": 1, "batch_size": 1, "devices": 1, "nodes": 1, "accumulate_grad_batches": 1, "patience": 1}
-    least |= {
-        "workers": 0,
-        "seed": 0,
-        "lr": 0,
-        "weight_decay": 0,
-        "save_every": 0,
-        "max_unreadable": 0,
-        "input_size": 8,
-    }
-    for name, bound in least.items():
+def _validate(options: TrainOptions) -> TrainOptions:
+    """Check the options one by one and together, and make their paths absolute."""
+    for name, minimum in _MINIMUM.items():
         value = getattr(options, name)
-        if value is not None and not value >= bound:
-            raise InputError(f"{name} = {value} is below {bound}.", f"Give {bound} or more.")
-    choices = {"freeze": ("auto", "backbone", "none"), "class_weights": ("balanced", "none")}
-    for name, allowed in choices.items():
-        if getattr(options, name) not in allowed:
-            raise InputError(
-                f"{name} = {getattr(options, name)!r} is none of its values.", f"Take {' or '.join(allowed)}."
-            )
-    _refuse_without_teacher(options)
-    return _located(options)
+        if value is not None and not value >= minimum:
+            raise InputError("out-of-range", f"{name} must be at least {minimum}, got {value}.")
+    for name, choices in _CHOICES.items():
+        if getattr(options, name) not in choices:
+            problem = f"{name} must be {' or '.join(choices)}, got {getattr(options, name)!r}."
+            raise InputError("unknown-value", problem)
+    _check_teacher(options)
+    return _with_absolute_paths(options)
 
 
-def _located(options: TrainOptions) -> TrainOptions:
-    """Name files from the root on: a run may go on in another folder, and ``latest`` be another run by then."""
+def _with_absolute_paths(options: TrainOptions) -> TrainOptions:
+    """Make paths absolute: a run may be resumed from another folder, when ``latest`` links to another run."""
     teacher = options.teacher and options.teacher.resolve()
     labels, images = (path and path.absolute() for path in (options.labels, options.images))
     return replace(options, teacher=teacher, labels=labels, images=images)
 
 
-def _refuse_without_teacher(options: TrainOptions) -> None:
-    """PSOL is taught by a run, and nothing else is."""
+def _check_teacher(options: TrainOptions) -> None:
+    """Check that PSOL has a teacher, and other methods have none."""
     psol = parse_method(options.method).head == "psol"
     if psol and options.teacher is None:
-        raise InputError(
-            "psol learns the boxes of another run.", "Name its folder: --method psol --teacher runs/birds."
-        )
+        hint = "Give the folder of a run: --method psol --teacher runs/birds."
+        raise InputError("missing-teacher", "Method psol requires --teacher.", hint)
     if options.teacher is not None and not psol:
-        raise InputError(
-            f"--teacher names a run that teaches boxes, and {options.method} learns none.", "Add --method psol."
-        )
+        raise InputError("options-conflict", f"--teacher requires --method psol, got {options.method}.")

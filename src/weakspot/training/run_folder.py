@@ -1,4 +1,4 @@
-"""The folder of a run: made once, never overwritten, with a link to the latest beside it."""
+"""The folder of a run: created once, never overwritten, and linked as ``latest`` in its parent folder."""
 
 import os
 import shutil
@@ -18,43 +18,43 @@ from weakspot.training.options import TrainOptions
 _LATEST = "latest"
 
 
-def check_output(wanted: Path, *, needed_bytes: int) -> None:
-    """Refuse a place that a run could not be written to, before anything is computed.
+def check_output(output: Path, *, needed_bytes: int) -> None:
+    """Check that a run can be written, before anything is computed.
 
     Args:
-        wanted: The folder of the run, as it was asked for.
-        needed_bytes: About how much the run will take.
+        output: The requested run folder.
+        needed_bytes: Estimated size of the run.
 
     Raises:
-        InputError: If the nearest folder above it is read-only or no folder, or the disk is full.
+        InputError: ``not-writable`` if the nearest existing parent is read-only or not a folder; ``disk-full``.
     """
-    check_writable(wanted.parent)
-    there = next(path for path in wanted.absolute().parents if path.exists())
-    free = shutil.disk_usage(there).free
-    if free < needed_bytes:
-        raise InputError(
-            f"{there} has {free / 1e6:.0f} MB left, and the run needs about {needed_bytes / 1e6:.0f} MB.",
-            "Make room, or choose another --output.",
-        )
+    check_writable(output.parent)
+    parent = next(path for path in output.absolute().parents if path.exists())
+    free_bytes = shutil.disk_usage(parent).free
+    if free_bytes < needed_bytes:
+        needed, free = (f"{size / 1e6:.0f} MB" for size in (needed_bytes, free_bytes))
+        hint = "Free disk space, or choose another --output."
+        raise InputError("disk-full", f"The run needs about {needed}, but {parent} has {free} free.", hint)
 
 
-def make_run_folder(wanted: Path) -> Path:
-    """Make a new folder of that name, or of the name and 2, 3 and so on, and point ``latest`` beside it to it.
+def make_run_folder(output: Path) -> Path:
+    """Create a folder of that name, or of the name and -2, -3 and so on, and point the link ``latest`` to it.
 
     Raises:
-        InputError: If it cannot be made.
+        InputError: ``not-writable`` if the folder cannot be created.
     """
     try:
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        folder = next(folder for folder in numbered_paths(wanted) if _made(folder))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        folder = next(folder for folder in numbered_paths(output) if _created(folder))
     except OSError as error:
-        raise InputError(f"{wanted} cannot be made: {error.strerror}.", "Choose another --output.") from error
-    _point_to(folder)
+        problem = f"Cannot create {output}: {error.strerror}."
+        raise InputError("not-writable", problem, "Choose another --output.") from error
+    _link_latest(folder)
     return folder
 
 
-def _made(folder: Path) -> bool:
-    """Whether the folder is new and ours: two runs that start at once do not get the same."""
+def _created(folder: Path) -> bool:
+    """Create a folder unless it exists; runs that start at the same time get different folders."""
     try:
         folder.mkdir()
     except FileExistsError:
@@ -62,54 +62,62 @@ def _made(folder: Path) -> bool:
     return True
 
 
-def _point_to(folder: Path) -> None:
-    """Have the link ``latest`` beside a folder point to it; what is no link of that name is left alone."""
-    link, new = folder.with_name(_LATEST), folder.with_name(f".{_LATEST}-{os.getpid()}")
+def _link_latest(folder: Path) -> None:
+    """Point the link ``latest`` to a folder; a file or folder of that name that is not a link is kept."""
+    link, temporary = folder.with_name(_LATEST), folder.with_name(f".{_LATEST}-{os.getpid()}")
     if link.exists() and not link.is_symlink():
         return
     with suppress(OSError):  # a file system without links
-        new.symlink_to(folder.name)
-        new.replace(link)
+        temporary.symlink_to(folder.name)
+        temporary.replace(link)
 
 
 def write_config(folder: Path, data: Path, options: TrainOptions) -> None:
-    """Write what was asked for, such that ``weakspot train --config`` does it again."""
-    asked = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "output"}
-    save_settings(folder / CONFIG, {VERSION: __version__, "data": data.absolute(), **asked})
+    """Write the options of a run, so that ``weakspot train --config`` repeats it."""
+    settings = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "output"}
+    save_settings(folder / CONFIG, {VERSION: __version__, "data": data.absolute(), **settings})
 
 
 def read_config(file: Path) -> tuple[Path, TrainOptions]:
-    """Read what :func:`write_config` wrote, or a user has written by hand.
+    """Read data set and options from a configuration, written by :func:`write_config` or by hand.
+
+    Names that options had in version 0.1.0 are accepted.
 
     Raises:
-        InputError: If the file cannot be read, or says what is not to be said.
+        InputError: ``config-unreadable``, ``unknown-option``, ``missing-data``, or ``config-invalid`` if a value has
+            the wrong type.
     """
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read: {error}.", "Give the config.toml of a run.") from error
-    told = with_current_names(told, "train")
-    told.pop(VERSION, None)
-    known = {field.name: field for field in fields(TrainOptions)}
-    unknown = [name for name in told if name not in known and name != "data"]
-    if unknown or "data" not in told:
-        problem = f"{file} has an unknown setting {unknown[0]!r}." if unknown else f"{file} does not name the data."
-        raise InputError(problem, f"Settings are data, {', '.join(known)}.")
-    return Path(str(told.pop("data"))), TrainOptions(**{name: _typed(name, told[name], file) for name in told})
+        raise InputError(
+            "config-unreadable", f"Cannot read {file}: {error}.", "Give the config.toml of a run."
+        ) from error
+    settings = with_current_names(settings, "train")
+    settings.pop(VERSION, None)
+    names = [field.name for field in fields(TrainOptions)]
+    unknown = [name for name in settings if name not in names and name != "data"]
+    if unknown:
+        hint = f"Options: data, {', '.join(names)}."
+        raise InputError("unknown-option", f"{file} has an unknown option {unknown[0]!r}.", hint)
+    if "data" not in settings:
+        raise InputError("missing-data", f"{file} has no option data.", "Add the folder of the data set.")
+    data = Path(str(settings.pop("data")))
+    return data, TrainOptions(**{name: _parse_value(name, settings[name], file) for name in settings})
 
 
-def _typed(name: str, value: Any, file: Path) -> Any:
-    """A value of a configuration as the options have it."""
-    kind = _kind(name)
-    told = {Path: str, tuple: list, float: int | float}.get(kind, kind)
-    if not isinstance(value, told) or isinstance(value, bool) != (kind is bool):
-        problem = f"{file} has {name} = {value!r}, which is no {getattr(told, '__name__', 'number')}."
-        raise InputError(problem, "Mend that line.")
+def _parse_value(name: str, value: Any, file: Path) -> Any:
+    """Convert a value of a configuration to the type of its option."""
+    kind = _option_type(name)
+    toml_type = {Path: str, tuple: list, float: int | float}.get(kind, kind)
+    if not isinstance(value, toml_type) or isinstance(value, bool) != (kind is bool):
+        expected = getattr(toml_type, "__name__", "number")
+        raise InputError("config-invalid", f"{name} in {file} must be of type {expected}, got {value!r}.")
     return kind(value) if kind in (Path, tuple) else value
 
 
-def _kind(name: str) -> Any:
-    """What an option is where it is not None: the names of a choice are text."""
+def _option_type(name: str) -> Any:
+    """Return the type of an option other than None; str for one of several strings."""
     hint = get_type_hints(TrainOptions)[name]
     first = next(iter(get_args(hint)), hint)
     return str if isinstance(first, str) else get_origin(first) or first

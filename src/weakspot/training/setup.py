@@ -1,6 +1,6 @@
-"""What a run needs before its first step: labels, images that can be read, and the network."""
+"""Prepare a run before its first step: classes, readable images, and the network."""
 
-from collections.abc import Sequence
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from weakspot.data import Dataset, Preprocessing, Sample, read_dataset
+from weakspot.data import Dataset, Preprocessing, read_dataset
 from weakspot.errors import InputError
 from weakspot.inference.load_torch import scale_input_size
 from weakspot.inference.quality import find_quality
@@ -20,7 +20,6 @@ from weakspot.models.networks.network import BuiltNetwork
 from weakspot.training.dataset import ReadableImages, UnreadableImage, verify_images, with_crop_margin
 from weakspot.training.labels import Labels, Split, infer_labels, split_samples
 from weakspot.training.options import TrainOptions
-from weakspot.training.progress import Say
 from weakspot.training.pseudo_boxes import (
     Teacher,
     find_pseudo_boxes,
@@ -29,31 +28,33 @@ from weakspot.training.pseudo_boxes import (
     load_teacher_weights,
 )
 
-# Passes over the images. A head on features that are computed once takes next to no time for one.
+logger = logging.getLogger(__name__)
+
+# An epoch of a head on cached features takes almost no time.
 EPOCHS, FROZEN_EPOCHS = 20, 40
-# A head that finds boxes reads whole feature maps, and learns its teacher's mistakes by heart if it is given the time.
-_EPOCHS_OF_BOXES = 12
-# Learning rates of the backbone; that of the head is 10 times it, and convolutions of a head want less than one layer.
-_RATE, _FROZEN_RATE, _RATE_WITH_BRANCHES = 1e-4, 3e-4, 3e-5
+# A box regressor uses whole feature maps, and overfits to the mistakes of its teacher if it is trained for long.
+_PSOL_EPOCHS = 12
+# Learning rates of the backbone; that of the head is 10 times as high. Heads of convolutions need a lower one.
+_LR, _FROZEN_LR, _BRANCHES_LR = 1e-4, 3e-4, 3e-5
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What is trained on.
+    """The images of a run.
 
     Attributes:
-        dataset: Where it comes from.
-        labels: Its classes.
-        training: Images that are trained on.
-        validation: Images that validate.
-        squashed: The size that images are squashed to.
+        dataset: The data set.
+        labels: The classes.
+        training: Training images.
+        validation: Validation images.
+        resized: Size to which training images are resized.
     """
 
     dataset: Dataset
     labels: Labels
     training: ReadableImages
     validation: ReadableImages
-    squashed: Preprocessing
+    resized: Preprocessing
 
     @property
     def unreadable(self) -> tuple[UnreadableImage, ...]:
@@ -63,24 +64,24 @@ class TrainingData:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSetup:
-    """All that a run needs before its first step.
+    """What a run needs before its first step.
 
     Attributes:
-        grounds: What is trained on.
-        built: The network, with the backbone's weights.
-        recipe: How it is trained.
-        frozen: Whether the backbone stays as it is.
-        device: Where it runs.
-        epochs: How often the images are gone through.
+        data: The images.
+        built: The network, with the backbone's initial weights.
+        method: The training method.
+        frozen: Whether the backbone keeps its weights.
+        device: Device of the network.
+        epochs: Number of epochs.
         lr: Learning rate of the backbone.
-        targets: What is learnt of the training and of the validation images: shares of classes, shape (N, C), or
-            pseudo boxes, shape (N, 4).
-        teacher: The run that gave the boxes; None where labels teach.
+        targets: Targets of the training and of the validation images: classes, shape (N, C), or pseudo boxes, shape
+            (N, 4).
+        teacher: The run that found the pseudo boxes; None if the targets are classes.
     """
 
-    grounds: TrainingData
+    data: TrainingData
     built: BuiltNetwork
-    recipe: TrainingMethod
+    method: TrainingMethod
     frozen: bool
     device: torch.device
     epochs: int
@@ -89,118 +90,73 @@ class TrainingSetup:
     teacher: Teacher | None = None
 
 
-def set_up(data: Path, options: TrainOptions, say: Say) -> TrainingSetup:
-    """Read labels, build the network, and look through the images.
+def set_up(data: Path, options: TrainOptions) -> TrainingSetup:
+    """Read the labels, build the network, and verify the images.
 
     Raises:
-        InputError: If the data cannot be trained on, options do not go together, or too many images are unreadable.
-        ModelError: If the backbone cannot be had.
+        InputError: If the data cannot be used, options conflict, or too many images are unreadable.
+        ModelError: If the backbone cannot be loaded.
     """
-    check_model_name(options.backbone)  # before the images are looked through, which may take minutes
+    check_model_name(options.backbone)  # before the images are verified, which may take minutes
     device = find_device(options.device)
     frozen = _is_frozen(options, device)
-    recipe = parse_method(options.method, frozen=frozen)
+    method = parse_method(options.method, frozen=frozen)
     dataset = read_dataset(data, truth=options.labels, images=options.images)
     split = split_samples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
     labels = _labels(dataset, split, options, teacher)
-    validation = [example for example in split.validation if labels.know(example)]
-    for note in (*split.notes, *_left_out(len(split.validation) - len(validation))):
-        say(note)
-    built = _build(options, labels, teacher, frozen)
-    if recipe.adl and not frozen:
-        insertion_points(built.network.trunk.backbone)
-    # Boxes would have to be cropped with their images.
-    squashed = built.preprocessing if frozen or teacher is not None else with_crop_margin(built.preprocessing)
-    grounds = TrainingData(
+    validation = [sample for sample in split.validation if labels.cover(sample)]
+    for note in split.notes:
+        logger.info(note)
+    if len(validation) < len(split.validation):
+        logger.info("%d validation images of unknown classes are skipped.", len(split.validation) - len(validation))
+    built = _build_network(options, labels, teacher, frozen)
+    if method.adl and not frozen:
+        insertion_points(built.network.trunk.backbone)  # refuses a backbone without a place for ADL
+    # Pseudo boxes would have to be cropped together with their images.
+    resized = built.preprocessing if frozen or teacher is not None else with_crop_margin(built.preprocessing)
+    training_data = TrainingData(
         dataset,
         labels,
-        verify_images(split.training, squashed, workers=options.workers),
+        verify_images(split.training, resized, workers=options.workers),
         verify_images(validation, built.preprocessing, workers=options.workers),
-        squashed,
+        resized,
     )
-    _refuse_unreadable(grounds, options.max_unreadable)
+    _check_unreadable(training_data, options.max_unreadable)
     if teacher is None:
-        _refuse_unreadable_classes(grounds)
-    say(_summary(grounds, built.config, frozen, device))
-    epochs = options.epochs or _epochs(recipe, frozen)
-    lr = _rate(recipe, frozen) if options.lr is None else options.lr
-    grounds, targets = _with_targets(grounds, teacher, say)
-    return TrainingSetup(grounds, built, recipe, frozen, device, epochs, lr, targets, teacher)
+        _check_unreadable_classes(training_data)
+    logger.info(_summary(training_data, built.config, frozen, device))
+    epochs = options.epochs or _default_epochs(method, frozen)
+    lr = _default_lr(method, frozen) if options.lr is None else options.lr
+    training_data, targets = _with_targets(training_data, teacher)
+    return TrainingSetup(training_data, built, method, frozen, device, epochs, lr, targets, teacher)
 
 
 def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:
-    """The classes of what is learnt from, or those of the teacher."""
-    learnt = split.training if _named(split.validation) else (*split.training, *split.validation)
+    """Return the classes of the images, or those of the teacher."""
+    has_val_split = any(sample.split for sample in split.validation)
+    samples = split.training if has_val_split else (*split.training, *split.validation)
     if options.teacher is None or teacher is None:
-        return infer_labels(dataset, learnt, multi_label=options.multi_label, background=options.background_class)
-    return labels_from_teacher(teacher.trained, learnt, options.teacher)
+        return infer_labels(dataset, samples, multi_label=options.multi_label, background=options.background_class)
+    return labels_from_teacher(teacher.metadata, samples, options.teacher)
 
 
-def _left_out(strange: int) -> tuple[str, ...]:
-    """What is to be said of validation images of other classes."""
-    return (f"{strange} validation images are of no class that is trained: they are left out.",) if strange else ()
-
-
-def _build(options: TrainOptions, labels: Labels, teacher: Teacher | None, frozen: bool) -> BuiltNetwork:
-    """The network with its first weights, those of the seed where they are random."""
+def _build_network(options: TrainOptions, labels: Labels, teacher: Teacher | None, frozen: bool) -> BuiltNetwork:
+    """Build the network with its initial weights; random ones depend only on the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        plan = _plan(options, labels) if teacher is None else _taught_plan(options, labels, teacher, frozen)
-        built = build_network(plan, weights=None if options.weights == "none" or plan.shared else options.weights)
+        config = _network_config(options, labels)
+        if teacher is not None:
+            config = _with_teacher(config, options, teacher, frozen)
+        built = build_network(config, weights=None if options.weights == "none" or config.shared else options.weights)
     if teacher is not None:
-        load_teacher_weights(teacher, built.network, plan)
-    if frozen and plan.input_size is None:
-        return _seeing_larger(built, find_quality(options.quality).resolution_scale)
+        load_teacher_weights(teacher, built.network, config)
+    if frozen and config.input_size is None:
+        return _with_larger_input(built, find_quality(options.quality).resolution_scale)
     return built
 
 
-def _with_targets(
-    grounds: TrainingData, teacher: Teacher | None, say: Say
-) -> tuple[TrainingData, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Find out what is to be learnt of each image; those of which nothing is are left out."""
-    both = (grounds.training, grounds.validation)
-    if teacher is None:
-        training, validation = (grounds.labels.targets(one.readable) for one in both)
-        return grounds, (training, validation)
-    (learnt, boxes), (held, held_boxes) = (find_pseudo_boxes(teacher, one, grounds.labels) for one in both)
-    if not len(boxes):
-        raise InputError("The run finds no box in the training images.", "Give one that was trained on such images.")
-    say(f"{len(boxes)} of {len(grounds.training.readable)} training images have a pseudo box")
-    return replace(grounds, training=learnt, validation=held), (boxes, held_boxes)
-
-
-def _seeing_larger(built: BuiltNetwork, times: float) -> BuiltNetwork:
-    """Let a frozen network see its images larger than its backbone was trained on, if it can."""
-    frame = scale_input_size(built.preprocessing, times)
-    try:
-        with torch.no_grad(), eval_mode(built.network):
-            built.network(torch.zeros(1, len(frame.mean), frame.height, frame.width))
-    except (RuntimeError, AssertionError, ValueError):  # most transformers take one size only
-        return built
-    return replace(built, config=replace(built.config, input_size=frame.height), preprocessing=frame)
-
-
-def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
-    """Whether the backbone stays as it is: by default on a CPU, unless it knows nothing or its method teaches it."""
-    if options.freeze != "auto":
-        return options.freeze == "backbone"
-    return device.type == "cpu" and options.weights != "none" and parse_method(options.method).head != "spg"
-
-
-def _epochs(recipe: TrainingMethod, frozen: bool) -> int:
-    if not frozen:
-        return EPOCHS
-    return _EPOCHS_OF_BOXES if recipe.head == "psol" else FROZEN_EPOCHS
-
-
-def _rate(recipe: TrainingMethod, frozen: bool) -> float:
-    if recipe.head in ("acol", "spg"):
-        return _RATE_WITH_BRANCHES
-    return _FROZEN_RATE if frozen else _RATE
-
-
-def _plan(options: TrainOptions, labels: Labels) -> NetworkConfig:
+def _network_config(options: TrainOptions, labels: Labels) -> NetworkConfig:
     return NetworkConfig(
         options.backbone,
         options.method,
@@ -213,48 +169,98 @@ def _plan(options: TrainOptions, labels: Labels) -> NetworkConfig:
     )
 
 
-def _taught_plan(options: TrainOptions, labels: Labels, teacher: Teacher, frozen: bool) -> NetworkConfig:
-    """A plan with the teacher's in it, and like it where the trunk is to be shared."""
-    known = teacher.trained.config
-    plan = replace(_plan(options, labels), teacher=known)
-    alike = replace(plan, output_stride=known.output_stride, input_size=known.input_size, shared=True)
-    changed = options.output_stride is not None or options.input_size is not None
-    return plan if changed or not teacher.shares_trunk(plan.backbone, frozen=frozen) else alike
+def _with_teacher(config: NetworkConfig, options: TrainOptions, teacher: Teacher, frozen: bool) -> NetworkConfig:
+    """Add the teacher's configuration, and its stride and input size if the backbone is shared."""
+    teacher_config = teacher.metadata.config
+    config = replace(config, teacher=teacher_config)
+    overridden = options.output_stride is not None or options.input_size is not None
+    if overridden or not teacher.shares_backbone(config.backbone, frozen=frozen):
+        return config
+    stride, input_size = teacher_config.output_stride, teacher_config.input_size
+    return replace(config, output_stride=stride, input_size=input_size, shared=True)
 
 
-def _named(examples: Sequence[Sample]) -> bool:
-    """Whether validation images are a split of the data set's own."""
-    return any(example.split for example in examples)
+def _with_larger_input(built: BuiltNetwork, scale: float) -> BuiltNetwork:
+    """Use larger images than the backbone was trained on if the network accepts them."""
+    preprocessing = scale_input_size(built.preprocessing, scale)
+    try:
+        with torch.no_grad(), eval_mode(built.network):
+            built.network(torch.zeros(1, len(preprocessing.mean), preprocessing.height, preprocessing.width))
+    except (RuntimeError, AssertionError, ValueError):  # most transformers accept only one size
+        return built
+    return replace(built, config=replace(built.config, input_size=preprocessing.height), preprocessing=preprocessing)
 
 
-def _refuse_unreadable(grounds: TrainingData, most: float) -> None:
-    bad, good = grounds.unreadable, len(grounds.training.readable)
-    share = len(bad) / (good + len(grounds.validation.readable) + len(bad))
-    if share > most or not good:
+def _with_targets(
+    data: TrainingData, teacher: Teacher | None
+) -> tuple[TrainingData, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Return the targets of the training and of the validation images, and the images that have a target."""
+    if teacher is None:
+        training_targets, validation_targets = (
+            data.labels.targets(split.samples) for split in (data.training, data.validation)
+        )
+        return data, (training_targets, validation_targets)
+    training, training_boxes = find_pseudo_boxes(teacher, data.training, data.labels)
+    validation, validation_boxes = find_pseudo_boxes(teacher, data.validation, data.labels)
+    if not len(training_boxes):
+        problem = "The teacher finds no box in the training images."
+        raise InputError("pseudo-boxes-empty", problem, "Use a teacher that was trained on such images.")
+    logger.info("%d of %d training images have a pseudo box", len(training_boxes), len(data.training.samples))
+    return replace(data, training=training, validation=validation), (training_boxes, validation_boxes)
+
+
+def _is_frozen(options: TrainOptions, device: torch.device) -> bool:
+    """Return whether the backbone keeps its weights: by default on a CPU, if pretrained and the method allows it."""
+    if options.freeze != "auto":
+        return options.freeze == "backbone"
+    return device.type == "cpu" and options.weights != "none" and parse_method(options.method).head != "spg"
+
+
+def _default_epochs(method: TrainingMethod, frozen: bool) -> int:
+    if not frozen:
+        return EPOCHS
+    return _PSOL_EPOCHS if method.head == "psol" else FROZEN_EPOCHS
+
+
+def _default_lr(method: TrainingMethod, frozen: bool) -> float:
+    if method.head in ("acol", "spg"):
+        return _BRANCHES_LR
+    return _FROZEN_LR if frozen else _LR
+
+
+def _check_unreadable(data: TrainingData, max_unreadable: float) -> None:
+    unreadable, num_training = data.unreadable, len(data.training.samples)
+    total = num_training + len(data.validation.samples) + len(unreadable)
+    share = len(unreadable) / total
+    if share > max_unreadable or not num_training:
         raise InputError(
-            f"{len(bad)} images ({share:.0%}) cannot be read, the first: {bad[0].error.problem}",
-            f"Mend them (weakspot check {grounds.dataset.root} lists them), or raise --max-unreadable above {most:g}.",
+            "images-unreadable",
+            f"{len(unreadable)} of {total} images ({share:.0%}) are unreadable, for example: "
+            f"{unreadable[0].error.problem}",
+            f"Fix them (weakspot check {data.dataset.root} lists them), or raise --max-unreadable, now "
+            f"{max_unreadable:g}.",
         )
 
 
-def _refuse_unreadable_classes(grounds: TrainingData) -> None:
+def _check_unreadable_classes(data: TrainingData) -> None:
     """Refuse a class whose training images are all unreadable."""
-    lost = grounds.labels.targets([one.example for one in grounds.training.unreadable])
-    left = grounds.labels.targets(grounds.training.readable)
-    for name, unreadable, readable in zip(grounds.labels.class_names, lost.T, left.T, strict=True):
+    unreadable_targets = data.labels.targets([image.sample for image in data.training.unreadable])
+    targets = data.labels.targets(data.training.samples)
+    for name, unreadable, readable in zip(data.labels.class_names, unreadable_targets.T, targets.T, strict=True):
         if unreadable.any() and not readable.any():
             raise InputError(
-                f"No training image of the class {name} can be read.",
-                f"Mend them (weakspot check {grounds.dataset.root} lists them), or take the class out.",
+                "images-unreadable",
+                f"All training images of the class {name} are unreadable.",
+                f"Fix them (weakspot check {data.dataset.root} lists them), or remove the class.",
             )
 
 
-def _summary(grounds: TrainingData, plan: NetworkConfig, frozen: bool, device: torch.device) -> str:
-    several = ", several labels an image" if grounds.labels.multi_label else ""
-    skipped = f", {len(grounds.unreadable)} unreadable skipped" if grounds.unreadable else ""
-    how = "frozen" if frozen else "learning"
+def _summary(data: TrainingData, config: NetworkConfig, frozen: bool, device: torch.device) -> str:
+    multi_label = ", several labels per image" if data.labels.multi_label else ""
+    skipped = f", {len(data.unreadable)} unreadable skipped" if data.unreadable else ""
+    state = "frozen" if frozen else "trainable"
     return (
-        f"{len(grounds.training.readable)} training and {len(grounds.validation.readable)} validation images{skipped}, "
-        f"{len(grounds.labels.class_names)} classes{several}; {plan.method} on {plan.backbone} ({how}, "
-        f"output stride {plan.output_stride}, {plan.input_size} px), {device}"
+        f"{len(data.training.samples)} training and {len(data.validation.samples)} validation images{skipped}, "
+        f"{len(data.labels.class_names)} classes{multi_label}; {config.method} on {config.backbone} "
+        f"({state}, output stride {config.output_stride}, {config.input_size} px), {device}"
     )
