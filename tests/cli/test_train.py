@@ -110,7 +110,9 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(data, here, run, caps
         raise KeyboardInterrupt
 
     monkeypatch.setattr("weakspot.training.run.finalize", interrupted)
-    Path("config.toml").write_text(Path(run, "config.toml").read_text() + "save_every = 0.0\n")
+    Path("config.toml").write_text(
+        Path(run, "config.toml").read_text().replace("save_every = 30.0", "save_every = 0.0")
+    )
     assert main(["train", "--config=config.toml", "--lr=0.01", "--output=run"]) == 130
     out, err = capsys.readouterr()
     assert out == ""
