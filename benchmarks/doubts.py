@@ -127,7 +127,7 @@ def table_of(cues: list[Cues | None]) -> Arrays:
 
 
 CUES = ("box_instability", "competing_area", "inseparability", "disagreement", "background")
-DOUBT = "**the mean of five cues** (`--doubt`)"
+DOUBT = "**the mean of five cues** (`--uncertainty`)"
 TITLES = {
     "box_instability": "the box changes with the threshold",
     "competing_area": "other regions rival the largest",

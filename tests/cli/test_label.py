@@ -105,7 +105,7 @@ def test_what_comes_back_is_a_data_set_with_labels_for_training(photos):
 
 
 def test_rows_are_labelled_without_naming_their_images_and_the_doubtful_come_first(photos):
-    assert label("found", "--format", "yolo", "--output", "out", "--photos", "none") == 0
+    assert label("found", "--format", "yolo", "--output", "out", "--image-files", "none") == 0
     review = cells("out/review.csv")
     assert [one["image"] for one in review] == [f"dog/{i}.png" for i in (2, 1, 0)] + [f"cat/{i}.png" for i in (2, 1, 0)]
     assert [one["doubt"] for one in review[:4]] == ["0.2", "0.1", "0.0", ""]
@@ -132,7 +132,9 @@ def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
     for path in placed:
         assert path.read_bytes() == (photos / path.parent.name / path.name).read_bytes()
         assert Path(str(path).replace("images", "labels")).with_suffix(".txt").is_file()
-    assert label("found", "--format", "yolo", "--val-fraction", "0.34", "--output", "again", "--photos", "copy") == 0
+    assert (
+        label("found", "--format", "yolo", "--val-fraction", "0.34", "--output", "again", "--image-files", "copy") == 0
+    )
     assert [path.relative_to("out") for path in placed] == [
         path.relative_to("again") for path in sorted(Path("again/yolo/images").rglob("*.png"))
     ]

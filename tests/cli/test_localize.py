@@ -427,7 +427,7 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
     assert run(*words) == 0
     assert rows("out/boxes-00002-of-00002.jsonl") == [*first, *rows("out/boxes-00002-of-00002.jsonl")[-1:]]
     assert rows("out/boxes-00002-of-00002.jsonl")[-1]["image"] == str(new)
-    assert main(["label", "out", "--output", "labels", "--photos", "none"]) == 1
+    assert main(["label", "out", "--output", "labels", "--image-files", "none"]) == 1
     (problem,) = rows("labels/problems.jsonl")
     assert problem == {
         "image": "boxes-00001-of-00002.jsonl",
@@ -441,7 +441,7 @@ def test_a_share_without_images_is_an_empty_shard(photos):
     for shard in (1, 2):
         assert run(only, "--output", "out", "--shard", f"{shard}/2") == 0
     assert Path(f"out/boxes-0000{number}-of-00002.jsonl").read_bytes() == b""
-    assert main(["label", "out", "--output", "labels", "--photos", "none"]) == 0
+    assert main(["label", "out", "--output", "labels", "--image-files", "none"]) == 0
 
 
 def test_two_processes_do_not_write_the_same_shard(photos, capsys):
@@ -578,7 +578,7 @@ def test_labels_find_the_masks_of_shards_from_another_folder(photos, monkeypatch
     out = Path("out").absolute()
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    assert main(["label", str(out), "--output", "labels", "--photos", "none"]) == 1
+    assert main(["label", str(out), "--output", "labels", "--image-files", "none"]) == 1
     found = json.loads(next(Path("labels/coco").rglob("*.json")).read_text())
     assert len(found["annotations"]) == 10
     assert all("segmentation" in one for one in found["annotations"])

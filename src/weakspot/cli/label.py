@@ -114,21 +114,25 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
     """Return labels of predictions."""
     rows = find_rows(sources[0])
     images = sources[1:]
-    found = localize_images(sources[0], images, options) if rows is None else load_localizations(rows, images, options)
+    predictions = (
+        localize_images(sources[0], images, options) if rows is None else load_localizations(rows, images, options)
+    )
     overlap = options.max_overlap
-    localized = found.images if overlap is None else [suppress_overlaps(item, overlap) for item in found.images]
-    classes, named = name_classes(localized, found.class_names)
-    paths = [item.path for item in named]
+    localized = (
+        predictions.images if overlap is None else [suppress_overlaps(item, overlap) for item in predictions.images]
+    )
+    classes, localized_images = name_classes(localized, predictions.class_names)
+    paths = [item.path for item in localized_images]
     source_folder = Path(images[0]) if len(images) == 1 and Path(images[0]).is_dir() else None
     folder = common_folder(paths) if source_folder is None else folder_of_images(source_folder, paths)
     files = dict(zip(names_below(folder, paths), paths, strict=True))
     splits = read_splits(images)
     labeled = [
-        LabeledImage(name, one.width, one.height, one.objects, splits.get(one.path.absolute(), ""), one.doubt)
-        for name, one in zip(files, named, strict=True)
+        LabeledImage(name, image.width, image.height, image.objects, splits.get(image.path.absolute(), ""), image.doubt)
+        for name, image in zip(files, localized_images, strict=True)
     ]
     complete = _complete(labeled, classes, index_files(files), files, options)
-    return replace(complete, folder=folder, problems=(*found.problems, *complete.problems))
+    return replace(complete, folder=folder, problems=(*predictions.problems, *complete.problems))
 
 
 def _imported(source: Path, options: LabelOptions) -> _Labels:
@@ -136,14 +140,14 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
     if not source.exists():
         raise InputError("labels-not-found", f"{source} does not exist.")
     folder = options.images or _image_folder(source)
-    photos = index_images(folder)
-    labels, problems = FORMATS[options.format[0]].read(source, photos)
-    files = {name: folder / name for names in photos.names.values() for name in names}
-    complete = _complete(labels.images, labels.classes, photos, files, options)
-    unlabeled = len(files.keys() - {photos.find(image.path) for image in labels.images})
+    index = index_images(folder)
+    labels, problems = FORMATS[options.format[0]].read(source, index)
+    files = {name: folder / name for names in index.names.values() for name in names}
+    complete = _complete(labels.images, labels.classes, index, files, options)
+    unlabeled = len(files.keys() - {index.find(image.path) for image in labels.images})
     notes = (f"{unlabeled} images in {folder} are not in the labels: skipped",) if unlabeled else ()
     with_labels = {problem.image for problem in problems}
-    with_labels |= {photos.find(image.path) or "" for image in labels.images if image.objects}
+    with_labels |= {index.find(image.path) or "" for image in labels.images if image.objects}
     lost = {image.path for image in complete.labels.images if not image.objects and image.path in with_labels}
     remaining = tuple(image for image in complete.labels.images if image.path not in lost)
     return replace(
@@ -166,14 +170,14 @@ def _image_folder(source: Path) -> Path:
 def _complete(
     images: Iterable[LabeledImage],
     classes: tuple[str, ...],
-    photos: ImageIndex,
+    index: ImageIndex,
     files: dict[str, Path],
     options: LabelOptions,
 ) -> _Labels:
     """Remove invalid labels, and split the images."""
     names = classes if options.class_names is None else read_classes(options.class_names)
     check_classes(names)
-    existing, missing = drop_missing(images, photos)
+    existing, missing = drop_missing(images, index)
     valid, invalid = drop_invalid(existing, names)
     notes: tuple[str, ...] = ()
     if options.val_fraction is not None and any(image.split for image in valid):
@@ -198,15 +202,15 @@ def _write(
         for name, format_ in formats.items():
             problems += format_.write(labels, folder / name, write_options)
             for image in labels.images:
-                link_or_copy(labeled.files[image.path], folder / name / format_.place(image), options.photos)
+                link_or_copy(labeled.files[image.path], folder / name / format_.place(image), options.image_files)
         write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.classes))
         write_review(labels, folder / "review.csv")
         if problems:
             write_rows(folder / PROBLEMS, ({"image": item.image, "problem": item.problem} for item in problems))
         save_settings(folder / SETTINGS, asdict(options) | {"sources": sources, "images": labeled.folder.absolute()})
     objects = sum(len(image.objects) for image in labels.images)
-    listed = output / PROBLEMS if problems else None
-    return LabelOutcome(output, len(labels.images), objects, listed, len(problems), labeled.notes)
+    problem_file = output / PROBLEMS if problems else None
+    return LabelOutcome(output, len(labels.images), objects, problem_file, len(problems), labeled.notes)
 
 
 def print_labeled(outcome: LabelOutcome) -> None:

@@ -28,7 +28,7 @@ class LabelOptions(BatchOptions, MethodOptions):
         min_area: With a model and --boxes all or instances: minimum area of a region, as a fraction of the image.
         format: Label format; repeat it for several.
         output: Folder to write to, with one folder per format. Default: a new folder, labels.
-        photos: Link images into the output folder, copy them, or neither.
+        image_files: Link images into the output folder, copy them, or neither.
         scores: Write YOLO's sixth column, which FiftyOne reads and YOLO's training does not accept.
         polygons: Write masks as polygons: in COCO instead of RLE, in YOLO and Label Studio instead of boxes.
         url: With labelstudio: URL prefix of an image's path in a task.
@@ -46,7 +46,7 @@ class LabelOptions(BatchOptions, MethodOptions):
     min_area: Annotated[float, BOXES] = 0.01
     format: Annotated[tuple[Literal["coco", "yolo", "voc", "labelstudio", "csv", "masks"], ...], OUTPUT] = ("coco",)
     output: Annotated[Path | None, OUTPUT] = None
-    photos: Annotated[Literal["link", "copy", "none"], OUTPUT] = "link"
+    image_files: Annotated[Literal["link", "copy", "none"], OUTPUT] = "link"
     scores: Annotated[bool, OUTPUT] = False
     polygons: Annotated[bool, OUTPUT] = False
     url: Annotated[str, OUTPUT] = "/data/local-files/?d=images/"

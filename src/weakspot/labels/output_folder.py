@@ -106,7 +106,7 @@ def link_or_copy(source: Path, target: Path, how: LinkMode) -> None:
         ways[-1](source.resolve(), target)
     except OSError as error:
         problem = f"{source} cannot be put to {target}: {error.strerror}."
-        raise InputError(problem, "Check both, or take --photos none.") from error
+        raise InputError(problem, "Check both, or take --image-files none.") from error
 
 
 def _symbolic_link(source: Path, target: Path) -> None:

@@ -215,7 +215,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluste
     assert "Traceback" not in told
     assert 0 < len(list(output.glob("boxes-*.parquet"))) < 12
     monkeypatch.chdir(base)
-    assert main(["label", str(output), "--output", "some", "--photos", "none"]) == 1
+    assert main(["label", str(output), "--output", "some", "--image-files", "none"]) == 1
     assert "continue with the same command" in (base / "some/problems.jsonl").read_text()
 
     subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)
@@ -227,7 +227,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluste
 
     capsys.readouterr()
     for source in (output, "one"):
-        assert main(["label", str(source), "--output", f"labels-{Path(source).name}", "--photos", "none"]) == 1
+        assert main(["label", str(source), "--output", f"labels-{Path(source).name}", "--image-files", "none"]) == 1
         assert "92 objects in 46 images, 2 problems" in capsys.readouterr().out
         assert main(["report", str(source)]) == 0
     labels = [next((base / f"labels-{name}/coco").rglob("*.json")).read_text() for name in ("full", "one")]
