@@ -11,9 +11,10 @@ from weakspot.config import __version__
 from weakspot.errors import InputError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions, MeasureOptions
 from weakspot.inference.batch.image_files import gray_image, output_name
+from weakspot.inference.command_options import shared_fields
 from weakspot.inference.quality import QUALITIES, find_quality
 from weakspot.io.atomic import atomic_write, save_image
-from weakspot.io.folders import check_writable, next_free_path, read_name_file, remove_if_empty
+from weakspot.io.folders import check_writable, next_free_path, remove_if_empty
 from weakspot.io.progress import Progress
 from weakspot.io.settings import save_settings
 from weakspot.ops import scale_boxes
@@ -79,6 +80,8 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
     output = _output(options.output, "compared")
     with ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files)
+        localizer_options = _localizer_options(options)
+        del localizer_options["quality"]  # several, in ``qualities``
         evaluation = run(
             sources[:-1],
             sources[-1],
@@ -87,7 +90,7 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
             output_strides=[int(word) for word in _strides(options.output_strides)] or (None,),
             config=_config(options),
             on_prediction=rows.write,
-            **_localizer_options(options),
+            **localizer_options,
         )
     _write(evaluation, output, asdict(options) | {"models": list(sources[:-1]), "data": sources[-1]})
     return EvaluateOutcome(evaluation, output, rows.unreadable)
@@ -117,37 +120,20 @@ def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_
     if options.predicted_boxes is not None:
         return evaluation.evaluate_boxes(options.predicted_boxes, data, config=config, on_prediction=rows.write)
     assert model is not None
-    others = _localizer_options(options) | {"output_stride": options.output_stride, "quality": options.quality}
-    return evaluation.evaluate(model, data, method=options.method, config=config, on_prediction=rows.write, **others)
+    return evaluation.evaluate(model, data, config=config, on_prediction=rows.write, **_localizer_options(options))
 
 
 def _config(options: MeasureOptions) -> "EvaluationConfig":
     from weakspot.evaluation import EvaluationConfig
 
-    return EvaluationConfig(
-        boxes=options.ground_truth,
-        images=options.images,
-        test_split=options.test_split,
-        val_split=options.val_split,
-        threshold=options.threshold,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        samples=options.samples,
-        seed=options.seed,
-    )
+    return EvaluationConfig(boxes=options.ground_truth, **shared_fields(options, EvaluationConfig))
 
 
 def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
-    return {
-        "layer": options.layer or None,
-        "class_names": read_name_file(options.class_names),
-        "input_size": options.input_size,
-        "device": options.device,
-        "backend": options.backend,
-        "weights": options.weights,
-        "channels": options.channels,
-        "refine": options.refine,
-    }
+    """Return the options of the Localizer apart from the threshold, which is one of the evaluation."""
+    from weakspot.inference.options import LocalizerOptions
+
+    return {name: value for name, value in shared_fields(options, LocalizerOptions).items() if name != "threshold"}
 
 
 def _qualities(text: str | None) -> Sequence[str | None]:

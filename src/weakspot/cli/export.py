@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from weakspot.cli.demo import IMAGES, sample_image
 from weakspot.data import find_images
 from weakspot.errors import InputError
+from weakspot.inference.command_options import shared_fields
 from weakspot.inference.export.options import ExportOptions
-from weakspot.io.folders import read_name_file
+from weakspot.inference.options import LocalizerOptions
 
 if TYPE_CHECKING:
     from weakspot.inference.export import ExportResult
@@ -30,20 +31,8 @@ def export(model: str, options: ExportOptions) -> "ExportResult":
     images = list(find_images(options.images)) if options.images else [sample_image(name) for name in IMAGES]
     from weakspot.inference.export import export as run
 
-    return run(
-        model,
-        options.output,
-        images=images,
-        int8=options.int8,
-        method=options.method,
-        quality=options.quality,
-        weights=options.weights,
-        class_names=read_name_file(options.class_names),
-        layer=options.layer,
-        output_stride=options.output_stride,
-        input_size=options.input_size,
-        threshold=options.threshold,
-    )
+    localizer_options = shared_fields(options, LocalizerOptions)
+    return run(model, options.output, images=images, int8=options.int8, **localizer_options)
 
 
 def print_exported(exported: "ExportResult") -> None:

@@ -77,7 +77,7 @@ class BatchOptions(DeviceOptions):
 
 
 def localizer_options(options: object, **changes: Any) -> "LocalizerOptions":
-    """Collect those options of a command that configure a Localizer.
+    """Collect the options of a command that configure a Localizer.
 
     Args:
         options: Options of a command; fields that :class:`LocalizerOptions` does not have are ignored.
@@ -85,5 +85,14 @@ def localizer_options(options: object, **changes: Any) -> "LocalizerOptions":
     """
     from weakspot.inference.options import LocalizerOptions
 
-    names = {field.name for field in fields(LocalizerOptions)} - changes.keys()
-    return LocalizerOptions(**{name: getattr(options, name) for name in names if hasattr(options, name)}, **changes)
+    return LocalizerOptions(**shared_fields(options, LocalizerOptions) | changes)
+
+
+def shared_fields(options: object, record: type) -> dict[str, Any]:
+    """Return the values of the options that are also fields of a dataclass.
+
+    Example:
+        >>> shared_fields(DeviceOptions(), BatchOptions)
+        {'device': 'auto', 'backend': 'auto'}
+    """
+    return {field.name: getattr(options, field.name) for field in fields(record) if hasattr(options, field.name)}
