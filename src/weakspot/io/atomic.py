@@ -20,22 +20,9 @@ _TEMPORARY = ".weakspot-"
 def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file next to ``path`` for writing, and rename it to ``path`` at the end.
 
-    Missing folders are created. If the block raises, the temporary file is deleted and ``path`` is unchanged.
-
-    Args:
-        path: Path of the file.
-        durable: Whether to flush the file to disk before it is renamed, so that a power cut cannot truncate it.
-
-    Raises:
-        InputError: ``not-writable`` or ``disk-full`` if the file cannot be written.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     with atomic_write(Path(folder, "new", "a.txt")) as file:
-        ...         _ = file.write(b"whole")
-        ...     Path(folder, "new", "a.txt").read_text()
-        'whole'
+    Missing folders are created. If the block raises, the temporary file is deleted and ``path`` is unchanged. A
+    ``durable`` file is flushed to disk before it is renamed, so that a power cut cannot truncate it. Raises InputError:
+    ``not-writable`` or ``disk-full``.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,9 +46,7 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
 def save_image(image: Image.Image, path: Path) -> None:
     """Write an image atomically, in the format of the suffix.
 
-    Raises:
-        InputError: ``unknown-format`` for the suffix; ``image-too-large`` for the format; ``not-writable`` or
-            ``disk-full``.
+    Raises InputError: ``unknown-format``, ``image-too-large`` for the format, ``not-writable`` or ``disk-full``.
     """
     format_ = Image.registered_extensions().get(path.suffix.lower())
     if format_ not in Image.SAVE:

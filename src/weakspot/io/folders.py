@@ -15,22 +15,12 @@ def next_free_path(name: str) -> Path:
 
 
 def numbered_paths(folder: Path) -> Iterator[Path]:
-    """Yield a path, then the same path with -2, -3 and so on.
-
-    Example:
-        >>> from itertools import islice
-        >>> [path.name for path in islice(numbered_paths(Path("runs/birds")), 3)]
-        ['birds', 'birds-2', 'birds-3']
-    """
+    """Yield a path, then the same path with -2, -3 and so on."""
     return chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in count(2)))
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError if a folder cannot be written to, without creating it.
-
-    Raises:
-        InputError: ``not-writable`` if the path is not a folder, or it or its nearest existing parent is read-only.
-    """
+    """Raise InputError (``not-writable``) unless files can be created in a folder, which need not exist."""
     hint = "Choose another --output."
     try:
         folder.stat()
@@ -59,11 +49,7 @@ def remove_if_empty(folder: Path) -> Iterator[None]:
 
 
 def read_name_file(file: Path | None) -> list[str] | None:
-    """Read the lines of a text file, or return None for None.
-
-    Raises:
-        InputError: ``file-unreadable`` if the file cannot be read as UTF-8.
-    """
+    """Read the lines of a UTF-8 file, or return None for None; InputError ``file-unreadable``."""
     try:
         return None if file is None else file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -72,18 +58,10 @@ def read_name_file(file: Path | None) -> list[str] | None:
 
 
 def find_relocated(folder: Path, path: Path, suffix: str = "") -> Path | None:
-    """Find the file in a folder that shares the longest path ending with a recorded path.
+    """Find the file in a folder that shares the longest path ending with a recorded path; None if there is none.
 
     The recorded path may be relative to another working folder, so leading folders are dropped one by one. The result
-    is always inside the folder.
-
-    Args:
-        folder: Folder to search.
-        path: The recorded path.
-        suffix: Suffix to append to the file name.
-
-    Returns:
-        The file, or None if no ending exists.
+    is always inside the folder. ``suffix`` is appended to the file name.
     """
     if not folder.is_dir():
         return None

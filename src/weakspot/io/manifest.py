@@ -18,14 +18,10 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """A shard as recorded in a manifest.
+    """A shard as recorded in a manifest: its file of rows and its number of images.
 
-    Attributes:
-        file: Name of the file of rows.
-        images: Number of images.
-        offset: Byte offset of its first image in the list of all images, or None if the run has no such list.
-        localized: Number of images with a row, or None until the shard is written.
-        skipped: Number of images that could not be localized, or None until the shard is written.
+    ``offset`` is the byte offset of its first image in the list of all images, or None if the run has no such list. The
+    numbers of images with a row, ``localized``, and without one, ``skipped``, are None until the shard is written.
     """
 
     file: str
@@ -36,13 +32,7 @@ class ShardInfo:
 
 
 def write_manifest(file: Path, shards: Sequence[ShardInfo], **metadata: Any) -> None:
-    """Write the number of images of each shard and in total.
-
-    Args:
-        file: Path of the manifest.
-        shards: Shards in the order of their images.
-        metadata: Further entries, written first.
-    """
+    """Write the shards in the order of their images, after the metadata and the totals."""
     total = {name: sum(getattr(shard, name) or 0 for shard in shards) for name in ("images", "localized", "skipped")}
     lines = ",\n".join(json.dumps(asdict(shard)) for shard in shards)
     head = json.dumps(metadata | total)[:-1]
@@ -51,11 +41,7 @@ def write_manifest(file: Path, shards: Sequence[ShardInfo], **metadata: Any) -> 
 
 
 def read_manifest(file: Path) -> list[ShardInfo]:
-    """Read the shards of a manifest; a missing file has none.
-
-    Raises:
-        InputError: ``manifest-invalid``.
-    """
+    """Read the shards of a manifest; a missing file has none. Raises InputError ``manifest-invalid``."""
     if not file.exists():
         return []
     try:
@@ -71,8 +57,7 @@ def read_manifest(file: Path) -> list[ShardInfo]:
 def finished_row_files(folder: Path) -> tuple[Path, ...]:
     """Return the files of rows in a folder; none if the folder is not a run of ``weakspot localize``.
 
-    Raises:
-        InputError: ``run-incomplete`` if the run has no complete shard yet.
+    Raises InputError ``run-incomplete`` if the run has no complete shard yet.
     """
     files = row_files(folder)
     if not files and (missing := missing_shards(folder)):

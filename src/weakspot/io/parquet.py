@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 def read_parquet(file: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file, reading a few thousand at a time.
 
-    Args:
-        file: A Parquet file.
-        columns: Read only the first of these that is a column of text; if empty, read all columns.
-
-    Raises:
-        InputError: ``not-installed`` without pyarrow; ``file-not-found`` or ``damaged-file``; ``missing-column``.
+    Of ``columns``, only the first one that is a column of text is read; without ``columns``, all are. Raises
+    InputError: ``not-installed``, ``file-not-found``, ``damaged-file`` or ``missing-column``.
     """
     check_pyarrow()
     import pyarrow as pa
@@ -58,11 +54,7 @@ def count_in_parquet(file: Path) -> int:
 
 
 def write_parquet(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
-    """Write the rows of ``weakspot localize`` atomically.
-
-    Raises:
-        InputError: ``not-installed`` without pyarrow; ``not-writable`` or ``disk-full``.
-    """
+    """Write the rows of ``weakspot localize`` atomically."""
     check_pyarrow()
     import pyarrow as pa
     from pyarrow.parquet import write_table

@@ -13,19 +13,9 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Count images or bytes on stderr.
+    """Counter of images or bytes on stderr; ``total`` is None if it is unknown, ``done`` were done before.
 
     It is a context manager, and it can be the ``progressbar`` of a pooch downloader.
-
-    Args:
-        total: Number of images or bytes, or None if it is unknown.
-        done: Number of those that were done before.
-        unit: ``"images"`` or ``"bytes"``.
-
-    Example:
-        >>> with Progress(3) as progress:
-        ...     for _ in range(3):
-        ...         progress.advance()
     """
 
     def __init__(self, total: int | None = None, *, done: int = 0, unit: Literal["images", "bytes"] = "images") -> None:

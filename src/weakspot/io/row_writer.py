@@ -15,17 +15,9 @@ from weakspot.io.rows import to_jsonl
 class JsonlWriter:
     """Writer of a JSON Lines file with one row per image; the first row creates the file.
 
-    Args:
-        path: Path of the file.
-        resume: Whether to keep the existing rows; an incomplete last line is dropped.
-        finished: Path that :meth:`finish` renames the file to; the next row renames it back.
-
-    Raises:
-        InputError: ``output-exists`` if the file contains rows and ``resume`` is False; ``rows-invalid`` if it contains
-            something else.
-
-    Attributes:
-        images: Names of the images that had a row before.
+    With ``resume``, existing rows are kept, except an incomplete last line; ``images`` contains the names of their
+    images. :meth:`finish` renames the file to ``finished``; the next row renames it back. Raises InputError:
+    ``output-exists`` if the file contains rows and ``resume`` is False; ``rows-invalid`` if it contains something else.
     """
 
     def __init__(self, path: Path, *, resume: bool = False, finished: Path | None = None) -> None:
@@ -42,11 +34,7 @@ class JsonlWriter:
         self.images = _keep_whole_rows(path)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Append a row, without buffering.
-
-        Raises:
-            InputError: ``not-writable`` or ``disk-full``; earlier rows are kept.
-        """
+        """Append a row, without buffering; if the disk is full, earlier rows are kept."""
         line = to_jsonl(row)
         try:
             if self._file is None:
@@ -59,11 +47,7 @@ class JsonlWriter:
             raise not_writable(self.path, error, "Free disk space, then continue with --resume.") from error
 
     def finish(self) -> None:
-        """Rename the file to its final name; without rows it is empty.
-
-        Raises:
-            InputError: ``not-writable`` or ``disk-full``.
-        """
+        """Rename the file to its final name; without rows it is empty."""
         if self._finished is None or self._finished.exists():
             return
         try:

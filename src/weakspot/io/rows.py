@@ -12,13 +12,9 @@ from weakspot.io.text import FileLine, read_text
 
 
 def read_rows(file: Path) -> Iterator[tuple[FileLine, dict[str, Any]]]:
-    """Yield each row of a JSON Lines or Parquet file with its line.
+    """Yield each row of a JSON Lines or Parquet file with its line; an incomplete last line of JSON is dropped.
 
-    An incomplete last line of JSON is dropped.
-
-    Raises:
-        InputError: ``row-invalid`` for a line that is not a JSON object; codes of
-            :func:`~weakspot.io.text.read_text` and :func:`~weakspot.io.parquet.read_parquet`.
+    Raises InputError ``row-invalid`` for a line that is not a JSON object.
     """
     if file.suffix == ".parquet":
         yield from ((FileLine(file, number), drop_nulls(row)) for number, row in enumerate(read_parquet(file), start=1))
@@ -58,11 +54,7 @@ def count_rows(file: Path) -> int:
 
 
 def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows atomically as JSON Lines, or as Parquet if the suffix is .parquet.
-
-    Raises:
-        InputError: ``not-writable`` or ``disk-full``; ``not-installed`` without pyarrow.
-    """
+    """Write rows atomically as JSON Lines, or as Parquet if the suffix is .parquet."""
     if file.suffix == ".parquet":
         write_parquet(list(rows), file)
         return
@@ -71,10 +63,5 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def to_jsonl(row: Mapping[str, Any]) -> bytes:
-    r"""Encode a row as a line of JSON; bytes of a name that are not UTF-8 are escaped, so that they survive reading.
-
-    Example:
-        >>> to_jsonl({"image": "caf\udce9.jpg"})
-        b'{"image": "caf\\udce9.jpg"}\n'
-    """
+    """Encode a row as a line of JSON; bytes of a name that are not UTF-8 are escaped, so that they survive reading."""
     return json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"

@@ -26,17 +26,10 @@ def check_settings(
     missing: Mapping[str, Any],
     command: str = "localize",
 ) -> None:
-    """Raise InputError if settings differ from those of a saved file.
+    """Raise InputError (``settings-mismatch``) if settings differ from those that a run saved; ``free`` ones may.
 
-    Args:
-        path: A file of :func:`save_settings`, possibly of an earlier version with fewer settings; it may not exist.
-        settings: The current settings.
-        free: Names of settings that may differ.
-        missing: Values of settings that the file does not contain.
-        command: Command that wrote the file; its options may have been renamed since.
-
-    Raises:
-        InputError: ``settings-mismatch``, or ``file-unreadable``.
+    The file of :func:`save_settings` may not exist. One of an earlier version has fewer settings, for which ``missing``
+    has the values, and the names of that version's ``command``. A damaged file raises ``file-unreadable``.
     """
     if not path.exists():
         return

@@ -22,35 +22,17 @@ class ShardSpec:
 
     @property
     def name(self) -> str:
-        """Part of its file names.
-
-        Example:
-            >>> ShardSpec(3, 8).name
-            '00003-of-00008'
-        """
+        """Part of its file names, such as ``00003-of-00008``."""
         return f"{self.number:05}-of-{self.count:05}"
 
     def contains(self, image: str) -> bool:
-        """Return whether an image belongs to the part, by a hash of its name, so independently of other images.
-
-        Example:
-            >>> [name for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg") if ShardSpec(1, 2).contains(name)]
-            ['b.jpg', 'c.jpg']
-        """
+        """Return whether an image belongs to the part, by a hash of its name, so independently of other images."""
         digest = blake2b(image.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) % self.count == self.number - 1
 
 
 def parse_shard(text: str) -> ShardSpec:
-    """Parse a part such as ``3/8``.
-
-    Raises:
-        InputError: ``shard-invalid``.
-
-    Example:
-        >>> parse_shard("3/8")
-        ShardSpec(number=3, count=8)
-    """
+    """Parse a part such as ``3/8``; InputError ``shard-invalid``."""
     match = re.fullmatch(r"0*(\d{1,5})/0*(\d{1,5})", text, re.ASCII)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise InputError("shard-invalid", f"--shard must be number/count, such as 3/8, got {text}.")
@@ -69,12 +51,7 @@ def row_files(source: Path) -> tuple[Path, ...]:
 
 
 def skipped_file(rows: Path) -> Path:
-    """Return the path of the list of skipped images of a file of rows; it may not exist.
-
-    Example:
-        >>> skipped_file(Path("run/boxes-000012.parquet")).name
-        'skipped-000012.jsonl'
-    """
+    """Return the path of the list of skipped images of a file of rows; it may not exist."""
     shard = rows.name.partition(".")[0].removeprefix("boxes") if rows.name.startswith("boxes") else ""
     return rows.with_name(f"skipped{shard}.jsonl")
 

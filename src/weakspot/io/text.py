@@ -25,8 +25,7 @@ class FileLine(NamedTuple):
 def read_text(file: Path) -> str:
     """Read a UTF-8 file, with or without a byte order mark.
 
-    Raises:
-        InputError: ``file-not-found``, ``file-unreadable``, or ``encoding-invalid`` unless it is UTF-8.
+    Raises InputError: ``file-not-found``, ``file-unreadable``, or ``encoding-invalid`` unless it is UTF-8.
     """
     try:
         content = file.read_bytes()
@@ -43,11 +42,7 @@ def read_text(file: Path) -> str:
 
 
 def read_lines(file: Path) -> Iterator[tuple[FileLine, str]]:
-    """Yield the lines of a file that are not blank.
-
-    Raises:
-        InputError: As :func:`read_text`.
-    """
+    """Yield the lines of a UTF-8 file that are not blank."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         if line.strip():
             yield FileLine(file, number), line.rstrip("\r")
@@ -56,13 +51,8 @@ def read_lines(file: Path) -> Iterator[tuple[FileLine, str]]:
 def read_csv(file: Path, columns: Iterable[str]) -> Iterator[tuple[FileLine, dict[str, str]]]:
     """Yield the rows of a CSV file with a header, as stripped cells by lower-case column name.
 
-    Args:
-        file: Path of the file.
-        columns: Required columns.
-
-    Raises:
-        InputError: As :func:`read_text`; ``missing-column``; ``csv-invalid`` if a row cannot be parsed or its number of
-            cells differs from the header's.
+    Raises InputError: as :func:`read_text`; ``missing-column``; ``csv-invalid`` if a row cannot be parsed or its number
+    of cells differs from the header's.
     """
     rows = csv.reader(StringIO(read_text(file), newline=""), strict=True)
     try:
@@ -93,8 +83,7 @@ def _stripped(cells: list[str], columns: int, line: FileLine) -> list[str]:
 def split_fields(text: str, count: int, line: FileLine, separator: str | None = ",") -> list[str]:
     """Split a line into a number of fields; surplus separators belong to the first field.
 
-    Raises:
-        InputError: ``missing-fields`` if the line has fewer fields.
+    Raises InputError ``missing-fields``.
 
     Example:
         >>> split_fields("a,b.jpg,3", 2, FileLine(Path("labels.txt"), 1))
@@ -109,15 +98,7 @@ def split_fields(text: str, count: int, line: FileLine, separator: str | None = 
 
 
 def parse_float(text: str, line: object) -> float:
-    """Parse a number, which may be nan or infinite.
-
-    Raises:
-        InputError: ``number-invalid``.
-
-    Example:
-        >>> parse_float("7.50", "boxes.csv, line 3")
-        7.5
-    """
+    """Parse a number, which may be nan or infinite; InputError ``number-invalid``."""
     try:
         return float(text)
     except ValueError as error:
@@ -125,15 +106,7 @@ def parse_float(text: str, line: object) -> float:
 
 
 def parse_int(text: str, line: object) -> int:
-    """Parse an integer, which may be written as 3.0.
-
-    Raises:
-        InputError: ``number-invalid``.
-
-    Example:
-        >>> parse_int("3.0", "boxes.csv, line 3")
-        3
-    """
+    """Parse an integer, which may be written as 3.0; InputError ``number-invalid``."""
     value = parse_float(text, line)
     if not value.is_integer():
         raise InputError("number-invalid", f"{line} must contain an integer, got {text!r}.")
@@ -141,20 +114,14 @@ def parse_int(text: str, line: object) -> int:
 
 
 def parse_size(width: float, height: float) -> tuple[int, int] | None:
-    """Convert an annotated size to ``(height, width)``; None for 0, which some tools write for an unknown size.
-
-    Example:
-        >>> parse_size(640, 480)
-        (480, 640)
-    """
+    """Convert an annotated size to ``(height, width)``; None for 0, which some tools write for an unknown size."""
     return (int(height), int(width)) if 0 < width < float("inf") and 0 < height < float("inf") else None
 
 
 def safe_relative_path(name: str, line: object) -> str:
     """Validate a path of a data set, and normalize its separators to ``/``.
 
-    Raises:
-        InputError: ``path-outside`` if it is empty, absolute or contains a zero byte or ``..``.
+    Raises InputError ``path-outside`` if it is empty, absolute or contains a zero byte or ``..``.
 
     Example:
         >>> safe_relative_path("./cat/a.jpg", "boxes.csv, line 3")
