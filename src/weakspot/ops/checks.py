@@ -7,18 +7,7 @@ from weakspot.errors import InputError
 
 
 def check_array(values: object, name: str) -> None:
-    """Raise InputError unless the values are a numpy array of real numbers.
-
-    Args:
-        values: The value to check.
-        name: Name of the argument, for the message.
-
-    Raises:
-        InputError: ``array-invalid`` for another type, ``dtype-mismatch`` for an array of other values.
-
-    Example:
-        >>> check_array(np.zeros((2, 3)), "heatmap")
-    """
+    """Raise InputError unless the values are a numpy array of real numbers: ``array-invalid`` or ``dtype-mismatch``."""
     if not isinstance(values, np.ndarray):
         hint = "Convert lists with numpy.asarray and tensors with tensor.detach().cpu().numpy()."
         raise InputError("array-invalid", f"{name} must be a numpy array, got {type(values).__name__}.", hint)
@@ -27,11 +16,7 @@ def check_array(values: object, name: str) -> None:
 
 
 def check_heatmap(heatmap: NDArray[np.floating]) -> None:
-    """Raise InputError unless the heatmap is a finite, non-empty 2-D array.
-
-    Raises:
-        InputError: ``shape-mismatch`` or ``not-finite``.
-    """
+    """Raise InputError unless the heatmap is a finite, non-empty 2-D array: ``shape-mismatch`` or ``not-finite``."""
     check_array(heatmap, "heatmap")
     if heatmap.ndim != 2 or heatmap.size == 0:
         hint = "heatmap_from_class_map makes an (H, W) heatmap of a class map."
@@ -47,11 +32,7 @@ def check_threshold(threshold: float) -> None:
 
 
 def check_score_map(score_map: NDArray[np.floating]) -> None:
-    """Raise InputError unless the map is a 2-D array of values in [0, 1].
-
-    Raises:
-        InputError: ``shape-mismatch``, ``not-finite`` or ``out-of-range``.
-    """
+    """Raise InputError unless the map is a 2-D array of values in [0, 1]."""
     hint = "heatmap_from_class_map resizes a class map and scales it to [0, 1]."
     if score_map.ndim != 2 or score_map.size == 0:
         raise InputError("shape-mismatch", f"score_map must have shape (H, W), got {score_map.shape}.", hint)

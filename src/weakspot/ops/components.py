@@ -59,10 +59,7 @@ def connected_components(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.int3
 class _Runs(NamedTuple):
     """Horizontal runs of pixels in raster order; each row is padded by one background pixel.
 
-    Attributes:
-        starts: Index of the first pixel of each run.
-        ends: Index after its last pixel.
-        stride: Distance from a pixel to the one below it.
+    ``ends`` are the indices after the last pixels; ``stride`` is the distance from a pixel to the one below it.
     """
 
     starts: NDArray[np.intp]
@@ -121,10 +118,6 @@ def component_stats(labels: NDArray[np.int32]) -> list[Component]:
     from scipy import ndimage
 
     areas = np.bincount(labels.ravel(), minlength=1)[1:]
-    slices = ndimage.find_objects(labels)
+    boxes = [(columns.start, rows.start, columns.stop, rows.stop) for rows, columns in ndimage.find_objects(labels)]
     order = np.argsort(-areas, kind="stable")
-    return [Component(int(i) + 1, int(areas[i]), _box(*slices[i])) for i in order]
-
-
-def _box(rows: slice, columns: slice) -> tuple[int, int, int, int]:
-    return (columns.start, rows.start, columns.stop, rows.stop)
+    return [Component(int(i) + 1, int(areas[i]), boxes[i]) for i in order]

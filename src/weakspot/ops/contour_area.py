@@ -14,21 +14,11 @@ _COLUMNS = np.array([-1, -1, 0, 1, 1, 1, 0, -1])
 def outline_area(levels: Any, cut: int, first: int) -> int:
     """Compute twice the area of the polygon through the pixel centers of a component's outline, holes filled.
 
-    Args:
-        levels: Shape (H, W); the foreground is ``levels > cut``.
-        cut: The cut.
-        first: The component's first pixel in raster order, ``y * width + x``.
-
-    Returns:
-        An integer, since the corners are pixel centers; 0 for a component that is one pixel wide.
+    The foreground is ``levels > cut``; ``first`` is the component's first pixel in raster order, ``y * width + x``. The
+    result is an integer, since the corners are pixel centers; 0 for a component that is one pixel wide.
 
     Source:
         Moore-neighbor tracing with Jacob's stopping criterion; Gauss's area formula.
-
-    Example:
-        >>> ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
-        >>> outline_area(ring, 0, 0)
-        8
     """
     height, width = levels.shape
     y, x = first // width, first % width
@@ -57,12 +47,9 @@ def outline_area(levels: Any, cut: int, first: int) -> int:
 def fill_areas(levels: Any, nodes: Any, upper_bounds: Any, lower_bounds: Any, areas: Any) -> None:
     """Trace the outlines of those components with holes that may have the largest area at one of their cuts.
 
-    Args:
-        levels: Shape (H, W).
-        nodes: First cut, last cut + 1 and first pixel of each component, shape (n, 3).
-        upper_bounds: Upper bound of twice the area of each component, 0 for those that need no tracing, shape (n,).
-        lower_bounds: Lower bound of twice the largest area at each cut, shape (cuts,).
-        areas: Twice the areas, shape (n,); those of the traced components are overwritten.
+    ``nodes`` are the first cut, last cut + 1 and first pixel of each component, shape (n, 3). Upper bounds of twice the
+    areas, shape (n,), are 0 for components that need no tracing; lower bounds of the largest one, shape (cuts,), are
+    for each cut. In ``areas``, twice the areas, shape (n,), those of the traced components are overwritten.
     """
     for node in range(len(nodes)):
         for cut in range(nodes[node, 0], nodes[node, 1]):

@@ -77,11 +77,6 @@ def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def to_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
-    """Copy the pixels of an RGB image for a classifier of 3 channels or 1: shape (height, width, channels).
-
-    Example:
-        >>> to_array(Image.new("RGB", (2, 1), "white"), channels=1).tolist()
-        [[[255], [255]]]
-    """
+    """Copy the pixels of an RGB image for a classifier of 3 channels or 1: shape (height, width, channels)."""
     pixels: NDArray[np.uint8] = np.array(image.convert("L") if channels == 1 else image)
     return pixels.reshape(image.height, image.width, -1)

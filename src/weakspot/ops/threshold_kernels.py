@@ -11,20 +11,9 @@ from numpy.typing import NDArray
 
 
 def digitize(values: NDArray[np.floating], thresholds: NDArray[np.floating]) -> NDArray[np.integer[Any]]:
-    """Count the thresholds that each value reaches, as ``numpy.searchsorted(..., side="right")`` does.
+    """Count the thresholds that each value reaches, as ``numpy.searchsorted(..., side="right")`` does: shape (H, W).
 
-    It is faster than numpy if the thresholds are evenly spaced.
-
-    Args:
-        values: Shape (H, W), finite.
-        thresholds: Ascending, shape (T,), with the dtype of the values.
-
-    Returns:
-        Shape (H, W), 0 to T.
-
-    Example:
-        >>> digitize(np.array([[0.1, 0.5, 0.9]]), np.array([0.25, 0.5, 0.75])).tolist()
-        [[0, 2, 3]]
+    Thresholds are ascending, with the dtype of the values. It is faster than numpy if they are evenly spaced.
     """
     steps = np.diff(thresholds)
     if len(steps) and steps.min() > 0.5 * steps.mean() and thresholds[0] < 2 * steps.mean():
@@ -52,30 +41,14 @@ def _search_from_guess(values: Any, thresholds: Any, per_unit: float) -> Any:
     return counts
 
 
+@njit(cache=True, nogil=True)
 def best_per_threshold(
     birth: NDArray[np.int32], death: NDArray[np.int32], ranks: NDArray[np.generic], thresholds: int
 ) -> NDArray[np.intp]:
-    """Find the component of the highest rank at each threshold.
+    """Find the component of the highest rank at each threshold; ties go to the first one, -1 if no component exists.
 
-    Args:
-        birth: Index of the first threshold at which each component exists, shape (n,).
-        death: Index after the last such threshold, shape (n,).
-        ranks: Rank of each component, shape (n,); ties go to the first component.
-        thresholds: Number of thresholds T.
-
-    Returns:
-        Index of a component for each threshold, shape (T,); -1 if no component exists.
-
-    Example:
-        >>> best_per_threshold(np.array([0, 1], np.int32), np.array([2, 3], np.int32), np.array([5, 7]), 4).tolist()
-        [0, 1, 1, -1]
+    Component i exists at the thresholds ``birth[i]`` to ``death[i] - 1``.
     """
-    best: NDArray[np.intp] = _best_per_threshold(birth, death, ranks, thresholds)
-    return best
-
-
-@njit(cache=True, nogil=True)
-def _best_per_threshold(birth: Any, death: Any, ranks: Any, thresholds: int) -> Any:
     best = np.full(thresholds, -1, np.intp)
     for node in range(len(ranks)):
         for index in range(birth[node], death[node]):

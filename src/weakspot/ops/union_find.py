@@ -72,15 +72,10 @@ _TOUCHING_8, _TOUCHING_4, _WINDOWS = _touching(True), _touching(False), _windows
 
 
 def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonal: bool = True) -> NDArray[np.int32]:
-    """List the connected components of ``levels > cut``, for every cut.
+    """List the connected components of ``levels > cut``, for every cut; levels have shape (H, W), 0 or more.
 
-    Args:
-        levels: Shape (H, W), 0 or more.
-        diagonal: Whether pixels that touch at a corner are connected (8-connected), or only those that share a side
-            (4-connected).
-
-    Returns:
-        Shape (n, 10), with the columns named in this module; POLYGON and EULER are for 8-connected ones only.
+    With ``diagonal``, pixels that touch at a corner are connected (8-connected), else only those that share a side. The
+    result has shape (n, 10), with the columns named in this module; POLYGON and EULER are for 8-connected ones only.
 
     Example:
         >>> components = components_of_levels(np.array([[2, 1, 0, 1]]))
@@ -166,9 +161,8 @@ def _neighbors(added: Any, pixel: Any, stride: int) -> Any:
 def _counting_sort(levels: Any, top: int) -> Any:
     """Sort the pixels above level 0 by descending level, those of a level in raster order.
 
-    Returns:
-        Positions in the bordered map; columns; and the starts: pixels of a level are at ``starts[level + 1]`` to
-        ``starts[level]``.
+    Return their positions in the bordered map, their columns, and starts: the pixels of a level are at ``starts[level +
+    1]`` to ``starts[level]``.
     """
     height, width = levels.shape
     starts = np.zeros(top + 2, np.int32)

@@ -17,21 +17,10 @@ SURE_FOREGROUND, SURE_BACKGROUND = 0.8, 0.25
 
 
 def grabcut(image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:
-    """Separate foreground from background by their colors, starting from the heatmap.
+    """Separate foreground from background by their colors, starting from the heatmap; the result is deterministic.
 
-    The result is deterministic.
-
-    Args:
-        image: Shape (H, W, 3), RGB.
-        heatmap: Shape (H, W), in [0, 1].
-        threshold: Threshold of the heatmap as a fraction of its maximum, in (0, 1).
-
-    Returns:
-        Shape (H, W), in [0, 1]; at the threshold, its foreground is the result of GrabCut. The unchanged heatmap if all
-        values or none reach the threshold, or if the IoU of the result with the region above it is below 0.5.
-
-    Raises:
-        InputError: ``not-installed`` without OpenCV.
+    At the threshold, the foreground of the result is that of GrabCut. The heatmap is unchanged if all values or none
+    reach the threshold, or if the IoU of the result with the region above it is below 0.5.
 
     Source:
         Rother, Kolmogorov and Blake, "GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts", ACM
@@ -62,11 +51,7 @@ def grabcut(image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: 
 
 
 def import_opencv() -> Any:
-    """Import OpenCV, an optional dependency.
-
-    Raises:
-        InputError: ``not-installed``.
-    """
+    """Import OpenCV, an optional dependency; InputError ``not-installed``."""
     try:
         import cv2
     except ImportError as error:

@@ -15,14 +15,8 @@ SURE_FOREGROUND, SURE_BACKGROUND = 0.5, 0.5
 def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:
     """Compute the probability that a random walk that avoids edges reaches a foreground seed first.
 
-    Args:
-        image: Shape (H, W, 3), RGB.
-        heatmap: Shape (H, W), in [0, 1].
-        threshold: Threshold of the heatmap as a fraction of its maximum, in (0, 1).
-
-    Returns:
-        Shape (H, W), in [0, 1]: the probability, remapped such that 0.5 becomes the threshold. The unchanged heatmap if
-        it has no foreground or no background seeds, or the image has one color.
+    It is remapped such that 0.5 becomes the threshold. The heatmap is unchanged if it has no foreground or no
+    background seeds, or the image has one color.
 
     Source:
         Grady, "Random Walks for Image Segmentation", IEEE TPAMI 2006; the implementation is scikit-image's.

@@ -39,11 +39,7 @@ def find_refinement(name: str) -> Refinement:
 
 
 def check_refinement(name: str) -> None:
-    """Raise InputError if a refinement does not exist or its dependency is missing.
-
-    Raises:
-        InputError: ``unknown-refinement`` or ``not-installed``.
-    """
+    """Raise InputError if a refinement does not exist or its dependency is missing."""
     if find_refinement(name) is grabcut:
         import_opencv()
 
@@ -75,16 +71,11 @@ def refine(name: str, image: NDArray[np.uint8], heatmap: NDArray[np.floating], t
     refinement = find_refinement(name)
     if heatmap.min() == heatmap.max() or threshold >= 1:
         return heatmap.astype(np.float32)
-    height, width = _working_size(heatmap.shape[0], heatmap.shape[1])
+    scale = min(1.0, MAX_SIDE / max(heatmap.shape))
+    height, width = (max(1, round(scale * side)) for side in heatmap.shape)
     small = normalize(resize(heatmap, height=height, width=width, kernel="bilinear"))
     refined = refinement(_resized_rgb(image, height, width), small, threshold)
     return normalize(resize(refined, height=heatmap.shape[0], width=heatmap.shape[1], kernel="bilinear"))
-
-
-def _working_size(height: int, width: int) -> tuple[int, int]:
-    """Return the size itself, or if it is too large, a smaller one with the same aspect ratio."""
-    scale = min(1.0, MAX_SIDE / max(height, width))
-    return max(1, round(scale * height)), max(1, round(scale * width))
 
 
 def _resized_rgb(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

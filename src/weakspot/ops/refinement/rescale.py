@@ -7,15 +7,8 @@ from numpy.typing import NDArray
 def remap_with_mask(heatmap: NDArray[np.floating], mask: NDArray[np.bool_], threshold: float) -> NDArray[np.float32]:
     """Raise the values inside a mask to a threshold or above, and lower those outside below it.
 
-    The order of the values within both parts is preserved, so other thresholds remain meaningful.
-
-    Args:
-        heatmap: Shape (H, W), in [0, 1].
-        mask: Shape (H, W).
-        threshold: In (0, 1).
-
-    Returns:
-        Shape (H, W), in [0, 1]; at the threshold, its foreground is the mask.
+    The order of the values within both parts is preserved, so other thresholds remain meaningful. Heatmap and result
+    have shape (H, W), in [0, 1]; at the threshold, in (0, 1), the foreground of the result is the mask.
 
     Example:
         >>> remap_with_mask(np.array([[0.0, 0.5, 1.0]]), np.array([[True, True, False]]), 0.5).tolist()
@@ -28,11 +21,7 @@ def remap_with_mask(heatmap: NDArray[np.floating], mask: NDArray[np.bool_], thre
 
 
 def remap(probability: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:
-    """Map foreground probabilities piecewise linearly such that 0.5 becomes the threshold.
-
-    Args:
-        probability: Shape (H, W), in [0, 1].
-        threshold: In (0, 1).
+    """Map foreground probabilities in [0, 1] piecewise linearly such that 0.5 becomes the threshold.
 
     Example:
         >>> remap(np.array([[0.0, 0.25, 0.5, 1.0]]), 0.2).round(2).tolist()

@@ -11,13 +11,7 @@ PATCHES, COMPACTNESS = 100, 10.0
 def superpixels(image: NDArray[np.uint8], heatmap: NDArray[np.floating], threshold: float) -> NDArray[np.float32]:  # noqa: ARG001
     """Average a heatmap over patches of similar color, so that its edges are those of the image.
 
-    Args:
-        image: Shape (H, W, 3), RGB.
-        heatmap: Shape (H, W), in [0, 1].
-        threshold: Not used; the averages keep the threshold of the heatmap.
-
-    Returns:
-        Shape (H, W), min-max normalized to [0, 1]; all zeros if all averages are equal.
+    The result is min-max normalized, and all zeros if all averages are equal. The threshold is not used.
 
     Source:
         Achanta et al., "SLIC Superpixels Compared to State-of-the-Art Superpixel Methods", IEEE TPAMI 2012; the

@@ -12,49 +12,21 @@ _BAND = np.array([0.7, 0.775, 0.85, 0.925, 1.0, 1.075, 1.15, 1.225, 1.3])
 
 
 def band_tree(heatmap: NDArray[np.floating], threshold: float) -> ComponentTree:
-    """Build the component tree of a heatmap for nine thresholds around the chosen one.
-
-    Args:
-        heatmap: Shape (H, W), in [0, 1].
-        threshold: Fraction of the heatmap's maximum, in (0, 1].
-    """
+    """Build the component tree of a heatmap, in [0, 1], for nine thresholds around the chosen one."""
     return component_tree(heatmap, np.unique(np.minimum(threshold * _BAND, 1.0)))
 
 
 def box_instability(tree: ComponentTree, threshold: float) -> float:
     """Measure how much the largest region's box changes if the threshold varies from 0.7 to 1.3 times its value.
 
-    Args:
-        tree: Tree of a heatmap, see :func:`band_tree`.
-        threshold: The chosen threshold.
-
-    Returns:
-        1 - mean IoU of the box with those at the other thresholds, in [0, 1]; 0 for an empty heatmap.
-
-    Example:
-        >>> hard, soft = np.zeros((1, 9)), np.linspace(0, 1, 9)[None]
-        >>> hard[0, 3:6] = 1
-        >>> box_instability(band_tree(hard, 0.5), 0.5), round(box_instability(band_tree(soft, 0.5), 0.5), 2)
-        (0.0, 0.13)
+    1 - mean IoU of the box with those at the other thresholds of a :func:`band_tree`; 0 for an empty heatmap.
     """
     box = tree.boxes_at(threshold, min_area=1.0)
     return float(1 - box_iou(box, tree.largest_boxes()).mean())
 
 
 def competing_area(tree: ComponentTree, threshold: float) -> float:
-    """Compute the fraction of the area above the threshold that is outside the largest region.
-
-    Args:
-        tree: Tree of a heatmap, see :func:`band_tree`.
-        threshold: The chosen threshold.
-
-    Returns:
-        In [0, 1); 0 for an empty heatmap.
-
-    Example:
-        >>> competing_area(band_tree(np.array([[1.0, 1.0, 0.0, 1.0]]), 0.5), 0.5)
-        0.33333333333333337
-    """
+    """Compute the fraction of the area above the threshold outside the largest region; 0 for an empty heatmap."""
     areas = tree.areas[tree.nodes(threshold)]
     return float(1 - areas[0] / areas.sum()) if len(areas) else 0.0
 
@@ -62,18 +34,10 @@ def competing_area(tree: ComponentTree, threshold: float) -> float:
 def inseparability(heatmap: NDArray[np.floating]) -> float:
     """Compute the fraction of a heatmap's variance that its best threshold (Otsu's) does not explain.
 
-    Args:
-        heatmap: Shape (H, W), in [0, 1].
-
-    Returns:
-        1 - between-class variance / total variance, in [0, 1]; 1 for a constant heatmap.
+    1 - between-class variance / total variance, for a heatmap in [0, 1]; 1 for a constant one.
 
     Source:
         Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 1979: the separability eta.
-
-    Example:
-        >>> round(inseparability(np.array([[0.0, 0.0, 1.0]])), 6), inseparability(np.zeros((2, 2)))
-        (0.0, 1.0)
     """
     counts, edges = np.histogram(heatmap, bins=256, range=(0.0, 1.0))
     centers = (edges[:-1] + edges[1:]) / 2
@@ -89,21 +53,10 @@ def inseparability(heatmap: NDArray[np.floating]) -> float:
 
 
 def region_disagreement(heatmap: NDArray[np.floating], other: NDArray[np.floating], threshold: float) -> float:
-    """Compare the region above the threshold with the equally many highest pixels of another map.
+    """Compare the region above the threshold with the equally many highest pixels of another map of the same shape.
 
-    Only the order of the other map's values matters, so it needs no threshold of its own.
-
-    Args:
-        heatmap: Shape (H, W), in [0, 1].
-        other: Another map of the same image, shape (H, W); ties go to the first pixel in raster order.
-        threshold: Fraction of the heatmap's maximum.
-
-    Returns:
-        1 - IoU of both sets of pixels, in [0, 1]; 1 if either map is empty.
-
-    Example:
-        >>> region_disagreement(np.array([[0.9, 0.8, 0.0]]), np.array([[0.0, 0.2, 0.1]]), 0.5)
-        0.6666666666666667
+    1 - IoU of both sets of pixels; 1 if either map is empty. Only the order of the other map's values matters, so it
+    needs no threshold of its own; ties go to the first pixel in raster order.
     """
     inside = (heatmap >= absolute_threshold(heatmap, threshold)) & (heatmap > 0)
     count = int(inside.sum())
@@ -116,18 +69,9 @@ def region_disagreement(heatmap: NDArray[np.floating], other: NDArray[np.floatin
 
 
 def map_difference(heatmap: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Measure how weakly two maps are correlated.
+    """Measure how weakly two maps are correlated, after resizing the other one, shape (h, w), to the heatmap's size.
 
-    Args:
-        heatmap: Shape (H, W).
-        other: Shape (h, w), resized to (H, W).
-
-    Returns:
-        (1 - r) / 2 for Pearson's correlation r, in [0, 1]: 0 for equal maps, 0.5 if one of them is constant.
-
-    Example:
-        >>> round(map_difference(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])), 6)
-        1.0
+    (1 - r) / 2 for Pearson's correlation r: 0 for equal maps, 0.5 if one of them is constant.
     """
     height, width = heatmap.shape
     resized = heatmap_from_class_map(other, height=height, width=width)
