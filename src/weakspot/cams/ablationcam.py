@@ -61,15 +61,8 @@ def ablationcam(
 def ablationcam_of_linear(activations: Tensor, weights: Tensor, logits: Tensor) -> Tensor:
     """Compute :func:`ablationcam` in closed form for a head of global average pooling and a linear layer.
 
-    Without channel k, the logit drops by ``w_k mean(A_k)``.
-
-    Args:
-        activations: Activations A of shape (B, K, h, w).
-        weights: Rows of the linear layer for the classes, shape (B, C, K).
-        logits: Logits of the classes, shape (B, C).
-
-    Returns:
-        Class maps of shape (B, C, h, w), at least 0.
+    Without channel k, the logit drops by ``w_k mean(A_k)``. Activations have shape (B, K, h, w), the rows of the linear
+    layer for the classes (B, C, K), their logits (B, C), the class maps (B, C, h, w).
 
     Example:
         >>> a = torch.tensor([[[[1.0, 0.0]], [[0.0, 3.0]]]])

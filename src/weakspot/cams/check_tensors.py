@@ -7,37 +7,17 @@ from weakspot.errors import InputError
 
 
 def check_gradients(activations: Tensor, gradients: Tensor) -> None:
-    """Raise InputError unless the gradients are those of activations (B, K, h, w), with or without a class axis.
-
-    Raises:
-        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
-
-    Example:
-        >>> import torch
-        >>> check_gradients(torch.rand(2, 8, 7, 7), torch.rand(2, 5, 8, 7, 7))
-    """
+    """Raise InputError unless the gradients are those of activations (B, K, h, w), with or without a class axis."""
     _check("gradients", activations, gradients, "(B, K, h, w) or (B, C, K, h, w)", 4)
 
 
 def check_weights(activations: Tensor, weights: Tensor) -> None:
-    """Raise InputError unless the weights have one value for each channel of activations (B, K, h, w).
-
-    Raises:
-        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
-
-    Example:
-        >>> import torch
-        >>> check_weights(torch.rand(2, 8, 7, 7), torch.rand(2, 5, 8))
-    """
+    """Raise InputError unless the weights have one value for each channel of activations (B, K, h, w)."""
     _check("weights", activations, weights, "(B, K) or (B, C, K)", 2)
 
 
 def check_activations(activations: Tensor) -> None:
-    """Raise InputError unless the activations are a tensor of floats of shape (B, K, h, w).
-
-    Raises:
-        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
-    """
+    """Raise InputError unless the activations are a tensor of floats of shape (B, K, h, w)."""
     _check_floats("activations", activations)
     if activations.dim() != 4:
         problem = f"activations must have shape (B, K, h, w), got {tuple(activations.shape)}."
@@ -45,15 +25,7 @@ def check_activations(activations: Tensor) -> None:
 
 
 def check_classes(activations: Tensor, classes: Tensor) -> None:
-    """Raise InputError unless the classes are integer indices of shape (B, C) for activations (B, K, h, w).
-
-    Raises:
-        InputError: ``dtype-mismatch`` or ``shape-mismatch``.
-
-    Example:
-        >>> import torch
-        >>> check_classes(torch.rand(2, 8, 7, 7), torch.tensor([[0, 3], [2, 1]]))
-    """
+    """Raise InputError unless the classes are integer indices of shape (B, C) for activations (B, K, h, w)."""
     check_activations(activations)
     # PyTorch would interpret bytes and booleans as a mask.
     if not isinstance(classes, Tensor) or classes.dtype not in (torch.int64, torch.int32):

@@ -34,10 +34,5 @@ def max_over_channels(attributions: Tensor) -> Tensor:
 
     Source:
         Simonyan et al., "Deep Inside Convolutional Networks", arXiv 1312.6034, section 3.1.
-
-    Example:
-        >>> import torch
-        >>> max_over_channels(torch.tensor([[[[1.0]], [[-3.0]], [[2.0]]]])).tolist()
-        [[[3.0]]]
     """
     return attributions.abs().amax(dim=1)

@@ -16,15 +16,10 @@ def min_max(maps: Tensor) -> Tensor:
 
 
 def apply_class_thresholds(maps: Tensor, thresholds: Tensor, target: float) -> Tensor:
-    """Scale each map to [0, 1] such that its own threshold becomes a common one.
+    """Scale each map to [0, 1] such that its own threshold, shape (...), becomes a common one, both in (0, 1).
 
     The mapping is piecewise linear with a knot at the threshold. It preserves the order of all values, so the boxes at
-    the target are those of the original map at its own threshold.
-
-    Args:
-        maps: Shape (..., h, w), any sign; a constant map becomes zeros.
-        thresholds: Threshold of each map, shape (...), in (0, 1).
-        target: Common threshold, in (0, 1).
+    the target are those of the original map, shape (..., h, w), at its own threshold; a constant map becomes zeros.
 
     Example:
         >>> apply_class_thresholds(torch.tensor([[0.0, 0.25], [0.5, 1.0]]), torch.tensor(0.5), 0.25).tolist()

@@ -12,13 +12,7 @@ _ROUNDNESS = 4
 
 
 def psol(box_maps: Tensor) -> Tensor:
-    """Return the box map of each image unchanged.
-
-    Args:
-        box_maps: Shape (B, 1, h, w), see :func:`draw_boxes`.
-
-    Returns:
-        The same maps.
+    """Return the box map of each image, shape (B, 1, h, w), unchanged; see :func:`draw_boxes`.
 
     Source:
         Zhang et al., "Rethinking the Route Towards Weakly Supervised Object Localization", CVPR 2020,
@@ -28,20 +22,14 @@ def psol(box_maps: Tensor) -> Tensor:
 
 
 def draw_boxes(boxes: Tensor, *, height: int, width: int) -> Tensor:
-    """Render each box as a map whose foreground at the threshold 0.5 is bounded by that box.
+    """Render each box as a map in [0, 1] whose foreground at the threshold 0.5 is bounded by that box.
 
-    A box regressor has no class map, but later steps expect a heatmap. The level lines of the box map have the shape
-    of the box: the line of the box itself is at 0.5, and that of a box s times as large at ``1 - s / 2``. The map
-    contains no information beyond the box. It reaches 0 at twice the size of the box, or at the edge of the image.
+    A box regressor has no class map, but later steps expect a heatmap. The level lines of the box map have the shape of
+    the box: the line of the box itself is at 0.5, and that of a box s times as large at ``1 - s / 2``. The map contains
+    no information beyond the box. It reaches 0 at twice the size of the box, or at the edge of the image.
 
-    Args:
-        boxes: Shape (B, 4), xyxy in fractions of the image's sides, in [0, 1]. Sides of less than two pixels are
-            rendered as two.
-        height: Number of rows of the map, 8 or more.
-        width: Number of columns of the map, 8 or more.
-
-    Returns:
-        Shape (B, 1, height, width), in [0, 1].
+    Boxes have shape (B, 4), xyxy in fractions of the image's sides; sides of less than two pixels are rendered as two.
+    The maps have shape (B, 1, height, width), with 8 rows and columns or more.
 
     Example:
         >>> box_map = draw_boxes(torch.tensor([[0.25, 0.25, 0.75, 0.75]]), height=8, width=8)[0, 0]

@@ -78,12 +78,7 @@ def unit_features(intermediates: Sequence[Tensor], size: tuple[int, int]) -> Ten
 
 
 def resample(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resample maps (B, K, h, w) to a grid ``size``: average finer maps, interpolate coarser ones bicubically.
-
-    Example:
-        >>> resample(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), (1, 1)).item()
-        4.0
-    """
+    """Resample maps (B, K, h, w) to a grid ``size``: average finer maps, interpolate coarser ones bicubically."""
     if maps.shape[-2:] == size:
         return maps
     if maps.shape[-2] >= size[0] and maps.shape[-1] >= size[1]:

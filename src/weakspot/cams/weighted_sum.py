@@ -7,12 +7,8 @@ from torch import Tensor
 def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
     """Compute the weighted sum of the channels, ``sum_k w_k A_k``, with autocast disabled.
 
-    Args:
-        activations: Shape (B, K, h, w).
-        weights: Shape (B, K), or (B, C, K) for C classes of each image.
-
-    Returns:
-        Maps of shape (B, h, w), or (B, C, h, w).
+    Activations have shape (B, K, h, w), weights (B, K), or (B, C, K) for C classes of each image; the maps have shape
+    (B, h, w), or (B, C, h, w).
 
     Example:
         >>> weighted_sum(torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), torch.tensor([[1.0, -1.0]])).tolist()
@@ -25,17 +21,7 @@ def weighted_sum(activations: Tensor, weights: Tensor) -> Tensor:
 def weighted_sum_by_position(activations: Tensor, weights: Tensor) -> Tensor:
     """Compute the sum of the channels with a weight for every position, ``sum_k w_kij A_kij``.
 
-    Args:
-        activations: Shape (B, K, h, w).
-        weights: Shape (B, K, h, w), or (B, C, K, h, w) for C classes of each image.
-
-    Returns:
-        Maps of shape (B, h, w), or (B, C, h, w).
-
-    Example:
-        >>> a = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])
-        >>> weighted_sum_by_position(a, a).tolist()
-        [[[10.0, 20.0]]]
+    As :func:`weighted_sum`, with weights of shape (B, K, h, w) or (B, C, K, h, w).
     """
     return (weights * add_class_axis(activations, weights)).sum(dim=-3)
 
