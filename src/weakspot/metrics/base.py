@@ -24,13 +24,10 @@ CONFIDENCE = 95.0  # percent of a confidence interval
 
 
 class PerImageMetric(Metric):
-    """Accumulate a row of values for each image; subclasses compute the metric from the sums.
+    """Accumulate a row of ``values`` numbers for each image; subclasses compute the metric from the sums.
 
-    Args:
-        values: Number of values of an image.
-        groups: Number of groups, such as classes, that also have their own sums.
-        samples: Number of bootstrap samples for :meth:`interval`; 0 for none.
-        seed: Random seed of the bootstrap; the same images in the same order have the same interval.
+    Each of the ``groups``, such as classes, also has its own sums, and each of the ``samples`` of the bootstrap for
+    :meth:`interval`. With the same ``seed``, the same images in the same order have the same interval.
     """
 
     full_state_update = False
@@ -60,12 +57,7 @@ class PerImageMetric(Metric):
             self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
 
     def update(self, values: NDArray[np.generic], groups: NDArray[np.integer[Any]] | None = None) -> None:
-        """Add images.
-
-        Args:
-            values: Shape (B, number of values).
-            groups: Indices of the groups of each image, shape (B,) or (B, k).
-        """
+        """Add images: values of shape (B, number of values), and the groups of each image, shape (B,) or (B, k)."""
         rows = torch.from_numpy(np.ascontiguousarray(values)).to(self.sums)
         self.sums += rows.sum(dim=0)
         self.total += len(rows)
@@ -91,12 +83,8 @@ class PerImageMetric(Metric):
     def interval(self, **options: Any) -> tuple[float, float]:
         """Compute the 95 % confidence interval of the metric, by bootstrap over images.
 
-        Args:
-            options: Further arguments of :meth:`compute_from_sums`. If it searches for the best threshold, it does so
-                in each sample.
-
-        Raises:
-            InputError: ``missing-samples`` if the metric has no bootstrap samples.
+        The options are those of :meth:`compute_from_sums`; if it searches for the best threshold, it does so in each
+        sample. Raises InputError ``missing-samples`` if the metric has no bootstrap samples.
         """
         if not len(self.sample_totals):
             raise InputError("missing-samples", "The metric has no bootstrap samples.", "Create it with samples=1000.")
@@ -113,8 +101,7 @@ class PerImageMetric(Metric):
     def totals(self, of: Literal["", "group", "sample"] = "") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return the sums (..., values) and the numbers of images (...), over all processes.
 
-        Args:
-            of: ``""`` for all images; ``"group"``, shape (groups, ...); or ``"sample"``, shape (samples, ...).
+        ``of`` selects all images, ``"group"`` with shape (groups, ...), or ``"sample"`` with shape (samples, ...).
         """
         with nullcontext() if self._is_synced else self.sync_context():
             names = (f"{of}_sums", f"{of}_totals") if of else ("sums", "total")

@@ -13,35 +13,6 @@ from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
 
 
-def correct_boxes(
-    score_maps: ArrayLike,
-    boxes: Sequence[ArrayLike],
-    thresholds: NDArray[np.float64],
-    *,
-    overlaps: Sequence[float],
-    regions: Regions,
-    protocol: Protocol,
-) -> NDArray[np.bool_]:
-    """Compute whether each map has a correct box at every threshold, for each minimum IoU.
-
-    The arguments are those of :class:`MaxBoxAcc` and its ``update``.
-
-    Returns:
-        Shape (B, len(overlaps) * T), one curve after the other.
-
-    Example:
-        >>> maps, boxes = [[[0.0, 0.9], [0.0, 1.0]]], [[[1, 0, 2, 1]]]
-        >>> options = {"overlaps": (0.5, 0.7), "regions": "largest", "protocol": "native"}
-        >>> correct_boxes(maps, boxes, np.array([0.5]), **options).tolist()
-        [[True, False]]
-    """
-    maps = maps_array(score_maps)
-    overlaps_of = reference_overlaps if protocol == "reference" else native_overlaps
-    pairs = zip(maps, box_lists(boxes, len(maps)), strict=True)
-    best = np.stack([overlaps_of(score_map, true_boxes, regions, thresholds) for score_map, true_boxes in pairs])
-    return np.concatenate([best >= overlap for overlap in overlaps], axis=1)
-
-
 class MaxBoxAcc(ThresholdSweep):
     """Percentage of images whose largest region has an IoU of at least 0.5 with a true box, at the best threshold.
 
@@ -173,8 +144,7 @@ class GTKnownLoc(ThresholdSweep):
         protocol: Protocol = "native",
         **options: Any,
     ) -> None:
-        fixed = None if threshold is None else [threshold]
-        super().__init__(_thresholds(protocol, fixed), len(overlaps), **options)
+        super().__init__(_thresholds(protocol, threshold), len(overlaps), **options)
         self.overlaps = tuple(overlaps)
         self.regions = regions
         self.protocol = protocol
@@ -218,8 +188,7 @@ class TopKLoc(ThresholdSweep):
         **options: Any,
     ) -> None:
         check_positive(k, "k")
-        fixed = None if threshold is None else [threshold]
-        super().__init__(_thresholds(protocol, fixed), len(overlaps), **options)
+        super().__init__(_thresholds(protocol, threshold), len(overlaps), **options)
         self.k = k
         self.overlaps = tuple(overlaps)
         self.regions = regions
@@ -254,20 +223,18 @@ class TopKLoc(ThresholdSweep):
 
 
 def _thresholds(protocol: Protocol, thresholds: ArrayLike | None) -> NDArray[np.float64]:
-    """Return the thresholds as an array, by default those of the protocol."""
+    """Return one threshold or several as an array, by default those of the protocol."""
     if thresholds is None:
         return THRESHOLDS if protocol == "reference" else NATIVE_THRESHOLDS
-    return np.asarray(thresholds, np.float64)
+    return np.atleast_1d(np.asarray(thresholds, np.float64))
 
 
 def _correct(
     metric: MaxBoxAcc | MaxBoxAccV2 | GTKnownLoc | TopKLoc, score_maps: ArrayLike, boxes: Sequence[ArrayLike]
 ) -> NDArray[np.bool_]:
-    return correct_boxes(
-        score_maps,
-        boxes,
-        metric.thresholds,
-        overlaps=metric.overlaps,
-        regions=metric.regions,
-        protocol=metric.protocol,
-    )
+    """Compute whether each map has a correct box at every threshold, for each minimum IoU: (B, curves * T)."""
+    maps = maps_array(score_maps)
+    overlaps_of = reference_overlaps if metric.protocol == "reference" else native_overlaps
+    pairs = zip(maps, box_lists(boxes, len(maps)), strict=True)
+    best = np.stack([overlaps_of(map_, true_boxes, metric.regions, metric.thresholds) for map_, true_boxes in pairs])
+    return np.concatenate([best >= overlap for overlap in metric.overlaps], axis=1)

@@ -19,11 +19,7 @@ def array(values: ArrayLike | Tensor) -> NDArray[Any]:
 
 
 def maps_array(score_maps: ArrayLike) -> NDArray[np.floating]:
-    """Convert score maps of shape (B, H, W), preserving their precision.
-
-    Raises:
-        InputError: ``shape-mismatch`` or ``dtype-mismatch``.
-    """
+    """Convert score maps of shape (B, H, W), preserving their precision."""
     maps = array(score_maps)
     if maps.ndim != 3:
         raise InputError("shape-mismatch", f"score_maps must have shape (B, H, W), got {maps.shape}.")
@@ -33,11 +29,7 @@ def maps_array(score_maps: ArrayLike) -> NDArray[np.floating]:
 
 
 def box_lists(boxes: Sequence[ArrayLike], images: int) -> list[NDArray[Any]]:
-    """Convert the true boxes to one array (n, 4) per image.
-
-    Raises:
-        InputError: ``length-mismatch``.
-    """
+    """Convert the true boxes to one array (n, 4) per image."""
     if len(boxes) != images:
         raise InputError("length-mismatch", f"boxes must have {images} lists, one per map, got {len(boxes)}.")
     return [array(image_boxes) for image_boxes in boxes]
@@ -46,12 +38,8 @@ def box_lists(boxes: Sequence[ArrayLike], images: int) -> list[NDArray[Any]]:
 def ranks_of(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
     """Compute the rank of each true class among the predictions, starting at 0; ties go to the lower class index.
 
-    Args:
-        logits: Shape (B, number of classes).
-        labels: Class indices, shape (B,).
-
-    Raises:
-        InputError: ``shape-mismatch``; ``unknown-class`` for the labels; ``not-finite`` for NaN logits.
+    Logits have shape (B, number of classes), labels (B,). Raises InputError: ``shape-mismatch``, ``unknown-class`` for
+    the labels, or ``not-finite`` for NaN logits.
 
     Example:
         >>> ranks_of([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5]], [2, 1]).tolist()

@@ -115,11 +115,8 @@ def average_precision(counts: NDArray[np.floating]) -> NDArray[np.float64]:
 def precision_and_recall(counts: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compute precision and recall of the pixels at or above the left edge of each bin, in descending order.
 
-    Args:
-        counts: Shape (..., 2, bins).
-
-    Returns:
-        Precision, NaN without pixels, and recall, NaN without foreground; shape (..., bins) each.
+    From counts of shape (..., 2, bins): shape (..., bins) each; precision is NaN without pixels, recall without
+    foreground.
     """
     true, false = np.moveaxis(np.asarray(counts, np.float64)[..., ::-1].cumsum(-1), -2, 0)
     with np.errstate(invalid="ignore"):
@@ -162,11 +159,7 @@ def _at_or_above(values: NDArray[np.floating], thresholds: NDArray[np.floating])
 
 
 def check_mask(mask: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
-    """Raise InputError unless a mask has the shape of its map and the values 0, 1 and 255.
-
-    Raises:
-        InputError: ``shape-mismatch``, ``dtype-mismatch`` or ``mask-invalid``.
-    """
+    """Raise InputError unless a mask has the shape of its map and the values 0, 1 and 255."""
     if mask.shape != shape:
         raise InputError("shape-mismatch", f"A mask must have the shape {shape} of its score map, got {mask.shape}.")
     if mask.dtype != np.uint8:

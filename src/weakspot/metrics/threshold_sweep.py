@@ -15,13 +15,6 @@ class ThresholdSweep(PerImageMetric):
     The result is the mean over the curves of their best values, in percent. It is an **oracle** value, since the
     threshold is selected on the same images; :meth:`at` uses thresholds that were selected on other images.
 
-    Args:
-        thresholds: Shape (T,).
-        curves: Number of curves.
-        groups: See :class:`PerImageMetric`.
-        samples: See :class:`PerImageMetric`.
-        seed: See :class:`PerImageMetric`.
-
     Example:
         >>> sweep = ThresholdSweep(np.array([0.2, 0.5]))
         >>> sweep.update(np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]))
@@ -68,11 +61,9 @@ class ThresholdSweep(PerImageMetric):
         return float(self.compute_from_sums(*self.totals(), at=indices))
 
     def details(self) -> dict[str, NDArray[np.float64]]:
-        """Return the curves of the metric.
+        """Return the ``thresholds``, the ``curves``, and the ``best`` value and ``best_threshold`` of each curve.
 
-        Returns:
-            ``thresholds`` (T,); ``curves`` (curves, T) in percent; and the ``best`` value and ``best_threshold`` of
-            each curve.
+        Shapes (T,), (curves, T), (curves,) and (curves,); the values are in percent.
         """
         means = self._means(*self.totals())
         best = self.thresholds[means.argmax(axis=-1)]
