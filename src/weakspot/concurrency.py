@@ -24,16 +24,9 @@ def pipelined(
 ) -> Iterator[Result]:
     """Process a stream in three overlapping stages, for a model that uses several cores itself.
 
-    Args:
-        decode: Function of each item, called in threads.
-        run: Function of each batch of decoded items, called in the thread of the caller.
-        finish: Function of each output, called in threads.
-        items: Items, read a few batches ahead of the results.
-        size: Number of items in a batch.
-        workers: Number of threads.
-
-    Yields:
-        The results, in the order of the items.
+    ``decode`` is called for each item and ``finish`` for each output in ``workers`` threads; ``run`` is called for each
+    batch of ``size`` decoded items in the thread of the caller. Items are read a few batches ahead of the results,
+    which are in their order.
 
     Example:
         >>> list(pipelined(int, sum, lambda total: [total], "1234", size=2, workers=1))
@@ -55,19 +48,7 @@ def parallel_batches(
 ) -> Iterator[Result]:
     """Process a stream in the same stages, one whole batch per core, for a model that uses a single core.
 
-    Args:
-        decode: Function of each item.
-        run: Function of each batch of decoded items.
-        finish: Function of each output.
-        items: Items, read a few batches ahead of the results.
-        size: Number of items in the batches of all cores.
-
-    Yields:
-        The results, in the order of the items.
-
-    Example:
-        >>> sum(parallel_batches(int, sum, lambda total: [total], "1234", size=2))
-        10
+    ``size`` is the number of items in the batches of all cores; the results are in the order of the items.
     """
     threads = available_cores()
 
@@ -94,20 +75,8 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Apply a function to a stream in an executor; the results are in the order of the items.
 
-    Args:
-        function: Function of each item.
-        items: Items, read one by one, at most ``max_pending`` ahead of the results.
-        executor: Executor that runs the function.
-        max_pending: Maximum number of pending items, at least 1.
-
-    Yields:
-        The results. An error of the function or of the stream is raised at the position of its result.
-
-    Example:
-        >>> from concurrent.futures import ThreadPoolExecutor
-        >>> with ThreadPoolExecutor(2) as threads:
-        ...     list(ordered_map(abs, [-3, 1, -2], threads, max_pending=2))
-        [3, 1, 2]
+    Items are read one by one, at most ``max_pending`` (1 or more) ahead of the results. An error of the function or of
+    the stream is raised at the position of its result.
     """
     stream = _submitted(function, items, executor)
     pending = deque(islice(stream, max_pending))
@@ -135,12 +104,7 @@ def _submitted(
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Group a stream into lists of ``size``, the last one possibly shorter; items before an error come before it.
-
-    Example:
-        >>> list(batched("abc", 2))
-        [['a', 'b'], ['c']]
-    """
+    """Group a stream into lists of ``size``, the last one possibly shorter; items before an error come before it."""
     batch: list[Item] = []
     try:
         for item in items:

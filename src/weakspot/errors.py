@@ -50,18 +50,9 @@ class ModelError(WeakspotError, ValueError):
 
 
 def check_fraction(value: Any, name: str) -> float:
-    """Raise InputError unless 0 <= value <= 1, and return the value as a float.
+    """Raise InputError (``out-of-range``) unless 0 <= value <= 1, and return the value as a float.
 
-    Args:
-        value: The number to check.
-        name: Name of the option or argument, for the message.
-
-    Raises:
-        InputError: ``out-of-range`` unless 0 <= value <= 1.
-
-    Example:
-        >>> check_fraction(0.5, "min_score")
-        0.5
+    ``name`` is the option or argument in the message.
     """
     if not 0 <= value <= 1:
         raise InputError("out-of-range", f"{name} must be between 0 and 1, got {value}.")
@@ -69,51 +60,19 @@ def check_fraction(value: Any, name: str) -> float:
 
 
 def check_positive(value: int, name: str) -> int:
-    """Raise InputError unless the value is at least 1, and return it.
-
-    Args:
-        value: The integer to check.
-        name: Name of the option or argument, for the message.
-
-    Raises:
-        InputError: ``out-of-range`` if the value is below 1.
-
-    Example:
-        >>> check_positive(3, "top_k")
-        3
-    """
+    """Raise InputError (``out-of-range``) unless the value is at least 1, and return it."""
     if value < 1:
         raise InputError("out-of-range", f"{name} must be at least 1, got {value}.")
     return value
 
 
 def no_such_class(index: int, classes: int) -> InputError:
-    """Return the error for a class index that a model does not have.
-
-    Args:
-        index: The class index.
-        classes: Number of classes of the model.
-    """
+    """Return the error (``unknown-class``) for a class index of a model with this number of classes."""
     return InputError("unknown-class", f"Class index must be between 0 and {classes - 1}, got {index}.")
 
 
 def suggest(name: str, choices: Iterable[str], otherwise: str) -> str:
-    """Suggest valid names that are similar to an invalid one.
-
-    Args:
-        name: The invalid name.
-        choices: The valid names.
-        otherwise: The hint if no choice is similar.
-
-    Returns:
-        A hint of one line.
-
-    Example:
-        >>> suggest("gradcm", ["cam", "gradcam"], "See the list.")
-        'Did you mean gradcam?'
-        >>> suggest("xyz", ["cam", "gradcam"], "See the list.")
-        'See the list.'
-    """
+    """Return a hint that suggests valid names similar to an invalid one, or ``otherwise`` if no choice is similar."""
     by_lower = {choice.lower(): choice for choice in choices}
     similar = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)]
     return f"Did you mean {' or '.join(similar)}?" if similar else otherwise

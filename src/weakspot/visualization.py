@@ -26,27 +26,17 @@ _BACKGROUND = "#ffffff"
 def draw_localization(
     image: Image.Image, heatmap: NDArray[np.floating], boxes: NDArray[np.floating], caption: str
 ) -> Image.Image:
-    """Overlay a heatmap on an image, outline the boxes and caption the first one.
+    """Overlay a heatmap of the whole image, shape (h, w) in [0, 1], on an RGB image, outline and caption its boxes.
 
-    Args:
-        image: RGB image.
-        heatmap: Heatmap of the whole image, shape (h, w) in [0, 1].
-        boxes: Shape (n, 4), xyxy in the image's pixels.
-        caption: Text on the first box.
-
-    Returns:
-        A new image of the same size.
+    Boxes have shape (n, 4), xyxy in the image's pixels.
     """
     return draw_boxes(overlay_heatmap(image, heatmap), boxes, caption)
 
 
 def overlay_heatmap(image: Image.Image, heatmap: NDArray[np.floating], *, opacity: float = 0.6) -> Image.Image:
-    """Overlay a heatmap on an image; opacity rises with activation, so that inactive parts show the image.
+    """Overlay a heatmap of the whole image, shape (h, w) in [0, 1], on an RGB image.
 
-    Args:
-        image: RGB image.
-        heatmap: Heatmap of the whole image, shape (h, w) in [0, 1].
-        opacity: Opacity of the maximum activation, in [0, 1].
+    Opacity rises with activation to ``opacity`` at the maximum, so that inactive parts show the image.
     """
     gray = Image.fromarray((np.clip(heatmap, 0, 1) * 255).round().astype(np.uint8))
     levels = gray.resize(image.size, Image.Resampling.BILINEAR)
@@ -57,16 +47,9 @@ def overlay_heatmap(image: Image.Image, heatmap: NDArray[np.floating], *, opacit
 def draw_boxes(
     image: Image.Image, boxes: NDArray[np.floating], caption: str = "", *, color: str = BOX_COLOR
 ) -> Image.Image:
-    """Outline boxes, and caption the first one inside the image; without boxes the caption is in the corner.
+    """Outline boxes on a copy, and caption the first one inside the image; without boxes the caption is in the corner.
 
-    Args:
-        image: RGB image.
-        boxes: Shape (n, 4), xyxy in the image's pixels.
-        caption: Text, for example in Latin, Greek or Cyrillic letters.
-        color: Color of the outline.
-
-    Returns:
-        A new image of the same size.
+    Boxes have shape (n, 4), xyxy in the image's pixels. The caption may have Latin, Greek or Cyrillic letters.
     """
     output = image.copy()
     draw = ImageDraw.Draw(output)
@@ -95,16 +78,7 @@ def _draw_caption(
 
 
 def contact_sheet(rows: Sequence[Sequence[Image.Image]], titles: Sequence[str], *, width: int = 300) -> Image.Image:
-    """Arrange images in a table with titled columns.
-
-    Args:
-        rows: Rows of images, one image per title.
-        titles: Titles of the columns.
-        width: Width of each image in pixels; the aspect ratio is preserved.
-
-    Returns:
-        An image with a white background.
-    """
+    """Arrange images in a table on white, with titled columns; each is scaled to ``width`` pixels."""
     gap, font = 8, load_font(17)
     scaled = [[_to_width(image, width) for image in row] for row in rows]
     heights = [max(image.height for image in row) for row in scaled]
@@ -159,11 +133,7 @@ def new_chart(x: str, y: str) -> "tuple[Figure, Axes]":
 def chart_to_svg(figure: "Figure", axes: "Axes", *, legend: bool = True, legend_x: float = 1.0) -> bytes:
     """Render a chart as reproducible SVG, with text as text.
 
-    Args:
-        figure: The chart.
-        axes: Axes of the chart.
-        legend: Whether to add a legend on the right.
-        legend_x: Left edge of the legend, in widths of the axes.
+    The legend is on the right; ``legend_x`` is its left edge, in widths of the axes.
     """
     from matplotlib import rc_context
 
