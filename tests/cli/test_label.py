@@ -108,7 +108,7 @@ def test_rows_are_labelled_without_naming_their_images_and_the_doubtful_come_fir
     assert label("found", "--format", "yolo", "--output", "out", "--image-files", "none") == 0
     review = cells("out/review.csv")
     assert [one["image"] for one in review] == [f"dog/{i}.png" for i in (2, 1, 0)] + [f"cat/{i}.png" for i in (2, 1, 0)]
-    assert [one["doubt"] for one in review[:4]] == ["0.2", "0.1", "0.0", ""]
+    assert [one["uncertainty"] for one in review[:4]] == ["0.2", "0.1", "0.0", ""]
     assert not Path("out/yolo/images").exists()
     assert Path("out/classes.txt").read_text() == "dog\ncat\n"
     assert tomllib.loads(Path("out/label.toml").read_text())["images"] == str(photos.absolute())
@@ -117,7 +117,7 @@ def test_rows_are_labelled_without_naming_their_images_and_the_doubtful_come_fir
 def test_what_a_model_finds_has_a_doubt_and_is_sorted_by_it(photos):
     options = ["--quality", "plain", "--method", "gradcam", "--format", "csv", "--output", "out"]
     assert label("tf_efficientnet_lite0", "photos", *options) == 0
-    doubts = [float(one["doubt"]) for one in cells("out/review.csv")]
+    doubts = [float(one["uncertainty"]) for one in cells("out/review.csv")]
     assert len(set(doubts)) > 3
     assert doubts == sorted(doubts, reverse=True)
 

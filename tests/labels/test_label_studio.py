@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from label_sets import CLASSES, with_masks
+from refusals import refused
 
-from weakspot.errors import InputError
 from weakspot.labels import FORMATS, LabeledObject, WriteOptions, known_images
 from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import check_tasks, labeling_config
@@ -84,7 +84,7 @@ def test_of_a_turned_box_what_bounds_it_is_taken_and_listed(tmp_path, degrees, b
     """The box is 30 x 20 pixels, its first corner at (10, 10)."""
     found = read(tmp_path, task(annotations=[{"result": [region(rotation=degrees)]}]))
     assert found.labels.images[0].objects[0].box == pytest.approx(box, abs=1e-5)
-    assert found.problems == (("cat/1.jpg", "a region is turned: the box that bounds it is taken"),)
+    assert found.problems == (("cat/1.jpg", "a region is rotated: its bounding box is used"),)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_tasks_that_are_not_written_out_are_listed(tmp_path, wrong):
 def test_a_doubt_that_is_no_number_is_none(tmp_path, doubt):
     one = task(annotations=[{"result": [region()]}])
     one["data"]["doubt"] = doubt
-    assert read(tmp_path, one).labels.images[0].doubt is None
+    assert read(tmp_path, one).labels.images[0].uncertainty is None
 
 
 def test_skipped_tasks_are_listed(tmp_path):
@@ -116,13 +116,13 @@ def test_skipped_tasks_are_listed(tmp_path):
         (region(x=None), "it is malformed"),
         (region(rectanglelabels=[]), "it has no label"),
         (region(rectanglelabels="cat"), "it has no label"),
-        (region() | {"image_rotation": 90}, "its image was turned"),
+        (region() | {"image_rotation": 90}, "its image was rotated"),
         (region() | {"original_width": 50, "original_height": 100}, "drawn in an image of 50 x 100"),
         ({"type": "relation", "from_id": "a", "to_id": "b"}, "it is malformed"),
-        (region(kind="polygonlabels", points=[[0, 0], [1e300, 9], [5, -1e300]]), "no place in an image"),
-        (region(kind="polygonlabels", points=[[0, 0], [9, 9]]), "a polygon without area"),
-        (region(kind="brushlabels", rle=[0, 0, 0, 1]), "ends too early"),
-        (region(kind="brushlabels", rle=[0, 0, 0, 1, 0]), "has 1 values where the image has 100 x 50 pixels"),
+        (region(kind="polygonlabels", points=[[0, 0], [1e300, 9], [5, -1e300]]), "coordinates of a polygon"),
+        (region(kind="polygonlabels", points=[[0, 0], [9, 9]]), "at least three corners"),
+        (region(kind="brushlabels", rle=[0, 0, 0, 1]), "is truncated"),
+        (region(kind="brushlabels", rle=[0, 0, 0, 1, 0]), "values, got 1"),
     ],
 )
 def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
@@ -154,10 +154,19 @@ def test_tasks_of_images_that_are_not_there_are_listed(tmp_path):
     assert "task 7" in found.problems[0].problem
 
 
-@pytest.mark.parametrize("content", ["{}", "[1]", '[{"image": "a.jpg"}]', "[", "[" * 10_000])
-def test_what_is_no_list_of_tasks_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("{}", "tasks-invalid"),
+        ("[1]", "tasks-invalid"),
+        ('[{"image": "a.jpg"}]', "tasks-invalid"),
+        ("[", "json-invalid"),
+        ("[" * 10_000, "json-invalid"),
+    ],
+)
+def test_other_content_is_refused(tmp_path, content, code):
     (tmp_path / "e.json").write_text(content)
-    with pytest.raises(InputError, match=r"no list of tasks|is not JSON"):
+    with refused(code, tmp_path / "e.json"):
         FORMATS["labelstudio"].read(tmp_path / "e.json", PHOTOS)
 
 
@@ -189,10 +198,10 @@ def test_what_we_write_fits_its_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (region("dog"), "the label 'dog', which is no choice"),
+        (region("dog"), "the unknown label 'dog'"),
         (region() | {"from_name": "tag"}, "the unknown control 'tag'"),
-        (region() | {"to_name": "text"}, "a rectanglelabels of 'text'"),
-        (region(x=80), "outside of 0 to 100 percent"),
+        (region() | {"to_name": "text"}, "got rectanglelabels of 'text'"),
+        (region(x=80), "outside 0 to 100 percent"),
         (region(width=0), "no width and height"),
         (region() | {"original_width": 0}, "no original size"),
     ],

@@ -27,7 +27,7 @@ def written(tmp_path):
         labels = with_masks()
         FORMATS[name].write(labels, tmp_path, options)
         for image in labels.images:
-            file = tmp_path / FORMATS[name].place(image)
+            file = tmp_path / FORMATS[name].image_path(image)
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (image.width, image.height)).save(file)
         return tmp_path, labels

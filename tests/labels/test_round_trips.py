@@ -67,7 +67,7 @@ def test_csv_keeps_everything(labels):
 
 
 def test_doubts_are_kept_by_coco_and_label_studio():
-    labels = LabelSet(("a",), (replace(with_masks().images[1], doubt=0.25),))
+    labels = LabelSet(("a",), (replace(with_masks().images[1], uncertainty=0.25),))
     assert again(labels, "coco") == again(labels, "labelstudio") == labels
 
 
@@ -102,11 +102,11 @@ def test_label_studio_s_tasks_come_the_most_doubtful_first(tmp_path):
     from weakspot.labels import LabeledImage, LabeledObject
 
     def image(name, doubt, score):
-        return LabeledImage(name, 9, 9, (LabeledObject("a", (0, 0, 5, 5), score),), doubt=doubt)
+        return LabeledImage(name, 9, 9, (LabeledObject("a", (0, 0, 5, 5), score),), uncertainty=doubt)
 
     images = (image("a b.jpg", None, 0.9), image("b.jpg", None, 0.1), image("c.jpg", 0.1, 0.1), image("d.jpg", 1, 1.0))
     FORMATS["labelstudio"].write(LabelSet(("a",), images), tmp_path, WriteOptions(url="s3://bucket/"))
     tasks = json.loads((tmp_path / "tasks.json").read_text())
     assert [task["data"]["image"] for task in tasks] == [f"s3://bucket/{name}.jpg" for name in ("d", "c", "b", "a%20b")]
-    assert [task["data"]["doubt"] for task in tasks] == [1, 0.1, None, None]
+    assert [task["data"]["uncertainty"] for task in tasks] == [1, 0.1, None, None]
     assert [task["predictions"][0]["score"] for task in tasks] == [1.0, 0.1, 0.1, 0.9]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
-from weakspot.errors import InputError
 from weakspot.labels.image_names import common_folder, names_below
 from weakspot.labels.output_folder import atomic_folder, link_or_copy
 from weakspot.labels.voc import inclusive
@@ -96,5 +96,5 @@ def test_images_are_linked_or_copied_and_a_missing_one_is_said(tmp_path):
     assert (tmp_path / "copy/a.jpg").read_bytes() == b"a"
     assert not (tmp_path / "copy/a.jpg").is_symlink()
     assert not (tmp_path / "none").exists()
-    with pytest.raises(InputError, match="cannot be put"):
+    with refused("not-writable", "gone.jpg"):
         link_or_copy(tmp_path / "gone.jpg", tmp_path / "copy/b.jpg", "copy")

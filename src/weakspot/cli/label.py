@@ -128,7 +128,9 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
     files = dict(zip(names_below(folder, paths), paths, strict=True))
     splits = read_splits(images)
     labeled = [
-        LabeledImage(name, image.width, image.height, image.objects, splits.get(image.path.absolute(), ""), image.doubt)
+        LabeledImage(
+            name, image.width, image.height, image.objects, splits.get(image.path.absolute(), ""), image.uncertainty
+        )
         for name, image in zip(files, localized_images, strict=True)
     ]
     complete = _complete(labeled, classes, index_files(files), files, options)
@@ -202,7 +204,7 @@ def _write(
         for name, format_ in formats.items():
             problems += format_.write(labels, folder / name, write_options)
             for image in labels.images:
-                link_or_copy(labeled.files[image.path], folder / name / format_.place(image), options.image_files)
+                link_or_copy(labeled.files[image.path], folder / name / format_.image_path(image), options.image_files)
         write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.classes))
         write_review(labels, folder / "review.csv")
         if problems:

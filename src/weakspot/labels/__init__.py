@@ -1,4 +1,4 @@
-"""Label files for detectors and labelling tools: COCO, YOLO, VOC, Label Studio, CSV and masks."""
+"""Label files for detectors and labeling tools: COCO, YOLO, VOC, Label Studio, CSV and masks."""
 
 from typing import TYPE_CHECKING
 

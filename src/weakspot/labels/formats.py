@@ -1,4 +1,4 @@
-"""The formats of label files by name: each writes and reads."""
+"""Label formats by name: each writes and reads."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,25 +9,30 @@ from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import LabeledImage, LabelProblem, LabelSet, LoadedLabels, WriteOptions
 
 
+def in_images(image: LabeledImage) -> str:
+    """Return the path of an image in the folder ``images``."""
+    return f"images/{image.path}"
+
+
 class Format(NamedTuple):
-    """A format of label files.
+    """A label format.
 
     Attributes:
-        write: Writes labels to a folder, and gives what the format could not hold.
-        read: Reads labels from a folder or file; sizes that are not in it are those of the images.
-        place: Says where in the folder an image belongs.
+        write: Writes labels to a folder, and returns labels that the format cannot represent.
+        read: Reads labels from a folder or file; missing sizes are those of the image files.
+        image_path: Returns the path of an image in the folder.
     """
 
     write: Callable[[LabelSet, Path, WriteOptions], list[LabelProblem]]
     read: Callable[[Path, ImageIndex], LoadedLabels]
-    place: Callable[[LabeledImage], str]
+    image_path: Callable[[LabeledImage], str] = in_images
 
 
 FORMATS: Mapping[str, Format] = {
-    "coco": Format(coco.write, coco.read, coco.image_path),
+    "coco": Format(coco.write, coco.read),
     "yolo": Format(yolo.write, yolo.read, yolo.image_path),
     "voc": Format(voc.write, voc.read, voc.image_path),
-    "labelstudio": Format(label_studio.write, label_studio_import.read, label_studio.image_path),
-    "csv": Format(csv.write, csv.read, csv.image_path),
-    "masks": Format(masks.write, masks.read, masks.image_path),
+    "labelstudio": Format(label_studio.write, label_studio_import.read),
+    "csv": Format(csv.write, csv.read),
+    "masks": Format(masks.write, masks.read),
 }

@@ -1,4 +1,4 @@
-"""The images that label files are about: their names below a folder, and their sizes."""
+"""The images that label files refer to: their names below a folder, and their sizes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,34 +17,34 @@ class ImageIndex:
     """Images below a folder.
 
     Attributes:
-        names: The paths from the folder on, by the path without suffix.
-        size_of: Gives ``(height, width)`` of the upright image; None where its file cannot be read.
+        names: Relative paths, by the path without suffix.
+        size_of: Returns ``(height, width)`` of the upright image; None if its file cannot be read.
     """
 
     names: Mapping[str, tuple[str, ...]]
     size_of: Callable[[str], Size | None]
 
     def find(self, name: str) -> str | None:
-        """Find an image by its path, with the suffix or, where only one has that name, without it."""
-        named = self.names.get(without_suffix(name), ())
-        if name in named:
+        """Find an image by its path, with its suffix or, if it is the only image of that name, without."""
+        names = self.names.get(without_suffix(name), ())
+        if name in names:
             return name
-        return named[0] if len(named) == 1 and without_suffix(name) == name else None
+        return names[0] if len(names) == 1 and without_suffix(name) == name else None
 
     def size(self, name: str) -> Size | None:
-        """Give ``(height, width)`` of an image by its path; None where there is none, or it cannot be read."""
+        """Return ``(height, width)`` of an image by its path; None if it does not exist or cannot be read."""
         path = self.find(name)
         return None if path is None else self.size_of(path)
 
 
 def index_images(folder: Path) -> ImageIndex:
-    """Find the images below a folder; sizes are read from headers when they are asked for.
+    """Index the images below a folder; their sizes are read on demand.
 
     Raises:
-        InputError: If there is no such folder, or it may not be read.
+        InputError: ``folder-not-found`` or ``folder-unreadable``.
     """
     if not folder.is_dir():
-        raise InputError(f"There is no folder of images {folder}.", "Name it with --images.")
+        raise InputError("folder-not-found", f"The folder of images {folder} does not exist.", "Set --images.")
     names = {
         key: tuple(path.relative_to(folder).as_posix() for path in paths) for key, paths in images_below(folder).items()
     }
@@ -52,7 +52,7 @@ def index_images(folder: Path) -> ImageIndex:
 
 
 def known_images(sizes: Mapping[str, Size]) -> ImageIndex:
-    """Take images whose sizes are known.
+    """Index images of known sizes.
 
     Example:
         >>> known_images({"cat/1.jpg": (480, 640)}).find("cat/1")
@@ -65,7 +65,7 @@ def known_images(sizes: Mapping[str, Size]) -> ImageIndex:
 
 
 def index_files(files: Mapping[str, Path]) -> ImageIndex:
-    """Take files by the names that they are given; sizes are read from headers when they are asked for."""
+    """Index files by name; their sizes are read on demand."""
     names = known_images(dict.fromkeys(files, (0, 0))).names
     return ImageIndex(names, cache(lambda name: _upright_size(files[name])))
 

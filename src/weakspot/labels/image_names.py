@@ -1,4 +1,4 @@
-"""Names of images in label files: paths below one folder, no two alike."""
+"""Unique names of images in label files: paths relative to one folder."""
 
 import os
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from weakspot.data.readers.walk import without_suffix
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """Find the deepest folder that all images lie below.
+    """Return the deepest common folder of all images.
 
     Example:
-        >>> common_folder([Path("/photos/cat/1.jpg"), Path("/photos/dog/1.jpg")]).as_posix()
-        '/photos'
+        >>> common_folder([Path("/images/cat/1.jpg"), Path("/images/dog/1.jpg")]).as_posix()
+        '/images'
     """
     return Path(os.path.commonpath([os.path.abspath(path.parent) for path in paths])) if paths else Path.cwd()
 
 
 def folder_of_images(folder: Path, paths: Sequence[Path]) -> Path:
-    """Give the folder that names count from: of a data set that keeps all images in ``images``, that one.
+    """Return the folder of the images: the subfolder ``images`` if it contains all of them.
 
-    So images have the same names as in the data set, and no folder ``images`` comes twice in a path.
+    Names are then those of the data set, and paths do not contain ``images`` twice.
 
     Args:
-        folder: What a user has named.
+        folder: Folder of the data set.
         paths: The images below it.
 
     Example:
@@ -36,31 +36,31 @@ def folder_of_images(folder: Path, paths: Sequence[Path]) -> Path:
 
 
 def names_below(folder: Path, paths: Sequence[Path]) -> list[str]:
-    """Name images by their paths from a folder on, with ``/``.
+    """Name images by their paths relative to a folder, with ``/``.
 
-    Images in different folders stay in different folders. Formats name label files by the image without its suffix:
-    of ``a.jpg`` and ``a.png`` in one folder the second becomes ``a-2.png``.
+    Formats name label files by the image without its suffix: of ``a.jpg`` and ``a.png`` in a folder the second becomes
+    ``a-2.png``.
 
     Args:
-        folder: A folder that all images lie below.
+        folder: A parent folder of all images.
         paths: The images.
 
     Example:
         >>> names_below(Path("/p"), [Path("/p/cat/1.jpg"), Path("/p/dog/1.jpg"), Path("/p/dog/1.png")])
         ['cat/1.jpg', 'dog/1.jpg', 'dog/1-2.png']
     """
-    wanted = [Path(os.path.abspath(path)).relative_to(os.path.abspath(folder)).as_posix() for path in paths]
-    taken: set[str] = set()
-    given = {without_suffix(name).casefold() for name in wanted}
-    return [_free(name, taken, given) for name in wanted]
+    names = [Path(os.path.abspath(path)).relative_to(os.path.abspath(folder)).as_posix() for path in paths]
+    used: set[str] = set()
+    reserved = {without_suffix(name).casefold() for name in names}
+    return [_unique_name(name, used, reserved) for name in names]
 
 
-def _free(name: str, taken: set[str], given: set[str]) -> str:
-    """The name, or one with a number that nobody has; some file systems do not tell upper case from lower."""
+def _unique_name(name: str, used: set[str], reserved: set[str]) -> str:
+    """The name, or one with a number that is unused, ignoring case as some file systems do."""
     bare = without_suffix(name)
     suffix = name.removeprefix(bare)
     numbered = (f"{bare}-{number}" for number in count(2))
-    if bare.casefold() in taken:
-        bare = next(one for one in numbered if one.casefold() not in taken | given)
-    taken.add(bare.casefold())
+    if bare.casefold() in used:
+        bare = next(candidate for candidate in numbered if candidate.casefold() not in used | reserved)
+    used.add(bare.casefold())
     return bare + suffix

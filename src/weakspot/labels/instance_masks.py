@@ -1,4 +1,4 @@
-"""Share the mask of an image out among its boxes."""
+"""Split the mask of an image into masks of its boxes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,21 +8,21 @@ from weakspot.ops.iou import box_iou
 
 
 def split_mask(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
-    """Share a mask out among boxes: each connected part goes to the box with which its own overlaps most.
+    """Split a mask into one mask per box: each connected component belongs to the box of the highest IoU.
 
-    Boxes that overlap no part more than one that goes elsewhere have been split, as objects that touch are: they share
-    it, each pixel going to the box in which it lies deepest.
+    Boxes whose best component belongs to another box come from touching objects: they share the component, and each
+    pixel belongs to the box whose center is nearest, relative to its sides.
 
     Args:
         mask: Shape (H, W).
-        boxes: Shape (n, 4), xyxy in pixels of the mask, n >= 1. A tie goes to the first.
+        boxes: Shape (n, 4), xyxy in pixels of the mask, n >= 1. The first box wins a tie.
 
     Returns:
-        n masks of shape (H, W) that add up to the whole.
+        n disjoint masks of shape (H, W), whose union is the mask.
 
     Example:
-        >>> one, two = split_mask(np.array([[True, False, True]]), np.array([[0, 0, 1, 1], [2, 0, 3, 1]]))
-        >>> one.tolist(), two.tolist()
+        >>> first, second = split_mask(np.array([[True, False, True]]), np.array([[0, 0, 1, 1], [2, 0, 3, 1]]))
+        >>> first.tolist(), second.tolist()
         ([[True, False, False]], [[False, False, True]])
         >>> [part.tolist() for part in split_mask(np.ones((1, 4), bool), np.array([[0, 0, 1, 1], [1, 0, 4, 1]]))]
         [[[True, False, False, False]], [[False, True, True, True]]]
@@ -31,18 +31,18 @@ def split_mask(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDAr
         return [mask]
     labels, components = connected_components(mask)
     bounds = np.array([component.box for component in components], np.float64).reshape(-1, 4)
-    shared = box_iou(boxes, bounds)  # (boxes, parts)
-    liked = shared.argmax(axis=1) if components else np.zeros(0)
+    iou = box_iou(boxes, bounds)  # (boxes, components)
+    best = iou.argmax(axis=1) if components else np.zeros(0)
     owner = np.full(mask.shape, -1)
     for i, component in enumerate(components):
-        claiming = np.union1d(np.flatnonzero((liked == i) & (shared[:, i] > 0)), shared[:, i].argmax())
+        candidates = np.union1d(np.flatnonzero((best == i) & (iou[:, i] > 0)), iou[:, i].argmax())
         rows, columns = np.nonzero(labels == component.label)
-        owner[rows, columns] = claiming[_distances(boxes[claiming], rows, columns).argmin(axis=0)]
+        owner[rows, columns] = candidates[_distances(boxes[candidates], rows, columns).argmin(axis=0)]
     return [owner == position for position in range(len(boxes))]
 
 
 def _distances(boxes: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How far pixels lie from the middle of each box, a side being 1: shape (boxes, pixels)."""
+    """Distances of pixels to the center of each box, relative to its sides: shape (boxes, pixels)."""
     x1, y1, x2, y2 = boxes.T[:, :, None]
     across = np.abs(columns + 0.5 - (x1 + x2) / 2) / np.maximum(x2 - x1, 1e-9)
     down = np.abs(rows + 0.5 - (y1 + y2) / 2) / np.maximum(y2 - y1, 1e-9)

@@ -1,4 +1,4 @@
-"""What is wrong with labels, before they are written: nothing is dropped without being listed."""
+"""Check labels before they are written; every label that is dropped is reported."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,130 +10,130 @@ from weakspot.errors import InputError
 from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.records import Box, LabeledImage, LabeledObject, LabelProblem
 
-# Pixels that a box may reach over the edge without a word: less than a decimal of boxes.jsonl.
+# Pixels by which a box may exceed the image without a report: less than a decimal of boxes.jsonl.
 SLACK = 0.01
 
-# What splits are called, by what data sets call them.
+# Names of splits by those of data sets.
 SPLITS = {"": "", "test": "test", "testing": "test"}
 SPLITS |= dict.fromkeys(TRAINING, "train") | dict.fromkeys(VALIDATION, "val")
 
 
 def check_classes(classes: Sequence[str]) -> None:
-    """Refuse names that a label file could not hold.
+    """Check that label files can store class names.
 
     Raises:
-        InputError: If a name is empty, has blanks around it or control characters in it, or stands there twice.
+        InputError: ``class-names-invalid`` if a name is empty, has surrounding blanks or control characters, or is a
+            duplicate.
     """
     for name in classes:
-        if not name.strip() or not _writable(name):
-            problem = f"The class name {name!r} is empty, or has blanks around it or control characters in it."
-            raise InputError(problem, "Rename the class.")
-    twice = sorted({name for name in classes if classes.count(name) > 1}) if len(set(classes)) < len(classes) else []
-    if twice:
-        raise InputError(f"The class {twice[0]!r} is named twice.", "Name each class once.")
+        if not name.strip() or not _is_storable(name):
+            problem = f"A class name must not be empty, or have surrounding blanks or control characters, got {name!r}."
+            raise InputError("class-names-invalid", problem)
+    if len(set(classes)) < len(classes):
+        duplicates = sorted({name for name in classes if classes.count(name) > 1})
+        raise InputError("class-names-invalid", f"Class names must be unique, got {duplicates[0]!r} twice.")
 
 
-def _writable(name: str) -> bool:
-    unwritable = ("Cc", "Cs", "Zl", "Zp")
-    # XML has no place for the last two.
-    return name == name.strip() and not any(category(one) in unwritable or one in "\ufffe\uffff" for one in name)
+def _is_storable(name: str) -> bool:
+    controls = ("Cc", "Cs", "Zl", "Zp")
+    # XML cannot contain the last two characters.
+    return name == name.strip() and not any(category(letter) in controls or letter in "\ufffe\uffff" for letter in name)
 
 
 def drop_invalid(
     images: Iterable[LabeledImage], classes: Sequence[str]
 ) -> tuple[tuple[LabeledImage, ...], tuple[LabelProblem, ...]]:
-    """Leave out what no format can hold, and cut boxes at the edges of their images.
+    """Drop labels that formats cannot store, and clip boxes to their images.
 
     Args:
-        images: Labelled images.
-        classes: The names that are known.
+        images: Labeled images.
+        classes: Names of the classes.
 
     Returns:
-        The images with what is right of their objects; and what was left out or clipped: objects of unknown classes,
-        boxes that are not finite, without area or outside of the image; images that are named twice or whose names
-        label files cannot hold.
+        The images with their valid objects, and what was dropped or clipped: objects of unknown classes, boxes that are
+        not finite, have no area or are outside the image; duplicate images, and names that label files cannot store.
 
     Example:
         >>> box = (-5.0, 0.0, 5.0, 5.0)
         >>> image = LabeledImage("a.jpg", 9, 9, (LabeledObject("cat", box),))
-        >>> (found,), problems = drop_invalid([image], ["cat"])
-        >>> found.objects[0].box, problems[0].problem
-        ((0.0, 0.0, 5.0, 5.0), 'cat -5,0,5,5 lies partly outside of 9 x 9: clipped')
+        >>> (clipped,), problems = drop_invalid([image], ["cat"])
+        >>> clipped.objects[0].box, problems[0].problem
+        ((0.0, 0.0, 5.0, 5.0), 'cat -5,0,5,5 is partly outside 9 x 9: clipped')
     """
-    known = frozenset(classes)
+    names = frozenset(classes)
     problems: list[LabelProblem] = []
-    kept: dict[str, LabeledImage] = {}
+    valid: dict[str, LabeledImage] = {}
     for image in images:
-        why = _wrong_image(image, kept)
-        if why:
-            problems.append(LabelProblem(image.path, f"{why}: left out"))
+        problem = _image_problem(image, valid)
+        if problem:
+            problems.append(LabelProblem(image.path, f"{problem}: skipped"))
             continue
         split = SPLITS.get(image.split.lower())
         if split is None:
-            problems.append(LabelProblem(image.path, f"the split {image.split!r} is none of train, val and test: none"))
-        kept[image.path] = replace(image, objects=tuple(_objects(image, known, problems)), split=split or "")
-    return tuple(kept.values()), tuple(problems)
+            problems.append(LabelProblem(image.path, f"the split {image.split!r} is not train, val or test: ignored"))
+        valid[image.path] = replace(image, objects=tuple(_objects(image, names, problems)), split=split or "")
+    return tuple(valid.values()), tuple(problems)
 
 
-def _wrong_image(image: LabeledImage, known: dict[str, LabeledImage]) -> str:
-    if image.path in known:
-        return "the image is named twice"
-    hidden = any(part.startswith(".") and part != ".." for part in image.path.split("/"))
-    if hidden or "\\" in image.path or not _writable(image.path):
-        return "label files cannot hold the image's name"
+def _image_problem(image: LabeledImage, others: dict[str, LabeledImage]) -> str:
+    if image.path in others:
+        return "duplicate image"
+    is_hidden = any(part.startswith(".") and part != ".." for part in image.path.split("/"))
+    if is_hidden or "\\" in image.path or not _is_storable(image.path):
+        return "label files cannot store the name of the image"
     if image.path.startswith("/") or ".." in image.path.split("/"):
-        return "the image lies outside of the folder of the images"
+        return "the image is outside the folder of the images"
     return "" if image.width > 0 and image.height > 0 else "the image has no size"
 
 
-def _objects(image: LabeledImage, known: frozenset[str], problems: list[LabelProblem]) -> Iterator[LabeledObject]:
-    for one in image.objects:
-        why, box = _judged(one, image, known)
-        if why:
-            sides = ",".join(f"{side:g}" for side in one.box)
-            problems.append(LabelProblem(image.path, f"{one.label} {sides} {why}"))
+def _objects(image: LabeledImage, classes: frozenset[str], problems: list[LabelProblem]) -> Iterator[LabeledObject]:
+    for item in image.objects:
+        problem, box = _clip(item, image, classes)
+        if problem:
+            sides = ",".join(f"{side:g}" for side in item.box)
+            problems.append(LabelProblem(image.path, f"{item.label} {sides} {problem}"))
         if box is not None:
-            yield one if box == one.box else replace(one, box=box)
+            yield item if box == item.box else replace(item, box=box)
 
 
-def _judged(one: LabeledObject, image: LabeledImage, known: frozenset[str]) -> tuple[str, Box | None]:
-    """What is wrong with an object, and its box in the image, None if it has none."""
-    x1, y1, x2, y2 = one.box
+def _clip(item: LabeledObject, image: LabeledImage, classes: frozenset[str]) -> tuple[str, Box | None]:
+    """The problem of an object, and its box within the image, None if it has none."""
+    x1, y1, x2, y2 = item.box
     frame = f"{image.width} x {image.height}"
     clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(image.width)), min(y2, float(image.height)))
-    if one.label not in known:
-        return "is of an unknown class: left out", None
-    if not all(map(isfinite, one.box)) or not isfinite(one.score or 0):
-        return "is not finite: left out", None
+    if item.label not in classes:
+        return "is of an unknown class: skipped", None
+    if not all(map(isfinite, item.box)) or not isfinite(item.score or 0):
+        return "is not finite: skipped", None
     if not (x1 < x2 and y1 < y2):
-        return "has no area: left out", None
+        return "has no area: skipped", None
     if not (clipped[0] < clipped[2] and clipped[1] < clipped[3]):
-        return f"lies outside of {frame}: left out", None
-    outside = max(abs(old - new) for old, new in zip(one.box, clipped, strict=True))
-    return f"lies partly outside of {frame}: clipped" if outside > SLACK else "", clipped
+        return f"is outside {frame}: skipped", None
+    excess = max(abs(old - new) for old, new in zip(item.box, clipped, strict=True))
+    return f"is partly outside {frame}: clipped" if excess > SLACK else "", clipped
 
 
 def drop_missing(
-    images: Iterable[LabeledImage], photos: ImageIndex
+    images: Iterable[LabeledImage], index: ImageIndex
 ) -> tuple[tuple[LabeledImage, ...], tuple[LabelProblem, ...]]:
-    """Leave out images that are not there, and those that have another size than their labels say.
+    """Drop images that do not exist or whose size differs from that of their labels.
 
     Args:
-        images: What label files name.
-        photos: What is there.
+        images: Images of label files.
+        index: Existing images.
 
     Returns:
-        The images, by their names in ``photos``, and what was left out.
+        The images, by their names in the index, and what was dropped.
     """
-    kept, problems = [], []
+    existing, problems = [], []
     for image in images:
-        name, size = photos.find(image.path), photos.size(image.path)
+        name, size = index.find(image.path), index.size(image.path)
         if name is None or size is None:
-            why = "there is no such image" if name is None else "the image cannot be read"
-            problems.append(LabelProblem(image.path, f"{why}: left out"))
+            problem = "the image does not exist" if name is None else "the image is unreadable"
+            problems.append(LabelProblem(image.path, f"{problem}: skipped"))
         elif size != (image.height, image.width):
-            why = f"the labels are of {image.width} x {image.height} pixels, the image has {size[1]} x {size[0]}"
-            problems.append(LabelProblem(image.path, f"{why}: left out"))
+            problem = f"its labels are for {image.width} x {image.height} pixels, it has {size[1]} x {size[0]}"
+            problems.append(LabelProblem(image.path, f"{problem}: skipped"))
         else:
-            kept.append(replace(image, path=name))
-    return tuple(kept), tuple(problems)
+            existing.append(replace(image, path=name))
+    return tuple(existing), tuple(problems)

@@ -1,4 +1,4 @@
-"""Masks that were brushed in Label Studio: a stream of bits that holds runs of RGBA values."""
+"""Decode brush masks of Label Studio: a bit stream of runs of RGBA values."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,11 @@ CHANNELS = 4
 
 
 def read_brush(rle: list[int], *, height: int, width: int) -> NDArray[np.bool_]:
-    """Decode a brushed mask.
+    """Decode a brush mask.
 
-    The bits are: 32 for the number of values, 5 for the bits of a value less one, 4 times 4 for the bits of four kinds
-    of lengths less one; then blocks of 1 bit (whether one value is repeated), 2 bits (the kind of length), the length
-    less one, and one value or as many as the length.
+    The stream starts with the number of values (32 bits), the number of bits of a value - 1 (5 bits), and the number of
+    bits - 1 of four kinds of lengths (4 bits each). Blocks follow: whether a value is repeated (1 bit), the kind of
+    length (2 bits), the length - 1, and one value or as many as the length.
 
     Args:
         rle: Bytes, 0 to 255.
@@ -22,44 +22,45 @@ def read_brush(rle: list[int], *, height: int, width: int) -> NDArray[np.bool_]:
         width: Columns of the image.
 
     Returns:
-        Shape (height, width): True where the last of the four channels, the opacity, is not 0.
+        Shape (height, width): True if the fourth channel, the opacity, is not 0.
 
     Raises:
-        InputError: If the bytes are not such a stream, or not of this size.
+        InputError: ``mask-invalid`` if the bytes are not such a stream; ``mask-too-large``; ``shape-mismatch``.
 
     Source:
         The format of Label Studio's ``brushlabels`` (@thi.ng/rle-pack).
     """
-    bits = _Bits(rle)
-    total, word = bits.take(32), bits.take(5) + 1
+    stream = _Bits(rle)
+    total, word = stream.read(32), stream.read(5) + 1
     if height * width > MAX_PIXELS:
-        raise InputError("its mask is too large", f"At most {MAX_PIXELS:,} pixels are read.")
+        raise InputError("mask-too-large", f"its mask must have at most {MAX_PIXELS:,} pixels")
     if total != height * width * CHANNELS:
-        problem = f"A brushed mask has {total} values where the image has {width} x {height} pixels of 4."
-        raise InputError(problem, "Export the task again.")
-    lengths = [bits.take(4) + 1 for _ in range(4)]
+        problem = f"its brush mask must have {height * width * CHANNELS} values, got {total}"
+        raise InputError("shape-mismatch", problem)
+    lengths = [stream.read(4) + 1 for _ in range(4)]
     values = np.zeros(total, np.uint8)
     start = 0
     while start < total:
-        repeated = bits.take(1)
-        end = start + bits.take(lengths[bits.take(2)]) + 1
-        values[start:end] = bits.take(word) if repeated else [bits.take(word) for _ in range(min(end, total) - start)]
+        repeated = stream.read(1)
+        end = start + stream.read(lengths[stream.read(2)]) + 1
+        count = 1 if repeated else min(end, total) - start
+        values[start:end] = [stream.read(word) for _ in range(count)]
         start = end
     return values.reshape(height, width, CHANNELS)[:, :, -1] > 0
 
 
 class _Bits:
-    """Reads numbers of some bits each, the highest bit first."""
+    """Reader of numbers with a given number of bits, most significant bit first."""
 
     def __init__(self, content: list[int]) -> None:
         if not all(isinstance(byte, int) and 0 <= byte < 256 for byte in content):
-            raise InputError("A brushed mask is not made of bytes.", "Export the task again.")
+            raise InputError("mask-invalid", "its brush mask must be a list of bytes")
         self._bits = np.unpackbits(np.array(content, np.uint8))
-        self._at = 0
+        self._position = 0
 
-    def take(self, count: int) -> int:
-        taken = self._bits[self._at : self._at + count]
-        if len(taken) < count:
-            raise InputError("A brushed mask ends too early.", "Export the task again.")
-        self._at += count
-        return int("".join(map(str, taken.tolist())), 2)
+    def read(self, count: int) -> int:
+        bits = self._bits[self._position : self._position + count]
+        if len(bits) < count:
+            raise InputError("mask-invalid", "its brush mask is truncated")
+        self._position += count
+        return int("".join(map(str, bits.tolist())), 2)

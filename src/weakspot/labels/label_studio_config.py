@@ -1,4 +1,4 @@
-"""Label Studio's labelling configuration, and whether tasks fit it."""
+"""Write and parse the labeling configuration of Label Studio, and check tasks against it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from defusedxml.common import DefusedXmlException
 
 from weakspot.errors import InputError
 
-# Names of the controls, and of the image that they are about.
+# Names of the controls and of their image.
 FROM, POLYGONS_FROM, TO = "boxes", "polygons", "image"
 
 TAGS = {"RectangleLabels": "rectanglelabels", "PolygonLabels": "polygonlabels", "BrushLabels": "brushlabels"}
 
-# Percent by which a side may lie outside: numbers are rounded.
+# Percent by which a coordinate may exceed the image, due to rounding.
 SLACK = 1e-6
 
 
 def labeling_config(classes: Sequence[str]) -> str:
-    """Write a configuration with boxes and polygons of these classes.
+    """Return a configuration with boxes and polygons of the classes.
 
     Example:
         >>> print(labeling_config(["cat"]))
@@ -45,10 +45,10 @@ def labeling_config(classes: Sequence[str]) -> str:
 
 
 def parse_config(config: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
-    """Read a configuration: type, ``toName`` and choices of each control, by its name.
+    """Parse a configuration: type, ``toName`` and choices of each control, by its name.
 
     Raises:
-        InputError: If it is not XML, or a control is about an image that is not there.
+        InputError: ``config-invalid`` if it is not XML, or a control refers to an unknown image.
 
     Example:
         >>> parse_config(labeling_config(["cat", "dog"]))["boxes"]
@@ -57,28 +57,28 @@ def parse_config(config: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     try:
         root = ElementTree.fromstring(config)
     except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
-        raise InputError(f"The labelling configuration is not XML: {error}.", "Export it again.") from error
+        raise InputError("config-invalid", f"The labeling configuration is not XML: {error}.") from error
     images = {element.get("name") for element in root.iter("Image")}
     controls = {}
     for element in root.iter():
         if element.tag in TAGS:
             to = str(element.get("toName"))
             if to not in images:
-                raise InputError(f"{element.tag} is about {to}, which is no image.", "Give it the image's name.")
+                raise InputError("config-invalid", f"{element.tag} refers to the unknown image {to}.")
             labels = tuple(str(label.get("value")) for label in element.iter("Label"))
             controls[str(element.get("name"))] = (TAGS[element.tag], to, labels)
     return controls
 
 
 def check_tasks(tasks: Iterable[Mapping[str, Any]], config: str) -> list[str]:
-    """Say which regions do not fit a configuration.
+    """Find regions that do not match a configuration.
 
-    Controls and images are known, labels are among the choices, percentages lie in 0 to 100, sides and original sizes
-    are positive.
+    Controls and images must exist, labels must be among the choices, percentages must be between 0 and 100, and sizes
+    must be positive.
 
     Args:
-        tasks: Tasks as they are imported.
-        config: The labelling configuration.
+        tasks: Tasks for import.
+        config: The labeling configuration.
 
     Example:
         >>> check_tasks([{"id": 7, "data": {}}], labeling_config(["cat"]))
@@ -91,8 +91,8 @@ def check_tasks(tasks: Iterable[Mapping[str, Any]], config: str) -> list[str]:
 def _problems(task: Mapping[str, Any], controls: Mapping[str, tuple[str, str, tuple[str, ...]]]) -> Iterator[str]:
     if not isinstance(task.get("data", {}).get(TO), str):
         yield f"data has no {TO}"
-    for filled in (*task.get("predictions", ()), *task.get("annotations", ())):
-        for region in filled["result"]:
+    for result in (*task.get("predictions", ()), *task.get("annotations", ())):
+        for region in result["result"]:
             yield from (f"region {region.get('id')} {problem}" for problem in _problems_of_region(region, controls))
 
 
@@ -101,21 +101,21 @@ def _problems_of_region(
 ) -> Iterator[str]:
     name = str(region.get("from_name"))
     if name not in controls:
-        yield f"is of the unknown control {name!r}"
+        yield f"has the unknown control {name!r}"
         return
     kind, to, choices = controls[name]
     value = region.get("value", {})
     if region.get("type") != kind or region.get("to_name") != to:
-        yield f"is a {region.get('type')} of {region.get('to_name')!r}, where {name!r} is a {kind} of {to!r}"
-    strangers = [label for label in value.get(kind, [None]) if label not in choices]
-    if strangers:
-        yield f"has the label {strangers[0]!r}, which is no choice"
+        yield f"must be {kind} of {to!r}, got {region.get('type')} of {region.get('to_name')!r}"
+    unknown = [label for label in value.get(kind, [None]) if label not in choices]
+    if unknown:
+        yield f"has the unknown label {unknown[0]!r}"
     if not all(region.get(side, 0) > 0 for side in ("original_width", "original_height")):
         yield "has no original size"
-    yield from _problems_of_place(kind, value)
+    yield from _problems_of_coordinates(kind, value)
 
 
-def _problems_of_place(kind: str, value: Mapping[str, Any]) -> Iterator[str]:
+def _problems_of_coordinates(kind: str, value: Mapping[str, Any]) -> Iterator[str]:
     if kind == "rectanglelabels":
         x, y, width, height = (float(value.get(name, "nan")) for name in ("x", "y", "width", "height"))
         percentages = [x, y, x + width, y + height]
@@ -124,4 +124,4 @@ def _problems_of_place(kind: str, value: Mapping[str, Any]) -> Iterator[str]:
     else:
         percentages = [float(side) for point in value.get("points", ()) for side in point]
     if not all(-SLACK <= percentage <= 100 + SLACK for percentage in percentages):
-        yield "lies outside of 0 to 100 percent"
+        yield "is outside 0 to 100 percent"

@@ -1,4 +1,4 @@
-"""Read what came back from Label Studio: a person's annotations, else predictions."""
+"""Read exports of Label Studio: annotations of a person, else predictions."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from weakspot.data.readers.coco import read_json
 from weakspot.errors import InputError
 from weakspot.io.text import read_text
 from weakspot.labels.image_index import ImageIndex
@@ -19,91 +20,91 @@ from weakspot.labels.records import (
     LabelProblem,
     LabelSet,
     LoadedLabels,
-    finite_or_none,
     round_box,
+    sorted_classes,
+    uncertainty_of,
 )
 from weakspot.labels.rle import encode_rle
-from weakspot.labels.text_files import read_json
 
 Record = dict[str, Any]
 SKIPPED = "the task was skipped"
 
 
-def read(source: Path, photos: ImageIndex) -> LoadedLabels:
-    """Read an export of Label Studio (the format called JSON), or tasks.
+def read(source: Path, index: ImageIndex) -> LoadedLabels:
+    """Read an export of Label Studio (in the format JSON), or tasks.
 
-    Of a task's annotations the one that was updated last is taken, and its regions have no score: a person has said
-    them. A task without annotations has its predictions, with scores. Tasks of which all annotations were cancelled
-    are listed as skipped and left out. Rectangles, polygons and brushed masks are read; of a
-    rectangle that is turned the box that bounds it, which is listed, as are other regions.
+    The annotation of a task that was updated last is used, without scores. A task without annotations has its
+    predictions, with scores. A task whose annotations were all cancelled is a problem. Rectangles, polygons and brush
+    masks are read. A rotated rectangle is read as its bounding box, and reported, as are regions of other types.
 
     Args:
         source: The JSON file, or the folder with ``tasks.json`` and ``config.xml``.
-        photos: The images; tasks of others are listed.
+        index: The images; tasks of other images are problems.
 
     Returns:
-        Labels. Classes are the configuration's where it lies beside the file, else sorted by name.
+        Labels. Classes are those of ``config.xml`` next to the file if it exists, else sorted by name.
 
     Raises:
-        InputError: If the file is no list of tasks.
+        InputError: ``tasks-invalid`` if the file is not a list of tasks; ``json-invalid``; the code of a file that
+            cannot be read.
     """
     file = source / "tasks.json" if source.is_dir() else source
     tasks = read_json(file)
     if not isinstance(tasks, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("data"), dict) for one in tasks
+        isinstance(task, dict) and isinstance(task.get("data"), dict) for task in tasks
     ):
         hint = "Export from Label Studio in the format JSON, not JSON-MIN."
-        raise InputError(f"{file} is no list of tasks with data.", hint)
+        raise InputError("tasks-invalid", f"{file} is not a list of tasks with data.", hint)
     problems: list[LabelProblem] = []
-    read_ = (_image(position, task, photos, problems) for position, task in enumerate(tasks))
-    images = tuple(image for image in read_ if image is not None)
+    optional = (_image(position, task, index, problems) for position, task in enumerate(tasks))
+    images = tuple(image for image in optional if image is not None)
     classes = _classes(file.with_name("config.xml"), images)
     return LoadedLabels(LabelSet(classes, images), tuple(problems))
 
 
 def _classes(config: Path, images: tuple[LabeledImage, ...]) -> tuple[str, ...]:
     if not config.is_file():
-        return tuple(sorted({one.label for image in images for one in image.objects}))
+        return sorted_classes(images)
     return tuple(dict.fromkeys(label for _, _, labels in parse_config(read_text(config)).values() for label in labels))
 
 
-def _image(position: int, task: Record, photos: ImageIndex, problems: list[LabelProblem]) -> LabeledImage | None:
-    name = next((found for one in image_names(task) if (found := photos.find(one))), None)
-    size = None if name is None else photos.size(name)
+def _image(position: int, task: Record, index: ImageIndex, problems: list[LabelProblem]) -> LabeledImage | None:
+    name = next((path for candidate in image_names(task) if (path := index.find(candidate))), None)
+    size = None if name is None else index.size(name)
     if name is None or size is None:
         problems.append(
-            LabelProblem(next(image_names(task)), f"there is no such image (task {task.get('id', position)})")
+            LabelProblem(next(image_names(task)), f"the image of task {task.get('id', position)} does not exist")
         )
         return None
     try:
-        filled = _filled(task)
+        result = _result(task)
     except InputError as error:
         problems.append(LabelProblem(name, error.problem))
         return None
-    if filled is None:
+    if result is None:
         problems.append(LabelProblem(name, SKIPPED))
         return None
-    corrected, regions = filled
+    is_corrected, regions = result
     objects: list[LabeledObject] = []
     for region in regions:
         try:
-            objects += _objects(region, size, scored=not corrected)
-            if _turn(region["value"]):
-                problems.append(LabelProblem(name, "a region is turned: the box that bounds it is taken"))
+            objects += _objects(region, size, scored=not is_corrected)
+            if _rotation(region["value"]):
+                problems.append(LabelProblem(name, "a region is rotated: its bounding box is used"))
         except (InputError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            why = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
-            problems.append(LabelProblem(name, f"a region cannot be taken: {why}"))
-    split, doubt = str(task["data"].get("split") or ""), finite_or_none(task["data"].get("doubt"))
-    return LabeledImage(name, size[1], size[0], tuple(objects), split, doubt)
+            reason = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
+            problems.append(LabelProblem(name, f"a region is invalid: {reason}"))
+    split = str(task["data"].get("split") or "")
+    return LabeledImage(name, size[1], size[0], tuple(objects), split, uncertainty_of(task["data"]))
 
 
-def _filled(task: Record) -> tuple[bool, list[Record]] | None:
-    """Whether a person has annotated the task, and its regions; None where the task was skipped."""
+def _result(task: Record) -> tuple[bool, list[Record]] | None:
+    """Whether a person has annotated the task, and its regions; None if the task was skipped."""
     annotations = _records(task, "annotations")
-    kept = [one for one in annotations if not one.get("was_cancelled")]
-    if kept:
-        # Of equal times the later in the list.
-        latest = max(enumerate(kept), key=lambda item: (str(item[1].get("updated_at") or ""), item[0]))[1]
+    submitted = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
+    if submitted:
+        # The last in the list wins a tie.
+        latest = max(enumerate(submitted), key=lambda item: (str(item[1].get("updated_at") or ""), item[0]))[1]
         return True, _regions(latest)
     if annotations or task.get("cancelled_annotations"):
         return None
@@ -112,45 +113,45 @@ def _filled(task: Record) -> tuple[bool, list[Record]] | None:
 
 
 def _records(task: Record, key: str) -> list[Record]:
-    """What was filled in; exports without details have numbers in its place."""
-    filled = task.get(key) or []
-    if not isinstance(filled, list) or not all(isinstance(one, dict) for one in filled):
-        raise InputError(f"the task's {key} are not written out", "Export in the format JSON.")
-    return filled
+    """The annotations or predictions of a task; exports without details have numbers instead."""
+    records = task.get(key) or []
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise InputError("tasks-invalid", f"the task's {key} have no details: export in the format JSON")
+    return records
 
 
-def _regions(filled: Record) -> list[Record]:
-    regions = filled.get("result") or []
+def _regions(record: Record) -> list[Record]:
+    regions = record.get("result") or []
     if not isinstance(regions, list):
-        raise InputError("the task's result is no list of regions", "Export in the format JSON.")
+        raise InputError("tasks-invalid", "the task's result is not a list of regions: export in the format JSON")
     return regions
 
 
 def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[LabeledObject]:
     kind, value = str(region.get("type")), region["value"]
     if kind not in READERS:
-        raise InputError(f"it is of the type {kind}", "Boxes, polygons and brushed masks are read.")
+        raise InputError("unknown-region-type", f"it is of the type {kind}")
     if region.get("image_rotation"):
-        raise InputError("its image was turned", "Turn the image back before it is marked.")
+        raise InputError("region-invalid", "its image was rotated")
     _check_shape(region, size)
     score = region.get("score") if scored else None
     labels = value.get(kind)
     if not labels or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise InputError("it has no label", "Give each region a label.")
+        raise InputError("region-invalid", "it has no label")
     for label in labels:
         yield READERS[kind](label, value, size, None if score is None else float(score))
 
 
 def _check_shape(region: Mapping[str, Any], size: tuple[int, int]) -> None:
-    """Refuse a region that was drawn in another image: percentages would hide it. A smaller copy of it is the same."""
+    """Check the aspect ratio of the image of a region, as percentages do not depend on the image."""
     width, height = (float(region.get(f"original_{side}") or 0) for side in ("width", "height"))
     if width > 0 and height > 0 and abs(width * size[0] - height * size[1]) > max(width, height, *size):
-        drawn = f"{width:g} x {height:g} pixels"
-        raise InputError(f"it was drawn in an image of {drawn}", f"The image has {size[1]} x {size[0]}.")
+        problem = f"it was drawn in an image of {width:g} x {height:g} pixels, not {size[1]} x {size[0]}"
+        raise InputError("shape-mismatch", problem)
 
 
-def _turn(value: Mapping[str, Any]) -> float:
-    """Degrees that a rectangle is turned by, clockwise about its first corner."""
+def _rotation(value: Mapping[str, Any]) -> float:
+    """Rotation of a rectangle in degrees, clockwise about its first corner."""
     return float(value.get("rotation") or 0) % 360
 
 
@@ -158,9 +159,9 @@ def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], scor
     rows, columns = size
     x, width = (float(value[side]) / 100 * columns for side in ("x", "width"))
     y, height = (float(value[side]) / 100 * rows for side in ("y", "height"))
-    if not _turn(value):
+    if not _rotation(value):
         return LabeledObject(label, round_box([x, y, x + width, y + height]), score)
-    cosine, sine = np.cos(np.radians(_turn(value))), np.sin(np.radians(_turn(value)))
+    cosine, sine = np.cos(np.radians(_rotation(value))), np.sin(np.radians(_rotation(value)))
     right, down = np.array([width * cosine, width * sine]), np.array([-height * sine, height * cosine])
     first = np.array([x, y])
     return LabeledObject(
@@ -175,12 +176,12 @@ def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score:
     return LabeledObject(label, polygon_box(corners), score, encode_rle(mask))
 
 
-def _brushed(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
+def _brush(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
     mask = read_brush(value["rle"], height=size[0], width=size[1])
     box = mask_box(mask)
     if box is None:
-        raise InputError("nothing is brushed", "Brush over the object, or delete the region.")
+        raise InputError("mask-empty", "its brush mask is empty")
     return LabeledObject(label, box, score, encode_rle(mask))
 
 
-READERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon, "brushlabels": _brushed}
+READERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon, "brushlabels": _brush}

@@ -1,4 +1,4 @@
-"""Folders of labels that are there as a whole or not at all, and images in them."""
+"""Write label folders atomically, and link or copy images into them."""
 
 import os
 import shutil
@@ -13,67 +13,67 @@ from weakspot.io.folders import check_writable
 
 LinkMode = Literal["link", "copy", "none"]
 
-# A folder with this file holds what weakspot label wrote.
+# A folder with this file is output of weakspot label.
 SETTINGS = "label.toml"
+
+_HINT = "Choose another --output."
 
 
 def check_output_free(folder: Path, *, overwrite: bool = False) -> None:
-    """Refuse a folder that holds something, unless it was written by weakspot label and may be overwritten.
+    """Check that a folder is empty, or is output of weakspot label and may be overwritten.
 
     Raises:
-        InputError: If it holds something or cannot be written to.
+        InputError: ``folder-exists`` or ``not-writable``.
     """
     check_writable(folder)
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not overwrite:
-        raise InputError(f"{folder} exists and is not empty.", "Name another --output, or give --overwrite.")
+        raise InputError("folder-exists", f"{folder} is not empty.", "Choose another --output, or add --overwrite.")
     if not (folder / SETTINGS).is_file():
-        raise InputError(f"{folder} was not written by weakspot label.", "Name another --output.")
+        raise InputError("folder-exists", f"{folder} is not output of weakspot label.", _HINT)
 
 
 def check_output_apart(folder: Path, sources: Iterable[Path]) -> None:
-    """Refuse to replace a folder that holds what is read: corrected labels would go, and links would lead nowhere.
+    """Check that the output folder does not contain inputs, which would be deleted.
 
     Raises:
-        InputError: If a source lies in the folder.
+        InputError: ``output-contains-input``.
     """
-    there = folder.resolve()
-    inside = (source for source in sources if source.resolve().is_relative_to(there))
+    output = folder.resolve()
+    inside = (source for source in sources if source.resolve().is_relative_to(output))
     first = next(inside, None) if folder.exists() else None
     if first is not None:
-        raise InputError(f"{folder} holds {first}, which is read.", "Name another --output.")
+        raise InputError("output-contains-input", f"{folder} contains the input {first}.", _HINT)
 
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside another, and rename it to that at the end.
+    """Yield a temporary folder, which replaces another folder at the end.
 
-    What was in the folder goes only then. When the block raises, the temporary folder goes instead.
+    If the block raises, the temporary folder is deleted and the other folder is unchanged.
 
     Raises:
-        InputError: If it cannot be written.
+        InputError: ``not-writable``.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(mkdtemp(dir=folder.parent, prefix=".weakspot-"))
     except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}.", "Choose another --output.") from error
+        raise InputError("not-writable", f"Cannot write {folder}: {error.strerror}.", _HINT) from error
     try:
         new = temporary / "new"
         new.mkdir()
         yield new
         _exchange(new, folder, temporary / "old")
     except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written: {error.strerror or error}.", "Choose another --output."
-        ) from error
+        raise InputError("not-writable", f"Cannot write {folder}: {error.strerror or error}.", _HINT) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _exchange(new: Path, folder: Path, old: Path) -> None:
-    """Rename a folder to another, which is put aside; if that fails or is interrupted, the other is put back."""
+    """Move a folder away and rename another to its name; on failure, move it back."""
     try:
         if folder.exists():
             folder.rename(old)
@@ -85,28 +85,28 @@ def _exchange(new: Path, folder: Path, old: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path, how: LinkMode) -> None:
-    """Link or copy an image to where a format has it.
+    """Link or copy an image to its path in a format.
 
-    A link is a symbolic one to the file itself, not to another link, which may go; where the system refuses it, a hard
-    link, and else a copy.
+    A link is a symbolic link to the file itself, not to another link; if the system refuses it, a hard link, else a
+    copy.
 
     Raises:
-        InputError: If the image cannot be read or written.
+        InputError: ``not-writable`` if the image cannot be read or written.
     """
     if how == "none":
         return
-    ways: tuple[Callable[[Path, Path], object], ...]
-    ways = (shutil.copyfile,) if how == "copy" else (_symbolic_link, os.link, shutil.copyfile)
+    methods: tuple[Callable[[Path, Path], object], ...]
+    methods = (shutil.copyfile,) if how == "copy" else (_symbolic_link, os.link, shutil.copyfile)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for way in ways[:-1]:
+        for method in methods[:-1]:
             with suppress(OSError):
-                way(source.resolve(), target)
+                method(source.resolve(), target)
                 return
-        ways[-1](source.resolve(), target)
+        methods[-1](source.resolve(), target)
     except OSError as error:
-        problem = f"{source} cannot be put to {target}: {error.strerror}."
-        raise InputError(problem, "Check both, or take --image-files none.") from error
+        hint = "Use --image-files none to leave out the images."
+        raise InputError("not-writable", f"Cannot copy {source} to {target}: {error.strerror}.", hint) from error
 
 
 def _symbolic_link(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Masks as polygons and back; coordinates are of pixel edges, so that the first pixel reaches from 0 to 1."""
+"""Convert masks to polygons and back; coordinates are those of pixel edges: the first pixel is from 0 to 1."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -11,25 +11,25 @@ from weakspot.data.decoding import MAX_PIXELS
 from weakspot.errors import InputError
 from weakspot.labels.records import Box, round_box
 
-# Of a pixel: how far the polygon may lie from the mask's outline.
+# Maximum distance of the polygon to the outline of the mask, in pixels.
 TOLERANCE = 0.5
 
 # Box farther away, in pixels, are none of an image.
-FARTHEST = 1e9
+MAX_COORDINATE = 1e9
 
 
 def mask_to_polygon(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
-    """Trace a mask as one polygon: parts and holes are joined by bridges without width.
+    """Trace a mask as one polygon; components and holes are connected by edges of zero area.
 
-    Filled by the even-odd rule (:func:`polygon_to_mask`, COCO's own) it gives the mask back, but for a band of
-    pixels along its outline that is about as wide as the tolerance.
+    Filling it by the even-odd rule (:func:`polygon_to_mask`, pycocotools) returns the mask, except for pixels along its
+    outline within about the tolerance.
 
     Args:
         mask: Shape (H, W).
-        tolerance: Farthest that the polygon may lie from the outline, in pixels.
+        tolerance: Maximum distance of the polygon to the outline, in pixels.
 
     Returns:
-        Shape (n, 2): x and y of each corner, 0 <= x <= W, 0 <= y <= H; not closed. None (n = 0) of an empty mask.
+        Shape (n, 2): x and y of each corner, 0 <= x <= W, 0 <= y <= H; not closed. n = 0 for an empty mask.
 
     Example:
         >>> mask_to_polygon(np.array([[True]])).tolist()
@@ -40,30 +40,30 @@ def mask_to_polygon(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> ND
         return np.zeros((0, 2))
     x1, y1, x2, y2 = map(int, box)
     padded = np.pad(mask[y1:y2, x1:x2], 1).astype(np.float64)
-    traced = find_contours(padded, 0.5, fully_connected="high")
-    # From centres of the padded pixels to edges of the mask's; from row and column to x and y.
-    rings = [_simplified(ring, tolerance)[:-1, ::-1] - 0.5 + [x1, y1] for ring in traced]
-    return reduce(_bridged, rings)
+    contours = find_contours(padded, 0.5, fully_connected="high")
+    # From centers of the padded pixels to edges of the mask's pixels; from row and column to x and y.
+    rings = [_simplify(ring, tolerance)[:-1, ::-1] - 0.5 + [x1, y1] for ring in contours]
+    return reduce(_join, rings)
 
 
-def _simplified(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Leave corners out; a ring of which too little would be left stays whole."""
+def _simplify(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Simplify a ring unless fewer than three corners would remain."""
     from skimage.measure import approximate_polygon
 
     simple: NDArray[np.float64] = approximate_polygon(ring, tolerance)
     return simple if len(simple) > 3 else ring
 
 
-def _bridged(polygon: NDArray[np.float64], ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Go from the corner that is nearest to a ring along it and back."""
+def _join(polygon: NDArray[np.float64], ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Insert a ring into a polygon at their nearest corners."""
     distances = ((polygon[:, None] - ring[None]) ** 2).sum(axis=2)
-    here, there = np.unravel_index(distances.argmin(), distances.shape)
-    turned = np.roll(ring, -there, axis=0)
-    return np.concatenate([polygon[: here + 1], turned, turned[:1], polygon[here:]])
+    corner, start = np.unravel_index(distances.argmin(), distances.shape)
+    rotated = np.roll(ring, -start, axis=0)
+    return np.concatenate([polygon[: corner + 1], rotated, rotated[:1], polygon[corner:]])
 
 
 def scale_polygon(fractions: ArrayLike, *, height: int, width: int) -> NDArray[np.float64]:
-    """Turn corners that are told as fractions of an image's sides into pixels.
+    """Convert corners from fractions of the image size to pixels.
 
     Args:
         fractions: x and y of each corner, one after the other or in pairs.
@@ -74,7 +74,7 @@ def scale_polygon(fractions: ArrayLike, *, height: int, width: int) -> NDArray[n
         Shape (n, 2).
 
     Raises:
-        InputError: If there are fewer than three corners, or one is not finite or absurdly far away.
+        InputError: ``polygon-invalid`` if there are fewer than three corners, or one is not finite or too far away.
 
     Example:
         >>> scale_polygon([0, 0, 1, 0, 1, 0.5], height=4, width=6).tolist()
@@ -82,13 +82,13 @@ def scale_polygon(fractions: ArrayLike, *, height: int, width: int) -> NDArray[n
     """
     corners = np.array(fractions, np.float64).reshape(-1, 2)
     if len(corners) < 3:
-        raise InputError("it is a polygon without area", "A polygon has three corners or more.")
+        raise InputError("polygon-invalid", "a polygon must have at least three corners")
     _check_corners(corners)
     return corners * [width, height]
 
 
 def polygon_to_mask(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np.bool_]:
-    """Fill a polygon by the even-odd rule: a pixel is on where its centre is inside.
+    """Fill a polygon by the even-odd rule: pixels whose centers are inside are True.
 
     Args:
         polygon: Shape (n, 2): x and y of each corner; closed or not.
@@ -99,7 +99,7 @@ def polygon_to_mask(polygon: NDArray[np.float64], *, height: int, width: int) ->
         Shape (height, width).
 
     Raises:
-        InputError: If a corner is not finite or absurdly far away, or the mask would fill the memory.
+        InputError: ``polygon-invalid`` if a corner is not finite or too far away; ``mask-too-large``.
 
     Example:
         >>> polygon_to_mask(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
@@ -107,23 +107,23 @@ def polygon_to_mask(polygon: NDArray[np.float64], *, height: int, width: int) ->
     """
     _check_corners(polygon)
     if height * width > MAX_PIXELS:
-        raise InputError("its mask is too large", f"At most {MAX_PIXELS:,} pixels are read.")
+        raise InputError("mask-too-large", f"its mask must have at most {MAX_PIXELS:,} pixels")
     mask = np.zeros((height, width), bool)
     if len(polygon):
         (left, top), (right, bottom) = np.floor(polygon.min(axis=0)), np.ceil(polygon.max(axis=0))
         x1, x2 = (int(np.clip(side, 0, width)) for side in (left, right))
         y1, y2 = (int(np.clip(side, 0, height)) for side in (top, bottom))
-        mask[y1:y2, x1:x2] = _filled(polygon - [x1, y1], y2 - y1, x2 - x1)
+        mask[y1:y2, x1:x2] = _fill(polygon - [x1, y1], y2 - y1, x2 - x1)
     return mask
 
 
 def _check_corners(polygon: NDArray[np.float64]) -> None:
-    if not (np.abs(polygon) <= FARTHEST).all():  # not of NaN either
-        raise InputError("A corner of the polygon is no place in an image.", "Export the polygon again.")
+    if not (np.abs(polygon) <= MAX_COORDINATE).all():  # also False for NaN
+        raise InputError("polygon-invalid", f"coordinates of a polygon must be within {MAX_COORDINATE:g} pixels")
 
 
-def _filled(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
-    """Pixels with an odd number of edges to their left."""
+def _fill(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
+    """Pixels with an odd number of edges to their left. skimage.draw.polygon2mask is quadratic."""
     crossings = np.zeros((height, width + 1), np.int32)
     for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         low, high = (np.clip(np.ceil(side - 0.5), 0, height) for side in sorted((y1, y2)))
@@ -136,7 +136,7 @@ def _filled(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np
 
 
 def polygon_box(polygon: NDArray[np.float64] | Sequence[Sequence[float]]) -> Box:
-    """Bound a polygon.
+    """Return the bounding box of a polygon.
 
     Example:
         >>> polygon_box([[0, 1], [5, 2], [3, 9]])
@@ -147,7 +147,7 @@ def polygon_box(polygon: NDArray[np.float64] | Sequence[Sequence[float]]) -> Box
 
 
 def mask_box(mask: NDArray[np.bool_]) -> Box | None:
-    """Bound the pixels that are on; None where none is.
+    """Return the bounding box of the True pixels; None if there are none.
 
     Example:
         >>> mask_box(np.eye(3, dtype=bool))

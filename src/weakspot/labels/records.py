@@ -1,4 +1,4 @@
-"""What label files hold: images, and the objects in each."""
+"""Labeled images and their objects, independent of file formats."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from weakspot.labels.rle import Rle
 
 Box = tuple[float, float, float, float]
 
-# Formats store boxes as fractions, percentages or widths: read back, sides are rounded to so many decimals.
+# Formats store boxes as fractions, percentages or widths: coordinates are rounded to this many decimals when read.
 DECIMALS = 6
 
 
@@ -20,8 +20,8 @@ class LabeledObject:
     Attributes:
         label: Name of its class.
         box: ``(x1, y1, x2, y2)`` in pixels of the upright image, right and bottom excluded.
-        score: How sure the model was, in [0, 1]; None where a person has said it.
-        mask: Its pixels, of the image's size; None where only the box is known.
+        score: Confidence of the model, in [0, 1]; None for labels of a person.
+        mask: Its pixels, of the image's size; None if only the box is known.
     """
 
     label: str
@@ -32,15 +32,15 @@ class LabeledObject:
 
 @dataclass(frozen=True)
 class LabeledImage:
-    """An image and what is in it.
+    """An image and its objects.
 
     Attributes:
-        path: Path from the folder of the images on, with ``/``.
+        path: Path relative to the folder of the images, with ``/``.
         width: Width in pixels, upright.
         height: Height in pixels, upright.
-        objects: The objects in it; none where it shows none.
-        split: Name of its split; empty where there is none.
-        doubt: 0 sure, 1 most doubtful; None where nobody has computed it.
+        objects: The objects in it.
+        split: Name of its split; empty if there is none.
+        uncertainty: Uncertainty of its localization in [0, 1]; None if it was not computed.
     """
 
     path: str
@@ -48,20 +48,20 @@ class LabeledImage:
     height: int
     objects: tuple[LabeledObject, ...] = ()
     split: str = ""
-    doubt: float | None = None
+    uncertainty: float | None = None
 
     @property
     def score(self) -> float | None:
-        """The least score of its objects; None where none has one."""
-        return min((one.score for one in self.objects if one.score is not None), default=None)
+        """Minimum score of its objects; None if none has a score."""
+        return min((item.score for item in self.objects if item.score is not None), default=None)
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Labelled images and their classes.
+    """Labeled images and their classes.
 
     Attributes:
-        classes: Names of the classes; the position is the class's number in every format.
+        classes: Names of the classes; the position is the class index in every format.
         images: The images.
     """
 
@@ -70,19 +70,19 @@ class LabelSet:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits in the order in which they appear."""
+        """Names of the splits in order of appearance."""
         return tuple(dict.fromkeys(image.split for image in self.images))
 
 
 class LabelProblem(NamedTuple):
-    """What is wrong with a label, and in which image."""
+    """A label that cannot be used, and its image."""
 
     image: str
     problem: str
 
 
 class LoadedLabels(NamedTuple):
-    """What a label file holds, and what of it could not be taken."""
+    """Content of a label file, and the labels in it that cannot be used."""
 
     labels: LabelSet
     problems: tuple[LabelProblem, ...]
@@ -90,12 +90,12 @@ class LoadedLabels(NamedTuple):
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """What a user can choose about label files.
+    """Options of label files.
 
     Attributes:
         scores: Write YOLO's sixth column.
         polygons: Write masks as polygons: in COCO instead of RLE, in YOLO and Label Studio instead of boxes.
-        url: What comes before an image's path in a task of Label Studio.
+        url: Prefix of an image's path in a task of Label Studio.
     """
 
     scores: bool = False
@@ -103,13 +103,19 @@ class WriteOptions:
     url: str = "/data/local-files/?d=images/"
 
 
-def finite_or_none(value: object) -> float | None:
-    """Take a number that a file may hold beside its labels; None where it is no number.
+def sorted_classes(images: Iterable[LabeledImage]) -> tuple[str, ...]:
+    """Return the sorted classes of all objects."""
+    return tuple(sorted({item.label for image in images for item in image.objects}))
+
+
+def uncertainty_of(record: dict[str, object]) -> float | None:
+    """Return the uncertainty in a record of a label file, called "doubt" before version 0.2; None if invalid.
 
     Example:
-        >>> finite_or_none(0.5), finite_or_none("high"), finite_or_none(float("nan"))
-        (0.5, None, None)
+        >>> uncertainty_of({"uncertainty": 0.5}), uncertainty_of({"doubt": "high"}), uncertainty_of({"doubt": 1})
+        (0.5, None, 1.0)
     """
+    value = record.get("uncertainty", record.get("doubt"))
     try:
         number = float(value) if isinstance(value, int | float) else nan
     except OverflowError:
@@ -118,7 +124,7 @@ def finite_or_none(value: object) -> float | None:
 
 
 def round_box(sides: Iterable[float]) -> Box:
-    """Round a box that was read to a millionth of a pixel, so that writing and reading give the same.
+    """Round a box to a millionth of a pixel, so that writing and reading returns an equal box.
 
     Example:
         >>> round_box([0.1 + 0.2, 0, 5, 5])

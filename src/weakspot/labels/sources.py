@@ -1,4 +1,4 @@
-"""Where the boxes of labels come from: a model that looks at images now, or rows of an earlier run."""
+"""Sources of the boxes of labels: a model that runs now, or rows of an earlier run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +26,7 @@ from weakspot.labels.options import LabelOptions
 
 @dataclass(frozen=True)
 class Localizations:
-    """What was found, in which order classes are numbered (None: as in the images), and what is missing."""
+    """Localized images, the class names by index (None: those of the images), and images without localizations."""
 
     images: tuple[LocalizedImage, ...]
     class_names: tuple[str, ...] | None
@@ -35,7 +35,7 @@ class Localizations:
 
 @dataclass(frozen=True)
 class RowSource:
-    """Rows of ``weakspot localize``: the folder that holds their masks, the files, and the shards that are missing."""
+    """Rows of ``weakspot localize``: the folder of their masks, the files, and missing shards."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -43,7 +43,7 @@ class RowSource:
 
 
 def find_rows(source: str) -> RowSource | None:
-    """The rows that a source names, by a file or the folder; None where it names a model."""
+    """Return the rows of a file or folder; None if the source is a model."""
     path = Path(source)
     if path.is_dir():
         files = finished_row_files(path)
@@ -53,22 +53,20 @@ def find_rows(source: str) -> RowSource | None:
 
 
 def localize_images(model: str, images: Sequence[str], options: LabelOptions) -> Localizations:
-    """Localize in images.
+    """Localize the classes of images by a model.
 
     Args:
         model: Run folder, or timm or torchvision name.
         images: Files, folders or patterns.
-        options: How to localize.
+        options: Options of the model.
 
     Raises:
-        InputError: If no images are named.
-        ModelError: If the model cannot be used.
+        InputError: ``missing-images`` if there are none.
+        ModelError: The code of a model that cannot be loaded.
     """
     if not images:
-        raise InputError(
-            f"{model} holds no boxes of weakspot localize, and no images were named.",
-            "Give a folder that localize has written, or a model and images.",
-        )
+        problem = f"{model} is not output of weakspot localize; a model needs images."
+        raise InputError("missing-images", problem, "Run: weakspot label MODEL IMAGES.")
     from weakspot.inference.localizer import Localizer
 
     paths = list(dict.fromkeys(find_images(images)))
@@ -82,25 +80,25 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
         problems.append(LabelProblem(str(image), error.problem))
 
     masks = options.polygons or bool({"coco", "masks"} & set(options.format))
-    found = []
+    localized = []
     with Progress(len(paths)) as progress:
-        for one in localizer.stream(paths, batch_size=options.batch_size, workers=options.workers, on_error=skip):
-            found.append(from_localization(one, min_score=options.min_score, masks=masks))
+        for item in localizer.stream(paths, batch_size=options.batch_size, workers=options.workers, on_error=skip):
+            localized.append(from_localization(item, min_score=options.min_score, masks=masks))
             progress.advance()
-    return Localizations(tuple(found), tuple(localizer.class_names), tuple(problems))
+    return Localizations(tuple(localized), tuple(localizer.class_names), tuple(problems))
 
 
 def load_localizations(source: RowSource, images: Sequence[str], options: LabelOptions) -> Localizations:
-    """Read the rows of ``weakspot localize``, and its masks where it has saved them.
+    """Read the rows of ``weakspot localize``, and the masks that it saved.
 
     Args:
-        source: Images that were skipped, and shards that are missing, are listed as problems.
-        images: Files, folders or patterns: only rows of these are taken, and images without a row are listed. Nothing
-            takes all rows.
-        options: Which boxes to take.
+        source: The rows. Skipped images and missing shards are problems.
+        images: Files, folders or patterns of which to read the rows; images without a row are problems. If empty, all
+            rows are read.
+        options: Which boxes to use.
     """
     masks = source.folder / "masks"
-    wanted = {path.absolute(): path for path in find_images(images)}
+    selected = {path.absolute(): path for path in find_images(images)}
     read = partial(
         read_localized_images,
         min_score=options.min_score,
@@ -108,47 +106,43 @@ def load_localizations(source: RowSource, images: Sequence[str], options: LabelO
         mask_of=_saved_mask(masks) if masks.is_dir() else None,
     )
     rows = (row for file in source.files for row in read(file))
-    taken = [row for row in rows if not wanted or row.path.absolute() in wanted]
-    known: dict[Path, LocalizedImage] = {}
-    for row in taken:
-        known.setdefault(row.path.absolute(), row)
-    listed = (one for file in source.files for one in _skipped(skipped_file(file)))
-    skipped = {path: why for path, why in listed if path.absolute() not in known}
-    problems = [LabelProblem(name, why) for name, why in source.missing.items()]
-    problems += [LabelProblem(str(path), why) for path, why in skipped.items()]
-    again = [row for row in taken if known[row.path.absolute()] is not row]
-    problems += [
-        LabelProblem(str(row.path), f"{source.folder} has a second row of the image: left out") for row in again
-    ]
-    missing = wanted.keys() - known.keys() - {path.absolute() for path in skipped}
-    problems += [
-        LabelProblem(str(wanted[path]), f"{source.folder} has no row of the image") for path in sorted(missing)
-    ]
-    return Localizations(tuple(known.values()), None, tuple(problems))
+    localized = [row for row in rows if not selected or row.path.absolute() in selected]
+    firsts: dict[Path, LocalizedImage] = {}
+    for row in localized:
+        firsts.setdefault(row.path.absolute(), row)
+    skipped_rows = (row for file in source.files for row in _skipped(skipped_file(file)))
+    skipped = {path: problem for path, problem in skipped_rows if path.absolute() not in firsts}
+    problems = [LabelProblem(name, problem) for name, problem in source.missing.items()]
+    problems += [LabelProblem(str(path), problem) for path, problem in skipped.items()]
+    duplicates = [row for row in localized if firsts[row.path.absolute()] is not row]
+    problems += [LabelProblem(str(row.path), f"duplicate row in {source.folder}: skipped") for row in duplicates]
+    missing = selected.keys() - firsts.keys() - {path.absolute() for path in skipped}
+    problems += [LabelProblem(str(selected[path]), f"no row in {source.folder}") for path in sorted(missing)]
+    return Localizations(tuple(firsts.values()), None, tuple(problems))
 
 
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:
     def mask_of(image: Path, class_index: int | None) -> NDArray[np.bool_] | None:
-        further = "" if class_index is None else f".{class_index}"
-        file = find_relocated(folder, image, f"{further}.png")
+        suffix = ".png" if class_index is None else f".{class_index}.png"
+        file = find_relocated(folder, image, suffix)
         return None if file is None else read_mask(file)
 
     return mask_of
 
 
 def _skipped(file: Path) -> Iterator[tuple[Path, str]]:
-    """What an earlier run could not read, and why."""
-    for place, row in read_rows(file) if file.is_file() else ():
+    """Images that an earlier run skipped, and the reasons."""
+    for line, row in read_rows(file) if file.is_file() else ():
         try:
             yield Path(row["image"]), str(row["problem"])
         except (KeyError, TypeError) as error:
-            raise InputError(f"{place}, is not a row of a skipped image.", "Remove the line.") from error
+            raise InputError("row-invalid", f"{line} is not a row of a skipped image.") from error
 
 
 def read_splits(images: Sequence[str]) -> dict[Path, str]:
-    """The splits of data sets among the sources, by absolute path; a folder that is none has none."""
+    """Read the splits of the data sets among the sources, by absolute path; other folders are ignored."""
     splits: dict[Path, str] = {}
     for folder in (source for source in images if Path(source).is_dir()):
         with suppress(InputError):
-            splits |= {one.path.absolute(): one.split for one in read_dataset(folder).samples}
+            splits |= {sample.path.absolute(): sample.split for sample in read_dataset(folder).samples}
     return splits

@@ -1,4 +1,4 @@
-"""Which images train a detector and which validate it."""
+"""Split labeled images into training and validation sets."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,30 +13,29 @@ from weakspot.labels.records import LabeledImage
 def split_images(
     images: Sequence[LabeledImage], paths: Sequence[Path], *, share: float, seed: int = 0, workers: int = 2
 ) -> tuple[LabeledImage, ...]:
-    """Set a share of the images of each class aside; near-duplicates stay on one side.
+    """Choose a fraction of the images of each class for validation; near-duplicates stay in one split.
 
     Args:
-        images: The images, in any order. Where one has a split already, all are given back as they are.
-        paths: Their files, to be compared.
-        share: Fraction of the images of a class that validate, in (0, 1).
-        seed: Of the choice.
-        workers: Threads that decode.
+        images: The images. If any has a split already, all are returned unchanged.
+        paths: Their files, for comparison.
+        share: Fraction of the images of a class in the validation split, in (0, 1).
+        seed: Random seed.
+        workers: Number of decoding threads.
 
     Returns:
-        The images, each of the split ``train`` or ``val``. An image with several classes counts for its rarest one.
+        The images, with split ``train`` or ``val``. An image with several classes counts for its rarest class.
 
     Raises:
-        InputError: If ``share`` is outside (0, 1) or ``seed`` is negative.
+        InputError: ``out-of-range`` unless ``0 < share < 1`` and ``seed >= 0``.
     """
     if any(image.split for image in images):
         return tuple(images)
     counts = Counter(label for image in images for label in _labels(image))
     rarest = [min(_labels(image), key=lambda label: (counts[label], label), default="") for image in images]
-    validates = stratified_group_split(rarest, near_duplicates(paths, workers=workers), share=share, seed=seed)
-    return tuple(
-        replace(image, split="val" if chosen else "train") for image, chosen in zip(images, validates, strict=True)
-    )
+    is_validation = stratified_group_split(rarest, near_duplicates(paths, workers=workers), share=share, seed=seed)
+    pairs = zip(images, is_validation, strict=True)
+    return tuple(replace(image, split="val" if validates else "train") for image, validates in pairs)
 
 
 def _labels(image: LabeledImage) -> set[str]:
-    return {one.label for one in image.objects}
+    return {item.label for item in image.objects}

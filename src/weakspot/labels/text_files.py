@@ -1,4 +1,4 @@
-"""Read and write the text files that formats are made of."""
+"""Read and write the text files of label formats."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,28 +10,14 @@ from weakspot.io.text import read_text
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file of UTF-8, and the folders it lies in."""
+    """Write a UTF-8 file and its parent folders."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text.encode(errors="backslashreplace"))
 
 
 def write_json(file: Path, content: object) -> None:
-    """Write JSON as UTF-8."""
+    """Write a JSON file."""
     write_text(file, json.dumps(content, ensure_ascii=False) + "\n")
-
-
-def read_json(file: Path) -> Any:
-    """Read JSON.
-
-    Raises:
-        InputError: If the file cannot be read or is not JSON.
-    """
-    try:
-        return json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file} is not JSON: {error}.", "Export the file again.") from error
 
 
 def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -40,7 +26,7 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def format_number(value: float) -> str:
-    """Write a number as short as reads back the same, a whole one without a point.
+    """Format a number as the shortest text that reads back equal; integers without a point.
 
     Example:
         >>> format_number(3.0), format_number(0.1)
@@ -50,12 +36,12 @@ def format_number(value: float) -> str:
 
 
 def read_classes(file: Path) -> tuple[str, ...]:
-    """Read names of classes, one a line, in the order of their numbers.
+    """Read class names, one per line, in the order of their indices.
 
     Raises:
-        InputError: If the file cannot be read, or names none.
+        InputError: ``class-names-invalid`` if the file is empty, or the code of a file that cannot be read.
     """
     names = tuple(line.strip() for line in read_text(file).splitlines() if line.strip())
     if not names:
-        raise InputError(f"{file} names no classes.", "Write one name a line.")
+        raise InputError("class-names-invalid", f"{file} has no class names.", "Write one name per line.")
     return names

@@ -4,11 +4,11 @@
 
     Annotations/<path>.xml
     JPEGImages/<path>.jpg
-    ImageSets/Main/<split>.txt       names without suffix, one a line
+    ImageSets/Main/<split>.txt       names without suffix, one per line
 
-Sides are whole numbers that count from 1, and all four belong to the box. Each side of ours is rounded to the nearest
-edge of a pixel, halves to the right and down; ``xmin = left + 1``, ``xmax = right``, and a box that lies between two
-edges becomes the pixel behind them. So boxes of whole numbers come back as they were. Scores have no place.
+Coordinates are integers that count from 1 and are inclusive. Each side is rounded to the nearest pixel edge, halves to
+the right and down; ``xmin = left + 1``, ``xmax = right``, and a box between two edges becomes the pixel after them.
+Boxes of integers are therefore unchanged when written and read. Scores cannot be stored.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from math import floor
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation
-from weakspot.data.readers.walk import files_below, without_suffix
+from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation, xml_names
+from weakspot.data.readers.walk import without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import read_lines
 from weakspot.labels.image_index import ImageIndex
@@ -29,6 +29,7 @@ from weakspot.labels.records import (
     LabelSet,
     LoadedLabels,
     WriteOptions,
+    sorted_classes,
 )
 from weakspot.labels.text_files import write_text
 
@@ -36,7 +37,7 @@ NO_SPLIT = "trainval"
 
 
 def image_path(image: LabeledImage) -> str:
-    """Say where an image belongs."""
+    """Return the path of an image in the folder."""
     return f"JPEGImages/{image.path}"
 
 
@@ -44,9 +45,9 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     """Write an XML file for each image, and lists of the splits.
 
     Args:
-        labels: What to write; scores and masks are left out.
+        labels: The labels; scores and masks are left out.
         folder: Folder to write to.
-        options: Nothing in it concerns this format.
+        options: Ignored.
 
     Returns:
         No problems.
@@ -64,24 +65,24 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
 def _annotation(image: LabeledImage) -> Element:
     root = Element("annotation")
     directory, _, name = image.path.rpartition("/")
-    _fields(root, {"folder": directory or "JPEGImages", "filename": name})
-    _fields(SubElement(root, "size"), {"width": image.width, "height": image.height, "depth": 3})
-    _fields(root, {"segmented": 0})
-    for one in image.objects:
+    _add_fields(root, {"folder": directory or "JPEGImages", "filename": name})
+    _add_fields(SubElement(root, "size"), {"width": image.width, "height": image.height, "depth": 3})
+    _add_fields(root, {"segmented": 0})
+    for item in image.objects:
         element = SubElement(root, "object")
-        _fields(element, {"name": one.label, "pose": "Unspecified", "truncated": 0, "difficult": 0})
-        sides = inclusive(one.box, height=image.height, width=image.width)
-        _fields(SubElement(element, "bndbox"), dict(zip(("xmin", "ymin", "xmax", "ymax"), sides, strict=True)))
+        _add_fields(element, {"name": item.label, "pose": "Unspecified", "truncated": 0, "difficult": 0})
+        sides = inclusive(item.box, height=image.height, width=image.width)
+        _add_fields(SubElement(element, "bndbox"), dict(zip(("xmin", "ymin", "xmax", "ymax"), sides, strict=True)))
     return root
 
 
-def _fields(parent: Element, values: dict[str, object]) -> None:
+def _add_fields(parent: Element, values: dict[str, object]) -> None:
     for name, value in values.items():
         SubElement(parent, name).text = str(value)
 
 
 def inclusive(box: Box, *, height: int, width: int) -> tuple[int, int, int, int]:
-    """Give a box as VOC counts: pixels from 1 on, all four sides belonging to it.
+    """Convert a box to VOC coordinates: pixels from 1, all sides inclusive.
 
     Args:
         box: ``(x1, y1, x2, y2)`` within the image, right and bottom excluded.
@@ -98,54 +99,52 @@ def inclusive(box: Box, *, height: int, width: int) -> tuple[int, int, int, int]
 
 
 def _edges(low: float, high: float, size: int) -> tuple[int, int]:
-    """The nearest edges of pixels, at least a pixel apart."""
+    """The nearest pixel edges, at least a pixel apart."""
     first = min(floor(low + 0.5), size - 1)
     return first, max(floor(high + 0.5), first + 1)
 
 
-def read(source: Path, photos: ImageIndex) -> LoadedLabels:
-    """Read VOC's XML files.
+def read(source: Path, index: ImageIndex) -> LoadedLabels:
+    """Read XML files of Pascal VOC.
 
     Args:
-        source: The folder with ``Annotations``, or one of XML files.
-        photos: The images; one without a size in its XML has the file's.
+        source: The folder that contains ``Annotations``, or a folder of XML files.
+        index: The images, whose sizes replace missing ones.
 
     Returns:
-        Labels, classes sorted by name. Objects without a box and files without an image are listed.
+        Labels, with classes sorted by name, and objects without a box and files without an image.
 
     Raises:
-        InputError: If there is no XML, or a file is not such XML.
+        InputError: ``labels-not-found`` if there is no XML; ``xml-invalid``; the code of a file that cannot be read.
     """
     folder = source / "Annotations" if (source / "Annotations").is_dir() else source
-    names = [name.removesuffix(".xml") for name in files_below(folder) if name.endswith(".xml")]
+    names = list(xml_names(folder))
     if not names:
-        raise InputError(f"{folder} holds no XML.", "Give the folder that holds Annotations, or the XML files.")
+        raise InputError("labels-not-found", f"{folder} contains no XML.")
     splits = dict(_splits(source / "ImageSets" / "Main"))
     problems: list[LabelProblem] = []
-    images = [_image(name, read_annotation(folder / f"{name}.xml", first=1), photos, problems) for name in names]
-    found = tuple(
-        LabeledImage(one.path, one.width, one.height, one.objects, splits.get(without_suffix(one.path), ""))
-        for one in images
-        if one is not None
-    )
-    classes = tuple(sorted({one.label for image in found for one in image.objects}))
-    return LoadedLabels(LabelSet(classes, found), tuple(problems))
+    pairs = ((name, read_annotation(folder / f"{name}.xml", first=1)) for name in names)
+    images = tuple(image for name, annotation in pairs for image in _images(name, annotation, index, splits, problems))
+    return LoadedLabels(LabelSet(sorted_classes(images), images), tuple(problems))
 
 
 def _splits(folder: Path) -> Iterator[tuple[str, str]]:
     for split in ("train", "val", "test"):
         file = folder / f"{split}.txt"
-        yield from ((line.strip(), split) for _, line in read_lines(file)) if file.is_file() else ()
+        yield from ((text.strip(), split) for _, text in read_lines(file)) if file.is_file() else ()
 
 
-def _image(name: str, said: VocAnnotation, photos: ImageIndex, problems: list[LabelProblem]) -> LabeledImage | None:
+def _images(
+    name: str, annotation: VocAnnotation, index: ImageIndex, splits: dict[str, str], problems: list[LabelProblem]
+) -> list[LabeledImage]:
+    """The image of an XML file, if it exists."""
     directory = name.rpartition("/")[0]
-    path = photos.find(f"{directory}/{said.filename}".lstrip("/")) or photos.find(name)
-    size = said.size or (None if path is None else photos.size(path))
+    path = index.find(f"{directory}/{annotation.filename}".lstrip("/")) or index.find(name)
+    size = annotation.size or (None if path is None else index.size(path))
     if path is None or size is None:
-        problems.append(LabelProblem(f"{name}.xml", "there is no such image"))
-        return None
-    objects = tuple(LabeledObject(one.label, one.box) for one in said.objects if one.box is not None)
-    missing = (one.label for one in said.objects if one.box is None)
+        problems.append(LabelProblem(f"{name}.xml", "the image does not exist"))
+        return []
+    objects = tuple(LabeledObject(item.label, item.box) for item in annotation.objects if item.box is not None)
+    missing = (item.label for item in annotation.objects if item.box is None)
     problems += [LabelProblem(path, f"object without a box: {label}") for label in missing]
-    return LabeledImage(path, size[1], size[0], objects)
+    return [LabeledImage(path, size[1], size[0], objects, splits.get(without_suffix(path), ""))]

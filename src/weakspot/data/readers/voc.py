@@ -52,7 +52,7 @@ def load(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     files = images_below(folders.images)
     by_image = _match_images(_read_annotations(folders.annotations), files)
     names = tuple(sorted({item.label for annotation in by_image.values() for item in annotation.objects}))
-    splits = read_split_lists(folders.lists)
+    splits = _read_split_lists(folders.lists)
     by_split = has_splits(files)
     samples = (
         Sample(image_id, path, split, _annotations(image_id, annotation, names, by_split), annotation.size)
@@ -125,7 +125,7 @@ def _missing(image_id: str, annotation: VocAnnotation, folders: _Folders) -> str
     return f"{folder}{slash}{safe_relative_path(annotation.filename, folders.annotations / f'{image_id}.xml')}"
 
 
-def read_split_lists(folder: Path) -> dict[str, list[str]]:
+def _read_split_lists(folder: Path) -> dict[str, list[str]]:
     """Read ``ImageSets/Main``: the splits of each image, several if it leaks."""
     splits: dict[str, list[str]] = {}
     for split in LISTS:
