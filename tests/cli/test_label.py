@@ -157,7 +157,7 @@ def test_numbers_of_classes_stay_with_a_file_of_them(photos):
     assert Path("out/yolo/labels/train/cat/0.txt").read_text().startswith("1 ")
     assert Path("out/yolo/labels/train/dog/0.txt").read_text() == ""
     wrong = [one["problem"] for one in rows("out/problems.jsonl")]
-    assert wrong == ["dog 5,5,20,20 is of an unknown class: left out"] * 3
+    assert wrong == ["dog 5,5,20,20 is of an unknown class: skipped"] * 3
 
 
 def test_what_is_wrong_is_listed_and_the_rest_is_written(photos, capsys):
@@ -167,7 +167,7 @@ def test_what_is_wrong_is_listed_and_the_rest_is_written(photos, capsys):
     assert label("found", "--output", "out") == 1
     listed = {one["image"]: one["problem"] for one in rows("out/problems.jsonl")}
     assert listed["photos/dog/9.png"] == "is damaged"
-    assert listed["gone.png"] == "the image cannot be read: left out"
+    assert listed["gone.png"] == "the image is unreadable: skipped"
     assert "a second row" in listed["photos/cat/0.png"]
     assert "problems: out/problems.jsonl" in capsys.readouterr().out
     assert label("found", "photos", "--output", "named") == 1
