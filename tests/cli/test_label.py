@@ -168,7 +168,7 @@ def test_what_is_wrong_is_listed_and_the_rest_is_written(photos, capsys):
     listed = {one["image"]: one["problem"] for one in rows("out/problems.jsonl")}
     assert listed["photos/dog/9.png"] == "is damaged"
     assert listed["gone.png"] == "the image is unreadable: skipped"
-    assert "a second row" in listed["photos/cat/0.png"]
+    assert "duplicate row" in listed["photos/cat/0.png"]
     assert "problems: out/problems.jsonl" in capsys.readouterr().out
     assert label("found", "photos", "--output", "named") == 1
     assert any("no row" in one["problem"] for one in rows("named/problems.jsonl"))
