@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from refusals import refused
 
 from weakspot.data import check_dataset, read_dataset, read_image
 from weakspot.data.annotated_image import read_mask
 from weakspot.data.synthetic import BACKGROUND, CLASS_NAMES, Scene, SceneSettings, scene, write_scenes
-from weakspot.data.synthetic.backgrounds import PHOTOS, background
-from weakspot.data.synthetic.outlines import OUTLINES, place
+from weakspot.data.synthetic.drawing import IMAGES, OUTLINES, background, place
 from weakspot.data.synthetic.textures import TEXTURES, texture
-from weakspot.errors import InputError
 
 SMALL = SceneSettings(size=64)
 WITH_PART = SceneSettings(size=64, discriminative_part=True)
@@ -133,15 +132,15 @@ def test_background_scene_may_hold_distractors():
     assert (quiet.image != crowded.image).any()
 
 
-@pytest.mark.parametrize("name", PHOTOS)
-def test_every_photo_is_installed_and_gives_a_background(name, monkeypatch):
-    monkeypatch.setattr("weakspot.data.synthetic.backgrounds.PHOTOS", (name,))
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_source_image_is_installed(name, monkeypatch):
+    monkeypatch.setattr("weakspot.data.synthetic.drawing.IMAGES", (name,))
     assert background(64, np.random.default_rng(0)).std() > 5
 
 
 @pytest.mark.parametrize("outline", OUTLINES)
 def test_outline_fills_its_window_wherever_it_is(outline, monkeypatch):
-    monkeypatch.setattr("weakspot.data.synthetic.outlines.OUTLINES", (outline,))
+    monkeypatch.setattr("weakspot.data.synthetic.drawing.OUTLINES", (outline,))
     for seed in range(20):
         placed = place(39.5, 64, np.random.default_rng(seed))
         height, width = placed.mask.shape
@@ -180,29 +179,28 @@ def test_every_second_row_of_bricks_is_shifted_by_half():
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    "change",
     [
-        ({"classes": 1}, "classes 1 cannot"),
-        ({"classes": len(CLASS_NAMES) + 1}, "classes 11 cannot"),
-        ({"classes": 2.5}, "classes 2.5 cannot"),
-        ({"size": 31}, "size 31 cannot"),
-        ({"size": 1025}, "size 1025 cannot"),
-        ({"distractors": -1}, "distractors -1 cannot"),
-        ({"distractors": 9}, "distractors 9 cannot"),
-        ({"background_share": 1.1}, r"background_share 1\.1 is no share"),
-        ({"background_share": float("nan")}, "background_share nan is no share"),
-        ({"seed": -1}, "seed -1 cannot"),
+        {"classes": 1},
+        {"classes": len(CLASS_NAMES) + 1},
+        {"classes": 2.5},
+        {"size": 31},
+        {"size": 1025},
+        {"distractors": -1},
+        {"distractors": 9},
+        {"background_share": 1.1},
+        {"background_share": float("nan")},
+        {"seed": -1},
     ],
 )
-def test_setting_that_makes_no_sense_is_refused_in_two_lines(change, problem):
-    with pytest.raises(InputError, match=problem) as refusal:
+def test_settings_out_of_range_are_refused(change):
+    with refused("out-of-range", *change, *change.values()):
         SceneSettings(**change)
-    assert len(str(refusal.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize("index", [-1, 1.5, "3"])
 def test_index_that_is_none_is_refused(index):
-    with pytest.raises(InputError, match="index"):
+    with refused("out-of-range", "index", index):
         scene(index)
 
 
@@ -275,32 +273,24 @@ def test_interrupted_writing_leaves_no_annotations(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("counts", "problem"),
-    [
-        ({}, "No scenes are asked for"),
-        ({"train": 0}, "No scenes are asked for"),
-        ({"train": -1}, "count of split train: -1 cannot"),
-        ({"train": 1.5}, r"count of split train: 1\.5 cannot"),
-    ],
+    ("counts", "value"), [({}, "{}"), ({"train": 0}, "0"), ({"train": -1}, "-1"), ({"train": 1.5}, "1.5")]
 )
-def test_counts_that_are_none_are_refused_before_anything_is_written(tmp_path, counts, problem):
-    with pytest.raises(InputError, match=problem) as refusal:
+def test_invalid_counts_are_refused_before_anything_is_written(tmp_path, counts, value):
+    with refused("out-of-range", value):
         write_scenes(tmp_path / "new", counts, SMALL)
-    assert len(str(refusal.value).splitlines()) == 2
     assert not (tmp_path / "new").exists()
 
 
 def test_folder_that_is_not_empty_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="is not empty") as refusal:
+    with refused("folder-exists", tmp_path):
         write_scenes(tmp_path, {"train": 1}, SMALL)
-    assert len(str(refusal.value).splitlines()) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_file_in_the_folders_place_is_refused(tmp_path):
     (tmp_path / "taken").write_text("mine")
-    with pytest.raises(InputError, match="cannot be written"):
+    with refused("not-writable", "taken"):
         write_scenes(tmp_path / "taken", {"train": 1}, SMALL)
 
 

@@ -1,4 +1,4 @@
-"""Write scenes into a folder that ``read_dataset`` reads."""
+"""Write scenes to a folder for ``read_dataset``."""
 
 import csv
 import io
@@ -7,8 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from weakspot.data.synthetic.scenes import Scene, scene
-from weakspot.data.synthetic.settings import SceneSettings, check_integer
+from weakspot.data.synthetic.scenes import Scene, SceneSettings, check_integer, scene
 from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write, save_image
 
@@ -23,24 +22,23 @@ def write_scenes(folder: Path, counts: Mapping[str, int], setting: SceneSettings
     ::
 
         images/<class>/<index>.jpg
-        masks/<class>/<index>.png       1 bit, True on the object; none where there is no object
+        masks/<class>/<index>.png       1 bit, True on the object; only for scenes with an object
         splits.csv                      image_id,split
-        annotations.csv                 image_id,xmin,ymin,xmax,ymax,width,height,has_mask; the last file written
+        annotations.csv                 image_id,xmin,ymin,xmax,ymax,width,height,has_mask; written last
 
-    Scenes without an object are of class ``BACKGROUND``, with neither box nor mask, which ``check_dataset`` reports.
+    Scenes without an object have the class ``BACKGROUND`` without box and mask, which ``check_dataset`` reports.
 
     Args:
         folder: A new or empty folder.
-        counts: Number of scenes in each split. The first split takes the first indices, the next one those that
-            follow: no scene is in two splits.
-        setting: What the scenes are like.
+        counts: Number of scenes in each split. Indices are consecutive, so that no scene is in two splits.
+        setting: Settings of scenes.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: If the folder is not empty, a count is no number of scenes, there are no scenes at all, or a file
-            cannot be written.
+        InputError: ``folder-exists`` if the folder is not empty; ``out-of-range`` if a count is not an integer of 0 or
+            more, or all are 0; ``not-writable``.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -51,36 +49,36 @@ def write_scenes(folder: Path, counts: Mapping[str, int], setting: SceneSettings
     """
     _check(folder, counts)
     splits = [split for split, count in counts.items() for _ in range(count)]
-    made = [_write_scene(folder, index, setting) for index in range(len(splits))]
-    split_rows = ((image_id, split) for (image_id, *_), split in zip(made, splits, strict=True))
+    rows = [_write_scene(folder, index, setting) for index in range(len(splits))]
+    split_rows = ((image_id, split) for (image_id, *_), split in zip(rows, splits, strict=True))
     _write_rows(folder / "splits.csv", ("image_id", "split"), split_rows)
-    _write_rows(folder / "annotations.csv", COLUMNS, made)
+    _write_rows(folder / "annotations.csv", COLUMNS, rows)
     return folder
 
 
 def _check(folder: Path, counts: Mapping[str, int]) -> None:
     for split, count in counts.items():
-        check_integer(f"count of split {split}:", count, 0)
+        check_integer(f"The count of split {split}", count, 0)
     if not any(counts.values()):
-        raise InputError("No scenes are asked for.", 'Give a count for each split, such as {"train": 120}.')
+        raise InputError("out-of-range", f"counts must include at least one scene, got {dict(counts)}.")
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty.", "Choose a new or an empty folder.")
+        raise InputError("folder-exists", f"{folder} is not empty.")
 
 
 def _write_scene(folder: Path, index: int, setting: SceneSettings) -> Row:
-    """Write image and mask, and tell the row that annotates them."""
-    made = scene(index, setting)
-    image_id = f"{made.label}/{index:06}"
+    """Write image and mask, and return the row of annotations."""
+    drawn = scene(index, setting)
+    image_id = f"{drawn.label}/{index:06}"
     with atomic_write(folder / "images" / f"{image_id}.jpg") as file:
-        Image.fromarray(made.image).save(file, "JPEG", quality=95)
-    if len(made.boxes):
-        save_image(Image.fromarray(made.mask), folder / "masks" / f"{image_id}.png")
-    return image_id, *_sides(made), setting.size, setting.size, len(made.boxes)
+        Image.fromarray(drawn.image).save(file, "JPEG", quality=95)
+    if len(drawn.boxes):
+        save_image(Image.fromarray(drawn.mask), folder / "masks" / f"{image_id}.png")
+    return image_id, *_sides(drawn), setting.size, setting.size, len(drawn.boxes)
 
 
-def _sides(made: Scene) -> Iterator[object]:
-    """Four whole numbers, or four empty cells where there is no object."""
-    return iter(made.boxes.astype(int)[0] if len(made.boxes) else [""] * 4)
+def _sides(drawn: Scene) -> Iterator[object]:
+    """Four integers, or four empty cells without an object."""
+    return iter(drawn.boxes.astype(int)[0] if len(drawn.boxes) else [""] * 4)
 
 
 def _write_rows(path: Path, header: Iterable[str], rows: Iterable[Row]) -> None:

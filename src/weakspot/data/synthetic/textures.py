@@ -1,4 +1,4 @@
-"""The classes' textures: values in [0, 1] over a plane whose unit is one period of the texture."""
+"""Textures of the classes: values in [0, 1] over a plane whose unit is one period of the texture."""
 
 from collections.abc import Callable
 from math import cos, pi, sin
@@ -12,13 +12,13 @@ TURN = 2 * pi
 
 
 def _soft(signed: Floats, steepness: float) -> Floats:
-    """Cut at 0 with a ramp, since a hard edge at a few pixels a period would be jagged."""
+    """Threshold at 0 with a ramp, to avoid aliasing at a few pixels per period."""
     clipped: Floats = np.clip(0.5 + steepness * signed, 0, 1)
     return clipped
 
 
 def _fold(u: Floats) -> Floats:
-    """Signed distance to the nearest whole number, in [-0.5, 0.5]."""
+    """Signed distance to the nearest integer, in [-0.5, 0.5]."""
     return u - np.rint(u)
 
 
@@ -35,7 +35,7 @@ def _dots(u: Floats, v: Floats) -> Floats:
 
 
 def _rings(u: Floats, v: Floats) -> Floats:
-    """Targets of three rings, side by side: one centre alone would be stripes from afar."""
+    """Adjacent targets of three rings: a single center would resemble stripes."""
     radius = 6 * np.hypot(_fold(u / 6), _fold(v / 6))
     return _soft(np.cos(TURN * radius), 2)
 
@@ -52,7 +52,7 @@ def _zigzag(u: Floats, v: Floats) -> Floats:
 
 
 def _marble(u: Floats, v: Floats) -> Floats:
-    """Thin veins: a plane wave, bent by slower ones."""
+    """Thin veins: a plane wave, distorted by slower waves."""
     bend = np.sin(2.1 * v + 2 * np.sin(u)) + np.sin(1.3 * u - v)
     veins: Floats = np.sqrt(np.abs(np.sin(2.2 * u + 1.5 * bend)))
     return veins
@@ -63,7 +63,7 @@ def _triangles(u: Floats, v: Floats) -> Floats:
 
 
 def _waves(u: Floats, v: Floats) -> Floats:
-    """Smooth crests in long swings: no edge and no corner, unlike zigzag."""
+    """Smooth waves without edges and corners, unlike zigzag."""
     return _soft(np.sin(TURN * (v + 0.7 * np.sin(TURN / 4 * u))), 0.5)
 
 
@@ -73,7 +73,7 @@ def _crosses(u: Floats, v: Floats) -> Floats:
     return _soft(np.minimum(arm - np.maximum(along, across), width - np.minimum(along, across)), 10)
 
 
-# The first ones differ most: few classes make an easy task.
+# The first textures differ most: few classes are an easy task.
 TEXTURES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "stripes": _stripes,
     "checks": _checks,
@@ -90,14 +90,14 @@ CLASS_NAMES = tuple(TEXTURES)
 
 
 def texture(label: str, x: Floats, y: Floats, period: float, random: np.random.Generator) -> Floats:
-    """Fill a window with a class's texture, turned and shifted at random.
+    """Fill a window with the texture of a class, with random rotation and shift.
 
     Args:
         label: One of ``CLASS_NAMES``.
         x: Shape (1, w), columns in pixels from any origin.
         y: Shape (h, 1), rows in pixels.
-        period: Pixels in which the texture repeats.
-        random: Draws turn and shift.
+        period: Period of the texture in pixels.
+        random: Random generator.
 
     Returns:
         Shape (h, w), in [0, 1].
@@ -113,7 +113,7 @@ def texture(label: str, x: Floats, y: Floats, period: float, random: np.random.G
 
 
 def speckle(shape: tuple[int, int], cell: int, random: np.random.Generator) -> Floats:
-    """Square cells of chance values in [0, 1]: the texture of no class.
+    """Square cells of random values in [0, 1]: a texture without a class.
 
     Example:
         >>> speckle((5, 7), 3, np.random.default_rng(0)).shape
