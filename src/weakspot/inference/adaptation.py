@@ -23,17 +23,9 @@ FeaturesAndMaps = tuple[Tensor, Tensor]  # features (B, K, h, w) and maps (B, h,
 def fit_foreground_head(
     backend: TorchBackend, method: str, images: Iterable[Pixels], *, batch_size: int, seed: int
 ) -> tuple[ForegroundHead | None, int]:
-    """Fit a head to the maps of the most probable class of each image.
+    """Fit a head to the maps of the most probable class of each image, of which at most 1000 are used.
 
-    Args:
-        backend: The classifier.
-        method: Name of the method of the class maps.
-        images: Images of the model's input size; at most 1000 are used.
-        batch_size: Images per forward pass.
-        seed: Random seed of the head.
-
-    Returns:
-        The head, and the number of images it was fitted to; None and 0 if the classifier has no intermediate features.
+    Returns the head and the number of images it was fitted to; None and 0 without intermediate features.
     """
     batches: list[FeaturesAndMaps] = []
     for batch in batched(islice(images, MAX_IMAGES), batch_size):
@@ -53,22 +45,14 @@ def fit_to_batches(batches: Sequence[FeaturesAndMaps], *, seed: int) -> Foregrou
 
 
 def write_head(head: ForegroundHead | None, file: Path) -> None:
-    """Write a head, or the fact that none could be fitted.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
+    """Write a head, or the fact that none could be fitted."""
     weights = {} if head is None else {name: value.cpu().contiguous() for name, value in head.state_dict().items()}
     with atomic_write(file) as target:
         target.write(save(weights))
 
 
 def read_head(file: Path) -> ForegroundHead | None:
-    """Read what :func:`write_head` wrote.
-
-    Raises:
-        InputError: ``damaged-file`` for any other content.
-    """
+    """Read what :func:`write_head` wrote; InputError ``damaged-file`` for any other content."""
     try:
         weights = load_file(file)
         return from_state_dict(weights) if weights else None

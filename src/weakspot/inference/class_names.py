@@ -9,15 +9,7 @@ from weakspot.io.folders import read_name_file
 
 
 def choose_class_names(names: Path | Sequence[str] | None, default: Sequence[str], classes: int) -> tuple[str, ...]:
-    """Choose the names of a model's classes.
-
-    Args:
-        names: Names from the user, or a text file with one name per line; None uses the default.
-        default: Names that come with the model; empty numbers the classes.
-        classes: Number of classes.
-
-    Raises:
-        InputError: ``class-names-invalid`` unless there is one name per class; or if the file cannot be read.
+    """Choose the names of a model's classes: the user's (a text file has one per line), else the model's, else numbers.
 
     Example:
         >>> choose_class_names(None, [], 3)
@@ -37,12 +29,7 @@ def choose_class_names(names: Path | Sequence[str] | None, default: Sequence[str
 def find_class(label: int | str, names: Sequence[str]) -> int:
     """Return the index of a class that is given by index, or by name in any case.
 
-    Args:
-        label: Index or name of the class.
-        names: Names of all classes.
-
-    Raises:
-        InputError: ``unknown-class`` if no class has that index or name, ``ambiguous-class`` if several have it.
+    Raises InputError ``unknown-class``, or ``ambiguous-class`` if several classes have the name.
 
     Example:
         >>> find_class("Dog", ["cat", "dog"]), find_class(0, ["cat", "dog"]), find_class("1", ["cat", "dog"])

@@ -77,12 +77,7 @@ class BatchOptions(DeviceOptions):
 
 
 def localizer_options(options: object, **changes: Any) -> "LocalizerOptions":
-    """Collect the options of a command that configure a Localizer.
-
-    Args:
-        options: Options of a command; fields that :class:`LocalizerOptions` does not have are ignored.
-        changes: Values to use instead of the command's.
-    """
+    """Collect the options of a command that configure a Localizer; ``changes`` replace them."""
     from weakspot.inference.options import LocalizerOptions
 
     return LocalizerOptions(**shared_fields(options, LocalizerOptions) | changes)

@@ -15,16 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_model(model: "str | Path | nn.Module", options: LocalizerOptions) -> LoadedModel:
-    """Load a file of ``weakspot export`` with ONNX Runtime, any other model with PyTorch.
-
-    Args:
-        model: As for :class:`weakspot.Localizer`.
-        options: How to load it.
-
-    Raises:
-        InputError: If an option is out of its range or does not fit the model.
-        ModelError: If the model cannot be used.
-    """
+    """Load a file of ``weakspot export`` with ONNX Runtime, any other model with PyTorch."""
     if options.backend not in get_args(BackendName):
         raise InputError("unknown-backend", f"backend must be auto, torch or onnx, got {options.backend!r}.")
     if isinstance(model, str | Path) and is_graph(model):
@@ -35,15 +26,7 @@ def load_model(model: "str | Path | nn.Module", options: LocalizerOptions) -> Lo
 
 
 def min_area_for(boxes: str, min_area: float) -> float:
-    """Return the minimum area of a region besides the default one; 1, the whole image, if only that one has a box.
-
-    Args:
-        boxes: ``"largest"``, ``"all"`` or ``"instances"``.
-        min_area: Minimum area for all but ``"largest"``, as a fraction of the image.
-
-    Raises:
-        InputError: ``unknown-choice`` or ``out-of-range``.
-    """
+    """Return the minimum area of a region besides the default one; 1, the whole image, for ``"largest"``."""
     if boxes not in get_args(BoxesName):
         raise InputError("unknown-choice", f"boxes must be largest, all or instances, got {boxes!r}.")
     check_fraction(min_area, "min_area")

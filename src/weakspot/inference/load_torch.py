@@ -25,16 +25,7 @@ _MULTIPLE = 32
 
 
 def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -> LoadedModel:
-    """Load a classifier for a method and a quality preset.
-
-    Args:
-        model: As for :func:`weakspot.models.checkpoint.resolve_model`.
-        options: Options, which take precedence over the model's metadata.
-
-    Raises:
-        InputError: If an option is out of its range or does not fit the model.
-        ModelError: If the model, its weights or its layer cannot be used.
-    """
+    """Load a classifier for a method and a quality preset; options take precedence over the model's metadata."""
     _check_options(options)
     classifier = load_for_quality(
         model, options.quality, device=options.device, weights=options.weights, output_stride=options.output_stride
@@ -122,16 +113,9 @@ def _class_thresholds(info: ModelInfo) -> ClassThresholds | None:
 def load_for_quality(
     model: str | Path | nn.Module, quality: str | None, *, output_stride: int | None, **options: Any
 ) -> Classifier:
-    """Load a classifier with the output stride of a quality preset, if the model supports it.
+    """Load a classifier with the output stride of a quality preset, if the model supports it and the user chose none.
 
-    Args:
-        model: As for :func:`weakspot.models.checkpoint.resolve_model`; runs and modules keep their own stride.
-        quality: Name of the quality preset; None for the default.
-        output_stride: Output stride chosen by the user, or None.
-        options: Further options of :func:`weakspot.models.checkpoint.resolve_model`.
-
-    Raises:
-        InputError, ModelError: As :func:`weakspot.models.checkpoint.resolve_model`.
+    Runs and modules keep their own stride.
     """
     preset_stride = find_quality(quality or DEFAULT_QUALITY).output_stride
     is_name = isinstance(model, str | Path) and not is_run(model)
@@ -148,18 +132,8 @@ def split_for_quality(
 ) -> tuple[Preprocessing, SplitClassifier]:
     """Split a classifier at its target layers, at the input size of a quality preset if the model supports it.
 
-    Args:
-        model: The classifier.
-        preprocessing: Its training size and normalization.
-        quality: The quality preset.
-        enlarge: Whether the input size may be larger than the training size.
-        options: Further options of :func:`weakspot.models.split_model`.
-
-    Returns:
-        The preprocessing and the split classifier. A model with a fixed input size (most transformers) keeps it.
-
-    Raises:
-        ModelError: If the model cannot be split.
+    With ``enlarge``, the input size may be larger than the training size; a model with a fixed input size (most
+    transformers) keeps it.
 
     Source:
         Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019: a classifier is most accurate at

@@ -234,10 +234,6 @@ class Localization:
 def min_activation(score: float, min_score: float) -> float:
     """Return the minimum mean heatmap value of a region for its box to reach a minimum score.
 
-    Args:
-        score: Score of the class.
-        min_score: Minimum score of a box, which is the score of the class times the mean heatmap value.
-
     Example:
         >>> min_activation(0.8, 0.4), min_activation(0.0, 0.0), min_activation(0.0, 0.4)
         (0.5, 0.0, inf)

@@ -60,7 +60,8 @@ class Localizer:
             9/7 of it for a timm or torchvision name that supports it, in all qualities but plain.
         device: ``"cpu"``, ``"cuda"``, ... or ``"auto"``: a GPU, if available, for a named model; an ``nn.Module`` stays
             on its device.
-        weights: For a timm or torchvision name: ``"pretrained"``, a weights file, or None for random weights.
+        weights: For a timm or torchvision name: ``"pretrained"``, a weights file (.safetensors or .pth), or None
+            for random weights.
         output_stride: For a timm or torchvision name: 32, 16 or 8, finer maps from the same weights. None uses 16 if
             the model supports it; in quality plain, the model's own.
         threshold: Fraction of the heatmap's peak at which boxes are cut; None uses the run's for this method and
@@ -143,13 +144,6 @@ class Localizer:
     @classmethod
     def from_options(cls, model: "str | Path | nn.Module", options: LocalizerOptions) -> "Localizer":
         """Create a localizer from a record of options instead of keyword arguments.
-
-        Args:
-            model: As for :class:`Localizer`.
-            options: The options.
-
-        Raises:
-            InputError, ModelError: As for :class:`Localizer`.
 
         Example:
             >>> Localizer.from_options("tf_efficientnet_lite0", LocalizerOptions(method="cam")).method
@@ -318,13 +312,7 @@ class Localizer:
     ) -> list[ClassifierOutput]:
         """Compute the class maps of several methods with one forward pass, in the localizer's quality.
 
-        Args:
-            images: Images as returned by :meth:`resize`.
-            classes: Class indices of shape (B, C).
-            methods: Names of the methods.
-
-        Returns:
-            Logits and class maps for each method.
+        The images are as returned by :meth:`resize`, the class indices have the shape (B, C).
         """
         return self._pipeline.class_maps(images, methods, ClassSelection(classes))
 
@@ -333,11 +321,7 @@ class Localizer:
         return self.predictor.resize(image)
 
     def validate_method(self, method: str) -> None:
-        """Check that a method fits the classifier.
-
-        Raises:
-            InputError: If it needs another head or fewer layers, or its maps are not in the file.
-        """
+        """Raise InputError if a method needs another head or fewer layers, or its maps are not in the file."""
         self.predictor.backend.validate_method(method)
 
     def threshold_of(self, method: str) -> float:

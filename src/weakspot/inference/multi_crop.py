@@ -25,13 +25,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A backend and a quality preset.
-
-    Attributes:
-        backend: The backend that runs the classifier.
-        quality: The quality preset.
-        crop_threshold: Threshold of the first heatmap for the boxes to crop, before the factor of each crop.
-    """
+    """A backend and a quality preset; crops are boxes of the first heatmap at ``crop_threshold`` times their factor."""
 
     backend: Backend
     quality: Quality
@@ -62,19 +56,9 @@ class Predictor:
         *,
         reference_methods: Sequence[str] = (),
     ) -> list[ClassifierOutput]:
-        """Run the classifier on whole images, and then on the crops of the quality preset.
+        """Run the classifier on whole images of :attr:`image_preprocessing`, and then on the crops of the preset.
 
-        Args:
-            images: Images of the size of :attr:`image_preprocessing`.
-            methods: Names of the methods of the class maps.
-            selection: Classes to compute maps for.
-            reference_methods: Further methods, whose maps are computed from the whole images only.
-
-        Returns:
-            One output per method, then one per reference method.
-
-        Raises:
-            InputError: If a method does not fit the classifier, or a class does not exist.
+        Returns one output per method, then one per reference method, whose maps come from the whole images only.
         """
         height, width = self.backend.preprocessing.height, self.backend.preprocessing.width
         whole = [self.backend.resize(image, height=height, width=width) for image in images]
@@ -93,16 +77,9 @@ def multi_crop(
 ) -> NDArray[np.float32]:
     """Average class maps of whole images with those of crops, each min-max normalized and 0 outside its crop.
 
-    A small object is large in its crop, so that one threshold suits both.
-
-    Args:
-        predictor: Runs the crops.
-        images: Images of :data:`CROP_SCALE` times the model's input size.
-        method: Name of the method.
-        output: Output for the whole images, with maps of shape (B, C, h, w).
-
-    Returns:
-        Class maps of shape (B, C, height, width), in [0, 1]; all zero if the map of the whole image is constant.
+    A small object is large in its crop, so that one threshold suits both. The images have :data:`CROP_SCALE` times the
+    model's input size. The maps have the shape (B, C, height, width), in [0, 1]; they are all zero if the map of the
+    whole image is constant.
     """
     backend, crops = predictor.backend, predictor.quality.crops
     height, width = backend.preprocessing.height, backend.preprocessing.width
@@ -128,12 +105,7 @@ def multi_crop(
 
 
 def crop_box(heatmap: NDArray[np.floating], threshold: float, margin: float) -> Box:
-    """Enlarge the box of the default region of a heatmap, in whole pixels, clipped to the heatmap.
-
-    Args:
-        heatmap: Heatmap of shape (H, W).
-        threshold: Fraction of the peak at which the box is cut, in (0, 1].
-        margin: Width and height of the crop as a multiple of those of the box.
+    """Enlarge the box of the default region of a heatmap (H, W) by a factor, in whole pixels, clipped to the heatmap.
 
     Example:
         >>> crop_box(np.eye(8)[:, :1] * np.eye(8)[:1], threshold=0.5, margin=3.0)

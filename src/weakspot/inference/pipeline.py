@@ -32,13 +32,7 @@ _log = logging.getLogger("weakspot")
 
 
 def decode(source: ImageSource, predictor: Predictor, *, max_pixels: int) -> DecodedImage | FailedImage:
-    """Decode an image and resize it for a predictor.
-
-    Args:
-        source: The image.
-        predictor: The predictor.
-        max_pixels: Images with more pixels fail.
-    """
+    """Decode an image and resize it for a predictor; one with more than ``max_pixels`` fails."""
     size = predictor.image_preprocessing
     try:
         image, (height, width) = read_downscaled(source, height=size.height, width=size.width, max_pixels=max_pixels)
@@ -55,17 +49,7 @@ def predict(
     selection: ClassSelection,
     config: PostprocessConfig,
 ) -> list[ImagePrediction | FailedImage]:
-    """Run the model on a batch of decoded images.
-
-    Args:
-        predictor: The predictor.
-        images: The images; those that failed are returned as they are.
-        selection: Classes to compute maps for.
-        config: Names the methods of the class maps.
-
-    Returns:
-        One prediction per image, in order.
-    """
+    """Run the model on a batch of decoded images; those that failed are returned as they are, in order."""
     decoded = [image for image in images if isinstance(image, DecodedImage)]
     predictions = iter(_predict_decoded(predictor, decoded, selection, config) if decoded else ())
     return [image if isinstance(image, FailedImage) else next(predictions) for image in images]
@@ -94,15 +78,7 @@ def _predict_decoded(
 
 @dataclass(eq=False)
 class Pipeline:
-    """Runs the three steps on batches and streams, and moves the predictor to ONNX Runtime once that saves time.
-
-    Attributes:
-        predictor: The predictor.
-        config: How predictions become localizations.
-        max_pixels: Images with more pixels are rejected before they are decoded.
-        may_export: Whether the classifier may be exported for ONNX Runtime.
-        images_seen: Number of images predicted.
-    """
+    """Runs the three steps on batches and streams, and moves the predictor to ONNX Runtime once that saves time."""
 
     predictor: Predictor
     config: PostprocessConfig

@@ -29,18 +29,9 @@ _PRESENT = 0.5
 
 @dataclass(frozen=True)
 class PostprocessConfig:
-    """How predictions become localizations: the same for all images.
+    """How predictions become localizations, the same for all images; see :class:`Localization` for the fields.
 
-    Attributes:
-        info: Metadata of the model; the heatmap has its input size.
-        method: Name of the method of the class maps.
-        threshold: Fraction of the heatmap's peak at which boxes are cut.
-        min_area: Minimum area of a region, as a fraction of the image, to have a box besides the default one.
-        split: Whether regions with several peaks are separated by watershed.
-        min_score: Minimum score of a box: the score of the class times the mean heatmap value in the region.
-        refine: Name of the refinement of heatmaps, or None.
-        uncertainty: Whether to estimate the uncertainty of each box.
-        reference_method: Method whose maps are compared with the class maps for the uncertainty, or None.
+    The heatmap has the input size of ``info``. Maps of ``reference_method`` are compared for the uncertainty.
     """
 
     info: ModelInfo
@@ -56,14 +47,7 @@ class PostprocessConfig:
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """A decoded image.
-
-    Attributes:
-        source: Path, image or array that it was decoded from.
-        width: Width of the upright image in pixels.
-        height: Height of the upright image in pixels.
-        pixels: The image resized for the predictor, shape (rows, columns, channels).
-    """
+    """A decoded image: size of the upright image, and pixels (rows, columns, channels) resized for the predictor."""
 
     source: ImageSource
     width: int
@@ -84,12 +68,9 @@ class ImagePrediction:
     """The model's prediction for one image.
 
     Attributes:
-        image: The image.
-        selection: The classes that were requested.
         logits: Logits of all classes, shape (N,).
         classes: Indices of the classes with a map, shape (C,), the most probable first unless requested by index.
         maps: Raw class maps, shape (C, h, w).
-        has_negative_activations: Whether the activations had negative values.
         reference_maps: Maps of the same classes by the reference method, shape (C, h', w'), or None.
         foreground: Foreground probability, shape (h', w'), or None.
     """
@@ -107,12 +88,7 @@ class ImagePrediction:
 def postprocess(prediction: ImagePrediction | FailedImage, config: PostprocessConfig) -> Localization | FailedImage:
     """Turn a prediction into the localization of its first class, with those of further classes as its others.
 
-    Args:
-        prediction: The prediction; an image that failed is returned as it is.
-        config: How class maps become boxes.
-
-    Returns:
-        The localization; a failed image if a logit is not finite.
+    An image that failed is returned as it is; one with a logit that is not finite fails.
     """
     if isinstance(prediction, FailedImage):
         return prediction

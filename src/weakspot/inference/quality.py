@@ -60,10 +60,7 @@ DEFAULT_QUALITY = "fast"
 
 
 def find_quality(name: str) -> Quality:
-    """Return the preset of a name.
-
-    Raises:
-        InputError: ``unknown-quality`` if no preset has that name.
+    """Return the preset of a name; InputError ``unknown-quality`` if it does not exist.
 
     Example:
         >>> find_quality("fast").passes, find_quality("balanced").passes

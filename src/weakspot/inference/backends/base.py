@@ -16,12 +16,9 @@ Pixels = NDArray[np.uint8]  # (rows, columns, channels)
 
 @dataclass(frozen=True, eq=False)
 class ClassSelection:
-    """Classes to localize in each image of a batch.
+    """Classes to localize in each image: indices (C,) for all images or (B, C), else the ``top_k`` most probable.
 
-    Attributes:
-        indices: Class indices of shape (C,) for all images, or (B, C); None selects the most probable classes.
-        top_k: Number of most probable classes, if ``indices`` is None.
-        include_positive: Whether to add the further classes with a logit above 0, if ``indices`` is None.
+    With ``include_positive`` and without indices, the further classes with a logit above 0 are added.
     """
 
     indices: NDArray[np.integer] | None = None
@@ -84,18 +81,9 @@ class Backend(Protocol):
     def run(
         self, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection
     ) -> list[ClassifierOutput]:
-        """Compute the class maps of several methods with one forward pass.
+        """Compute the maps of several methods, one output each, with one forward pass of images of the input size.
 
-        Args:
-            images: Images of the model's input size.
-            methods: Names of the methods.
-            selection: Classes to compute maps for.
-
-        Returns:
-            One output per method.
-
-        Raises:
-            InputError: If a method does not fit the classifier, or a class does not exist.
+        Raises InputError if a method does not fit the classifier, or a class does not exist.
         """
 
     def validate_method(self, method: str) -> None:
@@ -113,10 +101,9 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A classifier that is ready to run, and its metadata.
+    """A classifier that is ready to run.
 
     Attributes:
-        backend: The backend.
         info: Metadata; method, quality and threshold are those that it was loaded for.
         preset: The quality preset; without crops if they add nothing.
         crop_threshold: Threshold of the first heatmap for the boxes to crop.

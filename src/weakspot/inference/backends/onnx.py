@@ -38,12 +38,7 @@ _FIRST_CLASSES = 8
 
 @dataclass(frozen=True, eq=False)
 class OnnxBackend:
-    """A classifier in ONNX Runtime.
-
-    Attributes:
-        session: The loaded graph.
-        metadata: Metadata of the graph.
-    """
+    """A classifier in ONNX Runtime."""
 
     session: Session
     metadata: OnnxMetadata
@@ -141,15 +136,9 @@ class OnnxBackend:
 
 
 def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
-    """Load a file of ``weakspot export``.
+    """Load a file of ``weakspot export``; options that are built into a graph must have their defaults.
 
-    Args:
-        path: The file.
-        options: Options; those that are built into a graph must have their defaults.
-
-    Raises:
-        InputError: ``options-conflict`` or ``method-mismatch`` if an option does not fit the file.
-        ModelError: ``model-not-found`` or ``metadata-invalid``, or if ONNX Runtime is not installed.
+    InputError ``options-conflict`` or ``method-mismatch``, ModelError ``model-not-found`` or ``metadata-invalid``.
     """
     _check_options(path, options)
     if not path.is_file():

@@ -38,17 +38,9 @@ def can_compile(backend: TorchBackend) -> bool:
 def select_backend(backend: TorchBackend, name: str, *, weights_frozen: bool) -> tuple[TorchBackend, bool]:
     """Run a classifier's forward pass in ONNX Runtime if that is requested or costs nothing.
 
-    Args:
-        backend: The classifier in PyTorch.
-        name: ``"torch"``, ``"onnx"``, or ``"auto"``: the value of ``$WEAKSPOT_BACKEND``, else ONNX Runtime if the graph
-            is in the cache, or later, when there were enough images for an export to save time.
-        weights_frozen: Whether the weights never change.
-
-    Returns:
-        The classifier, and whether it may be exported later.
-
-    Raises:
-        ModelError: ``backend-unavailable`` if ONNX Runtime is requested and cannot run the classifier.
+    ``"auto"`` is the value of ``$WEAKSPOT_BACKEND``, else ONNX Runtime if the weights never change and the graph is in
+    the cache, or later, when there were enough images for an export to save time. Returns the classifier, and whether
+    it may be exported later; ModelError ``backend-unavailable`` if ONNX Runtime is requested and cannot run it.
     """
     requested = os.environ.get(_BACKEND, name) if name == "auto" else name
     if requested == "torch" or not can_compile(backend):
@@ -73,18 +65,8 @@ def compile_onnx(backend: TorchBackend, *, export: bool) -> TorchBackend:
     """Run a classifier's forward pass in ONNX Runtime; its head and class maps stay in PyTorch.
 
     The name of the cached graph is a hash of the weights, the architecture and the target layers. Processes that need
-    the same graph wait for the first one to export it.
-
-    Args:
-        backend: A classifier for which :func:`can_compile` is true.
-        export: Whether to export the graph if it is not in the cache.
-
-    Returns:
-        The compiled classifier; the same classifier if the graph is not in the cache and ``export`` is false.
-
-    Raises:
-        ModelError: If the classifier cannot be exported, or ``graph-mismatch`` if the graph's logits differ.
-        InputError: ``not-writable`` for the cache folder.
+    the same graph wait for the first one to export it. Without ``export``, a classifier whose graph is not in the cache
+    is returned as it is. Raises ModelError ``graph-mismatch`` if the graph's logits differ from PyTorch's.
     """
     classifier, images = backend.classifier, _noise(backend)
     file = cache_folder() / f"{content_hash(classifier, images)}.onnx"

@@ -23,17 +23,14 @@ def to_onnx(
     dynamic: Mapping[str, Mapping[int, str]],
     metadata: Mapping[str, str],
 ) -> bytes:
-    """Export a module to the bytes of an ONNX file.
+    """Export a module in evaluation mode to the bytes of an ONNX file.
 
     Args:
-        module: The module, in evaluation mode.
+        module: The module.
         example: Inputs by name, in the order of ``forward``; more than one image.
         outputs: Names of the outputs.
         dynamic: Axes of each input that may have any length, and their names.
         metadata: Metadata of the file.
-
-    Raises:
-        ModelError: ``not-installed``, ``model-too-large`` or ``export-failed``.
     """
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     if size > _MAX_BYTES:

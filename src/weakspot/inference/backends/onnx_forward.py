@@ -19,8 +19,6 @@ class OnnxForward:
 
     Attributes:
         session: The graph, for normalized float32 images.
-        layers: The target layers whose outputs it returns.
-        layouts: Layout of the feature map in each output.
         calls: Number of times each layer runs.
         size: ``(height, width)`` of the images.
         dummy_size: Size of the smallest image that runs the head after the layer; None if the logits do not depend on
@@ -67,11 +65,7 @@ def forward_head_from(model: nn.Module, layer: TargetLayer, image: Tensor, forwa
 def find_dummy_size(model: nn.Module, layer: TargetLayer, images: Tensor, forward_pass: ForwardPass) -> Size | None:
     """Find the size of the smallest image that runs the head; None if the head needs more than the layer's output.
 
-    Args:
-        model: The classifier.
-        layer: The target layer.
-        images: At least two images.
-        forward_pass: The forward pass of the images.
+    ``forward_pass`` is that of the images, which are at least two.
     """
     height, width = images.shape[2:]
     for divisor in (4, 1):

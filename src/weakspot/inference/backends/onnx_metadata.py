@@ -37,10 +37,7 @@ class OnnxMetadata:
         reference_method: Method whose maps are compared with the class maps for the uncertainty; empty if none.
         allow_crops: Whether the qualities with crops use them: not with a foreground head from a training set.
         crop_threshold: Threshold of the first heatmap for the boxes to crop.
-        layers: Names of the target layers.
-        has_foreground_head: Whether the graph contains a foreground head.
         is_box_regressor: Whether its maps are drawn from regressed boxes, so that they have no uncertainty.
-        int8: Whether its convolutions compute with 8-bit integers.
     """
 
     info: ModelInfo
@@ -63,8 +60,7 @@ class OnnxMetadata:
 def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
     """Read what :meth:`OnnxMetadata.to_metadata` returned, or the metadata of a file of version 0.1.0.
 
-    Raises:
-        ModelError: ``metadata-invalid`` if a field is unknown, missing or invalid, or the file is not weakspot's.
+    Raises ModelError ``metadata-invalid`` if a field is unknown, missing or invalid, or the file is not weakspot's.
     """
     try:
         values: dict[str, Any] = {_RENAMED.get(name, name): value for name, value in json.loads(metadata[KEY]).items()}
@@ -82,10 +78,5 @@ def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
 
 
 def is_graph(model: str | Path) -> bool:
-    """Return whether a model is the path of an ONNX file.
-
-    Example:
-        >>> is_graph("birds.onnx"), is_graph("resnet50")
-        (True, False)
-    """
+    """Return whether a model is the path of an ONNX file."""
     return Path(model).suffix == SUFFIX

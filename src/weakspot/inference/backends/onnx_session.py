@@ -17,19 +17,10 @@ Shapes = dict[str, list[int | str]]
 
 
 class Session:
-    """A graph, loaded into ONNX Runtime on the CPU.
+    """A graph (file or bytes), loaded into ONNX Runtime on the CPU, for one batch on ``threads`` threads or all cores.
 
-    Args:
-        source: An ONNX file, or the bytes of one.
-        threads: Number of threads for one batch; None uses all cores.
-
-    Attributes:
-        inputs: Name and shape of each input; a string for an axis of any length.
-        outputs: Name and shape of each output.
-        metadata: Metadata of the file.
-
-    Raises:
-        ModelError: ``damaged-file`` if the graph cannot be loaded, ``not-installed`` without ONNX Runtime.
+    ``inputs`` and ``outputs`` are the shapes by name; a string stands for an axis of any length. Raises ModelError
+    ``damaged-file`` if the graph cannot be loaded, ``not-installed`` without ONNX Runtime.
     """
 
     def __init__(self, source: Path | bytes, *, threads: int | None = None) -> None:
@@ -40,12 +31,7 @@ class Session:
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, inputs: Mapping[str, NDArray[Any]], names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Run the graph, from any thread.
-
-        Args:
-            inputs: The inputs by name.
-            names: Names of the outputs to compute; None computes all.
-        """
+        """Run the graph, from any thread; ``names`` are the outputs to compute, None for all."""
         names = list(self.outputs if names is None else names)
         return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
 

@@ -34,13 +34,7 @@ _SINGLE_PASS_INPUTS = ("weights", "gradients", "activations", "branches")
 
 @dataclass(frozen=True)
 class ClassThresholds:
-    """Per-class thresholds for one method and quality.
-
-    Attributes:
-        method: Name of the method.
-        values: One threshold per class, in (0, 1); maps are calibrated so that ``threshold`` suits all classes.
-        threshold: The common threshold.
-    """
+    """Per-class thresholds, in (0, 1), for one method: maps are calibrated so that ``threshold`` suits all classes."""
 
     method: str
     values: tuple[float, ...]
@@ -51,14 +45,7 @@ class ClassThresholds:
 class TorchBackend:
     """A classifier in PyTorch.
 
-    Attributes:
-        classifier: The classifier.
-        preprocessing: Its input size and normalization.
-        device: Its device.
-        dtype: Its floating point type.
-        class_thresholds: Per-class thresholds, or None.
-        limit_threads: Whether PyTorch uses one thread.
-        threads: Number of threads that PyTorch uses otherwise.
+    With ``limit_threads``, PyTorch uses one thread; ``threads`` is the number that it uses otherwise.
     """
 
     classifier: SplitClassifier
@@ -124,19 +111,7 @@ class TorchBackend:
         return replace(self, classifier=classifier, limit_threads=classifier.head is not None)
 
     def class_maps(self, images: Tensor, classes: Tensor, method: str) -> Tensor:
-        """Compute raw class maps of normalized images, as the method was published.
-
-        Args:
-            images: Shape (B, channels, H, W).
-            classes: Class indices of shape (B,), or (B, C).
-            method: Name of the method.
-
-        Returns:
-            Class maps of shape (B, h, w) or (B, C, h, w).
-
-        Raises:
-            InputError: ``shape-mismatch`` for tensors of another shape or type.
-        """
+        """Compute raw class maps of normalized images, as the method was published, see ``Localizer.class_maps``."""
         _check_tensors(images, classes)
         rows = (classes if classes.dim() == 2 else classes[:, None]).to(self.device)
         as_published = replace(self.classifier, intermediates=(), accelerated=None)
@@ -149,13 +124,8 @@ class TorchBackend:
     ) -> tuple[Tensor, Tensor] | None:
         """Compute the inputs and targets of a foreground head, on the CPU.
 
-        Args:
-            images: Images of the model's input size.
-            method: Name of the method of the class maps.
-            classes: Class indices of shape (B, C); None for the most probable of each image.
-
-        Returns:
-            Features (B, K, h, w) in half precision and maps (B, C, h, w); None without intermediate features.
+        Class indices have the shape (B, C); None is the most probable of each image. Returns features (B, K, h, w) in
+        half precision and maps (B, C, h, w); None without intermediate features.
         """
         rows = None if classes is None else classes.to(self.device)
         targets = foreground_targets(self.classifier, self._normalize(images), find_method(method), rows)

@@ -16,10 +16,8 @@ _MAX_BYTES = 255 - len(".12345.png")
 def output_name(image: Path) -> str:
     """Return the name of an image's output files: its path relative to the working folder, else to the root.
 
-    Images of the same name in different folders thus have different output files.
-
-    Raises:
-        InputError: ``name-too-long`` if a file system could not store the name with a suffix.
+    Images of the same name in different folders thus have different output files. A name that a file system could not
+    store with a suffix raises InputError ``name-too-long``.
 
     Example:
         >>> output_name(Path("images/../images/cat.jpg"))

@@ -40,18 +40,14 @@ if TYPE_CHECKING:
 
 
 def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
-    """Localize objects in every image of the sources.
+    """Localize objects in every image of files, folders, glob patterns, lists, or ``-`` for a list on stdin.
 
-    Rows are written one by one, in the order of the images, so an interrupted run loses none.
-
-    Args:
-        sources: Files, folders, glob patterns, lists, or ``-`` for a list on stdin.
-        options: What to localize with, and where to write the results.
+    Rows are written one by one, in the order of the images, so an interrupted run loses none. The error of a single
+    image that cannot be read is raised.
 
     Raises:
-        InputError: ``missing-images`` if there is no source, ``options-conflict`` for options that exclude each other,
-            ``settings-mismatch`` if the output folder contains another run, or the error of the image if a single
-            image cannot be read.
+        InputError: ``missing-images`` without a source, ``options-conflict`` for options that exclude each other,
+            ``settings-mismatch`` if the output folder contains another run.
         ModelError: If the model cannot be loaded.
     """
     if not sources:

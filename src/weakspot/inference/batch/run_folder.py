@@ -49,7 +49,6 @@ class LocalizeOutcome:
         skipped: File of the skipped images, one row each; a pattern if there are several files.
         localized: Number of images localized by this run; on Ray, also by the runs that it continued.
         failed: Number of images skipped, counted likewise.
-        last: The last localization, or None.
     """
 
     rows: Path
@@ -60,11 +59,7 @@ class LocalizeOutcome:
 
 
 def output_folder(options: LocalizeOptions) -> Path:
-    """Return the folder to write to: ``options.output``, or a new one.
-
-    Raises:
-        InputError: ``missing-output`` if a new folder would make no sense.
-    """
+    """Return ``options.output``, or a new folder; InputError ``missing-output`` if a new one would make no sense."""
     if options.output is not None:
         return options.output
     for option, is_set in (("--resume", options.resume), (f"--shard {options.shard}", options.shard is not None)):
@@ -74,25 +69,17 @@ def output_folder(options: LocalizeOptions) -> Path:
 
 
 def check_not_a_source(sources: Sequence[str], output: Path) -> None:
-    """Raise InputError if the output folder is one of the sources, since output folders are never searched for images.
-
-    Raises:
-        InputError: ``output-is-a-source``.
-    """
+    """Raise InputError if the output folder is a source, since output folders are never searched for images."""
     if any(source != "-" and os.path.realpath(source) == os.path.realpath(output) for source in sources):
         raise InputError("output-is-a-source", f"--output must not be a source of images, got {output}.")
 
 
 @contextmanager
 def folder_lock(folder: Path, name: str) -> Iterator[None]:
-    """Hold a lock on part of a folder, also against other machines if the file system supports locks.
+    """Hold a lock on part of a folder, ``"rows"`` or a shard, also on the network if the file system supports it.
 
-    Args:
-        folder: The folder; it is created, and removed if the block fails and leaves it empty.
-        name: What the lock protects: ``"rows"``, or a shard.
-
-    Raises:
-        InputError: ``output-in-use`` if another process holds the lock, ``not-writable`` if the folder cannot be made.
+    The folder is created, and removed if the block fails and leaves it empty. Raises InputError ``output-in-use`` if
+    another process holds the lock, ``not-writable`` if the folder cannot be made.
     """
     file = folder / f".{name}.lock"
     lock = FileLock(file, blocking=False)
@@ -113,21 +100,13 @@ def folder_lock(folder: Path, name: str) -> Iterator[None]:
 
 
 def check_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
-    """Raise InputError if the folder contains a run with other settings; defaults of the model are not compared.
-
-    Raises:
-        InputError: ``settings-mismatch`` if a setting differs, or if the settings cannot be read.
-    """
+    """Raise InputError if the folder contains a run with other settings; model defaults are not compared."""
     unknown = tuple(name for name in ("method", "quality") if getattr(options, name) is None)
     check_settings(output / RUN_FILE, _settings(options, sources), free=(*_FREE_TO_CHANGE, *unknown), missing=_DEFAULTS)
 
 
 def save_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
-    """Write the settings of a run.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
+    """Write the settings of a run."""
     save_settings(output / RUN_FILE, {"weakspot": __version__, **_settings(options, sources)})
 
 

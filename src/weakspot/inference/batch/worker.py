@@ -45,13 +45,9 @@ def sample_sources(sources: Sequence[str]) -> list[Path]:
 
 
 def adapt(localizer: "Localizer", images: Callable[[], Sequence[Path]], file: Path, *, resume: bool) -> None:
-    """Fit the foreground head to the images and save it, if the quality of the localizer uses one.
+    """Fit the foreground head to the images and save it to the file, if the quality of the localizer uses one.
 
-    Args:
-        localizer: The localizer.
-        images: Returns the images to fit the head to.
-        file: File of the fitted head.
-        resume: Whether to load the head from the file, if it exists, instead of fitting it.
+    With ``resume``, the head is read from the file if it exists.
     """
     if not localizer.needs_adaptation:
         return
@@ -69,14 +65,8 @@ def localize_images(
 ) -> "Iterator[tuple[Localization, list[OutputImage]]]":
     """Localize objects in images, and draw the output images that the options request.
 
-    Args:
-        localizer: The localizer.
-        images: Paths of the images.
-        options: Classes, batch size and output images.
-        skip: Called with each image that cannot be processed, and its error.
-
-    Yields:
-        The localization of each image, and its output images with their relative paths.
+    Yields the localization of each image, and its output images with their relative paths; ``skip`` is called with each
+    image that cannot be processed, and its error.
     """
     for localization in localizer.stream(
         images,
@@ -119,9 +109,7 @@ def _output_images(localization: "Localization", options: LocalizeOptions) -> "I
 class WorkerFactory:
     """Creates the function that localizes images in a worker process; instances can be pickled.
 
-    Attributes:
-        options: As for :func:`load_localizer`.
-        output: Folder of the output images and of the fitted foreground head.
+    ``output`` is the folder of the output images and of the fitted foreground head.
     """
 
     options: LocalizeOptions

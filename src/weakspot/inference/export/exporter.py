@@ -30,14 +30,7 @@ MAX_IMAGES = 128
 
 @dataclass(frozen=True)
 class ExportResult:
-    """Result of an export.
-
-    Attributes:
-        path: The file.
-        metadata: Its metadata.
-        difference: Difference between the float32 graph and PyTorch.
-        int8: Difference between the quantized graph and PyTorch, or None.
-    """
+    """The file and its metadata, and the differences of the float32 and of the quantized graph from PyTorch."""
 
     path: Path
     metadata: OnnxMetadata
@@ -60,16 +53,9 @@ def export(
     (B, C), ``maps`` (B, C, h, w), ``has_negative_activations`` (B,), and if available ``foreground`` (B, 1, h, w) and
     ``reference_maps`` (B, C, h, w).
 
-    Args:
-        model: A Localizer, or its ``model`` argument.
-        output: The file, with the suffix ``.onnx``.
-        images: Images for the comparison, for the calibration with ``int8``, and for the foreground head of the
-            qualities that fit one; the first 128 that can be read are used.
-        int8: Whether convolutions compute with 8-bit integers: smaller and faster, but less accurate.
-        options: Keyword arguments of Localizer.
-
-    Returns:
-        The file, and its difference from PyTorch.
+    The first 128 images that can be read are used: for the comparison, for the calibration with ``int8`` (8-bit
+    convolutions: smaller and faster, but less accurate), and for the foreground head of the qualities that fit one.
+    ``model`` is a Localizer, or its ``model`` argument with its other arguments as ``options``.
 
     Raises:
         InputError: If the method cannot be exported, no image can be read, or an option does not fit.
@@ -102,12 +88,7 @@ def export(
 
 
 def describe(localizer: Localizer, source: str) -> OnnxMetadata:
-    """Return the metadata of a localizer's graph.
-
-    Args:
-        localizer: A localizer in PyTorch.
-        source: Name of the model.
-    """
+    """Return the metadata of the graph of a localizer in PyTorch, for a model of the name ``source``."""
     backend, predictor, method = localizer.torch_backend, localizer.predictor, localizer.method
     reference = reference_method(method)
     info = replace(localizer.config.info, method=method, threshold=localizer.threshold, class_thresholds=())
@@ -125,12 +106,7 @@ def describe(localizer: Localizer, source: str) -> OnnxMetadata:
 
 
 def build_graph(localizer: Localizer, metadata: OnnxMetadata) -> bytes:
-    """Export a localizer's classifier and class maps to the bytes of an ONNX file.
-
-    Args:
-        localizer: A localizer in PyTorch.
-        metadata: Metadata of the file.
-    """
+    """Export the classifier and the class maps of a localizer in PyTorch to the bytes of an ONNX file."""
     preprocessing, class_names = metadata.info.preprocessing, metadata.info.class_names
     methods = [name for name in (metadata.info.method, metadata.reference_method) if name]
     module = GraphModule(localizer.torch_backend, methods).eval()

@@ -29,12 +29,7 @@ _UNSUPPORTED = {
 
 
 class GraphModule(nn.Module):
-    """From images to logits and class maps, including normalization.
-
-    Args:
-        backend: The classifier.
-        methods: Names of the method and, if any, of the reference method.
-    """
+    """From images to logits and class maps, including normalization; the reference method, if any, is the second."""
 
     def __init__(self, backend: TorchBackend, methods: Sequence[str]) -> None:
         super().__init__()
@@ -50,16 +45,7 @@ class GraphModule(nn.Module):
         )
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, ...]:
-        """Compute logits and class maps.
-
-        Args:
-            images: uint8, shape (B, height, width, channels).
-            classes: Class indices of shape (B, C): -1 is the most probable of the image, -2 the next, and so on.
-
-        Returns:
-            Logits (B, N), class indices (B, C), maps (B, C, h, w), whether activations were negative (B,), and if
-            available the foreground (B, 1, h, w) and the maps of the reference method (B, C, h, w).
-        """
+        """Compute the outputs that :attr:`outputs` names, see :func:`weakspot.inference.export.exporter.export`."""
         classifier = self._backend.classifier
         pixels = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
         forward_pass = forward_with_hooks(
@@ -92,11 +78,7 @@ class GraphModule(nn.Module):
 
 
 def check_exportable(classifier: SplitClassifier, name: str) -> None:
-    """Check that the maps of a method can be computed in one graph.
-
-    Raises:
-        InputError: ``method-unsupported``, or ``options-conflict`` for gradients of several layers.
-    """
+    """Raise InputError unless the maps of a method can be computed in one graph."""
     inputs = find_method(name).inputs
     if inputs in _UNSUPPORTED:
         problem = f"ONNX export does not support {name}: it {_UNSUPPORTED[inputs]}."

@@ -22,8 +22,7 @@ Gradients = Callable[[Tensor, Tensor], Tensor]
 class TracedForwardPass(ForwardPass):
     """A forward pass whose gradients are computed by traced operations.
 
-    Attributes:
-        head_gradients: From the layer's output and (B, C) classes to gradients (B, C, ...) in the layer's layout.
+    ``head_gradients`` maps the layer's output and (B, C) classes to gradients (B, C, ...) in the layer's layout.
     """
 
     head_gradients: Gradients | None = None
@@ -37,17 +36,10 @@ class TracedForwardPass(ForwardPass):
 
 
 def trace_gradients(classifier: SplitClassifier, images: Tensor) -> nn.Module:
-    """Trace the gradients of a classifier's logits with respect to the output of its target layer.
+    """Trace the gradients of a classifier's logits with respect to the output of its only target layer.
 
-    Args:
-        classifier: A classifier with one target layer.
-        images: Two normalized images of its input size.
-
-    Returns:
-        A module from the layer's output (B, ...) and class indices (B, C) to gradients (B, C, ...).
-
-    Raises:
-        InputError: ``layer-unsupported`` if the logits do not depend on the layer's output alone.
+    The images are two normalized ones. Returns a module from the layer's output (B, ...) and class indices (B, C) to
+    gradients (B, C, ...); InputError ``layer-unsupported`` if the logits do not depend on that output alone.
     """
     (layer,) = classifier.layers
     forward_pass = forward_with_hooks(classifier.model, classifier.layers, images)

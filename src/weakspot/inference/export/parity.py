@@ -17,13 +17,9 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference between a graph and PyTorch on some images.
+    """Maximum differences of a logit and of a class map, as fractions of their range in the image.
 
-    Attributes:
-        images: Number of images.
-        logits: Maximum difference of a logit, as a fraction of the range of the image's logits.
-        maps: Maximum difference in a class map, as a fraction of its range.
-        agreement: Fraction of images with the same most probable class.
+    ``agreement`` is the fraction of images with the same most probable class.
     """
 
     images: int
@@ -33,14 +29,7 @@ class Difference:
 
 
 def compare_backends(reference: Backend, other: Backend, images: Sequence[Pixels], method: str) -> Difference:
-    """Compare two backends: logits, and the maps of the classes that are the most probable in the reference.
-
-    Args:
-        reference: The reference backend.
-        other: A backend with the same preprocessing.
-        images: Images of the model's input size.
-        method: Name of the method.
-    """
+    """Compare two backends: logits, and the maps of the classes that are the most probable in the reference."""
     logits, maps, same_class = [], [], []
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
@@ -54,11 +43,7 @@ def compare_backends(reference: Backend, other: Backend, images: Sequence[Pixels
 
 
 def check_parity(difference: Difference, tolerance: float = TOLERANCE) -> None:
-    """Check that a graph computes the same as PyTorch.
-
-    Raises:
-        ModelError: ``graph-mismatch`` if logits or maps differ by more than the tolerance.
-    """
+    """Raise ModelError ``graph-mismatch`` if logits or maps differ from PyTorch's by more than the tolerance."""
     if not max(difference.logits, difference.maps) <= tolerance:
         raise ModelError(
             "graph-mismatch",

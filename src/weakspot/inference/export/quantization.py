@@ -22,17 +22,6 @@ def quantize(graph: bytes, images: Sequence[Pixels], metadata: OnnxMetadata) -> 
 
     Class maps and their propagation stay in float32: they cost little and need the precision.
 
-    Args:
-        graph: The bytes of an ONNX file.
-        images: Images of its input size.
-        metadata: Metadata of the new graph.
-
-    Returns:
-        The bytes of the new file.
-
-    Raises:
-        ModelError: ``not-installed`` or ``quantization-failed``.
-
     Source:
         Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
         CVPR 2018.

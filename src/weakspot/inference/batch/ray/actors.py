@@ -68,22 +68,11 @@ def _change_folder(base: Path) -> None:
 
 
 def localize_shards(shards: Sequence[ShardInfo], run: Run, *, actors: int, gpu: bool) -> Iterator[ShardInfo]:
-    """Localize shards with a number of actors.
+    """Localize shards with at most ``actors`` actors, and yield them as they finish, in any order.
 
     An actor that crashes is restarted, and its shard is repeated. Only file names and counts pass through Ray: the
-    actor that localizes a shard reads its images and writes its rows.
-
-    Args:
-        shards: The shards to localize.
-        run: What each actor needs to know.
-        actors: Maximum number of actors.
-        gpu: Whether each actor has a GPU.
-
-    Yields:
-        The shards as they finish, in any order.
-
-    Raises:
-        InputError: If a worker cannot continue, for example because the disk is full; finished shards remain.
+    actor that localizes a shard reads its images and writes its rows. Raises InputError if a worker cannot continue,
+    for example because the disk is full; finished shards remain.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext

@@ -16,11 +16,7 @@ _CONNECT_TIMEOUT = 10  # seconds
 
 
 def check_ray() -> None:
-    """Raise InputError unless Ray Data is installed.
-
-    Raises:
-        InputError: ``not-installed``.
-    """
+    """Raise InputError ``not-installed`` unless Ray Data is installed."""
     if not (find_spec("ray") and find_spec("pyarrow")):
         raise InputError("not-installed", "Ray Data is not installed.", "Run: pip install 'weakspot[ray]'")
 
@@ -29,12 +25,8 @@ def check_ray() -> None:
 def connected(address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start Ray on this machine; disconnect at the end.
 
-    Args:
-        address: Address of the head node, such as ``10.0.0.1:6379``; ``"auto"`` for a cluster on this machine. None
-            uses ``$RAY_ADDRESS``, which ``ray job submit`` sets, or else starts Ray.
-
-    Raises:
-        InputError: ``cluster-unreachable``.
+    The address of the head node is one such as ``10.0.0.1:6379``, or ``"auto"`` for a cluster on this machine. None
+    uses ``$RAY_ADDRESS``, which ``ray job submit`` sets, or else starts Ray.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray recovers from the other errors
@@ -85,14 +77,9 @@ class Allocation(NamedTuple):
 
 
 def allocate_actors(limit: int | None, device: str) -> Allocation:
-    """Choose the number of actors on the connected cluster.
+    """Choose the number of actors on the connected cluster: up to ``limit``, one per GPU or per core.
 
-    Args:
-        limit: Maximum number of actors; None uses one per GPU, or one per core.
-        device: ``"cpu"``, ``"cuda"`` or ``"auto"``: GPUs if the cluster has any.
-
-    Raises:
-        InputError: ``device-not-available`` if the cluster lacks the device.
+    ``"auto"`` uses GPUs if the cluster has any; InputError ``device-not-available`` if it lacks the device.
     """
     import ray
 

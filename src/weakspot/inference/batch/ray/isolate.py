@@ -26,11 +26,7 @@ _localize_fn: LocalizeFn  # set in the child process only
 class CrashLog:
     """Counts attempts at a shard and at its images in files, because the process that works on them may crash.
 
-    Args:
-        file: File of the attempts at the shard; those at images are in a second file next to it.
-
-    Attributes:
-        attempts: Number of attempts at the shard, set by :meth:`begin`.
+    ``attempts`` is the number of those at the shard, set by :meth:`begin`; those at images are in a second file.
     """
 
     def __init__(self, file: Path) -> None:
@@ -71,17 +67,9 @@ class CrashLog:
 def run_isolated(factory: Callable[[], LocalizeFn], images: Iterable[str], skip: Skip, log: CrashLog) -> Iterator[Row]:
     """Localize images in a child process; an image that crashes it is skipped, and a new process continues.
 
-    Args:
-        factory: Creates the function that localizes, in the child process; it is pickled.
-        images: The images, processed one after the other.
-        skip: Called with each image that cannot be processed.
-        log: Records the current image, in case this process crashes as well.
-
-    Yields:
-        The rows, in the order of the images.
-
-    Raises:
-        ModelError: ``worker-crashed`` if the child process crashes before the first image.
+    The factory, which is pickled, creates the function that localizes in the child process. ``log`` records the current
+    image, in case this process crashes as well. Yields the rows in the order of the images; ModelError
+    ``worker-crashed`` if the child process crashes before the first one.
     """
     process: ProcessPoolExecutor | None = None
     try:

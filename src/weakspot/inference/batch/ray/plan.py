@@ -47,19 +47,9 @@ class ShardPlan(NamedTuple):
 def plan(folder: Path, images: Iterable[Path], shard_plan: ShardPlan) -> list[ShardInfo]:
     """Divide the new images of a run into shards and write the plan; shards of an earlier plan do not change.
 
-    The paths of all images are held in memory, because no image must be localized twice.
-
-    Args:
-        folder: Output folder; ``images.jsonl`` and ``manifest.json`` are written to it.
-        images: All images of the run, planned or new; duplicates are ignored.
-        shard_plan: How images are divided.
-
-    Returns:
-        All shards, those of an earlier plan first.
-
-    Raises:
-        InputError: ``damaged-file`` or ``not-writable`` for a file of the plan, ``output-exists`` if the folder
-            contains rows without a plan.
+    The plan is ``images.jsonl`` and ``manifest.json`` in the output folder. The paths of all images are held in memory,
+    because no image must be localized twice. Returns all shards, those of an earlier plan first. Raises InputError
+    ``damaged-file`` or ``not-writable`` for the plan, ``output-exists`` if the folder contains rows without a plan.
     """
     _begin(folder)
     earlier = read_manifest(folder / MANIFEST)
@@ -100,9 +90,7 @@ def unplan(folder: Path) -> None:
 def images_of(folder: Path, shard: ShardInfo) -> list[str]:
     """Return the paths of a shard's images.
 
-    Raises:
-        InputError: ``plan-unreadable`` if the plan cannot be read, for example on a machine without the folder, or
-            ``damaged-file``.
+    InputError ``plan-unreadable``, for example on a machine without the folder, or ``damaged-file``.
     """
     try:
         with (folder / IMAGES).open("rb") as file:

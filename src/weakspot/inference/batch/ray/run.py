@@ -29,16 +29,9 @@ if TYPE_CHECKING:
 
 
 def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
-    """Localize objects in every image of the sources that has no row yet.
+    """Localize objects in every image of the sources that has no row yet; all machines share ``options.output``.
 
-    Args:
-        sources: As for ``localize``.
-        options: As for ``localize``; ``output`` is a folder that all machines share.
-
-    Raises:
-        InputError: If the options or sources cannot be used, the cluster cannot be reached, or a worker cannot read or
-            write the folder; finished shards remain.
-        ModelError: If the model cannot be loaded.
+    On an error, finished shards remain.
     """
     output = cast(Path, options.output)
     check_ray()

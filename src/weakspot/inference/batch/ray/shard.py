@@ -21,19 +21,9 @@ def localize_shard(
 ) -> ShardInfo:
     """Localize the images of a shard that have no row yet, and write the rows and the skipped images.
 
-    The function can be repeated at any time; rows that a truncated file lacks are computed again.
-
-    Args:
-        folder: Output folder of the run.
-        shard: The shard.
-        localize: Maps images to rows.
-        factory: Creates such a function in a child process, for images that crash their process.
-
-    Returns:
-        The shard with the numbers of localized and skipped images.
-
-    Raises:
-        InputError: If its files cannot be read or written.
+    The function can be repeated at any time; rows that a truncated file lacks are computed again. ``factory`` creates a
+    function like ``localize`` in a child process, for images that crash their process. Returns the shard with the
+    numbers of localized and skipped images.
     """
     names, file = images_of(folder, shard), folder / shard.file
     rows, skipped = _existing_rows(file), SkippedImages()
