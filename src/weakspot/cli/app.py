@@ -232,14 +232,10 @@ def download(name: str, folder: Path = Path("data")) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line.
+    """Run a command line: the arguments after ``weakspot``; None uses those of this process.
 
-    Args:
-        arguments: The arguments after ``weakspot``; None uses those of this process.
-
-    Returns:
-        Exit code: 0 done; 1 finished, but some inputs were skipped; 2 wrong usage or input, explained on stderr; 130
-        interrupted.
+    Returns the exit code: 0 done; 1 finished, but some inputs were skipped; 2 wrong usage or input, explained on
+    stderr; 130 interrupted.
     """
     try:
         words = sys.argv[1:] if arguments is None else arguments

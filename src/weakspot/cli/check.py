@@ -84,19 +84,7 @@ def _images_per_second() -> float:
 def check_data(
     data: Path, *, ground_truth: Path | None = None, images: Path | None = None
 ) -> "tuple[list[str], list[DatasetIssue]]":
-    """Read a data set and search it for issues.
-
-    Args:
-        data: Folder of the data set.
-        ground_truth: File of the ground-truth boxes, if the layout does not include it.
-        images: Folder of the images, likewise.
-
-    Returns:
-        A summary in a few lines, and the issues.
-
-    Raises:
-        InputError: If the layout is unknown or a file is invalid.
-    """
+    """Read a data set, and return a summary in a few lines and its issues."""
     from weakspot.data import check_dataset, read_dataset
 
     dataset = read_dataset(data, truth=ground_truth, images=images)

@@ -47,13 +47,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class DemoOutcome:
-    """Localizations of the sample images.
-
-    Attributes:
-        sheet: The contact sheet.
-        rows: The file of boxes.
-        localizations: By image, one localization per method.
-    """
+    """The contact sheet, the file of boxes, and the localizations of each sample image, one per method."""
 
     sheet: Path
     rows: Path
@@ -62,13 +56,7 @@ class DemoOutcome:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """Runs trained on the synthetic scenes, and their results.
-
-    Attributes:
-        sheet: Scenes next to the predictions of each method.
-        runs: The run folder of each method.
-        evaluation: Metrics of both methods and of the baselines on the test scenes.
-    """
+    """Scenes next to the predictions of each method, the run folders, and metrics of both and of the baselines."""
 
     sheet: Path
     runs: dict[str, Path]
@@ -76,11 +64,7 @@ class TrainingOutcome:
 
 
 def demo(output: Path) -> DemoOutcome:
-    """Localize the sample images, and write a contact sheet and the boxes.
-
-    Args:
-        output: Folder to write to; files of an earlier demo are replaced.
-    """
+    """Localize the sample images, and write a contact sheet and the boxes, replacing those of an earlier demo."""
     from weakspot.inference.localizer import Localizer
 
     localizers = [Localizer(method=method) for method in METHODS]
@@ -110,11 +94,7 @@ def _sheet(rows: "Iterable[list[Localization]]") -> Image.Image:
 
 
 def demo_training(output: Path) -> TrainingOutcome:
-    """Generate scenes, train both methods on their image-level labels, evaluate them on test scenes, and draw some.
-
-    Args:
-        output: Folder to write to; files of an earlier demo are replaced.
-    """
+    """Generate scenes, train both methods on their image-level labels, evaluate them on test scenes, and draw some."""
     from weakspot.evaluation import compare
     from weakspot.inference.localizer import Localizer
 

@@ -29,13 +29,7 @@ METRICS = "metrics.json"
 
 @dataclass(frozen=True)
 class EvaluateOutcome:
-    """The results of an evaluation.
-
-    Attributes:
-        evaluation: The metrics.
-        output: The output folder.
-        unreadable: Number of images that could not be read.
-    """
+    """The metrics, the output folder, and the number of images that could not be read."""
 
     evaluation: "Evaluation"
     output: Path
@@ -45,13 +39,7 @@ class EvaluateOutcome:
 def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcome:
     """Evaluate a model, or score maps or boxes from files, on a data set.
 
-    Args:
-        sources: The model and the data set; only the data set with ``score_maps`` or ``predicted_boxes``.
-        options: How to evaluate, and where to write the results.
-
-    Raises:
-        InputError: ``unexpected-arguments`` or ``options-conflict`` if the arguments do not fit, ``output-exists`` if
-            the output folder contains another evaluation, or if the model or the data cannot be used.
+    The sources are the model and the data set; only the data set with ``score_maps`` or ``predicted_boxes``.
     """
     model, data = _model_and_data(sources, options)
     output = _output(options.output, "evaluated")
@@ -63,15 +51,7 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
 
 
 def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
-    """Compare several methods, output strides and models on a data set.
-
-    Args:
-        sources: One or more models, and the data set.
-        options: What to compare, and where to write the results.
-
-    Raises:
-        InputError: As for :func:`evaluate`.
-    """
+    """Compare several methods, output strides and models on a data set, which is the last of the sources."""
     from weakspot.evaluation import compare as run
 
     if len(sources) < 2:

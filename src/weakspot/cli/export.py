@@ -14,17 +14,7 @@ if TYPE_CHECKING:
 
 
 def export(model: str, options: ExportOptions) -> "ExportResult":
-    """Write a classifier and its class maps as one ONNX file, and compare it with PyTorch.
-
-    Args:
-        model: Run folder, or timm or torchvision name.
-        options: What to export, and where to write it.
-
-    Raises:
-        InputError: ``missing-images`` if ``int8`` has no images, or if the method cannot be exported or an option
-            cannot be used.
-        ModelError: If the model cannot be exported, or the graph differs from it.
-    """
+    """Write a classifier and its class maps as one ONNX file, and compare it with PyTorch."""
     if options.int8 and not options.images:
         problem = "--int8 requires images for calibration."
         raise InputError("missing-images", problem, "Add about a hundred typical ones: --images images/")

@@ -36,13 +36,7 @@ LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
 class LabelOutcome:
     """What was written.
 
-    Attributes:
-        output: The output folder.
-        images: Number of labeled images.
-        objects: Number of objects in them.
-        problems: The file that lists skipped or changed labels; None if there are none.
-        wrong: Number of problems in it.
-        notes: Further notes for the user.
+    ``problems`` is the file that lists skipped or changed labels, ``wrong`` their number.
     """
 
     output: Path
@@ -67,15 +61,9 @@ class _Labels:
 def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
     """Write label files, or with ``import_`` read them.
 
-    The folder is written under a temporary name and then renamed, so it is never incomplete.
-
-    Args:
-        sources: A model or the rows of ``weakspot localize``, and then the images; empty with ``import_``.
-        options: Which labels to write, and where.
-
-    Raises:
-        InputError: ``missing-source``, ``options-conflict`` or ``out-of-range`` for the arguments, ``labels-empty`` if
-            no labeled image remains, or if the sources cannot be read or the output folder exists.
+    The folder is written under a temporary name and then renamed, so it is never incomplete. The sources are a model or
+    the rows of ``weakspot localize``, and then the images; empty with ``import_``. InputError ``labels-empty`` if no
+    labeled image remains.
     """
     _check(sources, options)
     output = options.output or next_free_path("labels" if options.import_ is None else "imported")

@@ -22,13 +22,7 @@ SAMPLE_SIZE = 200
 
 @dataclass(frozen=True)
 class ReportOutcome:
-    """What was written.
-
-    Attributes:
-        page: The HTML file.
-        shown: Number of images in its gallery.
-        missing: Images that could not be read; the report lists them.
-    """
+    """The HTML file, the number of images in its gallery, and those that could not be read, which the report lists."""
 
     page: Path
     shown: int
@@ -36,15 +30,7 @@ class ReportOutcome:
 
 
 def report(folder: Path, options: ReportOptions) -> ReportOutcome:
-    """Write the results in a folder as one HTML file.
-
-    Args:
-        folder: Output folder of localize, evaluate, compare or train.
-        options: What to show, and where to write it.
-
-    Raises:
-        InputError: If the folder is none of these, a file in it cannot be read, or the report cannot be written.
-    """
+    """Write the results of localize, evaluate, compare or train in a folder as one HTML file."""
     check_positive(options.max_items, "--max-items")
     content = read_report_data(folder, data=options.data, images=options.images)
     with TemporaryDirectory() as sample:
@@ -67,19 +53,10 @@ def print_report(outcome: ReportOutcome) -> None:
 
 
 def with_sample(run: ReportData, options: ReportOptions, folder: Path) -> ReportData:
-    """Localize a sample of images with a training run, and add the results to its report.
+    """Localize a sample of images with a training run into a folder, and add the results to its report.
 
     The sample is taken from ``options.images``, or from the validation images of the run; if these cannot be read, a
     note says so instead.
-
-    Args:
-        run: The report data of the run.
-        options: What to show.
-        folder: Folder for the localizations.
-
-    Raises:
-        InputError: If ``options.images`` or the data set cannot be used, or none of the images can be read.
-        ModelError: If ``options.images`` is set and the run is unfinished or damaged.
     """
     from weakspot.models.checkpoint import is_run  # imports torch
 
@@ -135,10 +112,5 @@ def _validation_images(run: Path) -> tuple[list[Path], Dataset]:
 
 
 def _evenly(names: Sequence[str], limit: int) -> Sequence[str]:
-    """Return at most ``limit`` names at equal steps.
-
-    Example:
-        >>> _evenly("abcdefg", 3)
-        'adg'
-    """
+    """Return at most ``limit`` names at equal steps."""
     return names[:: max(1, -(-len(names) // limit))]

@@ -23,17 +23,9 @@ _log = logging.getLogger("weakspot")
 
 
 def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None]) -> None:
-    """Serve a model until the process receives SIGINT or SIGTERM.
+    """Serve a model until the process receives SIGINT or SIGTERM; ``on_start`` is called with the URL once it listens.
 
-    Args:
-        model: Run folder, file of weakspot export, or timm or torchvision name.
-        options: Where to listen, and the limits of a request.
-        on_start: Called with the URL as soon as requests are accepted.
-
-    Raises:
-        InputError: ``out-of-range``, ``missing-token`` or ``token-invalid`` for an option, or if the address is in use.
-        ModelError: ``not-installed`` without the packages of weakspot[web], or if the model cannot be loaded.
-        KeyboardInterrupt: On SIGINT, after the accepted requests are answered.
+    On SIGINT, KeyboardInterrupt is raised after the accepted requests are answered.
     """
     if not all(find_spec(name) for name in ("fastapi", "gradio", "multipart", "prometheus_client", "uvicorn")):
         raise ModelError(

@@ -11,7 +11,6 @@ class TrainOutcome:
     """The results of a training run.
 
     Attributes:
-        folder: The run folder.
         first: Whether this process has rank zero; only that one prints.
         skipped: The list of unreadable images; None if all could be read.
         by_torchrun: Whether torchrun started the process; it treats every exit code but 0 as a failure.
@@ -26,12 +25,7 @@ class TrainOutcome:
 def train(
     data: Path | None, options: TrainOptions, *, config: Path | None = None, resume: Path | None = None
 ) -> TrainOutcome:
-    """Train as :func:`weakspot.training.train` does.
-
-    Raises:
-        InputError: If the data or the options cannot be used, or the folder is not writable.
-        ModelError: If the backbone cannot be loaded.
-    """
+    """Train as :func:`weakspot.training.train` does."""
     from weakspot.io.run_files import SKIPPED
     from weakspot.training.distributed import is_rank_zero, started_by_torchrun
     from weakspot.training.run import train as run
