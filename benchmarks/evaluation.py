@@ -2,7 +2,7 @@
 
 Three tables. Maps: the component tree against a plain loop of OpenCV's findContours over the same 1000 thresholds, and
 pixel counts against two calls of numpy's histogram; one core. Memory: what the metrics hold after few and after many
-images. Overlap: eval_mode a set (maps, contours, components, metrics, bootstrap) against running the classifier over
+images. Overlap: evaluating a set (maps, contours, components, metrics, bootstrap) against running the classifier over
 the same photos.
 
     python benchmarks/evaluation.py                  maps and memory
@@ -135,7 +135,7 @@ def print_memory() -> None:
 
 
 def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> None:
-    print("\n| model | running it over the set, CPU s | eval_mode the set, CPU s | ratio | ratio of wall times |")
+    print("\n| model | running it over the set, CPU s | evaluating the set, CPU s | ratio | ratio of wall times |")
     print("|---|---|---|---|---|")
     paths = [example.path for example in read_dataset(data).of_split(split)]
     setting = EvaluationConfig(test_split=split, val_split="", threshold=0.2)
@@ -155,7 +155,7 @@ def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> Non
 
 
 def logits(localizer: ws.Localizer, paths: list[Path]) -> Iterator[NDArray[np.float32]]:
-    """Run the classifier over photos as eval_mode does, decoding in threads, and nothing more."""
+    """Run the classifier over photos as evaluating does, decoding in threads, and nothing more."""
     frame, like = localizer.preprocessing, torch.empty(0)
     with ThreadPoolExecutor(2) as threads, torch.inference_mode():
         photos = ordered_map(lambda path: resize_image(read_image(path), frame), paths, threads, max_pending=32)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
 from safetensors.torch import load_file, save_file
-from small_networks import built, metadata_of, photos
+from small_networks import built, metadata_of, random_images
 
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.models.checkpoint import (
@@ -42,7 +42,7 @@ def test_loaded_network_returns_identical_logits(method, tmp_path):
     network = write_run(tmp_path, method, backbone=None if method != "has" else "test_efficientnet")
     loaded = load_run(tmp_path)
     expected = network.network.to(memory_format=torch.channels_last)
-    assert torch.equal(loaded.module(photos()), expected(photos()))
+    assert torch.equal(loaded.module(random_images()), expected(random_images()))
     assert not loaded.module.training
     assert type(loaded.module.head) is type(network.network.head)
 
@@ -119,7 +119,7 @@ def test_a_checkpoint_of_version_0_1_0_is_loaded(without, tmp_path):
         multi_label=True,
         background_index=3,
     )
-    assert torch.equal(loaded.module(photos()), network.to(memory_format=torch.channels_last)(photos()))
+    assert torch.equal(loaded.module(random_images()), network.to(memory_format=torch.channels_last)(random_images()))
 
 
 @given(
@@ -157,9 +157,9 @@ def test_a_finer_stride_uses_the_same_weights(tmp_path):
     network = write_run(tmp_path, "cam", backbone="resnet18", output_stride=32)
     fine = load_run(tmp_path, output_stride=8).module
     with torch.no_grad():
-        coarse = network.network.trunk(photos())
-        torch.testing.assert_close(fine.trunk(photos())[:, :, ::4, ::4], coarse, rtol=1e-4, atol=1e-5)
-    assert fine.trunk(photos()).shape[2:] == (8, 8)
+        coarse = network.network.trunk(random_images())
+        torch.testing.assert_close(fine.trunk(random_images())[:, :, ::4, ::4], coarse, rtol=1e-4, atol=1e-5)
+    assert fine.trunk(random_images()).shape[2:] == (8, 8)
 
 
 def test_an_unsupported_stride_is_refused(tmp_path):

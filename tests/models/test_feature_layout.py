@@ -13,7 +13,7 @@ from weakspot.models.feature_layout import Axes, find_layout
         pytest.param((1, 2048, 8, 8), (299, 299), Axes.CHANNELS_FIRST, (8, 8), 0, id="Inception, valid convolutions"),
         pytest.param((1, 512, 7, 10), (224, 320), Axes.CHANNELS_FIRST, (7, 10), 0, id="wide image"),
         pytest.param((1, 7, 7, 768), (224, 224), Axes.CHANNELS_LAST, (7, 7), 0, id="Swin"),
-        pytest.param((1, 7, 7, 7), (224, 224), Axes.CHANNELS_FIRST, (7, 7), 0, id="in doubt, channels are first"),
+        pytest.param((1, 7, 7, 7), (224, 224), Axes.CHANNELS_FIRST, (7, 7), 0, id="ambiguous: channels first"),
         pytest.param((1, 197, 192), (224, 224), Axes.TOKENS, (14, 14), 1, id="ViT with a class token"),
         pytest.param((1, 196, 192), (224, 224), Axes.TOKENS, (14, 14), 0, id="patches alone"),
         pytest.param((1, 261, 384), (224, 224), Axes.TOKENS, (16, 16), 5, id="class and four registers"),
@@ -29,10 +29,10 @@ def test_a_feature_map_is_recognized_by_its_aspect_ratio(shape, image, axes, gri
 @pytest.mark.parametrize(
     "shape",
     [
-        pytest.param((1, 3, 197, 64), id="heads, tokens, width: one peer takes it for an image"),
+        pytest.param((1, 3, 197, 64), id="heads, tokens, width: another library accepts it as an image"),
         pytest.param((1, 2048, 1, 1), id="pooled"),
         pytest.param((1, 1000), id="logits"),
-        pytest.param((1, 160, 192), id="no square of tokens"),
+        pytest.param((1, 160, 192), id="tokens that form no square"),
     ],
 )
 def test_other_outputs_are_not_feature_maps(shape):

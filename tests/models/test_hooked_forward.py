@@ -15,7 +15,7 @@ CLASSES = torch.tensor([[0, 3], [2, 2], [1, 0]])
 
 
 def traces(model):
-    """Everything of a model that reading could leave a mark on."""
+    """All state of a model that a forward pass could change."""
     hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()]
     modes = [module.training for module in model.modules()]
     flags = [
@@ -55,9 +55,9 @@ def test_nothing_before_the_layer_is_recorded():
 
 
 @pytest.mark.parametrize("differentiable", [False, True])
-def test_the_model_is_left_as_it_was(differentiable):
+def test_the_model_is_restored(differentiable):
     model = DeepHeadNet()
-    model.features.eval()  # modes that differ from module to module
+    model.features.eval()  # modes differ between modules
     model.fc[0].weight.requires_grad_(False)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -69,8 +69,8 @@ def test_the_model_is_left_as_it_was(differentiable):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, IndexError, KeyboardInterrupt])
-def test_the_model_is_left_as_it_was_when_its_forward_fails(error):
-    """A peer swallows an IndexError that is raised inside its context."""
+def test_the_model_is_restored_when_its_forward_fails(error):
+    """Another library swallows an IndexError that is raised inside its context."""
 
     class Failing(PooledNet):
         def forward(self, batch):
@@ -86,14 +86,14 @@ def test_the_model_is_left_as_it_was_when_its_forward_fails(error):
     assert torch.is_grad_enabled() is gradients_on
 
 
-def test_evaluation_mode_is_used_whatever_mode_the_model_is_in():
+def test_evaluation_mode_is_used_in_any_mode_of_the_model():
     model = DeepHeadNet().train()
     torch.testing.assert_close(forward_with_hooks(model, [], images()).logits, model.eval()(images()))
 
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
 @pytest.mark.parametrize("frozen", [False, True])
-def test_gradients_are_there_in_any_context(context, frozen):
+def test_gradients_exist_in_any_context(context, frozen):
     model, expected = DeepHeadNet().eval(), full_backward(DeepHeadNet().eval(), "features", images(), CLASSES)
     model.load_state_dict(model.state_dict())
     expected = full_backward(model, "features", images(), CLASSES)[1]
@@ -121,7 +121,7 @@ def test_a_model_in_bf16_works():
     assert found.any()
 
 
-def test_an_in_place_operation_behind_the_layer_changes_nothing():
+def test_an_in_place_operation_after_the_layer_changes_nothing():
     model, batch = FunctionalNet().eval(), images()
     with torch.no_grad():
         clean = model.features(batch)
@@ -130,7 +130,7 @@ def test_an_in_place_operation_behind_the_layer_changes_nothing():
     assert torch.equal(forward_with_hooks(model, FEATURES, batch, differentiable=True).activations[0], clean)
 
 
-def test_a_rectified_layer_is_read_behind_its_relu():
+def test_a_layer_followed_by_relu_is_captured_after_it():
     model, batch = FunctionalNet().eval(), images()
     reading = forward_with_hooks(model, [TargetLayer("features", followed_by_relu=True)], batch)
     torch.testing.assert_close(reading.activations[0], model.features(batch).relu().detach())
@@ -158,7 +158,7 @@ def test_several_layers_share_one_pass():
         torch.testing.assert_close(gradients, reference[1], rtol=1e-12, atol=1e-15)
 
 
-def test_the_head_alone_runs_on_activations_of_our_own():
+def test_the_head_runs_on_other_activations():
     model, batch = DeepHeadNet().eval(), images()
     reading = forward_with_hooks(model, FEATURES, batch)
     others = torch.rand(5, *reading.activations[0].shape[1:])
@@ -166,7 +166,7 @@ def test_the_head_alone_runs_on_activations_of_our_own():
     torch.testing.assert_close(found, model.fc(others.flatten(1)).detach())
 
 
-def test_threads_do_not_see_each_others_passes():
+def test_threads_do_not_affect_each_other():
     model = DeepHeadNet().train()
     batches = [images(2) * scale for scale in range(1, 17)]
     expected = [
@@ -226,7 +226,7 @@ def test_a_layer_that_is_not_run_is_refused():
         forward_with_hooks(model, [TargetLayer("spare")], images())
 
 
-def test_a_layer_that_leads_nowhere_is_refused():
+def test_a_layer_without_gradient_is_refused():
     class Detached(PooledNet):
         def forward(self, batch):
             return self.fc(self.features(batch).detach().mean(dim=(2, 3)))
@@ -249,7 +249,7 @@ class SharedReLU(nn.Module):
         return self.fc((a + self.relu(self.second(a))).flatten(1))
 
 
-def test_a_layer_that_runs_twice_is_replaced_where_it_was_read():
+def test_a_layer_that_runs_twice_is_replaced_at_its_last_call():
     model, batch = SharedReLU().eval(), images()
     layer = TargetLayer("relu")
     reading = forward_with_hooks(model, [layer], batch[:1])

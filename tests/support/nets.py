@@ -1,4 +1,4 @@
-"""Small classifiers whose maps can be worked out by other means."""
+"""Small classifiers whose maps can be computed independently."""
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ class PooledNet(nn.Module):
 
 
 class FunctionalNet(PooledNet):
-    """The same with an in-place ReLU that is no module, as DenseNet has it."""
+    """The same with a functional in-place ReLU, as in DenseNet."""
 
     def __init__(self):
         super().__init__()
@@ -34,7 +34,7 @@ class FunctionalNet(PooledNet):
 
 
 class DeepHeadNet(PooledNet):
-    """A head that is no pooling + linear: flatten, linear, ReLU, dropout, linear."""
+    """A head other than pooling + linear: flatten, linear, ReLU, dropout, linear."""
 
     def __init__(self, size=8):
         super().__init__()
@@ -46,7 +46,7 @@ class DeepHeadNet(PooledNet):
 
 
 class FrozenBackboneNet(DeepHeadNet):
-    """A backbone that is run under no_grad, as frozen ones are."""
+    """A backbone that runs under no_grad, as frozen ones do."""
 
     def forward(self, images):
         with torch.no_grad():

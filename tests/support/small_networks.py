@@ -1,4 +1,4 @@
-"""Small networks with random weights, trained for nothing."""
+"""Small networks with random weights."""
 
 import torch
 from torch import nn
@@ -12,15 +12,15 @@ BACKBONES = {"cam": "test_efficientnet", "acol": "test_resnet", "spg": "test_res
 
 
 def built(method="cam", backbone=None, *, classes=4, seed=0, input_size=64, **options):
-    """A network in evaluation mode, the same for the same seed, in which every layer does something."""
+    """Build a network in evaluation mode, the same for the same seed, in which no layer is trivial."""
     torch.manual_seed(seed)
     plan = NetworkConfig(backbone or BACKBONES[method], method, classes, input_size=input_size, **options)
     found = build_network(plan, weights=None)
     for module in found.network.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.affine:  # the last one of each block begins at 0
+        if isinstance(module, nn.BatchNorm2d) and module.affine:  # the last one of each block is initialized to 0
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
-    if isinstance(found.network.head, CamHead):  # it begins at 0, too
+    if isinstance(found.network.head, CamHead):  # initialized to 0
         found.network.head.classifier.reset_parameters()
     found.network.eval()
     return found
@@ -42,7 +42,7 @@ def network(method="cam", backbone=None, **options):
     return built(method, backbone, **options).network
 
 
-def photos(count=2, size=64):
+def random_images(count=2, size=64):
     """Normalised images."""
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(7))
 

@@ -169,7 +169,7 @@ def resolve_model(
             hint = f"Run: weakspot train --resume {name}"
             raise ModelError("run-unfinished", f"The run in {name} is not finished.", hint)
         if isinstance(name, str) and _is_path_like(name):
-            hint = f"To train one: weakspot train photos/ --output {name}"
+            hint = f"To train one: weakspot train images/ --output {name}"
             raise ModelError("run-not-found", f"{name} does not contain a run.", hint)
         return resolve_classifier(name, device=device, weights=weights, output_stride=output_stride)
     if weights != PRETRAINED:

@@ -102,7 +102,7 @@ def _fit(head: ForegroundHead, features: Tensor, maps: Tensor) -> ForegroundHead
 
 
 def _balanced_loss(logits: Tensor, maps: Tensor) -> Tensor:
-    """Return the mean of the foreground's and the background's mean loss, whatever the number of positions of each."""
+    """Return the mean of the foreground's and the background's mean loss, so that both have equal weight."""
     foreground, background = maps >= _FOREGROUND, maps < _BACKGROUND
     losses = F.binary_cross_entropy_with_logits(logits, foreground.to(logits.dtype), reduction="none")
     means = (losses[mask].sum() / max(int(mask.sum()), 1) for mask in (foreground, background))

@@ -129,7 +129,7 @@ def forward_head(
 ) -> Tensor:
     """Run the part of a model after a layer on other activations.
 
-    The backbone runs too, but only on one dummy image, whatever the number of activations.
+    The backbone runs too, but only on one dummy image for all activations.
 
     Args:
         model: The classifier.

@@ -1,4 +1,4 @@
-"""The mechanism of ACoL: what is erased, where, by whose map, and what learns from it."""
+"""Erasing in ACoL: positions, maps and gradients."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
-from small_networks import built, network, one_hot, photos
+from small_networks import built, network, one_hot, random_images
 from torch import nn
 
 from weakspot.cams import METHODS
@@ -18,7 +18,7 @@ CLASSES = torch.tensor([[0, 3], [2, 1]])
 
 
 class Given(nn.Module):
-    """A branch whose maps are said, and that keeps what it was shown."""
+    """A branch with constant maps that records its input."""
 
     def __init__(self, *maps):
         super().__init__()
@@ -31,7 +31,7 @@ class Given(nn.Module):
 
 
 FEATURES = torch.arange(1.0, 13.0).view(1, 3, 1, 4)
-# Class 0 is what A predicts; class 1, the label, is seen elsewhere.
+# A predicts class 0; class 1 is the label and peaks elsewhere.
 PREDICTED, LABEL = [9.0, 4.0, 1.0, 2.0], [-1.0, -2.0, 1.0, 3.0]
 
 
@@ -42,12 +42,12 @@ def head_of(*maps, **options):
 
 
 def shown(head, *places):
-    """Whether B saw the features at these places as they are, and zeros at all others."""
+    """Return whether B got the features at these positions, and zeros at all others."""
     kept = torch.zeros(4).index_fill(0, torch.tensor(places, dtype=torch.long), 1)
     return torch.equal(head.branch_b.seen, FEATURES * kept)
 
 
-def test_in_training_the_labels_map_erases_and_at_test_that_of_the_prediction():
+def test_training_erases_by_the_label_and_testing_by_the_prediction():
     head = head_of(PREDICTED, LABEL)
     head.loss((FEATURES,), torch.tensor([[0.0, 1.0]]), Criterion())
     assert shown(head, 0, 1)  # the label's map, stretched: 0.2 0 0.6 1
@@ -64,7 +64,7 @@ def test_in_training_the_labels_map_erases_and_at_test_that_of_the_prediction():
         pytest.param(1.0, [1, 2, 3], id="1 erases the peak"),
     ],
 )
-def test_features_are_erased_where_the_map_is_at_or_above_delta(delta, kept):
+def test_features_are_erased_at_or_above_delta(delta, kept):
     head = head_of(PREDICTED, LABEL, delta=delta)
     head(FEATURES)
     assert shown(head, *kept)
@@ -95,21 +95,21 @@ def test_several_labels_erase_their_union_in_training(labels, kept):
     ("multi_label", "kept"),
     [pytest.param(True, [1], id="all that are there"), pytest.param(False, [1, 2, 3], id="one")],
 )
-def test_at_test_several_labels_erase_all_classes_that_are_predicted(multi_label, kept):
-    """Logits are 4, 0.25 and -1: the third class would erase place 1."""
+def test_at_test_time_several_labels_erase_all_predicted_classes(multi_label, kept):
+    """Logits are 4, 0.25 and -1: the third class would erase position 1."""
     head = head_of(PREDICTED, LABEL, [-2.0, 2.0, -2.0, -2.0], multi_label=multi_label)
     assert head(FEATURES).tolist() == [[4.0, 0.25, -1.0]]
     assert shown(head, *kept)
 
 
-def test_at_test_the_winner_is_erased_even_where_no_class_is_there():
+def test_at_test_time_the_predicted_class_is_erased_even_without_positive_logits():
     head = head_of([-1.0, -9.0, -9.0, -9.0], [-9.0, -9.0, -9.0, -8.0], multi_label=True)
     assert (head(FEATURES) < 0).all()
     assert shown(head, 1, 2, 3)
 
 
 @given(st.integers(0, 2**32), st.floats(0.01, 1))
-def test_erasing_is_a_loop_over_images_classes_and_places(seed, delta):
+def test_erasing_equals_a_loop_over_images_classes_and_positions(seed, delta):
     random = np.random.default_rng(seed)
     seen, maps = random.normal(size=(3, 4, 2, 5)), random.normal(size=(3, 6, 2, 5))
     present = random.random((3, 6)) < 0.3
@@ -121,14 +121,14 @@ def test_erasing_is_a_loop_over_images_classes_and_places(seed, delta):
     np.testing.assert_array_equal(found.numpy(), expected)
 
 
-def test_the_features_themselves_stay_as_they_are():
+def test_the_features_are_not_modified():
     seen = FEATURES.clone()
     erase_regions(seen, torch.tensor([[PREDICTED]])[:, :, None, :], torch.tensor([[True]]), 0.1)
     assert torch.equal(seen, FEATURES)
 
 
 def loss_of(head, part):
-    """The loss of A or of B alone: the criterion is asked for A's first."""
+    """The loss of A or of B only: the criterion is called for A first."""
     calls = []
 
     def criterion(logits, targets):
@@ -139,7 +139,7 @@ def loss_of(head, part):
 
 
 @pytest.mark.parametrize(("part", "learns", "stays"), [("a", "branch_a", "branch_b"), ("b", "branch_b", "branch_a")])
-def test_no_gradient_flows_through_erasing_from_one_branch_to_the_other(part, learns, stays):
+def test_erasing_passes_no_gradient_between_branches(part, learns, stays):
     head, features = AcolHead(5, 4, width=6), torch.randn(2, 5, 6, 6, requires_grad=True)
     loss, _ = head.loss((features,), one_hot(1, 3), loss_of(head, part))
     loss.backward()
@@ -148,7 +148,7 @@ def test_no_gradient_flows_through_erasing_from_one_branch_to_the_other(part, le
     assert features.grad.any()
 
 
-def test_the_backbone_learns_nothing_from_b_where_features_were_erased():
+def test_erased_features_get_no_gradient_from_b():
     head, features = AcolHead(5, 4, width=6), torch.randn(1, 5, 8, 8, requires_grad=True)
     loss, _ = head.loss((features,), one_hot(1), loss_of(head, "b"))
     loss.backward()
@@ -161,7 +161,7 @@ def test_the_backbone_learns_nothing_from_b_where_features_were_erased():
     assert features.grad[0][:, ~gone].any()
 
 
-def test_the_loss_is_that_of_both_branches_and_the_logits_are_as():
+def test_loss_is_the_sum_of_both_branches_and_logits_are_those_of_a():
     head, targets = AcolHead(5, 4, width=6).double(), one_hot(1, 3).double()
     features = torch.randn(2, 5, 6, 6, dtype=torch.float64)
     with torch.no_grad():
@@ -179,7 +179,7 @@ def test_the_loss_is_that_of_both_branches_and_the_logits_are_as():
 
 
 def by_hand(model, batch):
-    """Both branches' maps, from the network's own modules and an erasing that is written out."""
+    """Both branches' maps, from the network's modules and explicit erasing."""
     with torch.no_grad():
         features = model.trunk(batch)
         maps_a = model.head.branch_a(features)
@@ -200,9 +200,9 @@ def fused(maps_a, maps_b):
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_vit"])
-def test_both_branches_and_the_fused_map_are_read_as_they_are(backbone):
+def test_maps_of_both_branches_and_the_fused_map(backbone):
     size = 160 if backbone == "test_vit" else 96
-    model, batch = network("acol", backbone, width=8, input_size=size), photos(size=size)
+    model, batch = network("acol", backbone, width=8, input_size=size), random_images(size=size)
     cut = split_model(model, batch[:1])
     found = compute_class_maps_of_methods(
         cut, batch, [METHODS[name] for name in ("acol_a", "acol_b", "acol")], classes=CLASSES
@@ -215,9 +215,9 @@ def test_both_branches_and_the_fused_map_are_read_as_they_are(backbone):
     torch.testing.assert_close(found[0].maps.mean(dim=(2, 3)), found[0].logits.gather(1, CLASSES), rtol=1e-4, atol=1e-5)
 
 
-def test_b_sees_something_where_a_was_erased():
-    """Its convolutions look at the neighbourhood: the map is not 0 there, which is what fusing lives on."""
-    model, batch = network("acol", width=8, input_size=96), photos(size=96)
+def test_b_has_values_at_erased_positions():
+    """Its convolutions use the neighborhood: the map is not 0 there, which fusion depends on."""
+    model, batch = network("acol", width=8, input_size=96), random_images(size=96)
     cut, winner = split_model(model, batch[:1]), model(batch).argmax(dim=1, keepdim=True)
     one = compute_class_maps(cut, batch, METHODS["acol_a"], classes=winner).maps
     other = compute_class_maps(cut, batch, METHODS["acol_b"], classes=winner).maps
@@ -230,8 +230,8 @@ def test_b_sees_something_where_a_was_erased():
     assert (other[gone] != unerased[gone]).all()
 
 
-def test_the_fused_map_covers_what_a_relies_on_and_what_only_b_finds():
-    """Both branches hand the one feature on: A peaks on the head, B, which is not shown it, on the body."""
+def test_the_fused_map_covers_the_regions_of_both_branches():
+    """A peaks on the head; B, from which it is erased, on the body."""
     head = AcolHead(1, 1, width=1).eval()
     for layer in head.modules():
         if isinstance(layer, nn.Conv2d):
@@ -245,8 +245,8 @@ def test_the_fused_map_covers_what_a_relies_on_and_what_only_b_finds():
     torch.testing.assert_close(METHODS["acol"].function(*maps).flatten(), torch.tensor([1, 1, 0.2, 0]))
 
 
-def test_several_methods_take_one_forward_pass():
-    model, batch = network("acol", width=8), photos()
+def test_several_methods_need_one_forward_pass():
+    model, batch = network("acol", width=8), random_images()
     cut, runs = split_model(model, batch[:1]), []
     model.trunk.register_forward_hook(lambda *_: runs.append(1))
     compute_class_maps_of_methods(cut, batch, [METHODS[name] for name in ("acol", "acol_a", "acol_b")], classes=CLASSES)
@@ -254,13 +254,13 @@ def test_several_methods_take_one_forward_pass():
 
 
 @pytest.mark.parametrize("delta", [0.3, 0.9])
-def test_delta_is_that_of_the_plan(delta):
+def test_delta_is_that_of_the_config(delta):
     found = built("acol", width=8, delta=delta)
     assert found.network.head.delta == found.config.delta == delta
 
 
 @pytest.mark.parametrize("delta", [0.0, -0.1, 1.1, float("nan")])
-def test_a_delta_outside_its_range_is_refused_in_two_lines(delta):
+def test_a_delta_out_of_range_is_refused(delta):
     with refused("out-of-range", delta):
         built("acol", delta=delta)
 

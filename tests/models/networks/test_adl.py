@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
-from small_networks import network, photos
+from small_networks import network, random_images
 
 from weakspot.errors import ModelError
 from weakspot.models.networks.adl import AttentionDropout, attach, insertion_points
@@ -23,7 +23,7 @@ SEEN = torch.tensor([[[[2.0, 4.0, 8.0]], [[0.0, 4.0, 2.0]]], [[[1.0, -1.0, -3.0]
         pytest.param(0.1, [[True, True, True], [False, False, False]], id="each image by its own peak"),
     ],
 )
-def test_where_attention_is_above_gamma_times_its_peak_all_channels_are_dropped(gamma, dropped):
+def test_all_channels_are_dropped_above_gamma_times_the_maximum_attention(gamma, dropped):
     found = AttentionDropout(gamma=gamma, drop_rate=1.0)(SEEN)
     assert torch.equal(found, SEEN * ~torch.tensor(dropped)[:, None, None, :])
 
@@ -36,7 +36,7 @@ def test_importance_is_the_sigmoid_of_the_mean_over_channels():
 
 
 @given(st.integers(0, 2**32), st.floats(0.1, 1), st.booleans())
-def test_it_is_a_loop_over_images_and_places(seed, gamma, drops):
+def test_dropout_equals_a_loop_over_images_and_positions(seed, gamma, drops):
     seen = np.random.default_rng(seed).normal(size=(3, 4, 2, 5))
     expected = np.empty_like(seen)
     for b in range(3):
@@ -48,11 +48,11 @@ def test_it_is_a_loop_over_images_and_places(seed, gamma, drops):
     np.testing.assert_allclose(dropout(torch.from_numpy(seen)).numpy(), expected, rtol=1e-12)
 
 
-def test_at_test_nothing_happens():
+def test_at_test_time_the_layer_is_the_identity():
     assert AttentionDropout(drop_rate=1.0).eval()(SEEN) is SEEN
 
 
-def test_the_drop_mask_is_taken_for_a_batch_as_often_as_said():
+def test_the_drop_mask_has_the_drop_rate():
     """Binomial: 1,000 batches at 3/4 are 750 give or take four times 13.7."""
     dropout, seen = AttentionDropout(gamma=0.5), torch.ones(2, 1, 1, 1)
     drops = 0
@@ -63,7 +63,7 @@ def test_the_drop_mask_is_taken_for_a_batch_as_often_as_said():
     assert abs(drops - 750) < 4 * np.sqrt(1000 * 0.75 * 0.25)
 
 
-def test_it_has_no_weights_and_the_attention_learns_by_the_importance():
+def test_the_layer_has_no_weights_and_the_importance_map_has_gradients():
     dropout, seen = AttentionDropout(drop_rate=0.0), torch.zeros(1, 2, 1, 1, requires_grad=True)
     assert not dropout.state_dict()
     (dropout(seen) + 0).sum().backward()
@@ -83,20 +83,20 @@ def names_of(backbone):
         pytest.param("test_convnext", ["stages.1", "stages.2"], id="ConvNeXt"),
     ],
 )
-def test_places_are_before_the_last_feature_map(backbone, names):
+def test_insertion_points_precede_the_last_feature_map(backbone, names):
     assert names_of(timm.create_model(backbone)) == names
 
 
 @pytest.mark.parametrize(("backbone", "size"), [("test_vit", 160), ("torchvision/resnet18", 64)])
-def test_a_backbone_without_places_is_refused_in_two_lines(backbone, size):
-    """Tokens have no channel means in axis 1, and what torchvision traces calls no block as a whole."""
+def test_a_backbone_without_insertion_points_is_refused(backbone, size):
+    """Tokens have no channels in axis 1, and traced torchvision models do not call blocks as modules."""
     with refused("backbone-mismatch", kind=ModelError):
         insertion_points(network("cam", backbone, input_size=size).trunk.backbone)
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_convnext"])
-def test_layers_drop_in_training_alone_and_weights_keep_their_names(backbone):
-    model, batch = network("cam", backbone, width=0), photos()
+def test_layers_drop_in_training_only_and_weights_keep_their_names(backbone):
+    model, batch = network("cam", backbone, width=0), random_images()
     names, plain = list(model.state_dict()), model(batch)
     before = model.trunk.maps(batch, 3)
     dropout = AttentionDropout(gamma=0.5, drop_rate=1.0)

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from refusals import refused
 from safetensors.torch import save_file
-from small_networks import network, photos
+from small_networks import network, random_images
 from timm.models.vgg import VGG
 from torch import nn
 
@@ -41,15 +41,15 @@ def vgg(monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "off_by"), [("resnet18", 1e-5), ("test_efficientnet", 0.05)])
-def test_finer_strides_are_the_same_weights_on_finer_grids(name, off_by):
-    """Dilated, a ResNet sees at every second or fourth place what it saw; squeezing looks at all places."""
+def test_finer_strides_use_the_same_weights_on_finer_grids(name, off_by):
+    """A dilated ResNet has the same features at every second or fourth position; squeeze layers average all of them."""
     found = {stride: network("cam", name, output_stride=stride).trunk for stride in (32, 16, 8)}
     with torch.no_grad():
-        coarse = found[32](photos())
+        coarse = found[32](random_images())
     for stride, sides in ((32, (2, 2)), (16, (4, 4)), (8, (8, 8))):
         found[stride].load_state_dict(found[32].state_dict())
         with torch.no_grad():
-            fine = found[stride](photos())
+            fine = found[stride](random_images())
         assert fine.shape[2:] == sides
         assert (fine[:, :, :: 32 // stride, :: 32 // stride] - coarse).abs().amax() <= off_by * coarse.abs().amax()
         assert measure_stride(found[stride], Preprocessing(96, 96)) == stride
@@ -64,11 +64,11 @@ def test_finer_strides_are_the_same_weights_on_finer_grids(name, off_by):
         pytest.param(8, [15, 20], id="two pools less"),
     ],
 )
-def test_vgg_loses_its_last_pools_and_nothing_else(vgg, stride, gone):
+def test_vgg_loses_its_last_pooling_layers_only(vgg, stride, gone):
     layers, build = vgg
     assert [i for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)] == [2, 5, 10, 15, 20]
     with torch.no_grad():
-        found, expected = build(stride)(photos()), photos()
+        found, expected = build(stride)(random_images()), random_images()
         for i, layer in enumerate(layers):
             expected = expected if i in gone else layer(expected)
     torch.testing.assert_close(found, expected)
@@ -107,18 +107,18 @@ def test_a_backbone_without_finer_strides_keeps_its_own():
     assert isinstance(found.backbone.backbone.maxpool, torch.nn.MaxPool2d)
 
 
-def test_googlenet_loses_a_pool_between_traced_layers():
-    """Its map is that of its stages, written out with one pool left out."""
+def test_googlenet_loses_a_pooling_layer_between_traced_layers():
+    """Its map is that of its stages without one pooling layer."""
     net = built("torchvision/googlenet").backbone.eval()
     stages = ["conv1", "maxpool1", "conv2", "conv3", "maxpool2", "inception3a", "inception3b", "maxpool3"]
     stages += [f"inception4{letter}" for letter in "abcde"] + ["inception5a", "inception5b"]  # maxpool4 before 5a
     whole = torchvision.models.googlenet(weights=None, init_weights=False, aux_logits=False).eval()
     whole.load_state_dict({k.removeprefix("backbone."): v for k, v in net.state_dict().items()}, strict=False)
     with torch.no_grad():
-        expected = photos()
+        expected = random_images()
         for name in stages:
             expected = whole.get_submodule(name)(expected)
-        torch.testing.assert_close(net(photos()), expected)
+        torch.testing.assert_close(net(random_images()), expected)
     assert expected.shape == (2, 1024, 4, 4)
     assert not any(isinstance(module, nn.Linear) for module in net.modules())
 
@@ -128,7 +128,7 @@ def test_googlenet_loses_a_pool_between_traced_layers():
 )
 def test_the_last_map_is_the_output_and_earlier_maps_precede_it(name, size):
     found = built(name, size=size)
-    net, seen = found.backbone.eval(), photos(size=size)
+    net, seen = found.backbone.eval(), random_images(size=size)
     with torch.no_grad():
         (alone,), (first, second, last) = net.maps(seen, 1), net.maps(seen, 3)
         torch.testing.assert_close(last, net(seen))
@@ -137,8 +137,8 @@ def test_the_last_map_is_the_output_and_earlier_maps_precede_it(name, size):
     assert first.shape[2] >= second.shape[2] >= last.shape[2]
 
 
-def test_a_mid_level_map_is_what_the_layer_gives():
-    net, seen, kept = built("test_resnet").backbone.eval(), photos(), {}
+def test_an_intermediate_map_is_the_output_of_its_layer():
+    net, seen, kept = built("test_resnet").backbone.eval(), random_images(), {}
     for name in ("layer2", "layer3"):
         module = net.backbone.get_submodule(name)
         module.register_forward_hook(lambda _module, _inputs, output, name=name: kept.update({name: output.clone()}))
@@ -147,12 +147,12 @@ def test_a_mid_level_map_is_what_the_layer_gives():
     assert torch.equal(second, kept["layer3"])
 
 
-def test_weights_are_those_of_the_file(tmp_path):
+def test_weights_are_read_from_the_file(tmp_path):
     torch.manual_seed(5)
     model = timm.create_model("test_resnet", num_classes=7).eval()
     save_file(model.state_dict(), tmp_path / "w.safetensors")
     net = built("test_resnet", 32, weights=tmp_path / "w.safetensors").backbone.eval()
-    torch.testing.assert_close(net(photos()), model.forward_features(photos()))
+    torch.testing.assert_close(net(random_images()), model.forward_features(random_images()))
     assert {f"backbone.{name}" for name in model.state_dict() if not name.startswith("fc.")} == set(net.state_dict())
 
 
@@ -165,27 +165,27 @@ def test_weights_are_those_of_the_file(tmp_path):
         pytest.param("torchvision/googlenet", 3, 64, id="pools taken out reach it not"),
     ],
 )
-def test_a_stride_that_cannot_be_is_refused_in_two_lines(name, stride, size):
+def test_an_unsupported_stride_is_refused(name, stride, size):
     with refused("stride-not-supported", name, stride):
         built(name, stride, size)
 
 
-def test_a_netthat_does_not_exist_is_refused():
+def test_an_unknown_backbone_is_refused():
     with refused("unknown-model", "resnet5O", "resnet50", kind=ModelError):
         built("resnet5O")
 
 
-def test_what_gives_no_feature_map_is_refused_in_two_lines():
+def test_a_model_without_a_feature_map_is_refused():
     class Flat(nn.Module):
         def forward_features(self, images):
             return images.flatten(1)
 
     with refused("not-a-feature-map", (2, 192), kind=ModelError):
-        Backbone(Flat())(photos(size=8))
+        Backbone(Flat())(random_images(size=8))
 
 
-def test_a_trunk_that_is_built_where_gradients_are_off_can_learn():
+def test_a_backbone_built_in_inference_mode_can_be_trained():
     with torch.inference_mode():
         net = built("test_resnet").backbone
-    net(photos()).sum().backward()
+    net(random_images()).sum().backward()
     assert all(parameter.grad is not None for parameter in net.parameters())

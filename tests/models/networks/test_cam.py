@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
-from small_networks import network, one_hot, photos
+from small_networks import network, one_hot, random_images
 from torch import nn
 
 import weakspot as ws
@@ -34,7 +34,7 @@ def test_the_logits_are_means_of_class_maps_in_float64(seed, count, side):
     np.testing.assert_allclose(head(seen).detach(), maps.mean(axis=(2, 3)) + bias, rtol=1e-10, atol=1e-12)
 
 
-def test_features_that_were_pooled_before_give_the_same_logits():
+def test_pooled_features_give_the_same_logits():
     head, seen = CamHead(6, 4).double(), torch.randn(3, 6, 5, 7, dtype=torch.float64)
     assert head.pools_first
     torch.testing.assert_close(head(seen.mean(dim=(2, 3), keepdim=True)), head(seen))
@@ -43,7 +43,7 @@ def test_features_that_were_pooled_before_give_the_same_logits():
 def test_a_head_with_a_convolution_does_not_pool_first():
     head, seen = CamHead(6, 4, width=3), torch.randn(3, 6, 5, 7)
     assert not head.pools_first
-    head.classifier.reset_parameters()  # it begins at 0
+    head.classifier.reset_parameters()  # initialized to 0
     assert not torch.allclose(head(seen.mean(dim=(2, 3), keepdim=True)), head(seen))
 
 
@@ -57,8 +57,8 @@ def test_a_head_with_a_convolution_does_not_pool_first():
         pytest.param("torchvision/resnet18", 64, None, id="torchvision"),
     ],
 )
-def test_cam_of_the_network_is_read_from_its_head(backbone, size, width):
-    model, batch = network("cam", backbone, width=width, input_size=size), photos(size=size)
+def test_cam_uses_the_weights_of_the_head(backbone, size, width):
+    model, batch = network("cam", backbone, width=width, input_size=size), random_images(size=size)
     found = compute_class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=CLASSES)
     with torch.no_grad():
         features = model.head.convolution(model.trunk(batch))
@@ -68,14 +68,14 @@ def test_cam_of_the_network_is_read_from_its_head(backbone, size, width):
     torch.testing.assert_close(found.maps.mean(dim=(2, 3)) + bias, logits, rtol=1e-4, atol=1e-5)
 
 
-def test_the_localizer_reads_it_and_gradcam_is_the_same_map_up_to_a_constant():
-    model, batch = network("cam"), photos()
+def test_in_the_localizer_gradcam_is_cam_up_to_a_constant():
+    model, batch = network("cam"), random_images()
     names = ("a", "b", "c", "d")
     cam, gradcam = (
         ws.Localizer(model, method=method, input_size=64, class_names=names).class_maps(batch, CLASSES)
         for method in ("cam", "gradcam")
     )
-    torch.testing.assert_close(gradcam, cam.relu() / 16, rtol=1e-4, atol=1e-6)  # 4 x 4 places
+    torch.testing.assert_close(gradcam, cam.relu() / 16, rtol=1e-4, atol=1e-6)  # 4 x 4 positions
     assert cam.amin() < 0
 
 
@@ -86,7 +86,7 @@ def test_the_convolution_is_3_x_3_and_rectified():
     assert isinstance(CamHead(5, 2).convolution, nn.Identity)
 
 
-def test_centring_changes_no_probability_and_takes_from_each_map_what_all_have_in_common():
+def test_centering_changes_no_probability_and_subtracts_the_mean_map():
     torch.manual_seed(0)
     head, seen = CamHead(5, 3), torch.randn(2, 5, 4, 4)
     nn.init.normal_(head.classifier.weight)
@@ -108,8 +108,8 @@ def test_the_loss_is_the_criterions_of_its_logits():
 
 
 @pytest.mark.parametrize("method", ["acol", "acol_b", "ts_cam"])
-def test_it_has_no_branches_of_other_methods(method):
-    model, batch = network("cam"), photos()
+def test_the_head_has_no_branches_of_other_methods(method):
+    model, batch = network("cam"), random_images()
     kind = METHODS[method].network
     with refused("method-mismatch", kind):
         compute_class_maps(split_model(model, batch[:1]), batch, METHODS[method], classes=CLASSES)

@@ -11,13 +11,13 @@ SIDES = st.integers(1, 40)
 
 
 def numbered(count, height, width):
-    """Images whose pixels are their own number, and one class each."""
+    """Images whose pixels are their index, with one class each."""
     images = torch.arange(float(count)).view(-1, 1, 1, 1).expand(count, 3, height, width).clone()
     return images, torch.eye(count, dtype=torch.float64)
 
 
 def with_kept(monkeypatch, kept):
-    """Have lambda drawn as it is said."""
+    """Replace the random lambda by a constant."""
     given_to = []
 
     class Fixed:
@@ -32,7 +32,7 @@ def with_kept(monkeypatch, kept):
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6), SIDES, SIDES)
-def test_shares_of_labels_are_shares_of_pixels(seed, count, height, width):
+def test_targets_are_mixed_by_the_fraction_of_pixels(seed, count, height, width):
     torch.manual_seed(seed)
     mixed, shares = cutmix(*numbered(count, height, width))
     for image, row in zip(mixed, shares, strict=True):
@@ -56,10 +56,10 @@ def test_one_box_is_pasted_into_all_images():
 
 
 def test_the_box_has_the_sides_of_the_paper_by_hand(monkeypatch):
-    """lambda = 3/4: half as high and half as wide, around the centre that is drawn."""
+    """lambda = 3/4: half as high and half as wide, around the random center."""
     drawn_from = with_kept(monkeypatch, 0.75)
-    centres = iter((torch.tensor(10), torch.tensor(30)))
-    monkeypatch.setattr(torch, "randint", lambda *_: next(centres))
+    centers = iter((torch.tensor(10), torch.tensor(30)))
+    monkeypatch.setattr(torch, "randint", lambda *_: next(centers))
     monkeypatch.setattr(torch, "randperm", lambda count: torch.tensor([1, 0]))
     mixed, shares = cutmix(*numbered(2, 24, 40), alpha=0.5)
     expected = np.zeros((24, 40))
@@ -71,16 +71,16 @@ def test_the_box_has_the_sides_of_the_paper_by_hand(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("centre", "box"),
+    ("center", "box"),
     [
         pytest.param((0, 0), (slice(0, 4), slice(0, 4)), id="top left"),
         pytest.param((15, 15), (slice(11, 16), slice(11, 16)), id="bottom right"),
     ],
 )
-def test_a_box_beyond_the_border_is_cut_off_and_the_labels_know(monkeypatch, centre, box):
+def test_a_box_beyond_the_border_is_clipped_and_so_are_the_targets(monkeypatch, center, box):
     with_kept(monkeypatch, 0.75)
-    centres = iter(torch.tensor(centre))
-    monkeypatch.setattr(torch, "randint", lambda *_: next(centres))
+    centers = iter(torch.tensor(center))
+    monkeypatch.setattr(torch, "randint", lambda *_: next(centers))
     monkeypatch.setattr(torch, "randperm", lambda count: torch.tensor([1, 0]))
     mixed, shares = cutmix(*numbered(2, 16, 16))
     expected = np.zeros((16, 16))
@@ -90,9 +90,7 @@ def test_a_box_beyond_the_border_is_cut_off_and_the_labels_know(monkeypatch, cen
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1), SIDES, SIDES)
-def test_the_area_is_never_more_than_one_minus_lambda_and_no_smaller_inside_than_rounding_makes_it(
-    seed, kept, height, width
-):
+def test_the_area_is_one_minus_lambda_up_to_clipping_and_rounding(seed, kept, height, width):
     torch.manual_seed(seed)
     with pytest.MonkeyPatch.context() as monkeypatch:
         with_kept(monkeypatch, kept)
@@ -105,7 +103,7 @@ def test_the_area_is_never_more_than_one_minus_lambda_and_no_smaller_inside_than
     assert cut_off or pasted.sum() >= max(sides[0], 0) * max(sides[1], 0)
 
 
-def test_images_and_targets_given_stay_as_they_are_and_a_seed_repeats():
+def test_inputs_are_not_modified_and_a_seed_repeats_the_result():
     images, targets = torch.randn(4, 3, 16, 16), torch.eye(4)
     before = images.clone(), targets.clone()
     torch.manual_seed(1)
@@ -120,8 +118,8 @@ def test_images_and_targets_given_stay_as_they_are_and_a_seed_repeats():
 
 def test_labels_of_several_classes_are_mixed_too(monkeypatch):
     with_kept(monkeypatch, 0.75)
-    centres = iter((torch.tensor(8), torch.tensor(8)))
-    monkeypatch.setattr(torch, "randint", lambda *_: next(centres))
+    centers = iter((torch.tensor(8), torch.tensor(8)))
+    monkeypatch.setattr(torch, "randint", lambda *_: next(centers))
     monkeypatch.setattr(torch, "randperm", lambda count: torch.tensor([1, 0]))
     _, shares = cutmix(torch.rand(2, 3, 16, 16), torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]]))
     assert shares.tolist() == [[0.75, 1.0, 0.0], [0.25, 1.0, 0.0]]

@@ -8,7 +8,7 @@ from weakspot.models.networks.has import SIZES, hide_and_seek
 
 
 def shown(count=1, height=32, width=32, **options):
-    """Which pixels are shown, shape (count, height, width): hidden ones are 0 in all channels, the others unchanged."""
+    """Mask of visible pixels, shape (count, height, width): hidden ones are 0 in all channels, the others unchanged."""
     images = torch.rand(count, 3, height, width) + 1
     found = hide_and_seek(images, **options)
     visible = found != 0
@@ -30,7 +30,7 @@ def test_all_or_nothing_is_hidden(options, share):
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 40), st.integers(1, 17))
-def test_whole_cells_are_hidden_and_cut_off_at_the_borders_only(seed, height, width, size):
+def test_whole_cells_are_hidden_and_clipped_at_the_borders(seed, height, width, size):
     torch.manual_seed(seed)
     (visible,) = shown(height=height, width=width, sizes=(size,))
     for top in range(0, height, size):
@@ -40,7 +40,7 @@ def test_whole_cells_are_hidden_and_cut_off_at_the_borders_only(seed, height, wi
 
 
 @pytest.mark.parametrize("probability", [0.2, 0.5, 0.9])
-def test_the_share_that_is_hidden_is_the_probability(probability):
+def test_the_hidden_fraction_is_the_probability(probability):
     hidden = 1 - shown(count=20, height=64, width=64, probability=probability, sizes=(4,)).mean()  # 5,120 cells
     assert hidden == pytest.approx(probability, abs=4 * np.sqrt(probability * (1 - probability) / 5120))
 
@@ -58,7 +58,7 @@ def test_convention_sizes_are_those_of_the_paper():
     assert SIZES == (0, 16, 32, 44, 56)
 
 
-def test_images_given_stay_as_they_are_and_a_seed_repeats():
+def test_images_are_not_modified_and_a_seed_repeats_the_result():
     images = torch.randn(4, 3, 64, 64)
     before = images.clone()
     torch.manual_seed(3)
@@ -69,5 +69,5 @@ def test_images_given_stay_as_they_are_and_a_seed_repeats():
     assert torch.equal(images, before)
 
 
-def test_precision_is_kept():
+def test_the_dtype_is_preserved():
     assert hide_and_seek(torch.ones(1, 3, 8, 8, dtype=torch.bfloat16), sizes=(4,)).dtype == torch.bfloat16

@@ -21,12 +21,12 @@ def test_one_class_is_torchs_cross_entropy():
     torch.testing.assert_close(Criterion()(LOGITS, ONE_HOT), F.cross_entropy(LOGITS, LABELS))
 
 
-def test_shares_of_classes_are_torchs_cross_entropy_of_probabilities():
+def test_probabilities_as_targets_are_torchs_cross_entropy():
     torch.testing.assert_close(Criterion()(LOGITS, MIXED), F.cross_entropy(LOGITS, MIXED))
 
 
 def test_weighted_losses_are_summed_and_divided_by_the_number_of_images():
-    """Unlike torch's own mean, which divides by the weights of the batch: it is no mean over processes."""
+    """Unlike torch's own mean, which divides by the weights of the batch: it is not a mean over processes."""
     found = Criterion(weights=WEIGHTS)(LOGITS, ONE_HOT)
     torch.testing.assert_close(found, F.cross_entropy(LOGITS, LABELS, weight=WEIGHTS, reduction="sum") / 3)
     soft = Criterion(weights=WEIGHTS)(LOGITS, MIXED)
@@ -39,7 +39,7 @@ def test_several_labels_are_torchs_binary_cross_entropy_summed_over_the_classes(
 
 
 def test_several_labels_weigh_presence_by_hand():
-    """A logit of 0 says one half: -log(1/2) = 0.693 for each class, times its weight where it is present."""
+    """A logit of 0 means one half: -log(1/2) = 0.693 for each class, times its weight where it is present."""
     targets = torch.tensor([[1.0, 0.0, 1.0, 0.0]])
     found = Criterion(multi_label=True, weights=WEIGHTS.float())(torch.zeros(1, 4), targets)
     assert float(found) == pytest.approx((0.5 + 1 + 2 + 1) * np.log(2), rel=1e-6)
@@ -50,7 +50,7 @@ def test_extreme_logits_give_finite_losses_and_gradients(multi_label):
     logits = torch.tensor([[1e4, -1e4, 0.0, 50.0]], requires_grad=True)
     loss = Criterion(multi_label=multi_label)(logits, one_hot(1))
     loss.backward()
-    # BCE: 1e4 for the class that is there and 1e4, log 2, 50 for those that are not.
+    # BCE: 1e4 for the present class and 1e4, log 2, 50 for the absent ones.
     assert float(loss.detach()) == pytest.approx(2e4 + np.log(2) + 50 if multi_label else 2e4)
     assert logits.grad.isfinite().all()
 
@@ -78,7 +78,7 @@ def test_class_weights_of_one_class_an_image_by_hand():
     assert weights.tolist() == [0.5, 1.5, 0.75, 1.0]
 
 
-def test_class_weights_of_several_labels_are_what_is_absent_over_what_is_present_within_bounds():
+def test_class_weights_of_several_labels_are_the_clamped_ratio_of_absent_to_present():
     targets = torch.zeros(40, 4)
     targets[:8, 0] = 1  # 32 / 8
     targets[:30, 1] = 1  # 10 / 30 is below 1
@@ -87,7 +87,7 @@ def test_class_weights_of_several_labels_are_what_is_absent_over_what_is_present
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
-def test_each_class_that_is_there_weighs_the_same_in_all(labels):
+def test_each_present_class_has_the_same_total_weight(labels):
     labels = [0, 1, 2, 3, *labels]
     weights = class_weights(one_hot(*labels), multi_label=False)
     of_images = weights[torch.tensor(labels)]

@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 from refusals import refused
-from small_networks import BACKBONES, built, network, photos
+from small_networks import BACKBONES, built, network, random_images
 from torch import nn
 
 from weakspot.errors import InputError, ModelError
@@ -25,23 +25,23 @@ BRANCHES = {
 
 
 @pytest.mark.parametrize("method", list(HEADS))
-def test_logits_are_the_heads_of_the_trunks_features(method):
+def test_logits_are_those_of_the_head_on_the_backbones_features(method):
     model = network(method, width=8)
     assert type(model.head) is HEADS[method]
     assert model.branches == BRANCHES[method]
     with torch.no_grad():
-        assert torch.equal(model(photos()), model.head(model.trunk(photos())))
+        assert torch.equal(model(random_images()), model.head(model.trunk(random_images())))
 
 
 @pytest.mark.parametrize("text", ["has", "cutmix", "adl", "acol+cutmix"])
-def test_what_is_done_in_training_alone_leaves_the_network_as_it_is(text):
+def test_augmentations_do_not_change_the_network(text):
     head = text.split("+")[0] if "acol" in text else "cam"
     one, other = network(head, "test_resnet", width=8), network(text, "test_resnet", width=8)
-    assert torch.equal(one(photos()), other(photos()))
+    assert torch.equal(one(random_images()), other(random_images()))
 
 
 @pytest.mark.parametrize("method", list(HEADS))
-def test_the_plan_that_is_given_back_has_nothing_left_to_choose(method):
+def test_the_returned_config_is_complete(method):
     plan = built(method, input_size=None).config
     assert None not in vars(replace(plan, teacher=plan)).values()
     assert (plan.output_stride, plan.input_size) == (16, 160)
@@ -62,33 +62,33 @@ def test_the_plan_that_is_given_back_has_nothing_left_to_choose(method):
         pytest.param("ts_cam", "test_vit", 160, 0, id="TS-CAM"),
     ],
 )
-def test_widths_suit_the_method_and_the_backbone(method, backbone, size, width):
+def test_the_default_width_depends_on_the_method_and_the_backbone(method, backbone, size, width):
     assert built(method, backbone, input_size=size).config.width == width
 
 
 def test_vgg_gets_a_convolution_with_1024_channels(monkeypatch):
-    # Its own head, which is left out, would have 120 million weights to draw.
+    # Its own head would have 120 million weights to initialize.
     monkeypatch.setattr(timm, "create_model", partial(timm.create_model, mlp_ratio=1 / 64))
     model = network("cam", "vgg11")
     convolution = model.head.convolution[0]
     assert (convolution.in_channels, convolution.out_channels, convolution.kernel_size) == (512, 1024, (3, 3))
     assert (model.head.classifier.in_features, model.head.classifier.out_features) == (1024, 4)
-    assert [type(m) for m in model.modules() if isinstance(m, nn.Linear)] == [nn.Linear]  # the classifier alone
+    assert [type(m) for m in model.modules() if isinstance(m, nn.Linear)] == [nn.Linear]  # the classifier only
     with torch.no_grad():
-        features = convolution(model.trunk(photos())).relu()
+        features = convolution(model.trunk(random_images())).relu()
         expected = features.mean(dim=(2, 3)) @ model.head.classifier.weight.T + model.head.classifier.bias
-        torch.testing.assert_close(model(photos()), expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(model(random_images()), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_preprocessing_has_the_size_that_is_asked_for_and_the_backbones_mean():
+def test_preprocessing_has_the_requested_size_and_the_backbones_mean():
     frame = built("cam", input_size=96).preprocessing
     assert (frame.height, frame.width) == (96, 96)
     assert frame.mean == built("cam", input_size=None).preprocessing.mean
 
 
 @pytest.mark.parametrize("method", list(HEADS))
-def test_one_image_is_one_of_a_batch(method):
-    model, batch = network(method, width=8), photos(3)
+def test_an_image_has_the_same_logits_in_a_batch(method):
+    model, batch = network(method, width=8), random_images(3)
     with torch.no_grad():
         together = model(batch)
         for i in range(3):
@@ -116,9 +116,9 @@ def test_an_invalid_input_size_is_refused():
 
 
 @pytest.mark.parametrize("method", list(HEADS))
-def test_all_weights_learn_in_training(method):
+def test_all_weights_get_gradients_in_training(method):
     model = network(method, width=8).train()
-    maps = model.trunk.maps(photos(), model.head.depth)
+    maps = model.trunk.maps(random_images(), model.head.depth)
     loss, _ = model.head.loss(maps, torch.eye(4)[:2], lambda logits, targets: ((logits - targets) ** 2).mean())
     loss.backward()
     still = {name for name, parameter in model.named_parameters() if parameter.grad is None}

@@ -24,7 +24,7 @@ def some_boxes(count):
     return torch.cat([corner, corner + size], dim=1)
 
 
-def test_the_head_learns_boxes_that_features_show():
+def test_the_head_learns_boxes_from_features():
     torch.manual_seed(0)
     head, boxes = PsolHead([2], width=16), some_boxes(96)
     features, optimizer = drawn_features(boxes), torch.optim.Adam(head.parameters(), 1e-2)
@@ -42,21 +42,24 @@ def test_the_head_learns_boxes_that_features_show():
 
 
 @given(st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(5, 12))
-def test_the_box_from_projections_the_projections_of_a_box_is_that_box(ends, cells):
+def test_a_box_is_recovered_from_its_projections(ends, cells):
     (x1, x2), (y1, y2) = sorted(ends[:2]), sorted(ends[2:])
-    assume(min(x2 - x1, y2 - y1) > 1 / cells)  # else it may lie within one place, which says how much, not where
+    # An interval within one cell determines its size but not its position.
+    assume(
+        min(x2 - x1, y2 - y1) > 1 / cells
+    )  # else it may be within one cell, which encodes its size but not its position
     box = torch.tensor([[x1, y1, x2, y2]], dtype=torch.float64)
     columns, rows = (cell_coverage(box[:, i], box[:, i + 2], cells).logit(eps=1e-9) for i in (0, 1))
-    assert torch.allclose(box_from_projections(columns, rows), box, atol=1e-6) or _has_no_whole_place(box, cells)
+    assert torch.allclose(box_from_projections(columns, rows), box, atol=1e-6) or _covers_no_whole_cell(box, cells)
 
 
-def _has_no_whole_place(box, cells):
-    """Where no place is wholly inside, the box cannot be told from a smaller, surer one."""
+def _covers_no_whole_cell(box, cells):
+    """If no cell is completely inside, the box cannot be distinguished from a smaller, more confident one."""
     return any(bool(cell_coverage(box[:, i], box[:, i + 2], cells).max() < 1 - 1e-6) for i in (0, 1))
 
 
 @given(st.integers(0, 2**32))
-def test_boxes_have_their_sides_in_order_and_lie_in_the_image(seed):
+def test_boxes_are_valid_and_inside_the_image(seed):
     torch.manual_seed(seed)
     x1, y1, x2, y2 = PsolHead([3], width=4).eval()(10 * torch.randn(4, 3, 5, 6)).unbind(1)
     assert bool(((x1 >= 0) & (x1 < x2) & (x2 <= 1) & (y1 >= 0) & (y1 < y2) & (y2 <= 1)).all())
@@ -71,7 +74,7 @@ def test_flipped_boxes_are_those_of_the_mirrored_image():
 def test_loss_is_generalized_iou_and_metric_is_mean_iou():
     criterion = BoxCriterion()
     apart = torch.tensor([[0.0, 0.0, 0.25, 1.0]]), torch.tensor([[0.75, 0.0, 1.0, 1.0]])
-    assert float(criterion(*apart)) == pytest.approx(1.5)  # no overlap, and half of what holds both is empty
+    assert float(criterion(*apart)) == pytest.approx(1.5)  # no overlap, and half of the enclosing box is empty
     score = criterion.build_metric(3)
     assert isinstance(score, MeanMetric)
     criterion.update_metric(

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
-from small_networks import network, one_hot, photos
+from small_networks import network, one_hot, random_images
 
 from weakspot.cams import METHODS
 from weakspot.errors import ModelError
@@ -24,8 +24,8 @@ def bce(logits, labels):
     return np.logaddexp(0, np.where(labels, -logits, logits))
 
 
-def test_only_sure_pixels_count_by_hand():
-    """Foreground at logit 2, background at -1; 0.5 teaches nothing, however wrong its pixel is."""
+def test_only_confident_pixels_count():
+    """Foreground at logit 2, background at -1; a guide of 0.5 is ignored."""
     found = guided_loss(row(2, -1, 30), row(0.9, 0.0, 0.5), BOUNDS)
     assert float(found) == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(-1))) / 2, rel=1e-6)
 
@@ -52,7 +52,7 @@ def test_ignored_pixels_get_no_gradient_and_neither_does_the_guide():
     assert guide.grad is None
 
 
-def test_without_a_sure_pixel_the_loss_is_0_and_teaches_nothing():
+def test_without_confident_pixels_loss_and_gradient_are_0():
     mask = row(5, -5, requires_grad=True)
     loss = guided_loss(mask, row(0.5, 0.5), BOUNDS)
     loss.backward()
@@ -61,13 +61,13 @@ def test_without_a_sure_pixel_the_loss_is_0_and_teaches_nothing():
 
 
 def test_the_guide_is_resized_to_the_mask_first():
-    """0, 1 becomes 0, 1/4, 3/4, 1: pixel centres are where they are."""
+    """0, 1 becomes 0, 1/4, 3/4, 1: pixel centers are aligned."""
     found = guided_loss(row(1, 2, 3, 4), row(0, 1), (0.75, 0.2))
     assert float(found) == pytest.approx(bce(np.array([1.0, 3, 4]), np.array([False, True, True])).mean(), rel=1e-6)
 
 
 @given(st.integers(0, 2**32), st.floats(0.5, 1), st.floats(0, 0.5))
-def test_it_is_a_loop_over_all_pixels(seed, upper, lower):
+def test_the_loss_equals_a_loop_over_all_pixels(seed, upper, lower):
     random = np.random.default_rng(seed)
     mask, guide = random.normal(scale=9, size=(2, 1, 3, 4)), random.random((2, 1, 3, 4))
     losses = [
@@ -91,13 +91,13 @@ def sure_mean(logits, guide, upper, lower):
 def test_the_loss_of_the_head_is_that_of_the_paper_in_float64():
     head = SpgHead((3, 4, 5), 4, width=6).double()
     for parameter in head.parameters():
-        parameter.data *= 3  # masks of all shades
+        parameter.data *= 3  # masks with a wide range of values
     maps = tuple(torch.randn(2, channels, 6, 6, dtype=torch.float64) for channels in (3, 4, 5))
     targets = one_hot(2, 0).double()
     with torch.no_grad():
         loss, logits = head.loss(maps, targets, Criterion())
         class_map = head.classifier(maps[2]).numpy()
-        # Both side branches share their last layers; all three kinds give logits of masks.
+        # Both side branches share their last layers; all three return mask logits.
         b1 = head.shared_b(head.branch_b1(maps[0])).numpy()
         b2 = head.shared_b(head.branch_b2(maps[1])).numpy()
         c = head.branch_c(maps[2]).numpy()
@@ -117,7 +117,7 @@ def test_the_loss_of_the_head_is_that_of_the_paper_in_float64():
     assert guidance > 0.1
 
 
-def test_several_labels_guide_by_the_greatest_of_their_maps():
+def test_several_labels_guide_by_the_maximum_of_their_maps():
     head = SpgHead((2, 2, 2), 2, width=3)
     with torch.no_grad():
         head.classifier.weight.copy_(torch.eye(2)[:, :, None, None])
@@ -144,10 +144,10 @@ def test_several_labels_guide_by_the_greatest_of_their_maps():
     assert guidance(0, 0) == pytest.approx(nothing, abs=1e-5)
 
 
-def test_the_guides_learn_nothing_from_those_they_guide():
+def test_guides_get_no_gradient():
     head = SpgHead((3, 4, 5), 4, width=6)
     for parameter in head.parameters():
-        parameter.data *= 5  # masks that are sure of something
+        parameter.data *= 5  # masks with confident pixels
     maps = tuple(torch.randn(2, channels, 6, 6, requires_grad=True) for channels in (3, 4, 5))
     loss, _ = head.loss(maps, one_hot(1, 3), lambda logits, _: logits.sum() * 0)
     loss.backward()
@@ -157,8 +157,8 @@ def test_the_guides_learn_nothing_from_those_they_guide():
     assert all(one.grad.any() for one in maps)  # but the backbone learns from all three
 
 
-def test_branches_do_not_run_at_test():
-    model, batch = network("spg", width=8), photos()
+def test_branches_do_not_run_at_test_time():
+    model, batch = network("spg", width=8), random_images()
     before = model(batch)
     for name in ("branch_b1", "branch_b2", "shared_b", "branch_c"):
         delattr(model.head, name)
@@ -166,9 +166,9 @@ def test_branches_do_not_run_at_test():
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_vit"])
-def test_cam_reads_the_class_maps_whose_means_are_the_logits(backbone):
+def test_cam_returns_the_class_maps_whose_means_are_the_logits(backbone):
     size = 160 if backbone == "test_vit" else 64
-    model, batch = network("spg", backbone, width=8, input_size=size), photos(size=size)
+    model, batch = network("spg", backbone, width=8, input_size=size), random_images(size=size)
     classes = torch.tensor([[0, 2], [3, 1]])
     found = compute_class_maps(split_model(model, batch[:1]), batch, METHODS["cam"], classes=classes)
     with torch.no_grad():
@@ -178,6 +178,6 @@ def test_cam_reads_the_class_maps_whose_means_are_the_logits(backbone):
     torch.testing.assert_close(found.maps.mean(dim=(2, 3)), logits, rtol=1e-4, atol=1e-5)
 
 
-def test_a_backbone_without_mid_level_maps_is_refused_in_two_lines():
+def test_a_backbone_without_intermediate_maps_is_refused():
     with refused("backbone-mismatch", "torchvision/resnet18", kind=ModelError):
         network("spg", "torchvision/resnet18")

@@ -1,10 +1,10 @@
-"""TS-CAM: its attention is worked out again from the blocks' own weights."""
+"""TS-CAM: its attention is recomputed from the weights of the blocks."""
 
 import numpy as np
 import pytest
 import torch
 from refusals import refused
-from small_networks import network, one_hot, photos
+from small_networks import network, one_hot, random_images
 
 from weakspot.cams import METHODS
 from weakspot.errors import ModelError
@@ -16,7 +16,7 @@ CLASSES = torch.tensor([[0, 3], [2, 1]])
 
 
 def kept_by(module, run):
-    """What a module was given in one run."""
+    """Record the input of a module in one run."""
     kept = []
     handle = module.register_forward_hook(lambda _module, inputs, output: kept.append(inputs[0].detach().clone()))
     run()
@@ -46,7 +46,7 @@ def attention_by_hand(model, batch):
 def attending():
     model = network("ts_cam", input_size=80)
     torch.manual_seed(3)
-    for block in model.trunk.backbone.blocks:  # attention that looks somewhere
+    for block in model.trunk.backbone.blocks:  # attention that is not uniform
         torch.nn.init.normal_(block.attn.qkv.weight, std=0.3)
         torch.nn.init.normal_(block.attn.qkv.bias, std=0.3)
     torch.nn.init.normal_(model.trunk.backbone.cls_token, std=1.0)
@@ -54,7 +54,7 @@ def attending():
 
 
 def test_attention_is_the_class_tokens_averaged_over_heads_and_blocks(attending):
-    batch = photos(size=80)
+    batch = random_images(size=80)
     with torch.no_grad():
         found = kept_by(attending.trunk.attention, lambda: attending(batch))
     expected = attention_by_hand(attending, batch)
@@ -62,8 +62,8 @@ def test_attention_is_the_class_tokens_averaged_over_heads_and_blocks(attending)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_the_map_couples_semantics_with_attention(attending):
-    batch = photos(size=80)
+def test_the_map_is_semantics_times_attention(attending):
+    batch = random_images(size=80)
     found = compute_class_maps(split_model(attending, batch[:1]), batch, METHODS["ts_cam"], classes=CLASSES)
     with torch.no_grad():
         semantic = attending.head.semantic(attending.trunk(batch))
@@ -76,37 +76,37 @@ def test_the_map_couples_semantics_with_attention(attending):
 
 
 def test_the_grid_is_that_of_the_patches_row_by_row(attending):
-    """Each token's place: the backbone's tokens behind the class token, as rows of 5."""
-    batch = photos(size=80)
+    """The backbone's tokens after the class token, as rows of 5."""
+    batch = random_images(size=80)
     with torch.no_grad():
         tokens, grid = attending.trunk.backbone.forward_features(batch), attending.trunk(batch)
-    for place in range(25):  # to what fused attention rounds otherwise
+    for place in range(25):  # fused attention rounds differently
         torch.testing.assert_close(grid[:, :, place // 5, place % 5], tokens[:, 1 + place], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_the_backbone_is_left_as_it_was(attending, fused):
+def test_the_backbone_is_restored(attending, fused):
     layers = [block.attn for block in attending.trunk.backbone.blocks]
     before = [layer.fused_attn for layer in layers]
     for layer in layers:
         layer.fused_attn = fused
-    attending(photos(size=80))
+    attending(random_images(size=80))
     assert {layer.fused_attn for layer in layers} == {fused}
     assert not any(module._forward_hooks for module in attending.modules())
     for layer, flag in zip(layers, before, strict=True):
         layer.fused_attn = flag
 
 
-def test_it_is_left_as_it_was_when_images_do_not_fit(attending):
+def test_the_backbone_is_restored_after_an_error(attending):
     before = [block.attn.fused_attn for block in attending.trunk.backbone.blocks]
     with pytest.raises(RuntimeError, match="to have 3 channels"):
-        attending(photos(size=80)[:, :1])
+        attending(random_images(size=80)[:, :1])
     assert [block.attn.fused_attn for block in attending.trunk.backbone.blocks] == before
     assert not any(module._forward_hooks for module in attending.modules())
 
 
-def test_in_training_attention_is_not_asked_for_and_tokens_are_the_same():
-    model, batch = network("ts_cam", input_size=80), photos(size=80)
+def test_training_collects_no_attention_and_returns_the_same_tokens():
+    model, batch = network("ts_cam", input_size=80), random_images(size=80)
     asked = []
     model.trunk.attention.register_forward_hook(lambda *_: asked.append(1))
     at_test = model(batch)
@@ -129,6 +129,6 @@ def test_logits_are_means_of_semantic_maps_and_the_loss_is_theirs():
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit2"])
-def test_a_backbone_without_a_class_token_is_refused_in_two_lines(backbone):
+def test_a_backbone_without_a_class_token_is_refused(backbone):
     with refused("backbone-mismatch", kind=ModelError):
         network("ts_cam", backbone, input_size=160)
