@@ -45,9 +45,7 @@ def test_the_head_learns_boxes_from_features():
 def test_a_box_is_recovered_from_its_projections(ends, cells):
     (x1, x2), (y1, y2) = sorted(ends[:2]), sorted(ends[2:])
     # An interval within one cell determines its size but not its position.
-    assume(
-        min(x2 - x1, y2 - y1) > 1 / cells
-    )  # else it may be within one cell, which encodes its size but not its position
+    assume(min(x2 - x1, y2 - y1) > 1 / cells)
     box = torch.tensor([[x1, y1, x2, y2]], dtype=torch.float64)
     columns, rows = (cell_coverage(box[:, i], box[:, i + 2], cells).logit(eps=1e-9) for i in (0, 1))
     assert torch.allclose(box_from_projections(columns, rows), box, atol=1e-6) or _covers_no_whole_cell(box, cells)
