@@ -58,7 +58,7 @@ def unit_features(intermediates: Sequence[Tensor], size: tuple[int, int]) -> Ten
         Shape (B, sum of K_l, h, w); 0 for a layer that is constant over the image.
 
     Raises:
-        ValueError: If there is no layer.
+        ValueError: Without layers.
 
     Example:
         >>> unit_features([torch.tensor([[[[3.0, 1.0]]]])], (1, 2)).tolist()

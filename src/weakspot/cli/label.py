@@ -76,7 +76,7 @@ def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
     if not labeled.labels.images:
         first = labeled.problems[0] if labeled.problems else LabelProblem("", "the source contains no images")
         reason = f"{first.image}: {first.problem}" if first.image else first.problem
-        raise InputError("labels-empty", f"There are no images to label: {reason}.")
+        raise InputError("labels-empty", f"Found no images to label: {reason}.")
     return _write(output, labeled, formats, sources, options)
 
 

@@ -33,7 +33,7 @@ class EvaluationPlan:
     Attributes:
         names: Names of the maps for which predictions have scores.
         samples: Images to score.
-        val_samples: Images on which thresholds are selected; empty if there is no validation split.
+        val_samples: Images on which thresholds are selected; empty without a validation split.
         thresholds: Threshold of each map by its name, set by hand or the default of the method. A map that is not in it
             has no fixed value unless there are validation images.
         override_val: Whether ``thresholds`` take precedence over val-selected thresholds.

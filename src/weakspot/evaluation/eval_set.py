@@ -25,7 +25,7 @@ class EvaluationSet:
         dataset: The data set.
         config: Splits, thresholds and bootstrap.
         samples: Images to score.
-        val_samples: Images on which thresholds are selected; empty if there is no validation split.
+        val_samples: Images on which thresholds are selected; empty without a validation split.
         notes: Notes for readers of the metrics.
     """
 
@@ -74,7 +74,7 @@ def evaluate_set(
         eval_set: The images.
         predict: Yields the predictions of samples.
         names: Names of the maps for which predictions have scores, the most important first.
-        defaults: Threshold of each map if there is no validation split, by name.
+        defaults: Threshold of each map without a validation split, by name.
         on_prediction: Called with each scored prediction and the fixed threshold indices.
         groups: Whether to report metrics per class and object size.
     """
@@ -119,6 +119,6 @@ def _notes(
     no_val = not val_samples and (config.val_split not in dataset.splits or split not in ("all", config.val_split))
     return (
         *([f"{skipped} images of the split have neither boxes nor masks and were skipped."] if skipped else []),
-        *([f"No threshold was selected: there is no split {config.val_split!r} with boxes."] if no_val else []),
+        *([f"No threshold was selected: the data set has no split {config.val_split!r} with boxes."] if no_val else []),
         *(f"Data set: {len(issue.where)} x {issue.kind}." for issue in dataset.issues),
     )

@@ -26,7 +26,7 @@ Model = str | Path | nn.Module | Localizer
 
 # The methods that need a single forward pass.
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "eigencam")
-_DEFAULT_MAP_THRESHOLD = 0.2  # threshold of maps from files if there is no validation split
+_DEFAULT_MAP_THRESHOLD = 0.2  # threshold of maps from files without a validation split
 
 
 def evaluate(

@@ -24,7 +24,7 @@ class MethodResult:
         iou_histogram: Number of boxes at the fixed threshold by IoU with the ground truth, in 20 bins over [0, 1].
         group_metrics: Value of each group by metric, at fixed thresholds: classes, then small, medium and large.
         instances: Metric of the boxes of all regions at the fixed threshold, however many objects an image has; without
-            images if there are no ground-truth boxes or no fixed threshold.
+            images without ground-truth boxes or a fixed threshold.
     """
 
     metrics: dict[str, MetricValue]

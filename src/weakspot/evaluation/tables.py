@@ -73,7 +73,7 @@ def size_table(rows: Mapping[str, Sequence[float]], counts: Sequence[int]) -> Ta
     """Return a row per map: GT-known Loc at the fixed threshold of small, medium and large objects.
 
     Args:
-        rows: A value for each size by the name of the map; NaN if there is no such object.
+        rows: A value for each size by the name of the map; NaN without such objects.
         counts: Number of objects of each size.
 
     Example:

@@ -27,7 +27,7 @@ class Target:
         boxes: Boxes in the 224 frame, shape (n, 4), not rounded; n is 0 if the class has only masks.
         reference_boxes: The same boxes, truncated as in the reference implementation.
         mask: Shape (224, 224): 1 foreground, 0 background, 255 ignored; None if the class has only boxes.
-        size: Index in ``SIZES`` of the largest box, or of the mask if there is no box.
+        size: Index in ``SIZES`` of the largest box, or of the mask without a box.
     """
 
     boxes: NDArray[np.float64]

@@ -115,7 +115,7 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         Labels, with classes sorted by name, and objects without a box and files without an image.
 
     Raises:
-        InputError: ``labels-not-found`` if there is no XML; ``xml-invalid``; the code of a file that cannot be read.
+        InputError: ``labels-not-found`` without XML files; ``xml-invalid``; the code of a file that cannot be read.
     """
     folder = source / "Annotations" if (source / "Annotations").is_dir() else source
     names = list(xml_names(folder))

@@ -27,7 +27,7 @@ def find_intermediates(model: nn.Module, example: Tensor, layers: tuple[str, ...
         layers: Names of the target layers.
 
     Returns:
-        Names of modules in order of execution; empty if there are no suitable layers before the target layers.
+        Names of modules in order of execution; empty if no layers before the target layers are suitable.
 
     Example:
         >>> import torch

@@ -47,7 +47,7 @@ def assert_same(backend, methods, size, photos=PHOTOS, at=4):
         ranked = np.tile([-1, -2, -3], (len(batch), 1))
         for classes in (ranked, expected[0].classes):
             found = session.run({IMAGES: batch, CLASSES: classes}, names)
-            np.testing.assert_array_equal(found["class_indices"], expected[0].classes)
+            np.testing.assert_array_equal(found["chosen"], expected[0].classes)
             np.testing.assert_allclose(found["logits"], expected[0].logits, rtol=1e-4, atol=1e-5)
             maps = [found["maps"], *(found[name] for name in names[at:] if name.startswith("reference_maps"))]
             for one, other in zip(maps, expected, strict=True):

@@ -60,7 +60,7 @@ def split_and_class(image_id: str, by_split: bool) -> tuple[str, str]:
         by_split: Whether the top-level folders are splits, see :func:`has_splits`.
 
     Returns:
-        Split and class, each empty if there is no such folder.
+        Split and class, each empty without such a folder.
 
     Example:
         >>> split_and_class("train/cat/a", by_split=True), split_and_class("cat/a", by_split=False)

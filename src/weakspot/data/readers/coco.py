@@ -178,7 +178,7 @@ def _objects(part: _Part, issues: list[Issue]) -> Objects:
 
 
 def _box(record: Record, where: str) -> Box | None:
-    """Convert left, top, width and height to corners; None if there is no box."""
+    """Convert left, top, width and height to corners; None without a box."""
     sides = record.get("bbox")
     if sides is None or sides == []:
         return None

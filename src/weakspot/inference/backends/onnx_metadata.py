@@ -13,10 +13,10 @@ KEY = "weakspot"
 SUFFIX = ".onnx"
 # Names of the graph's inputs and outputs.
 IMAGES, CLASSES = "images", "classes"
-LOGITS, CLASS_INDICES, MAPS = "logits", "class_indices", "maps"
+LOGITS, CLASS_INDICES, MAPS = "logits", "chosen", "maps"
 HAS_NEGATIVE, FOREGROUND, REFERENCE_MAPS = "has_negative_activations", "foreground", "reference_maps"
 # Names of outputs and of metadata in files of version 0.1.0, and the current ones.
-RENAMED_OUTPUTS = {"chosen": CLASS_INDICES, "signed": HAS_NEGATIVE, "witness": REFERENCE_MAPS}
+RENAMED_OUTPUTS = {"signed": HAS_NEGATIVE, "witness": REFERENCE_MAPS}
 _RENAMED = {
     "witness": "reference_method",
     "views": "allow_crops",

@@ -49,7 +49,7 @@ def export(
     """Write a classifier and its class maps as one ONNX file, and compare it with PyTorch.
 
     Inputs of the graph: ``images`` (B, height, width, channels), uint8, resized to its input size, and ``classes``
-    (B, C), int64: -1 is the most probable class of an image, -2 the next. Outputs: ``logits`` (B, N), ``class_indices``
+    (B, C), int64: -1 is the most probable class of an image, -2 the next. Outputs: ``logits`` (B, N), ``chosen``
     (B, C), ``maps`` (B, C, h, w), ``has_negative_activations`` (B,), and if available ``foreground`` (B, 1, h, w) and
     ``reference_maps`` (B, C, h, w).
 
