@@ -1,13 +1,13 @@
-"""How well does doubt find the boxes that are wrong? Every cue, their mean, and a regression, against the true overlap.
+"""How well does uncertainty find wrong boxes? Every cue, their mean, and a regression, against the IoU.
 
     python benchmarks/doubts.py MODEL DATA [--mirrored] [--summary] [--most N]
 
 MODEL is a name or a run, DATA a folder with splits val and test. Each image is localized for its own class; boxes are
-cut at the model's threshold, and wrong below an overlap (IoU) of 0.5. "rank" is Spearman's correlation of doubt with
-the overlap, -1 the best; "found" is the share of wrong boxes that the most doubtful third of the images holds, over a
-third, which is what a random order finds: 1 is worth nothing, 3 is the most. With 95 % intervals by bootstrap over
-images. The regression is fitted to val; its figures on val are of five folds, each fitted to the others. --mirrored
-adds a second pass. --summary prints one row, of test.
+cut at the model's threshold, and wrong if their IoU is below 0.5. "rank" is Spearman's correlation of uncertainty and
+IoU, at best -1; "lift" is the fraction of wrong boxes among the most uncertain third of the images, divided by a
+third, which is the expectation of a random order: 1 is useless, 3 is the maximum. With 95 % intervals by bootstrap over
+images. The regression is fitted to val; its results on val are from five-fold cross-validation. --mirrored adds a
+second forward pass. --summary prints one row for test.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import weakspot as ws
 from weakspot.data import read_as_annotated
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.samples import EvaluationSample, find_samples
-from weakspot.inference.backends import base
+from weakspot.inference.backends import ClassifierOutput
 from weakspot.metrics import box_iou
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.uncertainty import (
@@ -36,19 +36,31 @@ from weakspot.ops.uncertainty import (
 from weakspot.ops.uncertainty.cues import map_difference
 
 Arrays = dict[str, np.ndarray]
-SAMPLES = 300
+BOOTSTRAP_SAMPLES = 300
+CUES = ("box_instability", "competing_area", "inseparability", "disagreement", "background")
+UNCERTAINTY = "**the mean of five cues** (`--uncertainty`)"
+TITLES = {
+    "box_instability": "the box changes with the threshold",
+    "competing_area": "other regions compete with the largest",
+    "inseparability": "blurring moves the box",
+    "disagreement": "another method's box disagrees",
+    "background": "the foreground head predicts background in the box",
+    "regression": "a regression on the cues, fitted to `val`",
+}
+PROBABILITY = "the class's probability"
+MIRRORED = "the mirrored image's heatmap differs (second pass)"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one image gave: its heatmap, what else the pass told, and its true boxes in the heatmap's pixels."""
+class Output:
+    """Outputs of the model for one image, and its ground-truth boxes in pixels of the heatmap."""
 
     heatmap: np.ndarray
-    witness: np.ndarray | None
+    reference_map: np.ndarray
     foreground: np.ndarray | None
     mirrored: np.ndarray | None
-    scores: np.ndarray
-    index: int
+    probabilities: np.ndarray
+    class_index: int
     boxes: np.ndarray
 
 
@@ -58,170 +70,169 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--mirrored", action="store_true")
     parser.add_argument("--summary", action="store_true")
-    parser.add_argument("--most", type=int, help="so many images of a split, from all over it")
+    parser.add_argument("--most", type=int, help="maximum number of images of a split, evenly spaced")
     options = parser.parse_args()
     localizer, dataset = ws.Localizer(options.model), ws.data.read_dataset(options.data)
     index_of = class_indices(dataset, localizer.class_names)
-    seen = {}
+    results = {}
     for split in ("test",) if options.summary else ("val", "test"):
         samples = find_samples(dataset, split, index_of)
         samples = samples[:: max(1, len(samples) // (options.most or len(samples)))][: options.most]
-        seen[split] = [look(localizer, sample, mirrored=options.mirrored) for sample in samples]
-    figures = {split: measured(found, localizer.threshold) for split, found in seen.items()}
+        outputs = [predict(localizer, sample, mirrored=options.mirrored) for sample in samples]
+        results[split] = uncertainties(outputs, localizer.threshold)
     if options.summary:
-        summarise(options.data.rstrip("/").rsplit("/", 1)[-1], *figures["test"][:2])
+        print_summary(options.data.rstrip("/").rsplit("/", 1)[-1], *results["test"][:2])
     else:
-        report(figures)
+        print_table(results)
 
 
-def look(localizer: ws.Localizer, sample: EvaluationSample, *, mirrored: bool) -> Seen:
+def predict(localizer: ws.Localizer, sample: EvaluationSample, *, mirrored: bool) -> Output:
     """Localize one image for its own class."""
     image = read_as_annotated(sample.image.path, sample.image.size, max_pixels=localizer.max_pixels)
-    photo, frame = localizer.resize(image), localizer.preprocessing
-    size = {"height": frame.height, "width": frame.width}
+    pixels, preprocessing = localizer.resize(image), localizer.preprocessing
+    size = {"height": preprocessing.height, "width": preprocessing.width}
     classes, methods = np.array([sample.class_indices[:1]]), [localizer.method, reference_method(localizer.method)]
-    found, witness = localizer.class_maps_of([photo], classes, methods)
-    return Seen(
-        heatmap_of(found, size),
-        witness.maps[0, 0],
-        None if found.foreground is None else found.foreground[0, 0],
-        mirror_of(localizer, photo, classes, size) if mirrored else None,
-        softmax(found.logits[0].astype(float)),
+    output, reference = localizer.class_maps_of([pixels], classes, methods)
+    boxes = sample.annotations[0].boxes
+    return Output(
+        heatmap_of(output, size),
+        reference.maps[0, 0],
+        None if output.foreground is None else output.foreground[0, 0],
+        mirrored_heatmap(localizer, pixels, classes, size) if mirrored else None,
+        softmax(output.logits[0].astype(float)),
         sample.class_indices[0],
-        scale_boxes(
-            sample.annotations[0].boxes, from_size=(image.height, image.width), to_size=(frame.height, frame.width)
-        ),
+        scale_boxes(boxes, from_size=(image.height, image.width), to_size=tuple(size.values())),
     )
 
 
-def heatmap_of(found: base.ClassifierOutput, size: dict[str, int]) -> np.ndarray:
-    return heatmap_from_class_map(found.maps[0, 0], **size)
+def heatmap_of(output: ClassifierOutput, size: dict[str, int]) -> np.ndarray:
+    return heatmap_from_class_map(output.maps[0, 0], **size)
 
 
-def mirror_of(localizer: ws.Localizer, photo: np.ndarray, classes: np.ndarray, size: dict[str, int]) -> np.ndarray:
-    """The mirrored image's heatmap, mirrored back."""
-    (found,) = localizer.class_maps_of([np.ascontiguousarray(photo[:, ::-1])], classes, [localizer.method])
-    return heatmap_of(found, size)[:, ::-1]
+def mirrored_heatmap(
+    localizer: ws.Localizer, pixels: np.ndarray, classes: np.ndarray, size: dict[str, int]
+) -> np.ndarray:
+    """Return the heatmap of the mirrored image, mirrored back."""
+    (output,) = localizer.class_maps_of([np.ascontiguousarray(pixels[:, ::-1])], classes, [localizer.method])
+    return heatmap_of(output, size)[:, ::-1]
 
 
-def measured(images: list[Seen], threshold: float) -> tuple[Arrays, np.ndarray, float]:
-    """Every doubt by its name, the true overlaps, and the CPU milliseconds that the cues of an image cost."""
-    begun = time.process_time()
+def uncertainties(outputs: list[Output], threshold: float) -> tuple[Arrays, np.ndarray, float]:
+    """Return all uncertainty measures by name, the IoUs, and the CPU milliseconds of the cues per image."""
+    start = time.process_time()
     cues = [
-        uncertainty_cues(one.heatmap, threshold, reference_map=one.witness, foreground=one.foreground) for one in images
+        uncertainty_cues(one.heatmap, threshold, reference_map=one.reference_map, foreground=one.foreground)
+        for one in outputs
     ]
-    fixed = np.array([uncertainty_score(one) for one in cues])
-    spent = 1000 * (time.process_time() - begun) / len(images)
-    boxes = [box_from_heatmap(one.heatmap, threshold) for one in images]
-    true = np.array([box_iou(box[None], one.boxes).max() for box, one in zip(boxes, images, strict=True)])
-    others = [others_of(one, box, threshold) for one, box in zip(images, boxes, strict=True)]
+    scores = np.array([uncertainty_score(one) for one in cues])
+    milliseconds = 1000 * (time.process_time() - start) / len(outputs)
+    boxes = [box_from_heatmap(one.heatmap, threshold) for one in outputs]
+    ious = np.array([box_iou(box[None], one.boxes).max() for box, one in zip(boxes, outputs, strict=True)])
+    others = [other_measures(one, box, threshold) for one, box in zip(outputs, boxes, strict=True)]
     columns = {name: np.array([one[name] for one in others]) for name in others[0]}
-    return {DOUBT: fixed, **table_of(cues), **columns}, true, spent
+    return {UNCERTAINTY: scores, **cue_columns(cues), **columns}, ious, milliseconds
 
 
-def table_of(cues: list[Cues | None]) -> Arrays:
-    """A column for each cue that is known, its share; all of them 1 for an empty heatmap."""
-    shares = [None if one is None else normalized_cues(one) for one in cues]
-    names = next(one for one in shares if one is not None)
-    return {name: np.array([1.0 if one is None else one[name] for one in shares]) for name in names}
+def cue_columns(cues: list[Cues | None]) -> Arrays:
+    """Return a column for each available cue, normalized; all are 1 for an empty heatmap."""
+    normalized = [None if one is None else normalized_cues(one) for one in cues]
+    names = next(one for one in normalized if one is not None)
+    return {name: np.array([1.0 if one is None else one[name] for one in normalized]) for name in names}
 
 
-CUES = ("box_instability", "competing_area", "inseparability", "disagreement", "background")
-DOUBT = "**the mean of five cues** (`--uncertainty`)"
-TITLES = {
-    "box_instability": "the box changes with the threshold",
-    "competing_area": "other regions rival the largest",
-    "inseparability": "blurring moves the box",
-    "disagreement": "another method's box disagrees",
-    "background": "the foreground head sees background in the box",
-    "regression": "a regression on the cues, fitted to `val`",
-}
-PROBABILITY = "the class's probability"
-MIRRORED = "the mirrored image's heatmap differs (second pass)"
-
-
-def others_of(one: Seen, box: np.ndarray, threshold: float) -> dict[str, float]:
-    """What doubt is not made of."""
-    height, width = one.heatmap.shape
+def other_measures(output: Output, box: np.ndarray, threshold: float) -> dict[str, float]:
+    """Return measures that are not part of the uncertainty."""
+    height, width = output.heatmap.shape
     x1, y1, x2, y2 = box.astype(int)
-    inside, area = one.heatmap >= threshold, float((box[2:] - box[:2]).prod())
-    likely, others = float(one.scores[one.index]), np.delete(one.scores, one.index)
-    grey = np.clip(one.heatmap.astype(float), 1e-9, 1 - 1e-9)
-    contrast = float(one.heatmap[inside].mean() - one.heatmap[~inside].mean()) if 0 < inside.mean() < 1 else 0.0
-    known = {
-        PROBABILITY: -likely,
-        "its margin over the next class": float(others.max()) - likely,
+    inside, area = output.heatmap >= threshold, float((box[2:] - box[:2]).prod())
+    probability = float(output.probabilities[output.class_index])
+    runner_up = float(np.delete(output.probabilities, output.class_index).max())
+    gray = np.clip(output.heatmap.astype(float), 1e-9, 1 - 1e-9)
+    is_split = 0 < inside.mean() < 1
+    contrast = float(output.heatmap[inside].mean() - output.heatmap[~inside].mean()) if is_split else 0.0
+    measures = {
+        PROBABILITY: -probability,
+        "its margin over the next class": runner_up - probability,
         "the box is small": -area,
         "the box is large": area,
         "sides at the image's border": float(np.mean([x1 == 0, y1 == 0, x2 == width, y2 == height])),
-        "entropy of the heatmap": float(-(grey * np.log2(grey) + (1 - grey) * np.log2(1 - grey)).mean()),
+        "entropy of the heatmap": float(-(gray * np.log2(gray) + (1 - gray) * np.log2(1 - gray)).mean()),
         "contrast of inside and outside": -contrast,
         "the box is not filled": 1 - float(inside[y1:y2, x1:x2].mean()),
     }
-    return known if one.mirrored is None else known | {MIRRORED: map_difference(one.heatmap, one.mirrored)}
+    if output.mirrored is not None:
+        measures[MIRRORED] = map_difference(output.heatmap, output.mirrored)
+    return measures
 
 
-def report(splits: dict[str, tuple[Arrays, np.ndarray, float]]) -> None:
+def print_table(splits: dict[str, tuple[Arrays, np.ndarray, float]]) -> None:
+    """Print a row per measure with rank and lift on both splits."""
     columns = {split: dict(arrays) for split, (arrays, _, _) in splits.items()}
-    true = {split: overlap for split, (_, overlap, _) in splits.items()}
-    for split, fitted in regression(columns, true["val"] < 0.5).items():
-        columns[split]["regression"] = fitted
-    print("wrong:", ", ".join(f"{(one < 0.5).sum()} of {len(one)} in {split}" for split, one in true.items()))
-    print(f"cues: {np.mean([spent for _, _, spent in splits.values()]):.1f} ms CPU an image")
-    print("| doubt | rank, val | found, val | rank, test | found, test |\n|---|---|---|---|---|")
+    ious = {split: values for split, (_, values, _) in splits.items()}
+    for split, probabilities in regression(columns, ious["val"] < 0.5).items():
+        columns[split]["regression"] = probabilities
+    print("wrong:", ", ".join(f"{(values < 0.5).sum()} of {len(values)} in {split}" for split, values in ious.items()))
+    print(f"cues: {np.mean([milliseconds for _, _, milliseconds in splits.values()]):.1f} ms CPU per image")
+    print("| uncertainty | rank, val | lift, val | rank, test | lift, test |\n|---|---|---|---|---|")
     print("| a random order | 0 | 1 | 0 | 1 |")
     for name in columns["test"]:
-        figures = [figure for split in ("val", "test") for figure in figures_of(columns[split][name], true[split])]
-        print(f"| {TITLES.get(name, name)} | {' | '.join(figures)} |", flush=True)
-    for split, one in true.items():
+        cells = [cell for split in ("val", "test") for cell in rank_and_lift(columns[split][name], ious[split])]
+        print(f"| {TITLES.get(name, name)} | {' | '.join(cells)} |", flush=True)
+    error_rate = np.mean(ious["val"] < 0.5)
+    for split, values in ious.items():
         if "regression" in columns[split]:
-            brier = np.mean((columns[split]["regression"] - (one < 0.5)) ** 2)
-            base = np.mean((np.mean(true["val"] < 0.5) - (one < 0.5)) ** 2)
-            print(f"Brier score of the regression on {split}: {brier:.3f}; of val's share of wrong boxes: {base:.3f}")
+            brier = np.mean((columns[split]["regression"] - (values < 0.5)) ** 2)
+            baseline = np.mean((error_rate - (values < 0.5)) ** 2)
+            print(f"Brier score of the regression on {split}: {brier:.3f}; of the error rate of val: {baseline:.3f}")
 
 
-def summarise(data: str, columns: Arrays, true: np.ndarray) -> None:
-    """Print a row on one set: what doubt finds, the most that could be found, and what the probability finds."""
-    wrong = true < 0.5
-    print("| data | wrong boxes | rank | found | the most that can be found | the class's probability finds |")
+def print_summary(data: str, columns: Arrays, ious: np.ndarray) -> None:
+    """Print one row: rank and lift of the uncertainty, the maximum lift, and the lift of the probability."""
+    wrong = ious < 0.5
+    print("| data | wrong boxes | rank | lift | maximum lift | lift of the class's probability |")
     print("|---|---|---|---|---|---|")
-    figures = " | ".join(figures_of(columns[DOUBT], true))
-    most, probability = found(wrong.astype(float), wrong), found(columns[PROBABILITY], wrong)
-    print(f"| {data} | {wrong.sum()} of {len(wrong)} | {figures} | {most:.2f} | {probability:.2f} |")
+    cells = " | ".join(rank_and_lift(columns[UNCERTAINTY], ious))
+    maximum, probability = lift(wrong.astype(float), wrong), lift(columns[PROBABILITY], wrong)
+    print(f"| {data} | {wrong.sum()} of {len(wrong)} | {cells} | {maximum:.2f} | {probability:.2f} |")
 
 
 def regression(columns: dict[str, Arrays], wrong: np.ndarray) -> Arrays:
-    """Probabilities by a regression over the cues; nothing where val has too few boxes of either kind."""
+    """Return error probabilities by a regression on the cues; nothing if val has too few boxes of either kind."""
     tables = {split: np.stack([one[name] for name in CUES if name in one], axis=1) for split, one in columns.items()}
     if min(wrong.sum(), (~wrong).sum()) < 10:
         return {}
     folds = np.random.default_rng(0).permutation(len(wrong)) % 5
     val = np.empty(len(wrong))
     for fold in range(5):
-        held = folds == fold
-        val[held] = fit_calibration(tables["val"][~held], wrong[~held]).probability(tables["val"][held])
+        held_out = folds == fold
+        calibration = fit_calibration(tables["val"][~held_out], wrong[~held_out])
+        val[held_out] = calibration.probability(tables["val"][held_out])
     return {"val": val, "test": fit_calibration(tables["val"], wrong).probability(tables["test"])}
 
 
-def figures_of(doubt: np.ndarray, true: np.ndarray) -> tuple[str, str]:
-    """Rank correlation, and how many wrong boxes the most doubtful third holds; both with their intervals."""
+def rank_and_lift(uncertainty: np.ndarray, ious: np.ndarray) -> tuple[str, str]:
+    """Return rank correlation and lift with their intervals."""
     random = np.random.default_rng(0)
-    draws = [random.integers(0, len(true), len(true)) for _ in range(SAMPLES)]
-    ranks = [rank(doubt[some], true[some]) for some in draws]
-    lifts = [found(doubt[some], true[some] < 0.5) for some in draws]
-    return with_interval(rank(doubt, true), ranks), with_interval(found(doubt, true < 0.5), lifts)
+    draws = [random.integers(0, len(ious), len(ious)) for _ in range(BOOTSTRAP_SAMPLES)]
+    ranks = [rank_correlation(uncertainty[draw], ious[draw]) for draw in draws]
+    lifts = [lift(uncertainty[draw], ious[draw] < 0.5) for draw in draws]
+    rank = with_interval(rank_correlation(uncertainty, ious), ranks)
+    return rank, with_interval(lift(uncertainty, ious < 0.5), lifts)
 
 
-def rank(doubt: np.ndarray, true: np.ndarray) -> float:
-    return float("nan") if np.ptp(doubt) == 0 or np.ptp(true) == 0 else float(spearmanr(doubt, true).statistic)
+def rank_correlation(uncertainty: np.ndarray, ious: np.ndarray) -> float:
+    if np.ptp(uncertainty) == 0 or np.ptp(ious) == 0:
+        return float("nan")
+    return float(spearmanr(uncertainty, ious).statistic)
 
 
-def found(doubt: np.ndarray, wrong: np.ndarray) -> float:
-    """Equal doubts are in no order: each image on the edge of the third counts for its share of it."""
-    third, edge = len(doubt) / 3, np.sort(doubt)[::-1][min(int(len(doubt) / 3), len(doubt) - 1)]
-    above, equal = doubt > edge, doubt == edge
-    caught = wrong[above].sum() + wrong[equal].mean() * (third - above.sum())
-    return float(3 * caught / wrong.sum()) if wrong.any() else float("nan")
+def lift(uncertainty: np.ndarray, wrong: np.ndarray) -> float:
+    """Return the lift of the most uncertain third; ties at its edge count by their fraction of wrong boxes."""
+    third = len(uncertainty) / 3
+    edge = np.sort(uncertainty)[::-1][min(int(third), len(uncertainty) - 1)]
+    above, equal = uncertainty > edge, uncertainty == edge
+    count = wrong[above].sum() + wrong[equal].mean() * (third - above.sum())
+    return float(3 * count / wrong.sum()) if wrong.any() else float("nan")
 
 
 def with_interval(value: float, sampled: list[float]) -> str:

@@ -1,15 +1,15 @@
-"""How long exact evaluation takes, side by side with the plain way of doing it, and beside the classifier itself.
+"""The cost of exact evaluation, compared with a straightforward implementation and with the classifier itself.
 
-Three tables. Maps: the component tree against a plain loop of OpenCV's findContours over the same 1000 thresholds, and
-pixel counts against two calls of numpy's histogram; one core. Memory: what the metrics hold after few and after many
-images. Overlap: evaluating a set (maps, contours, components, metrics, bootstrap) against running the classifier over
-the same photos.
+Three tables. Maps: the component tree against a loop of OpenCV's findContours over the same 1000 thresholds, and pixel
+counts against two calls of numpy's histogram; one core. Memory: the state of the metrics after few and many images.
+Overlap: evaluating a set (maps, contours, components, metrics, bootstrap) against running the classifier on the same
+images.
 
     python benchmarks/evaluation.py                  maps and memory
-    python benchmarks/evaluation.py --data DATA      also the overlap with inference, on DATA (imagenet-boxes)
+    python benchmarks/evaluation.py --data DATA      also the comparison with inference, on DATA (imagenet-boxes)
     python benchmarks/evaluation.py --data DATA --only overlap
 
-All times are process CPU time, medians of interleaved rounds; a ratio is taken within one run.
+All times are process CPU time, medians of interleaved rounds; ratios are computed within one run.
 """
 
 import argparse
@@ -42,7 +42,7 @@ TRUTH = np.array([[60, 50, 170, 180]])
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="a data set with boxes whose classes are ImageNet's")
+    parser.add_argument("--data", type=Path, help="data set with boxes and classes of ImageNet")
     parser.add_argument("--split", default="all")
     parser.add_argument("--models", nargs="+", default=["tf_efficientnet_lite0", "resnet50"])
     parser.add_argument("--rounds", type=int, default=5)
@@ -54,27 +54,27 @@ def main() -> None:
         print_pixels(options.rounds)
         print_memory()
     if options.data is None:
-        print("The overlap with inference was not measured: give --data.", file=sys.stderr)
+        print("The comparison with inference needs --data.", file=sys.stderr)
     else:
         print_overlap(options.data, options.split, options.models, options.rounds)
 
 
 def score_maps(count: int) -> dict[str, list[NDArray[np.float64]]]:
-    """Maps as they come from grids of three sizes, and the hardest: noise in every pixel."""
+    """Return maps upsampled from grids of three sizes, and the worst case: noise in every pixel."""
     random = np.random.default_rng(0)
     grids = {f"{side} x {side} grid": [random.random((side, side)) for _ in range(count)] for side in (7, 14, 28)}
-    maps = {name: [resize(grid, height=SIDE, width=SIDE) for grid in drawn] for name, drawn in grids.items()}
+    maps = {name: [resize(grid, height=SIDE, width=SIDE) for grid in batch] for name, batch in grids.items()}
     maps["noise in every pixel"] = [random.random((SIDE, SIDE)) for _ in range(2)]
-    return {name: [normalize(one).astype(np.float64) for one in drawn] for name, drawn in maps.items()}
+    return {name: [normalize(score_map).astype(np.float64) for score_map in batch] for name, batch in maps.items()}
 
 
 def print_maps(rounds: int) -> None:
-    print("| map | regions | findContours loop, ms a map | component tree, ms a map | times faster |")
+    print("| map | regions | findContours loop, ms per map | component tree, ms per map | speedup |")
     print("|---|---|---|---|---|")
     for name, maps in score_maps(6).items():
         for regions in ("largest", "all"):
             runs = {
-                "loop": lambda maps=maps, regions=regions: [loop(one, TRUTH, regions) for one in maps],
+                "loop": lambda maps=maps, regions=regions: [contour_loop(one, TRUTH, regions) for one in maps],
                 "tree": lambda maps=maps, regions=regions: [reference_overlaps(one, TRUTH, regions) for one in maps],
             }
             assert all(np.array_equal(*pair) for pair in zip(*(run() for run in runs.values()), strict=True))
@@ -83,17 +83,17 @@ def print_maps(rounds: int) -> None:
             print(f"| {name} | {regions} | {slow:.1f} | {fast:.2f} | {slow / fast:.0f} |", flush=True)
 
 
-def loop(score_map: NDArray[np.float64], truth: NDArray[np.int64], regions: str) -> NDArray[np.float64]:
-    """The plain way: cut, find contours, bound them, compare; once for each threshold."""
+def contour_loop(score_map: NDArray[np.float64], truth: NDArray[np.int64], regions: str) -> NDArray[np.float64]:
+    """Compute the best IoU at each threshold by thresholding, finding contours and comparing their boxes."""
     levels = (score_map * 255).astype(np.uint8)
     best = []
     for threshold in THRESHOLDS:
-        _, cut = cv2.threshold(levels, int(threshold * levels.max()), 255, cv2.THRESH_BINARY)
-        contours, _ = cv2.findContours(cut, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
-        chosen = [max(contours, key=cv2.contourArea)] if regions == "largest" and contours else contours
-        bounds = np.array([cv2.boundingRect(contour) for contour in chosen] or [(0, 0, 0, 0)])
+        _, binary = cv2.threshold(levels, int(threshold * levels.max()), 255, cv2.THRESH_BINARY)
+        contours, _ = cv2.findContours(binary, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+        selected = [max(contours, key=cv2.contourArea)] if regions == "largest" and contours else contours
+        bounds = np.array([cv2.boundingRect(contour) for contour in selected] or [(0, 0, 0, 0)])
         corners = np.minimum(bounds[:, 2:] + bounds[:, :2], SIDE - 1)
-        best.append(ws.metrics.overlaps(np.concatenate([bounds[:, :2], corners], 1), truth, inclusive=True).max())
+        best.append(ws.metrics.box_iou(np.concatenate([bounds[:, :2], corners], 1), truth, inclusive=True).max())
     return np.array(best)
 
 
@@ -102,25 +102,27 @@ def print_pixels(rounds: int) -> None:
     maps.pop("noise in every pixel")
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[50:180, 60:170] = 1
-    every = [one for drawn in maps.values() for one in drawn]
+    score_maps_ = [score_map for batch in maps.values() for score_map in batch]
     runs = {
-        "numpy": lambda: [[np.histogram(one[mask == kind], EDGES)[0] for kind in (1, 0)] for one in every],
-        "ours": lambda: [pixel_counts(one, mask) for one in every],
+        "numpy": lambda: [[np.histogram(one[mask == kind], EDGES)[0] for kind in (1, 0)] for one in score_maps_],
+        "weakspot": lambda: [pixel_counts(one, mask) for one in score_maps_],
     }
     assert all(np.array_equal(*pair) for pair in zip(*(run() for run in runs.values()), strict=True))
     seconds = interleaved(runs, 3 * rounds)
-    slow, fast = (1000 * seconds[run].cpu / len(every) for run in runs)
-    print("\n| PxAP's counts | two np.histogram calls, ms a map | ours, ms a map | times faster |\n|---|---|---|---|")
+    slow, fast = (1000 * seconds[run].cpu / len(score_maps_) for run in runs)
+    print(
+        "\n| PxAP's counts | two np.histogram calls, ms per map | weakspot, ms per map | speedup |\n|---|---|---|---|"
+    )
     print(f"| 7, 14 and 28 grids | {slow:.3f} | {fast:.3f} | {slow / fast:.1f} |")
 
 
 def print_memory() -> None:
-    """What the metrics hold, with 1000 bootstrap samples, and how far the process's peak rose, after so many images."""
+    """Print the size of the metrics with 1000 bootstrap samples, and the growth of the process, by number of images."""
     maps = np.stack(score_maps(16)["14 x 14 grid"])
     masks = np.zeros(maps.shape, np.uint8)
     masks[:, 50:180, 60:170] = 1
     metrics = (MaxBoxAcc(samples=1000), MaxBoxAccV2(samples=1000), PxAP(samples=1000))
-    print("\n| images | held in the metrics' states, MiB | peak of the process, MiB over that at 320 |\n|---|---|---|")
+    print("\n| images | state of the metrics, MiB | peak of the process, MiB above that at 320 |\n|---|---|---|")
     first = 0.0
     for batch in range(1, 201):
         for metric in metrics[:2]:
@@ -128,38 +130,38 @@ def print_memory() -> None:
         metrics[2].update(maps, masks)
         if batch in (20, 100, 200):
             states = (state for metric in metrics for state in metric.metric_state.values())
-            held = sum(state.nbytes for state in states) / 2**20
-            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-            first = first or grown
-            print(f"| {batch * len(maps)} | {held:.1f} | {grown - first:.1f} |", flush=True)
+            size = sum(state.nbytes for state in states) / 2**20
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+            first = first or peak
+            print(f"| {batch * len(maps)} | {size:.1f} | {peak - first:.1f} |", flush=True)
 
 
 def print_overlap(data: Path, split: str, models: list[str], rounds: int) -> None:
-    print("\n| model | running it over the set, CPU s | evaluating the set, CPU s | ratio | ratio of wall times |")
+    print("\n| model | running it on the set, CPU s | evaluating the set, CPU s | ratio | ratio of wall times |")
     print("|---|---|---|---|---|")
-    paths = [example.path for example in read_dataset(data).of_split(split)]
-    setting = EvaluationConfig(test_split=split, val_split="", threshold=0.2)
+    paths = [sample.path for sample in read_dataset(data).of_split(split)]
+    config = EvaluationConfig(test_split=split, val_split="", threshold=0.2)
     for model in models:
-        # Random weights where none are packaged: the time is the same.
+        # Random weights if there is no package of pretrained ones: the time is the same.
         localizer = ws.Localizer(
             model, method="cam", quality="plain", weights=PRETRAINED if model in PACKAGES else None
         )
         runs = {
             "run": lambda localizer=localizer: list(logits(localizer, paths)),
-            "evaluate": lambda localizer=localizer: evaluate(localizer, data, config=setting),
+            "evaluate": lambda localizer=localizer: evaluate(localizer, data, config=config),
         }
         seconds = interleaved(runs, rounds)
-        run, whole = seconds["run"], seconds["evaluate"]
-        ratios = f"{whole.cpu / run.cpu:.2f} | {whole.wall / run.wall:.2f}"
-        print(f"| {model} | {run.cpu:.1f} | {whole.cpu:.1f} | {ratios} |", flush=True)
+        run, evaluation = seconds["run"], seconds["evaluate"]
+        ratios = f"{evaluation.cpu / run.cpu:.2f} | {evaluation.wall / run.wall:.2f}"
+        print(f"| {model} | {run.cpu:.1f} | {evaluation.cpu:.1f} | {ratios} |", flush=True)
 
 
 def logits(localizer: ws.Localizer, paths: list[Path]) -> Iterator[NDArray[np.float32]]:
-    """Run the classifier over photos as evaluating does, decoding in threads, and nothing more."""
+    """Run the classifier on images, decoded in threads as in an evaluation."""
     frame, like = localizer.preprocessing, torch.empty(0)
     with ThreadPoolExecutor(2) as threads, torch.inference_mode():
-        photos = ordered_map(lambda path: resize_image(read_image(path), frame), paths, threads, max_pending=32)
-        for batch in batched(photos, 16):
+        images = ordered_map(lambda path: resize_image(read_image(path), frame), paths, threads, max_pending=32)
+        for batch in batched(images, 16):
             yield localizer.model(normalize_batch(batch, frame, device=like.device, dtype=like.dtype)).numpy()
 
 

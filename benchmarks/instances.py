@@ -1,11 +1,11 @@
-"""Several objects: precision and recall of the largest region, of all, and of all split between their peaks.
+"""Several objects per image: precision and recall of the largest region, of all regions, and of split regions.
 
     python benchmarks/instances.py MODEL DATA
 
-MODEL is a name or a run, DATA a folder with splits val and test. A box is right that overlaps a true one by half; each
-true box counts once. For each row the threshold, and the minimum score where there is one, are those of the best F1 on
-val; the figures of test are reported once. The class is given, as in GT-known Loc. The second table has the largest
-region alone, cut where the model cuts, by how many true boxes an image has.
+MODEL is a name or a run, DATA a folder with splits val and test. A box is correct if its IoU with a ground-truth box is
+at least 0.5; each ground-truth box counts once. Threshold and minimum score of each row are those with the best F1 on
+val; results are of test, computed once. The class is given, as in GT-known Loc. The second table shows the largest
+region alone, at the model's threshold, by the number of ground-truth boxes of an image.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
-from refining import Seen, seen
+from refining import HeatmapSample, heatmap_samples
 
 import weakspot as ws
 from weakspot.evaluation.targets import SIDE
@@ -23,8 +23,8 @@ from weakspot.ops import instances_from_heatmap, nms, scale_boxes
 
 THRESHOLDS = tuple(np.arange(35, 81, 5) / 100)
 SCORES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7)
-Found = tuple[np.ndarray, np.ndarray]
-Rule = Callable[[Seen, float, float], Found]
+Instances = tuple[np.ndarray, np.ndarray]
+Rule = Callable[[HeatmapSample, float, float], Instances]
 
 
 def main() -> None:
@@ -33,47 +33,50 @@ def main() -> None:
     parser.add_argument("data")
     options = parser.parse_args()
     localizer, dataset = ws.Localizer(options.model), ws.data.read_dataset(options.data)
-    val, test = (seen(localizer, dataset, split) for split in ("val", "test"))
+    val, test = (heatmap_samples(localizer, dataset, split) for split in ("val", "test"))
     print("| boxes | threshold | minimum score | val F1 | precision | recall | F1 |\n|---|---|---|---|---|---|---|")
     for name, (rule, scores) in RULES.items():
-        grid = {(at, least): counted(rule, val, at, least) for at, least in product(THRESHOLDS, scores)}
-        (at, least), best = max(grid.items(), key=lambda one: float(one[1].compute()))
-        details = {one: values[0] for one, values in counted(rule, test, at, least).details().items()}
-        figures = " | ".join(f"{details[one]:.1f}" for one in ("precision", "recall", "F1"))
-        print(f"| {name} | {at:.2f} | {least:g} | {float(best.compute()):.1f} | {figures} |", flush=True)
-    print("\n| true boxes | test images | largest region right |\n|---|---|---|")
-    for name, alike in {"one": [1], "several": range(2, 1000)}.items():
-        images = [one for one in test if len(one.target.boxes) in alike]
-        right = counted(regions(min_area=1.0), images, localizer.threshold, 0.0).details()["precision"][0]
-        print(f"| {name} | {len(images)} | {right:.1f} % |", flush=True)
+        grid = {(t, s): instance_metric(rule, val, t, s) for t, s in product(THRESHOLDS, scores)}
+        (threshold, min_score), best = max(grid.items(), key=lambda item: float(item[1].compute()))
+        details = instance_metric(rule, test, threshold, min_score).details()
+        cells = " | ".join(f"{details[name][0]:.1f}" for name in ("precision", "recall", "F1"))
+        print(f"| {name} | {threshold:.2f} | {min_score:g} | {float(best.compute()):.1f} | {cells} |", flush=True)
+    print("\n| ground-truth boxes | test images | largest region correct |\n|---|---|---|")
+    for name, counts in {"one": [1], "several": range(2, 1000)}.items():
+        samples = [sample for sample in test if len(sample.target.boxes) in counts]
+        metric = instance_metric(regions(min_area=1.0), samples, localizer.threshold, 0.0)
+        print(f"| {name} | {len(samples)} | {metric.details()['precision'][0]:.1f} % |", flush=True)
 
 
-def counted(rule: Rule, images: list[Seen], threshold: float, min_score: float) -> InstanceF1:
-    """Precision and recall of a rule's boxes over some images."""
+def instance_metric(rule: Rule, samples: list[HeatmapSample], threshold: float, min_score: float) -> InstanceF1:
+    """Compute precision and recall of a rule's boxes."""
     metric = InstanceF1()
-    for one in images:
-        boxes, _ = rule(one, threshold, min_score)
-        metric.update([scale_boxes(boxes, from_size=one.heatmap.shape, to_size=(SIDE, SIDE))], [one.target.boxes])
+    for sample in samples:
+        boxes, _ = rule(sample, threshold, min_score)
+        scaled = scale_boxes(boxes, from_size=sample.heatmap.shape, to_size=(SIDE, SIDE))
+        metric.update([scaled], [sample.target.boxes])
     return metric
 
 
 def regions(*, min_area: float = 0.01, split: bool = False) -> Rule:
-    def found(one: Seen, threshold: float, min_score: float) -> Found:
-        heat = min_activation(one.score, min_score)
-        return instances_from_heatmap(one.heatmap, threshold, min_area=min_area, split=split, min_activation=heat)
+    def rule(sample: HeatmapSample, threshold: float, min_score: float) -> Instances:
+        activation = min_activation(sample.score, min_score)
+        return instances_from_heatmap(
+            sample.heatmap, threshold, min_area=min_area, split=split, min_activation=activation
+        )
 
-    return found
+    return rule
 
 
 def suppressed(rule: Rule) -> Rule:
-    """What is left of a rule's boxes when those that overlap a hotter one by more than a third are dropped."""
+    """Apply non-maximum suppression at an IoU of 1/3 to the boxes of a rule."""
 
-    def found(one: Seen, threshold: float, min_score: float) -> Found:
-        boxes, heats = rule(one, threshold, min_score)
-        kept = nms(boxes, heats, 1 / 3)
-        return boxes[kept], heats[kept]
+    def suppressed_rule(sample: HeatmapSample, threshold: float, min_score: float) -> Instances:
+        boxes, activations = rule(sample, threshold, min_score)
+        kept = nms(boxes, activations, 1 / 3)
+        return boxes[kept], activations[kept]
 
-    return found
+    return suppressed_rule
 
 
 RULES: dict[str, tuple[Rule, tuple[float, ...]]] = {

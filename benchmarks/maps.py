@@ -1,15 +1,14 @@
-"""What a class map costs beside the forward pass that it is read from, for weakspot and its peers.
+"""The cost of a class map relative to the forward pass, for weakspot and other libraries.
 
-Everyone gets the same model object, the same batch of 8 images of 224 px and the same classes, as a user of PyTorch
-has them (or with both channels last in memory: --channels-last), and runs in turn in one process. Each figure is a
-median over the rounds, divided by that of the forward pass alone (under inference_mode). CPU time counts all threads.
-Memory is the peak above the loaded model in a process of its own. "5 classes" asks for the maps of five classes of
-each image.
+All use the same model object, the same batch of 8 images of 224 px and the same classes (with --channels-last, model
+and images are channels last in memory), and run in turn in one process. Each result is a median over the rounds,
+divided by that of the forward pass alone (under inference_mode). CPU time counts all threads. Memory is the peak above
+the loaded model in a separate process. "5 classes" computes the maps of five classes of each image.
 
     python benchmarks/maps.py
     python benchmarks/maps.py --models tf_efficientnet_lite0 --rounds 21 --channels-last
 
-The peers are installed by the extra [bench]: grad-cam (pytorch-grad-cam), torchcam and captum.
+The other libraries are installed by the extra [bench]: grad-cam (pytorch-grad-cam), torchcam and captum.
 """
 
 import argparse
@@ -34,7 +33,7 @@ from torch import Tensor, nn
 import weakspot as ws
 
 BATCH, SIZE, THREADS, CLASSES = 8, 224, 2, 5
-# Name -> the model and the layer that the peers, which do not find it themselves, are given.
+# Name -> the model, and the target layer for libraries that do not find it themselves.
 MODELS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "resnet50": (torchvision.models.resnet50, "layer4"),
     "vgg16": (torchvision.models.vgg16, "features.29"),
@@ -48,7 +47,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--peak-of", nargs=2, metavar=("MODEL", "CONTESTANT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
@@ -60,31 +59,31 @@ def main() -> None:
         f"Python {platform.python_version()}, {peers}; batch {BATCH} of {SIZE} px, {THREADS} threads"
         f"{', channels last' if options.channels_last else ''}\n"
     )
-    figures = {name: measure(name, options.rounds, options.channels_last) for name in options.models}
+    results = {name: measure(name, options.rounds, options.channels_last) for name in options.models}
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def measure(name: str, rounds: int, channels_last: bool) -> dict[str, dict[str, float]]:
-    """Print the table of one model, and return its figures."""
+    """Print the table of one model, and return its results."""
     runs = contestants(*build(name, channels_last))
-    seconds = {contestant: taken.cpu for contestant, taken in interleaved(runs, rounds).items()}
+    seconds = {contestant: times.cpu for contestant, times in interleaved(runs, rounds).items()}
     peaks = {contestant: peak_in_a_process(name, contestant, channels_last) for contestant in runs}
     forward, lone_peak = seconds["forward only"], peaks["forward only"]
     print(
         f"**{name}**: forward only {forward:.2f} s of CPU time a batch, {lone_peak / 2**20:.0f} MiB above the model\n"
     )
     print("| contestant | CPU time / forward | memory / forward |\n|---|---|---|")
-    figures = {}
+    results = {}
     for contestant in runs:
-        figures[contestant] = {"cpu": seconds[contestant] / forward, "memory": peaks[contestant] / lone_peak}
-        print(f"| {contestant} | {figures[contestant]['cpu']:.2f} | {figures[contestant]['memory']:.2f} |", flush=True)
+        results[contestant] = {"cpu": seconds[contestant] / forward, "memory": peaks[contestant] / lone_peak}
+        print(f"| {contestant} | {results[contestant]['cpu']:.2f} | {results[contestant]['memory']:.2f} |", flush=True)
     print(flush=True)
-    return figures
+    return results
 
 
 def build(name: str, channels_last: bool) -> tuple[nn.Module, str, Tensor]:
-    """Build a model with random weights, the same each time; name its layer; make its images."""
+    """Return a model with fixed random weights, its target layer and its images."""
     make, layer = MODELS[name]
     torch.manual_seed(0)
     model, images = make().eval(), torch.randn(BATCH, 3, SIZE, SIZE)
@@ -94,7 +93,7 @@ def build(name: str, channels_last: bool) -> tuple[nn.Module, str, Tensor]:
 
 
 def contestants(model: nn.Module, layer: str, images: Tensor) -> dict[str, Run]:
-    """Everyone's way to the class maps of one batch; the Localizers are built by their first run."""
+    """Return a function per contestant that computes class maps; Localizers are built by their first run."""
     from captum.attr import LayerGradCam
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -145,10 +144,10 @@ def contestants(model: nn.Module, layer: str, images: Tensor) -> dict[str, Run]:
 
 
 def peak_in_a_process(model: str, contestant: str, channels_last: bool) -> int:
-    """Peak memory in bytes of one contestant above the loaded model, in a fresh process."""
+    """Return the peak memory in bytes of one contestant above the loaded model, in a new process."""
     command = [sys.executable, "-W", "ignore", __file__, "--peak-of", model, contestant]
     command += ["--channels-last"] if channels_last else []
-    # Freed memory goes back to the system at once, so that what is resident is what is in use.
+    # Freed memory is returned to the system at once, so that resident memory is memory in use.
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
     return int(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
 
@@ -164,7 +163,7 @@ def peak_memory(name: str, contestant: str, channels_last: bool) -> int:
 
 @contextmanager
 def memory_peak() -> Iterator[list[int]]:
-    """Measure the peak of resident memory above where it was, in bytes (Linux)."""
+    """Measure the increase of the peak of resident memory in bytes (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, peak = resident("VmRSS"), [0]
     yield peak

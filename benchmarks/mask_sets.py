@@ -1,7 +1,7 @@
 """Compare methods on sets with masks, with a classifier that learned its classes from labels alone.
 
-EfficientNet-Lite0 with its ImageNet weights stays as it is; a linear layer on its pooled features is fitted to the
-labels of the train split (logistic regression, no boxes, no masks). Thresholds are fixed on val, figures are of test.
+The ImageNet weights of EfficientNet-Lite0 are frozen; a linear layer on its pooled features is fitted to the labels of
+the train split (logistic regression, no boxes, no masks). Thresholds are selected on val, results are of test.
 
     python benchmarks/mask_sets.py DATA [DATA ...]
 
@@ -30,17 +30,17 @@ def main() -> None:
         dataset = read_dataset(data)
         localizers = [probe(dataset, stride) for stride in options.strides]
         for stride, (localizer, accuracy) in zip(options.strides, localizers, strict=True):
-            found = ws.compare([localizer], data)
-            print(f"\n**{data.name}**, output stride {stride}, {accuracy:.1f} % of test images classified rightly\n")
-            print(found, flush=True)
+            evaluation = ws.compare([localizer], data)
+            print(f"\n**{data.name}**, output stride {stride}, {accuracy:.1f} % of test images classified correctly\n")
+            print(evaluation, flush=True)
 
 
 def probe(dataset: Dataset, stride: int) -> tuple[ws.Localizer, float]:
-    """Fit a linear layer to the train split's labels, and make a localizer of it; and its accuracy on test."""
+    """Fit a linear layer to the labels of the train split; return a localizer and its accuracy on test."""
     pretrained = ws.Localizer(output_stride=stride, quality="plain")
-    (train, labels), (test, wanted) = (features(pretrained, dataset, split) for split in ("train", "test"))
-    layer = fitted(train, labels, len(dataset.class_names))
-    accuracy = float((layer(test).argmax(dim=1) == wanted).float().mean()) * 100
+    (train, labels), (test, test_labels) = (features(pretrained, dataset, split) for split in ("train", "test"))
+    layer = fit_linear(train, labels, len(dataset.class_names))
+    accuracy = float((layer(test).argmax(dim=1) == test_labels).float().mean()) * 100
     pretrained.model.classifier = layer
     frame = pretrained.preprocessing
     return ws.Localizer(
@@ -54,37 +54,37 @@ def probe(dataset: Dataset, stride: int) -> tuple[ws.Localizer, float]:
 
 
 def features(localizer: ws.Localizer, dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
-    """Pooled features (N, K) and labels (N,) of a split's images."""
-    examples = [example for example in dataset.of_split(split) if example.annotations]
+    """Return pooled features (N, K) and labels (N,) of the images of a split."""
+    samples = [sample for sample in dataset.of_split(split) if sample.annotations]
     with torch.inference_mode():
-        pooled = torch.cat([pooled_features(localizer, batch) for batch in batched(examples, 16)])
-    labels = [dataset.class_names.index(example.annotations[0].label) for example in examples]
+        pooled = torch.cat([pooled_features(localizer, batch) for batch in batched(samples, 16)])
+    labels = [dataset.class_names.index(sample.annotations[0].label) for sample in samples]
     return pooled.clone(), torch.tensor(labels)
 
 
-def pooled_features(localizer: ws.Localizer, examples: Sequence[Sample]) -> Tensor:
+def pooled_features(localizer: ws.Localizer, samples: Sequence[Sample]) -> Tensor:
     frame = localizer.preprocessing
-    photos = [resize_image(read_image(example.path, upright=False), frame) for example in examples]
-    images = normalize_batch(photos, frame)
+    decoded = [resize_image(read_image(sample.path, upright=False), frame) for sample in samples]
+    images = normalize_batch(decoded, frame)
     model = localizer.model
     return model.forward_head(model.forward_features(images), pre_logits=True)
 
 
-def fitted(inputs: Tensor, labels: Tensor, classes: int) -> nn.Linear:
-    """Logistic regression with a little weight decay, on standardised inputs; the scaling goes into the layer."""
+def fit_linear(inputs: Tensor, labels: Tensor, classes: int) -> nn.Linear:
+    """Fit a logistic regression with weight decay on standardized inputs, and fold the scaling into the layer."""
     mean, std = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
     layer = nn.Linear(inputs.shape[1], classes)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
-    search = torch.optim.LBFGS(layer.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
-        search.zero_grad()
-        found = nn.functional.cross_entropy(layer((inputs - mean) / std), labels) + 1e-3 * layer.weight.square().sum()
-        found.backward()
-        return found
+        optimizer.zero_grad()
+        value = nn.functional.cross_entropy(layer((inputs - mean) / std), labels) + 1e-3 * layer.weight.square().sum()
+        value.backward()
+        return value
 
-    search.step(loss)
+    optimizer.step(loss)
     with torch.no_grad():
         layer.weight /= std
         layer.bias -= layer.weight @ mean

@@ -1,48 +1,35 @@
-"""From 300 photos with labels to 300 boxes, on two cores: weakspot train, then weakspot localize, as a user runs them.
+"""From 300 labeled images to 300 boxes on two cores: weakspot train, then weakspot localize, on the command line.
 
     python benchmarks/probe.py [--photos 300]
 
-The photos are synthetic scenes of 224 px, written as JPEG files. Times hold starting Python and loading torch, twice.
+The images are synthetic scenes of 224 px, written as JPEG files. Times include starting Python and loading torch twice.
 """
 
 import argparse
-import subprocess
-import sys
-import time
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from tempfile import TemporaryDirectory
+
+from timing import measure_python
 
 from weakspot.data.synthetic import write_scenes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=300)
+    parser.add_argument("--photos", type=int, default=300, help="number of images")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         data, run = write_scenes(Path(folder, "scenes"), {"train": options.photos}), Path(folder, "run")
-        steps = {
-            "train": ["train", str(data / "images"), "--output", str(run)],
-            "localize": ["localize", str(data / "images"), "--model", str(run), "--output", str(Path(folder, "found"))],
+        commands = {
+            "train": ["train", data / "images", "--output", run],
+            "localize": ["localize", data / "images", "--model", run, "--output", Path(folder, "localized")],
         }
-        taken = {name: seconds(arguments) for name, arguments in steps.items()}
+        times = {name: measure_python(["-m", "weakspot", *words]) for name, words in commands.items()}
     print("| step | seconds | CPU seconds |\n|---|---|---|")
-    for name, (wall, cpu) in taken.items():
-        print(f"| {name} {options.photos} photos | {wall:.1f} | {cpu:.1f} |")
-    print(f"| both | {sum(wall for wall, _ in taken.values()):.1f} | {sum(cpu for _, cpu in taken.values()):.1f} |")
-
-
-def seconds(arguments: list[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of a command."""
-    wall, cpu = time.monotonic(), _cpu()
-    subprocess.run([sys.executable, "-m", "weakspot", *arguments], check=True, capture_output=True)
-    return time.monotonic() - wall, _cpu() - cpu
-
-
-def _cpu() -> float:
-    used = getrusage(RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    for name, seconds in times.items():
+        print(f"| {name} {options.photos} images | {seconds.wall:.1f} | {seconds.cpu:.1f} |")
+    wall, cpu = (sum(column) for column in zip(*times.values(), strict=True))
+    print(f"| both | {wall:.1f} | {cpu:.1f} |")
 
 
 if __name__ == "__main__":

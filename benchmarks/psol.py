@@ -1,9 +1,10 @@
-"""Does a regressor that learns a run's boxes find better ones? Teacher and student side by side, and what it took.
+"""Does a box regressor trained on the pseudo boxes of a run localize better than the run? Teacher and student compared.
 
     python benchmarks/psol.py TEACHER DATA [--split test] [--epochs 20] [--width 64] [--lr 2e-4] [--output runs/psol]
 
-TEACHER is a run folder. The student learns on the training split alone; the thresholds of both are fixed on val. Choose
-with --split val, and report test. Seconds are wall time of training: pseudo boxes, features, epochs and threshold.
+TEACHER is a run folder. The student is trained on the training split alone; the thresholds of both are selected on val.
+Choose options with --split val, and report test. Seconds are wall time of training: pseudo boxes, features, epochs and
+threshold.
 """
 
 import argparse
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float)
     parser.add_argument("--output", type=Path, default=Path("runs/psol"))
     options = parser.parse_args()
-    begun = time.monotonic()
+    start = time.monotonic()
     student = ws.train(
         options.data,
         method="psol",
@@ -35,21 +36,15 @@ def main() -> None:
         lr=options.lr,
         output=options.output,
     )
-    seconds = time.monotonic() - begun
-    print(
-        "| "
-        + " | ".join(
-            ("set, quality of the teacher", "run", *(f"{name}, fixed (oracle)" for name in METRICS), "seconds")
-        )
-        + " |",
-        flush=True,
-    )
-    print("|---" * (len(METRICS) + 3) + "|")
+    seconds = time.monotonic() - start
+    header = ("set, quality of the teacher", "run", *(f"{name}, fixed (oracle)" for name in METRICS), "seconds")
+    print(f"| {' | '.join(header)} |", flush=True)
+    print("|---" * len(header) + "|")
     title = f"{options.data.name}, {ws.Localizer(options.teacher).quality}"
-    for name, run, took in (("teacher", options.teacher, ""), ("psol", student, f"{seconds:.0f}")):
-        figures = ws.evaluate(run, options.data, test_split=options.split, samples=0).first.metrics
-        cells = (f"{figures[metric].fixed:.1f} ({figures[metric].oracle:.1f})" for metric in METRICS)
-        print(f"| {title} | {name} | {' | '.join(cells)} | {took} |", flush=True)
+    for name, run, training_time in (("teacher", options.teacher, ""), ("psol", student, f"{seconds:.0f}")):
+        metrics = ws.evaluate(run, options.data, test_split=options.split, samples=0).first.metrics
+        cells = (f"{metrics[metric].fixed:.1f} ({metrics[metric].oracle:.1f})" for metric in METRICS)
+        print(f"| {title} | {name} | {' | '.join(cells)} | {training_time} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What each quality is worth on a set with boxes: a row a quality, and the centred Gaussian below.
+"""Localization accuracy of each quality preset on a data set with boxes, and of the centered Gaussian baseline.
 
     python benchmarks/qualities.py MODEL DATA [--qualities plain fast]
 
-MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc on test at the threshold of val, with its
-95 % interval (bootstrap over images), in brackets at the oracle's; then by size of the object, of which there are so
-many. These are figures of ``weakspot compare MODEL DATA --quality all``, beside each other.
+MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc on test at the val-selected threshold,
+with 95 % confidence interval (bootstrap over images), in parentheses at the oracle threshold; then by object size, with
+the number of objects. These are the metrics of ``weakspot compare MODEL DATA --quality all``, in one table.
 """
 
 import argparse
@@ -24,24 +24,26 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--qualities", nargs="+", default=["plain", "fast", "balanced", "best"])
     options = parser.parse_args()
-    found = ws.compare([options.model], options.data, qualities=options.qualities)
-    counts = ", ".join(f"{count} {size}" for count, size in zip(found.group_counts[-3:], SIZES, strict=True))
+    evaluation = ws.compare([options.model], options.data, qualities=options.qualities)
+    counts = ", ".join(f"{count} {size}" for count, size in zip(evaluation.group_counts[-3:], SIZES, strict=True))
+    title = f"{options.data.name} ({counts})"
     print("| set | quality | GT-known Loc, fixed (oracle) | MaxBoxAccV2, oracle | small, medium, large |")
     print("|---|---|---|---|---|")
     for quality in options.qualities:
-        name = next(name for name in found.rows if name.split(", ")[-1] == quality or len(options.qualities) == 1)
-        print(f"| {options.data.name} ({counts}) | {quality} | {row(found, name)} |", flush=True)
-    print(f"| {options.data.name} ({counts}) | {GAUSSIAN} | {row(found, GAUSSIAN)} |")
+        rows = (name for name in evaluation.rows if name.split(", ")[-1] == quality or len(options.qualities) == 1)
+        print(f"| {title} | {quality} | {cells(evaluation, next(rows))} |", flush=True)
+    print(f"| {title} | {GAUSSIAN} | {cells(evaluation, GAUSSIAN)} |")
 
 
-def row(found: Evaluation, name: str) -> str:
-    """The figures of a row, and those by size where they were measured."""
-    measured = found.rows[name]
-    known, strict = measured.metrics[LOC], measured.metrics["MaxBoxAccV2"]
-    sizes = measured.groups[LOC][-3:].tolist() if LOC in measured.groups and name != GAUSSIAN else []
+def cells(evaluation: Evaluation, name: str) -> str:
+    """Format the metrics of a row, and those by size if there are any."""
+    result = evaluation.rows[name]
+    loc, v2 = result.metrics[LOC], result.metrics["MaxBoxAccV2"]
+    has_sizes = LOC in result.group_metrics and name != GAUSSIAN
+    sizes = result.group_metrics[LOC][-3:].tolist() if has_sizes else []
     by_size = ", ".join("-" if isnan(value) else f"{value:.1f}" for value in sizes)
-    low, high = known.fixed_interval or (known.fixed, known.fixed)
-    return f"{known.fixed:.1f} ±{(high - low) / 2:.1f} ({known.oracle:.1f}) | {strict.oracle:.1f} | {by_size}"
+    low, high = loc.fixed_interval or (loc.fixed, loc.fixed)
+    return f"{loc.fixed:.1f} ±{(high - low) / 2:.1f} ({loc.oracle:.1f}) | {v2.oracle:.1f} | {by_size}"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
+from sample_images import write_images
 from serve_faults import print_faults
 from service import Service, request, request_all, serving
 
@@ -50,9 +51,7 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace, folder: Path) -> None:
-    from localize import write_photos  # imports torch, which the process of the bare localizer imports itself
-
-    files = write_photos(folder, options.images)
+    files = write_images(folder, options.images)
     cache = os.environ["WEAKSPOT_CACHE"]
     if "throughput" in options.only:
         with serving(options.model, cache) as service, bare_process(options.model, folder) as localizer_process:

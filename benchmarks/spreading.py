@@ -1,8 +1,8 @@
-"""What self-correlation costs beside the forward pass, at the same input size.
+"""The cost of self-correlation relative to the forward pass, at the same input size.
 
     python benchmarks/spreading.py [--rounds 15]
 
-CPU time of one batch of 8 images, each in turn with the forward pass alone, as a ratio; medians.
+CPU time of one batch of 8 images, in turn with the forward pass alone, as a ratio; medians.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from weakspot.cams import find_method
 from weakspot.models import compute_class_maps, load_classifier, split_model
 
 BATCH, THREADS = 8, 2
-CASES = (
+CONFIGS = (
     ("tf_efficientnet_lite0", 16, 288),
     ("tf_efficientnet_lite0", 32, 224),
     ("resnet50", 16, 288),
@@ -29,7 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
     print("| model | class map / forward | with self-correlation / forward |\n|---|---|---|")
-    for name, stride, side in CASES:
+    for name, stride, side in CONFIGS:
         print(f"| {name}, stride {stride}, {side} px | {ratios(name, stride, side, options.rounds)} |", flush=True)
 
 
@@ -43,7 +43,7 @@ def ratios(name: str, stride: int, side: int, rounds: int) -> str:
         with torch.inference_mode():
             model(images)
 
-    taken = interleaved(
+    times = interleaved(
         {
             "forward": forward,
             "plain": lambda: compute_class_maps(plain, images, method, classes=classes),
@@ -51,7 +51,7 @@ def ratios(name: str, stride: int, side: int, rounds: int) -> str:
         },
         rounds,
     )
-    return f"{taken['plain'].cpu / taken['forward'].cpu:.2f} | {taken['spread'].cpu / taken['forward'].cpu:.2f}"
+    return f"{times['plain'].cpu / times['forward'].cpu:.2f} | {times['spread'].cpu / times['forward'].cpu:.2f}"
 
 
 if __name__ == "__main__":

@@ -1,25 +1,23 @@
-"""Seconds that a newcomer waits for: help, the import, and one photo from a cold start, with PyTorch and without.
+"""Startup time: help, the import, and one image from a cold start, with PyTorch and without.
 
 python benchmarks/startup.py
 """
 
 import argparse
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from timing import Seconds, measure_python
+
 from weakspot.cli.demo import sample_image
 
-WAYS = {
+LOCALIZE = ["-m", "weakspot", "localize", sample_image("chelsea.png")]
+COMMANDS = {
     "weakspot --help": ["-m", "weakspot", "--help"],
     "import weakspot": ["-c", "import weakspot"],
-    "weakspot localize chelsea.png": ["-m", "weakspot", "localize", str(sample_image("chelsea.png"))],
+    "weakspot localize chelsea.png": LOCALIZE,
 }
-FILE = "weakspot localize chelsea.png --model lite0.onnx"
 
 
 def main() -> None:
@@ -29,22 +27,17 @@ def main() -> None:
     print("| what | CPU seconds | seconds |\n|---|---|---|")
     with TemporaryDirectory() as folder:
         file = Path(folder, "lite0.onnx")
-        subprocess.run([sys.executable, "-m", "weakspot", "export", "tf_efficientnet_lite0", "-o", file], check=True)
-        ways = WAYS | {FILE: [*WAYS["weakspot localize chelsea.png"], "--model", str(file)]}
-        for name, words in ways.items():
-            spent = [seconds(words) for _ in range(rounds)]
-            cpu, wall = (median(times) for times in zip(*spent, strict=True))
+        measure_python(["-m", "weakspot", "export", "tf_efficientnet_lite0", "-o", file])
+        exported = {"weakspot localize chelsea.png --model lite0.onnx": [*LOCALIZE, "--model", file]}
+        for name, words in (COMMANDS | exported).items():
+            times = [in_empty_folder(words) for _ in range(rounds)]
+            wall, cpu = (median(column) for column in zip(*times, strict=True))
             print(f"| {name} | {cpu:.2f} | {wall:.2f} |", flush=True)
 
 
-def seconds(words: list[str]) -> tuple[float, float]:
-    """CPU time of a process of its own, in an empty folder, and time on the wall."""
+def in_empty_folder(words: list[str | Path]) -> Seconds:
     with TemporaryDirectory() as folder:
-        before, began = os.times(), time.perf_counter()
-        subprocess.run([sys.executable, *words], check=True, cwd=Path(folder), stdout=subprocess.DEVNULL)
-        after, ended = os.times(), time.perf_counter()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return cpu, ended - began
+        return measure_python(words, Path(folder))
 
 
 if __name__ == "__main__":

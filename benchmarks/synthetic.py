@@ -1,4 +1,4 @@
-"""Synthetic scenes a second on one core, by size and setting: CPU time, photos decoded before. Medians.
+"""Synthetic scenes per second on one core, by size and setting: CPU time, textures decoded before, medians.
 
 python benchmarks/synthetic.py
 """
@@ -22,15 +22,15 @@ def main() -> None:
         f"{size} px | {'yes' if part else 'no'}": SceneSettings(classes=10, size=size, discriminative_part=part)
         for size, part in product(SIZES, (False, True))
     }
-    runs = {name: lambda config=config: make(options.scenes, config) for name, config in settings.items()}
+    runs = {name: lambda config=config: make_scenes(options.scenes, config) for name, config in settings.items()}
     print("| image | discriminative part | scenes a second |\n|---|---|---|")
     for name, seconds in interleaved(runs, options.rounds).items():
         print(f"| {name} | {options.scenes / seconds.cpu:.0f} |")
 
 
-def make(count: int, setting: SceneSettings) -> None:
+def make_scenes(count: int, config: SceneSettings) -> None:
     for index in range(count):
-        scene(index, setting)
+        scene(index, config)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How good is a threshold that was found without boxes? GT-known Loc on test with four thresholds, for CAM and ACoL.
+"""How good is a threshold that was selected without boxes? GT-known Loc on test at four thresholds, for CAM and ACoL.
 
     python benchmarks/thresholds.py DATA [DATA ...] [--methods cam acol] [--scenes]
 
---scenes adds two sets of 400 synthetic scenes, without and with a badge that alone tells the class. A head is trained
-on each data set's labels. Then the boxes of its test split are cut at CAM's 20 %, at Otsu's threshold of the validation
-heatmaps (what weakspot train takes where there are no boxes), at the best one for the validation boxes, and at the best
-one for the test boxes themselves.
+--scenes adds two sets of 400 synthetic scenes, without and with a badge as the only discriminative part. A head is
+trained on the labels of each data set. The boxes of its test split are cut at CAM's 20 %, at Otsu's threshold of the
+validation heatmaps (the default of weakspot train without boxes), at the best threshold for the validation boxes, and
+at the best one for the test boxes themselves.
 """
 
 import argparse
@@ -28,30 +28,29 @@ def main() -> None:
     options = parser.parse_args()
     print("| data | method | 0.2 | Otsu | validation boxes | oracle |\n|---|---|---|---|---|---|")
     with TemporaryDirectory() as folder:
-        sets = [*(scenes(Path(folder)) if options.scenes else []), *options.data]
-        for data, method in product(sets, options.methods):
+        datasets = [*(scenes(Path(folder)) if options.scenes else []), *options.data]
+        for data, method in product(datasets, options.methods):
             print(row(data, method, Path(folder, f"run-{data.name}-{method}")), flush=True)
 
 
 def scenes(folder: Path) -> list[Path]:
-    """Write the scenes."""
+    """Write both sets of scenes."""
     settings = {"scenes": SceneSettings(), "scenes with a badge": SceneSettings(discriminative_part=True)}
-    return [write_scenes(folder / name, COUNTS, setting) for name, setting in settings.items()]
+    return [write_scenes(folder / name, COUNTS, config) for name, config in settings.items()]
 
 
 def row(data: Path, method: str, output: Path) -> str:
+    """Train a head, and return its row of the table."""
     epochs = 8 if method == "acol" else None
-    localizer = ws.Localizer(
-        ws.train(data, method=method, freeze="backbone", epochs=epochs, quality="plain", output=output)
-    )
-    without_boxes = otsu_threshold(iter_heatmaps(localizer, ws.data.read_dataset(data).of_split("val")))
-    found = {
-        name: ws.evaluate(localizer, data, threshold=threshold, samples=0).first.metrics["GT-known Loc"]
-        for name, threshold in (("0.2", 0.2), ("Otsu", without_boxes), ("validation", localizer.threshold))
-    }
-    cells = [f"{figure.fixed:.1f} (at {figure.fixed_thresholds[0]:.2f})" for figure in found.values()]
-    best = found["0.2"]
-    oracle = f"{best.oracle:.1f} (at {best.oracle_thresholds[0]:.2f})"
+    run = ws.train(data, method=method, freeze="backbone", epochs=epochs, quality="plain", output=output)
+    localizer = ws.Localizer(run)
+    otsu = otsu_threshold(iter_heatmaps(localizer, ws.data.read_dataset(data).of_split("val")))
+    values = [
+        ws.evaluate(localizer, data, threshold=threshold, samples=0).first.metrics["GT-known Loc"]
+        for threshold in (0.2, otsu, localizer.threshold)
+    ]
+    cells = [f"{value.fixed:.1f} (at {value.fixed_thresholds[0]:.2f})" for value in values]
+    oracle = f"{values[0].oracle:.1f} (at {values[0].oracle_thresholds[0]:.2f})"
     return f"| {data.name} | {method} | {' | '.join(cells)} | {oracle} |"
 
 

@@ -1,9 +1,9 @@
-"""Train on a data set's labels, fix the threshold on its validation split, and print a row of figures on test.
+"""Train on the labels of a data set, select the threshold on its validation split, and print metrics on test.
 
     python benchmarks/training.py DATA --method acol --freeze none [--epochs 10] [--output runs/acol]
 
-DATA is a folder in any layout that weakspot reads, with splits train, val and test. The time is this process's CPU time
-for training, threshold and all, divided by 60. With --baselines two more rows say what needs no model.
+DATA is a folder in any layout that weakspot reads, with splits train, val and test. The time is the CPU time of this
+process for training and threshold selection, in minutes. --baselines adds the two baselines that need no model.
 """
 
 import argparse
@@ -11,15 +11,9 @@ import time
 from pathlib import Path
 
 import weakspot as ws
-from weakspot.evaluation import Evaluation
-from weakspot.evaluation.metric_collection import MetricValue
+from weakspot.evaluation import MethodResult
 
 COLUMNS = ("GT-known Loc", "MaxBoxAccV2", "Top-1 Loc")
-HEADER = (
-    "| method | backbone | "
-    + " | ".join(f"{name}, fixed (oracle)" for name in COLUMNS)
-    + " | Top-1 accuracy | CPU minutes |"
-)
 
 
 def main() -> None:
@@ -33,7 +27,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("runs/benchmark"))
     parser.add_argument("--baselines", action="store_true")
     options = parser.parse_args()
-    begun = time.process_time()
+    start = time.process_time()
     run = ws.train(
         options.data,
         method=options.method,
@@ -43,41 +37,29 @@ def main() -> None:
         quality=options.quality,
         output=options.output,
     )
-    minutes = (time.process_time() - begun) / 60
-    found = ws.evaluate(run, options.data, samples=0)
-    how = "frozen" if options.freeze == "backbone" else "fine-tuned"
-    print(HEADER)
-    print("|---" * (HEADER.count("|") - 1) + "|")
-    print(
-        row(
-            f"{options.method} | {how}",
-            found,
-            next(iter(found.rows)),
-            f"{top_1(run, options.data):.1f} | {minutes:.1f}",
-        )
-    )
-    for name in list(found.rows)[1:] if options.baselines else ():
-        print(row(f"{name} | none", found, name, " | "))
+    minutes = (time.process_time() - start) / 60
+    evaluation = ws.evaluate(run, options.data, samples=0)
+    columns = " | ".join(f"{name}, fixed (oracle)" for name in COLUMNS)
+    print(f"| method | backbone | {columns} | Top-1 accuracy | CPU minutes |")
+    print("|---" * (len(COLUMNS) + 4) + "|")
+    backbone = "frozen" if options.freeze == "backbone" else "fine-tuned"
+    end = f"{top_1_accuracy(run, options.data):.1f} | {minutes:.1f}"
+    print(f"| {options.method} | {backbone} | {cells(evaluation.first)} | {end} |")
+    for name in list(evaluation.rows)[1:] if options.baselines else ():
+        print(f"| {name} | none | {cells(evaluation.rows[name])} |  |  |")
 
 
-def row(name: str, found: Evaluation, of: str, end: str) -> str:
-    figures = [cell(found.rows[of].metrics[column]) for column in COLUMNS]
-    return f"| {name} | {' | '.join(figures)} | {end} |"
+def cells(result: MethodResult) -> str:
+    values = [result.metrics[column] for column in COLUMNS]
+    return " | ".join(f"{value.fixed:.1f} ({value.oracle:.1f})" for value in values)
 
 
-def cell(figure: MetricValue) -> str:
-    return f"{figure.fixed:.1f} ({figure.oracle:.1f})"
-
-
-def top_1(run: Path, data: Path) -> float:
-    """Percent of test images whose most probable class is theirs."""
-    examples = [example for example in ws.data.read_dataset(data).of_split("test") if example.annotations]
-    found = ws.Localizer(run).stream([example.path for example in examples])
-    return (
-        100
-        * sum(one.label == example.annotations[0].label for one, example in zip(found, examples, strict=True))
-        / len(examples)
-    )
+def top_1_accuracy(run: Path, data: Path) -> float:
+    """Return the percentage of test images whose most probable class is the annotated one."""
+    samples = [sample for sample in ws.data.read_dataset(data).of_split("test") if sample.annotations]
+    localizations = ws.Localizer(run).stream([sample.path for sample in samples])
+    pairs = zip(localizations, samples, strict=True)
+    return 100 * sum(one.label == sample.annotations[0].label for one, sample in pairs) / len(samples)
 
 
 if __name__ == "__main__":

@@ -251,7 +251,7 @@ def test_a_report_of_it_shows_heatmaps_and_masks(here, options):
     assert run_model(options, "data", "--save-heatmaps") == 0
     content = read_report_data(Path("out"))
     assert all(make_thumbnails(item, 64).overlay and make_thumbnails(item, 64).mask for item in content.items)
-    assert [item.overlap for item in content.items] == [row["iou"] for row in rows()]
+    assert [item.iou for item in content.items] == [row["iou"] for row in rows()]
 
 
 def test_an_unreadable_image_is_wrong_noted_and_makes_exit_1(here, options, capsys):

@@ -97,8 +97,8 @@ def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written, caps
     assert main(["report", str(run), "--images", str(tmp_path / "data/images/cat"), "--max-items", "2"]) == 0
     own, named = written
     assert (len(own.items), len(named.items)) == (2, 2)
-    assert all(item.overlap is not None and item.heatmap for item in own.items), "the data set has boxes"
-    assert all(item.overlap is None and item.doubt is not None for item in named.items)
+    assert all(item.iou is not None and item.heatmap for item in own.items), "the data set has boxes"
+    assert all(item.iou is None and item.uncertainty is not None for item in named.items)
     assert own.version == __version__
     assert own.notes[-1] == "The gallery shows 2 of the 2 validation images of the run."
     assert named.notes[-1].startswith("The gallery shows 2 of the 5 images in ")
@@ -109,7 +109,7 @@ def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written, caps
 
     student = small_run(tmp_path, "psol", teacher=run, freeze="none")
     assert main(["report", str(student)]) == 0
-    assert all(item.doubt is None and item.boxes for item in written[-1].items), "drawn boxes are in no doubt"
+    assert all(item.uncertainty is None and item.boxes for item in written[-1].items), "predicted boxes have no uncertainty"
     assert "validation IoU with pseudo boxes" in written[-1].facts
 
     for name in "ab":

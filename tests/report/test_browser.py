@@ -39,7 +39,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """150 items of three photos: classes cat, dog and an attack; scores rise; each has a heatmap."""
+    """150 items of three images: classes cat, dog and an attack; scores rise; each has a heatmap."""
     folder = tmp_path_factory.mktemp("report")
     labels = ["cat", "dog", ATTACK]
     write_localized(
@@ -50,7 +50,7 @@ def page(tmp_path_factory):
     )
     for name in "abc":
         write_picture(folder / "found", "heatmaps", folder / f"photos/{name}.jpg", np.full((8, 8), 200, np.uint8))
-    write_page(read_report_data(folder / "found"), folder / "r.html", side=48)
+    write_page(read_report_data(folder / "found"), folder / "r.html", thumbnail_size=48)
     return folder / "r.html"
 
 
@@ -120,21 +120,21 @@ def test_an_evaluation_shows_the_heatmaps_and_masks_that_were_kept(browser, tmp_
 
 
 def test_cards_tell_what_they_are_sorted_by(browser, tmp_path):
-    rows = [row(tmp_path / f"{i}.jpg", "cat", 0.9 - i / 10, doubt=i / 10) for i in range(3)]
+    rows = [row(tmp_path / f"{i}.jpg", "cat", 0.9 - i / 10, uncertainty=i / 10) for i in range(3)]
     write_rows(tmp_path / "found/boxes.jsonl", rows)
     write_page(read_report_data(tmp_path / "found"), tmp_path / "r.html")
     open_page(browser, tmp_path / "r.html")
-    told = ".card .value, .card .measure"
-    assert texts(browser, told) == ["0.20", "doubt", "0.10", "doubt", "0.00", "doubt"]
+    values = ".card .value, .card .measure"
+    assert texts(browser, values) == ["0.20", "uncertainty", "0.10", "uncertainty", "0.00", "uncertainty"]
     choose(browser, "#sort", "s+")
-    until(lambda: texts(browser, told) == ["0.70", "score", "0.80", "score", "0.90", "score"])
+    until(lambda: texts(browser, values) == ["0.70", "score", "0.80", "score", "0.90", "score"])
     choose(browser, "#sort", "n+")
-    until(lambda: texts(browser, told)[:2] == ["0.00", "doubt"])
+    until(lambda: texts(browser, values)[:2] == ["0.00", "uncertainty"])
 
 
 def test_a_wrong_class_is_told_and_the_table_of_classes_fits(browser, tmp_path):
     data = write_data(tmp_path / "data")
-    write_rows(tmp_path / "found/boxes.jsonl", [row(data / "images/dog/b.jpg", "cat", doubt=0.5)])
+    write_rows(tmp_path / "found/boxes.jsonl", [row(data / "images/dog/b.jpg", "cat", uncertainty=0.5)])
     write_page(read_report_data(tmp_path / "found", data=data), tmp_path / "r.html")
     open_page(browser, tmp_path / "r.html")
     assert texts(browser, ".card .label") == ["cat, not dog"]
@@ -196,14 +196,14 @@ def test_cards_come_as_the_reader_scrolls(opened):
 def test_filters_go_together_and_say_what_is_left(opened):
     choose(opened, "#class", "dog")
     until(lambda: count(opened) == "50 of 150 shown")
-    choose(opened, "[aria-label='Score from']", "0.5")
+    choose(opened, "[aria-label='Minimum Score']", "0.5")
     until(lambda: count(opened) == "25 of 150 shown")
     choose(opened, "#search", "B.JPG dog")
-    choose(opened, "[aria-label='Score to']", "0.6")
+    choose(opened, "[aria-label='Maximum Score']", "0.6")
     until(lambda: count(opened) == "5 of 150 shown")
     choose(opened, "#search", "nothing of this name")
     until(lambda: count(opened) == "0 of 150 shown")
-    assert one(opened, ".none").text == "Nothing fits these filters."
+    assert one(opened, ".none").text == "No images match these filters."
 
 
 def test_the_lowest_score_comes_first_until_another_order_is_chosen(opened):
@@ -214,7 +214,7 @@ def test_the_lowest_score_comes_first_until_another_order_is_chosen(opened):
     until(lambda: texts(opened, ".card .file")[0] == "a.jpg")
 
 
-@pytest.mark.parametrize(("layer", "picture"), [("heat", ".heat"), ("box", ".boxes-found"), ("mask", ".mask")])
+@pytest.mark.parametrize(("layer", "picture"), [("heat", ".heat"), ("box", ".boxes-predicted"), ("mask", ".mask")])
 def test_a_layer_is_switched_by_its_button(opened, layer, picture):
     button = one(opened, f".tools [data-layer={layer}]")
     before = button.get_attribute("aria-pressed") == "true"
@@ -228,23 +228,23 @@ def test_the_detail_view_is_used_by_keys(opened):
     from selenium.webdriver.common.keys import Keys
 
     one(opened, ".card").send_keys(Keys.ENTER)
-    assert one(opened, "#detail-place").text == "1 of 150"
+    assert one(opened, "#detail-position").text == "1 of 150"
     press(opened, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
-    assert one(opened, "#detail-place").text == "2 of 150"
+    assert one(opened, "#detail-position").text == "2 of 150"
     press(opened, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
-    assert one(opened, "#detail-place").text == "150 of 150"
+    assert one(opened, "#detail-position").text == "150 of 150"
     press(opened, Keys.ESCAPE)
     until(lambda: not one(opened, "#detail").is_displayed())
-    assert opened.execute_script("return document.activeElement.dataset.place") == "149"
+    assert opened.execute_script("return document.activeElement.dataset.index") == "149"
 
 
 def test_the_box_lies_where_it_was_found(opened):
     choose(opened, "#class", "cat")
     until(lambda: count(opened) == "50 of 150 shown")
-    photo, box = one(opened, ".card .photo").rect, one(opened, ".card rect.found").rect
-    scale = photo["width"] / 80
-    assert box["x"] - photo["x"] == pytest.approx(10 * scale, abs=2)
-    assert box["y"] - photo["y"] == pytest.approx(20 * scale, abs=2)
+    image, box = one(opened, ".card .image").rect, one(opened, ".card rect.predicted").rect
+    scale = image["width"] / 80
+    assert box["x"] - image["x"] == pytest.approx(10 * scale, abs=2)
+    assert box["y"] - image["y"] == pytest.approx(20 * scale, abs=2)
     assert box["width"] == pytest.approx(20 * scale, abs=4)
 
 
@@ -253,7 +253,17 @@ def test_text_can_be_read_in_light_and_dark(browser, page, scheme):
     open_page(browser, page, color_scheme=scheme)
     paper = colour(browser, "html", "backgroundColor")
     assert (luminance(paper) < 0.1) == (scheme == "dark")
-    quiet = [".where", "h1", ".lede, .facts dt", ".card .label", ".card .file", "nav a", "#count", "tbody th", "footer"]
+    quiet = [
+        ".source",
+        "h1",
+        ".lede, .facts dt",
+        ".card .label",
+        ".card .file",
+        "nav a",
+        "#count",
+        "tbody th",
+        "footer",
+    ]
     contrasts = {name: contrast(colour(browser, name, "color"), paper) for name in quiet}
     pressed = ".tools [data-layer=box]"
     contrasts[pressed] = contrast(colour(browser, pressed, "color"), colour(browser, pressed, "backgroundColor"))
@@ -294,13 +304,13 @@ def test_reduced_motion_is_respected(browser, page):
         assert browser.execute_script(behaviour) == expected
 
 
-def test_every_control_has_a_name_and_every_photo_words(opened):
+def test_every_control_has_a_name_and_every_image_alt_text(opened):
     unnamed = opened.execute_script(
         "return [...document.querySelectorAll('button, input, select')].filter(e =>"
         " !(e.ariaLabel || e.textContent.trim() || e.labels?.length || e.querySelector('img[alt]'))).length"
     )
     assert unnamed == 0
-    assert one(opened, ".card .photo").get_attribute("alt").startswith("cat: ")
+    assert one(opened, ".card .image").get_attribute("alt").startswith("cat: ")
 
 
 def test_true_boxes_and_missing_layers(browser, tmp_path):
@@ -314,5 +324,5 @@ def test_true_boxes_and_missing_layers(browser, tmp_path):
     assert [element.text for element in all_of(browser, ".card .value")] == ["0.00", "1.00", "0.50"]
     assert len(all_of(browser, ".card .boxes-true .true")) == 2
     assert not one(browser, ".tools [data-layer=heat]").is_enabled()
-    assert one(browser, ".absent").text == "photo missing"
+    assert one(browser, ".absent").text == "image missing"
     assert browser.get_log("browser") == []

@@ -5,9 +5,8 @@ import pytest
 from refusals import refused
 from results_made import row, write_data, write_localized, write_picture, write_rows
 
-from weakspot.errors import InputError
 from weakspot.report import read_report_data
-from weakspot.report.from_localize import best_overlap, read_localized
+from weakspot.report.from_localize import best_iou, read_localized
 
 
 def test_each_row_is_an_item(tmp_path):
@@ -19,23 +18,28 @@ def test_each_row_is_an_item(tmp_path):
         ("cat", 0.6, (40, 40)),
     ]
     assert content.items[0].boxes == ((10, 20, 30, 40),)
-    assert content.items[0].doubt is None
+    assert content.items[0].uncertainty is None
 
 
 def test_further_classes_and_doubt_are_read(tmp_path):
     folder = write_localized(
         tmp_path / "found",
-        lambda photos: [row(photos / "a.jpg", doubt=0.25, others=[row(photos / "a.jpg", "dog", class_index=7)])],
+        lambda photos: [row(photos / "a.jpg", uncertainty=0.25, others=[row(photos / "a.jpg", "dog", class_index=7)])],
     )
     pixels = np.zeros((8, 8), np.uint8)
     write_picture(folder, "heatmaps", tmp_path / "photos/a.jpg", pixels)
     write_picture(folder, "heatmaps", tmp_path / "photos/a.jpg", pixels, which=".7")
     cat, dog = read_localized(folder).items
-    assert (cat.label, cat.doubt, dog.label, dog.doubt) == ("cat", 0.25, "dog", None)
+    assert (cat.label, cat.uncertainty, dog.label, dog.uncertainty) == ("cat", 0.25, "dog", None)
     assert cat.heatmap is not None
     assert cat.heatmap.name == "a.jpg.png"
     assert dog.heatmap is not None
     assert dog.heatmap.name == "a.jpg.7.png"
+
+
+def test_the_uncertainty_of_a_run_of_version_0_1_is_read(tmp_path):
+    write_rows(tmp_path / "boxes.jsonl", [row("a.jpg", doubt=0.25)])
+    assert read_localized(tmp_path).items[0].uncertainty == 0.25
 
 
 def test_saved_pictures_settings_and_skipped_images_are_found(tmp_path):
@@ -46,8 +50,8 @@ def test_saved_pictures_settings_and_skipped_images_are_found(tmp_path):
     (folder / "skipped.jsonl").write_text('{"image": "z.jpg", "problem": "is empty"}\n')
     content = read_localized(folder)
     assert [item.mask is not None for item in content.items] == [True, False, False]
-    assert [item.picture is not None for item in content.items] == [False, True, False]
-    assert content.items[0].cut == (0.5, 0.05, False, 0.0)
+    assert [item.plot is not None for item in content.items] == [False, True, False]
+    assert content.items[0].threshold == (0.5, 0.05, False, 0.0)
     assert content.settings["model"] == "resnet50"
     assert content.version is None
     assert content.skipped == (("z.jpg", "is empty"),)
@@ -60,7 +64,7 @@ def test_the_version_that_wrote_it_and_how_it_cut_are_told(tmp_path):
     (folder / "localize.toml").write_text('weakspot = "0.3.0"\nboxes = "split"\nmin_area = 0\nmin_score = 0.2\n')
     content = read_localized(folder)
     assert (content.version, "weakspot" in content.settings) == ("0.3.0", False)
-    assert [item.cut for item in content.items] == [(0.5, 0.0, True, 0.4), None], (
+    assert [item.threshold for item in content.items] == [(0.5, 0.0, True, 0.4), None], (
         "without a box there is nothing to cut"
     )
 
@@ -68,7 +72,7 @@ def test_the_version_that_wrote_it_and_how_it_cut_are_told(tmp_path):
 def test_settings_that_are_no_numbers_are_refused(tmp_path):
     folder = write_localized(tmp_path / "found")
     (folder / "localize.toml").write_text('min_area = "small"\n')
-    with pytest.raises(InputError, match=r"localize\.toml cannot be read: 'small' is no number\."):
+    with refused("settings-invalid", "localize.toml", "'small'"):
         read_localized(folder)
 
 
@@ -80,8 +84,8 @@ def test_true_boxes_come_from_a_data_set(tmp_path):
         [row(images / "cat/a.jpg", "Cat"), row(images / "dog/b.jpg", "dog"), row(images / "dog/b.jpg", "cat")],
     )
     items = read_report_data(tmp_path / "found", data=data).items
-    assert [item.overlap for item in items] == [1.0, 0.0, None]
-    assert items[1].truths == ((0, 0, 10, 10),)
+    assert [item.iou for item in items] == [1.0, 0.0, None]
+    assert items[1].true_boxes == ((0, 0, 10, 10),)
 
 
 def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp_path):
@@ -89,20 +93,20 @@ def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp
     found = row(image, "cat", boxes=[[0, 0, 10, 10]], others=[row(image, "fox", class_index=7)])
     write_rows(tmp_path / "found/boxes.jsonl", [found])
     wrong, further = read_report_data(tmp_path / "found", data=tmp_path / "data").items
-    assert (wrong.overlap, wrong.truths, wrong.facts["true class"]) == (0.0, ((0, 0, 10, 10),), "dog")
-    assert (further.overlap, further.truths, "true class" in further.facts) == (None, (), False)
+    assert (wrong.iou, wrong.true_boxes, wrong.facts["true class"]) == (0.0, ((0, 0, 10, 10),), "dog")
+    assert (further.iou, further.true_boxes, "true class" in further.facts) == (None, (), False)
 
 
-def test_photos_that_have_moved_are_found_again(tmp_path):
+def test_images_that_have_moved_are_found(tmp_path):
     folder = write_localized(tmp_path / "found", lambda photos: [row("elsewhere/photos/a.jpg"), row("photos/b.jpg")])
-    assert read_localized(folder).items[1].photo == tmp_path / "photos/b.jpg", "beside the results"
-    assert read_localized(folder, images=tmp_path / "photos").items[0].photo == tmp_path / "photos/a.jpg"
+    assert read_localized(folder).items[1].image == tmp_path / "photos/b.jpg", "beside the results"
+    assert read_localized(folder, images=tmp_path / "photos").items[0].image == tmp_path / "photos/a.jpg"
 
 
 def test_the_first_box_is_compared_with_the_true_box_that_it_fits_best():
     boxes, truths = ((0, 0, 10, 10), (20, 20, 30, 30)), ((20, 20, 30, 30), (0, 0, 10, 20))
-    assert best_overlap(boxes, truths) == pytest.approx(0.5)
-    assert best_overlap((), truths) == 0.0
+    assert best_iou(boxes, truths) == pytest.approx(0.5)
+    assert best_iou((), truths) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_the_first_box_is_compared_with_the_true_box_that_it_fits_best():
         {"image": None},
         {"others": [3]},
         {"boxes": None},
-        {"doubt": "much"},
+        {"uncertainty": "much"},
     ],
 )
 def test_a_row_of_something_else_is_refused(tmp_path, wrong):
@@ -126,7 +130,7 @@ def test_a_row_of_something_else_is_refused(tmp_path, wrong):
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds no results of weakspot"):
+    with refused("results-not-found", tmp_path):
         read_report_data(tmp_path)
-    with pytest.raises(InputError, match="is not a folder"):
+    with refused("results-not-found", "none"):
         read_report_data(tmp_path / "none")

@@ -9,7 +9,7 @@ from refusals import refused
 from results_made import row, write_localized
 
 from weakspot.report import ReportItem, read_report_data, write_page
-from weakspot.report.page import BLOCK, blocks, heat_tables, in_script, policy
+from weakspot.report.page import BLOCK, blocks, colormap_tables, in_script, policy
 from weakspot.report.thumbnails import Thumbnails
 
 ATTACK = "<script>alert(1)</script><!--"
@@ -50,7 +50,7 @@ def test_the_items_are_in_the_page_the_lowest_score_first(tmp_path):
         ("cat", 0.9, 80, 60),
     ]
     assert items[0]["b"] == [[10, 20, 30, 40]]
-    assert all(photo.startswith("data:image/jpeg;base64,") for photo, _, _ in json.loads(Elements(text).scripts[1]))
+    assert all(image.startswith("data:image/jpeg;base64,") for image, _, _ in json.loads(Elements(text).scripts[1]))
     assert missing == []
 
 
@@ -77,10 +77,10 @@ def test_the_policy_allows_this_style_and_script_and_nothing_else(tmp_path):
     text, _ = written(write_localized(tmp_path / "found"), tmp_path)
     found = Elements(text)
     style = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
-    told = next(attributes["content"] for _, attributes in found.started if "http-equiv" in attributes)
-    assert told == policy(style, found.scripts[-1])
-    assert told.startswith("default-src 'none'; img-src data:;")
-    assert "unsafe" not in told
+    values = next(attributes["content"] for _, attributes in found.started if "http-equiv" in attributes)
+    assert values == policy(style, found.scripts[-1])
+    assert values.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in values
     links = [value for _, attributes in found.started for name, value in attributes.items() if name in ("src", "href")]
     assert all(link.startswith(("data:", "#")) for link in links)
     assert "url(" not in style.replace("url(#heat)", "")
@@ -88,17 +88,17 @@ def test_the_policy_allows_this_style_and_script_and_nothing_else(tmp_path):
 
 
 def test_only_the_worst_are_shown_where_there_are_too_many(tmp_path):
-    text, _ = written(write_localized(tmp_path / "found"), tmp_path, most=1)
+    text, _ = written(write_localized(tmp_path / "found"), tmp_path, max_items=1)
     assert [one["l"] for one in json.loads(Elements(text).scripts[0])] == ["dog"]
     assert "<small> of 3</small>" in text
 
 
-def test_a_photo_that_is_missing_is_listed(tmp_path):
+def test_a_image_that_is_missing_is_listed(tmp_path):
     folder = write_localized(tmp_path / "found")
     (tmp_path / "photos/a.jpg").unlink()
     text, missing = written(folder, tmp_path)
     assert [one.image for one in missing] == [str(tmp_path / "photos/a.jpg")]
-    assert "Photos that could not be read for this report: 1" in text
+    assert "Images that could not be read for this report: 1" in text
 
 
 def test_nothing_is_left_behind_where_the_page_cannot_be_written(tmp_path):
@@ -115,12 +115,12 @@ def test_the_same_results_give_the_same_page(tmp_path):
     assert written(folder, tmp_path) == written(folder, tmp_path)
 
 
-def test_blocks_hold_each_photo_once(tmp_path):
-    one = ReportItem(name="a", photo=tmp_path, label="cat")
+def test_blocks_hold_each_image_once(tmp_path):
+    one = ReportItem(name="a", image=tmp_path, label="cat")
     items = [one, replace(one, label="dog"), *(replace(one, name=str(i)) for i in range(BLOCK))]
-    made = [Thumbnails(f"photo {item.name}", item.label, "", (1, 1)) for item in items]
+    made = [Thumbnails(f"image {item.name}", item.label, "", (1, 1)) for item in items]
     first, second = blocks(items, made)
-    assert first[:3] == [("photo a", "cat", ""), (0, "dog", ""), ("photo 0", "cat", "")]
+    assert first[:3] == [("image a", "cat", ""), (0, "dog", ""), ("image 0", "cat", "")]
     assert (len(first), len(second)) == (BLOCK, 2)
 
 
@@ -132,7 +132,7 @@ def test_json_in_a_script_says_the_same_and_cannot_end_it(value):
 
 
 def test_heat_runs_from_clear_blue_to_opaque_red():
-    tables = {name: [float(word) for word in words.split()] for name, words in heat_tables().items()}
+    tables = {name: [float(word) for word in words.split()] for name, words in colormap_tables().items()}
     assert (tables["a"][0], tables["a"][-1]) == (0.0, 0.6)
     assert tables["b"][2] > tables["r"][2]
     assert tables["r"][-2] > tables["b"][-2]

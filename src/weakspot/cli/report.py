@@ -11,10 +11,10 @@ from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run import localize
 from weakspot.io.progress import Progress
 from weakspot.report import ReportData, Skipped, read_report_data, write_page
-from weakspot.report.calibration import with_error_probability
 from weakspot.report.from_localize import read_localized, with_ground_truth
 from weakspot.report.from_train import RUN
 from weakspot.report.options import ReportOptions
+from weakspot.report.summaries import with_error_probability
 
 # Maximum number of images that are localized for the report of a training run.
 SAMPLE_SIZE = 200
@@ -39,7 +39,7 @@ def report(folder: Path, options: ReportOptions) -> ReportOutcome:
         shown = min(len(content.items), options.max_items)
         page = options.output or folder / "report.html"
         with Progress(shown) as progress:
-            missing = write_page(content, page, most=options.max_items, advance=progress.advance)
+            missing = write_page(content, page, max_items=options.max_items, advance=progress.advance)
     return ReportOutcome(page, shown, tuple(missing))
 
 

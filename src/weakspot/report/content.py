@@ -1,4 +1,4 @@
-"""What a report shows, before any photo is decoded."""
+"""Content of a report, before any image is decoded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,71 +11,71 @@ Box = tuple[float, float, float, float]
 
 
 class Threshold(NamedTuple):
-    """How regions are cut out of a heatmap, as :func:`weakspot.ops.mask_from_heatmap` has it.
+    """How regions are cut from a heatmap, as arguments of :func:`weakspot.ops.mask_from_heatmap`.
 
     Attributes:
-        threshold: Fraction of the heatmap's peak.
-        min_area: Least area of a region beside the largest, as a fraction of the image's; 1 keeps the largest alone.
-        split: Whether regions with several peaks are split between them.
-        min_heat: Least heat of a region.
+        threshold: Fraction of the heatmap's maximum.
+        min_area: Minimum area of a region, as a fraction of the image; 1 keeps the largest region only.
+        split: Whether regions with several peaks are split.
+        min_activation: Minimum mean heatmap value of a region.
     """
 
     threshold: float
     min_area: float = 1.0
     split: bool = False
-    min_heat: float = 0.0
+    min_activation: float = 0.0
 
 
 @dataclass(frozen=True)
 class ReportItem:
-    """One class in one image, and what was found of it.
+    """Prediction of one class in one image.
 
     Attributes:
-        name: The image as the user knows it.
-        photo: The image file, which may be missing.
+        name: Name of the image as given by the user.
+        image: The image file, which may be missing.
         label: Name of the class.
-        frame: ``(height, width)`` that boxes count in; None: the pixels of the photo as they are stored.
-        upright: Whether boxes count in the upright photo, else as an annotated data set has them.
-        boxes: What was found: xyxy, right and bottom excluded, the largest region first.
-        truths: The true boxes, likewise; none where they are not known.
+        frame: ``(height, width)`` of the coordinate frame of the boxes; None for the stored size of the image.
+        upright: Whether boxes refer to the image after EXIF orientation, or to its stored pixels as in annotations.
+        boxes: Predicted boxes: xyxy, right and bottom excluded, the largest region first.
+        true_boxes: Ground-truth boxes in the same format; empty if unknown.
         score: Probability of the class, in [0, 1], or None.
-        overlap: IoU of the first box with the true box that it fits best, or None.
-        doubt: 0 sure, 1 most doubtful, or None.
-        heatmap: File of the heatmap, grey, of the whole photo; None where none was saved.
-        picture: File of the photo with heatmap and boxes drawn in; None where none was saved.
-        mask: File of the mask; None where none was saved.
-        cut: How a mask is cut out of the heatmap where none was saved; None where there is none to cut.
-        facts: Further facts, by name.
-        notes: What a user should know about this result.
+        iou: Largest IoU of the first box with a ground-truth box, or None.
+        uncertainty: Uncertainty of the box, in [0, 1], 1 the most uncertain, or None.
+        heatmap: File of the grayscale heatmap of the whole image, or None.
+        plot: File of the image with heatmap and boxes drawn on it, or None.
+        mask: File of the mask, or None.
+        threshold: How to cut a mask from the heatmap if there is no file; None if there is nothing to cut.
+        facts: Further facts by name.
+        notes: Notes on this prediction.
     """
 
     name: str
-    photo: Path
+    image: Path
     label: str
     frame: tuple[int, int] | None = None
     upright: bool = True
     boxes: tuple[Box, ...] = ()
-    truths: tuple[Box, ...] = ()
+    true_boxes: tuple[Box, ...] = ()
     score: float | None = None
-    overlap: float | None = None
-    doubt: float | None = None
+    iou: float | None = None
+    uncertainty: float | None = None
     heatmap: Path | None = None
-    picture: Path | None = None
+    plot: Path | None = None
     mask: Path | None = None
-    cut: Threshold | None = None
+    threshold: Threshold | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 class Chart(NamedTuple):
-    """A chart as SVG, with what it shows in words."""
+    """A chart as SVG with its title."""
 
     title: str
     svg: bytes
 
 
 class Skipped(NamedTuple):
-    """An image that is not shown, or not with its photo, and why."""
+    """An image that is not shown, and why."""
 
     image: str
     problem: str
@@ -83,30 +83,30 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportData:
-    """All that a report shows.
+    """Content of a report.
 
     Attributes:
-        kind: What the folder holds, as a heading.
-        folder: Where it was read from.
-        when: When the results were written, ISO 8601 to the minute.
-        version: The version of weakspot that wrote them; None where the folder does not say.
-        facts: The summary, by name.
-        settings: What it was made with, by name.
-        items: What was found, in the order of the folder.
-        figures: The metrics of an evaluation, or None.
-        charts: Curves.
+        kind: Heading: what the folder contains.
+        folder: The folder of results.
+        modified: When the results were written, ISO 8601 to the minute.
+        version: Version of weakspot that wrote them; None if the folder does not record it.
+        facts: Summary by name.
+        settings: Settings of the run by name.
+        items: Predictions, in the order of the folder.
+        metrics: Metrics of an evaluation, or None.
+        charts: Charts in the folder.
         skipped: Images that the folder lists as skipped.
-        notes: What a user should know.
+        notes: Notes for readers.
     """
 
     kind: str
     folder: Path
-    when: str
+    modified: str
     version: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     items: tuple[ReportItem, ...] = ()
-    figures: MetricTable | None = None
+    metrics: MetricTable | None = None
     charts: tuple[Chart, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,26 +1,26 @@
-"""The metrics of an evaluation as a table: every kind of map, its figures at both thresholds."""
+"""Metrics of an evaluation as a table: every map, its values at both thresholds."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# The rows that an evaluation ends with, by name.
-_WHOLE = "full-image box"
-BASELINES = ("centred Gaussian", _WHOLE)
+# Names of the last rows of an evaluation.
+_FULL_IMAGE = "full-image box"
+BASELINES = ("centred Gaussian", _FULL_IMAGE)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric of one kind of map, as text; empty where it is not known.
+    """One metric of one map, as text; empty if unknown.
 
     Attributes:
-        fixed: The figure at the fixed threshold, or of a metric without thresholds.
-        margin: Half of its 95 % interval.
-        fixed_at: That threshold.
-        oracle: The figure at the threshold that is best for the same images.
-        oracle_at: That threshold.
-        best: Whether no other map has a greater one at its fixed threshold; baselines aside.
+        fixed: Value at the fixed threshold, or of a metric without thresholds.
+        margin: Half of its 95 % confidence interval.
+        fixed_at: Fixed threshold.
+        oracle: Value at the best threshold for the same images.
+        oracle_at: Oracle threshold.
+        best: Whether no other map has a larger value at its fixed threshold, baselines excluded.
     """
 
     fixed: str = ""
@@ -33,7 +33,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class MetricTable:
-    """Metrics by kind of map.
+    """Metrics by map.
 
     Attributes:
         metrics: Names of the columns.
@@ -45,51 +45,51 @@ class MetricTable:
 
 
 def metric_table(rows: Mapping[str, Mapping[str, Any]]) -> MetricTable:
-    """Lay out the rows of ``metrics.json``.
+    """Convert the rows of ``metrics.json`` to a table.
 
     Args:
-        rows: By name of the map, what :meth:`weakspot.evaluation.Evaluation.to_dict` has of it.
+        rows: Rows of :meth:`weakspot.evaluation.Evaluation.to_dict`, by the name of the map.
 
     Raises:
-        KeyError, TypeError, ValueError: If they are something else.
+        KeyError, TypeError, ValueError: If they are anything else.
 
     Example:
-        >>> figure = {"fixed": 66.66, "fixed_interval": [60, 72], "fixed_thresholds": [0.25],
-        ...           "oracle": 70, "oracle_thresholds": [0.2]}
-        >>> table = metric_table({"cam": {"figures": {"MaxBoxAcc": figure}}})
+        >>> value = {"fixed": 66.66, "fixed_interval": [60, 72], "fixed_thresholds": [0.25],
+        ...          "oracle": 70, "oracle_thresholds": [0.2]}
+        >>> table = metric_table({"cam": {"figures": {"MaxBoxAcc": value}}})
         >>> table.rows[0][2][0]
         Cell(fixed='66.7', margin='±6.0', fixed_at='0.25', oracle='70.0', oracle_at='0.2', best=True)
     """
-    figures = {name: row["figures"] for name, row in rows.items()}
-    metrics = tuple(dict.fromkeys(metric for row in figures.values() for metric in row))
-    best = {metric: _best(metric, figures) for metric in metrics}
+    values = {name: row["figures"] for name, row in rows.items()}
+    metrics = tuple(dict.fromkeys(metric for row in values.values() for metric in row))
+    best = {metric: _best(metric, values) for metric in metrics}
     lines = [
         (
             str(name),
             name in BASELINES,
             tuple(_cell(str(name), row.get(metric), best[metric]) for metric in metrics),
         )
-        for name, row in figures.items()
+        for name, row in values.items()
     ]
     return MetricTable(metrics, tuple(lines))
 
 
-def _best(metric: str, figures: Mapping[str, Mapping[str, Any]]) -> float | None:
-    known = [row[metric]["fixed"] for name, row in figures.items() if name not in BASELINES and metric in row]
-    return max((float(value) for value in known if value is not None), default=None)
+def _best(metric: str, rows: Mapping[str, Mapping[str, Any]]) -> float | None:
+    values = [row[metric]["fixed"] for name, row in rows.items() if name not in BASELINES and metric in row]
+    return max((float(value) for value in values if value is not None), default=None)
 
 
-def _cell(name: str, figure: Mapping[str, Any] | None, best: float | None) -> Cell:
-    if figure is None:
+def _cell(name: str, value: Mapping[str, Any] | None, best: float | None) -> Cell:
+    if value is None:
         return Cell()
-    fixed, interval = figure["fixed"], figure.get("fixed_interval")
-    thresholded = bool(figure["fixed_thresholds"] or figure["oracle_thresholds"] or figure["oracle"] != fixed)
+    fixed, interval = value["fixed"], value.get("fixed_interval")
+    has_thresholds = bool(value["fixed_thresholds"] or value["oracle_thresholds"] or value["oracle"] != fixed)
     return Cell(
         fixed=_number(fixed),
         margin=_margin(interval) if fixed is not None and interval is not None else "",
-        fixed_at=_thresholds(name, figure["fixed_thresholds"]),
-        oracle=_number(figure["oracle"]) if thresholded else "",
-        oracle_at=_thresholds(name, figure["oracle_thresholds"]),
+        fixed_at=_thresholds(name, value["fixed_thresholds"]),
+        oracle=_number(value["oracle"]) if has_thresholds else "",
+        oracle_at=_thresholds(name, value["oracle_thresholds"]),
         best=name not in BASELINES and best is not None and fixed == best,
     )
 
@@ -104,6 +104,6 @@ def _number(value: float | None) -> str:
 
 
 def _thresholds(name: str, values: Sequence[float]) -> str:
-    if name == _WHOLE:  # one box, whatever the threshold
+    if name == _FULL_IMAGE:  # the box is the same at every threshold
         return ""
     return ", ".join(f"{value:.3g}" for value in dict.fromkeys(values))

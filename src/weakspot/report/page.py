@@ -1,4 +1,4 @@
-"""ReportData -> one HTML file."""
+"""Render a report as one HTML file."""
 
 import json
 from base64 import b64encode
@@ -19,82 +19,88 @@ from weakspot.concurrency import ordered_map
 from weakspot.config import __version__
 from weakspot.io.atomic import atomic_write
 from weakspot.report.content import ReportData, ReportItem, Skipped
-from weakspot.report.summaries import class_rows, histogram, leading_measure, right_share, worst_first
+from weakspot.report.summaries import class_rows, histogram, leading_measure, percent_correct, worst_first
 from weakspot.report.thumbnails import Thumbnails, data_uri, make_thumbnails
 
-# Thumbnails lie in blocks of so many items, and a browser reads a block when one of them is shown.
+# Number of items per block of thumbnails; a browser parses a block when one of its items is shown.
 BLOCK = 50
 _WORKERS = 2
-_HEAT_STEPS = 17
+_COLORMAP_STEPS = 17
 
 
 def write_page(
-    content: ReportData, path: Path, *, most: int = 5000, side: int = 192, advance: Callable[[], None] = lambda: None
+    content: ReportData,
+    path: Path,
+    *,
+    max_items: int = 5000,
+    thumbnail_size: int = 192,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Skipped]:
-    """Write a report, by way of a temporary name.
+    """Write a report atomically.
 
     Args:
-        content: What it shows.
+        content: Content of the report.
         path: The HTML file.
-        most: At most that many items, the worst or most doubtful ones.
-        side: Longer side of thumbnails in pixels.
+        max_items: Maximum number of items; the worst or most uncertain ones are shown.
+        thumbnail_size: Longer side of thumbnails in pixels.
         advance: Called for each item.
 
     Returns:
-        The photos that could not be read. They are listed in the report, and shown as placeholders.
+        The images that could not be read. They are listed in the report, and shown as placeholders.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    shown = worst_first(content.items)[:most]
-    made = []
+    items = worst_first(content.items)[:max_items]
+    thumbnails = []
     with ThreadPoolExecutor(_WORKERS) as threads:
-        for one in ordered_map(partial(make_thumbnails, side=side), shown, threads, max_pending=8 * _WORKERS):
-            made.append(one)
+        make = partial(make_thumbnails, side=thumbnail_size)
+        for result in ordered_map(make, items, threads, max_pending=8 * _WORKERS):
+            thumbnails.append(result)
             advance()
-    unread = {item.name: one.problem for item, one in zip(shown, made, strict=True) if one.problem}
-    missing = [Skipped(name, problem) for name, problem in unread.items()]
+    problems = {item.name: result.problem for item, result in zip(items, thumbnails, strict=True) if result.problem}
+    missing = [Skipped(name, problem) for name, problem in problems.items()]
     with atomic_write(path) as file:
-        file.write(page(content, shown, made, missing).encode(errors="backslashreplace"))
+        file.write(page(content, items, thumbnails, missing).encode(errors="backslashreplace"))
     return missing
 
 
 def page(
-    content: ReportData, shown: Sequence[ReportItem], made: Sequence[Thumbnails], missing: Sequence[Skipped]
+    content: ReportData, items: Sequence[ReportItem], thumbnails: Sequence[Thumbnails], missing: Sequence[Skipped]
 ) -> str:
     """Render a report.
 
     Args:
-        content: What it shows.
-        shown: Its items in the order of the gallery.
-        made: The pictures of each.
-        missing: Photos that could not be read.
+        content: Content of the report.
+        items: The items in the order of the gallery.
+        thumbnails: The thumbnails of each item.
+        missing: Images that could not be read.
     """
     style, script = _asset("report.css"), _asset("report.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     measure = leading_measure(content.items)
     return environment.from_string(_asset("report.html.j2")).render(
         content=content,
-        shown=len(shown),
+        shown=len(items),
         missing=missing,
         version=__version__,
         measure=measure,
         bars=histogram(content.items, measure),
         classes=class_rows(content.items),
-        right=right_share([item.overlap for item in content.items if item.overlap is not None]),
+        correct=percent_correct([item.iou for item in content.items if item.iou is not None]),
         charts=[(chart.title, data_uri(chart.svg, "image/svg+xml")) for chart in content.charts],
-        heat=heat_tables(),
+        heat=colormap_tables(),
         style=Markup(style),
         script=Markup(script),
         policy=policy(style, script),
-        items=in_script([_told(item, one) for item, one in zip(shown, made, strict=True)]),
-        blocks=[in_script(block) for block in blocks(shown, made)],
-        has=_layers(shown, made),
+        items=in_script([payload(item, result) for item, result in zip(items, thumbnails, strict=True)]),
+        blocks=[in_script(block) for block in blocks(items, thumbnails)],
+        has=_available(items, thumbnails),
     )
 
 
 def in_script(value: Any) -> Markup:
-    r"""Write a value as JSON that can stand in a script element, whatever texts it holds.
+    r"""Encode a value as JSON that is safe within a script element, whatever strings it contains.
 
     Example:
         >>> print(in_script("</script><!-- & \u2028"))
@@ -105,7 +111,7 @@ def in_script(value: Any) -> Markup:
 
 
 def policy(style: str, script: str) -> str:
-    """Give the content security policy: this style and this script alone, and no request to anywhere.
+    """Return the content security policy: only this style and this script, and no network request.
 
     Example:
         >>> policy("a{}", "1").split("; ")[0]
@@ -118,57 +124,57 @@ def policy(style: str, script: str) -> str:
     )
 
 
-def blocks(items: Sequence[ReportItem], made: Sequence[Thumbnails]) -> Iterable[list[tuple[str | int, str, str]]]:
-    """Give photo, overlay and mask of each item in blocks; a photo that was there before is told by its place."""
+def blocks(items: Sequence[ReportItem], thumbnails: Sequence[Thumbnails]) -> Iterable[list[tuple[str | int, str, str]]]:
+    """Return image, overlay and mask of each item in blocks; a repeated image is the index of its first item."""
     first: dict[str, int] = {}
-    told: list[tuple[str | int, str, str]] = []
-    for place, (item, one) in enumerate(zip(items, made, strict=True)):
-        known = first.setdefault(item.name, place)
-        told.append((one.photo if known == place else known, one.overlay, one.mask))
-    edges = [*range(0, len(told), BLOCK), len(told)]
-    return (told[start:end] for start, end in pairwise(edges))
+    layers: list[tuple[str | int, str, str]] = []
+    for i, (item, result) in enumerate(zip(items, thumbnails, strict=True)):
+        index = first.setdefault(item.name, i)
+        layers.append((result.image if index == i else index, result.overlay, result.mask))
+    edges = [*range(0, len(layers), BLOCK), len(layers)]
+    return (layers[start:end] for start, end in pairwise(edges))
 
 
-def heat_tables() -> dict[str, str]:
-    """Give the colours of heatmaps (turbo) and their opacity as tables of an SVG filter, as ``drawing`` lays them."""
-    steps = [step / (_HEAT_STEPS - 1) for step in range(_HEAT_STEPS)]
-    colours = colormaps["turbo"](steps)
-    tables = {name: colours[:, channel].tolist() for channel, name in enumerate("rgb")}
+def colormap_tables() -> dict[str, str]:
+    """Return the color map of heatmaps (turbo) and its opacity as tables of an SVG filter, as in ``visualization``."""
+    steps = [step / (_COLORMAP_STEPS - 1) for step in range(_COLORMAP_STEPS)]
+    colors = colormaps["turbo"](steps)
+    tables = {name: colors[:, channel].tolist() for channel, name in enumerate("rgb")}
     tables["a"] = [0.6 * step**0.5 for step in steps]
     return {name: " ".join(f"{value:.3f}" for value in values) for name, values in tables.items()}
 
 
-def _told(item: ReportItem, one: Thumbnails) -> dict[str, Any]:
-    """What the gallery needs to know of an item; what is unknown is left out."""
-    height, width = one.frame
-    told = {
+def payload(item: ReportItem, thumbnails: Thumbnails) -> dict[str, Any]:
+    """Return the data of an item for report.js, with short keys; unknown values are omitted."""
+    height, width = thumbnails.frame
+    values = {
         "n": item.name,
         "l": item.label,
         "w": width,
         "h": height,
         "b": [[round(side, 1) for side in box] for box in item.boxes],
-        "t": [[round(side, 1) for side in box] for box in item.truths],
+        "t": [[round(side, 1) for side in box] for box in item.true_boxes],
         "s": item.score,
-        "o": item.overlap,
-        "d": item.doubt,
+        "o": item.iou,
+        "u": item.uncertainty,
         "f": dict(item.facts),
         "x": list(item.notes),
-        "k": "picture" if one.overlay and item.heatmap is None else "",
-        "p": one.problem,
+        "k": "plot" if thumbnails.overlay and item.heatmap is None else "",
+        "p": thumbnails.problem,
     }
-    return {key: value for key, value in told.items() if value is not None and value not in ("", [], {})}
+    return {key: value for key, value in values.items() if value is not None and value not in ("", [], {})}
 
 
-def _layers(shown: Sequence[ReportItem], made: Sequence[Thumbnails]) -> dict[str, bool]:
-    """Which layers there are to switch on, and which measures to filter by."""
+def _available(items: Sequence[ReportItem], thumbnails: Sequence[Thumbnails]) -> dict[str, bool]:
+    """Return which layers can be shown, and by which measures items can be filtered."""
     return {
-        "overlay": any(one.overlay for one in made),
-        "mask": any(one.mask for one in made),
-        "boxes": any(item.boxes for item in shown),
-        "truths": any(item.truths for item in shown),
-        "score": any(item.score is not None for item in shown),
-        "overlap": any(item.overlap is not None for item in shown),
-        "doubt": any(item.doubt is not None for item in shown),
+        "overlay": any(result.overlay for result in thumbnails),
+        "mask": any(result.mask for result in thumbnails),
+        "boxes": any(item.boxes for item in items),
+        "true_boxes": any(item.true_boxes for item in items),
+        "score": any(item.score is not None for item in items),
+        "iou": any(item.iou is not None for item in items),
+        "uncertainty": any(item.uncertainty is not None for item in items),
     }
 
 

@@ -1,4 +1,4 @@
-"""Read what a folder of results holds: rows of JSON, settings, files beside them. Arrays and text only."""
+"""Read the files of a folder of results: settings, skipped images, values of rows."""
 
 import math
 import tomllib
@@ -14,21 +14,26 @@ from weakspot.report.content import Box, Skipped
 
 
 def read_settings(file: Path, command: str) -> dict[str, Any]:
-    """Read settings that a command wrote next to its results; none if there is no such file.
+    """Read the settings that a command wrote next to its results; empty if the file does not exist.
 
     Raises:
-        InputError: If it cannot be read as TOML.
+        InputError: ``settings-invalid`` if the file is not TOML.
     """
     if not file.exists():
         return {}
     try:
         return with_current_names(tomllib.loads(read_text(file)), command)
     except ValueError as error:
-        raise InputError(f"{file} cannot be read: {error}.", "Mend it, or make the results again.") from error
+        raise invalid_settings(file, error) from error
+
+
+def invalid_settings(file: Path, reason: object) -> InputError:
+    """Return the error for settings that cannot be used."""
+    return InputError("settings-invalid", f"Cannot read {file}: {reason}.")
 
 
 def as_text(settings: dict[str, Any]) -> dict[str, str]:
-    """Give settings as words.
+    """Format settings for readers.
 
     Example:
         >>> as_text({"top_k": 1, "classes": ["cat", "dog"], "resume": False})
@@ -44,7 +49,7 @@ def _word(value: object) -> str:
 
 
 def read_skipped(file: Path) -> tuple[Skipped, ...]:
-    """Read the list of images that a run has skipped; empty where there is none.
+    """Read the list of skipped images; empty if the file does not exist.
 
     Raises:
         InputError: As :func:`read_rows`.
@@ -55,10 +60,10 @@ def read_skipped(file: Path) -> tuple[Skipped, ...]:
 
 
 def as_box(sides: Any) -> Box:
-    """Take four finite numbers for a box.
+    """Convert four finite numbers to a box.
 
     Raises:
-        ValueError, TypeError: If they are something else.
+        ValueError, TypeError: If they are anything else.
 
     Example:
         >>> as_box([1, 2, 3.5, 4])
@@ -69,16 +74,16 @@ def as_box(sides: Any) -> Box:
 
 
 def as_number(value: Any) -> float:
-    """Take a finite number.
+    """Convert a finite number to a float.
 
     Raises:
-        ValueError, TypeError: If it is something else.
+        ValueError, TypeError: If it is anything else.
     """
     if isinstance(value, bool | str) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return float(value)
 
 
 def modified_at(file: Path) -> str:
-    """When a file was written: local time, ISO 8601 to the minute."""
+    """Return when a file was written: local time, ISO 8601 to the minute."""
     return datetime.fromtimestamp(file.stat().st_mtime, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,13 +1,13 @@
 "use strict";
-// Items are read at once, their pictures in blocks, and cards come to be as the reader scrolls to them.
+// Items are parsed at once, their thumbnails in blocks; cards are created as the reader scrolls to them.
 (() => {
-  const told = document.getElementById("items");
+  const data = document.getElementById("items");
   const cards = document.getElementById("cards");
-  if (!told || !cards) return;
+  if (!data || !cards) return;
 
-  const items = JSON.parse(told.textContent);
+  const items = JSON.parse(data.textContent);
   const sources = [...document.querySelectorAll("script.block")];
-  const read = [];
+  const parsed = [];
   const size = sources.length ? JSON.parse(sources[0].textContent).length : 1;
   const page = 60;
   const byId = (id) => document.getElementById(id);
@@ -15,11 +15,11 @@
   let shown = [];
   let drawn = 0;
 
-  function pictures(place) {
-    const block = Math.floor(place / size);
-    read[block] ||= JSON.parse(sources[block].textContent);
-    const [photo, overlay, mask] = read[block][place % size];
-    return [typeof photo === "number" ? pictures(photo)[0] : photo, overlay, mask];
+  function thumbnails(index) {
+    const block = Math.floor(index / size);
+    parsed[block] ||= JSON.parse(sources[block].textContent);
+    const [image, overlay, mask] = parsed[block][index % size];
+    return [typeof image === "number" ? thumbnails(image)[0] : image, overlay, mask];
   }
 
   function make(name, kind, text) {
@@ -29,12 +29,12 @@
     return element;
   }
 
-  function picture(uri, kind, alt) {
-    const image = make("img", kind);
-    image.decoding = "async";
-    image.alt = alt;
-    image.src = uri;
-    return image;
+  function layer(uri, kind, alt) {
+    const element = make("img", kind);
+    element.decoding = "async";
+    element.alt = alt;
+    element.src = uri;
+    return element;
   }
 
   function outlines(item, boxes, kind) {
@@ -54,45 +54,45 @@
     return svg;
   }
 
-  function stack(place) {
-    const item = items[place];
-    const [photo, overlay, mask] = pictures(place);
+  function stack(index) {
+    const item = items[index];
+    const [image, overlay, mask] = thumbnails(index);
     const layers = make("span", `stack ${item.w >= item.h ? "flat" : "upright"}`);
     layers.style.aspectRatio = `${item.w} / ${item.h}`;
-    if (photo) {
-      layers.append(picture(photo, "photo", `${item.l}: ${item.n}`));
+    if (image) {
+      layers.append(layer(image, "image", `${item.l}: ${item.n}`));
     } else {
       const absent = make("span", "absent");
-      absent.append(make("span", "", "photo missing"));
+      absent.append(make("span", "", "image missing"));
       layers.append(absent);
     }
-    if (overlay) layers.append(picture(overlay, item.k ? "picture" : "heat", ""));
-    if (mask) layers.append(picture(mask, "mask", ""));
-    layers.append(outlines(item, item.t, "true"), outlines(item, item.b, "found"));
+    if (overlay) layers.append(layer(overlay, item.k ? "plot" : "heat", ""));
+    if (mask) layers.append(layer(mask, "mask", ""));
+    layers.append(outlines(item, item.t, "true"), outlines(item, item.b, "predicted"));
     return layers;
   }
 
   const number = (value) => value.toFixed(2);
-  const measures = [["o", "overlap"], ["d", "doubt"], ["s", "score"]];
+  const measures = [["o", "IoU"], ["u", "uncertainty"], ["s", "score"]];
 
-  // What the cards are sorted by, else what is known first.
-  function toldBy(item) {
-    const known = measures.filter(([key]) => item[key] !== undefined);
-    return known.find(([key]) => key === byId("sort").value[0]) || known[0] || [];
+  // The measure by which cards are sorted, otherwise the first one that the item has.
+  function cardMeasure(item) {
+    const available = measures.filter(([key]) => item[key] !== undefined);
+    return available.find(([key]) => key === byId("sort").value[0]) || available[0] || [];
   }
 
-  function card(place) {
-    const item = items[place];
+  function card(index) {
+    const item = items[index];
     const entry = make("li");
     const button = make("button", "card");
     button.type = "button";
-    button.dataset.place = place;
+    button.dataset.index = index;
     const tile = make("span", "tile");
-    tile.append(stack(place));
+    tile.append(stack(index));
     const caption = make("span", "caption");
-    const instead = item.f?.["true class"];
-    caption.append(make("span", "label", instead ? `${item.l}, not ${instead}` : item.l));
-    const [key, measure] = toldBy(item);
+    const trueClass = item.f?.["true class"];
+    caption.append(make("span", "label", trueClass ? `${item.l}, not ${trueClass}` : item.l));
+    const [key, measure] = cardMeasure(item);
     if (key) caption.append(make("span", key === "o" && item.o < 0.5 ? "value wrong" : "value", number(item[key])));
     caption.append(make("span", "file", item.n.split("/").pop()));
     if (key) caption.append(make("span", "measure", measure));
@@ -108,11 +108,11 @@
   }
 
   const end = byId("end");
-  const watch = new IntersectionObserver((seen) => {
-    if (!seen.some((one) => one.isIntersecting) || drawn >= shown.length) return;
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting) || drawn >= shown.length) return;
     more();
     watch.unobserve(end);
-    watch.observe(end); // tells again, as the end may still be in view
+    watch.observe(end); // fires again, as the end may still be in view
   }, { rootMargin: "1200px" });
   watch.observe(end);
 
@@ -128,42 +128,42 @@
     return value !== undefined && !(value < from) && !(value > to);
   }
 
-  function order(places) {
+  function order(indices) {
     const [key, up] = [byId("sort").value[0], byId("sort").value[1] === "+" ? 1 : -1];
-    if (key === "n") return places.sort((a, b) => (items[a].n < items[b].n ? -1 : items[a].n > items[b].n ? 1 : a - b));
-    const value = (place) => (items[place][key] === undefined ? Infinity : up * items[place][key]);
-    return places.sort((a, b) => (value(a) === value(b) ? a - b : value(a) - value(b)));
+    if (key === "n") return indices.sort((a, b) => (items[a].n < items[b].n ? -1 : items[a].n > items[b].n ? 1 : a - b));
+    const value = (index) => (items[index][key] === undefined ? Infinity : up * items[index][key]);
+    return indices.sort((a, b) => (value(a) === value(b) ? a - b : value(a) - value(b)));
   }
 
   function update() {
-    const sought = byId("search").value.trim().toLowerCase().split(/\s+/);
+    const terms = byId("search").value.trim().toLowerCase().split(/\s+/);
     const label = byId("class").value;
     const limits = ranges();
-    shown = order([...items.keys()].filter((place) =>
-      (!label || items[place].l === label)
-      && sought.every((word) => words[place].includes(word))
-      && limits.every((limit) => within(items[place], limit))));
+    shown = order([...items.keys()].filter((index) =>
+      (!label || items[index].l === label)
+      && terms.every((term) => words[index].includes(term))
+      && limits.every((limit) => within(items[index], limit))));
     drawn = 0;
     cards.replaceChildren();
     more();
-    if (!shown.length) cards.append(make("li", "none", "Nothing fits these filters."));
+    if (!shown.length) cards.append(make("li", "none", "No images match these filters."));
     byId("count").textContent = shown.length === items.length
       ? `${items.length.toLocaleString("en")} shown` : `${shown.length.toLocaleString("en")} of ${items.length.toLocaleString("en")} shown`;
   }
 
   byId("tools").addEventListener("submit", (event) => event.preventDefault());
-  let waiting = 0;
+  let timer = 0;
   byId("tools").addEventListener("input", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(update, 60);
+    clearTimeout(timer);
+    timer = setTimeout(update, 60);
   });
 
   // Each layer has a button above the gallery and one in the detail view.
   const layers = [...document.querySelectorAll("[data-layer]")];
 
-  function show(layer, on) {
-    document.body.toggleAttribute(`data-${layer}`, on);
-    for (const button of layers) if (button.dataset.layer === layer) button.setAttribute("aria-pressed", on);
+  function show(name, on) {
+    document.body.toggleAttribute(`data-${name}`, on);
+    for (const button of layers) if (button.dataset.layer === name) button.setAttribute("aria-pressed", on);
   }
 
   for (const button of layers) {
@@ -176,20 +176,20 @@
   let current = 0;
 
   function facts(item) {
-    const known = measures.filter(([key]) => item[key] !== undefined).map(([key, name]) => [name, number(item[key])]);
-    const boxes = (name, found) => (found || []).map((box) => [name, box.map(Math.round).join(" ")]);
+    const values = measures.filter(([key]) => item[key] !== undefined).map(([key, name]) => [name, number(item[key])]);
+    const rows = (name, boxes) => (boxes || []).map((box) => [name, box.map(Math.round).join(" ")]);
     return [
-      ["file", item.n], ["class", item.l], ...known, ["size", `${item.w} × ${item.h}`],
-      ...boxes("box", item.b), ...boxes("true box", item.t),
+      ["file", item.n], ["class", item.l], ...values, ["size", `${item.w} × ${item.h}`],
+      ...rows("box", item.b), ...rows("ground truth", item.t),
       ...Object.entries(item.f || {}).map(([name, value]) => [name === "size" ? "object" : name, value]),
     ];
   }
 
-  function open(index) {
-    current = (index + shown.length) % shown.length;
+  function open(position) {
+    current = (position + shown.length) % shown.length;
     const item = items[shown[current]];
     byId("detail-title").textContent = item.l;
-    byId("detail-place").textContent = `${(current + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}`;
+    byId("detail-position").textContent = `${(current + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}`;
     byId("detail-tile").replaceChildren(stack(shown[current]));
     byId("detail-facts").replaceChildren(...facts(item).map(([name, value]) => {
       const row = make("div");
@@ -206,7 +206,7 @@
 
   cards.addEventListener("click", (event) => {
     const button = event.target.closest(".card");
-    if (button) open(shown.indexOf(Number(button.dataset.place)));
+    if (button) open(shown.indexOf(Number(button.dataset.index)));
   });
   byId("previous").addEventListener("click", () => open(current - 1));
   byId("next").addEventListener("click", () => open(current + 1));

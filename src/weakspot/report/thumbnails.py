@@ -1,4 +1,4 @@
-"""Small pictures of an item: its photo, its heatmap, its mask."""
+"""Thumbnails of an item: its image, its heatmap, its mask."""
 
 from base64 import b64encode
 from io import BytesIO
@@ -15,23 +15,23 @@ from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
 from weakspot.report.content import ReportItem
 
-# Heatmaps are smooth: a browser that enlarges one of this side draws what a larger one would show.
+# Heatmaps are smooth: a browser that enlarges one of this size draws what a larger one would show.
 _HEATMAP_SIDE = 56
-_MASK_COLOUR = (0, 229, 160)
+_MASK_COLOR = (0, 229, 160)
 
 
 class Thumbnails(NamedTuple):
-    """What is shown of one item, as data URIs; empty where there is none.
+    """Thumbnails of an item as data URIs; empty if there is no such image.
 
     Attributes:
-        photo: The thumbnail, JPEG.
-        overlay: The heatmap, grey, or the saved picture, JPEG.
-        mask: The mask, PNG, clear where it is not.
-        frame: ``(height, width)`` that boxes count in.
-        problem: Why there is no photo; empty where there is one.
+        image: The image, JPEG.
+        overlay: The grayscale heatmap, or the saved plot, JPEG.
+        mask: The mask, PNG, transparent outside of it.
+        frame: ``(height, width)`` of the coordinate frame of the boxes.
+        problem: Why the image could not be read; empty if it could.
     """
 
-    photo: str
+    image: str
     overlay: str
     mask: str
     frame: tuple[int, int]
@@ -39,35 +39,35 @@ class Thumbnails(NamedTuple):
 
 
 def make_thumbnails(item: ReportItem, side: int) -> Thumbnails:
-    """Make the pictures of an item.
+    """Make the thumbnails of an item.
 
     Args:
-        item: What was found; its files may be missing or damaged, which leaves that picture out.
-        side: Longer side of the photo in pixels.
+        item: The item; files that are missing or damaged are omitted.
+        side: Longer side of the image in pixels.
     """
     overlay, mask = _overlay(item, side), _mask(item, side)
     try:
-        upright, frame = _turned(item)
-        photo = data_uri(thumbnail(item.photo, side, upright=upright))
+        upright, frame = _orientation(item)
+        image = data_uri(thumbnail(item.image, side, upright=upright))
     except InputError as error:
         return Thumbnails("", overlay, mask, item.frame or (1, 1), error.problem)
-    return Thumbnails(photo, overlay, mask, frame)
+    return Thumbnails(image, overlay, mask, frame)
 
 
-def _turned(item: ReportItem) -> tuple[bool, tuple[int, int]]:
-    """Whether the photo is to be turned upright, and the frame of its boxes, as ``read_as_annotated`` has it."""
+def _orientation(item: ReportItem) -> tuple[bool, tuple[int, int]]:
+    """Return whether to apply EXIF orientation, and the frame of the boxes, as ``read_as_annotated`` does."""
     if item.upright and item.frame is not None:
         return True, item.frame
-    stored, upright = read_sizes(item.photo)
+    stored, upright = read_sizes(item.image)
     return item.upright or item.frame == upright != stored, item.frame or stored
 
 
 def thumbnail(path: Path, side: int, *, upright: bool = True) -> bytes:
-    """Make a small JPEG of a photo. A large JPEG is decoded at a fraction of its size.
+    """Make a small JPEG of an image. A large JPEG is decoded at a fraction of its size.
 
     Args:
-        path: The photo.
-        side: Longer side in pixels; a smaller photo stays as it is.
+        path: The image file.
+        side: Longer side in pixels; a smaller image keeps its size.
         upright: Apply EXIF orientation.
 
     Raises:
@@ -76,68 +76,68 @@ def thumbnail(path: Path, side: int, *, upright: bool = True) -> bytes:
     with open_binary(path) as file:
         stored = open_image(file, str(path))
         stored.draft("RGB", (2 * side, 2 * side))
-        photo = read_image(stored, upright=upright)
-    photo.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _saved(photo, "JPEG", quality=75)
+        image = read_image(stored, upright=upright)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _encode(image, "JPEG", quality=75)
 
 
-def data_uri(content: bytes, kind: str = "image/jpeg") -> str:
-    """Write a file's content as a URI.
+def data_uri(content: bytes, mime_type: str = "image/jpeg") -> str:
+    """Encode the content of a file as a data URI.
 
     Example:
         >>> data_uri(b"GIF", "image/gif")
         'data:image/gif;base64,R0lG'
     """
-    return f"data:{kind};base64,{b64encode(content).decode()}"
+    return f"data:{mime_type};base64,{b64encode(content).decode()}"
 
 
 def mask_png(mask: NDArray[np.bool_]) -> bytes:
-    """Write a mask as PNG of one bit a pixel: a clear colour where it is True, nothing elsewhere.
+    """Encode a mask as a 1-bit PNG: a translucent color inside, transparent outside.
 
     Args:
         mask: Shape (H, W).
     """
-    picture = Image.fromarray(mask.astype(np.uint8)).convert("P")
-    picture.putpalette([0, 0, 0, *_MASK_COLOUR])
-    return _saved(picture, "PNG", transparency=bytes((0, 140)), bits=1)
+    image = Image.fromarray(mask.astype(np.uint8)).convert("P")
+    image.putpalette([0, 0, 0, *_MASK_COLOR])
+    return _encode(image, "PNG", transparency=bytes((0, 140)), bits=1)
 
 
-def _saved(picture: Image.Image, format_: str, **how: object) -> bytes:
+def _encode(image: Image.Image, format_: str, **options: object) -> bytes:
     file = BytesIO()
-    picture.save(file, format_, **how)
+    image.save(file, format_, **options)
     return file.getvalue()
 
 
 def _overlay(item: ReportItem, side: int) -> str:
-    """The heatmap as a small grey JPEG; else the saved picture."""
+    """Return the heatmap as a small grayscale JPEG, otherwise the saved plot."""
     try:
         if item.heatmap is not None:
-            grey = read_image(item.heatmap).convert("L")
-            small = grey.resize((_HEATMAP_SIDE, _HEATMAP_SIDE), Image.Resampling.BILINEAR)
-            return data_uri(_saved(small, "JPEG", quality=85))
-        return "" if item.picture is None else data_uri(thumbnail(item.picture, side))
+            gray = read_image(item.heatmap).convert("L")
+            small = gray.resize((_HEATMAP_SIDE, _HEATMAP_SIDE), Image.Resampling.BILINEAR)
+            return data_uri(_encode(small, "JPEG", quality=85))
+        return "" if item.plot is None else data_uri(thumbnail(item.plot, side))
     except InputError:
         return ""
 
 
 def _mask(item: ReportItem, side: int) -> str:
-    """The saved mask, else that which the saved heatmap gives."""
+    """Return the saved mask, otherwise the mask of the saved heatmap."""
     try:
         if item.mask is not None:
-            grey = read_image(item.mask).convert("L")
-            grey.thumbnail((side, side), Image.Resampling.BILINEAR)
-            return data_uri(mask_png(np.asarray(grey) > 127), "image/png")
-        if item.heatmap is None or item.cut is None:
+            gray = read_image(item.mask).convert("L")
+            gray.thumbnail((side, side), Image.Resampling.BILINEAR)
+            return data_uri(mask_png(np.asarray(gray) > 127), "image/png")
+        if item.heatmap is None or item.threshold is None:
             return ""
         heatmap = np.asarray(read_image(item.heatmap).convert("L"), np.float32) / 255
-        height, width = _within(item.frame or heatmap.shape, side)
-        found = mask_from_heatmap(heatmap, height=height, width=width, **item.cut._asdict())
-        return data_uri(mask_png(found), "image/png")
+        height, width = _fit(item.frame or heatmap.shape, side)
+        mask = mask_from_heatmap(heatmap, height=height, width=width, **item.threshold._asdict())
+        return data_uri(mask_png(mask), "image/png")
     except InputError:
         return ""
 
 
-def _within(size: tuple[int, ...], side: int) -> tuple[int, int]:
-    """``(height, width)`` of the same proportions whose longer side is ``side``."""
+def _fit(size: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Return ``(height, width)`` of the same proportions with ``side`` as the longer side."""
     scale = side / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
