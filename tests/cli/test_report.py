@@ -109,7 +109,9 @@ def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written, caps
 
     student = small_run(tmp_path, "psol", teacher=run, freeze="none")
     assert main(["report", str(student)]) == 0
-    assert all(item.uncertainty is None and item.boxes for item in written[-1].items), "predicted boxes have no uncertainty"
+    assert all(item.uncertainty is None and item.boxes for item in written[-1].items), (
+        "predicted boxes have no uncertainty"
+    )
     assert "validation IoU with pseudo boxes" in written[-1].facts
 
     for name in "ab":
