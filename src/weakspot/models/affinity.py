@@ -65,10 +65,6 @@ def correlation_grid(intermediates: Sequence[Tensor]) -> Size:
 
     The cost grows with the square of the number of positions, and finer grids do not improve the maps
     (docs/benchmarks.md).
-
-    Example:
-        >>> correlation_grid([torch.zeros(1, 8, 28, 28), torch.zeros(1, 8, 14, 14)])
-        (14, 14)
     """
     coarsest = min(intermediates, key=lambda features: features.shape[-2] * features.shape[-1])
     return coarsest.shape[-2], coarsest.shape[-1]

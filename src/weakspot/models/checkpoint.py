@@ -45,11 +45,7 @@ class CheckpointMetadata:
 
     @classmethod
     def from_dict(cls, metadata: Mapping[str, Any]) -> "CheckpointMetadata":
-        """Read what :meth:`to_dict` returned, or the metadata of a checkpoint of weakspot 0.1.0.
-
-        Raises:
-            ModelError: ``metadata-invalid`` if a field is unknown, missing or impossible.
-        """
+        """Read what :meth:`to_dict` returned, or the metadata of a checkpoint of weakspot 0.1.0."""
         if not isinstance(metadata, Mapping) or not {"plan", "threshold_from", "threshold"} <= set(metadata):
             raise ModelError("metadata-invalid", "The metadata do not describe a network and its threshold.")
         values = dict(metadata)
@@ -87,9 +83,6 @@ def write_checkpoint(
         weights: State dict of the network.
         metadata: How to build and use the network.
         foreground: The fitted foreground head, if there is one.
-
-    Raises:
-        InputError: If the file cannot be written.
     """
     head = {} if foreground is None else foreground.state_dict(prefix=_FOREGROUND)
     tensors = {name: value.detach().cpu().contiguous() for name, value in {**weights, **head}.items()}
@@ -102,9 +95,6 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
 
     Args:
         path: The run folder, or its ``model.safetensors``.
-
-    Raises:
-        ModelError: ``checkpoint-not-found``, ``damaged-file``, or ``metadata-invalid`` if weakspot did not write it.
     """
     file = _model_file(Path(path))
     if not file.is_file():
@@ -131,10 +121,6 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
         path: The run folder, or its ``model.safetensors``.
         device: As for :func:`weakspot.models.resolve_classifier`.
         output_stride: 16 or 8 for finer maps from the same weights; None for the stride of training.
-
-    Raises:
-        ModelError: As :func:`read_metadata`, or if the weights do not fit the network.
-        InputError: If the device is not available, or the backbone does not support the output stride.
     """
     file, metadata = _model_file(Path(path)), read_metadata(path)
     config = metadata.config if output_stride is None else replace(metadata.config, output_stride=output_stride)
@@ -157,12 +143,7 @@ def resolve_model(
     weights: str | Path | None = PRETRAINED,
     output_stride: int | None = None,
 ) -> Classifier:
-    """Load a run by its folder, or any other model as :func:`weakspot.models.resolve_classifier` does.
-
-    Raises:
-        InputError: As both functions, or ``options-conflict`` if weights are passed for a run.
-        ModelError: As both functions, or ``run-unfinished`` or ``run-not-found``.
-    """
+    """Load a run by its folder, or any other model as :func:`weakspot.models.resolve_classifier` does."""
     if not isinstance(model, str | Path) or not is_run(model):
         name = str(model) if isinstance(model, Path) else model
         if isinstance(name, str) and Path(name, "config.toml").is_file():

@@ -55,10 +55,6 @@ def compute_class_maps(
         classes: Class indices of shape (B, C); None for the ``top_k`` classes with the largest logits.
         top_k: Number of classes if ``classes`` is None.
         include_positive: Raise ``top_k`` to the largest number of positive logits that any image has.
-
-    Raises:
-        InputError: ``method-mismatch`` if the method does not fit the head or the layers; ``unknown-class`` or
-            ``shape-mismatch`` if the classes are wrong.
     """
     (class_maps,) = compute_class_maps_of_methods(
         classifier, images, [method], classes=classes, top_k=top_k, include_positive=include_positive
@@ -124,9 +120,6 @@ def foreground_targets(
     Returns:
         Features (B, K, h, w) of all intermediate maps, and maps (B, C, h, w) in [0, 1]; None if the classifier has no
         intermediate features.
-
-    Raises:
-        InputError: As :func:`compute_class_maps`.
     """
     forward_pass = classifier.run(images, differentiable=classifier.head is None)
     features = forward_pass.intermediates

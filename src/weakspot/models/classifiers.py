@@ -72,9 +72,6 @@ def check_model_name(name: str) -> None:
     Args:
         name: As for :func:`load_classifier`.
 
-    Raises:
-        ModelError: ``unknown-model``.
-
     Example:
         >>> check_model_name("alexnat")
         Traceback (most recent call last):
@@ -102,11 +99,6 @@ def resolve_classifier(
         device: Name of a device; ``"auto"`` for a GPU if there is one; a module then stays where it is.
         weights: As in :func:`load_classifier`; not allowed for a module.
         output_stride: As in :func:`load_classifier`; not allowed for a module.
-
-    Raises:
-        InputError: ``device-not-available``; ``options-conflict`` if weights or an output stride are passed with a
-            module.
-        ModelError: As :func:`load_classifier`; ``not-a-model`` if ``model`` is neither a name nor a module.
     """
     if isinstance(model, str):
         with torch.inference_mode(False):  # parameters created in inference mode can never have gradients
@@ -128,15 +120,7 @@ def resolve_classifier(
 
 
 def find_device(device: str) -> torch.device:
-    """Return a device by name; ``"auto"`` is a GPU if there is one.
-
-    Raises:
-        InputError: ``device-not-available``.
-
-    Example:
-        >>> find_device("cpu")
-        device(type='cpu')
-    """
+    """Return a device by name; ``"auto"`` is a GPU if there is one."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

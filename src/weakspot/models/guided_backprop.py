@@ -51,9 +51,6 @@ def guided_gradients(model: nn.Module, images: Tensor, classes: Tensor) -> Tenso
     Returns:
         Shape (B, C, 3, H, W).
 
-    Raises:
-        ModelError: ``no-relu`` if the model has no ReLU, ``no-gradient`` if the logits do not depend on the images.
-
     Source:
         Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR Workshops 2015;
         ReLU6, which the paper does not cover, is treated like ReLU.

@@ -95,10 +95,6 @@ def forward_with_hooks(
         replacement: Tensor that replaces the output of the only layer, and the number of the call (from 1) at which
             it does: used to run the head alone.
         intermediates: Names of further modules whose outputs are captured unchanged.
-
-    Raises:
-        ModelError: ``layer-not-run``, ``not-a-feature-map`` or ``no-gradient`` for a layer; ``not-logits`` for the
-            model.
     """
     for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.inference_mode,):
         captured: dict[str, Tensor] = {}
@@ -147,11 +143,7 @@ def forward_head(
 
 
 def extract_logits(output: object) -> Tensor:
-    """Return the logits (B, number of classes) in a model's output.
-
-    Raises:
-        ModelError: ``not-logits``.
-    """
+    """Return the logits (B, number of classes) in a model's output."""
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor) or logits.dim() != 2 or not logits.is_floating_point():
         actual = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(output).__name__

@@ -28,13 +28,6 @@ def find_intermediates(model: nn.Module, example: Tensor, layers: tuple[str, ...
 
     Returns:
         Names of modules in order of execution; empty if no layers before the target layers are suitable.
-
-    Example:
-        >>> import torch
-        >>> from weakspot.models.classifiers import load_classifier
-        >>> model = load_classifier("resnet18", weights=None).module
-        >>> find_intermediates(model, torch.zeros(1, 3, 64, 64), ("layer4",))
-        ('layer1', 'layer2', 'layer3')
     """
     maps = trace_feature_maps(model, example)
     last = min((i for i, feature_map in enumerate(maps) if feature_map.name in layers), default=len(maps) - 1)

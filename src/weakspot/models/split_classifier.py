@@ -97,10 +97,6 @@ def split_model(
         channels: Number of channels that Score-CAM uses; None for all.
         propagate: Whether class maps are propagated along intermediate features.
         foreground: Foreground head; ignored if it was fitted to other intermediate layers.
-
-    Raises:
-        ModelError: ``unknown-layer``; ``not-a-feature-map`` if a layer has no feature map; ``not-logits`` if the model
-            does not return logits; ``input-not-supported`` if it cannot process the example.
     """
     branches: tuple[str, ...] = () if layers else getattr(model, "branches", ())
     names = layers or branches
@@ -131,11 +127,7 @@ def split_model(
 
 
 def check_method(classifier: SplitClassifier, method: Method) -> None:
-    """Raise InputError if a method does not fit the classifier's head or the number of layers.
-
-    Raises:
-        InputError: ``method-mismatch``.
-    """
+    """Raise InputError if a method does not fit the classifier's head or the number of layers."""
     if method.network != classifier.network and method.inputs == "branches":
         problem = f"This method needs a network that was trained with it ({method.network})."
         raise InputError("method-mismatch", problem, f"Train one: weakspot train DATA --method {method.network}.")

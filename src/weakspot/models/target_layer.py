@@ -46,9 +46,6 @@ def find_layer(model: nn.Module, example: Tensor) -> TargetLayer:
 
     Returns:
         The layer, ``followed_by_relu`` if a functional ReLU follows it.
-
-    Raises:
-        ModelError: ``not-a-feature-map`` if no module returns a feature map.
     """
     maps = trace_feature_maps(model, example)
     if not maps:

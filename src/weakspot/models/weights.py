@@ -20,10 +20,6 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 
     Args:
         file: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin`` as written by ``torch.save(model.state_dict())``.
-
-    Raises:
-        ModelError: ``weights-not-found``, ``damaged-file``, ``unsafe-pickle`` for a pickle of anything but tensors, or
-            ``not-a-state-dict``.
     """
     if not file.is_file():
         raise ModelError("weights-not-found", f"The weights file {file} does not exist.")
@@ -43,9 +39,6 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], file: Path) ->
         model: The model, unchanged if the weights do not fit.
         weights: The weights.
         file: The file that they were read from, for the message.
-
-    Raises:
-        ModelError: ``weights-mismatch``.
     """
     expected, hint = model.state_dict(), "Name the model that the weights were trained with."
     for name in expected:

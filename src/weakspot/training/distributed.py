@@ -39,12 +39,7 @@ def started_by_torchrun() -> bool:
 
 
 def check_world_size(options: TrainOptions) -> None:
-    """Refuse options that differ from what torchrun started, with which processes would wait for each other forever.
-
-    Raises:
-        InputError: ``options-conflict`` if several nodes are to train without torchrun; ``world-size-mismatch`` if the
-            numbers of nodes or processes differ.
-    """
+    """Refuse options that differ from what torchrun started, with which processes would wait for each other forever."""
     nodes, devices = options.nodes, options.devices
     if not started_by_torchrun():
         if nodes > 1:
@@ -92,11 +87,7 @@ class Rendezvous:
         self._group: Any = ProcessGroupGloo(store, rank, world_size, _CONNECT_TIMEOUT)
 
     def all_gather_str(self, text: str) -> list[str]:
-        """Return the strings of all processes, by rank.
-
-        Raises:
-            InputError: ``peer-process-exited`` if another process exits.
-        """
+        """Return the strings of all processes, by rank."""
         self._calls += 1
         keys = [f"{self._calls}/{rank}" for rank in range(self._world_size)]
         options = BarrierOptions()
@@ -115,11 +106,7 @@ class Rendezvous:
 
 @contextmanager
 def join_nodes() -> Iterator[AllGatherStr]:
-    """Connect to the other processes that torchrun started; yield a function that gathers one string from each.
-
-    Raises:
-        InputError: ``peer-process-exited`` if another process does not connect.
-    """
+    """Connect to the other processes that torchrun started; yield a function that gathers one string from each."""
     if not started_by_torchrun() or os.environ["WORLD_SIZE"] == "1":
         yield lambda text: [text]
         return
@@ -141,9 +128,6 @@ def check_same_config(setup: TrainingSetup, options: TrainOptions, all_gather_st
         setup: What this process trains.
         options: Its options.
         all_gather_str: Function that gathers a string from each process.
-
-    Raises:
-        InputError: ``config-mismatch`` if the options or images of another process differ.
     """
     if len(set(all_gather_str(_digest(setup, options)))) > 1:
         raise InputError(

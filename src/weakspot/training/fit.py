@@ -47,12 +47,6 @@ def fit(
 
     Returns:
         The module, with the weights of the best epoch, and the trainer.
-
-    Raises:
-        InterruptionError: On Ctrl-C; the state is saved.
-        KeyboardInterrupt: On the second Ctrl-C.
-        InputError: ``lightning-options-invalid`` if Lightning rejects the devices, strategy or precision;
-            ``not-installed`` if a logger cannot be used; ``not-writable`` if a state cannot be saved.
     """
     network, state = setup.built.network, folder / STATE
     network.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -68,9 +68,6 @@ def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bo
         samples: The training images.
         multi_label: Treat the classes as independent even if no image has several.
         background: Name of the class of images that contain no object.
-
-    Raises:
-        InputError: ``too-few-classes`` if there are fewer than two classes to distinguish.
     """
     present = {label for sample in samples for label in _labels(sample)}
     several = multi_label or any(len(_labels(sample)) > 1 for sample in samples)
@@ -102,9 +99,6 @@ def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) ->
         share: Fraction of the training images for validation, in (0, 1), if the data set has no validation split.
         seed: Seed of the split.
         workers: Number of threads that search for near-duplicates.
-
-    Raises:
-        InputError: ``missing-training-images`` or ``image-not-found``; ``out-of-range`` if ``share`` is not in (0, 1).
     """
     training = [sample for sample in dataset.samples if sample.split in TRAINING]
     validation = [sample for sample in dataset.samples if sample.split in VALIDATION]

@@ -21,20 +21,12 @@ _WITH_FOLDER = ("tensorboard", "csv", "wandb", "mlflow")
 
 
 def make_loggers(names: Sequence[str | Logger], folder: Path) -> list[Logger]:
-    """Create loggers that write to a run folder; instances of Lightning loggers are returned unchanged.
-
-    Raises:
-        InputError: ``unknown-logger``; ``not-installed`` if the package of a logger is missing.
-    """
+    """Create loggers that write to a run folder; instances of Lightning loggers are returned unchanged."""
     return [_make(name, folder) if isinstance(name, str) else name for name in names]
 
 
 def check_loggers(names: Sequence[str | Logger]) -> None:
-    """Check the names of loggers.
-
-    Raises:
-        InputError: ``unknown-logger`` if a logger of that name does not exist.
-    """
+    """Check the names of loggers."""
     for name in names:
         if isinstance(name, str) and name not in LOGGERS:
             hint = suggest(name, LOGGERS, f"Available loggers: {', '.join(LOGGERS)}.")

@@ -46,12 +46,7 @@ class Teacher:
 
 
 def load_teacher(run: Path, device: torch.device) -> Teacher:
-    """Load the teacher run.
-
-    Raises:
-        ModelError: If the run is not finished, or damaged.
-        InputError: ``teacher-invalid`` if the run is itself a PSOL run.
-    """
+    """Load the teacher run."""
     metadata = read_metadata(run)
     if metadata.config.teacher is not None:
         problem = f"{run} is a PSOL run, which cannot be a teacher."
@@ -60,11 +55,7 @@ def load_teacher(run: Path, device: torch.device) -> Teacher:
 
 
 def labels_from_teacher(metadata: CheckpointMetadata, training: Sequence[Sample], run: Path) -> Labels:
-    """Return the classes of the teacher run, and refuse training images of other classes.
-
-    Raises:
-        InputError: ``unknown-class`` if a training image has a class that the teacher does not have.
-    """
+    """Return the classes of the teacher run, and refuse training images of other classes."""
     info = metadata.info
     background = None if info.background_index is None else info.class_names[info.background_index]
     labels = Labels(info.class_names, info.multi_label, info.background_index, background or "background")

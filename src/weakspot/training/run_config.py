@@ -59,11 +59,6 @@ def resolve_request(
         options: Options; those at their defaults are replaced by those of the configuration or the interrupted run.
         config: A ``config.toml``.
         resume: Folder of an interrupted run.
-
-    Raises:
-        InputError: ``missing-data``, ``options-conflict``, ``out-of-range``, ``unknown-value``; errors of
-            :func:`weakspot.training.run_folder.read_config`; for a run that cannot be resumed ``run-not-found``,
-            ``run-finished``, ``damaged-file`` or ``options-mismatch``.
     """
     if config is not None and resume is not None:
         problem = "--config and --resume cannot be combined."
@@ -79,11 +74,7 @@ def resolve_request(
 
 
 def with_changes(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
-    """Return options with some fields changed by name.
-
-    Raises:
-        InputError: ``unknown-option``.
-    """
+    """Return options with some fields changed by name."""
     names = _option_names()
     for name in changes:
         if name not in names:

@@ -24,9 +24,6 @@ def check_output(output: Path, *, needed_bytes: int) -> None:
     Args:
         output: The requested run folder.
         needed_bytes: Estimated size of the run.
-
-    Raises:
-        InputError: ``not-writable`` if the nearest existing parent is read-only or not a folder; ``disk-full``.
     """
     check_writable(output.parent)
     parent = next(path for path in output.absolute().parents if path.exists())
@@ -38,11 +35,7 @@ def check_output(output: Path, *, needed_bytes: int) -> None:
 
 
 def make_run_folder(output: Path) -> Path:
-    """Create a folder of that name, or of the name and -2, -3 and so on, and point the link ``latest`` to it.
-
-    Raises:
-        InputError: ``not-writable`` if the folder cannot be created.
-    """
+    """Create a folder of that name, or of the name and -2, -3 and so on, and point the link ``latest`` to it."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         folder = next(folder for folder in numbered_paths(output) if _created(folder))
@@ -82,10 +75,6 @@ def read_config(file: Path) -> tuple[Path, TrainOptions]:
     """Read data set and options from a configuration, written by :func:`write_config` or by hand.
 
     Names that options had in version 0.1.0 are accepted.
-
-    Raises:
-        InputError: ``config-unreadable``, ``unknown-option``, ``missing-data``, or ``config-invalid`` if a value has
-            the wrong type.
     """
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))

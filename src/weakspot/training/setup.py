@@ -91,12 +91,7 @@ class TrainingSetup:
 
 
 def set_up(data: Path, options: TrainOptions) -> TrainingSetup:
-    """Read the labels, build the network, and verify the images.
-
-    Raises:
-        InputError: If the data cannot be used, options conflict, or too many images are unreadable.
-        ModelError: If the backbone cannot be loaded.
-    """
+    """Read the labels, build the network, and verify the images."""
     check_model_name(options.backbone)  # before the images are verified, which may take minutes
     device = find_device(options.device)
     frozen = _is_frozen(options, device)

@@ -84,12 +84,6 @@ def best_class_thresholds(
         scores: Score of each image at each of ``NATIVE_THRESHOLDS``, shape (N, T).
         classes: Class of each image, shape (N,).
         num_classes: Number of classes; a class without images gets the best threshold of all images.
-
-    Example:
-        >>> scores = np.zeros((40, len(NATIVE_THRESHOLDS)))
-        >>> scores[:20, 200], scores[20:, 800] = 1, 1
-        >>> best_class_thresholds(scores, np.repeat([0, 1], 20), 3)
-        (0.201, 0.801, 0.201)
     """
     prior = _PRIOR_IMAGES * scores.mean(axis=0, keepdims=True)
     return tuple(best_threshold(np.concatenate([scores[classes == index], prior])) for index in range(num_classes))
@@ -127,10 +121,6 @@ def otsu_threshold(heatmaps: Iterable[NDArray[np.floating]]) -> float:
 
     Source:
         Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 9, 1979, equation (18).
-
-    Example:
-        >>> otsu_threshold([np.array([[0.0, 0.1], [0.9, 1.0]])])
-        0.5
     """
     counts = np.zeros(_BINS + 1)
     for heatmap in heatmaps:

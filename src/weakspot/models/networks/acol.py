@@ -28,10 +28,6 @@ class AcolHead(nn.Module):
     Source:
         Zhang et al., "Adversarial Complementary Learning for Weakly Supervised Object Localization", CVPR 2018,
         arXiv 1804.06962, figure 2 and algorithm 1.
-
-    Example:
-        >>> AcolHead(8, 3, width=4)(torch.zeros(2, 8, 7, 7)).shape
-        torch.Size([2, 3])
     """
 
     network = "acol"
@@ -77,11 +73,6 @@ def erase_regions(activations: Tensor, maps: Tensor, present: Tensor, delta: flo
 
     Returns:
         Shape (B, K, h, w).
-
-    Example:
-        >>> activations = torch.tensor([[[[5.0, 6.0, 7.0]]]])
-        >>> erase_regions(activations, torch.tensor([[[[0.0, 1.0, 2.0]]]]), torch.tensor([[True]]), 0.6).tolist()
-        [[[[5.0, 6.0, 0.0]]]]
     """
     erased = (min_max(maps.detach()) >= delta) & present[:, :, None, None]
     return activations * ~erased.any(dim=1, keepdim=True)

@@ -22,13 +22,6 @@ class AttentionDropout(nn.Module):
     Source:
         Choe and Shim, "Attention-based Dropout Layer for Weakly Supervised Object Localization", CVPR 2019,
         arXiv 1908.10028, section 3.
-
-    Example:
-        >>> activations = torch.tensor([[[[1.0, 2.0, 10.0]]]])
-        >>> AttentionDropout(gamma=0.8, drop_rate=1.0)(activations).tolist()
-        [[[[1.0, 2.0, 0.0]]]]
-        >>> AttentionDropout().eval()(activations) is activations
-        True
     """
 
     def __init__(self, gamma: float = 0.8, drop_rate: float = 0.75) -> None:
@@ -57,10 +50,6 @@ def insertion_points(backbone: nn.Module) -> list[nn.Module]:
 
     In a ResNet these are the first blocks of its last two stages, as published; else the last layers of two earlier
     scales, which in VGG precede the pooling layers that the paper names.
-
-    Raises:
-        ModelError: ``backbone-mismatch`` unless the backbone is one of timm's convolutional networks, which list their
-            scales.
     """
     tokens = hasattr(backbone, "patch_embed") or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
     if tokens or not hasattr(backbone, "feature_info"):

@@ -78,10 +78,6 @@ def build_backbone(
         output_stride: 16 or 8 for finer maps. If it results from pooling layers (VGG, GoogLeNet), the last of them are
             removed. None for 16 if the backbone supports it, else its own stride.
         input_size: Side of the images in pixels; None for the backbone's own.
-
-    Raises:
-        ModelError: As :func:`weakspot.models.load_classifier`, or if it does not accept images of that size.
-        InputError: ``stride-not-supported``.
     """
     with torch.inference_mode(False):
         classifier, missing_stride = _load(name, weights, DEFAULT_STRIDE if output_stride is None else output_stride)

@@ -20,10 +20,6 @@ class CamHead(nn.Module):
     Source:
         Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016, section 2 and, for the
         convolution, section 3.1 (VGGnet-GAP, GoogLeNet-GAP, AlexNet-GAP).
-
-    Example:
-        >>> CamHead(8, 3)(torch.zeros(2, 8, 7, 7)).shape
-        torch.Size([2, 3])
     """
 
     network = ""

@@ -24,12 +24,6 @@ def hide_and_seek(images: Tensor, *, probability: float = 0.5, sizes: tuple[int,
     Source:
         Singh and Lee, "Hide-and-Seek: Forcing a Network to be Meticulous for Weakly-supervised Object and Action
         Localization", ICCV 2017, arXiv 1704.04232; the mix of sizes is that of their extended version, 1811.02545.
-
-    Example:
-        >>> hide_and_seek(torch.ones(1, 3, 4, 4), probability=1.0, sizes=(2,)).sum()
-        tensor(0.)
-        >>> hide_and_seek(torch.ones(1, 3, 4, 4), probability=1.0, sizes=(0,)).sum()
-        tensor(48.)
     """
     masks = [_random_mask(images.shape[2], images.shape[3], probability, sizes) for _ in images]
     return images * torch.stack(masks)[:, None].to(images)

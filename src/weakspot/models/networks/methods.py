@@ -39,9 +39,6 @@ def parse_method(text: str, *, frozen: bool = False) -> TrainingMethod:
         text: Such as ``"cam"``, ``"has"`` or ``"acol+cutmix"``; the head is that of CAM unless named.
         frozen: Whether the backbone is frozen.
 
-    Raises:
-        InputError: ``unknown-method``, or ``options-conflict`` if the methods cannot be combined.
-
     Example:
         >>> parse_method("acol+cutmix")
         TrainingMethod(head='acol', augmentation='cutmix', adl=False)

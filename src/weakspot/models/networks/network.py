@@ -133,10 +133,6 @@ def build_network(config: NetworkConfig, *, weights: str | Path | None) -> Built
     Args:
         config: The configuration; values that are None are replaced by defaults in the returned configuration.
         weights: Weights of the backbone, as for :func:`weakspot.models.load_classifier`; the head's are random.
-
-    Raises:
-        InputError: ``unknown-method``, ``stride-not-supported`` or ``out-of-range``.
-        ModelError: ``backbone-mismatch`` if the method needs another backbone, or as :func:`build_backbone`.
     """
     head = parse_method(config.method).head
     built = build_backbone(

@@ -37,10 +37,6 @@ class PsolHead(nn.Module):
         Weakly Supervised Object Localization", CVPR 2020, arXiv 2002.11359, section 3, which has two fully connected
         layers after global average pooling. Supervision by projections: Tian et al., "BoxInst", CVPR 2021, section 3.1.
         The box of a projection is ours.
-
-    Example:
-        >>> PsolHead([4, 8], width=4)(torch.zeros(2, 4, 14, 14), torch.zeros(2, 8, 7, 7)).shape
-        torch.Size([2, 4])
     """
 
     network = "psol"
@@ -95,10 +91,6 @@ def box_from_projections(columns: Tensor, rows: Tensor) -> Tensor:
 
     Returns:
         Shape (B, 4), xyxy in fractions of the image's sides, in [0, 1]; each side is at least 0.01.
-
-    Example:
-        >>> box_from_projections(torch.tensor([[-99.0, 99.0, 99.0, -99.0]]), torch.tensor([[0.0, 99.0]])).tolist()
-        [[0.25, 0.25, 0.75, 1.0]]
     """
     (x1, x2), (y1, y2) = _ends(columns), _ends(rows)
     return torch.stack([x1, y1, x2, y2], dim=1)
@@ -141,11 +133,6 @@ class BoxCriterion(Criterion):
     Source:
         Rezatofighi et al., "Generalized Intersection over Union", CVPR 2019. The paper of PSOL uses the squared error
         of the sides instead.
-
-    Example:
-        >>> left, whole = torch.tensor([[0.0, 0.0, 0.5, 1.0]]), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
-        >>> round(float(BoxCriterion()(left, whole)), 4)
-        0.5
     """
 
     def forward(self, boxes: Tensor, targets: Tensor) -> Tensor:
@@ -169,11 +156,6 @@ class BoxCriterion(Criterion):
 
 
 def flip_boxes(boxes: Tensor) -> Tensor:
-    """Mirror boxes (B, 4), in fractions of the sides, horizontally.
-
-    Example:
-        >>> flip_boxes(torch.tensor([[0.0, 0.25, 0.25, 1.0]])).tolist()
-        [[0.75, 0.25, 1.0, 1.0]]
-    """
+    """Mirror boxes (B, 4), in fractions of the sides, horizontally."""
     x1, y1, x2, y2 = boxes.unbind(1)
     return torch.stack([1 - x2, y1, 1 - x1, y2], dim=1)

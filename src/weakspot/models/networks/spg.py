@@ -26,11 +26,6 @@ class SpgHead(nn.Module):
     Source:
         Zhang et al., "Self-produced Guidance for Weakly-supervised Object Localization", ECCV 2018, arXiv
         1807.08902, section 3 and equation (3).
-
-    Example:
-        >>> import torch
-        >>> SpgHead((4, 6, 8), 3, width=4)(torch.zeros(2, 8, 7, 7)).shape
-        torch.Size([2, 3])
     """
 
     network = ""
@@ -78,12 +73,6 @@ def guided_loss(mask: Tensor, guide: Tensor, bounds: tuple[float, float]) -> Ten
 
     Returns:
         The mean over the confident pixels, 0 if there are none.
-
-    Example:
-        >>> import torch
-        >>> guide = torch.tensor([[[[0.9, 0.5, 0.0]]]])
-        >>> round(float(guided_loss(torch.zeros(1, 1, 1, 3), guide, (0.7, 0.1))), 4)
-        0.6931
     """
     resized = _resize_like(guide.detach(), mask)
     foreground, background = resized >= bounds[0], resized < bounds[1]

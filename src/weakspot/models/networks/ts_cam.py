@@ -24,10 +24,6 @@ class TsCamHead(nn.Module):
     Source:
         Gao et al., "TS-CAM: Token Semantic Coupled Attention Map for Weakly Supervised Object Localization",
         ICCV 2021, arXiv 2103.14862, section 3.2.
-
-    Example:
-        >>> TsCamHead(8, 3)(torch.zeros(2, 8, 7, 7)).shape
-        torch.Size([2, 3])
     """
 
     network = "ts_cam"
@@ -59,9 +55,6 @@ class ViTBackbone(Backbone):
 
     Args:
         backbone: One of timm's plain vision transformers with a class token.
-
-    Raises:
-        ModelError: ``backbone-mismatch`` for any other backbone.
     """
 
     def __init__(self, backbone: Backbone) -> None:
