@@ -71,14 +71,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 @dataclass(frozen=True)
 class ServiceState:
-    """The model that a service runs, and its limits.
-
-    Attributes:
-        name: Name of the model; for a path, its last part.
-        batching: The localizer that all requests share.
-        metrics: Metrics of the service.
-        max_images: Maximum number of images of a request.
-    """
+    """The model that a service runs, its name (of a path, the last part), and the limit of images per request."""
 
     name: str
     batching: BatchingLocalizer

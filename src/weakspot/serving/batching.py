@@ -41,14 +41,9 @@ def timeout_error(seconds: float) -> RequestTimeoutError:
 
 @dataclass(frozen=True)
 class RequestOptions:
-    """Options of a request; images with equal options share a batch.
+    """Options of a request, as :meth:`weakspot.Localizer.batch` has them; images with equal options share a batch.
 
-    Attributes:
-        method: Name of the method; None for the localizer's own.
-        classes: Indices or names of classes; None for the most probable ones.
-        top_k: Number of most probable classes if ``classes`` is None.
-        threshold: Fraction of the heatmap's peak; None for the method's default.
-        boxes: Regions to return, see :class:`weakspot.Localizer`.
+    ``method`` and ``threshold`` None are those of the localizer, ``classes`` None the ``top_k`` most probable ones.
     """
 
     method: str | None = None
@@ -66,24 +61,10 @@ class _Job:
 
 
 class BatchingLocalizer:
-    """A localizer with its own worker threads and a bounded queue.
+    """A localizer with its own worker threads, and a queue of at most ``max_queue`` images.
 
-    Args:
-        localizer: The localizer.
-        max_queue: Maximum number of queued images; further images are rejected.
-        timeout: Seconds that :meth:`localize` waits for its result.
-        on_batch: Called with the number of images in each batch.
-
-    Example:
-        >>> import skimage.data, io
-        >>> from PIL import Image
-        >>> file = io.BytesIO()
-        >>> Image.fromarray(skimage.data.chelsea()).save(file, "PNG")
-        >>> batching = BatchingLocalizer(Localizer())
-        >>> batching.localize(file.getvalue(), method="gradcam").label
-        'Egyptian cat'
-        >>> batching.close(timeout=10)
-        True
+    :meth:`localize` waits ``timeout`` seconds for its result; ``on_batch`` is called with the number of images in each
+    batch.
     """
 
     def __init__(
@@ -161,13 +142,7 @@ class BatchingLocalizer:
     def localize(
         self, image: bytes, *, method: str, classes: Sequence[int | str] | None = None, top_k: int = 1
     ) -> Localization:
-        """Localize classes in one image, and wait for the result.
-
-        Args:
-            image: Bytes of an image file.
-            method: One of :attr:`methods`.
-            classes: Indices or names of the classes; None for the ``top_k`` most probable ones.
-            top_k: Number of classes if ``classes`` is None.
+        """Localize classes in the bytes of one image file, and wait for the result.
 
         Raises:
             WeakspotError: If the image or an option cannot be used.
@@ -185,13 +160,9 @@ class BatchingLocalizer:
             raise stopping_error() from error
 
     def close(self, *, timeout: float) -> bool:
-        """Accept no more images, and process the queued ones.
+        """Accept no more images, and return whether all queued ones were processed within ``timeout`` seconds.
 
-        Args:
-            timeout: Seconds to wait; images that are still queued afterwards are cancelled.
-
-        Returns:
-            Whether all images were processed.
+        Images that are still queued afterwards are cancelled.
         """
         deadline = time.monotonic() + timeout
         with self._changed:

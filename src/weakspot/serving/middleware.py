@@ -38,14 +38,10 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits that a request must keep.
+    """Limits of a request: bytes of its body, seconds until the body must have arrived, token and Host names.
 
-    Attributes:
-        max_bytes: Maximum size of a request body.
-        timeout: Seconds until the body must have arrived.
-        token: Token that requests must carry; None if the service is open to all processes of this machine.
-        hosts: Accepted Host names; None for any. This keeps a web page from reaching the service under a domain name
-            of its own (DNS rebinding).
+    Without a token the service is open to all processes of this machine. ``hosts`` keeps a web page from reaching the
+    service under a domain name of its own (DNS rebinding); None accepts any.
     """
 
     max_bytes: int
@@ -57,11 +53,8 @@ class Limits:
 class SecurityMiddleware:
     """ASGI middleware that passes on only requests within the limits.
 
-    Args:
-        app: The wrapped application.
-        limits: Limits of a request.
-        queue_full: Whether the queue is full; checked before an image is read.
-        on_response: Called with status and seconds of each response to a localization request.
+    ``queue_full`` is checked before an image is read; ``on_response`` is called with status and seconds of each
+    response to a localization request.
     """
 
     def __init__(
@@ -88,7 +81,7 @@ class SecurityMiddleware:
         async def send_response(message: Message) -> None:
             if message["type"] == "http.response.start":
                 body.response_started = True
-                _add_headers(message)
+                MutableHeaders(scope=message).update(_HEADERS)
                 if _is_localization(scope):
                     self._on_response(message["status"], time.perf_counter() - start)
             await send(message)
@@ -115,7 +108,7 @@ class SecurityMiddleware:
 
     def _check(self, scope: Scope) -> ApiError | None:
         headers, limits = Headers(scope=scope), self._limits
-        if limits.hosts is not None and _host(headers) not in limits.hosts:
+        if limits.hosts is not None and _split(f"//{headers.get('host', '')}").hostname not in limits.hosts:
             return ApiError(421, "unknown-host", "The Host header must name this machine.", "Use 127.0.0.1.")
         origin = headers.get("origin")
         if origin is not None and _split(origin).netloc != headers.get("host"):
@@ -172,19 +165,10 @@ def _check_body(headers: Headers, limits: Limits) -> ApiError | None:
     """Check what the headers state about the body."""
     if (length := headers.get("content-length", "0")).isdecimal() and int(length) > limits.max_bytes:
         return ApiError.from_exception(_too_large(limits))
-    if _charset(headers) not in _CHARSETS:
+    _, parameters = parse_options_header(headers.get("content-type", ""))
+    if parameters.get(b"charset", b"utf-8").decode("latin-1").lower() not in _CHARSETS:
         return ApiError(400, "unknown-charset", "The charset of the form must be UTF-8, ASCII or Latin-1.")
     return None
-
-
-def _charset(headers: Headers) -> str:
-    """Return the charset that the content type gives for form fields."""
-    _, parameters = parse_options_header(headers.get("content-type", ""))
-    return parameters.get(b"charset", b"utf-8").decode("latin-1").lower()
-
-
-def _host(headers: Headers) -> str | None:
-    return _split(f"//{headers.get('host', '')}").hostname
 
 
 def _split(url: str) -> SplitResult:
@@ -209,12 +193,6 @@ def _has_token(headers: Headers, token: str) -> bool:
 
 def _is_localization(scope: Scope) -> bool:
     return bool(scope["path"] == LOCALIZE and scope["method"] == "POST")
-
-
-def _add_headers(message: Message) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in _HEADERS.items():
-        headers[name] = value
 
 
 def allowed_hosts(address: str) -> tuple[str, ...] | None:

@@ -9,11 +9,7 @@ _IMAGES = (1, 2, 4, 8, 16, 32)
 
 
 class PrometheusMetrics:
-    """Metrics of one service; two services in one process do not share them.
-
-    Args:
-        queued: Returns the number of queued images.
-    """
+    """Metrics of one service; two services in one process do not share them."""
 
     def __init__(self, queued: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()

@@ -123,14 +123,7 @@ class StatusResponse(BaseModel):
 
 @dataclass(frozen=True)
 class ApiError:
-    """An error response.
-
-    Attributes:
-        status: HTTP status.
-        code: Stable kebab-case name of the error.
-        problem: What is wrong, as one sentence.
-        hint: How to fix it; empty if obvious.
-    """
+    """An error response: HTTP status, stable kebab-case code, problem as one sentence, and hint (empty if obvious)."""
 
     status: int
     code: str

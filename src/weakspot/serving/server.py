@@ -18,11 +18,8 @@ from weakspot.errors import InputError
 class Server(uvicorn.Server):
     """A server that stops once all requests have a response, even if browsers keep connections open.
 
-    Args:
-        app: The application.
-        busy: Whether requests are still in progress.
-        timeout: Seconds until the headers of a request must have arrived, and until the server stops after a signal.
-        on_start: Called once the server accepts requests.
+    ``busy`` returns whether requests are still in progress; ``timeout`` is the number of seconds until the headers of a
+    request must have arrived, and until the server stops after a signal.
     """
 
     def __init__(self, app: ASGIApp, *, busy: Callable[[], bool], timeout: float, on_start: Callable[[], None]) -> None:
@@ -74,11 +71,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind an address, so that one in use is reported before a model is loaded.
-
-    Args:
-        host: Name or address of this machine.
-        port: Port; 0 for a free one.
+    """Bind an address, so that one in use is reported before a model is loaded; port 0 is a free one.
 
     Raises:
         InputError: ``out-of-range`` if the port is not between 0 and 65535, ``host-not-found`` or ``address-in-use``

@@ -24,18 +24,7 @@ Classes = Sequence[int | str] | int | str | None
 
 @dataclass(frozen=True)
 class ServedModel:
-    """The model of a service.
-
-    Attributes:
-        name: Name of the model; for a path, its last part.
-        method: Default method of requests.
-        quality: ``"plain"``, ``"fast"``, ``"balanced"`` or ``"best"``.
-        threshold: Fraction of the heatmap's peak that bounds the regions.
-        backend: ``"torch"`` or ``"onnx"``.
-        input_height: Height of the model's input in pixels.
-        input_width: Width of the model's input in pixels.
-        classes: Class names, by index.
-    """
+    """The model of a service: default method and threshold of requests, input size in pixels, class names by index."""
 
     name: str
     method: str
@@ -123,14 +112,7 @@ class Client:
     ) -> list[Localization | WeakspotError]:
         """Localize classes in many images, with one image per request and concurrent requests.
 
-        Args:
-            images: Images as for :meth:`localize`, consumed lazily.
-            method: As for :meth:`localize`.
-            classes: As for :meth:`localize`.
-            top_k: As for :meth:`localize`.
-            threshold: As for :meth:`localize`.
-            boxes: As for :meth:`localize`.
-            heatmap: As for :meth:`localize`.
+        The arguments are those of :meth:`localize`; the images are consumed lazily.
 
         Returns:
             One localization or error for each image, in the order of the images.
@@ -145,7 +127,11 @@ class Client:
 
     def models(self) -> list[ServedModel]:
         """Return the served models (one)."""
-        return self._service.request(lambda body: [_model(**model) for model in body["models"]], "GET", "/v1/models")
+        return self._service.request(
+            lambda body: [ServedModel(**{**model, "classes": tuple(model["classes"])}) for model in body["models"]],
+            "GET",
+            "/v1/models",
+        )
 
     def methods(self) -> dict[str, float]:
         """Return the threshold of each method that requests may use, the service's default method first."""
@@ -173,10 +159,6 @@ class Client:
             return error.with_traceback(None)
         except InputError as error:  # this process cannot read the image
             return error.with_traceback(None)
-
-
-def _model(classes: Sequence[str], **fields: Any) -> ServedModel:
-    return ServedModel(classes=tuple(classes), **fields)
 
 
 def _form(

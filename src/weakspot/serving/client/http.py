@@ -22,14 +22,7 @@ _CHECK_URL = "Check the URL, and that weakspot serve runs there."
 
 
 class ServiceError(WeakspotError):
-    """The service responded with an error.
-
-    Args:
-        code: Code of the error, as the service sent it.
-        problem: What is wrong, as the service sent it.
-        hint: How to fix it, as the service sent it.
-        status: HTTP status of the response.
-    """
+    """The service responded with an error, whose code, problem and hint are as the service sent them."""
 
     def __init__(self, code: str, problem: str, hint: str = "", status: int = 500) -> None:
         super().__init__(code, problem, hint)
@@ -49,20 +42,10 @@ class RetryLater:
 
 
 class RemoteService:
-    """Connection to a service; threads may share it.
+    """Connection to a service, with the arguments of the client; threads may share it.
 
     Retries are written here, as httpx-retries (0.6) cannot keep a deadline (its ``total_timeout`` bounds the sleeps
     only, and cuts a Retry-After short), and does not retry if the connection breaks within the response body.
-
-    Args:
-        url: URL of the service.
-        token: Token of the service, if it has one.
-        timeout: Seconds that a request may take, including retries.
-        retries: Maximum number of retries.
-
-    Raises:
-        InputError: ``url-invalid``, ``token-invalid`` or ``out-of-range``.
-        ModelError: ``not-installed`` if httpx is missing.
     """
 
     def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
@@ -93,13 +76,7 @@ class RemoteService:
             return False
 
     def request(self, parse: Callable[[Any], T], verb: str, path: str, **content: Any) -> T:
-        """Send a request, and retry it until the timeout.
-
-        Args:
-            parse: Converts the JSON of the response.
-            verb: ``"GET"`` or ``"POST"``.
-            path: Path of the URL.
-            content: Arguments for ``httpx.Client.request``.
+        """Send a request, retry it until the timeout, and parse the JSON of the response.
 
         Raises:
             RejectedInputError: If the service rejects the request; the code is the service's.

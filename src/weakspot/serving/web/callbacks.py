@@ -1,7 +1,8 @@
 """Callbacks of the page's controls. The state of an image is passed in and returned by each call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +24,18 @@ NEW_IMAGE_OUTPUTS = 6
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Callbacks of the page.
-
-    Attributes:
-        localizer: The localizer that all visitors share.
-        max_bytes: Maximum size of an uploaded file.
-    """
+    """Callbacks of the page; ``max_bytes`` is the maximum size of an uploaded file."""
 
     localizer: BatchingLocalizer
     max_bytes: int
 
     def on_upload(self, payload: Any, methods: Any, regions: Any, opacity: Any) -> Sequence[Any]:
         """Localize the top classes of an uploaded image."""
-        selection = parse_input(self.localizer, methods, [], None, regions, opacity)
-        try:
-            return self._new_image(*read_upload(payload, self.max_bytes), selection)
-        except WeakspotError as error:
-            return _warn_and_keep_all(error)
+        return self._new_image(partial(read_upload, payload, self.max_bytes), methods, regions, opacity)
 
     def on_example(self, example: Example, methods: Any, regions: Any, opacity: Any) -> Sequence[Any]:
         """Localize the top classes of an example image."""
-        selection = parse_input(self.localizer, methods, [], None, regions, opacity)
-        try:
-            return self._new_image(example.path.read_bytes(), example.path.name, selection)
-        except WeakspotError as error:
-            return _warn_and_keep_all(error)
+        return self._new_image(lambda: (example.path.read_bytes(), example.path.name), methods, regions, opacity)
 
     def on_selection(self, state: ImageState | None, *controls: Any) -> Sequence[Any]:
         """Show other methods or classes, and run the model for those that are new."""
@@ -78,11 +66,17 @@ class Callbacks:
         content = convert(
             Download(state.name, state.content, localizations, self.localizer.class_names, selection.opacity)
         )
-        return str(write_download(content, f"{_shorten(Path(base_name(state.name)).stem)}{suffix}"))
+        stem = Path(base_name(state.name)).stem.encode(errors="replace")  # file systems limit bytes, not characters
+        return str(write_download(content, f"{stem[:80].decode(errors='ignore')}{suffix}"))
 
-    def _new_image(self, content: bytes, name: str, selection: UserInput) -> Sequence[Any]:
+    def _new_image(self, read: Callable[[], tuple[bytes, str]], *controls: Any) -> Sequence[Any]:
+        selection = parse_input(self.localizer, controls[0], [], None, *controls[1:])
         methods = selection.methods or self.localizer.methods[:1]
-        state = predict_image(self.localizer, content, name, methods)
+        try:
+            state = predict_image(self.localizer, *read(), methods)
+        except WeakspotError as error:
+            gr.Warning(error_html(error))
+            return [gr.skip()] * NEW_IMAGE_OUTPUTS
         selection = UserInput(methods, state.initial_classes, state.threshold, selection.largest, selection.opacity)
         choices = class_choices(state, self.localizer.class_names)
         classes = gr.update(choices=choices, value=list(selection.classes))
@@ -113,14 +107,3 @@ def _download_methods(selection: UserInput) -> Any:
     """Update the choice of the method to download, which is visible if there are several."""
     names = [(method_name(method), method) for method in selection.methods]
     return gr.update(choices=names, value=next(iter(selection.methods), None), visible=len(names) > 1)
-
-
-def _warn_and_keep_all(error: WeakspotError) -> Sequence[Any]:
-    """Show an error, and leave all outputs unchanged."""
-    gr.Warning(error_html(error))
-    return [gr.skip()] * NEW_IMAGE_OUTPUTS
-
-
-def _shorten(name: str) -> str:
-    """Shorten a file name to 80 bytes; file systems limit bytes, not characters."""
-    return name.encode(errors="replace")[:80].decode(errors="ignore")

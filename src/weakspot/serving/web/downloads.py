@@ -19,15 +19,7 @@ from weakspot.serving.web.uploads import private_folder
 
 @dataclass(frozen=True, eq=False)
 class Download:
-    """Content of a download.
-
-    Attributes:
-        name: Name of the image file.
-        content: Bytes of the image file.
-        localizations: One localization per class, at least one, as displayed.
-        class_names: Names of all classes of the model.
-        opacity: Opacity of the heatmaps.
-    """
+    """Content of a download: an image file, and at least one localization, one per class, as displayed."""
 
     name: str
     content: bytes

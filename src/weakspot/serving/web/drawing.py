@@ -15,26 +15,15 @@ COLORS = (BOX_COLOR, "#ff7eb6", "#ffc233", "#5ab8ff", "#c49bff", "#ff8f5c", "#d3
 
 
 def class_color(position: int) -> str:
-    """Return the color of the class at a position of the selection.
-
-    Example:
-        >>> class_color(0) == class_color(len(COLORS)) == BOX_COLOR
-        True
-    """
+    """Return the color of the class at a position of the selection; the colors repeat."""
     return COLORS[position % len(COLORS)]
 
 
 def draw_classes(image: Image.Image, localizations: Sequence[Localization], *, opacity: float = 0.6) -> Image.Image:
-    """Draw the heatmaps and boxes of an image's classes.
+    """Draw the heatmaps and boxes of an image's classes, one localization each, on a copy of an RGB image of any size.
 
-    Args:
-        image: The image at any scale, RGB.
-        localizations: One localization per class. A single heatmap is drawn with the color map; several, each in the
-            color of its class.
-        opacity: Opacity at the peak of a heatmap, in [0, 1].
-
-    Returns:
-        A new image of the same size.
+    A single heatmap is drawn with the color map; several, each in the color of its class. The opacity, in [0, 1], is
+    that at the peak of a heatmap.
     """
     if len(localizations) == 1:
         image = overlay_heatmap(image, localizations[0].heatmap, opacity=opacity)

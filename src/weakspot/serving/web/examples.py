@@ -1,7 +1,6 @@
 """Example images, from scikit-image."""
 
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
@@ -23,12 +22,7 @@ _THUMBNAIL_SIZE = (128, 128)
 
 @dataclass(frozen=True)
 class Example:
-    """An example image.
-
-    Attributes:
-        title: Name of the object in the image.
-        path: The image file.
-    """
+    """An example image; its title is the name of the object in it."""
 
     title: str
     path: Path
@@ -36,17 +30,11 @@ class Example:
 
 def examples() -> tuple[Example, ...]:
     """List the example images that are installed."""
-    return tuple(_installed_examples())
-
-
-def _installed_examples() -> Iterator[Example]:
     package = find_spec("skimage")
     if package is None or package.origin is None:
-        return
-    for name, title in _TITLES.items():
-        path = Path(package.origin).parent / "data" / name
-        if path.is_file():
-            yield Example(title, path)
+        return ()
+    paths = {title: Path(package.origin).parent / "data" / name for name, title in _TITLES.items()}
+    return tuple(Example(title, path) for title, path in paths.items() if path.is_file())
 
 
 def thumbnail(path: Path) -> str:

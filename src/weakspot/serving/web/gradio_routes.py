@@ -32,12 +32,7 @@ _FORM_OVERHEAD = 2**16
 
 
 class RouteAllowlist:
-    """ASGI middleware in front of Gradio's app.
-
-    Args:
-        app: Gradio's app.
-        max_upload: Maximum size of an uploaded file in bytes.
-    """
+    """ASGI middleware in front of Gradio's app; ``max_upload`` is the maximum size of an uploaded file in bytes."""
 
     def __init__(self, app: ASGIApp, max_upload: int) -> None:
         self.app = app
@@ -102,20 +97,10 @@ async def _read_event(receive: Receive) -> bytes | None:
 
 
 def sanitize_event(body: bytes) -> bytes:
-    """Keep the parts of an event that the page uses.
+    """Keep the parts of an event (JSON) that the page uses.
 
-    Args:
-        body: JSON of the event.
-
-    Returns:
-        JSON without URLs of files, which Gradio would fetch, and without keys that only other routes use.
-
-    Raises:
-        ValueError: If it is not an event, or names a file that was not uploaded.
-
-    Example:
-        >>> sanitize_event(b'{"data": [1], "fn_index": 2, "batched": true}')
-        b'{"data": [1], "fn_index": 2}'
+    URLs of files, which Gradio would fetch, and keys that only other routes use are dropped. Raises ValueError if it is
+    not an event, or names a file that was not uploaded.
     """
     event = json.loads(body)
     if not (isinstance(event, dict) and isinstance(event.get("data"), list)):

@@ -39,22 +39,12 @@ NO_SELECTION = '<div class="ws-empty"><p>Select at least one method and one clas
 
 
 def method_name(method: str) -> str:
-    """Return the display name of a method.
-
-    Example:
-        >>> method_name("gradcam++"), method_name("custom")
-        ('Grad-CAM++', 'custom')
-    """
+    """Return the display name of a method, or its own name if it has none."""
     return METHOD_NAMES.get(method, method)
 
 
 def percent(score: float) -> str:
-    """Format a probability.
-
-    Example:
-        >>> percent(0.4321), percent(0.0004)
-        ('43 %', '< 1 %')
-    """
+    """Format a probability, such as ``43 %`` or ``< 1 %``."""
     return "< 1 %" if 0 < score < 0.005 else f"{100 * score:.0f} %"
 
 
@@ -64,13 +54,7 @@ def error_html(error: WeakspotError) -> str:
 
 
 def results_html(image: Image.Image, results: Results, opacity: float) -> str:
-    """Format images side by side, one per method, followed by a legend of the colors and a table of the boxes.
-
-    Args:
-        image: The image at display size.
-        results: Localizations by method, one per class.
-        opacity: Opacity of the heatmaps.
-    """
+    """Format images side by side, one per method, followed by a legend of the colors and a table of the boxes."""
     results = {method: classes for method, classes in results.items() if classes}
     if not results:
         return NO_SELECTION

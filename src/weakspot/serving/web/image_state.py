@@ -24,12 +24,7 @@ _THRESHOLDS = tuple(step / 100 for step in range(1, 101))
 
 @dataclass(frozen=True, eq=False)
 class ClassState:
-    """Prediction of one method for one class.
-
-    Attributes:
-        localization: The model's localization.
-        tree: Boxes at every threshold of the slider, and at the model's own.
-    """
+    """Prediction of one method for one class, and its boxes at every threshold of the slider and the model's own."""
 
     localization: Localization
     tree: ComponentTree
@@ -37,14 +32,9 @@ class ClassState:
 
 @dataclass(frozen=True, eq=False)
 class ImageState:
-    """An image and all predictions for it so far.
+    """An image (bytes, and at the size of the page) and all predictions for it so far, by method and class index.
 
-    Attributes:
-        name: Name of the file.
-        content: Bytes of the file.
-        display_image: The image at the size of the page.
-        top_classes: Localizations of the most probable classes, most probable first.
-        predictions: Predictions by method and class index.
+    ``top_classes`` are the localizations of the most probable classes, most probable first.
     """
 
     name: str
@@ -66,16 +56,9 @@ class ImageState:
 
 
 def predict_image(localizer: BatchingLocalizer, content: bytes, name: str, methods: Sequence[str]) -> ImageState:
-    """Predict the most probable classes of an image.
+    """Predict the most probable classes of an image file with at least one method.
 
-    Args:
-        localizer: The localizer; it rejects an image of too many pixels before it is decoded.
-        content: Bytes of the file.
-        name: Name of the file.
-        methods: Names of methods, at least one.
-
-    Raises:
-        WeakspotError: If the image cannot be localized.
+    An image with too many pixels is rejected before it is decoded.
     """
     top_k = min(TOP_CLASSES, len(localizer.class_names))
     results = [tuple(localizer.localize(content, method=method, top_k=top_k)) for method in methods]
@@ -106,20 +89,13 @@ def predict_missing(
     if not results:
         return state
     predictions = {**state.predictions, **class_states(results)}
-    return replace(state, predictions=_limited(predictions, methods, classes))
-
-
-def _limited(
-    predictions: dict[tuple[str, int], ClassState], methods: Sequence[str], classes: Sequence[int]
-) -> dict[tuple[str, int], ClassState]:
-    """Return all predictions, or only the selected ones if there are too many."""
-    if len(predictions) <= MAX_HEATMAPS:
-        return predictions
-    return {
-        (method, index): prediction
-        for (method, index), prediction in predictions.items()
-        if method in methods and index in classes
-    }
+    if len(predictions) > MAX_HEATMAPS:  # keep the selected ones only
+        predictions = {
+            (method, index): prediction
+            for (method, index), prediction in predictions.items()
+            if method in methods and index in classes
+        }
+    return replace(state, predictions=predictions)
 
 
 def class_states(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], ClassState]:
@@ -139,10 +115,8 @@ def _class_state(localization: Localization) -> ClassState:
 def at_threshold(state: ClassState, threshold: float, *, largest: bool = True) -> Localization:
     """Apply another threshold to a heatmap, with the result of a Localizer with that threshold.
 
-    Args:
-        state: Prediction of the model.
-        threshold: Fraction of the heatmap's peak, rounded to hundredths unless it is the model's own.
-        largest: Whether to return the largest region only, else all regions of at least :data:`MIN_AREA`.
+    The threshold is rounded to hundredths unless it is the model's own. Unless ``largest``, all regions of at least
+    :data:`MIN_AREA` are returned.
     """
     original = state.localization
     if threshold != original.threshold:

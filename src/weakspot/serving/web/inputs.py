@@ -16,14 +16,9 @@ MAX_CLASSES = len(COLORS)
 
 @dataclass(frozen=True)
 class UserInput:
-    """Values of the controls.
+    """Values of the controls; the threshold is a fraction in (0, 1] of the peak, the opacity is in [0, 1].
 
-    Attributes:
-        methods: Names of methods, at most :data:`MAX_METHODS`.
-        classes: Indices of classes, at most :data:`MAX_CLASSES`.
-        threshold: Fraction of the heatmap's peak, in (0, 1].
-        largest: Whether to show only the largest region of a class.
-        opacity: Opacity of the heatmaps, in [0, 1].
+    At most :data:`MAX_METHODS` methods and :data:`MAX_CLASSES` class indices.
     """
 
     methods: tuple[str, ...]
@@ -36,16 +31,7 @@ class UserInput:
 def parse_input(
     localizer: BatchingLocalizer, methods: Any, classes: Any, threshold: Any, regions: Any, opacity: Any
 ) -> UserInput:
-    """Parse the values of the controls.
-
-    Args:
-        localizer: The localizer, which has the valid methods and classes.
-        methods: Names of methods.
-        classes: Indices of classes.
-        threshold: Fraction of the heatmap's peak.
-        regions: :data:`LARGEST` or :data:`ALL`.
-        opacity: Opacity of the heatmaps, in [0, 1].
-    """
+    """Parse the values of the controls; the localizer has the valid methods and classes."""
     indices = range(len(localizer.class_names))
     return UserInput(
         methods=tuple(name for name in _unique(methods) if name in localizer.methods)[:MAX_METHODS],
@@ -64,12 +50,7 @@ def _unique(values: Any) -> Sequence[Any]:
 
 
 def _clip(value: Any, low: float, high: float, default: float) -> float:
-    """Clip a number to a range.
-
-    Example:
-        >>> _clip(7, 0.0, 1.0, 0.5), _clip(float("nan"), 0.0, 1.0, 0.5), _clip("x", 0.0, 1.0, 0.5)
-        (1.0, 0.5, 0.5)
-    """
+    """Clip a number to a range; NaN, infinities and values of other types give the default."""
     if not isinstance(value, int | float):
         return default
     try:

@@ -44,12 +44,7 @@ class Controls(NamedTuple):
 
 
 def build_page(localizer: BatchingLocalizer, *, max_upload_mb: int = 20) -> gr.Blocks:
-    """Build the page; :func:`mount_page` adds it to a server, and closes the routes that Gradio leaves open.
-
-    Args:
-        localizer: The localizer that all visitors share.
-        max_upload_mb: Maximum size of an uploaded file.
-    """
+    """Build the page; :func:`mount_page` adds it to a server, and closes the routes that Gradio leaves open."""
     private_folder()  # components read the folder of their files when they are created
     page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=_DELETE_FILES) as page:
@@ -73,7 +68,10 @@ def _columns(
             "Drop or select an image", file_types=["image"], elem_id="ws-upload", elem_classes="ws-drop"
         )
         with gr.Row(elem_classes="ws-examples"):
-            example_buttons = [(_example_button(i, example), example) for i, example in enumerate(examples())]
+            example_buttons = [
+                (gr.Button(example.title, elem_id=f"ws-example-{i}", elem_classes="ws-example", min_width=48), example)
+                for i, example in enumerate(examples())
+            ]
         methods = _methods(localizer)
         with gr.Column(visible=False, elem_classes="ws-panel") as panel:
             classes = gr.Dropdown([], multiselect=True, max_choices=MAX_CLASSES, label="Classes", elem_id="ws-classes")
@@ -84,10 +82,6 @@ def _columns(
     state = gr.State(None, time_to_live=_STATE_TIME_TO_LIVE)
     controls = Controls(state, upload, results, panel, methods, classes, *sliders, download_method, file)
     return controls, example_buttons, download_buttons
-
-
-def _example_button(number: int, example: Example) -> gr.Button:
-    return gr.Button(example.title, elem_id=f"ws-example-{number}", elem_classes="ws-example", min_width=48)
 
 
 def _methods(localizer: BatchingLocalizer) -> gr.CheckboxGroup:

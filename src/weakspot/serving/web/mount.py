@@ -21,13 +21,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 
 
 def mount_page(app: fastapi.FastAPI, localizer: BatchingLocalizer, *, max_upload_mb: int = 20) -> None:
-    """Mount the page at ``/``; earlier routes of the app take precedence, later ones are unreachable.
-
-    Args:
-        app: The server.
-        localizer: The localizer that all visitors share.
-        max_upload_mb: Maximum size of an uploaded file.
-    """
+    """Mount the page at ``/``; earlier routes of the app take precedence, later ones are unreachable."""
     _call_in_event_loop(partial(_mount, app, localizer, max_upload_mb))
 
 
@@ -48,6 +42,14 @@ def _call_in_event_loop(function: Callable[[], None]) -> None:
 
 def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: int) -> None:
     page = build_page(localizer, max_upload_mb=max_upload_mb)
+    # System fonts, so that no font is downloaded.
+    theme = gr.themes.Base(
+        primary_hue="emerald", neutral_hue="slate", font=list(_FONT), font_mono=list(_MONO), radius_size="lg"
+    )
+    thumbnails = "".join(
+        f"#ws-example-{number} {{ background-image: url({thumbnail(example.path)}); }}"
+        for number, example in enumerate(examples())
+    )
     gr.mount_gradio_app(
         app,
         page,
@@ -61,8 +63,8 @@ def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: in
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
-        theme=_theme(),
-        css=asset("page.css") + _thumbnails(),
+        theme=theme,
+        css=asset("page.css") + thumbnails,
         head=f"<script>{asset('page.js')}</script>",
     )
     # Gradio checks that a file was uploaded only on pages that it has launched itself; on others, it would read any
@@ -70,17 +72,3 @@ def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: in
     page.has_launched = True
     gradio_app = cast(Mount, app.routes[-1]).app
     cast(fastapi.FastAPI, gradio_app).add_middleware(RouteAllowlist, max_upload=max_upload_mb * 2**20)
-
-
-def _theme() -> gr.themes.Base:
-    """Build a plain theme with system fonts, so that no font is downloaded."""
-    return gr.themes.Base(
-        primary_hue="emerald", neutral_hue="slate", font=list(_FONT), font_mono=list(_MONO), radius_size="lg"
-    )
-
-
-def _thumbnails() -> str:
-    return "".join(
-        f"#ws-example-{number} {{ background-image: url({thumbnail(example.path)}); }}"
-        for number, example in enumerate(examples())
-    )

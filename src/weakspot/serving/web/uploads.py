@@ -37,14 +37,7 @@ def is_uploaded(path: object) -> bool:
 
 
 def read_upload(payload: Any, max_bytes: int) -> tuple[bytes, str]:
-    """Read an uploaded file, without decoding it.
-
-    Args:
-        payload: The browser's description of the file.
-        max_bytes: Maximum size of the file.
-
-    Returns:
-        Bytes of the file, and its name on the visitor's disk.
+    """Read an uploaded file from the browser's description of it: bytes, undecoded, and name on the visitor's disk.
 
     Raises:
         InputError: ``upload-not-found`` if it is not an uploaded file, ``file-too-large`` if it is too large.
