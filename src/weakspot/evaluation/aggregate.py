@@ -28,18 +28,11 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What to measure, and on which images.
+    """What to measure, and on which images; without a validation split, ``val_samples`` is empty.
 
-    Attributes:
-        names: Names of the maps for which predictions have scores.
-        samples: Images to score.
-        val_samples: Images on which thresholds are selected; empty without a validation split.
-        thresholds: Threshold of each map by its name, set by hand or the default of the method. A map that is not in it
-            has no fixed value unless there are validation images.
-        override_val: Whether ``thresholds`` take precedence over val-selected thresholds.
-        classes: Number of classes of the data set, each a group; 0 for no groups.
-        bootstrap_samples: Number of bootstrap samples.
-        seed: Random seed of the bootstrap.
+    ``thresholds`` are set by hand or the defaults of the methods; a map without one has no fixed value unless there are
+    validation images. With ``override_val`` they take precedence over val-selected ones. Each of the ``classes`` of the
+    data set is a group; 0 for no groups.
     """
 
     names: tuple[str, ...]
@@ -59,13 +52,7 @@ class EvaluationPlan:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """Metrics and counts of an evaluation.
-
-    Attributes:
-        rows: The metrics, by the name of the map.
-        group_counts: Number of predictions in each group.
-        unreadable: Number of images that could not be read, validation split included.
-    """
+    """Metrics by the name of the map, size of each group, and number of unreadable images in both splits."""
 
     rows: dict[str, MethodResult]
     group_counts: tuple[int, ...]
@@ -75,10 +62,7 @@ class EvaluationResult:
 def run_plan(plan: EvaluationPlan, predict: PredictFn, on_prediction: OnPrediction | None = None) -> EvaluationResult:
     """Select thresholds on the validation images, then score the others.
 
-    Args:
-        plan: What to measure.
-        predict: Yields the predictions of samples.
-        on_prediction: Called with each scored prediction and the fixed threshold indices of each map.
+    ``on_prediction`` is called with each scored prediction and the fixed threshold indices of each map.
     """
     unreadable = 0
 

@@ -15,11 +15,9 @@ _LINE_STYLES = ("--", ":")
 
 
 def charts(evaluation: Evaluation) -> dict[str, bytes]:
-    """Draw the charts of an evaluation.
+    """Draw the charts of an evaluation for which there are metrics, as SVG by file name.
 
-    Returns:
-        SVG by file name: ``box-accuracy.svg`` (against threshold), ``overlaps.svg`` (histogram) and
-        ``precision-recall.svg``, those of them for which there are metrics.
+    These are ``box-accuracy.svg`` (against threshold), ``overlaps.svg`` (histogram) and ``precision-recall.svg``.
     """
     files = {}
     if LOC in evaluation.first.metrics:

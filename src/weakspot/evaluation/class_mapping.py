@@ -10,25 +10,14 @@ from weakspot.models import imagenet_names
 
 
 def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Annotation], int]:
-    """Find the logit of each class of a data set.
+    """Return a function that finds the logit of an annotation's class.
 
     A class index in the data set takes precedence, then the class name, then its WordNet id if the classifier has the
     classes of ImageNet. If the classes of the classifier are only numbered, and as many as those of the data set, they
     are matched in alphabetical order, as torchvision's ``ImageFolder`` numbers them.
 
-    Returns:
-        A function that returns the class index of an annotation.
-
     Raises:
         InputError: ``unknown-class`` if the classifier lacks a class of an image.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from weakspot.data import Sample
-        >>> cat = Sample("a", Path("a.jpg"), annotations=(Annotation("cat"),))
-        >>> images = Dataset(Path("images"), "folders", ("cat", "dog"), (cat,))
-        >>> class_indices(images, ["Dog", "horse", "Cat"])(cat.annotations[0])
-        2
     """
     annotations = [annotation for sample in dataset.samples for annotation in sample.annotations]
     by_label = _by_label(dataset.class_names, model_names)
@@ -61,11 +50,9 @@ def _by_name(model_names: Sequence[str]) -> dict[str, int]:
     folded_counts, counts = Counter(name.casefold() for name in model_names), Counter(model_names)
     names = {name.casefold(): i for i, name in enumerate(model_names) if folded_counts[name.casefold()] == 1}
     names |= {name: i for i, name in enumerate(model_names) if counts[name] == 1}
-    return names | (_wordnet_ids() if tuple(model_names) == imagenet_names() else {})
-
-
-def _wordnet_ids() -> dict[str, int]:
+    if tuple(model_names) != imagenet_names():
+        return names
     from timm.data.imagenet_info import ImageNetInfo
 
     info = ImageNetInfo()
-    return {info.index_to_label_name(i): i for i in range(1000)}
+    return names | {info.index_to_label_name(i): i for i in range(1000)}

@@ -42,13 +42,7 @@ class EvaluationConfig:
 
 
 def split_kwargs(config: EvaluationConfig, kwargs: Mapping[str, Any]) -> tuple[EvaluationConfig, dict[str, Any]]:
-    """Replace the fields of a config that occur in the keyword arguments, and return the remaining arguments.
-
-    Example:
-        >>> config, others = split_kwargs(EvaluationConfig(), {"test_split": "all", "device": "cpu"})
-        >>> config.test_split, others
-        ('all', {'device': 'cpu'})
-    """
+    """Replace the fields of a config that occur in the keyword arguments, and return the remaining arguments."""
     names = {field.name for field in fields(EvaluationConfig)}
     changes = {name: value for name, value in kwargs.items() if name in names}
     return replace(config, **changes), {name: value for name, value in kwargs.items() if name not in names}

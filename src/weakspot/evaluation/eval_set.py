@@ -19,15 +19,7 @@ from weakspot.ops.checks import check_threshold
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """Images of an evaluation.
-
-    Attributes:
-        dataset: The data set.
-        config: Splits, thresholds and bootstrap.
-        samples: Images to score.
-        val_samples: Images on which thresholds are selected; empty without a validation split.
-        notes: Notes for readers of the metrics.
-    """
+    """Images of an evaluation, and notes for readers of the metrics; without a validation split, no ``val_samples``."""
 
     dataset: Dataset
     config: EvaluationConfig
@@ -70,13 +62,8 @@ def evaluate_set(
 ) -> Evaluation:
     """Select thresholds on the validation images and compute the metrics of the others.
 
-    Args:
-        eval_set: The images.
-        predict: Yields the predictions of samples.
-        names: Names of the maps for which predictions have scores, the most important first.
-        defaults: Threshold of each map without a validation split, by name.
-        on_prediction: Called with each scored prediction and the fixed threshold indices.
-        groups: Whether to report metrics per class and object size.
+    ``names`` are those of the maps for which predictions have scores, the most important first; ``defaults`` their
+    thresholds without a validation split. With ``groups``, metrics per class and object size are reported.
     """
     config, classes = eval_set.config, eval_set.dataset.class_names
     full_image = {FULL_IMAGE: 0.5} if FULL_IMAGE in names else {}  # its box is the same at every threshold

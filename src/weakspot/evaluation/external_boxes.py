@@ -88,14 +88,7 @@ def read_boxes(file: Path, dataset: Dataset, truth: Path | None = None, images: 
 def predictions_of_boxes(
     boxes: PredictedBoxes, samples: Sequence[EvaluationSample], name: str, fixed_maps: Mapping[str, Regions]
 ) -> Iterator[Prediction]:
-    """Score predicted boxes; an image without a box counts as wrong.
-
-    Args:
-        boxes: The boxes of a file.
-        samples: Images to score.
-        name: Name of the row.
-        fixed_maps: Maps that are the same for every image, by name: the baselines.
-    """
+    """Score predicted boxes and the baselines (``fixed_maps``); an image without a box counts as wrong."""
     for sample in samples:
         try:
             height, width = image_size(sample)
@@ -112,14 +105,9 @@ def predictions_of_boxes(
 
 
 def score_boxes(boxes: NDArray[np.float64], target: Target, *, height: int, width: int) -> Scores:
-    """Score boxes without a map: the scores are equal at all thresholds.
+    """Score boxes without a map, shape (n, 4) in pixels, highest score first: the scores are equal at all thresholds.
 
-    Args:
-        boxes: Shape (n, 4) in pixels of the image, the highest score first: ``largest`` and ``native`` score the first
-            box, ``every`` scores all of them.
-        target: The ground truth.
-        height: Height of the image in pixels.
-        width: Width of the image in pixels.
+    ``largest`` and ``native`` score the first box, ``every`` scores all of them.
     """
     if not len(boxes) or not len(target.boxes):
         return unreadable_scores(target)
@@ -199,13 +187,10 @@ def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox
         except _RECORD_ERRORS as error:
             raise InputError("boxes-invalid", f"{location}, is not a row of weakspot localize.") from error
         for image, _label, box, score in boxes:
-            yield _checked(PredictedBox(image, _four_sides(box, location), None, score), location)
-
-
-def _four_sides(box: tuple[float, ...], location: str) -> tuple[float, float, float, float]:
-    if len(box) != 4:
-        raise InputError("box-invalid", f"{location}, a box must have 4 numbers (x1, y1, x2, y2), got {len(box)}.")
-    return box[0], box[1], box[2], box[3]
+            if len(box) != 4:
+                problem = f"{location}, a box must have 4 numbers (x1, y1, x2, y2), got {len(box)}."
+                raise InputError("box-invalid", problem)
+            yield _checked(PredictedBox(image, (box[0], box[1], box[2], box[3]), None, score), location)
 
 
 def _checked(prediction: PredictedBox, location: Any) -> PredictedBox:

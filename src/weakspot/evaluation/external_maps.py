@@ -20,15 +20,10 @@ _HINT = "Save min-max normalized maps of 224 x 224 with numpy.save."
 
 
 def read_map(folder: Path, image_id: str) -> NDArray[np.float64]:
-    """Read the score map of an image.
+    """Read the score map of an image: shape (224, 224), values in [0, 1].
 
-    Args:
-        folder: Folder of the files, each named after its image id, with or without the suffix of the image:
-            ``val/n01/a.JPEG.npy`` (as the reference implementation writes it) or ``val/n01/a.npy``.
-        image_id: Id of the image.
-
-    Returns:
-        Shape (224, 224), values in [0, 1].
+    Each file is named after its image id, with or without the suffix of the image: ``val/n01/a.JPEG.npy`` (as the
+    reference implementation writes it) or ``val/n01/a.npy``.
 
     Raises:
         InputError: ``map-not-found`` or ``map-invalid``.

@@ -33,7 +33,7 @@ class Regions:
     Attributes:
         score_map: The map in the reference's frame, shape (224, 224), float64 in [0, 1].
         contours: Its contours at the reference's thresholds.
-        tree: Connected components of the heatmap at the native thresholds, in pixels of the model's input.
+        tree: Connected components of the heatmap at the native thresholds.
         boxes: Box of the largest component at each native threshold, shape (T, 4), in heatmap pixels.
         heatmap: The heatmap at the model's input size, in [0, 1].
     """
@@ -67,14 +67,7 @@ class Scores:
 def regions_of_class_map(
     class_map: NDArray[np.floating], *, height: int, width: int, refine: Refine | None = None
 ) -> Regions:
-    """Find the regions of a class map.
-
-    Args:
-        class_map: Shape (h, w).
-        height: Height of the model's input in pixels.
-        width: Width of the model's input in pixels.
-        refine: Refinement of the heatmap; None for none.
-    """
+    """Find the regions of a class map of shape (h, w), at the size of the model's input, after any refinement."""
     heatmap = heatmap_from_class_map(class_map, height=height, width=width)
     is_reference_size = (height, width) == (SIDE, SIDE)
     if refine is None:

@@ -52,13 +52,7 @@ ThresholdIndices = dict[str, tuple[int, ...]]
 
 
 class MetricCollection:
-    """All metrics of one kind of map.
-
-    Args:
-        groups: Number of groups to report separately.
-        samples: Number of bootstrap samples; 0 disables confidence intervals.
-        seed: Random seed of the bootstrap.
-    """
+    """All metrics of one kind of map, also for each group, with a bootstrap; 0 samples disable confidence intervals."""
 
     def __init__(self, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
         options = {"groups": groups, "samples": samples, "seed": seed}
@@ -73,13 +67,7 @@ class MetricCollection:
         }
 
     def update(self, scores: Sequence[Scores], ranks: Sequence[int | None], groups: NDArray[np.intp]) -> None:
-        """Add images.
-
-        Args:
-            scores: Scores of the map for each image.
-            ranks: Rank of the true class among the predictions, starting at 0; None without a classifier.
-            groups: Groups of each image, shape (B, k).
-        """
+        """Add images: scores, ranks of the true class from 0 (None without a classifier), groups of shape (B, k)."""
         for name, metric in self.metrics.items():
             rows = [_values(name, image_scores, rank) for image_scores, rank in zip(scores, ranks, strict=True)]
             valid = [i for i, row in enumerate(rows) if row is not None]

@@ -46,8 +46,7 @@ class Prediction:
         size: ``(height, width)`` of the image; None if it could not be read.
         scores: Scores of each map, by its name.
         regions: Regions of each map, by its name; empty if the image could not be read.
-        rank: Rank of the class among the predicted classes, starting at 0; None without a classifier, ``UNRANKED`` if
-            the image could not be processed.
+        rank: Rank of the class from 0; None without a classifier, ``UNRANKED`` if the image could not be processed.
         predicted: Index of the most probable class; None without a classifier.
         error: Why the image could not be processed, or None.
         boxes: Boxes from a file, by the name of the file, in the 224 frame, the most confident first.
@@ -89,13 +88,7 @@ def predictions_of_model(
 ) -> Iterator[Prediction]:
     """Compute and score the class maps of the true classes, all methods in one forward pass.
 
-    Args:
-        localizer: The classifier.
-        samples: Images to score.
-        methods: Methods by the names of their rows.
-        fixed_maps: Maps that are the same for every image, by name: the baselines.
-        batch_size: Number of images per forward pass.
-        workers: Number of threads that decode and score images.
+    ``methods`` are given by the names of their rows; ``fixed_maps``, the baselines, are the same for every image.
 
     Yields:
         A prediction for each class of each image, in order. Images that cannot be read count as wrong.

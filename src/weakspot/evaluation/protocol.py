@@ -121,13 +121,9 @@ def evaluate_maps(
     config: EvaluationConfig = EvaluationConfig(),
     on_prediction: OnPrediction | None = None,
 ) -> Evaluation:
-    """Measure score maps of another tool, as :func:`evaluate` measures those of a classifier.
+    """Measure score maps of another tool, as :func:`evaluate` measures those of a classifier, with the same arguments.
 
-    Args:
-        folder: Folder of ``.npy`` files, one per image, 224 x 224 in [0, 1], named after the image id.
-        data: As for :func:`evaluate`.
-        config: Splits, thresholds and bootstrap.
-        on_prediction: As for :func:`evaluate`.
+    The folder has a ``.npy`` file per image, 224 x 224 in [0, 1], named after the image id.
 
     Raises:
         InputError: If the data set cannot be scored, or maps are missing or invalid.
@@ -151,11 +147,8 @@ def evaluate_boxes(
 ) -> Evaluation:
     """Measure predicted boxes of another tool; the box with the highest score is the prediction of its image.
 
-    Args:
-        file: COCO results, CSV, or the rows of ``weakspot localize``; see :func:`weakspot.evaluation.read_boxes`.
-        data: As for :func:`evaluate`.
-        config: Splits and bootstrap; boxes have no threshold.
-        on_prediction: As for :func:`evaluate`.
+    The file has COCO results, CSV, or the rows of ``weakspot localize``; see :func:`weakspot.evaluation.read_boxes`.
+    The other arguments are those of :func:`evaluate`; boxes have no threshold.
 
     Raises:
         InputError: If the data set cannot be scored, or the boxes do not belong to its images.
@@ -226,23 +219,19 @@ def _model_names(models: Sequence[Model]) -> list[str]:
 
 def _supported(localizer: Localizer, methods: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Return the methods that a classifier supports, by the name of their row, and a note on each of the others."""
-    problems = {name: problem for name, method in methods.items() if (problem := _method_problem(localizer, method))}
+    problems = {}
+    for name, method in methods.items():
+        find_method(method)
+        try:
+            localizer.validate_method(method)
+        except InputError as error:
+            problems[name] = error.problem
     if len(problems) == len(methods):
         raise InputError(
             "method-mismatch", "The model supports none of the methods.", next(iter(problems.values()), "")
         )
     notes = [f"{name} was skipped: {problem}" for name, problem in problems.items()]
     return {name: method for name, method in methods.items() if name not in problems}, notes
-
-
-def _method_problem(localizer: Localizer, method: str) -> str:
-    """Describe why a classifier does not support a method; empty if it does."""
-    find_method(method)
-    try:
-        localizer.validate_method(method)
-    except InputError as error:
-        return error.problem
-    return ""
 
 
 def _merge(evaluations: Sequence[Evaluation]) -> Evaluation:

@@ -11,13 +11,10 @@ from weakspot.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSample:
-    """An image and its annotations that have a box or a mask.
+    """An image and its annotations (at least one) that have a box or a mask.
 
-    Attributes:
-        image: The image.
-        annotations: At least one annotation with boxes or masks.
-        class_indices: Index of each annotation's class among the logits; empty if no classifier is evaluated.
-        group_indices: Index of each annotation's class among the classes of the data set.
+    ``class_indices`` are those of the annotations among the logits, empty if no classifier is evaluated;
+    ``group_indices`` those among the classes of the data set.
     """
 
     image: Sample
@@ -29,15 +26,9 @@ class EvaluationSample:
 def find_samples(
     dataset: Dataset, split: str, index_of: Callable[[Annotation], int] | None = None
 ) -> list[EvaluationSample]:
-    """List the images of a split that can be evaluated.
+    """List the images of a split (``"all"`` for every split) with a box or a mask, in the order of the data set.
 
-    Args:
-        dataset: The data set.
-        split: Name of a split, or ``"all"``.
-        index_of: Returns the index of an annotation's class among the logits; None if no classifier is evaluated.
-
-    Returns:
-        The images with a box or a mask, in the order of the data set.
+    ``index_of`` returns the index of an annotation's class among the logits; None if no classifier is evaluated.
 
     Raises:
         InputError: If the split does not exist; ``missing-annotations`` if none of its images has a box or a mask.

@@ -22,13 +22,7 @@ INSTANCE_LEGEND = (
 
 
 def summary_table(rows: MetricRows) -> Table:
-    """Return a row per map: every metric at the oracle and at the fixed threshold.
-
-    Example:
-        >>> value = MetricValue(9, 70.0, None, (0.2,), 66.7, (60.0, 72.0), (0.25,))
-        >>> summary_table({"cam": {"MaxBoxAcc": value}})
-        [['map', 'MaxBoxAcc oracle', 'MaxBoxAcc fixed'], ['cam', '70.0', '66.7 ±6.0']]
-    """
+    """Return a row per map: every metric at the oracle and at the fixed threshold."""
     metrics = _metrics(rows)
     header = ["map", *(column for metric in metrics for column in _columns(metric))]
     return [header, *([name, *_cells(values, metrics)] for name, values in rows.items())]
@@ -70,11 +64,7 @@ def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def size_table(rows: Mapping[str, Sequence[float]], counts: Sequence[int]) -> Table:
-    """Return a row per map: GT-known Loc at the fixed threshold of small, medium and large objects.
-
-    Args:
-        rows: A value for each size by the name of the map; NaN without such objects.
-        counts: Number of objects of each size.
+    """Return a row per map: GT-known Loc at the fixed threshold of small, medium and large objects, NaN without any.
 
     Example:
         >>> size_table({"cam": [0.0, 25.0, 80.0]}, [2, 4, 10])
@@ -97,14 +87,7 @@ def instance_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def markdown(table: Table) -> str:
-    """Write a table as Markdown with aligned columns.
-
-    Example:
-        >>> print(markdown([["map", "PxAP"], ["cam", "60.1"]]))
-        | map | PxAP |
-        |-----|------|
-        | cam | 60.1 |
-    """
+    """Write a table as Markdown with aligned columns."""
     table = [[" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in table]
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
     header, *lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in table]

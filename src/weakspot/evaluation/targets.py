@@ -37,12 +37,7 @@ class Target:
 
 
 def make_target(annotation: Annotation, *, height: int, width: int) -> Target:
-    """Scale an annotation to the 224 frame.
-
-    Args:
-        annotation: Boxes and masks in pixels of the image.
-        height: Height of the image in pixels.
-        width: Width of the image in pixels.
+    """Scale an annotation, in pixels of the image, to the 224 frame.
 
     Raises:
         InputError: If a mask cannot be read; ``mask-empty`` if it has no foreground.
