@@ -7,6 +7,7 @@ import lazy_loader as lazy
 if TYPE_CHECKING:
     from weakspot.evaluation.config import EvaluationConfig as EvaluationConfig
     from weakspot.evaluation.external_boxes import read_boxes as read_boxes
+    from weakspot.evaluation.metric_collection import MetricValue as MetricValue
     from weakspot.evaluation.protocol import compare as compare
     from weakspot.evaluation.protocol import evaluate as evaluate
     from weakspot.evaluation.protocol import evaluate_boxes as evaluate_boxes
@@ -21,5 +22,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "results": ["Evaluation", "MethodResult"],
         "protocol": ["compare", "evaluate", "evaluate_boxes", "evaluate_maps"],
         "config": ["EvaluationConfig"],
+        "metric_collection": ["MetricValue"],
     },
 )
