@@ -9,7 +9,7 @@ from PIL import Image
 from refusals import refused
 from trees import ORIENTATION
 
-from weakspot.data.near_duplicates import dhash, near_duplicates
+from weakspot.data.near_duplicates import gray_steps, near_duplicates
 
 # The package may export the function under the module's name.
 module = import_module("weakspot.data.near_duplicates")
@@ -30,6 +30,11 @@ def of_bits(bits):
     """Draw a picture whose hash is these 64 bits."""
     steps = np.where(np.reshape(bits, (8, 8)), 10, -10)
     return of_grid(np.hstack([np.full((8, 1), 128), 128 + steps.cumsum(axis=1)]))
+
+
+def dhash(image):
+    """Compute the difference hash of an image, shape (64,)."""
+    return (gray_steps(image) > 0).ravel()
 
 
 def written(folder, images):

@@ -31,17 +31,9 @@ def read_as_annotated(path: Path, size: tuple[int, int] | None, *, max_pixels: i
 
 
 def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.bool_]:
-    """Decode a mask: True for stored pixels that are not 0 (not black, if in color).
+    """Decode a mask to shape (height, width): True for stored pixels that are not 0 (not black, if in color).
 
-    Args:
-        path: An image file; its EXIF orientation is ignored.
-        max_pixels: Maximum number of pixels.
-
-    Returns:
-        Shape (height, width).
-
-    Raises:
-        InputError: As :func:`weakspot.data.read_image`.
+    EXIF orientation is ignored.
     """
     pixels = np.asarray(read_image(path, max_pixels=max_pixels, upright=False))
     mask: NDArray[np.bool_] = pixels.max(axis=2) > 0

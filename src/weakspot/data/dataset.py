@@ -116,12 +116,7 @@ class ObjectAnnotation(NamedTuple):
 
 
 def group_issues(issues: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
-    """Group issues by kind, in order of appearance.
-
-    Example:
-        >>> group_issues([("late", "a"), ("late", "b")])
-        (DatasetIssue(kind='late', where=('a', 'b')),)
-    """
+    """Group issues by kind, in order of appearance."""
     groups: dict[str, list[str]] = {}
     for kind, where in issues:
         groups.setdefault(kind, []).append(where)
@@ -129,30 +124,12 @@ def group_issues(issues: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
 
 
 def boxes_array(boxes: Iterable[Box]) -> NDArray[np.float64]:
-    """Convert boxes to an array of shape (n, 4).
-
-    Example:
-        >>> boxes_array([]).shape
-        (0, 4)
-    """
+    """Convert boxes to an array of shape (n, 4)."""
     return np.array(list(boxes), np.float64).reshape(-1, 4)
 
 
 def group_by_class(objects: Iterable[ObjectAnnotation], masks: Sequence[Path] = ()) -> tuple[Annotation, ...]:
-    """Group the objects of an image by class.
-
-    Args:
-        objects: The objects.
-        masks: Masks of the image, which apply to each of its classes.
-
-    Returns:
-        An annotation for each class, in order of appearance.
-
-    Example:
-        >>> objects = [ObjectAnnotation("cat", (1, 2, 3, 4)), ObjectAnnotation("dog")]
-        >>> [(annotation.label, len(annotation.boxes)) for annotation in group_by_class(objects)]
-        [('cat', 1), ('dog', 0)]
-    """
+    """Group the objects of an image by class, in order of appearance; the masks apply to each class."""
     boxes: dict[tuple[str, int | None], list[Box]] = {}
     for item in objects:
         group = boxes.setdefault((item.label, item.class_index), [])

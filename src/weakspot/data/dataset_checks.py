@@ -65,14 +65,9 @@ def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]
 
 
 def box_issues(sample: Sample, size: tuple[int, int] | None) -> Iterator[Issue]:
-    """Find errors in the boxes of an image.
+    """Find the first kind of error of each box, and duplicate boxes of a class.
 
-    Args:
-        sample: The image.
-        size: ``(height, width)`` to which the boxes refer, or None if unknown.
-
-    Yields:
-        The first kind of error of each box, and duplicate boxes of a class.
+    The boxes refer to the ``size``, ``(height, width)``, or None if unknown.
     """
     for annotation in sample.annotations:
         boxes = [tuple(box) for box in annotation.boxes.tolist()]

@@ -63,23 +63,7 @@ def read_downscaled(
     """Decode an image that will be resized: a large JPEG at a half, a quarter or an eighth of its size.
 
     The sides remain at least twice as long as those of the target size, so that the result of resizing is smooth.
-
-    Args:
-        source: As for :func:`read_image`.
-        height: Rows of the target size.
-        width: Columns of the target size.
-        max_pixels: As for :func:`read_image`.
-
-    Returns:
-        The upright image in RGB, and ``(height, width)`` at full scale.
-
-    Raises:
-        InputError: As :func:`read_image`.
-
-    Example:
-        >>> image, size = read_downscaled(np.zeros((40, 60), np.uint8), height=4, width=4)
-        >>> image.size, size
-        ((60, 40), (40, 60))
+    Return the upright image in RGB, and ``(height, width)`` at full scale.
     """
     if isinstance(source, Image.Image | np.ndarray):  # already decoded
         image = read_image(source, max_pixels=max_pixels)
@@ -96,17 +80,9 @@ def read_downscaled(
 
 
 def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Read an image's size from its header, without decoding it.
+    """Read ``(height, width)`` of the stored pixels and of the upright image from the header, without decoding.
 
-    Args:
-        path: The image file.
-
-    Returns:
-        ``(height, width)`` of the stored pixels, and of the upright image. They differ if EXIF orientation rotates the
-        image by 90 degrees.
-
-    Raises:
-        InputError: As :func:`read_image`.
+    They differ if EXIF orientation rotates the image by 90 degrees.
     """
     with open_binary(path) as file:
         image = open_image(file, str(path))
@@ -135,11 +111,7 @@ def _file(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """Open an image file for reading.
-
-    Raises:
-        InputError: ``image-not-found``, or ``image-unreadable``.
-    """
+    """Open an image file for reading."""
     try:
         return path.open("rb")
     except FileNotFoundError as error:
@@ -152,11 +124,7 @@ def open_binary(path: Path) -> BinaryIO:
 
 
 def open_image(file: BinaryIO, name: str) -> Image.Image:
-    """Read the header of an image. Unlike Image.open, this ignores the global limit of pixels.
-
-    Raises:
-        InputError: ``image-empty``, ``image-invalid`` or ``damaged-image``.
-    """
+    """Read the header of an image. Unlike Image.open, this ignores the global limit of pixels."""
     start = file.read(16)
     if not start:
         raise InputError("image-empty", f"{name} is empty (0 bytes).")
@@ -198,18 +166,14 @@ def _checked_rgb(image: Image.Image, name: str, max_pixels: int, upright: bool) 
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _rgb_of_uint8(np.asarray(image) // 257)
-    if image.mode in ("I", "F"):
-        return _rgb_of_uint8(_rescaled(np.asarray(image)))
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        levels = _rescaled(values) if image.mode in ("I", "F") else values // 257
+        return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("RGB")
-
-
-def _rgb_of_uint8(values: NDArray[np.generic]) -> Image.Image:
-    return Image.fromarray(values.astype(np.uint8)).convert("RGB")
 
 
 def _rescaled(values: NDArray[np.generic]) -> NDArray[np.float64]:

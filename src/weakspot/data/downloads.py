@@ -15,14 +15,9 @@ RETRIES = 3
 
 
 class Archive(NamedTuple):
-    """A tar archive to download.
+    """A tar archive, whose ``folder`` becomes ``target`` below the data folder; the rest is left out.
 
-    Attributes:
-        url: Address of the archive.
-        md5: MD5 of the archive.
-        folder: Folder to extract from the archive; the rest is left out.
-        target: Path of that folder below the data folder.
-        member: A file or folder that the target contains once it is complete.
+    The target contains ``member``, a file or folder, once it is complete.
     """
 
     url: str
@@ -56,17 +51,8 @@ DATA_SETS = {
 def download(name: str, folder: str | Path) -> Path:
     """Download a data set and unpack it. Archives and folders that are already complete are not downloaded again.
 
-    Args:
-        name: Name of the data set: ``"cub"``, CUB-200-2011 with masks (1.2 GB to download, 2.4 GB on disk).
-        folder: Folder of the archives and of the data set's folder. The archives may be deleted afterwards.
-
-    Returns:
-        The folder of the data set.
-
-    Raises:
-        InputError: ``unknown-dataset``; ``download-failed`` if the network or the server fails; ``damaged-file`` if
-            the MD5 differs or the archive has members outside its folder; ``folder-exists`` if the target contains
-            something else; ``disk-full`` or ``not-writable``.
+    The only one is ``"cub"``: CUB-200-2011 with masks, 1.2 GB to download, 2.4 GB on disk. The archives are saved next
+    to the data set's folder, which is returned, and may be deleted afterwards.
 
     Source:
         Wah et al., "The Caltech-UCSD Birds-200-2011 Dataset", CNS-TR-2011-001,

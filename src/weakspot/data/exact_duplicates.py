@@ -8,13 +8,9 @@ TAIL = 4096
 
 
 def exact_duplicates(sizes: Mapping[Path, int]) -> list[list[Path]]:
-    """Group files of equal bytes: by size, then by their last bytes, then by all of them.
+    """Group files of equal bytes: by size in bytes, then by their last bytes, then by all of them.
 
-    Args:
-        sizes: Number of bytes of each file.
-
-    Returns:
-        Groups of two or more files, in the order of ``sizes``. Files that cannot be read are in no group.
+    Groups have two or more files, in the order of ``sizes``. Files that cannot be read are in no group.
     """
     groups = _subdivide([list(sizes)], sizes.__getitem__)
     return _subdivide(_subdivide(groups, lambda path: _digest(path, TAIL)), _digest)

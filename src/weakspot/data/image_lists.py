@@ -22,24 +22,9 @@ def is_list(name: str | Path) -> bool:
 
 
 def read_list(file: Path, *, base: Path | None = None) -> Iterator[Path]:
-    r"""Yield the images of a list; the list is read incrementally.
+    """Yield the images of a list (text with one path per line, JSON Lines, Parquet), which is read incrementally.
 
-    Args:
-        file: A text file with one path per line, or JSON Lines or Parquet with a column ``image``, ``path`` or
-            ``file_name``.
-        base: Folder of relative paths; None uses the folder of the list.
-
-    Raises:
-        InputError: ``list-unreadable``; ``list-invalid`` if a row does not contain a path; ``not-installed`` if a
-            Parquet file needs pyarrow.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     file = Path(folder, "images.txt")
-        ...     _ = file.write_text("cat.jpg\n\ndog.jpg\n")
-        ...     [path.name for path in read_list(file)]
-        ['cat.jpg', 'dog.jpg']
+    Relative paths are below ``base``; None uses the folder of the list.
     """
     readers = {".txt": _from_text, ".jsonl": _from_json_lines, ".parquet": _from_parquet}
     folder = file.parent if base is None else base

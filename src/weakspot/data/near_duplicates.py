@@ -33,33 +33,17 @@ def near_duplicates(
 ) -> NDArray[np.int64]:
     """Group near-duplicate images: copies of another size, format or quality, and frames of one scene.
 
-    Two images are linked if their difference hashes (:func:`dhash`) differ in at most ``distance`` bits; groups are the
+    Two images are linked if their difference hashes, of 64 bits, differ in at most ``distance`` bits; groups are the
     connected components, so two images of a group may differ in more bits. The hash records only where an image gets
     brighter from left to right. Images with few such changes (plain walls, a small object on a uniform background,
-    horizontal bands) have a constant or noisy hash: they are not compared, and each forms its own group. Conversely,
-    all images of a fixed camera may form one group: check the number of groups. EXIF orientation is applied. Equal
-    paths are one image.
-
-    Args:
-        paths: n image files.
-        distance: Maximum number of different bits of linked images, 0 to 64.
-        most: Maximum number of images to compare by distance, which takes quadratic time; if there are more, only
-            equal hashes are linked.
-        workers: Number of decoding threads.
-
-    Returns:
-        Group number of each image, shape (n,), counted from 0 in order of appearance. A file that is missing, damaged,
-        too large or not an image forms its own group.
-
-    Raises:
-        InputError: ``out-of-range`` unless ``0 <= distance <= 64``, ``most >= 0`` and ``workers >= 1``.
+    horizontal bands) have a constant or noisy hash: they are not compared, and each forms its own group, as does a file
+    that cannot be read. Conversely, all images of a fixed camera may form one group: check the number of groups. EXIF
+    orientation is applied. Equal paths are one image. If there are more than ``most`` images, only equal hashes are
+    linked, as comparing them takes quadratic time. Return the group number of each image, counted from 0 in order of
+    appearance.
 
     Source:
         Krawetz, "Kind of Like That", The Hacker Factor Blog, 21 January 2013 (dHash).
-
-    Example:
-        >>> near_duplicates(["gone.jpg", "lost.jpg", "gone.jpg"]).tolist()
-        [0, 1, 0]
     """
     _check(distance, most, workers)
     numbers: dict[Path, int] = {}
@@ -67,28 +51,6 @@ def near_duplicates(
     with ThreadPoolExecutor(workers) as threads:
         hashes = list(threads.map(_hash_of_file, numbers))
     return _by_appearance(_linked(hashes, distance if len(numbers) <= most else 0)[files])
-
-
-def dhash(image: Image.Image) -> NDArray[np.bool_]:
-    """Compute the difference hash of an image: whether it gets brighter to the right, in a grid of 9 x 8 mean grays.
-
-    Args:
-        image: An image of any mode and size.
-
-    Returns:
-        Shape (64,), in raster order: True if the right neighbor is brighter.
-
-    Source:
-        Krawetz, "Kind of Like That", The Hacker Factor Blog, 21 January 2013 (dHash). The grid is averaged by area,
-        which the post does not specify.
-
-    Example:
-        >>> brighter = Image.linear_gradient("L").rotate(90)
-        >>> dhash(brighter).all(), dhash(brighter.rotate(180)).any()
-        (np.True_, np.False_)
-    """
-    bits: NDArray[np.bool_] = (_steps(image) > 0).ravel()
-    return bits
 
 
 def _check(distance: int, most: int, workers: int) -> None:
@@ -99,8 +61,11 @@ def _check(distance: int, most: int, workers: int) -> None:
     check_positive(workers, "workers")
 
 
-def _steps(image: Image.Image) -> NDArray[np.int16]:
-    """Difference of each pixel's right neighbor to the pixel, shape (8, 8)."""
+def gray_steps(image: Image.Image) -> NDArray[np.int16]:
+    """Compute the differences to the right in a grid of 9 x 8 mean grays, shape (8, 8); the hash is where they are > 0.
+
+    The grid is averaged by area, which the source of dHash does not specify.
+    """
     grid = np.asarray(image.convert("L").resize(GRID, Image.Resampling.BOX), np.int16)
     return np.diff(grid, axis=1)
 
@@ -112,7 +77,7 @@ def _hash_of_file(path: Path) -> NDArray[np.bool_] | None:
             image = open_image(file, str(path))
             if image.width * image.height <= MAX_PIXELS:  # otherwise read_image refuses it; a draft would hide its size
                 image.draft("L", DRAFT)
-            steps = _steps(read_image(image, max_pixels=MAX_PIXELS))
+            steps = gray_steps(read_image(image, max_pixels=MAX_PIXELS))
     except InputError:
         return None
     return (steps > 0).ravel() if np.count_nonzero(abs(steps) >= STEP) >= STEPS else None

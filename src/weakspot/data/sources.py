@@ -43,12 +43,12 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
         elif _is_folder(source):
             yield from _at_least_one(_in_folder(str(source)), f"The folder {source} contains no images.")
         elif has_magic(str(source)) and not os.path.lexists(source):
-            matches = (
-                Path(match) for match in sorted(set(iglob(str(source), recursive=True))) if Path(match).is_file()
-            )
-            yield from _at_least_one(matches, f"No images match {source}.")
+            matches = map(Path, sorted(set(iglob(str(source), recursive=True))))
+            yield from _at_least_one(filter(Path.is_file, matches), f"No images match {source}.")
         elif is_list(source):
-            yield from _at_least_one(_in_list(Path(source)), f"The list {source} is empty.", "")
+            # Paths in the output of a run are relative to the working folder.
+            base = Path() if (Path(source).parent / RUN_FILE).exists() else None
+            yield from _at_least_one(read_list(Path(source), base=base), f"The list {source} is empty.", "")
         else:
             yield Path(source)
 
@@ -75,11 +75,6 @@ def _lines(stdin: TextIO) -> Iterator[str]:
     """Lines of paths, which need not be UTF-8."""
     raw = getattr(stdin, "buffer", None)
     return iter(stdin) if raw is None else (os.fsdecode(line) for line in raw)
-
-
-def _in_list(file: Path) -> Iterator[Path]:
-    """Images of a list. Paths in the output of a run are relative to the working folder."""
-    return read_list(file, base=Path() if (file.parent / RUN_FILE).exists() else None)
 
 
 def _at_least_one(

@@ -13,30 +13,13 @@ UNDECIDED, TRAINING, VALIDATION = 0, 1, 2
 def stratified_group_split(
     labels: Sequence[Hashable], groups: NDArray[np.int64] | None, *, share: float = 0.2, seed: int = 0
 ) -> NDArray[np.bool_]:
-    """Choose validation images: the same fraction of each class, without splitting groups.
+    """Choose validation images, a mask of shape (n,): the same fraction of each class, without splitting groups.
 
     A class with a single group is in training only. Every other class has at least one group in both splits, and its
-    fraction is met to within the size of its largest group. If groups with several classes make this impossible, the
-    class with the fewest groups takes precedence.
-
-    Args:
-        labels: Class of each of n images. For an image with several classes, use its rarest class: a tuple of classes
-            that occurs once keeps the image in training.
-        groups: Group of each image, shape (n,), for example from
-            :func:`weakspot.data.near_duplicates.near_duplicates`: a group is not split. None if each image is a group.
-        share: Fraction of the images of a class in the validation split, in (0, 1).
-        seed: Random seed.
-
-    Returns:
-        Mask of shape (n,), True for validation.
-
-    Raises:
-        InputError: ``out-of-range`` unless ``0 < share < 1`` and ``seed >= 0``; ``shape-mismatch`` unless
-            ``groups`` has shape (n,).
-
-    Example:
-        >>> stratified_group_split(["cat", "cat", "cat", "dog"], np.array([0, 0, 1, 2]), share=0.3).tolist()
-        [False, False, True, False]
+    fraction, ``share`` in (0, 1), is met to within the size of its largest group. If groups with several classes make
+    this impossible, the class with the fewest groups takes precedence. For an image with several classes, use its
+    rarest class: a tuple of classes that occurs once keeps the image in training. ``groups`` has shape (n,), for
+    example from :func:`weakspot.data.near_duplicates.near_duplicates`; None if each image is a group.
     """
     _check(len(labels), groups, share, seed)
     images = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]

@@ -50,13 +50,8 @@ def detect(root: Path) -> bool:
 def load(root: Path, images: Path | None = None) -> Dataset:
     """Load metadata of the benchmark; coordinates are as written, and class names are their indices.
 
-    Args:
-        root: Folder of the splits, or a split.
-        images: Folder of images and masks; default: the first of ``root``, ``root/images`` and the parent of ``root``
-            that contains them.
-
-    Raises:
-        InputError: The code of a line that cannot be parsed, or of a file that cannot be read.
+    The default folder of images and masks is the first of ``root``, ``root/images`` and the parent of ``root`` that
+    contains them.
     """
     splits = [_read_split(folder) for folder in _folders(root)]
     candidates = [images] if images else [root, root / "images", root.parent]

@@ -17,15 +17,7 @@ def detect(root: Path) -> bool:
 
 
 def load(root: Path, images: Path | None = None) -> Dataset:
-    """Load class folders: labels without boxes.
-
-    Args:
-        root: Folder of the data set.
-        images: Folder of the class folders; default: ``root/images`` if it exists, else ``root``.
-
-    Raises:
-        InputError: ``folder-unreadable``.
-    """
+    """Load class folders, by default in ``root/images`` if it exists, else ``root``: labels without boxes."""
     base = images or _image_folder(root)
     files = images_below(base)
     by_split = has_splits(files)
@@ -53,36 +45,14 @@ def has_splits(image_ids: Iterable[str]) -> bool:
 
 
 def split_and_class(image_id: str, by_split: bool) -> tuple[str, str]:
-    """Return the split and class of an image by its folders.
-
-    Args:
-        image_id: Path of the image, relative to the folder of the class folders.
-        by_split: Whether the top-level folders are splits, see :func:`has_splits`.
-
-    Returns:
-        Split and class, each empty without such a folder.
-
-    Example:
-        >>> split_and_class("train/cat/a", by_split=True), split_and_class("cat/a", by_split=False)
-        (('train', 'cat'), ('', 'cat'))
-    """
+    """Return the split and class of an image by its folders, each empty without such a folder."""
     folders = image_id.split("/")[:-1]
     split = folders.pop(0).lower() if by_split and folders else ""
     return split, folders[0] if folders else ""
 
 
 def classes_below(base: Path, image_ids: Iterable[str], by_split: bool, only_empty: bool = False) -> tuple[str, ...]:
-    """Return the names of the class folders.
-
-    Args:
-        base: Folder of the class folders.
-        image_ids: The images in them.
-        by_split: Whether the top-level folders are splits.
-        only_empty: Leave out folders that contain an image.
-
-    Returns:
-        Sorted names of the folders that contain an image or no files at all.
-    """
+    """Return the sorted names of the class folders that contain an image (unless ``only_empty``) or no files at all."""
     nonempty = {split_and_class(image_id, by_split)[1] for image_id in image_ids} - {""}
     tops = [base / split for split in folders_in(base)] if by_split else [base]
     others = {top / name for top in tops for name in folders_in(top) if name not in nonempty}

@@ -33,18 +33,10 @@ def detect(root: Path) -> bool:
 
 
 def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
-    """Load COCO JSON of instances.
+    """Load COCO JSON of instances; by default all files under ``root`` with a usual name.
 
     Objects with ``iscrowd`` set count for the image's label, not as boxes. Segmentations are not read. Category ids are
     arbitrary numbers, not class indices.
-
-    Args:
-        root: Folder of the data set.
-        images: Folder of the images; default: the first of the usual folders that contains them.
-        truth: The JSON file; default: all files under ``root`` with a usual name.
-
-    Raises:
-        InputError: ``json-invalid``, ``coco-invalid``, ``path-outside``, or the code of a file that cannot be read.
     """
     parts = _parts(root, images, truth)
     prefixed = _has_several_folders(parts)
@@ -53,16 +45,14 @@ def load(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     for part in parts:
         objects = _objects(part, issues)
         samples += _samples(part, objects, f"{part.base.name}/" if prefixed else "")
-        issues += _unknown_images(part, objects)
-    return Dataset(root, "COCO", _class_names(parts), tuple(samples), group_issues(issues))
+        unknown = objects.keys() - {record["id"] for record in part.content["images"]}
+        issues += [("boxes for an unknown image", f"{part.file}: image_id {key}") for key in objects if key in unknown]
+    names = sorted_names(item for part in parts for item in _categories(part).items())
+    return Dataset(root, "COCO", names, tuple(samples), group_issues(issues))
 
 
 def read_json(file: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        InputError: ``json-invalid``, or the code of a file that cannot be read.
-    """
+    """Read a JSON file."""
     try:
         return json.loads(read_text(file))
     except (ValueError, RecursionError) as error:  # a ValueError: also a number with thousands of digits
@@ -138,10 +128,6 @@ def _categories(part: _Part) -> dict[int | str, str]:
     return {_field(record, "id", where, int, str): _field(record, "name", where, str) for record in records}
 
 
-def _class_names(parts: Iterable[_Part]) -> tuple[str, ...]:
-    return sorted_names(item for part in parts for item in _categories(part).items())
-
-
 def sorted_names(categories: Iterable[tuple[int | str, str]]) -> tuple[str, ...]:
     """Sort class names by category id: numbers, then strings."""
     ordered = sorted(set(categories), key=lambda item: (isinstance(item[0], str), item[0], item[1]))
@@ -155,11 +141,6 @@ def _samples(part: _Part, objects: Objects, prefix: str) -> Iterator[Sample]:
         name = safe_relative_path(_field(record, "file_name", where, str), where)
         annotations = group_by_class(objects.get(key, ()))
         yield Sample(f"{prefix}{name}", part.base / name, part.split, annotations, parse_size_of(record))
-
-
-def _unknown_images(part: _Part, objects: Objects) -> Iterator[Issue]:
-    keys = {record["id"] for record in part.content["images"]}
-    return (("boxes for an unknown image", f"{part.file}: image_id {key}") for key in objects if key not in keys)
 
 
 def _objects(part: _Part, issues: list[Issue]) -> Objects:
@@ -192,19 +173,7 @@ def _box(record: Record, where: str) -> Box | None:
 def result_ids(
     root: Path, images: Path | None = None, truth: Path | None = None
 ) -> tuple[dict[int | str, str], dict[int | str, str]]:
-    """Map the ids in files of COCO results to images and classes.
-
-    Args:
-        root: As for :func:`load`.
-        images: As for :func:`load`.
-        truth: As for :func:`load`.
-
-    Returns:
-        The image id of :func:`load` by COCO's image id, and the class name by COCO's category id.
-
-    Raises:
-        InputError: As :func:`load`; ``ambiguous-id`` if an id refers to several images.
-    """
+    """Map the ids in files of COCO results: image ids of :func:`load` by COCO's, and class names by category id."""
     parts = _parts(root, images, truth)
     prefixed = _has_several_folders(parts)
     pairs = [

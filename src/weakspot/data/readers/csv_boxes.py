@@ -61,16 +61,8 @@ def load(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     """Load class folders with a CSV file of boxes; coordinates count from 0, right and bottom are excluded.
 
     The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, and
-    so is the folder of an image without a row, unless ``labels.csv`` contains its labels.
-
-    Args:
-        root: Folder of the data set.
-        images: Folder of the images; default: the first of ``root/images`` and ``root`` that contains them.
-        truth: The CSV file; default: ``root/annotations.csv``.
-
-    Raises:
-        InputError: ``missing-column``, ``missing-class``, ``number-invalid``, ``path-outside``, or the code of a file
-            that cannot be read.
+    so is the folder of an image without a row, unless ``labels.csv`` contains its labels. The default folder of the
+    images is the first of ``root/images`` and ``root`` that contains them.
     """
     rows = list(_rows(truth or root / "annotations.csv", SIDES))
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))

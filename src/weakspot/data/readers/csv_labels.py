@@ -53,31 +53,17 @@ def detect(root: Path) -> bool:
 
 
 def has_labels_only(file: Path) -> bool:
-    """Return whether a CSV file has no columns of boxes.
-
-    Raises:
-        InputError: The code of a file that cannot be read.
-    """
+    """Return whether a CSV file has no columns of boxes."""
     return not set(SIDES) & set(_header(file))
 
 
 def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
-    """Load a CSV file of labels.
+    """Load a CSV file of labels: a sample for each file of a row, even if missing, and each of its splits.
 
     An image has all labels of its rows: one per row, or several per cell, separated by ``;`` or ``|``. With only an
     empty cell it has no annotation. Images without a row are left out and reported as an issue. Without a column
-    ``split``, the folders ``train``, ``val`` and the like are the splits, if all images are in such folders.
-
-    Args:
-        root: Folder of the data set.
-        images: Folder of the images; default: the first of ``root/images`` and ``root`` that contains them.
-        truth: The CSV file; default: ``root/labels.csv``.
-
-    Returns:
-        A sample for each file of a row and each of its splits, including missing files. Class names are sorted.
-
-    Raises:
-        InputError: ``missing-column``, ``path-outside``, or the code of a file that cannot be read.
+    ``split``, the folders ``train``, ``val`` and the like are the splits, if all images are in such folders. The
+    default folder of the images is the first of ``root/images`` and ``root`` that contains them.
     """
     rows = list(_rows(truth or root / "labels.csv"))
     base = images or first_containing((root / "images", root), (row.name for row in rows))

@@ -33,16 +33,7 @@ def detect(root: Path) -> bool:
 
 
 def load(root: Path, images: Path | None = None) -> Dataset:
-    """Load CUB-200-2011; a box is ``(x, y, x + width, y + height)``, and the index of a class is its id - 1.
-
-    Args:
-        root: CUB_200_2011, or its parent folder.
-        images: Folder of the images; default: ``images`` in CUB_200_2011.
-
-    Raises:
-        InputError: ``missing-fields``, ``number-invalid``, ``unknown-class``, ``path-outside``, or the code of a file
-            that cannot be read.
-    """
+    """Load CUB-200-2011; a box is ``(x, y, x + width, y + height)``, and the index of a class is its id - 1."""
     home = _home(root)
     classes = {parse_int(key, line): name for line, key, name in _entries(home / "classes.txt")}
     parts = {part: {key: (line, text) for line, key, text in _entries(home / part)} for part in PARTS}

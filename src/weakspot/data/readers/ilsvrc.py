@@ -41,13 +41,6 @@ def load(root: Path, images: Path | None = None) -> Dataset:
 
     Coordinates are as written, without a shift from 1-based to 0-based, as in the WSOL protocol (Choe et al., 2020).
     The index of a class is the position of its wnid among the sorted wnids, if there are 1000.
-
-    Args:
-        root: The folder ILSVRC, or its parent folder.
-        images: Folder of train and val; default: ``Data/CLS-LOC``.
-
-    Raises:
-        InputError: ``xml-invalid``, ``path-outside``, or the code of a file that cannot be read.
     """
     home = _home(root)
     base = images or home / "Data" / TASK

@@ -37,20 +37,14 @@ def detect(root: Path) -> bool:
 def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
     """Load Pascal VOC XML, whose coordinates count from 1 and are inclusive; difficult objects are included.
 
-    The class of an image without XML is its folder, if that is a class in any XML file.
-
-    Args:
-        root: Folder of the data set.
-        images: Folder of the images; default: the first usual folder that contains them.
-        truth: Folder of the XML files; default: the first usual folder that contains XML.
-
-    Raises:
-        InputError: ``xml-invalid``; ``path-outside``; ``several-datasets`` if the folder contains several; the code of
-            a file that cannot be read.
+    The class of an image without XML is its folder, if that is a class in any XML file. The default folders of images
+    and XML files (``truth``) are the first usual ones that contain them.
     """
     folders = _find_folders(root, images, truth)
     files = images_below(folders.images)
-    by_image = _match_images(_read_annotations(folders.annotations), files)
+    names_of_xml = xml_names(folders.annotations)
+    annotations = {name: read_annotation(folders.annotations / f"{name}.xml", first=1) for name in names_of_xml}
+    by_image = _match_images(annotations, files)
     names = tuple(sorted({item.label for annotation in by_image.values() for item in annotation.objects}))
     splits = _read_split_lists(folders.lists)
     by_split = has_splits(files)
@@ -97,10 +91,6 @@ def _has_xml_next_to_images(root: Path) -> bool:
     names = set(files_below(root))
     images = {without_suffix(name) for name in names if is_image(name)}
     return any(name.endswith(".xml") and name.removesuffix(".xml") in images for name in names)
-
-
-def _read_annotations(folder: Path) -> dict[str, VocAnnotation]:
-    return {name: read_annotation(folder / f"{name}.xml", first=1) for name in xml_names(folder)}
 
 
 def _match_images(annotations: dict[str, VocAnnotation], images: Iterable[str]) -> dict[str, VocAnnotation]:

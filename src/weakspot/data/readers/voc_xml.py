@@ -29,14 +29,7 @@ def xml_names(folder: Path) -> Iterator[str]:
 def read_annotation(file: Path, *, first: int) -> VocAnnotation:
     """Read the objects of an image.
 
-    Args:
-        file: The XML file.
-        first: Number of the first row and column: 1 if coordinates count from 1 and are inclusive, 0 to use them as
-            written.
-
-    Raises:
-        InputError: ``file-unreadable``; ``xml-invalid`` if the file is not XML, or an object has no name;
-            ``number-invalid``.
+    ``first`` is 1 if coordinates count from 1 and are inclusive, 0 to use them as written.
     """
     root = _parse(file)
     width, height = (root.findtext(f"size/{side}") or "0" for side in ("width", "height"))

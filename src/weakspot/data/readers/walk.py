@@ -10,13 +10,9 @@ from weakspot.errors import InputError
 
 
 def files_below(folder: Path) -> Iterator[str]:
-    """Yield the files below a folder in sorted order; follow symbolic links, and skip hidden files and folders.
+    """Yield the files below a folder in sorted order, as relative paths with ``/``.
 
-    Yields:
-        Paths relative to the folder, with ``/``.
-
-    Raises:
-        InputError: ``folder-unreadable``.
+    Symbolic links are followed, hidden files and folders are skipped.
     """
     yield from _below(folder, "", frozenset())
 
@@ -43,11 +39,7 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Return the sorted names of the folders in a folder, without hidden ones.
-
-    Raises:
-        InputError: ``folder-unreadable``.
-    """
+    """Return the sorted names of the folders in a folder, without hidden ones."""
     return _entries(folder)[1]
 
 
@@ -57,12 +49,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file is an image, by its suffix.
-
-    Example:
-        >>> is_image("cat/a.JPEG"), is_image("cat/a.v2")
-        (True, False)
-    """
+    """Return whether a file is an image, by its suffix."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a Path for each file is slow
 
 
@@ -77,14 +64,7 @@ def without_suffix(name: str) -> str:
 
 
 def images_below(folder: Path) -> dict[str, list[Path]]:
-    """Find the images below a folder.
-
-    Returns:
-        The files by name: the path relative to the folder without suffix. Most names have one file.
-
-    Raises:
-        InputError: ``folder-unreadable``.
-    """
+    """Find the images below a folder by name, the relative path without suffix; most names have one file."""
     files: dict[str, list[Path]] = {}
     for name in files_below(folder):
         if is_image(name):
@@ -101,9 +81,7 @@ def images_outside_masks(folder: Path, root: Path) -> dict[str, list[Path]]:
 def first_containing(candidates: Iterable[Path], names: Iterable[str]) -> Path:
     """Return the first folder that contains one of the first hundred names, else the first that exists.
 
-    Args:
-        candidates: Folders, at least one.
-        names: Images, with or without suffix.
+    Names are those of images, with or without suffix.
     """
     folders = list(candidates)
     first_names = list(islice(names, 100))

@@ -36,19 +36,7 @@ FAINT = 0.3  # relative contrast of the class's texture on an object with a badg
 
 
 def background(size: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Crop a random square of a random image, with random mirroring and brightness.
-
-    Args:
-        size: Side in pixels.
-        random: Random generator.
-
-    Returns:
-        Shape (size, size, 3), a new array.
-
-    Example:
-        >>> background(64, np.random.default_rng(0)).shape
-        (64, 64, 3)
-    """
+    """Crop a random square of a random image to shape (size, size, 3), with random mirroring and brightness."""
     source = _source_image(IMAGES[random.integers(len(IMAGES))])
     side = random.uniform(0.45, 1) * min(source.size)
     left, top = random.uniform(0, [source.width - side, source.height - side])
@@ -75,15 +63,10 @@ def _light(random: np.random.Generator) -> list[int]:
 
 
 class Placed(NamedTuple):
-    """An outline at a position in an image.
+    """An outline at a position in an image: the rows and columns of its window, of shape (h, w), in the image.
 
-    Attributes:
-        rows: The window's rows in the image.
-        columns: Its columns.
-        x: Shape (1, w), columns in pixels from the center of the outline.
-        y: Shape (h, 1), rows.
-        radii: Shape (directions,), pixels from the center to the edge.
-        mask: Shape (h, w), the pixels within the outline.
+    ``x``, shape (1, w), and ``y``, shape (h, 1), are pixels from the center of the outline; ``radii``, shape
+    (directions,), pixels from the center to the edge; ``mask``, shape (h, w), the pixels within the outline.
     """
 
     rows: slice
@@ -95,16 +78,9 @@ class Placed(NamedTuple):
 
 
 def place(extent: float, size: int, random: np.random.Generator) -> Placed:
-    """Draw a random outline at a random position of a square image.
+    """Draw a random outline at a random position of a square image of side ``size``.
 
-    Args:
-        extent: Longer side of its box, in pixels, at most ``size``.
-        size: Side of the image.
-        random: Random generator.
-
-    Example:
-        >>> place(20, 64, np.random.default_rng(0)).mask.shape
-        (20, 20)
+    The longer side of its box is ``extent``, in pixels, at most ``size``.
     """
     radii = np.roll(OUTLINES[random.integers(len(OUTLINES))](random), random.integers(DIRECTIONS))
     corners = radii * np.stack([np.cos(ANGLES), np.sin(ANGLES)])  # (2, directions), x and y
@@ -167,13 +143,7 @@ OUTLINES: tuple[Callable[[np.random.Generator], Floats], ...] = (_ellipse, _poly
 
 
 def paint_distractor(image: NDArray[np.uint8], placed: Placed, random: np.random.Generator) -> None:
-    """Fill an outline with one color or with speckle, in place.
-
-    Args:
-        image: Shape (size, size, 3).
-        placed: The outline.
-        random: Random generator.
-    """
+    """Fill an outline with one color or with speckle, in place. The image has shape (size, size, 3)."""
     shape = placed.mask.shape
     values = np.full(shape, random.random(), np.float32)
     if random.random() < 0.5:
@@ -184,14 +154,9 @@ def paint_distractor(image: NDArray[np.uint8], placed: Placed, random: np.random
 def paint_object(
     image: NDArray[np.uint8], placed: Placed, label: str, faint: bool, random: np.random.Generator
 ) -> None:
-    """Fill an outline with a class's texture, in place.
+    """Fill an outline with a class's texture, in place. The image has shape (size, size, 3).
 
-    Args:
-        image: Shape (size, size, 3).
-        placed: The outline.
-        label: One of ``CLASS_NAMES``.
-        faint: Mix a trace of the texture into speckle, which is the same for all classes.
-        random: Random generator.
+    ``faint`` mixes a trace of the texture into speckle, which is the same for all classes.
     """
     colors = _two_colors(random)
     period = max(len(image) * random.uniform(0.05, 0.09), 3)
@@ -204,14 +169,7 @@ def paint_object(
 def paint_part(image: NDArray[np.uint8], placed: Placed, label: str, random: np.random.Generator) -> Placed:
     """Draw a badge on an object, in place: the texture of a class in the color of the class.
 
-    Args:
-        image: Shape (size, size, 3).
-        placed: The object.
-        label: One of ``CLASS_NAMES``.
-        random: Random generator.
-
-    Returns:
-        The badge, in the object's window: a disc, clipped to the object.
+    Return the badge, in the object's window: a disc, clipped to the object.
     """
     area = np.count_nonzero(placed.mask)
     count = max(1, round(random.uniform(0.05, 0.1) * area))

@@ -2,12 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image
 
-from weakspot.data.synthetic.scenes import Scene, SceneSettings, check_integer, scene
+from weakspot.data.synthetic.scenes import SceneSettings, check_integer, scene
 from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write, save_image
 
@@ -17,7 +17,7 @@ Row = tuple[object, ...]
 
 
 def write_scenes(folder: Path, counts: Mapping[str, int], setting: SceneSettings = SceneSettings()) -> Path:
-    """Write scenes as class folders with a CSV file of boxes.
+    """Write scenes as class folders with a CSV file of boxes to a new or empty folder.
 
     ::
 
@@ -27,18 +27,7 @@ def write_scenes(folder: Path, counts: Mapping[str, int], setting: SceneSettings
         annotations.csv                 image_id,xmin,ymin,xmax,ymax,width,height,has_mask; written last
 
     Scenes without an object have the class ``BACKGROUND`` without box and mask, which ``check_dataset`` reports.
-
-    Args:
-        folder: A new or empty folder.
-        counts: Number of scenes in each split. Indices are consecutive, so that no scene is in two splits.
-        setting: Settings of scenes.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: ``folder-exists`` if the folder is not empty; ``out-of-range`` if a count is not an integer of 0 or
-            more, or all are 0; ``not-writable``.
+    ``counts`` are the scenes of each split. Indices are consecutive, so that no scene is in two splits.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -73,12 +62,8 @@ def _write_scene(folder: Path, index: int, setting: SceneSettings) -> Row:
         Image.fromarray(drawn.image).save(file, "JPEG", quality=95)
     if len(drawn.boxes):
         save_image(Image.fromarray(drawn.mask), folder / "masks" / f"{image_id}.png")
-    return image_id, *_sides(drawn), setting.size, setting.size, len(drawn.boxes)
-
-
-def _sides(drawn: Scene) -> Iterator[object]:
-    """Four integers, or four empty cells without an object."""
-    return iter(drawn.boxes.astype(int)[0] if len(drawn.boxes) else [""] * 4)
+    sides = drawn.boxes.astype(int)[0] if len(drawn.boxes) else [""] * 4
+    return image_id, *sides, setting.size, setting.size, len(drawn.boxes)
 
 
 def _write_rows(path: Path, header: Iterable[str], rows: Iterable[Row]) -> None:

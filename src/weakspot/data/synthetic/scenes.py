@@ -59,14 +59,7 @@ class SceneSettings:
 
 
 def check_integer(name: str, value: object, low: int, high: int | None = None) -> None:
-    """Check that a value is an integer within bounds.
-
-    Raises:
-        InputError: ``out-of-range``.
-
-    Example:
-        >>> check_integer("size", 224, 32, 1024)
-    """
+    """Check that a value is an integer within bounds."""
     if not isinstance(value, Integral) or int(value) < low or (high is not None and int(value) > high):
         bounds = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
         raise InputError("out-of-range", f"{name} must be {bounds}, got {value}.")
@@ -93,14 +86,9 @@ class Scene:
 
 
 def scene(index: int, setting: SceneSettings = SceneSettings()) -> Scene:
-    """Draw a scene, which depends only on its index and the settings.
+    """Draw a scene, which depends only on its index, 0 or more, and the settings.
 
-    Args:
-        index: 0 or more. The class of the object, if there is one, is ``index % setting.classes``.
-        setting: Settings of scenes.
-
-    Raises:
-        InputError: ``out-of-range``.
+    The class of the object, if there is one, is ``index % setting.classes``.
 
     Example:
         >>> drawn = scene(5, SceneSettings(size=64))
@@ -109,7 +97,9 @@ def scene(index: int, setting: SceneSettings = SceneSettings()) -> Scene:
     """
     check_integer("index", index, 0)
     image = background(setting.size, _stream("background", index, setting))
-    _add_distractors(image, setting.distractors, _stream("distractors", index, setting))
+    random = _stream("distractors", index, setting)
+    for _ in range(setting.distractors):
+        paint_distractor(image, _place(0.1, 0.35, setting.size, random), random)
     if _stream("presence", index, setting).random() < setting.background_share:
         empty = np.zeros(image.shape[:2], np.bool_)
         return Scene(image, BACKGROUND, np.zeros((0, 4)), empty, empty.copy())
@@ -125,11 +115,6 @@ def scene(index: int, setting: SceneSettings = SceneSettings()) -> Scene:
 
 def _stream(name: str, index: int, setting: SceneSettings) -> np.random.Generator:
     return np.random.default_rng([int(setting.seed), int(index), STREAMS.index(name)])
-
-
-def _add_distractors(image: NDArray[np.uint8], count: int, random: np.random.Generator) -> None:
-    for _ in range(count):
-        paint_distractor(image, _place(0.1, 0.35, len(image), random), random)
 
 
 def _place(minimum: float, maximum: float, size: int, random: np.random.Generator) -> Placed:

@@ -90,22 +90,9 @@ CLASS_NAMES = tuple(TEXTURES)
 
 
 def texture(label: str, x: Floats, y: Floats, period: float, random: np.random.Generator) -> Floats:
-    """Fill a window with the texture of a class, with random rotation and shift.
+    """Fill a window with the texture of a class, with random rotation and shift: shape (h, w), in [0, 1].
 
-    Args:
-        label: One of ``CLASS_NAMES``.
-        x: Shape (1, w), columns in pixels from any origin.
-        y: Shape (h, 1), rows in pixels.
-        period: Period of the texture in pixels.
-        random: Random generator.
-
-    Returns:
-        Shape (h, w), in [0, 1].
-
-    Example:
-        >>> across = np.arange(8, dtype=np.float32)
-        >>> texture("checks", across[None], across[:, None], 4, np.random.default_rng(0)).shape
-        (8, 8)
+    ``x``, shape (1, w), ``y``, shape (h, 1), from any origin, and ``period`` are in pixels.
     """
     angle, right, down = random.uniform(0, [TURN, 60, 60]).tolist()
     cosine, sine = cos(angle) / period, sin(angle) / period
@@ -113,12 +100,7 @@ def texture(label: str, x: Floats, y: Floats, period: float, random: np.random.G
 
 
 def speckle(shape: tuple[int, int], cell: int, random: np.random.Generator) -> Floats:
-    """Square cells of random values in [0, 1]: a texture without a class.
-
-    Example:
-        >>> speckle((5, 7), 3, np.random.default_rng(0)).shape
-        (5, 7)
-    """
+    """Square cells of random values in [0, 1]: a texture without a class."""
     height, width = shape
     cells = random.random((-(-height // cell), -(-width // cell)), np.float32)
     return cells.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width]
