@@ -50,16 +50,7 @@ FIELDS: dict[str, tuple[tuple[str, Any], ...]] = {
 
 
 def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
-    """Write COCO JSON, a file for each split; image ids are unique across files.
-
-    Args:
-        labels: The labels.
-        folder: Folder to write to.
-        options: Whether masks are polygons.
-
-    Returns:
-        No problems: the format represents all labels.
-    """
+    """Write COCO JSON, a file for each split; image ids are unique across files. It represents all labels."""
     ids = {id(image): position for position, image in enumerate(labels.images, start=1)}
     for split in labels.splits or ("",):
         images = [(ids[id(image)], image) for image in labels.images if image.split == split]
@@ -96,19 +87,10 @@ def _segmentation(mask: Rle, polygons: bool) -> object:
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
-    """Read COCO JSON.
+    """Read COCO JSON: a file, or a folder with files in ``annotations/`` or at its top level, one for each split.
 
-    Args:
-        source: A JSON file, or a folder with files in ``annotations/`` or at its top level, one for each split. If
-            names of some begin with "instances", others (captions, keypoints) are ignored.
-        index: The images, whose sizes replace missing ones.
-
-    Returns:
-        Labels, and invalid annotations. Crowds (``iscrowd``) are invalid, as they are not one object. Classes are in
-        the order of their ids; each file has its own ids.
-
-    Raises:
-        InputError: ``labels-not-found``, ``coco-invalid``, ``json-invalid``, or the code of a file that cannot be read.
+    If names of some begin with "instances", others (captions, keypoints) are ignored. Crowds (``iscrowd``) are invalid,
+    as they are not one object. Classes are in the order of their ids; each file has its own ids.
     """
     parts = [(_split(file), _load(file)) for file in _files(source)]
     problems: list[LabelProblem] = []

@@ -46,16 +46,7 @@ Size = tuple[int, int]
 
 
 def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
-    """Write boxes, labels and splits as CSV.
-
-    Args:
-        labels: The labels.
-        folder: Folder to write to.
-        options: Ignored.
-
-    Returns:
-        Classes whose names cannot be stored in ``labels.csv``.
-    """
+    """Write boxes, labels and splits as CSV; return classes whose names cannot be stored in ``labels.csv``."""
     write_csv(folder / "annotations.csv", BOXES, (row for image in labels.images for row in _boxes(image)))
     write_csv(folder / "labels.csv", LABELS, map(_label, labels.images))
     if any(labels.splits):
@@ -96,17 +87,9 @@ def _label(image: LabeledImage) -> tuple[object, ...]:
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
-    """Read boxes from CSV.
+    """Read boxes from CSV: a folder, or a file of boxes, which does not contain images without a box.
 
-    Args:
-        source: The folder, or a file of boxes, which does not contain images without a box.
-        index: The images, whose sizes replace missing ones.
-
-    Returns:
-        Labels, with classes sorted by name, and images that do not exist and have no size.
-
-    Raises:
-        InputError: ``missing-column``, ``number-invalid``, or the code of a file that cannot be read.
+    Classes are sorted by name. Images that do not exist and have no size are problems.
     """
     file = source if source.is_file() else source / "annotations.csv"
     listed = {} if source == file else _listed_images(source, index)

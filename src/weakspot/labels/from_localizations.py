@@ -32,12 +32,9 @@ class LocalizedImage(NamedTuple):
 
 
 def from_localization(localization: Localization, *, min_score: float = 0.0, masks: bool = True) -> LocalizedImage:
-    """Convert the boxes, and optionally the masks, of all classes of a localization.
+    """Convert the boxes, and optionally the masks, of all classes of a localization of an image with a path.
 
-    Args:
-        localization: Localization of an image with a path.
-        min_score: Minimum score of an object.
-        masks: Whether to compute masks, which is slower than boxes alone.
+    Masks are slower than boxes alone.
     """
     objects = [
         (item.class_index, labeled)
@@ -76,18 +73,7 @@ def _objects(
 
 
 def suppress_overlaps(image: LocalizedImage, max_overlap: float) -> LocalizedImage:
-    """Apply non-maximum suppression to the boxes of each class.
-
-    Args:
-        image: A localized image.
-        max_overlap: Maximum IoU of two remaining boxes, in [0, 1].
-
-    Example:
-        >>> first, second = LabeledObject("a", (0, 0, 4, 4), 0.5), LabeledObject("a", (0, 0, 4, 3), 0.9)
-        >>> image = LocalizedImage(Path("a.jpg"), 9, 9, (first, second), (0, 0), None)
-        >>> [item.score for item in suppress_overlaps(image, 0.5).objects]
-        [0.9]
-    """
+    """Apply non-maximum suppression to the boxes of each class, with a maximum IoU of two remaining boxes in [0, 1]."""
     boxes = np.array([item.box for item in image.objects], np.float64).reshape(-1, 4)
     scores = np.array([1.0 if item.score is None else item.score for item in image.objects])
     indices = sorted(nms(boxes, scores, max_overlap, classes=np.array(image.class_indices, np.int64)).tolist())
@@ -98,16 +84,9 @@ def suppress_overlaps(image: LocalizedImage, max_overlap: float) -> LocalizedIma
 def read_localized_images(
     file: Path, *, min_score: float = 0.0, largest: bool = False, mask_of: MaskOf | None = None
 ) -> Iterator[LocalizedImage]:
-    """Read the rows of a file.
+    """Read the rows of ``weakspot localize``, JSON Lines or Parquet.
 
-    Args:
-        file: Rows of ``weakspot localize``, JSON Lines or Parquet.
-        min_score: Minimum score of an object.
-        largest: Use the first box of each class only.
-        mask_of: Returns the mask of a class in an image, if it exists.
-
-    Raises:
-        InputError: ``row-invalid``, or the code of a file that cannot be read.
+    With ``largest``, only the first box of each class is used.
     """
     for line, row in read_rows(file):
         try:
@@ -139,20 +118,10 @@ def _from_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: 
 def name_classes(
     images: Iterable[LocalizedImage], class_names: Sequence[str] | None = None
 ) -> tuple[tuple[str, ...], list[LocalizedImage]]:
-    """Give the classes of localized images unique names.
+    """Give the classes of localized images unique names; return all class names, and the images with these names.
 
-    Args:
-        images: Localized images.
-        class_names: One name for each class index; None uses the classes of the images, sorted by index.
-
-    Returns:
-        The class names, and the images with these names. Classes with equal names (ImageNet has two cranes) get their
-        index appended, except the first.
-
-    Example:
-        >>> cat, dog = LabeledObject("cat", (0, 0, 1, 1)), LabeledObject("dog", (0, 0, 1, 1))
-        >>> name_classes([LocalizedImage(Path("a.jpg"), 9, 9, (cat, dog), (7, 3), None)])[0]
-        ('dog', 'cat')
+    ``class_names`` has one name for each class index; None uses the classes of the images, sorted by index. Classes
+    with equal names (ImageNet has two cranes) get their index appended, except the first.
     """
     localized = list(images)
     if class_names is None:

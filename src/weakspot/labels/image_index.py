@@ -45,10 +45,8 @@ def index_images(folder: Path) -> ImageIndex:
     """
     if not folder.is_dir():
         raise InputError("folder-not-found", f"The folder of images {folder} does not exist.", "Set --images.")
-    names = {
-        key: tuple(path.relative_to(folder).as_posix() for path in paths) for key, paths in images_below(folder).items()
-    }
-    return ImageIndex(names, cache(lambda name: _upright_size(folder / name)))
+    paths = (path for group in images_below(folder).values() for path in group)
+    return index_files({path.relative_to(folder).as_posix(): path for path in paths})
 
 
 def known_images(sizes: Mapping[str, Size]) -> ImageIndex:

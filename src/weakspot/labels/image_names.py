@@ -9,12 +9,7 @@ from weakspot.data.readers.walk import without_suffix
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """Return the deepest common folder of all images.
-
-    Example:
-        >>> common_folder([Path("/images/cat/1.jpg"), Path("/images/dog/1.jpg")]).as_posix()
-        '/images'
-    """
+    """Return the deepest common folder of all images."""
     return Path(os.path.commonpath([os.path.abspath(path.parent) for path in paths])) if paths else Path.cwd()
 
 
@@ -22,10 +17,6 @@ def folder_of_images(folder: Path, paths: Sequence[Path]) -> Path:
     """Return the folder of the images: the subfolder ``images`` if it contains all of them.
 
     Names are then those of the data set, and paths do not contain ``images`` twice.
-
-    Args:
-        folder: Folder of the data set.
-        paths: The images below it.
 
     Example:
         >>> folder_of_images(Path("/birds"), [Path("/birds/images/wren/1.jpg")]).as_posix()
@@ -40,14 +31,6 @@ def names_below(folder: Path, paths: Sequence[Path]) -> list[str]:
 
     Formats name label files by the image without its suffix: of ``a.jpg`` and ``a.png`` in a folder the second becomes
     ``a-2.png``.
-
-    Args:
-        folder: A parent folder of all images.
-        paths: The images.
-
-    Example:
-        >>> names_below(Path("/p"), [Path("/p/cat/1.jpg"), Path("/p/dog/1.jpg"), Path("/p/dog/1.png")])
-        ['cat/1.jpg', 'dog/1.jpg', 'dog/1-2.png']
     """
     names = [Path(os.path.abspath(path)).relative_to(os.path.abspath(folder)).as_posix() for path in paths]
     used: set[str] = set()

@@ -8,24 +8,11 @@ from weakspot.ops.iou import box_iou
 
 
 def split_mask(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
-    """Split a mask into one mask per box: each connected component belongs to the box of the highest IoU.
+    """Split a mask, shape (H, W), into one mask per box: each component belongs to the box of the highest IoU.
 
     Boxes whose best component belongs to another box come from touching objects: they share the component, and each
-    pixel belongs to the box whose center is nearest, relative to its sides.
-
-    Args:
-        mask: Shape (H, W).
-        boxes: Shape (n, 4), xyxy in pixels of the mask, n >= 1. The first box wins a tie.
-
-    Returns:
-        n disjoint masks of shape (H, W), whose union is the mask.
-
-    Example:
-        >>> first, second = split_mask(np.array([[True, False, True]]), np.array([[0, 0, 1, 1], [2, 0, 3, 1]]))
-        >>> first.tolist(), second.tolist()
-        ([[True, False, False]], [[False, False, True]])
-        >>> [part.tolist() for part in split_mask(np.ones((1, 4), bool), np.array([[0, 0, 1, 1], [1, 0, 4, 1]]))]
-        [[[True, False, False, False]], [[False, True, True, True]]]
+    pixel belongs to the box whose center is nearest, relative to its sides. The n >= 1 boxes are xyxy in pixels of the
+    mask; the first wins a tie. The masks are disjoint, and their union is the mask.
     """
     if len(boxes) == 1:
         return [mask]

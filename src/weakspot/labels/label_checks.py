@@ -19,12 +19,7 @@ SPLITS |= dict.fromkeys(TRAINING, "train") | dict.fromkeys(VALIDATION, "val")
 
 
 def check_classes(classes: Sequence[str]) -> None:
-    """Check that label files can store class names.
-
-    Raises:
-        InputError: ``class-names-invalid`` if a name is empty, has surrounding blanks or control characters, or is a
-            duplicate.
-    """
+    """Check that class names are unique, not empty, and without surrounding blanks and control characters."""
     for name in classes:
         if not name.strip() or not _is_storable(name):
             problem = f"A class name must not be empty, or have surrounding blanks or control characters, got {name!r}."
@@ -43,22 +38,10 @@ def _is_storable(name: str) -> bool:
 def drop_invalid(
     images: Iterable[LabeledImage], classes: Sequence[str]
 ) -> tuple[tuple[LabeledImage, ...], tuple[LabelProblem, ...]]:
-    """Drop labels that formats cannot store, and clip boxes to their images.
+    """Drop labels that formats cannot store, clip boxes to their images, and report what was dropped or clipped.
 
-    Args:
-        images: Labeled images.
-        classes: Names of the classes.
-
-    Returns:
-        The images with their valid objects, and what was dropped or clipped: objects of unknown classes, boxes that are
-        not finite, have no area or are outside the image; duplicate images, and names that label files cannot store.
-
-    Example:
-        >>> box = (-5.0, 0.0, 5.0, 5.0)
-        >>> image = LabeledImage("a.jpg", 9, 9, (LabeledObject("cat", box),))
-        >>> (clipped,), problems = drop_invalid([image], ["cat"])
-        >>> clipped.objects[0].box, problems[0].problem
-        ((0.0, 0.0, 5.0, 5.0), 'cat -5,0,5,5 is partly outside 9 x 9: clipped')
+    These are objects of unknown classes, boxes that are not finite, have no area or are outside the image, duplicate
+    images, and names that label files cannot store.
     """
     names = frozenset(classes)
     problems: list[LabelProblem] = []
@@ -116,14 +99,9 @@ def _clip(item: LabeledObject, image: LabeledImage, classes: frozenset[str]) -> 
 def drop_missing(
     images: Iterable[LabeledImage], index: ImageIndex
 ) -> tuple[tuple[LabeledImage, ...], tuple[LabelProblem, ...]]:
-    """Drop images that do not exist or whose size differs from that of their labels.
+    """Drop images that do not exist or whose size differs from that of their labels, and report them.
 
-    Args:
-        images: Images of label files.
-        index: Existing images.
-
-    Returns:
-        The images, by their names in the index, and what was dropped.
+    The others get their names in the index.
     """
     existing, problems = [], []
     for image in images:

@@ -28,19 +28,7 @@ Record = dict[str, Any]
 
 
 def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
-    """Write tasks and the labeling configuration, and check that they match.
-
-    Args:
-        labels: The labels.
-        folder: Folder to write to.
-        options: Prefix of image URLs, and whether masks are polygons.
-
-    Returns:
-        No problems.
-
-    Raises:
-        InputError: ``config-mismatch`` if a task does not match the configuration.
-    """
+    """Write tasks and the labeling configuration, and check that they match."""
     config = labeling_config(labels.classes)
     images = enumerate(most_uncertain_first(labels.images), start=1)
     tasks = [_task(number, image, options) for number, image in images]

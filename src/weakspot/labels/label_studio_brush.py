@@ -10,22 +10,11 @@ CHANNELS = 4
 
 
 def read_brush(rle: list[int], *, height: int, width: int) -> NDArray[np.bool_]:
-    """Decode a brush mask.
+    """Decode a brush mask to shape (height, width): True if the fourth channel, the opacity, is not 0.
 
     The stream starts with the number of values (32 bits), the number of bits of a value - 1 (5 bits), and the number of
     bits - 1 of four kinds of lengths (4 bits each). Blocks follow: whether a value is repeated (1 bit), the kind of
     length (2 bits), the length - 1, and one value or as many as the length.
-
-    Args:
-        rle: Bytes, 0 to 255.
-        height: Rows of the image.
-        width: Columns of the image.
-
-    Returns:
-        Shape (height, width): True if the fourth channel, the opacity, is not 0.
-
-    Raises:
-        InputError: ``mask-invalid`` if the bytes are not such a stream; ``mask-too-large``; ``shape-mismatch``.
 
     Source:
         The format of Label Studio's ``brushlabels`` (@thi.ng/rle-pack).

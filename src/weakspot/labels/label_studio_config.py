@@ -19,21 +19,7 @@ SLACK = 1e-6
 
 
 def labeling_config(classes: Sequence[str]) -> str:
-    """Return a configuration with boxes and polygons of the classes.
-
-    Example:
-        >>> print(labeling_config(["cat"]))
-        <View>
-          <Image name="image" value="$image" zoom="true" />
-          <RectangleLabels name="boxes" toName="image">
-            <Label value="cat" />
-          </RectangleLabels>
-          <PolygonLabels name="polygons" toName="image">
-            <Label value="cat" />
-          </PolygonLabels>
-        </View>
-        <BLANKLINE>
-    """
+    """Return a configuration with boxes and polygons of the classes."""
     view = Element("View")
     SubElement(view, "Image", name=TO, value="$image", zoom="true")
     for tag, name in (("RectangleLabels", FROM), ("PolygonLabels", POLYGONS_FROM)):
@@ -45,15 +31,7 @@ def labeling_config(classes: Sequence[str]) -> str:
 
 
 def parse_config(config: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
-    """Parse a configuration: type, ``toName`` and choices of each control, by its name.
-
-    Raises:
-        InputError: ``config-invalid`` if it is not XML, or a control refers to an unknown image.
-
-    Example:
-        >>> parse_config(labeling_config(["cat", "dog"]))["boxes"]
-        ('rectanglelabels', 'image', ('cat', 'dog'))
-    """
+    """Parse a configuration: type, ``toName`` and choices of each control, by its name."""
     try:
         root = ElementTree.fromstring(config)
     except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
@@ -75,14 +53,6 @@ def check_tasks(tasks: Iterable[Mapping[str, Any]], config: str) -> list[str]:
 
     Controls and images must exist, labels must be among the choices, percentages must be between 0 and 100, and sizes
     must be positive.
-
-    Args:
-        tasks: Tasks for import.
-        config: The labeling configuration.
-
-    Example:
-        >>> check_tasks([{"id": 7, "data": {}}], labeling_config(["cat"]))
-        ['task 7: data has no image']
     """
     controls = parse_config(config)
     return [f"task {task.get('id')}: {problem}" for task in tasks for problem in _problems(task, controls)]

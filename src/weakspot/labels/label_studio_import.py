@@ -31,22 +31,12 @@ SKIPPED = "the task was skipped"
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
-    """Read an export of Label Studio (in the format JSON), or tasks.
+    """Read an export of Label Studio in the format JSON, or the folder with ``tasks.json`` and ``config.xml``.
 
     The annotation of a task that was updated last is used, without scores. A task without annotations has its
-    predictions, with scores. A task whose annotations were all cancelled is a problem. Rectangles, polygons and brush
-    masks are read. A rotated rectangle is read as its bounding box, and reported, as are regions of other types.
-
-    Args:
-        source: The JSON file, or the folder with ``tasks.json`` and ``config.xml``.
-        index: The images; tasks of other images are problems.
-
-    Returns:
-        Labels. Classes are those of ``config.xml`` next to the file if it exists, else sorted by name.
-
-    Raises:
-        InputError: ``tasks-invalid`` if the file is not a list of tasks; ``json-invalid``; the code of a file that
-            cannot be read.
+    predictions, with scores. A task whose annotations were all cancelled, or without an image, is a problem.
+    Rectangles, polygons and brush masks are read. A rotated rectangle is read as its bounding box, and reported, as are
+    regions of other types. Classes are those of ``config.xml`` next to the file if it exists, else sorted by name.
     """
     file = source / "tasks.json" if source.is_dir() else source
     tasks = read_json(file)
@@ -72,9 +62,8 @@ def _image(position: int, task: Record, index: ImageIndex, problems: list[LabelP
     name = next((path for candidate in image_names(task) if (path := index.find(candidate))), None)
     size = None if name is None else index.size(name)
     if name is None or size is None:
-        problems.append(
-            LabelProblem(next(image_names(task)), f"the image of task {task.get('id', position)} does not exist")
-        )
+        problem = f"the image of task {task.get('id', position)} does not exist"
+        problems.append(LabelProblem(next(image_names(task)), problem))
         return None
     try:
         result = _result(task)

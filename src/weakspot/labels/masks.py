@@ -38,19 +38,7 @@ MAX_CLASSES = 255
 
 
 def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
-    """Write an indexed PNG for each image.
-
-    Args:
-        labels: The labels.
-        folder: Folder to write to.
-        options: Ignored.
-
-    Returns:
-        Objects without a mask, which are left out.
-
-    Raises:
-        InputError: ``too-many-classes`` if there are more than 255; ``missing-masks`` if no object has a mask.
-    """
+    """Write an indexed PNG for each image; objects without a mask are left out and returned."""
     if len(labels.classes) > MAX_CLASSES:
         problem = f"--format masks supports at most {MAX_CLASSES} classes, got {len(labels.classes)}."
         raise InputError("too-many-classes", problem, "Select classes with --class-names, or use --format coco.")
@@ -88,19 +76,10 @@ def _palette() -> list[int]:
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
-    """Read indexed PNG.
+    """Read indexed PNG from the folder with ``masks/`` and ``classes.txt``: an object for each class in an image.
 
-    Args:
-        source: The folder with ``masks/`` and ``classes.txt``.
-        index: The images of the masks.
-
-    Returns:
-        Labels: an object for each class in an image. Masks without an image, of another size, or that are not indexed
-        or gray PNG, and values without a class, are problems.
-
-    Raises:
-        InputError: ``labels-not-found`` if ``masks/`` is missing; ``class-names-invalid``; the code of a file that
-            cannot be read.
+    Masks without an image, of another size, or that are not indexed or gray PNG are problems, as are values without a
+    class.
     """
     classes = read_classes(source / "classes.txt")
     if not (source / "masks").is_dir():

@@ -20,11 +20,7 @@ _HINT = "Choose another --output."
 
 
 def check_output_free(folder: Path, *, overwrite: bool = False) -> None:
-    """Check that a folder is empty, or is output of weakspot label and may be overwritten.
-
-    Raises:
-        InputError: ``folder-exists`` or ``not-writable``.
-    """
+    """Check that a folder is empty, or is output of weakspot label and may be overwritten."""
     check_writable(folder)
     if not folder.exists() or not any(folder.iterdir()):
         return
@@ -35,11 +31,7 @@ def check_output_free(folder: Path, *, overwrite: bool = False) -> None:
 
 
 def check_output_apart(folder: Path, sources: Iterable[Path]) -> None:
-    """Check that the output folder does not contain inputs, which would be deleted.
-
-    Raises:
-        InputError: ``output-contains-input``.
-    """
+    """Check that the output folder does not contain inputs, which would be deleted."""
     output = folder.resolve()
     inside = (source for source in sources if source.resolve().is_relative_to(output))
     first = next(inside, None) if folder.exists() else None
@@ -52,9 +44,6 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder, which replaces another folder at the end.
 
     If the block raises, the temporary folder is deleted and the other folder is unchanged.
-
-    Raises:
-        InputError: ``not-writable``.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +78,11 @@ def link_or_copy(source: Path, target: Path, how: LinkMode) -> None:
 
     A link is a symbolic link to the file itself, not to another link; if the system refuses it, a hard link, else a
     copy.
-
-    Raises:
-        InputError: ``not-writable`` if the image cannot be read or written.
     """
     if how == "none":
         return
     methods: tuple[Callable[[Path, Path], object], ...]
-    methods = (shutil.copyfile,) if how == "copy" else (_symbolic_link, os.link, shutil.copyfile)
+    methods = (shutil.copyfile,) if how == "copy" else (os.symlink, os.link, shutil.copyfile)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for method in methods[:-1]:
@@ -107,7 +93,3 @@ def link_or_copy(source: Path, target: Path, how: LinkMode) -> None:
     except OSError as error:
         hint = "Use --image-files none to leave out the images."
         raise InputError("not-writable", f"Cannot copy {source} to {target}: {error.strerror}.", hint) from error
-
-
-def _symbolic_link(source: Path, target: Path) -> None:
-    target.symlink_to(source)

@@ -19,21 +19,11 @@ MAX_COORDINATE = 1e9
 
 
 def mask_to_polygon(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
-    """Trace a mask as one polygon; components and holes are connected by edges of zero area.
+    """Trace a mask, shape (H, W), as one polygon; components and holes are connected by edges of zero area.
 
     Filling it by the even-odd rule (:func:`polygon_to_mask`, pycocotools) returns the mask, except for pixels along its
-    outline within about the tolerance.
-
-    Args:
-        mask: Shape (H, W).
-        tolerance: Maximum distance of the polygon to the outline, in pixels.
-
-    Returns:
-        Shape (n, 2): x and y of each corner, 0 <= x <= W, 0 <= y <= H; not closed. n = 0 for an empty mask.
-
-    Example:
-        >>> mask_to_polygon(np.array([[True]])).tolist()
-        [[0.5, 1.0], [0.0, 0.5], [0.5, 0.0], [1.0, 0.5]]
+    outline within about the tolerance, in pixels. The corners have shape (n, 2): x and y, 0 <= x <= W, 0 <= y <= H; not
+    closed. n = 0 for an empty mask.
     """
     box = mask_box(mask)
     if box is None:
@@ -63,18 +53,9 @@ def _join(polygon: NDArray[np.float64], ring: NDArray[np.float64]) -> NDArray[np
 
 
 def scale_polygon(fractions: ArrayLike, *, height: int, width: int) -> NDArray[np.float64]:
-    """Convert corners from fractions of the image size to pixels.
+    """Convert corners from fractions of the image size to pixels, shape (n, 2).
 
-    Args:
-        fractions: x and y of each corner, one after the other or in pairs.
-        height: Rows of the image.
-        width: Columns of the image.
-
-    Returns:
-        Shape (n, 2).
-
-    Raises:
-        InputError: ``polygon-invalid`` if there are fewer than three corners, or one is not finite or too far away.
+    The fractions are x and y of each corner, one after the other or in pairs.
 
     Example:
         >>> scale_polygon([0, 0, 1, 0, 1, 0.5], height=4, width=6).tolist()
@@ -88,23 +69,7 @@ def scale_polygon(fractions: ArrayLike, *, height: int, width: int) -> NDArray[n
 
 
 def polygon_to_mask(polygon: NDArray[np.float64], *, height: int, width: int) -> NDArray[np.bool_]:
-    """Fill a polygon by the even-odd rule: pixels whose centers are inside are True.
-
-    Args:
-        polygon: Shape (n, 2): x and y of each corner; closed or not.
-        height: Rows of the mask.
-        width: Columns of the mask.
-
-    Returns:
-        Shape (height, width).
-
-    Raises:
-        InputError: ``polygon-invalid`` if a corner is not finite or too far away; ``mask-too-large``.
-
-    Example:
-        >>> polygon_to_mask(np.array([[0, 0], [2, 0], [2, 1], [0, 1]]), height=2, width=3).astype(int).tolist()
-        [[1, 1, 0], [0, 0, 0]]
-    """
+    """Fill a polygon, shape (n, 2), closed or not, by the even-odd rule: pixels whose centers are inside are True."""
     _check_corners(polygon)
     if height * width > MAX_PIXELS:
         raise InputError("mask-too-large", f"its mask must have at most {MAX_PIXELS:,} pixels")
@@ -136,23 +101,13 @@ def _fill(polygon: NDArray[np.float64], height: int, width: int) -> NDArray[np.b
 
 
 def polygon_box(polygon: NDArray[np.float64] | Sequence[Sequence[float]]) -> Box:
-    """Return the bounding box of a polygon.
-
-    Example:
-        >>> polygon_box([[0, 1], [5, 2], [3, 9]])
-        (0.0, 1.0, 5.0, 9.0)
-    """
+    """Return the bounding box of a polygon."""
     corners = np.asarray(polygon, np.float64)
     return round_box([*corners.min(axis=0), *corners.max(axis=0)])
 
 
 def mask_box(mask: NDArray[np.bool_]) -> Box | None:
-    """Return the bounding box of the True pixels; None if there are none.
-
-    Example:
-        >>> mask_box(np.eye(3, dtype=bool))
-        (0.0, 0.0, 3.0, 3.0)
-    """
+    """Return the bounding box of the True pixels; None if there are none."""
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return None

@@ -124,11 +124,6 @@ def uncertainty_of(record: dict[str, object]) -> float | None:
 
 
 def round_box(sides: Iterable[float]) -> Box:
-    """Round a box to a millionth of a pixel, so that writing and reading returns an equal box.
-
-    Example:
-        >>> round_box([0.1 + 0.2, 0, 5, 5])
-        (0.3, 0.0, 5.0, 5.0)
-    """
+    """Round a box to a millionth of a pixel, so that writing and reading returns an equal box."""
     x1, y1, x2, y2 = (round(float(side), DECIMALS) for side in sides)
     return x1, y1, x2, y2

@@ -29,24 +29,14 @@ class Rle:
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> Rle:
-    """Encode a mask of shape (height, width).
-
-    Example:
-        >>> encode_rle(np.array([[True, False], [True, True]])).counts
-        '021O'
-    """
+    """Encode a mask of shape (height, width)."""
     from pycocotools.mask import encode
 
     return Rle(mask.shape[0], mask.shape[1], encode(np.asfortranarray(mask, np.uint8))["counts"].decode())
 
 
 def decode_rle(rle: Rle) -> NDArray[np.bool_]:
-    """Decode a mask to shape (height, width).
-
-    Example:
-        >>> decode_rle(Rle(2, 2, "021O")).tolist()
-        [[True, False], [True, True]]
-    """
+    """Decode a mask to shape (height, width)."""
     from pycocotools.mask import decode
 
     mask: NDArray[np.bool_] = decode(_record(rle.height, rle.width, rle.counts)).astype(bool)
@@ -54,32 +44,14 @@ def decode_rle(rle: Rle) -> NDArray[np.bool_]:
 
 
 def mask_area(rle: Rle) -> int:
-    """Count the foreground pixels.
-
-    Example:
-        >>> mask_area(Rle(2, 2, "021O"))
-        3
-    """
+    """Count the foreground pixels."""
     from pycocotools.mask import area
 
     return int(area(_record(rle.height, rle.width, rle.counts)))
 
 
 def parse_rle(counts: object, *, height: int, width: int) -> Rle:
-    """Validate the counts of a file: compressed text, or a list of lengths.
-
-    Args:
-        counts: The counts.
-        height: Rows of the mask.
-        width: Columns of the mask.
-
-    Raises:
-        InputError: ``mask-invalid`` if the counts cannot be decoded or do not add up to ``height * width``.
-
-    Example:
-        >>> parse_rle([0, 2, 1, 1], height=2, width=2)
-        Rle(height=2, width=2, counts='021O')
-    """
+    """Validate the counts of a file, which must add up to ``height * width``: compressed text, or a list of lengths."""
     from pycocotools.mask import frPyObjects
 
     if isinstance(counts, list):

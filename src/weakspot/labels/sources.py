@@ -53,17 +53,7 @@ def find_rows(source: str) -> RowSource | None:
 
 
 def localize_images(model: str, images: Sequence[str], options: LabelOptions) -> Localizations:
-    """Localize the classes of images by a model.
-
-    Args:
-        model: Run folder, or timm or torchvision name.
-        images: Files, folders or patterns.
-        options: Options of the model.
-
-    Raises:
-        InputError: ``missing-images`` if there are none.
-        ModelError: The code of a model that cannot be loaded.
-    """
+    """Localize the classes of images (files, folders or patterns) by a model."""
     if not images:
         problem = f"{model} is not output of weakspot localize; a model needs images."
         raise InputError("missing-images", problem, "Run: weakspot label MODEL IMAGES.")
@@ -89,13 +79,9 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
 
 
 def load_localizations(source: RowSource, images: Sequence[str], options: LabelOptions) -> Localizations:
-    """Read the rows of ``weakspot localize``, and the masks that it saved.
+    """Read the rows of ``weakspot localize`` for images (files, folders or patterns; all if empty), and saved masks.
 
-    Args:
-        source: The rows. Skipped images and missing shards are problems.
-        images: Files, folders or patterns of which to read the rows; images without a row are problems. If empty, all
-            rows are read.
-        options: Which boxes to use.
+    Skipped images, missing shards and images without a row are problems.
     """
     masks = source.folder / "masks"
     selected = {path.absolute(): path for path in find_images(images)}

@@ -13,20 +13,10 @@ from weakspot.labels.records import LabeledImage
 def split_images(
     images: Sequence[LabeledImage], paths: Sequence[Path], *, share: float, seed: int = 0, workers: int = 2
 ) -> tuple[LabeledImage, ...]:
-    """Choose a fraction of the images of each class for validation; near-duplicates stay in one split.
+    """Choose a fraction of the images of each class, ``share`` in (0, 1), for validation.
 
-    Args:
-        images: The images. If any has a split already, all are returned unchanged.
-        paths: Their files, for comparison.
-        share: Fraction of the images of a class in the validation split, in (0, 1).
-        seed: Random seed.
-        workers: Number of decoding threads.
-
-    Returns:
-        The images, with split ``train`` or ``val``. An image with several classes counts for its rarest class.
-
-    Raises:
-        InputError: ``out-of-range`` unless ``0 < share < 1`` and ``seed >= 0``.
+    Near-duplicates, which are found in the files ``paths``, stay in one split. If any image has a split already, all
+    are returned unchanged; else each gets ``train`` or ``val``. An image with several classes counts for its rarest.
     """
     if any(image.split for image in images):
         return tuple(images)

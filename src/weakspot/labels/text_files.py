@@ -36,11 +36,7 @@ def format_number(value: float) -> str:
 
 
 def read_classes(file: Path) -> tuple[str, ...]:
-    """Read class names, one per line, in the order of their indices.
-
-    Raises:
-        InputError: ``class-names-invalid`` if the file is empty, or the code of a file that cannot be read.
-    """
+    """Read class names, one per line, in the order of their indices."""
     names = tuple(line.strip() for line in read_text(file).splitlines() if line.strip())
     if not names:
         raise InputError("class-names-invalid", f"{file} has no class names.", "Write one name per line.")

@@ -42,16 +42,7 @@ def image_path(image: LabeledImage) -> str:
 
 
 def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
-    """Write an XML file for each image, and lists of the splits.
-
-    Args:
-        labels: The labels; scores and masks are left out.
-        folder: Folder to write to.
-        options: Ignored.
-
-    Returns:
-        No problems.
-    """
+    """Write an XML file for each image, and lists of the splits; scores and masks are left out."""
     for image in labels.images:
         root = _annotation(image)
         indent(root)
@@ -82,12 +73,7 @@ def _add_fields(parent: Element, values: dict[str, object]) -> None:
 
 
 def inclusive(box: Box, *, height: int, width: int) -> tuple[int, int, int, int]:
-    """Convert a box to VOC coordinates: pixels from 1, all sides inclusive.
-
-    Args:
-        box: ``(x1, y1, x2, y2)`` within the image, right and bottom excluded.
-        height: Rows of the image.
-        width: Columns of the image.
+    """Convert a box within the image, right and bottom excluded, to VOC coordinates: from 1, all sides inclusive.
 
     Example:
         >>> inclusive((10, 20, 30.5, 20.2), height=100, width=100)
@@ -105,17 +91,9 @@ def _edges(low: float, high: float, size: int) -> tuple[int, int]:
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
-    """Read XML files of Pascal VOC.
+    """Read XML files of Pascal VOC below ``Annotations`` of a folder, or a folder of XML files.
 
-    Args:
-        source: The folder that contains ``Annotations``, or a folder of XML files.
-        index: The images, whose sizes replace missing ones.
-
-    Returns:
-        Labels, with classes sorted by name, and objects without a box and files without an image.
-
-    Raises:
-        InputError: ``labels-not-found`` without XML files; ``xml-invalid``; the code of a file that cannot be read.
+    Classes are sorted by name. Objects without a box and files without an image are problems.
     """
     folder = source / "Annotations" if (source / "Annotations").is_dir() else source
     names = list(xml_names(folder))

@@ -52,14 +52,8 @@ def image_path(image: LabeledImage) -> str:
 def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
     """Write a text file for each image, and ``data.yaml``.
 
-    Args:
-        labels: The labels. Images without a split are training images. Without validation images, ``val`` is ``train``,
-            as YOLO requires both.
-        folder: Folder to write to.
-        options: Whether scores and polygons are written.
-
-    Returns:
-        Images in another folder called ``images``, whose labels YOLO's training does not find.
+    Images without a split are training images. Without validation images, ``val`` is ``train``, as YOLO requires both.
+    Return images in another folder called ``images``, whose labels YOLO's training does not find.
     """
     for image in labels.images:
         lines = [_line(item, image, labels.classes, options) for item in image.objects]
@@ -90,19 +84,10 @@ def _line(item: LabeledObject, image: LabeledImage, classes: Sequence[str], opti
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
-    """Read YOLO's text files.
+    """Read YOLO's text files from a folder with ``data.yaml`` (or ``classes.txt``) and ``labels/``.
 
-    Args:
-        source: The folder, with ``data.yaml`` (or ``classes.txt``) and ``labels/``.
-        index: The images, whose sizes the fractions refer to.
-
-    Returns:
-        Labels; paths of the images are those of the index, with or without the folder of the split. Invalid lines and
-        text files without an image are problems.
-
-    Raises:
-        InputError: ``labels-not-found`` if the folder of labels is missing; ``class-names-invalid``; the code of a file
-            that cannot be read.
+    Paths of the images are those of the index, with or without the folder of the split. Invalid lines and text files
+    without an image are problems.
     """
     classes = _classes(source)
     problems: list[LabelProblem] = []
