@@ -7,7 +7,6 @@
     └── ModelError           a model, a layer or a weights file that cannot be used        (also a ValueError)
 """
 
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -30,8 +29,6 @@ class WeakspotError(Exception):
     """
 
     def __init__(self, code: str, problem: str, hint: str = "") -> None:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", code):  # to be removed: calls without a code
-            code, problem, hint = "un-coded", code, problem
         super().__init__(code, problem, hint)
         self.code = code
         self.problem = problem

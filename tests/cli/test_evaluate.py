@@ -27,6 +27,7 @@ from squares import (
 
 from weakspot import evaluation
 from weakspot.cli.app import main
+from weakspot.evaluation.tables import LEGEND
 from weakspot.inference.quality import QUALITIES
 from weakspot.ops import box_from_heatmap
 from weakspot.report import read_report_data
@@ -132,7 +133,7 @@ def test_the_table_says_oracle_fixed_and_intervals(done):
     page = (output / "table.md").read_text(encoding="utf-8")
     assert found.to_markdown() in page
     assert found.details_to_markdown() in page
-    assert "oracle: at the threshold that is best for these same images" in page
+    assert LEGEND in page
     for name in ("cam", "centred Gaussian", "full-image box"):
         assert f"| {name} " in page
 
@@ -179,7 +180,7 @@ def test_without_validation_the_terminal_names_the_default(here, options, capsys
     assert run_model(options, "data", method="gradcam") == 0
     shown = capsys.readouterr().out
     assert "(fixed: the default, 0.15)." in shown
-    assert "note: There is no split 'val' with boxes" in shown
+    assert "has no split 'val' with boxes" in shown
 
 
 def test_a_given_threshold_is_not_said_to_be_fixed_on_the_validation_split(here, options, capsys):
@@ -443,7 +444,7 @@ def test_boxes_of_a_csv_file(here, capsys):
     write("data", FEW)
     write_csv(Path("found.csv"), HEADER, [(RED.name, *RED.objects[0][1], "red")])
     assert run("data", "--predicted-boxes", "found.csv") == 0
-    assert "note: 1 images have no found box and count as wrong." in capsys.readouterr().out
+    assert "note: 1 images have no predicted box" in capsys.readouterr().out
     assert figures()["GT-known Loc"]["fixed"] == 50
 
 
@@ -709,14 +710,14 @@ def test_what_is_interrupted_leaves_no_figures_and_no_rows(error, here, options,
 def test_a_disk_that_is_full_at_the_end_leaves_no_figures(small, monkeypatch, capsys):
     from weakspot.cli import evaluate
 
-    replacing = evaluate.atomic_write
+    write = evaluate.atomic_write
 
     def full(path):
         if path.name == "table.md":
             raise OSError(28, "No space left on device", str(path))
-        return replacing(path)
+        return write(path)
 
-    monkeypatch.setattr(evaluate, "replacing", full)
+    monkeypatch.setattr(evaluate, "atomic_write", full)
     with pytest.raises(OSError, match="No space"):
         run("data", "--score-maps", "maps")
     assert not Path("out/metrics.json").exists()

@@ -14,7 +14,7 @@ from weakspot.inference.batch.image_files import gray_image, output_name
 from weakspot.inference.command_options import shared_fields
 from weakspot.inference.quality import QUALITIES, find_quality
 from weakspot.io.atomic import atomic_write, save_image
-from weakspot.io.folders import check_writable, next_free_path, remove_if_empty
+from weakspot.io.folders import check_writable, next_free_path, read_name_file, remove_if_empty
 from weakspot.io.progress import Progress
 from weakspot.io.settings import save_settings
 from weakspot.ops import scale_boxes
@@ -113,7 +113,8 @@ def _localizer_options(options: MeasureOptions) -> dict[str, Any]:
     """Return the options of the Localizer apart from the threshold, which is one of the evaluation."""
     from weakspot.inference.options import LocalizerOptions
 
-    return {name: value for name, value in shared_fields(options, LocalizerOptions).items() if name != "threshold"}
+    fields = {name: value for name, value in shared_fields(options, LocalizerOptions).items() if name != "threshold"}
+    return fields | {"class_names": read_name_file(options.class_names)}
 
 
 def _qualities(text: str | None) -> Sequence[str | None]:
