@@ -108,12 +108,12 @@ def load_localizations(source: RowSource, images: Sequence[str], options: LabelO
 
 
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:
-    def mask_of(image: Path, class_index: int | None) -> NDArray[np.bool_] | None:
+    def saved_mask(image: Path, class_index: int | None) -> NDArray[np.bool_] | None:
         suffix = ".png" if class_index is None else f".{class_index}.png"
         file = find_relocated(folder, image, suffix)
         return None if file is None else read_mask(file)
 
-    return mask_of
+    return saved_mask
 
 
 def _skipped(file: Path) -> Iterator[tuple[Path, str]]:

@@ -15,7 +15,7 @@ from weakspot.labels import coco
 from weakspot.serving.web.callbacks import class_choices
 from weakspot.serving.web.downloads import DOWNLOADS, Download
 from weakspot.serving.web.drawing import draw_classes
-from weakspot.serving.web.examples import Example, examples, thumbnail
+from weakspot.serving.web.examples import ExampleImage, examples, thumbnail
 from weakspot.serving.web.html import results_html
 from weakspot.serving.web.image_state import apply_threshold, predict_image
 from weakspot.serving.web.uploads import is_uploaded, private_folder, read_upload, write_download
@@ -114,6 +114,8 @@ def test_the_private_folder_is_readable_by_this_user_only():
 
 def test_examples_are_images_and_missing_ones_are_skipped(monkeypatch):
     assert [one.title for one in examples()] == ["Cat", "Coffee", "Rocket", "Motorcycle", "Astronaut"]
-    assert all(isinstance(one, Example) and thumbnail(one.path).startswith("data:image/jpeg") for one in examples()[:2])
+    assert all(
+        isinstance(one, ExampleImage) and thumbnail(one.path).startswith("data:image/jpeg") for one in examples()[:2]
+    )
     monkeypatch.setattr("weakspot.serving.web.examples.find_spec", lambda name: None)
     assert examples() == ()

@@ -12,7 +12,7 @@ from weakspot.errors import WeakspotError
 from weakspot.labels.from_localizations import unique_names
 from weakspot.serving.batching import BatchingLocalizer
 from weakspot.serving.web.downloads import DOWNLOADS, Download, base_name
-from weakspot.serving.web.examples import Example
+from weakspot.serving.web.examples import ExampleImage
 from weakspot.serving.web.html import WELCOME, error_html, method_name, percent, results_html
 from weakspot.serving.web.image_state import ImageState, apply_threshold, predict_image, predict_missing
 from weakspot.serving.web.inputs import MAX_METHODS, UserInput, parse_input
@@ -33,7 +33,7 @@ class Callbacks:
         """Localize the top classes of an uploaded image."""
         return self._new_image(partial(read_upload, payload, self.max_bytes), methods, regions, opacity)
 
-    def on_example(self, example: Example, methods: Any, regions: Any, opacity: Any) -> Sequence[Any]:
+    def on_example(self, example: ExampleImage, methods: Any, regions: Any, opacity: Any) -> Sequence[Any]:
         """Localize the top classes of an example image."""
         return self._new_image(lambda: (example.path.read_bytes(), example.path.name), methods, regions, opacity)
 

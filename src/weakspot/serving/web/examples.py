@@ -1,4 +1,4 @@
-"""Example images, from scikit-image."""
+"""ExampleImage images, from scikit-image."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ _THUMBNAIL_SIZE = (128, 128)
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleImage:
     """An example image; its title is the name of the object in it."""
 
     title: str
     path: Path
 
 
-def examples() -> tuple[Example, ...]:
+def examples() -> tuple[ExampleImage, ...]:
     """List the example images that are installed."""
     package = find_spec("skimage")
     if package is None or package.origin is None:
         return ()
     paths = {title: Path(package.origin).parent / "data" / name for name, title in _TITLES.items()}
-    return tuple(Example(title, path) for title, path in paths.items() if path.is_file())
+    return tuple(ExampleImage(title, path) for title, path in paths.items() if path.is_file())
 
 
 def thumbnail(path: Path) -> str:

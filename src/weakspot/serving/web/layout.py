@@ -10,7 +10,7 @@ import gradio as gr
 from weakspot.serving.batching import BatchingLocalizer
 from weakspot.serving.web.callbacks import Callbacks
 from weakspot.serving.web.downloads import DOWNLOADS
-from weakspot.serving.web.examples import Example, examples
+from weakspot.serving.web.examples import ExampleImage, examples
 from weakspot.serving.web.html import WELCOME, method_name
 from weakspot.serving.web.inputs import ALL, LARGEST, MAX_CLASSES, MAX_METHODS, OPACITY
 from weakspot.serving.web.uploads import private_folder
@@ -62,7 +62,7 @@ def build_page(localizer: BatchingLocalizer, *, max_upload_mb: int = 20) -> gr.B
 
 def _columns(
     localizer: BatchingLocalizer,
-) -> tuple[Controls, list[tuple[gr.Button, Example]], dict[str, gr.Button]]:
+) -> tuple[Controls, list[tuple[gr.Button, ExampleImage]], dict[str, gr.Button]]:
     with gr.Column(scale=1, min_width=300, elem_classes="ws-side"):
         upload = gr.UploadButton(
             "Drop or select an image", file_types=["image"], elem_id="ws-upload", elem_classes="ws-drop"
@@ -107,7 +107,9 @@ def _downloads() -> tuple[gr.Radio, dict[str, gr.Button], gr.DownloadButton]:
     return method, buttons, gr.DownloadButton(visible="hidden", elem_id="ws-file")
 
 
-def _connect_images(c: Controls, example_buttons: Sequence[tuple[gr.Button, Example]], callbacks: Callbacks) -> None:
+def _connect_images(
+    c: Controls, example_buttons: Sequence[tuple[gr.Button, ExampleImage]], callbacks: Callbacks
+) -> None:
     inputs = [c.methods, c.regions, c.opacity]
     outputs = [c.state, c.results, c.panel, c.classes, c.threshold, c.download_method]
     _on(c.upload.upload, callbacks.on_upload, [c.upload, *inputs], outputs, progress="full", progress_on=c.results)
