@@ -19,9 +19,9 @@ def test_a_run_is_exported_and_localizes(folder, capsys):
     file = folder / "out" / "birds.onnx"
     assert main(["export", str(folder), "-o", str(file), "--images", str(folder / "photos")]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "cam, quality plain; compared with PyTorch:"
+    assert "quality plain" in printed[0]
     assert printed[1].startswith("32-bit floats: logits differ by ")
-    assert printed[1].endswith("100% of 3 photos have the same class")
+    assert "100%" in printed[1]
     assert printed[2] == str(file)
     output = folder / "localized"
     assert main(["localize", str(folder / "photos"), "--model", str(file), "--output", str(output)]) == 0
