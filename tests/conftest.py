@@ -21,6 +21,8 @@ settings.register_profile("quick", deadline=None, max_examples=10, derandomize=T
 
 # No graph that an earlier run left in the user's cache has a say, and none is left there.
 os.environ["WEAKSPOT_BACKEND"] = "torch"
+# Help is as wide as on a small terminal, whatever terminal the tests run in. The first help printed keeps its width.
+os.environ["COLUMNS"] = "80"
 
 
 def pytest_collection_finish():

@@ -33,7 +33,6 @@ TINY = "--backbone test_efficientnet --weights none --input-size 64 --workers 0 
 def shell(tmp_path, monkeypatch, capsys, one_thread):
     """Run command lines in an empty folder, and compare their transcript with a file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     lines = []
 
     def run(command):
