@@ -118,6 +118,7 @@ def serving(
     """Serve until the block ends."""
     batching = BatchingLocalizer(localizer, timeout=TIMEOUT)
     middleware = small_service(batching, limits=Limits(2**20, body_timeout, token))
-    with running(middleware) as (listener, _):
+    with running(middleware) as (listener, server):
         yield LiveService(url_of(listener), listener.getsockname()[1], batching, middleware)
+        server.force_exit = True  # connections that tests left open do not count
     batching.close(timeout=TIMEOUT)

@@ -49,11 +49,12 @@ class Server(uvicorn.Server):
         closing.cancel()
 
     async def _close_when_idle(self) -> None:
-        while self._busy():
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.1)  # the last response is being sent
-        for connection in list(self.server_state.connections):
-            connection.transport.close()  # event streams that the page keeps open
+        while True:  # until it is cancelled: connections that were still in the backlog appear after the first pass
+            while self._busy():
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)  # the last response is being sent
+            for connection in list(self.server_state.connections):
+                connection.transport.close()  # event streams that the page keeps open
 
     def run_until_stopped(self, listener: socket.socket) -> None:
         """Serve until SIGTERM, which stops the server gracefully, or Ctrl-C, which is raised.
