@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
-from refining import HeatmapSample, heatmap_samples
+from refinement import HeatmapSample, heatmap_samples
 
 import weakspot as ws
 from weakspot.evaluation.targets import SIDE

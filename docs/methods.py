@@ -16,7 +16,7 @@ from weakspot.data import read_image
 from weakspot.io.atomic import save_image
 from weakspot.visualization import contact_sheet, draw_boxes, overlay_heatmap
 
-PHOTOS = ("coffee.png", "chelsea.png")
+SAMPLES = ("coffee.png", "chelsea.png")
 IMAGES = Path(__file__).parent / "images" / "methods"
 # All methods for any classifier; the others need a network that was trained for them.
 ANY_CLASSIFIER = tuple(name for name, method in ws.cams.METHODS.items() if not method.network)
@@ -47,9 +47,9 @@ def localizer(method: str) -> ws.Localizer:
 
 def write(method: str, localizer: ws.Localizer) -> None:
     """Write the figure of a method."""
-    classes = CLASSES.get(method, (None,) * len(PHOTOS))
+    classes = CLASSES.get(method, (None,) * len(SAMPLES))
     rows = [
-        row(read_image(sample_image(name)), localizer, class_) for name, class_ in zip(PHOTOS, classes, strict=True)
+        row(read_image(sample_image(name)), localizer, class_) for name, class_ in zip(SAMPLES, classes, strict=True)
     ]
     save_image(contact_sheet(rows, ["image", "heatmap", "box"], width=240), IMAGES / file_name(method))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from methods import IMAGES, PHOTOS
+from methods import IMAGES, SAMPLES
 from PIL import Image
 from torch import Tensor
 
@@ -59,7 +59,7 @@ def _save(name: str, sheet: Image.Image) -> None:
 
 
 def _images() -> list[Image.Image]:
-    return [read_image(sample_image(name)) for name in PHOTOS]
+    return [read_image(sample_image(name)) for name in SAMPLES]
 
 
 def _tensor(image: Image.Image, side: int = 224) -> Tensor:

@@ -58,5 +58,5 @@ def test_the_demo_trains_on_labels_and_the_command_prints_a_table_and_the_files(
     assert str(tmp_path / "trained.png") in printed
 
 
-def test_the_photos_are_there():
+def test_the_images_are_there():
     assert all(sample_image(name).is_file() for name in IMAGES)

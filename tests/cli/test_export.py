@@ -1,6 +1,6 @@
 import pytest
 from PIL import Image
-from small_graphs import photos, run_folder
+from small_graphs import random_images, run_folder
 
 import weakspot as ws
 from weakspot.cli.app import main
@@ -8,9 +8,9 @@ from weakspot.cli.app import main
 
 @pytest.fixture
 def folder(tmp_path, one_thread):
-    for i, photo in enumerate(photos()):
+    for i, image in enumerate(random_images()):
         (tmp_path / "photos").mkdir(exist_ok=True)
-        Image.fromarray(photo).save(tmp_path / "photos" / f"{i}.png")
+        Image.fromarray(image).save(tmp_path / "photos" / f"{i}.png")
     return run_folder(tmp_path, quality="plain")
 
 

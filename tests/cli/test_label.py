@@ -1,4 +1,4 @@
-"""From photos by way of localize to label files of every format, and back to what evaluate reads."""
+"""From images by way of localize to label files of every format, and back to what evaluate reads."""
 
 import csv
 import errno
@@ -48,8 +48,8 @@ def cells(file):
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch):
-    """Six photos in the folders cat and dog, of the same names, and the rows of what was found in them."""
+def images(tmp_path, monkeypatch):
+    """Six images in the folders cat and dog, of the same names, and the rows of what was found in them."""
     monkeypatch.chdir(tmp_path)
     for number in range(6):
         file = Path("photos", ("cat", "dog")[number % 2], f"{number // 2}.png")
@@ -66,9 +66,9 @@ def label(*words):
     return main(["label", *map(str, words)])
 
 
-def test_localized_photos_become_labels_of_every_format_and_come_back(photos, capsys):
+def test_localized_images_become_labels_of_every_format_and_come_back(images, capsys):
     fast = ["--input-size", "64", "--quality", "plain", "--boxes", "all", "--save-masks", "--output", "run"]
-    assert main(["localize", str(photos), *fast]) == 0
+    assert main(["localize", str(images), *fast]) == 0
     assert label("run", "photos", *(word for name in FORMATS for word in ("--format", name)), "--output", "out") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "out"
     found = {one["image"].removeprefix("photos/"): one for one in rows("run/boxes.jsonl")}
@@ -87,7 +87,7 @@ def test_localized_photos_become_labels_of_every_format_and_come_back(photos, ca
     assert (mask == np.asarray(Image.open("run/masks/photos/cat/0.png.png"))).all()
 
 
-def test_what_comes_back_is_a_data_set_with_labels_for_training(photos):
+def test_what_comes_back_is_a_data_set_with_labels_for_training(images):
     assert label("found", "--format", "labelstudio", "--output", "out") == 0
     tasks = json.loads(Path("out/labelstudio/tasks.json").read_text())
     corrected = tasks[0]["predictions"][0]["result"]
@@ -104,17 +104,17 @@ def test_what_comes_back_is_a_data_set_with_labels_for_training(photos):
     assert Path("in/images/cat/0.png").read_bytes() == Path("photos/cat/0.png").read_bytes()
 
 
-def test_rows_are_labelled_without_naming_their_images_and_the_doubtful_come_first(photos):
+def test_rows_are_labelled_without_naming_their_images_and_the_doubtful_come_first(images):
     assert label("found", "--format", "yolo", "--output", "out", "--image-files", "none") == 0
     review = cells("out/review.csv")
     assert [one["image"] for one in review] == [f"dog/{i}.png" for i in (2, 1, 0)] + [f"cat/{i}.png" for i in (2, 1, 0)]
     assert [one["uncertainty"] for one in review[:4]] == ["0.2", "0.1", "0.0", ""]
     assert not Path("out/yolo/images").exists()
     assert Path("out/classes.txt").read_text() == "dog\ncat\n"
-    assert tomllib.loads(Path("out/label.toml").read_text())["images"] == str(photos.absolute())
+    assert tomllib.loads(Path("out/label.toml").read_text())["images"] == str(images.absolute())
 
 
-def test_what_a_model_finds_has_a_doubt_and_is_sorted_by_it(photos):
+def test_what_a_model_finds_has_a_doubt_and_is_sorted_by_it(images):
     options = ["--quality", "plain", "--method", "gradcam", "--format", "csv", "--output", "out"]
     assert label("tf_efficientnet_lite0", "photos", *options) == 0
     doubts = [float(one["uncertainty"]) for one in cells("out/review.csv")]
@@ -122,7 +122,7 @@ def test_what_a_model_finds_has_a_doubt_and_is_sorted_by_it(photos):
     assert doubts == sorted(doubts, reverse=True)
 
 
-def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
+def test_a_share_of_each_class_validates_and_links_lead_to_the_images(images):
     assert label("found", "--format", "yolo", "--val-fraction", "0.34", "--output", "out") == 0
     data = yaml.safe_load(Path("out/yolo/data.yaml").read_text())
     assert data == {"train": "images/train", "val": "images/val", "names": {0: "dog", 1: "cat"}}
@@ -130,7 +130,7 @@ def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
     assert len(placed) == 6
     assert sorted(path.parent.name for path in placed if "val" in path.parts) == ["cat", "dog"]
     for path in placed:
-        assert path.read_bytes() == (photos / path.parent.name / path.name).read_bytes()
+        assert path.read_bytes() == (images / path.parent.name / path.name).read_bytes()
         assert Path(str(path).replace("images", "labels")).with_suffix(".txt").is_file()
     assert (
         label("found", "--format", "yolo", "--val-fraction", "0.34", "--output", "again", "--image-files", "copy") == 0
@@ -140,10 +140,10 @@ def test_a_share_of_each_class_validates_and_links_lead_to_the_photos(photos):
     ]
 
 
-def test_the_splits_of_a_data_set_are_kept(photos, capsys):
+def test_the_splits_of_a_data_set_are_kept(images, capsys):
     lines = ["image_id,split", *(f"{kind}/{i},{'val' if i else 'train'}" for kind in ("cat", "dog") for i in range(3))]
-    (photos / "splits.csv").write_text("\n".join(lines))
-    (photos / "annotations.csv").write_text("image_id,xmin,ymin,xmax,ymax\ncat/0,1,1,5,5\n")
+    (images / "splits.csv").write_text("\n".join(lines))
+    (images / "annotations.csv").write_text("image_id,xmin,ymin,xmax,ymax\ncat/0,1,1,5,5\n")
     assert label("found", "photos", "--val-fraction", "0.5", "--format", "csv", "--output", "out") == 0
     assert {one["image_id"]: one["split"] for one in cells("out/csv/splits.csv")} == {
         f"{kind}/{i}.png": "val" if i else "train" for kind in ("cat", "dog") for i in range(3)
@@ -151,7 +151,7 @@ def test_the_splits_of_a_data_set_are_kept(photos, capsys):
     assert "note: the images already have splits" in capsys.readouterr().out
 
 
-def test_numbers_of_classes_stay_with_a_file_of_them(photos):
+def test_numbers_of_classes_stay_with_a_file_of_them(images):
     Path("names.txt").write_text("bird\ncat\n")
     assert label("found", "--format", "yolo", "--class-names", "names.txt", "--output", "out") == 1
     assert Path("out/yolo/labels/train/cat/0.txt").read_text().startswith("1 ")
@@ -160,7 +160,7 @@ def test_numbers_of_classes_stay_with_a_file_of_them(photos):
     assert wrong == ["dog 5,5,20,20 is of an unknown class: skipped"] * 3
 
 
-def test_what_is_wrong_is_listed_and_the_rest_is_written(photos, capsys):
+def test_what_is_wrong_is_listed_and_the_rest_is_written(images, capsys):
     more = [row("photos/gone.png", [[1, 1, 5, 5]]), row("photos/cat/0.png", [[1, 1, 5, 5]])]
     write_rows(Path("found/boxes.jsonl"), [*rows("found/boxes.jsonl")[:5], *more])
     write_rows(Path("found/skipped.jsonl"), [{"image": "photos/dog/9.png", "problem": "is damaged", "hint": ""}])
@@ -174,7 +174,7 @@ def test_what_is_wrong_is_listed_and_the_rest_is_written(photos, capsys):
     assert any("no row" in one["problem"] for one in rows("named/problems.jsonl"))
 
 
-def test_boxes_are_chosen_by_score_and_size(photos):
+def test_boxes_are_chosen_by_score_and_size(images):
     assert label("found", "--format", "csv", "--boxes", "largest", "--min-score", "0.65", "--output", "out") == 0
     found = [(one["image_id"], one["xmin"]) for one in cells("out/csv/annotations.csv")]
     assert found == [("dog/2.png", "5"), ("cat/0.png", "1"), ("cat/1.png", "1"), ("cat/2.png", "1")]
@@ -196,7 +196,7 @@ def test_boxes_are_chosen_by_score_and_size(photos):
         (["found", "--import", "found"], "--import"),
     ],
 )
-def test_wrong_arguments_are_refused_and_leave_no_files(photos, capsys, words, said):
+def test_wrong_arguments_are_refused_and_leave_no_files(images, capsys, words, said):
     before = sorted(Path().rglob("*"))
     assert label(*words) == 2
     error = capsys.readouterr().err.splitlines()
@@ -205,7 +205,7 @@ def test_wrong_arguments_are_refused_and_leave_no_files(photos, capsys, words, s
     assert sorted(Path().rglob("*")) == before
 
 
-def test_a_folder_of_labels_is_overwritten_only_if_asked(photos):
+def test_a_folder_of_labels_is_overwritten_only_if_asked(images):
     assert label("found", "--output", "out") == 0
     Path("out/mine.txt").write_text("kept until then")
     assert label("found", "--output", "out") == 2
@@ -214,7 +214,7 @@ def test_a_folder_of_labels_is_overwritten_only_if_asked(photos):
     assert sorted(path.name for path in Path("out").iterdir()) == ["classes.txt", "label.toml", "review.csv", "voc"]
 
 
-def test_an_image_with_only_invalid_labels_is_skipped(photos):
+def test_an_image_with_only_invalid_labels_is_skipped(images):
     assert label("found", "--format", "csv", "--output", "out") == 0
     file = Path("out/csv/annotations.csv")
     file.write_text(file.read_text().replace("dog/0.png,40,30,dog,5,5,20,20", "dog/0.png,40,30,dog,500,5,520,20"))
@@ -223,14 +223,14 @@ def test_an_image_with_only_invalid_labels_is_skipped(photos):
     assert [one["image"] for one in rows("in/problems.jsonl")] == ["dog/0.png", "dog/0.png"]
 
 
-def test_images_that_the_labels_do_not_name_are_counted(photos, capsys):
+def test_images_that_the_labels_do_not_name_are_counted(images, capsys):
     assert label("found", "--format", "coco", "--output", "out") == 0
     Path("photos/cat/0.png").rename("photos/cat/9.png")
     assert label("--import", "out/coco", "--format", "coco", "--images", "photos", "--output", "in") == 1
     assert "note: 1 images in photos" in capsys.readouterr().out
 
 
-def test_what_is_read_is_not_overwritten(photos, capsys):
+def test_what_is_read_is_not_overwritten(images, capsys):
     assert label("found", "--format", "csv", "--output", "out") == 0
     words = ["--import", "out/csv", "--format", "csv", "--images", "photos"]
     assert label(*words, "--output", "out", "--overwrite") == 2
@@ -238,16 +238,16 @@ def test_what_is_read_is_not_overwritten(photos, capsys):
     assert Path("out/csv/annotations.csv").is_file()
 
 
-def test_images_are_named_as_in_the_data_set_that_keeps_them_in_a_folder(photos):
+def test_images_are_named_as_in_the_data_set_that_keeps_them_in_a_folder(images):
     Path("set").mkdir()
-    photos.rename("set/images")
+    images.rename("set/images")
     moved = [one | {"image": one["image"].replace("photos", "set/images")} for one in rows("found/boxes.jsonl")]
     write_rows(Path("found/boxes.jsonl"), moved)
     assert label("found", "set", "--format", "yolo", "--output", "out") == 0
     assert Path("out/yolo/labels/train/cat/0.txt").is_file()
 
 
-def test_yolo_says_where_a_folder_called_images_would_hide_labels(photos):
+def test_yolo_says_where_a_folder_called_images_would_hide_labels(images):
     Path("photos/images").mkdir()
     Path("photos/cat").rename("photos/images/cat")
     moved = [one | {"image": one["image"].replace("/cat", "/images/cat")} for one in rows("found/boxes.jsonl")]
@@ -257,13 +257,13 @@ def test_yolo_says_where_a_folder_called_images_would_hide_labels(photos):
     assert [one["image"] for one in listed] == [f"images/cat/{i}.png" for i in (0, 1, 2)]
 
 
-def test_boxes_that_bound_the_same_are_suppressed_if_asked(photos):
+def test_boxes_that_bound_the_same_are_suppressed_if_asked(images):
     write_rows(Path("found/boxes.jsonl"), [row("photos/cat/0.png", [[0, 0, 20, 20], [1, 1, 20, 20], [30, 2, 40, 9]])])
     assert label("found", "--format", "csv", "--max-overlap", "0.5", "--output", "out") == 0
     assert [one["xmin"] for one in cells("out/csv/annotations.csv")] == ["0", "30"]
 
 
-def test_a_full_disk_leaves_nothing(photos, capsys, monkeypatch):
+def test_a_full_disk_leaves_nothing(images, capsys, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

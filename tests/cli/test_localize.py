@@ -27,8 +27,8 @@ FAST = ["--input-size", "64", "--batch-size", "4"]
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch):
-    """A folder of eleven photos below the working folder, one of them deeper."""
+def images(tmp_path, monkeypatch):
+    """A folder of eleven images below the working folder, one of them deeper."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos" / "more").mkdir(parents=True)
     for i in range(11):
@@ -46,8 +46,8 @@ def run(*words):
     return main(["localize", *map(str, words), *FAST])
 
 
-def test_every_photo_has_a_row_in_order(photos, capsys):
-    assert run(photos, "--output", "out") == 0
+def test_every_image_has_a_row_in_order(images, capsys):
+    assert run(images, "--output", "out") == 0
     found = rows("out/boxes.jsonl")
     assert [row["image"] for row in found] == [f"photos/{i:02}.jpg" for i in range(10)] + ["photos/more/10.jpg"]
     assert [row["width"] for row in found] == list(range(80, 91))
@@ -61,10 +61,10 @@ def test_every_photo_has_a_row_in_order(photos, capsys):
     assert "11 localized: out/boxes.jsonl" in capsys.readouterr().out
 
 
-def test_an_image_that_cannot_be_read_is_skipped_and_listed(photos, capsys):
-    (photos / "03.jpg").write_bytes((photos / "03.jpg").read_bytes()[:200])
-    (photos / "05.jpg").write_bytes(b"")
-    assert run(photos, "--output", "out") == 1
+def test_an_image_that_cannot_be_read_is_skipped_and_listed(images, capsys):
+    (images / "03.jpg").write_bytes((images / "03.jpg").read_bytes()[:200])
+    (images / "05.jpg").write_bytes(b"")
+    assert run(images, "--output", "out") == 1
     assert len(rows("out/boxes.jsonl")) == 9
     skipped = rows("out/skipped.jsonl")
     assert [row["image"] for row in skipped] == ["photos/03.jpg", "photos/05.jpg"]
@@ -72,21 +72,21 @@ def test_an_image_that_cannot_be_read_is_skipped_and_listed(photos, capsys):
     assert "2 skipped: out/skipped.jsonl" in capsys.readouterr().out
 
 
-def test_a_resumed_run_does_what_is_missing_and_nothing_twice(photos, capsys):
-    assert run(photos, "--output", "whole") == 0
-    assert run(photos, "--output", "out") == 0
+def test_a_resumed_run_does_what_is_missing_and_nothing_twice(images, capsys):
+    assert run(images, "--output", "whole") == 0
+    assert run(images, "--output", "out") == 0
     lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
     Path("out/boxes.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:25])  # cut off in the middle of a row
     capsys.readouterr()
-    assert run(photos, "--output", "out", "--resume") == 0
+    assert run(images, "--output", "out", "--resume") == 0
     assert "7 localized" in capsys.readouterr().out
     assert [row["image"] for row in rows("out/boxes.jsonl")] == [row["image"] for row in rows("whole/boxes.jsonl")]
-    assert run(photos, "--output", "out", "--resume") == 0
+    assert run(images, "--output", "out", "--resume") == 0
     assert len(rows("out/boxes.jsonl")) == 11
 
 
 @pytest.mark.long
-def test_a_run_that_is_killed_keeps_its_rows_and_goes_on(photos):
+def test_a_run_that_is_killed_keeps_its_rows_and_goes_on(images):
     for i in range(11, 60):
         os.link("photos/00.jpg", f"photos/{i}.jpg")
     command = [
@@ -121,28 +121,28 @@ def rows_so_far(path):
     return [line for line in Path(path).read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-def test_uncertainty_is_in_the_rows_also_of_a_resumed_run(photos, capsys):
-    assert run(photos, "--output", "out", "--uncertainty") == 0
+def test_uncertainty_is_in_the_rows_also_of_a_resumed_run(images, capsys):
+    assert run(images, "--output", "out", "--uncertainty") == 0
     found = rows("out/boxes.jsonl")
     assert all(0 <= row["uncertainty"] <= 1 for row in found)
     assert list(found[0]).index("uncertainty") == list(found[0]).index("threshold") + 1
     assert len({row["uncertainty"] for row in found}) > 5
     lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
     Path("out/boxes.jsonl").write_bytes(b"".join(lines[:8]))
-    assert run(photos, "--output", "out", "--uncertainty", "--resume") == 0
+    assert run(images, "--output", "out", "--uncertainty", "--resume") == 0
     again = rows("out/boxes.jsonl")
     assert [row["image"] for row in again] == [row["image"] for row in found]
     assert [row["uncertainty"] for row in again] == pytest.approx([row["uncertainty"] for row in found], abs=1e-3)
     capsys.readouterr()
-    assert run(photos, "--output", "out", "--resume") == 2
+    assert run(images, "--output", "out", "--resume") == 2
     assert "uncertainty" in capsys.readouterr().err
-    assert run(photos, "--output", "without") == 0
+    assert run(images, "--output", "without") == 0
     assert "uncertainty" not in rows("without/boxes.jsonl")[0]
 
 
-def test_a_run_that_an_earlier_version_began_goes_on(photos, capsys):
+def test_a_run_that_an_earlier_version_began_goes_on(images, capsys):
     """It has kept none of the settings that have come since."""
-    assert run(photos, "--output", "out", "--quality", "plain") == 0
+    assert run(images, "--output", "out", "--quality", "plain") == 0
     kept = tomllib.loads(Path("out/localize.toml").read_text())
     assert kept["weakspot"] == __version__
     since = ("weakspot", "quality", "uncertainty", "refine", "min_score", "save_heatmaps")
@@ -151,23 +151,23 @@ def test_a_run_that_an_earlier_version_began_goes_on(photos, capsys):
     for words, code in ((["plain"], 0), (["fast"], 2), (["plain", "--uncertainty"], 2)):
         Path("out/localize.toml").write_text(tomli_w.dumps(old))
         Path("out/boxes.jsonl").write_bytes(b"".join(lines[:4]))
-        assert run(photos, "--output", "out", "--resume", "--quality", *words) == code
+        assert run(images, "--output", "out", "--resume", "--quality", *words) == code
     told = capsys.readouterr().err
     assert "'fast'" in told
     assert "uncertainty" in told
 
 
-def test_skipped_images_are_retried_on_resume(photos):
-    whole = (photos / "03.jpg").read_bytes()
-    (photos / "03.jpg").write_bytes(whole[:200])
-    assert run(photos, "--output", "out") == 1
-    (photos / "03.jpg").write_bytes(whole)
-    assert run(photos, "--output", "out", "--resume") == 0
+def test_skipped_images_are_retried_on_resume(images):
+    whole = (images / "03.jpg").read_bytes()
+    (images / "03.jpg").write_bytes(whole[:200])
+    assert run(images, "--output", "out") == 1
+    (images / "03.jpg").write_bytes(whole)
+    assert run(images, "--output", "out", "--resume") == 0
     assert len(rows("out/boxes.jsonl")) == 11
     assert not Path("out/skipped.jsonl").exists()
 
 
-def test_ctrl_c_keeps_the_rows_and_says_how_to_go_on(photos, monkeypatch, capsys):
+def test_ctrl_c_keeps_the_rows_and_says_how_to_go_on(images, monkeypatch, capsys):
     from weakspot.io.row_writer import JsonlWriter
 
     write, written = JsonlWriter.write, []
@@ -179,7 +179,7 @@ def test_ctrl_c_keeps_the_rows_and_says_how_to_go_on(photos, monkeypatch, capsys
         write(self, row)
 
     monkeypatch.setattr(JsonlWriter, "write", interrupted)
-    assert run(photos, "--output", "out") == 130
+    assert run(images, "--output", "out") == 130
     assert "--resume --output out" in capsys.readouterr().err
     assert len(rows("out/boxes.jsonl")) == 3
 
@@ -194,37 +194,37 @@ def files_no_larger_than(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_told_and_whole_rows_are_kept(photos, capsys):
+def test_a_full_disk_is_told_and_whole_rows_are_kept(images, capsys):
     with files_no_larger_than(1000):
-        assert run(photos, "--output", "out") == 2
+        assert run(images, "--output", "out") == 2
     assert len(capsys.readouterr().err.splitlines()) <= 2
-    assert run(photos, "--output", "out", "--resume") == 0
+    assert run(images, "--output", "out", "--resume") == 0
     assert [row["width"] for row in rows("out/boxes.jsonl")] == list(range(80, 91))
 
 
-def test_another_runs_rows_are_never_overwritten_or_mixed(photos, capsys):
-    assert run(photos, "--output", "out") == 0
-    assert run(photos, "--output", "out") == 2
+def test_another_runs_rows_are_never_overwritten_or_mixed(images, capsys):
+    assert run(images, "--output", "out") == 0
+    assert run(images, "--output", "out") == 2
     assert "out" in capsys.readouterr().err
-    assert run(photos, "--output", "out", "--resume", "--method", "gradcam++") == 2
+    assert run(images, "--output", "out", "--resume", "--method", "gradcam++") == 2
     assert "gradcam++" in capsys.readouterr().err
     Path("out/boxes.jsonl").write_text("not rows\n")
-    assert run(photos, "--output", "out", "--resume") == 2
+    assert run(images, "--output", "out", "--resume") == 2
     assert "boxes.jsonl" in capsys.readouterr().err
 
 
-def test_without_output_each_run_has_a_folder_of_its_own(photos):
-    assert run(photos / "00.jpg") == run(photos / "01.jpg") == 0
+def test_without_output_each_run_has_a_folder_of_its_own(images):
+    assert run(images / "00.jpg") == run(images / "01.jpg") == 0
     assert rows("localized/boxes.jsonl")[0]["image"] == "photos/00.jpg"
     assert rows("localized-2/boxes.jsonl")[0]["image"] == "photos/01.jpg"
 
 
-def test_plots_and_masks_are_written_where_no_two_photos_meet(photos):
-    (photos / "more" / "00.jpg").write_bytes((photos / "01.jpg").read_bytes())
+def test_plots_and_masks_are_written_where_no_two_images_meet(images):
+    (images / "more" / "00.jpg").write_bytes((images / "01.jpg").read_bytes())
     assert (
         run(
-            photos / "00.jpg",
-            photos / "more" / "00.jpg",
+            images / "00.jpg",
+            images / "more" / "00.jpg",
             "--output",
             "out",
             "--save-plots",
@@ -242,13 +242,13 @@ def test_plots_and_masks_are_written_where_no_two_photos_meet(photos):
     assert len(rows("out/boxes.jsonl")[0]["others"]) == 1
 
 
-def test_a_run_does_not_take_its_own_pictures_for_photos(photos):
+def test_a_run_does_not_take_its_own_pictures_for_images(images):
     for _ in range(2):
         assert run(".", "--save-plots") == 0
     assert len(rows("localized/boxes.jsonl")) == len(rows("localized-2/boxes.jsonl")) == 11
 
 
-def test_a_photo_that_goes_away_before_it_is_drawn_is_skipped(photos, monkeypatch):
+def test_an_image_that_goes_away_before_it_is_drawn_is_skipped(images, monkeypatch):
     from weakspot.inference.localization import Localization
 
     plot = Localization.plot
@@ -258,12 +258,12 @@ def test_a_photo_that_goes_away_before_it_is_drawn_is_skipped(photos, monkeypatc
         return plot(self)
 
     monkeypatch.setattr(Localization, "plot", too_late)
-    assert run(photos, "--output", "out", "--save-plots") == 1
+    assert run(images, "--output", "out", "--save-plots") == 1
     assert [row["image"] for row in rows("out/skipped.jsonl")] == ["photos/04.jpg"]
     assert len(rows("out/boxes.jsonl")) == 10
 
 
-def test_a_folder_with_one_bad_photo_is_a_folder(photos, capsys):
+def test_a_folder_with_one_bad_image_is_a_folder(images, capsys):
     Path("bad").mkdir()
     Path("bad/a.jpg").write_bytes(b"no image")
     assert run("bad", "--output", "out") == 1
@@ -271,7 +271,7 @@ def test_a_folder_with_one_bad_photo_is_a_folder(photos, capsys):
     assert "boxes.jsonl" not in capsys.readouterr().out
 
 
-def test_a_photo_outside_the_working_folder_leaves_no_folder_of_the_output(photos, tmp_path, monkeypatch):
+def test_an_image_outside_the_working_folder_leaves_no_folder_of_the_output(images, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert run("../photos/00.jpg", "--output", "out", "--save-plots") == 0
@@ -279,27 +279,27 @@ def test_a_photo_outside_the_working_folder_leaves_no_folder_of_the_output(photo
     assert not list((tmp_path / "photos").rglob("*.png"))
 
 
-def test_a_list_comes_from_stdin(photos, monkeypatch):
+def test_a_list_comes_from_stdin(images, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("photos/02.jpg\n\nphotos/missing.jpg\nphotos/04.jpg\n"))
     assert run("-", "--output", "out") == 1
     assert [row["image"] for row in rows("out/boxes.jsonl")] == ["photos/02.jpg", "photos/04.jpg"]
     assert rows("out/skipped.jsonl")[0]["problem"]
 
 
-def test_one_photo_prints_what_was_found(photos, capsys):
-    assert run(photos / "00.jpg", "--output", "out", "--classes", "Egyptian cat") == 0
+def test_one_image_prints_what_was_found(images, capsys):
+    assert run(images / "00.jpg", "--output", "out", "--classes", "Egyptian cat") == 0
     assert capsys.readouterr().out.startswith("Egyptian cat 0.")
 
 
-def test_a_classifier_of_ones_own_comes_with_weights_and_class_names(photos, capsys):
+def test_a_classifier_of_ones_own_comes_with_weights_and_class_names(images, capsys):
     names = ["crack", "scratch", "Царапина"]
     save_file(timm.create_model("resnet18", num_classes=3).state_dict(), "mine.safetensors")
     Path("names.txt").write_text("\n".join(names), encoding="utf-8")
     options = ["--model", "resnet18", "--weights", "mine.safetensors", "--class-names", "names.txt"]
-    assert run(photos, *options, "--output", "out") == 0
+    assert run(images, *options, "--output", "out") == 0
     assert {row["label"] for row in rows("out/boxes.jsonl")} <= set(names)
     Path("names.txt").write_text("crack\nscratch")
-    assert run(photos, *options, "--output", "other") == 2
+    assert run(images, *options, "--output", "other") == 2
     assert "2" in capsys.readouterr().err
 
 
@@ -311,7 +311,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_single_bad_image_is_refused(name, photos, capsys):
+def test_a_single_bad_image_is_refused(name, images, capsys):
     if BAD[name] is not None:
         Path(name).write_bytes(BAD[name])
     assert run(name) == 2
@@ -339,7 +339,7 @@ def test_a_single_bad_image_is_refused(name, photos, capsys):
         pytest.param(["photos", "--top-k", "many"], "many", id="not a number"),
     ],
 )
-def test_wrong_arguments_are_refused(words, problem, photos, capsys):
+def test_wrong_arguments_are_refused(words, problem, images, capsys):
     Path("empty-folder").mkdir()
     assert run(*words) == 2
     error = capsys.readouterr().err
@@ -348,18 +348,18 @@ def test_wrong_arguments_are_refused(words, problem, photos, capsys):
     assert "Traceback" not in error
 
 
-def test_a_photo_over_the_limit_is_skipped_and_the_limit_can_be_raised(photos):
+def test_an_image_over_the_limit_is_skipped_and_the_limit_can_be_raised(images):
     Image.new("L", (3000, 2000)).save("photos/11.png")
-    assert run(photos, "--output", "out", "--max-pixels", "5000000") == 1
+    assert run(images, "--output", "out", "--max-pixels", "5000000") == 1
     assert "5,000,000" in rows("out/skipped.jsonl")[0]["problem"]
     limit = Image.MAX_IMAGE_PIXELS
     try:
-        assert run(photos, "--output", "out", "--resume", "--max-pixels", "200000000") == 0
+        assert run(images, "--output", "out", "--resume", "--max-pixels", "200000000") == 0
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def test_all_objects_have_rows_with_their_scores_and_heatmaps_can_be_refined(photos):
+def test_all_objects_have_rows_with_their_scores_and_heatmaps_can_be_refined(images):
     words = ("photos/03.jpg", "--quality", "fast", "--boxes", "instances", "--refine", "grabcut")
     assert run(*words, "--save-masks", "--output", "out") == 0
     (row,) = rows(Path("out/boxes.jsonl"))
@@ -369,7 +369,7 @@ def test_all_objects_have_rows_with_their_scores_and_heatmaps_can_be_refined(pho
     assert Path("out/masks/photos/03.jpg.png").exists()
 
 
-def test_a_minimum_score_that_no_region_has_leaves_no_box(photos):
+def test_a_minimum_score_that_no_region_has_leaves_no_box(images):
     assert run("photos/03.jpg", "--min-score", "1", "--output", "out") == 0
     (row,) = rows(Path("out/boxes.jsonl"))
     assert (row["box"], row["boxes"]) == (None, [])
@@ -380,10 +380,10 @@ def shard_files(folder):
     return sorted(path.name for path in Path(folder).iterdir())
 
 
-def test_shards_are_what_one_run_finds(photos, capsys):
-    (photos / "05.jpg").write_bytes(b"")
-    assert run(photos, "--output", "whole") == 1
-    codes = [run(photos, "--output", "out", "--shard", f"{i}/3") for i in (3, 1, 2)]
+def test_shards_are_what_one_run_finds(images, capsys):
+    (images / "05.jpg").write_bytes(b"")
+    assert run(images, "--output", "whole") == 1
+    codes = [run(images, "--output", "out", "--shard", f"{i}/3") for i in (3, 1, 2)]
     assert sorted(codes) == [0, 0, 1]
     named = [f"{i:05}-of-00003" for i in (1, 2, 3)]
     (skipped,) = Path("out").glob("skipped-*")
@@ -401,10 +401,10 @@ def test_shards_are_what_one_run_finds(photos, capsys):
     assert "localized: out/boxes-00003-of-00003.jsonl" in capsys.readouterr().out
 
 
-def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, monkeypatch, capsys):
+def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(images, monkeypatch, capsys):
     from weakspot.io.row_writer import JsonlWriter
 
-    words = (photos, "--output", "out", "--shard", "2/2")
+    words = (images, "--output", "out", "--shard", "2/2")
     write, written = JsonlWriter.write, []
 
     def interrupted(self, row):
@@ -422,8 +422,8 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
     assert run(*words) == 0
     first = rows("out/boxes-00002-of-00002.jsonl")
     assert first[:2] == written
-    new = next(photos / f"new-{i}.jpg" for i in range(99) if ShardSpec(2, 2).contains(f"photos/new-{i}.jpg"))
-    Image.open(photos / "00.jpg").save(new)
+    new = next(images / f"new-{i}.jpg" for i in range(99) if ShardSpec(2, 2).contains(f"photos/new-{i}.jpg"))
+    Image.open(images / "00.jpg").save(new)
     assert run(*words) == 0
     assert rows("out/boxes-00002-of-00002.jsonl") == [*first, *rows("out/boxes-00002-of-00002.jsonl")[-1:]]
     assert rows("out/boxes-00002-of-00002.jsonl")[-1]["image"] == str(new)
@@ -435,8 +435,8 @@ def test_a_shard_goes_on_by_itself_and_has_its_name_once_it_is_whole(photos, mon
     }
 
 
-def test_a_share_without_images_is_an_empty_shard(photos):
-    only = photos / "00.jpg"
+def test_a_share_without_images_is_an_empty_shard(images):
+    only = images / "00.jpg"
     number = next(number for number in (1, 2) if not ShardSpec(number, 2).contains(str(only)))
     for shard in (1, 2):
         assert run(only, "--output", "out", "--shard", f"{shard}/2") == 0
@@ -444,14 +444,14 @@ def test_a_share_without_images_is_an_empty_shard(photos):
     assert main(["label", "out", "--output", "labels", "--image-files", "none"]) == 0
 
 
-def test_two_processes_do_not_write_the_same_shard(photos, capsys):
+def test_two_processes_do_not_write_the_same_shard(images, capsys):
     from weakspot.inference.batch.run_folder import folder_lock
 
     words = ("--output", "out", "--shard", "1/2")
     with folder_lock(Path("out"), "00001-of-00002"):
-        assert run(photos, *words) == 2
+        assert run(images, *words) == 2
     assert "00001-of-00002" in capsys.readouterr().err
-    assert run(photos, *words) == 0
+    assert run(images, *words) == 0
 
 
 @pytest.mark.parametrize(
@@ -464,36 +464,36 @@ def test_two_processes_do_not_write_the_same_shard(photos, capsys):
         (["--output", "out", "--address", "auto"], "--address auto"),
     ],
 )
-def test_cluster_options_that_conflict_are_refused(photos, capsys, words, problem):
-    assert run(photos, *words) == 2
+def test_cluster_options_that_conflict_are_refused(images, capsys, words, problem):
+    assert run(images, *words) == 2
     told = capsys.readouterr().err
     assert problem in told
     assert len(told.splitlines()) <= 2
     assert not Path("out").exists()
 
 
-def test_a_run_has_one_number_of_shards(photos, capsys):
-    assert run(photos, "--output", "out", "--shard", "1/2") == 0
-    assert run(photos, "--output", "out", "--shard", "1/3") == 2
+def test_a_run_has_one_number_of_shards(images, capsys):
+    assert run(images, "--output", "out", "--shard", "1/2") == 0
+    assert run(images, "--output", "out", "--shard", "1/3") == 2
     assert "*/3" in capsys.readouterr().err
-    assert run(photos, "--output", "out") == 2
+    assert run(images, "--output", "out") == 2
     assert "*/2" in capsys.readouterr().err
 
 
-def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(photos, monkeypatch):
-    """Also where the photos have changed, from which it would be learnt again."""
+def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(images, monkeypatch):
+    """Also where the images have changed, from which it would be learnt again."""
     from weakspot.inference.localizer import Localizer
 
     learnt = []
     adapt = Localizer.adapt
     monkeypatch.setattr(Localizer, "adapt", lambda self, images: learnt.append(images) or adapt(self, images))
-    words = (photos, "--output", "out", "--quality", "balanced", "--shard", "1/2")
+    words = (images, "--output", "out", "--quality", "balanced", "--shard", "1/2")
     assert run(*words) == 0
     assert len(learnt) == 1
     assert len(learnt[0]) == 11  # of all shards
     first = rows("out/boxes-00001-of-00002.jsonl")
     Path("out/boxes-00001-of-00002.jsonl").unlink()
-    for path in sorted(photos.glob("*.jpg"))[:5]:
+    for path in sorted(images.glob("*.jpg"))[:5]:
         if not ShardSpec(1, 2).contains(str(path)):
             path.unlink()
     assert run(*words) == 0
@@ -504,14 +504,14 @@ def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(photos, monke
     assert run(*words) == 2
 
 
-def test_a_worker_process_gives_the_same_results(photos):
+def test_a_worker_process_gives_the_same_results(images):
     """A worker reproduces the rows, the output images and the foreground head, here without Ray."""
     from weakspot.inference.batch.options import LocalizeOptions
     from weakspot.inference.batch.worker import WorkerFactory
 
     words = ("--quality", "balanced", "--save-masks", "--uncertainty")
-    (photos / "03.jpg").write_bytes(b"")
-    assert run(photos, "--output", "out", *words) == 1
+    (images / "03.jpg").write_bytes(b"")
+    assert run(images, "--output", "out", *words) == 1
     told = tomllib.loads(Path("out/localize.toml").read_text())
     options = LocalizeOptions(
         input_size=64, batch_size=4, quality="balanced", method=told["method"], save_masks=True, uncertainty=True
@@ -520,7 +520,7 @@ def test_a_worker_process_gives_the_same_results(photos):
     os.link("out/foreground.safetensors", "there/foreground.safetensors")
     skipped = []
     find = WorkerFactory(options, Path("there"))()
-    names = [str(path) for path in [*sorted(photos.glob("*.jpg")), photos / "more/10.jpg"]]
+    names = [str(path) for path in [*sorted(images.glob("*.jpg")), images / "more/10.jpg"]]
     found = list(find(names, lambda image, error: skipped.append(str(image))))
     assert found == rows("out/boxes.jsonl")
     assert skipped == ["photos/03.jpg"]
@@ -529,52 +529,52 @@ def test_a_worker_process_gives_the_same_results(photos):
     assert len(masks[0]) == 10
 
 
-def test_a_refused_or_idle_rerun_leaves_a_whole_shard_whole(photos, capsys):
+def test_a_refused_or_idle_rerun_leaves_a_whole_shard_whole(images, capsys):
     words = ("--output", "out", "--shard", "2/2")
-    assert run(photos, *words) == 0
+    assert run(images, *words) == 0
     file = Path("out/boxes-00002-of-00002.jsonl")
     before, stamp = file.read_bytes(), file.stat().st_mtime_ns
     Path("empty").mkdir()
     assert run("empty", *words) == 2
     assert "empty" in capsys.readouterr().err
-    assert run(photos, *words) == 0
+    assert run(images, *words) == 0
     assert (file.read_bytes(), file.stat().st_mtime_ns) == (before, stamp)
     assert not file.with_name(file.name + ".part").exists()
 
 
-def test_an_image_that_is_named_twice_has_one_row(photos):
+def test_an_image_that_is_named_twice_has_one_row(images):
     Path("list.txt").write_text("photos/00.jpg\nphotos/01.jpg\nphotos/00.jpg\n")
-    assert run("list.txt", photos / "01.jpg", "--output", "out") == 0
+    assert run("list.txt", images / "01.jpg", "--output", "out") == 0
     assert [row["image"] for row in rows("out/boxes.jsonl")] == ["photos/00.jpg", "photos/01.jpg"]
 
 
-def test_rows_are_not_written_among_the_images(photos, capsys):
+def test_rows_are_not_written_among_the_images(images, capsys):
     for words in ((), ("--shard", "1/2"), ("--engine", "ray")):
-        assert run(photos, "--output", photos / ".." / "photos", *words) == 2
+        assert run(images, "--output", images / ".." / "photos", *words) == 2
         assert "photos" in capsys.readouterr().err
-    assert not (photos / "localize.toml").exists()
+    assert not (images / "localize.toml").exists()
 
 
-def test_shards_of_one_run_name_images_from_the_same_folder(photos, monkeypatch, capsys):
-    assert run(photos, "--output", "out", "--shard", "1/2") == 0
+def test_shards_of_one_run_name_images_from_the_same_folder(images, monkeypatch, capsys):
+    assert run(images, "--output", "out", "--shard", "1/2") == 0
     out = Path("out").absolute()
-    monkeypatch.chdir(photos)
+    monkeypatch.chdir(images)
     assert run(".", "--output", out, "--shard", "2/2") == 2
     assert "working_folder" in capsys.readouterr().err
 
 
-def test_an_image_whose_name_leaves_no_room_for_a_picture_is_skipped(photos):
-    (photos / "03.jpg").rename(photos / f"{'x' * 247}.jpg")
-    assert run(photos, "--output", "out", "--save-masks") == 1
+def test_an_image_whose_name_leaves_no_room_for_a_picture_is_skipped(images):
+    (images / "03.jpg").rename(images / f"{'x' * 247}.jpg")
+    assert run(images, "--output", "out", "--save-masks") == 1
     assert len(rows("out/boxes.jsonl")) == 10
     assert "xxx" in rows("out/skipped.jsonl")[0]["problem"]
-    assert run(photos, "--output", "without") == 0
+    assert run(images, "--output", "without") == 0
 
 
-def test_labels_find_the_masks_of_shards_from_another_folder(photos, monkeypatch):
-    (photos / "05.jpg").write_bytes(b"")
+def test_labels_find_the_masks_of_shards_from_another_folder(images, monkeypatch):
+    (images / "05.jpg").write_bytes(b"")
     for shard in ("1/2", "2/2"):
-        run(photos.absolute(), "--output", "out", "--shard", shard, "--save-masks")
+        run(images.absolute(), "--output", "out", "--shard", shard, "--save-masks")
     out = Path("out").absolute()
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")

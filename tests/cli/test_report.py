@@ -10,8 +10,8 @@ from results_made import (
     row,
     write_data,
     write_evaluated,
+    write_images,
     write_localized,
-    write_photos,
     write_rows,
     write_trained,
 )
@@ -30,7 +30,7 @@ def test_a_report_is_written_into_the_folder_or_where_it_is_asked_for(tmp_path, 
     assert (tmp_path / "new/r.html").read_text() == (folder / "report.html").read_text()
 
 
-def test_a_missing_photo_is_told_and_ends_in_1(tmp_path, capsys):
+def test_a_missing_image_is_told_and_ends_in_1(tmp_path, capsys):
     folder = write_localized(tmp_path / "found")
     (tmp_path / "photos/a.jpg").unlink()
     assert main(["report", str(folder)]) == 1
@@ -48,7 +48,7 @@ def test_wrong_arguments_are_refused(tmp_path, monkeypatch, capsys, wrong):
 
 @pytest.fixture
 def localized(tmp_path):
-    """Rows of the photos of a data set with true boxes."""
+    """Rows of the images of a data set with true boxes."""
     images = write_data(tmp_path / "data") / "images"
     write_rows(tmp_path / "found/boxes.jsonl", [row(images / "cat/a.jpg", "cat"), row(images / "dog/b.jpg", "dog")])
     return tmp_path / "found"
@@ -91,7 +91,7 @@ def written(monkeypatch):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written, capsys):
+def test_a_report_of_a_run_shows_what_it_finds_in_images(tmp_path, written, capsys):
     run = small_run(tmp_path)
     assert main(["report", str(run)]) == 0
     assert main(["report", str(run), "--images", str(tmp_path / "data/images/cat"), "--max-items", "2"]) == 0
@@ -127,18 +127,18 @@ def test_a_report_of_a_run_shows_what_it_finds_in_photos(tmp_path, written, caps
     assert "--images" in written[-1].notes[-1]
 
 
-def test_a_run_that_is_not_finished_has_no_photos(tmp_path, written, capsys):
+def test_a_run_that_is_not_finished_has_no_images(tmp_path, written, capsys):
     run = write_trained(tmp_path / "run")
     assert main(["report", str(run)]) == 0
     assert "--images" in written[0].notes[-1]
-    write_photos(tmp_path / "photos")
+    write_images(tmp_path / "photos")
     assert main(["report", str(run), "--images", str(tmp_path / "photos")]) == 2
     assert str(run) in capsys.readouterr().err
 
 
 def test_localize_keeps_heatmaps_for_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_photos(tmp_path / "photos")
+    write_images(tmp_path / "photos")
     words = ["--save-heatmaps", "--quality", "plain", "--input-size", "64", "--output", "found"]
     assert main(["localize", "photos", *words]) == 0
     heatmap = np.asarray(Image.open("found/heatmaps/photos/a.jpg.png"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from refusals import refused
 from services import TIMEOUT, png, wait_until
-from small_graphs import photos, run_folder
+from small_graphs import random_images, run_folder
 
 from weakspot.cli import serve as serving
 from weakspot.cli.app import main
@@ -55,7 +55,7 @@ def service(*arguments):
 @pytest.mark.long
 def test_a_service_responds_and_stops_at_sigterm_after_all_responses(tmp_path):
     run_folder(tmp_path)
-    image = png(photos(1)[0])
+    image = png(random_images(1)[0])
     with service(tmp_path, "--timeout", TIMEOUT, "--max-images", 150, "--concurrency", 150) as (url, process):
         row = httpx.post(f"{url}/v1/localize", files={"image": image}, timeout=TIMEOUT).json()
         assert row["label"] in ("cat", "dog", "owl", "none")
@@ -135,7 +135,7 @@ def test_a_model_runs_in_onnxruntime_if_possible(tmp_path, monkeypatch, one_thre
     monkeypatch.delenv("WEAKSPOT_BACKEND")
     in_onnx = load_to_serve(folder, ServeOptions())
     assert in_onnx.backend == "onnx"
-    image = photos(1)[0]
+    image = random_images(1)[0]
     in_torch = load_to_serve(folder, ServeOptions(backend="torch"))
     np.testing.assert_allclose(in_onnx(image).heatmap, in_torch(image).heatmap, atol=1e-3)
     monkeypatch.setattr("weakspot.inference.backends.onnx_cache.find_spec", lambda name: None)

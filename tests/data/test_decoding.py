@@ -56,7 +56,7 @@ def encoded(image, format_, **options):
     return file.getvalue()
 
 
-def photo(width=64, height=48):
+def smooth_image(width=64, height=48):
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
@@ -167,17 +167,17 @@ def test_first_frame_of_an_animation_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
-def test_decoded_photo_equals_opencv(format_, tmp_path):
+def test_decoded_image_equals_opencv(format_, tmp_path):
     path = tmp_path / "photo"
-    photo().save(path, format_)
+    smooth_image().save(path, format_)
     np.testing.assert_allclose(np.asarray(read_image(path)).astype(int), decoded_by_opencv(path), atol=1)
 
 
 @pytest.mark.parametrize("as_given", [str, lambda path: path], ids=["text", "Path"])
 def test_path_may_be_text_and_its_suffix_may_lie(as_given, tmp_path):
     path = tmp_path / "photo.txt"
-    path.write_bytes(encoded(photo(), "PNG"))
-    assert read_image(as_given(path)) == photo()
+    path.write_bytes(encoded(smooth_image(), "PNG"))
+    assert read_image(as_given(path)) == smooth_image()
 
 
 def test_pil_image_is_converted_and_left_as_it_was():
@@ -199,7 +199,7 @@ def test_colour_array_keeps_its_opaque_colours(pixels):
 
 
 def truncated(format_):
-    return encoded(photo(), format_)[:-600]
+    return encoded(smooth_image(), format_)[:-600]
 
 
 FORMATS = "Give a JPEG, PNG, WebP, TIFF, BMP or GIF."
@@ -209,8 +209,8 @@ UNUSABLE = [
     pytest.param(truncated("JPEG"), "damaged-image", id="truncated JPEG"),
     pytest.param(truncated("PNG"), "damaged-image", id="truncated PNG"),
     pytest.param(truncated("WEBP"), "damaged-image", id="truncated WebP"),
-    pytest.param(encoded(photo(1, 1), "PNG"), "image-too-small", id="1 x 1"),
-    pytest.param(encoded(photo(9, 1), "PNG"), "image-too-small", id="9 x 1"),
+    pytest.param(encoded(smooth_image(1, 1), "PNG"), "image-too-small", id="1 x 1"),
+    pytest.param(encoded(smooth_image(9, 1), "PNG"), "image-too-small", id="9 x 1"),
 ]
 
 
@@ -236,7 +236,7 @@ def test_folder_is_refused(tmp_path):
 def test_unreadable_file_is_refused(tmp_path, monkeypatch):
     tmp_path.chmod(0o755)
     monkeypatch.chdir(tmp_path)  # whose parents are closed to others
-    photo().save("closed.png")
+    smooth_image().save("closed.png")
     (tmp_path / "closed.png").chmod(0)
     with unprivileged(), refused("image-unreadable", "closed.png"):
         read_image("closed.png")
@@ -282,7 +282,7 @@ def test_array_of_one_column_is_refused():
         read_image(np.zeros((5, 1), np.uint8))
 
 
-SOUND = [encoded(photo(16, 12), name) for name in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")]
+SOUND = [encoded(smooth_image(16, 12), name) for name in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")]
 FLAWS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=5)
 
 
@@ -362,7 +362,7 @@ def test_image_above_the_default_limit_is_refused_without_a_warning(tmp_path):
         read_image(path)
 
 
-def test_photo_that_is_postscript_never_starts_ghostscript(tmp_path, monkeypatch):
+def test_image_that_is_postscript_never_starts_ghostscript(tmp_path, monkeypatch):
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
     monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("it was run"))
@@ -371,7 +371,7 @@ def test_photo_that_is_postscript_never_starts_ghostscript(tmp_path, monkeypatch
 
 
 def jpeg(path, size, *, orientation=None):
-    """A photo of smooth colours with a bright square."""
+    """An image of smooth colours with a bright square."""
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
     pixels = np.stack([rows * 120 // size[1], columns * 120 // size[0], 0 * rows], axis=-1).astype(np.uint8)
     pixels[size[1] // 4 : size[1] // 2, size[0] // 4 : size[0] // 2] = 230

@@ -153,7 +153,7 @@ def test_pattern_gives_each_file_once(tmp_path, monkeypatch):
     assert list(find_images(["**/**/*.jpg"])) == [Path("a/b/c.jpg")]
 
 
-def test_what_a_run_wrote_is_not_searched_for_photos(tmp_path, monkeypatch):
+def test_what_a_run_wrote_is_not_searched_for_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written = ("localized/plots/a.jpg.png", "localized/localize.toml", "out/heatmaps/a.png", "out/evaluate.toml")
     for name in ("a.jpg", *written, "deep/b.jpg"):

@@ -144,7 +144,7 @@ def test_convention_boxes_are_in_stored_pixels_whatever_exif_says(tmp_path):
     assert found.scores["cam"].native[199] > 0.85
 
 
-def test_an_upright_photo_is_used_where_the_annotated_size_is_the_upright_one(tmp_path):
+def test_an_upright_image_is_used_where_the_annotated_size_is_the_upright_one(tmp_path):
     write(tmp_path, (RED,), suffix=".jpg")
     turned(path_of(tmp_path, RED, ".jpg"), RED)
     x1, y1, x2, y2 = RED.objects[0][1]

@@ -91,8 +91,8 @@ def maps(data, scenes, size=224, model=None):
     model = model or localizer(input_size=size)
     found = []
     for scene in scenes:
-        with Image.open(path_of(data, scene)) as photo:
-            pixels = resize_image(photo.convert("RGB"), model.preprocessing)[None] / 255
+        with Image.open(path_of(data, scene)) as image:
+            pixels = resize_image(image.convert("RGB"), model.preprocessing)[None] / 255
         (one,) = model.class_maps(pixels, torch.tensor([NAMES.index(scene.objects[0][0])]))
         found.append(heatmap_from_class_map(one.numpy(), height=224, width=224))
     return np.stack(found)
@@ -459,13 +459,13 @@ def test_a_class_with_two_boxes_is_right_with_either(tmp_path):
         assert figure(evaluate(localizer(), root, **QUICK)).fixed == 100
 
 
-def test_convention_exif_does_not_turn_a_photo_with_boxes_in_stored_pixels(tmp_path):
+def test_convention_exif_does_not_turn_an_image_with_boxes_in_stored_pixels(tmp_path):
     root = write(tmp_path, (RED,), suffix=".jpg", splits=False)
     exif = Image.Exif()
     exif[0x0112] = 6
-    with Image.open(path_of(root, RED, ".jpg")) as photo:
-        photo.load()
-    photo.save(path_of(root, RED, ".jpg"), exif=exif, quality=95)
+    with Image.open(path_of(root, RED, ".jpg")) as image:
+        image.load()
+    image.save(path_of(root, RED, ".jpg"), exif=exif, quality=95)
     assert figure(evaluate(localizer(), root, **QUICK)).fixed == 100
 
 

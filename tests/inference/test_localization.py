@@ -14,16 +14,16 @@ from weakspot.errors import InputError
 from weakspot.inference.localization import NO_OBJECT, Localization
 from weakspot.ops import boxes_from_heatmap, scale_boxes
 
-PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)  # 80 wide, 60 high
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)  # 80 wide, 60 high
 HEATMAP = np.zeros((6, 8), np.float32)
-HEATMAP[1:4, 2:7] = 1  # boxed in the photo by x 20 to 70, y 10 to 40
+HEATMAP[1:4, 2:7] = 1  # boxed in the image by x 20 to 70, y 10 to 40
 HEATMAP[5, 0] = 0.5
 
 
 def localized(threshold=0.2, min_area=1.0, **changes):
     boxes = boxes_from_heatmap(HEATMAP, threshold, min_area=min_area)
     found = Localization(
-        image=PHOTO,
+        image=IMAGE,
         width=80,
         height=60,
         class_index=285,
@@ -101,8 +101,8 @@ def test_to_dict_returns_plain_values_without_pixels():
     [
         pytest.param("cat.jpg", "cat.jpg", id="text"),
         pytest.param(Path("cat.jpg"), "cat.jpg", id="path"),
-        pytest.param(PHOTO, None, id="array"),
-        pytest.param(Image.fromarray(PHOTO), None, id="PIL"),
+        pytest.param(IMAGE, None, id="array"),
+        pytest.param(Image.fromarray(IMAGE), None, id="PIL"),
     ],
 )
 def test_to_dict_contains_the_path_of_the_image(image, name):
@@ -167,9 +167,9 @@ def test_detections_without_boxes_are_empty():
 
 
 def test_plot_without_boxes_has_a_caption_only():
-    with_box = (np.asarray(localized(heatmap=NOWHERE.heatmap).plot()) != PHOTO).any(axis=-1)
+    with_box = (np.asarray(localized(heatmap=NOWHERE.heatmap).plot()) != IMAGE).any(axis=-1)
     assert with_box[25:38, [20, 69]].all()
-    drawn = (np.asarray(NOWHERE.plot()) != PHOTO).any(axis=-1)
+    drawn = (np.asarray(NOWHERE.plot()) != IMAGE).any(axis=-1)
     assert drawn[0, 0]
     assert not drawn[25:].any()
 
@@ -182,10 +182,10 @@ def saved(array):
 @pytest.mark.parametrize("given_as", [np.asarray, Image.fromarray, saved], ids=["array", "PIL", "path"])
 def test_plot_draws_over_any_type_of_image(given_as, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    plot = localized(image=given_as(PHOTO)).plot()
+    plot = localized(image=given_as(IMAGE)).plot()
     assert plot.size == (80, 60)
     assert plot.mode == "RGB"
-    changed = (np.asarray(plot) != PHOTO).any(axis=-1)
+    changed = (np.asarray(plot) != IMAGE).any(axis=-1)
     assert changed[10, 20:70].all()  # the box
     assert changed[55, 5]  # the heatmap
     assert not changed[45:, 40:].any()

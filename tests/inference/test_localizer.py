@@ -47,10 +47,10 @@ def spotter(**options):
 
 def with_squares(width=320, height=160):
     """Black, with a red rectangle [80, 40, 160, 120) and a smaller blue one [240, 80, 280, 120)."""
-    photo = np.zeros((height, width, 3), np.uint8)
-    photo[40:120, 80:160, 0] = 255
-    photo[80:120, 240:280, 2] = 255
-    return photo
+    image = np.zeros((height, width, 3), np.uint8)
+    image[40:120, 80:160, 0] = 255
+    image[80:120, 240:280, 2] = 255
+    return image
 
 
 @pytest.mark.parametrize("method", ["cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "ablationcam"])
@@ -74,14 +74,14 @@ def test_each_class_has_its_own_box():
 
 
 def test_all_regions_or_the_largest():
-    photo = with_squares()
-    photo[0:20, 0:40, 0] = 255  # a second, small red region
-    assert spotter(threshold=0.5)(photo).boxes.shape == (1, 4)
-    both = spotter(threshold=0.5, boxes="all")(photo)
+    image = with_squares()
+    image[0:20, 0:40, 0] = 255  # a second, small red region
+    assert spotter(threshold=0.5)(image).boxes.shape == (1, 4)
+    both = spotter(threshold=0.5, boxes="all")(image)
     assert both.boxes.shape == (2, 4)
-    np.testing.assert_array_equal(both.box, spotter(threshold=0.5)(photo).box)
+    np.testing.assert_array_equal(both.box, spotter(threshold=0.5)(image).box)
     assert both.mask[:20, :40].any()
-    assert spotter(threshold=0.5, boxes="all", min_area=0.05)(photo).boxes.shape == (1, 4)
+    assert spotter(threshold=0.5, boxes="all", min_area=0.05)(image).boxes.shape == (1, 4)
 
 
 @pytest.mark.parametrize("kind", ["path", "text", "PIL", "array"])
@@ -93,13 +93,13 @@ def test_all_image_types_give_the_same_result(kind, tmp_path):
 
 
 def test_a_stream_equals_single_calls_in_order():
-    photos = [picture(seed, width=20 + seed, height=30) for seed in range(11)]
+    images = [picture(seed, width=20 + seed, height=30) for seed in range(11)]
     one = localizer()
     for batch_size, workers in ((1, 1), (4, 3), (16, 2)):
-        streamed = list(one.stream(photos, batch_size=batch_size, workers=workers))
-        assert [found.width for found in streamed] == [photo.shape[1] for photo in photos]
-        for found, photo in zip(streamed, photos, strict=True):
-            alone = one(photo)
+        streamed = list(one.stream(images, batch_size=batch_size, workers=workers))
+        assert [found.width for found in streamed] == [image.shape[1] for image in images]
+        for found, image in zip(streamed, images, strict=True):
+            alone = one(image)
             assert found.class_index == alone.class_index
             np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-4)
 
@@ -120,13 +120,13 @@ def test_a_stream_reads_only_a_few_batches_ahead():
 
 
 def test_an_unreadable_image_is_reported_or_raised_in_order(tmp_path):
-    photos = [picture(0), tmp_path / "missing.png", picture(1)]
+    images = [picture(0), tmp_path / "missing.png", picture(1)]
     errors = []
-    found = list(localizer().stream(photos, batch_size=2, on_error=lambda image, error: errors.append((image, error))))
+    found = list(localizer().stream(images, batch_size=2, on_error=lambda image, error: errors.append((image, error))))
     assert len(found) == 2
-    assert [image for image, _ in errors] == [photos[1]]
+    assert [image for image, _ in errors] == [images[1]]
     assert "missing.png" in errors[0][1].problem
-    stream = localizer().stream(photos, batch_size=3)
+    stream = localizer().stream(images, batch_size=3)
     next(stream)
     with pytest.raises(InputError, match=r"missing\.png"):
         next(stream)
@@ -145,10 +145,10 @@ def test_class_maps_of_one_class_or_several():
 
 
 def test_threads_share_a_localizer():
-    one, photos = localizer(DeepHeadNet(16)), [picture(seed) for seed in range(24)]
-    expected = [one(photo) for photo in photos]
+    one, images = localizer(DeepHeadNet(16)), [picture(seed) for seed in range(24)]
+    expected = [one(image) for image in images]
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(one, photos))
+        found = list(threads.map(one, images))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.heatmap, b.heatmap, atol=1e-5)
 
@@ -343,8 +343,8 @@ def run_folder(folder, method="acol", **changes):
     return found.network
 
 
-def as_input(photo, one):
-    return normalize_batch([resize_image(Image.fromarray(photo), one.preprocessing)], one.preprocessing)
+def as_input(image, one):
+    return normalize_batch([resize_image(Image.fromarray(image), one.preprocessing)], one.preprocessing)
 
 
 @pytest.mark.parametrize("as_given", [str, lambda folder: folder, lambda folder: folder / MODEL_FILE])

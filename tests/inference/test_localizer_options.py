@@ -8,7 +8,7 @@ import torch
 from nets import DeepHeadNet, PooledNet
 from PIL import Image
 from refusals import refused
-from small_graphs import photos, run_folder
+from small_graphs import random_images, run_folder
 
 import weakspot as ws
 from weakspot.errors import InputError
@@ -20,14 +20,14 @@ def localizer(model=None, **options):
     return ws.Localizer(model or PooledNet(), **({"input_size": 16} | options))
 
 
-def encoded(photo, format_="PNG"):
+def encoded(image, format_="PNG"):
     file = BytesIO()
-    Image.fromarray(photo).save(file, format_)
+    Image.fromarray(image).save(file, format_)
     return file.getvalue()
 
 
 def test_bytes_of_a_file_equal_its_path(tmp_path):
-    content = encoded(np.kron(photos(1)[0], np.ones((8, 8, 1), np.uint8)), "JPEG")  # decoded at a fraction, both
+    content = encoded(np.kron(random_images(1)[0], np.ones((8, 8, 1), np.uint8)), "JPEG")  # decoded at a fraction, both
     (tmp_path / "photo.jpg").write_bytes(content)
     one = localizer()
     from_bytes, from_path = one(content), one(tmp_path / "photo.jpg")
@@ -43,12 +43,12 @@ def test_invalid_bytes_are_refused(content):
 
 
 def test_a_batch_equals_single_calls_and_returns_errors_in_place():
-    one, images = localizer(), photos(3)
+    one, images = localizer(), random_images(3)
     first, second, third, fourth = one.batch([images[0], b"junk", *images[1:]], classes=[2])
     assert isinstance(second, InputError)
     assert second.__traceback__ is None
-    for found, photo in zip((first, third, fourth), images, strict=True):
-        alone = one(photo, classes=[2])
+    for found, image in zip((first, third, fourth), images, strict=True):
+        alone = one(image, classes=[2])
         assert found.class_index == alone.class_index == 2
         np.testing.assert_allclose(found.heatmap, alone.heatmap, atol=1e-5)
     assert one.batch([]) == []
@@ -58,14 +58,14 @@ def test_a_batch_equals_single_calls_and_returns_errors_in_place():
 
 @pytest.mark.parametrize("method", ["layercam", "gradcam++", "scorecam"])
 def test_with_options_equals_a_new_localizer(method):
-    model, (photo,) = PooledNet(), photos(1)
+    model, (image,) = PooledNet(), random_images(1)
     one = localizer(model, method="cam", quality="plain", threshold=0.7, boxes="all")
     other, expected = one.with_options(method=method), localizer(model, method=method, quality="plain", boxes="all")
-    found, wanted = other(photo), expected(photo)
+    found, wanted = other(image), expected(image)
     assert (found.method, found.threshold) == (method, wanted.threshold)
     np.testing.assert_allclose(found.heatmap, wanted.heatmap, atol=1e-5)
     np.testing.assert_allclose(found.boxes, wanted.boxes)
-    assert (one.method, one.threshold, one(photo).method) == ("cam", 0.7, "cam")  # as it was
+    assert (one.method, one.threshold, one(image).method) == ("cam", 0.7, "cam")  # as it was
     assert other.model is one.model
 
 
@@ -76,8 +76,8 @@ def test_with_options_keeps_unset_options():
     assert one.with_options(threshold=0.3).config.min_area == 0.2
     assert one.with_options(boxes="largest").config.min_area == 1.0
     assert one.with_options(boxes="instances", min_area=0.5).config.split
-    (photo,) = photos(1)
-    assert one.with_options(method="layercam")(photo).uncertainty is not None
+    (image,) = random_images(1)
+    assert one.with_options(method="layercam")(image).uncertainty is not None
 
 
 def test_another_method_uses_the_threshold_of_the_quality(tmp_path):
@@ -116,14 +116,14 @@ def test_a_file_offers_the_methods_it_contains(exported_run):
     outcome, in_torch = exported_run
     one = ws.Localizer(outcome.path)
     assert one.single_pass_methods == (one.method, one.predictor.backend.metadata.reference_method)
-    (photo,) = photos(1, (64, 64))  # as the graph takes it: PyTorch and Pillow squash a little differently
+    (image,) = random_images(1, (64, 64))  # as the graph takes it: PyTorch and Pillow squash a little differently
     for method in one.single_pass_methods:
         threshold = in_torch.with_options(method=method).threshold
         assert one.with_options(method=method).threshold == threshold
         assert ws.Localizer(outcome.path, method=method).threshold == threshold
         np.testing.assert_allclose(
-            one.with_options(method=method)(photo, classes=[1]).heatmap,
-            in_torch.with_options(method=method)(photo, classes=[1]).heatmap,
+            one.with_options(method=method)(image, classes=[1]).heatmap,
+            in_torch.with_options(method=method)(image, classes=[1]).heatmap,
             atol=2e-2,
         )
     with refused("method-mismatch", "hirescam"):

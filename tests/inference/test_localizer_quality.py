@@ -29,7 +29,7 @@ def localizers():
 
 
 def images_seen(localizer, image):
-    """How many images the model is shown for one photo."""
+    """How many images the model is shown for one image."""
     seen = []
     handle = localizer.model.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
     found = localizer(image)
@@ -51,8 +51,8 @@ def test_fast_is_the_default():
 
 def test_fast_propagates_the_maps_of_plain(localizers, cat):
     plain, fast = localizers["plain"], localizers["fast"]
-    photo = resize_image(Image.fromarray(cat), fast.preprocessing)
-    batch = normalize_batch([photo], fast.preprocessing)
+    image = resize_image(Image.fromarray(cat), fast.preprocessing)
+    batch = normalize_batch([image], fast.preprocessing)
     index = plain(cat).class_index
     raw = plain.class_maps(batch, torch.tensor([index]))
     assert torch.equal(fast.class_maps(batch, torch.tensor([index])), raw)
@@ -60,15 +60,15 @@ def test_fast_propagates_the_maps_of_plain(localizers, cat):
     expected = feature_affinity(
         forward_with_hooks(cut.model, cut.layers, batch, intermediates=cut.intermediates).intermediates, None
     ).propagate(raw[:, None])
-    (found,) = fast.class_maps_of([channels_last(photo)], np.array([[index]]), ["gradcam"])
+    (found,) = fast.class_maps_of([channels_last(image)], np.array([[index]]), ["gradcam"])
     np.testing.assert_allclose(found.maps, expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("quality", ["fast", "balanced"])
 def test_a_stream_equals_single_calls_in_every_quality(localizers, quality):
-    photos = [picture(seed) for seed in range(3)]
+    images = [picture(seed) for seed in range(3)]
     for alone, streamed in zip(
-        (localizers[quality](photo) for photo in photos), localizers[quality].stream(photos, batch_size=2), strict=True
+        (localizers[quality](image) for image in images), localizers[quality].stream(images, batch_size=2), strict=True
     ):
         np.testing.assert_allclose(alone.heatmap, streamed.heatmap, atol=1e-4)
 
@@ -99,14 +99,14 @@ def test_a_quality_of_another_name_is_refused():
 
 
 def test_adapt_fits_a_reproducible_foreground_head(cat):
-    photos = [cat, skimage.data.coffee(), skimage.data.rocket(), skimage.data.astronaut()]
+    images = [cat, skimage.data.coffee(), skimage.data.rocket(), skimage.data.astronaut()]
     heatmaps = []
     for _ in range(2):
         torch.manual_seed(0)
         localizer = ws.Localizer("tf_efficientnet_lite0", device="cpu", input_size=128)
         before = localizer(cat).heatmap
         assert not localizer.is_adapted
-        assert localizer.adapt(photos, seed=3) == 4
+        assert localizer.adapt(images, seed=3) == 4
         assert localizer.is_adapted
         heatmaps.append(localizer(cat).heatmap)
         assert not np.array_equal(before, heatmaps[-1])

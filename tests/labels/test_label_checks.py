@@ -57,8 +57,8 @@ def test_splits_have_the_names_that_detectors_know_and_never_lead_out_of_the_fol
 
 
 def test_images_that_are_missing_or_of_another_size_are_listed():
-    photos = known_images({"a.jpg": (50, 100), "b.jpg": (100, 50)})
-    found, problems = drop_missing([image(), image(path="b.jpg"), image(path="../a.jpg")], photos)
+    images = known_images({"a.jpg": (50, 100), "b.jpg": (100, 50)})
+    found, problems = drop_missing([image(), image(path="b.jpg"), image(path="../a.jpg")], images)
     assert found == (image(),)
     assert [one.problem for one in problems] == [
         "its labels are for 100 x 50 pixels, it has 50 x 100: skipped",

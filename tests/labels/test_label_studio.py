@@ -14,7 +14,7 @@ from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import check_tasks, labeling_config
 from weakspot.labels.rle import decode_rle
 
-PHOTOS = known_images({"cat/1.jpg": (50, 100)})
+IMAGES = known_images({"cat/1.jpg": (50, 100)})
 
 
 def region(label="cat", kind="rectanglelabels", **value):
@@ -39,7 +39,7 @@ def task(**more):
 def read(tmp_path, *tasks):
     file = tmp_path / "export.json"
     file.write_text(json.dumps(tasks))
-    return FORMATS["labelstudio"].read(file, PHOTOS)
+    return FORMATS["labelstudio"].read(file, IMAGES)
 
 
 CAT = LabeledObject("cat", (10.0, 10.0, 40.0, 30.0))
@@ -167,7 +167,7 @@ def test_tasks_of_images_that_are_not_there_are_listed(tmp_path):
 def test_other_content_is_refused(tmp_path, content, code):
     (tmp_path / "e.json").write_text(content)
     with refused(code, tmp_path / "e.json"):
-        FORMATS["labelstudio"].read(tmp_path / "e.json", PHOTOS)
+        FORMATS["labelstudio"].read(tmp_path / "e.json", IMAGES)
 
 
 def brushed(mask):

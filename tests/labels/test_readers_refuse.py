@@ -9,7 +9,7 @@ from refusals import refused
 
 from weakspot.labels import FORMATS, known_images
 
-PHOTOS = known_images({"a.jpg": (50, 100)})
+IMAGES = known_images({"a.jpg": (50, 100)})
 COCO = {
     "images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 50}],
     "categories": [{"id": 1, "name": "cat"}],
@@ -18,7 +18,7 @@ COCO = {
 
 def coco(tmp_path, *annotations, **more):
     (tmp_path / "a.json").write_text(json.dumps(COCO | {"annotations": annotations} | more))
-    return FORMATS["coco"].read(tmp_path / "a.json", PHOTOS)
+    return FORMATS["coco"].read(tmp_path / "a.json", IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_each_file_of_coco_has_its_own_ids_and_what_are_no_instances_is_passed_o
         content = COCO | {"annotations": [one], "categories": [{"id": 1, "name": label}]}
         (folder / f"instances_{split}.json").write_text(json.dumps(content))
     (folder / "captions_val2017.json").write_text('{"annotations": [{"caption": "a cat"}]}')
-    labels = FORMATS["coco"].read(tmp_path, PHOTOS).labels
+    labels = FORMATS["coco"].read(tmp_path, IMAGES).labels
     assert labels.classes == ("cat", "dog")
     assert [(image.split, image.objects[0].label) for image in labels.images] == [("train", "cat"), ("val", "dog")]
 
@@ -114,7 +114,7 @@ def yolo(tmp_path, text, names="names: [cat]", name="train/a.txt"):
     file = tmp_path / "labels" / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-    return FORMATS["yolo"].read(tmp_path, PHOTOS)
+    return FORMATS["yolo"].read(tmp_path, IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ def test_entities_in_xml_are_refused(tmp_path):
     text = '<!DOCTYPE a [<!ENTITY x "xx">]><annotation><filename>&x;</filename></annotation>'
     (tmp_path / "a.xml").write_text(text)
     with refused("xml-invalid", "a.xml"):
-        FORMATS["voc"].read(tmp_path, PHOTOS)
+        FORMATS["voc"].read(tmp_path, IMAGES)
 
 
 def test_xml_that_names_a_file_elsewhere_is_listed(tmp_path):
     (tmp_path / "b.xml").write_text("<annotation><filename>../../a.jpg</filename></annotation>")
-    assert FORMATS["voc"].read(tmp_path, PHOTOS).problems == (("b.xml", "the image does not exist"),)
+    assert FORMATS["voc"].read(tmp_path, IMAGES).problems == (("b.xml", "the image does not exist"),)
 
 
 def test_masks_of_another_kind_or_size_are_listed(tmp_path):
@@ -192,13 +192,13 @@ def test_masks_of_another_kind_or_size_are_listed(tmp_path):
         (Image.new("L", (100, 50), 7), "value 7, which has no class"),
     ):
         image.save(mask)
-        assert why in FORMATS["masks"].read(tmp_path, PHOTOS).problems[0].problem
+        assert why in FORMATS["masks"].read(tmp_path, IMAGES).problems[0].problem
 
 
 def test_without_masks_there_is_nothing_to_read(tmp_path):
     (tmp_path / "classes.txt").write_text("cat\n")
     with refused("labels-not-found", "masks"):
-        FORMATS["masks"].read(tmp_path, PHOTOS)
+        FORMATS["masks"].read(tmp_path, IMAGES)
 
 
 def test_csv_that_a_person_has_edited(tmp_path):
@@ -206,6 +206,6 @@ def test_csv_that_a_person_has_edited(tmp_path):
     (tmp_path / "annotations.csv").write_text("image_id,class,xmin,ymin,xmax,ymax\na,cat,1,1,5,5\na,cat,,,,\n")
     (tmp_path / "labels.csv").write_text("image_id,label\na,cat\n")
     (tmp_path / "splits.csv").write_text("image_id,split\na,val\n")
-    found = FORMATS["csv"].read(tmp_path, PHOTOS)
+    found = FORMATS["csv"].read(tmp_path, IMAGES)
     assert [(one.path, one.split, len(one.objects)) for one in found.labels.images] == [("a.jpg", "val", 1)]
     assert found.problems == (("a.jpg", "object without a box: cat"),)

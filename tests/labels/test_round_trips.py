@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
-from label_sets import by_path, label_sets, near, photos_of, with_masks
+from label_sets import by_path, images_of, label_sets, near, with_masks
 
 from weakspot.labels import FORMATS, LabelSet, WriteOptions
 from weakspot.labels.rle import decode_rle
@@ -16,7 +16,7 @@ from weakspot.labels.rle import decode_rle
 def again(labels, name, options=WriteOptions()):
     with TemporaryDirectory() as folder:
         assert FORMATS[name].write(labels, Path(folder), options) == []
-        read = FORMATS[name].read(Path(folder), photos_of(labels))
+        read = FORMATS[name].read(Path(folder), images_of(labels))
     assert read.problems == ()
     return read.labels
 

@@ -59,7 +59,7 @@ def test_v2_counts_every_contour_and_means_over_three_overlaps():
     # The halo's own core, 3 x 3 of 5 x 5 inclusive, is right at .3 only.
     assert curves(metric)[:, 600].round(6).tolist() == [66.666667, 33.333333, 33.333333]
     assert metric.details()["curves"].shape == (3, 1000)
-    assert metric.overlaps == (0.3, 0.5, 0.7)
+    assert metric.correct_boxes.overlaps == (0.3, 0.5, 0.7)
 
 
 def test_convention_an_overlap_of_exactly_a_half_is_right():
@@ -234,8 +234,8 @@ def test_convention_thresholds_in_single_precision_equal_those_of_a_localizer():
 def test_reference_metrics_equal_a_loop_over_opencv(images, kind):
     maps, boxes = zip(*images, strict=True)
     metric = filled(kind(thresholds=THREE), np.stack(maps), boxes)
-    found = [best_overlaps(map_, true, metric.regions, THREE) for map_, true in images]
-    expected = np.array([box_accuracy(found, least) for least in metric.overlaps])
+    found = [best_overlaps(map_, true, metric.correct_boxes.regions, THREE) for map_, true in images]
+    expected = np.array([box_accuracy(found, least) for least in metric.correct_boxes.overlaps])
     np.testing.assert_allclose(curves(metric), expected, rtol=1e-15)
     assert metric.compute().item() == pytest.approx(expected.max(axis=1).mean(), rel=1e-6)
 

@@ -30,35 +30,35 @@ def picture(seed=0, width=90, height=50):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def assert_same_boxes(found_at, photo):
-    """``found_at(threshold)`` localizes in the photo."""
+def assert_same_boxes(found_at, image):
+    """``found_at(threshold)`` localizes in the image."""
     heatmap = found_at(0.5).heatmap
     assert heatmap.any()
     tree = component_tree(heatmap, NATIVE_THRESHOLDS)
-    boxes = scale_boxes(tree.largest_boxes(), from_size=heatmap.shape, to_size=photo.shape[:2])
+    boxes = scale_boxes(tree.largest_boxes(), from_size=heatmap.shape, to_size=image.shape[:2])
     distinct = set()
     for i in SOME:
         found = found_at(NATIVE_THRESHOLDS[i])
         assert np.array_equal(found.heatmap, heatmap)
         assert found.box.tolist() == boxes[i].tolist()
         distinct.add(tuple(found.box))
-        itself = scale_boxes(found.boxes[:1], from_size=photo.shape[:2], to_size=heatmap.shape)
+        itself = scale_boxes(found.boxes[:1], from_size=image.shape[:2], to_size=heatmap.shape)
         assert native_overlaps(tree, itself)[i] == pytest.approx(1, abs=1e-12)
     assert len(distinct) > 3  # else the thresholds would not matter
 
 
 @pytest.mark.parametrize(("net", "options"), NETS)
 def test_convention_same_box_when_localizing_and_when_evaluating(net, options):
-    model, photo = net(), picture()
-    assert_same_boxes(lambda threshold: ws.Localizer(model, threshold=threshold, **options)(photo, classes=[1]), photo)
+    model, image = net(), picture()
+    assert_same_boxes(lambda threshold: ws.Localizer(model, threshold=threshold, **options)(image, classes=[1]), image)
 
 
 def test_convention_same_box_on_an_image_with_real_weights(lite0):
-    photo = skimage.data.chelsea()
-    found = lite0(photo)
+    image = skimage.data.chelsea()
+    found = lite0(image)
     tree = component_tree(found.heatmap, NATIVE_THRESHOLDS)
     (i,) = np.flatnonzero(found.threshold == NATIVE_THRESHOLDS)
-    boxes = scale_boxes(tree.largest_boxes(), from_size=found.heatmap.shape, to_size=photo.shape[:2])
+    boxes = scale_boxes(tree.largest_boxes(), from_size=found.heatmap.shape, to_size=image.shape[:2])
     assert found.box.tolist() == boxes[i].tolist()
     for other in SOME:
         expected = boxes_from_heatmap(found.heatmap, NATIVE_THRESHOLDS[other])[0]
@@ -66,11 +66,11 @@ def test_convention_same_box_on_an_image_with_real_weights(lite0):
 
 
 def test_convention_same_boxes_of_all_regions():
-    model, photo = PooledNet(), picture(1)
+    model, image = PooledNet(), picture(1)
     options = {"method": "cam", "input_size": 32, "boxes": "all", "min_area": 0.0}
     counts = set()
     for i in SOME[:8]:
-        found = ws.Localizer(model, threshold=NATIVE_THRESHOLDS[i], **options)(photo, classes=[2])
+        found = ws.Localizer(model, threshold=NATIVE_THRESHOLDS[i], **options)(image, classes=[2])
         tree = component_tree(found.heatmap, NATIVE_THRESHOLDS)
         boxes = scale_boxes(tree.boxes_at(NATIVE_THRESHOLDS[i]), from_size=(32, 32), to_size=(50, 90))
         assert found.boxes.tolist() == boxes.tolist()

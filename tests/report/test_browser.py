@@ -44,8 +44,8 @@ def page(tmp_path_factory):
     labels = ["cat", "dog", ATTACK]
     write_localized(
         folder / "found",
-        lambda photos: [
-            row(photos / f"{'abc'[i % 3]}.jpg", labels[i % 3], i / 150, notes=[SHADES]) for i in range(150)
+        lambda images: [
+            row(images / f"{'abc'[i % 3]}.jpg", labels[i % 3], i / 150, notes=[SHADES]) for i in range(150)
         ],
     )
     for name in "abc":

@@ -24,7 +24,7 @@ def test_each_row_is_an_item(tmp_path):
 def test_further_classes_and_doubt_are_read(tmp_path):
     folder = write_localized(
         tmp_path / "found",
-        lambda photos: [row(photos / "a.jpg", uncertainty=0.25, others=[row(photos / "a.jpg", "dog", class_index=7)])],
+        lambda images: [row(images / "a.jpg", uncertainty=0.25, others=[row(images / "a.jpg", "dog", class_index=7)])],
     )
     pixels = np.zeros((8, 8), np.uint8)
     write_picture(folder, "heatmaps", tmp_path / "photos/a.jpg", pixels)
@@ -59,7 +59,7 @@ def test_saved_pictures_settings_and_skipped_images_are_found(tmp_path):
 
 def test_the_version_that_wrote_it_and_how_it_cut_are_told(tmp_path):
     folder = write_localized(
-        tmp_path / "found", lambda photos: [row(photos / "a.jpg"), row(photos / "b.jpg", boxes=[])]
+        tmp_path / "found", lambda images: [row(images / "a.jpg"), row(images / "b.jpg", boxes=[])]
     )
     (folder / "localize.toml").write_text('weakspot = "0.3.0"\nboxes = "split"\nmin_area = 0\nmin_score = 0.2\n')
     content = read_localized(folder)
@@ -98,7 +98,7 @@ def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp
 
 
 def test_images_that_have_moved_are_found(tmp_path):
-    folder = write_localized(tmp_path / "found", lambda photos: [row("elsewhere/photos/a.jpg"), row("photos/b.jpg")])
+    folder = write_localized(tmp_path / "found", lambda images: [row("elsewhere/photos/a.jpg"), row("photos/b.jpg")])
     assert read_localized(folder).items[1].image == tmp_path / "photos/b.jpg", "beside the results"
     assert read_localized(folder, images=tmp_path / "photos").items[0].image == tmp_path / "photos/a.jpg"
 

@@ -56,7 +56,7 @@ def test_the_items_are_in_the_page_the_lowest_score_first(tmp_path):
 
 def test_no_text_of_a_user_becomes_an_element(tmp_path):
     folder = write_localized(
-        tmp_path / "found", lambda photos: [row(photos / "a.jpg", ATTACK, notes=[ATTACK]), row(ATTACK, ATTACK)]
+        tmp_path / "found", lambda images: [row(images / "a.jpg", ATTACK, notes=[ATTACK]), row(ATTACK, ATTACK)]
     )
     (folder / "localize.toml").write_text(f"model = '{ATTACK}'\n'{ATTACK}' = 1\n")
     (folder / "skipped.jsonl").write_text(json.dumps({"image": ATTACK, "problem": ATTACK}) + "\n")

@@ -45,7 +45,7 @@ def label_sets(draw, whole=False, scores=True, splits=("train", "val", "")):
     return LabelSet(classes, tuple(images))
 
 
-def photos_of(labels):
+def images_of(labels):
     return known_images({image.path: (image.height, image.width) for image in labels.images})
 
 

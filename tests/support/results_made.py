@@ -9,7 +9,7 @@ from PIL import Image
 SIZES = {"a.jpg": (80, 60), "b.jpg": (60, 80), "c.jpg": (40, 40)}  # width, height
 
 
-def write_photos(folder):
+def write_images(folder):
     folder.mkdir(parents=True)
     for i, (name, size) in enumerate(SIZES.items()):
         pixels = np.random.default_rng(i).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -29,11 +29,11 @@ def write_rows(file, rows):
 
 
 def write_localized(folder, rows=None):
-    """Photos beside a folder of ``weakspot localize``, of which one row has each."""
-    photos = folder.parent / "photos"
-    write_photos(photos)
-    made = [row(photos / "a.jpg", "cat", 0.9), row(photos / "b.jpg", "dog", 0.2), row(photos / "c.jpg", "cat", 0.6)]
-    write_rows(folder / "boxes.jsonl", made if rows is None else rows(photos))
+    """Images beside a folder of ``weakspot localize``, of which one row has each."""
+    images = folder.parent / "photos"
+    write_images(images)
+    made = [row(images / "a.jpg", "cat", 0.9), row(images / "b.jpg", "dog", 0.2), row(images / "c.jpg", "cat", 0.6)]
+    write_rows(folder / "boxes.jsonl", made if rows is None else rows(images))
     return folder
 
 

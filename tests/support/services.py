@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from small_graphs import photos, run_folder
+from small_graphs import random_images, run_folder
 
 import weakspot as ws
 from weakspot.serving.api import ServiceState, build_api
@@ -36,7 +36,7 @@ def png(pixels) -> bytes:
     return file.getvalue()
 
 
-PNGS = [png(image) for image in photos(6)]
+PNGS = [png(image) for image in random_images(6)]
 
 
 def wait_until(condition: Callable[[], object]):

@@ -11,13 +11,13 @@ from weakspot.models.checkpoint import MODEL_FILE, write_checkpoint
 NAMES = ("cat", "dog", "owl", "none")
 
 
-def photos(count=3, size=(50, 70), seed=0):
+def random_images(count=3, size=(50, 70), seed=0):
     """Noise with a bright square somewhere."""
     random = np.random.default_rng(seed)
     found = random.integers(0, 90, (count, *size, 3), dtype=np.uint8)
-    for photo in found:
+    for image in found:
         y, x = random.integers(0, 25, 2)
-        photo[y : y + 20, x : x + 20] += 120
+        image[y : y + 20, x : x + 20] += 120
     return list(found)
 
 
@@ -33,6 +33,6 @@ def run_folder(folder, method="cam", *, foreground=0, **changes):
 
 def exported(run, file, **options):
     """A run's graph, and the run in PyTorch."""
-    outcome = export(run, file, images=photos(), **options)
+    outcome = export(run, file, images=random_images(), **options)
     options.pop("int8", None)
     return outcome, ws.Localizer(run, backend="torch", **options)

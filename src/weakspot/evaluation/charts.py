@@ -7,8 +7,6 @@ import numpy as np
 
 from weakspot.evaluation.metric_collection import IOU_THRESHOLD, LOC
 from weakspot.evaluation.results import Evaluation, MethodResult
-from weakspot.metrics.mask_metrics import PixelAveragePrecision
-from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.visualization import COLORS, GRAY, chart_to_svg, new_chart
 
 _LINE_STYLES = ("--", ":")
@@ -33,9 +31,8 @@ def box_accuracy_chart(evaluation: Evaluation) -> bytes:
     """Draw the fraction of correct boxes at every threshold, with the fixed and oracle threshold of the first row."""
     figure, axes = new_chart("threshold, fraction of the heatmap's maximum", "images with a correct box, %")
     for name, row, style in _styled_rows(evaluation):
-        sweep = row.collection.metrics[LOC]
-        if isinstance(sweep, ThresholdSweep):
-            axes.plot(sweep.thresholds, sweep.details()["curves"][0], label=_text(name), **style)
+        details = row.collection.metrics[LOC].details()
+        axes.plot(details["thresholds"], details["curves"][0], label=_text(name), **style)
     value = evaluation.first.metrics[LOC]
     marker: dict[str, Any] = {"color": COLORS[0], "linestyle": "none"}
     axes.plot(value.oracle_thresholds, [value.oracle], marker="o", label=f"oracle {value.oracle:.1f}", **marker)
@@ -63,9 +60,11 @@ def precision_recall_chart(evaluation: Evaluation) -> bytes:
     """Draw precision against recall of the pixels of all images, at every score."""
     figure, axes = new_chart("recall of object pixels", "precision of object pixels")
     for name, row, style in _styled_rows(evaluation):
-        metric = row.collection.metrics["PxAP"]
-        if isinstance(metric, PixelAveragePrecision) and "PxAP" in row.metrics:
-            details, label = metric.details(), f"{_text(name)}, PxAP {row.metrics['PxAP'].fixed:.1f}"
+        if "PxAP" in row.metrics:
+            details, label = (
+                row.collection.metrics["PxAP"].details(),
+                f"{_text(name)}, PxAP {row.metrics['PxAP'].fixed:.1f}",
+            )
             axes.plot(details["recall"], details["precision"], label=label, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {_text(evaluation.split)}")
     return chart_to_svg(figure, axes)

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.evaluation.map_scores import Scores
 from weakspot.metrics.base import PerImageMetric
-from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
-from weakspot.metrics.mask_metrics import PixelAveragePrecision
-from weakspot.metrics.threshold_sweep import ThresholdSweep
-from weakspot.ops.contours import THRESHOLDS
+from weakspot.metrics.box_accuracy import GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, TopKLoc
+from weakspot.metrics.mask_metrics import MaskIoU, PxAP
 
 IOU_THRESHOLD = 0.5  # minimum IoU of a correct box
 _V2_THRESHOLDS = (0.3, 0.5, 0.7)
@@ -55,15 +54,14 @@ class MetricCollection:
     """All metrics of one kind of map, also for each group, with a bootstrap; 0 samples disable confidence intervals."""
 
     def __init__(self, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
-        options = {"groups": groups, "samples": samples, "seed": seed}
+        options: dict[str, Any] = {"groups": groups, "samples": samples, "seed": seed}
         self.metrics: dict[str, PerImageMetric] = {
-            "MaxBoxAcc": ThresholdSweep(THRESHOLDS, **options),
-            "MaxBoxAccV2": ThresholdSweep(THRESHOLDS, len(_V2_THRESHOLDS), **options),
-            LOC: ThresholdSweep(NATIVE_THRESHOLDS, **options),
-            "Top-1 Loc": ThresholdSweep(NATIVE_THRESHOLDS, **options),
-            "Top-5 Loc": ThresholdSweep(NATIVE_THRESHOLDS, **options),
-            "mask IoU": ThresholdSweep(NATIVE_THRESHOLDS, **options),
-            "PxAP": PixelAveragePrecision(**options),
+            "MaxBoxAcc": MaxBoxAcc(**options),
+            "MaxBoxAccV2": MaxBoxAccV2(_V2_THRESHOLDS, **options),
+            LOC: GTKnownLoc(**options),
+            **{name: TopKLoc(k, **options) for name, k in _TOP.items()},
+            "mask IoU": MaskIoU(**options),
+            "PxAP": PxAP(**options),
         }
 
     def update(self, scores: Sequence[Scores], ranks: Sequence[int | None], groups: NDArray[np.intp]) -> None:
@@ -72,7 +70,7 @@ class MetricCollection:
             rows = [_values(name, image_scores, rank) for image_scores, rank in zip(scores, ranks, strict=True)]
             valid = [i for i, row in enumerate(rows) if row is not None]
             if valid:
-                metric.update(np.stack([row for row in rows if row is not None]), groups[valid])
+                metric.add(np.stack([row for row in rows if row is not None]), groups[valid])
 
     def measured(self) -> list[str]:
         """Return the names of the metrics to which an image was added."""
@@ -83,9 +81,7 @@ class MetricCollection:
 
         Top-1 and Top-5 Loc use the threshold of GT-known Loc.
         """
-        best = {
-            name: sweep.middle() for name in self.measured() if isinstance(sweep := self.metrics[name], ThresholdSweep)
-        }
+        best = {name: self.metrics[name].middle() for name in self.measured() if name not in UNTHRESHOLDED}
         return best | {name: best[LOC] for name in _TOP if name in best}
 
     def compute(self, indices: ThresholdIndices) -> dict[str, MetricValue]:
@@ -117,10 +113,10 @@ def _values(name: str, scores: Scores, rank: int | None) -> NDArray[np.generic] 
 
 def _metric_value(metric: PerImageMetric, indices: tuple[int, ...] | None) -> MetricValue:
     """Compute a metric; ``fixed`` is NaN without a threshold, and equals ``oracle`` if the metric has none."""
-    images, oracle = int(metric.total), float(metric.compute())
+    images, oracle = int(metric.total), float(metric.compute_from_sums(*metric.totals()))
     has_samples = len(metric.sample_totals) > 0
     interval = metric.interval() if has_samples else None
-    if not isinstance(metric, ThresholdSweep):
+    if not metric.best():
         return MetricValue(images, oracle, interval, (), oracle, interval, ())
     best = tuple(float(metric.thresholds[i]) for i in metric.best())
     if indices is None:

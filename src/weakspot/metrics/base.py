@@ -1,10 +1,11 @@
-"""Base class of the metrics: sums over images, over groups of images and over bootstrap samples.
+"""Base class of the metrics: sums over images, over groups of images and over bootstrap samples, at every threshold.
 
 Memory does not grow with the number of images: a bootstrap sample is a sum in which each image is weighted by a Poisson
 variate of mean 1 (Hanley and MacGibbon, "Creating Non-Parametric Bootstrap Samples Using Poisson
 Frequencies", Computer Methods and Programs in Biomedicine 2006).
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from math import e, factorial
 from typing import Any, Literal
@@ -24,10 +25,17 @@ CONFIDENCE = 95.0  # percent of a confidence interval
 
 
 class PerImageMetric(Metric):
-    """Accumulate a row of ``values`` numbers for each image; subclasses compute the metric from the sums.
+    """Accumulate a row of ``values`` numbers for each image, and compute a metric from their sums.
+
+    With ``thresholds``, a row is one curve or several: values at every threshold. The metric is then the mean over the
+    curves of their best values, in percent: an **oracle** value, since the threshold is selected on the same images;
+    :meth:`at` uses thresholds that were selected on other images. A metric without thresholds overrides
+    :meth:`compute_from_sums`.
 
     Each of the ``groups``, such as classes, also has its own sums, and each of the ``samples`` of the bootstrap for
     :meth:`interval`. With the same ``seed``, the same images in the same order have the same interval.
+
+    ``update`` of a subclass computes the rows of images and calls :meth:`add`.
     """
 
     full_state_update = False
@@ -40,8 +48,18 @@ class PerImageMetric(Metric):
     sample_sums: Tensor
     sample_totals: Tensor
 
-    def __init__(self, values: int, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        values: int,
+        *,
+        thresholds: NDArray[np.float64] | None = None,
+        groups: int = 0,
+        samples: int = 0,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
+        self.thresholds = np.empty(0) if thresholds is None else thresholds
+        self.curves = values // len(self.thresholds) if len(self.thresholds) else 0
         self._seed = seed
         self._random: np.random.Generator | None = None
         self._in_forward = False  # torchmetrics resets a metric to compute it for one batch, and restores it
@@ -56,8 +74,8 @@ class PerImageMetric(Metric):
         ):
             self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
 
-    def update(self, values: NDArray[np.generic], groups: NDArray[np.integer[Any]] | None = None) -> None:
-        """Add images: values of shape (B, number of values), and the groups of each image, shape (B,) or (B, k)."""
+    def add(self, values: NDArray[np.generic], groups: NDArray[np.integer[Any]] | None = None) -> None:
+        """Add the rows of images, shape (B, number of values), and their groups, shape (B,) or (B, k)."""
         rows = torch.from_numpy(np.ascontiguousarray(values)).to(self.sums)
         self.sums += rows.sum(dim=0)
         self.total += len(rows)
@@ -72,13 +90,44 @@ class PerImageMetric(Metric):
             self.sample_sums.addmm_(counts, rows.float())
             self.sample_totals += counts.sum(dim=1)
 
-    def compute_from_sums(self, sums: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Compute the metric from sums of shape (..., values) over (...) images: shape (...)."""
-        raise NotImplementedError
+    def compute_from_sums(
+        self, sums: NDArray[np.floating], totals: NDArray[np.floating], at: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Compute the metric from sums of shape (..., values) over (...) images: shape (...).
+
+        The mean of the best values of the curves, or of those at the thresholds ``at``, with one index per curve.
+        """
+        curves = sums.reshape(*sums.shape[:-1], self.curves, -1)
+        selected = curves.max(axis=-1) if at is None else curves[..., np.arange(self.curves), list(at)]
+        with np.errstate(invalid="ignore"):
+            values: NDArray[np.float64] = 100 * selected.mean(axis=-1, dtype=np.float64) / totals
+        return values
 
     def compute(self) -> Tensor:
         """Compute the metric over all images, in percent; NaN without images."""
         return torch.tensor(float(self.compute_from_sums(*self.totals())), dtype=torch.float64)
+
+    def best(self) -> tuple[int, ...]:
+        """Return the index of the first best threshold of each curve; () for a metric without thresholds."""
+        return tuple(int(index) for index in self._mean_curves().argmax(axis=-1))
+
+    def middle(self) -> tuple[int, ...]:
+        """Return the index of the middle one of the best thresholds of each curve, the most robust for other images."""
+        ties = (np.flatnonzero(curve == curve.max()) for curve in self._mean_curves())
+        return tuple(int(indices[(len(indices) - 1) // 2]) for indices in ties)
+
+    def at(self, indices: Sequence[int]) -> float:
+        """Compute the metric at thresholds, with one index per curve, in percent."""
+        return float(self.compute_from_sums(*self.totals(), at=indices))
+
+    def details(self) -> dict[str, NDArray[np.float64]]:
+        """Return the ``thresholds``, the ``curves``, and the ``best`` value and ``best_threshold`` of each curve.
+
+        Shapes (T,), (curves, T), (curves,) and (curves,); the values are in percent.
+        """
+        curves = self._mean_curves()
+        best = self.thresholds[curves.argmax(axis=-1)]
+        return {"thresholds": self.thresholds, "curves": curves, "best": curves.max(axis=-1), "best_threshold": best}
 
     def interval(self, **options: Any) -> tuple[float, float]:
         """Compute the 95 % confidence interval of the metric, by bootstrap over images.
@@ -121,6 +170,15 @@ class PerImageMetric(Metric):
             return super().forward(*args, **kwargs)
         finally:
             self._in_forward = False
+
+    def _mean_curves(self) -> NDArray[np.float64]:
+        """Compute the mean curves, shape (curves, T), in percent; (0, 1) for a metric without thresholds."""
+        if not self.curves:
+            return np.empty((0, 1))
+        sums, total = self.totals()
+        with np.errstate(invalid="ignore"):
+            means: NDArray[np.float64] = 100 * sums / total
+        return means.reshape(self.curves, -1)
 
     def _counts(self, images: int) -> NDArray[np.int64]:
         """Draw the weight of each image in each sample, shape (samples, images); each process draws its own."""

@@ -1,19 +1,53 @@
 """MaxBoxAcc, MaxBoxAccV2 and the Loc metrics: the fraction of images with a correct box."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weakspot.errors import InputError, check_positive
+from weakspot.metrics.base import PerImageMetric
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, Protocol, Regions, native_overlaps, reference_overlaps
 from weakspot.metrics.check_inputs import array, box_lists, maps_array, ranks_of
-from weakspot.metrics.threshold_sweep import ThresholdSweep
 from weakspot.ops.contours import THRESHOLDS
 
 
-class MaxBoxAcc(ThresholdSweep):
+@dataclass(frozen=True)
+class CorrectBoxes:
+    """Whether the box of a map is correct, at every threshold and for each minimum IoU.
+
+    The attributes are the arguments of :class:`MaxBoxAcc`.
+    """
+
+    overlaps: tuple[float, ...]
+    regions: Regions
+    protocol: Protocol
+    at: ArrayLike | None
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """One threshold or several, by default those of the protocol."""
+        if self.at is None:
+            return THRESHOLDS if self.protocol == "reference" else NATIVE_THRESHOLDS
+        return np.atleast_1d(np.asarray(self.at, np.float64))
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Arguments of :class:`PerImageMetric`: the number of values for each map, and the thresholds."""
+        return {"values": len(self.overlaps) * len(self.thresholds), "thresholds": self.thresholds}
+
+    def __call__(self, score_maps: ArrayLike, boxes: Sequence[ArrayLike]) -> NDArray[np.bool_]:
+        """Compare maps with true boxes: shape (B, minimum IoUs * T)."""
+        maps, thresholds = maps_array(score_maps), self.thresholds
+        overlaps_of = reference_overlaps if self.protocol == "reference" else native_overlaps
+        pairs = zip(maps, box_lists(boxes, len(maps)), strict=True)
+        best = np.stack([overlaps_of(map_, true_boxes, self.regions, thresholds) for map_, true_boxes in pairs])
+        return np.concatenate([best >= overlap for overlap in self.overlaps], axis=1)
+
+
+class MaxBoxAcc(PerImageMetric):
     """Percentage of images whose largest region has an IoU of at least 0.5 with a true box, at the best threshold.
 
     Args:
@@ -49,12 +83,10 @@ class MaxBoxAcc(ThresholdSweep):
         samples: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__(_thresholds(protocol, thresholds), len(overlaps), groups=groups, samples=samples, seed=seed)
-        self.overlaps = tuple(overlaps)
-        self.regions = regions
-        self.protocol = protocol
+        self.correct_boxes = CorrectBoxes(tuple(overlaps), regions, protocol, thresholds)
+        super().__init__(**self.correct_boxes.row, groups=groups, samples=samples, seed=seed)
 
-    def update(  # type: ignore[override]
+    def update(
         self, score_maps: ArrayLike, boxes: Sequence[ArrayLike], groups: NDArray[np.integer[Any]] | None = None
     ) -> None:
         """Add images.
@@ -69,10 +101,10 @@ class MaxBoxAcc(ThresholdSweep):
             InputError: ``shape-mismatch``, ``dtype-mismatch``, ``not-finite`` or ``out-of-range`` for the maps;
                 ``shape-mismatch``, ``length-mismatch`` or ``box-invalid`` for the boxes.
         """
-        super().update(_correct(self, score_maps, boxes), groups)
+        self.add(self.correct_boxes(score_maps, boxes), groups)
 
 
-class MaxBoxAccV2(ThresholdSweep):
+class MaxBoxAccV2(PerImageMetric):
     """Mean of MaxBoxAcc over the minimum IoUs 0.3, 0.5 and 0.7, with every contour of a map.
 
     Each minimum IoU has its own best threshold, and the best box of a map counts. The arguments are those of
@@ -100,19 +132,17 @@ class MaxBoxAccV2(ThresholdSweep):
         thresholds: ArrayLike | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(_thresholds(protocol, thresholds), len(overlaps), **options)
-        self.overlaps = tuple(overlaps)
-        self.regions = regions
-        self.protocol = protocol
+        self.correct_boxes = CorrectBoxes(tuple(overlaps), regions, protocol, thresholds)
+        super().__init__(**self.correct_boxes.row, **options)
 
-    def update(  # type: ignore[override]
+    def update(
         self, score_maps: ArrayLike, boxes: Sequence[ArrayLike], groups: NDArray[np.integer[Any]] | None = None
     ) -> None:
         """Add images; see :meth:`MaxBoxAcc.update`."""
-        super().update(_correct(self, score_maps, boxes), groups)
+        self.add(self.correct_boxes(score_maps, boxes), groups)
 
 
-class GTKnownLoc(ThresholdSweep):
+class GTKnownLoc(PerImageMetric):
     """Percentage of images with a correct box given the true class: GT-known Loc.
 
     The boxes are those of a Localizer (native protocol), from the map of the true class.
@@ -144,19 +174,17 @@ class GTKnownLoc(ThresholdSweep):
         protocol: Protocol = "native",
         **options: Any,
     ) -> None:
-        super().__init__(_thresholds(protocol, threshold), len(overlaps), **options)
-        self.overlaps = tuple(overlaps)
-        self.regions = regions
-        self.protocol = protocol
+        self.correct_boxes = CorrectBoxes(tuple(overlaps), regions, protocol, threshold)
+        super().__init__(**self.correct_boxes.row, **options)
 
-    def update(  # type: ignore[override]
+    def update(
         self, score_maps: ArrayLike, boxes: Sequence[ArrayLike], groups: NDArray[np.integer[Any]] | None = None
     ) -> None:
         """Add images; see :meth:`MaxBoxAcc.update`."""
-        super().update(_correct(self, score_maps, boxes), groups)
+        self.add(self.correct_boxes(score_maps, boxes), groups)
 
 
-class TopKLoc(ThresholdSweep):
+class TopKLoc(PerImageMetric):
     """Percentage of images with a correct box whose class is among the first k predictions: Top-1 or Top-5 Loc.
 
     Args:
@@ -188,13 +216,11 @@ class TopKLoc(ThresholdSweep):
         **options: Any,
     ) -> None:
         check_positive(k, "k")
-        super().__init__(_thresholds(protocol, threshold), len(overlaps), **options)
+        self.correct_boxes = CorrectBoxes(tuple(overlaps), regions, protocol, threshold)
+        super().__init__(**self.correct_boxes.row, **options)
         self.k = k
-        self.overlaps = tuple(overlaps)
-        self.regions = regions
-        self.protocol = protocol
 
-    def update(  # type: ignore[override]
+    def update(
         self,
         score_maps: ArrayLike,
         boxes: Sequence[ArrayLike],
@@ -219,22 +245,4 @@ class TopKLoc(ThresholdSweep):
             problem = f"labels must have one class index for each of {len(boxes)} maps, got {len(array(labels))}."
             raise InputError("length-mismatch", problem)
         in_top_k = ranks_of(logits, labels) < self.k
-        super().update(_correct(self, score_maps, boxes) & in_top_k[:, None], groups)
-
-
-def _thresholds(protocol: Protocol, thresholds: ArrayLike | None) -> NDArray[np.float64]:
-    """Return one threshold or several as an array, by default those of the protocol."""
-    if thresholds is None:
-        return THRESHOLDS if protocol == "reference" else NATIVE_THRESHOLDS
-    return np.atleast_1d(np.asarray(thresholds, np.float64))
-
-
-def _correct(
-    metric: MaxBoxAcc | MaxBoxAccV2 | GTKnownLoc | TopKLoc, score_maps: ArrayLike, boxes: Sequence[ArrayLike]
-) -> NDArray[np.bool_]:
-    """Compute whether each map has a correct box at every threshold, for each minimum IoU: (B, curves * T)."""
-    maps = maps_array(score_maps)
-    overlaps_of = reference_overlaps if metric.protocol == "reference" else native_overlaps
-    pairs = zip(maps, box_lists(boxes, len(maps)), strict=True)
-    best = np.stack([overlaps_of(map_, true_boxes, metric.regions, metric.thresholds) for map_, true_boxes in pairs])
-    return np.concatenate([best >= overlap for overlap in metric.overlaps], axis=1)
+        self.add(self.correct_boxes(score_maps, boxes) & in_top_k[:, None], groups)

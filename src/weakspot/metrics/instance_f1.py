@@ -81,7 +81,7 @@ class InstanceF1(PerImageMetric):
         super().__init__(len(overlaps) + 2, groups=groups, samples=samples, seed=seed)
         self.overlaps = tuple(overlaps)
 
-    def update(  # type: ignore[override]
+    def update(
         self,
         predicted: Sequence[ArrayLike],
         true: Sequence[ArrayLike],
@@ -107,7 +107,7 @@ class InstanceF1(PerImageMetric):
         score_arrays = [None] * len(predicted) if scores is None else [array(values) for values in scores]
         images = zip(predicted, true, score_arrays, strict=True)
         rows = [self.counts(_boxes(boxes), _boxes(true_boxes), values) for boxes, true_boxes, values in images]
-        super().update(np.array(rows, np.float64).reshape(-1, len(self.overlaps) + 2), groups)
+        self.add(np.array(rows, np.float64).reshape(-1, len(self.overlaps) + 2), groups)
 
     def counts(
         self, predicted: NDArray[Any], true: NDArray[Any], scores: NDArray[np.floating] | None = None
@@ -116,8 +116,10 @@ class InstanceF1(PerImageMetric):
         pairs = [int((matched(predicted, true, least, scores=scores) >= 0).sum()) for least in self.overlaps]
         return [*pairs, len(predicted), len(true)]
 
-    def compute_from_sums(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Compute the mean F1 of counts."""
+    def compute_from_sums(
+        self, sums: NDArray[np.floating], _totals: NDArray[np.floating], _at: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Compute the mean F1 of counts; there is no threshold to choose."""
         f1: NDArray[np.float64] = _percent(2 * sums[..., :-2], sums[..., -2:].sum(axis=-1, keepdims=True))
         return np.asarray(f1.mean(axis=-1))
 

@@ -18,17 +18,25 @@ from weakspot.metrics.pixel_counts import (
     pixel_counts,
     precision_and_recall,
 )
-from weakspot.metrics.threshold_sweep import ThresholdSweep
 
 
-class PixelAveragePrecision(PerImageMetric):
-    """Average precision of the pooled pixels of all images, in percent, from the pixel counts of each image.
+class PxAP(PerImageMetric):
+    """Average precision of the pooled pixels of all images, in percent; it has no threshold.
 
     Args:
         interval: Width of a bin of scores.
         groups: Number of groups, such as classes, for :meth:`per_group`.
         samples: Number of bootstrap samples for :meth:`interval`.
         seed: Random seed of the bootstrap.
+
+    Source:
+        Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1.
+
+    Example:
+        >>> metric = PxAP()
+        >>> metric.update([[[0.9, 0.4], [0.1, 0.2]]], np.array([[[1, 1], [0, 255]]], np.uint8))
+        >>> float(metric.compute())
+        100.0
     """
 
     def __init__(self, interval: float = INTERVAL, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
@@ -36,8 +44,26 @@ class PixelAveragePrecision(PerImageMetric):
         super().__init__(2 * len(self._edges), groups=groups, samples=samples, seed=seed)
         self._interval = interval
 
-    def compute_from_sums(self, sums: NDArray[np.floating], _totals: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Compute the average precision of pooled counts."""
+    def update(self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None) -> None:
+        """Add images.
+
+        Args:
+            score_maps: Shape (B, H, W), values in [0, 1]; a tensor or an array.
+            masks: Shape (B, H, W), bool, or uint8: 1 foreground, 0 background, 255 ignored. For a PNG with 0 and
+                255, use ``mask > 0``.
+            groups: Group of each image, shape (B,).
+
+        Raises:
+            InputError: Codes of :func:`~weakspot.metrics.pixel_counts`; ``length-mismatch``.
+        """
+        pairs = zip(*_pairs(score_maps, masks), strict=True)
+        counts = [pixel_counts(score_map, mask, self._interval).ravel() for score_map, mask in pairs]
+        self.add(np.stack(counts), groups)
+
+    def compute_from_sums(
+        self, sums: NDArray[np.floating], _totals: NDArray[np.floating], _at: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Compute the average precision of pooled counts; there is no threshold to choose."""
         return average_precision(sums.reshape(*sums.shape[:-1], 2, -1))
 
     def compute(self) -> Tensor:
@@ -60,42 +86,7 @@ class PixelAveragePrecision(PerImageMetric):
         return {"scores": self._edges[::-1], "precision": precision, "recall": recall}
 
 
-class PxAP(PixelAveragePrecision):
-    """Average precision of the pooled pixels of all images, in percent; it has no threshold.
-
-    The arguments are those of :class:`PixelAveragePrecision`.
-
-    Source:
-        Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1.
-
-    Example:
-        >>> metric = PxAP()
-        >>> metric.update([[[0.9, 0.4], [0.1, 0.2]]], np.array([[[1, 1], [0, 255]]], np.uint8))
-        >>> float(metric.compute())
-        100.0
-    """
-
-    def update(  # type: ignore[override]
-        self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None
-    ) -> None:
-        """Add images.
-
-        Args:
-            score_maps: Shape (B, H, W), values in [0, 1]; a tensor or an array.
-            masks: Shape (B, H, W), bool, or uint8: 1 foreground, 0 background, 255 ignored. For a PNG with 0 and
-                255, use ``mask > 0``.
-            groups: Group of each image, shape (B,).
-
-        Raises:
-            InputError: Codes of :func:`~weakspot.metrics.pixel_counts`; ``length-mismatch``.
-        """
-        pairs = zip(*_pairs(score_maps, masks), strict=True)
-        super().update(
-            np.stack([pixel_counts(score_map, mask, self._interval).ravel() for score_map, mask in pairs]), groups
-        )
-
-
-class MaskIoU(ThresholdSweep):
+class MaskIoU(PerImageMetric):
     """Mean over images of the IoU of foreground and mask, at the best threshold, in percent.
 
     The foreground is all pixels at or above a fraction of the map's maximum.
@@ -115,11 +106,9 @@ class MaskIoU(ThresholdSweep):
 
     def __init__(self, threshold: float | None = None, *, groups: int = 0, samples: int = 0, seed: int = 0) -> None:
         thresholds = NATIVE_THRESHOLDS if threshold is None else np.array([threshold])
-        super().__init__(thresholds, groups=groups, samples=samples, seed=seed)
+        super().__init__(len(thresholds), thresholds=thresholds, groups=groups, samples=samples, seed=seed)
 
-    def update(  # type: ignore[override]
-        self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None
-    ) -> None:
+    def update(self, score_maps: ArrayLike, masks: ArrayLike, groups: NDArray[np.integer[Any]] | None = None) -> None:
         """Add images; see :meth:`PxAP.update`.
 
         Raises:
@@ -130,7 +119,7 @@ class MaskIoU(ThresholdSweep):
         if np.isnan(values).any():
             index = int(np.flatnonzero(np.isnan(values).any(axis=1))[0])
             raise InputError("mask-empty", f"Every mask must have foreground pixels, got none in masks[{index}].")
-        super().update(values, groups)
+        self.add(values, groups)
 
 
 def _pairs(score_maps: ArrayLike, masks: ArrayLike) -> tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]]:

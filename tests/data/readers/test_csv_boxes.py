@@ -127,11 +127,11 @@ def test_folders_of_splits_are_read_as_such(tmp_path):
 
 
 def test_boxes_may_be_in_a_file_elsewhere(tmp_path):
-    photos = plant(tmp_path / "photos", {"cat/a.jpg": (40, 30), "b.jpg": (9, 9), "masks/cat/a.png": (40, 30)})
+    images = plant(tmp_path / "photos", {"cat/a.jpg": (40, 30), "b.jpg": (9, 9), "masks/cat/a.png": (40, 30)})
     plant(tmp_path, {"boxes.csv": "image_id,class,xmin,ymin,xmax,ymax\ncat/a,cat,1,2,3,4\nb,dog,5,6,7,8\n"})
-    dataset = read_dataset(photos, truth=tmp_path / "boxes.csv")
+    dataset = read_dataset(images, truth=tmp_path / "boxes.csv")
     assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]}), "b": ("", {"dog": [[5, 6, 7, 8]]})}
-    assert dataset.samples[0].annotations[0].masks == (photos / "masks/cat/a.png",)
+    assert dataset.samples[0].annotations[0].masks == (images / "masks/cat/a.png",)
 
 
 def test_images_may_be_elsewhere(tmp_path):

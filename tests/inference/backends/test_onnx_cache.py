@@ -8,7 +8,7 @@ import torch
 from filelock import FileLock
 from nets import DeepHeadNet, FunctionalNet, PooledNet
 from refusals import refused
-from small_graphs import photos, run_folder
+from small_graphs import random_images, run_folder
 
 import weakspot as ws
 from weakspot import concurrency
@@ -21,7 +21,7 @@ from weakspot.inference.backends.torch import TorchBackend
 from weakspot.models import split_model
 
 FRAME = Preprocessing(8, 8)
-PHOTOS = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8))
+IMAGES = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8))
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def backend_of(model, **options):
 
 def assert_same(one, other, methods):
     for asked in (ClassSelection(top_k=2), ClassSelection(np.array([[0, 3]] * 3))):
-        for found, expected in zip(other.run(PHOTOS, methods, asked), one.run(PHOTOS, methods, asked), strict=True):
+        for found, expected in zip(other.run(IMAGES, methods, asked), one.run(IMAGES, methods, asked), strict=True):
             np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-3, atol=1e-5)
 
@@ -81,7 +81,7 @@ def test_compiled_classifiers_return_the_same_maps(net, methods):
     handle = one.classifier.model.features[0].register_forward_hook(
         lambda module, images, out: calls.append(len(images[0]))
     )
-    other.run(PHOTOS, methods[:1], ClassSelection())
+    other.run(IMAGES, methods[:1], ClassSelection())
     handle.remove()
     assert not [count for count in calls if count > 1]  # at most the stand-in goes through PyTorch's trunk
     assert_same(one, other, methods)
@@ -157,7 +157,7 @@ def test_an_unwritable_cache_is_reported_and_a_stream_continues(tmp_path, monkey
     monkeypatch.setattr(pipeline, "EXPORT_AFTER_IMAGES", 1)
     (tmp_path / "run").mkdir()
     one = ws.Localizer(run_folder(tmp_path / "run", quality="plain"))
-    assert len(list(one.stream(photos(3), batch_size=1))) == 3
+    assert len(list(one.stream(random_images(3), batch_size=1))) == 3
     assert "the model stays in PyTorch: Cannot write to the cache folder" in caplog.text
 
 
@@ -200,15 +200,15 @@ def test_without_onnxruntime_the_model_stays_in_pytorch(monkeypatch):
 def test_a_localizer_exports_after_enough_images(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(pipeline, "EXPORT_AFTER_IMAGES", 4)
     one = ws.Localizer(run_folder(tmp_path, quality="plain"))
-    images = photos(6)
+    images = random_images(6)
     assert one.backend == "torch"
     with caplog.at_level("INFO", "weakspot"):
         found = list(one.stream(images, batch_size=3))
     assert one.backend == "onnx"
     assert "exporting the model for onnxruntime, once" in caplog.text
     in_torch = ws.Localizer(tmp_path, backend="torch")
-    for localized, photo in zip(found, images, strict=True):
-        np.testing.assert_allclose(localized.heatmap, in_torch(photo).heatmap, atol=1e-4)
+    for localized, image in zip(found, images, strict=True):
+        np.testing.assert_allclose(localized.heatmap, in_torch(image).heatmap, atol=1e-4)
     assert ws.Localizer(tmp_path).backend == "onnx"  # from the cache
 
 
@@ -225,12 +225,12 @@ def test_a_stream_in_onnxruntime_equals_single_calls_in_order(tmp_path, cache_of
     monkeypatch.setattr(onnx_session, "available_cores", lambda: 2)
     monkeypatch.setattr(concurrency, "available_cores", lambda: 2)
     one = ws.Localizer(run_folder(tmp_path), method=method, quality="balanced", backend="onnx")
-    images = [*photos(5), tmp_path / "missing.png", *photos(4, (30, 40), seed=1)]
+    images = [*random_images(5), tmp_path / "missing.png", *random_images(4, (30, 40), seed=1)]
     failed = []
     found = list(one.stream(images, batch_size=4, on_error=lambda image, error: failed.append(image)))
     assert failed == [images.pop(5)]
-    for localized, photo in zip(found, images, strict=True):
-        alone = one(photo)
+    for localized, image in zip(found, images, strict=True):
+        alone = one(image)
         assert (localized.class_index, localized.width) == (alone.class_index, alone.width)
         np.testing.assert_allclose(localized.heatmap, alone.heatmap, atol=1e-4)
     with pytest.raises(InputError, match=r"missing\.png"):
@@ -245,7 +245,7 @@ def test_pytorch_uses_one_thread_in_single_threaded_batches(pooled_file, monkeyp
     session = alone.classifier.accelerated.session
     run = session.run
     monkeypatch.setattr(session, "run", lambda *inputs: seen.append(torch.get_num_threads()) or run(*inputs))
-    alone.run(PHOTOS, ["cam"], ClassSelection())
+    alone.run(IMAGES, ["cam"], ClassSelection())
     assert (seen, torch.get_num_threads()) == ([1], 2)
     assert_same(backend, alone, ["cam", "gradcam++"])
     in_torch = backend_of(PooledNet())
@@ -262,6 +262,6 @@ def test_a_model_that_cannot_be_exported_stays_in_pytorch(tmp_path, monkeypatch,
 
     monkeypatch.setattr(onnx_cache, "_export", refuse)
     one = ws.Localizer(run_folder(tmp_path, quality="plain"))
-    assert len(list(one.stream(photos(3), batch_size=1))) == 3
+    assert len(list(one.stream(random_images(3), batch_size=1))) == 3
     assert one.backend == "torch"
     assert caplog.text.count("stays in PyTorch: It has no graph.") == 1

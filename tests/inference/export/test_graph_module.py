@@ -19,7 +19,7 @@ from weakspot.models import ForegroundHead, split_model
 
 FRAME = Preprocessing(8, 8, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
 ONE_PASS = ("cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam", "counterfactual")
-PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 
 
 def backend_of(model, frame=FRAME, **options):
@@ -39,10 +39,10 @@ def graph_of(module, size):
     return Session(found), names
 
 
-def assert_same(backend, methods, size, photos=PHOTOS, at=4):
+def assert_same(backend, methods, size, images=PIXELS, at=4):
     """For a batch and for one image, for classes by rank and by index."""
     session, names = graph_of(GraphModule(backend, methods), size)
-    for batch in (photos, photos[:1]):
+    for batch in (images, images[:1]):
         expected = backend.run(list(batch), methods, ClassSelection(top_k=3))
         ranked = np.tile([-1, -2, -3], (len(batch), 1))
         for classes in (ranked, expected[0].classes):
@@ -75,8 +75,8 @@ def test_weakspot_networks_are_the_same_in_a_graph(network, methods, one_thread)
     found = built(network, **more.get(network, {}))
     if network == "psol":  # its classifier begins at 0, where all classes are alike
         torch.nn.init.normal_(found.network.classifier.head.classifier.weight)
-    photos = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    assert_same(backend_of(found.network, found.preprocessing), methods, 64, photos)
+    images = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    assert_same(backend_of(found.network, found.preprocessing), methods, 64, images)
 
 
 @pytest.mark.long
@@ -87,10 +87,10 @@ def test_propagation_foreground_and_class_thresholds_are_in_the_graph(one_thread
     head = ForegroundHead(channels).eval()
     spread = plain.with_foreground_head(head)
     levelled = replace(spread, class_thresholds=ClassThresholds("cam", (0.3, 0.6, 0.5, 0.7), 0.45))
-    photos = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    assert_same(levelled, ("cam",), 64, photos)
+    images = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    assert_same(levelled, ("cam",), 64, images)
     spread_maps, levelled_maps = (
-        one.run(list(photos), ["cam"], ClassSelection())[0].maps for one in (spread, levelled)
+        one.run(list(images), ["cam"], ClassSelection())[0].maps for one in (spread, levelled)
     )
     assert not np.allclose(spread_maps, levelled_maps)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from refusals import refused
 from servers import serving as misbehaving
 from services import PNGS, TIMEOUT, png, serving
-from small_graphs import NAMES, photos
+from small_graphs import NAMES, random_images
 
 from weakspot import Client, InputError, ModelError, WeakspotError
 from weakspot.serving import schemas
@@ -30,7 +30,7 @@ def client(live):
 
 @pytest.fixture(scope="module")
 def image():
-    return photos()[0]
+    return random_images()[0]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_models_and_methods_are_listed(live, client):
 
 
 def test_many_images_have_results_in_their_order_and_an_error_each(client, tmp_path):
-    images = photos(20)
+    images = random_images(20)
     results = client.localize_many([b"text", *images, tmp_path / "missing.jpg", bytes(2**20)])
     assert [one.to_dict() for one in results[1:21]] == [client.localize(image).to_dict() for image in images]
     errors = [results[0], *results[21:]]

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 import pytest
 from services import TIMEOUT, png, running
-from small_graphs import photos, run_folder
+from small_graphs import random_images, run_folder
 
 import weakspot as ws
 
@@ -46,7 +46,7 @@ def recorder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def image_files():
     """Three images, 70 wide and 50 high, as PNG."""
-    return [png(pixels) for pixels in photos(3)]
+    return [png(pixels) for pixels in random_images(3)]
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ from weakspot.report import read_report_data
 pytestmark = pytest.mark.long
 pytest.importorskip("ray", reason="Ray is not installed")
 
-PHOTOS = 48
+IMAGES = 48
 FAST = ["--model", "model.onnx", "--batch-size", "4", "--top-k", "2"]
-# Whoever opens that photo dies, in whatever process.
+# Whoever opens that image dies, in whatever process.
 DEADLY = """
 import os
 import pathlib
@@ -42,10 +42,10 @@ pathlib.Path.open = open
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, exported_run):
-    """A folder with photos, two of them damaged, and with what one process finds in them."""
+    """A folder with images, two of them damaged, and with what one process finds in them."""
     base = tmp_path_factory.mktemp("ray")
     (base / "photos").mkdir()
-    for i in range(PHOTOS):
+    for i in range(IMAGES):
         pixels = np.random.default_rng(i).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((80 + i, 60), Image.Resampling.BICUBIC).save(base / f"photos/{i:02}.jpg")
     (base / "photos/05.jpg").write_bytes(b"")
@@ -109,7 +109,7 @@ def assert_as_one_process(folder, base):
     assert rows(folder) == lines(base / "one/boxes.jsonl")
     assert lines(*folder.glob("skipped-*.jsonl")) == lines(base / "one/skipped.jsonl")
     told = json.loads((folder / "manifest.json").read_text())
-    assert (told["images"], told["localized"], told["skipped"]) == (PHOTOS, PHOTOS - 2, 2)
+    assert (told["images"], told["localized"], told["skipped"]) == (IMAGES, IMAGES - 2, 2)
     for shard in told["shards"]:
         assert len((folder / shard["file"]).read_text().splitlines()) == shard["localized"]
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []

@@ -1,6 +1,6 @@
 """How well does uncertainty find wrong boxes? Every cue, their mean, and a regression, against the IoU.
 
-    python benchmarks/doubts.py MODEL DATA [--mirrored] [--summary] [--most N]
+    python benchmarks/uncertainty.py MODEL DATA [--mirrored] [--summary] [--most N]
 
 MODEL is a name or a run, DATA a folder with splits val and test. Each image is localized for its own class; boxes are
 cut at the model's threshold, and wrong if their IoU is below 0.5. "rank" is Spearman's correlation of uncertainty and

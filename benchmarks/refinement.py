@@ -1,6 +1,6 @@
 """Does refinement help? Boxes and masks of a model's heatmaps without refinement and with each method.
 
-    python benchmarks/refining.py MODEL DATA [DATA ...]
+    python benchmarks/refinement.py MODEL DATA [DATA ...]
 
 MODEL is a name or a run, DATA a folder with splits val and test. GT-known Loc uses the largest region; mask IoU, if the
 set has masks, uses everything above the threshold; both at the threshold that is best on val for that refinement, and

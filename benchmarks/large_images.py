@@ -1,6 +1,6 @@
 """Images of 12 megapixels: the CPU time saved by decoding them at reduced size, and its effect on heatmap and box.
 
-    python benchmarks/large_photos.py [--photos FOLDER]
+    python benchmarks/large_images.py [--images FOLDER]
 
 Images of scikit-image, or of a folder, are enlarged to 4000 x 3000 with some noise, like that of a sensor, and saved as
 JPEG. A side of the box moves in pixels of the 224 x 224 heatmap, at thresholds of 0.15, 0.3 and 0.5.
@@ -26,10 +26,10 @@ THRESHOLDS = (0.15, 0.3, 0.5)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, help="folder of images")
+    parser.add_argument("--images", type=Path, help="folder of images")
     parser.add_argument("--most", type=int, default=40, help="maximum number of images")
     options = parser.parse_args()
-    files = image_files() if options.photos is None else list(find_images([str(options.photos)]))
+    files = image_files() if options.images is None else list(find_images([str(options.images)]))
     localizer, random = ws.Localizer(quality="plain", backend="torch"), np.random.default_rng(0)
     moves, differences, seconds = [], [], {"full": 0.0, "reduced": 0.0}
     with TemporaryDirectory() as folder:
