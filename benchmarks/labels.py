@@ -2,18 +2,21 @@
 
 import argparse
 import time
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from weakspot.labels import FORMATS, LabeledImage, LabeledObject, LabelSet, WriteOptions, known_images
-from weakspot.labels.rle import encode_rle
+from weakspot.data import Dataset, ObjectAnnotation, Sample
+from weakspot.data.image_index import known_images
+from weakspot.data.rle import encode_rle
+from weakspot.labels import FORMATS, WriteOptions
 
 PER_IMAGE, HEIGHT, WIDTH, CLASSES, DISTINCT = 5, 375, 500, 20, 200
 
 
-def make_labels(boxes: int) -> LabelSet:
+def make_labels(boxes: int) -> Dataset:
     """Return images of 5 objects each, every object with a mask: the ellipse in its box. 200 objects are distinct."""
     random = np.random.default_rng(0)
     names = tuple(f"class {number}" for number in range(CLASSES))
@@ -24,20 +27,22 @@ def make_labels(boxes: int) -> LabelSet:
         x, y = (random.uniform(0, [WIDTH - width, HEIGHT - height])).round(2)
         ellipse = ((columns - x) / width - 0.5) ** 2 + ((rows - y) / height - 0.5) ** 2 <= 0.25
         box = (float(x), float(y), float(x + width), float(y + height))
-        objects.append(LabeledObject(names[random.integers(CLASSES)], box, 0.5, encode_rle(ellipse)))
+        objects.append(ObjectAnnotation(names[random.integers(CLASSES)], box, score=0.5, mask=encode_rle(ellipse)))
     repeated = [objects[number % DISTINCT] for number in range(boxes)]
     images = (repeated[start : start + PER_IMAGE] for start in range(0, boxes, PER_IMAGE))
-    return LabelSet(
-        names, tuple(LabeledImage(f"{i // 100}/{i}.jpg", WIDTH, HEIGHT, tuple(one)) for i, one in enumerate(images))
+    paths = (Path(f"{number // 100}/{number}.jpg") for number in count())
+    samples = (
+        Sample(str(path), path, "", tuple(one), (HEIGHT, WIDTH)) for path, one in zip(paths, images, strict=False)
     )
+    return Dataset(Path(), "labels", names, tuple(samples))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--boxes", type=int, default=10_000)
     labels = make_labels(parser.parse_args().boxes)
-    images = known_images({image.path: (HEIGHT, WIDTH) for image in labels.images})
-    print(f"{len(labels.images)} images of {WIDTH} x {HEIGHT}\n")
+    images = known_images({sample.image_id: (HEIGHT, WIDTH) for sample in labels.samples})
+    print(f"{len(labels.samples)} images of {WIDTH} x {HEIGHT}\n")
     print("| format | write, CPU s | read, CPU s | MB |\n|---|---|---|---|")
     variants = [(name, WriteOptions()) for name in FORMATS]
     variants += [(name, WriteOptions(polygons=True)) for name in ("coco", "yolo", "labelstudio")]

@@ -23,7 +23,8 @@ from weakspot import cams, data, metrics, ops
         (
             data,
             {"Dataset", "Sample", "MAX_PIXELS", "ImageSource", "Preprocessing", "DatasetIssue", "BLOCKING"}
-            | {"Annotation", "check_dataset", "find_images", "read_as_annotated", "read_dataset", "read_image"},
+            | {"Annotation", "ObjectAnnotation", "check_dataset", "find_images", "read_as_annotated", "read_dataset"}
+            | {"read_image"},
         ),
         (
             ops,

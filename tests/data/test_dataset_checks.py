@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import ImageFile
 from trees import plant, turned
 
-from weakspot.data import BLOCKING, Annotation, Dataset, DatasetIssue, Sample, check_dataset, read_dataset
+from weakspot.data import BLOCKING, Dataset, DatasetIssue, ObjectAnnotation, Sample, check_dataset, read_dataset
 from weakspot.data.exact_duplicates import exact_duplicates
 
 HEADER = "image_id,width,height,class,xmin,ymin,xmax,ymax,has_mask\n"
@@ -37,8 +37,8 @@ def rows(*lines):
 
 
 def one_box(*sides, size=(30, 40)):
-    truth = Annotation("cat", boxes=np.array([sides], np.float64))
-    return Dataset(Path(), "drawn", ("cat",), (Sample("a", Path("a.jpg"), annotations=(truth,), size=size),))
+    objects = (ObjectAnnotation("cat", tuple(map(float, sides))),)
+    return Dataset(Path(), "drawn", ("cat",), (Sample("a", Path("a.jpg"), objects=objects, size=size),))
 
 
 def test_sound_data_set_has_no_problem(tmp_path):

@@ -3,9 +3,13 @@ from pathlib import Path
 import pytest
 from refusals import refused
 
-from weakspot.data import Annotation, Dataset, Sample
+from weakspot.data import Dataset, ObjectAnnotation, Sample
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.models import imagenet_names
+
+
+def of(label, **more):
+    return ObjectAnnotation(label, **more)
 
 
 def dataset(*truths, names=None):
@@ -20,24 +24,24 @@ def indices(model_names, *truths, names=None):
 
 
 def test_classes_are_found_by_name_in_any_case():
-    assert indices(["dog", "Größe", "CAT"], Annotation("Cat"), Annotation("GRÖSSE"), Annotation("dog")) == [2, 1, 0]
+    assert indices(["dog", "Größe", "CAT"], of("Cat"), of("GRÖSSE"), of("dog")) == [2, 1, 0]
 
 
 def test_the_index_of_the_data_set_comes_before_the_name():
-    assert indices(["cat", "dog"], Annotation("cat", class_index=1), Annotation("dog")) == [1, 1]
+    assert indices(["cat", "dog"], of("cat", class_index=1), of("dog")) == [1, 1]
 
 
 def test_numbered_classes_are_taken_in_the_order_of_the_names_where_there_are_as_many():
-    truths = [Annotation("owl"), Annotation("ant"), Annotation("cat")]
+    truths = [of("owl"), of("ant"), of("cat")]
     assert indices(["0", "1", "2"], *truths, names=("ant", "cat", "owl")) == [2, 0, 1]
 
 
 def test_numbered_classes_are_found_by_their_number():
-    assert indices(["0", "1", "2"], Annotation("2"), Annotation("0"), Annotation("1")) == [2, 0, 1]
+    assert indices(["0", "1", "2"], of("2"), of("0"), of("1")) == [2, 0, 1]
 
 
 def test_a_classifier_of_imagenet_is_asked_by_name_and_by_wordnet_id():
-    assert indices(imagenet_names(), Annotation("egyptian cat"), Annotation("n02124075"), Annotation("n01440764")) == [
+    assert indices(imagenet_names(), of("egyptian cat"), of("n02124075"), of("n01440764")) == [
         285,
         285,
         0,
@@ -46,15 +50,15 @@ def test_a_classifier_of_imagenet_is_asked_by_name_and_by_wordnet_id():
 
 def test_wordnet_ids_are_nothing_to_another_classifier():
     with refused("unknown-class", "1 classes of photos", "n02124075"):
-        indices(["cat", "dog"], Annotation("cat"), Annotation("n02124075"))
+        indices(["cat", "dog"], of("cat"), of("n02124075"))
 
 
 @pytest.mark.parametrize(
     ("model_names", "truth"),
     [
-        pytest.param(["cat", "dog"], Annotation("owl"), id="unknown name"),
-        pytest.param(["cat", "dog"], Annotation("cat", class_index=2), id="index behind the last"),
-        pytest.param(["0", "1"], Annotation("owl"), id="numbered, but not as many"),
+        pytest.param(["cat", "dog"], of("owl"), id="unknown name"),
+        pytest.param(["cat", "dog"], of("cat", class_index=2), id="index behind the last"),
+        pytest.param(["0", "1"], of("owl"), id="numbered, but not as many"),
     ],
 )
 def test_a_class_that_the_model_has_not_is_refused_and_named(model_names, truth):
@@ -64,14 +68,14 @@ def test_a_class_that_the_model_has_not_is_refused_and_named(model_names, truth)
 
 def test_a_class_is_named_once_however_many_images_have_it():
     with refused("unknown-class", "2 classes of photos", "owl, bat."):
-        indices(["cat"], Annotation("owl"), Annotation("owl"), Annotation("bat"), Annotation("cat"))
+        indices(["cat"], of("owl"), of("owl"), of("bat"), of("cat"))
 
 
 def test_a_negative_index_is_refused_before_anything_is_computed():
     with refused("unknown-class", "cat"):
-        indices(["cat", "dog"], Annotation("cat", class_index=-1))
+        indices(["cat", "dog"], of("cat", class_index=-1))
 
 
 def test_a_name_that_two_classes_of_the_model_have_is_refused():
     with refused("unknown-class", "cat"):
-        indices(["cat", "dog", "cat"], Annotation("cat"))
+        indices(["cat", "dog", "cat"], of("cat"))

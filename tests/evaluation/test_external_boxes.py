@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 from refusals import refused
 
-from weakspot.data import Annotation, Dataset, Sample, read_dataset
+from weakspot.data import Annotation, Dataset, ObjectAnnotation, Sample, read_dataset
 from weakspot.errors import InputError
 from weakspot.evaluation.external_boxes import predictions_of_boxes, read_boxes, score_boxes
 from weakspot.evaluation.samples import find_samples
 from weakspot.evaluation.targets import make_target
 from weakspot.metrics import box_iou, reference_boxes
 
-BOX = np.array([[5.0, 5.0, 50.0, 45.0]])
+BOX = (5.0, 5.0, 50.0, 45.0)
 
 
 def dataset(root, *names, labels=("cat",)):
@@ -24,7 +24,7 @@ def dataset(root, *names, labels=("cat",)):
         path = root / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (100, 80)).save(path)
-        examples.append(Sample(name, path, "test", tuple(Annotation(label, boxes=BOX) for label in labels)))
+        examples.append(Sample(name, path, "test", tuple(ObjectAnnotation(label, BOX) for label in labels)))
     return Dataset(root, "made up", labels, tuple(examples))
 
 

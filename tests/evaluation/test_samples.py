@@ -1,19 +1,18 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 from refusals import refused
 
-from weakspot.data import Annotation, Dataset, Sample
+from weakspot.data import Dataset, ObjectAnnotation, Sample
 from weakspot.errors import InputError
 from weakspot.evaluation.samples import check_samples, find_samples, raise_if_any
 
-BOX = np.array([[1.0, 2.0, 30.0, 40.0]])
+BOX = (1.0, 2.0, 30.0, 40.0)
 MASK = (Path("masks/a.png"),)
 
 
-def example(name, *truths, split="test", path=None):
-    return Sample(name, path or Path(f"{name}.jpg"), split, truths)
+def example(name, *objects, split="test", path=None):
+    return Sample(name, path or Path(f"{name}.jpg"), split, objects)
 
 
 def dataset(*examples):
@@ -23,10 +22,10 @@ def dataset(*examples):
 def test_what_has_a_box_or_a_mask_is_a_case_in_the_order_of_the_data_set():
     samples = find_samples(
         dataset(
-            example("boxed", Annotation("dog", boxes=BOX)),
-            example("label only", Annotation("cat")),
-            example("elsewhere", Annotation("cat", boxes=BOX), split="val"),
-            example("masked", Annotation("owl", masks=MASK)),
+            example("boxed", ObjectAnnotation("dog", BOX)),
+            example("label only", ObjectAnnotation("cat")),
+            example("elsewhere", ObjectAnnotation("cat", BOX), split="val"),
+            example("masked", ObjectAnnotation("owl", mask_files=MASK)),
             example("no label"),
         ),
         "test",
@@ -37,7 +36,9 @@ def test_what_has_a_box_or_a_mask_is_a_case_in_the_order_of_the_data_set():
 
 
 def test_of_several_classes_those_with_a_place_are_kept_with_their_indices():
-    both = example("both", Annotation("owl", boxes=BOX), Annotation("cat"), Annotation("dog", masks=MASK))
+    both = example(
+        "both", ObjectAnnotation("owl", BOX), ObjectAnnotation("cat"), ObjectAnnotation("dog", mask_files=MASK)
+    )
     (sample,) = find_samples(dataset(both), "all", lambda truth: {"owl": 7, "dog": 3}[truth.label])
     assert [truth.label for truth in sample.annotations] == ["owl", "dog"]
     assert sample.group_indices == (2, 1)
@@ -46,20 +47,20 @@ def test_of_several_classes_those_with_a_place_are_kept_with_their_indices():
 
 def test_all_takes_every_split():
     samples = find_samples(
-        dataset(*(example(name, Annotation("cat", boxes=BOX), split=name) for name in ("train", "test", ""))), "all"
+        dataset(*(example(name, ObjectAnnotation("cat", BOX), split=name) for name in ("train", "test", ""))), "all"
     )
     assert [sample.image.split for sample in samples] == ["train", "test", ""]
 
 
 def test_a_split_that_is_not_there_is_refused_with_a_near_one():
     with pytest.raises(InputError, match="tset") as caught:
-        find_samples(dataset(example("a", Annotation("cat", boxes=BOX))), "tset")
+        find_samples(dataset(example("a", ObjectAnnotation("cat", BOX))), "tset")
     assert "test" in caught.value.hint
 
 
 def test_a_split_without_any_place_is_refused():
     with refused("missing-annotations", "test", "photos"):
-        find_samples(dataset(example("a", Annotation("cat")), example("b")), "test")
+        find_samples(dataset(example("a", ObjectAnnotation("cat")), example("b")), "test")
 
 
 def samples_of(*examples):
@@ -69,11 +70,11 @@ def samples_of(*examples):
 def test_sound_cases_are_let_through(tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
-    check_samples(samples_of(example("a", Annotation("cat", boxes=BOX), path=file)))
+    check_samples(samples_of(example("a", ObjectAnnotation("cat", BOX), path=file)))
 
 
 def test_missing_image_files_are_counted_and_the_first_three_named():
-    missing = samples_of(*(example(f"{i}", Annotation("cat", boxes=BOX)) for i in range(5)))
+    missing = samples_of(*(example(f"{i}", ObjectAnnotation("cat", BOX)) for i in range(5)))
     with refused("image-not-found", "5 image files", "0.jpg, 1.jpg, 2.jpg, ..."):
         check_samples(missing)
 
@@ -90,21 +91,21 @@ def test_missing_image_files_are_counted_and_the_first_three_named():
 def test_a_box_that_bounds_nothing_is_refused_and_named(box, tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
-    boxes = np.array([BOX[0], box], np.float64)
-    with refused("box-invalid", f"photo a {boxes[1].tolist()}"):
-        check_samples(samples_of(example("photo a", Annotation("cat", boxes=boxes), path=file)))
+    boxes = [BOX, tuple(map(float, box))]
+    with refused("box-invalid", f"image a {list(boxes[1])}"):
+        check_samples(samples_of(example("image a", *(ObjectAnnotation("cat", box) for box in boxes), path=file)))
 
 
 def test_an_image_id_that_stands_there_twice_is_refused(tmp_path):
     file = tmp_path / "a.jpg"
     file.touch()
     with refused("duplicate-image-id", "1 image ids", ": a."):
-        check_samples(samples_of(*(example(name, Annotation("cat", boxes=BOX), path=file) for name in ("a", "b", "a"))))
+        check_samples(samples_of(*(example(name, ObjectAnnotation("cat", BOX), path=file) for name in ("a", "b", "a"))))
 
 
 def test_a_file_name_that_is_too_long_is_missing_and_no_traceback():
     with refused("image-not-found", "1 image files"):
-        check_samples(samples_of(example("x" * 300, Annotation("cat", boxes=BOX))))
+        check_samples(samples_of(example("x" * 300, ObjectAnnotation("cat", BOX))))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from refusals import refused
 from trees import plant
 
 from weakspot.data import read_dataset
-from weakspot.data.readers.walk import files_below
+from weakspot.data.formats.walk import files_below
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, read_text, safe_relative_path
 

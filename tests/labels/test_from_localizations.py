@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from weakspot.data.rle import decode_rle
 from weakspot.inference.localization import Localization
 from weakspot.labels.from_localizations import from_localization, read_localized_images, suppress_overlaps
-from weakspot.labels.rle import decode_rle
 
 TWO_PEAKS = np.array([[0, 8, 8, 4, 7, 0], [0, 8, 8, 4, 7, 0]], np.float32) / 8
 

@@ -1,14 +1,16 @@
 import math
 
 import pytest
+from label_sets import labeled
 from refusals import refused
 
-from weakspot.labels import LabeledImage, LabeledObject, known_images
+from weakspot.data import ObjectAnnotation
+from weakspot.data.image_index import known_images
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 
 
 def image(*boxes, path="a.jpg", label="cat", **more):
-    return LabeledImage(path, 100, 50, tuple(LabeledObject(label, box) for box in boxes), **more)
+    return labeled(path, 100, 50, [ObjectAnnotation(label, box) for box in boxes], **more)
 
 
 @pytest.mark.parametrize(

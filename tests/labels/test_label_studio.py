@@ -9,10 +9,12 @@ import pytest
 from label_sets import CLASSES, with_masks
 from refusals import refused
 
-from weakspot.labels import FORMATS, LabeledObject, WriteOptions, known_images
+from weakspot.data import ObjectAnnotation
+from weakspot.data.image_index import known_images
+from weakspot.data.rle import decode_rle
+from weakspot.labels import FORMATS, WriteOptions
 from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import check_tasks, labeling_config
-from weakspot.labels.rle import decode_rle
 
 IMAGES = known_images({"cat/1.jpg": (50, 100)})
 
@@ -42,7 +44,7 @@ def read(tmp_path, *tasks):
     return FORMATS["labelstudio"].read(file, IMAGES)
 
 
-CAT = LabeledObject("cat", (10.0, 10.0, 40.0, 30.0))
+CAT = ObjectAnnotation("cat", (10.0, 10.0, 40.0, 30.0))
 
 
 def test_corrected_boxes_win_over_predictions_and_have_no_score(tmp_path):
@@ -52,24 +54,24 @@ def test_corrected_boxes_win_over_predictions_and_have_no_score(tmp_path):
         {"result": [], "updated_at": "2026-01-04", "was_cancelled": True},
     ]
     found = read(tmp_path, task(annotations=annotations, predictions=[{"result": [region("bird")]}]))
-    assert found.labels.classes == ("cat",)
-    assert found.labels.images[0].objects == (CAT,)
+    assert found.labels.class_names == ("cat",)
+    assert found.labels.samples[0].objects == (CAT,)
     assert found.problems == ()
 
 
 def test_without_annotations_predictions_count_with_their_scores(tmp_path):
     found = read(tmp_path, task(predictions=[{"result": [region()]}]))
-    assert found.labels.images[0].objects[0].score == 0.7
+    assert found.labels.samples[0].objects[0].score == 0.7
 
 
 def test_an_annotation_without_regions_says_that_there_is_no_object(tmp_path):
     found = read(tmp_path, task(annotations=[{"result": []}], predictions=[{"result": [region()]}]))
-    assert found.labels.images[0].objects == ()
+    assert found.labels.samples[0].objects == ()
 
 
 def test_a_smaller_copy_and_a_whole_turn_are_the_same(tmp_path):
     turned = region(rotation=360) | {"original_width": 33, "original_height": 17}
-    assert read(tmp_path, task(annotations=[{"result": [turned]}])).labels.images[0].objects == (CAT,)
+    assert read(tmp_path, task(annotations=[{"result": [turned]}])).labels.samples[0].objects == (CAT,)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_a_smaller_copy_and_a_whole_turn_are_the_same(tmp_path):
 def test_of_a_turned_box_what_bounds_it_is_taken_and_listed(tmp_path, degrees, box):
     """The box is 30 x 20 pixels, its first corner at (10, 10)."""
     found = read(tmp_path, task(annotations=[{"result": [region(rotation=degrees)]}]))
-    assert found.labels.images[0].objects[0].box == pytest.approx(box, abs=1e-5)
+    assert found.labels.samples[0].objects[0].box == pytest.approx(box, abs=1e-5)
     assert found.problems == (("cat/1.jpg", "a region is rotated: its bounding box is used"),)
 
 
@@ -92,7 +94,7 @@ def test_of_a_turned_box_what_bounds_it_is_taken_and_listed(tmp_path, degrees, b
 )
 def test_tasks_that_are_not_written_out_are_listed(tmp_path, wrong):
     found = read(tmp_path, task(**wrong))
-    assert found.labels.images == ()
+    assert found.labels.samples == ()
     assert "the task's" in found.problems[0].problem
 
 
@@ -100,12 +102,12 @@ def test_tasks_that_are_not_written_out_are_listed(tmp_path, wrong):
 def test_a_doubt_that_is_no_number_is_none(tmp_path, doubt):
     one = task(annotations=[{"result": [region()]}])
     one["data"]["doubt"] = doubt
-    assert read(tmp_path, one).labels.images[0].uncertainty is None
+    assert read(tmp_path, one).labels.samples[0].uncertainty is None
 
 
 def test_skipped_tasks_are_listed(tmp_path):
     found = read(tmp_path, task(annotations=[{"result": [region()], "was_cancelled": True}]))
-    assert found.labels.images == ()
+    assert found.labels.samples == ()
     assert found.problems == (("cat/1.jpg", "the task was skipped"),)
 
 
@@ -127,7 +129,7 @@ def test_skipped_tasks_are_listed(tmp_path):
 )
 def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
     found = read(tmp_path, task(annotations=[{"result": [wrong, region()]}]))
-    assert found.labels.images[0].objects == (CAT,)
+    assert found.labels.samples[0].objects == (CAT,)
     assert why in found.problems[0].problem
 
 
@@ -145,12 +147,12 @@ def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
 def test_images_are_found_by_their_links(tmp_path, data):
     (tmp_path / "e.json").write_text(json.dumps([{"data": data}]))
     found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_images({"1.jpg": (9, 9)}))
-    assert [image.path for image in found.labels.images] == ["1.jpg"]
+    assert [image.image_id for image in found.labels.samples] == ["1.jpg"]
 
 
 def test_tasks_of_images_that_are_not_there_are_listed(tmp_path):
     found = read(tmp_path, {"id": 7, "data": {"image": "?d=../../secret.jpg"}})
-    assert found.labels.images == ()
+    assert found.labels.samples == ()
     assert "task 7" in found.problems[0].problem
 
 
@@ -184,7 +186,7 @@ def brushed(mask):
 
 
 def test_a_brushed_mask_is_read():
-    mask = decode_rle(with_masks().images[0].objects[0].mask)
+    mask = decode_rle(with_masks().samples[0].objects[0].mask)
     assert (read_brush(brushed(mask), height=60, width=90) == mask).all()
 
 

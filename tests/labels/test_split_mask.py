@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
 
+from weakspot.data.formats.voc import inclusive
 from weakspot.labels.image_names import common_folder, names_below
 from weakspot.labels.output_folder import atomic_folder, link_or_copy
-from weakspot.labels.voc import inclusive
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_without_boxes_the_threshold_is_that_of_otsu_on_the_heatmaps_of_the_labe
     dataset, validation = val_split(discs)
     names = localizer.class_names
     renamed = [
-        replace(sample, annotations=(replace(sample.annotations[0], label=names[number % 2]),))
+        replace(sample, objects=(replace(sample.objects[0], label=names[number % 2]),))
         for number, sample in enumerate(validation)
     ]
     chosen = choose_thresholds(localizer, dataset, renamed)

@@ -12,7 +12,7 @@ from small_runs import COLORS, LEARNING, assert_same, disc, iou, rows, small, we
 import weakspot as ws
 from weakspot.cams import find_method
 from weakspot.cli.app import main
-from weakspot.data import Annotation, Sample
+from weakspot.data import ObjectAnnotation, Sample
 from weakspot.errors import InputError, ModelError
 from weakspot.models.checkpoint import read_metadata
 from weakspot.training import train
@@ -176,8 +176,8 @@ def test_a_teacher_that_finds_no_box_is_refused(teacher, tmp_path):
 
 def test_images_of_several_classes_or_none_have_no_pseudo_box(teacher, tmp_path):
     images = readable_images(write_discs(tmp_path / "data", {"": 4}))
-    several = replace(images.samples[0], annotations=(Annotation("red"), Annotation("blue")))
-    none = replace(images.samples[1], annotations=(Annotation("background"),))
+    several = replace(images.samples[0], objects=(ObjectAnnotation("red"), ObjectAnnotation("blue")))
+    none = replace(images.samples[1], objects=(ObjectAnnotation("background"),))
     mixed = replace(images, samples=(several, none, *images.samples[2:]))
     labels = replace(LABELS, multi_label=True)
     with_boxes, boxes = find_pseudo_boxes(load_teacher(teacher, torch.device("cpu")), mixed, labels)
@@ -188,13 +188,13 @@ def test_images_of_several_classes_or_none_have_no_pseudo_box(teacher, tmp_path)
 
 def test_labels_are_in_the_order_of_the_teacher(teacher):
     metadata = read_metadata(teacher)
-    labels = labels_from_teacher(metadata, [Sample("a", teacher, annotations=(Annotation("red"),))], teacher)
+    labels = labels_from_teacher(metadata, [Sample("a", teacher, objects=(ObjectAnnotation("red"),))], teacher)
     assert labels.class_names == metadata.info.class_names == ("blue", "red")
 
 
 def readable_images(data):
     paths = sorted(data.rglob("*.png"))
-    samples = tuple(Sample(str(path), path, annotations=(Annotation(path.parent.name),)) for path in paths)
+    samples = tuple(Sample(str(path), path, objects=(ObjectAnnotation(path.parent.name),)) for path in paths)
     return ReadableImages(samples, None, ())
 
 

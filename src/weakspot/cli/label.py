@@ -4,29 +4,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from weakspot.data.dataset import Dataset, Sample
+from weakspot.data.formats.text_files import read_classes, write_rows, write_text
+from weakspot.data.image_index import ImageIndex, index_files, index_images
 from weakspot.errors import InputError, check_fraction
 from weakspot.io.folders import next_free_path
 from weakspot.io.settings import save_settings
-from weakspot.labels import (
-    FORMATS,
-    Format,
-    ImageIndex,
-    LabeledImage,
-    LabelProblem,
-    LabelSet,
-    WriteOptions,
-    index_images,
-)
+from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
-from weakspot.labels.image_index import index_files
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 from weakspot.labels.options import LabelOptions
 from weakspot.labels.output_folder import SETTINGS, atomic_folder, check_output_apart, check_output_free, link_or_copy
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
-from weakspot.labels.splits import split_images
-from weakspot.labels.text_files import read_classes, write_rows, write_text
+from weakspot.labels.splits import split_samples
 
 PROBLEMS = "problems.jsonl"
 LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
@@ -51,7 +43,7 @@ class LabelOutcome:
 class _Labels:
     """Labels to write, the folder of their images, the image files by name, and problems."""
 
-    labels: LabelSet
+    labels: Dataset
     folder: Path
     files: dict[str, Path]
     problems: tuple[LabelProblem, ...]
@@ -73,7 +65,7 @@ def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
         formats = {str(name): FORMATS[name] for name in dict.fromkeys(options.format)}
     else:
         labeled, formats = _imported(options.import_, options), {".": FORMATS["csv"]}
-    if not labeled.labels.images:
+    if not labeled.labels.samples:
         first = labeled.problems[0] if labeled.problems else LabelProblem("", "the source contains no images")
         reason = f"{first.image}: {first.problem}" if first.image else first.problem
         raise InputError("labels-empty", f"Found no images to label: {reason}.")
@@ -116,8 +108,13 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
     files = dict(zip(names_below(folder, paths), paths, strict=True))
     splits = read_splits(images)
     labeled = [
-        LabeledImage(
-            name, image.width, image.height, image.objects, splits.get(image.path.absolute(), ""), image.uncertainty
+        Sample(
+            name,
+            image.path,
+            splits.get(image.path.absolute(), ""),
+            image.objects,
+            (image.height, image.width),
+            uncertainty=image.uncertainty,
         )
         for name, image in zip(files, localized_images, strict=True)
     ]
@@ -133,16 +130,18 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
     index = index_images(folder)
     labels, problems = FORMATS[options.format[0]].read(source, index)
     files = {name: folder / name for names in index.names.values() for name in names}
-    complete = _complete(labels.images, labels.classes, index, files, options)
-    unlabeled = len(files.keys() - {index.find(image.path) for image in labels.images})
+    complete = _complete(labels.samples, labels.class_names, index, files, options)
+    unlabeled = len(files.keys() - {index.find(sample.image_id) for sample in labels.samples})
     notes = (f"{unlabeled} images in {folder} are not in the labels: skipped",) if unlabeled else ()
     with_labels = {problem.image for problem in problems}
-    with_labels |= {index.find(image.path) or "" for image in labels.images if image.objects}
-    lost = {image.path for image in complete.labels.images if not image.objects and image.path in with_labels}
-    remaining = tuple(image for image in complete.labels.images if image.path not in lost)
+    with_labels |= {index.find(sample.image_id) or "" for sample in labels.samples if sample.objects}
+    lost = {
+        sample.image_id for sample in complete.labels.samples if not sample.objects and sample.image_id in with_labels
+    }
+    remaining = tuple(sample for sample in complete.labels.samples if sample.image_id not in lost)
     return replace(
         complete,
-        labels=replace(complete.labels, images=remaining),
+        labels=replace(complete.labels, samples=remaining),
         folder=folder,
         problems=(*problems, *complete.problems, *(LabelProblem(path, LOST_ALL_LABELS) for path in sorted(lost))),
         notes=(*complete.notes, *notes),
@@ -158,7 +157,7 @@ def _image_folder(source: Path) -> Path:
 
 
 def _complete(
-    images: Iterable[LabeledImage],
+    samples: Iterable[Sample],
     classes: tuple[str, ...],
     index: ImageIndex,
     files: dict[str, Path],
@@ -167,40 +166,41 @@ def _complete(
     """Remove invalid labels, and split the images."""
     names = classes if options.class_names is None else read_classes(options.class_names)
     check_classes(names)
-    existing, missing = drop_missing(images, index)
+    existing, missing = drop_missing(samples, index)
     valid, invalid = drop_invalid(existing, names)
     notes: tuple[str, ...] = ()
-    if options.val_fraction is not None and any(image.split for image in valid):
+    if options.val_fraction is not None and any(sample.split for sample in valid):
         notes = ("the images already have splits, so --val-fraction is ignored",)
     elif options.val_fraction is not None:
-        paths = [files[image.path] for image in valid]
-        valid = split_images(
+        paths = [files[sample.image_id] for sample in valid]
+        valid = split_samples(
             valid, paths, share=options.val_fraction, seed=options.seed, workers=max(1, options.workers)
         )
-    return _Labels(LabelSet(names, valid), Path(), files, (*missing, *invalid), notes)
+    return _Labels(Dataset(Path(), "labels", names, valid), Path(), files, (*missing, *invalid), notes)
 
 
 def _write(
     output: Path, labeled: _Labels, formats: dict[str, Format], sources: Sequence[str], options: LabelOptions
 ) -> LabelOutcome:
     labels = labeled.labels
-    images = [labeled.files[image.path] for image in labels.images]
+    images = [labeled.files[sample.image_id] for sample in labels.samples]
     check_output_apart(output, images if options.import_ is None else [options.import_, *images])
     write_options = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labeled.problems)
     with atomic_folder(output) as folder:
         for name, format_ in formats.items():
             problems += format_.write(labels, folder / name, write_options)
-            for image in labels.images:
-                link_or_copy(labeled.files[image.path], folder / name / format_.image_path(image), options.image_files)
-        write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.classes))
+            for sample in labels.samples:
+                target = folder / name / format_.image_path(sample)
+                link_or_copy(labeled.files[sample.image_id], target, options.image_files)
+        write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.class_names))
         write_review(labels, folder / "review.csv")
         if problems:
             write_rows(folder / PROBLEMS, ({"image": item.image, "problem": item.problem} for item in problems))
         save_settings(folder / SETTINGS, asdict(options) | {"sources": sources, "images": labeled.folder.absolute()})
-    objects = sum(len(image.objects) for image in labels.images)
+    objects = sum(len(sample.objects) for sample in labels.samples)
     problem_file = output / PROBLEMS if problems else None
-    return LabelOutcome(output, len(labels.images), objects, problem_file, len(problems), labeled.notes)
+    return LabelOutcome(output, len(labels.samples), objects, problem_file, len(problems), labeled.notes)
 
 
 def print_labeled(outcome: LabelOutcome) -> None:

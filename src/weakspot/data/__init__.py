@@ -1,7 +1,7 @@
 """Images and data sets: find and decode images, read and check data sets."""
 
 from weakspot.data.annotated_image import read_as_annotated
-from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Sample
+from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, ObjectAnnotation, Sample
 from weakspot.data.dataset_checks import BLOCKING, check_dataset
 from weakspot.data.decoding import MAX_PIXELS, ImageSource, read_image
 from weakspot.data.layouts import read_dataset
@@ -15,6 +15,7 @@ __all__ = [
     "Dataset",
     "DatasetIssue",
     "ImageSource",
+    "ObjectAnnotation",
     "Preprocessing",
     "Sample",
     "check_dataset",

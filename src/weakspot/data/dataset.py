@@ -1,17 +1,53 @@
-"""Data sets: images, their classes, and the boxes and masks of each class."""
+"""Data sets: images, and the classes, boxes and masks of the objects in them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.data.rle import Rle
 from weakspot.errors import InputError, suggest
 
 Box = tuple[float, float, float, float]
+
+# Formats store boxes as fractions, percentages or widths: coordinates are rounded to this many decimals when read.
+DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class ObjectAnnotation:
+    """An object in an image.
+
+    Attributes:
+        label: Name of its class.
+        box: ``(x1, y1, x2, y2)`` in pixels of the image, right and bottom excluded; None if only its class is known.
+        class_index: Index of the class among a classifier's logits, if the data set defines it.
+        score: Confidence of the model, in [0, 1]; None for objects that a person annotated.
+        mask: Its pixels, of the image's size, or None.
+        mask_files: Files whose union is its mask: nonzero on the object. Their size may differ from the image's.
+    """
+
+    label: str
+    box: Box | None = None
+    class_index: int | None = None
+    score: float | None = None
+    mask: Rle | None = None
+    mask_files: tuple[Path, ...] = ()
+
+    @property
+    def xyxy(self) -> Box:
+        """Its box.
+
+        Raises:
+            ValueError: If it has no box.
+        """
+        if self.box is None:
+            raise ValueError(f"an object has no box: {self.label}")
+        return self.box
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,23 +70,55 @@ class Annotation:
     ignore: Path | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Sample:
-    """An image and its annotations.
+    """An image and its objects.
 
     Attributes:
-        image_id: Name of the image in the data set.
+        image_id: Name of the image in the data set. In label files, its path relative to the folder of the images.
         path: The image file, which may be missing.
         split: Name of its split; empty if the data set has no splits.
-        annotations: One for each class in the image; empty if the image has no label.
+        objects: The objects in it; empty if the image has no label.
         size: Annotated ``(height, width)`` in pixels, to which the boxes refer; None if unknown.
+        ignore: Mask file, nonzero on pixels that are neither object nor background, or None.
+        uncertainty: Uncertainty of its localization in [0, 1]; None if it was not computed.
     """
 
     image_id: str
     path: Path
     split: str = ""
-    annotations: tuple[Annotation, ...] = ()
+    objects: tuple[ObjectAnnotation, ...] = ()
     size: tuple[int, int] | None = None
+    ignore: Path | None = None
+    uncertainty: float | None = None
+
+    @cached_property
+    def annotations(self) -> tuple[Annotation, ...]:
+        """Its objects by class, in order of appearance."""
+        groups: dict[tuple[str, int | None], list[ObjectAnnotation]] = {}
+        for item in self.objects:
+            groups.setdefault((item.label, item.class_index), []).append(item)
+        return tuple(self._annotation(*key, objects) for key, objects in groups.items())
+
+    @property
+    def height(self) -> int:
+        """Annotated height in pixels; 0 if unknown."""
+        return 0 if self.size is None else self.size[0]
+
+    @property
+    def width(self) -> int:
+        """Annotated width in pixels; 0 if unknown."""
+        return 0 if self.size is None else self.size[1]
+
+    @property
+    def score(self) -> float | None:
+        """Minimum score of its objects; None if none has a score."""
+        return min((item.score for item in self.objects if item.score is not None), default=None)
+
+    def _annotation(self, label: str, class_index: int | None, objects: list[ObjectAnnotation]) -> Annotation:
+        boxes = np.array([item.box for item in objects if item.box is not None], np.float64).reshape(-1, 4)
+        masks = tuple(dict.fromkeys(file for item in objects for file in item.mask_files))
+        return Annotation(label, class_index, boxes, masks, self.ignore)
 
 
 @dataclass(frozen=True)
@@ -70,9 +138,9 @@ class DatasetIssue:
 Issue = tuple[str, str]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Dataset:
-    """Images with their classes and boxes; the images are not decoded.
+    """Images with their objects; the images are not decoded.
 
     Attributes:
         root: Folder of the data set.
@@ -107,12 +175,10 @@ class Dataset:
         return samples
 
 
-class ObjectAnnotation(NamedTuple):
-    """An object in an image: its class, and its box if known."""
-
-    label: str
-    box: Box | None = None
-    class_index: int | None = None
+def round_box(sides: Iterable[float]) -> Box:
+    """Round a box to a millionth of a pixel, so that writing and reading returns an equal box."""
+    x1, y1, x2, y2 = (round(float(side), DECIMALS) for side in sides)
+    return x1, y1, x2, y2
 
 
 def group_issues(issues: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
@@ -121,18 +187,3 @@ def group_issues(issues: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
     for kind, where in issues:
         groups.setdefault(kind, []).append(where)
     return tuple(DatasetIssue(kind, tuple(lines)) for kind, lines in groups.items())
-
-
-def boxes_array(boxes: Iterable[Box]) -> NDArray[np.float64]:
-    """Convert boxes to an array of shape (n, 4)."""
-    return np.array(list(boxes), np.float64).reshape(-1, 4)
-
-
-def group_by_class(objects: Iterable[ObjectAnnotation], masks: Sequence[Path] = ()) -> tuple[Annotation, ...]:
-    """Group the objects of an image by class, in order of appearance; the masks apply to each class."""
-    boxes: dict[tuple[str, int | None], list[Box]] = {}
-    for item in objects:
-        group = boxes.setdefault((item.label, item.class_index), [])
-        if item.box is not None:
-            group.append(item.box)
-    return tuple(Annotation(label, index, boxes_array(group), tuple(masks)) for (label, index), group in boxes.items())

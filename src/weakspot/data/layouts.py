@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset
-from weakspot.data.readers import READERS, coco, csv_boxes, csv_labels, voc
-from weakspot.data.readers.walk import files_below, is_image
+from weakspot.data.formats import READERS, coco, csv_boxes, csv_labels, voc
+from weakspot.data.formats.walk import files_below, is_image
 from weakspot.errors import InputError
 
 LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, WSOL metadata"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import Dataset
-from weakspot.data.readers import coco
-from weakspot.data.readers.walk import is_file, without_suffix
+from weakspot.data.formats import coco
+from weakspot.data.formats.walk import is_file, without_suffix
 from weakspot.errors import InputError, WeakspotError
 from weakspot.evaluation.map_scores import Regions, Scores, score_regions, unreadable_scores
 from weakspot.evaluation.predictions import Prediction, failed_predictions, image_size

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data.readers.walk import is_file, without_suffix
+from weakspot.data.formats.walk import is_file, without_suffix
 from weakspot.errors import InputError
 from weakspot.evaluation.samples import EvaluationSample, raise_if_any
 from weakspot.evaluation.targets import SIDE

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from weakspot.data import Annotation, Dataset, Sample
-from weakspot.data.readers.walk import is_file
+from weakspot.data.formats.walk import is_file
 from weakspot.errors import InputError
 
 

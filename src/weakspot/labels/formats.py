@@ -4,14 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.labels import coco, csv, label_studio, label_studio_import, masks, voc, yolo
-from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.records import LabeledImage, LabelProblem, LabelSet, LoadedLabels, WriteOptions
+from weakspot.data.dataset import Dataset, Sample
+from weakspot.data.formats import coco, csv_boxes, masks, voc, yolo
+from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
+from weakspot.data.image_index import ImageIndex
+from weakspot.labels import label_studio, label_studio_import
 
 
-def in_images(image: LabeledImage) -> str:
+def in_images(sample: Sample) -> str:
     """Return the path of an image in the folder ``images``."""
-    return f"images/{image.path}"
+    return f"images/{sample.image_id}"
 
 
 class Format(NamedTuple):
@@ -23,9 +25,9 @@ class Format(NamedTuple):
         image_path: Returns the path of an image in the folder.
     """
 
-    write: Callable[[LabelSet, Path, WriteOptions], list[LabelProblem]]
+    write: Callable[[Dataset, Path, WriteOptions], list[LabelProblem]]
     read: Callable[[Path, ImageIndex], LoadedLabels]
-    image_path: Callable[[LabeledImage], str] = in_images
+    image_path: Callable[[Sample], str] = in_images
 
 
 FORMATS: Mapping[str, Format] = {
@@ -33,6 +35,6 @@ FORMATS: Mapping[str, Format] = {
     "yolo": Format(yolo.write, yolo.read, yolo.image_path),
     "voc": Format(voc.write, voc.read, voc.image_path),
     "labelstudio": Format(label_studio.write, label_studio_import.read),
-    "csv": Format(csv.write, csv.read),
+    "csv": Format(csv_boxes.write, csv_boxes.read),
     "masks": Format(masks.write, masks.read),
 }

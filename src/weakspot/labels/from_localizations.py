@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.data.dataset import ObjectAnnotation, round_box
+from weakspot.data.rle import encode_rle
 from weakspot.errors import InputError
 from weakspot.inference.localization import Localization
 from weakspot.io.rows import read_rows
 from weakspot.labels.instance_masks import split_mask
-from weakspot.labels.records import LabeledObject, round_box
-from weakspot.labels.rle import encode_rle
 from weakspot.ops.nms import nms
 
 # Returns the mask of an image and a class index; None for the first class of the row.
@@ -26,7 +26,7 @@ class LocalizedImage(NamedTuple):
     path: Path
     width: int
     height: int
-    objects: tuple[LabeledObject, ...]
+    objects: tuple[ObjectAnnotation, ...]
     class_indices: tuple[int, ...]
     uncertainty: float | None
 
@@ -58,23 +58,23 @@ def _scores(localization: Localization) -> list[float]:
     return [localization.score] * len(localization.boxes) if is_largest_only else localization.box_scores.tolist()
 
 
-def below_min_score(item: LabeledObject, min_score: float) -> bool:
+def below_min_score(item: ObjectAnnotation, min_score: float) -> bool:
     """Return whether the score of an object is below the minimum; False for NaN, which is reported later."""
     return item.score is not None and item.score < min_score
 
 
 def _objects(
     label: str, boxes: NDArray[np.float64], scores: Sequence[float], mask: NDArray[np.bool_] | None
-) -> Iterator[LabeledObject]:
+) -> Iterator[ObjectAnnotation]:
     masks = [None] * len(boxes) if mask is None else split_mask(mask, boxes)
     for box, score, part in zip(boxes.tolist(), scores, masks, strict=True):
         rle = None if part is None or not part.any() else encode_rle(part)
-        yield LabeledObject(label, round_box(round(side, 2) for side in box), round(score, 6), rle)
+        yield ObjectAnnotation(label, round_box(round(side, 2) for side in box), score=round(score, 6), mask=rle)
 
 
 def suppress_overlaps(image: LocalizedImage, max_overlap: float) -> LocalizedImage:
     """Apply non-maximum suppression to the boxes of each class, with a maximum IoU of two remaining boxes in [0, 1]."""
-    boxes = np.array([item.box for item in image.objects], np.float64).reshape(-1, 4)
+    boxes = np.array([item.xyxy for item in image.objects], np.float64).reshape(-1, 4)
     scores = np.array([1.0 if item.score is None else item.score for item in image.objects])
     indices = sorted(nms(boxes, scores, max_overlap, classes=np.array(image.class_indices, np.int64)).tolist())
     objects = tuple(image.objects[i] for i in indices)
@@ -99,7 +99,7 @@ def read_localized_images(
 
 def _from_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: MaskOf | None) -> LocalizedImage:
     path = Path(row["image"])
-    objects: list[LabeledObject] = []
+    objects: list[ObjectAnnotation] = []
     indices: list[int] = []
     for position, item in enumerate((row, *row.get("others", ()))):
         boxes = np.array(item["boxes"], np.float64).reshape(-1, 4)

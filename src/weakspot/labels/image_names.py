@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from weakspot.data.readers.walk import without_suffix
+from weakspot.data.formats.walk import without_suffix
 
 
 def common_folder(paths: Sequence[Path]) -> Path:

@@ -16,22 +16,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
+from weakspot.data.formats.records import LabelProblem, WriteOptions
+from weakspot.data.formats.text_files import write_json, write_text
+from weakspot.data.polygons import mask_to_polygon
+from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
 from weakspot.labels.label_studio_config import FROM, POLYGONS_FROM, TO, check_tasks, labeling_config
-from weakspot.labels.polygons import mask_to_polygon
-from weakspot.labels.records import LabeledImage, LabeledObject, LabelProblem, LabelSet, WriteOptions
 from weakspot.labels.review_order import most_uncertain_first
-from weakspot.labels.rle import decode_rle
-from weakspot.labels.text_files import write_json, write_text
 
 Record = dict[str, Any]
 
 
-def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
+def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
     """Write tasks and the labeling configuration, and check that they match."""
-    config = labeling_config(labels.classes)
-    images = enumerate(most_uncertain_first(labels.images), start=1)
-    tasks = [_task(number, image, options) for number, image in images]
+    config = labeling_config(labels.class_names)
+    samples = enumerate(most_uncertain_first(labels.samples), start=1)
+    tasks = [_task(number, sample, options) for number, sample in samples]
     problems = check_tasks(tasks, config)
     if problems:
         problem = f"{len(problems)} regions do not match the labeling configuration: {problems[0]}."
@@ -41,34 +42,34 @@ def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()
     return []
 
 
-def _task(number: int, image: LabeledImage, options: WriteOptions) -> Record:
-    data: Record = {"image": options.url + quote(image.path), "name": image.path, "split": image.split}
-    data |= {"uncertainty": image.uncertainty, "width": image.width, "height": image.height}
-    results = [_result(i, item, image, options.polygons) for i, item in enumerate(image.objects)]
+def _task(number: int, sample: Sample, options: WriteOptions) -> Record:
+    data: Record = {"image": options.url + quote(sample.image_id), "name": sample.image_id, "split": sample.split}
+    data |= {"uncertainty": sample.uncertainty, "width": sample.width, "height": sample.height}
+    results = [_result(i, item, sample, options.polygons) for i, item in enumerate(sample.objects)]
     prediction: Record = {"model_version": "weakspot", "result": results}
-    if image.score is not None:
-        prediction["score"] = image.score
+    if sample.score is not None:
+        prediction["score"] = sample.score
     return {"id": number, "data": data, "predictions": [prediction]}
 
 
-def _result(number: int, item: LabeledObject, image: LabeledImage, polygons: bool) -> Record:
-    kind, source, value = _polygon(item, image) if polygons and item.mask is not None else _rectangle(item, image)
+def _result(number: int, item: ObjectAnnotation, sample: Sample, polygons: bool) -> Record:
+    kind, source, value = _polygon(item, sample) if polygons and item.mask is not None else _rectangle(item, sample)
     region: Record = {"id": f"object{number}", "from_name": source, "to_name": TO, "type": kind}
-    region |= {"original_width": image.width, "original_height": image.height, "image_rotation": 0}
+    region |= {"original_width": sample.width, "original_height": sample.height, "image_rotation": 0}
     region["value"] = value | {kind: [item.label]}
     return region if item.score is None else region | {"score": item.score}
 
 
-def _rectangle(item: LabeledObject, image: LabeledImage) -> tuple[str, str, Record]:
-    x1, y1, x2, y2 = item.box
-    across, down = 100 / image.width, 100 / image.height
+def _rectangle(item: ObjectAnnotation, sample: Sample) -> tuple[str, str, Record]:
+    x1, y1, x2, y2 = item.xyxy
+    across, down = 100 / sample.width, 100 / sample.height
     value = {"x": x1 * across, "y": y1 * down, "width": (x2 - x1) * across, "height": (y2 - y1) * down, "rotation": 0}
     return "rectanglelabels", FROM, value
 
 
-def _polygon(item: LabeledObject, image: LabeledImage) -> tuple[str, str, Record]:
+def _polygon(item: ObjectAnnotation, sample: Sample) -> tuple[str, str, Record]:
     assert item.mask is not None
-    corners = mask_to_polygon(decode_rle(item.mask)) * [100 / image.width, 100 / image.height]
+    corners = mask_to_polygon(decode_rle(item.mask)) * [100 / sample.width, 100 / sample.height]
     return "polygonlabels", POLYGONS_FROM, {"points": corners.tolist(), "closed": True}
 
 

@@ -6,25 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from weakspot.data.readers.coco import read_json
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, round_box
+from weakspot.data.formats.coco_json import read_json
+from weakspot.data.formats.records import LabelProblem, LoadedLabels, sorted_classes, uncertainty_of
+from weakspot.data.image_index import ImageIndex
+from weakspot.data.polygons import mask_box, polygon_box, polygon_to_mask, scale_polygon
+from weakspot.data.rle import encode_rle
 from weakspot.errors import InputError
 from weakspot.io.text import read_text
-from weakspot.labels.image_index import ImageIndex
 from weakspot.labels.label_studio import image_names
 from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import parse_config
-from weakspot.labels.polygons import mask_box, polygon_box, polygon_to_mask, scale_polygon
-from weakspot.labels.records import (
-    LabeledImage,
-    LabeledObject,
-    LabelProblem,
-    LabelSet,
-    LoadedLabels,
-    round_box,
-    sorted_classes,
-    uncertainty_of,
-)
-from weakspot.labels.rle import encode_rle
 
 Record = dict[str, Any]
 SKIPPED = "the task was skipped"
@@ -46,19 +38,19 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         hint = "Export from Label Studio in the format JSON, not JSON-MIN."
         raise InputError("tasks-invalid", f"{file} is not a list of tasks with data.", hint)
     problems: list[LabelProblem] = []
-    optional = (_image(position, task, index, problems) for position, task in enumerate(tasks))
-    images = tuple(image for image in optional if image is not None)
-    classes = _classes(file.with_name("config.xml"), images)
-    return LoadedLabels(LabelSet(classes, images), tuple(problems))
+    optional = (_sample(position, task, index, problems) for position, task in enumerate(tasks))
+    samples = tuple(sample for sample in optional if sample is not None)
+    classes = _classes(file.with_name("config.xml"), samples)
+    return LoadedLabels(Dataset(source, "Label Studio", classes, samples), tuple(problems))
 
 
-def _classes(config: Path, images: tuple[LabeledImage, ...]) -> tuple[str, ...]:
+def _classes(config: Path, samples: tuple[Sample, ...]) -> tuple[str, ...]:
     if not config.is_file():
-        return sorted_classes(images)
+        return sorted_classes(samples)
     return tuple(dict.fromkeys(label for _, _, labels in parse_config(read_text(config)).values() for label in labels))
 
 
-def _image(position: int, task: Record, index: ImageIndex, problems: list[LabelProblem]) -> LabeledImage | None:
+def _sample(position: int, task: Record, index: ImageIndex, problems: list[LabelProblem]) -> Sample | None:
     name = next((path for candidate in image_names(task) if (path := index.find(candidate))), None)
     size = None if name is None else index.size(name)
     if name is None or size is None:
@@ -74,7 +66,7 @@ def _image(position: int, task: Record, index: ImageIndex, problems: list[LabelP
         problems.append(LabelProblem(name, SKIPPED))
         return None
     is_corrected, regions = result
-    objects: list[LabeledObject] = []
+    objects: list[ObjectAnnotation] = []
     for region in regions:
         try:
             objects += _objects(region, size, scored=not is_corrected)
@@ -84,7 +76,7 @@ def _image(position: int, task: Record, index: ImageIndex, problems: list[LabelP
             reason = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
             problems.append(LabelProblem(name, f"a region is invalid: {reason}"))
     split = str(task["data"].get("split") or "")
-    return LabeledImage(name, size[1], size[0], tuple(objects), split, uncertainty_of(task["data"]))
+    return Sample(name, Path(name), split, tuple(objects), size, uncertainty=uncertainty_of(task["data"]))
 
 
 def _result(task: Record) -> tuple[bool, list[Record]] | None:
@@ -116,7 +108,7 @@ def _regions(record: Record) -> list[Record]:
     return regions
 
 
-def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[LabeledObject]:
+def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[ObjectAnnotation]:
     kind, value = str(region.get("type")), region["value"]
     if kind not in READERS:
         raise InputError("unknown-region-type", f"it is of the type {kind}")
@@ -144,33 +136,32 @@ def _rotation(value: Mapping[str, Any]) -> float:
     return float(value.get("rotation") or 0) % 360
 
 
-def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
+def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> ObjectAnnotation:
     rows, columns = size
     x, width = (float(value[side]) / 100 * columns for side in ("x", "width"))
     y, height = (float(value[side]) / 100 * rows for side in ("y", "height"))
     if not _rotation(value):
-        return LabeledObject(label, round_box([x, y, x + width, y + height]), score)
+        return ObjectAnnotation(label, round_box([x, y, x + width, y + height]), score=score)
     cosine, sine = np.cos(np.radians(_rotation(value))), np.sin(np.radians(_rotation(value)))
     right, down = np.array([width * cosine, width * sine]), np.array([-height * sine, height * cosine])
     first = np.array([x, y])
-    return LabeledObject(
-        label, polygon_box(np.array([first, first + right, first + right + down, first + down])), score
-    )
+    corners = np.array([first, first + right, first + right + down, first + down])
+    return ObjectAnnotation(label, polygon_box(corners), score=score)
 
 
-def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
+def _polygon(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> ObjectAnnotation:
     fractions = np.array(value["points"], np.float64) / 100
     corners = scale_polygon(fractions, height=size[0], width=size[1])
     mask = polygon_to_mask(corners, height=size[0], width=size[1])
-    return LabeledObject(label, polygon_box(corners), score, encode_rle(mask))
+    return ObjectAnnotation(label, polygon_box(corners), score=score, mask=encode_rle(mask))
 
 
-def _brush(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> LabeledObject:
+def _brush(label: str, value: Mapping[str, Any], size: tuple[int, int], score: float | None) -> ObjectAnnotation:
     mask = read_brush(value["rle"], height=size[0], width=size[1])
     box = mask_box(mask)
     if box is None:
         raise InputError("mask-empty", "its brush mask is empty")
-    return LabeledObject(label, box, score, encode_rle(mask))
+    return ObjectAnnotation(label, box, score=score, mask=encode_rle(mask))
 
 
 READERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon, "brushlabels": _brush}

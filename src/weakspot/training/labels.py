@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import Dataset, Sample
+from weakspot.data.formats.class_folders import TRAINING, VALIDATION
+from weakspot.data.formats.walk import is_file
 from weakspot.data.near_duplicates import near_duplicates
-from weakspot.data.readers.class_folders import TRAINING, VALIDATION
-from weakspot.data.readers.walk import is_file
 from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
 

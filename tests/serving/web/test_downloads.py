@@ -11,7 +11,7 @@ from PIL import Image
 from refusals import refused
 
 from weakspot.data import read_image
-from weakspot.labels import coco
+from weakspot.data.formats import coco
 from weakspot.serving.web.callbacks import class_choices
 from weakspot.serving.web.downloads import DOWNLOADS, Download
 from weakspot.serving.web.drawing import draw_classes
@@ -51,10 +51,10 @@ def test_weakspot_reads_the_coco_file(download, tmp_path, recorder):
     file = tmp_path / "labels.json"
     file.write_bytes(content_of("COCO", download))
     read = coco.read(file, {})
-    (image,) = read.labels.images
+    (image,) = read.labels.samples
     assert read.problems == ()
-    assert read.labels.classes == recorder.class_names
-    assert (image.path, image.width, image.height) == ("image.png", 70, 50)
+    assert read.labels.class_names == recorder.class_names
+    assert (image.image_id, image.width, image.height) == ("image.png", 70, 50)
     expected = [(one.label, box) for one in download.localizations for box in one.boxes.round(2).tolist()]
     assert [(one.label, list(one.box)) for one in image.objects] == expected
 

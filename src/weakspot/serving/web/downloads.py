@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from weakspot.data import read_image
+from weakspot.data import Dataset, Sample, read_image
+from weakspot.data.formats import coco
 from weakspot.inference.localization import Localization
-from weakspot.labels import LabeledImage, LabelSet, coco
 from weakspot.labels.from_localizations import from_localization, name_classes
 from weakspot.serving.web.drawing import draw_classes, draw_masks
 from weakspot.serving.web.uploads import private_folder
@@ -56,7 +56,8 @@ def to_coco(download: Download) -> bytes:
     """Write COCO JSON of one image, with all classes of the model as categories, so that files can be merged."""
     image = from_localization(download.named())
     classes, (named,) = name_classes([image], download.class_names)
-    labels = LabelSet(classes, (LabeledImage(str(image.path), image.width, image.height, named.objects),))
+    sample = Sample(str(image.path), image.path, "", named.objects, (image.height, image.width))
+    labels = Dataset(Path(), "labels", classes, (sample,))
     with TemporaryDirectory(dir=private_folder()) as folder:
         coco.write(labels, Path(folder))
         (file,) = Path(folder, "annotations").iterdir()

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from weakspot.data.decoding import read_sizes
-from weakspot.data.readers.walk import images_below, without_suffix
+from weakspot.data.formats.walk import images_below, without_suffix
 from weakspot.errors import InputError
 
 Size = tuple[int, int]

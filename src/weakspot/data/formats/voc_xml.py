@@ -8,7 +8,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from weakspot.data.dataset import Box, ObjectAnnotation
-from weakspot.data.readers.walk import files_below
+from weakspot.data.formats.walk import files_below
 from weakspot.errors import InputError
 from weakspot.io.text import parse_float, parse_size
 

@@ -7,7 +7,7 @@ from label_sets import near
 from refusals import refused
 from skimage.draw import polygon2mask
 
-from weakspot.labels.polygons import mask_box, mask_to_polygon, polygon_to_mask
+from weakspot.data.polygons import mask_box, mask_to_polygon, polygon_to_mask
 
 
 def drawn(*rows):

@@ -7,7 +7,7 @@ from refusals import refused
 from trees import plant
 
 from weakspot.data import check_dataset, read_dataset
-from weakspot.data.readers.csv_labels import DUPLICATE, NO_ROW
+from weakspot.data.formats.csv_labels import DUPLICATE, NO_ROW
 
 HEADER = "image_id,label,split\n"
 A = {"images/a.jpg": (9, 9)}

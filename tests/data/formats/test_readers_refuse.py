@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from refusals import refused
 
-from weakspot.labels import FORMATS, known_images
+from weakspot.data.image_index import known_images
+from weakspot.labels import FORMATS
 
 IMAGES = known_images({"a.jpg": (50, 100)})
 COCO = {
@@ -49,7 +50,7 @@ def coco(tmp_path, *annotations, **more):
 )
 def test_annotations_of_coco_that_cannot_be_taken_are_listed(tmp_path, annotation, why):
     found = coco(tmp_path, annotation)
-    assert found.labels.images[0].objects == ()
+    assert found.labels.samples[0].objects == ()
     assert why in found.problems[0].problem
 
 
@@ -69,19 +70,19 @@ def test_what_other_tools_write_into_coco_is_read(tmp_path):
         categories=[{"id": "c", "name": "cat"}, {"id": 7, "name": "cat"}],
     )
     assert found.problems == ()
-    assert found.labels.classes == ("cat",)
-    assert (found.labels.images[0].width, found.labels.images[0].height, found.labels.images[0].uncertainty) == (
+    assert found.labels.class_names == ("cat",)
+    assert (found.labels.samples[0].width, found.labels.samples[0].height, found.labels.samples[0].uncertainty) == (
         100,
         50,
         None,
     )
-    assert [one.box for one in found.labels.images[0].objects] == [(1, 2, 9, 7)]
+    assert [one.box for one in found.labels.samples[0].objects] == [(1, 2, 9, 7)]
 
 
 def test_images_of_coco_with_the_same_id_are_listed(tmp_path):
     same = [{"id": 1, "file_name": name, "width": 100, "height": 50} for name in ("a.jpg", "b.jpg")]
     found = coco(tmp_path, {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}, images=same)
-    assert found.labels.images == ()
+    assert found.labels.samples == ()
     assert [one.image for one in found.problems] == ["a.jpg", "b.jpg", "1"]
 
 
@@ -94,8 +95,8 @@ def test_each_file_of_coco_has_its_own_ids_and_what_are_no_instances_is_passed_o
         (folder / f"instances_{split}.json").write_text(json.dumps(content))
     (folder / "captions_val2017.json").write_text('{"annotations": [{"caption": "a cat"}]}')
     labels = FORMATS["coco"].read(tmp_path, IMAGES).labels
-    assert labels.classes == ("cat", "dog")
-    assert [(image.split, image.objects[0].label) for image in labels.images] == [("train", "cat"), ("val", "dog")]
+    assert labels.class_names == ("cat", "dog")
+    assert [(image.split, image.objects[0].label) for image in labels.samples] == [("train", "cat"), ("val", "dog")]
 
 
 def test_categories_of_the_same_id_are_refused(tmp_path):
@@ -131,7 +132,7 @@ def yolo(tmp_path, text, names="names: [cat]", name="train/a.txt"):
 )
 def test_lines_of_yolo_that_cannot_be_taken_are_listed(tmp_path, line):
     found = yolo(tmp_path, f"{line}\n0 .5 .5 .5 .5\n")
-    assert [one.box for one in found.labels.images[0].objects] == [(25, 12.5, 75, 37.5)]
+    assert [one.box for one in found.labels.samples[0].objects] == [(25, 12.5, 75, 37.5)]
     assert "line 1 is invalid" in found.problems[0].problem
 
 
@@ -166,8 +167,10 @@ def test_yolo_as_labelimg_and_roboflow_lay_it_out(tmp_path):
     for folder, image in (("img", "a.jpg"), ("robo", "a.jpg"), ("robo", "valid/images/a.jpg")):
         found = FORMATS["yolo"].read(tmp_path / folder, known_images({image: (50, 100)}))
         assert found.problems == ()
-        assert [(one.path, one.split) for one in found.labels.images] == [(image, "valid" if folder == "robo" else "")]
-        assert found.labels.images[0].objects[0].box == (25, 12.5, 75, 37.5)
+        assert [(one.image_id, one.split) for one in found.labels.samples] == [
+            (image, "valid" if folder == "robo" else "")
+        ]
+        assert found.labels.samples[0].objects[0].box == (25, 12.5, 75, 37.5)
 
 
 def test_entities_in_xml_are_refused(tmp_path):
@@ -207,5 +210,5 @@ def test_csv_that_a_person_has_edited(tmp_path):
     (tmp_path / "labels.csv").write_text("image_id,label\na,cat\n")
     (tmp_path / "splits.csv").write_text("image_id,split\na,val\n")
     found = FORMATS["csv"].read(tmp_path, IMAGES)
-    assert [(one.path, one.split, len(one.objects)) for one in found.labels.images] == [("a.jpg", "val", 1)]
+    assert [(one.image_id, one.split, len(one.objects)) for one in found.labels.samples] == [("a.jpg", "val", 1)]
     assert found.problems == (("a.jpg", "object without a box: cat"),)

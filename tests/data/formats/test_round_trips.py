@@ -7,10 +7,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
-from label_sets import by_path, images_of, label_sets, near, with_masks
+from label_sets import by_path, images_of, label_set, label_sets, labeled, near, with_masks
 
-from weakspot.labels import FORMATS, LabelSet, WriteOptions
-from weakspot.labels.rle import decode_rle
+from weakspot.data import ObjectAnnotation
+from weakspot.data.rle import decode_rle
+from weakspot.labels import FORMATS, WriteOptions
 
 
 def again(labels, name, options=WriteOptions()):
@@ -23,14 +24,14 @@ def again(labels, name, options=WriteOptions()):
 
 def without_split_of(labels, split):
     """Formats that know no image without a split give it this one."""
-    return LabelSet(labels.classes, tuple(replace(one, split=one.split or split) for one in labels.images))
+    return label_set(labels.class_names, tuple(replace(one, split=one.split or split) for one in labels.samples))
 
 
 @given(label_sets())
 @settings(max_examples=40)
 def test_coco_keeps_everything(labels):
     found = again(labels, "coco")
-    assert found.classes == labels.classes
+    assert found.class_names == labels.class_names
     assert by_path(found) == by_path(labels)
 
 
@@ -38,7 +39,7 @@ def test_coco_keeps_everything(labels):
 @settings(max_examples=40)
 def test_yolo_with_scores_keeps_everything(labels):
     found = again(labels, "yolo", WriteOptions(scores=True))
-    assert found.classes == labels.classes
+    assert found.class_names == labels.class_names
     assert by_path(found) == by_path(without_split_of(labels, "train"))
 
 
@@ -46,7 +47,7 @@ def test_yolo_with_scores_keeps_everything(labels):
 @settings(max_examples=40)
 def test_voc_keeps_boxes_of_whole_numbers(labels):
     found = again(labels, "voc")
-    assert found.classes == labels.classes
+    assert found.class_names == labels.class_names
     assert by_path(found) == by_path(labels)
 
 
@@ -54,7 +55,7 @@ def test_voc_keeps_boxes_of_whole_numbers(labels):
 @settings(max_examples=40)
 def test_label_studio_keeps_everything(labels):
     found = again(labels, "labelstudio")
-    assert found.classes == labels.classes
+    assert found.class_names == labels.class_names
     assert by_path(found) == by_path(labels)
 
 
@@ -62,13 +63,13 @@ def test_label_studio_keeps_everything(labels):
 @settings(max_examples=40)
 def test_csv_keeps_everything(labels):
     found = again(labels, "csv")
-    assert found.classes == labels.classes
+    assert found.class_names == labels.class_names
     assert by_path(found) == by_path(labels)
 
 
 def test_doubts_are_kept_by_coco_and_label_studio():
-    labels = LabelSet(("a",), (replace(with_masks().images[1], uncertainty=0.25),))
-    assert again(labels, "coco") == again(labels, "labelstudio") == labels
+    labels = label_set(("a",), (replace(with_masks().samples[1], uncertainty=0.25),))
+    assert again(labels, "coco").samples == again(labels, "labelstudio").samples == labels.samples
 
 
 def test_yolo_without_scores_has_five_columns(tmp_path):
@@ -80,11 +81,11 @@ def test_yolo_without_scores_has_five_columns(tmp_path):
 
 def test_masks_are_exact_in_coco_and_png():
     labels = with_masks()
-    assert again(labels, "coco") == labels
+    assert again(labels, "coco").samples == labels.samples
     found = again(labels, "masks")
-    for before, after in zip(labels.images[0].objects, found.images[0].objects, strict=True):
+    for before, after in zip(labels.samples[0].objects, found.samples[0].objects, strict=True):
         assert (after.label, after.box, after.mask) == (before.label, before.box, before.mask)
-    assert found.images[1] == labels.images[1]
+    assert found.samples[1] == labels.samples[1]
 
 
 @pytest.mark.parametrize("name", ["coco", "yolo", "labelstudio"])
@@ -92,20 +93,18 @@ def test_masks_as_polygons_come_back_to_a_pixel_with_holes_and_parts(name):
     labels = with_masks()
     found = by_path(again(labels, name, WriteOptions(polygons=True)))
     assert found["b.jpg"].objects == ()
-    for before, after in zip(labels.images[0].objects, found["a.jpg"].objects, strict=True):
+    for before, after in zip(labels.samples[0].objects, found["a.jpg"].objects, strict=True):
         assert after.label == before.label
         assert near(decode_rle(before.mask), decode_rle(after.mask))
         assert after.box == pytest.approx(before.box, abs=0.5)
 
 
 def test_label_studio_s_tasks_come_the_most_doubtful_first(tmp_path):
-    from weakspot.labels import LabeledImage, LabeledObject
-
     def image(name, doubt, score):
-        return LabeledImage(name, 9, 9, (LabeledObject("a", (0, 0, 5, 5), score),), uncertainty=doubt)
+        return labeled(name, 9, 9, [ObjectAnnotation("a", (0, 0, 5, 5), score=score)], uncertainty=doubt)
 
     images = (image("a b.jpg", None, 0.9), image("b.jpg", None, 0.1), image("c.jpg", 0.1, 0.1), image("d.jpg", 1, 1.0))
-    FORMATS["labelstudio"].write(LabelSet(("a",), images), tmp_path, WriteOptions(url="s3://bucket/"))
+    FORMATS["labelstudio"].write(label_set(("a",), images), tmp_path, WriteOptions(url="s3://bucket/"))
     tasks = json.loads((tmp_path / "tasks.json").read_text())
     assert [task["data"]["image"] for task in tasks] == [f"s3://bucket/{name}.jpg" for name in ("d", "c", "b", "a%20b")]
     assert [task["data"]["uncertainty"] for task in tasks] == [1, 0.1, None, None]

@@ -1,7 +1,9 @@
 """Read and write the text files of label formats."""
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,15 @@ def write_text(file: Path, text: str) -> None:
 def write_json(file: Path, content: object) -> None:
     """Write a JSON file."""
     write_text(file, json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def write_csv(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV file with a header."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(file, text.getvalue())
 
 
 def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -20,22 +20,15 @@ from typing import Any
 import numpy as np
 import yaml
 
-from weakspot.data.readers.walk import files_below, without_suffix
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, round_box
+from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
+from weakspot.data.formats.text_files import format_number, read_classes, write_text
+from weakspot.data.formats.walk import files_below, without_suffix
+from weakspot.data.image_index import ImageIndex
+from weakspot.data.polygons import mask_to_polygon, polygon_box, polygon_to_mask, scale_polygon
+from weakspot.data.rle import decode_rle, encode_rle
 from weakspot.errors import InputError
 from weakspot.io.text import read_lines, read_text
-from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.polygons import mask_to_polygon, polygon_box, polygon_to_mask, scale_polygon
-from weakspot.labels.records import (
-    LabeledImage,
-    LabeledObject,
-    LabelProblem,
-    LabelSet,
-    LoadedLabels,
-    WriteOptions,
-    round_box,
-)
-from weakspot.labels.rle import decode_rle, encode_rle
-from weakspot.labels.text_files import format_number, read_classes, write_text
 
 NO_SPLIT = "train"
 SPLITS = ("train", "val", "valid", "test")
@@ -44,41 +37,41 @@ NAMES = "classes.txt"
 DIGITS = 12
 
 
-def image_path(image: LabeledImage) -> str:
+def image_path(sample: Sample) -> str:
     """Return the path of an image in the folder."""
-    return f"images/{image.split or NO_SPLIT}/{image.path}"
+    return f"images/{sample.split or NO_SPLIT}/{sample.image_id}"
 
 
-def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
+def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:
     """Write a text file for each image, and ``data.yaml``.
 
     Images without a split are training images. Without validation images, ``val`` is ``train``, as YOLO requires both.
     Return images in another folder called ``images``, whose labels YOLO's training does not find.
     """
-    for image in labels.images:
-        lines = [_line(item, image, labels.classes, options) for item in image.objects]
-        name = f"{without_suffix(image.path)}.txt"
-        write_text(folder / "labels" / (image.split or NO_SPLIT) / name, "".join(f"{line}\n" for line in lines))
-    splits = {image.split or NO_SPLIT for image in labels.images}
+    for sample in labels.samples:
+        lines = [_line(item, sample, labels.class_names, options) for item in sample.objects]
+        name = f"{without_suffix(sample.image_id)}.txt"
+        write_text(folder / "labels" / (sample.split or NO_SPLIT) / name, "".join(f"{line}\n" for line in lines))
+    splits = {sample.split or NO_SPLIT for sample in labels.samples}
     folders = {split: f"images/{split}" for split in sorted(splits | {NO_SPLIT})}
     # Without "path" the folders are relative to the file, which may be moved.
     content: dict[str, Any] = {**folders, "val": folders.get("val", folders[NO_SPLIT])}
-    content["names"] = dict(enumerate(labels.classes))
+    content["names"] = dict(enumerate(labels.class_names))
     write_text(folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
     # YOLO replaces the last "images" of a path by "labels".
     problem = "YOLO's training does not find its labels, as a folder is called images: rename the inner folder"
-    return [LabelProblem(image.path, problem) for image in labels.images if "/images/" in f"/{image.path}"]
+    return [LabelProblem(sample.image_id, problem) for sample in labels.samples if "/images/" in f"/{sample.image_id}"]
 
 
-def _line(item: LabeledObject, image: LabeledImage, classes: Sequence[str], options: WriteOptions) -> str:
-    x1, y1, x2, y2 = item.box
+def _line(item: ObjectAnnotation, sample: Sample, classes: Sequence[str], options: WriteOptions) -> str:
+    x1, y1, x2, y2 = item.xyxy
     if options.polygons:
         corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
         polygon = corners if item.mask is None else mask_to_polygon(decode_rle(item.mask))
-        numbers = (polygon / [image.width, image.height]).ravel().tolist()
+        numbers = (polygon / [sample.width, sample.height]).ravel().tolist()
     else:
-        numbers = [(x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height]
-        numbers += [(x2 - x1) / image.width, (y2 - y1) / image.height]
+        numbers = [(x1 + x2) / 2 / sample.width, (y1 + y2) / 2 / sample.height]
+        numbers += [(x2 - x1) / sample.width, (y2 - y1) / sample.height]
         numbers += [item.score] if options.scores and item.score is not None else []
     return " ".join([str(classes.index(item.label)), *(format_number(round(value, DIGITS)) for value in numbers)])
 
@@ -91,8 +84,10 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
     """
     classes = _classes(source)
     problems: list[LabelProblem] = []
-    images = [image for folder, split in _folders(source) for image in _images(folder, split, classes, index, problems)]
-    return LoadedLabels(LabelSet(classes, tuple(images)), tuple(problems))
+    samples = tuple(
+        sample for folder, split in _folders(source) for sample in _samples(folder, split, classes, index, problems)
+    )
+    return LoadedLabels(Dataset(source, "YOLO", classes, samples), tuple(problems))
 
 
 def _folders(source: Path) -> list[tuple[Path, str]]:
@@ -105,9 +100,9 @@ def _folders(source: Path) -> list[tuple[Path, str]]:
     return folders
 
 
-def _images(
+def _samples(
     folder: Path, folder_split: str, classes: Sequence[str], index: ImageIndex, problems: list[LabelProblem]
-) -> Iterator[LabeledImage]:
+) -> Iterator[Sample]:
     for name in (name for name in files_below(folder) if name.endswith(".txt") and name != NAMES):
         split, path = _split_and_path(name.removesuffix(".txt"), folder_split, index)
         size = None if path is None else index.size(path)
@@ -115,7 +110,7 @@ def _images(
             problem = "the image does not exist" if path is None else "the image is unreadable"
             problems.append(LabelProblem(name, problem))
             continue
-        empty = LabeledImage(path, size[1], size[0], split=split)
+        empty = Sample(path, Path(path), split, (), size)
         yield replace(empty, objects=tuple(_objects(folder / name, empty, classes, problems)))
 
 
@@ -155,25 +150,25 @@ def _class_name(name: object) -> str:
 
 
 def _objects(
-    file: Path, image: LabeledImage, classes: Sequence[str], problems: list[LabelProblem]
-) -> Iterator[LabeledObject]:
+    file: Path, sample: Sample, classes: Sequence[str], problems: list[LabelProblem]
+) -> Iterator[ObjectAnnotation]:
     labels = dict(enumerate(classes))
     for line, text in read_lines(file):
         try:
             number, *values = text.split()
-            yield _object(labels[int(number)], [float(word) for word in values], image)
+            yield _object(labels[int(number)], [float(word) for word in values], sample)
         except (KeyError, ValueError, OverflowError) as error:
-            problems.append(LabelProblem(image.path, f"line {line.line} is invalid: {text[:80]} ({error})"))
+            problems.append(LabelProblem(sample.image_id, f"line {line.line} is invalid: {text[:80]} ({error})"))
 
 
-def _object(label: str, values: Sequence[float], image: LabeledImage) -> LabeledObject:
-    width, height = image.width, image.height
+def _object(label: str, values: Sequence[float], sample: Sample) -> ObjectAnnotation:
+    width, height = sample.width, sample.height
     if len(values) in (4, 5):
         x, y, across, down = values[:4]
         sides = [(x - across / 2) * width, (y - down / 2) * height, (x + across / 2) * width, (y + down / 2) * height]
-        return LabeledObject(label, round_box(sides), values[4] if len(values) == 5 else None)
+        return ObjectAnnotation(label, round_box(sides), score=values[4] if len(values) == 5 else None)
     if len(values) < 6 or len(values) % 2:
         raise ValueError(f"it has {len(values) + 1} columns")
     polygon = scale_polygon(values, height=height, width=width)
     mask = polygon_to_mask(polygon, height=height, width=width)
-    return LabeledObject(label, polygon_box(polygon), mask=encode_rle(mask))
+    return ObjectAnnotation(label, polygon_box(polygon), mask=encode_rle(mask))

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import find_contours
 
+from weakspot.data.dataset import Box, round_box
 from weakspot.data.decoding import MAX_PIXELS
 from weakspot.errors import InputError
-from weakspot.labels.records import Box, round_box
 
 # Maximum distance of the polygon to the outline of the mask, in pixels.
 TOLERANCE = 0.5

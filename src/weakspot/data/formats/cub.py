@@ -14,8 +14,8 @@ Source:
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.data.dataset import Annotation, Box, Dataset, Sample, boxes_array, group_issues
-from weakspot.data.readers.walk import files_below, without_suffix
+from weakspot.data.dataset import Box, Dataset, ObjectAnnotation, Sample, group_issues
+from weakspot.data.formats.walk import files_below, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, read_lines, safe_relative_path, split_fields
 
@@ -42,7 +42,7 @@ def load(root: Path, images: Path | None = None) -> Dataset:
     for line, key, text in _entries(home / IMAGES):
         name = safe_relative_path(text, line)
         label, split, box = (parts[part].get(key) for part in PARTS)
-        annotations = _annotations(label, box, classes, masks.get(without_suffix(name)))
+        annotations = _objects(label, box, classes, masks.get(without_suffix(name)))
         samples.append(Sample(name, (images or home / "images") / name, _split(split), annotations))
         keys.add(key)
     unknown = [line for part in parts.values() for key, (line, _) in part.items() if key not in keys]
@@ -71,18 +71,18 @@ def _masks(home: Path) -> dict[str, Path]:
     return {name.removesuffix(".png"): folder / name for folder, name in names}
 
 
-def _annotations(
+def _objects(
     label: Entry | None, box: Entry | None, classes: dict[int, str], mask: Path | None
-) -> tuple[Annotation, ...]:
-    """The annotation of an image with a label."""
+) -> tuple[ObjectAnnotation, ...]:
+    """The object of an image with a label."""
     if label is None:
         return ()
     line, text = label
     key = parse_int(text, line)
     if key not in classes:
         raise InputError("unknown-class", f"{line}: class {key} is not in classes.txt.")
-    boxes = boxes_array([] if box is None else [_box(*box)])
-    return (Annotation(classes[key], key - 1, boxes, () if mask is None else (mask,)),)
+    masks = () if mask is None else (mask,)
+    return (ObjectAnnotation(classes[key], None if box is None else _box(*box), key - 1, mask_files=masks),)
 
 
 def _box(line: FileLine, text: str) -> Box:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from weakspot.data.dataset import Annotation, Dataset, Sample
-from weakspot.data.readers.walk import files_below, folders_in, images_below, is_image
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
+from weakspot.data.formats.walk import files_below, folders_in, images_below, is_image
 
 TRAINING = frozenset({"train", "training"})
 VALIDATION = frozenset({"val", "valid", "validation", "dev"})
@@ -22,7 +22,7 @@ def load(root: Path, images: Path | None = None) -> Dataset:
     files = images_below(base)
     by_split = has_splits(files)
     samples = (
-        Sample(image_id, path, *_split_and_annotations(image_id, by_split))
+        Sample(image_id, path, *_split_and_objects(image_id, by_split))
         for image_id, paths in files.items()
         for path in paths
     )
@@ -60,6 +60,6 @@ def classes_below(base: Path, image_ids: Iterable[str], by_split: bool, only_emp
     return tuple(sorted(empty if only_empty else nonempty | empty))
 
 
-def _split_and_annotations(image_id: str, by_split: bool) -> tuple[str, tuple[Annotation, ...]]:
+def _split_and_objects(image_id: str, by_split: bool) -> tuple[str, tuple[ObjectAnnotation, ...]]:
     split, label = split_and_class(image_id, by_split)
-    return split, (Annotation(label),) if label else ()
+    return split, (ObjectAnnotation(label),) if label else ()

@@ -13,10 +13,10 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.dataset import Annotation, Dataset, Issue, Sample, group_issues
-from weakspot.data.readers.class_folders import has_splits, split_and_class
-from weakspot.data.readers.csv_boxes import NAMES, SIDES, split_labels
-from weakspot.data.readers.walk import first_containing, images_outside_masks, is_image, without_suffix
+from weakspot.data.dataset import Dataset, Issue, ObjectAnnotation, Sample, group_issues
+from weakspot.data.formats.class_folders import has_splits, split_and_class
+from weakspot.data.formats.csv_boxes import NAMES, SIDES, split_labels
+from weakspot.data.formats.walk import first_containing, images_outside_masks, is_image, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import COMMAS, FileLine, read_csv, read_text, safe_relative_path
 
@@ -132,9 +132,9 @@ def _resolve(name: str, files: Files, base: Path) -> tuple[str, list[Path]]:
 
 def _samples(path: Path, rows: _Rows) -> Iterator[Sample]:
     """One sample for each split; a row without a split is ignored if another row has one."""
-    annotations = tuple(Annotation(label) for label in rows.labels)
+    objects = tuple(ObjectAnnotation(label) for label in rows.labels)
     for split in [split for split in rows.splits if split] or [""]:
-        yield Sample(rows.image_id, path, split, annotations)
+        yield Sample(rows.image_id, path, split, objects)
 
 
 def _without_row(files: Files, with_row: Iterable[Path], base: Path) -> Iterator[Issue]:

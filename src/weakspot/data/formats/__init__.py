@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset
-from weakspot.data.readers import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, voc
+from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, voc
 
 Detect = Callable[[Path], bool]
 Load = Callable[[Path, Path | None], Dataset]

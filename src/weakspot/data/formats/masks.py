@@ -18,53 +18,47 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
 from weakspot.data.decoding import MAX_PIXELS, open_binary, open_image
-from weakspot.data.readers.walk import files_below, without_suffix
+from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
+from weakspot.data.formats.text_files import read_classes, write_text
+from weakspot.data.formats.walk import files_below, without_suffix
+from weakspot.data.image_index import ImageIndex
+from weakspot.data.polygons import mask_box
+from weakspot.data.rle import decode_rle, encode_rle
 from weakspot.errors import InputError
-from weakspot.labels.image_index import ImageIndex
-from weakspot.labels.polygons import mask_box
-from weakspot.labels.records import (
-    LabeledImage,
-    LabeledObject,
-    LabelProblem,
-    LabelSet,
-    LoadedLabels,
-    WriteOptions,
-)
-from weakspot.labels.rle import decode_rle, encode_rle
-from weakspot.labels.text_files import read_classes, write_text
 
 MAX_CLASSES = 255
 
 
-def write(labels: LabelSet, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
+def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
     """Write an indexed PNG for each image; objects without a mask are left out and returned."""
-    if len(labels.classes) > MAX_CLASSES:
-        problem = f"--format masks supports at most {MAX_CLASSES} classes, got {len(labels.classes)}."
+    if len(labels.class_names) > MAX_CLASSES:
+        problem = f"--format masks supports at most {MAX_CLASSES} classes, got {len(labels.class_names)}."
         raise InputError("too-many-classes", problem, "Select classes with --class-names, or use --format coco.")
-    objects = [item for image in labels.images for item in image.objects]
+    objects = [item for sample in labels.samples for item in sample.objects]
     if objects and all(item.mask is None for item in objects):
         hint = "Use a model instead of boxes, or run localize with --save-masks."
         raise InputError("missing-masks", "--format masks needs objects with masks.", hint)
-    for image in labels.images:
-        file = folder / "masks" / f"{without_suffix(image.path)}.png"
+    for sample in labels.samples:
+        file = folder / "masks" / f"{without_suffix(sample.image_id)}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        _indexed_image(image, labels.classes).save(file)
-    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.classes))
+        _indexed_image(sample, labels.class_names).save(file)
+    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.class_names))
     return [
-        LabelProblem(image.path, f"an object without a mask is left out of the masks: {item.label}")
-        for image in labels.images
-        for item in image.objects
+        LabelProblem(sample.image_id, f"an object without a mask is left out of the masks: {item.label}")
+        for sample in labels.samples
+        for item in sample.objects
         if item.mask is None
     ]
 
 
-def _indexed_image(image: LabeledImage, classes: tuple[str, ...]) -> Image.Image:
-    pixels = np.zeros((image.height, image.width), np.uint8)
-    for item in sorted(image.objects, key=lambda item: 1.0 if item.score is None else item.score):
+def _indexed_image(sample: Sample, classes: tuple[str, ...]) -> Image.Image:
+    pixels = np.zeros((sample.height, sample.width), np.uint8)
+    for item in sorted(sample.objects, key=lambda item: 1.0 if item.score is None else item.score):
         if item.mask is not None:
             pixels[decode_rle(item.mask)] = classes.index(item.label) + 1
-    indexed = Image.frombytes("P", (image.width, image.height), pixels.tobytes())
+    indexed = Image.frombytes("P", (sample.width, sample.height), pixels.tobytes())
     indexed.putpalette(_palette())
     return indexed
 
@@ -86,13 +80,14 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         raise InputError("labels-not-found", f"The folder {source / 'masks'} does not exist.")
     names = [name for name in files_below(source / "masks") if name.lower().endswith(".png")]
     problems: list[LabelProblem] = []
-    images = [_image(source / "masks" / name, name, classes, index, problems) for name in names]
-    return LoadedLabels(LabelSet(classes, tuple(image for image in images if image is not None)), tuple(problems))
+    optional = (_sample(source / "masks" / name, name, classes, index, problems) for name in names)
+    samples = tuple(sample for sample in optional if sample is not None)
+    return LoadedLabels(Dataset(source, "masks", classes, samples), tuple(problems))
 
 
-def _image(
+def _sample(
     file: Path, name: str, classes: tuple[str, ...], index: ImageIndex, problems: list[LabelProblem]
-) -> LabeledImage | None:
+) -> Sample | None:
     path = index.find(without_suffix(name))
     size = None if path is None else index.size(path)
     if path is None or size is None:
@@ -109,7 +104,7 @@ def _image(
     values = np.flatnonzero(np.bincount(pixels.ravel())).tolist()
     unknown = [value for value in values if value > len(classes)]
     problems += [LabelProblem(path, f"its mask has the value {value}, which has no class") for value in unknown]
-    return LabeledImage(path, size[1], size[0], tuple(_objects(pixels, values, classes)))
+    return Sample(path, Path(path), "", tuple(_objects(pixels, values, classes)), size)
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
@@ -123,10 +118,10 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
             raise InputError("damaged-image", f"{file} is damaged.") from error
 
 
-def _objects(pixels: NDArray[np.uint8], values: Iterable[int], classes: tuple[str, ...]) -> Iterator[LabeledObject]:
+def _objects(pixels: NDArray[np.uint8], values: Iterable[int], classes: tuple[str, ...]) -> Iterator[ObjectAnnotation]:
     """An object for each value of a class."""
     for value in values:
         mask = pixels == value
         box = mask_box(mask)
         if box is not None and 0 < value <= len(classes):
-            yield LabeledObject(classes[value - 1], box, mask=encode_rle(mask))
+            yield ObjectAnnotation(classes[value - 1], box, mask=encode_rle(mask))

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakspot.data.dataset import Annotation, Box, Dataset, Issue, Sample, boxes_array, group_issues
-from weakspot.data.readers.walk import first_containing, folders_in
+from weakspot.data.dataset import Box, Dataset, Issue, ObjectAnnotation, Sample, group_issues
+from weakspot.data.formats.walk import first_containing, folders_in
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_lines, safe_relative_path, split_fields
 
@@ -115,8 +115,9 @@ def _samples(split: _Split, base: Path, mask_base: Path) -> Iterator[Sample]:
         masks = tuple(mask_base / mask for mask in location.masks)
         ignore = mask_base / location.ignore if location.ignore else None
         index = next(iter(split.labels.get(name, [])), None)
-        annotation = Annotation(str(index), index, boxes_array(location.boxes), masks, ignore)
-        yield Sample(name, base / name, split.name, () if index is None else (annotation,), split.sizes.get(name))
+        boxes: list[Box | None] = [] if index is None else [*location.boxes] or [None]
+        objects = tuple(ObjectAnnotation(str(index), box, index, mask_files=masks) for box in boxes)
+        yield Sample(name, base / name, split.name, objects, split.sizes.get(name), ignore)
 
 
 def _issues(split: _Split) -> Iterator[Issue]:

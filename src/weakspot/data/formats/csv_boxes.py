@@ -7,22 +7,35 @@
     splits.csv                         image_id,split; optional
     labels.csv                         image_id,label; optional, see weakspot label --import
     masks/<class>/<name>.png           optional
+
+``weakspot label`` writes this layout, with the columns of BOXES and LABELS, and a mask of an image if all its objects
+have masks and one class. The score is empty for labels of a person. Coordinates may be fractional. Labels of an image
+are separated by ``;``, so a class name with ``;`` or ``|`` is read as several classes.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from weakspot.data.dataset import Box, Dataset, Issue, ObjectAnnotation, Sample, group_by_class, group_issues
-from weakspot.data.readers.class_folders import classes_below, has_splits, split_and_class
-from weakspot.data.readers.walk import files_below, first_containing, images_outside_masks, is_image, without_suffix
+import numpy as np
+from PIL import Image
+
+from weakspot.data.dataset import Box, Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
+from weakspot.data.formats.class_folders import classes_below, has_splits, split_and_class
+from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, sorted_classes
+from weakspot.data.formats.text_files import format_number, write_csv
+from weakspot.data.formats.walk import files_below, first_containing, images_outside_masks, is_image, without_suffix
+from weakspot.data.image_index import ImageIndex
+from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, safe_relative_path
 
 NAMES = ("image_id", "image", "path", "file")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 SEPARATORS = re.compile("[;|]")
+BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
+LABELS = ("image_id", "label", "split", "width", "height")
 
 Row = tuple[FileLine, str, dict[str, str]]
 
@@ -75,6 +88,49 @@ def load(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     return Dataset(root, "CSV of boxes", _class_names(samples, empty), tuple(samples), group_issues(issues))
 
 
+def read(source: Path, index: ImageIndex) -> LoadedLabels:
+    """Read label files: a folder, or a file of boxes, which does not contain images without a box.
+
+    Classes are sorted by name. Images that do not exist and have no size are problems.
+    """
+    file = source if source.is_file() else source / "annotations.csv"
+    listed = {} if source == file else _listed_images(source, index)
+    objects: dict[str, list[ObjectAnnotation]] = {name: [] for name in listed}
+    sizes = {name: size for name, (size, _) in listed.items()}
+    problems: list[LabelProblem] = []
+    for line, cells in read_csv(file, ("image_id", "class", *SIDES)):
+        name = index.find(cells["image_id"]) or cells["image_id"]
+        sizes.setdefault(name, _size(cells, line))
+        box = _box(cells, line)
+        score = parse_float(cells["score"], line) if cells.get("score") else None
+        item = ObjectAnnotation(cells["class"], None if box is None else round_box(box), score=score)
+        objects.setdefault(name, []).extend([] if box is None else [item])
+        problems += [] if box else [LabelProblem(name, f"object without a box: {cells['class']}")]
+    complete = {name: sizes[name] or index.size(name) for name in objects}
+    samples = tuple(
+        Sample(name, Path(name), listed[name][1] if name in listed else "", tuple(objects[name]), size)
+        for name, size in complete.items()
+        if size is not None
+    )
+    problems += [LabelProblem(name, "the image does not exist") for name, size in complete.items() if size is None]
+    return LoadedLabels(Dataset(source, "CSV of boxes", sorted_classes(samples), samples), tuple(problems))
+
+
+def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
+    """Write boxes, labels and splits as CSV; return classes whose names cannot be stored in ``labels.csv``."""
+    write_csv(folder / "annotations.csv", BOXES, (row for sample in labels.samples for row in _box_rows(sample)))
+    write_csv(folder / "labels.csv", LABELS, map(_label_row, labels.samples))
+    if any(labels.splits):
+        write_csv(
+            folder / "splits.csv", ("image_id", "split"), ((sample.image_id, sample.split) for sample in labels.samples)
+        )
+    for sample in labels.samples:
+        if len({item.label for item in sample.objects}) == 1 and all(item.mask is not None for item in sample.objects):
+            _write_mask(sample, folder / "masks" / f"{without_suffix(sample.image_id)}.png")
+    invalid = (name for name in labels.class_names if SEPARATORS.search(name))
+    return [LabelProblem("", f"labels.csv splits the class name {name!r} at ; and |") for name in invalid]
+
+
 def split_labels(cell: str) -> list[str]:
     """Split a cell of labels, separated by ``;`` or ``|``.
 
@@ -106,8 +162,7 @@ def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
         image_id = tree.image_id(name)
         group = by_image.setdefault(image_id, _Rows(name))
         group.objects.append(_object(cells, line, split_and_class(image_id, tree.by_split)[1]))
-        if cells.get("width") and cells.get("height"):
-            group.size = group.size or parse_size(parse_float(cells["width"], line), parse_float(cells["height"], line))
+        group.size = group.size or _size(cells, line)
         if cells.get("has_mask"):
             group.has_mask = bool(group.has_mask) or parse_int(cells["has_mask"], line) != 0
     return by_image
@@ -157,15 +212,52 @@ def _samples(image_id: str, rows: _Rows | None, splits: list[str] | None, tree: 
     group = rows or _Rows(image_id, objects=[ObjectAnnotation(label)] if label else [])
     mask = f"{image_id}.png"
     has_mask = mask in tree.masks if group.has_mask is None else group.has_mask
-    annotations = group_by_class(group.objects, [tree.mask_folder / mask] if has_mask else [])
+    masks = (tree.mask_folder / mask,) if has_mask else ()
+    objects = tuple(replace(item, mask_files=masks) for item in group.objects)
     missing = tree.base / (group.name if is_image(group.name) else f"{image_id}.jpg")
     for split in [folder_split] if splits is None else splits:
         for path in tree.files.get(image_id, [missing]):
-            yield Sample(image_id, path, split, annotations, group.size)
+            yield Sample(image_id, path, split, objects, group.size)
 
 
 def _class_names(samples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, ...]:
-    pairs = {(item.label, item.class_index) for sample in samples for item in sample.annotations}
+    pairs = {(item.label, item.class_index) for sample in samples for item in sample.objects}
     last = max((index for _, index in pairs if index is not None), default=-1) + 1
     ordered = sorted((last if index is None else index, label) for label, index in pairs)
     return tuple(dict.fromkeys([*(label for _, label in ordered), *empty]))
+
+
+def _listed_images(folder: Path, index: ImageIndex) -> dict[str, tuple[tuple[int, int] | None, str]]:
+    """The size and split of each image in ``labels.csv`` and ``splits.csv``; the latter takes precedence."""
+    images: dict[str, tuple[tuple[int, int] | None, str]] = {}
+    for file in (folder / "labels.csv", folder / "splits.csv"):
+        for line, cells in read_csv(file, ("image_id",)) if file.is_file() else ():
+            name = index.find(cells["image_id"]) or cells["image_id"]
+            size, split = images.get(name, (None, ""))
+            images[name] = _size(cells, line) or size, cells.get("split", split)
+    return images
+
+
+def _size(cells: Mapping[str, str], line: FileLine) -> tuple[int, int] | None:
+    if not cells.get("width") or not cells.get("height"):
+        return None
+    return parse_size(parse_float(cells["width"], line), parse_float(cells["height"], line))
+
+
+def _write_mask(sample: Sample, file: Path) -> None:
+    union = np.zeros((sample.height, sample.width), bool)
+    for item in sample.objects:
+        union |= False if item.mask is None else decode_rle(item.mask)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(union).save(file)
+
+
+def _box_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
+    for item in sample.objects:
+        score = "" if item.score is None else repr(item.score)
+        yield sample.image_id, sample.width, sample.height, item.label, *map(format_number, item.xyxy), score
+
+
+def _label_row(sample: Sample) -> tuple[object, ...]:
+    labels = ";".join(dict.fromkeys(item.label for item in sample.objects))
+    return sample.image_id, labels, sample.split, sample.width, sample.height

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from weakspot.labels.rle import Rle, decode_rle, encode_rle, mask_area, parse_rle
+from weakspot.data.rle import Rle, decode_rle, encode_rle, mask_area, parse_rle
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, group_by_class
-from weakspot.data.readers.voc_xml import VocAnnotation, read_annotation
-from weakspot.data.readers.walk import files_below, folders_in, is_file, is_image, without_suffix
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
+from weakspot.data.formats.voc_xml import VocAnnotation, read_annotation
+from weakspot.data.formats.walk import files_below, folders_in, is_file, is_image, without_suffix
 from weakspot.io.text import read_lines, safe_relative_path
 
 TASK = "CLS-LOC"
@@ -85,8 +85,7 @@ def _objects(image: _Image) -> Iterator[ObjectAnnotation]:
 
 
 def _sample(image: _Image, base: Path, indices: dict[str, int]) -> Sample:
-    annotations = group_by_class(_objects(image))
+    objects = tuple(replace(item, class_index=indices.get(item.label)) for item in _objects(image))
     size = image.annotation.size if image.annotation else None
-    indexed = tuple(replace(annotation, class_index=indices.get(annotation.label)) for annotation in annotations)
     path = base / image.split / image.name
-    return Sample(f"{image.split}/{without_suffix(image.name)}", path, image.split, indexed, size)
+    return Sample(f"{image.split}/{without_suffix(image.name)}", path, image.split, objects, size)
