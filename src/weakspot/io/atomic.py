@@ -43,6 +43,12 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
         raise not_writable(path, error) from error
 
 
+def remove_temporary_files(folder: Path) -> None:
+    """Delete the temporary files in a folder that processes left behind when they were killed."""
+    for file in folder.glob(f"{_TEMPORARY}*"):
+        file.unlink(missing_ok=True)
+
+
 def save_image(image: Image.Image, path: Path) -> None:
     """Write an image atomically, in the format of the suffix.
 

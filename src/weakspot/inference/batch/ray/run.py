@@ -16,6 +16,7 @@ from weakspot.inference.batch.ray.plan import ShardPlan, plan, unplan
 from weakspot.inference.batch.ray.shard import ATTEMPTS
 from weakspot.inference.batch.run_folder import LocalizeOutcome, check_run, folder_lock, save_run
 from weakspot.inference.batch.worker import FOREGROUND, WorkerFactory, adapt, load_localizer, sample_sources
+from weakspot.io.atomic import remove_temporary_files
 from weakspot.io.manifest import MANIFEST, ShardInfo, read_manifest, write_manifest
 from weakspot.io.parquet import check_pyarrow
 from weakspot.io.progress import Progress
@@ -51,6 +52,7 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
                 raise KeyboardInterrupt(advice) from interrupt
             finally:
                 shutil.rmtree(output / ATTEMPTS, ignore_errors=True)
+        remove_temporary_files(output)
         return _outcome(output)
 
 
