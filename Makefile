@@ -8,10 +8,10 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q 
 
 .PHONY: demo test test-long test-all coverage mutants check docs benchmarks wheel format clean
 
-demo: .venv/core.stamp  ## find objects in real photos
+demo: .venv/core.stamp  ## find objects in sample images
 	$(BIN)/weakspot demo
 
-test: .venv/dev.stamp  ## run the tests, a process a core
+test: .venv/dev.stamp  ## run the tests, one process per core
 	$(PYTEST) -m "not long"
 
 test-long: .venv/dev.stamp  ## run the tests that take more than five seconds each: processes, exports, whole pages
@@ -45,7 +45,7 @@ wheel: .venv/dev.stamp  ## build dist/*.whl and dist/*.tar.gz
 	rm -rf dist
 	$(BIN)/python -m build
 
-format: .venv/dev.stamp  ## lay the code out
+format: .venv/dev.stamp  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

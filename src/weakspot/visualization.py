@@ -119,7 +119,7 @@ def _color_table() -> NDArray[np.uint8]:
 
 
 def new_chart(x: str, y: str) -> "tuple[Figure, Axes]":
-    """Create an empty chart with labelled axes."""
+    """Create an empty chart with labeled axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.6, 4.2), layout="constrained")

@@ -50,7 +50,7 @@ def test_most_specific_layout_is_taken(tmp_path):
 )
 def test_truth_tells_the_layout_by_its_suffix(tmp_path, truth, content, layout):
     plant(tmp_path, {truth: content, "photos/cat/a.jpg": (9, 9)} | {"photos/test/image_ids.txt": ""})
-    assert read_dataset(str(tmp_path / "photos"), truth=str(tmp_path / truth)).layout == layout
+    assert read_dataset(str(tmp_path / "photos"), ground_truth=str(tmp_path / truth)).layout == layout
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,14 @@ def test_truth_tells_the_layout_by_its_suffix(tmp_path, truth, content, layout):
 )
 def test_csv_given_as_truth_lacks_what_is_nearest(tmp_path, header, missing):
     with refused("missing-column", "line 1", missing):
-        read_dataset(tmp_path, truth=plant(tmp_path, {"truth.csv": f"{header}\n"}) / "truth.csv")
+        read_dataset(tmp_path, ground_truth=plant(tmp_path, {"truth.csv": f"{header}\n"}) / "truth.csv")
 
 
 def test_images_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/cat/a.png": (9, 9), "labels/boxes.csv": CSV})
-    dataset = read_dataset(tmp_path / "labels", truth=tmp_path / "labels/boxes.csv", images=str(tmp_path / "photos"))
+    dataset = read_dataset(
+        tmp_path / "labels", ground_truth=tmp_path / "labels/boxes.csv", images=str(tmp_path / "photos")
+    )
     assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]})}
     assert dataset.samples[0].path == tmp_path / "photos/cat/a.png"
 

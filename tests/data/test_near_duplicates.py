@@ -106,8 +106,8 @@ def bits_flipped(places):
     [
         pytest.param({}, [0, 0, 0, 1], id="chain of links"),
         pytest.param({"distance": 4}, [0, 1, 2, 3], id="distance is inclusive"),
-        pytest.param({"distance": 5, "most": 4}, [0, 0, 0, 1], id="most is inclusive"),
-        pytest.param({"distance": 5, "most": 3}, [0, 1, 2, 3], id="above most only equal hashes"),
+        pytest.param({"distance": 5, "max_images": 4}, [0, 0, 0, 1], id="most is inclusive"),
+        pytest.param({"distance": 5, "max_images": 3}, [0, 1, 2, 3], id="above most only equal hashes"),
         pytest.param({"distance": 64}, [0, 0, 0, 0], id="any distance"),
     ],
 )
@@ -117,7 +117,7 @@ def test_images_are_linked_up_to_the_distance(tmp_path, options, groups):
     assert near_duplicates(paths, **options).tolist() == groups
 
 
-@pytest.mark.parametrize("options", [{"distance": 0}, {"most": 0}])
+@pytest.mark.parametrize("options", [{"distance": 0}, {"max_images": 0}])
 def test_equal_hashes_are_linked_whatever_the_options(tmp_path, options):
     paths = written(tmp_path, {"b.png": picture(1), "a.png": picture(0), "a.bmp": picture(0)})
     assert near_duplicates(paths, **options).tolist() == [0, 1, 1]
@@ -175,7 +175,7 @@ def test_without_images_there_is_no_group():
     assert (groups.dtype, groups.shape) == (np.int64, (0,))
 
 
-@pytest.mark.parametrize("options", [{"distance": -1}, {"distance": 65}, {"most": -1}, {"workers": 0}])
+@pytest.mark.parametrize("options", [{"distance": -1}, {"distance": 65}, {"max_images": -1}, {"workers": 0}])
 def test_options_out_of_range_are_refused(options):
     with refused("out-of-range", *options, *options.values()):
         near_duplicates([], **options)

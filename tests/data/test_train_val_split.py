@@ -22,7 +22,7 @@ def validating(labels, groups=None, **options):
 
 
 def test_each_class_gives_its_share():
-    assert validating(alone(100, 50, 10), share=0.2) == {0: 20, 1: 10, 2: 2}
+    assert validating(alone(100, 50, 10), val_fraction=0.2) == {0: 20, 1: 10, 2: 2}
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_each_class_gives_its_share():
 def test_drawn_case(labels, groups, share, expected):
     numbers = None if groups is None else np.array(groups, np.int64)
     for seed in range(5):
-        assert validating(labels, numbers, share=share, seed=seed) == expected
+        assert validating(labels, numbers, val_fraction=share, seed=seed) == expected
 
 
 def test_groups_of_several_classes_give_both_sides_where_they_can():
     # Two groups of cats, the second of them and another of dogs: whatever is chosen for cats, dogs can follow.
     labels, groups = ["cat", "cat", "dog", "dog", "dog"], np.array([0, 1, 1, 2, 2])
     for seed in range(8):
-        mask = stratified_group_split(labels, groups, share=0.5, seed=seed)
+        mask = stratified_group_split(labels, groups, val_fraction=0.5, seed=seed)
         assert mask[0] != mask[1] == mask[2] != mask[3] == mask[4]
 
 
@@ -64,7 +64,9 @@ def test_seed_decides():
 
 
 def test_every_image_may_validate():
-    chosen = np.mean([stratified_group_split(alone(10), None, share=0.3, seed=seed) for seed in range(300)], axis=0)
+    chosen = np.mean(
+        [stratified_group_split(alone(10), None, val_fraction=0.3, seed=seed) for seed in range(300)], axis=0
+    )
     np.testing.assert_allclose(chosen, 0.3, atol=0.1)
 
 
@@ -74,7 +76,8 @@ def test_labels_of_any_kind_are_told_apart_by_equality_alone():
 
 
 @pytest.mark.parametrize(
-    "options", [{"share": 0}, {"share": 1.0}, {"share": -0.2}, {"share": float("nan")}, {"seed": -1}]
+    "options",
+    [{"val_fraction": 0}, {"val_fraction": 1.0}, {"val_fraction": -0.2}, {"val_fraction": float("nan")}, {"seed": -1}],
 )
 def test_options_out_of_range_are_refused(options):
     with refused("out-of-range", *options.values()):
@@ -101,7 +104,10 @@ def test_groups_of_one_class_are_whole_on_both_sides_and_near_the_share(classes,
     random.shuffle(images)
     numbers = {pair: number for number, pair in enumerate(sizes)}
     mask = stratified_group_split(
-        [label for label, _ in images], np.array([numbers[pair] for pair in images], np.int64), share=share, seed=seed
+        [label for label, _ in images],
+        np.array([numbers[pair] for pair in images], np.int64),
+        val_fraction=share,
+        seed=seed,
     )
     chosen = {pair for pair, validates in zip(images, mask, strict=True) if validates}
     assert mask.sum() == sum(sizes[pair] for pair in chosen)
@@ -114,9 +120,9 @@ def test_groups_of_one_class_are_whole_on_both_sides_and_near_the_share(classes,
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-9, 9)), max_size=40), SHARES, SEEDS)
 def test_groups_of_any_classes_are_whole_and_a_class_in_one_group_trains(images, share, seed):
     labels, groups = [label for label, _ in images], np.array([group for _, group in images], np.int64)
-    mask = stratified_group_split(labels, groups, share=share, seed=seed)
+    mask = stratified_group_split(labels, groups, val_fraction=share, seed=seed)
     assert not set(groups[mask]) & set(groups[~mask])
     for label in set(labels):
         own = np.array([one == label for one in labels])
         assert len(set(groups[own])) > 1 or not mask[own].any()
-    np.testing.assert_array_equal(mask, stratified_group_split(labels, groups, share=share, seed=seed))
+    np.testing.assert_array_equal(mask, stratified_group_split(labels, groups, val_fraction=share, seed=seed))

@@ -15,7 +15,7 @@ def test_losses_and_the_score_are_plotted_and_the_first_best_epoch_is_marked(sco
     history = [{**EPOCH, "epoch": i + 1, "val_loss": loss, score: 0.5} for i, loss in enumerate(losses)]
     svg = learning_curves(history).decode()
     ElementTree.fromstring(svg)
-    axes = ("epoch", "loss", "share of validation images")
+    axes = ("epoch", "loss", "fraction of validation images")
     for text in (*axes, "training loss", "validation loss", name, "best: epoch 2"):
         assert f">{text}<" in svg
 

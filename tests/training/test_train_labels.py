@@ -13,7 +13,7 @@ from weakspot.training.labels import infer_labels, split_samples
 
 
 def split(root, *, share=0.25, seed=0):
-    return split_samples(read_dataset(root), share=share, seed=seed, workers=1)
+    return split_samples(read_dataset(root), val_fraction=share, seed=seed, workers=1)
 
 
 def labels(root, *, multi_label=False, background="background"):

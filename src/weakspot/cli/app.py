@@ -237,15 +237,15 @@ def main(arguments: list[str] | None = None) -> int:
     Returns the exit code: 0 done; 1 finished, but some inputs were skipped; 2 wrong usage or input, explained on
     stderr; 130 interrupted.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        words = sys.argv[1:] if arguments is None else arguments
         with _log_to_stderr():
             result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
     except WeakspotError as error:
-        print(error, file=sys.stderr)
+        print(_with_option_name(str(error), words), file=sys.stderr)
         return MISTAKE
     except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
-        print(f"{error.name} is not installed.\nRun: pip install weakspot", file=sys.stderr)
+        print(f"{error.name} is not installed.\nRun: pip install {error.name}", file=sys.stderr)
         return MISTAKE
     except CycloptsError as error:
         command = " ".join(error.command_chain or ())
@@ -256,6 +256,18 @@ def main(arguments: list[str] | None = None) -> int:
         print("Interrupted.", *interrupt.args, sep="\n", file=sys.stderr)
         return INTERRUPTED
     return result if isinstance(result, int) else DONE
+
+
+def _with_option_name(message: str, words: Sequence[str]) -> str:
+    """Name the option instead of the argument of a function, if the command line has that option.
+
+    Example:
+        >>> _with_option_name("min_score must be between 0 and 1, got 3.", ["localize", "--min-score", "3"])
+        '--min-score must be between 0 and 1, got 3.'
+    """
+    name, _, rest = message.partition(" ")
+    option = f"--{name.replace('_', '-')}"
+    return f"{option} {rest}" if option in (word.partition("=")[0] for word in words) else message
 
 
 def _renamed(words: Sequence[str], command: str) -> str | None:
@@ -273,6 +285,8 @@ def _renamed(words: Sequence[str], command: str) -> str | None:
             return f"`{option}` is now `--{names[name].replace('_', '-')}`."
         if command == "train" and name in ("width", "save_every", "strategy"):
             return f"`{option}` is set in config.toml (--config) or with weakspot.train({name}=...)."
+        if command == "report" and name == "side":
+            return f"`{option}` was removed: thumbnails have 192 pixels."
         if (name, value) in RENAMED_VALUES:
             return f"`{option} {value}` is now `{option} {RENAMED_VALUES[name, value]}`."
     return None

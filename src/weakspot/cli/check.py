@@ -87,7 +87,7 @@ def check_data(
     """Read a data set, and return a summary in a few lines and its issues."""
     from weakspot.data import check_dataset, read_dataset
 
-    dataset = read_dataset(data, truth=ground_truth, images=images)
+    dataset = read_dataset(data, ground_truth=ground_truth, images=images)
     return _summary(dataset), check_dataset(dataset)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from weakspot.data.dataset import Dataset, Sample
 from weakspot.data.formats.text_files import read_classes, write_rows, write_text
 from weakspot.data.image_index import ImageIndex, index_files, index_images
-from weakspot.errors import InputError, check_fraction
+from weakspot.errors import InputError, check_fraction, check_positive
 from weakspot.io.folders import next_free_path
 from weakspot.io.settings import save_settings
 from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
@@ -79,6 +79,7 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
         problem = "--import requires exactly one --format, and cannot be used with another source."
         raise InputError("options-conflict", problem)
     check_fraction(options.min_score, "--min-score")
+    check_positive(options.batch_size, "--batch-size")
     if options.max_overlap is not None:
         check_fraction(options.max_overlap, "--max-overlap")
     if options.val_fraction is not None and not 0 < options.val_fraction < 1:
@@ -174,7 +175,7 @@ def _complete(
     elif options.val_fraction is not None:
         paths = [files[sample.image_id] for sample in valid]
         valid = split_samples(
-            valid, paths, share=options.val_fraction, seed=options.seed, workers=max(1, options.workers)
+            valid, paths, val_fraction=options.val_fraction, seed=options.seed, workers=max(1, options.workers)
         )
     return _Labels(Dataset(Path(), "labels", names, valid), Path(), files, (*missing, *invalid), notes)
 

@@ -104,8 +104,8 @@ def _validation_images(run: Path) -> tuple[list[Path], Dataset]:
     from weakspot.training.run_folder import read_config
 
     data, options = read_config(run / CONFIG)
-    dataset = read_dataset(data, truth=options.labels, images=options.images)
-    split = split_samples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
+    dataset = read_dataset(data, ground_truth=options.labels, images=options.images)
+    split = split_samples(dataset, val_fraction=options.val_fraction, seed=options.seed, workers=options.workers)
     if not split.validation:
         raise InputError("missing-images", "the run had no validation images.")
     return [sample.path for sample in split.validation], dataset

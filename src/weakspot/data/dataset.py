@@ -170,7 +170,7 @@ class Dataset:
         samples = tuple(sample for sample in self.samples if split in ("all", sample.split))
         if not samples:
             names = [name for name in self.splits if name]
-            hint = f"Splits: {', '.join(names)}, all." if names else "It has no splits: use --split all."
+            hint = f"Splits: {', '.join(names)}, all." if names else "It has no splits: use --test-split all."
             raise InputError("unknown-split", f"{self.root} has no split {split!r}.", suggest(split, names, hint))
         return samples
 

@@ -1,6 +1,5 @@
 """Download a data set and unpack it."""
 
-import errno
 import gzip
 import sys
 import tarfile
@@ -10,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from weakspot.errors import InputError, suggest
+from weakspot.io.atomic import not_writable
 
 RETRIES = 3
 
@@ -89,7 +89,7 @@ def _fetch(archive: Archive, root: Path) -> Path:
         problem = f"Cannot download {archive.url}: {' '.join(str(error).split())}"
         raise InputError("download-failed", problem, f"Download it by other means to {root / file}.") from error
     except OSError as error:
-        raise _not_written(root / file, error) from error
+        raise not_writable(root / file, error) from error
     except ValueError as error:
         raise InputError("damaged-file", f"{archive.url} is damaged: {' '.join(str(error).split())}") from error
 
@@ -103,9 +103,4 @@ def _unpack(file: Path, folder: str, target: Path) -> None:
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError("damaged-file", f"Cannot unpack {file}: {error}.") from error
     except OSError as error:
-        raise _not_written(target, error) from error
-
-
-def _not_written(path: Path, error: OSError) -> InputError:
-    code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "not-writable"
-    return InputError(code, f"Cannot write {path}: {error.strerror or error}.")
+        raise not_writable(target, error) from error

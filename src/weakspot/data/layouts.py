@@ -25,7 +25,9 @@ READERS: tuple[tuple[Detect, Load], ...] = (
 LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, WSOL metadata"
 
 
-def read_dataset(root: str | Path, *, truth: str | Path | None = None, images: str | Path | None = None) -> Dataset:
+def read_dataset(
+    root: str | Path, *, ground_truth: str | Path | None = None, images: str | Path | None = None
+) -> Dataset:
     """Read the annotations of a data set without decoding its images.
 
     The layout is detected: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
@@ -34,21 +36,21 @@ def read_dataset(root: str | Path, *, truth: str | Path | None = None, images: s
 
     Args:
         root: Folder of the data set.
-        truth: File of boxes or labels, if it is not at its default path: a CSV file (of labels if its header has no
-            box columns), a COCO JSON file, or a folder of VOC XML.
+        ground_truth: File of boxes or labels, if it is not at its default path: a CSV file (of labels if its header
+            has no box columns), a COCO JSON file, or a folder of VOC XML.
         images: Folder of the images, if it is not at its default path.
 
     Returns:
         Images with classes and boxes as written. :func:`weakspot.data.check_dataset` finds errors in them.
 
     Raises:
-        InputError: ``folder-not-found``, ``file-not-found``, ``unknown-layout``, ``unknown-format`` if ``truth`` is of
-            another type, or the code of a file that cannot be parsed.
+        InputError: ``folder-not-found``, ``file-not-found``, ``unknown-layout``, ``unknown-format`` if ``ground_truth``
+            is of another type, or the code of a file that cannot be parsed.
     """
     folder = _existing_folder(root)
     image_folder = None if images is None else _existing_folder(images)
-    if truth is not None:
-        return _load_file(folder, Path(truth), image_folder)
+    if ground_truth is not None:
+        return _load_file(folder, Path(ground_truth), image_folder)
     for detect, load in READERS:
         if detect(folder):
             return load(folder, image_folder)

@@ -29,7 +29,7 @@ BLOCK = 256
 
 
 def near_duplicates(
-    paths: Sequence[str | Path], *, distance: int = 5, most: int = 20_000, workers: int = 2
+    paths: Sequence[str | Path], *, distance: int = 5, max_images: int = 20_000, workers: int = 2
 ) -> NDArray[np.int64]:
     """Group near-duplicate images: copies of another size, format or quality, and frames of one scene.
 
@@ -38,26 +38,26 @@ def near_duplicates(
     brighter from left to right. Images with few such changes (plain walls, a small object on a uniform background,
     horizontal bands) have a constant or noisy hash: they are not compared, and each forms its own group, as does a file
     that cannot be read. Conversely, all images of a fixed camera may form one group: check the number of groups. EXIF
-    orientation is applied. Equal paths are one image. If there are more than ``most`` images, only equal hashes are
-    linked, as comparing them takes quadratic time. Return the group number of each image, counted from 0 in order of
-    appearance.
+    orientation is applied. Equal paths are one image. If there are more than ``max_images`` images, only equal hashes
+    are linked, as comparing them takes quadratic time. Return the group number of each image, counted from 0 in order
+    of appearance.
 
     Source:
         Krawetz, "Kind of Like That", The Hacker Factor Blog, 21 January 2013 (dHash).
     """
-    _check(distance, most, workers)
+    _check(distance, max_images, workers)
     numbers: dict[Path, int] = {}
     files = np.array([numbers.setdefault(Path(path), len(numbers)) for path in paths], np.int64)
     with ThreadPoolExecutor(workers) as threads:
         hashes = list(threads.map(_hash_of_file, numbers))
-    return _by_appearance(_linked(hashes, distance if len(numbers) <= most else 0)[files])
+    return _by_appearance(_linked(hashes, distance if len(numbers) <= max_images else 0)[files])
 
 
-def _check(distance: int, most: int, workers: int) -> None:
+def _check(distance: int, max_images: int, workers: int) -> None:
     if not 0 <= distance <= BITS:
         raise InputError("out-of-range", f"distance must be between 0 and {BITS}, got {distance}.")
-    if most < 0:
-        raise InputError("out-of-range", f"most must be at least 0, got {most}.")
+    if max_images < 0:
+        raise InputError("out-of-range", f"max_images must be at least 0, got {max_images}.")
     check_positive(workers, "workers")
 
 

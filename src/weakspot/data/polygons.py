@@ -14,7 +14,7 @@ from weakspot.errors import InputError
 # Maximum distance of the polygon to the outline of the mask, in pixels.
 TOLERANCE = 0.5
 
-# Box farther away, in pixels, are none of an image.
+# Coordinates beyond this many pixels cannot belong to an image.
 MAX_COORDINATE = 1e9
 
 

@@ -11,31 +11,31 @@ UNDECIDED, TRAINING, VALIDATION = 0, 1, 2
 
 
 def stratified_group_split(
-    labels: Sequence[Hashable], groups: NDArray[np.int64] | None, *, share: float = 0.2, seed: int = 0
+    labels: Sequence[Hashable], groups: NDArray[np.int64] | None, *, val_fraction: float = 0.2, seed: int = 0
 ) -> NDArray[np.bool_]:
     """Choose validation images, a mask of shape (n,): the same fraction of each class, without splitting groups.
 
     A class with a single group is in training only. Every other class has at least one group in both splits, and its
-    fraction, ``share`` in (0, 1), is met to within the size of its largest group. If groups with several classes make
-    this impossible, the class with the fewest groups takes precedence. For an image with several classes, use its
+    fraction, ``val_fraction`` in (0, 1), is met to within the size of its largest group. If groups with several classes
+    make this impossible, the class with the fewest groups takes precedence. For an image with several classes, use its
     rarest class: a tuple of classes that occurs once keeps the image in training. ``groups`` has shape (n,), for
     example from :func:`weakspot.data.near_duplicates.near_duplicates`; None if each image is a group.
     """
-    _check(len(labels), groups, share, seed)
+    _check(len(labels), groups, val_fraction, seed)
     images = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     sides = np.full(len(labels), UNDECIDED)
     random = np.random.default_rng(seed)
     # A class with few groups has the fewest choices.
     for class_groups, sizes in sorted(_groups_of_classes(labels, images), key=lambda pair: len(pair[0])):
         order = random.permutation(len(class_groups))
-        sides[class_groups[order]] = _sides(sides[class_groups[order]], sizes[order], share)
+        sides[class_groups[order]] = _sides(sides[class_groups[order]], sizes[order], val_fraction)
     is_validation: NDArray[np.bool_] = sides[images] == VALIDATION
     return is_validation
 
 
-def _check(images: int, groups: NDArray[np.int64] | None, share: float, seed: int) -> None:
-    if not 0 < share < 1:
-        raise InputError("out-of-range", f"The validation fraction must be between 0 and 1, exclusive, got {share}.")
+def _check(images: int, groups: NDArray[np.int64] | None, val_fraction: float, seed: int) -> None:
+    if not 0 < val_fraction < 1:
+        raise InputError("out-of-range", f"val_fraction must be greater than 0 and less than 1, got {val_fraction}.")
     if seed < 0:
         raise InputError("out-of-range", f"seed must be at least 0, got {seed}.")
     if groups is not None and groups.shape != (images,):
@@ -54,13 +54,13 @@ def _groups_of_classes(
     return list(zip(np.split(pairs % width, starts), np.split(counts, starts), strict=True)) if numbers else []
 
 
-def _sides(sides: NDArray[np.int64], sizes: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+def _sides(sides: NDArray[np.int64], sizes: NDArray[np.int64], val_fraction: float) -> NDArray[np.int64]:
     """Assign the undecided groups of a class in their order.
 
     A group is assigned to validation if that brings the number of validation images closer to the fraction.
     """
     decided = sides.copy()
-    missing = share * sizes.sum() - sizes[sides == VALIDATION].sum()
+    missing = val_fraction * sizes.sum() - sizes[sides == VALIDATION].sum()
     for free in np.flatnonzero(sides == UNDECIDED):
         validates = len(sides) > 1 and 2 * missing >= sizes[free]
         decided[free] = VALIDATION if validates else TRAINING

@@ -191,10 +191,10 @@ def instance_boxes(
 def _fixed_by(plan: EvaluationPlan, name: str) -> str:
     """Describe how the fixed threshold of a map was selected."""
     if name == FULL_IMAGE:
-        return "any: the box is the same at all"
+        return "none needed: the box is the same at every threshold"
     if name in plan.overrides:
         (nearest,) = _nearest_indices(plan.thresholds[name])[LOC]
-        return f"given: {NATIVE_THRESHOLDS[nearest]:g}"
+        return f"set to {NATIVE_THRESHOLDS[nearest]:g}"
     if plan.val_samples:
         return "best on the validation split"
     return f"the default, {plan.thresholds[name]:g}" if name in plan.thresholds else "none"

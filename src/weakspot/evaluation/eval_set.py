@@ -38,7 +38,7 @@ def load_evaluation_set(
     """
     if config.threshold is not None:
         check_threshold(config.threshold)
-    dataset = data if isinstance(data, Dataset) else read_dataset(data, truth=config.boxes, images=config.images)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, ground_truth=config.boxes, images=config.images)
     split = _test_split(dataset, config)
     index_of = None if localizer is None else class_indices(dataset, localizer.class_names)
     samples = find_samples(dataset, split, index_of)

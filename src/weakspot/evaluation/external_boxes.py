@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from weakspot.data import Dataset
 from weakspot.data.formats import coco
-from weakspot.data.formats.walk import is_file, without_suffix
+from weakspot.data.formats.walk import without_suffix
 from weakspot.errors import InputError, WeakspotError
 from weakspot.evaluation.map_scores import Regions, Scores, score_regions, unreadable_scores
 from weakspot.evaluation.predictions import Prediction, failed_predictions, image_size
 from weakspot.evaluation.samples import EvaluationSample, raise_if_any
 from weakspot.evaluation.targets import SIDE, Target, make_target
+from weakspot.io.folders import is_file
 from weakspot.io.text import FileLine, parse_float, read_csv, read_text
 from weakspot.metrics import box_iou, reference_boxes
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
@@ -54,14 +55,16 @@ class PredictedBoxes:
         return np.array(rows, np.float64).reshape(-1, 4)
 
 
-def read_boxes(file: Path, dataset: Dataset, truth: Path | None = None, images: Path | None = None) -> PredictedBoxes:
+def read_boxes(
+    file: Path, dataset: Dataset, ground_truth: Path | None = None, images: Path | None = None
+) -> PredictedBoxes:
     """Read predicted boxes and match them with the images of a data set.
 
     Args:
         file: ``.json``: COCO results (``image_id``, ``bbox``, ``category_id``, ``score``); ``.csv`` with the columns
             ``image_id, xmin, ymin, xmax, ymax`` and optionally ``class`` and ``score``; ``.jsonl`` as localize writes.
         dataset: The data set of the images.
-        truth: COCO file that defines the ids in the results. Default: as defined by the layout of the data set.
+        ground_truth: COCO file that defines the ids in the results. Default: as defined by the layout of the data set.
         images: Folder of the images. Default: as defined by the layout of the data set.
 
     Raises:
@@ -73,7 +76,7 @@ def read_boxes(file: Path, dataset: Dataset, truth: Path | None = None, images: 
     readers = {".json": _coco_results, ".csv": _csv, ".jsonl": _json_lines}
     if file.suffix.lower() not in readers:
         raise InputError("unknown-format", f"{file} must be COCO results (.json), .csv or .jsonl.")
-    ids, labels = coco.result_ids(dataset.root, images, truth) if dataset.layout == "COCO" else ({}, {})
+    ids, labels = coco.result_ids(dataset.root, images, ground_truth) if dataset.layout == "COCO" else ({}, {})
     names = _image_names(dataset) | {str(key): name for key, name in ids.items()}
     predictions = list(readers[file.suffix.lower()](file, {str(key): name for key, name in labels.items()}))
     unknown = dict.fromkeys(one.image for one in predictions if _match(one.image, names) is None)
@@ -165,7 +168,7 @@ def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
     for location, cells in read_csv(file, _SIDES):
         name = next((cells[column] for column in _IMAGE_COLUMNS if column in cells), None)
         if name is None:
-            raise InputError("missing-column", f"{FileLine(file, 1)}, must have a column image_id.")
+            raise InputError("missing-column", f"{FileLine(file, 1)} must have a column image_id.")
         x1, y1, x2, y2 = (parse_float(cells[side], location) for side in _SIDES)
         score = parse_float(cells["score"], location) if cells.get("score") else 1.0
         yield _checked(PredictedBox(name, (x1, y1, x2, y2), cells.get("class") or None, score), location)
@@ -185,10 +188,10 @@ def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox
                 for i, box in enumerate(result["boxes"])
             ]
         except _RECORD_ERRORS as error:
-            raise InputError("boxes-invalid", f"{location}, is not a row of weakspot localize.") from error
+            raise InputError("boxes-invalid", f"{location} is not a row of weakspot localize.") from error
         for image, _label, box, score in boxes:
             if len(box) != 4:
-                problem = f"{location}, a box must have 4 numbers (x1, y1, x2, y2), got {len(box)}."
+                problem = f"{location}: a box must have 4 numbers (x1, y1, x2, y2), got {len(box)}."
                 raise InputError("box-invalid", problem)
             yield _checked(PredictedBox(image, (box[0], box[1], box[2], box[3]), None, score), location)
 
@@ -196,7 +199,7 @@ def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox
 def _checked(prediction: PredictedBox, location: Any) -> PredictedBox:
     x1, y1, x2, y2 = prediction.box
     if np.isnan(prediction.score):
-        raise InputError("score-invalid", f"{location}, the score must be a number, got nan.")
+        raise InputError("score-invalid", f"{location}: the score must be a number, got nan.")
     if not (x1 < x2 and y1 < y2 and np.isfinite(prediction.box).all()):
-        raise InputError("box-invalid", f"{location}, a box must have x1 < x2 and y1 < y2, got {list(prediction.box)}.")
+        raise InputError("box-invalid", f"{location}: a box must have x1 < x2 and y1 < y2, got {list(prediction.box)}.")
     return prediction

@@ -9,10 +9,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data.formats.walk import is_file, without_suffix
+from weakspot.data.formats.walk import without_suffix
 from weakspot.errors import InputError
 from weakspot.evaluation.samples import EvaluationSample, raise_if_any
 from weakspot.evaluation.targets import SIDE
+from weakspot.io.folders import is_file
 
 # Headers are Python literals, which Python 3.11 before 3.11.8 sometimes fails to parse in threads (cpython #106905).
 _header_lock = Lock()

@@ -154,8 +154,8 @@ def evaluate_boxes(
         InputError: If the data set cannot be scored, or the boxes do not belong to its images.
     """
     eval_set, name, base = load_evaluation_set(data, config), Path(file).name, baselines()
-    truth, images = (None if path is None else Path(path) for path in (config.boxes, config.images))
-    boxes = read_boxes(Path(file), eval_set.dataset, truth, images)
+    ground_truth, images = (None if path is None else Path(path) for path in (config.boxes, config.images))
+    boxes = read_boxes(Path(file), eval_set.dataset, ground_truth, images)
     without = [sample.image.image_id for sample in eval_set.samples if not len(boxes.of(sample))]
     raise_if_any(
         without if len(without) == len(eval_set.samples) else [],

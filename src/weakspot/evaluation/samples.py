@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from weakspot.data import Annotation, Dataset, Sample
-from weakspot.data.formats.walk import is_file
 from weakspot.errors import InputError
+from weakspot.io.folders import is_file
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Quality presets: what is done to a class map for a better box, at four prices."""
+"""Quality presets: four trade-offs between the quality of boxes and their cost."""
 
 from dataclasses import dataclass, replace
 

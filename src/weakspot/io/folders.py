@@ -67,8 +67,9 @@ def find_relocated(folder: Path, path: Path, suffix: str = "") -> Path | None:
         return None
     parts = Path(os.path.abspath(path)).parts[1:]
     tails = (folder.joinpath(*parts[first:-1], parts[-1] + suffix) for first in range(len(parts)))
-    return next((tail for tail in tails if _is_file(tail)), None)
+    return next((tail for tail in tails if is_file(tail)), None)
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file; False if its name is too long or contains a zero byte."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long

@@ -75,9 +75,9 @@ def missing_shards(folder: Path) -> dict[str, str]:
         for shard in read_manifest(manifest):
             rows = count_rows(folder / shard.file)
             if not (folder / shard.file).exists():
-                missing[shard.file] = f"is missing with {shard.images} images; continue with the same command"
+                missing[shard.file] = f"is missing ({shard.images} images); run the same command again"
             elif shard.localized is not None and rows < shard.localized:
-                missing[shard.file] = f"has {rows} of {shard.localized} rows; continue with the same command"
+                missing[shard.file] = f"has {rows} of {shard.localized} rows; run the same command again"
     return missing | _missing_specs(folder)
 
 

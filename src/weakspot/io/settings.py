@@ -42,9 +42,21 @@ def check_settings(
         if name not in free and before.get(name) != now.get(name):
             raise InputError(
                 "settings-mismatch",
-                f"{name} must be {before.get(name)!r} as in the run {path.parent}, got {now.get(name)!r}.",
+                f"{_described(name, now.get(name))} differs from the run in {path.parent}, which has "
+                f"{_described(name, before.get(name))}.",
                 "Use the same settings to continue, or choose another --output.",
             )
+
+
+def _described(name: str, value: object) -> str:
+    """An option and its value, as on a command line.
+
+    Example:
+        >>> _described("input_size", 224), _described("input_size", None)
+        ('--input-size 224', 'no --input-size')
+    """
+    option = f"--{name.replace('_', '-')}"
+    return f"no {option}" if value is None else f"{option} {value}"
 
 
 def _text(value: object) -> str:

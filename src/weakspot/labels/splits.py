@@ -11,9 +11,9 @@ from weakspot.data.train_val_split import stratified_group_split
 
 
 def split_samples(
-    samples: Sequence[Sample], paths: Sequence[Path], *, share: float, seed: int = 0, workers: int = 2
+    samples: Sequence[Sample], paths: Sequence[Path], *, val_fraction: float, seed: int = 0, workers: int = 2
 ) -> tuple[Sample, ...]:
-    """Choose a fraction of the images of each class, ``share`` in (0, 1), for validation.
+    """Choose a fraction of the images of each class, ``val_fraction`` in (0, 1), for validation.
 
     Near-duplicates, which are found in the files ``paths``, stay in one split. If any image has a split already, all
     are returned unchanged; else each gets ``train`` or ``val``. An image with several classes counts for its rarest.
@@ -22,7 +22,9 @@ def split_samples(
         return tuple(samples)
     counts = Counter(label for sample in samples for label in _labels(sample))
     rarest = [min(_labels(sample), key=lambda label: (counts[label], label), default="") for sample in samples]
-    is_validation = stratified_group_split(rarest, near_duplicates(paths, workers=workers), share=share, seed=seed)
+    is_validation = stratified_group_split(
+        rarest, near_duplicates(paths, workers=workers), val_fraction=val_fraction, seed=seed
+    )
     pairs = zip(samples, is_validation, strict=True)
     return tuple(replace(sample, split="val" if validates else "train") for sample, validates in pairs)
 

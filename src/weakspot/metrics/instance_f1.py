@@ -15,7 +15,7 @@ from weakspot.ops.iou import box_iou
 def matched(
     predicted: NDArray[np.floating],
     true: NDArray[np.floating],
-    least: float = 0.5,
+    min_iou: float = 0.5,
     *,
     scores: NDArray[np.floating] | None = None,
 ) -> NDArray[np.intp]:
@@ -27,7 +27,7 @@ def matched(
     Args:
         predicted: Shape (n, 4), xyxy.
         true: Shape (m, 4), xyxy.
-        least: Minimum IoU of a pair, in (0, 1].
+        min_iou: Minimum IoU of a pair, in (0, 1].
         scores: Shape (n,); None for boxes in descending order. Ties are in order of the boxes.
 
     Returns:
@@ -48,7 +48,7 @@ def matched(
     free = np.ones(len(true), bool)
     for i in order.tolist() if len(true) else []:
         best = len(true) - 1 - int(np.where(free, iou[i], -1)[::-1].argmax())
-        if free[best] and iou[i, best] >= least:
+        if free[best] and iou[i, best] >= min_iou:
             matches[i], free[best] = best, False
     return matches
 

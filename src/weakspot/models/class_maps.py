@@ -133,7 +133,7 @@ def foreground_targets(
 
 @dataclass(frozen=True)
 class ForwardContext:
-    """One forward pass and what the methods derive from it, computed ctx."""
+    """One forward pass and what the methods derive from it, computed once."""
 
     classifier: SplitClassifier
     images: Tensor

@@ -244,5 +244,5 @@ def _stride_error(name: str, output_stride: int) -> InputError:
     return InputError(
         "stride-not-supported",
         f"{name} does not support output stride {output_stride}.",
-        "Use a model that supports 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
+        "Use 32, 16 or 8 with resnet50 or tf_efficientnet_lite0; other models may support fewer.",
     )

@@ -16,7 +16,7 @@ class Component(NamedTuple):
     """A connected component of a foreground.
 
     Attributes:
-        label: Its number in the labelled array, 1 or more.
+        label: Its number in the labeled array, 1 or more.
         area: Its number of pixels.
         box: ``(x1, y1, x2, y2)`` in pixels, right and bottom excluded.
     """
@@ -33,7 +33,7 @@ def connected_components(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.int3
         foreground: Shape (H, W).
 
     Returns:
-        The labelled array of shape (H, W), 0 for background, and the components by descending area; ties are in raster
+        The labeled array of shape (H, W), 0 for background, and the components by descending area; ties are in raster
         order of the first pixels. An empty foreground has an empty list.
 
     Source:
@@ -114,7 +114,7 @@ def _stats_of_runs(runs: _Runs, numbers: NDArray[np.intp]) -> list[Component]:
 
 
 def component_stats(labels: NDArray[np.int32]) -> list[Component]:
-    """List labelled regions, numbered from 1 on without gaps, by descending area; ties are in order of their labels."""
+    """List labeled regions, numbered from 1 on without gaps, by descending area; ties are in order of their labels."""
     from scipy import ndimage
 
     areas = np.bincount(labels.ravel(), minlength=1)[1:]

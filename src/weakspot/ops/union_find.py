@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 # with level > cut. FIRST_PIXEL is its first pixel in raster order; its box is half open.
 BIRTH, DEATH, AREA, FIRST_PIXEL, X1, Y1, X2, Y2, POLYGON, EULER = range(10)
 
-# The eight neighbors, clockwise from the upper left: (row, column) steps.
-_RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
-
 
 def _touching(diagonal: bool) -> NDArray[np.int64]:
     """Select the neighbors to join, for each set: one of each group that is connected without the pixel itself."""

@@ -12,7 +12,7 @@ PROMINENCE = 0.2
 def split_instances(
     labels: NDArray[np.int32], heatmap: NDArray[np.floating], *, prominence: float = PROMINENCE
 ) -> NDArray[np.int32]:
-    """Split labelled regions between their peaks, along the lines of lowest activation.
+    """Split labeled regions between their peaks, along the lines of lowest activation.
 
     Args:
         labels: Shape (H, W), 0 for background; regions do not touch, like those of

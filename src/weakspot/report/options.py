@@ -14,7 +14,7 @@ class ReportOptions:
     """What to show, and where to write it.
 
     Attributes:
-        data: Data set with ground-truth boxes of the localized images; or where the evaluated data set is now.
+        data: Data set with ground-truth boxes of the localized images, or the evaluated data set if it has moved.
         images: Folder of the images, if they have moved. For a training run: images to localize for the report.
             Default: its validation images.
         output: HTML file to write. Default: report.html in FOLDER.

@@ -55,7 +55,7 @@ def check_world_size(options: TrainOptions) -> None:
             "world-size-mismatch",
             f"torchrun started --nnodes {launched[0]} --nproc-per-node {launched[1]}, "
             f"but the options are --nodes {nodes} --devices {devices}.",
-            "Give the same numbers to both.",
+            "Use the same numbers for both.",
         )
 
 

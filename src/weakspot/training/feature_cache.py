@@ -35,7 +35,7 @@ class CachedFeatures(Dataset[tuple[FeatureMaps, Tensor]]):
 
 
 def fits_in_memory(network: WsolClassifier, preprocessing: Preprocessing, num_images: int, *, pooled: bool) -> bool:
-    """Return whether the feature maps of so many images fit into the cache."""
+    """Return whether the feature maps of ``num_images`` images fit into the cache."""
     shape = (len(preprocessing.mean), preprocessing.height, preprocessing.width)
     device = next(network.parameters()).device
     image = normalize_batch([torch.zeros(shape, dtype=torch.uint8)], preprocessing, device=device)

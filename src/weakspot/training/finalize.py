@@ -100,7 +100,7 @@ def learning_curves(history: Sequence[EpochMetrics]) -> bytes:
     """Plot losses and validation score against epochs as SVG, with a line at the best epoch."""
     figure, axes = new_chart("epoch", "loss")
     score_axes = axes.twinx()
-    score_axes.set(ylim=(0, 1), ylabel="share of validation images")
+    score_axes.set(ylim=(0, 1), ylabel="fraction of validation images")
     score_axes.spines[["top"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for key, name in _CURVES.items():

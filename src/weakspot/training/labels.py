@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from weakspot.data import Dataset, Sample
 from weakspot.data.formats.class_folders import TRAINING, VALIDATION
-from weakspot.data.formats.walk import is_file
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
+from weakspot.io.folders import is_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bo
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
-def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) -> Split:
+def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: int) -> Split:
     """Return the training and validation images of a data set, or split validation images off the training images.
 
     Near-duplicates of one class stay in the same split, and a class with a single image stays in training. A test split
@@ -96,7 +96,7 @@ def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) ->
 
     Args:
         dataset: The data set.
-        share: Fraction of the training images for validation, in (0, 1), if the data set has no validation split.
+        val_fraction: Fraction of the training images for validation, in (0, 1), if the data set has no such split.
         seed: Seed of the split.
         workers: Number of threads that search for near-duplicates.
     """
@@ -116,7 +116,7 @@ def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) ->
     )
     if validation:
         return Split(tuple(training), tuple(validation), (*single, *empty))
-    in_validation, num_groups = _choose_validation(training, share, seed, workers)
+    in_validation, num_groups = _choose_validation(training, val_fraction, seed, workers)
     note = f"{in_validation.sum()} of {len(training)} training images are held out for validation"
     duplicates = len(training) - num_groups
     note += f"; {duplicates} near-duplicates stay together." if duplicates else "."
@@ -128,7 +128,7 @@ def split_samples(dataset: Dataset, *, share: float, seed: int, workers: int) ->
 
 
 def _choose_validation(
-    samples: Sequence[Sample], share: float, seed: int, workers: int
+    samples: Sequence[Sample], val_fraction: float, seed: int, workers: int
 ) -> tuple[NDArray[np.bool_], int]:
     """Return which images are for validation, and the number of groups of near-duplicates."""
     counts = Counter(label for sample in samples for label in _labels(sample))
@@ -137,7 +137,7 @@ def _choose_validation(
     # Similar images of different classes may be in different splits: only copies must stay together.
     pairs = [f"{stratum} {group}" for stratum, group in zip(strata, groups, strict=True)]
     numbers = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
-    return stratified_group_split(strata, numbers, share=share, seed=seed), len(set(pairs))
+    return stratified_group_split(strata, numbers, val_fraction=val_fraction, seed=seed), len(set(pairs))
 
 
 def _stratum(sample: Sample, counts: Counter[str]) -> Hashable:

@@ -7,7 +7,7 @@ from typing import Any
 from zipfile import is_zipfile
 
 from weakspot.config import RENAMED_OPTIONS
-from weakspot.errors import InputError, suggest
+from weakspot.errors import InputError, check_fraction, suggest
 from weakspot.io.run_files import CONFIG, STATE
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.models.networks import parse_method
@@ -28,7 +28,6 @@ _MINIMUM = {
     "lr": 0,
     "weight_decay": 0,
     "save_every": 0,
-    "max_unreadable": 0,
     "input_size": 8,
 }
 _CHOICES = {"freeze": ("auto", "backbone", "none"), "class_weights": ("balanced", "none")}
@@ -69,7 +68,7 @@ def resolve_request(
         config_data, config_options = read_config(Path(config))
         return TrainRequest(config_data if data is None else Path(data), _merge(config_options, options))
     if data is None:
-        raise InputError("missing-data", "A data set is required.", "Give its folder: weakspot train images/")
+        raise InputError("missing-data", "A data set is required.", "Pass its folder: weakspot train images/")
     return TrainRequest(Path(data), _validate(options))
 
 
@@ -94,7 +93,7 @@ def with_changes(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOpti
 
 def _resolve_resume(data: str | Path | None, options: TrainOptions, folder: Path) -> TrainRequest:
     if not (folder / CONFIG).is_file():
-        raise InputError("run-not-found", f"{folder} does not contain a run.", "Give the folder of an interrupted run.")
+        raise InputError("run-not-found", f"{folder} does not contain a run.", "Pass the folder of an interrupted run.")
     if (folder / MODEL_FILE).exists():
         hint = "Use it as a model, or train a new run without --resume."
         raise InputError("run-finished", f"The run in {folder} is finished.", hint)
@@ -136,6 +135,7 @@ def _validate(options: TrainOptions) -> TrainOptions:
         value = getattr(options, name)
         if value is not None and not value >= minimum:
             raise InputError("out-of-range", f"{name} must be at least {minimum}, got {value}.")
+    check_fraction(options.max_unreadable, "max_unreadable")
     for name, choices in _CHOICES.items():
         if getattr(options, name) not in choices:
             problem = f"{name} must be {' or '.join(choices)}, got {getattr(options, name)!r}."
@@ -155,7 +155,7 @@ def _check_teacher(options: TrainOptions) -> None:
     """Check that PSOL has a teacher, and other methods have none."""
     psol = parse_method(options.method).head == "psol"
     if psol and options.teacher is None:
-        hint = "Give the folder of a run: --method psol --teacher runs/birds."
+        hint = "Pass the folder of a run: --method psol --teacher runs/birds."
         raise InputError("missing-teacher", "Method psol requires --teacher.", hint)
     if options.teacher is not None and not psol:
         raise InputError("options-conflict", f"--teacher requires --method psol, got {options.method}.")

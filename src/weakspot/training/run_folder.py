@@ -80,7 +80,7 @@ def read_config(file: Path) -> tuple[Path, TrainOptions]:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            "config-unreadable", f"Cannot read {file}: {error}.", "Give the config.toml of a run."
+            "config-unreadable", f"Cannot read {file}: {error}.", "Pass the config.toml of a run."
         ) from error
     settings = with_current_names(settings, "train")
     settings.pop(VERSION, None)

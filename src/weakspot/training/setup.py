@@ -96,8 +96,8 @@ def set_up(data: Path, options: TrainOptions) -> TrainingSetup:
     device = find_device(options.device)
     frozen = _is_frozen(options, device)
     method = parse_method(options.method, frozen=frozen)
-    dataset = read_dataset(data, truth=options.labels, images=options.images)
-    split = split_samples(dataset, share=options.val_fraction, seed=options.seed, workers=options.workers)
+    dataset = read_dataset(data, ground_truth=options.labels, images=options.images)
+    split = split_samples(dataset, val_fraction=options.val_fraction, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
     labels = _labels(dataset, split, options, teacher)
     validation = [sample for sample in split.validation if labels.cover(sample)]

@@ -84,7 +84,7 @@ def test_image_of_two_files_leaks(tmp_path):
 
 def test_file_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/a.jpg": (40, 30), "labels/my-val.json": one_image()})
-    dataset = read_dataset(tmp_path / "photos", truth=tmp_path / "labels/my-val.json")
+    dataset = read_dataset(tmp_path / "photos", ground_truth=tmp_path / "labels/my-val.json")
     assert told(dataset) == {"a.jpg": ("val", {"cat": [[1, 2, 4, 6]]})}
     assert dataset.samples[0].path == tmp_path / "photos/a.jpg"
 

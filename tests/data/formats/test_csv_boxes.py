@@ -129,7 +129,7 @@ def test_folders_of_splits_are_read_as_such(tmp_path):
 def test_boxes_may_be_in_a_file_elsewhere(tmp_path):
     images = plant(tmp_path / "photos", {"cat/a.jpg": (40, 30), "b.jpg": (9, 9), "masks/cat/a.png": (40, 30)})
     plant(tmp_path, {"boxes.csv": "image_id,class,xmin,ymin,xmax,ymax\ncat/a,cat,1,2,3,4\nb,dog,5,6,7,8\n"})
-    dataset = read_dataset(images, truth=tmp_path / "boxes.csv")
+    dataset = read_dataset(images, ground_truth=tmp_path / "boxes.csv")
     assert told(dataset) == {"cat/a": ("", {"cat": [[1, 2, 3, 4]]}), "b": ("", {"dog": [[5, 6, 7, 8]]})}
     assert dataset.samples[0].annotations[0].masks == (images / "masks/cat/a.png",)
 

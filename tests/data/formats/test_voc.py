@@ -101,7 +101,7 @@ def test_image_without_xml_has_the_class_of_its_folder_if_it_is_one(tmp_path):
 
 def test_xml_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/cat/a.jpg": (40, 30), "labels/cat/a.xml": CAT})
-    dataset = read_dataset(tmp_path / "photos", truth=tmp_path / "labels")
+    dataset = read_dataset(tmp_path / "photos", ground_truth=tmp_path / "labels")
     assert told(dataset) == {"cat/a": ("", {"cat": [[0, 1, 30, 20]]})}
 
 

@@ -48,13 +48,13 @@ def detect(root: Path) -> bool:
     return bool(_dataset_files(root))
 
 
-def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
     """Load COCO JSON of instances; by default all files under ``root`` with a usual name.
 
     Objects with ``iscrowd`` set count for the image's label, not as boxes. Segmentations are not read. Category ids are
     arbitrary numbers, not class indices.
     """
-    parts = _parts(root, images, truth)
+    parts = _parts(root, images, ground_truth)
     prefixed = _has_several_folders(parts)
     samples: list[Sample] = []
     issues: list[Issue] = []
@@ -97,9 +97,9 @@ def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions())
     return []
 
 
-def _parts(root: Path, images: Path | None, truth: Path | None) -> list[tuple[CocoPart, Path]]:
+def _parts(root: Path, images: Path | None, ground_truth: Path | None) -> list[tuple[CocoPart, Path]]:
     """The files of a data set, and the folders of their images."""
-    return [_part_and_folder(root, file, images) for file in ([truth] if truth else _dataset_files(root))]
+    return [_part_and_folder(root, file, images) for file in ([ground_truth] if ground_truth else _dataset_files(root))]
 
 
 def _has_several_folders(parts: Iterable[tuple[CocoPart, Path]]) -> bool:
@@ -250,10 +250,10 @@ def _segmentation(mask: Rle, polygons: bool) -> object:
 
 
 def result_ids(
-    root: Path, images: Path | None = None, truth: Path | None = None
+    root: Path, images: Path | None = None, ground_truth: Path | None = None
 ) -> tuple[dict[Id, str], dict[Id, str]]:
     """Map the ids in files of COCO results: image ids of :func:`load` by COCO's, and class names by category id."""
-    parts = _parts(root, images, truth)
+    parts = _parts(root, images, ground_truth)
     prefixed = _has_several_folders(parts)
     pairs = [
         (record["id"], f"{base.name}/{record['file_name']}" if prefixed else record["file_name"])

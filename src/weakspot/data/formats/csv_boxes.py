@@ -70,16 +70,16 @@ def detect(root: Path) -> bool:
     return (root / "annotations.csv").is_file()
 
 
-def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
     """Load class folders with a CSV file of boxes; coordinates count from 0, right and bottom are excluded.
 
     The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, and
     so is the folder of an image without a row, unless ``labels.csv`` contains its labels. The default folder of the
     images is the first of ``root/images`` and ``root`` that contains them.
     """
-    rows = list(_rows(truth or root / "annotations.csv", SIDES))
+    rows = list(_rows(ground_truth or root / "annotations.csv", SIDES))
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
-    by_image = {} if truth else _labels(root / "labels.csv", tree)
+    by_image = {} if ground_truth else _labels(root / "labels.csv", tree)
     by_image |= _group_rows(rows, tree)
     splits, issues = _splits(root / "splits.csv", tree)
     image_ids = dict.fromkeys([*by_image, *tree.files, *splits])

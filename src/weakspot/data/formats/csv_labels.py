@@ -24,7 +24,7 @@ LABELS = ("label", "class")
 
 NO_ROW = "image without a row in the CSV of labels"
 DUPLICATE = "duplicate label"
-HINT = "A CSV of labels has the columns image_id and label; a CSV of boxes also has xmin, ymin, xmax and ymax."
+HINT = "A CSV of labels has the columns image (or image_id) and label; a CSV of boxes also xmin, ymin, xmax and ymax."
 
 Files = Mapping[str, list[Path]]
 
@@ -57,7 +57,7 @@ def has_labels_only(file: Path) -> bool:
     return not set(SIDES) & set(_header(file))
 
 
-def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
     """Load a CSV file of labels: a sample for each file of a row, even if missing, and each of its splits.
 
     An image has all labels of its rows: one per row, or several per cell, separated by ``;`` or ``|``. With only an
@@ -65,7 +65,7 @@ def load(root: Path, images: Path | None = None, truth: Path | None = None) -> D
     ``split``, the folders ``train``, ``val`` and the like are the splits, if all images are in such folders. The
     default folder of the images is the first of ``root/images`` and ``root`` that contains them.
     """
-    rows = list(_rows(truth or root / "labels.csv"))
+    rows = list(_rows(ground_truth or root / "labels.csv"))
     base = images or first_containing((root / "images", root), (row.name for row in rows))
     files = images_outside_masks(base, root) if base.is_dir() else {}
     by_file, duplicates = _group_rows(rows, files, base)

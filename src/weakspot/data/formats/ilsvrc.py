@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
 from weakspot.data.formats.voc_xml import VocAnnotation, read_annotation
-from weakspot.data.formats.walk import files_below, folders_in, is_file, is_image, without_suffix
+from weakspot.data.formats.walk import files_below, folders_in, is_image, without_suffix
+from weakspot.io.folders import is_file
 from weakspot.io.text import read_lines, safe_relative_path
 
 TASK = "CLS-LOC"

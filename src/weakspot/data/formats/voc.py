@@ -46,13 +46,13 @@ def detect(root: Path) -> bool:
     return bool(_devkits(root) or _annotation_folders(root)) or _has_xml_next_to_images(root)
 
 
-def load(root: Path, images: Path | None = None, truth: Path | None = None) -> Dataset:
+def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
     """Load Pascal VOC XML, whose coordinates count from 1 and are inclusive; difficult objects are included.
 
     The class of an image without XML is its folder, if that is a class in any XML file. The default folders of images
-    and XML files (``truth``) are the first usual ones that contain them.
+    and XML files (``ground_truth``) are the first usual ones that contain them.
     """
-    folders = _find_folders(root, images, truth)
+    folders = _find_folders(root, images, ground_truth)
     files = images_below(folders.images)
     names_of_xml = xml_names(folders.annotations)
     annotations = {name: read_annotation(folders.annotations / f"{name}.xml", first=1) for name in names_of_xml}
@@ -105,17 +105,17 @@ def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions())
     return []
 
 
-def _find_folders(root: Path, images: Path | None, truth: Path | None) -> _Folders:
+def _find_folders(root: Path, images: Path | None, ground_truth: Path | None) -> _Folders:
     devkits = _devkits(root)
-    if len(devkits) > 1 and truth is None:
+    if len(devkits) > 1 and ground_truth is None:
         names = ", ".join(str(folder.relative_to(root)) for folder in devkits)
         raise InputError("several-datasets", f"{root} contains several data sets: {names}.", "Select one of them.")
-    if devkits and truth is None:
+    if devkits and ground_truth is None:
         kit = devkits[0]
         return _Folders(kit / "Annotations", images or kit / "JPEGImages", kit / "ImageSets" / "Main")
-    annotations = truth or next(iter(_annotation_folders(root)), root)
+    annotations = ground_truth or next(iter(_annotation_folders(root)), root)
     lists = root / "ImageSets" / "Main"
-    if truth is None and annotations == root:
+    if ground_truth is None and annotations == root:
         return _Folders(annotations, images or root, lists)
     usual = [folder for folder in (root / "images", root / "Images", root / "JPEGImages", root) if folder.is_dir()]
     return _Folders(annotations, images or first_containing(usual, xml_names(annotations)), lists)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from weakspot.data.sources import IMAGE_SUFFIXES
 from weakspot.errors import InputError
+from weakspot.io.folders import is_file
 
 
 def files_below(folder: Path) -> Iterator[str]:
@@ -41,11 +42,6 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
 def folders_in(folder: Path) -> list[str]:
     """Return the sorted names of the folders in a folder, without hidden ones."""
     return _entries(folder)[1]
-
-
-def is_file(path: Path) -> bool:
-    """Return whether a path is a file; False if its name is too long or contains a zero byte."""
-    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for names that are too long
 
 
 def is_image(name: str) -> bool:

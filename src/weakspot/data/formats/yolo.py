@@ -33,7 +33,7 @@ from weakspot.io.text import read_lines, read_text
 NO_SPLIT = "train"
 SPLITS = ("train", "val", "valid", "test")
 NAMES = "classes.txt"
-# Of a fraction: a hundred-millionth of a pixel in an image of 10,000 pixels.
+# Decimals of a fraction: a hundred-millionth of a pixel in an image of 10,000 pixels.
 DIGITS = 12
 
 

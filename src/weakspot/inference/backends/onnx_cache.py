@@ -140,7 +140,7 @@ class _Forward(nn.Module):
 
 def _export(classifier: SplitClassifier, images: Tensor) -> bytes:
     outputs: Sequence[str] = ["logits", *(f"layer{i}" for i, _ in enumerate(classifier.layers))]
-    outputs = [*outputs, *(f"level{i}" for i, _ in enumerate(classifier.intermediates))]
+    outputs = [*outputs, *(f"intermediate{i}" for i, _ in enumerate(classifier.intermediates))]
     return to_onnx(_Forward(classifier), {IMAGES: images}, outputs, dynamic={IMAGES: {0: "batch"}}, metadata={})
 
 

@@ -69,7 +69,9 @@ def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
         layers = tuple(str(name) for name in own.pop("layers"))
         read = OnnxMetadata(info=ModelInfo.from_dict(values), layers=layers, **own)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ModelError("metadata-invalid", f"The metadata of the graph are invalid: {error!r}.") from error
+        raise ModelError(
+            "metadata-invalid", f"The metadata of the graph are invalid or incomplete: {error}."
+        ) from error
     typed = all(isinstance(getattr(read, name), kind) for name, kind in kinds.items() if kind in (str, bool))
     complete = read.info.class_names and read.info.method and read.info.quality and read.info.threshold
     if not (typed and complete and isinstance(read.crop_threshold, int | float) and 0 < read.crop_threshold <= 1):

@@ -29,7 +29,7 @@ class LocalizeOptions(BatchOptions, MethodOptions, ModelOptions):
         channels: With scorecam: number of channels to try. Default: all, one forward pass each.
         classes: Class to localize, by name or index; repeat it for several. Default: the most probable.
         top_k: Number of most probable classes to localize.
-        threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1]. Default: calibrated per method.
+        threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1]. Default: the model's.
         boxes: The largest region, all regions, or instances: regions with several peaks are separated.
         min_area: With --boxes all or instances: minimum area of a region, as a fraction of the image.
         min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.

@@ -56,6 +56,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
             "localize needs at least one image.",
             "Pass files, folders, patterns such as 'images/*.jpg', or - for stdin.",
         )
+    check_positive(options.batch_size, "--batch-size")
     _check_engine(options)
     options = replace(options, output=output_folder(options))
     check_not_a_source(sources, cast(Path, options.output))

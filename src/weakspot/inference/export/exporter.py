@@ -63,7 +63,7 @@ def export(
     """
     path = Path(output)
     if path.suffix != SUFFIX:
-        raise InputError("suffix-invalid", f"The output must have the suffix {SUFFIX}, got {path}.")
+        raise InputError("suffix-invalid", f"The output file must end in {SUFFIX}, got {path}.")
     if isinstance(model, str | Path) and is_graph(model):
         hint = "Export the model or the run that it was made from."
         raise InputError("model-unsupported", f"{model} is an ONNX file already.", hint)

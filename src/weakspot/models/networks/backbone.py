@@ -91,7 +91,7 @@ def build_backbone(
             raise InputError(
                 "stride-not-supported",
                 f"{name} does not support output stride {output_stride}.",
-                "Use a backbone that supports 16 or 8, such as resnet50 or tf_efficientnet_lite0.",
+                "Use 16 or 8 with resnet50 or tf_efficientnet_lite0; other backbones may support fewer.",
             )
         channels = _count_channels(backbone, example)
         return BuiltBackbone(Backbone(backbone.backbone, channels, pooled, backbone.followed_by_relu), preprocessing)

@@ -1,4 +1,4 @@
-"""ExampleImage images, from scikit-image."""
+"""Example images, from scikit-image."""
 
 from base64 import b64encode
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Localize in parts: planned, handed out to many workers, each written as a whole or not at all."""
+"""Localize on a Ray cluster: plan shards, localize them in actors, write each file atomically."""

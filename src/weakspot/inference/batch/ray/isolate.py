@@ -18,7 +18,7 @@ Skip = Callable[[str, WeakspotError], None]
 # Maps images to their rows; the second argument is called with images that cannot be processed.
 LocalizeFn = Callable[[Sequence[str], Skip], Iterable[Row]]
 
-# An image is not retried after it has crashed so many processes, including the one that monitors the child process.
+# An image is not retried after it has crashed this many processes, including the one that monitors the child process.
 _MAX_CRASHES = 2
 _localize_fn: LocalizeFn  # set in the child process only
 
@@ -111,7 +111,7 @@ def _start(factory: Callable[[], LocalizeFn]) -> ProcessPoolExecutor:
 
 
 def _exit_with_parent() -> None:
-    """End this process as soon as its parent ends, in whatever way."""
+    """End this process as soon as its parent ends, however it ends."""
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 

@@ -11,7 +11,7 @@ from weakspot.io.manifest import ShardInfo
 from weakspot.io.rows import read_rows, write_rows
 from weakspot.io.shards import skipped_file
 
-# A shard that has crashed its worker so often is processed one image at a time, in a child process.
+# A shard that has crashed its worker more often than this is processed one image at a time, in a child process.
 MAX_CRASHES = 2
 ATTEMPTS = ".begun"
 
