@@ -52,7 +52,7 @@ def test_a_package_that_is_not_installed_is_named(capsys, monkeypatch, tmp_path)
     assert main(["localize", str(tmp_path / "photo.jpg"), "--output", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "torch is not installed.",
-        "Run: pip install weakspot",
+        "Run: pip install torch, or pip install weakspot for everything.",
     ]
 
 

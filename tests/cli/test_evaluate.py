@@ -187,7 +187,7 @@ def test_a_given_threshold_is_not_said_to_be_fixed_on_the_validation_split(here,
     write("data", FEW)
     assert run_model(options, "data", "--threshold", "0.3") == 0
     shown = capsys.readouterr().out
-    assert "given: 0.3" in shown
+    assert "set to 0.3" in shown
     assert "(fixed on val)" not in shown
 
 

@@ -79,8 +79,8 @@ def test_images_may_be_elsewhere(tmp_path):
         ({"root": "a\0b"}, "folder-not-found", "a\0b"),
         ({"root": "boxes.csv"}, "folder-not-found", "boxes.csv"),
         ({"root": "empty", "images": "gone"}, "folder-not-found", "gone"),
-        ({"root": "empty", "truth": "gone.csv"}, "file-not-found", "gone.csv"),
-        ({"root": "empty", "truth": "boxes.txt"}, "unknown-format", "boxes.txt"),
+        ({"root": "empty", "ground_truth": "gone.csv"}, "file-not-found", "gone.csv"),
+        ({"root": "empty", "ground_truth": "boxes.txt"}, "unknown-format", "boxes.txt"),
     ],
 )
 def test_invalid_paths_are_refused(tmp_path, monkeypatch, options, code, value):

@@ -78,7 +78,7 @@ def test_without_validation_cases_the_default_is_taken_and_named():
 def test_a_threshold_that_is_given_comes_before_the_validation_cases():
     evaluation = plan(TEST, VALIDATION, thresholds={"cam": 0.45}, override_val=True)
     row = run_plan(evaluation, predictions(SCORES)).rows["cam"]
-    assert row.fixed_by == "given: 0.45"
+    assert row.fixed_by == "set to 0.45"
     assert row.metrics["GT-known Loc"].fixed_thresholds == (0.45,)
     assert row.metrics["GT-known Loc"].fixed == 25
 

@@ -346,7 +346,7 @@ def test_a_localizers_own_threshold_is_its_default(tmp_path):
 @pytest.mark.parametrize("threshold", [0.3, 1.0])
 def test_a_threshold_that_is_given_is_taken(threshold, few):
     found = evaluate(localizer(), few, threshold=threshold, **QUICK)
-    assert found.first.fixed_by == f"given: {threshold:g}"
+    assert found.first.fixed_by == f"set to {threshold:g}"
     assert figure(found).fixed_thresholds == (threshold,)
     right = [iou >= 0.5 for iou in slow_ious(few, (*TEST[:3], RED), threshold, 224)[1].values()]
     assert figure(found).fixed == pytest.approx(100 * np.mean(right))

@@ -118,9 +118,9 @@ def test_shards_that_are_missing_are_named(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "boxes-000002.jsonl").write_text('{"image": "a.jpg"}\n{"image": "cut')
     expected = {
-        "boxes-000001.jsonl": "is missing with 4 images; continue with the same command",
-        "boxes-000002.jsonl": "has 1 of 2 rows; continue with the same command",
-        "boxes-00001-of-00003.jsonl": "has 0 of 1 rows; continue with the same command",
+        "boxes-000001.jsonl": "is missing (4 images); run the same command again",
+        "boxes-000002.jsonl": "has 1 of 2 rows; run the same command again",
+        "boxes-00001-of-00003.jsonl": "has 0 of 1 rows; run the same command again",
         "boxes-00002-of-00003.jsonl": "is incomplete; continue with --shard 2/3",
         "boxes-00003-of-00003.jsonl": "is incomplete; continue with --shard 3/3",
     }

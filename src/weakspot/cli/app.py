@@ -245,7 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(_with_option_name(str(error), words), file=sys.stderr)
         return MISTAKE
     except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
-        print(f"{error.name} is not installed.\nRun: pip install {error.name}", file=sys.stderr)
+        hint = f"Run: pip install {error.name}, or pip install weakspot for everything."
+        print(f"{error.name} is not installed.\n{hint}", file=sys.stderr)
         return MISTAKE
     except CycloptsError as error:
         command = " ".join(error.command_chain or ())

@@ -12,6 +12,9 @@ from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write
 
 
+_NO_OPTIONS = ("sources", "working_folder")
+
+
 def save_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Write settings as TOML; None is omitted."""
     with atomic_write(path) as file:
@@ -49,13 +52,13 @@ def check_settings(
 
 
 def _described(name: str, value: object) -> str:
-    """An option and its value, as on a command line.
+    """An option and its value, as on a command line, or another setting.
 
     Example:
-        >>> _described("input_size", 224), _described("input_size", None)
-        ('--input-size 224', 'no --input-size')
+        >>> _described("input_size", 224), _described("input_size", None), _described("sources", ["a.jpg"])
+        ('--input-size 224', 'no --input-size', "sources ['a.jpg']")
     """
-    option = f"--{name.replace('_', '-')}"
+    option = name.replace("_", " ") if name in _NO_OPTIONS else f"--{name.replace('_', '-')}"
     return f"no {option}" if value is None else f"{option} {value}"
 
 

@@ -214,7 +214,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluste
     assert 0 < len(list(output.glob("boxes-*.parquet"))) < 12
     monkeypatch.chdir(base)
     assert main(["label", str(output), "--output", "some", "--image-files", "none"]) == 1
-    assert "continue with the same command" in (base / "some/problems.jsonl").read_text()
+    assert "run the same command again" in (base / "some/problems.jsonl").read_text()
 
     subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)
     code, said, told = finish(start(base, *words, "--address", cluster))
