@@ -11,7 +11,6 @@ from weakspot.config import with_current_names
 from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write
 
-
 _NO_OPTIONS = ("sources", "working_folder")
 
 

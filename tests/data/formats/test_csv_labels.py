@@ -177,7 +177,7 @@ def test_file_of_boxes_wins(tmp_path):
 
 def test_file_and_images_may_be_elsewhere(tmp_path):
     plant(tmp_path, {"photos/a.jpg": (9, 9), "lists/some.csv": "image,class\na,cat\n", "root/labels.csv": ""})
-    given = {"truth": tmp_path / "lists/some.csv", "images": tmp_path / "photos"}
+    given = {"ground_truth": tmp_path / "lists/some.csv", "images": tmp_path / "photos"}
     assert read_dataset(tmp_path / "root", **given).samples[0].path == tmp_path / "photos/a.jpg"
 
 
