@@ -99,7 +99,7 @@ def _without_sample(run: ReportData, reason: str) -> ReportData:
 
 def _validation_images(run: Path) -> tuple[list[Path], Dataset]:
     """Return the validation images of a run, and its data set."""
-    from weakspot.io.run_files import CONFIG
+    from weakspot.io.folders import CONFIG
     from weakspot.training.labels import split_samples
     from weakspot.training.run_folder import read_config
 

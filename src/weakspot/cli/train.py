@@ -26,7 +26,7 @@ def train(
     data: Path | None, options: TrainOptions, *, config: Path | None = None, resume: Path | None = None
 ) -> TrainOutcome:
     """Train as :func:`weakspot.training.train` does."""
-    from weakspot.io.run_files import SKIPPED
+    from weakspot.io.folders import SKIPPED
     from weakspot.training.distributed import is_rank_zero, started_by_torchrun
     from weakspot.training.run import train as run
 

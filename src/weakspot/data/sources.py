@@ -9,7 +9,7 @@ from typing import TextIO
 
 from weakspot.data.image_lists import is_list, read_list
 from weakspot.errors import InputError
-from weakspot.io.run_files import EVALUATE_FILE, RUN_FILE
+from weakspot.io.folders import EVALUATE_FILE, RUN_FILE
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}

@@ -8,6 +8,21 @@ from pathlib import Path
 
 from weakspot.errors import InputError
 
+# A folder with one of these files is the output of a command; its images are not inputs.
+RUN_FILE = "localize.toml"
+EVALUATE_FILE = "evaluate.toml"
+
+# Files of a training run.
+CONFIG, METRICS, LOG, CURVES, SKIPPED, STATE = (
+    "config.toml",
+    "metrics.jsonl",
+    "train.log",
+    "curves.svg",
+    "skipped.jsonl",
+    "state.ckpt",
+)
+VERSION = "weakspot"  # key of the version that wrote the folder
+
 
 def next_free_path(name: str) -> Path:
     """Find a path that does not exist yet: the name itself, or the name with -2, -3 and so on."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from weakspot.errors import InputError
 from weakspot.io.atomic import atomic_write
+from weakspot.io.folders import RUN_FILE
 from weakspot.io.rows import count_rows
-from weakspot.io.run_files import RUN_FILE
 from weakspot.io.shards import ROWS, ShardSpec, finished_shards, row_files
 from weakspot.io.text import read_text
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from weakspot.data import Sample, read_dataset
 from weakspot.errors import InputError
-from weakspot.io.folders import find_relocated
+from weakspot.io.folders import EVALUATE_FILE, find_relocated
 from weakspot.io.rows import invalid_row, read_rows
-from weakspot.io.run_files import EVALUATE_FILE
 from weakspot.io.text import FileLine, read_text
 from weakspot.report.content import Chart, ReportData, ReportItem, Skipped, Threshold
 from weakspot.report.metric_table import metric_table

@@ -9,10 +9,9 @@ import numpy as np
 
 from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.inference.localization import min_activation
-from weakspot.io.folders import find_relocated
+from weakspot.io.folders import RUN_FILE, VERSION, find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.rows import invalid_row, read_rows
-from weakspot.io.run_files import RUN_FILE, VERSION
 from weakspot.io.shards import skipped_file
 from weakspot.io.text import FileLine
 from weakspot.ops.iou import box_iou

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from weakspot.io.folders import CONFIG, CURVES, LOG, METRICS, SKIPPED, VERSION
 from weakspot.io.rows import invalid_row, read_rows
-from weakspot.io.run_files import CONFIG, CURVES, LOG, METRICS, SKIPPED, VERSION
 from weakspot.report.content import Chart, ReportData
 from weakspot.report.read import as_text, modified_at, read_settings, read_skipped
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from weakspot.errors import InputError
+from weakspot.io.folders import CONFIG, METRICS
 from weakspot.io.manifest import finished_row_files
-from weakspot.io.run_files import CONFIG, METRICS
 from weakspot.report.content import ReportData
 from weakspot.report.from_evaluate import METRICS_FILE, read_evaluated
 from weakspot.report.from_localize import read_localized

@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
 from weakspot.io.atomic import atomic_write
+from weakspot.io.folders import CURVES, METRICS, STATE
 from weakspot.io.rows import write_rows
-from weakspot.io.run_files import CURVES, METRICS, STATE
 from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import DataLoader
 
 from weakspot.errors import InputError
-from weakspot.io.run_files import STATE
+from weakspot.io.folders import STATE
 from weakspot.models.networks import Criterion
 from weakspot.models.networks.losses import class_weights
 from weakspot.models.networks.psol import BoxCriterion

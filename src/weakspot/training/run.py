@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from weakspot.errors import InputError
+from weakspot.io.folders import LOG, METRICS, SKIPPED, STATE
 from weakspot.io.rows import write_rows
-from weakspot.io.run_files import LOG, METRICS, SKIPPED, STATE
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.training.checkpointing import InterruptionError
 from weakspot.training.distributed import (

@@ -8,7 +8,7 @@ from zipfile import is_zipfile
 
 from weakspot.config import RENAMED_OPTIONS
 from weakspot.errors import InputError, check_fraction, suggest
-from weakspot.io.run_files import CONFIG, STATE
+from weakspot.io.folders import CONFIG, STATE
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.models.networks import parse_method
 from weakspot.training.options import TrainOptions

@@ -10,8 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from weakspot.config import __version__, with_current_names
 from weakspot.errors import InputError
-from weakspot.io.folders import check_writable, numbered_paths
-from weakspot.io.run_files import CONFIG, VERSION
+from weakspot.io.folders import CONFIG, VERSION, check_writable, numbered_paths
 from weakspot.io.settings import save_settings
 from weakspot.training.options import TrainOptions
 

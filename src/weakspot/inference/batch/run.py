@@ -27,11 +27,11 @@ from weakspot.inference.batch.worker import (
     sample_sources,
     save_outputs,
 )
+from weakspot.io.folders import RUN_FILE
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
 from weakspot.io.row_writer import JsonlWriter
 from weakspot.io.rows import count_rows
-from weakspot.io.run_files import RUN_FILE
 from weakspot.io.shards import ROWS, UNFINISHED, ShardSpec, parse_shard, skipped_file
 
 if TYPE_CHECKING:

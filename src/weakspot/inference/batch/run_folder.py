@@ -12,8 +12,7 @@ from filelock import FileLock, Timeout
 from weakspot.config import __version__
 from weakspot.errors import InputError
 from weakspot.inference.batch.options import LocalizeOptions
-from weakspot.io.folders import check_writable, next_free_path, remove_if_empty
-from weakspot.io.run_files import RUN_FILE
+from weakspot.io.folders import RUN_FILE, check_writable, next_free_path, remove_if_empty
 from weakspot.io.settings import check_settings, save_settings
 from weakspot.io.shards import parse_shard
 

@@ -17,11 +17,11 @@ from weakspot.inference.batch.ray.shard import ATTEMPTS
 from weakspot.inference.batch.run_folder import LocalizeOutcome, check_run, folder_lock, save_run
 from weakspot.inference.batch.worker import FOREGROUND, WorkerFactory, adapt, load_localizer, sample_sources
 from weakspot.io.atomic import remove_temporary_files
+from weakspot.io.folders import RUN_FILE
 from weakspot.io.manifest import MANIFEST, ShardInfo, read_manifest, write_manifest
 from weakspot.io.parquet import check_pyarrow
 from weakspot.io.progress import Progress
 from weakspot.io.rows import count_rows
-from weakspot.io.run_files import RUN_FILE
 from weakspot.io.shards import skipped_file
 
 if TYPE_CHECKING:
