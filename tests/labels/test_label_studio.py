@@ -212,3 +212,86 @@ def test_the_checker_names_what_does_not_fit(wrong, said):
     problems = check_tasks([task(predictions=[{"result": [region(), wrong]}])], labeling_config(["cat"]))
     assert len(problems) == 1
     assert said in problems[0]
+
+
+def drawn(*results):
+    return task(annotations=[{"result": list(results)}])
+
+
+def unlabeled(kind="rectangle", **value):
+    shape = region(**value)
+    return shape | {"type": kind, "value": {k: v for k, v in shape["value"].items() if k != "rectanglelabels"}}
+
+
+def of_region(kind, *labels, name="r"):
+    """A result of a control of labels, with the shape of the region as Label Studio repeats it."""
+    return unlabeled() | {"id": name, "type": kind, "value": unlabeled()["value"] | {kind: list(labels)}}
+
+
+def of_image(*choices, name="c"):
+    return {"id": name, "type": "choices", "from_name": "c", "to_name": "image", "value": {"choices": list(choices)}}
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        pytest.param({"y": 60, "height": -40}, id="up"),
+        pytest.param({"x": 40, "width": -30}, id="to the left"),
+        pytest.param({"x": 40, "y": 60, "width": -30, "height": -40}, id="both"),
+        pytest.param({"x": 40, "y": 60, "rotation": 180}, id="half a turn of it"),
+    ],
+)
+def test_a_rectangle_drawn_in_any_direction_is_the_same(tmp_path, sides):
+    assert read(tmp_path, drawn(region(**sides))).labels.samples[0].objects == (CAT,)
+
+
+@pytest.mark.parametrize("kind", ["labels", "choices"])
+def test_the_label_of_a_shape_may_be_another_result_with_its_id(tmp_path, kind):
+    results = [of_region(kind, "cat"), unlabeled()]
+    for order in (results, results[::-1]):
+        found = read(tmp_path, drawn(*order))
+        assert found.labels.samples[0].objects == (CAT,)
+        assert found.problems == ()
+
+
+def test_each_shape_gets_the_labels_of_its_own_id(tmp_path):
+    other = unlabeled(x=50) | {"id": "s"}
+    found = read(tmp_path, drawn(unlabeled(), other, of_region("labels", "dog", name="s"), of_region("labels", "cat")))
+    assert [(item.label, item.box[0]) for item in found.labels.samples[0].objects] == [("cat", 10.0), ("dog", 50.0)]
+
+
+def test_a_polygon_and_a_result_of_labels_with_a_shape_are_read(tmp_path):
+    corners = [[10, 20], [40, 20], [40, 60], [10, 60]]
+    polygon = {"id": "p", "type": "polygon", "value": {"points": corners}}
+    found = read(tmp_path, drawn(polygon, of_region("labels", "cat", name="p"), of_region("labels", "cat", name="q")))
+    assert [item.box for item in found.labels.samples[0].objects] == [CAT.box, CAT.box]
+
+
+def test_choices_of_a_labeled_region_are_no_labels(tmp_path):
+    found = read(tmp_path, drawn(region(), of_region("choices", "blurry")))
+    assert found.labels.samples[0].objects == (CAT,)
+
+
+def test_a_shape_that_nothing_labels_is_listed(tmp_path):
+    found = read(tmp_path, drawn(unlabeled(), of_region("labels", "cat", name="s") | {"value": {"labels": ["cat"]}}))
+    assert [one.problem for one in found.problems] == [
+        "a region is invalid: it has no label",
+        "a region is invalid: it is of the type labels",
+    ]
+
+
+def test_choices_of_an_image_are_its_labels(tmp_path):
+    found = read(tmp_path, drawn(of_image("cat", "dog")))
+    assert found.labels.samples[0].objects == (ObjectAnnotation("cat"), ObjectAnnotation("dog"))
+    assert found.labels.class_names == ("cat", "dog")
+
+
+def test_choices_that_are_also_drawn_are_labels_of_images_without_a_box(tmp_path):
+    found = read(tmp_path, drawn(region(), of_image("cat", "dog")))
+    assert found.labels.samples[0].objects == (CAT, ObjectAnnotation("dog"))
+
+
+def test_choices_that_only_describe_the_image_are_listed_once(tmp_path):
+    found = read(tmp_path, drawn(region(), of_image("blurry")))
+    assert found.labels.samples[0].objects == (CAT,)
+    assert [one.image for one in found.problems] == [""]

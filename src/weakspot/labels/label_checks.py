@@ -76,26 +76,30 @@ def _objects(sample: Sample, classes: frozenset[str], problems: list[LabelProble
     for item in sample.objects:
         problem, box = _clip(item, sample, classes)
         if problem:
-            sides = ",".join(f"{side:g}" for side in item.xyxy)
-            problems.append(LabelProblem(sample.image_id, f"{item.label} {sides} {problem}"))
+            sides = "" if item.box is None else " " + ",".join(f"{side:g}" for side in item.box)
+            problems.append(LabelProblem(sample.image_id, f"{item.label}{sides} {problem}"))
+        if item.box is None and not problem:  # a label of the image
+            yield item
         if box is not None:
-            yield item if box == item.xyxy else replace(item, box=box)
+            yield item if box == item.box else replace(item, box=box)
 
 
 def _clip(item: ObjectAnnotation, sample: Sample, classes: frozenset[str]) -> tuple[str, Box | None]:
     """The problem of an object, and its box within the image, None if it has none."""
-    x1, y1, x2, y2 = item.xyxy
+    if item.box is None:
+        return "" if item.label in classes else "is of an unknown class: skipped", None
+    x1, y1, x2, y2 = item.box
     frame = f"{sample.width} x {sample.height}"
     clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(sample.width)), min(y2, float(sample.height)))
     if item.label not in classes:
         return "is of an unknown class: skipped", None
-    if not all(map(isfinite, item.xyxy)) or not isfinite(item.score or 0):
+    if not all(map(isfinite, item.box)) or not isfinite(item.score or 0):
         return "is not finite: skipped", None
     if not (x1 < x2 and y1 < y2):
         return "has no area: skipped", None
     if not (clipped[0] < clipped[2] and clipped[1] < clipped[3]):
         return f"is outside {frame}: skipped", None
-    excess = max(abs(old - new) for old, new in zip(item.xyxy, clipped, strict=True))
+    excess = max(abs(old - new) for old, new in zip(item.box, clipped, strict=True))
     return f"is partly outside {frame}: clipped" if excess > SLACK else "", clipped
 
 

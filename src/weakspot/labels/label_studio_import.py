@@ -1,12 +1,13 @@
 """Read exports of Label Studio: annotations of a person, else predictions."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, round_box
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
 from weakspot.data.formats.coco_json import read_json
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, sorted_classes, uncertainty_of
 from weakspot.data.image_index import ImageIndex
@@ -17,6 +18,7 @@ from weakspot.io.text import read_text
 from weakspot.labels.label_studio import image_names
 from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import parse_config
+from weakspot.labels.label_studio_regions import CHOICES, joined_regions, labels_of
 
 Record = dict[str, Any]
 SKIPPED = "the task was skipped"
@@ -28,7 +30,9 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
     The annotation of a task that was updated last is used, without scores. A task without annotations has its
     predictions, with scores. A task whose annotations were all cancelled, or without an image, is a problem.
     Rectangles, polygons and brush masks are read. A rotated rectangle is read as its bounding box, and reported, as are
-    regions of other types. Classes are those of ``config.xml`` next to the file if it exists, else sorted by name.
+    regions of other types. A region without a label has those of the other results with its id. Choices of an image are
+    labels without a box, unless other labels are drawn. Classes are those of ``config.xml`` next to the file if it
+    exists and has any, else sorted by name.
     """
     file = source / "tasks.json" if source.is_dir() else source
     tasks = read_json(file)
@@ -39,15 +43,35 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         raise InputError("tasks-invalid", f"{file} is not a list of tasks with data.", hint)
     problems: list[LabelProblem] = []
     optional = (_sample(position, task, index, problems) for position, task in enumerate(tasks))
-    samples = tuple(sample for sample in optional if sample is not None)
-    classes = _classes(file.with_name("config.xml"), samples)
+    samples = _without_attributes([sample for sample in optional if sample is not None], problems)
+    classes = _classes(file.with_name("config.xml")) or sorted_classes(samples)
     return LoadedLabels(Dataset(source, "Label Studio", classes, samples), tuple(problems))
 
 
-def _classes(config: Path, samples: tuple[Sample, ...]) -> tuple[str, ...]:
-    if not config.is_file():
-        return sorted_classes(samples)
-    return tuple(dict.fromkeys(label for _, _, labels in parse_config(read_text(config)).values() for label in labels))
+def _classes(config: Path) -> tuple[str, ...]:
+    controls = parse_config(read_text(config)) if config.is_file() else {}
+    return tuple(dict.fromkeys(label for _, _, labels in controls.values() for label in labels))
+
+
+def _without_attributes(samples: list[Sample], problems: list[LabelProblem]) -> tuple[Sample, ...]:
+    """Remove choices of images of which a box has the same label, and all of them if no box has any of their labels.
+
+    The latter describe the image, such as "blurry".
+    """
+    drawn = {item.label for sample in samples for item in sample.objects if item.box is not None}
+    chosen = {item.label for sample in samples for item in sample.objects if item.box is None}
+    is_attribute = bool(drawn and chosen) and not drawn & chosen
+    if is_attribute:
+        names = ", ".join(sorted(chosen))
+        problems.append(LabelProblem("", f"choices of images are not read, as no region has such a label: {names}"))
+    return tuple(replace(sample, objects=_without_choices(sample, all_of_them=is_attribute)) for sample in samples)
+
+
+def _without_choices(sample: Sample, *, all_of_them: bool) -> tuple[ObjectAnnotation, ...]:
+    drawn = {item.label for item in sample.objects if item.box is not None}
+    return tuple(
+        item for item in sample.objects if item.box is not None or not (all_of_them or item.label in drawn)
+    )
 
 
 def _sample(position: int, task: Record, index: ImageIndex, problems: list[LabelProblem]) -> Sample | None:
@@ -65,9 +89,9 @@ def _sample(position: int, task: Record, index: ImageIndex, problems: list[Label
     if result is None:
         problems.append(LabelProblem(name, SKIPPED))
         return None
-    is_corrected, regions = result
+    is_corrected, results = result
     objects: list[ObjectAnnotation] = []
-    for region in regions:
+    for region in joined_regions(results):
         try:
             objects += _objects(region, size, scored=not is_corrected)
             if _rotation(region["value"]):
@@ -103,24 +127,28 @@ def _records(task: Record, key: str) -> list[Record]:
 
 def _regions(record: Record) -> list[Record]:
     regions = record.get("result") or []
-    if not isinstance(regions, list):
+    if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
         raise InputError("tasks-invalid", "the task's result is not a list of regions: export in the format JSON")
     return regions
 
 
 def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[ObjectAnnotation]:
     kind, value = str(region.get("type")), region["value"]
-    if kind not in READERS:
+    if kind not in (*READERS, CHOICES):
         raise InputError("unknown-region-type", f"it is of the type {kind}")
+    labels = labels_of(region)
+    if not labels:
+        raise InputError("region-invalid", "it has no label")
+    score = region.get("score") if scored else None
+    number = None if score is None else float(score)
+    if kind == CHOICES:  # of the image
+        yield from (ObjectAnnotation(label, score=number) for label in labels)
+        return
     if region.get("image_rotation"):
         raise InputError("region-invalid", "its image was rotated")
     _check_shape(region, size)
-    score = region.get("score") if scored else None
-    labels = value.get(kind)
-    if not labels or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise InputError("region-invalid", "it has no label")
     for label in labels:
-        yield READERS[kind](label, value, size, None if score is None else float(score))
+        yield READERS[kind](label, value, size, number)
 
 
 def _check_shape(region: Mapping[str, Any], size: tuple[int, int]) -> None:
@@ -140,8 +168,8 @@ def _rectangle(label: str, value: Mapping[str, Any], size: tuple[int, int], scor
     rows, columns = size
     x, width = (float(value[side]) / 100 * columns for side in ("x", "width"))
     y, height = (float(value[side]) / 100 * rows for side in ("y", "height"))
-    if not _rotation(value):
-        return ObjectAnnotation(label, round_box([x, y, x + width, y + height]), score=score)
+    if not _rotation(value):  # a rectangle that was drawn to the left or up has negative sides
+        return ObjectAnnotation(label, polygon_box([[x, y], [x + width, y + height]]), score=score)
     cosine, sine = np.cos(np.radians(_rotation(value))), np.sin(np.radians(_rotation(value)))
     right, down = np.array([width * cosine, width * sine]), np.array([-height * sine, height * cosine])
     first = np.array([x, y])
@@ -164,4 +192,8 @@ def _brush(label: str, value: Mapping[str, Any], size: tuple[int, int], score: f
     return ObjectAnnotation(label, box, score=score, mask=encode_rle(mask))
 
 
-READERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon, "brushlabels": _brush}
+READERS = {
+    f"{shape}{suffix}": reader
+    for shape, reader in (("rectangle", _rectangle), ("polygon", _polygon), ("brush", _brush))
+    for suffix in ("labels", "")
+}

@@ -39,4 +39,5 @@ def write_review(labels: Dataset, file: Path) -> None:
 def _row(rank: int, sample: Sample) -> tuple[object, ...]:
     names = ";".join(dict.fromkeys(item.label for item in sample.objects))
     numbers = ["" if value is None else value for value in (sample.uncertainty, sample.score)]
-    return rank, sample.image_id, sample.split, *numbers, names, len(sample.objects)
+    boxes = sum(item.box is not None for item in sample.objects)
+    return rank, sample.image_id, sample.split, *numbers, names, boxes

@@ -253,9 +253,11 @@ def _write_mask(sample: Sample, file: Path) -> None:
 
 
 def _box_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
-    for item in sample.objects:
+    has_boxes = any(item.box is not None for item in sample.objects)
+    for item in sample.objects if has_boxes else ():  # labels.csv has the labels of an image without a box
+        sides = [""] * len(SIDES) if item.box is None else map(format_number, item.box)
         score = "" if item.score is None else repr(item.score)
-        yield sample.image_id, sample.width, sample.height, item.label, *map(format_number, item.xyxy), score
+        yield sample.image_id, sample.width, sample.height, item.label, *sides, score
 
 
 def _label_row(sample: Sample) -> tuple[object, ...]:
