@@ -6,6 +6,7 @@ from pathlib import Path
 
 from weakspot.data.dataset import Dataset, Sample
 from weakspot.data.formats.text_files import read_classes, write_rows, write_text
+from weakspot.data.formats.walk import images_below
 from weakspot.data.image_index import ImageIndex, index_files, index_images
 from weakspot.errors import InputError, check_fraction, check_positive
 from weakspot.io.folders import next_free_path
@@ -132,10 +133,10 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
     labels, problems = FORMATS[options.format[0]].read(source, index)
     files = {name: folder / name for names in index.names.values() for name in names}
     complete = _complete(labels.samples, labels.class_names, index, files, options)
-    unlabeled = len(files.keys() - {index.find(sample.image_id) for sample in labels.samples})
+    unlabeled = len(files.keys() - {index.match(sample.image_id) for sample in labels.samples})
     notes = (f"{unlabeled} images in {folder} are not in the labels: skipped",) if unlabeled else ()
     with_labels = {problem.image for problem in problems}
-    with_labels |= {index.find(sample.image_id) or "" for sample in labels.samples if sample.objects}
+    with_labels |= {index.match(sample.image_id) or "" for sample in labels.samples if sample.objects}
     lost = {
         sample.image_id for sample in complete.labels.samples if not sample.objects and sample.image_id in with_labels
     }
@@ -151,8 +152,8 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
 
 def _image_folder(source: Path) -> Path:
     base = source if source.is_dir() else source.parent
-    folder = next((base / name for name in ("images", "JPEGImages") if (base / name).is_dir()), None)
-    if folder is None:
+    folder = next((base / name for name in ("images", "JPEGImages") if (base / name).is_dir()), base)
+    if not images_below(folder):
         raise InputError("images-not-found", f"No folder of images is next to {source}.", "Use --images.")
     return folder
 

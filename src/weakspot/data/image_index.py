@@ -1,8 +1,9 @@
 """The images that label files refer to: their names below a folder, and their sizes."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from weakspot.data.decoding import read_sizes
@@ -10,6 +11,9 @@ from weakspot.data.formats.walk import images_below, without_suffix
 from weakspot.errors import InputError
 
 Size = tuple[int, int]
+
+# Label Studio's prefix of the names of uploaded files, which its exports to other formats keep.
+UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,46 @@ class ImageIndex:
             return name
         return names[0] if len(names) == 1 and without_suffix(name) == name else None
 
+    def match(self, name: str) -> str | None:
+        """Find an image by its path; else the only image of its base name, if their folders agree.
+
+        Label files may have more folders in their paths than the images, or none, and names of uploads have a prefix.
+        Folders agree if one path is the end of the other: ``train/1.jpg`` is not ``val/1.jpg``.
+
+        Example:
+            >>> images = known_images({"cat/1.jpg": (480, 640), "2.jpg": (480, 640)})
+            >>> images.match("1.jpg"), images.match("/home/me/2.jpg"), images.match("0a1b2c3d-2")
+            ('cat/1.jpg', '2.jpg', '2.jpg')
+            >>> images.match("dog/1.jpg") is None
+            True
+        """
+        path = name.replace("\\", "/")
+        if (found := self.find(name)) is not None or ".." in path.split("/"):
+            return found
+        folder, slash, base = path.rpartition("/")
+        for candidate in dict.fromkeys((base, UPLOAD_PREFIX.sub("", base))):
+            bare = without_suffix(candidate)
+            same_base = self._by_base_name.get(bare, [])
+            if len(same_base) == 1 and _agree(same_base[0], f"{folder}{slash}{bare}"):
+                return self.find(same_base[0] + candidate.removeprefix(bare))
+        return None
+
+    @cached_property
+    def _by_base_name(self) -> dict[str, list[str]]:
+        """Paths without suffix by their last part."""
+        paths: dict[str, list[str]] = {}
+        for name in self.names:
+            paths.setdefault(name.rpartition("/")[2], []).append(name)
+        return paths
+
     def size(self, name: str) -> Size | None:
         """Return ``(height, width)`` of an image by its path; None if it does not exist or cannot be read."""
-        path = self.find(name)
+        path = self.match(name)
         return None if path is None else self.size_of(path)
+
+
+def _agree(one: str, other: str) -> bool:
+    return f"/{one}".endswith(f"/{other}") or f"/{other}".endswith(f"/{one}")
 
 
 def index_images(folder: Path) -> ImageIndex:

@@ -110,7 +110,7 @@ def drop_missing(samples: Iterable[Sample], index: ImageIndex) -> tuple[tuple[Sa
     """
     existing, problems = [], []
     for sample in samples:
-        name, size = index.find(sample.image_id), index.size(sample.image_id)
+        name, size = index.match(sample.image_id), index.size(sample.image_id)
         if name is None or size is None:
             problem = "the image does not exist" if name is None else "the image is unreadable"
             problems.append(LabelProblem(sample.image_id, f"{problem}: skipped"))

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
 from weakspot.data.formats.records import LabelProblem, WriteOptions
 from weakspot.data.formats.text_files import write_json, write_text
+from weakspot.data.formats.walk import is_image
 from weakspot.data.polygons import mask_to_polygon
 from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
@@ -78,7 +79,8 @@ def image_names(task: Record) -> Iterator[str]:
     data = task["data"]
     if isinstance(data.get("name"), str):
         yield data["name"]
-    link = next((value for key, value in data.items() if key != "name" and isinstance(value, str) and "/" in value), "")
+    texts = [value for key, value in data.items() if key != "name" and isinstance(value, str)]
+    link = next((text for text in texts if "/" in text or is_image(text)), "")
     # The path of a local file, and a URL without its signature.
     for text in dict.fromkeys((link.partition("?d=")[2] or link, link.partition("?")[0])):
         path = unquote(text).replace("\\", "/")

@@ -69,17 +69,16 @@ def _without_attributes(samples: list[Sample], problems: list[LabelProblem]) -> 
 
 def _without_choices(sample: Sample, *, all_of_them: bool) -> tuple[ObjectAnnotation, ...]:
     drawn = {item.label for item in sample.objects if item.box is not None}
-    return tuple(
-        item for item in sample.objects if item.box is not None or not (all_of_them or item.label in drawn)
-    )
+    return tuple(item for item in sample.objects if item.box is not None or not (all_of_them or item.label in drawn))
 
 
 def _sample(position: int, task: Record, index: ImageIndex, problems: list[LabelProblem]) -> Sample | None:
-    name = next((path for candidate in image_names(task) if (path := index.find(candidate))), None)
+    candidates = list(image_names(task))
+    name = _find(candidates, index)
     size = None if name is None else index.size(name)
     if name is None or size is None:
         problem = f"the image of task {task.get('id', position)} does not exist"
-        problems.append(LabelProblem(next(image_names(task)), problem))
+        problems.append(LabelProblem(candidates[0], problem))
         return None
     try:
         result = _result(task)
@@ -101,6 +100,14 @@ def _sample(position: int, task: Record, index: ImageIndex, problems: list[Label
             problems.append(LabelProblem(name, f"a region is invalid: {reason}"))
     split = str(task["data"].get("split") or "")
     return Sample(name, Path(name), split, tuple(objects), size, uncertainty=uncertainty_of(task["data"]))
+
+
+def _find(candidates: list[str], index: ImageIndex) -> str | None:
+    """The image of the first candidate that exists; of an upload, whose folder is unknown, also in any folder."""
+    is_upload = any("upload/" in candidate for candidate in candidates)
+    found = (path for candidate in candidates if (path := index.find(candidate)))
+    matches = (path for candidate in candidates[: None if is_upload else 1] if (path := index.match(candidate)))
+    return next(found, None) or next(matches, None)
 
 
 def _result(task: Record) -> tuple[bool, list[Record]] | None:

@@ -99,7 +99,7 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
     sizes = {name: size for name, (size, _) in listed.items()}
     problems: list[LabelProblem] = []
     for line, cells in read_csv(file, ("image_id", "class", *SIDES)):
-        name = index.find(cells["image_id"]) or cells["image_id"]
+        name = index.match(cells["image_id"]) or cells["image_id"]
         sizes.setdefault(name, _size(cells, line))
         box = _box(cells, line)
         score = parse_float(cells["score"], line) if cells.get("score") else None
@@ -232,7 +232,7 @@ def _listed_images(folder: Path, index: ImageIndex) -> dict[str, tuple[tuple[int
     images: dict[str, tuple[tuple[int, int] | None, str]] = {}
     for file in (folder / "labels.csv", folder / "splits.csv"):
         for line, cells in read_csv(file, ("image_id",)) if file.is_file() else ():
-            name = index.find(cells["image_id"]) or cells["image_id"]
+            name = index.match(cells["image_id"]) or cells["image_id"]
             size, split = images.get(name, (None, ""))
             images[name] = _size(cells, line) or size, cells.get("split", split)
     return images

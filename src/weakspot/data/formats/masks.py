@@ -88,7 +88,7 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
 def _sample(
     file: Path, name: str, classes: tuple[str, ...], index: ImageIndex, problems: list[LabelProblem]
 ) -> Sample | None:
-    path = index.find(without_suffix(name))
+    path = index.match(without_suffix(name))
     size = None if path is None else index.size(path)
     if path is None or size is None:
         problems.append(LabelProblem(name, "the image does not exist"))

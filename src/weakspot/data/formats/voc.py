@@ -186,7 +186,8 @@ def _labeled_samples(
 ) -> list[Sample]:
     """The image of an XML file, if it exists."""
     directory = name.rpartition("/")[0]
-    path = index.find(f"{directory}/{annotation.filename}".lstrip("/")) or index.find(name)
+    named = f"{directory}/{annotation.filename}".lstrip("/")
+    path = index.find(named) or index.find(name) or index.match(named) or index.match(name)
     size = annotation.size or (None if path is None else index.size(path))
     if path is None or size is None:
         problems.append(LabelProblem(f"{name}.xml", "the image does not exist"))

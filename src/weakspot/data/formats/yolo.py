@@ -6,13 +6,16 @@
     images/<split>/<path>.jpg
     labels/<split>/<path>.txt       class x_center y_center width height, fractions of the image's sides
 
+Other tools write the text files next to the images: :mod:`weakspot.data.formats.yolo_files`. If ``kpt_shape`` of
+``data.yaml`` says that keypoints follow the box, they are not read.
+
 Class indices count from 0. With ``scores`` a sixth column contains the score, as in YOLO's predictions: FiftyOne reads
 it and supervision ignores it, but YOLO's training accepts five columns only. With ``polygons`` a line is
 ``class x y x y ...``: a mask as one polygon, or the four corners of the box of an object without a mask, without
 scores. An empty file is an image without objects.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +24,19 @@ import numpy as np
 import yaml
 
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, round_box
+from weakspot.data.formats import yolo_files
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
-from weakspot.data.formats.text_files import format_number, read_classes, write_text
-from weakspot.data.formats.walk import files_below, without_suffix
+from weakspot.data.formats.text_files import format_number, write_text
+from weakspot.data.formats.walk import without_suffix
+from weakspot.data.formats.yolo_files import ClassFile, LabelFile
 from weakspot.data.image_index import ImageIndex
 from weakspot.data.polygons import mask_to_polygon, polygon_box, polygon_to_mask, scale_polygon
 from weakspot.data.rle import decode_rle, encode_rle
-from weakspot.errors import InputError
-from weakspot.io.text import read_lines, read_text
+from weakspot.io.text import read_lines
 
 NO_SPLIT = "train"
-SPLITS = ("train", "val", "valid", "test")
-NAMES = "classes.txt"
+# Value of a visible keypoint, which is no fraction.
+VISIBLE = 2
 # Decimals of a fraction: a hundred-millionth of a pixel in an image of 10,000 pixels.
 DIGITS = 12
 
@@ -77,98 +81,64 @@ def _line(item: ObjectAnnotation, sample: Sample, classes: Sequence[str], option
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
-    """Read YOLO's text files from a folder with ``data.yaml`` (or ``classes.txt``) and ``labels/``.
+    """Read YOLO's text files below a folder, with names of classes in a file of YOLO, LabelImg, CVAT or Roboflow.
 
     Paths of the images are those of the index, with or without the folder of the split. Invalid lines and text files
     without an image are problems.
     """
-    classes = _classes(source)
+    classes = yolo_files.read_class_file(source)
     problems: list[LabelProblem] = []
     samples = tuple(
-        sample for folder, split in _folders(source) for sample in _samples(folder, split, classes, index, problems)
+        sample for file in yolo_files.label_files(source) for sample in _sample(file, classes, index, problems)
     )
-    return LoadedLabels(Dataset(source, "YOLO", classes, samples), tuple(problems))
+    return LoadedLabels(Dataset(source, "YOLO", classes.names, samples), tuple(problems))
 
 
-def _folders(source: Path) -> list[tuple[Path, str]]:
-    """The folders of text files: ``labels``, or Roboflow's ``<split>/labels``, with that split."""
-    if (source / "labels").is_dir():
-        return [(source / "labels", "")]
-    folders = [(source / split / "labels", split) for split in SPLITS if (source / split / "labels").is_dir()]
-    if not folders:
-        raise InputError("labels-not-found", f"The folder {source / 'labels'} does not exist.")
-    return folders
-
-
-def _samples(
-    folder: Path, folder_split: str, classes: Sequence[str], index: ImageIndex, problems: list[LabelProblem]
-) -> Iterator[Sample]:
-    for name in (name for name in files_below(folder) if name.endswith(".txt") and name != NAMES):
-        split, path = _split_and_path(name.removesuffix(".txt"), folder_split, index)
-        size = None if path is None else index.size(path)
-        if path is None or size is None:
-            problem = "the image does not exist" if path is None else "the image is unreadable"
-            problems.append(LabelProblem(name, problem))
-            continue
-        empty = Sample(path, Path(path), split, (), size)
-        yield replace(empty, objects=tuple(_objects(folder / name, empty, classes, problems)))
-
-
-def _split_and_path(name: str, split: str, index: ImageIndex) -> tuple[str, str | None]:
-    """The split of a text file, unless it is known, and the path of its image."""
-    if split:
-        candidates = (f"{split}/images/{name}", f"{split}/{name}", name)
-        return split, next((path for candidate in candidates if (path := index.find(candidate))), None)
-    split, _, rest = name.partition("/")
-    if split not in SPLITS or not rest:
-        return "", index.find(name)
-    return split, index.find(rest) or index.find(name)
-
-
-def _classes(source: Path) -> tuple[str, ...]:
-    file = source / "data.yaml"
-    if not file.is_file():
-        labelimg = source / "labels" / NAMES
-        return read_classes(labelimg if labelimg.is_file() else source / NAMES)
-    try:
-        content: Any = yaml.safe_load(read_text(file))
-        names = content["names"]
-        by_index: Mapping[int, str] = dict(enumerate(names)) if isinstance(names, list) else dict(names)
-        return tuple(_class_name(by_index[index]) for index in range(len(by_index)))
-    except (yaml.YAMLError, RecursionError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        hint = "names must be a list, or map each number from 0 to a name."
-        raise InputError("class-names-invalid", f"{file} has no valid names of classes.", hint) from error
-
-
-def _class_name(name: object) -> str:
-    """Convert a class name; a list could exceed the memory by YAML's references."""
-    if not isinstance(name, str | int | float):
-        raise TypeError(name)
-    return str(name)
+def _sample(file: LabelFile, classes: ClassFile, index: ImageIndex, problems: list[LabelProblem]) -> Iterator[Sample]:
+    found = (path for name in file.images if (path := index.find(name)))
+    path = next(found, None) or index.match(max(file.images, key=len))
+    size = None if path is None else index.size(path)
+    if path is None or size is None:
+        problem = "the image does not exist" if path is None else "the image is unreadable"
+        problems.append(LabelProblem(file.name, problem))
+        return
+    empty = Sample(path, Path(path), file.split, (), size)
+    yield replace(empty, objects=tuple(_objects(file.path, empty, classes, problems)))
 
 
 def _objects(
-    file: Path, sample: Sample, classes: Sequence[str], problems: list[LabelProblem]
+    file: Path, sample: Sample, classes: ClassFile, problems: list[LabelProblem]
 ) -> Iterator[ObjectAnnotation]:
-    labels = dict(enumerate(classes))
+    labels = dict(enumerate(classes.names))
     for line, text in read_lines(file):
         try:
             number, *values = text.split()
-            yield _object(labels[int(number)], [float(word) for word in values], sample)
+            numbers = [float(word) for word in values]
+            yield _object(labels[int(number)], _without_keypoints(numbers, classes.keypoints), sample)
         except (KeyError, ValueError, OverflowError) as error:
             problems.append(LabelProblem(sample.image_id, f"line {line.line} is invalid: {text[:80]} ({error})"))
+
+
+def _without_keypoints(values: list[float], keypoints: int) -> list[float]:
+    """Remove the values of the keypoints, which follow the box; the score is last."""
+    if not keypoints or len(values) in (4, 5):
+        return values
+    if len(values) not in (4 + keypoints, 5 + keypoints):
+        raise ValueError(f"it has {len(values) + 1} columns")
+    return values[:4] + values[4 + keypoints :]
 
 
 def _object(label: str, values: Sequence[float], sample: Sample) -> ObjectAnnotation:
     width, height = sample.width, sample.height
     if len(values) in (4, 5):
         x, y, across, down = values[:4]
+        across, down = abs(across), abs(down)
         sides = [(x - across / 2) * width, (y - down / 2) * height, (x + across / 2) * width, (y + down / 2) * height]
         return ObjectAnnotation(label, round_box(sides), score=values[4] if len(values) == 5 else None)
     if len(values) < 6 or len(values) % 2:
         raise ValueError(f"it has {len(values) + 1} columns")
+    if max(values) >= VISIBLE:
+        raise ValueError("a corner is outside the image; for keypoints data.yaml must contain kpt_shape")
     polygon = scale_polygon(values, height=height, width=width)
     mask = polygon_to_mask(polygon, height=height, width=width)
     return ObjectAnnotation(label, polygon_box(polygon), mask=encode_rle(mask))
