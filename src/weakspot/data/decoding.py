@@ -8,8 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
+from weakspot.data.orientation import TRANSPOSITIONS, orientation_of, upright_size
 from weakspot.errors import InputError
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
@@ -19,9 +20,6 @@ MAX_PIXELS = 89_478_485
 
 # Image formats in use, without those that run another program (PostScript) or whose decoders are unmaintained.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA")
-
-# EXIF orientations that swap height and width.
-QUARTER_TURNS = (5, 6, 7, 8)
 
 
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bool = True) -> Image.Image:
@@ -75,8 +73,8 @@ def read_downscaled(
             side = 2 * max(height, width)  # EXIF may swap them
             image.draft("RGB", (side, side))
         upright = _checked_rgb(image, name, max_pixels, True)
-        is_rotated = image.getexif().get(ExifTags.Base.Orientation, 1) in QUARTER_TURNS and image.format != "TIFF"
-    return upright, (columns, rows) if is_rotated else (rows, columns)
+        orientation = 1 if image.format == "TIFF" else orientation_of(image)
+    return upright, upright_size((rows, columns), orientation)
 
 
 def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -84,16 +82,17 @@ def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
 
     They differ if EXIF orientation rotates the image by 90 degrees.
     """
+    stored, orientation = read_orientation(path)
+    return stored, upright_size(stored, orientation)
+
+
+def read_orientation(path: Path) -> tuple[tuple[int, int], int]:
+    """Read ``(height, width)`` of the stored pixels and the EXIF orientation from the header, without decoding."""
     with open_binary(path) as file:
         image = open_image(file, str(path))
-        width, height = image.size
-        try:
-            # Without EXIF before the pixels, Pillow would decode a PNG to search after them. A TIFF's size is upright.
-            has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1) if has_exif else 1
-        except Exception as error:  # decoders raise any type
-            raise InputError("damaged-image", f"Cannot read the EXIF data of {path}.") from error
-    return (height, width), (width, height) if orientation in QUARTER_TURNS else (height, width)
+        # Without EXIF before the pixels, Pillow would decode a PNG to search after them. A TIFF's size is upright.
+        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        return (image.height, image.width), orientation_of(image) if has_exif else 1
 
 
 @contextmanager
@@ -159,8 +158,9 @@ def _checked_rgb(image: Image.Image, name: str, max_pixels: int, upright: bool) 
     if min(width, height) < 2:
         raise InputError("image-too-small", f"{name} must have at least 2 x 2 pixels, got {width} x {height}.")
     try:
-        is_rotated = upright and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-        return _rgb(ImageOps.exif_transpose(image) if is_rotated else image)
+        image.load()  # of a TIFF, this makes it upright
+        orientation = orientation_of(image) if upright else 1
+        return _rgb(image if orientation == 1 else image.transpose(TRANSPOSITIONS[orientation]))
     except Exception as error:  # decoders raise any type
         raise InputError("damaged-image", f"{name} is damaged: {' '.join(str(error).split())}.") from error
 

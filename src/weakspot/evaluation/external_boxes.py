@@ -1,11 +1,9 @@
-"""Read and score predicted boxes of another tool: COCO results, CSV, or boxes.jsonl of weakspot localize."""
+"""Match predicted boxes of another tool with the images of a data set, and score them."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,37 +11,27 @@ from numpy.typing import NDArray
 from weakspot.data import Dataset
 from weakspot.data.formats import coco
 from weakspot.data.formats.walk import without_suffix
+from weakspot.data.image_index import known_images
 from weakspot.errors import InputError, WeakspotError
+from weakspot.evaluation.box_files import PredictedBox, read_box_file
+from weakspot.evaluation.box_frames import BoxFrames
 from weakspot.evaluation.map_scores import Regions, Scores, score_regions, unreadable_scores
 from weakspot.evaluation.predictions import Prediction, failed_predictions, image_size
 from weakspot.evaluation.samples import EvaluationSample, raise_if_any
 from weakspot.evaluation.targets import SIDE, Target, make_target
 from weakspot.io.folders import is_file
-from weakspot.io.text import FileLine, parse_float, read_csv, read_text
 from weakspot.metrics import box_iou, reference_boxes
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
-_IMAGE_COLUMNS = ("image_id", "image", "path", "file")
-_RECORD_ERRORS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-
-
-class PredictedBox(NamedTuple):
-    """A predicted box in pixels of the image, right and bottom excluded; the label may be unknown."""
-
-    image: str
-    box: tuple[float, float, float, float]
-    label: str | None
-    score: float
-
 
 @dataclass(frozen=True)
 class PredictedBoxes:
-    """The boxes of a file by image id, the highest score first."""
+    """The boxes of a file by image id, the highest score first, and notes for readers of the metrics."""
 
     by_image: Mapping[str, Sequence[PredictedBox]]
+    notes: tuple[str, ...] = ()
 
     def of(self, sample: EvaluationSample, label: str | None = None) -> NDArray[np.float64]:
         """Return the boxes in an image, shape (n, 4); with a label, those of this class and those without a class."""
@@ -60,32 +48,40 @@ def read_boxes(
 ) -> PredictedBoxes:
     """Read predicted boxes and match them with the images of a data set.
 
+    A COCO result with a ``file_name`` belongs to the image of this name, whatever its ``image_id`` is: some tools make
+    one up. A name without a folder may be that of an image in any folder, if only one has it. Rows of ``weakspot
+    localize`` have boxes in upright images, which are converted if the data set annotates stored pixels.
+
     Args:
-        file: ``.json``: COCO results (``image_id``, ``bbox``, ``category_id``, ``score``); ``.csv`` with the columns
-            ``image_id, xmin, ymin, xmax, ymax`` and optionally ``class`` and ``score``; ``.jsonl`` as localize writes.
+        file: ``.json``: COCO results (``image_id`` or ``file_name``, ``bbox``, ``category_id``, ``score``); ``.csv``
+            with the columns ``image_id, xmin, ymin, xmax, ymax`` and optionally ``class``, ``score``, ``width`` and
+            ``height``; ``.jsonl`` as localize writes.
         dataset: The data set of the images.
         ground_truth: COCO file that defines the ids in the results. Default: as defined by the layout of the data set.
         images: Folder of the images. Default: as defined by the layout of the data set.
 
     Raises:
         InputError: ``boxes-not-found``, ``unknown-format`` or ``boxes-invalid``; ``unknown-image`` if the data set
-            lacks an image of the file.
+            lacks an image of the file; ``shape-mismatch`` if boxes are those of an image of another size.
     """
     if not is_file(file):
         raise InputError("boxes-not-found", f"The file of predicted boxes {file} does not exist.")
-    readers = {".json": _coco_results, ".csv": _csv, ".jsonl": _json_lines}
-    if file.suffix.lower() not in readers:
-        raise InputError("unknown-format", f"{file} must be COCO results (.json), .csv or .jsonl.")
-    ids, labels = coco.result_ids(dataset.root, images, ground_truth) if dataset.layout == "COCO" else ({}, {})
-    names = _image_names(dataset) | {str(key): name for key, name in ids.items()}
-    predictions = list(readers[file.suffix.lower()](file, {str(key): name for key, name in labels.items()}))
-    unknown = dict.fromkeys(one.image for one in predictions if _match(one.image, names) is None)
+    result_ids = coco.result_ids(dataset.root, images, ground_truth) if dataset.layout == "COCO" else ({}, {})
+    ids, labels = ({str(key): name for key, name in by_id.items()} for by_id in result_ids)
+    predictions = read_box_file(file, labels)
+    names = _ImageNames(dataset, ids)
+    image_ids = [names.find(prediction) for prediction in predictions]
+    pairs = list(zip(predictions, image_ids, strict=True))
+    unknown = dict.fromkeys(one.file_name or one.image for one, image_id in pairs if image_id is None)
     hint = "Name images by their ids in the data set, or by their paths."
     raise_if_any(list(unknown), "unknown-image", f"images of {file} are not in {dataset.root}", hint)
+    frames = BoxFrames(dataset)
     by_image: dict[str, list[PredictedBox]] = {}
-    for prediction in sorted(predictions, key=lambda one: -one.score):
-        by_image.setdefault(_match(prediction.image, names) or "", []).append(prediction)
-    return PredictedBoxes(by_image)
+    for prediction, image_id in sorted(pairs, key=lambda pair: -pair[0].score):
+        by_image.setdefault(image_id or "", []).append(frames.convert(prediction, image_id or ""))
+    other_ids = sum(ids.get(one.image, image_id) != image_id for one, image_id in pairs)
+    note = f"{other_ids} boxes of {file.name} have the image_id of another image than their file_name, which is used."
+    return PredictedBoxes(by_image, (note,) if other_ids else ())
 
 
 def predictions_of_boxes(
@@ -123,6 +119,29 @@ def score_boxes(boxes: NDArray[np.float64], target: Target, *, height: int, widt
     return Scores(ones * best[0], ones * best.max(), np.full(len(NATIVE_THRESHOLDS), native), masks.mask, masks.pixels)
 
 
+class _ImageNames:
+    """The ids of images by their names in files of predicted boxes."""
+
+    def __init__(self, dataset: Dataset, ids: Mapping[str, str]) -> None:
+        self._ids = ids
+        self._names = _image_names(dataset)
+        self._files = {f"{without_suffix(one.image_id)}{one.path.suffix}": one.image_id for one in dataset.samples}
+        self._index = known_images(dict.fromkeys(self._files, (0, 0)))
+
+    def find(self, prediction: PredictedBox) -> str | None:
+        """Return the id of the image of a box; None if it is unknown."""
+        if prediction.file_name is not None:
+            return self._by_name(prediction.file_name)
+        return self._ids.get(prediction.image) or self._by_name(prediction.image)
+
+    def _by_name(self, name: str) -> str | None:
+        image_id = self._names.get(name) or self._names.get(str(Path(name).absolute()))
+        image_id = image_id or self._names.get(without_suffix(name)) or self._names.get(os.path.realpath(name))
+        if image_id is not None or "/" in name or "\\" in name:
+            return image_id
+        return self._files.get(self._index.match(name) or "")
+
+
 def _image_names(dataset: Dataset) -> dict[str, str]:
     """Map all names of an image to its id: id, id without suffix, path as given, absolute path.
 
@@ -135,71 +154,3 @@ def _image_names(dataset: Dataset) -> dict[str, str]:
         if image.path.is_symlink():
             names.setdefault(str(image.path.resolve()), image.image_id)
     return names | {image.image_id: image.image_id for image in dataset.samples}
-
-
-def _match(name: str, names: Mapping[str, str]) -> str | None:
-    image_id = names.get(name) or names.get(str(Path(name).absolute())) or names.get(without_suffix(name))
-    return image_id or names.get(os.path.realpath(name))
-
-
-def _coco_results(file: Path, labels: Mapping[str, str]) -> Iterator[PredictedBox]:
-    try:
-        content = json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        raise InputError("boxes-invalid", f"{file} is not JSON: {error}.") from error
-    if not isinstance(content, list):
-        raise InputError("boxes-invalid", f"{file} must contain a list of COCO results.")
-    for i, record in enumerate(content):
-        location = f"{file}: result {i}"
-        try:
-            left, top, width, height = (float(side) for side in record["bbox"])
-            image, score = str(record["image_id"]), float(record.get("score", 1.0))
-        except _RECORD_ERRORS as error:
-            problem = f"{location} must have image_id and bbox, a list of four numbers."
-            raise InputError("boxes-invalid", problem) from error
-        category = record.get("category_id")
-        if labels and category is not None and str(category) not in labels:
-            raise InputError("unknown-category", f"{location} has the unknown category_id {category}.")
-        box = (left, top, left + width, top + height)
-        yield _checked(PredictedBox(image, box, labels.get(str(category)), score), location)
-
-
-def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
-    for location, cells in read_csv(file, _SIDES):
-        name = next((cells[column] for column in _IMAGE_COLUMNS if column in cells), None)
-        if name is None:
-            raise InputError("missing-column", f"{FileLine(file, 1)} must have a column image_id.")
-        x1, y1, x2, y2 = (parse_float(cells[side], location) for side in _SIDES)
-        score = parse_float(cells["score"], location) if cells.get("score") else 1.0
-        yield _checked(PredictedBox(name, (x1, y1, x2, y2), cells.get("class") or None, score), location)
-
-
-def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
-    """Read boxes.jsonl; the boxes of a row keep their order, the largest region first."""
-    for number, line in enumerate(read_text(file).split("\n"), start=1):
-        location = f"{file}, line {number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            boxes = [
-                (str(row["image"]), result["label"], tuple(map(float, box)), float(result["score"]) - i * 1e-9)
-                for result in (row, *row.get("others", []))
-                for i, box in enumerate(result["boxes"])
-            ]
-        except _RECORD_ERRORS as error:
-            raise InputError("boxes-invalid", f"{location} is not a row of weakspot localize.") from error
-        for image, _label, box, score in boxes:
-            if len(box) != 4:
-                problem = f"{location}: a box must have 4 numbers (x1, y1, x2, y2), got {len(box)}."
-                raise InputError("box-invalid", problem)
-            yield _checked(PredictedBox(image, (box[0], box[1], box[2], box[3]), None, score), location)
-
-
-def _checked(prediction: PredictedBox, location: Any) -> PredictedBox:
-    x1, y1, x2, y2 = prediction.box
-    if np.isnan(prediction.score):
-        raise InputError("score-invalid", f"{location}: the score must be a number, got nan.")
-    if not (x1 < x2 and y1 < y2 and np.isfinite(prediction.box).all()):
-        raise InputError("box-invalid", f"{location}: a box must have x1 < x2 and y1 < y2, got {list(prediction.box)}.")
-    return prediction

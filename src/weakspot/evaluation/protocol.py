@@ -168,8 +168,8 @@ def evaluate_boxes(
         return predictions_of_boxes(boxes, samples, name, base)
 
     result = evaluate_set(eval_set, predict, (name, *base), {name: 1.0}, on_prediction, groups=True)
-    note = f"{len(without)} images have no predicted box and count as wrong."
-    return replace(result, notes=(*result.notes, note)) if without else result
+    missing = f"{len(without)} images have no predicted box and count as wrong."
+    return replace(result, notes=(*result.notes, *boxes.notes, *([missing] if without else [])))
 
 
 def _evaluate_methods(

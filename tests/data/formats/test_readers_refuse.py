@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from refusals import refused
 
+from weakspot.data import ObjectAnnotation
 from weakspot.data.image_index import known_images
+from weakspot.data.rle import decode_rle
 from weakspot.labels import FORMATS
 
 IMAGES = known_images({"a.jpg": (50, 100)})
@@ -29,29 +31,75 @@ def coco(tmp_path, *annotations, **more):
         ({"image_id": 1, "category_id": 1}, "bbox must be four numbers"),
         ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2]}, "bbox must be four numbers"),
         ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "iscrowd": 1}, "crowd"),
-        (
-            {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3, 4, 1e308, 6]]},
-            "coordinates of a polygon",
-        ),
-        (
-            {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, math.nan, 3, 4]]},
-            "coordinates of a polygon",
-        ),
-        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": [[1, 2, 3]]}, "malformed"),
-        (
-            {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [50, 100], "counts": [7]}},
-            "RLE counts",
-        ),
-        (
-            {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": {"size": [5, 9], "counts": "5"}},
-            "got [5, 9]",
-        ),
     ],
 )
 def test_annotations_of_coco_that_cannot_be_taken_are_listed(tmp_path, annotation, why):
     found = coco(tmp_path, annotation)
     assert found.labels.samples[0].objects == ()
     assert why in found.problems[0].problem
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "why"),
+    [
+        (
+            [[1, 2, 3, 4, 1e308, 6]],
+            "coordinates of a polygon",
+        ),
+        (
+            [[1, math.nan, 3, 4]],
+            "coordinates of a polygon",
+        ),
+        ([[1, 2, 3]], "malformed"),
+        (
+            {"size": [50, 100], "counts": [7]},
+            "RLE counts",
+        ),
+        (
+            {"size": [5, 9], "counts": "5"},
+            "got [5, 9]",
+        ),
+        ([1, 2, 3, 4, 5], "malformed"),
+        ([[200, 200, 201, 200, 201, 201]], "no area"),
+        ("x", "malformed"),
+    ],
+)
+def test_a_box_stays_if_its_segmentation_is_invalid(tmp_path, segmentation, why):
+    record = {"image_id": 1, "category_id": 1, "segmentation": segmentation}
+    found = coco(tmp_path, record | {"bbox": [1, 1, 2, 2]})
+    assert found.labels.samples[0].objects == (ObjectAnnotation("cat", (1, 1, 3, 3)),)
+    assert why in found.problems[0].problem
+    assert coco(tmp_path, record).labels.samples[0].objects == ()
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        pytest.param([[1, 2, 9, 2, 9, 8, 1, 8]], id="a list of polygons"),
+        pytest.param([1, 2, 9, 2, 9, 8, 1, 8], id="one flat polygon"),
+        pytest.param([[1, 2], [9, 2], [9, 8], [1, 8]], id="one list of corners"),
+        pytest.param([[[1, 2], [9, 2], [9, 8], [1, 8]]], id="a list of lists of corners"),
+        pytest.param([[1, 2, 5, 2, 5, 8, 1, 8], [5, 2, 9, 2, 9, 8, 5, 8]], id="two polygons"),
+    ],
+)
+def test_polygons_of_coco_are_read_as_tools_write_them(tmp_path, segmentation):
+    found = coco(tmp_path, {"image_id": 1, "category_id": 1, "segmentation": segmentation})
+    (item,) = found.labels.samples[0].objects
+    assert item.box == (1, 2, 9, 8)
+    assert decode_rle(item.mask).sum() == 8 * 6
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("segmentation", [[], [[]], None])
+def test_an_empty_segmentation_of_coco_is_no_problem(tmp_path, segmentation):
+    found = coco(tmp_path, {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": segmentation})
+    assert found.labels.samples[0].objects == (ObjectAnnotation("cat", (1, 1, 3, 3)),)
+    assert found.problems == ()
+
+
+def test_a_box_of_coco_drawn_in_the_other_direction_is_the_same(tmp_path):
+    found = coco(tmp_path, {"image_id": 1, "category_id": 1, "bbox": [3, 3, -2, -2]})
+    assert found.labels.samples[0].objects == (ObjectAnnotation("cat", (1, 1, 3, 3)),)
 
 
 def test_a_mask_of_coco_that_would_fill_the_memory_is_listed(tmp_path):

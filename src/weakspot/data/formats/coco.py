@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from weakspot.data.dataset import DECIMALS, Box, Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
 from weakspot.data.decoding import MAX_PIXELS
@@ -38,6 +39,8 @@ from weakspot.data.image_index import ImageIndex
 from weakspot.data.rle import Rle, decode_rle, encode_rle, mask_area, parse_rle
 from weakspot.errors import InputError
 from weakspot.io.text import safe_relative_path
+
+_MALFORMED = (KeyError, TypeError, ValueError, OverflowError)
 
 AT_ROOT = ("annotations.json", "_annotations.coco.json")
 NO_SPLIT = "all"
@@ -179,19 +182,40 @@ def _annotations_by_image(part: CocoPart, problems: list[LabelProblem]) -> dict[
 def _labeled_object(
     record: Record, sample: Sample, classes: Mapping[Id, str], problems: list[LabelProblem]
 ) -> ObjectAnnotation | None:
-    """The object of a record, with its score and mask; None, and a problem, if it is invalid."""
+    """The object of a record, with its score and mask; None, and a problem, if it is invalid.
+
+    A box whose segmentation is invalid is an object without a mask, and a problem.
+    """
+    where = f"annotation {record.get('id')}"
     try:
         if record.get("iscrowd"):
             raise InputError("coco-invalid", "it is a crowd, not an object")
-        mask = _mask(record.get("segmentation"), sample)
+        sides = box_of(record)
         label = classes.get(record["category_id"], f"category {record['category_id']}")
-        score = record.get("score")
-        box = round_box(box_of(record) or _box_of_mask(mask))
-        return ObjectAnnotation(label, box, score=None if score is None else float(score), mask=mask)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        reason = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
-        problems.append(LabelProblem(sample.image_id, f"annotation {record.get('id')} is invalid: {reason}"))
+        score = None if record.get("score") is None else float(record["score"])
+    except _MALFORMED as error:
+        problems.append(LabelProblem(sample.image_id, f"{where} is invalid: {_reason(error)}"))
         return None
+    try:
+        mask = _mask(record.get("segmentation"), sample)
+        sides = sides or _box_of_mask(mask)
+    except _MALFORMED as error:
+        lost = "is invalid" if sides is None else "is read without its mask"
+        problems.append(LabelProblem(sample.image_id, f"{where} {lost}: {_reason(error)}"))
+        if sides is None:
+            return None
+        mask = None
+    return ObjectAnnotation(label, round_box(_ordered(sides)), score=score, mask=mask)
+
+
+def _reason(error: Exception) -> str:
+    return error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
+
+
+def _ordered(sides: Box) -> Box:
+    """The box of two opposite corners: one that was drawn to the left or up has a negative width or height."""
+    (x1, x2), (y1, y2) = (sorted(pair) for pair in (sides[::2], sides[1::2]))
+    return x1, y1, x2, y2
 
 
 def _box_of_mask(mask: Rle | None) -> Box:
@@ -207,19 +231,29 @@ def _mask(segmentation: Any, sample: Sample) -> Rle | None:
     """Read a segmentation: RLE, compressed or not, or the union of polygons."""
     from weakspot.data.polygons import polygon_to_mask
 
-    if not segmentation:
+    if not segmentation or segmentation == [[]]:
         return None
     height, width = sample.height, sample.width
     if height * width > MAX_PIXELS:
         raise InputError("mask-too-large", f"its mask must have at most {MAX_PIXELS:,} pixels")
     if isinstance(segmentation, list):
         union = np.zeros((height, width), bool)
-        for flat in segmentation:
-            union |= polygon_to_mask(np.array(flat, np.float64).reshape(-1, 2), height=height, width=width)
+        for polygon in _polygons(segmentation):
+            union |= polygon_to_mask(polygon, height=height, width=width)
+        if not union.any():
+            raise InputError("mask-empty", "its polygons have no area in the image")
         return encode_rle(union)
     if list(segmentation["size"]) != [height, width]:
         raise InputError("shape-mismatch", f"its mask must have the size {[height, width]}, got {segmentation['size']}")
     return parse_rle(segmentation["counts"], height=height, width=width)
+
+
+def _polygons(segmentation: list[Any]) -> Iterator[NDArray[np.float64]]:
+    """The polygons of a list of flat lists; some tools write one polygon as a flat list, or as a list of corners."""
+    is_flat = not isinstance(segmentation[0], list)
+    is_one = is_flat or (len(segmentation) > 2 and all(np.shape(part) == (2,) for part in segmentation))
+    for part in [segmentation] if is_one else segmentation:
+        yield np.array(part, np.float64).reshape(-1, 2)
 
 
 def _image_record(key: int, sample: Sample) -> Record:
