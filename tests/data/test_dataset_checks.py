@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ImageFile
+from PIL import Image
 from trees import plant, turned
 
 from weakspot.data import BLOCKING, Dataset, DatasetIssue, ObjectAnnotation, Sample, check_dataset, read_dataset
 from weakspot.data.exact_duplicates import exact_duplicates
+from weakspot.errors import InputError
 
 HEADER = "image_id,width,height,class,xmin,ymin,xmax,ymax,has_mask\n"
 SOUND = {
@@ -168,10 +169,33 @@ def test_files_are_not_opened_unless_asked_for(tmp_path):
     }
 
 
-def test_pixels_are_not_decoded(tmp_path, monkeypatch):
-    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
-    dataset = read_dataset(plant(tmp_path, {"cat/a.jpg": (9, 9), "cat/b.png": (8, 8), "cat/c.webp": (7, 7)}))
-    assert check_dataset(dataset) == []
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_truncated_files_are_found(tmp_path, suffix):
+    plant(tmp_path, {"cat/a.jpg": (9, 9)})
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    for name in ("whole", "truncated"):
+        Image.fromarray(pixels).save(tmp_path / f"cat/{name}.{suffix}")
+    file = tmp_path / f"cat/truncated.{suffix}"
+    file.write_bytes(file.read_bytes()[:-2000])
+    (issue,) = check_dataset(read_dataset(tmp_path))
+    assert issue.kind == "file that is not an image, or is damaged"
+    assert [str(file) in line for line in issue.where] == [True]
+
+
+def test_a_large_image_is_no_issue(tmp_path, monkeypatch):
+    monkeypatch.setattr("weakspot.data.dataset_checks.read_downscaled", too_large)
+    assert check_dataset(read_dataset(plant(tmp_path, {"cat/a.jpg": (9, 9)}))) == []
+
+
+def too_large(*_, **__):
+    raise InputError("image-too-large", "It has too many pixels.")
+
+
+def test_other_files_are_listed(tmp_path):
+    plant(tmp_path, {"cat/a.jpg": (9, 9), "cat/b.mp4": b"x", "cat/c.HEIC": b"x", "notes.txt": b"x"})
+    issues = check_dataset(read_dataset(tmp_path))
+    assert [issue.where for issue in issues] == [(f"{tmp_path}/cat/b.mp4",), (f"{tmp_path}/cat/c.HEIC",)]
+    assert "pip install" in issues[1].kind
 
 
 def test_problems_of_the_reader_come_first(tmp_path):

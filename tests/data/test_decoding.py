@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageFile
 from refusals import refused
 
 from weakspot.data import MAX_PIXELS, read_image
-from weakspot.data.decoding import read_downscaled
+from weakspot.data.decoding import read_downscaled, read_sizes
 from weakspot.errors import InputError
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -421,3 +421,71 @@ def test_what_is_no_jpeg_file_is_decoded_whole_and_what_a_user_holds_is_left_alo
 def test_images_over_the_limit_are_refused_at_their_own_size(tmp_path):
     with refused("image-too-large", "400 x 300", "100,000"):
         read_downscaled(jpeg(tmp_path / "a.jpg", (400, 300)), height=10, width=10, max_pixels=100_000)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00II*\x00\xff\xff\xff\xff", b"\x00"])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_exif_data_are_ignored(kind, exif, tmp_path):
+    path = tmp_path / f"a.{kind.lower()}"
+    smooth_image(16, 12).save(path, kind, exif=exif)
+    assert read_image(path).size == (16, 12)
+    assert read_sizes(path) == ((12, 16), (12, 16))
+    assert read_downscaled(path, height=5, width=5)[1] == (12, 16)
+
+
+def test_the_orientation_is_applied_if_another_tag_is_damaged(tmp_path):
+    """A number of fractions cannot be the name of a maker: Pillow cannot write it."""
+    entries = struct.pack("<HHII", 0x010F, 11, 1, 0) + struct.pack("<HHIHH", ORIENTATION, 3, 1, 6, 0)
+    exif = b"Exif\x00\x00II*\x00\x08\x00\x00\x00" + struct.pack("<H", 2) + entries + bytes(4)
+    smooth_image(16, 12).save(tmp_path / "a.jpg", exif=exif)
+    assert read_image(tmp_path / "a.jpg").size == (12, 16)
+    assert read_sizes(tmp_path / "a.jpg") == ((12, 16), (16, 12))
+
+
+def deep(tmp_path, values, dtype=np.uint16):
+    """Decode values as 16 bits."""
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.array([values, values], dtype)).save(path)
+    return np.asarray(read_image(path))[0, :, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([51241, 51712, 52181], [0, 128, 255], id="a thermal camera"),
+        pytest.param([0, 341, 1023], [0, 85, 255], id="ten bits"),
+        pytest.param([0, 16383], [0, 255], id="fourteen bits"),
+        pytest.param([0, 16384], [0, 63], id="a quarter of the range is divided by 257"),
+        pytest.param([0, 65535], [0, 255], id="the whole range"),
+        pytest.param([25700, 25700], [100, 100], id="one value"),
+    ],
+)
+def test_16_bits_of_a_narrow_range_are_rescaled_as_floats_are(values, expected, tmp_path):
+    assert deep(tmp_path, values) == expected
+    if 0 < values[-1] - values[0] < 16384:
+        assert deep(tmp_path, values, np.float32) == expected
+
+
+def heic(tmp_path, start=b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"):
+    path = tmp_path / "a.heic"
+    path.write_bytes(start + bytes(100))
+    return path
+
+
+def test_heic_names_the_package_that_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr("weakspot.data.heif.is_installed", lambda: False)
+    with refused("not-installed", tmp_path / "a.heic", "weakspot[heic]"):
+        read_image(heic(tmp_path))
+
+
+def test_heic_is_read_if_its_package_is_installed(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # HEIC stores turns elsewhere
+    smooth_image(16, 12).save(tmp_path / "a.heic", exif=exif)
+    assert read_image(tmp_path / "a.heic").size == (16, 12)
+    assert read_sizes(tmp_path / "a.heic") == ((12, 16), (12, 16))
+    with refused("damaged-image", tmp_path / "b.heic"):
+        read_image(heic(tmp_path).rename(tmp_path / "b.heic"))

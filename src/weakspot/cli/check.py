@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from weakspot.data import Dataset, DatasetIssue
 
 PACKAGES = ("weakspot", "torch", "torchvision", "timm", "numpy", "pillow", "scipy", "supervision")
-EXTRAS = ("web", "onnx", "ray", "bench", "docs", "dev")
+EXTRAS = ("web", "onnx", "ray", "heic", "bench", "docs", "dev")
 MAX_LISTED = 10  # printed positions of each kind of issue
 
 

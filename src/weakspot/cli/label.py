@@ -9,7 +9,7 @@ from weakspot.data.formats.text_files import read_classes, write_rows, write_tex
 from weakspot.data.formats.walk import images_below
 from weakspot.data.image_index import ImageIndex, index_files, index_images
 from weakspot.errors import InputError, check_fraction, check_positive
-from weakspot.io.folders import next_free_path
+from weakspot.io.folders import check_unpacked, next_free_path
 from weakspot.io.settings import save_settings
 from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
@@ -128,6 +128,7 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
     """Return labels that a person has corrected."""
     if not source.exists():
         raise InputError("labels-not-found", f"{source} does not exist.")
+    check_unpacked(source)
     folder = options.images or _image_folder(source)
     index = index_images(folder)
     labels, problems = FORMATS[options.format[0]].read(source, index)

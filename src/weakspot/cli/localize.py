@@ -15,6 +15,8 @@ def print_localized(outcome: LocalizeOutcome) -> None:
     skipped = f", {outcome.failed} skipped: {outcome.skipped}" if outcome.failed else ""
     rows = f": {outcome.rows}" if outcome.rows.exists() else ""
     print(f"{outcome.localized} localized{rows}{skipped}")
+    for note in outcome.notes:
+        print(f"note: {note}")
 
 
 def box_text(box: Iterable[float]) -> str:

@@ -2,13 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from math import isfinite
 from pathlib import Path
 from stat import S_ISREG
 
+from weakspot.concurrency import available_cores, ordered_map
+from weakspot.data import heif
 from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Issue, Sample, group_issues
-from weakspot.data.decoding import read_sizes
+from weakspot.data.decoding import read_downscaled, read_sizes
 from weakspot.data.exact_duplicates import exact_duplicates
+from weakspot.data.passed_over import passed_over
 from weakspot.errors import InputError
 
 MISSING_IMAGE = "missing image file"
@@ -27,6 +31,8 @@ SWAPPED = "box with swapped sides"
 DEGENERATE = "box without area"
 OUTSIDE = "box outside the image"
 DUPLICATE_BOX = "duplicate box"
+PASSED_OVER = "file that is passed over, as it is not readable as an image"
+HEIC = "HEIC image that is passed over: pip install 'weakspot[heic]'"
 
 # Issues that make an evaluation impossible or wrong.
 BLOCKING = frozenset({MISSING_IMAGE, NOT_AN_IMAGE, SAME_ID, NOT_FINITE, SWAPPED, DEGENERATE})
@@ -43,8 +49,8 @@ def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]
 
     Args:
         dataset: Data set from :func:`weakspot.data.read_dataset`.
-        files: Open the files to find files that are not images, sizes that differ from the annotated size, and
-            duplicates. Pixels are not decoded. If False, only missing files are found.
+        files: Decode the files to find files that are not images or are damaged, sizes that differ from the annotated
+            size, duplicates, and other files in the folder. If False, only missing files are found.
 
     Returns:
         One issue for each kind of error. Issues whose kind is in ``BLOCKING`` prevent an evaluation.
@@ -60,6 +66,7 @@ def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]
         *_duplicate_ids(samples),
         *(_duplicate_images(samples, file_sizes) if files else ()),
         *_unlabeled(dataset),
+        *(_passed_over(dataset.root) if files else ()),
     ]
     return [*dataset.issues, *group_issues(issues)]
 
@@ -112,14 +119,25 @@ def _file_size(path: Path) -> int | None:
 
 
 def _image_sizes(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Issue]]:
-    sizes: dict[Path, Sizes] = {}
-    unreadable = []
-    for path in paths:
-        try:
-            sizes[path] = read_sizes(path)
-        except InputError as error:
-            unreadable.append((NOT_AN_IMAGE, error.problem))
-    return sizes, unreadable
+    workers = available_cores()
+    with ThreadPoolExecutor(workers) as threads:
+        found = list(ordered_map(_decode, paths, threads, max_pending=4 * workers))
+    sizes = {path: size for path, size, _ in found if size is not None}
+    return sizes, [(NOT_AN_IMAGE, problem) for _, _, problem in found if problem]
+
+
+def _decode(path: Path) -> tuple[Path, Sizes | None, str]:
+    """The sizes of an image, and why it cannot be decoded; a large JPEG is decoded at a fraction of its size."""
+    try:
+        sizes = read_sizes(path)
+    except InputError as error:
+        return path, None, error.problem
+    try:
+        read_downscaled(path, height=1, width=1)
+    except InputError as error:
+        # The maximum number of pixels is an option of other commands.
+        return path, sizes, "" if error.code == "image-too-large" else error.problem
+    return path, sizes, ""
 
 
 def _missing(samples: Iterable[Sample], file_sizes: Mapping[Path, int]) -> Iterator[Issue]:
@@ -187,6 +205,11 @@ def _unlabeled(dataset: Dataset) -> Iterator[Issue]:
             yield NO_BOX, _in_split(f"{sample.image_id}: {annotation.label}", sample.split)
     labels = {annotation.label for _, annotation in annotations}
     yield from ((EMPTY_CLASS, name) for name in dataset.class_names if name not in labels)
+
+
+def _passed_over(folder: Path) -> Iterator[Issue]:
+    for file in passed_over([folder]):
+        yield HEIC if file.suffix.lower() in heif.SUFFIXES else PASSED_OVER, str(file)
 
 
 def _is_located(annotation: Annotation) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from weakspot.data import heif
 from weakspot.data.orientation import TRANSPOSITIONS, orientation_of, upright_size
 from weakspot.errors import InputError
 
@@ -18,8 +19,11 @@ ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
 # Pillow's limit before it warns of a decompression bomb: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485
 
+# Range of 16-bit values below which they are rescaled.
+NARROW = 2**14
+
 # Image formats in use, without those that run another program (PostScript) or whose decoders are unmaintained.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA", "HEIF")
 
 
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bool = True) -> Image.Image:
@@ -27,13 +31,14 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
 
     EXIF orientation is applied unless ``upright`` is False. The first frame of an animation is used. Gray becomes three
     equal channels, transparency is composited on white, CMYK and palettes are converted, 16-bit values are divided by
-    257, and 32-bit integers and floats are rescaled from their minimum and maximum.
+    257, and 32-bit integers and floats are rescaled from their minimum and maximum, as are 16-bit values that use less
+    than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits.
 
     Args:
         source: A path, the bytes of an image file, a PIL image, or a uint8 array of shape (H, W), (H, W, 1),
             (H, W, 3) or (H, W, 4).
         max_pixels: Maximum number of pixels, which is checked before decoding.
-        upright: Apply EXIF orientation. If False, return the stored pixels. A TIFF is always upright.
+        upright: Apply EXIF orientation. If False, return the stored pixels. TIFF and HEIC are always upright.
 
     Returns:
         An image of mode RGB.
@@ -41,7 +46,8 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     Raises:
         InputError: ``image-not-found``; ``image-unreadable`` if the file cannot be opened; ``image-empty``;
             ``image-invalid`` if the source is not an image or array of these kinds; ``damaged-image``;
-            ``image-too-large``; ``image-too-small`` if a side is less than 2 pixels.
+            ``image-too-large``; ``image-too-small`` if a side is less than 2 pixels; ``not-installed`` if the image is
+            HEIC and pillow-heif is not installed.
 
     Example:
         >>> read_image(np.zeros((4, 6), np.uint8)).size
@@ -129,12 +135,16 @@ def open_image(file: BinaryIO, name: str) -> Image.Image:
         raise InputError("image-empty", f"{name} is empty (0 bytes).")
     Image.init()
     is_recognized = False
+    if heif.is_heif(start) and heif.is_installed():
+        heif.register()
     for factory, accepts in (Image.OPEN[format_] for format_ in FORMATS if format_ in Image.OPEN):
         if accepts is None or accepts(start) is True:
             is_recognized |= accepts is not None
             file.seek(0)
             with suppress(Exception):  # decoders raise any type
                 return factory(file, name)
+    if heif.is_heif(start) and not heif.is_installed():
+        raise InputError("not-installed", f"{name} is a HEIC image, which needs pillow-heif.", heif.INSTALL)
     if is_recognized:
         raise InputError("damaged-image", f"Cannot read the header of {name}.")
     raise InputError("image-invalid", f"{name} is not a JPEG, PNG, WebP, TIFF, BMP or GIF image.")
@@ -168,12 +178,18 @@ def _checked_rgb(image: Image.Image, name: str, max_pixels: int, upright: bool) 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image)
-        levels = _rescaled(values) if image.mode in ("I", "F") else values // 257
+        levels = _rescaled(values) if image.mode in ("I", "F") or _is_narrow(values) else values // 257
         return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def _is_narrow(values: NDArray[np.generic]) -> bool:
+    """Whether 16-bit values differ, but so little that fewer than 64 levels would remain of them."""
+    low, high = int(values.min()), int(values.max())
+    return low < high < low + NARROW
 
 
 def _rescaled(values: NDArray[np.generic]) -> NDArray[np.float64]:

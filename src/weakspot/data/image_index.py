@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from weakspot.data.decoding import read_sizes
+from weakspot.data.decoding import read_orientation
 from weakspot.data.formats.walk import images_below, without_suffix
+from weakspot.data.orientation import upright_size
 from weakspot.errors import InputError
 
 Size = tuple[int, int]
@@ -23,10 +24,12 @@ class ImageIndex:
     Attributes:
         names: Relative paths, by the path without suffix.
         size_of: Returns ``(height, width)`` of the upright image; None if its file cannot be read.
+        orientation_of: Returns the EXIF orientation, 1 to 8, of an image that can be read.
     """
 
     names: Mapping[str, tuple[str, ...]]
     size_of: Callable[[str], Size | None]
+    orientation_of: Callable[[str], int] = lambda _: 1
 
     def find(self, name: str) -> str | None:
         """Find an image by its path, with its suffix or, if it is the only image of that name, without."""
@@ -105,11 +108,14 @@ def known_images(sizes: Mapping[str, Size]) -> ImageIndex:
 def index_files(files: Mapping[str, Path]) -> ImageIndex:
     """Index files by name; their sizes are read on demand."""
     names = known_images(dict.fromkeys(files, (0, 0))).names
-    return ImageIndex(names, cache(lambda name: _upright_size(files[name])))
+    header = cache(lambda name: _header(files[name]))
+    return ImageIndex(names, lambda name: header(name)[0], lambda name: header(name)[1])
 
 
-def _upright_size(path: Path) -> Size | None:
+def _header(path: Path) -> tuple[Size | None, int]:
+    """Size of the upright image and EXIF orientation."""
     try:
-        return read_sizes(path)[1]
+        stored, orientation = read_orientation(path)
     except InputError:
-        return None
+        return None, 1
+    return upright_size(stored, orientation), orientation

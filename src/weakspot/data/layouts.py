@@ -6,7 +6,9 @@ from pathlib import Path
 from weakspot.data.dataset import Dataset
 from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, voc
 from weakspot.data.formats.walk import files_below, is_image
+from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError
+from weakspot.io.folders import check_unpacked
 
 Detect = Callable[[Path], bool]
 Load = Callable[[Path, Path | None], Dataset]
@@ -44,8 +46,8 @@ def read_dataset(
         Images with classes and boxes as written. :func:`weakspot.data.check_dataset` finds errors in them.
 
     Raises:
-        InputError: ``folder-not-found``, ``file-not-found``, ``unknown-layout``, ``unknown-format`` if ``ground_truth``
-            is of another type, or the code of a file that cannot be parsed.
+        InputError: ``folder-not-found``, ``archive``, ``file-not-found``, ``unknown-layout``, ``unknown-format`` if
+            ``ground_truth`` is of another type, or the code of a file that cannot be parsed.
     """
     folder = _existing_folder(root)
     image_folder = None if images is None else _existing_folder(images)
@@ -57,11 +59,13 @@ def read_dataset(
     if any(is_image(name) for name in files_below(folder)):
         hint = f"Move the images of each class to a folder {folder / 'NAME'}, or add labels.csv."
         raise InputError("unknown-layout", f"{folder} has images, but no classes.", hint)
-    raise InputError("unknown-layout", f"{folder} is not a data set of a known layout.", f"Layouts: {LAYOUTS}.")
+    hint = describe_passed_over(list(passed_over([folder]))) or f"Layouts: {LAYOUTS}."
+    raise InputError("unknown-layout", f"{folder} is not a data set of a known layout.", hint)
 
 
 def _existing_folder(path: str | Path) -> Path:
     folder = Path(path)
+    check_unpacked(folder)
     try:
         is_folder, exists = folder.is_dir(), folder.exists()
     except (OSError, ValueError):  # a name that is too long or contains a zero byte
@@ -73,6 +77,7 @@ def _existing_folder(path: str | Path) -> Path:
 
 
 def _load_file(root: Path, file: Path, images: Path | None) -> Dataset:
+    check_unpacked(file)
     if file.is_dir():
         return voc.load(root, images, file)
     if not file.is_file():

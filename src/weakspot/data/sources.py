@@ -2,21 +2,19 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from glob import has_magic, iglob
 from pathlib import Path
 from typing import TextIO
 
+from weakspot.data.folder_files import IMAGE_SUFFIXES, files_in
 from weakspot.data.image_lists import is_list, read_list
+from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError
-from weakspot.io.folders import EVALUATE_FILE, RUN_FILE
+from weakspot.io.folders import RUN_FILE, check_unpacked
 
-IMAGE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
-    | {".tga", ".tif", ".tiff", ".webp"}
-)
-
-_RUN_FILES = {RUN_FILE, EVALUATE_FILE}
+SUFFIXES = f"Suffixes of images: {', '.join(sorted(IMAGE_SUFFIXES))}."
 
 
 def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -> Iterator[Path]:
@@ -34,34 +32,29 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
         an error.
 
     Raises:
-        InputError: ``images-not-found`` if a pattern, folder or list has no images; the code of a list that cannot be
-            read.
+        InputError: ``images-not-found`` if a pattern, folder or list has no images; ``archive`` for a zip file and
+            the like; the code of a list that cannot be read.
     """
     for source in sources:
         if str(source) == "-":
             yield from (Path(line.rstrip("\r\n")) for line in _lines(stdin or sys.stdin) if line.strip())
         elif _is_folder(source):
-            yield from _at_least_one(_in_folder(str(source)), f"The folder {source} contains no images.")
+            problem = f"The folder {source} contains no images."
+            yield from _at_least_one(_in_folder(str(source)), problem, partial(_hint_of_folder, source))
         elif has_magic(str(source)) and not os.path.lexists(source):
             matches = map(Path, sorted(set(iglob(str(source), recursive=True))))
             yield from _at_least_one(filter(Path.is_file, matches), f"No images match {source}.")
         elif is_list(source):
             # Paths in the output of a run are relative to the working folder.
             base = Path() if (Path(source).parent / RUN_FILE).exists() else None
-            yield from _at_least_one(read_list(Path(source), base=base), f"The list {source} is empty.", "")
+            yield from _at_least_one(read_list(Path(source), base=base), f"The list {source} is empty.", lambda: "")
         else:
+            check_unpacked(Path(source))
             yield Path(source)
 
 
 def _in_folder(folder: str) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        if not _RUN_FILES.isdisjoint(files):
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
-                yield Path(parent, name)
+    return (file for file in files_in(folder) if file.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _is_folder(source: str | Path) -> bool:
@@ -77,11 +70,13 @@ def _lines(stdin: TextIO) -> Iterator[str]:
     return iter(stdin) if raw is None else (os.fsdecode(line) for line in raw)
 
 
-def _at_least_one(
-    paths: Iterator[Path], problem: str, hint: str = f"Suffixes of images: {', '.join(sorted(IMAGE_SUFFIXES))}."
-) -> Iterator[Path]:
+def _at_least_one(paths: Iterator[Path], problem: str, hint: Callable[[], str] = lambda: SUFFIXES) -> Iterator[Path]:
     first = next(paths, None)
     if first is None:
-        raise InputError("images-not-found", problem, hint)
+        raise InputError("images-not-found", problem, hint())
     yield first
     yield from paths
+
+
+def _hint_of_folder(folder: str | Path) -> str:
+    return describe_passed_over(list(passed_over([folder]))) or SUFFIXES

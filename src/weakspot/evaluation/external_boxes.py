@@ -19,7 +19,7 @@ from weakspot.evaluation.map_scores import Regions, Scores, score_regions, unrea
 from weakspot.evaluation.predictions import Prediction, failed_predictions, image_size
 from weakspot.evaluation.samples import EvaluationSample, raise_if_any
 from weakspot.evaluation.targets import SIDE, Target, make_target
-from weakspot.io.folders import is_file
+from weakspot.io.folders import check_unpacked, is_file
 from weakspot.metrics import box_iou, reference_boxes
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import scale_boxes
@@ -66,6 +66,7 @@ def read_boxes(
     """
     if not is_file(file):
         raise InputError("boxes-not-found", f"The file of predicted boxes {file} does not exist.")
+    check_unpacked(file)
     result_ids = coco.result_ids(dataset.root, images, ground_truth) if dataset.layout == "COCO" else ({}, {})
     ids, labels = ({str(key): name for key, name in by_id.items()} for by_id in result_ids)
     predictions = read_box_file(file, labels)

@@ -21,6 +21,7 @@ CONFIG, METRICS, LOG, CURVES, SKIPPED, STATE = (
     "skipped.jsonl",
     "state.ckpt",
 )
+ARCHIVES = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"})
 VERSION = "weakspot"  # key of the version that wrote the folder
 
 
@@ -48,6 +49,12 @@ def check_writable(folder: Path) -> None:
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         reason = "is read-only" if parent.is_dir() else "is not a folder"
         raise InputError("not-writable", f"Cannot write to {folder}: {parent} {reason}.", hint)
+
+
+def check_unpacked(path: Path) -> None:
+    """Raise InputError (``archive``) if a path is an archive such as a zip file."""
+    if path.suffix.lower() in ARCHIVES and is_file(path):
+        raise InputError("archive", f"{path} is an archive.", "Unpack it, and pass the folder.")
 
 
 @contextmanager

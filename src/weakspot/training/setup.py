@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from weakspot.data import Dataset, Preprocessing, read_dataset
+from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError
 from weakspot.inference.load_torch import scale_input_size
 from weakspot.inference.quality import find_quality
@@ -101,7 +102,8 @@ def set_up(data: Path, options: TrainOptions) -> TrainingSetup:
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
     labels = _labels(dataset, split, options, teacher)
     validation = [sample for sample in split.validation if labels.cover(sample)]
-    for note in split.notes:
+    folders = [data] if options.images is None else [data, options.images]
+    for note in filter(None, (*split.notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):
         logger.info("%d validation images of unknown classes are skipped.", len(split.validation) - len(validation))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from weakspot.data.sources import IMAGE_SUFFIXES
+from weakspot.data.folder_files import ARCHIVE_METADATA, IMAGE_SUFFIXES
 from weakspot.errors import InputError
 from weakspot.io.folders import is_file
 
@@ -33,7 +33,8 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     """The files of a folder, and its folders."""
     try:
         with os.scandir(folder) as entries:
-            visible = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+            names = (entry for entry in entries if not entry.name.startswith(".") and entry.name != ARCHIVE_METADATA)
+            visible = sorted((entry.name, entry.is_dir()) for entry in names)
     except OSError as error:
         raise InputError("folder-unreadable", f"Cannot read the folder {folder}: {error.strerror}.") from error
     return [name for name, is_folder in visible if not is_folder], [name for name, is_folder in visible if is_folder]

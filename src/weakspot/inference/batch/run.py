@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot.data import ImageSource, find_images
+from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError, check_positive
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run_folder import (
@@ -61,6 +62,12 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     options = replace(options, output=output_folder(options))
     check_not_a_source(sources, cast(Path, options.output))
     check_run(cast(Path, options.output), options, sources)
+    outcome = _localize_by_engine(sources, options)
+    note = describe_passed_over(list(passed_over(sources)))
+    return replace(outcome, notes=(note,)) if note else outcome
+
+
+def _localize_by_engine(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
     if options.engine == "ray":
         from weakspot.inference.batch.ray.run import localize_on_ray
 

@@ -48,6 +48,8 @@ class LocalizeOutcome:
         skipped: File of the skipped images, one row each; a pattern if there are several files.
         localized: Number of images localized by this run; on Ray, also by the runs that it continued.
         failed: Number of images skipped, counted likewise.
+        last: The last localization of this run.
+        notes: Messages for the user.
     """
 
     rows: Path
@@ -55,6 +57,7 @@ class LocalizeOutcome:
     localized: int
     failed: int
     last: "Localization | None" = None
+    notes: tuple[str, ...] = ()
 
 
 def output_folder(options: LocalizeOptions) -> Path:

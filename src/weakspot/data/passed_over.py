@@ -1,0 +1,49 @@
+"""Files in folders of images that are neither images nor label files, and are passed over."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from weakspot.data import heif
+from weakspot.data.folder_files import IMAGE_SUFFIXES, files_in
+
+# Suffixes and names of files that belong to data sets, and hold no images.
+COMPANIONS = frozenset(
+    {".cfg", ".csv", ".data", ".doc", ".docx", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".labels", ".log", ".mat"}
+    | {".md", ".names", ".npy", ".npz", ".parquet", ".pkl", ".py", ".rst", ".toml", ".tsv", ".txt", ".xls", ".xlsx"}
+    | {".xml", ".yaml", ".yml", ".db", ".onnx", ".pt", ".pth", ".safetensors", ".ckpt", ".h5", ".sh"}
+)
+NAMES = frozenset({"license", "licence", "readme", "makefile", "authors", "copying", "changelog", "notice"})
+MAX_NAMED = 3
+
+
+def passed_over(sources: Iterable[str | Path]) -> Iterator[Path]:
+    """Yield the files of folders that are passed over: HEIC without its package, video, PDF, archives, unknown files.
+
+    Sources that are no folders are ignored, as are hidden files and label files.
+    """
+    for folder in (Path(source) for source in sources):
+        yield from (file for file in files_in(folder) if _is_unknown(file)) if folder.is_dir() else ()
+
+
+def _is_unknown(file: Path) -> bool:
+    suffix = file.suffix.lower()
+    known = IMAGE_SUFFIXES | COMPANIONS
+    return suffix not in known and file.name.lower() not in NAMES
+
+
+def describe_passed_over(files: Sequence[Path]) -> str:
+    """Return a sentence with the number of files of each suffix, the first names, and what to do; empty if none.
+
+    Example:
+        >>> describe_passed_over([Path("a/1.mp4"), Path("a/2.MP4")])
+        '2 files are passed over, as they are not readable as images: 2 .mp4 (a/1.mp4, a/2.MP4).'
+    """
+    if not files:
+        return ""
+    counts = Counter(file.suffix.lower() or "without suffix" for file in files)
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
+    names = ", ".join(map(str, files[:MAX_NAMED])) + (", ..." if len(files) > MAX_NAMED else "")
+    verb = "files are passed over, as they are" if len(files) > 1 else "file is passed over, as it is"
+    hint = f" {heif.INSTALL}" if heif.SUFFIXES & counts.keys() else ""
+    return f"{len(files)} {verb} not readable as images: {kinds} ({names}).{hint}"
