@@ -135,6 +135,31 @@ def test_coco_results_may_name_the_images_of_any_data_set(tmp_path):
     assert boxes_of(read_boxes(file, data), data) == {"a": [[1, 2, 11, 22]]}
 
 
+@pytest.mark.parametrize("image_id", [7, 8, 0, "0", None])
+def test_the_file_name_of_a_result_names_its_image_whatever_its_id_is(image_id, tmp_path):
+    data = coco_data(tmp_path)
+    record = {"image_id": image_id, "file_name": "0.png", "bbox": [1, 2, 10, 20]}
+    found = read_boxes(results(tmp_path / "r.json", record), data)
+    assert boxes_of(found, data) == {"0.png": [[1, 2, 11, 22]], "1.png": []}
+    assert len(found.notes) == (image_id == 8)
+
+
+@pytest.mark.parametrize("name", ["7.png", "folder/0.png"])
+def test_a_file_name_that_is_unknown_is_refused_even_if_its_id_is_known(name, tmp_path):
+    data = coco_data(tmp_path)
+    with refused("unknown-image", name):
+        read_boxes(results(tmp_path / "r.json", {"image_id": 7, "file_name": name, "bbox": [1, 2, 10, 20]}), data)
+
+
+def test_a_name_without_a_folder_is_that_of_the_only_image_with_it(tmp_path):
+    data = dataset(tmp_path, "cat/a", "cat/b", "dog/b")
+    file = results(tmp_path / "r.json", {"image_id": 1, "file_name": "a.png", "bbox": [1, 2, 10, 20]})
+    assert boxes_of(read_boxes(file, data), data)["cat/a"] == [[1, 2, 11, 22]]
+    for name in ("b.png", "dog/a.png"):
+        with refused("unknown-image", name):
+            read_boxes(csv_file(tmp_path / "f.csv", f"{name},1,2,3,4,,"), data)
+
+
 def test_a_category_that_the_data_set_has_not_is_no_wildcard(tmp_path):
     data = coco_data(tmp_path)
     file = results(tmp_path / "r.json", {"image_id": 7, "bbox": [1, 2, 10, 20], "category_id": 99})

@@ -1,11 +1,14 @@
 import math
 
+import numpy as np
 import pytest
 from label_sets import labeled
 from refusals import refused
 
 from weakspot.data import ObjectAnnotation
-from weakspot.data.image_index import known_images
+from weakspot.data.image_index import ImageIndex, known_images
+from weakspot.data.polygons import mask_box
+from weakspot.data.rle import decode_rle, encode_rle
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 
 
@@ -66,6 +69,33 @@ def test_images_that_are_missing_or_of_another_size_are_listed():
         "its labels are for 100 x 50 pixels, it has 50 x 100: skipped",
         "the image does not exist: skipped",
     ]
+
+
+def test_an_unknown_class_of_an_image_without_boxes_is_listed():
+    sample = labeled("a.jpg", 100, 50, [ObjectAnnotation("cat"), ObjectAnnotation("dog")])
+    (found,), problems = drop_invalid([sample], ["cat"])
+    assert found.objects == (ObjectAnnotation("cat"),)
+    assert problems == (("a.jpg", "dog is of an unknown class: skipped"),)
+
+
+def test_labels_of_stored_pixels_are_converted_to_the_upright_image():
+    """Stored with 100 x 50 pixels, and rotated clockwise to be upright."""
+    mask = np.zeros((50, 100), bool)
+    mask[10:30, 20:60] = True
+    item = ObjectAnnotation("cat", (20.0, 10.0, 60.0, 30.0), mask=encode_rle(mask))
+    index = ImageIndex({"a": ("a.jpg",)}, lambda _: (100, 50), lambda _: 6)
+    (found,), problems = drop_missing([labeled("a.jpg", 100, 50, [item])], index)
+    assert problems == ()
+    assert found.size == (100, 50)
+    assert found.objects[0].box == (20.0, 20.0, 40.0, 60.0)
+    assert mask_box(decode_rle(found.objects[0].mask)) == found.objects[0].box
+
+
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_labels_of_another_size_are_listed_unless_the_image_is_rotated(orientation):
+    index = ImageIndex({"a": ("a.jpg",)}, lambda _: (100, 50), lambda _: orientation)
+    found, problems = drop_missing([labeled("a.jpg", 100, 50)], index)
+    assert (found, len(problems)) == ((), 1)
 
 
 @pytest.mark.parametrize("names", [[""], ["a\nb"], [" a"], ["a\uffff"], ["a", "b", "a"]])
