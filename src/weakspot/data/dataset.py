@@ -148,6 +148,7 @@ class Dataset:
         class_names: All classes, in the order of their indices if they have any, else sorted.
         samples: The images in the order of the data set.
         issues: Issues that the reader found and that samples cannot represent.
+        background: Class of images without an object; empty if the layout does not define it.
     """
 
     root: Path
@@ -155,6 +156,7 @@ class Dataset:
     class_names: tuple[str, ...]
     samples: tuple[Sample, ...]
     issues: tuple[DatasetIssue, ...] = ()
+    background: str = ""
 
     @property
     def splits(self) -> dict[str, int]:

@@ -201,7 +201,8 @@ def _unlabeled(dataset: Dataset) -> Iterator[Issue]:
         if has_splits and not sample.split:
             yield NO_SPLIT, sample.image_id
     for sample, annotation in annotations:
-        if sample.split in with_boxes and not _is_located(annotation):
+        is_background = annotation.label == dataset.background
+        if sample.split in with_boxes and not _is_located(annotation) and not is_background:
             yield NO_BOX, _in_split(f"{sample.image_id}: {annotation.label}", sample.split)
     labels = {annotation.label for _, annotation in annotations}
     yield from ((EMPTY_CLASS, name) for name in dataset.class_names if name not in labels)

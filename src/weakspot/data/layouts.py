@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset
-from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, voc
+from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, mvtec, voc
 from weakspot.data.formats.walk import files_below, is_image
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError
@@ -22,9 +22,10 @@ READERS: tuple[tuple[Detect, Load], ...] = (
     (coco.detect, coco.load),
     (voc.detect, voc.load),
     (csv_labels.detect, csv_labels.load),
+    (mvtec.detect, mvtec.load),
     (class_folders.detect, class_folders.load),
 )
-LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, WSOL metadata"
+LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, MVTec, WSOL metadata"
 
 
 def read_dataset(
@@ -33,8 +34,8 @@ def read_dataset(
     """Read the annotations of a data set without decoding its images.
 
     The layout is detected: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
-    COCO JSON; Pascal VOC XML; CUB-200-2011 and ILSVRC as published; metadata of the WSOL benchmark, which includes
-    OpenImages30k.
+    COCO JSON; Pascal VOC XML; CUB-200-2011, ILSVRC and MVTec AD as published; metadata of the WSOL benchmark, which
+    includes OpenImages30k.
 
     Args:
         root: Folder of the data set.
@@ -82,7 +83,7 @@ def _load_file(root: Path, file: Path, images: Path | None) -> Dataset:
         return voc.load(root, images, file)
     if not file.is_file():
         raise InputError("file-not-found", f"{file} does not exist.")
-    if file.suffix.lower() == ".csv":
+    if file.suffix.lower() in (".csv", ".tsv"):
         load = csv_labels.load if csv_labels.has_labels_only(file) else csv_boxes.load
         return load(root, images, file)
     if file.suffix.lower() == ".json":

@@ -5,11 +5,12 @@ import os
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from weakspot.errors import InputError
 
-COMMAS = "Separate cells by commas, and quote cells that contain one."
+COMMAS = "Separate cells by commas, semicolons or tabs, and quote cells that contain one."
+DELIMITERS = ",;\t"
 
 
 class FileLine(NamedTuple):
@@ -51,10 +52,12 @@ def read_lines(file: Path) -> Iterator[tuple[FileLine, str]]:
 def read_csv(file: Path, columns: Iterable[str]) -> Iterator[tuple[FileLine, dict[str, str]]]:
     """Yield the rows of a CSV file with a header, as stripped cells by lower-case column name.
 
+    Cells are separated by commas, or by semicolons or tabs if the header has no comma.
+
     Raises InputError: as :func:`read_text`; ``missing-column``; ``csv-invalid`` if a row cannot be parsed or its number
     of cells differs from the header's.
     """
-    rows = csv.reader(StringIO(read_text(file), newline=""), strict=True)
+    rows = _csv_reader(read_text(file))
     try:
         header = _header(rows, file, columns)
         for cells in rows:
@@ -65,8 +68,26 @@ def read_csv(file: Path, columns: Iterable[str]) -> Iterator[tuple[FileLine, dic
         raise InputError("csv-invalid", f"{FileLine(file, rows.line_num)} is not CSV: {error}.", COMMAS) from error
 
 
+def read_csv_header(file: Path) -> list[str]:
+    """Read the lower-case column names of a CSV file; InputError as :func:`read_csv`, without ``missing-column``."""
+    try:
+        return _column_names(_csv_reader(read_text(file)))
+    except csv.Error as error:
+        raise InputError("csv-invalid", f"{FileLine(file, 1)} is not CSV: {error}.", COMMAS) from error
+
+
+def _csv_reader(text: str) -> Any:
+    header = text.splitlines()[0] if text else ""
+    delimiter = next((delimiter for delimiter in DELIMITERS if delimiter in header), ",")
+    return csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+
+
+def _column_names(rows: Iterator[list[str]]) -> list[str]:
+    return [column.strip().lower() for column in next(rows, [])]
+
+
 def _header(rows: Iterator[list[str]], file: Path, columns: Iterable[str]) -> list[str]:
-    header = [column.strip().lower() for column in next(rows, [])]
+    header = _column_names(rows)
     missing = [column for column in columns if column not in header]
     if missing:
         problem = f"{FileLine(file, 1)} has no column {' or '.join(missing)}."
@@ -116,6 +137,24 @@ def parse_int(text: str, line: object) -> int:
 def parse_size(width: float, height: float) -> tuple[int, int] | None:
     """Convert an annotated size to ``(height, width)``; None for 0, which some tools write for an unknown size."""
     return (int(height), int(width)) if 0 < width < float("inf") and 0 < height < float("inf") else None
+
+
+def relative_inside(name: str, folders: Iterable[Path]) -> str:
+    """Make an absolute path relative to the first of the folders that contains it; return other paths unchanged.
+
+    Example:
+        >>> relative_inside("/data/images/cat/a.jpg", [Path("/data/images"), Path("/data")])
+        'cat/a.jpg'
+    """
+    if not Path(name).is_absolute() or "\0" in name:
+        return name
+    path = Path(os.path.abspath(name))
+    resolved = path.parent.resolve() / path.name
+    for folder in folders:
+        for candidate, base in ((path, Path(os.path.abspath(folder))), (resolved, folder.resolve())):
+            if candidate.is_relative_to(base):
+                return candidate.relative_to(base).as_posix()
+    return name
 
 
 def safe_relative_path(name: str, line: object) -> str:

@@ -67,12 +67,14 @@ def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bo
         dataset: The data set, for the order of its classes.
         samples: The training images.
         multi_label: Treat the classes as independent even if no image has several.
-        background: Name of the class of images that contain no object.
+        background: Name of the class of images that contain no object, unless the layout of the data set defines it.
     """
     present = {label for sample in samples for label in _labels(sample)}
     several = multi_label or any(len(_labels(sample)) > 1 for sample in samples)
     names = [name for name in dataset.class_names if name in present]
-    spelled = next((name for name in names if name.casefold() == background.casefold()), background)
+    spelled = next(
+        (name for name in names if name.casefold() == background.casefold()), dataset.background or background
+    )
     if several:
         names = [name for name in names if name != spelled]
     elif spelled not in names and not all(_labels(sample) for sample in samples):
@@ -80,10 +82,13 @@ def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bo
     any_without = any(not set(_labels(sample)) & set(names) for sample in samples)
     if len(names) < 2 and not (several and names and any_without):
         classes = f"only the class {names[0]}" if names else "no labels"
+        others = ", ".join(name for name in dataset.class_names if name not in present)
         raise InputError(
             "too-few-classes",
-            f"{dataset.root} has {classes}; training needs at least two classes.",
-            f"Add images of another class, or images without an object in a folder named {background}.",
+            f"{dataset.root} has {classes} to train on; training needs at least two classes.",
+            f"Move some images of {others} to the training images."
+            if others
+            else f"Add images of another class, or images without an object in a folder named {background}.",
         )
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 

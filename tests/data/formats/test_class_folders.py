@@ -36,6 +36,55 @@ def test_folder_named_as_a_split_is_a_class_beside_others(tmp_path):
     assert dataset.class_names == ("cat", "test")
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("training_set", "test_set"),
+        ("train_images", "test_images"),
+        ("Train-Data", "Testing Data"),
+        ("trainset", "testset"),
+        ("images_train", "images_test"),
+        ("training_set/training_set", "test_set/test_set"),
+        ("train/train", "test/test"),
+        ("archive/train", "archive/test"),
+    ],
+)
+def test_folders_of_splits_have_several_names(tmp_path, train, test):
+    names = [f"{train}/cat/a.jpg", f"{train}/dog/b.jpg", f"{test}/cat/c.jpg", f"{test}/dog/d.jpg"]
+    dataset = read_dataset(plant(tmp_path, {name: (9 + i, 9) for i, name in enumerate(names)}))
+    assert dataset.class_names == ("cat", "dog")
+    splits = [split.removesuffix("ing") for split, _ in told(dataset).values()]
+    assert sorted(splits) == ["test", "test", "train", "train"]
+    assert sorted(sample.path for sample in dataset.samples) == sorted(tmp_path / name for name in names)
+
+
+def test_a_class_called_train_stays_a_class(tmp_path):
+    dataset = read_dataset(plant(tmp_path, {"train/train/a.jpg": (9, 9), "train/bus/b.jpg": (8, 8)}))
+    assert told(dataset) == {
+        "train/bus/b": ("train", {"bus": []}),
+        "train/train/a": ("train", {"train": []}),
+    }
+
+
+def test_one_folder_around_the_classes_is_no_class(tmp_path):
+    plant(
+        tmp_path,
+        {"PetImages/Cat/a.jpg": (9, 9), "PetImages/Dog/b.jpg": (8, 8), "__MACOSX/PetImages/x": "", "readme.txt": ""},
+    )
+    dataset = read_dataset(tmp_path)
+    assert told(dataset) == {"Cat/a": ("", {"Cat": []}), "Dog/b": ("", {"Dog": []})}
+
+
+def test_the_only_class_may_have_one_folder(tmp_path):
+    assert read_dataset(plant(tmp_path, {"cat/deep/a.jpg": (9, 9)})).class_names == ("cat",)
+
+
+def test_folders_of_splits_next_to_other_folders_are_refused(tmp_path):
+    files = {"train/cat/a.jpg": (9, 9), "test/cat/b.jpg": (8, 8), "unlabeled/c.jpg": (7, 7)}
+    with refused("unknown-layout", "test, train", "unlabeled"):
+        read_dataset(plant(tmp_path, files))
+
+
 def test_empty_folder_is_a_class_without_images(tmp_path):
     dataset = read_dataset(plant(tmp_path, {"cat/a.jpg": (9, 9), "dog": None}))
     assert dataset.class_names == ("cat", "dog")

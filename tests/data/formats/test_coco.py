@@ -31,6 +31,11 @@ def one_image(name="a.jpg", **annotation):
     return {"images": images, "annotations": found, "categories": CLASSES}
 
 
+def test_absolute_paths_into_the_data_set_are_relative(tmp_path):
+    plant(tmp_path, {"images/a.jpg": (40, 30), "annotations/instances.json": one_image(str(tmp_path / "images/a.jpg"))})
+    assert list(told(read_dataset(tmp_path))) == ["a.jpg"]
+
+
 def annotated(tmp_path, content):
     return read_dataset(plant(tmp_path, {"annotations.json": content, "a.jpg": (40, 30)}))
 

@@ -51,6 +51,35 @@ def test_columns_have_several_names_and_images_a_suffix_or_none(tmp_path, image,
     assert told(labelled(tmp_path, f"{label},{image}\ncat,{name}\n")) == [("images/a.jpg", "", ["cat"])]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_cells_may_be_separated_by_semicolons_or_tabs(tmp_path, delimiter):
+    rows = [("image", "label", "split"), ("a.jpg", "cat|dog", "train"), ('"a.jpg"', '"bird;cow"', "train")]
+    text = "".join(f"{delimiter.join(row)}\n" for row in rows)
+    assert told(labelled(tmp_path, text)) == [("images/a.jpg", "train", ["cat", "dog", "bird", "cow"])]
+
+
+def test_a_semicolon_separates_labels_if_commas_separate_cells(tmp_path):
+    assert told(labelled(tmp_path, "image,label\na,cat;dog\n")) == [("images/a.jpg", "", ["cat", "dog"])]
+
+
+@pytest.mark.parametrize("base", ["images", "photos", "."])
+@pytest.mark.parametrize("link", [False, True])
+def test_absolute_paths_into_the_data_set_are_relative(tmp_path, base, link):
+    folder = plant(tmp_path / "data", {f"{base}/x/a.jpg": (9, 9)})
+    if link:
+        (tmp_path / "link").symlink_to(folder)
+    (folder / "labels.csv").write_text(f"image,label\n{folder.resolve() / base / 'x/a.jpg'},cat\n")
+    dataset = read_dataset(tmp_path / "link" if link else folder)
+    assert [sample.path.is_file() for sample in dataset.samples] == [True]
+    assert dataset.samples[0].image_id == ("photos/x/a" if base == "photos" else "x/a")
+
+
+@pytest.mark.parametrize("name", ["{root}/../other/a.jpg", "/a.jpg", "{root}"])
+def test_other_absolute_paths_are_refused(tmp_path, name):
+    with refused("path-outside", "labels.csv, line 2"):
+        labelled(tmp_path, f"image,label\n{name.format(root=tmp_path)},cat\n")
+
+
 def test_label_wins_over_class(tmp_path):
     assert told(labelled(tmp_path, "image,class,label\na,7,cat\n")) == [("images/a.jpg", "", ["cat"])]
 

@@ -38,7 +38,7 @@ from weakspot.data.formats.walk import first_containing
 from weakspot.data.image_index import ImageIndex
 from weakspot.data.rle import Rle, decode_rle, encode_rle, mask_area, parse_rle
 from weakspot.errors import InputError
-from weakspot.io.text import safe_relative_path
+from weakspot.io.text import relative_inside, safe_relative_path
 
 _MALFORMED = (KeyError, TypeError, ValueError, OverflowError)
 
@@ -129,8 +129,13 @@ def _part_and_folder(root: Path, file: Path, images: Path | None) -> tuple[CocoP
     folder = file.parent.name.lower() if file.parent not in (root, root / "annotations") else ""
     part = read_part(file, split_of(file, folder))
     folders = [base / name for name in (file.stem.rpartition("_")[2], part.split) for base in (root, root / "images")]
-    names = (record["file_name"] for record in part.images)
-    return part, images or first_containing([*folders, root / "images", file.parent, root], names)
+    # Absolute paths into the data set become relative.
+    inside = [root / "images", root] if images is None else [images]
+    records = [record | {"file_name": relative_inside(record["file_name"], inside)} for record in part.images]
+    names = (record["file_name"] for record in records)
+    return part._replace(images=records), images or first_containing(
+        [*folders, root / "images", file.parent, root], names
+    )
 
 
 def _objects_by_image(part: CocoPart, issues: list[Issue]) -> dict[Id, list[ObjectAnnotation]]:

@@ -14,7 +14,7 @@ are separated by ``;``, so a class name with ``;`` or ``|`` is read as several c
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from weakspot.data.formats.walk import files_below, first_containing, images_out
 from weakspot.data.image_index import ImageIndex
 from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
-from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, safe_relative_path
+from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, relative_inside, safe_relative_path
 
 NAMES = ("image_id", "image", "path", "file")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -77,11 +77,12 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     so is the folder of an image without a row, unless ``labels.csv`` contains its labels. The default folder of the
     images is the first of ``root/images`` and ``root`` that contains them.
     """
-    rows = list(_rows(ground_truth or root / "annotations.csv", SIDES))
+    folders = folders_of_images(root, images)
+    rows = list(_rows(ground_truth or root / "annotations.csv", SIDES, folders))
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
-    by_image = {} if ground_truth else _labels(root / "labels.csv", tree)
+    by_image = {} if ground_truth else _labels(root / "labels.csv", tree, folders)
     by_image |= _group_rows(rows, tree)
-    splits, issues = _splits(root / "splits.csv", tree)
+    splits, issues = _splits(root / "splits.csv", tree, folders)
     image_ids = dict.fromkeys([*by_image, *tree.files, *splits])
     samples = [sample for key in image_ids for sample in _samples(key, by_image.get(key), splits.get(key), tree)]
     empty = classes_below(tree.base, tree.files, tree.by_split, only_empty=True) if tree.base != root else ()
@@ -141,13 +142,18 @@ def split_labels(cell: str) -> list[str]:
     return [label.strip() for label in SEPARATORS.split(cell) if label.strip()]
 
 
-def _rows(file: Path, columns: Iterable[str]) -> Iterator[Row]:
+def folders_of_images(root: Path, images: Path | None) -> tuple[Path, ...]:
+    """Return the folders to one of which absolute paths in CSV files become relative."""
+    return (root / "images", root) if images is None else (images, root)
+
+
+def _rows(file: Path, columns: Iterable[str], folders: Sequence[Path]) -> Iterator[Row]:
     for line, cells in read_csv(file, columns):
         names = [cells[column] for column in NAMES if column in cells]
         if not names:
             hint = "It contains the path of each image, relative to the folder of the images."
             raise InputError("missing-column", f"{FileLine(file, 1)} has no column image_id.", hint)
-        yield line, safe_relative_path(names[0], line), cells
+        yield line, safe_relative_path(relative_inside(names[0], folders), line), cells
 
 
 def _tree(root: Path, base: Path) -> _Tree:
@@ -168,10 +174,10 @@ def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
     return by_image
 
 
-def _labels(file: Path, tree: _Tree) -> dict[str, _Rows]:
+def _labels(file: Path, tree: _Tree, folders: Sequence[Path]) -> dict[str, _Rows]:
     """Labels by image; an image with an empty label has no objects."""
     by_image: dict[str, _Rows] = {}
-    for _, name, cells in _rows(file, ()) if file.is_file() else ():
+    for _, name, cells in _rows(file, (), folders) if file.is_file() else ():
         if "label" in cells:
             group = by_image.setdefault(tree.image_id(name), _Rows(name))
             group.objects += [ObjectAnnotation(label) for label in split_labels(cells["label"])]
@@ -194,11 +200,11 @@ def _box(cells: dict[str, str], line: FileLine) -> Box | None:
     return xmin, ymin, xmax, ymax
 
 
-def _splits(file: Path, tree: _Tree) -> tuple[dict[str, list[str]], list[Issue]]:
+def _splits(file: Path, tree: _Tree, folders: Sequence[Path]) -> tuple[dict[str, list[str]], list[Issue]]:
     """The splits of each image, several if it leaks, and duplicate lines."""
     splits: dict[str, list[str]] = {}
     duplicates = []
-    for line, name, cells in _rows(file, ["split"]) if file.is_file() else ():
+    for line, name, cells in _rows(file, ["split"], folders) if file.is_file() else ():
         names = splits.setdefault(tree.image_id(name), [])
         if cells["split"].lower() in names:
             duplicates.append(("duplicate split", f"{line}: {name}"))

@@ -2,23 +2,21 @@
 
 ::
 
-    labels.csv                         image_id,label[,split]
+    labels.csv                         image_id,label[,split], also separated by semicolons or tabs
     images/[<folder>/]<name>.jpg       any kind of image; also without images/
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 from weakspot.data.dataset import Dataset, Issue, ObjectAnnotation, Sample, group_issues
 from weakspot.data.formats.class_folders import has_splits, split_and_class
-from weakspot.data.formats.csv_boxes import NAMES, SIDES, split_labels
+from weakspot.data.formats.csv_boxes import NAMES, SIDES, folders_of_images, split_labels
 from weakspot.data.formats.walk import first_containing, images_outside_masks, is_image, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import COMMAS, FileLine, read_csv, read_text, safe_relative_path
+from weakspot.io.text import FileLine, read_csv, read_csv_header, relative_inside, safe_relative_path
 
 LABELS = ("label", "class")
 
@@ -54,7 +52,7 @@ def detect(root: Path) -> bool:
 
 def has_labels_only(file: Path) -> bool:
     """Return whether a CSV file has no columns of boxes."""
-    return not set(SIDES) & set(_header(file))
+    return not set(SIDES) & set(read_csv_header(file))
 
 
 def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
@@ -65,7 +63,7 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     ``split``, the folders ``train``, ``val`` and the like are the splits, if all images are in such folders. The
     default folder of the images is the first of ``root/images`` and ``root`` that contains them.
     """
-    rows = list(_rows(ground_truth or root / "labels.csv"))
+    rows = list(_rows(ground_truth or root / "labels.csv", folders_of_images(root, images)))
     base = images or first_containing((root / "images", root), (row.name for row in rows))
     files = images_outside_masks(base, root) if base.is_dir() else {}
     by_file, duplicates = _group_rows(rows, files, base)
@@ -75,20 +73,13 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     return Dataset(root, "CSV of labels", tuple(names), samples, group_issues(issues))
 
 
-def _header(file: Path) -> list[str]:
-    try:
-        header = next(csv.reader(StringIO(read_text(file), newline=""), strict=True), [])
-    except csv.Error as error:
-        raise InputError("csv-invalid", f"{FileLine(file, 1)} is not CSV: {error}.", COMMAS) from error
-    return [column.strip().lower() for column in header]
-
-
-def _rows(file: Path) -> Iterator[_Row]:
-    header = _header(file)
+def _rows(file: Path, folders: Sequence[Path]) -> Iterator[_Row]:
+    header = read_csv_header(file)
     image, label = _first_of(NAMES, header, file), _first_of(LABELS, header, file)
     for line, cells in read_csv(file, (image, label)):
         split = cells["split"].lower() if "split" in cells else None
-        yield _Row(line, safe_relative_path(cells[image], line), split_labels(cells[label]), split)
+        name = safe_relative_path(relative_inside(cells[image], folders), line)
+        yield _Row(line, name, split_labels(cells[label]), split)
 
 
 def _first_of(columns: tuple[str, ...], header: list[str], file: Path) -> str:
