@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from weakspot.cli.app import main
+from weakspot.data import read_dataset
 
 FORMATS = ("coco", "yolo", "voc", "labelstudio", "csv", "masks")
 
@@ -273,3 +274,57 @@ def test_a_full_disk_leaves_nothing(images, capsys, monkeypatch):
     error = capsys.readouterr().err.splitlines()
     assert "No space left on device" in error[0]
     assert sorted(Path().rglob("*")) == before
+
+
+def chosen(file, *pairs):
+    """Write an export of Label Studio with a choice for each image."""
+    tasks = [
+        {"data": {"image": f"/data/upload/1/0a1b2c3d-{name}"}, "annotations": [{"result": [choice(label)]}]}
+        for name, label in pairs
+    ]
+    Path(file).write_text(json.dumps(tasks))
+
+
+def choice(label):
+    return {"id": label, "type": "choices", "value": {"choices": [label]}}
+
+
+def test_choices_of_images_become_labels_for_training_and_come_back(images):
+    for i in range(3):
+        Path(f"photos/dog/{i}.png").rename(f"photos/dog/d{i}.png")
+    chosen("export.json", ("0.png", "cat"), ("d1.png", "dog"))
+    words = ["--format", "labelstudio", "--images", "photos", "--output", "in"]
+    assert label("--import", "export.json", *words) == 0
+    assert [(one["image_id"], one["label"]) for one in cells("in/labels.csv")] == [
+        ("cat/0.png", "cat"),
+        ("dog/d1.png", "dog"),
+    ]
+    assert cells("in/annotations.csv") == []
+    dataset = read_dataset("in")
+    assert [[item.label for item in sample.objects] for sample in dataset.samples] == [["cat"], ["dog"]]
+    assert label("--import", "in", "--format", "csv", "--output", "again") == 0
+    assert cells("again/labels.csv") == cells("in/labels.csv")
+
+
+def test_labels_beside_a_box_are_kept(images):
+    Path("photos/dog").rename("dogs")
+    item = {"x": 0, "y": 0, "width": 50, "height": 50, "rectanglelabels": ["cat"]}
+    results = [{"id": "r", "type": "rectanglelabels", "value": item}, choice("cat"), choice("dog")]
+    task = {"data": {"image": "/data/upload/1/0.png"}, "annotations": [{"result": results}]}
+    Path("export.json").write_text(json.dumps([task]))
+    assert label("--import", "export.json", "--format", "labelstudio", "--images", "photos", "--output", "in") == 0
+    (sample,) = read_dataset("in").samples
+    assert [(item.label, item.box) for item in sample.objects] == [("cat", (0, 0, 20, 15)), ("dog", None)]
+
+
+def test_images_may_be_next_to_the_labels(images):
+    Path("photos/cat/classes.txt").write_text("cat\n")
+    Path("photos/cat/0.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    assert label("--import", "photos/cat", "--format", "yolo", "--output", "in") == 0
+    assert [(one["image_id"], one["xmin"]) for one in cells("in/annotations.csv")] == [("0.png", "10")]
+
+
+def test_an_archive_is_refused(images, capsys):
+    Path("export.zip").write_bytes(b"PK")
+    assert label("--import", "export.zip", "--format", "coco", "--images", "photos") == 2
+    assert "export.zip is an archive" in capsys.readouterr().err

@@ -61,6 +61,12 @@ def test_every_image_has_a_row_in_order(images, capsys):
     assert "11 localized: out/boxes.jsonl" in capsys.readouterr().out
 
 
+def test_files_that_are_passed_over_are_named(images, capsys):
+    (images / "clip.mp4").touch()
+    assert run(images, "--output", "out") == 0
+    assert "1 .mp4" in capsys.readouterr().out
+
+
 def test_an_image_that_cannot_be_read_is_skipped_and_listed(images, capsys):
     (images / "03.jpg").write_bytes((images / "03.jpg").read_bytes()[:200])
     (images / "05.jpg").write_bytes(b"")

@@ -225,3 +225,19 @@ def test_labels_cover_the_images_that_they_were_inferred_from(text, known, tmp_p
         dataset, training if not several else dataset.samples[:1], multi_label=several, background="background"
     )
     assert {sample.image_id for sample in dataset.samples if inferred.cover(sample)} == known
+
+
+def test_the_good_images_of_mvtec_are_the_background(tmp_path):
+    files = {f"{name}.png": (16, 16) for name in ("train/good/a", "train/crack/b", "test/crack/c")}
+    plant(tmp_path, files | {"ground_truth/crack/c_mask.png": (16, 16)})
+    found = labels(tmp_path)
+    assert found.class_names == ("good", "crack")
+    assert (found.background_index, found.background_label) == (0, "good")
+
+
+def test_classes_that_are_only_in_the_test_split_are_named(tmp_path):
+    files = {f"{name}.png": (16, 16) for name in ("train/good/a", "train/good/b", "test/crack/c")}
+    dataset = read_dataset(plant(tmp_path, files | {"ground_truth/crack/c_mask.png": (16, 16)}))
+    training = [sample for sample in dataset.samples if sample.split == "train"]
+    with refused("too-few-classes", "good", "crack"):
+        infer_labels(dataset, training, multi_label=False, background="background")

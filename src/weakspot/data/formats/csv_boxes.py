@@ -92,12 +92,13 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
     """Read label files: a folder, or a file of boxes, which does not contain images without a box.
 
-    Classes are sorted by name. Images that do not exist and have no size are problems.
+    Classes are sorted by name. Images that do not exist and have no size are problems. If there is no row at all, the
+    labels are those of ``labels.csv``, without boxes.
     """
     file = source if source.is_file() else source / "annotations.csv"
     listed = {} if source == file else _listed_images(source, index)
     objects: dict[str, list[ObjectAnnotation]] = {name: [] for name in listed}
-    sizes = {name: size for name, (size, _) in listed.items()}
+    sizes = {name: size for name, (size, _, _) in listed.items()}
     problems: list[LabelProblem] = []
     for line, cells in read_csv(file, ("image_id", "class", *SIDES)):
         name = index.match(cells["image_id"]) or cells["image_id"]
@@ -107,6 +108,8 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         item = ObjectAnnotation(cells["class"], None if box is None else round_box(box), score=score)
         objects.setdefault(name, []).extend([] if box is None else [item])
         problems += [] if box else [LabelProblem(name, f"object without a box: {cells['class']}")]
+    if listed and not any(objects.values()) and not problems:
+        objects = {name: [ObjectAnnotation(label) for label in labels] for name, (_, _, labels) in listed.items()}
     complete = {name: sizes[name] or index.size(name) for name in objects}
     samples = tuple(
         Sample(name, Path(name), listed[name][1] if name in listed else "", tuple(objects[name]), size)
@@ -233,14 +236,15 @@ def _class_names(samples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, 
     return tuple(dict.fromkeys([*(label for _, label in ordered), *empty]))
 
 
-def _listed_images(folder: Path, index: ImageIndex) -> dict[str, tuple[tuple[int, int] | None, str]]:
-    """The size and split of each image in ``labels.csv`` and ``splits.csv``; the latter takes precedence."""
-    images: dict[str, tuple[tuple[int, int] | None, str]] = {}
+def _listed_images(folder: Path, index: ImageIndex) -> dict[str, tuple[tuple[int, int] | None, str, list[str]]]:
+    """The size, split and labels of each image in ``labels.csv`` and ``splits.csv``; the latter takes precedence."""
+    images: dict[str, tuple[tuple[int, int] | None, str, list[str]]] = {}
     for file in (folder / "labels.csv", folder / "splits.csv"):
         for line, cells in read_csv(file, ("image_id",)) if file.is_file() else ():
             name = index.match(cells["image_id"]) or cells["image_id"]
-            size, split = images.get(name, (None, ""))
-            images[name] = _size(cells, line) or size, cells.get("split", split)
+            size, split, labels = images.get(name, (None, "", []))
+            labels = split_labels(cells["label"]) if "label" in cells else labels
+            images[name] = _size(cells, line) or size, cells.get("split", split), labels
     return images
 
 
