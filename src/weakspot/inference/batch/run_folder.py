@@ -48,6 +48,8 @@ class LocalizeOutcome:
         skipped: File of the skipped images, one row each; a pattern if there are several files.
         localized: Number of images localized by this run; on Ray, also by the runs that it continued.
         failed: Number of images skipped, counted likewise.
+        last: The last localization; None on Ray.
+        wide_boxes: A sentence for each class whose boxes often cover the whole image; empty on Ray.
     """
 
     rows: Path
@@ -55,6 +57,7 @@ class LocalizeOutcome:
     localized: int
     failed: int
     last: "Localization | None" = None
+    wide_boxes: tuple[str, ...] = ()
 
 
 def output_folder(options: LocalizeOptions) -> Path:
