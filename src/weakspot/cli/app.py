@@ -218,6 +218,28 @@ def check(
 
 
 @app.command
+def threshold(
+    run: Path,
+    data: Path,
+    *,
+    ground_truth: Annotated[Path | None, DATA] = None,
+    images: Annotated[Path | None, DATA] = None,
+) -> int:
+    """Refit the thresholds of a run to the boxes or masks of a data set, in seconds and without training.
+
+    Args:
+        run: Folder of a run.
+        data: Folder of the data set; a handful of boxes will do.
+        ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        images: Folder of the images, if it is not in DATA.
+    """
+    from weakspot.cli.threshold import print_refit, refit
+
+    print_refit(run, refit(run, data, ground_truth=ground_truth, images=images))
+    return DONE
+
+
+@app.command
 def download(name: str, folder: Path = Path("data")) -> int:
     """Download a data set from its official source, and extract it: cub.
 

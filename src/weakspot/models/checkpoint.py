@@ -90,6 +90,15 @@ def write_checkpoint(
         file.write(save(tensors, {_KEY: json.dumps(metadata.to_dict())}))
 
 
+def rewrite_metadata(path: str | Path, metadata: CheckpointMetadata) -> None:
+    """Replace the metadata of a checkpoint, atomically; the weights stay as they are."""
+    file = _model_file(Path(path))
+    with safe_open(file, framework="pt") as opened:
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is not a dict
+    with atomic_write(file) as target:
+        target.write(save(tensors, {_KEY: json.dumps(metadata.to_dict())}))
+
+
 def read_metadata(path: str | Path) -> CheckpointMetadata:
     """Read the metadata of a checkpoint.
 

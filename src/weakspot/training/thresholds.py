@@ -54,18 +54,10 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         box, that of :func:`otsu_threshold` over the heatmaps of the images' own classes, and none of the classes; for
         box regressors, the threshold that returns their boxes unchanged.
     """
-    val_dataset = replace(dataset, samples=tuple(replace(sample, split="val") for sample in validation))
-    predictions: list[Prediction] = []
+    metric, scores, classes = "", np.zeros((0, len(NATIVE_THRESHOLDS))), np.zeros(0, int)
     with suppress(InputError):  # without boxes, or if they cannot be scored
-        evaluate(
-            localizer,
-            val_dataset,
-            config=EvaluationConfig(test_split="val", val_split="", samples=0),
-            on_prediction=lambda prediction, _: predictions.append(prediction),
-        )
-    metric, scores = _score_matrix([prediction.scores[localizer.method] for prediction in predictions])
+        metric, scores, classes = score_samples(localizer, dataset, validation)
     if scores.any():
-        classes = np.array([prediction.sample.class_indices[prediction.target_index] for prediction in predictions])
         source = f"best {metric} on the validation split ({100 * scores.mean(axis=0).max():.1f} %)"
         per_class = best_class_thresholds(scores, classes, len(localizer.class_names))
         return Thresholds(best_threshold(scores), source, per_class)
@@ -73,6 +65,31 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         return Thresholds(BOX_LEVEL, "box regression")
     samples = validation[:_MAX_OTSU_IMAGES]
     return Thresholds(otsu_threshold(iter_heatmaps(localizer, samples)), f"Otsu's method on {len(samples)} heatmaps")
+
+
+def score_samples(
+    localizer: Localizer, dataset: Dataset, samples: Sequence[Sample]
+) -> tuple[str, NDArray[np.float64], NDArray[np.intp]]:
+    """Score the boxes of images at every threshold.
+
+    Returns:
+        The metric, ``"GT-known Loc"``, or ``"mask IoU"`` if there are only masks; the score of each pair of image and
+        class at each of ``NATIVE_THRESHOLDS``, shape (N, T); and its class index, shape (N,).
+
+    Raises:
+        InputError: If no image has a box or mask, or they cannot be scored.
+    """
+    scored = replace(dataset, samples=tuple(replace(sample, split="val") for sample in samples))
+    predictions: list[Prediction] = []
+    evaluate(
+        localizer,
+        scored,
+        config=EvaluationConfig(test_split="val", val_split="", samples=0),
+        on_prediction=lambda prediction, _: predictions.append(prediction),
+    )
+    metric, scores = _score_matrix([prediction.scores[localizer.method] for prediction in predictions])
+    classes = [prediction.sample.class_indices[prediction.target_index] for prediction in predictions]
+    return metric, scores, np.array(classes, np.intp)
 
 
 def best_class_thresholds(

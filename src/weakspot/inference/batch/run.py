@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,6 +19,7 @@ from weakspot.inference.batch.run_folder import (
     output_folder,
     save_run,
 )
+from weakspot.inference.batch.wide_boxes import WideBoxes
 from weakspot.inference.batch.worker import (
     FOREGROUND,
     OutputImage,
@@ -151,7 +152,7 @@ def _localize(images: _Images, rows: JsonlWriter, options: LocalizeOptions, *, r
             flag = "" if options.shard else "--resume "
             advice = f"Results so far are saved. To continue, repeat the command with {flag}--output {output}."
             raise KeyboardInterrupt(advice) from interrupt
-    return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last)
+    return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last, writer.wide.notes())
 
 
 @dataclass
@@ -168,6 +169,7 @@ class _Writer:
     localized: int = 0
     failed: int = 0
     last: "Localization | None" = None
+    wide: WideBoxes = field(default_factory=WideBoxes)
 
     def write(self, localization: "Localization", outputs: list[OutputImage]) -> None:
         """Write the output images and then the row of an image, so that an image with a row is complete."""
@@ -176,6 +178,7 @@ class _Writer:
         save_outputs(outputs, self.output)
         self.rows.write(localization.to_dict())
         self.localized, self.last = self.localized + 1, localization
+        self.wide.add(localization)
         self.progress.advance()
 
     def skip(self, image: ImageSource, error: WeakspotError) -> None:

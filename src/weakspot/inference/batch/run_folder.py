@@ -48,8 +48,9 @@ class LocalizeOutcome:
         skipped: File of the skipped images, one row each; a pattern if there are several files.
         localized: Number of images localized by this run; on Ray, also by the runs that it continued.
         failed: Number of images skipped, counted likewise.
-        last: The last localization of this run.
+        last: The last localization; None on Ray.
         notes: Messages for the user.
+        wide_boxes: A sentence for each class whose boxes often cover the whole image; empty on Ray.
     """
 
     rows: Path
@@ -58,6 +59,7 @@ class LocalizeOutcome:
     failed: int
     last: "Localization | None" = None
     notes: tuple[str, ...] = ()
+    wide_boxes: tuple[str, ...] = ()
 
 
 def output_folder(options: LocalizeOptions) -> Path:

@@ -1,0 +1,29 @@
+"""Refit the thresholds of a run on the command line."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weakspot.training.refit import RefitResult
+
+
+def refit(run: Path, data: Path, *, ground_truth: Path | None = None, images: Path | None = None) -> "RefitResult":
+    """Refit the thresholds of a run to the boxes or masks of a data set."""
+    from weakspot.data import read_dataset
+
+    dataset = read_dataset(data, ground_truth=ground_truth, images=images)
+    from weakspot.training.refit import refit_thresholds
+
+    return refit_thresholds(run, dataset)
+
+
+def print_refit(run: Path, result: "RefitResult") -> None:
+    """Print the scores of the thresholds that were compared, and what the run has now."""
+    print(f"{result.metric} of {result.images} boxes, in percent; new thresholds are cross-validated:")
+    print(f"{'thresholds of the run':<28} {result.before:5.1f}")
+    print(f"{'one for all classes':<28} {result.one:5.1f}")
+    print(f"{'one for each class':<28} {result.per_class:5.1f}")
+    values = result.class_thresholds
+    classes = f", of the classes {min(values):.2f} to {max(values):.2f}" if values else ""
+    verb = "keeps" if result.kept else "now has"
+    print(f"{run} {verb} the threshold {result.threshold:.2f}{classes}")

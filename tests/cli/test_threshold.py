@@ -1,0 +1,38 @@
+import re
+from pathlib import Path
+
+from squares import Scene, write
+
+from weakspot.cli.app import main
+from weakspot.models.checkpoint import read_metadata
+
+TINY = "--backbone test_efficientnet --weights none --input-size 64 --workers 0 --batch-size 4 --epochs 1"
+SCENES = (
+    Scene("red/a", (("red", (20, 10, 80, 60)),), "train"),
+    Scene("red/b", (("red", (30, 10, 90, 60)),), "train"),
+    Scene("green/c", (("green", (50, 30, 110, 75)),), "train"),
+    Scene("green/d", (("green", (10, 20, 70, 65)),), "val"),
+)
+
+
+def test_the_thresholds_of_a_run_are_refitted_and_printed(tmp_path, monkeypatch, capsys, one_thread):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "data", SCENES)
+    assert main(["train", "data", *TINY.split(), "--output", "run"]) == 0
+    capsys.readouterr()
+    assert main(["threshold", "run", "data"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("GT-known Loc of 4 boxes")
+    assert [line[:28].strip() for line in lines[1:4]] == [
+        "thresholds of the run",
+        "one for all classes",
+        "one for each class",
+    ]
+    assert all(0 <= float(line[28:]) <= 100 for line in lines[1:4])
+    threshold = float(re.search(r"the threshold (\d\.\d\d)", lines[4])[1])
+    assert abs(read_metadata(Path("run")).info.threshold - threshold) <= 0.005
+
+
+def test_what_is_not_a_run_or_a_data_set_is_refused(tmp_path, capsys):
+    assert main(["threshold", str(tmp_path / "run"), str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2

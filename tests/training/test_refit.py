@@ -1,0 +1,84 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from refusals import refused
+from small_runs import disc
+
+from weakspot.data import read_dataset
+from weakspot.inference.localizer import Localizer
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
+from weakspot.models.checkpoint import MODEL_FILE, read_metadata, rewrite_metadata
+from weakspot.training.refit import _cross_validated, _score, refit_thresholds
+
+
+@pytest.fixture(scope="module")
+def boxed(discs):
+    """The discs with the boxes that they were drawn in."""
+    dataset = read_dataset(discs)
+    return replace(dataset, samples=tuple(map(with_box, dataset.samples)))
+
+
+def with_box(sample):
+    (item,) = sample.objects
+    seed = int(sample.path.stem) + 64 * (sample.split == "val")
+    box = tuple(float(side) for side in disc(item.label, seed)[1])
+    return replace(sample, objects=(replace(item, box=box),))
+
+
+@pytest.fixture
+def misfit(discs_run, tmp_path):
+    """A run whose threshold cuts off all but the peak of each object."""
+    run = shutil.copytree(discs_run, tmp_path / "run")
+    metadata = read_metadata(run)
+    rewrite_metadata(run, replace(metadata, info=replace(metadata.info, threshold=0.99, class_thresholds=())))
+    return run
+
+
+def test_a_threshold_that_does_not_fit_is_replaced(misfit, boxed):
+    result = refit_thresholds(misfit, boxed)
+    assert (result.metric, result.images, result.kept) == ("GT-known Loc", 80, False)
+    assert result.before < 50 < max(result.one, result.per_class)
+    info = read_metadata(misfit).info
+    assert (info.threshold, info.class_thresholds) == (result.threshold, result.class_thresholds)
+    assert Localizer(misfit, backend="torch").threshold == result.threshold < 0.99
+    assert read_metadata(misfit).threshold_from.startswith("best GT-known Loc on 80 boxes")
+
+
+def test_thresholds_that_cannot_be_improved_are_kept(misfit, boxed):
+    refit_thresholds(misfit, boxed)
+    written = (misfit / MODEL_FILE).read_bytes()
+    assert refit_thresholds(misfit, boxed).kept
+    assert (misfit / MODEL_FILE).read_bytes() == written
+
+
+def test_rewriting_metadata_changes_no_weight(misfit, discs_run):
+    found, expected = (Localizer(run, backend="torch").model.state_dict() for run in (misfit, discs_run))
+    assert found.keys() == expected.keys()
+    assert all((found[name] == expected[name]).all() for name in expected)
+
+
+def test_images_without_boxes_are_refused(misfit, discs):
+    with refused("missing-annotations", discs):
+        refit_thresholds(misfit, read_dataset(discs))
+
+
+def test_scores_are_those_at_the_threshold_of_the_class():
+    scores = np.zeros((2, len(NATIVE_THRESHOLDS)))
+    scores[0, 299] = scores[1, 699] = 1  # right at 0.3, and at 0.7
+    assert _score(scores, np.array([0, 1]), (0.3, 0.7)) == 100
+    assert _score(scores, np.array([0, 1]), (0.3, 0.3)) == 50
+    assert _score(scores, np.array([1, 0]), (0.3, 0.7)) == 0
+
+
+def test_an_image_is_scored_at_what_the_others_chose():
+    """Each of three images is right at a threshold of its own: what the others choose is wrong for it."""
+    scores = np.zeros((3, len(NATIVE_THRESHOLDS)))
+    scores[[0, 1, 2], [99, 499, 899]] = 1
+
+    def rule(chosen_on, _):
+        return (float(NATIVE_THRESHOLDS[chosen_on.sum(axis=0).argmax()]),)
+
+    assert _cross_validated(scores, np.zeros(3, int), rule) == 0
+    assert _score(scores, np.zeros(3, int), rule(scores, None)) == pytest.approx(100 / 3)
