@@ -16,7 +16,7 @@ from weakspot.errors import InputError, ModelError, WeakspotError, check_fractio
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.onnx import OnnxBackend
-from weakspot.inference.class_names import find_class
+from weakspot.inference.class_names import ClassNames, find_class
 from weakspot.inference.load import load_model, min_area_for
 from weakspot.inference.localization import Localization
 from weakspot.inference.multi_crop import Predictor
@@ -52,8 +52,8 @@ class Localizer:
             see also :meth:`adapt`. A run with a foreground head needs one pass in all of them, and a ``psol`` run is
             plain in all of them. None uses the quality that a run's threshold was chosen for, else ``"fast"``.
         layer: Name of the target layer, or several to be fused; None finds the last feature map.
-        class_names: One name per logit, or the path of a text file with one name per line; None uses the names that
-            come with the model, else the indices.
+        class_names: One name per logit, a mapping from index to name, or the path of a text file with one name per
+            line; None uses the names that come with the model, else the indices.
         mean: Mean of each input channel, for pixels in [0, 1]; None uses the model's own, else ImageNet's.
         std: Standard deviation of each channel, likewise.
         input_size: Side of the square that images are resized to, or ``(height, width)``. None uses the model's own;
@@ -100,7 +100,7 @@ class Localizer:
         method: str | None = None,
         quality: str | None = None,
         layer: str | Sequence[str] | None = None,
-        class_names: Path | Sequence[str] | None = None,
+        class_names: ClassNames | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         input_size: int | tuple[int, int] | None = None,

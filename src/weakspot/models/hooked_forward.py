@@ -96,7 +96,8 @@ def forward_with_hooks(
             it does: used to run the head alone.
         intermediates: Names of further modules whose outputs are captured unchanged.
     """
-    for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.inference_mode,):
+    # Not inference_mode: a tensor that the model keeps from this pass could never be used in training.
+    for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.no_grad,):
         captured: dict[str, Tensor] = {}
         calls: Counter[str] = Counter()
         observed: dict[str, Tensor] = {}
