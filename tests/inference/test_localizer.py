@@ -248,6 +248,17 @@ def test_an_object_of_another_type_is_not_a_model():
         ws.Localizer([1, 2])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_torchscript_module_is_refused():
+    with refused("not-a-model", "TorchScript", kind=ModelError):
+        ws.Localizer(torch.jit.trace(PooledNet().eval(), images()))
+
+
+def test_a_compiled_model_is_read_as_the_module_itself():
+    model = PooledNet().eval()
+    assert ws.Localizer(torch.compile(model, backend="eager"), input_size=16).model is model
+
+
 @pytest.mark.parametrize(
     ("request_", "code", "value"),
     [

@@ -8,7 +8,6 @@ from typing import Any
 from weakspot.errors import InputError, no_such_class, suggest
 from weakspot.io.folders import read_name_file
 
-
 ClassNames = Path | Sequence[str] | Mapping[int, str] | Mapping[str, int]
 
 
@@ -30,7 +29,7 @@ def choose_class_names(names: ClassNames | None, default: Sequence[str], classes
 def _names_of_user(names: ClassNames) -> tuple[str, ...]:
     """Return names in the order of the logits."""
     if isinstance(names, Path):
-        return tuple(read_name_file(names))
+        return tuple(read_name_file(names) or ())
     if isinstance(names, Mapping):
         return _in_order(names)
     if isinstance(names, str | bytes | set | frozenset) or not isinstance(names, Iterable):

@@ -18,6 +18,7 @@ from torch import nn
 
 from weakspot.config import DEFAULT_MODEL, PRETRAINED
 from weakspot.errors import InputError, ModelError, suggest
+from weakspot.models.eager_mode import unwrap
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.pretrained import imagenet_names, load_packaged, packaged_weights
@@ -114,6 +115,10 @@ def resolve_classifier(
     if weights not in (None, PRETRAINED):
         problem = f"weights must not be passed with an nn.Module, got {weights}."
         raise InputError("options-conflict", problem, "Load them into the module first.")
+    if isinstance(model, torch.jit.ScriptModule):
+        problem = "model must be an nn.Module in Python, got a TorchScript module, whose layers cannot be read."
+        raise ModelError("not-a-model", problem, "Pass the module that it was made from.")
+    model = unwrap(model)
     preprocessing = _timm_preprocessing(model) if hasattr(model, "pretrained_cfg") else Preprocessing()
     module = model if device == "auto" else model.to(find_device(device))
     return Classifier(module, ModelInfo(preprocessing=preprocessing))
