@@ -20,14 +20,15 @@ def choose_class_names(names: ClassNames | None, default: Sequence[str], classes
         >>> choose_class_names({1: "dog", 0: "cat"}, [], 2)
         ('cat', 'dog')
     """
-    chosen = tuple(default) if names is None else _names_of_user(names)
+    chosen = tuple(default) if names is None else read_class_names(names)
     if len(chosen) not in (0, classes):
-        raise InputError("class-names-invalid", f"class_names must have {classes} names, got {len(chosen)}.")
+        names_of = f"{classes} name" if classes == 1 else f"{classes} names"
+        raise InputError("class-names-invalid", f"class_names must have {names_of}, got {len(chosen)}.")
     return chosen or tuple(str(number) for number in range(classes))
 
 
-def _names_of_user(names: ClassNames) -> tuple[str, ...]:
-    """Return names in the order of the logits."""
+def read_class_names(names: ClassNames) -> tuple[str, ...]:
+    """Return the user's names in the order of the logits."""
     if isinstance(names, Path):
         return tuple(read_name_file(names) or ())
     if isinstance(names, Mapping):

@@ -19,6 +19,7 @@ class LocalizerOptions:
     quality: QualityName | None = None
     layer: tuple[str, ...] | None = None
     class_names: ClassNames | None = None
+    multi_label: bool | None = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     input_size: int | tuple[int, int] | None = None

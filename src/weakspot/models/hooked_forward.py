@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from weakspot.errors import ModelError
 from weakspot.models.feature_layout import Layout, Size, find_layout
 from weakspot.models.hooks import Hook, forward_hooks
+from weakspot.models.model_outputs import extract_logits
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def forward_with_hooks(
         hooks: dict[str, Hook] = {name: _observe_hook(observed) for name in intermediates}
         hooks |= {layer.name: _capture_hook(layer, captured, calls, differentiable, replacement) for layer in layers}
         with forward_hooks(model, hooks), torch.inference_mode(False), mode():
-            logits = extract_logits(model(images))
+            logits = extract_logits(model(images), (images if replacement is None else replacement[0]).shape[0])
         # A model that runs its backbone under no_grad disables gradients again after the layer: then they have to be
         # enabled from the start.
         if logits.requires_grad or not differentiable:
@@ -141,15 +142,6 @@ def forward_head(
     output = forward_pass.outputs[0]
     replacement = forward_pass.layouts[0].from_grid(activations.to(output.dtype), output)
     return forward_with_hooks(model, [layer], image, replacement=(replacement, forward_pass.calls[0])).logits
-
-
-def extract_logits(output: object) -> Tensor:
-    """Return the logits (B, number of classes) in a model's output."""
-    logits = getattr(output, "logits", output)
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or not logits.is_floating_point():
-        actual = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(output).__name__
-        raise ModelError("not-logits", f"The model must return logits of shape (images, classes), got {actual}.")
-    return logits
 
 
 def upcast(values: Tensor) -> Tensor:

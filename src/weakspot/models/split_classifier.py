@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Protocol
 
 import torch
@@ -14,6 +15,7 @@ from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.gap_head import GapLinearHead, find_gap_head
 from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, upcast
 from weakspot.models.intermediate_features import find_intermediates
+from weakspot.models.model_outputs import are_probabilities, end_in_sigmoid, may_be_sigmoids
 from weakspot.models.target_layer import detect_relu, find_layer
 
 
@@ -110,6 +112,7 @@ def split_model(
             TargetLayer(name) if branches else detect_relu(model, TargetLayer(name), example) for name in names
         ) or (find_layer(model, example),)
         forward_pass = forward_with_hooks(model, targets, example)
+        _check_no_sigmoid(model, targets, forward_pass.logits, example)
     head = find_gap_head(model, forward_pass) if len(targets) == 1 else None
     network = str(model.network_name) if branches else ""
     intermediates = find_intermediates(model, example, tuple(layer.name for layer in targets)) if propagate else ()
@@ -143,6 +146,17 @@ def check_method(classifier: SplitClassifier, method: Method) -> None:
             "cam needs a head of global average pooling and one linear layer after the feature map.",
             "Use gradcam, which returns the same map for such a head, or layercam.",
         )
+    if method.inputs in ("gradients", "image gradients") and classifier.head is None:
+        _check_differentiable(classifier.model)
+
+
+def _check_differentiable(model: nn.Module) -> None:
+    """Refuse quantized layers, whose gradients PyTorch takes for zero."""
+    quantized = (name for name, module in model.named_modules() if ".quantized." in type(module).__module__)
+    name = next(quantized, None)
+    if name is not None:
+        problem = f"This method needs gradients, and the layer {name} is quantized."
+        raise InputError("method-mismatch", problem, "Pass the model before its quantization, or use scorecam.")
 
 
 def _count_channels(model: nn.Module, intermediates: Sequence[str], example: Tensor) -> int:
@@ -164,11 +178,12 @@ def _check_layer_name(model: nn.Module, name: str) -> None:
 
 def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
     """Run the model for the first time; name the input shape if it fails."""
+    _check_signature(model)
     try:
         return forward_with_hooks(model, (), example).logits
     except WeakspotError:
         raise
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except Exception as error:  # models raise anything for a size that they do not support
         size = " x ".join(str(side) for side in example.shape[1:])
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
@@ -178,15 +193,40 @@ def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
         ) from error
 
 
+def _check_signature(model: nn.Module) -> None:
+    """Refuse a model whose forward needs more than one tensor of images."""
+    try:
+        parameters = signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # not known for every callable
+        return
+    several = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    required = [value for value in parameters if value.default is value.empty and value.kind not in several]
+    if len(required) > 1:
+        problem = f"The model must accept one tensor of images, but needs {', '.join(map(str, required))}."
+        raise ModelError("input-not-supported", problem, "Wrap it in a module whose forward takes images only.")
+
+
 def _check_logits(logits: Tensor) -> None:
     """Reject probabilities and their logarithms: a softmax saturates, and its gradients mix the classes."""
-    rows = upcast(logits)
-    probabilities = rows.exp() if bool((rows <= 0).all()) else rows
-    sums = probabilities.sum(dim=1)
-    all_positive = bool((probabilities >= 0).all())
-    if rows.shape[1] > 1 and all_positive and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+    if are_probabilities(upcast(logits)):
         raise ModelError(
             "not-logits",
             "The model must return logits, got probabilities or their logarithms (each row sums to 1).",
             "Remove the final softmax: class maps are computed from its input.",
+        )
+
+
+def _check_no_sigmoid(model: nn.Module, layers: Sequence[TargetLayer], logits: Tensor, example: Tensor) -> None:
+    """Reject the output of a sigmoid; the model runs once more if the values could be that."""
+    if not may_be_sigmoids(logits):
+        return
+    try:
+        recorded = forward_with_hooks(model, layers, example, differentiable=True).logits
+    except ModelError:  # the logits do not depend on these layers
+        return
+    if end_in_sigmoid(recorded):
+        raise ModelError(
+            "not-logits",
+            "The model must return logits, got probabilities: its last operation is a sigmoid.",
+            "Remove the final sigmoid, and pass multi_label=True if there are several classes.",
         )
