@@ -22,6 +22,7 @@ from weakspot.models.eager_mode import unwrap
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.pretrained import imagenet_names, load_packaged, packaged_weights
+from weakspot.models.state_dicts import match_names
 from weakspot.models.weights import load_weights, read_weights
 from weakspot.ops.preprocessing import Preprocessing
 
@@ -187,7 +188,8 @@ def _load_torchvision(name: str, weights: str | Path | None, output_stride: int 
 
 def _build_from_weights(file: Path, build: Callable[..., nn.Module]) -> nn.Module:
     """Build a model with the number of classes of a weights file, the length of its last tensor, and load it."""
-    weights, model = read_weights(file), build()
+    model = build()
+    weights = match_names(read_weights(file), model.state_dict())
     last, value = list(model.state_dict().items())[-1]
     if last in weights and len(weights[last]) != len(value):
         model = build(num_classes=len(weights[last]))
