@@ -1,7 +1,7 @@
 """Split a classifier at one or several layers, and check that a class map method fits them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_wit
 from weakspot.models.intermediate_features import find_intermediates
 from weakspot.models.model_outputs import are_probabilities, end_in_sigmoid, may_be_sigmoids
 from weakspot.models.target_layer import detect_relu, find_layer
+from weakspot.models.token_order import find_token_orders, find_unordered, warn_unordered
 
 
 class AcceleratedForward(Protocol):
@@ -52,6 +53,7 @@ class SplitClassifier:
         network: Name of the network type (``acol``, ``ts_cam``, ``psol``) if the layers are its branches; else empty.
         intermediates: Names of the intermediate layers along which class maps are propagated; empty for class maps as
             published.
+        token_orders: Order of the tokens of intermediate layers that do not return them row by row.
         foreground: Foreground head for these intermediate features, or None.
         accelerated: Forward pass in ONNX Runtime, or None.
     """
@@ -63,6 +65,7 @@ class SplitClassifier:
     channels: int | None = None
     network: str = ""
     intermediates: tuple[str, ...] = ()
+    token_orders: Mapping[str, Tensor] = field(default_factory=dict, compare=False)
     foreground: ForegroundHead | None = None
     accelerated: AcceleratedForward | None = None
 
@@ -75,10 +78,19 @@ class SplitClassifier:
         """
         accelerated = self.accelerated
         if accelerated is None or not accelerated.accepts(images) or (differentiable and not accelerated.dummy_size):
-            return forward_with_hooks(
-                self.model, self.layers, images, differentiable=differentiable, intermediates=self.intermediates
-            )
+            return self.run_in_torch(images, differentiable=differentiable)
         return accelerated.run_differentiably(self.model, images) if differentiable else accelerated.run(images)
+
+    def run_in_torch(self, images: Tensor, *, differentiable: bool = False) -> ForwardPass:
+        """Run the classifier once in PyTorch; arguments as for :meth:`run`."""
+        return forward_with_hooks(
+            self.model,
+            self.layers,
+            images,
+            differentiable=differentiable,
+            intermediates=self.intermediates,
+            token_orders=self.token_orders,
+        )
 
 
 def split_model(
@@ -116,6 +128,11 @@ def split_model(
     head = find_gap_head(model, forward_pass) if len(targets) == 1 else None
     network = str(model.network_name) if branches else ""
     intermediates = find_intermediates(model, example, tuple(layer.name for layer in targets)) if propagate else ()
+    orders = find_token_orders(model, example, intermediates)
+    unknown = [name for name, order in orders.items() if order is None]
+    warn_unordered(unknown, "class maps are not propagated along them")
+    warn_unordered(find_unordered(model, example, layers), "choose another layer")
+    intermediates = tuple(name for name in intermediates if name not in unknown)
     fits = foreground is not None and foreground.channels == _count_channels(model, intermediates, example)
     return SplitClassifier(
         model,
@@ -125,6 +142,7 @@ def split_model(
         channels,
         network,
         intermediates,
+        {name: order for name, order in orders.items() if order is not None},
         foreground if fits else None,
     )
 
