@@ -16,6 +16,7 @@ from weakspot.io.folders import LOG, METRICS, SKIPPED, STATE
 from weakspot.io.rows import write_rows
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.training.checkpointing import InterruptionError
+from weakspot.training.data_record import DataRecord, check_same_data, describe_data, write_record
 from weakspot.training.distributed import (
     AllGatherStr,
     check_same_config,
@@ -82,10 +83,13 @@ def _train(request: TrainRequest, all_gather_str: AllGatherStr, log_to: Callable
     if is_rank_zero():
         check_output(output, needed_bytes=0)
     setup = set_up(request.data, request.options)
+    record = describe_data(setup)
+    if request.folder is not None:
+        check_same_data(request.folder, record)
     check_same_config(setup, request.options, all_gather_str)
     if is_rank_zero():
         check_output(output, needed_bytes=_estimate_bytes(setup))
-    folder = Path(all_gather_str(str(_run_folder(request, setup, output)))[0])
+    folder = Path(all_gather_str(str(_run_folder(request, setup, output, record)))[0])
     log_to(folder / LOG)
     resume_hint = f"Resume with: weakspot train --resume {folder}"
     try:
@@ -146,13 +150,19 @@ def _wait_for(file: Path) -> None:
         time.sleep(0.1)
 
 
-def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path) -> Path:
-    """Return the folder of a resumed run, or create a new one that contains the configuration."""
-    if request.folder is not None or not is_rank_zero():
+def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path, record: DataRecord) -> Path:
+    """Return the folder of a resumed run, or create a new one; record configuration and images in it."""
+    if not is_rank_zero():
+        return output
+    # Record the choice that "auto" made, so that the run is the same on another machine.
+    options = replace(request.options, freeze="backbone" if setup.frozen else "none")
+    if request.folder is not None:
+        if request.moved:
+            write_config(request.folder, request.data, options)
         return output
     folder = make_run_folder(output)
-    # Record the choice that "auto" made, so that the run is the same on another machine.
-    write_config(folder, request.data, replace(request.options, freeze="backbone" if setup.frozen else "none"))
+    write_config(folder, request.data, options)
+    write_record(folder, record)
     if setup.data.unreadable:
         rows = [
             {"image": str(image.sample.path), "problem": image.error.problem, "hint": image.error.hint}
