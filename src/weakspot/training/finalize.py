@@ -70,8 +70,8 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
-    for file in (STATE, DATA):  # needed to resume only
-        (folder / file).unlink(missing_ok=True)
+    for name in (STATE, DATA):  # needed to resume only
+        (folder / name).unlink(missing_ok=True)
     logger.info("%s; threshold %.2f: %s", _best_epoch(module), thresholds.value, thresholds.source)
     return metadata
 
