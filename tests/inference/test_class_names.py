@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +59,36 @@ def test_classes_without_names_are_numbered_and_a_wrong_number_is_refused():
 def test_class_names_may_be_a_text_file(tmp_path):
     (tmp_path / "names.txt").write_text("a\nb\n")
     assert choose_class_names(tmp_path / "names.txt", ("c", "d"), 2) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param({0: "a", 1: "b"}, id="index to name"),
+        pytest.param({1: "b", 0: "a"}, id="in another order"),
+        pytest.param({np.int64(0): "a", np.int64(1): "b"}, id="numpy indices"),
+        pytest.param({"0": "a", "1": "b"}, id="from JSON"),
+        pytest.param({"b": 1, "a": 0}, id="name to index"),
+        pytest.param(np.array(["a", "b"]), id="array"),
+        pytest.param({"a": None, "b": None}.keys(), id="keys"),
+    ],
+)
+def test_class_names_may_be_a_mapping_or_any_ordered_collection(names):
+    assert choose_class_names(names, (), 2) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        ({1: "a", 2: "b"}, ["0 to 1", "1, 2"]),
+        ({0: "a", 5: "b"}, ["0, 5"]),
+        ({"a": 0, "b": 0}, ["0 to 1"]),
+        ({"a": "x", "b": "y"}, ["a, b"]),
+        ({0: "a", 1: "b", 2: "c"}, [2, 3]),
+        ({"a", "b"}, ["set"]),
+        (7, ["int", 7]),
+    ],
+)
+def test_class_names_without_a_clear_order_are_refused(names, values):
+    with refused("class-names-invalid", *values):
+        choose_class_names(names, (), 2)

@@ -3,9 +3,11 @@ from functools import partial
 import pytest
 import timm
 import torch
+from nets import PooledNet
+from refusals import refused
 
 from weakspot.data import Preprocessing
-from weakspot.errors import InputError
+from weakspot.errors import InputError, ModelError
 from weakspot.inference.load_torch import load_for_quality, scale_input_size, split_for_quality
 from weakspot.inference.quality import find_quality
 from weakspot.models import load_classifier
@@ -25,6 +27,20 @@ def test_a_model_with_a_fixed_input_size_keeps_it():
     frame, cut = split_for_quality(model, Preprocessing(), find_quality("fast"), enlarge=True)
     assert frame.height == 224
     assert cut.intermediates
+
+
+@pytest.mark.parametrize("error", [IndexError, KeyError, NotImplementedError, ZeroDivisionError])
+def test_whatever_a_model_raises_for_another_size_it_keeps_its_own(error):
+    class Fixed(PooledNet):
+        def forward(self, batch):
+            if batch.shape[-1] != 64:
+                raise error("64")
+            return super().forward(batch)
+
+    frame, _ = split_for_quality(Fixed(), Preprocessing(64, 64), find_quality("fast"), enlarge=True)
+    assert frame.height == 64
+    with refused("input-not-supported", "3 x 32 x 32", kind=ModelError):
+        split_for_quality(Fixed(), Preprocessing(32, 32), find_quality("fast"), enlarge=True)
 
 
 def test_a_convolutional_model_gets_a_larger_input():

@@ -248,6 +248,74 @@ def test_an_object_of_another_type_is_not_a_model():
         ws.Localizer([1, 2])
 
 
+class OneLogit(Spotter):
+    """One logit: red evidence only, below 0 if there is little."""
+
+    def forward(self, batch):
+        return 2 * super().forward(batch)[:, :1] - 3
+
+
+def one_logit(**options):
+    return ws.Localizer(OneLogit(), input_size=32, mean=(0, 0, 0), std=(1, 1, 1), quality="plain", **options)
+
+
+def red(fraction):
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[:, : round(100 * fraction), 0] = 255
+    return image
+
+
+@pytest.mark.parametrize(("names", "expected"), [(None, ("0", "1")), (("fine", "red"), ("fine", "red"))])
+def test_a_model_with_one_logit_has_two_classes(names, expected):
+    found = one_logit(class_names=names)
+    assert found.class_names == expected
+    assert found.layers == ("conv",)
+    low, high = found.batch([red(0.1), red(0.9)])
+    assert (low.label, high.label) == expected
+    assert high.score > 0.9
+    assert high.box.tolist() == pytest.approx([0, 0, 90, 100], abs=4)
+    (other,) = found(red(0.9), top_k=2).others
+    assert other.score + high.score == pytest.approx(1)
+
+
+def test_a_model_with_one_logit_and_one_name_has_that_class():
+    found = one_logit(class_names=["red"])
+    low, high = found.batch([red(0.1), red(0.9)])
+    assert (low.label, high.label) == ("red", "red")
+    assert low.score < 0.5 < high.score
+    assert (len(low.boxes), len(high.boxes)) == (0, 1)
+    assert low.notes == (NO_OBJECT,)
+
+
+def test_another_number_of_names_is_refused_for_one_logit():
+    with refused("class-names-invalid", 2, 3):
+        one_logit(class_names=["a", "b", "c"])
+    with refused("class-names-invalid", "1 name", 2):
+        one_logit(class_names=["a", "b"], multi_label=True)
+
+
+def test_multi_label_scores_are_independent():
+    image = with_squares()
+    image[:, :, 2] |= 128
+    scores = [spotter(multi_label=choice)(image, classes=["red", "blue"]) for choice in (True, False, None)]
+    logits = spotter().model.double()(torch.from_numpy(image / 255.0).permute(2, 0, 1)[None])[0]
+    independent, softmax, default = ([found.score, found.others[0].score] for found in scores)
+    assert independent == pytest.approx(logits.sigmoid().tolist(), abs=0.01)
+    assert softmax == pytest.approx(logits.softmax(dim=0).tolist(), abs=0.01)
+    assert softmax == default
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_torchscript_module_is_refused():
+    with refused("not-a-model", "TorchScript", kind=ModelError):
+        ws.Localizer(torch.jit.trace(PooledNet().eval(), images()))
+
+
+def test_a_compiled_model_is_read_as_the_module_itself():
+    model = PooledNet().eval()
+    assert ws.Localizer(torch.compile(model, backend="eager"), input_size=16).model is model
+
+
 @pytest.mark.parametrize(
     ("request_", "code", "value"),
     [

@@ -194,6 +194,37 @@ def test_probabilities_are_refused():
         split_model(nn.Sequential(PooledNet(), nn.Softmax(dim=1)), images(1))
 
 
+@pytest.mark.parametrize("last", [nn.Sigmoid(), nn.LogSigmoid()])
+def test_the_output_of_a_sigmoid_is_refused(last):
+    with refused("not-logits", "sigmoid", kind=ModelError):
+        split_model(nn.Sequential(PooledNet(), last), images(1))
+
+
+def test_logits_in_the_range_of_probabilities_are_accepted():
+    model = PooledNet()
+    with torch.no_grad():
+        model.fc.weight.mul_(0.01)
+        model.fc.bias.fill_(0.5)
+    assert split_model(model, images(1)).num_classes == 4
+
+
+def test_a_model_that_needs_more_than_images_is_refused():
+    class WithMetadata(PooledNet):
+        def forward(self, batch, age, *, sex=0):
+            return super().forward(batch) + age + sex
+
+    with refused("input-not-supported", "batch, age", kind=ModelError):
+        split_model(WithMetadata(), images(1))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_gradients_of_a_quantized_head_are_refused():
+    model = torch.ao.quantization.quantize_dynamic(PooledNet().eval(), {nn.Linear}, dtype=torch.qint8)
+    with refused("method-mismatch", "fc"):
+        maps(model, images(), "gradcam")
+    assert maps(model, images(), "scorecam").any()
+
+
 @pytest.mark.parametrize("method", ["cam", "ablationcam", "guided_gradcam"])
 def test_a_method_of_one_layer_refuses_two(method):
     with refused("method-mismatch", 2):

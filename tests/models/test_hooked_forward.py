@@ -104,6 +104,29 @@ def test_gradients_exist_in_any_context(context, frozen):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("before_layer", [True, False])
+@pytest.mark.parametrize("differentiable", [False, True])
+def test_a_model_that_keeps_a_tensor_of_its_first_pass_can_be_trained_afterwards(before_layer, differentiable):
+    class Windowed(PooledNet):
+        window = None
+
+        def weigh(self, features):
+            if self.window is None:
+                self.window = torch.hann_window(features.shape[-1] + 2)[1:-1] + self.fc.bias.mean()
+            return features * self.window
+
+        def forward(self, batch):
+            features = self.features[:2](self.weigh(batch) if before_layer else batch)
+            features = self.features[2:](features)
+            return self.fc((features if before_layer else self.weigh(features)).mean(dim=(2, 3)))
+
+    model = Windowed()
+    forward_with_hooks(model, [TargetLayer("features.3")], images(), differentiable=differentiable)
+    assert not model.window.is_inference()
+    model(images()).sum().backward()
+    assert model.features[0].weight.grad.any()
+
+
 def test_under_bf16_autocast_the_result_is_float32_and_close():
     model, batch = DeepHeadNet().eval(), images()
     expected = full_backward(model, "features", batch, CLASSES)[1]

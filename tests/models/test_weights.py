@@ -1,11 +1,14 @@
 import os
 import pickle
+from argparse import Namespace
 
+import numpy as np
 import pytest
 import torch
 from nets import PooledNet
 from refusals import refused
 from safetensors.torch import save_file
+from torch import nn
 
 from weakspot.errors import ModelError
 from weakspot.models.weights import load_weights, read_weights
@@ -24,6 +27,10 @@ def saved(path, content):
     return path
 
 
+def prefixed(prefix, state):
+    return {prefix + name: value for name, value in state.items()}
+
+
 @pytest.mark.parametrize(
     ("name", "wrap"),
     [
@@ -31,7 +38,22 @@ def saved(path, content):
         pytest.param("w.pth", lambda state: state, id="state dict"),
         pytest.param("w.pth", lambda state: {"state_dict": state, "epoch": 3}, id="checkpoint"),
         pytest.param("w.pth", lambda state: {"model": state}, id="model entry"),
-        pytest.param("w.pth", lambda state: {f"module.{k}": v for k, v in state.items()}, id="DataParallel"),
+        pytest.param("w.pth", lambda state: prefixed("module.", state), id="DataParallel"),
+        pytest.param("w.safetensors", lambda state: prefixed("_orig_mod.", state), id="compiled"),
+        pytest.param(
+            "w.ckpt",
+            lambda state: {
+                "state_dict": prefixed("model.", state) | {"loss.pos_weight": torch.ones(4)},
+                "optimizer_states": [{"state": {0: {"step": torch.ones(1)}}, "param_groups": []}],
+                "hyper_parameters": {"lr": 0.1},
+            },
+            id="Lightning",
+        ),
+        pytest.param(
+            "w.pt",
+            lambda state: {"args": Namespace(lr=0.1), "best": np.float64(0.9), "ema": {"module": state}},
+            id="options and numbers",
+        ),
     ],
 )
 def test_weights_are_loaded_from_every_format(tmp_path, name, wrap):
@@ -41,6 +63,16 @@ def test_weights_are_loaded_from_every_format(tmp_path, name, wrap):
     assert all(
         torch.equal(a, b) for a, b in zip(model.state_dict().values(), source.state_dict().values(), strict=True)
     )
+
+
+def test_counters_of_batch_normalization_may_be_missing(tmp_path):
+    source, model = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    source.running_mean.fill_(5)
+    weights = {name: value for name, value in source.state_dict().items() if "num_batches" not in name}
+    load_weights(model, weights, tmp_path / "w.pth")
+    assert model.running_mean.tolist() == [5, 5, 5]
+    with refused("weights-mismatch", "running_var", kind=ModelError):
+        load_weights(model, {name: value for name, value in weights.items() if "var" not in name}, tmp_path / "w.pth")
 
 
 class Malicious:

@@ -242,3 +242,21 @@ def test_concurrent_clients_have_their_own_results(client, localizer):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/models", "/v1/methods"])
+def test_head_is_answered_as_get(client, path):
+    response = client.head(path)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == client.get(path).headers["content-type"]
+
+
+def test_head_is_not_ready_while_the_service_stops(client, batching):
+    batching.close(timeout=TIMEOUT)
+    assert client.head("/readyz").status_code == 503
+
+
+def test_a_request_without_an_image_says_how_to_send_one(client):
+    error = client.post("/v1/localize", data={"top_k": 1}).json()["error"]
+    assert "image" in error["problem"]
+    assert "Content-Type" in error["hint"]

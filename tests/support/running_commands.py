@@ -43,7 +43,11 @@ def run_curl(words: list[str], given: bytes) -> str:
         if not value.startswith("@"):
             fields.setdefault(name, []).append(value)
     headers = dict(header.split(": ", 1) for header in told.header)
-    answer = httpx.request("POST" if forms else "GET", told.url, data=fields, files=files, headers=headers, timeout=30)
+    verb = "POST" if forms or told.data_binary else "GET"
+    content = Path(told.data_binary[1:]).read_bytes() if told.data_binary else None
+    answer = httpx.request(
+        verb, told.url, content=content, data=fields or None, files=files or None, headers=headers, timeout=30
+    )
     assert answer.status_code == 200, answer.text
     return answer.text
 
@@ -56,6 +60,7 @@ def run_program(words: list[str], given: bytes) -> str:
 CURL = argparse.ArgumentParser("curl")
 CURL.add_argument("url")
 CURL.add_argument("-F", "--form", action="append", default=[])
+CURL.add_argument("--data-binary")
 CURL.add_argument("-H", "--header", action="append", default=[])
 CURL.add_argument("-s", "--silent", action="store_true")
 CURL.add_argument("-f", "--fail", action="store_true")

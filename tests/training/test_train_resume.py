@@ -4,15 +4,19 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from refusals import refused
-from small_runs import ENVIRONMENT, assert_same, command, rows, save_each_step, small
+from small_runs import ENVIRONMENT, assert_same, command, rows, save_each_step, small, write_discs
 
 from weakspot.training import train
 from weakspot.training.checkpointing import IntervalCheckpoint
 from weakspot.training.lightning_module import WsolModule
+from weakspot.training.options import TrainOptions
+from weakspot.training.run_config import resolve_request
+from weakspot.training.run_folder import read_config, write_config
 
 # Two or three batches an epoch, the last one smaller: states are saved in mid-epoch and at the end of an epoch.
 METHODS = {
@@ -174,6 +178,87 @@ def test_options_that_change_no_weight_may_change(interrupted, scenes, scenes_ru
     assert train(scenes, resume=copy, workers=1, device="cpu", output=tmp_path / "elsewhere") == copy
     assert not (tmp_path / "elsewhere").exists()
     assert_same(copy, scenes_run)
+
+
+@pytest.fixture
+def moving(interrupted, scenes, tmp_path):
+    """A copy of the interrupted run and of its data set, in the place that its configuration names."""
+    run, data = Path(shutil.copytree(interrupted, tmp_path / "run")), Path(shutil.copytree(scenes, tmp_path / "data"))
+    write_config(run, data, read_config(run / "config.toml")[1])
+    return run, data
+
+
+def test_a_moved_data_set_is_named_and_the_run_goes_on_with_its_new_place(moving, scenes_run, tmp_path):
+    run, data = moving
+    data.rename(tmp_path / "moved")
+    with refused("folder-not-found", data, f"--resume {run}"):
+        train(resume=run)
+    train(tmp_path / "moved", resume=run)
+    assert_same(run, scenes_run)
+    assert read_config(run / "config.toml")[0] == tmp_path / "moved"
+
+
+def test_labels_in_a_moved_data_set_move_with_it(moving, tmp_path):
+    run, data = moving
+    options = read_config(run / "config.toml")[1]
+    write_config(run, data, replace(options, labels=data / "labels.csv", images=Path("/images")))
+    data.rename(tmp_path / "moved")
+    request = resolve_request(tmp_path / "moved", TrainOptions(), config=None, resume=run)
+    assert (request.options.labels, request.options.images) == (tmp_path / "moved" / "labels.csv", Path("/images"))
+
+
+@pytest.fixture
+def in_folders(tmp_path, monkeypatch):
+    """An interrupted run, and its images in folders of classes."""
+    data = write_discs(tmp_path / "discs", {"": 8})
+    monkeypatch.setattr("weakspot.training.run.finalize", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        small(data, tmp_path / "run", save_every=0)
+    return tmp_path / "run", data
+
+
+def test_a_data_set_with_another_class_is_refused(in_folders):
+    run, data = in_folders
+    (data / "red").rename(data / "yellow")
+    write_discs(data, {"": 8})
+    with refused("data-changed", run, "new class yellow"):
+        train(resume=run)
+    shutil.rmtree(data / "yellow")
+    shutil.rmtree(data / "red")
+    (data / "blue").rename(data / "none")
+    shutil.copytree(data / "none", data / "red")
+    with refused("data-changed", run, "class none"):
+        train(resume=run)
+    assert (run / "state.ckpt").exists()
+
+
+def test_a_data_set_with_other_images_is_refused(in_folders):
+    run, data = in_folders
+    image = data / "red" / "000.png"
+    original = image.read_bytes()
+    image.unlink()
+    with refused("data-changed", "7 images instead of 8"):
+        train(resume=run)
+    image.write_bytes(original + b"more")
+    with refused("data-changed", "other images"):
+        train(data, resume=run)
+
+
+def test_a_run_without_a_record_of_its_images_is_resumed_in_its_place_only(moving, scenes_run, tmp_path):
+    run, data = moving
+    (run / "data.json").unlink()
+    shutil.copytree(data, tmp_path / "moved")
+    with refused("options-mismatch", "moved"):
+        train(tmp_path / "moved", resume=run)
+    train(resume=run)
+    assert_same(run, scenes_run)
+
+
+def test_a_damaged_record_is_refused(moving):
+    run, _ = moving
+    (run / "data.json").write_text("{")
+    with refused("damaged-file", run / "data.json"):
+        train(resume=run)
 
 
 def test_a_finished_run_cannot_be_resumed(scenes_run):

@@ -34,18 +34,21 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
     token = _checked(options)
     from weakspot.serving.api import build_api
     from weakspot.serving.middleware import Limits, SecurityMiddleware, allowed_hosts
+    from weakspot.serving.proxy import RootPath, parse_root
     from weakspot.serving.server import Server, listen, url_of
     from weakspot.serving.web import mount_page
 
+    root = parse_root(options.root_path)
     listening = listen(options.host, options.port)
     try:
         state = _service_state(model, options)
-        app = build_api(state)
-        mount_page(app, state.batching, max_upload_mb=max(1, round(options.max_upload_mb)))
-        limits = Limits(round(options.max_upload_mb * 2**20), options.timeout, token, allowed_hosts(options.host))
+        app = build_api(state, root_url=root.url)
+        mount_page(app, state.batching, max_upload_mb=max(1, round(options.max_upload_mb)), root_url=root.url)
+        max_bytes, hosts = round(options.max_upload_mb * 2**20), allowed_hosts(options.host)
+        limits = Limits(max_bytes, options.timeout, token, hosts, root)
         app_with_limits = SecurityMiddleware(app, limits, lambda: state.batching.full, state.metrics.count_request)
         server = Server(
-            app_with_limits,
+            RootPath(app_with_limits, root.path),
             busy=lambda: app_with_limits.active_requests > 0 or state.batching.busy,
             timeout=options.timeout,
             on_start=lambda: on_start(url_of(listening)),

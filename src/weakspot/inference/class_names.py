@@ -1,29 +1,59 @@
 """Names of classes: from the user, from the model, and the class of a name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from pathlib import Path
+from typing import Any
 
 from weakspot.errors import InputError, no_such_class, suggest
 from weakspot.io.folders import read_name_file
 
+ClassNames = Path | Sequence[str] | Mapping[int, str] | Mapping[str, int]
 
-def choose_class_names(names: Path | Sequence[str] | None, default: Sequence[str], classes: int) -> tuple[str, ...]:
+
+def choose_class_names(names: ClassNames | None, default: Sequence[str], classes: int) -> tuple[str, ...]:
     """Choose the names of a model's classes: the user's (a text file has one per line), else the model's, else numbers.
 
     Example:
         >>> choose_class_names(None, [], 3)
         ('0', '1', '2')
+        >>> choose_class_names({1: "dog", 0: "cat"}, [], 2)
+        ('cat', 'dog')
     """
+    chosen = tuple(default) if names is None else read_class_names(names)
+    if len(chosen) not in (0, classes):
+        names_of = f"{classes} name" if classes == 1 else f"{classes} names"
+        raise InputError("class-names-invalid", f"class_names must have {names_of}, got {len(chosen)}.")
+    return chosen or tuple(str(number) for number in range(classes))
+
+
+def read_class_names(names: ClassNames) -> tuple[str, ...]:
+    """Return the user's names in the order of the logits."""
     if isinstance(names, Path):
-        names = read_name_file(names)
-    if isinstance(names, str):
-        problem = f"class_names must be a sequence of strings, got the string {names!r}."
+        return tuple(read_name_file(names) or ())
+    if isinstance(names, Mapping):
+        return _in_order(names)
+    if isinstance(names, str | bytes | set | frozenset) or not isinstance(names, Iterable):
+        problem = f"class_names must be a sequence of strings, got the {type(names).__name__} {names!r}."
         raise InputError("class-names-invalid", problem)
-    names = default if names is None else names
-    if len(names) not in (0, classes):
-        raise InputError("class-names-invalid", f"class_names must have {classes} names, got {len(names)}.")
-    return tuple(str(name) for name in names) or tuple(str(number) for number in range(classes))
+    return tuple(str(name) for name in names)
+
+
+def _in_order(names: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return the names of a mapping from index to name (indices may be text, as in JSON), or from name to index.
+
+    Example:
+        >>> _in_order({"0": "cat", "1": "dog"}), _in_order({"cat": 0, "dog": 1})
+        (('cat', 'dog'), ('cat', 'dog'))
+    """
+    from_name = all(isinstance(key, str) and not isinstance(value, str) for key, value in names.items())
+    pairs = [(value, key) for key, value in names.items()] if from_name else names.items()
+    by_index = {str(index): str(name) for index, name in pairs}
+    missing = next((number for number in range(len(names)) if str(number) not in by_index), None)
+    if missing is not None:
+        problem = f"class_names must have the indices 0 to {len(names) - 1}, got {', '.join(by_index)}."
+        raise InputError("class-names-invalid", problem)
+    return tuple(by_index[str(number)] for number in range(len(names)))
 
 
 def find_class(label: int | str, names: Sequence[str]) -> int:

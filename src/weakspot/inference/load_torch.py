@@ -14,11 +14,12 @@ from weakspot.errors import InputError, ModelError, check_positive
 from weakspot.inference.backends import LoadedModel
 from weakspot.inference.backends.onnx_cache import select_backend
 from weakspot.inference.backends.torch import ClassThresholds, TorchBackend
-from weakspot.inference.class_names import choose_class_names
+from weakspot.inference.class_names import choose_class_names, read_class_names
 from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import DEFAULT_QUALITY, Quality, find_quality
 from weakspot.models import Classifier, ModelInfo, SplitClassifier, check_method, split_model
 from weakspot.models.checkpoint import is_run, resolve_model
+from weakspot.models.two_class_logits import TwoClassLogits
 
 # Enlarged input sizes are multiples of this: all strides divide it.
 _MULTIPLE = 32
@@ -40,6 +41,12 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
         preset = replace(preset, crops=())
     is_name = not isinstance(model, nn.Module) and not info.method
     preprocessing, split = _split(classifier, preset, options, enlarge=options.input_size is None and is_name)
+    multi_label = info.multi_label if options.multi_label is None else options.multi_label
+    if split.num_classes == 1 and not info.method:
+        multi_label = multi_label or (
+            options.class_names is not None and len(read_class_names(options.class_names)) == 1
+        )
+        split = split if multi_label else _as_two_classes(split, preprocessing, preset)
     class_names = choose_class_names(options.class_names, info.class_names, split.num_classes)
     check_method(split, method)
     tuned = _is_tuned_for(classifier, method_name, quality)
@@ -56,6 +63,7 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
             info,
             class_names=class_names,
             preprocessing=preprocessing,
+            multi_label=multi_label,
             method=method_name,
             quality=quality,
             threshold=(info.threshold if tuned else None) or default_threshold,
@@ -89,6 +97,18 @@ def _split(
         channels=options.channels,
         foreground=classifier.foreground,
     )
+
+
+def _has_one_name(options: LocalizerOptions) -> bool:
+    return options.class_names is not None and len(read_class_names(options.class_names)) == 1
+
+
+def _as_two_classes(split: SplitClassifier, preprocessing: Preprocessing, preset: Quality) -> SplitClassifier:
+    """Split a classifier with one logit again, as one with two classes."""
+    model = TwoClassLogits(split.model)
+    layers = [model.prefix + layer.name for layer in split.layers]
+    example = _noise(model, preprocessing)
+    return split_model(model, example, layers=layers, channels=split.channels, propagate=preset.propagate)
 
 
 def _device_and_dtype(module: nn.Module) -> tuple[torch.device, torch.dtype]:

@@ -16,7 +16,7 @@ from weakspot.errors import InputError, ModelError, WeakspotError, check_fractio
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.onnx import OnnxBackend
-from weakspot.inference.class_names import find_class
+from weakspot.inference.class_names import ClassNames, find_class
 from weakspot.inference.load import load_model, min_area_for
 from weakspot.inference.localization import Localization
 from weakspot.inference.multi_crop import Predictor
@@ -52,8 +52,12 @@ class Localizer:
             see also :meth:`adapt`. A run with a foreground head needs one pass in all of them, and a ``psol`` run is
             plain in all of them. None uses the quality that a run's threshold was chosen for, else ``"fast"``.
         layer: Name of the target layer, or several to be fused; None finds the last feature map.
-        class_names: One name per logit, or the path of a text file with one name per line; None uses the names that
-            come with the model, else the indices.
+        class_names: One name per logit, a mapping from index to name, or the path of a text file with one name per
+            line; None uses the names that come with the model, else the indices.
+            A model with one logit has two classes, the second with the sigmoid of the logit as its score; with one name
+            it has that class only.
+        multi_label: Whether the classes are independent, each with the sigmoid of its logit as its score; None uses
+            what comes with the model, else False: a softmax.
         mean: Mean of each input channel, for pixels in [0, 1]; None uses the model's own, else ImageNet's.
         std: Standard deviation of each channel, likewise.
         input_size: Side of the square that images are resized to, or ``(height, width)``. None uses the model's own;
@@ -100,7 +104,8 @@ class Localizer:
         method: str | None = None,
         quality: str | None = None,
         layer: str | Sequence[str] | None = None,
-        class_names: Path | Sequence[str] | None = None,
+        class_names: ClassNames | None = None,
+        multi_label: bool | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         input_size: int | tuple[int, int] | None = None,
@@ -123,6 +128,7 @@ class Localizer:
             quality=cast("QualityName | None", quality),
             layer=None if layers is None else tuple(layers),
             class_names=class_names,
+            multi_label=multi_label,
             mean=mean,
             std=std,
             input_size=input_size,
@@ -440,7 +446,7 @@ class Localizer:
     @property
     def model(self) -> "nn.Module":
         """The classifier in PyTorch; ModelError ``not-a-torch-model`` for a file of ``weakspot export``."""
-        return self.torch_backend.classifier.model
+        return self.torch_backend.model
 
     @property
     def device(self) -> "torch.device":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weakspot.config import PRETRAINED, BackendName, BoxesName, QualityName, RefinementName
+from weakspot.inference.class_names import ClassNames
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class LocalizerOptions:
     method: str | None = None
     quality: QualityName | None = None
     layer: tuple[str, ...] | None = None
-    class_names: Path | Sequence[str] | None = None
+    class_names: ClassNames | None = None
+    multi_label: bool | None = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     input_size: int | tuple[int, int] | None = None

@@ -13,8 +13,9 @@ RUN_FILE = "localize.toml"
 EVALUATE_FILE = "evaluate.toml"
 
 # Files of a training run.
-CONFIG, METRICS, LOG, CURVES, SKIPPED, STATE = (
+CONFIG, DATA, METRICS, LOG, CURVES, SKIPPED, STATE = (
     "config.toml",
+    "data.json",
     "metrics.jsonl",
     "train.log",
     "curves.svg",

@@ -18,9 +18,11 @@ from torch import nn
 
 from weakspot.config import DEFAULT_MODEL, PRETRAINED
 from weakspot.errors import InputError, ModelError, suggest
+from weakspot.models.eager_mode import unwrap
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.pretrained import imagenet_names, load_packaged, packaged_weights
+from weakspot.models.state_dicts import match_names
 from weakspot.models.weights import load_weights, read_weights
 from weakspot.ops.preprocessing import Preprocessing
 
@@ -114,6 +116,10 @@ def resolve_classifier(
     if weights not in (None, PRETRAINED):
         problem = f"weights must not be passed with an nn.Module, got {weights}."
         raise InputError("options-conflict", problem, "Load them into the module first.")
+    if isinstance(model, torch.jit.ScriptModule):
+        problem = "model must be an nn.Module in Python, got a TorchScript module, whose layers cannot be read."
+        raise ModelError("not-a-model", problem, "Pass the module that it was made from.")
+    model = unwrap(model)
     preprocessing = _timm_preprocessing(model) if hasattr(model, "pretrained_cfg") else Preprocessing()
     module = model if device == "auto" else model.to(find_device(device))
     return Classifier(module, ModelInfo(preprocessing=preprocessing))
@@ -182,7 +188,8 @@ def _load_torchvision(name: str, weights: str | Path | None, output_stride: int 
 
 def _build_from_weights(file: Path, build: Callable[..., nn.Module]) -> nn.Module:
     """Build a model with the number of classes of a weights file, the length of its last tensor, and load it."""
-    weights, model = read_weights(file), build()
+    model = build()
+    weights = match_names(read_weights(file), model.state_dict())
     last, value = list(model.state_dict().items())[-1]
     if last in weights and len(weights[last]) != len(value):
         model = build(num_classes=len(weights[last]))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from weakspot.models.hooked_forward import ForwardPass
+from weakspot.models.two_class_logits import TwoClassLogits
 
 # Apart from rounding, the logits of such a head are the pooled activations times the weights: tolerance by precision.
 _TOLERANCE = {torch.bfloat16: 5e-2, torch.float16: 1e-2}
@@ -19,9 +20,11 @@ class GapLinearHead:
 
     Attributes:
         linear: The linear layer; None if the channels of the activations are the class maps themselves.
+        two_classes: Whether its only output is the logit of :class:`TwoClassLogits`.
     """
 
     linear: nn.Linear | nn.Conv2d | None
+    two_classes: bool = False
 
     def class_weights(self, classes: Tensor, activations: Tensor) -> Tensor:
         """Return the current weights of (B, C) classes as (B, C, K), on the device and of the type of activations.
@@ -30,6 +33,9 @@ class GapLinearHead:
             classes: Class indices.
             activations: Shape (B, K, h, w).
         """
+        if self.two_classes:
+            weights = activations.new_ones(1, 1) if self.linear is None else self.linear.weight.detach().flatten(1)
+            return torch.cat([-weights, weights])[classes].to(activations) / 2
         if self.linear is None:
             return torch.nn.functional.one_hot(classes, activations.shape[1]).to(activations)
         return self.linear.weight.detach().flatten(1)[classes].to(activations)
@@ -58,13 +64,16 @@ def find_gap_head(model: nn.Module, forward_pass: ForwardPass) -> GapLinearHead 
     (activations,) = forward_pass.activations
     pooled = activations.double().mean(dim=(2, 3))  # (B, K)
     logits = forward_pass.logits.detach().double()  # (B, classes)
+    two_classes = isinstance(model, TwoClassLogits)
+    if two_classes:
+        logits = logits[:, 1:] * 2
     tolerance = _TOLERANCE.get(forward_pass.logits.dtype, _FLOAT32_TOLERANCE)
     if _is_close(pooled, logits, tolerance):
-        return GapLinearHead(None)
+        return GapLinearHead(None, two_classes)
     shape = (logits.shape[1], pooled.shape[1])
     for module in model.modules():
         if _is_linear(module, shape) and _computes_logits(module, pooled, logits, tolerance):
-            return GapLinearHead(module)
+            return GapLinearHead(module, two_classes)
     return None
 
 

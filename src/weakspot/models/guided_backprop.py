@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from weakspot.errors import ModelError
-from weakspot.models.hooked_forward import extract_logits, upcast
+from weakspot.models.hooked_forward import upcast
 from weakspot.models.hooks import forward_hooks
+from weakspot.models.model_outputs import extract_logits
 
 _RELUS = frozenset((F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu6))
 _CLIPS = frozenset((F.hardtanh, F.hardtanh_))  # a ReLU6 is a hardtanh from 0
@@ -57,7 +58,7 @@ def guided_gradients(model: nn.Module, images: Tensor, classes: Tensor) -> Tenso
     """
     with forward_hooks(model, {}), torch.inference_mode(False), torch.enable_grad(), _GuidedReLU() as guided:
         leaf = images.detach().clone().requires_grad_()
-        logits = extract_logits(model(leaf))
+        logits = extract_logits(model(leaf), leaf.shape[0])
         scores = [logits.gather(1, column).sum() for column in classes.clone().split(1, dim=1)]
     if not guided.relu_count:
         problem = f"Guided backpropagation needs a model with ReLU, and {type(model).__name__} has none."

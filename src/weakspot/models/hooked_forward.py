@@ -1,7 +1,7 @@
 """Run a classifier once and capture the outputs of some layers, with gradients only from the first of them on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from weakspot.errors import ModelError
 from weakspot.models.feature_layout import Layout, Size, find_layout
 from weakspot.models.hooks import Hook, forward_hooks
+from weakspot.models.model_outputs import extract_logits
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def forward_with_hooks(
     differentiable: bool = False,
     replacement: tuple[Tensor, int] | None = None,
     intermediates: Sequence[str] = (),
+    token_orders: Mapping[str, Tensor] | None = None,
 ) -> ForwardPass:
     """Run a classifier once and capture the outputs of its layers.
 
@@ -95,15 +97,18 @@ def forward_with_hooks(
         replacement: Tensor that replaces the output of the only layer, and the number of the call (from 1) at which
             it does: used to run the head alone.
         intermediates: Names of further modules whose outputs are captured unchanged.
+        token_orders: Order of the tokens of intermediate modules that do not return them row by row, see
+            :func:`weakspot.models.token_order.find_token_orders`.
     """
-    for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.inference_mode,):
+    # Not inference_mode: a tensor that the model keeps from this pass could never be used in training.
+    for mode in (torch.no_grad, torch.enable_grad) if differentiable else (torch.no_grad,):
         captured: dict[str, Tensor] = {}
         calls: Counter[str] = Counter()
         observed: dict[str, Tensor] = {}
         hooks: dict[str, Hook] = {name: _observe_hook(observed) for name in intermediates}
         hooks |= {layer.name: _capture_hook(layer, captured, calls, differentiable, replacement) for layer in layers}
         with forward_hooks(model, hooks), torch.inference_mode(False), mode():
-            logits = extract_logits(model(images))
+            logits = extract_logits(model(images), (images if replacement is None else replacement[0]).shape[0])
         # A model that runs its backbone under no_grad disables gradients again after the layer: then they have to be
         # enabled from the start.
         if logits.requires_grad or not differentiable:
@@ -116,7 +121,7 @@ def forward_with_hooks(
             "Use a method without gradients (scorecam, ablationcam, eigencam), or another layer.",
         )
     outputs, layouts = _with_layouts(layers, captured, images)
-    features = _to_grids(intermediates, observed, images)
+    features = _to_grids(intermediates, observed, images, token_orders or {})
     return ForwardPass(logits, outputs, layouts, tuple(calls[layer.name] for layer in layers), features)
 
 
@@ -140,15 +145,6 @@ def forward_head(
     output = forward_pass.outputs[0]
     replacement = forward_pass.layouts[0].from_grid(activations.to(output.dtype), output)
     return forward_with_hooks(model, [layer], image, replacement=(replacement, forward_pass.calls[0])).logits
-
-
-def extract_logits(output: object) -> Tensor:
-    """Return the logits (B, number of classes) in a model's output."""
-    logits = getattr(output, "logits", output)
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or not logits.is_floating_point():
-        actual = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(output).__name__
-        raise ModelError("not-logits", f"The model must return logits of shape (images, classes), got {actual}.")
-    return logits
 
 
 def upcast(values: Tensor) -> Tensor:
@@ -193,12 +189,23 @@ def _observe_hook(observed: dict[str, Tensor]) -> Hook:
     return observe
 
 
-def _to_grids(names: Sequence[str], observed: dict[str, Tensor], images: Tensor) -> tuple[Tensor, ...]:
+def _to_grids(
+    names: Sequence[str], observed: dict[str, Tensor], images: Tensor, orders: Mapping[str, Tensor]
+) -> tuple[Tensor, ...]:
     """Return the intermediate feature maps; layers that have none for images of this size are skipped."""
     size: Size = (images.shape[-2], images.shape[-1])
-    outputs = [observed[name] for name in names if name in observed]
-    with_layouts = [(output, find_layout(output, size)) for output in outputs]
-    return tuple(upcast(layout.to_grid(output)) for output, layout in with_layouts if layout is not None)
+    features = []
+    for name in names:
+        layout = find_layout(observed[name], size) if name in observed else None
+        if layout is not None:
+            grid = layout.to_grid(observed[name])
+            features.append(upcast(_reorder(grid, orders[name]) if name in orders else grid))
+    return tuple(features)
+
+
+def _reorder(grid: Tensor, order: Tensor) -> Tensor:
+    """Put the positions of a feature map (B, K, h, w) into another order."""
+    return grid.flatten(2)[..., order.to(grid.device)].reshape(grid.shape)
 
 
 def _with_layouts(

@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
+from weakspot.models.eager_mode import eager_mode
+
 Hook = Callable[[str, nn.Module, Any], Tensor | None]
 
 _locks: WeakKeyDictionary[nn.Module, AbstractContextManager[Any]] = WeakKeyDictionary()
@@ -16,7 +18,7 @@ _locks_guard = threading.Lock()
 
 @contextmanager
 def forward_hooks(model: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]:
-    """Lock a model, put it into evaluation mode, and attach forward hooks that run in this thread only.
+    """Lock a model, put it into evaluation and eager mode, and attach forward hooks that run in this thread only.
 
     Args:
         model: The model. At the end its hooks are removed and the mode of each module is restored.
@@ -38,7 +40,7 @@ def forward_hooks(model: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]
         return lambda module, _, output: hook(name, module, output) if threading.get_ident() == thread else None
 
     handles = []
-    with _lock_of(model), eval_mode(model):
+    with _lock_of(model), eval_mode(model), eager_mode():
         try:
             for name, hook in hooks.items():
                 handles.append(model.get_submodule(name).register_forward_hook(in_this_thread(name, hook)))

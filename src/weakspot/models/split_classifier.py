@@ -1,7 +1,8 @@
 """Split a classifier at one or several layers, and check that a class map method fits them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
 from typing import Protocol
 
 import torch
@@ -14,7 +15,9 @@ from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.gap_head import GapLinearHead, find_gap_head
 from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, upcast
 from weakspot.models.intermediate_features import find_intermediates
+from weakspot.models.model_outputs import are_probabilities, end_in_sigmoid, may_be_sigmoids
 from weakspot.models.target_layer import detect_relu, find_layer
+from weakspot.models.token_order import find_token_orders, find_unordered, warn_unordered
 
 
 class AcceleratedForward(Protocol):
@@ -50,6 +53,7 @@ class SplitClassifier:
         network: Name of the network type (``acol``, ``ts_cam``, ``psol``) if the layers are its branches; else empty.
         intermediates: Names of the intermediate layers along which class maps are propagated; empty for class maps as
             published.
+        token_orders: Order of the tokens of intermediate layers that do not return them row by row.
         foreground: Foreground head for these intermediate features, or None.
         accelerated: Forward pass in ONNX Runtime, or None.
     """
@@ -61,6 +65,7 @@ class SplitClassifier:
     channels: int | None = None
     network: str = ""
     intermediates: tuple[str, ...] = ()
+    token_orders: Mapping[str, Tensor] = field(default_factory=dict, compare=False)
     foreground: ForegroundHead | None = None
     accelerated: AcceleratedForward | None = None
 
@@ -73,10 +78,19 @@ class SplitClassifier:
         """
         accelerated = self.accelerated
         if accelerated is None or not accelerated.accepts(images) or (differentiable and not accelerated.dummy_size):
-            return forward_with_hooks(
-                self.model, self.layers, images, differentiable=differentiable, intermediates=self.intermediates
-            )
+            return self.run_in_torch(images, differentiable=differentiable)
         return accelerated.run_differentiably(self.model, images) if differentiable else accelerated.run(images)
+
+    def run_in_torch(self, images: Tensor, *, differentiable: bool = False) -> ForwardPass:
+        """Run the classifier once in PyTorch; arguments as for :meth:`run`."""
+        return forward_with_hooks(
+            self.model,
+            self.layers,
+            images,
+            differentiable=differentiable,
+            intermediates=self.intermediates,
+            token_orders=self.token_orders,
+        )
 
 
 def split_model(
@@ -110,9 +124,15 @@ def split_model(
             TargetLayer(name) if branches else detect_relu(model, TargetLayer(name), example) for name in names
         ) or (find_layer(model, example),)
         forward_pass = forward_with_hooks(model, targets, example)
+        _check_no_sigmoid(model, targets, forward_pass.logits, example)
     head = find_gap_head(model, forward_pass) if len(targets) == 1 else None
     network = str(model.network_name) if branches else ""
     intermediates = find_intermediates(model, example, tuple(layer.name for layer in targets)) if propagate else ()
+    orders = find_token_orders(model, example, intermediates)
+    unknown = [name for name, order in orders.items() if order is None]
+    warn_unordered(unknown, "class maps are not propagated along them")
+    warn_unordered(find_unordered(model, example, layers), "choose another layer")
+    intermediates = tuple(name for name in intermediates if name not in unknown)
     fits = foreground is not None and foreground.channels == _count_channels(model, intermediates, example)
     return SplitClassifier(
         model,
@@ -122,6 +142,7 @@ def split_model(
         channels,
         network,
         intermediates,
+        {name: order for name, order in orders.items() if order is not None},
         foreground if fits else None,
     )
 
@@ -143,6 +164,17 @@ def check_method(classifier: SplitClassifier, method: Method) -> None:
             "cam needs a head of global average pooling and one linear layer after the feature map.",
             "Use gradcam, which returns the same map for such a head, or layercam.",
         )
+    if method.inputs in ("gradients", "image gradients") and classifier.head is None:
+        _check_differentiable(classifier.model)
+
+
+def _check_differentiable(model: nn.Module) -> None:
+    """Refuse quantized layers, whose gradients PyTorch takes for zero."""
+    quantized = (name for name, module in model.named_modules() if ".quantized." in type(module).__module__)
+    name = next(quantized, None)
+    if name is not None:
+        problem = f"This method needs gradients, and the layer {name} is quantized."
+        raise InputError("method-mismatch", problem, "Pass the model before its quantization, or use scorecam.")
 
 
 def _count_channels(model: nn.Module, intermediates: Sequence[str], example: Tensor) -> int:
@@ -164,11 +196,12 @@ def _check_layer_name(model: nn.Module, name: str) -> None:
 
 def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
     """Run the model for the first time; name the input shape if it fails."""
+    _check_signature(model)
     try:
         return forward_with_hooks(model, (), example).logits
     except WeakspotError:
         raise
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except Exception as error:  # models raise anything for a size that they do not support
         size = " x ".join(str(side) for side in example.shape[1:])
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
@@ -178,15 +211,40 @@ def _first_logits(model: nn.Module, example: Tensor) -> Tensor:
         ) from error
 
 
+def _check_signature(model: nn.Module) -> None:
+    """Refuse a model whose forward needs more than one tensor of images."""
+    try:
+        parameters = signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # not known for every callable
+        return
+    several = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    required = [value for value in parameters if value.default is value.empty and value.kind not in several]
+    if len(required) > 1:
+        problem = f"The model must accept one tensor of images, but needs {', '.join(map(str, required))}."
+        raise ModelError("input-not-supported", problem, "Wrap it in a module whose forward takes images only.")
+
+
 def _check_logits(logits: Tensor) -> None:
     """Reject probabilities and their logarithms: a softmax saturates, and its gradients mix the classes."""
-    rows = upcast(logits)
-    probabilities = rows.exp() if bool((rows <= 0).all()) else rows
-    sums = probabilities.sum(dim=1)
-    all_positive = bool((probabilities >= 0).all())
-    if rows.shape[1] > 1 and all_positive and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+    if are_probabilities(upcast(logits)):
         raise ModelError(
             "not-logits",
             "The model must return logits, got probabilities or their logarithms (each row sums to 1).",
             "Remove the final softmax: class maps are computed from its input.",
+        )
+
+
+def _check_no_sigmoid(model: nn.Module, layers: Sequence[TargetLayer], logits: Tensor, example: Tensor) -> None:
+    """Reject the output of a sigmoid; the model runs once more if the values could be that."""
+    if not may_be_sigmoids(logits):
+        return
+    try:
+        recorded = forward_with_hooks(model, layers, example, differentiable=True).logits
+    except ModelError:  # the logits do not depend on these layers
+        return
+    if end_in_sigmoid(recorded):
+        raise ModelError(
+            "not-logits",
+            "The model must return logits, got probabilities: its last operation is a sigmoid.",
+            "Remove the final sigmoid, and pass multi_label=True if there are several classes.",
         )

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from weakspot.errors import ModelError
 from weakspot.models.feature_layout import Size, find_layout
-from weakspot.models.hooked_forward import TargetLayer, extract_logits, forward_with_hooks
+from weakspot.models.hooked_forward import TargetLayer, forward_with_hooks
 from weakspot.models.hooks import forward_hooks
+from weakspot.models.model_outputs import extract_logits
 
 # The output of a pooling layer is a coarser copy of a feature map, not a new one.
 _POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
@@ -97,7 +98,7 @@ def _trace(model: nn.Module, example: Tensor) -> Iterator[tuple[str, nn.Module, 
 
     hooks = {name: record for name, _ in model.named_modules()}
     with forward_hooks(model, hooks), torch.inference_mode(False), torch.no_grad():
-        extract_logits(model(example))
+        extract_logits(model(example), example.shape[0])
     # The list keeps every tensor alive, so ids are unique.
     producers = {id(output): module for _, module, output in reversed(returned)}
     names = {id(output): name for name, module, output in returned if not isinstance(module, nn.Identity)}

@@ -2,21 +2,26 @@
 
 import pickle
 import warnings
+from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from weakspot.errors import ModelError, suggest
+from weakspot.models.state_dicts import find_state_dict, is_counter, match_names
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
     """Read a state dict from safetensors or from a PyTorch file of plain tensors.
 
-    A nested ``state_dict`` or ``model`` entry is used if there is one; the prefix ``module.`` of names is removed.
+    The state dict may be an entry of a checkpoint, see :func:`weakspot.models.state_dicts.find_state_dict`.
 
     Args:
         file: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin`` as written by ``torch.save(model.state_dict())``.
@@ -24,16 +29,15 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise ModelError("weights-not-found", f"The weights file {file} does not exist.")
     content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
-    if isinstance(content, dict):
-        content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
-    if not isinstance(content, dict) or not all(_is_entry(name, value) for name, value in content.items()):
+    weights = find_state_dict(content)
+    if weights is None:
         hint = "Save one with torch.save(model.state_dict(), file)."
         raise ModelError("not-a-state-dict", f"{file} does not contain a state dict.", hint)
-    return {name.removeprefix("module."): value for name, value in content.items()}
+    return weights
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], file: Path) -> None:
-    """Load weights into a model; all names and shapes must agree.
+    """Load weights into a model; all names, without prefixes of wrappers, and shapes must agree.
 
     Args:
         model: The model, unchanged if the weights do not fit.
@@ -41,6 +45,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], file: Path) ->
         file: The file that they were read from, for the message.
     """
     expected, hint = model.state_dict(), "Name the model that the weights were trained with."
+    counters = {name: value for name, value in expected.items() if is_counter(name)}
+    weights = counters | match_names(weights, expected)
     for name in expected:
         if name not in weights:
             problem = f"{file} does not fit the model: it has no {name}."
@@ -66,7 +72,8 @@ def _read_torch(file: Path) -> object:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            with _plain_values():
+                return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             "unsafe-pickle",
@@ -77,8 +84,12 @@ def _read_torch(file: Path) -> object:
         raise _damaged(file) from error
 
 
-def _is_entry(name: object, value: object) -> bool:
-    return isinstance(name, str) and isinstance(value, Tensor)
+def _plain_values() -> AbstractContextManager[Any]:
+    """Allow what training scripts store besides tensors and what cannot run code: options and numbers of numpy."""
+    numbers = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)]
+    scalar: Any = np.float64(0).__reduce__()[0]
+    scalars: list[Any] = [(scalar, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")]
+    return torch.serialization.safe_globals([Namespace, np.dtype, *scalars, *numbers])
 
 
 def _damaged(file: Path) -> ModelError:

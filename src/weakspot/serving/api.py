@@ -12,6 +12,7 @@ import numpy as np
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, StringConstraints
@@ -30,6 +31,7 @@ from weakspot.serving.batching import (
     stopping_error,
     timeout_error,
 )
+from weakspot.serving.form_requests import FormRequests
 from weakspot.serving.middleware import LOCALIZE
 from weakspot.serving.prometheus import PrometheusMetrics
 from weakspot.serving.schemas import (
@@ -61,6 +63,9 @@ _ERROR_DESCRIPTIONS = {
     503: "The request took too long, or the service is stopping.",
 }
 _ERRORS_OF_ALL_ROUTES: tuple[int, ...] = (401, 403, 421, 500)
+_SEND_IMAGE = (
+    "Send a form, as curl -F image=@cat.jpg does, or the file itself with its Content-Type, such as image/jpeg."
+)
 # Maximum number of class maps (images times classes) of a request.
 _MAX_MAPS = 100
 # An omitted form field; a form cannot send null, so the OpenAPI document does not offer it.
@@ -79,10 +84,14 @@ class ServiceState:
     max_images: int = 32
 
 
-def build_api(state: ServiceState) -> FastAPI:
-    """Build the API of a service."""
+def build_api(state: ServiceState, *, root_url: str = "") -> FastAPI:
+    """Build the API of a service; ``root_url`` is its path or URL behind a reverse proxy."""
+    servers = [{"url": root_url}] if root_url else None
     # The interactive documentation would load scripts from other hosts; /openapi.json is served.
-    app = FastAPI(title="weakspot", version=__version__, docs_url=None, redoc_url=None, summary=_SUMMARY)
+    app = FastAPI(
+        title="weakspot", version=__version__, docs_url=None, redoc_url=None, summary=_SUMMARY, servers=servers
+    )
+    app.add_middleware(FormRequests)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(WeakspotError, _handle_weakspot_error)
@@ -90,7 +99,14 @@ def build_api(state: ServiceState) -> FastAPI:
     _add_localize(app, state)
     _add_models_and_methods(app, state)
     _add_health(app, state)
+    _answer_head(app)
     return app
+
+
+def _answer_head(app: FastAPI) -> None:
+    """Answer HEAD requests, which load balancers send, as GET requests; the server omits the body."""
+    for route in [route for route in app.routes if isinstance(route, APIRoute) and route.methods == {"GET"}]:
+        app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def _add_localize(app: FastAPI, state: ServiceState) -> None:
@@ -101,6 +117,8 @@ def _add_localize(app: FastAPI, state: ServiceState) -> None:
         response_model=LocalizationResponse | BatchResponse,
         responses=_errors(400, 408, 413, 422, 429, 503),
         summary="Localize classes in one or several images",
+        description="The fields, except the image, may also be in the query, and the body may be an image file "
+        "(Content-Type image/jpeg, image/png, ..., or application/octet-stream) instead of a form.",
     )
     async def localize(
         request: Request,
@@ -268,7 +286,9 @@ async def _handle_validation_error(_: Request, error: Exception) -> Response:
     first = error.errors()[0]
     field = next(iter(first["loc"][1:]), "The request")
     problem = f"{field}: {first['msg']}."
-    return ApiError(422, "request-invalid", problem, "See /openapi.json for the fields.").response()
+    is_missing = (field, first["type"]) == ("image", "missing")
+    hint = _SEND_IMAGE if is_missing else "See /openapi.json for the fields."
+    return ApiError(422, "request-invalid", problem, hint).response()
 
 
 async def _handle_exception(_: Request, error: Exception) -> Response:  # noqa: ARG001 - uvicorn logs it

@@ -6,7 +6,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from python_multipart.multipart import parse_options_header
@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from weakspot.serving.proxy import PublicRoot
 from weakspot.serving.schemas import ApiError
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -41,13 +42,15 @@ class Limits:
     """Limits of a request: bytes of its body, seconds until the body must have arrived, token and Host names.
 
     Without a token the service is open to all processes of this machine. ``hosts`` keeps a web page from reaching the
-    service under a domain name of its own (DNS rebinding); None accepts any.
+    service under a domain name of its own (DNS rebinding); None accepts any. Behind a reverse proxy, ``root`` is where
+    visitors reach it: pages come from its host, or from the one that the proxy forwards.
     """
 
     max_bytes: int
     timeout: float
     token: str | None = None
     hosts: tuple[str, ...] | None = LOCAL_HOSTS
+    root: PublicRoot = field(default_factory=PublicRoot)
 
 
 class SecurityMiddleware:
@@ -82,7 +85,7 @@ class SecurityMiddleware:
             if message["type"] == "http.response.start":
                 body.response_started = True
                 MutableHeaders(scope=message).update(_HEADERS)
-                if _is_localization(scope):
+                if is_localization(scope):
                     self._on_response(message["status"], time.perf_counter() - start)
             await send(message)
 
@@ -108,14 +111,16 @@ class SecurityMiddleware:
 
     def _check(self, scope: Scope) -> ApiError | None:
         headers, limits = Headers(scope=scope), self._limits
-        if limits.hosts is not None and _split(f"//{headers.get('host', '')}").hostname not in limits.hosts:
+        host = headers.get("host", "")
+        is_public = host.lower() == limits.root.host != ""
+        if limits.hosts is not None and not is_public and _split(f"//{host}").hostname not in limits.hosts:
             return ApiError(421, "unknown-host", "The Host header must name this machine.", "Use 127.0.0.1.")
         origin = headers.get("origin")
-        if origin is not None and _split(origin).netloc != headers.get("host"):
+        if origin is not None and _split(origin).netloc not in _page_hosts(headers, limits.root):
             return ApiError(403, "origin-mismatch", "Pages of other sites must not send requests.")
         if limits.token is not None and scope["path"] not in _PUBLIC_PATHS and not _has_token(headers, limits.token):
             return ApiError(401, "token-invalid", "The token is missing or wrong.", "Send Authorization: Bearer TOKEN.")
-        if _is_localization(scope) and self._queue_full():
+        if is_localization(scope) and self._queue_full():
             return ApiError(429, "queue-full", "Too many images are queued already.", "Retry later.")
         return _check_body(headers, limits)
 
@@ -171,6 +176,12 @@ def _check_body(headers: Headers, limits: Limits) -> ApiError | None:
     return None
 
 
+def _page_hosts(headers: Headers, root: PublicRoot) -> tuple[str | None, ...]:
+    """Return the hosts whose pages may send a request; a page of another site cannot set the forwarded one."""
+    forwarded = headers.get("x-forwarded-host") if root.path and not root.host else None
+    return (headers.get("host"), root.host or None, forwarded)
+
+
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
@@ -191,7 +202,8 @@ def _has_token(headers: Headers, token: str) -> bool:
     return secrets.compare_digest(credentials.encode(), token.encode())
 
 
-def _is_localization(scope: Scope) -> bool:
+def is_localization(scope: Scope) -> bool:
+    """Return whether a request asks for localizations."""
     return bool(scope["path"] == LOCALIZE and scope["method"] == "POST")
 
 

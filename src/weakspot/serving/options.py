@@ -21,6 +21,7 @@ class ServeOptions(DeviceOptions, MethodOptions):
         port: Port to listen on; 0 for a free one.
         token: Required in "Authorization: Bearer TOKEN", or in a browser as the password. Safer in $WEAKSPOT_TOKEN,
             which other users of the machine cannot read.
+        root_path: Path, or URL, at which a reverse proxy offers the service, such as /weakspot.
         max_upload_mb: Larger requests are rejected before they are read, in MiB.
         max_pixels: Images with more pixels are rejected without decoding. Default: 89 million.
         max_images: Maximum number of images per request.
@@ -31,6 +32,7 @@ class ServeOptions(DeviceOptions, MethodOptions):
     host: Annotated[str, SERVICE] = "127.0.0.1"
     port: Annotated[int, SERVICE] = 8000
     token: Annotated[str | None, SERVICE] = None
+    root_path: Annotated[str | None, SERVICE] = None
     max_upload_mb: Annotated[float, LIMITS] = 20
     max_pixels: Annotated[int | None, LIMITS] = None
     max_images: Annotated[int, LIMITS] = 32

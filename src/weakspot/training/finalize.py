@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
 from weakspot.io.atomic import atomic_write
-from weakspot.io.folders import CURVES, METRICS, STATE
+from weakspot.io.folders import CURVES, DATA, METRICS, STATE
 from weakspot.io.rows import write_rows
 from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
@@ -38,7 +38,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
     Args:
         setup: What was trained.
         module: The module with the weights of the best epoch.
-        folder: The run folder; its saved state is removed.
+        folder: The run folder; its saved state and the record of its images are removed.
         quality: Name of the quality preset for which thresholds are chosen.
         seed: Seed of the foreground head.
     """
@@ -70,7 +70,8 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
-    (folder / STATE).unlink(missing_ok=True)
+    for name in (STATE, DATA):  # needed to resume only
+        (folder / name).unlink(missing_ok=True)
     logger.info("%s; threshold %.2f: %s", _best_epoch(module), thresholds.value, thresholds.source)
     return metadata
 

@@ -64,6 +64,7 @@ class WsolModule(LightningModule):
     Attributes:
         history: Metrics of each finished epoch.
         batches_done: Number of finished batches in the current epoch.
+        diverged: What is not finite in the epoch at which training stopped for that reason; else empty.
         best_weights: Trainable weights of the epoch with the lowest validation loss; without validation, of the last.
     """
 
@@ -79,13 +80,15 @@ class WsolModule(LightningModule):
         super().__init__()
         self._on_epoch = on_epoch
         self.batches_done = 0
+        self.diverged = ""
         self.network = network
         self.criterion = criterion
         self.preprocessing = preprocessing
         self.config = config
         self.history: list[EpochMetrics] = []
         self.best_weights: dict[str, Tensor] = {}
-        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
+        # With a gradient scaler, single steps may have a loss of NaN: they change no weight, and are not counted.
+        self.train_loss, self.val_loss = MeanMetric(nan_strategy="ignore"), MeanMetric(nan_strategy=math.nan)
         self.val_score: Metric = criterion.build_metric(num_classes)
         for metric in (self.train_loss, self.val_loss, self.val_score):
             metric.persistent(True)  # the state of a run in mid-epoch includes their sums
@@ -131,7 +134,7 @@ class WsolModule(LightningModule):
             self.log_dict({"val_loss": self.val_loss.compute(), self.score_name: self.val_score.compute()})
 
     def on_train_epoch_end(self) -> None:
-        """Record the metrics of the epoch, and its weights if they are the best so far."""
+        """Record the metrics of the epoch, and its weights if they are the best so far; stop if it diverged."""
         row: EpochMetrics = {
             "epoch": self.current_epoch + 1,
             "step": self.global_step,
@@ -139,6 +142,10 @@ class WsolModule(LightningModule):
         }
         if self.val_loss.update_called:
             row |= {"val_loss": _value(self.val_loss), self.score_name: _value(self.val_score)}
+        self.diverged = self._find_divergence(row)
+        if self.diverged:
+            self.trainer.should_stop = True
+            return
         row |= {"lr": self._current_lr(), "seconds": round(time.monotonic() - self._epoch_start, 3)}
         self.log("train_loss", row["train_loss"])
         losses = [float(epoch.get("val_loss", -epoch["epoch"])) for epoch in self.history]
@@ -152,6 +159,14 @@ class WsolModule(LightningModule):
         self._epoch_start = time.monotonic()
         self.batches_done = 0
         self._on_epoch(self.history)
+
+    def _find_divergence(self, row: EpochMetrics) -> str:
+        """Describe what is not finite after an epoch; empty if all is."""
+        for name, value in (("loss", row["train_loss"]), ("validation loss", row.get("val_loss", 0.0))):
+            if not math.isfinite(value):
+                return f"The {name} is {'NaN' if math.isnan(value) else 'infinite'} in epoch {row['epoch']}"
+        finite = all(bool(value.isfinite().all()) for value in self.trainable_state_dict().values())
+        return "" if finite else f"The weights are not finite after epoch {row['epoch']}"
 
     def trainable_state_dict(self) -> dict[str, Tensor]:
         """Return the weights that training changes, by their names in the network."""

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
-from weakspot.errors import InputError
+from weakspot.errors import InputError, WeakspotError
 from weakspot.io.folders import LOG, METRICS, SKIPPED, STATE
 from weakspot.io.rows import write_rows
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.training.checkpointing import InterruptionError
+from weakspot.training.data_record import DataRecord, check_same_data, describe_data, write_record
 from weakspot.training.distributed import (
     AllGatherStr,
     check_same_config,
@@ -28,6 +29,7 @@ from weakspot.training.distributed import (
 )
 from weakspot.training.finalize import finalize
 from weakspot.training.fit import fit
+from weakspot.training.lightning_module import WsolModule
 from weakspot.training.loggers import check_loggers
 from weakspot.training.options import TrainOptions
 from weakspot.training.progress import log_messages
@@ -64,7 +66,8 @@ def train(
 
     Raises:
         InputError: If the data cannot be used, options conflict, the folder cannot be written to, or another process
-            of the same training has exited (``peer-process-exited``).
+            of the same training has exited (``peer-process-exited``), or the loss is not finite (``loss-not-finite``:
+            the model of the best epoch before is kept).
         ModelError: If the backbone cannot be loaded.
         KeyboardInterrupt: On Ctrl-C or SIGTERM, after the state is saved.
     """
@@ -80,10 +83,13 @@ def _train(request: TrainRequest, all_gather_str: AllGatherStr, log_to: Callable
     if is_rank_zero():
         check_output(output, needed_bytes=0)
     setup = set_up(request.data, request.options)
+    record = describe_data(setup)
+    if request.folder is not None:
+        check_same_data(request.folder, record)
     check_same_config(setup, request.options, all_gather_str)
     if is_rank_zero():
         check_output(output, needed_bytes=_estimate_bytes(setup))
-    folder = Path(all_gather_str(str(_run_folder(request, setup, output)))[0])
+    folder = Path(all_gather_str(str(_run_folder(request, setup, output, record)))[0])
     log_to(folder / LOG)
     resume_hint = f"Resume with: weakspot train --resume {folder}"
     try:
@@ -109,18 +115,32 @@ def _fit_and_finalize(request: TrainRequest, setup: TrainingSetup, folder: Path,
         on_epoch=lambda history: write_rows(folder / METRICS, history),
         resume=request.folder is not None,
     )
+    if module.diverged and not module.history:
+        raise _diverged(module, setup, "No model is kept.")
     run_folder, rank_zero = Path(trainer.strategy.broadcast(str(folder))), trainer.is_global_zero
     if torch.distributed.is_initialized():  # otherwise the metrics of the thresholds would wait for other processes
         torch.distributed.destroy_process_group()
     if rank_zero:
-        finalize(setup, module, folder, quality=options.quality, seed=options.seed)
+        try:
+            finalize(setup, module, folder, quality=options.quality, seed=options.seed)
+        except WeakspotError as error:
+            if module.diverged:  # earlier epochs were not much better
+                raise _diverged(module, setup, "No model is kept.") from error
+            raise
         with suppress(InputError):  # the run is complete, even if another process has exited in the meantime
             all_gather_str("finished")
     elif started_by_torchrun():
         all_gather_str("finished")
     else:
         _wait_for(run_folder / MODEL_FILE)
+    if module.diverged:
+        raise _diverged(module, setup, f"The model of the best epoch before it is kept in {run_folder}.")
     return run_folder
+
+
+def _diverged(module: WsolModule, setup: TrainingSetup, outcome: str) -> InputError:
+    problem = f"{module.diverged}, with a learning rate of {setup.lr:g}: lower --lr."
+    return InputError("loss-not-finite", problem, outcome)
 
 
 def _wait_for(file: Path) -> None:
@@ -130,13 +150,19 @@ def _wait_for(file: Path) -> None:
         time.sleep(0.1)
 
 
-def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path) -> Path:
-    """Return the folder of a resumed run, or create a new one that contains the configuration."""
-    if request.folder is not None or not is_rank_zero():
+def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path, record: DataRecord) -> Path:
+    """Return the folder of a resumed run, or create a new one; record configuration and images in it."""
+    if not is_rank_zero():
+        return output
+    # Record the choice that "auto" made, so that the run is the same on another machine.
+    options = replace(request.options, freeze="backbone" if setup.frozen else "none")
+    if request.folder is not None:
+        if request.moved:
+            write_config(request.folder, request.data, options)
         return output
     folder = make_run_folder(output)
-    # Record the choice that "auto" made, so that the run is the same on another machine.
-    write_config(folder, request.data, replace(request.options, freeze="backbone" if setup.frozen else "none"))
+    write_config(folder, request.data, options)
+    write_record(folder, record)
     if setup.data.unreadable:
         rows = [
             {"image": str(image.sample.path), "problem": image.error.problem, "hint": image.error.hint}

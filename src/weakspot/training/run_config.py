@@ -8,7 +8,7 @@ from zipfile import is_zipfile
 
 from weakspot.config import RENAMED_OPTIONS
 from weakspot.errors import InputError, check_fraction, suggest
-from weakspot.io.folders import CONFIG, STATE
+from weakspot.io.folders import CONFIG, DATA, STATE
 from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.models.networks import parse_method
 from weakspot.training.options import TrainOptions
@@ -41,11 +41,13 @@ class TrainRequest:
         data: Folder of the data set.
         options: Options of the run.
         folder: Folder of the interrupted run to resume; None for a new run.
+        moved: Whether the data set of that run is in another place now.
     """
 
     data: Path
     options: TrainOptions
     folder: Path | None = None
+    moved: bool = False
 
 
 def resolve_request(
@@ -54,7 +56,7 @@ def resolve_request(
     """Combine arguments with a configuration or with the options of an interrupted run.
 
     Args:
-        data: The data set; None for that of the configuration or the interrupted run.
+        data: The data set; None for that of the configuration or the interrupted run, else its place now.
         options: Options; those at their defaults are replaced by those of the configuration or the interrupted run.
         config: A ``config.toml``.
         resume: Folder of an interrupted run.
@@ -101,19 +103,44 @@ def _resolve_resume(data: str | Path | None, options: TrainOptions, folder: Path
         hint = "Restore the file, or train a new run without --resume."
         raise InputError("damaged-file", f"{folder / STATE} is damaged.", hint)
     run_data, run_options = read_config(folder / CONFIG)
-    run_options, merged = _with_absolute_paths(run_options), _merge(run_options, options)
+    run_options = _with_absolute_paths(run_options)
+    moved_to = _moved_to(data, run_data, folder)
+    if moved_to is not None:
+        run_options = _with_moved_paths(run_options, run_data, moved_to)
+    merged = _merge(run_options, options)
     differences = [
         (name, getattr(run_options, name), getattr(merged, name))
         for name in _option_names()
         if name not in _RESUME_OPTIONS and getattr(merged, name) != getattr(run_options, name)
     ]
-    if data is not None and Path(data).absolute() != run_data.absolute():
+    if moved_to is None and data is not None and Path(data).absolute() != run_data.absolute():
         differences.insert(0, ("data", run_data, data))
     if differences:
         name, run_value, value = differences[0]
         problem = f"The run in {folder} has {name} = {str(run_value)!r}, got {str(value)!r}."
         raise InputError("options-mismatch", problem, "Omit it to resume, or train a new run without --resume.")
-    return TrainRequest(run_data, merged, folder)
+    if moved_to is None and not run_data.exists():
+        problem = f"The data set {run_data} of the run in {folder} does not exist."
+        hint = f"If it is in another place now: weakspot train NEW_PLACE --resume {folder}"
+        raise InputError("folder-not-found", problem, hint)
+    return TrainRequest(run_data if moved_to is None else moved_to, merged, folder, moved_to is not None)
+
+
+def _moved_to(data: str | Path | None, run_data: Path, folder: Path) -> Path | None:
+    """Return another place of a run's data set; None if it is the same, or the images cannot be compared."""
+    if data is None or Path(data).absolute() == run_data.absolute():
+        return None
+    return Path(data) if Path(data).exists() and (folder / DATA).exists() else None
+
+
+def _with_moved_paths(options: TrainOptions, run_data: Path, moved_to: Path) -> TrainOptions:
+    """Move the labels and images that were inside the data set."""
+
+    def move(path: Path | None) -> Path | None:
+        inside = path is not None and path.is_relative_to(run_data.absolute())
+        return moved_to.absolute() / path.relative_to(run_data.absolute()) if path is not None and inside else path
+
+    return replace(options, labels=move(options.labels), images=move(options.images))
 
 
 def _merge(base: TrainOptions, options: TrainOptions) -> TrainOptions:

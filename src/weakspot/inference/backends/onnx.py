@@ -156,6 +156,7 @@ def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
         replace(
             metadata.info,
             class_names=class_names,
+            multi_label=metadata.info.multi_label if options.multi_label is None else options.multi_label,
             method=method,
             quality=quality,
             threshold=backend.default_threshold(method),

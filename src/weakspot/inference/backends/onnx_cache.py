@@ -21,7 +21,7 @@ from weakspot.inference.backends.onnx_forward import IMAGES, OnnxForward, find_d
 from weakspot.inference.backends.onnx_session import Session
 from weakspot.inference.backends.torch import TorchBackend
 from weakspot.io.atomic import atomic_write
-from weakspot.models import SplitClassifier, forward_with_hooks
+from weakspot.models import SplitClassifier
 
 # Maximum difference between the logits of the graph and PyTorch's, as a fraction of their standard deviation.
 _TOLERANCE = 1e-3
@@ -133,8 +133,7 @@ class _Forward(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Run the classifier on images (B, channels, H, W)."""
-        classifier = self._classifier
-        result = forward_with_hooks(classifier.model, classifier.layers, images, intermediates=classifier.intermediates)
+        result = self._classifier.run_in_torch(images)
         return (result.logits, *result.outputs, *result.intermediates)
 
 
@@ -146,7 +145,7 @@ def _export(classifier: SplitClassifier, images: Tensor) -> bytes:
 
 def _load_forward(classifier: SplitClassifier, images: Tensor, file: Path) -> OnnxForward:
     model, layers = classifier.model, classifier.layers
-    expected = forward_with_hooks(model, layers, images, intermediates=classifier.intermediates)
+    expected = classifier.run_in_torch(images)
     size = (images.shape[2], images.shape[3])
     forward = OnnxForward(_load_session(file), layers, expected.layouts, expected.calls, size)
     tolerance = _TOLERANCE * max(float(expected.logits.std()), 1e-6)

@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from weakspot.cams import METHODS, find_method
 from weakspot.cams.normalization import apply_class_thresholds
@@ -27,6 +27,7 @@ from weakspot.models import (
     normalize_chw,
     resize_tensor,
 )
+from weakspot.models.two_class_logits import TwoClassLogits
 
 # Inputs of methods that need a single forward pass.
 _SINGLE_PASS_INPUTS = ("weights", "gradients", "activations", "branches")
@@ -145,7 +146,14 @@ class TorchBackend:
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the target layers."""
-        return tuple(layer.name for layer in self.classifier.layers)
+        prefix = "" if self.model is self.classifier.model else TwoClassLogits.prefix
+        return tuple(layer.name.removeprefix(prefix) for layer in self.classifier.layers)
+
+    @property
+    def model(self) -> nn.Module:
+        """The classifier as it was loaded."""
+        model = self.classifier.model
+        return model.classifier if isinstance(model, TwoClassLogits) else model
 
     @property
     def has_foreground_head(self) -> bool:

@@ -17,7 +17,7 @@ from weakspot.inference.backends.onnx_metadata import (
 )
 from weakspot.inference.backends.torch import TorchBackend, calibrate_maps
 from weakspot.inference.export.head_gradients import TracedForwardPass, trace_gradients
-from weakspot.models import SplitClassifier, check_method, derive_class_maps, forward_with_hooks
+from weakspot.models import SplitClassifier, check_method, derive_class_maps
 
 # Why methods with these inputs cannot be one graph.
 _UNSUPPORTED = {
@@ -48,9 +48,7 @@ class GraphModule(nn.Module):
         """Compute the outputs that :attr:`outputs` names, see :func:`weakspot.inference.export.exporter.export`."""
         classifier = self._backend.classifier
         pixels = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        forward_pass = forward_with_hooks(
-            classifier.model, classifier.layers, pixels, intermediates=classifier.intermediates
-        )
+        forward_pass = classifier.run_in_torch(pixels)
         if self._traced is not None:
             forward_pass = TracedForwardPass(**vars(forward_pass), head_gradients=self._traced)
         ranked = forward_pass.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)

@@ -20,9 +20,14 @@ _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 
 
-def mount_page(app: fastapi.FastAPI, localizer: BatchingLocalizer, *, max_upload_mb: int = 20) -> None:
-    """Mount the page at ``/``; earlier routes of the app take precedence, later ones are unreachable."""
-    _call_in_event_loop(partial(_mount, app, localizer, max_upload_mb))
+def mount_page(
+    app: fastapi.FastAPI, localizer: BatchingLocalizer, *, max_upload_mb: int = 20, root_url: str = ""
+) -> None:
+    """Mount the page at ``/``; earlier routes of the app take precedence, later ones are unreachable.
+
+    ``root_url`` is the path or URL of the service behind a reverse proxy.
+    """
+    _call_in_event_loop(partial(_mount, app, localizer, max_upload_mb, root_url))
 
 
 def _call_in_event_loop(function: Callable[[], None]) -> None:
@@ -40,7 +45,7 @@ def _call_in_event_loop(function: Callable[[], None]) -> None:
         function()
 
 
-def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: int) -> None:
+def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: int, root_url: str) -> None:
     page = build_page(localizer, max_upload_mb=max_upload_mb)
     # System fonts, so that no font is downloaded.
     theme = gr.themes.Base(
@@ -54,6 +59,7 @@ def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: in
         app,
         page,
         "/",
+        root_path=root_url or None,
         footer_links=[],
         favicon_path=str(files("weakspot.serving.web").joinpath("page.svg")),
         run_history=False,

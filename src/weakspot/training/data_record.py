@@ -1,0 +1,95 @@
+"""Record the images of a run, so that it is resumed with the same ones, wherever they are by then."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from weakspot.data import Sample
+from weakspot.errors import InputError
+from weakspot.io.atomic import atomic_write
+from weakspot.io.folders import DATA
+from weakspot.training.setup import TrainingSetup
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The images of a run.
+
+    Attributes:
+        class_names: Class names in the order of the logits.
+        training: Number of training images.
+        validation: Number of validation images.
+        digest: Hash of the paths of all images, relative to the data set, and of the sizes of their files and labels.
+    """
+
+    class_names: tuple[str, ...]
+    training: int
+    validation: int
+    digest: str
+
+
+def describe_data(setup: TrainingSetup) -> DataRecord:
+    """Describe the images of a run."""
+    data, root = setup.data, setup.data.dataset.root
+    splits = (data.training.samples, data.validation.samples)
+    images = [
+        [(_relative(sample.path, root), sample.path.stat().st_size, _labels(sample)) for sample in split]
+        for split in splits
+    ]
+    digest = sha256(json.dumps(images).encode(errors="backslashreplace")).hexdigest()
+    return DataRecord(data.labels.class_names, len(splits[0]), len(splits[1]), digest)
+
+
+def write_record(folder: Path, record: DataRecord) -> None:
+    """Write the record to the run folder."""
+    with atomic_write(folder / DATA) as file:
+        file.write(json.dumps(asdict(record), indent=1).encode())
+
+
+def check_same_data(folder: Path, record: DataRecord) -> None:
+    """Raise InputError (``data-changed``) unless the images are those of the run; runs of 0.1.0 have no record."""
+    if not (folder / DATA).is_file():
+        return
+    try:
+        values = json.loads((folder / DATA).read_text(encoding="utf-8"))
+        before = DataRecord(**{**values, "class_names": tuple(values["class_names"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError("damaged-file", f"{folder / DATA} is damaged.", "Remove it to resume without it.") from error
+    if before != record:
+        problem = f"The data set is not that of the run in {folder}: {_difference(before, record)}."
+        hint = "Restore the data set to resume, or train a new run without --resume."
+        raise InputError("data-changed", problem, hint)
+
+
+def _difference(before: DataRecord, now: DataRecord) -> str:
+    """Say what differs, the most important first."""
+    new, gone = (
+        [name for name in record.class_names if name not in other.class_names]
+        for record, other in ((now, before), (before, now))
+    )
+    if new:
+        return f"it has the new class {_listed(new)}"
+    if gone:
+        return f"it lacks the class {_listed(gone)}"
+    count, count_before = now.training + now.validation, before.training + before.validation
+    if count != count_before:
+        return f"it has {count} images instead of {count_before}"
+    return "it has other images, labels or splits"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _labels(sample: Sample) -> list[str]:
+    return sorted(annotation.label for annotation in sample.annotations)
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Return a path relative to the data set; of an image elsewhere, the last two parts."""
+    absolute, root = path.absolute(), root.absolute()
+    inside = absolute.is_relative_to(root)
+    parts: Iterable[str] = absolute.relative_to(root).parts if inside else absolute.parts[-2:]
+    return "/".join(parts)

@@ -1,0 +1,83 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from refusals import refused
+
+from weakspot.errors import ModelError
+from weakspot.models.model_outputs import are_probabilities, end_in_sigmoid, extract_logits, may_be_sigmoids
+
+LOGITS = torch.tensor([[1.0, -2.0, 3.0], [0.0, 5.0, -1.0]])
+FEATURES = torch.zeros(2, 7, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        LOGITS,
+        SimpleNamespace(logits=LOGITS, hidden_states=FEATURES),
+        {"logits": LOGITS, "embedding": torch.zeros(2, 9)},
+        {"loss": LOGITS.sum(), "out": LOGITS},
+        (LOGITS, FEATURES),
+        (LOGITS,),
+        [FEATURES, LOGITS, LOGITS.argmax(dim=1)],
+    ],
+)
+def test_logits_are_found_in_what_a_model_returns(output):
+    assert extract_logits(output, 2) is LOGITS
+
+
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [
+        ((LOGITS, torch.zeros(2, 9)), "(2, 3), (2, 9)"),
+        ({"a": LOGITS, "b": LOGITS}, "dict"),
+        ({"boxes": FEATURES}, "(2, 7, 4, 4)"),
+        ({}, "dict"),
+        (FEATURES, "(2, 7, 4, 4)"),
+        (LOGITS.argmax(dim=1, keepdim=True), "int64"),
+        (torch.zeros(3), "(3,)"),
+        (torch.tensor(1.0), "()"),
+        ("label", "str"),
+    ],
+)
+def test_an_output_without_clear_logits_is_refused(output, value):
+    with refused("not-logits", value, kind=ModelError):
+        extract_logits(output, 2)
+
+
+def test_one_value_per_image_is_one_logit():
+    assert extract_logits(torch.zeros(2), 2).shape == (2, 1)
+
+
+def test_probabilities_sum_to_1():
+    assert are_probabilities(LOGITS.softmax(dim=1))
+    assert are_probabilities(LOGITS.log_softmax(dim=1))
+    assert not are_probabilities(LOGITS)
+    assert not are_probabilities(torch.ones(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("function", "is_sigmoid"),
+    [
+        (torch.sigmoid, True),
+        (F.logsigmoid, True),
+        (F.hardsigmoid, True),
+        (lambda x: x.sigmoid().clamp(1e-6, 1 - 1e-6).double().view(-1, 3), True),
+        (lambda x: torch.cat([column.sigmoid() for column in x.split(1, dim=1)], dim=1), True),
+        (lambda x: torch.stack([x[:, 0].sigmoid(), x[:, 1]], dim=1), False),
+        (lambda x: x.sigmoid() + 0.1, False),
+        (lambda x: x * 1, False),
+    ],
+)
+def test_a_final_sigmoid_is_recognized_by_what_autograd_recorded(function, is_sigmoid):
+    x = LOGITS.clone().requires_grad_()
+    assert end_in_sigmoid(function(x)) is is_sigmoid
+    assert not end_in_sigmoid(function(x).detach())
+
+
+def test_only_values_in_the_range_of_a_sigmoid_may_be_of_one():
+    assert may_be_sigmoids(LOGITS.sigmoid())
+    assert may_be_sigmoids(F.logsigmoid(LOGITS))
+    assert not may_be_sigmoids(LOGITS)
