@@ -149,7 +149,7 @@ def test_a_state_that_cannot_be_written_is_reported_and_leaves_no_partial_file(
         assert not (tmp_path / "run").exists()
         return
     files = {path.name for path in (tmp_path / "run").iterdir()}
-    assert files == {"config.toml", "metrics.jsonl", "state.ckpt", "train.log"}
+    assert files == {"config.toml", "data.json", "metrics.jsonl", "state.ckpt", "train.log"}
     assert shutil.copytree(tmp_path / "run", tmp_path / "copy")
     assert (train(resume=tmp_path / "copy") / "model.safetensors").exists()
 
