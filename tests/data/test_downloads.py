@@ -42,7 +42,7 @@ class Server:
                 requested.append(self.path)
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-        Thread(target=self._http.serve_forever, daemon=True).start()
+        Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
         self._folder, self._monkeypatch = folder, monkeypatch
         self.url = f"http://127.0.0.1:{self._http.server_port}/"
         self.publish(IMAGES, MASKS)
