@@ -10,7 +10,7 @@ from weakspot.data import read_dataset
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import MODEL_FILE, read_metadata, rewrite_metadata
-from weakspot.training.refit import _cross_validated, _score, refit_thresholds
+from weakspot.training.refit import _cross_validated, _score, compare_thresholds, refit_thresholds
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,8 @@ def misfit(discs_run, tmp_path):
 
 def test_a_threshold_that_does_not_fit_is_replaced(misfit, boxed):
     result = refit_thresholds(misfit, boxed)
-    assert (result.metric, result.images, result.kept) == ("GT-known Loc", 80, False)
-    assert result.before < 50 < max(result.one, result.per_class)
+    assert (result.metric, result.images, result.comparison.improves) == ("GT-known Loc", 80, True)
+    assert result.comparison.before < 50 < result.comparison.after
     info = read_metadata(misfit).info
     assert (info.threshold, info.class_thresholds) == (result.threshold, result.class_thresholds)
     assert Localizer(misfit, backend="torch").threshold == result.threshold < 0.99
@@ -49,7 +49,7 @@ def test_a_threshold_that_does_not_fit_is_replaced(misfit, boxed):
 def test_thresholds_that_cannot_be_improved_are_kept(misfit, boxed):
     refit_thresholds(misfit, boxed)
     written = (misfit / MODEL_FILE).read_bytes()
-    assert refit_thresholds(misfit, boxed).kept
+    assert not refit_thresholds(misfit, boxed).comparison.improves
     assert (misfit / MODEL_FILE).read_bytes() == written
 
 
@@ -62,6 +62,37 @@ def test_rewriting_metadata_changes_no_weight(misfit, discs_run):
 def test_images_without_boxes_are_refused(misfit, discs):
     with refused("missing-annotations", discs):
         refit_thresholds(misfit, read_dataset(discs))
+
+
+def test_a_single_box_is_refused(misfit, boxed):
+    with refused("missing-annotations", 1):
+        refit_thresholds(misfit, replace(boxed, samples=boxed.samples[:1]))
+
+
+def right_at(*thresholds):
+    """Scores of images that are right near one threshold each."""
+    return (np.abs(NATIVE_THRESHOLDS - np.array(thresholds)[:, None]) < 0.05).astype(float)
+
+
+TWO = np.array([0, 0, 0, 1] * 10)
+
+
+def test_classes_whose_objects_differ_in_size_get_thresholds_of_their_own():
+    found = compare_thresholds(right_at(*[0.3, 0.3, 0.3, 0.7] * 10), TWO, (0.5, 0.5), per_class=True)
+    assert (found.before, found.one, found.per_class, found.improves) == (0, 75, 100, True)
+    assert found.class_thresholds == pytest.approx((0.3, 0.7), abs=0.01)
+    assert found.after == 100
+
+
+def test_maps_as_published_have_one_threshold():
+    found = compare_thresholds(right_at(*[0.3, 0.3, 0.3, 0.7] * 10), TWO, (0.5, 0.5), per_class=False)
+    assert (found.class_thresholds, found.after, found.improves) == ((), 75, True)
+
+
+def test_of_equally_good_thresholds_the_simpler_are_chosen_and_those_of_the_run_are_kept():
+    found = compare_thresholds(right_at(*[0.3] * 40), TWO, (0.32, 0.28), per_class=True)
+    assert (found.before, found.one, found.per_class) == (100, 100, 100)
+    assert (found.class_thresholds, found.improves) == ((), False)
 
 
 def test_scores_are_those_at_the_threshold_of_the_class():

@@ -19,11 +19,12 @@ def refit(run: Path, data: Path, *, ground_truth: Path | None = None, images: Pa
 
 def print_refit(run: Path, result: "RefitResult") -> None:
     """Print the scores of the thresholds that were compared, and what the run has now."""
+    compared = result.comparison
     print(f"{result.metric} of {result.images} boxes, in percent; new thresholds are cross-validated:")
-    print(f"{'thresholds of the run':<28} {result.before:5.1f}")
-    print(f"{'one for all classes':<28} {result.one:5.1f}")
-    print(f"{'one for each class':<28} {result.per_class:5.1f}")
+    print(f"{'thresholds of the run':<28} {compared.before:5.1f}")
+    print(f"{'one for all classes':<28} {compared.one:5.1f}")
+    print(f"{'one for each class':<28} {compared.per_class:5.1f}")
     values = result.class_thresholds
     classes = f", of the classes {min(values):.2f} to {max(values):.2f}" if values else ""
-    verb = "keeps" if result.kept else "now has"
+    verb = "now has" if compared.improves else "keeps"
     print(f"{run} {verb} the threshold {result.threshold:.2f}{classes}")

@@ -20,7 +20,7 @@ MAX_NAMED = 3
 def passed_over(sources: Iterable[str | Path]) -> Iterator[Path]:
     """Yield the files of folders that are passed over: HEIC without its package, video, PDF, archives, unknown files.
 
-    Sources that are no folders are ignored, as are hidden files and label files.
+    Sources that are not folders are ignored, as are hidden files and label files.
     """
     for folder in (Path(source) for source in sources):
         yield from (file for file in files_in(folder) if _is_unknown(file)) if folder.is_dir() else ()

@@ -61,10 +61,8 @@ def precision_recall_chart(evaluation: Evaluation) -> bytes:
     figure, axes = new_chart("recall of object pixels", "precision of object pixels")
     for name, row, style in _styled_rows(evaluation):
         if "PxAP" in row.metrics:
-            details, label = (
-                row.collection.metrics["PxAP"].details(),
-                f"{_text(name)}, PxAP {row.metrics['PxAP'].fixed:.1f}",
-            )
+            details = row.collection.metrics["PxAP"].details()
+            label = f"{_text(name)}, PxAP {row.metrics['PxAP'].fixed:.1f}"
             axes.plot(details["recall"], details["precision"], label=label, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1), title=f"Pixels, {_text(evaluation.split)}")
     return chart_to_svg(figure, axes)

@@ -44,7 +44,7 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Delete the temporary files in a folder that processes left behind when they were killed."""
+    """Delete the temporary files in a folder: those of processes that were killed."""
     for file in folder.glob(f"{_TEMPORARY}*"):
         file.unlink(missing_ok=True)
 

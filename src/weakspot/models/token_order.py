@@ -60,7 +60,7 @@ def find_token_orders(model: nn.Module, example: Tensor, names: Sequence[str]) -
 
 
 def warn_unordered(names: Collection[str], consequence: str) -> None:
-    """Log a warning that names the layers and says what follows, if there are any."""
+    """Log a warning with the names of the layers and the consequence, if there are any."""
     if names:
         _log.warning("the positions of %s are not in the order of the image: %s", ", ".join(names), consequence)
 

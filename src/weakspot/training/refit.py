@@ -16,31 +16,53 @@ from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
+# Fewer cannot be cross-validated.
+_MIN_BOXES = 2
 # From scores (N, T) and classes (N,): a threshold for each class.
 Rule = Callable[[NDArray[np.float64], NDArray[np.intp]], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Thresholds of a run compared with new ones, and the choice.
+
+    Attributes:
+        before: Score of the thresholds that the run had, in percent.
+        one: Cross-validated score of one threshold for all classes, in percent.
+        per_class: Cross-validated score of a threshold for each class, in percent.
+        threshold: Best threshold for all classes together, in (0, 1).
+        class_thresholds: The best threshold of each class, if these are better than one threshold; else empty.
+        improves: Whether the new thresholds have a higher score than those that the run had.
+    """
+
+    before: float
+    one: float
+    per_class: float
+    threshold: float
+    class_thresholds: tuple[float, ...]
+    improves: bool
+
+    @property
+    def after(self) -> float:
+        """Cross-validated score of the new thresholds, in percent."""
+        return self.per_class if self.class_thresholds else self.one
+
+
+@dataclass(frozen=True)
 class RefitResult:
-    """Thresholds that were compared, and those that the run has now.
+    """What was compared, and the thresholds that the run has now.
 
     Attributes:
         metric: ``"GT-known Loc"``, or ``"mask IoU"`` if there are only masks.
         images: Number of pairs of image and class with a box or mask.
-        before: Score of the thresholds that the run had, in percent.
-        one: Cross-validated score of one threshold for all classes, in percent.
-        per_class: Cross-validated score of a threshold for each class, in percent.
-        kept: Whether the run keeps the thresholds that it had, because no others are better.
+        comparison: Scores of the thresholds; if they do not improve the run, it keeps those that it had.
         threshold: Threshold of the run.
         class_thresholds: Thresholds of its classes; empty if all have the same.
     """
 
     metric: str
     images: int
-    before: float
-    one: float
-    per_class: float
-    kept: bool
+    comparison: Comparison
     threshold: float
     class_thresholds: tuple[float, ...]
 
@@ -48,48 +70,62 @@ class RefitResult:
 def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
     """Choose the thresholds of a run anew on all boxes or masks of a data set, and write them into the run.
 
-    One threshold, a threshold for each class, and those that the run has are compared by cross-validation; the simplest
-    of the best is kept. Nothing is trained. The run's own images and a handful of boxes suffice.
+    Nothing is trained, and a handful of boxes suffice. The run keeps the thresholds that it has unless others are
+    better, see :func:`compare_thresholds`.
 
     Args:
         run: Folder of a run.
         dataset: Images with boxes or masks; images without are ignored.
 
     Raises:
-        InputError: ``missing-annotations`` without boxes and masks, ``method-unsupported`` for a run that predicts
-            boxes, or the codes of :func:`weakspot.evaluate`.
+        InputError: ``missing-annotations`` with fewer than two boxes or masks, ``method-unsupported`` for a run that
+            predicts boxes, or the codes of :func:`weakspot.evaluate`.
         ModelError: If the run cannot be read.
     """
     metadata = read_metadata(run)
-    if not METHODS[metadata.info.method].can_propagate:
+    info = metadata.info
+    if not METHODS[info.method].can_propagate:
         raise InputError("method-unsupported", f"{run} predicts boxes, which have no threshold.")
+    annotated = [sample for sample in dataset.samples if _is_annotated(sample)]
+    if len(annotated) < _MIN_BOXES:
+        problem = f"At least {_MIN_BOXES} images must have a box or mask, {dataset.root} has {len(annotated)}."
+        raise InputError("missing-annotations", problem, "Draw more, or name their file with --ground-truth.")
     localizer = Localizer(run, backend="torch")
     localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # removes the per-class thresholds
-    annotated = [sample for sample in dataset.samples if _is_annotated(sample)]
-    if not annotated:
-        hint = "Draw some, or name their file with --ground-truth."
-        raise InputError("missing-annotations", f"{dataset.root} has no boxes and no masks.", hint)
     metric, scores, classes = score_samples(localizer, dataset, annotated)
-    info = metadata.info
-    num_classes = len(info.class_names)
-    current = info.class_thresholds or (float(info.threshold or 0),) * num_classes
-    can_differ = info.quality != "plain"  # quality plain keeps the maps as published
-    before = _score(scores, classes, current)
-    one = _cross_validated(scores, classes, lambda s, _: (best_threshold(s),) * num_classes)
-    per_class = _cross_validated(scores, classes, lambda s, c: best_class_thresholds(s, c, num_classes))
-    use_classes = can_differ and per_class > one
-    kept = before >= max(one, per_class if can_differ else one)
-    if not kept:
-        values = best_class_thresholds(scores, classes, num_classes) if use_classes else ()
-        source = f"best {metric} on {len(scores)} boxes ({max(one, per_class):.1f} % in cross-validation)"
-        info = replace(info, threshold=best_threshold(scores), class_thresholds=values)
+    current = info.class_thresholds or (float(info.threshold or 0),) * len(info.class_names)
+    found = compare_thresholds(scores, classes, current, per_class=info.quality != "plain")
+    if found.improves:
+        info = replace(info, threshold=found.threshold, class_thresholds=found.class_thresholds)
+        source = f"best {metric} on {len(scores)} boxes ({found.after:.1f} % in cross-validation)"
         rewrite_metadata(run, replace(metadata, info=info, threshold_from=source))
-    threshold = float(info.threshold or 0)
-    return RefitResult(metric, len(scores), before, one, per_class, kept, threshold, info.class_thresholds)
+    return RefitResult(metric, len(scores), found, float(info.threshold or 0), info.class_thresholds)
 
 
 def _is_annotated(sample: Sample) -> bool:
     return any(item.box is not None or item.mask_files for item in sample.objects)
+
+
+def compare_thresholds(
+    scores: NDArray[np.float64], classes: NDArray[np.intp], current: tuple[float, ...], *, per_class: bool
+) -> Comparison:
+    """Compare thresholds with one new threshold and with one for each class, both cross-validated.
+
+    Thresholds for each class must be better than one threshold, and new ones better than the current ones: of equals,
+    the simpler ones are chosen, and the current ones are kept.
+
+    Args:
+        scores: Score of each image at each of ``NATIVE_THRESHOLDS``, shape (N, T), in [0, 1]; N >= 2.
+        classes: Class of each image, shape (N,).
+        current: Current threshold of each class, in (0, 1).
+        per_class: Whether the classes may have different thresholds; maps as published have one.
+    """
+    count = len(current)
+    before = _score(scores, classes, current)
+    one = _cross_validated(scores, classes, lambda s, _: (best_threshold(s),) * count)
+    each = _cross_validated(scores, classes, lambda s, c: best_class_thresholds(s, c, count))
+    values = best_class_thresholds(scores, classes, count) if per_class and each > one else ()
+    return Comparison(before, one, each, best_threshold(scores), values, (each if values else one) > before)
 
 
 def _score(scores: NDArray[np.float64], classes: NDArray[np.intp], thresholds: tuple[float, ...]) -> float:
@@ -100,10 +136,11 @@ def _score(scores: NDArray[np.float64], classes: NDArray[np.intp], thresholds: t
 
 def _cross_validated(scores: NDArray[np.float64], classes: NDArray[np.intp], rule: Rule) -> float:
     """Return the mean score of images at thresholds that a rule chose on other images, in percent."""
-    folds = np.arange(len(scores)) % min(_FOLDS, len(scores))
-    right = [
-        _score(scores[folds == fold], classes[folds == fold], rule(scores[folds != fold], classes[folds != fold]))
-        * (folds == fold).sum()
-        for fold in range(folds.max() + 1)
-    ]
-    return float(sum(right) / len(scores))
+    # In random order: images are often sorted by class, or classes take turns.
+    folds = np.random.default_rng(0).permutation(len(scores)) % min(_FOLDS, len(scores))
+    total = 0.0
+    for fold in range(folds.max() + 1):
+        held_out = folds == fold
+        thresholds = rule(scores[~held_out], classes[~held_out])
+        total += held_out.sum() * _score(scores[held_out], classes[held_out], thresholds)
+    return float(total / len(scores))

@@ -35,7 +35,7 @@ from weakspot.data.rle import decode_rle, encode_rle
 from weakspot.io.text import read_lines
 
 NO_SPLIT = "train"
-# Value of a visible keypoint, which is no fraction.
+# Value of a visible keypoint, which is not a fraction.
 VISIBLE = 2
 # Decimals of a fraction: a hundred-millionth of a pixel in an image of 10,000 pixels.
 DIGITS = 12

@@ -26,7 +26,7 @@ from weakspot.io.text import read_text
 SPLITS = ("train", "val", "valid", "test")
 # Names of classes, one per line.
 NAMES = ("labels/classes.txt", "classes.txt", "obj.names", "*.names", "_darknet.labels", "*/_darknet.labels")
-# Text files next to the images that are no labels: names, and lists of images.
+# Text files next to the images that are not labels: names, and lists of images.
 NO_LABELS = re.compile(r"(classes|predefined_classes|train|val|valid|test|readme.*|license.*)\.txt", re.IGNORECASE)
 DARKNET = re.compile(r"obj_(.+)_data", re.IGNORECASE)
 
