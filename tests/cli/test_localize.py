@@ -594,3 +594,14 @@ def test_labels_find_the_masks_of_shards_from_another_folder(images, monkeypatch
     (out / "boxes-00001-of-00002.jsonl").unlink()
     main(["report", str(out)])
     assert "--shard 1/2" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("min_score", "noted"), [("0", True), ("1", False)])
+def test_boxes_that_cover_the_image_are_noted(images, capsys, min_score, noted):
+    (images / "clip.mp4").touch()  # has a note of its own
+    assert run(images, "--classes", "281", "--threshold", "0.01", "--min-score", min_score, "--output", "out") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("11 localized")
+    assert any(line.startswith("note: 11 of 11 boxes of tabby ") for line in lines) is noted
+    assert any("weakspot threshold" in line for line in lines) is noted
+    assert any("1 .mp4" in line for line in lines)

@@ -4,10 +4,6 @@ from collections.abc import Iterable
 
 from weakspot.inference.batch.run_folder import LocalizeOutcome
 
-_WHAT_TO_DO = (
-    "The threshold may not fit: raise --threshold, or correct a few boxes and run weakspot threshold RUN DATA."
-)
-
 
 def print_localized(outcome: LocalizeOutcome) -> None:
     """Print the boxes of a single image, and the number of localized images."""
@@ -21,10 +17,6 @@ def print_localized(outcome: LocalizeOutcome) -> None:
     print(f"{outcome.localized} localized{rows}{skipped}")
     for note in outcome.notes:
         print(f"note: {note}")
-    for sentence in outcome.wide_boxes:
-        print(f"note: {sentence}.")
-    if outcome.wide_boxes:
-        print(_WHAT_TO_DO)
 
 
 def box_text(box: Iterable[float]) -> str:

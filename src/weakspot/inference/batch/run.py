@@ -65,7 +65,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     check_run(cast(Path, options.output), options, sources)
     outcome = _localize_by_engine(sources, options)
     note = describe_passed_over(list(passed_over(sources)))
-    return replace(outcome, notes=(note,)) if note else outcome
+    return replace(outcome, notes=(*outcome.notes, note)) if note else outcome
 
 
 def _localize_by_engine(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
@@ -152,7 +152,8 @@ def _localize(images: _Images, rows: JsonlWriter, options: LocalizeOptions, *, r
             flag = "" if options.shard else "--resume "
             advice = f"Results so far are saved. To continue, repeat the command with {flag}--output {output}."
             raise KeyboardInterrupt(advice) from interrupt
-    return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last, writer.wide.notes())
+    notes = writer.wide.notes()
+    return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last, notes)
 
 
 @dataclass

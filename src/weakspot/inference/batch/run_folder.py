@@ -50,7 +50,6 @@ class LocalizeOutcome:
         failed: Number of images skipped, counted likewise.
         last: The last localization; None on Ray.
         notes: Messages for the user.
-        wide_boxes: A sentence for each class whose boxes often cover the whole image; empty on Ray.
     """
 
     rows: Path
@@ -59,7 +58,6 @@ class LocalizeOutcome:
     failed: int
     last: "Localization | None" = None
     notes: tuple[str, ...] = ()
-    wide_boxes: tuple[str, ...] = ()
 
 
 def output_folder(options: LocalizeOptions) -> Path:

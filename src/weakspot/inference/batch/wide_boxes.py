@@ -10,6 +10,7 @@ from weakspot.inference.localization import Localization
 _WIDE = 0.9
 # A class is reported if it has at least this many boxes, and more than this fraction of them is wide.
 _MIN_BOXES, _MAX_FRACTION = 5, 0.2
+_ADVICE = "The threshold may not fit: raise --threshold, or correct a few boxes and run weakspot threshold RUN DATA."
 
 
 @dataclass
@@ -26,17 +27,18 @@ class WideBoxes:
             self.wide[item.label] += sum(is_wide(box, item.width, item.height) for box in item.boxes.tolist())
 
     def notes(self) -> tuple[str, ...]:
-        """Return a sentence for each class of which more than a fifth of the boxes is wide.
+        """Return a sentence for each class of which more than a fifth of the boxes is wide, and what to do.
 
         Example:
-            >>> WideBoxes(Counter(cat=10, dog=10), Counter(cat=3, dog=2)).notes()
-            ('3 of 10 boxes of cat cover the image or touch three of its sides',)
+            >>> WideBoxes(Counter(cat=10, dog=10), Counter(cat=3, dog=2)).notes()[0]
+            '3 of 10 boxes of cat cover the image or touch three of its sides.'
         """
-        return tuple(
-            f"{self.wide[label]} of {count} boxes of {label} cover the image or touch three of its sides"
+        sentences = tuple(
+            f"{self.wide[label]} of {count} boxes of {label} cover the image or touch three of its sides."
             for label, count in self.boxes.items()
             if count >= _MIN_BOXES and self.wide[label] > _MAX_FRACTION * count
         )
+        return (*sentences, _ADVICE) if sentences else ()
 
 
 def is_wide(box: Sequence[float], width: int, height: int) -> bool:
