@@ -605,3 +605,8 @@ def test_boxes_that_cover_the_image_are_noted(images, capsys, min_score, noted):
     assert any(line.startswith("note: 11 of 11 boxes of tabby ") for line in lines) is noted
     assert any("weakspot threshold" in line for line in lines) is noted
     assert any("1 .mp4" in line for line in lines)
+
+
+def test_a_batch_without_images_is_refused(images, capsys):
+    assert main(["localize", str(images), "--batch-size", "0"]) == 2
+    assert capsys.readouterr().err.splitlines() == ["--batch-size must be at least 1, got 0."]

@@ -168,6 +168,7 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(data, tmp_path)
         ({"nodes": 0}, "out-of-range", ("nodes", 0)),
         ({"lr": float("nan")}, "out-of-range", ("lr", "nan")),
         ({"seed": -1}, "out-of-range", ("seed", -1)),
+        ({"max_unreadable": 4}, "out-of-range", ("max_unreadable", 4)),
         ({"freeze": "head"}, "unknown-value", ("freeze", "'head'")),
         ({"epoch": 3}, "unknown-option", ("'epoch'", "epochs")),
         ({"accumulate": 3}, "unknown-option", ("'accumulate'", "accumulate_grad_batches")),
