@@ -17,7 +17,8 @@ from PIL import Image
 from weakspot.data import MAX_PIXELS, ImageSource, read_image
 from weakspot.errors import InputError
 from weakspot.io.atomic import save_image
-from weakspot.ops import instances_from_heatmap, mask_from_heatmap
+from weakspot.ops import evidence_per_pixel, instances_from_heatmap, mask_from_heatmap
+from weakspot.ops.evidence import evidence_in_box
 from weakspot.visualization import draw_localization
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Localization:
         min_score: Minimum score of a box, see :attr:`box_scores`.
         notes: Notes on this result for the user; usually empty.
         others: Localizations of further classes in the same image, in the order of the request.
+        evidence: Class map by which the default region is chosen, shape (h', w'): the one with the highest sum of its
+            positive values. None if it is the largest region.
         uncertainty: Uncertainty of the box, in [0, 1], 1 the most uncertain; a rank for reviewing, not a probability.
             None if it was not requested, without a box, or if the boxes come from a box regressor (psol).
     """
@@ -71,6 +74,7 @@ class Localization:
     notes: tuple[str, ...] = ()
     others: "tuple[Localization, ...]" = ()
     uncertainty: float | None = None
+    evidence: NDArray[np.floating] | None = field(default=None, repr=False)
 
     def __iter__(self) -> "Iterator[Localization]":
         """Iterate over the localizations of all requested classes, starting with this one."""
@@ -92,15 +96,8 @@ class Localization:
         """
         if not len(self.boxes):
             return np.zeros((self.height, self.width), bool)
-        return mask_from_heatmap(
-            self._heatmap(),
-            self.threshold,
-            height=self.height,
-            width=self.width,
-            min_area=self.min_area,
-            split=self.split,
-            min_activation=min_activation(self.score, self.min_score),
-        )
+        heatmap, regions = self._heatmap(), self._region_options()
+        return mask_from_heatmap(heatmap, self.threshold, height=self.height, width=self.width, **regions)
 
     @cached_property
     def box_scores(self) -> NDArray[np.float64]:
@@ -112,13 +109,7 @@ class Localization:
         """
         if not len(self.boxes):
             return np.zeros(0)
-        _, mean_activations = instances_from_heatmap(
-            self._heatmap(),
-            self.threshold,
-            min_area=self.min_area,
-            split=self.split,
-            min_activation=min_activation(self.score, self.min_score),
-        )
+        _, mean_activations = instances_from_heatmap(self._heatmap(), self.threshold, **self._region_options())
         return self.score * mean_activations
 
     def plot(self) -> Image.Image:
@@ -183,21 +174,25 @@ class Localization:
         scores, png = row.get("box_scores"), row.get("heatmap_png")
         heatmap: Any = None if png is None else _heatmap_from_png(png)  # the fields of a localized image are never None
         uncertainty = row.get("uncertainty", row.get("doubt"))
+        width, height, boxes = int(row["width"]), int(row["height"]), np.array(row["boxes"], float).reshape(-1, 4)
         localization = cls(
             image=row["image"],
-            width=int(row["width"]),
-            height=int(row["height"]),
+            width=width,
+            height=height,
             class_index=int(row["class_index"]),
             label=str(row["label"]),
             score=float(row["score"]),
             method=str(row["method"]),
             threshold=float(row["threshold"]),
             heatmap=heatmap,
-            boxes=np.array(row["boxes"], float).reshape(-1, 4),
+            boxes=boxes,
             min_area=1.0 if scores is None else 0.0,
             notes=tuple(row["notes"]),
             others=tuple(cls.from_dict(other) for other in row.get("others") or ()),
             uncertainty=None if uncertainty is None else float(uncertainty),
+            evidence=None
+            if png is None or not len(boxes)
+            else evidence_in_box(boxes[0], (height, width), heatmap.shape),
         )
         # The cached property has its value already.
         vars(localization)["box_scores"] = None if scores is None else np.array(scores, float)
@@ -224,6 +219,17 @@ class Localization:
             class_id=np.array([localization.class_index for localization, _ in boxes], int),
             data={"class_name": np.array([localization.label for localization, _ in boxes], str)},
         )
+
+    def _region_options(self) -> dict[str, Any]:
+        """Return the options of :func:`weakspot.ops.boxes_from_heatmap` that gave the boxes."""
+        height, width = self._heatmap().shape
+        evidence = None if self.evidence is None else evidence_per_pixel(self.evidence, height=height, width=width)
+        return {
+            "min_area": self.min_area,
+            "split": self.split,
+            "min_activation": min_activation(self.score, self.min_score),
+            "evidence": evidence,
+        }
 
     def _heatmap(self) -> NDArray[np.float32]:
         if self.heatmap is None:

@@ -50,8 +50,8 @@ def export(
 
     Inputs of the graph: ``images`` (B, height, width, channels), uint8, resized to its input size, and ``classes``
     (B, C), int64: -1 is the most probable class of an image, -2 the next. Outputs: ``logits`` (B, N), ``chosen``
-    (B, C), ``maps`` (B, C, h, w), ``has_negative_activations`` (B,), and if available ``foreground`` (B, 1, h, w) and
-    ``reference_maps`` (B, C, h, w).
+    (B, C), ``maps`` (B, C, h, w), ``has_negative_activations`` (B,), and if available ``evidence`` (the maps
+    before propagation), ``foreground`` (B, 1, h, w) and ``reference_maps`` (B, C, h, w).
 
     The first 128 images that can be read are used: for the comparison, for the calibration with ``int8`` (8-bit
     convolutions: smaller and faster, but less accurate), and for the foreground head of the qualities that fit one.
