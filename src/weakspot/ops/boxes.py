@@ -45,7 +45,7 @@ def boxes_from_heatmap(
     min_area: float = 0.0,
     split: bool = False,
     min_activation: float = 0.0,
-    evidence: NDArray[np.integer] | None = None,
+    evidence: NDArray[np.number] | None = None,
 ) -> NDArray[np.float64]:
     """Bound every connected region at or above a fraction of the heatmap's maximum, the default one first.
 
@@ -88,7 +88,7 @@ def instances_from_heatmap(
     min_area: float = 0.0,
     split: bool = False,
     min_activation: float = 0.0,
-    evidence: NDArray[np.integer] | None = None,
+    evidence: NDArray[np.number] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bound the regions of a heatmap and compute the mean activation of each.
 
@@ -136,7 +136,7 @@ def threshold_regions(
     *,
     split: bool,
     min_activation: float,
-    evidence: NDArray[np.integer] | None,
+    evidence: NDArray[np.number] | None,
 ) -> tuple[NDArray[np.int32], list[Component]]:
     """Label the regions at or above the threshold, and list those of sufficient area and activation, best first.
 
@@ -160,7 +160,7 @@ def threshold_regions(
 
 
 def _by_evidence(
-    labels: NDArray[np.int32], components: list[Component], evidence: NDArray[np.integer]
+    labels: NDArray[np.int32], components: list[Component], evidence: NDArray[np.number]
 ) -> list[Component]:
     """Sort components, largest first, by descending evidence; ties keep their order."""
     if evidence.shape != labels.shape:

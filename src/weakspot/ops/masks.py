@@ -16,7 +16,7 @@ def mask_from_heatmap(
     min_area: float = 1.0,
     split: bool = False,
     min_activation: float = 0.0,
-    evidence: NDArray[np.integer] | None = None,
+    evidence: NDArray[np.number] | None = None,
 ) -> NDArray[np.bool_]:
     """Fill the regions that :func:`~weakspot.ops.instances_from_heatmap` bounds, at the size of the image.
 

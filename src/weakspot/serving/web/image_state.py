@@ -9,7 +9,15 @@ from PIL import Image
 
 from weakspot.data.decoding import read_downscaled
 from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, Localization, min_activation
-from weakspot.ops import ComponentTree, boxes_from_heatmap, component_tree, scale_boxes
+from weakspot.ops import (
+    ComponentTree,
+    boxes_from_heatmap,
+    competition_margins,
+    component_tree,
+    evidence_per_pixel,
+    keep_claimed,
+    scale_boxes,
+)
 from weakspot.serving.batching import BatchingLocalizer
 
 # Bounds of the longest side of a displayed image, in pixels.
@@ -17,7 +25,7 @@ MAX_DISPLAY_SIDE, MIN_DISPLAY_SIDE = 1280, 960
 TOP_CLASSES = 5
 # Maximum number of heatmaps that are kept for an image; each has a third of a megabyte.
 MAX_HEATMAPS = 64
-# Minimum area of a region besides the largest, as a fraction of the image: that of Localizer(boxes="all").
+# Minimum area of a region besides the default one, as a fraction of the image: that of Localizer(boxes="all").
 MIN_AREA = 0.01
 _THRESHOLDS = tuple(step / 100 for step in range(1, 101))
 
@@ -81,10 +89,12 @@ def predict_missing(
     localizer: BatchingLocalizer, state: ImageState, methods: Sequence[str], classes: Sequence[int]
 ) -> ImageState:
     """Add the predictions of some methods and classes; the model runs only for those that are missing."""
+    # One class at a time: classes that are asked for together would share the image, and others are selected later.
     results = [
-        tuple(localizer.localize(state.content, method=method, classes=missing))
+        tuple(localizer.localize(state.content, method=method, classes=[index]))
         for method in methods
-        if (missing := [index for index in classes if (method, index) not in state.predictions])
+        for index in classes
+        if (method, index) not in state.predictions
     ]
     if not results:
         return state
@@ -109,13 +119,32 @@ def class_states(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, i
 
 def _class_state(localization: Localization) -> ClassState:
     thresholds = sorted({*_THRESHOLDS, localization.threshold})
-    return ClassState(localization, component_tree(localization.heatmap, thresholds))
+    return ClassState(localization, component_tree(localization.heatmap, thresholds, evidence=_evidence(localization)))
 
 
-def at_threshold(state: ClassState, threshold: float, *, largest: bool = True) -> Localization:
+def _evidence(localization: Localization) -> NDArray[np.int32] | None:
+    height, width = localization.heatmap.shape
+    evidence = localization.evidence
+    return None if evidence is None else evidence_per_pixel(evidence, height=height, width=width)
+
+
+def share_image(states: Sequence[ClassState]) -> list[ClassState]:
+    """Give each pixel to the class with the most evidence, as a localizer does that is asked for several classes."""
+    present = [i for i, state in enumerate(states) if NO_OBJECT not in state.localization.notes]
+    if len(present) < 2:
+        return list(states)
+    evidence = [item for i in present if (item := states[i].localization.evidence) is not None]
+    shared = list(states)
+    for i, margin in zip(present, competition_margins(np.stack(evidence)), strict=True):
+        localization = states[i].localization
+        shared[i] = _class_state(replace(localization, heatmap=keep_claimed(localization.heatmap, margin)))
+    return shared
+
+
+def at_threshold(state: ClassState, threshold: float, *, best_only: bool = True) -> Localization:
     """Apply another threshold to a heatmap, with the result of a Localizer with that threshold.
 
-    The threshold is rounded to hundredths unless it is the model's own. Unless ``largest``, all regions of at least
+    The threshold is rounded to hundredths unless it is the model's own. Unless ``best_only``, all regions of at least
     :data:`MIN_AREA` are returned.
     """
     original = state.localization
@@ -124,7 +153,7 @@ def at_threshold(state: ClassState, threshold: float, *, largest: bool = True) -
     localization = replace(
         original,
         threshold=threshold,
-        min_area=1.0 if largest else MIN_AREA,
+        min_area=1.0 if best_only else MIN_AREA,
         split=False,
         uncertainty=original.uncertainty if threshold == original.threshold else None,
     )
@@ -145,18 +174,20 @@ def _boxes(state: ClassState, localization: Localization) -> NDArray[np.float64]
         localization.threshold,
         min_area=localization.min_area,
         min_activation=min_activation(localization.score, localization.min_score),
+        evidence=_evidence(localization),
     )
 
 
 def apply_threshold(
-    state: ImageState, methods: Sequence[str], classes: Sequence[int], threshold: float, *, largest: bool = True
+    state: ImageState, methods: Sequence[str], classes: Sequence[int], threshold: float, *, best_only: bool = True
 ) -> dict[str, tuple[Localization, ...]]:
     """Apply a threshold to the predictions of some methods and classes; one localization per method and class."""
     return {
         method: tuple(
-            at_threshold(state.predictions[method, index], threshold, largest=largest)
-            for index in classes
-            if (method, index) in state.predictions
+            at_threshold(prediction, threshold, best_only=best_only)
+            for prediction in share_image(
+                [state.predictions[method, index] for index in classes if (method, index) in state.predictions]
+            )
         )
         for method in methods
     }
