@@ -15,13 +15,13 @@ from weakspot.ops import (
     component_tree,
     evidence_per_pixel,
     heatmap_from_class_map,
-    keep_claimed,
     normalize,
     reference_contours,
     resize,
     scale_boxes,
 )
 from weakspot.ops.contours import THRESHOLDS
+from weakspot.ops.evidence import keep_claimed
 
 Refine = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 

@@ -30,7 +30,7 @@ from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.check_inputs import ranks_of
-from weakspot.ops import competition_margins
+from weakspot.ops.evidence import competition_margins
 from weakspot.ops.refinement import refine
 
 UNRANKED = 1_000_000_000  # a rank after those of all classes

@@ -14,6 +14,7 @@ from weakspot.inference.backends import ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import (
     BELOW_MIN_SCORE,
+    NO_CLAIM,
     NO_EVIDENCE,
     NO_OBJECT,
     SIGNED_ACTIVATIONS,
@@ -23,12 +24,11 @@ from weakspot.inference.localization import (
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops import (
     boxes_from_heatmap,
-    competition_margins,
     evidence_per_pixel,
     heatmap_from_class_map,
-    keep_claimed,
     scale_boxes,
 )
+from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.ops.refinement import refine
 from weakspot.ops.uncertainty import uncertainty_cues, uncertainty_score
 
@@ -160,8 +160,9 @@ def _localize_class(
 ) -> Localization:
     height, width = config.info.preprocessing.height, config.info.preprocessing.width
     heatmap = heatmap_from_class_map(prediction.maps[position], height=height, width=width)
-    if margin is not None:
-        heatmap = keep_claimed(heatmap, margin)
+    claimed = heatmap if margin is None else keep_claimed(heatmap, margin)
+    claims_nothing = margin is not None and claimed is heatmap and bool(heatmap.any())
+    heatmap = claimed
     if config.refine is not None:
         heatmap = refine(config.refine, prediction.image.pixels, heatmap, config.threshold)
     evidence = prediction.evidence[position] if config.by_evidence else None
@@ -182,7 +183,7 @@ def _localize_class(
         heatmap,
         boxes,
         evidence=evidence,
-        notes=_notes(heatmap, boxes, prediction, config),
+        notes=((NO_CLAIM,) if claims_nothing else ()) + _notes(heatmap, boxes, prediction, config),
         uncertainty=_uncertainty(heatmap, per_pixel, prediction, position, config) if config.uncertainty else None,
     )
 

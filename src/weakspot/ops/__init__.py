@@ -4,7 +4,7 @@ from weakspot.ops.boxes import box_from_heatmap, boxes_from_heatmap, instances_f
 from weakspot.ops.component_trees import ComponentTree, component_tree
 from weakspot.ops.components import Component, connected_components
 from weakspot.ops.contours import Contours, reference_contours
-from weakspot.ops.evidence import competition_margins, evidence_per_pixel, keep_claimed
+from weakspot.ops.evidence import evidence_per_pixel
 from weakspot.ops.heatmaps import heatmap_from_class_map, normalize
 from weakspot.ops.masks import mask_from_heatmap
 from weakspot.ops.nms import nms
@@ -17,13 +17,11 @@ __all__ = [
     "Contours",
     "box_from_heatmap",
     "boxes_from_heatmap",
-    "competition_margins",
     "component_tree",
     "connected_components",
     "evidence_per_pixel",
     "heatmap_from_class_map",
     "instances_from_heatmap",
-    "keep_claimed",
     "mask_from_heatmap",
     "nms",
     "normalize",

@@ -37,7 +37,7 @@ def keep_claimed(heatmap: NDArray[np.floating], margin: NDArray[np.floating]) ->
             bilinearly, and pixels where it is 0 or more are kept.
 
     Returns:
-        The heatmap of the same shape and type; unchanged if nothing would be left.
+        The heatmap of the same shape and type; the same array if nothing would be left.
 
     Example:
         >>> keep_claimed(np.array([[0.5, 1.0]]), np.array([[0.1, -0.1]])).tolist()

@@ -12,12 +12,11 @@ from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, Localiza
 from weakspot.ops import (
     ComponentTree,
     boxes_from_heatmap,
-    competition_margins,
     component_tree,
     evidence_per_pixel,
-    keep_claimed,
     scale_boxes,
 )
+from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.serving.batching import BatchingLocalizer
 
 # Bounds of the longest side of a displayed image, in pixels.
