@@ -55,6 +55,11 @@ class Localization:
         others: Localizations of further classes in the same image, in the order of the request.
         evidence: Class map by which the default region is chosen, shape (h', w'): the one with the highest sum of its
             positive values. None if it is the largest region.
+        box_evidence: Share of the class's evidence that lies in the region of each box, shape (n,), in [0, 1]; None if
+            unknown.
+        box_confidences: Confidence in each box, shape (n,), in [0, 1]: the score of the class times the probability
+            that the box is right if its class is. That is calibrated for a run that knew some boxes, if the uncertainty
+            was requested; otherwise it is ``box_evidence``. None if unknown.
         uncertainty: Uncertainty of the box, in [0, 1], 1 the most uncertain; a rank for reviewing, not a probability.
             None if it was not requested, without a box, or if the boxes come from a box regressor (psol).
     """
@@ -76,6 +81,8 @@ class Localization:
     others: "tuple[Localization, ...]" = ()
     uncertainty: float | None = None
     evidence: NDArray[np.floating] | None = field(default=None, repr=False)
+    box_evidence: NDArray[np.float64] | None = None
+    box_confidences: NDArray[np.float64] | None = None
 
     def __iter__(self) -> "Iterator[Localization]":
         """Iterate over the localizations of all requested classes, starting with this one."""
@@ -144,6 +151,9 @@ class Localization:
             "boxes": self.boxes.round(2).tolist(),
             "notes": list(self.notes),
         }
+        for name in ("box_evidence", "box_confidences"):
+            values = getattr(self, name)
+            row |= {} if values is None else {name: values.round(6).tolist()}
         if self.min_area < 1:  # several boxes are possible
             row["box_scores"] = self.box_scores.round(6).tolist()
         return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
@@ -190,17 +200,19 @@ class Localization:
             min_area=1.0 if scores is None else 0.0,
             notes=tuple(row["notes"]),
             others=tuple(cls.from_dict(other) for other in row.get("others") or ()),
+            box_evidence=_optional_array(row.get("box_evidence")),
+            box_confidences=_optional_array(row.get("box_confidences")),
             uncertainty=None if uncertainty is None else float(uncertainty),
             evidence=None
             if png is None or not len(boxes)
             else evidence_in_box(boxes[0], (height, width), heatmap.shape),
         )
         # The cached property has its value already.
-        vars(localization)["box_scores"] = None if scores is None else np.array(scores, float)
+        vars(localization)["box_scores"] = _optional_array(scores)
         return localization
 
     def to_detections(self) -> "Detections":
-        """Return the boxes of all requested classes as ``supervision.Detections``.
+        """Return the boxes of all requested classes as ``supervision.Detections``, with :attr:`box_confidences`.
 
         Raises:
             InputError: ``not-installed`` without supervision.
@@ -213,12 +225,16 @@ class Localization:
             problem = "to_detections needs supervision, which is not installed."
             raise InputError("not-installed", problem, "Run: pip install 'weakspot[supervision]'") from error
 
-        boxes = [(localization, box) for localization in self for box in localization.boxes]
+        boxes = [
+            (item, box, item.score if item.box_confidences is None else item.box_confidences[i])
+            for item in self
+            for i, box in enumerate(item.boxes)
+        ]
         return Detections(
-            xyxy=np.array([box for _, box in boxes]).reshape(-1, 4),
-            confidence=np.array([localization.score for localization, _ in boxes], float),
-            class_id=np.array([localization.class_index for localization, _ in boxes], int),
-            data={"class_name": np.array([localization.label for localization, _ in boxes], str)},
+            xyxy=np.array([box for _, box, _ in boxes]).reshape(-1, 4),
+            confidence=np.array([confidence for *_, confidence in boxes], float),
+            class_id=np.array([item.class_index for item, *_ in boxes], int),
+            data={"class_name": np.array([item.label for item, *_ in boxes], str)},
         )
 
     def _region_options(self) -> dict[str, Any]:
@@ -236,6 +252,10 @@ class Localization:
         if self.heatmap is None:
             raise InputError("missing-heatmap", f"The localization of {self.label!r} has no heatmap.")
         return self.heatmap
+
+
+def _optional_array(values: Any) -> NDArray[np.float64] | None:
+    return None if values is None else np.array(values, float)
 
 
 def min_activation(score: float, min_score: float) -> float:

@@ -80,8 +80,8 @@ class Localizer:
             ``weakspot.ops.refinement``. None: no refinement.
         channels: With Score-CAM: number of channels to try, the most varied first; None tries all.
         max_pixels: Images with more pixels are rejected before they are decoded.
-        uncertainty: Whether to estimate the uncertainty of each box, without a further forward pass. Boxes of a
-            ``psol`` run have none.
+        uncertainty: Whether to estimate the uncertainty of each box, without a further forward pass, and with a run
+            that knew some boxes the probability that it is right. Boxes of a ``psol`` run have none.
         backend: ``"torch"``; ``"onnx"``: ONNX Runtime runs the forward pass, several times as fast on a CPU, from a
             graph that is exported once and stored in the user's cache folder; ``"auto"``: ONNX Runtime for a named
             model or a run on a CPU, if its graph is cached, or after 1000 images, when an export saves time.
@@ -168,14 +168,16 @@ class Localizer:
         regions = region_options(options.boxes, options.min_area)
         loaded = load_model(model, options)
         method, uncertainty = loaded.info.method, options.uncertainty and not loaded.is_box_regressor
+        threshold = float(options.threshold or loaded.info.threshold or loaded.crop_threshold)
         config = PostprocessConfig(
             loaded.info,
             method,
-            float(options.threshold or loaded.info.threshold or loaded.crop_threshold),
+            threshold,
             **regions,
             min_score=check_fraction(options.min_score, "min_score"),
             refine=options.refine,
             uncertainty=uncertainty,
+            calibration=loaded.info.calibration if threshold == loaded.info.threshold else (),
             reference_method=_fitting_reference(loaded.backend, method) if uncertainty else None,
         )
         predictor = Predictor(loaded.backend, loaded.preset, loaded.crop_threshold)
@@ -289,7 +291,14 @@ class Localizer:
             threshold = self.threshold_of(method)
         check_threshold(threshold)
         reference = _fitting_reference(self.predictor.backend, method) if self.config.reference_method else None
-        config = replace(self.config, method=method, threshold=threshold, reference_method=reference)
+        changes = (method, threshold) != (self.method, self.threshold)
+        config = replace(
+            self.config,
+            method=method,
+            threshold=threshold,
+            calibration=() if changes else self.config.calibration,
+            reference_method=reference,
+        )
         if boxes is not None:
             config = replace(config, **region_options(boxes, 0.01 if min_area is None else min_area))
         localizer = copy(self)

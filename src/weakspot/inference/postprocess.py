@@ -23,14 +23,14 @@ from weakspot.inference.localization import (
 )
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops import (
-    boxes_from_heatmap,
     evidence_per_pixel,
     heatmap_from_class_map,
     scale_boxes,
 )
+from weakspot.ops.boxes import evidence_shares, region_boxes, threshold_regions
 from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.ops.refinement import refine
-from weakspot.ops.uncertainty import uncertainty_cues, uncertainty_score
+from weakspot.ops.uncertainty import Calibration, uncertainty_cues, uncertainty_score
 
 # Minimum probability for a class of a multi-label model to be present: that of a logit of 0.
 _PRESENT = 0.5
@@ -41,7 +41,8 @@ class PostprocessConfig:
     """How predictions become localizations, the same for all images; see :class:`Localization` for the fields.
 
     The heatmap has the input size of ``info``. With ``by_evidence``, the default box is that of the region of most
-    evidence, else of the largest one. Maps of ``reference_method`` are compared for the uncertainty.
+    evidence, else of the largest one. Maps of ``reference_method`` are compared for the uncertainty, from which
+    ``calibration`` (weight and bias; empty if unknown) gives the probability that a box is wrong.
     """
 
     info: ModelInfo
@@ -53,6 +54,7 @@ class PostprocessConfig:
     min_score: float = 0.0
     refine: str | None = None
     uncertainty: bool = False
+    calibration: tuple[float, ...] = ()
     reference_method: str | None = None
 
 
@@ -148,7 +150,8 @@ def _without_object(
     prediction: ImagePrediction, position: int, score: float, config: PostprocessConfig
 ) -> Localization:
     heatmap = np.zeros((config.info.preprocessing.height, config.info.preprocessing.width), np.float32)
-    return _localization(prediction, position, score, config, heatmap, np.zeros((0, 4)), notes=(NO_OBJECT,))
+    nothing = {"box_evidence": np.zeros(0), "box_confidences": np.zeros(0), "notes": (NO_OBJECT,)}
+    return _localization(prediction, position, score, config, heatmap, np.zeros((0, 4)), **nothing)
 
 
 def _localize_class(
@@ -165,16 +168,21 @@ def _localize_class(
     heatmap = claimed
     if config.refine is not None:
         heatmap = refine(config.refine, prediction.image.pixels, heatmap, config.threshold)
-    evidence = prediction.evidence[position] if config.by_evidence else None
-    per_pixel = None if evidence is None else evidence_per_pixel(evidence, height=height, width=width)
-    boxes = boxes_from_heatmap(
+    evidence = prediction.evidence[position]
+    per_pixel = evidence_per_pixel(evidence, height=height, width=width)
+    ordered_by = per_pixel if config.by_evidence else None
+    activation = min_activation(score, config.min_score)
+    labels, regions = threshold_regions(
         heatmap,
         config.threshold,
-        min_area=config.min_area,
+        config.min_area,
         split=config.split,
-        min_activation=min_activation(score, config.min_score),
-        evidence=per_pixel,
+        min_activation=activation,
+        evidence=ordered_by,
     )
+    boxes = region_boxes(heatmap, labels, regions, activation)
+    shares = evidence_shares(labels, regions, per_pixel) if regions else np.zeros(len(boxes))
+    uncertainty = _uncertainty(heatmap, ordered_by, prediction, position, config) if config.uncertainty else None
     return _localization(
         prediction,
         position,
@@ -182,10 +190,27 @@ def _localize_class(
         config,
         heatmap,
         boxes,
-        evidence=evidence,
+        evidence=evidence if config.by_evidence else None,
+        box_evidence=shares,
+        box_confidences=score * _probability_right(shares, uncertainty, config),
         notes=((NO_CLAIM,) if claims_nothing else ()) + _notes(heatmap, boxes, prediction, config),
-        uncertainty=_uncertainty(heatmap, per_pixel, prediction, position, config) if config.uncertainty else None,
+        uncertainty=uncertainty,
     )
+
+
+def _probability_right(
+    shares: NDArray[np.float64], uncertainty: float | None, config: PostprocessConfig
+) -> NDArray[np.float64]:
+    """Return the probability that each box is right, if its class is.
+
+    Without a calibration it is the share of the evidence in the box. With one, the first box has its calibrated
+    probability, and the others have less in proportion to their evidence.
+    """
+    if uncertainty is None or not config.calibration or not len(shares):
+        return shares
+    weight, bias = config.calibration
+    wrong = Calibration(np.array([weight]), bias).probability(np.array([uncertainty]))
+    return (1 - wrong) * (np.minimum(shares / shares[0], 1.0) if shares[0] > 0 else np.ones(len(shares)))
 
 
 def _localization(

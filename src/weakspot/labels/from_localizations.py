@@ -53,7 +53,9 @@ def from_localization(localization: Localization, *, min_score: float = 0.0, mas
 
 
 def _scores(localization: Localization) -> list[float]:
-    """Scores of the boxes; the class score if only the default region was localized."""
+    """Return the confidence in each box; without any, the scores of boxes or of the class, as in rows of 0.1."""
+    if localization.box_confidences is not None:
+        return list(map(float, localization.box_confidences))
     is_default_only = localization.min_area >= 1
     return [localization.score] * len(localization.boxes) if is_default_only else localization.box_scores.tolist()
 
@@ -103,7 +105,8 @@ def _from_row(row: Mapping[str, Any], min_score: float, first_only: bool, mask_o
     indices: list[int] = []
     for position, item in enumerate((row, *row.get("others", ()))):
         boxes = np.array(item["boxes"], np.float64).reshape(-1, 4)
-        scores = [float(score) for score in item.get("box_scores") or [item["score"]] * len(boxes)]
+        confidences = item.get("box_confidences") or item.get("box_scores") or [item["score"]] * len(boxes)
+        scores = [float(confidence) for confidence in confidences]
         mask_class = None if position == 0 else int(item["class_index"])
         mask = mask_of(path, mask_class) if mask_of is not None and len(boxes) else None
         labeled = list(_objects(str(item["label"]), boxes, scores, mask))[: 1 if first_only else None]

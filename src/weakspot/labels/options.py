@@ -21,7 +21,7 @@ class LabelOptions(BatchOptions, MethodOptions):
         seed: Random seed of the split.
         class_names: Text file with one class name per line, such as the classes.txt of an earlier run, to keep the
             class numbers. Default: the classes of the model, or those found in boxes.jsonl.
-        min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.
+        min_score: Minimum score of a box in the label files, in [0, 1]: the confidence that it is right.
         max_overlap: Of overlapping boxes of a class (IoU above this), keep the most confident. Default: keep all.
         boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all
             regions; those with several peaks are separated. Default: best; for boxes.jsonl all of its boxes.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any, get_args
 
 from weakspot.config import QualityName
@@ -23,6 +24,8 @@ class ModelInfo:
         quality: Name of the quality preset that the thresholds were chosen for; empty if none was chosen.
         threshold: Box threshold, a fraction of the heatmap's peak in (0, 1]; None if it was not tuned.
         class_thresholds: Box threshold of each class in (0, 1); empty if these were not tuned.
+        calibration: Weight and bias of the log odds that a box is wrong, as a function of its uncertainty; empty if no
+            boxes were known.
         multi_label: Whether scores are independent sigmoids instead of a softmax.
         background_index: Index of the class of images without objects, or None.
 
@@ -38,6 +41,7 @@ class ModelInfo:
     quality: str = ""
     threshold: float | None = None
     class_thresholds: tuple[float, ...] = ()
+    calibration: tuple[float, ...] = ()
     multi_label: bool = False
     background_index: int | None = None
 
@@ -54,6 +58,8 @@ class ModelInfo:
             or (len(thresholds) == count and all(0 < value < 1 for value in thresholds)),
             f"threshold must be below 1 if classes have their own, got {self.threshold}.": not thresholds
             or (self.threshold is not None and self.threshold < 1),
+            f"calibration must be a weight of 0 or more and a bias, got {list(self.calibration)}.": not self.calibration
+            or (len(self.calibration) == 2 and isfinite(sum(self.calibration)) and self.calibration[0] >= 0),
             f"background_index must be in [0, {count}), got {self.background_index}.": self.background_index is None
             or self.background_index in range(count),
         }
@@ -79,6 +85,7 @@ class ModelInfo:
                     input_size=(preprocessing.height, preprocessing.width),
                 ),
                 class_thresholds=tuple(float(value) for value in values.pop("class_thresholds", ())),
+                calibration=tuple(float(value) for value in values.pop("calibration", ())),
                 **values,
             )
             info.validate()

@@ -78,7 +78,7 @@ def boxes_from_heatmap(
     labels, regions = threshold_regions(
         heatmap, threshold, min_area, split=split, min_activation=min_activation, evidence=evidence
     )
-    return _boxes(heatmap, labels, regions, min_activation)
+    return region_boxes(heatmap, labels, regions, min_activation)
 
 
 def instances_from_heatmap(
@@ -116,11 +116,11 @@ def instances_from_heatmap(
     labels, regions = threshold_regions(
         heatmap, threshold, min_area, split=split, min_activation=min_activation, evidence=evidence
     )
-    boxes = _boxes(heatmap, labels, regions, min_activation)
+    boxes = region_boxes(heatmap, labels, regions, min_activation)
     return boxes, mean_activations(heatmap, labels, regions) if regions else np.zeros(len(boxes))
 
 
-def _boxes(
+def region_boxes(
     heatmap: NDArray[np.floating], labels: NDArray[np.int32], regions: list[Component], min_activation: float
 ) -> NDArray[np.float64]:
     """Return the bounds of the regions, or the whole image if the heatmap has no foreground."""
@@ -178,6 +178,15 @@ def mean_activations(
         return np.zeros(0)
     sums = np.bincount(labels.ravel(), heatmap.ravel())
     return np.array([sums[region.label] / region.area for region in regions]) / float(heatmap.max())
+
+
+def evidence_shares(
+    labels: NDArray[np.int32], regions: list[Component], evidence: NDArray[np.number]
+) -> NDArray[np.float64]:
+    """Compute the share of all evidence that lies in each region, shape (n,); 0 if there is no evidence."""
+    sums = np.bincount(labels.ravel(), evidence.ravel())
+    total = sums.sum()
+    return np.array([sums[region.label] for region in regions]) / (total if total > 0 else 1.0)
 
 
 def absolute_threshold(heatmap: NDArray[np.floating], threshold: Any) -> Any:

@@ -91,7 +91,14 @@ def describe(localizer: Localizer, source: str) -> OnnxMetadata:
     """Return the metadata of the graph of a localizer in PyTorch, for a model of the name ``source``."""
     backend, predictor, method = localizer.torch_backend, localizer.predictor, localizer.method
     reference = reference_method(method)
-    info = replace(localizer.config.info, method=method, threshold=localizer.threshold, class_thresholds=())
+    config = localizer.config
+    info = replace(
+        config.info,
+        method=method,
+        threshold=localizer.threshold,
+        class_thresholds=(),
+        calibration=config.calibration,
+    )
     return OnnxMetadata(
         info,
         __version__,

@@ -155,6 +155,8 @@ def at_threshold(state: ClassState, threshold: float, *, best_only: bool = True)
         min_area=1.0 if best_only else MIN_AREA,
         split=False,
         uncertainty=original.uncertainty if threshold == original.threshold else None,
+        box_evidence=None,
+        box_confidences=None,
     )
     if NO_OBJECT in original.notes:
         return localization
