@@ -304,3 +304,33 @@ def test_a_failed_image_and_logits_that_are_not_finite_fail():
     assert postprocess(failed, HOW) is failed
     result = found([np.nan, 0, 0, 0], [0])
     assert (result.source, result.error.code) == ("photo.jpg", "output-not-finite")
+
+
+def test_each_box_has_its_share_of_the_evidence_and_a_confidence():
+    one = found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN, how=replace(HOW, min_area=0.0))
+    left, right = 9 * 4, 1 * 24  # evidence in 2 x 2 and in 6 x 4 positions
+    assert one.box_evidence.tolist() == pytest.approx([left / (left + right), right / (left + right)])
+    assert one.box_confidences.tolist() == pytest.approx((one.score * one.box_evidence).tolist())
+
+
+def test_a_calibration_gives_the_probability_that_the_first_box_is_right():
+    how = replace(HOW, min_area=0.0, uncertainty=True, calibration=(2.0, -1.0))
+    one = found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN, how=how)
+    right = 1 - 1 / (1 + np.exp(1 - 2 * one.uncertainty))
+    assert one.box_confidences[0] == pytest.approx(one.score * right)
+    assert one.box_confidences[1] == pytest.approx(one.box_confidences[0] * one.box_evidence[1] / one.box_evidence[0])
+
+
+def test_without_an_object_or_evidence_there_is_no_confidence():
+    absent = found([0, 0, 0, 5], [3], how=KNOWS_NOTHING)
+    assert absent.box_evidence.tolist() == absent.box_confidences.tolist() == []
+    nothing = found([3, 0, 0, 0], [0], maps=np.zeros_like(MAPS))
+    assert nothing.box_evidence.tolist() == nothing.box_confidences.tolist() == [0]
+
+
+@given(arrays(np.float32, (1, 4, 4), elements=st.floats(-3, 3, width=32)), st.sampled_from([0.2, 0.5, 0.9]))
+def test_shares_are_fractions_of_one(maps, threshold):
+    one = found([1, 0, 0, 0], [0], maps=maps, how=replace(HOW, threshold=threshold, min_area=0.0))
+    assert len(one.box_evidence) == len(one.boxes)
+    assert (one.box_evidence >= 0).all()
+    assert one.box_evidence.sum() <= 1 + 1e-9

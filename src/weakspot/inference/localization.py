@@ -4,7 +4,7 @@ import json
 import warnings
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +17,8 @@ from PIL import Image
 from weakspot.data import MAX_PIXELS, ImageSource, read_image
 from weakspot.errors import InputError
 from weakspot.io.atomic import save_image
-from weakspot.ops import evidence_per_pixel, instances_from_heatmap, mask_from_heatmap
+from weakspot.ops import evidence_per_pixel, instances_from_heatmap, mask_from_heatmap, scale_boxes
+from weakspot.ops.boxes import boxes_with_evidence
 from weakspot.ops.evidence import evidence_in_box
 from weakspot.visualization import draw_localization
 
@@ -53,8 +54,9 @@ class Localization:
         min_score: Minimum score of a box, see :attr:`box_scores`.
         notes: Notes on this result for the user; usually empty.
         others: Localizations of further classes in the same image, in the order of the request.
-        evidence: Class map by which the default region is chosen, shape (h', w'): the one with the highest sum of its
-            positive values. None if it is the largest region.
+        by_evidence: Whether the default region is the one with the most evidence; else it is the largest one.
+        evidence: Class map before propagation, shape (h', w'); its positive values are the evidence. None if read from
+            a row without a heatmap.
         box_evidence: Share of the class's evidence that lies in the region of each box, shape (n,), in [0, 1]; None if
             unknown.
         box_confidences: Confidence in each box, shape (n,), in [0, 1]: the score of the class times the probability
@@ -80,6 +82,7 @@ class Localization:
     notes: tuple[str, ...] = ()
     others: "tuple[Localization, ...]" = ()
     uncertainty: float | None = None
+    by_evidence: bool = True
     evidence: NDArray[np.floating] | None = field(default=None, repr=False)
     box_evidence: NDArray[np.float64] | None = None
     box_confidences: NDArray[np.float64] | None = None
@@ -237,16 +240,55 @@ class Localization:
             data={"class_name": np.array([item.label for item, *_ in boxes], str)},
         )
 
+    def with_threshold(self, threshold: float, *, min_area: float | None = None) -> "Localization":
+        """Return this result at another threshold, as a localizer with that threshold gives it.
+
+        Args:
+            threshold: Fraction of the heatmap's peak, in (0, 1].
+            min_area: Minimum area of a region besides the default one, as a fraction of the image; None keeps it.
+
+        Raises:
+            InputError: ``missing-heatmap`` without a heatmap, ``out-of-range`` for the threshold or the area.
+        """
+        changed = replace(
+            self,
+            threshold=threshold,
+            min_area=self.min_area if min_area is None else min_area,
+            uncertainty=self.uncertainty if threshold == self.threshold else None,
+        )
+        if NO_OBJECT in self.notes:
+            return changed
+        heatmap, evidence = self._heatmap(), self._evidence_per_pixel()
+        boxes, shares = boxes_with_evidence(
+            heatmap,
+            threshold,
+            np.zeros(heatmap.shape) if evidence is None else evidence,
+            by_evidence=self.by_evidence,
+            min_area=changed.min_area,
+            split=self.split,
+            min_activation=min_activation(self.score, self.min_score),
+        )
+        notes = tuple(note for note in self.notes if note != BELOW_MIN_SCORE)
+        return replace(
+            changed,
+            boxes=scale_boxes(boxes, from_size=heatmap.shape, to_size=(self.height, self.width)),
+            box_evidence=None if evidence is None else shares,
+            box_confidences=None if evidence is None else self.score * shares,
+            notes=notes if len(boxes) else (BELOW_MIN_SCORE, *notes),
+        )
+
     def _region_options(self) -> dict[str, Any]:
         """Return the options of :func:`weakspot.ops.boxes_from_heatmap` that gave the boxes."""
-        height, width = self._heatmap().shape
-        evidence = None if self.evidence is None else evidence_per_pixel(self.evidence, height=height, width=width)
         return {
             "min_area": self.min_area,
             "split": self.split,
             "min_activation": min_activation(self.score, self.min_score),
-            "evidence": evidence,
+            "evidence": self._evidence_per_pixel() if self.by_evidence else None,
         }
+
+    def _evidence_per_pixel(self) -> NDArray[np.int32] | None:
+        height, width = self._heatmap().shape
+        return None if self.evidence is None else evidence_per_pixel(self.evidence, height=height, width=width)
 
     def _heatmap(self) -> NDArray[np.float32]:
         if self.heatmap is None:

@@ -27,7 +27,7 @@ from weakspot.ops import (
     heatmap_from_class_map,
     scale_boxes,
 )
-from weakspot.ops.boxes import evidence_shares, region_boxes, threshold_regions
+from weakspot.ops.boxes import boxes_with_evidence
 from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.ops.refinement import refine
 from weakspot.ops.uncertainty import Calibration, uncertainty_cues, uncertainty_score
@@ -170,18 +170,16 @@ def _localize_class(
         heatmap = refine(config.refine, prediction.image.pixels, heatmap, config.threshold)
     evidence = prediction.evidence[position]
     per_pixel = evidence_per_pixel(evidence, height=height, width=width)
-    ordered_by = per_pixel if config.by_evidence else None
-    activation = min_activation(score, config.min_score)
-    labels, regions = threshold_regions(
+    boxes, shares = boxes_with_evidence(
         heatmap,
         config.threshold,
-        config.min_area,
+        per_pixel,
+        by_evidence=config.by_evidence,
+        min_area=config.min_area,
         split=config.split,
-        min_activation=activation,
-        evidence=ordered_by,
+        min_activation=min_activation(score, config.min_score),
     )
-    boxes = region_boxes(heatmap, labels, regions, activation)
-    shares = evidence_shares(labels, regions, per_pixel) if regions else np.zeros(len(boxes))
+    ordered_by = per_pixel if config.by_evidence else None
     uncertainty = _uncertainty(heatmap, ordered_by, prediction, position, config) if config.uncertainty else None
     return _localization(
         prediction,
@@ -190,7 +188,7 @@ def _localize_class(
         config,
         heatmap,
         boxes,
-        evidence=evidence if config.by_evidence else None,
+        evidence=evidence,
         box_evidence=shares,
         box_confidences=score * _probability_right(shares, uncertainty, config),
         notes=((NO_CLAIM,) if claims_nothing else ()) + _notes(heatmap, boxes, prediction, config),
@@ -238,6 +236,7 @@ def _localization(
         min_area=config.min_area,
         split=config.split,
         min_score=config.min_score,
+        by_evidence=config.by_evidence,
         **fields,
     )
 

@@ -24,10 +24,10 @@ class ModelInfo:
         quality: Name of the quality preset that the thresholds were chosen for; empty if none was chosen.
         threshold: Box threshold, a fraction of the heatmap's peak in (0, 1]; None if it was not tuned.
         class_thresholds: Box threshold of each class in (0, 1); empty if these were not tuned.
-        calibration: Weight and bias of the log odds that a box is wrong, as a function of its uncertainty; empty if no
-            boxes were known.
         multi_label: Whether scores are independent sigmoids instead of a softmax.
         background_index: Index of the class of images without objects, or None.
+        calibration: Weight and bias of the log odds that a box is wrong, as a function of its uncertainty; empty if no
+            boxes were known.
 
     Example:
         >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)
@@ -41,9 +41,9 @@ class ModelInfo:
     quality: str = ""
     threshold: float | None = None
     class_thresholds: tuple[float, ...] = ()
-    calibration: tuple[float, ...] = ()
     multi_label: bool = False
     background_index: int | None = None
+    calibration: tuple[float, ...] = ()
 
     def validate(self) -> None:
         """Check that the values are possible and agree with each other."""

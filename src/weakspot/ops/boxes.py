@@ -78,7 +78,7 @@ def boxes_from_heatmap(
     labels, regions = threshold_regions(
         heatmap, threshold, min_area, split=split, min_activation=min_activation, evidence=evidence
     )
-    return region_boxes(heatmap, labels, regions, min_activation)
+    return _boxes(heatmap, labels, regions, min_activation)
 
 
 def instances_from_heatmap(
@@ -116,11 +116,49 @@ def instances_from_heatmap(
     labels, regions = threshold_regions(
         heatmap, threshold, min_area, split=split, min_activation=min_activation, evidence=evidence
     )
-    boxes = region_boxes(heatmap, labels, regions, min_activation)
+    boxes = _boxes(heatmap, labels, regions, min_activation)
     return boxes, mean_activations(heatmap, labels, regions) if regions else np.zeros(len(boxes))
 
 
-def region_boxes(
+def boxes_with_evidence(
+    heatmap: NDArray[np.floating],
+    threshold: float,
+    evidence: NDArray[np.number],
+    *,
+    by_evidence: bool = True,
+    min_area: float = 0.0,
+    split: bool = False,
+    min_activation: float = 0.0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bound the regions of a heatmap and compute the share of all evidence in each.
+
+    The arguments are those of :func:`boxes_from_heatmap`; without ``by_evidence``, the largest region comes first.
+
+    Returns:
+        Boxes of shape (n, 4) and shares of shape (n,), in [0, 1]; 0 if there is no evidence.
+
+    Example:
+        >>> boxes, shares = boxes_with_evidence(np.array([[9.0, 0.0, 8.0, 8.0]]), 0.5, np.array([[6, 1, 2, 1]]))
+        >>> boxes.tolist(), shares.tolist()
+        ([[0.0, 0.0, 1.0, 1.0], [2.0, 0.0, 4.0, 1.0]], [0.6, 0.3])
+    """
+    labels, regions = threshold_regions(
+        heatmap,
+        threshold,
+        min_area,
+        split=split,
+        min_activation=min_activation,
+        evidence=evidence if by_evidence else None,
+    )
+    boxes = _boxes(heatmap, labels, regions, min_activation)
+    if not regions:
+        return boxes, np.zeros(len(boxes))
+    sums = np.bincount(labels.ravel(), evidence.ravel())
+    total = max(float(sums.sum()), 1.0)
+    return boxes, np.array([sums[region.label] for region in regions]) / total
+
+
+def _boxes(
     heatmap: NDArray[np.floating], labels: NDArray[np.int32], regions: list[Component], min_activation: float
 ) -> NDArray[np.float64]:
     """Return the bounds of the regions, or the whole image if the heatmap has no foreground."""
@@ -178,15 +216,6 @@ def mean_activations(
         return np.zeros(0)
     sums = np.bincount(labels.ravel(), heatmap.ravel())
     return np.array([sums[region.label] / region.area for region in regions]) / float(heatmap.max())
-
-
-def evidence_shares(
-    labels: NDArray[np.int32], regions: list[Component], evidence: NDArray[np.number]
-) -> NDArray[np.float64]:
-    """Compute the share of all evidence that lies in each region, shape (n,); 0 if there is no evidence."""
-    sums = np.bincount(labels.ravel(), evidence.ravel())
-    total = sums.sum()
-    return np.array([sums[region.label] for region in regions]) / (total if total > 0 else 1.0)
 
 
 def absolute_threshold(heatmap: NDArray[np.floating], threshold: Any) -> Any:

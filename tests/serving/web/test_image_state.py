@@ -15,7 +15,7 @@ from weakspot.serving.web.drawing import COLORS, class_color, draw_classes, draw
 from weakspot.serving.web.image_state import (
     apply_threshold,
     at_threshold,
-    class_states,
+    by_method_and_class,
     predict_image,
     predict_missing,
     read_for_display,
@@ -54,7 +54,7 @@ def two_objects(state, index, left, right, notes=()):
     localization = replace(
         state.top_classes[0], width=8, height=8, class_index=index, heatmap=heatmap, evidence=evidence, notes=notes
     )
-    return class_states([[localization]])["cam", index]
+    return by_method_and_class([[localization]])["cam", index]
 
 
 def test_classes_that_are_selected_together_share_the_image(state):
@@ -77,7 +77,7 @@ def test_the_background_class_claims_nothing(state):
 
 def test_the_models_own_threshold_is_exact_and_others_are_rounded(recorder, image_files):
     original = recorder.localizer.with_options(method="cam", threshold=0.123456)(image_files[0], classes=[1])
-    (prediction,) = class_states([[original]]).values()
+    (prediction,) = by_method_and_class([[original]]).values()
     assert at_threshold(prediction, 0.123456).threshold == 0.123456
     assert_array_equal(at_threshold(prediction, 0.123456).boxes, original.boxes)
     assert at_threshold(prediction, 0.31415).threshold == 0.31
@@ -86,15 +86,15 @@ def test_the_models_own_threshold_is_exact_and_others_are_rounded(recorder, imag
 
 def test_a_minimum_score_holds_at_every_threshold(recorder, image_files):
     localizer = recorder.localizer.with_options(method="cam")
-    (prediction,) = class_states([[localizer(image_files[0], classes=[1])]]).values()
-    strict = replace(prediction, localization=replace(prediction.localization, min_score=0.99))
+    (prediction,) = by_method_and_class([[localizer(image_files[0], classes=[1])]]).values()
+    strict = replace(prediction, min_score=0.99)
     assert at_threshold(strict, 0.5).notes == (BELOW_MIN_SCORE,)
     assert at_threshold(strict, 0.5).boxes.shape == (0, 4)
 
 
 def test_a_flat_map_has_the_whole_image_as_box_at_every_threshold(state):
     flat = replace(state.top_classes[0], heatmap=np.zeros((8, 8), np.float32), notes=(NO_EVIDENCE,))
-    (prediction,) = class_states([[flat]]).values()
+    (prediction,) = by_method_and_class([[flat]]).values()
     assert at_threshold(prediction, 0.7, best_only=False).boxes.tolist() == [[0, 0, 70, 50]]
 
 
@@ -166,6 +166,6 @@ def test_valid_input_is_unchanged(recorder):
 def test_an_image_without_an_object_has_no_box_at_any_threshold():
     heatmap = np.zeros((4, 4), np.float32)
     absent = Localization(None, 8, 8, 0, "cat", 0.1, "cam", 0.4, heatmap, np.zeros((0, 4)), notes=(NO_OBJECT,))
-    (prediction,) = class_states([[absent]]).values()
+    (prediction,) = by_method_and_class([[absent]]).values()
     lower = at_threshold(prediction, 0.2, best_only=False)
     assert (len(lower.boxes), lower.notes, lower.threshold) == (0, (NO_OBJECT,), 0.2)

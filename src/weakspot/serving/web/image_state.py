@@ -1,21 +1,13 @@
-"""Predictions for a visitor's image: heatmaps and component trees, so that the sliders do not run the model."""
+"""Predictions for a visitor's image, with their heatmaps, so that the sliders do not run the model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.decoding import read_downscaled
-from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, Localization, min_activation
-from weakspot.ops import (
-    ComponentTree,
-    boxes_from_heatmap,
-    component_tree,
-    evidence_per_pixel,
-    scale_boxes,
-)
+from weakspot.inference.localization import NO_CLAIM, NO_OBJECT, Localization
 from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.serving.batching import BatchingLocalizer
 
@@ -26,15 +18,6 @@ TOP_CLASSES = 5
 MAX_HEATMAPS = 64
 # Minimum area of a region besides the default one, as a fraction of the image: that of Localizer(boxes="all").
 MIN_AREA = 0.01
-_THRESHOLDS = tuple(step / 100 for step in range(1, 101))
-
-
-@dataclass(frozen=True, eq=False)
-class ClassState:
-    """Prediction of one method for one class, and its boxes at every threshold of the slider and the model's own."""
-
-    localization: Localization
-    tree: ComponentTree
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +31,7 @@ class ImageState:
     content: bytes = field(repr=False)
     display_image: Image.Image = field(repr=False)
     top_classes: tuple[Localization, ...]
-    predictions: Mapping[tuple[str, int], ClassState] = field(repr=False)
+    predictions: Mapping[tuple[str, int], Localization] = field(repr=False)
 
     @property
     def threshold(self) -> float:
@@ -71,7 +54,7 @@ def predict_image(localizer: BatchingLocalizer, content: bytes, name: str, metho
     results = [tuple(localizer.localize(content, method=method, top_k=top_k)) for method in methods]
     display_image = read_for_display(content, localizer.max_pixels)
     top_classes = tuple(replace(localization, others=()) for localization in results[0])
-    return ImageState(name, content, display_image, top_classes, class_states(results))
+    return ImageState(name, content, display_image, top_classes, by_method_and_class(results))
 
 
 def read_for_display(content: bytes, max_pixels: int) -> Image.Image:
@@ -97,7 +80,7 @@ def predict_missing(
     ]
     if not results:
         return state
-    predictions = {**state.predictions, **class_states(results)}
+    predictions = {**state.predictions, **by_method_and_class(results)}
     if len(predictions) > MAX_HEATMAPS:  # keep the selected ones only
         predictions = {
             (method, index): prediction
@@ -107,76 +90,39 @@ def predict_missing(
     return replace(state, predictions=predictions)
 
 
-def class_states(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], ClassState]:
-    """Compute the component tree of each localization's heatmap."""
+def by_method_and_class(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], Localization]:
+    """Index localizations by their method and class."""
     return {
-        (localization.method, localization.class_index): _class_state(replace(localization, others=()))
+        (localization.method, localization.class_index): replace(localization, others=())
         for group in results
         for localization in group
     }
 
 
-def _class_state(localization: Localization) -> ClassState:
-    thresholds = sorted({*_THRESHOLDS, localization.threshold})
-    return ClassState(localization, component_tree(localization.heatmap, thresholds, evidence=_evidence(localization)))
-
-
-def _evidence(localization: Localization) -> NDArray[np.int32] | None:
-    height, width = localization.heatmap.shape
-    evidence = localization.evidence
-    return None if evidence is None else evidence_per_pixel(evidence, height=height, width=width)
-
-
-def share_image(states: Sequence[ClassState]) -> list[ClassState]:
+def share_image(localizations: Sequence[Localization]) -> list[Localization]:
     """Give each pixel to the class with the most evidence, as a localizer does that is asked for several classes."""
-    present = [i for i, state in enumerate(states) if NO_OBJECT not in state.localization.notes]
-    if len(present) < 2:
-        return list(states)
-    evidence = [item for i in present if (item := states[i].localization.evidence) is not None]
-    shared = list(states)
+    shared = list(localizations)
+    present = [i for i, localization in enumerate(shared) if NO_OBJECT not in localization.notes]
+    evidence = [item for i in present if (item := shared[i].evidence) is not None]
+    if len(evidence) < 2:
+        return shared
     for i, margin in zip(present, competition_margins(np.stack(evidence)), strict=True):
-        localization = states[i].localization
-        shared[i] = _class_state(replace(localization, heatmap=keep_claimed(localization.heatmap, margin)))
+        heatmap = keep_claimed(shared[i].heatmap, margin)
+        claims_nothing = heatmap is shared[i].heatmap and heatmap.any()
+        notes = (NO_CLAIM,) if claims_nothing else ()
+        shared[i] = replace(shared[i], heatmap=heatmap, notes=(*notes, *shared[i].notes))
     return shared
 
 
-def at_threshold(state: ClassState, threshold: float, *, best_only: bool = True) -> Localization:
+def at_threshold(localization: Localization, threshold: float, *, best_only: bool = True) -> Localization:
     """Apply another threshold to a heatmap, with the result of a Localizer with that threshold.
 
     The threshold is rounded to hundredths unless it is the model's own. Unless ``best_only``, all regions of at least
     :data:`MIN_AREA` are returned.
     """
-    original = state.localization
-    if threshold != original.threshold:
+    if threshold != localization.threshold:
         threshold = min(max(round(threshold, 2), 0.01), 1.0)
-    localization = replace(
-        original,
-        threshold=threshold,
-        min_area=1.0 if best_only else MIN_AREA,
-        split=False,
-        uncertainty=original.uncertainty if threshold == original.threshold else None,
-        box_evidence=None,
-        box_confidences=None,
-    )
-    if NO_OBJECT in original.notes:
-        return localization
-    image_size = (original.height, original.width)
-    boxes = scale_boxes(_boxes(state, localization), from_size=original.heatmap.shape[:2], to_size=image_size)
-    notes = tuple(note for note in original.notes if note != BELOW_MIN_SCORE)
-    return replace(localization, boxes=boxes, notes=notes if len(boxes) else (BELOW_MIN_SCORE, *notes))
-
-
-def _boxes(state: ClassState, localization: Localization) -> NDArray[np.float64]:
-    """Return the boxes in heatmap pixels; a minimum score needs mean activations, which the tree does not contain."""
-    if localization.min_score <= 0:
-        return state.tree.boxes_at(localization.threshold, min_area=localization.min_area)
-    return boxes_from_heatmap(
-        localization.heatmap,
-        localization.threshold,
-        min_area=localization.min_area,
-        min_activation=min_activation(localization.score, localization.min_score),
-        evidence=_evidence(localization),
-    )
+    return replace(localization, split=False).with_threshold(threshold, min_area=1.0 if best_only else MIN_AREA)
 
 
 def apply_threshold(
