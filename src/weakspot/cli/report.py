@@ -58,7 +58,7 @@ def with_sample(run: ReportData, options: ReportOptions, folder: Path) -> Report
     The sample is taken from ``options.images``, or from the validation images of the run; if these cannot be read, a
     note says so instead.
     """
-    from weakspot.models.checkpoint import is_run  # imports torch
+    from weakspot.models.run_files import is_run
 
     if options.images is not None:
         images = list(find_images([options.images]))

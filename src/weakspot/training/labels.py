@@ -93,6 +93,19 @@ def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bo
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
+def training_samples(dataset: Dataset) -> tuple[list[Sample], list[Sample]]:
+    """Return the images of the training and of the validation split; without splits all images are for training.
+
+    Raises InputError ``missing-training-images``, or ``image-not-found`` for files that do not exist.
+    """
+    training = [sample for sample in dataset.samples if sample.split in TRAINING]
+    validation = [sample for sample in dataset.samples if sample.split in VALIDATION]
+    if not training and not any(dataset.splits):
+        training = list(dataset.samples)
+    _check_samples(dataset, training, validation)
+    return training, validation
+
+
 def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: int) -> Split:
     """Return the training and validation images of a data set, or split validation images off the training images.
 
@@ -105,11 +118,7 @@ def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: 
         seed: Seed of the split.
         workers: Number of threads that search for near-duplicates.
     """
-    training = [sample for sample in dataset.samples if sample.split in TRAINING]
-    validation = [sample for sample in dataset.samples if sample.split in VALIDATION]
-    if not training and not any(dataset.splits):
-        training = list(dataset.samples)
-    _check_samples(dataset, training, validation)
+    training, validation = training_samples(dataset)
     counts = Counter(label for sample in training for label in _labels(sample))
     single = tuple(
         f"Class {name} has only one training image, so it cannot be validated."

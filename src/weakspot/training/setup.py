@@ -2,13 +2,12 @@
 
 import logging
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from weakspot.data import Dataset, Preprocessing, read_dataset
+from weakspot.data import Dataset, Preprocessing
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError
 from weakspot.inference.load_torch import scale_input_size
@@ -91,18 +90,17 @@ class TrainingSetup:
     teacher: Teacher | None = None
 
 
-def set_up(data: Path, options: TrainOptions) -> TrainingSetup:
-    """Read the labels, build the network, and verify the images."""
+def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
+    """Split the data set, build the network, and verify the images."""
     check_model_name(options.backbone)  # before the images are verified, which may take minutes
     device = find_device(options.device)
     frozen = _is_frozen(options, device)
     method = parse_method(options.method, frozen=frozen)
-    dataset = read_dataset(data, ground_truth=options.labels, images=options.images)
     split = split_samples(dataset, val_fraction=options.val_fraction, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
     labels = _labels(dataset, split, options, teacher)
     validation = [sample for sample in split.validation if labels.cover(sample)]
-    folders = [data] if options.images is None else [data, options.images]
+    folders = [dataset.root] if options.images is None else [dataset.root, options.images]
     for note in filter(None, (*split.notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):

@@ -12,6 +12,7 @@ from PIL import Image
 from weakspot.data import find_images
 from weakspot.errors import WeakspotError
 from weakspot.inference.batch.image_files import gray_image, output_name
+from weakspot.inference.batch.model_identity import ModelIdentity, check_unchanged
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.command_options import localizer_options
 from weakspot.io.atomic import save_image
@@ -109,14 +110,17 @@ def _output_images(localization: "Localization", options: LocalizeOptions) -> "I
 class WorkerFactory:
     """Creates the function that localizes images in a worker process; instances can be pickled.
 
-    ``output`` is the folder of the output images and of the fitted foreground head.
+    ``output`` is the folder of the output images and of the fitted foreground head. A worker that starts later refuses
+    another model than ``model``, such as that of a link to the latest run.
     """
 
     options: LocalizeOptions
     output: Path
+    model: ModelIdentity
 
     def __call__(self) -> "LocalizeFn":
         """Load the model."""
+        check_unchanged(self.options, self.model)
         localizer = load_localizer(self.options)
         if (self.output / FOREGROUND).exists():
             adapt(localizer, list, self.output / FOREGROUND, resume=True)
