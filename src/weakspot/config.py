@@ -15,6 +15,26 @@ BoxesName = Literal["largest", "all", "instances"]
 QualityName = Literal["plain", "fast", "balanced", "best"]
 RefinementName = Literal["grabcut", "random_walker", "superpixels"]
 
+# Names of weakspot.cams.METHODS, which imports torch.
+MAP_METHODS = (
+    "cam",
+    "gradcam",
+    "gradcam++",
+    "layercam",
+    "xgradcam",
+    "hirescam",
+    "scorecam",
+    "ablationcam",
+    "eigencam",
+    "guided_gradcam",
+    "counterfactual",
+    "acol",
+    "acol_a",
+    "acol_b",
+    "ts_cam",
+    "psol",
+)
+
 # By command: option names of 0.1.0, and their current names. Output folders of 0.1.0 record the old names; on the
 # command line, an old name is an error that names the current one.
 RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {

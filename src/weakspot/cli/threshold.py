@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 def refit(run: Path, data: Path, *, ground_truth: Path | None = None, images: Path | None = None) -> "RefitResult":
     """Refit the thresholds of a run to the boxes or masks of a data set."""
     from weakspot.data import read_dataset
+    from weakspot.models.run_files import check_trained
 
+    check_trained(run)
     dataset = read_dataset(data, ground_truth=ground_truth, images=images)
     from weakspot.training.refit import refit_thresholds
 

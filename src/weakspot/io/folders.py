@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from weakspot.errors import InputError
 
@@ -50,6 +51,11 @@ def check_writable(folder: Path) -> None:
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         reason = "is read-only" if parent.is_dir() else "is not a folder"
         raise InputError("not-writable", f"Cannot write to {folder}: {parent} {reason}.", hint)
+    try:
+        with TemporaryFile(dir=parent):  # permissions say nothing for root, and may be wrong on a network
+            pass
+    except OSError as error:
+        raise InputError("not-writable", f"Cannot write to {folder}: {error.strerror or error}.", hint) from error
 
 
 def check_unpacked(path: Path) -> None:
@@ -96,3 +102,8 @@ def find_relocated(folder: Path, path: Path, suffix: str = "") -> Path | None:
 def is_file(path: Path) -> bool:
     """Return whether a path is a file; False if its name is too long or contains a zero byte."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; False if its name is too long or contains a zero byte."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for a name that is too long

@@ -14,6 +14,7 @@ from weakspot.data.annotated_image import read_mask
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
 from weakspot.inference.command_options import localizer_options
+from weakspot.inference.early_checks import check_images, check_model
 from weakspot.io.folders import find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.progress import Progress
@@ -57,9 +58,11 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
     if not images:
         problem = f"{model} is not output of weakspot localize; a model needs images."
         raise InputError("missing-images", problem, "Run: weakspot label MODEL IMAGES.")
+    check_model(model, options)
+    paths = list(dict.fromkeys(find_images(images)))
+    check_images(paths)
     from weakspot.inference.localizer import Localizer
 
-    paths = list(dict.fromkeys(find_images(images)))
     changes = {"boxes": options.boxes or "largest", "class_names": None, "min_score": 0.0, "uncertainty": True}
     localizer = Localizer.from_options(model, localizer_options(options, **changes))
     if localizer.needs_adaptation:

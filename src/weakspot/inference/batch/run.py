@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot.data import ImageSource, find_images
+from weakspot.data.decoding import read_sizes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError, check_positive
 from weakspot.inference.batch.model_identity import ModelIdentity
@@ -32,7 +33,8 @@ from weakspot.inference.batch.worker import (
     sample_sources,
     save_outputs,
 )
-from weakspot.io.folders import RUN_FILE
+from weakspot.inference.early_checks import check_model
+from weakspot.io.folders import RUN_FILE, check_writable
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
 from weakspot.io.row_writer import JsonlWriter
@@ -65,8 +67,11 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
         )
     check_positive(options.batch_size, "--batch-size")
     _check_engine(options)
+    check_model(options.model, options)
     options = replace(options, output=output_folder(options))
+    check_writable(cast(Path, options.output))
     check_not_a_source(sources, cast(Path, options.output))
+    _check_single_image(sources)
     model = _identify(cast(Path, options.output), options, sources)
     outcome = _localize_by_engine(sources, options, model)
     note = describe_passed_over(list(passed_over(sources)))
@@ -91,6 +96,13 @@ def _localize_by_engine(sources: Sequence[str], options: LocalizeOptions, model:
         return _localize_shard(sources, options, parse_shard(options.shard), model)
     with closing(JsonlWriter(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
         return _localize(_Images(sources), rows, options, model, resume=options.resume)
+
+
+def _check_single_image(sources: Sequence[str]) -> None:
+    """Raise the error of a single image file that cannot be read."""
+    images = _Images(sources)
+    if images.is_one_file:
+        read_sizes(Path(sources[0]))
 
 
 def _check_engine(options: LocalizeOptions) -> None:
