@@ -59,7 +59,7 @@ RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
         "boxes": "predicted_boxes",
     },
     "compare": {"truth": "ground_truth", "split": "test_split", "validation": "val_split"},
-    "label": {"classes": "class_names", "val": "val_fraction", "photos": "image_files"},
+    "label": {"val": "val_fraction", "photos": "image_files"},  # "classes" was "class_names"
     "report": {"most": "max_items"},
     "check": {"truth": "ground_truth"},
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from small_graphs import run_folder
 
 from weakspot.cli.app import main
 from weakspot.data import read_dataset
@@ -328,3 +329,31 @@ def test_an_archive_is_refused(images, capsys):
     Path("export.zip").write_bytes(b"PK")
     assert label("--import", "export.zip", "--format", "coco", "--images", "photos") == 2
     assert "export.zip is an archive" in capsys.readouterr().err
+
+
+@pytest.fixture
+def cats_and_dogs(images):
+    """A run with random weights, whose classes the folders are named after."""
+    Path("run").mkdir()
+    run_folder(Path("run"))
+    return images
+
+
+@pytest.mark.parametrize(("words", "is_folders"), [([], True), (["--classes", "predicted"], False)])
+def test_the_class_is_that_of_the_folder_unless_the_prediction_is_asked_for(cats_and_dogs, words, is_folders, capsys):
+    assert label("run", cats_and_dogs, "--format", "csv", "--output", "out", *words) == 0
+    assert " of 6 predictions differ from the folder's class" in capsys.readouterr().out
+    labels = {cell["image_id"]: cell["label"] for cell in cells("out/csv/labels.csv")}
+    assert len(labels) == 6
+    assert all(image.split("/")[0] == name for image, name in labels.items()) == is_folders
+
+
+def test_a_class_may_be_named_for_all_images_but_not_in_a_file_or_for_rows(cats_and_dogs, capsys):
+    assert label("run", cats_and_dogs, "--format", "csv", "--output", "out", "--classes", "owl") == 0
+    assert {cell["label"] for cell in cells("out/csv/labels.csv")} == {"owl"}
+    Path("names.txt").write_text("cat\ndog\n")
+    for words, said in ((["--classes", "names.txt"], "--class-names names.txt"), (["--classes", "cow"], "cow")):
+        assert label("run", cats_and_dogs, *words) == 2
+        assert said in capsys.readouterr().err
+    assert label("found", "--classes", "cat") == 2
+    assert "found" in capsys.readouterr().err

@@ -651,3 +651,25 @@ def test_a_run_that_does_not_say_its_weights_is_continued_and_that_is_said_once(
         assert run(images, "--output", "out", "--resume") == 0
         assert capsys.readouterr().err.count("which weights") == (count == 4)
     assert tomllib.loads(Path("out/localize.toml").read_text()) == kept | {"resume": True}
+
+
+def test_predictions_that_differ_from_the_folder_are_counted_and_its_class_can_be_localized(images, capsys):
+    """The folders are named after classes; those of the random weights have no part in it."""
+    Path("run").mkdir()
+    run_folder(Path("run"))
+    for number, path in enumerate(sorted(images.rglob("*.jpg"))):
+        place = Path("sorted", ("cat", "dog", "sundries")[number % 3], path.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(place)
+    assert run("sorted", "--model", "run", "--output", "predicted") == 0
+    told = capsys.readouterr().out
+    labels = {row["image"]: row["label"] for row in rows("predicted/boxes.jsonl")}
+    wrong = sum(Path(name).parent.name not in (label, "sundries") for name, label in labels.items())
+    assert f"note: {wrong} of 8 predictions differ" in told
+    assert run("sorted", "--model", "run", "--output", "by-folder", "--classes", "folder") == 0
+    told = capsys.readouterr().out
+    assert f"note: {wrong} of 8 predictions differ" in told
+    assert "3 images are in folders that are no class" in told
+    for row in rows("by-folder/boxes.jsonl"):
+        folder = Path(row["image"]).parent.name
+        assert row["label"] == (labels[row["image"]] if folder == "sundries" else folder)

@@ -9,7 +9,7 @@ from weakspot.data.formats.text_files import read_classes, write_rows, write_tex
 from weakspot.data.formats.walk import images_below
 from weakspot.data.image_index import ImageIndex, index_files, index_images
 from weakspot.errors import InputError, check_fraction, check_positive
-from weakspot.io.folders import check_unpacked, next_free_path
+from weakspot.io.folders import check_unpacked, is_file, next_free_path
 from weakspot.io.settings import save_settings
 from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
@@ -88,14 +88,25 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
         raise InputError("out-of-range", problem)
     if options.seed < 0:
         raise InputError("out-of-range", f"--seed must be at least 0, got {options.seed}.")
+    _check_no_file(options.classes or ())
     if options.class_names is not None:
         check_classes(read_classes(options.class_names))
+
+
+def _check_no_file(classes: Sequence[str]) -> None:
+    """Refuse a file of names, which ``--classes`` was before version 0.2."""
+    file = next((name for name in classes if is_file(Path(name))), None)
+    if file is not None:
+        hint = f"To name the classes of the labels, use --class-names {file}."
+        raise InputError("unknown-class", f"--classes must be names of classes, got the file {file}.", hint)
 
 
 def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
     """Return labels of predictions."""
     rows = find_rows(sources[0])
     images = sources[1:]
+    if rows is not None and options.classes:
+        raise InputError("options-conflict", f"--classes cannot be used with {sources[0]}, which has localizations.")
     predictions = (
         localize_images(sources[0], images, options) if rows is None else load_localizations(rows, images, options)
     )
@@ -121,7 +132,8 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
         for name, image in zip(files, localized_images, strict=True)
     ]
     complete = _complete(labeled, classes, index_files(files), files, options)
-    return replace(complete, folder=folder, problems=(*predictions.problems, *complete.problems))
+    problems = (*predictions.problems, *complete.problems)
+    return replace(complete, folder=folder, problems=problems, notes=(*predictions.notes, *complete.notes))
 
 
 def _imported(source: Path, options: LabelOptions) -> _Labels:

@@ -9,6 +9,7 @@ from weakspot.config import MAP_METHODS, PRETRAINED
 from weakspot.data.decoding import read_sizes
 from weakspot.errors import check_fraction, check_positive, no_such_method
 from weakspot.inference.class_names import find_class, read_class_names
+from weakspot.inference.folder_classes import choose_classes
 from weakspot.inference.load import min_area_for
 from weakspot.inference.quality import find_quality
 from weakspot.io.folders import is_file
@@ -55,7 +56,7 @@ def check_images(paths: Sequence[Path]) -> None:
 def _check_classes(model: str, class_names: Path | None, classes: Sequence[str]) -> None:
     """Check the classes to localize against the names of the user, or of a run."""
     names = names_of_run(model) if class_names is None else read_class_names(class_names)
-    for label in classes if names else ():
+    for label in choose_classes(classes, names).classes or () if names else ():
         find_class(label, names)
 
 

@@ -21,6 +21,8 @@ class LabelOptions(BatchOptions, MethodOptions):
         seed: Random seed of the split.
         class_names: Text file with one class name per line, such as the classes.txt of an earlier run, to keep the
             class numbers. Default: the classes of the model, or those found in boxes.jsonl.
+        classes: Class to localize with a model, by name or index; repeat it for several. predicted: the most probable.
+            folder: the class that the image's folder is named after; the default if there are such folders.
         min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.
         max_overlap: Of overlapping boxes of a class (IoU above this), keep the most confident. Default: keep all.
         boxes: The largest region, all regions, or instances: regions with several peaks are separated.
@@ -40,6 +42,7 @@ class LabelOptions(BatchOptions, MethodOptions):
     val_fraction: Annotated[float | None, DATA] = None
     seed: Annotated[int, ADVANCED] = 0
     class_names: Annotated[Path | None, MODEL] = None
+    classes: Annotated[tuple[str, ...] | None, BOXES] = None
     min_score: Annotated[float, BOXES] = 0.0
     max_overlap: Annotated[float | None, BOXES] = None
     boxes: Annotated[BoxesName | None, BOXES] = None

@@ -34,6 +34,7 @@ from weakspot.inference.batch.worker import (
     save_outputs,
 )
 from weakspot.inference.early_checks import check_model
+from weakspot.inference.folder_classes import FolderCounts, choose_classes
 from weakspot.io.folders import RUN_FILE, check_writable
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
@@ -176,14 +177,16 @@ def _localize(
     with closing(skipped), Progress(total, done=done) as progress:
         writer = _Writer(rows, skipped, progress, options, output, images.sources, model, single=images.is_one_file)
         remaining = skip_processed(rows.images, images)
+        counts = FolderCounts.of(localizer)
         try:
-            for localization, outputs in localize_images(localizer, remaining, options, writer.skip):
+            for localization, outputs in localize_images(localizer, remaining, options, counts, writer.skip):
                 writer.write(localization, outputs)
         except KeyboardInterrupt as interrupt:
             flag = "" if options.shard else "--resume "
             advice = f"Results so far are saved. To continue, repeat the command with {flag}--output {output}."
             raise KeyboardInterrupt(advice) from interrupt
-    notes = writer.wide.notes()
+    choice = choose_classes(options.classes, localizer.class_names)
+    notes = (*choice.notes, *counts.notes(by_folder=choice.by_folder), *writer.wide.notes())
     return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last, notes)
 
 

@@ -15,6 +15,7 @@ from weakspot.inference.batch.image_files import gray_image, output_name
 from weakspot.inference.batch.model_identity import ModelIdentity, check_unchanged
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.command_options import localizer_options
+from weakspot.inference.folder_classes import FolderCounts, choose_classes, localize_choice
 from weakspot.io.atomic import save_image
 
 if TYPE_CHECKING:
@@ -62,21 +63,17 @@ def adapt(localizer: "Localizer", images: Callable[[], Sequence[Path]], file: Pa
 
 
 def localize_images(
-    localizer: "Localizer", images: Iterable[Path], options: LocalizeOptions, skip: "OnError"
+    localizer: "Localizer", images: Iterable[Path], options: LocalizeOptions, counts: FolderCounts, skip: "OnError"
 ) -> "Iterator[tuple[Localization, list[OutputImage]]]":
     """Localize objects in images, and draw the output images that the options request.
 
-    Yields the localization of each image, and its output images with their relative paths; ``skip`` is called with each
-    image that cannot be processed, and its error.
+    Yields the localization of each image, and its output images with their relative paths; ``counts`` counts the
+    predictions by the classes of folders, and ``skip`` is called with each image that cannot be processed, and its
+    error.
     """
-    for localization in localizer.stream(
-        images,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        classes=options.classes or None,
-        top_k=options.top_k,
-        on_error=skip,
-    ):
+    choice = choose_classes(options.classes, localizer.class_names)
+    how: dict[str, Any] = {"batch_size": options.batch_size, "workers": options.workers, "on_error": skip}
+    for localization in localize_choice(localizer, images, choice, counts, top_k=options.top_k, **how):
         try:
             outputs = list(_output_images(localization, options))
         except WeakspotError as error:  # the image file was deleted after it was localized
@@ -127,6 +124,7 @@ class WorkerFactory:
         return partial(self._localize, localizer)
 
     def _localize(self, localizer: "Localizer", images: Sequence[str], skip: "OnError") -> Iterator[dict[str, Any]]:
-        for localization, outputs in localize_images(localizer, map(Path, images), self.options, skip):
+        counts = FolderCounts.of(localizer)
+        for localization, outputs in localize_images(localizer, map(Path, images), self.options, counts, skip):
             save_outputs(outputs, self.output)
             yield localization.to_dict()
