@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from weakspot.config import __version__
 from weakspot.data import Dataset, read_dataset
+from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions, MeasureOptions
 from weakspot.evaluation.samples import find_samples
@@ -109,8 +110,14 @@ def _model_and_data(sources: Sequence[str], options: EvaluateOptions) -> tuple[s
 
 def _dataset(data: str, options: MeasureOptions) -> Dataset:
     """Read the data set, and check that its test split has boxes or masks."""
-    dataset = read_dataset(data, ground_truth=options.ground_truth, images=options.images)
-    find_samples(dataset, "all" if list(dataset.splits) == [""] else options.test_split)
+    dataset = read_dataset(
+        data, ground_truth=options.ground_truth, images=options.images, use_predictions=options.use_predictions
+    )
+    try:
+        find_samples(dataset, "all" if list(dataset.splits) == [""] else options.test_split)
+    except InputError as error:
+        hint = " ".join(prediction_notes(dataset))
+        raise InputError(error.code, error.problem, hint or error.hint) from error
     return dataset
 
 

@@ -104,7 +104,9 @@ def _validation_images(run: Path) -> tuple[list[Path], Dataset]:
     from weakspot.training.run_folder import read_config
 
     data, options = read_config(run / CONFIG)
-    dataset = read_dataset(data, ground_truth=options.labels, images=options.images)
+    dataset = read_dataset(
+        data, ground_truth=options.labels, images=options.images, use_predictions=options.use_predictions
+    )
     split = split_samples(dataset, val_fraction=options.val_fraction, seed=options.seed, workers=options.workers)
     if not split.validation:
         raise InputError("missing-images", "the run had no validation images.")

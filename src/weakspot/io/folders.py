@@ -12,6 +12,8 @@ from weakspot.errors import InputError
 # A folder with one of these files is the output of a command; its images are not inputs.
 RUN_FILE = "localize.toml"
 EVALUATE_FILE = "evaluate.toml"
+# A folder with this file is output of weakspot label.
+LABEL_FILE = "label.toml"
 
 # Files of a training run.
 CONFIG, DATA, METRICS, LOG, CURVES, SKIPPED, STATE = (

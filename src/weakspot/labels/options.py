@@ -16,6 +16,8 @@ class LabelOptions(BatchOptions, MethodOptions):
         import_: Read corrected labels (a folder or file of --format) and write annotations.csv and labels.csv for
             evaluate and train.
         images: With --import: folder of the images. Default: the folder next to the labels.
+        use_predictions: With --import: use predictions, which have a score, as if a person had confirmed them.
+            Default: they are left out and counted.
         val_fraction: Fraction of each class for validation, such as 0.2; near-duplicates stay in one split. Existing
             splits are kept. Default: no split.
         seed: Random seed of the split.
@@ -39,6 +41,7 @@ class LabelOptions(BatchOptions, MethodOptions):
 
     import_: Annotated[Path | None, DATA] = None
     images: Annotated[Path | None, DATA] = None
+    use_predictions: Annotated[bool, DATA] = False
     val_fraction: Annotated[float | None, DATA] = None
     seed: Annotated[int, ADVANCED] = 0
     class_names: Annotated[Path | None, MODEL] = None

@@ -88,7 +88,12 @@ def _check(request: TrainRequest, output: Path) -> None:
 def _read(request: TrainRequest) -> Dataset:
     """Read the data set, and check that it has images of classes to train on."""
     options = request.options
-    dataset = read_dataset(request.data, ground_truth=options.labels, images=options.images)
+    dataset = read_dataset(
+        request.data,
+        ground_truth=options.labels,
+        images=options.images,
+        use_predictions=options.use_predictions,
+    )
     training, _ = training_samples(dataset)
     if options.teacher is None:
         infer_labels(dataset, training, multi_label=options.multi_label, background=options.background_class)
