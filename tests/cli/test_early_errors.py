@@ -10,6 +10,7 @@ from small_graphs import run_folder
 COMMANDS = {
     # a missing or empty source
     "localize missing.jpg": "missing.jpg",
+    "localize missing.jpg none.jpg": "missing.jpg",
     "localize empty": "empty",
     "localize images/*.bmp": "images/*.bmp",
     "label run missing": "missing",
@@ -28,6 +29,7 @@ COMMANDS = {
     "compare run empty": "empty",
     "export run --images missing.jpg": "missing.jpg",
     "threshold run missing": "missing",
+    "threshold run images": "images",
     "report missing": "missing",
     "report empty": "empty",
     "check missing": "missing",
@@ -54,6 +56,8 @@ COMMANDS = {
     "localize images --model run --classes cow": "cow",
     "localize images --class-names names.txt --classes cow": "cow",
     "localize images --class-names missing.txt": "missing.txt",
+    "evaluate run others": "cow",
+    "compare run others": "cow",
     # a method, a quality or a number
     "localize images --method gradcamm": "gradcamm",
     "localize images --quality fastt": "fastt",
@@ -88,7 +92,7 @@ COMMANDS = {
 def ended(tmp_path_factory):
     """How each command ended, in a folder with images, boxes, a run, and a run that is not finished."""
     here = tmp_path_factory.mktemp("here")
-    for name in ("images/cat", "images/dog", "one/cat", "boxes/images/cat", "boxes/images/dog"):
+    for name in ("images/cat", "images/dog", "one/cat", "boxes/images/cat", "boxes/images/dog", "others/images/cow"):
         (here / name).mkdir(parents=True)
         for i in range(2):
             pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -97,6 +101,7 @@ def ended(tmp_path_factory):
     (here / "boxes" / "annotations.csv").write_text("\n".join(["image_id,xmin,ymin,xmax,ymax", *rows]))
     splits = [f"{name}/{i},test" for name in ("cat", "dog") for i in range(2)]
     (here / "boxes" / "splits.csv").write_text("\n".join(["image_id,split", *splits]))
+    (here / "others" / "annotations.csv").write_text("image_id,xmin,ymin,xmax,ymax\ncow/0,0,0,4,4\n")
     for name in ("empty", "full", "found", "judged", "unfinished", "run"):
         (here / name).mkdir()
     files = {

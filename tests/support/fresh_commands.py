@@ -17,6 +17,7 @@ SHARED = (
     "weakspot.cli.evaluate",
     "weakspot.cli.label",
     "weakspot.cli.report",
+    "weakspot.evaluation.class_mapping",
     "weakspot.inference.batch.run",
     "weakspot.inference.localizer",
     "weakspot.training.start",

@@ -11,11 +11,12 @@ from weakspot.config import __version__
 from weakspot.data import Dataset, read_dataset
 from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
+from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions, MeasureOptions
 from weakspot.evaluation.samples import find_samples
 from weakspot.inference.batch.image_files import gray_image, output_name
 from weakspot.inference.command_options import shared_fields
-from weakspot.inference.early_checks import check_methods, check_model
+from weakspot.inference.early_checks import check_methods, check_model, known_class_names
 from weakspot.inference.quality import QUALITIES, find_quality
 from weakspot.io.atomic import atomic_write, save_image
 from weakspot.io.folders import check_writable, is_file, is_folder, next_free_path, read_name_file, remove_if_empty
@@ -49,7 +50,7 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
     if model is not None:
         check_model(model, options)
     output = _output(options.output, "evaluated")
-    dataset = _dataset(data, options)
+    dataset = _dataset(data, options, () if model is None else (model,))
     with remove_if_empty(output), ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files, output / "images.jsonl", heatmaps=options.save_heatmaps)
         evaluation = _evaluation(model, dataset, options, rows)
@@ -68,7 +69,7 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
         check_model(model, replace(options, quality=None))
     strides = [int(word) for word in _strides(options.output_strides)]
     output = _output(options.output, "compared")
-    dataset = _dataset(sources[-1], options)
+    dataset = _dataset(sources[-1], options, sources[:-1])
     from weakspot.evaluation import compare as run
 
     with ExitStack() as files, Progress(None) as progress:
@@ -108,8 +109,8 @@ def _model_and_data(sources: Sequence[str], options: EvaluateOptions) -> tuple[s
     return (None, sources[0]) if from_files else (sources[0], sources[1])
 
 
-def _dataset(data: str, options: MeasureOptions) -> Dataset:
-    """Read the data set, and check that its test split has boxes or masks."""
+def _dataset(data: str, options: MeasureOptions, models: Sequence[str]) -> Dataset:
+    """Read the data set, and check that its test split has boxes or masks, of classes of the models."""
     dataset = read_dataset(
         data, ground_truth=options.ground_truth, images=options.images, use_predictions=options.use_predictions
     )
@@ -118,6 +119,9 @@ def _dataset(data: str, options: MeasureOptions) -> Dataset:
     except InputError as error:
         hint = " ".join(prediction_notes(dataset))
         raise InputError(error.code, error.problem, hint or error.hint) from error
+    for model in models:
+        if names := known_class_names(model, options.class_names):
+            class_indices(dataset, names)
     return dataset
 
 

@@ -26,6 +26,9 @@ def read_annotated(
 
 def refit(run: Path, dataset: "Dataset") -> "RefitResult":
     """Refit the thresholds of a run to the boxes or masks of a data set."""
+    from weakspot.training.labels import annotated_samples
+
+    annotated_samples(dataset)  # a mistake is told before torch is imported
     from weakspot.training.refit import refit_thresholds
 
     return refit_thresholds(run, dataset)

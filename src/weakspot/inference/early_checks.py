@@ -53,9 +53,14 @@ def check_images(paths: Sequence[Path]) -> None:
         read_sizes(paths[0])
 
 
+def known_class_names(model: str, class_names: Path | None) -> tuple[str, ...]:
+    """Return the class names of the user's file, else those of a run; empty if only loading the model tells them."""
+    return names_of_run(model) if class_names is None else read_class_names(class_names)
+
+
 def _check_classes(model: str, class_names: Path | None, classes: Sequence[str]) -> None:
-    """Check the classes to localize against the names of the user, or of a run."""
-    names = names_of_run(model) if class_names is None else read_class_names(class_names)
+    """Check the classes to localize, if the names of the model's classes are known."""
+    names = known_class_names(model, class_names)
     for label in choose_classes(classes, names).classes or () if names else ():
         find_class(label, names)
 

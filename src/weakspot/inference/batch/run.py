@@ -4,12 +4,14 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot.data import ImageSource, find_images
 from weakspot.data.decoding import read_sizes
+from weakspot.data.image_lists import is_list
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError, check_positive
 from weakspot.inference.batch.model_identity import ModelIdentity
@@ -33,9 +35,9 @@ from weakspot.inference.batch.worker import (
     sample_sources,
     save_outputs,
 )
-from weakspot.inference.early_checks import check_model
+from weakspot.inference.early_checks import check_images, check_model
 from weakspot.inference.folder_classes import FolderCounts, choose_classes
-from weakspot.io.folders import RUN_FILE, check_writable
+from weakspot.io.folders import RUN_FILE, check_writable, is_folder
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
 from weakspot.io.row_writer import JsonlWriter
@@ -72,7 +74,7 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     options = replace(options, output=output_folder(options))
     check_writable(cast(Path, options.output))
     check_not_a_source(sources, cast(Path, options.output))
-    _check_single_image(sources)
+    _check_files(sources)
     model = _identify(cast(Path, options.output), options, sources)
     outcome = _localize_by_engine(sources, options, model)
     note = describe_passed_over(list(passed_over(sources)))
@@ -99,11 +101,14 @@ def _localize_by_engine(sources: Sequence[str], options: LocalizeOptions, model:
         return _localize(_Images(sources), rows, options, model, resume=options.resume)
 
 
-def _check_single_image(sources: Sequence[str]) -> None:
-    """Raise the error of a single image file that cannot be read."""
-    images = _Images(sources)
-    if images.is_one_file:
+def _check_files(sources: Sequence[str]) -> None:
+    """Raise the error of a single image file that cannot be read, or of the first of several that are all missing."""
+    if _Images(sources).is_one_file:
         read_sizes(Path(sources[0]))
+    elif not any(
+        source == "-" or is_folder(Path(source)) or has_magic(source) or is_list(source) for source in sources
+    ):
+        check_images([Path(source) for source in sources])
 
 
 def _check_engine(options: LocalizeOptions) -> None:
