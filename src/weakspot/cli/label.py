@@ -97,7 +97,7 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
 
 def _check_no_file(classes: Sequence[str]) -> None:
     """Refuse a file of names, which ``--classes`` was before version 0.2."""
-    file = next((name for name in classes if is_file(Path(name))), None)
+    file = next((name for name in classes if Path(name).suffix and is_file(Path(name))), None)
     if file is not None:
         hint = f"To name the classes of the labels, use --class-names {file}."
         raise InputError("unknown-class", f"--classes must be names of classes, got the file {file}.", hint)

@@ -105,10 +105,13 @@ def _check_files(sources: Sequence[str]) -> None:
     """Raise the error of a single image file that cannot be read, or of the first of several that are all missing."""
     if _Images(sources).is_one_file:
         read_sizes(Path(sources[0]))
-    elif not any(
-        source == "-" or is_folder(Path(source)) or has_magic(source) or is_list(source) for source in sources
-    ):
+    elif all(map(_names_a_file, sources)):
         check_images([Path(source) for source in sources])
+
+
+def _names_a_file(source: str) -> bool:
+    """Whether a source can only be an image file, not a folder, a pattern or a list."""
+    return not (source == "-" or is_folder(Path(source)) or has_magic(source) or is_list(source))
 
 
 def _check_engine(options: LocalizeOptions) -> None:
