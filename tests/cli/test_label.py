@@ -351,7 +351,9 @@ def cats_and_dogs(images):
 @pytest.mark.parametrize(("words", "is_folders"), [([], True), (["--classes", "predicted"], False)])
 def test_the_class_is_that_of_the_folder_unless_the_prediction_is_asked_for(cats_and_dogs, words, is_folders, capsys):
     assert label("run", cats_and_dogs, "--format", "csv", "--output", "out", *words) == 0
-    assert " of 6 predictions differ from the folder's class" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert " of 6 predictions differ from the folder's class" in told
+    assert ("--classes predicted" in told) == is_folders
     labels = {cell["image_id"]: cell["label"] for cell in cells("out/csv/labels.csv")}
     assert len(labels) == 6
     assert all(image.split("/")[0] == name for image, name in labels.items()) == is_folders

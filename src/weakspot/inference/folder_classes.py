@@ -97,7 +97,7 @@ class FolderCounts:
             return ()
         sentences = []
         if compared:
-            localized = ", which is localized" if by_folder else ""
+            localized = ", which is localized instead" if by_folder else ""
             sentences += [f"{self.different} of {compared} predictions differ from the folder's class{localized}."]
         if self.other and by_folder:
             folders = "folders that are no class: their most probable class is localized."

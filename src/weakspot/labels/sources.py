@@ -105,7 +105,8 @@ def _choose_classes(localizer: "Localizer", paths: Sequence[Path], options: Labe
     folders = FolderClasses(localizer.class_names)
     named = any(folders.of(path) is not None for path in paths)
     if not options.classes and named and not localizer.config.info.multi_label:
-        return ClassChoice(by_folder=True)
+        note = "Images have the class that their folder is named after (--classes predicted: the most probable one)."
+        return ClassChoice(by_folder=True, notes=(note,))
     return choose_classes(options.classes, localizer.class_names)
 
 
