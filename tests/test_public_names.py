@@ -29,7 +29,13 @@ from weakspot import cams, data, metrics, ops
         (
             ops,
             {"Component", "ComponentTree", "Contours", "box_from_heatmap", "boxes_from_heatmap", "component_tree"}
-            | {"connected_components", "heatmap_from_class_map", "instances_from_heatmap", "mask_from_heatmap"}
+            | {
+                "connected_components",
+                "evidence_per_pixel",
+                "heatmap_from_class_map",
+                "instances_from_heatmap",
+                "mask_from_heatmap",
+            }
             | {"normalize", "reference_contours", "resize", "scale_boxes", "split_instances", "nms"},
         ),
         (

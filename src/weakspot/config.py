@@ -11,7 +11,7 @@ DEFAULT_METHOD = "gradcam"
 PRETRAINED = "pretrained"
 
 BackendName = Literal["auto", "torch", "onnx"]
-BoxesName = Literal["largest", "all", "instances"]
+BoxesName = Literal["best", "largest", "all", "instances"]
 QualityName = Literal["plain", "fast", "balanced", "best"]
 RefinementName = Literal["grabcut", "random_walker", "superpixels"]
 

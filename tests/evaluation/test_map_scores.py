@@ -13,12 +13,17 @@ from weakspot.evaluation.map_scores import (
 from weakspot.evaluation.targets import SIDE, make_target
 from weakspot.metrics import mask_overlaps, pixel_counts
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, box_iou, reference_overlaps
-from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
+from weakspot.ops import boxes_from_heatmap, evidence_per_pixel, heatmap_from_class_map, scale_boxes
 from weakspot.ops.contours import THRESHOLDS
 
 
 def class_map(seed=0, size=7):
     return np.random.default_rng(seed).normal(size=(size, size))
+
+
+def of_map(class_map, **options):
+    """Regions of a map that was not propagated."""
+    return regions_of_class_map(class_map, class_map, **options)
 
 
 def boxed(*boxes, height=90, width=130):
@@ -29,10 +34,11 @@ def boxed(*boxes, height=90, width=130):
 def test_convention_plain_overlaps_are_those_of_the_box_that_localizing_gives(size):
     height, width = size
     boxes = np.array([[20, 10, 90, 60], [70, 40, 130, 90]], np.float64)
-    found = score_regions(regions_of_class_map(class_map(), height=height, width=width), boxed(*boxes))
+    found = score_regions(of_map(class_map(), height=height, width=width), boxed(*boxes))
     heatmap = heatmap_from_class_map(class_map(), height=height, width=width)
+    evidence = evidence_per_pixel(class_map(), height=height, width=width)
     for i in range(0, 1000, 37):
-        box = box_from_heatmap(heatmap, NATIVE_THRESHOLDS[i])
+        (box,) = boxes_from_heatmap(heatmap, NATIVE_THRESHOLDS[i], min_area=1.0, evidence=evidence)
         original = scale_boxes(box[None], from_size=size, to_size=(90, 130))
         assert found.native[i] == pytest.approx(box_iou(original, boxes).max(), abs=1e-12)
     assert len(np.unique(found.native)) > 5
@@ -40,7 +46,7 @@ def test_convention_plain_overlaps_are_those_of_the_box_that_localizing_gives(si
 
 @pytest.mark.parametrize("size", [224, 96])
 def test_the_reference_scores_a_map_of_224_whatever_the_input_size(size):
-    found = score_regions(regions_of_class_map(class_map(1), height=size, width=size), boxed((20, 10, 90, 60)))
+    found = score_regions(of_map(class_map(1), height=size, width=size), boxed((20, 10, 90, 60)))
     score_map = heatmap_from_class_map(class_map(1), height=SIDE, width=SIDE).astype(np.float64)
     boxes = np.array([[int(20 * 224 / 130), int(10 * 224 / 90), int(90 * 224 / 130), int(60 * 224 / 90)]])
     assert np.array_equal(found.largest, reference_overlaps(score_map, boxes))
@@ -59,7 +65,7 @@ def masked(tmp_path, pixels, boxes=()):
 def test_masks_are_scored_in_the_224_frame(tmp_path):
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     pixels[50:120, 30:200] = 255
-    found = score_regions(regions_of_class_map(class_map(2), height=96, width=96), masked(tmp_path, pixels))
+    found = score_regions(of_map(class_map(2), height=96, width=96), masked(tmp_path, pixels))
     score_map = heatmap_from_class_map(class_map(2), height=SIDE, width=SIDE)
     truth = (pixels > 0).astype(np.uint8)
     assert np.array_equal(found.mask, mask_overlaps(score_map, truth, NATIVE_THRESHOLDS))
@@ -68,9 +74,20 @@ def test_masks_are_scored_in_the_224_frame(tmp_path):
 
 
 def test_a_constant_map_is_the_whole_image_for_localizing_and_the_first_pixel_for_the_reference():
-    found = score_regions(regions_of_class_map(np.full((7, 7), 3.0), height=224, width=224), boxed((0, 0, 65, 90)))
+    found = score_regions(of_map(np.full((7, 7), 3.0), height=224, width=224), boxed((0, 0, 65, 90)))
     assert found.native == pytest.approx(0.5)
     assert found.largest == pytest.approx(1 / (113 * 225))
+
+
+def test_convention_reference_metrics_depend_neither_on_evidence_nor_on_other_classes():
+    one, margin = boxed((20, 10, 90, 60)), np.where(np.arange(7) < 3, 1.0, -1.0) * np.ones((7, 1))
+    alone = score_regions(of_map(class_map(4), height=96, width=96), one)
+    regions = regions_of_class_map(class_map(4), class_map(5), height=96, width=96, margin=margin)
+    shared = score_regions(regions, one)
+    assert np.array_equal(alone.largest, shared.largest)
+    assert np.array_equal(alone.every, shared.every)
+    assert not np.array_equal(alone.native, shared.native)
+    assert regions.boxes[:, 2].max() <= 96 / 2  # only the left part is claimed
 
 
 def test_what_is_missed_is_worth_nothing_and_still_counts(tmp_path):

@@ -1,6 +1,8 @@
 import json
 import sys
+from base64 import b64encode
 from dataclasses import FrozenInstanceError, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from refusals import refused
 
 from weakspot.errors import InputError
-from weakspot.inference.localization import NO_OBJECT, Localization
+from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, Localization
 from weakspot.ops import boxes_from_heatmap, scale_boxes
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)  # 80 wide, 60 high
@@ -234,3 +236,61 @@ def test_detections_need_supervision(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
     with refused("not-installed", "weakspot[supervision]"):
         localized().to_detections()
+
+
+# The small region has most of the evidence.
+EVIDENCE = np.zeros((6, 8))
+EVIDENCE[5, 0], EVIDENCE[1:4, 2:7] = 30, 0.5
+
+
+def test_another_threshold_cuts_the_heatmap_again():
+    found = localized(evidence=EVIDENCE)
+    lower = found.with_threshold(0.4)
+    assert lower.boxes.tolist() == [[0, 50, 10, 60]]
+    assert lower.box_evidence.tolist() == [pytest.approx(0.8)]
+    assert lower.box_confidences.tolist() == [pytest.approx(0.77 * 0.8)]
+    assert found.with_threshold(0.6).boxes.tolist() == [[20, 10, 70, 40]]
+    both = found.with_threshold(0.4, min_area=0.0)
+    assert both.boxes.tolist() == [[0, 50, 10, 60], [20, 10, 70, 40]]
+    assert both.box_evidence.sum() == pytest.approx(1)
+    assert replace(found, by_evidence=False).with_threshold(0.4).boxes.tolist() == [[20, 10, 70, 40]]
+
+
+def test_uncertainty_and_evidence_are_kept_only_if_they_are_known():
+    found = localized(uncertainty=0.25)
+    assert found.with_threshold(0.2).uncertainty == 0.25
+    assert found.with_threshold(0.4).uncertainty is None
+    assert found.with_threshold(0.4).box_evidence is found.with_threshold(0.4).box_confidences is None
+
+
+def test_another_threshold_keeps_the_minimum_score_and_has_no_box_without_an_object():
+    assert localized(min_score=0.78).with_threshold(0.4).notes == (BELOW_MIN_SCORE,)
+    absent = localized(boxes=np.zeros((0, 4)), notes=(NO_OBJECT,))
+    assert absent.with_threshold(0.4).boxes.shape == (0, 4)
+
+
+def test_another_threshold_needs_a_heatmap_and_a_fraction():
+    with refused("missing-heatmap"):
+        localized(heatmap=None).with_threshold(0.5)
+    with refused("out-of-range", 1.5):
+        localized().with_threshold(1.5)
+
+
+def test_evidence_and_confidence_are_part_of_a_row_and_of_detections():
+    found = localized(box_evidence=np.array([0.5]), box_confidences=np.array([0.25]))
+    row = found.to_dict()
+    assert (row["box_evidence"], row["box_confidences"]) == ([0.5], [0.25])
+    again = Localization.from_dict({**row, "image": "cat.jpg"})
+    assert (again.box_evidence.tolist(), again.box_confidences.tolist()) == ([0.5], [0.25])
+    assert found.to_detections().confidence.tolist() == [0.25]
+    assert localized().to_detections().confidence.tolist() == [0.77]
+
+
+def test_the_mask_of_a_row_with_a_heatmap_is_that_of_its_box():
+    gray = BytesIO()
+    Image.fromarray((HEATMAP * 255).astype(np.uint8)).save(gray, "PNG")
+    row = localized(evidence=EVIDENCE).with_threshold(0.4).to_dict()
+    again = Localization.from_dict({**row, "image": "cat.jpg", "heatmap_png": b64encode(gray.getvalue()).decode()})
+    assert again.box.tolist() == [0, 50, 10, 60]
+    assert again.mask[57, 2]
+    assert not again.mask[25, 45]

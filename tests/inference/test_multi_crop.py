@@ -26,7 +26,7 @@ class Brightness:
         self.batches.append(classes[:, 0].tolist())
         maps = np.stack([image.mean(axis=2) for image in images]).astype(np.float32)[:, None]
         maps = np.where((classes == 1)[..., None, None], np.ones_like(maps), maps)
-        return [ClassifierOutput(np.zeros((len(images), 5)), classes, maps, np.zeros(len(images), bool))]
+        return [ClassifierOutput(np.zeros((len(images), 5)), classes, maps, maps, np.zeros(len(images), bool))]
 
 
 def predictor(*crops):
@@ -41,7 +41,7 @@ WHOLE_MAP = brightness_of((0, 0, 48, 32))[None, None]
 
 
 def averaged(crops, images=(IMAGE,), classes=((0,),), maps=WHOLE_MAP):
-    output = ClassifierOutput(np.zeros((len(images), 5)), np.array(classes), maps, np.zeros(len(images), bool))
+    output = ClassifierOutput(np.zeros((len(images), 5)), np.array(classes), maps, maps, np.zeros(len(images), bool))
     one = predictor(*crops)
     return multi_crop(one, images, "cam", output), one.backend.batches
 
@@ -73,6 +73,13 @@ def test_a_crop_has_the_model_input_size():
     assert crop.shape == (32, 48, 3)
     assert crop.dtype == np.uint8
     assert (crop == 200).all()
+
+
+def test_a_crop_surrounds_the_region_of_most_evidence():
+    heatmap, evidence = np.zeros((32, 48)), np.zeros((32, 48), np.int32)
+    heatmap[10:18, 20:32] = heatmap[2:6, 2:6] = 1
+    evidence[2:6, 2:6] = 1
+    assert crop_box(heatmap, 0.5, 1.0, evidence) == (1, 2, 7, 6)  # at least an eighth of the image wide
 
 
 def test_crops_are_averaged_with_the_whole_image_at_their_position():

@@ -10,7 +10,13 @@ from hypothesis.extra.numpy import arrays
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
 from weakspot.inference.backends import ClassSelection
-from weakspot.inference.localization import BELOW_MIN_SCORE, NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
+from weakspot.inference.localization import (
+    BELOW_MIN_SCORE,
+    NO_CLAIM,
+    NO_EVIDENCE,
+    NO_OBJECT,
+    SIGNED_ACTIVATIONS,
+)
 from weakspot.inference.postprocess import (
     DecodedImage,
     FailedImage,
@@ -33,10 +39,11 @@ for c in range(4):
     MAPS[c, 2:6, 2 * c : 2 * c + 2] = 3
 
 
-def prediction(logits, classes, selection, *, signed=False, maps=MAPS, reference_maps=None, pixels=None):
+def prediction(logits, classes, selection, *, signed=False, maps=MAPS, evidence=None, reference_maps=None, pixels=None):
     image = DecodedImage("photo.jpg", 80, 160, np.zeros((8, 8, 3), np.uint8) if pixels is None else pixels)
     logits, maps = np.array(logits, np.float32), maps[: len(classes)]
-    return ImagePrediction(image, selection, logits, np.array(classes), maps, signed, reference_maps)
+    evidence = maps if evidence is None else evidence
+    return ImagePrediction(image, selection, logits, np.array(classes), maps, evidence, signed, reference_maps)
 
 
 def found(logits, classes, *, top_k=None, requested=False, how=HOW, **options):
@@ -105,6 +112,68 @@ def test_multi_label_returns_the_classes_that_are_present(logits, labels, empty)
 def test_requested_classes_are_returned_even_if_absent():
     one = found([3, -1, -2, -3], [0, 1, 2], top_k=2, how=SEVERAL)
     assert [(each.label, len(each.boxes)) for each in one] == [("cat", 1), ("dog", 0)]
+
+
+# Both maps light both objects: the small one at the left is the first class's, the large one the second's.
+SHARED = np.zeros((4, 8, 8), np.float32)
+SHARED[:, 1:3, 1:3], SHARED[:, 1:7, 4:8] = 4, 4
+OWN = np.zeros((4, 8, 8), np.float32)
+OWN[0, 1:3, 1:3], OWN[0, 1:7, 4:8] = 9, 1
+OWN[1, 1:3, 1:3], OWN[1, 1:7, 4:8] = 8, 8
+LEFT, RIGHT = [10.0, 20.0, 30.0, 60.0], [40.0, 20.0, 80.0, 140.0]
+
+
+def test_the_box_is_that_of_the_region_of_most_evidence():
+    assert found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN).boxes.tolist() == [LEFT]
+    largest = replace(HOW, by_evidence=False)
+    assert found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN, how=largest).boxes.tolist() == [RIGHT]
+
+
+def test_all_regions_begin_with_that_of_most_evidence():
+    one = found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN, how=replace(HOW, min_area=0.0))
+    assert one.boxes.tolist() == [LEFT, RIGHT]
+    assert one.mask[25:55, 15:25].all()
+    assert one.mask[25:135, 45:75].all()
+
+
+def test_the_mask_and_the_score_are_those_of_the_box():
+    one = found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN)
+    assert one.mask.nonzero()[1].max() < 40
+    assert len(one.box_scores) == 1
+
+
+def test_classes_that_are_asked_for_share_the_image():
+    one = found([3, 2, 0, 0], [0, 1], requested=True, maps=SHARED, evidence=OWN, how=replace(HOW, min_area=0.0))
+    assert boxes(one) == [[LEFT], [RIGHT]]
+    assert [each.heatmap.max() for each in one] == [1, 1]
+    assert [each.notes for each in one] == [(), ()]
+
+
+def test_present_classes_of_a_multi_label_model_share_the_image():
+    one = found([3, 2, -1, -2], [0, 1, 2, 3], top_k=1, how=replace(SEVERAL, min_area=0.0), maps=SHARED, evidence=OWN)
+    assert [(each.label, each.boxes.tolist()) for each in one] == [("cat", [LEFT]), ("dog", [RIGHT])]
+
+
+def test_the_most_probable_classes_are_alternatives_and_share_nothing():
+    one = found([3, 2, 0, 0], [0, 1], maps=SHARED, evidence=OWN, how=replace(HOW, min_area=0.0))
+    assert boxes(one) == [[LEFT, RIGHT], [RIGHT, LEFT]]
+
+
+def test_the_background_class_claims_nothing():
+    evidence = OWN.copy()
+    evidence[3] = 99
+    one = found([3, 0, 0, 2], [0, 3], requested=True, maps=SHARED, evidence=evidence, how=KNOWS_NOTHING)
+    assert boxes(one) == [[LEFT], []]
+
+
+def test_a_class_that_claims_nothing_keeps_its_map_and_has_a_note():
+    one = found(
+        [3, 2, 0, 0], [0, 1], requested=True, maps=SHARED, evidence=OWN[[0, 0, 0, 0]] - [[[1]], [[0]], [[0]], [[0]]]
+    )
+    first, second = one
+    assert first.notes == (NO_CLAIM,)
+    assert first.boxes.tolist() == [LEFT]
+    assert second.notes == ()
 
 
 def test_a_requested_class_has_its_map_however_improbable():
@@ -235,3 +304,33 @@ def test_a_failed_image_and_logits_that_are_not_finite_fail():
     assert postprocess(failed, HOW) is failed
     result = found([np.nan, 0, 0, 0], [0])
     assert (result.source, result.error.code) == ("photo.jpg", "output-not-finite")
+
+
+def test_each_box_has_its_share_of_the_evidence_and_a_confidence():
+    one = found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN, how=replace(HOW, min_area=0.0))
+    left, right = 9 * 4, 1 * 24  # evidence in 2 x 2 and in 6 x 4 positions
+    assert one.box_evidence.tolist() == pytest.approx([left / (left + right), right / (left + right)])
+    assert one.box_confidences.tolist() == pytest.approx((one.score * one.box_evidence).tolist())
+
+
+def test_a_calibration_gives_the_probability_that_the_first_box_is_right():
+    how = replace(HOW, min_area=0.0, uncertainty=True, calibration=(2.0, -1.0))
+    one = found([3, 2, 0, 0], [0], maps=SHARED, evidence=OWN, how=how)
+    right = 1 - 1 / (1 + np.exp(1 - 2 * one.uncertainty))
+    assert one.box_confidences[0] == pytest.approx(one.score * right)
+    assert one.box_confidences[1] == pytest.approx(one.box_confidences[0] * one.box_evidence[1] / one.box_evidence[0])
+
+
+def test_without_an_object_or_evidence_there_is_no_confidence():
+    absent = found([0, 0, 0, 5], [3], how=KNOWS_NOTHING)
+    assert absent.box_evidence.tolist() == absent.box_confidences.tolist() == []
+    nothing = found([3, 0, 0, 0], [0], maps=np.zeros_like(MAPS))
+    assert nothing.box_evidence.tolist() == nothing.box_confidences.tolist() == [0]
+
+
+@given(arrays(np.float32, (1, 4, 4), elements=st.floats(-3, 3, width=32)), st.sampled_from([0.2, 0.5, 0.9]))
+def test_shares_are_fractions_of_one(maps, threshold):
+    one = found([1, 0, 0, 0], [0], maps=maps, how=replace(HOW, threshold=threshold, min_area=0.0))
+    assert len(one.box_evidence) == len(one.boxes)
+    assert (one.box_evidence >= 0).all()
+    assert one.box_evidence.sum() <= 1 + 1e-9

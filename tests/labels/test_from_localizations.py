@@ -41,7 +41,7 @@ def test_a_box_has_its_own_score_where_several_were_looked_for():
     assert from_localization(localization(), min_score=0.75).objects == ()
 
 
-def test_the_largest_region_alone_has_the_score_of_its_class():
+def test_the_default_region_alone_has_the_score_of_its_class():
     assert from_localization(localization(min_area=1.0), min_score=0.75).objects[0].score == 0.8
 
 
@@ -60,9 +60,9 @@ def test_rows_give_boxes_their_own_scores(tmp_path):
     assert [one.score for one in next(read_localized_images(rows(tmp_path))).objects] == [0.8, 0.8]
 
 
-def test_the_mask_of_the_largest_box_is_its_own_part(tmp_path):
+def test_the_mask_of_the_first_box_is_its_own_part(tmp_path):
     mask = np.array([[0, 1, 1, 0, 1, 0]] * 2, bool)
-    (found,) = read_localized_images(rows(tmp_path), largest=True, mask_of=lambda *_: mask)
+    (found,) = read_localized_images(rows(tmp_path), first_only=True, mask_of=lambda *_: mask)
     assert [decode_rle(one.mask).sum() for one in found.objects] == [4]
 
 

@@ -9,9 +9,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from nets import DeepHeadNet, FunctionalNet, PooledNet
 
 import weakspot as ws
-from weakspot.metrics import native_overlaps
+from weakspot.metrics import box_iou
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
-from weakspot.ops import boxes_from_heatmap, component_tree, scale_boxes
+from weakspot.ops import boxes_from_heatmap, component_tree, evidence_per_pixel, scale_boxes
 
 SOME = np.random.default_rng(0).choice(1000, 25, replace=False)
 NETS = [
@@ -30,12 +30,18 @@ def picture(seed=0, width=90, height=50):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def tree_of(found):
+    height, width = found.heatmap.shape
+    evidence = evidence_per_pixel(found.evidence, height=height, width=width)
+    return component_tree(found.heatmap, NATIVE_THRESHOLDS, evidence=evidence)
+
+
 def assert_same_boxes(found_at, image):
     """``found_at(threshold)`` localizes in the image."""
     heatmap = found_at(0.5).heatmap
     assert heatmap.any()
-    tree = component_tree(heatmap, NATIVE_THRESHOLDS)
-    boxes = scale_boxes(tree.largest_boxes(), from_size=heatmap.shape, to_size=image.shape[:2])
+    tree = tree_of(found_at(0.5))
+    boxes = scale_boxes(tree.best_boxes(), from_size=heatmap.shape, to_size=image.shape[:2])
     distinct = set()
     for i in SOME:
         found = found_at(NATIVE_THRESHOLDS[i])
@@ -43,7 +49,7 @@ def assert_same_boxes(found_at, image):
         assert found.box.tolist() == boxes[i].tolist()
         distinct.add(tuple(found.box))
         itself = scale_boxes(found.boxes[:1], from_size=image.shape[:2], to_size=heatmap.shape)
-        assert native_overlaps(tree, itself)[i] == pytest.approx(1, abs=1e-12)
+        assert box_iou(tree.best_boxes()[i : i + 1], itself).max() == pytest.approx(1, abs=1e-12)
     assert len(distinct) > 3  # else the thresholds would not matter
 
 
@@ -56,9 +62,9 @@ def test_convention_same_box_when_localizing_and_when_evaluating(net, options):
 def test_convention_same_box_on_an_image_with_real_weights(lite0):
     image = skimage.data.chelsea()
     found = lite0(image)
-    tree = component_tree(found.heatmap, NATIVE_THRESHOLDS)
+    tree = tree_of(found)
     (i,) = np.flatnonzero(found.threshold == NATIVE_THRESHOLDS)
-    boxes = scale_boxes(tree.largest_boxes(), from_size=found.heatmap.shape, to_size=image.shape[:2])
+    boxes = scale_boxes(tree.best_boxes(), from_size=found.heatmap.shape, to_size=image.shape[:2])
     assert found.box.tolist() == boxes[i].tolist()
     for other in SOME:
         expected = boxes_from_heatmap(found.heatmap, NATIVE_THRESHOLDS[other])[0]
@@ -71,7 +77,7 @@ def test_convention_same_boxes_of_all_regions():
     counts = set()
     for i in SOME[:8]:
         found = ws.Localizer(model, threshold=NATIVE_THRESHOLDS[i], **options)(image, classes=[2])
-        tree = component_tree(found.heatmap, NATIVE_THRESHOLDS)
+        tree = tree_of(found)
         boxes = scale_boxes(tree.boxes_at(NATIVE_THRESHOLDS[i]), from_size=(32, 32), to_size=(50, 90))
         assert found.boxes.tolist() == boxes.tolist()
         counts.add(len(boxes))

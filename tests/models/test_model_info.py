@@ -8,7 +8,9 @@ from weakspot.errors import ModelError
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops.preprocessing import Preprocessing
 
-INFO = ModelInfo(("a", "b"), Preprocessing(96, 64, (0.5,), (0.25,)), "cam", "fast", 0.4, (0.3, 0.6), True, 1)
+INFO = ModelInfo(
+    ("a", "b"), Preprocessing(96, 64, (0.5,), (0.25,)), "cam", "fast", 0.4, (0.3, 0.6), True, 1, (5.0, -4.0)
+)
 
 
 def test_info_is_read_back_from_json():
@@ -42,6 +44,9 @@ def test_absent_fields_have_defaults():
         ({"quality": "sharp"}, "sharp"),
         ({"method": 3}, 3),
         ({"multi_label": "yes"}, "yes"),
+        ({"calibration": (5.0,)}, 5.0),
+        ({"calibration": (-1.0, 2.0)}, -1.0),
+        ({"calibration": (float("nan"), 2.0)}, "nan"),
         ({"epochs": 3}, "epochs"),
     ],
 )

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from refusals import refused
 
-from weakspot.ops import box_from_heatmap, boxes_from_heatmap, scale_boxes
+from weakspot.ops import (
+    box_from_heatmap,
+    boxes_from_heatmap,
+    connected_components,
+    instances_from_heatmap,
+    scale_boxes,
+)
 
 TWO_OBJECTS = drawn(  # '#' is the peak, '+' half of it
     "........",
@@ -182,3 +188,42 @@ def test_background_of_a_vanishing_peak_remains_background():
 def test_empty_heatmap_is_refused():
     with refused("shape-mismatch", (0, 4)):
         box_from_heatmap(np.zeros((0, 4)))
+
+
+EVIDENCE = np.zeros((5, 8), np.int32)
+EVIDENCE[1:3, 1:3], EVIDENCE[2:5, 4:7] = 5, 1
+
+
+def test_the_region_of_most_evidence_comes_first():
+    assert boxes_from_heatmap(TWO_OBJECTS, 0.5, evidence=EVIDENCE).tolist() == [[1, 1, 3, 3], [4, 2, 7, 5]]
+    assert boxes_from_heatmap(TWO_OBJECTS, 0.5, evidence=EVIDENCE, min_area=1.0).tolist() == [[1, 1, 3, 3]]
+
+
+def test_of_equal_evidence_the_larger_region_comes_first():
+    no_evidence = np.zeros((5, 8), np.int32)
+    assert boxes_from_heatmap(TWO_OBJECTS, 0.5, evidence=no_evidence).tolist() == [[4, 2, 7, 5], [1, 1, 3, 3]]
+
+
+def test_mean_activations_follow_the_order_of_the_boxes():
+    boxes, activations = instances_from_heatmap(TWO_OBJECTS, 0.5, evidence=EVIDENCE)
+    assert boxes.tolist() == [[1, 1, 3, 3], [4, 2, 7, 5]]
+    assert activations.tolist() == [1.0, 0.5]
+
+
+def test_evidence_of_another_shape_is_refused():
+    with refused("shape-mismatch", (5, 7)):
+        boxes_from_heatmap(TWO_OBJECTS, 0.5, evidence=EVIDENCE[:, :7])
+
+
+@given(TENTHS, THRESHOLDS, st.integers(0, 2**16))
+def test_evidence_orders_the_regions_and_changes_none(heatmap, threshold, seed):
+    evidence = np.random.default_rng(seed).integers(0, 4, heatmap.shape)
+    ordered = boxes_from_heatmap(heatmap, threshold, evidence=evidence)
+    assert sorted(ordered.tolist()) == sorted(boxes_from_heatmap(heatmap, threshold).tolist())
+    labels, _ = connected_components((heatmap >= threshold * heatmap.max()) & (heatmap > 0))
+    sums = [evidence[labels == label].sum() for label in range(1, labels.max() + 1)]
+    if sums:
+        best = np.argwhere(labels == 1 + int(np.argmax(sums)))
+        if sums.count(max(sums)) == 1:
+            (top, left), (bottom, right) = best.min(axis=0), best.max(axis=0)
+            assert ordered[0].tolist() == [left, top, right + 1, bottom + 1]

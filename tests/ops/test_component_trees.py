@@ -200,6 +200,19 @@ def test_convention_boxes_of_the_tree_are_those_of_localizing_at_every_threshold
         assert tree.boxes_at(threshold, min_area=min_area).tolist() == expected.tolist()
 
 
+@given(HEATMAPS, st.integers(0, 2**16), st.booleans())
+def test_convention_the_best_box_of_the_tree_is_that_of_localizing(heatmap, seed, for_all):
+    evidence = np.random.default_rng(seed).integers(0, 3, heatmap.shape, np.int32)
+    tree = component_tree(heatmap, None if for_all else GRID, evidence=evidence)
+    for threshold in GRID:
+        expected = boxes_from_heatmap(heatmap, threshold, evidence=evidence)
+        assert tree.boxes_at(threshold).tolist() == expected.tolist()
+    if not for_all:
+        firsts = [boxes_from_heatmap(heatmap, threshold, evidence=evidence)[0].tolist() for threshold in GRID]
+        assert tree.best_boxes().tolist() == firsts
+        assert tree.largest_boxes().tolist() == component_tree(heatmap, GRID).largest_boxes().tolist()
+
+
 @given(HEATMAPS)
 def test_nodes_counts_and_largest_boxes_equal_scipys_components(heatmap):
     tree = component_tree(heatmap, GRID)

@@ -148,3 +148,11 @@ def test_regions_are_not_split_unless_asked_to():
     touching = np.array([[1.0, 0.6, 0.5, 0.9, 0.9]])
     assert mask_from_heatmap(touching, 0.5, height=1, width=5).all()
     assert mask_from_heatmap(touching, 0.5, height=1, width=5, split=True)[0].tolist() == [False] * 2 + [True] * 3
+
+
+def test_evidence_chooses_the_region_that_is_filled():
+    heatmap, evidence = np.array([[9.0, 0.0, 8.0, 8.0]]), np.array([[5, 0, 1, 1]])
+    assert mask_from_heatmap(heatmap, 0.5, height=1, width=4, evidence=evidence).tolist() == [
+        [True, False, False, False]
+    ]
+    assert mask_from_heatmap(heatmap, 0.5, height=1, width=4).tolist() == [[False, False, True, True]]

@@ -94,7 +94,7 @@ def test_constant_levels_are_one_component(shape, diagonal):
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4), (0, 4), (0, 0)])
 def test_without_positive_values_there_are_no_components(shape):
-    assert components_of_levels(np.zeros(shape, int)).shape == (0, 10)
+    assert components_of_levels(np.zeros(shape, int)).shape == (0, 11)
 
 
 def test_every_pixel_may_be_a_peak():

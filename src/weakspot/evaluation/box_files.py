@@ -85,7 +85,7 @@ def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
 
 
 def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
-    """Read boxes.jsonl; the boxes of a row keep their order, the largest region first."""
+    """Read boxes.jsonl; the boxes of a row keep their order, the default one first."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         location = f"{file}, line {number}"
         if not line.strip():

@@ -13,6 +13,7 @@ from weakspot.ops import (
     ComponentTree,
     Contours,
     component_tree,
+    evidence_per_pixel,
     heatmap_from_class_map,
     normalize,
     reference_contours,
@@ -20,6 +21,7 @@ from weakspot.ops import (
     scale_boxes,
 )
 from weakspot.ops.contours import THRESHOLDS
+from weakspot.ops.evidence import keep_claimed
 
 Refine = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
@@ -34,7 +36,8 @@ class Regions:
         score_map: The map in the reference's frame, shape (224, 224), float64 in [0, 1].
         contours: Its contours at the reference's thresholds.
         tree: Connected components of the heatmap at the native thresholds.
-        boxes: Box of the largest component at each native threshold, shape (T, 4), in heatmap pixels.
+        boxes: Box of the component of most evidence (without a class map, the largest) at each native threshold, shape
+            (T, 4), in heatmap pixels.
         heatmap: The heatmap at the model's input size, in [0, 1].
     """
 
@@ -65,23 +68,45 @@ class Scores:
 
 
 def regions_of_class_map(
-    class_map: NDArray[np.floating], *, height: int, width: int, refine: Refine | None = None
+    class_map: NDArray[np.floating],
+    evidence: NDArray[np.floating],
+    *,
+    height: int,
+    width: int,
+    margin: NDArray[np.floating] | None = None,
+    refine: Refine | None = None,
 ) -> Regions:
-    """Find the regions of a class map of shape (h, w), at the size of the model's input, after any refinement."""
+    """Find the regions of a class map, at the size of the model's input, after any refinement.
+
+    Args:
+        class_map: Shape (h, w).
+        evidence: The class map before propagation, by which the default region is chosen, shape (h', w').
+        height: Rows of the heatmap.
+        width: Columns of the heatmap.
+        margin: Margin over the other classes of the image, shape (h', w'), or None for the only class. Only weakspot's
+            own boxes depend on it, not the reference's.
+        refine: Makes the heatmap follow the edges of the image.
+    """
     heatmap = heatmap_from_class_map(class_map, height=height, width=width)
-    is_reference_size = (height, width) == (SIDE, SIDE)
-    if refine is None:
-        score_map = heatmap if is_reference_size else heatmap_from_class_map(class_map, height=SIDE, width=SIDE)
-        return regions_of_heatmap(heatmap, score_map)
-    refined = refine(heatmap)
-    resized = refined if is_reference_size else normalize(resize(refined, height=SIDE, width=SIDE, kernel="bilinear"))
-    return regions_of_heatmap(refined, resized)
+    refined = heatmap if refine is None else refine(heatmap)
+    if (height, width) == (SIDE, SIDE):
+        score_map = refined
+    elif refine is None:
+        score_map = heatmap_from_class_map(class_map, height=SIDE, width=SIDE)
+    else:
+        score_map = normalize(resize(refined, height=SIDE, width=SIDE, kernel="bilinear"))
+    if margin is not None:
+        claimed = keep_claimed(heatmap, margin)
+        refined = claimed if refine is None else refine(claimed)
+    return regions_of_heatmap(refined, score_map, evidence_per_pixel(evidence, height=height, width=width))
 
 
-def regions_of_heatmap(heatmap: NDArray[np.floating], score_map: NDArray[np.floating]) -> Regions:
-    """Find the regions of a heatmap, and of the same map in the reference's frame."""
-    tree = component_tree(heatmap, NATIVE_THRESHOLDS)
-    return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.largest_boxes(), heatmap)
+def regions_of_heatmap(
+    heatmap: NDArray[np.floating], score_map: NDArray[np.floating], evidence: NDArray[np.int32] | None = None
+) -> Regions:
+    """Find the regions of a heatmap, and of the same map in the reference's frame; ``evidence`` is per pixel."""
+    tree = component_tree(heatmap, NATIVE_THRESHOLDS, evidence=evidence)
+    return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.best_boxes(), heatmap)
 
 
 def score_regions(regions: Regions, target: Target) -> Scores:

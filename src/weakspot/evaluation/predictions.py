@@ -30,6 +30,7 @@ from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.check_inputs import ranks_of
+from weakspot.ops.evidence import competition_margins
 from weakspot.ops.refinement import refine
 
 UNRANKED = 1_000_000_000  # a rank after those of all classes
@@ -206,20 +207,28 @@ def _score(
         return failed_predictions(sample, [*methods, *fixed_maps], error)
     ranks = ranks_of(np.broadcast_to(logits, (len(image.targets), len(logits))), np.array(sample.class_indices))
     preprocessing, best = localizer.preprocessing, int(logits.argmax())
+    margins = [_margins(output.evidence[position], len(image.targets)) for output in outputs]
     predictions = []
     for i, target in enumerate(image.targets):
         regions = {
             name: regions_of_class_map(
                 output.maps[position, i],
+                output.evidence[position, i],
                 height=preprocessing.height,
                 width=preprocessing.width,
+                margin=margin[i],
                 refine=_refinement(localizer, method, image),
             )
-            for (name, method), output in zip(methods.items(), outputs, strict=True)
+            for (name, method), output, margin in zip(methods.items(), outputs, margins, strict=True)
         }
         scores = _scores(regions | dict(fixed_maps), target)
         predictions.append(Prediction(sample, i, target, image.size, scores, regions, int(ranks[i]), best))
     return predictions
+
+
+def _margins(evidence: NDArray[np.floating], count: int) -> Sequence[NDArray[np.floating] | None]:
+    """Return the margin of each of the first classes over the others; the only class of an image has none."""
+    return [None] if count == 1 else list(competition_margins(evidence[:count]))
 
 
 def _refinement(localizer: Localizer, method: str, image: _DecodedImage) -> Refine | None:

@@ -10,7 +10,7 @@ from weakspot.data.decoding import read_sizes
 from weakspot.errors import check_fraction, check_positive, no_such_method
 from weakspot.inference.class_names import find_class, read_class_names
 from weakspot.inference.folder_classes import choose_classes
-from weakspot.inference.load import min_area_for
+from weakspot.inference.load import region_options
 from weakspot.inference.quality import find_quality
 from weakspot.io.folders import is_file
 from weakspot.models.run_files import check_model_files
@@ -36,7 +36,7 @@ def check_model(model: str, options: object) -> None:
         if values[name] is not None:
             check(values[name])
     if values["boxes"] is not None and values["min_area"] is not None:
-        min_area_for(values["boxes"], values["min_area"])
+        region_options(values["boxes"], values["min_area"])
     _check_classes(model, values["class_names"], getattr(options, "classes", None) or ())
 
 

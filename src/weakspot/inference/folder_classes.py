@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,22 +66,20 @@ class FolderCounts:
         return cls(FolderClasses(localizer.class_names), localizer.config.info.multi_label)
 
     def add(self, localization: "Localization") -> None:
-        """Count an image by its prediction: the most probable class, or any present class of a multi-label model."""
+        """Count an image by its prediction."""
         wanted = self.classes.of(str(localization.image))
         if wanted is None:
             self.other += 1
-        elif localization.class_index == wanted or self.present(localization, wanted) is not None:
+        elif self.predicts(localization, wanted):
             self.same += 1
         else:
             self.different += 1
 
-    def present(self, localization: "Localization", wanted: int) -> "Localization | None":
-        """Return the localization of a class if it was predicted, and of a multi-label model also is present."""
-        items = localization if self.multi_label else [localization]
-        return next((item for item in items if self._is(item, wanted)), None)
-
-    def _is(self, item: "Localization", wanted: int) -> bool:
-        return item.class_index == wanted and (not self.multi_label or item.score >= _PRESENT)
+    def predicts(self, localization: "Localization", wanted: int) -> bool:
+        """Return whether a class is the most probable one; of a multi-label model, whether it is present."""
+        if not self.multi_label:
+            return localization.class_index == wanted
+        return any(item.class_index == wanted and item.score >= _PRESENT for item in localization)
 
     def notes(self, *, by_folder: bool = False) -> tuple[str, ...]:
         """Return sentences for the user; ``by_folder`` says that the folder's class was localized.
@@ -200,10 +198,10 @@ def _localize_by_folder(
             counts.add(localization)
             name = str(localization.image)
             wanted = counts.classes.of(name)
-            same = localization if wanted is None else counts.present(localization, wanted)
-            if same is not None:
-                found[name] = replace(same, others=()) if wanted is not None else same
-            elif wanted is not None:
+            # Classes that are localized together share the pixels, so the folder's class is localized alone.
+            if wanted is None or (counts.predicts(localization, wanted) and not localization.others):
+                found[name] = localization
+            else:
                 differing.setdefault(wanted, []).append(Path(name))
         for wanted, paths in differing.items():
             for item in localizer.stream(paths, classes=[wanted], **how):

@@ -1,7 +1,7 @@
 """Load a model by name, path or module, and validate the options of boxes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from weakspot.config import BackendName, BoxesName
 from weakspot.errors import InputError, check_fraction
@@ -25,9 +25,19 @@ def load_model(model: "str | Path | nn.Module", options: LocalizerOptions) -> Lo
     return load_torch_model(model, options)
 
 
-def min_area_for(boxes: str, min_area: float) -> float:
-    """Return the minimum area of a region besides the default one; 1, the whole image, for ``"largest"``."""
+def region_options(boxes: str, min_area: float) -> dict[str, Any]:
+    """Return the fields of ``PostprocessConfig`` for a choice of boxes.
+
+    Example:
+        >>> region_options("instances", 0.01)
+        {'min_area': 0.01, 'split': True, 'by_evidence': True}
+    """
     if boxes not in get_args(BoxesName):
-        raise InputError("unknown-choice", f"boxes must be largest, all or instances, got {boxes!r}.")
+        raise InputError("unknown-choice", f"boxes must be best, largest, all or instances, got {boxes!r}.")
     check_fraction(min_area, "min_area")
-    return 1.0 if boxes == "largest" else min_area
+    # A minimum area of the whole image leaves the default region alone.
+    return {
+        "min_area": 1.0 if boxes in ("best", "largest") else min_area,
+        "split": boxes == "instances",
+        "by_evidence": boxes != "largest",
+    }

@@ -68,6 +68,7 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
             method=method_name,
             quality=quality,
             threshold=(info.threshold if tuned else None) or default_threshold,
+            calibration=info.calibration if tuned else (),
         ),
         preset,
         default_threshold,

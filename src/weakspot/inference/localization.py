@@ -4,7 +4,7 @@ import json
 import warnings
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -17,13 +17,16 @@ from PIL import Image
 from weakspot.data import MAX_PIXELS, ImageSource, read_image
 from weakspot.errors import InputError
 from weakspot.io.atomic import save_image
-from weakspot.ops import instances_from_heatmap, mask_from_heatmap
+from weakspot.ops import evidence_per_pixel, instances_from_heatmap, mask_from_heatmap, scale_boxes
+from weakspot.ops.boxes import boxes_with_evidence
+from weakspot.ops.evidence import evidence_in_box
 from weakspot.visualization import draw_localization
 
 if TYPE_CHECKING:
     from supervision import Detections
 
 NO_EVIDENCE = "the class map contains no positive evidence: the box is the whole image"
+NO_CLAIM = "the other classes have more evidence everywhere: the box may be on one of their objects"
 BELOW_MIN_SCORE = "all regions are below the minimum score: the result has no box"
 NO_OBJECT = "the model predicts an image without an object: the result has no box"
 SIGNED_ACTIVATIONS = "Grad-CAM++ is ill-conditioned on activations of both signs: use a layer after a ReLU"
@@ -51,6 +54,14 @@ class Localization:
         min_score: Minimum score of a box, see :attr:`box_scores`.
         notes: Notes on this result for the user; usually empty.
         others: Localizations of further classes in the same image, in the order of the request.
+        by_evidence: Whether the default region is the one with the most evidence; else it is the largest one.
+        evidence: Class map before propagation, shape (h', w'); its positive values are the evidence. None if read from
+            a row without a heatmap.
+        box_evidence: Share of the class's evidence that lies in the region of each box, shape (n,), in [0, 1]; None if
+            unknown.
+        box_confidences: Confidence in each box, shape (n,), in [0, 1]: the score of the class times the probability
+            that the box is right if its class is. That is calibrated for a run that knew some boxes, if the uncertainty
+            was requested; otherwise it is ``box_evidence``. None if unknown.
         uncertainty: Uncertainty of the box, in [0, 1], 1 the most uncertain; a rank for reviewing, not a probability.
             None if it was not requested, without a box, or if the boxes come from a box regressor (psol).
     """
@@ -71,6 +82,10 @@ class Localization:
     notes: tuple[str, ...] = ()
     others: "tuple[Localization, ...]" = ()
     uncertainty: float | None = None
+    by_evidence: bool = True
+    evidence: NDArray[np.floating] | None = field(default=None, repr=False)
+    box_evidence: NDArray[np.float64] | None = None
+    box_confidences: NDArray[np.float64] | None = None
 
     def __iter__(self) -> "Iterator[Localization]":
         """Iterate over the localizations of all requested classes, starting with this one."""
@@ -92,15 +107,8 @@ class Localization:
         """
         if not len(self.boxes):
             return np.zeros((self.height, self.width), bool)
-        return mask_from_heatmap(
-            self._heatmap(),
-            self.threshold,
-            height=self.height,
-            width=self.width,
-            min_area=self.min_area,
-            split=self.split,
-            min_activation=min_activation(self.score, self.min_score),
-        )
+        heatmap, regions = self._heatmap(), self._region_options()
+        return mask_from_heatmap(heatmap, self.threshold, height=self.height, width=self.width, **regions)
 
     @cached_property
     def box_scores(self) -> NDArray[np.float64]:
@@ -112,13 +120,7 @@ class Localization:
         """
         if not len(self.boxes):
             return np.zeros(0)
-        _, mean_activations = instances_from_heatmap(
-            self._heatmap(),
-            self.threshold,
-            min_area=self.min_area,
-            split=self.split,
-            min_activation=min_activation(self.score, self.min_score),
-        )
+        _, mean_activations = instances_from_heatmap(self._heatmap(), self.threshold, **self._region_options())
         return self.score * mean_activations
 
     def plot(self) -> Image.Image:
@@ -152,6 +154,9 @@ class Localization:
             "boxes": self.boxes.round(2).tolist(),
             "notes": list(self.notes),
         }
+        for name in ("box_evidence", "box_confidences"):
+            values = getattr(self, name)
+            row |= {} if values is None else {name: values.round(6).tolist()}
         if self.min_area < 1:  # several boxes are possible
             row["box_scores"] = self.box_scores.round(6).tolist()
         return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
@@ -183,28 +188,34 @@ class Localization:
         scores, png = row.get("box_scores"), row.get("heatmap_png")
         heatmap: Any = None if png is None else _heatmap_from_png(png)  # the fields of a localized image are never None
         uncertainty = row.get("uncertainty", row.get("doubt"))
+        width, height, boxes = int(row["width"]), int(row["height"]), np.array(row["boxes"], float).reshape(-1, 4)
         localization = cls(
             image=row["image"],
-            width=int(row["width"]),
-            height=int(row["height"]),
+            width=width,
+            height=height,
             class_index=int(row["class_index"]),
             label=str(row["label"]),
             score=float(row["score"]),
             method=str(row["method"]),
             threshold=float(row["threshold"]),
             heatmap=heatmap,
-            boxes=np.array(row["boxes"], float).reshape(-1, 4),
+            boxes=boxes,
             min_area=1.0 if scores is None else 0.0,
             notes=tuple(row["notes"]),
             others=tuple(cls.from_dict(other) for other in row.get("others") or ()),
+            box_evidence=_optional_array(row.get("box_evidence")),
+            box_confidences=_optional_array(row.get("box_confidences")),
             uncertainty=None if uncertainty is None else float(uncertainty),
+            evidence=None
+            if png is None or not len(boxes)
+            else evidence_in_box(boxes[0], (height, width), heatmap.shape),
         )
         # The cached property has its value already.
-        vars(localization)["box_scores"] = None if scores is None else np.array(scores, float)
+        vars(localization)["box_scores"] = _optional_array(scores)
         return localization
 
     def to_detections(self) -> "Detections":
-        """Return the boxes of all requested classes as ``supervision.Detections``.
+        """Return the boxes of all requested classes as ``supervision.Detections``, with :attr:`box_confidences`.
 
         Raises:
             InputError: ``not-installed`` without supervision.
@@ -217,18 +228,76 @@ class Localization:
             problem = "to_detections needs supervision, which is not installed."
             raise InputError("not-installed", problem, "Run: pip install 'weakspot[supervision]'") from error
 
-        boxes = [(localization, box) for localization in self for box in localization.boxes]
+        boxes = [
+            (item, box, item.score if item.box_confidences is None else item.box_confidences[i])
+            for item in self
+            for i, box in enumerate(item.boxes)
+        ]
         return Detections(
-            xyxy=np.array([box for _, box in boxes]).reshape(-1, 4),
-            confidence=np.array([localization.score for localization, _ in boxes], float),
-            class_id=np.array([localization.class_index for localization, _ in boxes], int),
-            data={"class_name": np.array([localization.label for localization, _ in boxes], str)},
+            xyxy=np.array([box for _, box, _ in boxes]).reshape(-1, 4),
+            confidence=np.array([confidence for *_, confidence in boxes], float),
+            class_id=np.array([item.class_index for item, *_ in boxes], int),
+            data={"class_name": np.array([item.label for item, *_ in boxes], str)},
         )
+
+    def with_threshold(self, threshold: float, *, min_area: float | None = None) -> "Localization":
+        """Return this result at another threshold, as a localizer with that threshold gives it.
+
+        Args:
+            threshold: Fraction of the heatmap's peak, in (0, 1].
+            min_area: Minimum area of a region besides the default one, as a fraction of the image; None keeps it.
+
+        Raises:
+            InputError: ``missing-heatmap`` without a heatmap, ``out-of-range`` for the threshold or the area.
+        """
+        changed = replace(
+            self,
+            threshold=threshold,
+            min_area=self.min_area if min_area is None else min_area,
+            uncertainty=self.uncertainty if threshold == self.threshold else None,
+        )
+        if NO_OBJECT in self.notes:
+            return changed
+        heatmap, evidence = self._heatmap(), self._evidence_per_pixel()
+        boxes, shares = boxes_with_evidence(
+            heatmap,
+            threshold,
+            np.zeros(heatmap.shape) if evidence is None else evidence,
+            by_evidence=self.by_evidence,
+            min_area=changed.min_area,
+            split=self.split,
+            min_activation=min_activation(self.score, self.min_score),
+        )
+        notes = tuple(note for note in self.notes if note != BELOW_MIN_SCORE)
+        return replace(
+            changed,
+            boxes=scale_boxes(boxes, from_size=heatmap.shape, to_size=(self.height, self.width)),
+            box_evidence=None if evidence is None else shares,
+            box_confidences=None if evidence is None else self.score * shares,
+            notes=notes if len(boxes) else (BELOW_MIN_SCORE, *notes),
+        )
+
+    def _region_options(self) -> dict[str, Any]:
+        """Return the options of :func:`weakspot.ops.boxes_from_heatmap` that gave the boxes."""
+        return {
+            "min_area": self.min_area,
+            "split": self.split,
+            "min_activation": min_activation(self.score, self.min_score),
+            "evidence": self._evidence_per_pixel() if self.by_evidence else None,
+        }
+
+    def _evidence_per_pixel(self) -> NDArray[np.int32] | None:
+        height, width = self._heatmap().shape
+        return None if self.evidence is None else evidence_per_pixel(self.evidence, height=height, width=width)
 
     def _heatmap(self) -> NDArray[np.float32]:
         if self.heatmap is None:
             raise InputError("missing-heatmap", f"The localization of {self.label!r} has no heatmap.")
         return self.heatmap
+
+
+def _optional_array(values: Any) -> NDArray[np.float64] | None:
+    return None if values is None else np.array(values, float)
 
 
 def min_activation(score: float, min_score: float) -> float:

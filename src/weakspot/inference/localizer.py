@@ -17,7 +17,7 @@ from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelectio
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.class_names import ClassNames, find_class
-from weakspot.inference.load import load_model, min_area_for
+from weakspot.inference.load import load_model, region_options
 from weakspot.inference.localization import Localization
 from weakspot.inference.multi_crop import Predictor
 from weakspot.inference.options import LocalizerOptions
@@ -70,8 +70,9 @@ class Localizer:
             the model supports it; in quality plain, the model's own.
         threshold: Fraction of the heatmap's peak at which boxes are cut; None uses the run's for this method and
             quality, else the quality's, else the method's.
-        boxes: ``"largest"``: the largest region. ``"all"``: all regions. ``"instances"``: all regions; those with
-            several peaks are separated by watershed.
+        boxes: ``"best"``: the region with the most evidence for the class. ``"largest"``: the largest region.
+            ``"all"``: all regions, the best first. ``"instances"``: all regions; those with several peaks are
+            separated by watershed.
         min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image.
         min_score: Minimum score of a box: the score of the class times the mean heatmap value in the region. An image
             whose boxes are all below it has none.
@@ -79,8 +80,8 @@ class Localizer:
             ``weakspot.ops.refinement``. None: no refinement.
         channels: With Score-CAM: number of channels to try, the most varied first; None tries all.
         max_pixels: Images with more pixels are rejected before they are decoded.
-        uncertainty: Whether to estimate the uncertainty of each box, without a further forward pass. Boxes of a
-            ``psol`` run have none.
+        uncertainty: Whether to estimate the uncertainty of each box, without a further forward pass, and with a run
+            that knew some boxes the probability that it is right. Boxes of a ``psol`` run have none.
         backend: ``"torch"``; ``"onnx"``: ONNX Runtime runs the forward pass, several times as fast on a CPU, from a
             graph that is exported once and stored in the user's cache folder; ``"auto"``: ONNX Runtime for a named
             model or a run on a CPU, if its graph is cached, or after 1000 images, when an export saves time.
@@ -113,7 +114,7 @@ class Localizer:
         weights: str | Path | None = PRETRAINED,
         output_stride: int | None = None,
         threshold: float | None = None,
-        boxes: BoxesName = "largest",
+        boxes: BoxesName = "best",
         min_area: float = 0.01,
         min_score: float = 0.0,
         refine: str | None = None,
@@ -164,18 +165,19 @@ class Localizer:
             check_threshold(float(options.threshold))
         if options.refine is not None:
             check_refinement(options.refine)
-        min_area = min_area_for(options.boxes, options.min_area)
+        regions = region_options(options.boxes, options.min_area)
         loaded = load_model(model, options)
         method, uncertainty = loaded.info.method, options.uncertainty and not loaded.is_box_regressor
+        threshold = float(options.threshold or loaded.info.threshold or loaded.crop_threshold)
         config = PostprocessConfig(
             loaded.info,
             method,
-            float(options.threshold or loaded.info.threshold or loaded.crop_threshold),
-            min_area,
-            split=options.boxes == "instances",
+            threshold,
+            **regions,
             min_score=check_fraction(options.min_score, "min_score"),
             refine=options.refine,
             uncertainty=uncertainty,
+            calibration=loaded.info.calibration if threshold == loaded.info.threshold else (),
             reference_method=_fitting_reference(loaded.backend, method) if uncertainty else None,
         )
         predictor = Predictor(loaded.backend, loaded.preset, loaded.crop_threshold)
@@ -277,7 +279,7 @@ class Localizer:
         Args:
             method: Name of another method; None keeps the localizer's.
             threshold: Another threshold; None keeps the localizer's, or with another method uses its default.
-            boxes: ``"largest"``, ``"all"`` or ``"instances"``; None keeps the localizer's.
+            boxes: ``"best"``, ``"largest"``, ``"all"`` or ``"instances"``; None keeps the localizer's.
             min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image.
 
         Raises:
@@ -289,10 +291,16 @@ class Localizer:
             threshold = self.threshold_of(method)
         check_threshold(threshold)
         reference = _fitting_reference(self.predictor.backend, method) if self.config.reference_method else None
-        config = replace(self.config, method=method, threshold=threshold, reference_method=reference)
+        changes = (method, threshold) != (self.method, self.threshold)
+        config = replace(
+            self.config,
+            method=method,
+            threshold=threshold,
+            calibration=() if changes else self.config.calibration,
+            reference_method=reference,
+        )
         if boxes is not None:
-            area = min_area_for(boxes, 0.01 if min_area is None else min_area)
-            config = replace(config, min_area=area, split=boxes == "instances")
+            config = replace(config, **region_options(boxes, 0.01 if min_area is None else min_area))
         localizer = copy(self)
         localizer._pipeline = replace(self._pipeline, config=config)
         return localizer

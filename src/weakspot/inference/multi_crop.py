@@ -12,7 +12,7 @@ from weakspot.data import Preprocessing
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.quality import Quality
-from weakspot.ops import box_from_heatmap, heatmap_from_class_map
+from weakspot.ops import boxes_from_heatmap, evidence_per_pixel, heatmap_from_class_map
 from weakspot.ops.preprocessing import to_array
 
 # Images are kept at this multiple of the model's input size, so that crops are sharp.
@@ -83,12 +83,13 @@ def multi_crop(
     """
     backend, crops = predictor.backend, predictor.quality.crops
     height, width = backend.preprocessing.height, backend.preprocessing.width
-    maps = output.maps.reshape(-1, *output.maps.shape[2:])  # (B C, h, w)
+    maps, class_maps = (array.reshape(-1, *array.shape[2:]) for array in (output.maps, output.evidence))  # (B C, h, w)
     classes, per_image = output.classes.ravel(), output.classes.shape[1]
     heatmaps = [heatmap_from_class_map(class_map, height=height, width=width) for class_map in maps]
     averages = [heatmap.astype(np.float32) / (1 + len(crops)) for heatmap in heatmaps]
+    evidence = [evidence_per_pixel(class_map, height=height, width=width) for class_map in class_maps]
     boxes = [
-        (i, crop_box(heatmap, min(crop.threshold_factor * predictor.crop_threshold, 1.0), crop.margin))
+        (i, crop_box(heatmap, min(crop.threshold_factor * predictor.crop_threshold, 1.0), crop.margin, evidence[i]))
         for i, heatmap in enumerate(heatmaps)
         if heatmap.any()
         for crop in crops
@@ -104,7 +105,9 @@ def multi_crop(
     return np.stack(averages, dtype=np.float32).reshape(*output.maps.shape[:2], height, width)
 
 
-def crop_box(heatmap: NDArray[np.floating], threshold: float, margin: float) -> Box:
+def crop_box(
+    heatmap: NDArray[np.floating], threshold: float, margin: float, evidence: NDArray[np.integer] | None = None
+) -> Box:
     """Enlarge the box of the default region of a heatmap (H, W) by a factor, in whole pixels, clipped to the heatmap.
 
     Example:
@@ -112,7 +115,7 @@ def crop_box(heatmap: NDArray[np.floating], threshold: float, margin: float) -> 
         (0, 0, 2, 2)
     """
     height, width = heatmap.shape
-    x1, y1, x2, y2 = box_from_heatmap(heatmap, threshold)
+    x1, y1, x2, y2 = boxes_from_heatmap(heatmap, threshold, min_area=1.0, evidence=evidence)[0]
     left, right = _enlarge(x1, x2, margin, width)
     top, bottom = _enlarge(y1, y2, margin, height)
     return left, top, right, bottom

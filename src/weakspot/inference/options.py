@@ -27,7 +27,7 @@ class LocalizerOptions:
     weights: str | Path | None = PRETRAINED
     output_stride: int | None = None
     threshold: float | None = None
-    boxes: BoxesName = "largest"
+    boxes: BoxesName = "best"
     min_area: float = 0.01
     min_score: float = 0.0
     refine: RefinementName | None = None

@@ -68,6 +68,7 @@ def _predict_decoded(
             output.logits[i],
             output.classes[i],
             output.maps[i],
+            output.evidence[i],
             bool(output.has_negative_activations[i]),
             references[0].maps[i] if references else None,
             None if output.foreground is None else output.foreground[i, 0],

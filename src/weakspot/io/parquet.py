@@ -101,6 +101,8 @@ def _schema() -> "pa.Schema":
         ("box", floats),
         ("boxes", pa.list_(floats)),
         ("notes", pa.list_(pa.string())),
+        ("box_evidence", floats),
+        ("box_confidences", floats),
         ("box_scores", floats),
     ]
     return pa.schema([*columns, ("others", pa.list_(pa.struct(columns)))])

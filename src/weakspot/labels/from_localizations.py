@@ -53,9 +53,11 @@ def from_localization(localization: Localization, *, min_score: float = 0.0, mas
 
 
 def _scores(localization: Localization) -> list[float]:
-    """Scores of the boxes; the class score if only the largest region was localized."""
-    is_largest_only = localization.min_area >= 1
-    return [localization.score] * len(localization.boxes) if is_largest_only else localization.box_scores.tolist()
+    """Return the confidence in each box; without any, the scores of boxes or of the class, as in rows of 0.1."""
+    if localization.box_confidences is not None:
+        return list(map(float, localization.box_confidences))
+    is_default_only = localization.min_area >= 1
+    return [localization.score] * len(localization.boxes) if is_default_only else localization.box_scores.tolist()
 
 
 def below_min_score(item: ObjectAnnotation, min_score: float) -> bool:
@@ -82,31 +84,32 @@ def suppress_overlaps(image: LocalizedImage, max_overlap: float) -> LocalizedIma
 
 
 def read_localized_images(
-    file: Path, *, min_score: float = 0.0, largest: bool = False, mask_of: MaskOf | None = None
+    file: Path, *, min_score: float = 0.0, first_only: bool = False, mask_of: MaskOf | None = None
 ) -> Iterator[LocalizedImage]:
     """Read the rows of ``weakspot localize``, JSON Lines or Parquet.
 
-    With ``largest``, only the first box of each class is used.
+    With ``first_only``, only the first box of each class is used.
     """
     for line, row in read_rows(file):
         try:
-            yield _from_row(row, min_score, largest, mask_of)
+            yield _from_row(row, min_score, first_only, mask_of)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError("row-invalid", f"{line} is not a row of weakspot localize.") from error
 
 
-def _from_row(row: Mapping[str, Any], min_score: float, largest: bool, mask_of: MaskOf | None) -> LocalizedImage:
+def _from_row(row: Mapping[str, Any], min_score: float, first_only: bool, mask_of: MaskOf | None) -> LocalizedImage:
     path = Path(row["image"])
     objects: list[ObjectAnnotation] = []
     indices: list[int] = []
     for position, item in enumerate((row, *row.get("others", ()))):
         boxes = np.array(item["boxes"], np.float64).reshape(-1, 4)
-        scores = [float(score) for score in item.get("box_scores") or [item["score"]] * len(boxes)]
+        confidences = item.get("box_confidences") or item.get("box_scores") or [item["score"]] * len(boxes)
+        scores = [float(confidence) for confidence in confidences]
         mask_class = None if position == 0 else int(item["class_index"])
         mask = mask_of(path, mask_class) if mask_of is not None and len(boxes) else None
-        labeled = list(_objects(str(item["label"]), boxes, scores, mask))[: 1 if largest else None]
+        labeled = list(_objects(str(item["label"]), boxes, scores, mask))[: 1 if first_only else None]
         confident = [candidate for candidate in labeled if not below_min_score(candidate, min_score)]
         objects += confident
         indices += [int(item["class_index"])] * len(confident)

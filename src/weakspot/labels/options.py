@@ -25,10 +25,10 @@ class LabelOptions(BatchOptions, MethodOptions):
             class numbers. Default: the classes of the model, or those found in boxes.jsonl.
         classes: Class to localize with a model, by name or index; repeat it for several. predicted: the most probable.
             folder: the class that the image's folder is named after; the default if there are such folders.
-        min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.
+        min_score: Minimum score of a box in the label files, in [0, 1]: the confidence that it is right.
         max_overlap: Of overlapping boxes of a class (IoU above this), keep the most confident. Default: keep all.
-        boxes: The largest region, all regions, or instances: regions with several peaks are separated.
-            Default: largest; for boxes.jsonl all of its boxes.
+        boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all
+            regions; those with several peaks are separated. Default: best; for boxes.jsonl all of its boxes.
         min_area: With a model and --boxes all or instances: minimum area of a region, as a fraction of the image.
         format: Label format; repeat it for several.
         output: Folder to write to, with one folder per format. Default: a new folder, labels.

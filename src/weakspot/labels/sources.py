@@ -75,7 +75,7 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
     check_images(paths)
     from weakspot.inference.localizer import Localizer
 
-    changes = {"boxes": options.boxes or "largest", "class_names": None, "min_score": 0.0, "uncertainty": True}
+    changes = {"boxes": options.boxes or "best", "class_names": None, "min_score": 0.0, "uncertainty": True}
     localizer = Localizer.from_options(model, localizer_options(options, **changes))
     if localizer.needs_adaptation:
         localizer.adapt(sample_evenly(paths, len(paths)))
@@ -120,7 +120,7 @@ def load_localizations(source: RowSource, images: Sequence[str], options: LabelO
     read = partial(
         read_localized_images,
         min_score=options.min_score,
-        largest=options.boxes == "largest",
+        first_only=options.boxes in ("best", "largest"),
         mask_of=_saved_mask(masks) if masks.is_dir() else None,
     )
     rows = (row for file in source.files for row in read(file))

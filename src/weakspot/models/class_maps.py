@@ -25,7 +25,8 @@ class ClassMaps:
     Attributes:
         logits: Shape (B, number of classes).
         classes: Class indices of shape (B, C).
-        maps: Raw class maps of shape (B, C, h, w).
+        maps: Class maps of shape (B, C, h, w), propagated if the classifier has intermediate features.
+        evidence: The method's own maps, before they are propagated, shape (B, C, h', w').
         has_negative_activations: Whether the activations of each image contain negative values, shape (B,).
         foreground: Foreground probability, shape (B, 1, h, w); None without a fitted foreground head.
     """
@@ -33,6 +34,7 @@ class ClassMaps:
     logits: Tensor
     classes: Tensor
     maps: Tensor
+    evidence: Tensor
     has_negative_activations: Tensor
     foreground: Tensor | None = None
 
@@ -101,9 +103,13 @@ def derive_class_maps(
     has_negative_activations = (minima < 0).any(dim=0)
     with torch.inference_mode(False), torch.no_grad():
         ctx = ForwardContext(classifier, images, forward_pass, classes)
-        all_maps = [ctx.propagate(_MAP_FUNCTIONS[method.inputs](method, ctx)) for method in methods]
+        evidence = [_MAP_FUNCTIONS[method.inputs](method, ctx) for method in methods]
+        all_maps = [ctx.propagate(maps) for maps in evidence]
         foreground = None if ctx.affinity is None else ctx.affinity.foreground
-    return [ClassMaps(logits, classes, maps, has_negative_activations, foreground) for maps in all_maps]
+    return [
+        ClassMaps(logits, classes, maps, own_maps, has_negative_activations, foreground)
+        for maps, own_maps in zip(all_maps, evidence, strict=True)
+    ]
 
 
 def foreground_targets(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any, get_args
 
 from weakspot.config import QualityName
@@ -25,6 +26,8 @@ class ModelInfo:
         class_thresholds: Box threshold of each class in (0, 1); empty if these were not tuned.
         multi_label: Whether scores are independent sigmoids instead of a softmax.
         background_index: Index of the class of images without objects, or None.
+        calibration: Weight and bias of the log odds that a box is wrong, as a function of its uncertainty; empty if no
+            boxes were known.
 
     Example:
         >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)
@@ -40,6 +43,7 @@ class ModelInfo:
     class_thresholds: tuple[float, ...] = ()
     multi_label: bool = False
     background_index: int | None = None
+    calibration: tuple[float, ...] = ()
 
     def validate(self) -> None:
         """Check that the values are possible and agree with each other."""
@@ -54,6 +58,8 @@ class ModelInfo:
             or (len(thresholds) == count and all(0 < value < 1 for value in thresholds)),
             f"threshold must be below 1 if classes have their own, got {self.threshold}.": not thresholds
             or (self.threshold is not None and self.threshold < 1),
+            f"calibration must be a weight of 0 or more and a bias, got {list(self.calibration)}.": not self.calibration
+            or (len(self.calibration) == 2 and isfinite(sum(self.calibration)) and self.calibration[0] >= 0),
             f"background_index must be in [0, {count}), got {self.background_index}.": self.background_index is None
             or self.background_index in range(count),
         }
@@ -79,6 +85,7 @@ class ModelInfo:
                     input_size=(preprocessing.height, preprocessing.width),
                 ),
                 class_thresholds=tuple(float(value) for value in values.pop("class_thresholds", ())),
+                calibration=tuple(float(value) for value in values.pop("calibration", ())),
                 **values,
             )
             info.validate()

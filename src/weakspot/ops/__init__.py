@@ -4,6 +4,7 @@ from weakspot.ops.boxes import box_from_heatmap, boxes_from_heatmap, instances_f
 from weakspot.ops.component_trees import ComponentTree, component_tree
 from weakspot.ops.components import Component, connected_components
 from weakspot.ops.contours import Contours, reference_contours
+from weakspot.ops.evidence import evidence_per_pixel
 from weakspot.ops.heatmaps import heatmap_from_class_map, normalize
 from weakspot.ops.masks import mask_from_heatmap
 from weakspot.ops.nms import nms
@@ -18,6 +19,7 @@ __all__ = [
     "boxes_from_heatmap",
     "component_tree",
     "connected_components",
+    "evidence_per_pixel",
     "heatmap_from_class_map",
     "instances_from_heatmap",
     "mask_from_heatmap",

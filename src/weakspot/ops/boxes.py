@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.errors import check_fraction
+from weakspot.errors import InputError, check_fraction
 from weakspot.ops.checks import check_heatmap, check_threshold
 from weakspot.ops.components import Component, component_stats, connected_components
 from weakspot.ops.watershed import split_instances
@@ -45,16 +45,23 @@ def boxes_from_heatmap(
     min_area: float = 0.0,
     split: bool = False,
     min_activation: float = 0.0,
+    evidence: NDArray[np.number] | None = None,
 ) -> NDArray[np.float64]:
-    """Bound every connected region at or above a fraction of the heatmap's maximum, largest first.
+    """Bound every connected region at or above a fraction of the heatmap's maximum, the default one first.
+
+    The default region is that of the most evidence, or without ``evidence`` the largest one; the others follow in the
+    same order.
 
     Args:
         heatmap: Heatmap of shape (H, W), any finite values; negative values count as 0.
         threshold: Fraction of the maximum, in (0, 1].
-        min_area: Minimum area of a region as a fraction of the heatmap's, in [0, 1]. The largest region is always kept,
+        min_area: Minimum area of a region as a fraction of the heatmap's, in [0, 1]. The default region is always kept,
             so 1.0 returns that region alone.
         split: Whether to split regions with several peaks, see :func:`~weakspot.ops.split_instances`.
-        min_activation: Minimum mean activation of a region, also of the largest; see :func:`instances_from_heatmap`.
+        min_activation: Minimum mean activation of a region, also of the default one; see
+            :func:`instances_from_heatmap`.
+        evidence: Evidence in each pixel, shape (H, W), from :func:`~weakspot.ops.evidence_per_pixel`; a region has the
+            sum of its pixels, and of equal sums the larger region comes first.
 
     Returns:
         Boxes of shape (n, 4), as in :func:`box_from_heatmap`; n = 0 if no region has the minimum activation.
@@ -65,8 +72,12 @@ def boxes_from_heatmap(
     Example:
         >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]])).tolist()
         [[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
+        >>> boxes_from_heatmap(np.array([[9.0, 0.0, 8.0, 8.0]]), evidence=np.array([[5, 0, 1, 1]])).tolist()
+        [[0.0, 0.0, 1.0, 1.0], [2.0, 0.0, 4.0, 1.0]]
     """
-    labels, regions = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
+    labels, regions = threshold_regions(
+        heatmap, threshold, min_area, split=split, min_activation=min_activation, evidence=evidence
+    )
     return _boxes(heatmap, labels, regions, min_activation)
 
 
@@ -77,6 +88,7 @@ def instances_from_heatmap(
     min_area: float = 0.0,
     split: bool = False,
     min_activation: float = 0.0,
+    evidence: NDArray[np.number] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bound the regions of a heatmap and compute the mean activation of each.
 
@@ -85,7 +97,8 @@ def instances_from_heatmap(
         threshold: See :func:`boxes_from_heatmap`.
         min_area: See :func:`boxes_from_heatmap`.
         split: See :func:`boxes_from_heatmap`.
-        min_activation: Minimum mean activation of a region, also of the largest.
+        min_activation: Minimum mean activation of a region, also of the default one.
+        evidence: See :func:`boxes_from_heatmap`.
 
     Returns:
         Boxes of shape (n, 4) and mean activations of shape (n,): the mean value of each region as a fraction of the
@@ -100,9 +113,49 @@ def instances_from_heatmap(
         >>> boxes.tolist(), activations.tolist()
         ([[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 1.0, 1.0]], [0.625, 1.0])
     """
-    labels, regions = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
+    labels, regions = threshold_regions(
+        heatmap, threshold, min_area, split=split, min_activation=min_activation, evidence=evidence
+    )
     boxes = _boxes(heatmap, labels, regions, min_activation)
     return boxes, mean_activations(heatmap, labels, regions) if regions else np.zeros(len(boxes))
+
+
+def boxes_with_evidence(
+    heatmap: NDArray[np.floating],
+    threshold: float,
+    evidence: NDArray[np.number],
+    *,
+    by_evidence: bool = True,
+    min_area: float = 0.0,
+    split: bool = False,
+    min_activation: float = 0.0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bound the regions of a heatmap and compute the share of all evidence in each.
+
+    The arguments are those of :func:`boxes_from_heatmap`; without ``by_evidence``, the largest region comes first.
+
+    Returns:
+        Boxes of shape (n, 4) and shares of shape (n,), in [0, 1]; 0 if there is no evidence.
+
+    Example:
+        >>> boxes, shares = boxes_with_evidence(np.array([[9.0, 0.0, 8.0, 8.0]]), 0.5, np.array([[6, 1, 2, 1]]))
+        >>> boxes.tolist(), shares.tolist()
+        ([[0.0, 0.0, 1.0, 1.0], [2.0, 0.0, 4.0, 1.0]], [0.6, 0.3])
+    """
+    labels, regions = threshold_regions(
+        heatmap,
+        threshold,
+        min_area,
+        split=split,
+        min_activation=min_activation,
+        evidence=evidence if by_evidence else None,
+    )
+    boxes = _boxes(heatmap, labels, regions, min_activation)
+    if not regions:
+        return boxes, np.zeros(len(boxes))
+    sums = np.bincount(labels.ravel(), evidence.ravel())
+    total = max(float(sums.sum()), 1.0)
+    return boxes, np.array([sums[region.label] for region in regions]) / total
 
 
 def _boxes(
@@ -115,9 +168,15 @@ def _boxes(
 
 
 def threshold_regions(
-    heatmap: NDArray[np.floating], threshold: float, min_area: float, *, split: bool, min_activation: float
+    heatmap: NDArray[np.floating],
+    threshold: float,
+    min_area: float,
+    *,
+    split: bool,
+    min_activation: float,
+    evidence: NDArray[np.number] | None,
 ) -> tuple[NDArray[np.int32], list[Component]]:
-    """Label the regions at or above the threshold, and list those of sufficient area and activation, largest first.
+    """Label the regions at or above the threshold, and list those of sufficient area and activation, best first.
 
     The arguments are those of :func:`boxes_from_heatmap`.
     """
@@ -129,11 +188,24 @@ def threshold_regions(
     if split:
         labels = split_instances(labels, heatmap)
         components = component_stats(labels)
+    if evidence is not None and len(components) > 1:
+        components = _by_evidence(labels, components, evidence)
     regions = components[:1] + [region for region in components[1:] if region.area >= min_area * heatmap.size]
     if min_activation > 0:
         means = mean_activations(heatmap, labels, regions)
         regions = [region for region, mean in zip(regions, means, strict=True) if mean >= min_activation]
     return labels, regions
+
+
+def _by_evidence(
+    labels: NDArray[np.int32], components: list[Component], evidence: NDArray[np.number]
+) -> list[Component]:
+    """Sort components, largest first, by descending evidence; ties keep their order."""
+    if evidence.shape != labels.shape:
+        problem = f"evidence must have the shape of the heatmap, {labels.shape}, got {evidence.shape}."
+        raise InputError("shape-mismatch", problem)
+    sums = np.bincount(labels.ravel(), evidence.ravel())
+    return sorted(components, key=lambda component: -sums[component.label])
 
 
 def mean_activations(

@@ -25,6 +25,7 @@ class ComponentTree:
         areas: Number of pixels of each node, shape (n,).
         boxes: Bounding boxes, shape (n, 4), xyxy in heatmap pixels, right and bottom excluded.
         first_pixel: Each node's first pixel in raster order, ``y * width + x``, shape (n,).
+        evidence: Sum of the evidence in the pixels of each node, shape (n,); all 0 without evidence.
     """
 
     thresholds: NDArray[np.floating]
@@ -33,6 +34,7 @@ class ComponentTree:
     areas: NDArray[np.int32]
     boxes: NDArray[np.int32]
     first_pixel: NDArray[np.int32]
+    evidence: NDArray[np.int32]
     _heatmap: NDArray[np.floating] = field(repr=False)
     _fractions: NDArray[np.float64] | None = field(repr=False)
 
@@ -43,7 +45,7 @@ class ComponentTree:
         return height, width
 
     def nodes(self, threshold: float) -> NDArray[np.intp]:
-        """Find the components at a threshold, largest first; ties are in raster order of the first pixels.
+        """Find the components at a threshold: by descending evidence, then area, then in raster order.
 
         Args:
             threshold: Fraction of the heatmap's maximum, in (0, 1].
@@ -56,17 +58,17 @@ class ComponentTree:
         """
         index = self._index(threshold)
         alive = np.flatnonzero((self.birth <= index) & (index < self.death))
-        return alive[np.lexsort((self.first_pixel[alive], -self.areas[alive]))]
+        return alive[np.lexsort((self.first_pixel[alive], -self.areas[alive], -self.evidence[alive]))]
 
     def boxes_at(self, threshold: float, *, min_area: float = 0.0) -> NDArray[np.float64]:
         """Bound every component at a threshold, as :func:`~weakspot.ops.boxes_from_heatmap` does.
 
         Args:
             threshold: Fraction of the heatmap's maximum, in (0, 1].
-            min_area: Minimum area of a component as a fraction of the heatmap's; the largest is always kept.
+            min_area: Minimum area of a component as a fraction of the heatmap's; the first is always kept.
 
         Returns:
-            Boxes of shape (n, 4), n >= 1, largest component first; the whole image if no value is above 0.
+            Boxes of shape (n, 4), n >= 1, in the order of :meth:`nodes`; the whole image if no value is above 0.
 
         Raises:
             InputError: As :meth:`nodes`.
@@ -75,16 +77,24 @@ class ComponentTree:
         selected = [*nodes[:1], *(i for i in nodes[1:] if self.areas[i] >= min_area * self._heatmap.size)]
         return self.boxes[selected].astype(np.float64) if selected else self._whole()
 
+    def best_boxes(self) -> NDArray[np.float64]:
+        """Bound the first of :meth:`nodes` at each threshold, shape (T, 4); the whole image if no value is above 0."""
+        return self._boxes_of_first(self.first_pixel, -self.areas, -self.evidence)
+
     def largest_boxes(self) -> NDArray[np.float64]:
         """Bound the largest component at each threshold: shape (T, 4), the whole image if no value is above 0."""
+        return self._boxes_of_first(self.first_pixel, -self.areas)
+
+    def _boxes_of_first(self, *keys: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Bound the first component at each threshold in ascending order of the last key, ties by those before it."""
         from weakspot.ops.threshold_kernels import best_per_threshold
 
-        # A larger area wins, and of equal areas the earlier first pixel.
-        rank = self.areas.astype(np.int64) * (self._heatmap.size + 1) - self.first_pixel
-        largest = best_per_threshold(self.birth, self.death, rank, len(self.thresholds))
         if not len(self.boxes):
             return self._whole().repeat(len(self.thresholds), 0)
-        return self.boxes[largest].astype(np.float64)
+        rank = np.empty(len(self.boxes), np.intp)
+        rank[np.lexsort(keys)[::-1]] = np.arange(len(rank))
+        best = best_per_threshold(self.birth, self.death, rank, len(self.thresholds))
+        return self.boxes[best].astype(np.float64)
 
     def counts(self) -> NDArray[np.int64]:
         """Count the components at each threshold: shape (T,)."""
@@ -110,7 +120,10 @@ class ComponentTree:
 
 
 def component_tree(
-    heatmap: NDArray[np.floating], thresholds: Sequence[float] | NDArray[np.floating] | None = None
+    heatmap: NDArray[np.floating],
+    thresholds: Sequence[float] | NDArray[np.floating] | None = None,
+    *,
+    evidence: NDArray[np.int32] | None = None,
 ) -> ComponentTree:
     """Find every connected component of a heatmap at every threshold, in one pass.
 
@@ -118,6 +131,7 @@ def component_tree(
         heatmap: Heatmap of shape (H, W), any finite values; negative values count as 0.
         thresholds: Ascending fractions of the maximum, in (0, 1]; fewer thresholds make a smaller tree. None builds a
             tree for every threshold, with one at each value of the heatmap.
+        evidence: Evidence in each pixel, shape (H, W), from :func:`~weakspot.ops.evidence_per_pixel`.
 
     Returns:
         The tree, whose components at each threshold are those of :func:`~weakspot.ops.connected_components`. It has no
@@ -143,7 +157,7 @@ def component_tree(
     check_heatmap(heatmap)
     fractions = None if thresholds is None else _checked(np.asarray(thresholds, np.float64))
     absolute = _positive_values(heatmap) if fractions is None else _above_zero(absolute_threshold(heatmap, fractions))
-    components = union_find.components_of_levels(digitize(heatmap, absolute))
+    components = union_find.components_of_levels(digitize(heatmap, absolute), evidence=evidence)
     return ComponentTree(
         thresholds=absolute,
         birth=components[:, union_find.BIRTH],
@@ -151,6 +165,7 @@ def component_tree(
         areas=components[:, union_find.AREA],
         boxes=components[:, union_find.X1 : union_find.Y2 + 1],
         first_pixel=components[:, union_find.FIRST_PIXEL],
+        evidence=components[:, union_find.EVIDENCE],
         _heatmap=heatmap,
         _fractions=fractions,
     )

@@ -16,6 +16,7 @@ def mask_from_heatmap(
     min_area: float = 1.0,
     split: bool = False,
     min_activation: float = 0.0,
+    evidence: NDArray[np.number] | None = None,
 ) -> NDArray[np.bool_]:
     """Fill the regions that :func:`~weakspot.ops.instances_from_heatmap` bounds, at the size of the image.
 
@@ -27,9 +28,10 @@ def mask_from_heatmap(
         threshold: Fraction of the maximum, in (0, 1].
         height: Rows of the mask.
         width: Columns of the mask.
-        min_area: Minimum area of a region as a fraction of the heatmap's; the default keeps only the largest region.
+        min_area: Minimum area of a region as a fraction of the heatmap's; the default keeps only the default region.
         split: Whether to split regions with several peaks and filter their pieces separately.
         min_activation: Minimum mean activation of a region.
+        evidence: Evidence in each pixel, by which the default region is chosen instead of the largest one.
 
     Returns:
         Mask of shape (height, width). All True if no value of the heatmap is above 0, since the box is the whole
@@ -42,7 +44,9 @@ def mask_from_heatmap(
         >>> mask_from_heatmap(np.array([[9.0, 0.0], [0.0, 0.0]]), 0.5, height=2, width=2).tolist()
         [[True, False], [False, False]]
     """
-    labels, regions = threshold_regions(heatmap, threshold, min_area, split=split, min_activation=min_activation)
+    labels, regions = threshold_regions(
+        heatmap, threshold, min_area, split=split, min_activation=min_activation, evidence=evidence
+    )
     if not regions:
         return np.full((height, width), not labels.any() and min_activation <= 0)
     excluded = (labels > 0) & ~np.isin(labels, [region.label for region in regions])

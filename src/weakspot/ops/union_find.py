@@ -11,8 +11,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 # The columns of a component. It is one set of pixels at the cuts BIRTH <= cut < DEATH, whose foreground are the pixels
-# with level > cut. FIRST_PIXEL is its first pixel in raster order; its box is half open.
-BIRTH, DEATH, AREA, FIRST_PIXEL, X1, Y1, X2, Y2, POLYGON, EULER = range(10)
+# with level > cut. FIRST_PIXEL is its first pixel in raster order; its box is half open. EVIDENCE is a sum over pixels.
+BIRTH, DEATH, AREA, FIRST_PIXEL, X1, Y1, X2, Y2, POLYGON, EULER, EVIDENCE = range(11)
+_NO_EVIDENCE = np.zeros((0, 0), np.int32)
 
 
 def _touching(diagonal: bool) -> NDArray[np.int64]:
@@ -68,11 +69,14 @@ def _windows() -> NDArray[np.int64]:
 _TOUCHING_8, _TOUCHING_4, _WINDOWS = _touching(True), _touching(False), _windows()
 
 
-def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonal: bool = True) -> NDArray[np.int32]:
+def components_of_levels(
+    levels: NDArray[np.integer[Any]], *, diagonal: bool = True, evidence: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
     """List the connected components of ``levels > cut``, for every cut; levels have shape (H, W), 0 or more.
 
-    With ``diagonal``, pixels that touch at a corner are connected (8-connected), else only those that share a side. The
-    result has shape (n, 10), with the columns named in this module; POLYGON and EULER are for 8-connected ones only.
+    With ``diagonal``, pixels that touch at a corner are connected (8-connected), else only those that share a side.
+    ``evidence`` (H, W), with a sum below 2^31, is summed over the pixels of each component; without it the sums are 0.
+    The result has shape (n, 11), with the columns named in this module; POLYGON and EULER suit 8-connected ones only.
 
     Example:
         >>> components = components_of_levels(np.array([[2, 1, 0, 1]]))
@@ -80,7 +84,9 @@ def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonal: bool = T
         [[1, 2, 0, 1], [0, 1, 0, 2], [0, 1, 3, 4]]
     """
     touching = _TOUCHING_8 if diagonal else _TOUCHING_4
-    components: NDArray[np.int32] = _sweep(levels, int(levels.max(initial=0)), touching, _WINDOWS)
+    components: NDArray[np.int32] = _sweep(
+        levels, int(levels.max(initial=0)), touching, _WINDOWS, _NO_EVIDENCE if evidence is None else evidence
+    )
     rows, columns = np.divmod(components[:, FIRST_PIXEL], levels.shape[1] + 2)  # in the bordered map
     components[:, Y1], components[:, Y2] = rows - 1, components[:, Y2] // (levels.shape[1] + 2)
     components[:, FIRST_PIXEL] = (rows - 1) * levels.shape[1] + columns - 1
@@ -88,15 +94,15 @@ def components_of_levels(levels: NDArray[np.integer[Any]], *, diagonal: bool = T
 
 
 @njit(cache=True, nogil=True)
-def _sweep(levels: Any, top: int, touching: Any, windows: Any) -> Any:  # noqa: C901 - in parts it is 3 x slower
+def _sweep(levels: Any, top: int, touching: Any, windows: Any, evidence: Any) -> Any:  # noqa: C901 - in parts it is 3 x slower
     height, width = levels.shape
     stride = width + 2  # a border of one pixel, which never belongs to a component
     order, across, starts = _counting_sort(levels, top)
     offsets = np.array([-stride - 1, -stride, -stride + 1, 1, stride + 1, stride, stride - 1, -1], np.int32)
     parent = np.zeros((height + 2) * stride, np.uint32)  # unsigned: an index whose sign is not checked
     added = np.zeros(parent.size, np.uint8)  # small enough to stay in the fastest cache
-    current = np.empty((parent.size, 10), np.int32)  # by root
-    finished = np.empty((order.size, 10), np.int32)
+    current = np.empty((parent.size, 11), np.int32)  # by root
+    finished = np.empty((order.size, 11), np.int32)
     count = 0
     for level in range(top, 0, -1):
         for i in range(starts[level + 1], starts[level]):
@@ -128,6 +134,8 @@ def _sweep(levels: Any, top: int, touching: Any, windows: Any) -> Any:  # noqa: 
             _add(current[root], pixel, x)
             current[root, POLYGON] += windows[neighbors, 0]
             current[root, EULER] += windows[neighbors, 1]
+            if evidence.size:
+                current[root, EVIDENCE] += evidence[pixel // stride - 1, x]
     for pixel in order:
         if parent[pixel] == pixel:
             current[pixel, BIRTH] = 0
@@ -196,7 +204,7 @@ def _join(parent: Any, components: Any, root: Any, other: Any) -> Any:
     if components[root, AREA] < components[other, AREA]:
         root, other = other, root
     parent[other] = root
-    for column in (AREA, POLYGON, EULER):
+    for column in (AREA, POLYGON, EULER, EVIDENCE):
         components[root, column] += components[other, column]
     for column in (FIRST_PIXEL, X1):
         components[root, column] = min(components[root, column], components[other, column])
@@ -207,7 +215,8 @@ def _join(parent: Any, components: Any, root: Any, other: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _begin(component: Any, level: int, pixel: int, x: int) -> None:
-    component[DEATH], component[AREA], component[POLYGON], component[EULER] = level, 0, 0, 0
+    component[DEATH] = level
+    component[AREA], component[POLYGON], component[EULER], component[EVIDENCE] = 0, 0, 0, 0
     component[FIRST_PIXEL], component[X1], component[X2], component[Y2] = pixel, x, x + 1, pixel
 
 

@@ -15,7 +15,7 @@ class Threshold(NamedTuple):
 
     Attributes:
         threshold: Fraction of the heatmap's maximum.
-        min_area: Minimum area of a region, as a fraction of the image; 1 keeps the largest region only.
+        min_area: Minimum area of a region, as a fraction of the image; 1 keeps the default region only.
         split: Whether regions with several peaks are split.
         min_activation: Minimum mean heatmap value of a region.
     """
@@ -36,7 +36,7 @@ class ReportItem:
         label: Name of the class.
         frame: ``(height, width)`` of the coordinate frame of the boxes; None for the stored size of the image.
         upright: Whether boxes refer to the image after EXIF orientation, or to its stored pixels as in annotations.
-        boxes: Predicted boxes: xyxy, right and bottom excluded, the largest region first.
+        boxes: Predicted boxes: xyxy, right and bottom excluded, the default one first.
         true_boxes: Ground-truth boxes in the same format; empty if unknown.
         score: Probability of the class, in [0, 1], or None.
         iou: Largest IoU of the first box with a ground-truth box, or None.

@@ -88,7 +88,7 @@ def _threshold_fact(rows: dict[str, Any], threshold: Threshold | None) -> dict[s
 
 
 def _threshold(rows: dict[str, Any]) -> Threshold | None:
-    """Return the fixed threshold of the first map: of its largest region or, with masks only, of all regions."""
+    """Return the fixed threshold of the first map: of its default region or, with masks only, of all regions."""
     first: dict[str, Any] = next(iter(rows.values()), {})
     metrics = first.get("figures", {})
     for name, min_area in (("GT-known Loc", 1.0), ("mask IoU", 0.0)):

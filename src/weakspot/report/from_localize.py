@@ -82,13 +82,13 @@ class _RegionOptions(NamedTuple):
 
 
 def _region_options(settings: Mapping[str, Any], file: Path) -> _RegionOptions:
-    boxes = settings.get("boxes", "largest")
+    boxes = settings.get("boxes", "best")
     try:
         min_area, min_score = as_number(settings.get("min_area", 0.01)), as_number(settings.get("min_score", 0.0))
     except (TypeError, ValueError) as error:
         raise invalid_settings(file, error) from error
     instances = boxes in ("instances", "split")  # "split" before 0.2
-    return _RegionOptions(1.0 if boxes == "largest" else min_area, instances, min_score)
+    return _RegionOptions(1.0 if boxes in ("best", "largest") else min_area, instances, min_score)
 
 
 def _items(

@@ -13,6 +13,7 @@ from weakspot.data import read_image
 from weakspot.data.decoding import open_binary, open_image, read_sizes
 from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
+from weakspot.ops.evidence import evidence_in_box
 from weakspot.report.content import ReportItem
 
 # Heatmaps are smooth: a browser that enlarges one of this size draws what a larger one would show.
@@ -131,7 +132,11 @@ def _mask(item: ReportItem, side: int) -> str:
             return ""
         heatmap = np.asarray(read_image(item.heatmap).convert("L"), np.float32) / 255
         height, width = _fit(item.frame or heatmap.shape, side)
-        mask = mask_from_heatmap(heatmap, height=height, width=width, **item.threshold._asdict())
+        evidence = (
+            evidence_in_box(np.array(item.boxes[0]), item.frame or heatmap.shape, heatmap.shape) if item.boxes else None
+        )
+        regions = item.threshold._asdict()
+        mask = mask_from_heatmap(heatmap, height=height, width=width, evidence=evidence, **regions)
         return data_uri(mask_png(mask), "image/png")
     except InputError:
         return ""

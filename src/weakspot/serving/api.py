@@ -20,7 +20,7 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from weakspot.config import __version__
+from weakspot.config import BoxesName, __version__
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.localization import Localization
 from weakspot.serving.batching import (
@@ -134,9 +134,9 @@ def _add_localize(app: FastAPI, state: ServiceState) -> None:
             Fraction | Omitted, Form(description="Fraction of the heatmap's peak that bounds the regions.")
         ] = None,
         boxes: Annotated[
-            Literal["largest", "all", "instances"],
-            Form(description="Largest region, all regions, or all with touching objects separated."),
-        ] = "largest",
+            BoxesName,
+            Form(description="Region of most evidence, largest region, all, or all with touching objects separated."),
+        ] = "best",
         heatmap: Annotated[bool, Form(description="Whether to return the heatmaps.")] = False,
     ) -> Response:
         options = RequestOptions(method, tuple(classes) if classes else None, top_k, threshold, boxes)

@@ -50,7 +50,7 @@ class RequestOptions:
     classes: tuple[int | str, ...] | None = None
     top_k: int = 1
     threshold: float | None = None
-    boxes: BoxesName = "largest"
+    boxes: BoxesName = "best"
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,9 +65,13 @@ class LocalizationResponse(BaseModel):
     method: str
     threshold: float = Field(gt=0, le=1, description="Fraction of the heatmap's peak that bounds the regions.")
     uncertainty: float | None = Field(None, ge=0, le=1, description="Uncertainty of the box, if requested.")
-    box: list[float] | None = Field(description="Box of the largest region: x1, y1, x2, y2 in image pixels.")
-    boxes: list[list[float]] = Field(description="Boxes of all requested regions, largest first.")
+    box: list[float] | None = Field(description="Box of the default region: x1, y1, x2, y2 in image pixels.")
+    boxes: list[list[float]] = Field(description="Boxes of all requested regions, the default one first.")
     box_scores: list[float] | None = Field(None, description="Score of each box, if all regions were requested.")
+    box_evidence: list[float] | None = Field(None, description="Share of the evidence in the region of each box.")
+    box_confidences: list[float] | None = Field(
+        None, description="Confidence in each box: score times the probability that it is right if the class is."
+    )
     notes: list[str]
     others: list["LocalizationResponse"] | None = Field(None, description="The other requested classes.")
     heatmap_png: str | None = Field(

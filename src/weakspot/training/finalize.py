@@ -15,6 +15,7 @@ from weakspot.models.checkpoint import CheckpointMetadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
 from weakspot.models.run_files import MODEL_FILE
+from weakspot.training.calibration import calibrate_run
 from weakspot.training.foreground import fit_run_foreground
 from weakspot.training.lightning_module import EpochMetrics, WsolModule
 from weakspot.training.setup import TrainingSetup
@@ -71,6 +72,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
+    calibrate_run(folder, data.validation.samples)
     for name in (STATE, DATA):  # needed to resume only
         (folder / name).unlink(missing_ok=True)
     logger.info("%s; threshold %.2f: %s", _best_epoch(module), thresholds.value, thresholds.source)

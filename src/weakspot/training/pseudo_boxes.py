@@ -15,7 +15,7 @@ from weakspot.inference.localizer import Localizer
 from weakspot.models import channels_last
 from weakspot.models.checkpoint import CheckpointMetadata, read_metadata
 from weakspot.models.networks import NetworkConfig, PsolNetwork, WsolClassifier
-from weakspot.ops import box_from_heatmap, heatmap_from_class_map
+from weakspot.ops import boxes_from_heatmap, evidence_per_pixel, heatmap_from_class_map
 from weakspot.training.dataset import ReadableImages, read_pixels
 from weakspot.training.labels import Labels
 
@@ -110,10 +110,12 @@ def _boxes(localizer: Localizer, samples: Sequence[Sample], labels: Labels) -> I
         pixels = [channels_last(read_pixels(sample, localizer.image_preprocessing)) for sample in batch]
         classes = targets.argmax(axis=1)[:, None]
         (output,) = localizer.class_maps_of(pixels, classes, [localizer.method])
-        for row, class_map in zip(targets, output.maps[:, 0], strict=True):
+        for row, class_map, own_map in zip(targets, output.maps[:, 0], output.evidence[:, 0], strict=True):
             is_background = labels.background_index is not None and row[labels.background_index]
             heatmap = heatmap_from_class_map(class_map, height=height, width=width)
             if row.sum() != 1 or is_background or not heatmap.any():
                 yield None
             else:
-                yield box_from_heatmap(heatmap, localizer.threshold) / ((width, height) * 2)
+                evidence = evidence_per_pixel(own_map, height=height, width=width)
+                boxes = boxes_from_heatmap(heatmap, localizer.threshold, min_area=1.0, evidence=evidence)
+                yield boxes[0] / ((width, height) * 2)

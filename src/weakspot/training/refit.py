@@ -13,6 +13,7 @@ from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
+from weakspot.training.calibration import calibrate_run
 from weakspot.training.labels import annotated_samples
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
@@ -69,6 +70,8 @@ class RefitResult:
 def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
     """Choose the thresholds of a run anew on all boxes or masks of a data set, and write them into the run.
 
+    The probability that a box is right is calibrated anew as well, see :func:`calibrate_run`.
+
     Nothing is trained, and a handful of boxes suffice. The run keeps the thresholds that it has unless others are
     better, see :func:`compare_thresholds`.
 
@@ -95,6 +98,7 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
         info = replace(info, threshold=found.threshold, class_thresholds=found.class_thresholds)
         source = f"best {metric} on {len(scores)} boxes ({found.after:.1f} % in cross-validation)"
         rewrite_metadata(run, replace(metadata, info=info, threshold_from=source))
+    calibrate_run(run, annotated)
     return RefitResult(metric, len(scores), found, float(info.threshold or 0), info.class_thresholds)
 
 

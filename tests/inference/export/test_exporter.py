@@ -197,7 +197,7 @@ class Constant:
         count = len(images)
         classes = np.zeros((count, 1), int) if selection.indices is None else selection.indices
         maps = np.broadcast_to(self.maps, (count, 1, *self.maps.shape))
-        return [ClassifierOutput(np.tile(self.logits, (count, 1)), classes, maps, np.zeros(count, bool))]
+        return [ClassifierOutput(np.tile(self.logits, (count, 1)), classes, maps, maps, np.zeros(count, bool))]
 
 
 def test_differences_are_relative_to_the_range():

@@ -53,6 +53,10 @@ def assert_same(backend, methods, size, images=PIXELS, at=4):
             for one, other in zip(maps, expected, strict=True):
                 np.testing.assert_allclose(one, other.maps, rtol=1e-4, atol=1e-5 * np.ptp(other.maps) + 1e-7)
             np.testing.assert_array_equal(found["has_negative_activations"], expected[0].has_negative_activations)
+            if "evidence" in names:  # else the maps are those of the method
+                own_maps = expected[0].evidence
+                np.testing.assert_allclose(found["evidence"], own_maps, rtol=1e-4, atol=1e-5 * np.ptp(own_maps))
+            assert ("evidence" in names) == (len(backend.classifier.intermediates) > 0)
             if expected[0].foreground is not None:
                 np.testing.assert_allclose(found["foreground"], expected[0].foreground, atol=1e-5)
 

@@ -99,7 +99,7 @@ class Visitor:
 
     def show(self, content, methods=("cam",), **more):
         payload = self.upload(content) | more
-        return self.ask(self.event_id("upload"), [payload, list(methods), "Largest", 0.6])
+        return self.ask(self.event_id("upload"), [payload, list(methods), "Best", 0.6])
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def state(recorder, image_files):
 
 @pytest.fixture(scope="module")
 def download(state, recorder):
-    localizations = apply_threshold(state, ["cam"], [2, 0], 0.5, largest=False)["cam"]
+    localizations = apply_threshold(state, ["cam"], [2, 0], 0.5, best_only=False)["cam"]
     return Download(state.name, state.content, localizations, recorder.class_names)
 
 

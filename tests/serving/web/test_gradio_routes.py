@@ -149,7 +149,7 @@ def test_static_files_are_only_those_of_gradio(http, path):
 def test_a_file_that_was_not_uploaded_is_not_read_or_fetched(visitors, trap, payload, position):
     visitor, port = visitors(), trap[0]
     text = json.dumps(payload).replace("PORT", str(port)).replace("UP", str(private_folder()))
-    data = [None, ["cam"], "Largest", 0.6]
+    data = [None, ["cam"], "Best", 0.6]
     data[position] = json.loads(text)
     response = visitor.join(visitor.event_id("upload"), data)
     assert response.status_code == 400
@@ -167,7 +167,7 @@ def test_a_url_of_an_uploaded_file_is_ignored(visitors, trap, image_files, url):
 def test_a_url_without_a_file_is_not_an_image(visitors, trap):
     visitor = visitors()
     payload = {"url": f"http://127.0.0.1:{trap[0]}/x.png", **FILE}
-    _, messages = visitor.ask(visitor.event_id("upload"), [payload, ["cam"], "Largest", 0.6])
+    _, messages = visitor.ask(visitor.event_id("upload"), [payload, ["cam"], "Best", 0.6])
     assert "data:image/jpeg" not in messages
     assert "Traceback" not in messages
     assert trap[1] == []

@@ -15,7 +15,7 @@ from weakspot.serving.web.drawing import COLORS, class_color, draw_classes, draw
 from weakspot.serving.web.image_state import (
     apply_threshold,
     at_threshold,
-    class_states,
+    by_method_and_class,
     predict_image,
     predict_missing,
     read_for_display,
@@ -38,19 +38,46 @@ def test_all_classes_of_all_methods_are_predicted_at_once(state, recorder):
 
 @given(st.integers(1, 100), st.booleans(), st.integers(0, 3), st.sampled_from(["cam", "gradcam++"]))
 def test_another_threshold_equals_a_localizer_with_it(state, recorder, image_files, step, largest, index, method):
-    localizer = recorder.localizer.with_options(
-        method=method, threshold=step / 100, boxes="largest" if largest else "all"
-    )
+    localizer = recorder.localizer.with_options(method=method, threshold=step / 100, boxes="best" if largest else "all")
     expected = localizer(image_files[0], classes=[index])
-    result = at_threshold(state.predictions[method, index], step / 100, largest=largest)
+    result = at_threshold(state.predictions[method, index], step / 100, best_only=largest)
     assert_array_equal(result.boxes, expected.boxes)
     assert_array_equal(result.mask, expected.mask)
     assert (result.threshold, result.notes) == (expected.threshold, expected.notes)
 
 
+def two_objects(state, index, left, right, notes=()):
+    """A class whose map lights both objects, with its evidence in each of them."""
+    heatmap, evidence = np.zeros((8, 8), np.float32), np.zeros((8, 8))
+    heatmap[1:3, 1:3] = heatmap[1:7, 4:8] = 1
+    evidence[1:3, 1:3], evidence[1:7, 4:8] = left, right
+    localization = replace(
+        state.top_classes[0], width=8, height=8, class_index=index, heatmap=heatmap, evidence=evidence, notes=notes
+    )
+    return by_method_and_class([[localization]])["cam", index]
+
+
+def test_classes_that_are_selected_together_share_the_image(state):
+    classes = {("cam", 0): two_objects(state, 0, 90, 1), ("cam", 1): two_objects(state, 1, 80, 80)}
+    crowded = replace(state, predictions=classes)
+    shared = apply_threshold(crowded, ["cam"], [1, 0], 0.5, best_only=False)["cam"]
+    assert [one.boxes.tolist() for one in shared] == [[[4, 1, 8, 7]], [[1, 1, 3, 3]]]
+    (alone,) = apply_threshold(crowded, ["cam"], [1], 0.5, best_only=False)["cam"]
+    assert alone.boxes.tolist() == [[4, 1, 8, 7], [1, 1, 3, 3]]
+
+
+def test_the_background_class_claims_nothing(state):
+    classes = {
+        ("cam", 0): two_objects(state, 0, 90, 1),
+        ("cam", 3): two_objects(state, 3, 99, 99, notes=(NO_OBJECT,)),
+    }
+    shared = apply_threshold(replace(state, predictions=classes), ["cam"], [0, 3], 0.5, best_only=False)["cam"]
+    assert shared[0].boxes.tolist() == [[1, 1, 3, 3], [4, 1, 8, 7]]
+
+
 def test_the_models_own_threshold_is_exact_and_others_are_rounded(recorder, image_files):
     original = recorder.localizer.with_options(method="cam", threshold=0.123456)(image_files[0], classes=[1])
-    (prediction,) = class_states([[original]]).values()
+    (prediction,) = by_method_and_class([[original]]).values()
     assert at_threshold(prediction, 0.123456).threshold == 0.123456
     assert_array_equal(at_threshold(prediction, 0.123456).boxes, original.boxes)
     assert at_threshold(prediction, 0.31415).threshold == 0.31
@@ -59,23 +86,23 @@ def test_the_models_own_threshold_is_exact_and_others_are_rounded(recorder, imag
 
 def test_a_minimum_score_holds_at_every_threshold(recorder, image_files):
     localizer = recorder.localizer.with_options(method="cam")
-    (prediction,) = class_states([[localizer(image_files[0], classes=[1])]]).values()
-    strict = replace(prediction, localization=replace(prediction.localization, min_score=0.99))
+    (prediction,) = by_method_and_class([[localizer(image_files[0], classes=[1])]]).values()
+    strict = replace(prediction, min_score=0.99)
     assert at_threshold(strict, 0.5).notes == (BELOW_MIN_SCORE,)
     assert at_threshold(strict, 0.5).boxes.shape == (0, 4)
 
 
 def test_a_flat_map_has_the_whole_image_as_box_at_every_threshold(state):
     flat = replace(state.top_classes[0], heatmap=np.zeros((8, 8), np.float32), notes=(NO_EVIDENCE,))
-    (prediction,) = class_states([[flat]]).values()
-    assert at_threshold(prediction, 0.7, largest=False).boxes.tolist() == [[0, 0, 70, 50]]
+    (prediction,) = by_method_and_class([[flat]]).values()
+    assert at_threshold(prediction, 0.7, best_only=False).boxes.tolist() == [[0, 0, 70, 50]]
 
 
 def test_predictions_are_made_once(state, recorder):
     recorder.calls.clear()
     assert predict_missing(recorder, state, ["cam", "gradcam++"], [0, 3]) is state
     updated = predict_missing(recorder, state, ["cam", "gradcam"], [0, 3])
-    assert recorder.calls == [("gradcam", (0, 3))]
+    assert recorder.calls == [("gradcam", (0,)), ("gradcam", (3,))]
     assert set(updated.predictions) - set(state.predictions) == {("gradcam", 0), ("gradcam", 3)}
 
 
@@ -139,6 +166,6 @@ def test_valid_input_is_unchanged(recorder):
 def test_an_image_without_an_object_has_no_box_at_any_threshold():
     heatmap = np.zeros((4, 4), np.float32)
     absent = Localization(None, 8, 8, 0, "cat", 0.1, "cam", 0.4, heatmap, np.zeros((0, 4)), notes=(NO_OBJECT,))
-    (prediction,) = class_states([[absent]]).values()
-    lower = at_threshold(prediction, 0.2, largest=False)
+    (prediction,) = by_method_and_class([[absent]]).values()
+    lower = at_threshold(prediction, 0.2, best_only=False)
     assert (len(lower.boxes), lower.notes, lower.threshold) == (0, (NO_OBJECT,), 0.2)

@@ -44,7 +44,9 @@ class ClassifierOutput:
     Attributes:
         logits: Shape (B, number of classes).
         classes: Class indices of shape (B, C).
-        maps: Class maps of shape (B, C, h, w), any sign.
+        maps: Class maps of shape (B, C, h, w), any sign, propagated if the quality does.
+        evidence: The method's own maps, before they are propagated, shape (B, C, h', w'): the region with the highest
+            sum is the object's. An exported file of version 0.1 has the propagated ones.
         has_negative_activations: Whether the activations of each image had negative values, shape (B,).
         foreground: Foreground probability, shape (B, 1, h, w); None without a foreground head.
     """
@@ -52,6 +54,7 @@ class ClassifierOutput:
     logits: NDArray[np.floating]
     classes: NDArray[np.integer]
     maps: NDArray[np.floating]
+    evidence: NDArray[np.floating]
     has_negative_activations: NDArray[np.bool_]
     foreground: NDArray[np.floating] | None = None
 

@@ -15,6 +15,7 @@ from weakspot.inference.backends.base import ClassifierOutput, ClassSelection, L
 from weakspot.inference.backends.onnx_metadata import (
     CLASS_INDICES,
     CLASSES,
+    EVIDENCE,
     FOREGROUND,
     HAS_NEGATIVE,
     IMAGES,
@@ -83,7 +84,7 @@ class OnnxBackend:
             count = max(count, int((outputs[0].logits > 0).sum(axis=1).max()))
         if count > first_count:
             outputs = self._run(batch, methods, self._most_probable(count, len(images)))
-        return [replace(output, classes=output.classes[:, :count], maps=output.maps[:, :count]) for output in outputs]
+        return [_first_classes(output, count) for output in outputs]
 
     def validate_method(self, method: str) -> None:
         """Raise InputError if the file does not contain the maps of a method."""
@@ -128,11 +129,17 @@ class OnnxBackend:
                 outputs[LOGITS],
                 outputs[CLASS_INDICES],
                 maps[method],
+                outputs.get(EVIDENCE, maps[method]) if method == self.metadata.info.method else maps[method],
                 outputs[HAS_NEGATIVE],
                 outputs.get(FOREGROUND),
             )
             for method in methods
         ]
+
+
+def _first_classes(output: ClassifierOutput, count: int) -> ClassifierOutput:
+    maps, evidence = output.maps[:, :count], output.evidence[:, :count]
+    return replace(output, classes=output.classes[:, :count], maps=maps, evidence=evidence)
 
 
 def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:

@@ -15,6 +15,7 @@ SUFFIX = ".onnx"
 IMAGES, CLASSES = "images", "classes"
 LOGITS, CLASS_INDICES, MAPS = "logits", "chosen", "maps"
 HAS_NEGATIVE, FOREGROUND, REFERENCE_MAPS = "has_negative_activations", "foreground", "reference_maps"
+EVIDENCE = "evidence"  # only if the maps are propagated, and not in files of version 0.1
 # Names of outputs and of metadata in files of version 0.1.0, and the current ones.
 RENAMED_OUTPUTS = {"signed": HAS_NEGATIVE, "witness": REFERENCE_MAPS}
 _RENAMED = {

@@ -172,6 +172,7 @@ class TorchBackend:
             output.logits.numpy(force=True),
             output.classes.numpy(force=True),
             maps.numpy(force=True),
+            output.evidence.numpy(force=True),
             output.has_negative_activations.numpy(force=True),
             None if output.foreground is None else output.foreground.numpy(force=True),
         )

@@ -31,7 +31,8 @@ class LocalizeOptions(BatchOptions, MethodOptions, ModelOptions):
             is named after. Default: predicted, the most probable one.
         top_k: Number of most probable classes to localize.
         threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1]. Default: the model's.
-        boxes: The largest region, all regions, or instances: regions with several peaks are separated.
+        boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all
+            regions; those with several peaks are separated.
         min_area: With --boxes all or instances: minimum area of a region, as a fraction of the image.
         min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.
         uncertainty: Record the uncertainty of each box, from 0 to 1 (not for psol runs).
@@ -56,7 +57,7 @@ class LocalizeOptions(BatchOptions, MethodOptions, ModelOptions):
     classes: Annotated[tuple[str, ...] | None, BOXES] = None
     top_k: Annotated[int, BOXES] = 1
     threshold: Annotated[float | None, BOXES] = None
-    boxes: Annotated[BoxesName, BOXES] = "largest"
+    boxes: Annotated[BoxesName, BOXES] = "best"
     min_area: Annotated[float, BOXES] = 0.01
     min_score: Annotated[float, BOXES] = 0.0
     uncertainty: Annotated[bool, BOXES] = False

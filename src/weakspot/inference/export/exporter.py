@@ -51,8 +51,8 @@ def export(
 
     Inputs of the graph: ``images`` (B, height, width, channels), uint8, resized to its input size, and ``classes``
     (B, C), int64: -1 is the most probable class of an image, -2 the next. Outputs: ``logits`` (B, N), ``chosen``
-    (B, C), ``maps`` (B, C, h, w), ``has_negative_activations`` (B,), and if available ``foreground`` (B, 1, h, w) and
-    ``reference_maps`` (B, C, h, w).
+    (B, C), ``maps`` (B, C, h, w), ``has_negative_activations`` (B,), and if available ``evidence`` (the maps
+    before propagation), ``foreground`` (B, 1, h, w) and ``reference_maps`` (B, C, h, w).
 
     The first 128 images that can be read are used: for the comparison, for the calibration with ``int8`` (8-bit
     convolutions: smaller and faster, but less accurate), and for the foreground head of the qualities that fit one.
@@ -88,7 +88,14 @@ def describe(localizer: Localizer, source: str) -> OnnxMetadata:
     """Return the metadata of the graph of a localizer in PyTorch, for a model of the name ``source``."""
     backend, predictor, method = localizer.torch_backend, localizer.predictor, localizer.method
     reference = reference_method(method)
-    info = replace(localizer.config.info, method=method, threshold=localizer.threshold, class_thresholds=())
+    config = localizer.config
+    info = replace(
+        config.info,
+        method=method,
+        threshold=localizer.threshold,
+        class_thresholds=(),
+        calibration=config.calibration,
+    )
     return OnnxMetadata(
         info,
         __version__,

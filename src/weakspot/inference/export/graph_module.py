@@ -9,6 +9,7 @@ from weakspot.cams import find_method
 from weakspot.errors import InputError
 from weakspot.inference.backends.onnx_metadata import (
     CLASS_INDICES,
+    EVIDENCE,
     FOREGROUND,
     HAS_NEGATIVE,
     LOGITS,
@@ -56,6 +57,7 @@ class GraphModule(nn.Module):
         output, *references = derive_class_maps(classifier, pixels, forward_pass, self._methods, indices)
         maps = calibrate_maps(self._backend.class_thresholds, self._names[0], indices, output.maps)
         outputs = [output.logits, indices, maps, output.has_negative_activations]
+        outputs += [output.evidence] if classifier.intermediates else []
         outputs += [] if output.foreground is None else [output.foreground]
         return (*outputs, *(reference.maps for reference in references))
 
@@ -71,6 +73,7 @@ class GraphModule(nn.Module):
     def outputs(self) -> list[str]:
         """Names of the outputs of :meth:`forward`."""
         names = [LOGITS, CLASS_INDICES, MAPS, HAS_NEGATIVE]
+        names += [EVIDENCE] if self._backend.classifier.intermediates else []
         names += [] if self.foreground is None else [FOREGROUND]
         return names + [REFERENCE_MAPS] * (len(self._names) - 1)
 

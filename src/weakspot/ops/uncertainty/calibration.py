@@ -22,9 +22,8 @@ class Calibration:
 
     def probability(self, cues: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the probability that each box is wrong, shape (N,), from cues of shape (N, K)."""
-        from scipy.special import expit
-
-        probability: NDArray[np.float64] = expit(cues @ self.weights + self.bias)
+        with np.errstate(over="ignore"):  # to a probability of 0
+            probability: NDArray[np.float64] = 1 / (1 + np.exp(-(cues @ self.weights + self.bias)))
         return probability
 
 

@@ -11,22 +11,24 @@ from weakspot.ops.iou import box_iou
 _BAND = np.array([0.7, 0.775, 0.85, 0.925, 1.0, 1.075, 1.15, 1.225, 1.3])
 
 
-def band_tree(heatmap: NDArray[np.floating], threshold: float) -> ComponentTree:
+def band_tree(
+    heatmap: NDArray[np.floating], threshold: float, evidence: NDArray[np.int32] | None = None
+) -> ComponentTree:
     """Build the component tree of a heatmap, in [0, 1], for nine thresholds around the chosen one."""
-    return component_tree(heatmap, np.unique(np.minimum(threshold * _BAND, 1.0)))
+    return component_tree(heatmap, np.unique(np.minimum(threshold * _BAND, 1.0)), evidence=evidence)
 
 
 def box_instability(tree: ComponentTree, threshold: float) -> float:
-    """Measure how much the largest region's box changes if the threshold varies from 0.7 to 1.3 times its value.
+    """Measure how much the default region's box changes if the threshold varies from 0.7 to 1.3 times its value.
 
     1 - mean IoU of the box with those at the other thresholds of a :func:`band_tree`; 0 for an empty heatmap.
     """
     box = tree.boxes_at(threshold, min_area=1.0)
-    return float(1 - box_iou(box, tree.largest_boxes()).mean())
+    return float(1 - box_iou(box, tree.best_boxes()).mean())
 
 
 def competing_area(tree: ComponentTree, threshold: float) -> float:
-    """Compute the fraction of the area above the threshold outside the largest region; 0 for an empty heatmap."""
+    """Compute the fraction of the area above the threshold outside the default region; 0 for an empty heatmap."""
     areas = tree.areas[tree.nodes(threshold)]
     return float(1 - areas[0] / areas.sum()) if len(areas) else 0.0
 

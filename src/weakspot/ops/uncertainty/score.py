@@ -22,7 +22,7 @@ class Cues:
 
     Attributes:
         box_instability: Change of the box if the threshold changes.
-        competing_area: Fraction of the area above the threshold outside the largest region.
+        competing_area: Fraction of the area above the threshold outside the default region.
         inseparability: Variance of the heatmap that no threshold explains.
         disagreement: Disagreement with the region of another method.
         background: Difference from the foreground probability of a fitted foreground head.
@@ -45,6 +45,7 @@ def uncertainty_cues(
     heatmap: NDArray[np.floating],
     threshold: float,
     *,
+    evidence: NDArray[np.int32] | None = None,
     reference_map: NDArray[np.floating] | None = None,
     foreground: NDArray[np.floating] | None = None,
 ) -> Cues | None:
@@ -53,6 +54,7 @@ def uncertainty_cues(
     Args:
         heatmap: Shape (H, W), in [0, 1].
         threshold: Threshold of the boxes as a fraction of the heatmap's maximum, in (0, 1].
+        evidence: Evidence in each pixel, shape (H, W), by which the default region is chosen; None for the largest one.
         reference_map: Class map of the same class by the :func:`reference_method`, shape (h, w), any sign.
         foreground: Foreground probability at each position, shape (h, w).
 
@@ -62,7 +64,7 @@ def uncertainty_cues(
     Raises:
         InputError: ``out-of-range`` for the threshold, ``shape-mismatch`` or ``not-finite`` for the heatmap.
     """
-    tree = band_tree(heatmap, threshold)
+    tree = band_tree(heatmap, threshold, evidence)
     if not len(tree.boxes):
         return None
     height, width = heatmap.shape

@@ -78,7 +78,7 @@ class Client:
         classes: Classes = None,
         top_k: int = 1,
         threshold: float | None = None,
-        boxes: BoxesName = "largest",
+        boxes: BoxesName = "best",
         heatmap: bool = False,
     ) -> Localization:
         """Localize classes in one image.
@@ -107,7 +107,7 @@ class Client:
         classes: Classes = None,
         top_k: int = 1,
         threshold: float | None = None,
-        boxes: BoxesName = "largest",
+        boxes: BoxesName = "best",
         heatmap: bool = False,
     ) -> list[Localization | WeakspotError]:
         """Localize classes in many images, with one image per request and concurrent requests.

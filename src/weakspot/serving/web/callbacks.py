@@ -77,7 +77,7 @@ class Callbacks:
         except WeakspotError as error:
             gr.Warning(error_html(error))
             return [gr.skip()] * NEW_IMAGE_OUTPUTS
-        selection = UserInput(methods, state.initial_classes, state.threshold, selection.largest, selection.opacity)
+        selection = UserInput(methods, state.initial_classes, state.threshold, selection.best_only, selection.opacity)
         choices = class_choices(state, self.localizer.class_names)
         classes = gr.update(choices=choices, value=list(selection.classes))
         panel = gr.update(visible=True)
@@ -96,7 +96,9 @@ def class_choices(state: ImageState, class_names: Sequence[str]) -> list[tuple[s
 
 
 def _localizations(state: ImageState, selection: UserInput) -> dict[str, Any]:
-    return apply_threshold(state, selection.methods, selection.classes, selection.threshold, largest=selection.largest)
+    return apply_threshold(
+        state, selection.methods, selection.classes, selection.threshold, best_only=selection.best_only
+    )
 
 
 def _results(state: ImageState, selection: UserInput) -> str:

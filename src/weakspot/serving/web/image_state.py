@@ -1,15 +1,14 @@
-"""Predictions for a visitor's image: heatmaps and component trees, so that the sliders do not run the model."""
+"""Predictions for a visitor's image, with their heatmaps, so that the sliders do not run the model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.decoding import read_downscaled
-from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, Localization, min_activation
-from weakspot.ops import ComponentTree, boxes_from_heatmap, component_tree, scale_boxes
+from weakspot.inference.localization import NO_CLAIM, NO_OBJECT, Localization
+from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.serving.batching import BatchingLocalizer
 
 # Bounds of the longest side of a displayed image, in pixels.
@@ -17,17 +16,8 @@ MAX_DISPLAY_SIDE, MIN_DISPLAY_SIDE = 1280, 960
 TOP_CLASSES = 5
 # Maximum number of heatmaps that are kept for an image; each has a third of a megabyte.
 MAX_HEATMAPS = 64
-# Minimum area of a region besides the largest, as a fraction of the image: that of Localizer(boxes="all").
+# Minimum area of a region besides the default one, as a fraction of the image: that of Localizer(boxes="all").
 MIN_AREA = 0.01
-_THRESHOLDS = tuple(step / 100 for step in range(1, 101))
-
-
-@dataclass(frozen=True, eq=False)
-class ClassState:
-    """Prediction of one method for one class, and its boxes at every threshold of the slider and the model's own."""
-
-    localization: Localization
-    tree: ComponentTree
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +31,7 @@ class ImageState:
     content: bytes = field(repr=False)
     display_image: Image.Image = field(repr=False)
     top_classes: tuple[Localization, ...]
-    predictions: Mapping[tuple[str, int], ClassState] = field(repr=False)
+    predictions: Mapping[tuple[str, int], Localization] = field(repr=False)
 
     @property
     def threshold(self) -> float:
@@ -64,7 +54,7 @@ def predict_image(localizer: BatchingLocalizer, content: bytes, name: str, metho
     results = [tuple(localizer.localize(content, method=method, top_k=top_k)) for method in methods]
     display_image = read_for_display(content, localizer.max_pixels)
     top_classes = tuple(replace(localization, others=()) for localization in results[0])
-    return ImageState(name, content, display_image, top_classes, class_states(results))
+    return ImageState(name, content, display_image, top_classes, by_method_and_class(results))
 
 
 def read_for_display(content: bytes, max_pixels: int) -> Image.Image:
@@ -81,14 +71,16 @@ def predict_missing(
     localizer: BatchingLocalizer, state: ImageState, methods: Sequence[str], classes: Sequence[int]
 ) -> ImageState:
     """Add the predictions of some methods and classes; the model runs only for those that are missing."""
+    # One class at a time: classes that are asked for together would share the image, and others are selected later.
     results = [
-        tuple(localizer.localize(state.content, method=method, classes=missing))
+        tuple(localizer.localize(state.content, method=method, classes=[index]))
         for method in methods
-        if (missing := [index for index in classes if (method, index) not in state.predictions])
+        for index in classes
+        if (method, index) not in state.predictions
     ]
     if not results:
         return state
-    predictions = {**state.predictions, **class_states(results)}
+    predictions = {**state.predictions, **by_method_and_class(results)}
     if len(predictions) > MAX_HEATMAPS:  # keep the selected ones only
         predictions = {
             (method, index): prediction
@@ -98,65 +90,51 @@ def predict_missing(
     return replace(state, predictions=predictions)
 
 
-def class_states(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], ClassState]:
-    """Compute the component tree of each localization's heatmap."""
+def by_method_and_class(results: Iterable[Iterable[Localization]]) -> dict[tuple[str, int], Localization]:
+    """Index localizations by their method and class."""
     return {
-        (localization.method, localization.class_index): _class_state(replace(localization, others=()))
+        (localization.method, localization.class_index): replace(localization, others=())
         for group in results
         for localization in group
     }
 
 
-def _class_state(localization: Localization) -> ClassState:
-    thresholds = sorted({*_THRESHOLDS, localization.threshold})
-    return ClassState(localization, component_tree(localization.heatmap, thresholds))
+def share_image(localizations: Sequence[Localization]) -> list[Localization]:
+    """Give each pixel to the class with the most evidence, as a localizer does that is asked for several classes."""
+    shared = list(localizations)
+    present = [i for i, localization in enumerate(shared) if NO_OBJECT not in localization.notes]
+    evidence = [item for i in present if (item := shared[i].evidence) is not None]
+    if len(evidence) < 2:
+        return shared
+    for i, margin in zip(present, competition_margins(np.stack(evidence)), strict=True):
+        heatmap = keep_claimed(shared[i].heatmap, margin)
+        claims_nothing = heatmap is shared[i].heatmap and heatmap.any()
+        notes = (NO_CLAIM,) if claims_nothing else ()
+        shared[i] = replace(shared[i], heatmap=heatmap, notes=(*notes, *shared[i].notes))
+    return shared
 
 
-def at_threshold(state: ClassState, threshold: float, *, largest: bool = True) -> Localization:
+def at_threshold(localization: Localization, threshold: float, *, best_only: bool = True) -> Localization:
     """Apply another threshold to a heatmap, with the result of a Localizer with that threshold.
 
-    The threshold is rounded to hundredths unless it is the model's own. Unless ``largest``, all regions of at least
+    The threshold is rounded to hundredths unless it is the model's own. Unless ``best_only``, all regions of at least
     :data:`MIN_AREA` are returned.
     """
-    original = state.localization
-    if threshold != original.threshold:
+    if threshold != localization.threshold:
         threshold = min(max(round(threshold, 2), 0.01), 1.0)
-    localization = replace(
-        original,
-        threshold=threshold,
-        min_area=1.0 if largest else MIN_AREA,
-        split=False,
-        uncertainty=original.uncertainty if threshold == original.threshold else None,
-    )
-    if NO_OBJECT in original.notes:
-        return localization
-    image_size = (original.height, original.width)
-    boxes = scale_boxes(_boxes(state, localization), from_size=original.heatmap.shape[:2], to_size=image_size)
-    notes = tuple(note for note in original.notes if note != BELOW_MIN_SCORE)
-    return replace(localization, boxes=boxes, notes=notes if len(boxes) else (BELOW_MIN_SCORE, *notes))
-
-
-def _boxes(state: ClassState, localization: Localization) -> NDArray[np.float64]:
-    """Return the boxes in heatmap pixels; a minimum score needs mean activations, which the tree does not contain."""
-    if localization.min_score <= 0:
-        return state.tree.boxes_at(localization.threshold, min_area=localization.min_area)
-    return boxes_from_heatmap(
-        localization.heatmap,
-        localization.threshold,
-        min_area=localization.min_area,
-        min_activation=min_activation(localization.score, localization.min_score),
-    )
+    return replace(localization, split=False).with_threshold(threshold, min_area=1.0 if best_only else MIN_AREA)
 
 
 def apply_threshold(
-    state: ImageState, methods: Sequence[str], classes: Sequence[int], threshold: float, *, largest: bool = True
+    state: ImageState, methods: Sequence[str], classes: Sequence[int], threshold: float, *, best_only: bool = True
 ) -> dict[str, tuple[Localization, ...]]:
     """Apply a threshold to the predictions of some methods and classes; one localization per method and class."""
     return {
         method: tuple(
-            at_threshold(state.predictions[method, index], threshold, largest=largest)
-            for index in classes
-            if (method, index) in state.predictions
+            at_threshold(prediction, threshold, best_only=best_only)
+            for prediction in share_image(
+                [state.predictions[method, index] for index in classes if (method, index) in state.predictions]
+            )
         )
         for method in methods
     }

@@ -8,7 +8,7 @@ from typing import Any
 from weakspot.serving.batching import BatchingLocalizer
 from weakspot.serving.web.drawing import COLORS
 
-LARGEST, ALL = "Largest", "All"
+BEST, ALL = "Best", "All"
 OPACITY = 0.6
 MAX_METHODS = 4
 MAX_CLASSES = len(COLORS)
@@ -24,7 +24,7 @@ class UserInput:
     methods: tuple[str, ...]
     classes: tuple[int, ...] = ()
     threshold: float = 0.2
-    largest: bool = True
+    best_only: bool = True
     opacity: float = OPACITY
 
 
@@ -37,7 +37,7 @@ def parse_input(
         methods=tuple(name for name in _unique(methods) if name in localizer.methods)[:MAX_METHODS],
         classes=tuple(index for index in _unique(classes) if type(index) is int and index in indices)[:MAX_CLASSES],
         threshold=_clip(threshold, 0.01, 1.0, 0.2),
-        largest=regions != ALL,
+        best_only=regions != ALL,
         opacity=_clip(opacity, 0.0, 1.0, OPACITY),
     )
 

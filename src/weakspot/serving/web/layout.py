@@ -12,7 +12,7 @@ from weakspot.serving.web.callbacks import Callbacks
 from weakspot.serving.web.downloads import DOWNLOADS
 from weakspot.serving.web.examples import ExampleImage, examples
 from weakspot.serving.web.html import WELCOME, method_name
-from weakspot.serving.web.inputs import ALL, LARGEST, MAX_CLASSES, MAX_METHODS, OPACITY
+from weakspot.serving.web.inputs import ALL, BEST, MAX_CLASSES, MAX_METHODS, OPACITY
 from weakspot.serving.web.uploads import private_folder
 
 TITLE = "weakspot"
@@ -92,7 +92,7 @@ def _methods(localizer: BatchingLocalizer) -> gr.CheckboxGroup:
 
 def _sliders() -> tuple[gr.Slider, gr.Radio, gr.Slider]:
     threshold = gr.Slider(0.01, 1, value=0.2, step=0.01, label="Threshold", elem_id="ws-threshold", buttons=[])
-    regions = gr.Radio([LARGEST, ALL], value=LARGEST, label="Regions", elem_id="ws-regions")
+    regions = gr.Radio([BEST, ALL], value=BEST, label="Regions", elem_id="ws-regions")
     opacity = gr.Slider(0, 1, value=OPACITY, step=0.05, label="Heatmap opacity", elem_id="ws-opacity", buttons=[])
     return threshold, regions, opacity
 

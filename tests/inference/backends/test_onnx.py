@@ -1,0 +1,50 @@
+"""A backend on the outputs of a graph, without ONNX Runtime."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weakspot.data import Preprocessing
+from weakspot.inference.backends import ClassSelection
+from weakspot.inference.backends.onnx import OnnxBackend
+from weakspot.inference.backends.onnx_metadata import OnnxMetadata
+from weakspot.models import ModelInfo
+
+INFO = ModelInfo(("cat", "dog"), Preprocessing(8, 8), method="cam", quality="fast", threshold=0.4)
+METADATA = OnnxMetadata(INFO, "0.2.0", "pets", "layercam", True, 0.5, ("bn2",), has_foreground_head=False)
+MAPS, OWN_MAPS, REFERENCE = (np.full((1, 2, 4, 4), value, np.float32) for value in (1, 2, 3))
+CURRENT_NAMES = {"has_negative_activations": np.array([True]), "reference_maps": REFERENCE, "evidence": OWN_MAPS}
+OLD_NAMES = {"signed": np.array([True]), "witness": REFERENCE}
+
+
+@dataclass
+class Graph:
+    """A session with fixed outputs."""
+
+    outputs: dict[str, Any]
+
+    def run(self, _inputs):
+        return {"logits": np.array([[3.0, 1.0]]), "chosen": np.array([[0, 1]]), "maps": MAPS, **self.outputs}
+
+
+@pytest.mark.parametrize(
+    ("names", "evidence"),
+    [pytest.param(CURRENT_NAMES, OWN_MAPS, id="current"), pytest.param(OLD_NAMES, MAPS, id="version 0.1")],
+)
+def test_evidence_is_the_methods_own_map_or_in_an_old_file_the_propagated_one(names, evidence):
+    backend = OnnxBackend(Graph(names), METADATA)
+    own, reference = backend.run([np.zeros((8, 8, 3), np.uint8)], ["cam", "layercam"], ClassSelection(top_k=2))
+    assert np.array_equal(own.maps, MAPS)
+    assert np.array_equal(own.evidence, evidence)
+    assert own.has_negative_activations.tolist() == [True]
+    assert np.array_equal(reference.maps, REFERENCE)
+    assert np.array_equal(reference.evidence, REFERENCE)
+
+
+def test_further_classes_of_a_multi_label_model_are_cut_from_the_evidence_as_well():
+    backend = OnnxBackend(Graph(CURRENT_NAMES), METADATA)
+    (output,) = backend.run([np.zeros((8, 8, 3), np.uint8)], ["cam"], ClassSelection(top_k=1))
+    assert output.classes.shape == (1, 1)
+    assert output.maps.shape == output.evidence.shape == (1, 1, 4, 4)
