@@ -15,6 +15,26 @@ BoxesName = Literal["best", "largest", "all", "instances"]
 QualityName = Literal["plain", "fast", "balanced", "best"]
 RefinementName = Literal["grabcut", "random_walker", "superpixels"]
 
+# Names of weakspot.cams.METHODS, which imports torch.
+MAP_METHODS = (
+    "cam",
+    "gradcam",
+    "gradcam++",
+    "layercam",
+    "xgradcam",
+    "hirescam",
+    "scorecam",
+    "ablationcam",
+    "eigencam",
+    "guided_gradcam",
+    "counterfactual",
+    "acol",
+    "acol_a",
+    "acol_b",
+    "ts_cam",
+    "psol",
+)
+
 # By command: option names of 0.1.0, and their current names. Output folders of 0.1.0 record the old names; on the
 # command line, an old name is an error that names the current one.
 RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
@@ -39,7 +59,7 @@ RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
         "boxes": "predicted_boxes",
     },
     "compare": {"truth": "ground_truth", "split": "test_split", "validation": "val_split"},
-    "label": {"classes": "class_names", "val": "val_fraction", "photos": "image_files"},
+    "label": {"val": "val_fraction", "photos": "image_files"},  # "classes" was "class_names"
     "report": {"most": "max_items"},
     "check": {"truth": "ground_truth"},
 }

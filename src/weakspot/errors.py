@@ -68,6 +68,12 @@ def no_such_class(index: int, classes: int) -> InputError:
     return InputError("unknown-class", f"Class index must be between 0 and {classes - 1}, got {index}.")
 
 
+def no_such_method(name: str, names: Iterable[str]) -> InputError:
+    """Return the error (``unknown-method``) for a method that is not among these names."""
+    hint = suggest(name, names, f"Available: {', '.join(names)}.")
+    return InputError("unknown-method", f"The method {name!r} does not exist.", hint)
+
+
 def suggest(name: str, choices: Iterable[str], otherwise: str) -> str:
     """Return a hint that suggests valid names similar to an invalid one, or ``otherwise`` if no choice is similar."""
     by_lower = {choice.lower(): choice for choice in choices}

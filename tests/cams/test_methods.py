@@ -1,7 +1,12 @@
 from refusals import refused
 
 from weakspot.cams import METHODS, find_method
+from weakspot.config import MAP_METHODS
 from weakspot.inference.quality import FOREGROUND_THRESHOLD, PROPAGATED_THRESHOLD
+
+
+def test_their_names_are_known_without_importing_them():
+    assert tuple(METHODS) == MAP_METHODS
 
 
 def test_the_four_of_the_lecture_that_read_a_trained_classifier_are_there():

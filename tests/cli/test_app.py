@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 import weakspot
 from weakspot.cli.app import app, main
@@ -48,7 +49,7 @@ def test_a_package_that_is_not_installed_is_named(capsys, monkeypatch, tmp_path)
     """As in an environment that has only what exported files need."""
     monkeypatch.delitem(sys.modules, "weakspot.inference.load_torch", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
-    (tmp_path / "photo.jpg").touch()
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.jpg")
     assert main(["localize", str(tmp_path / "photo.jpg"), "--output", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "torch is not installed.",

@@ -151,3 +151,17 @@ def test_missing_packages_have_no_version():
     assert installed_version("no-such-package-as-this") is None
     assert set(packages_of("onnx")) == {"onnx", "onnxruntime", "onnxscript"}
     assert packages_of("none") == []
+
+
+def test_predictions_are_counted_apart(data, capsys):
+    with (data / "annotations.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    scored = [[*row, "0.5" if i < 2 else ""] for i, row in enumerate(rows)]
+    write_csv(data / "annotations.csv", [*header, "score"], scored)
+    code, said, _ = check(capsys, "data")
+    assert code == 1
+    assert said[2].startswith("2 x prediction of a model")
+    assert "left out" in said[2]
+    code, said, _ = check(capsys, "data", "--use-predictions")
+    assert code == 1
+    assert "left out" not in said[2]

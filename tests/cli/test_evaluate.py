@@ -721,3 +721,24 @@ def test_a_disk_that_is_full_at_the_end_leaves_no_figures(small, monkeypatch, ca
     with pytest.raises(OSError, match="No space"):
         run("data", "--score-maps", "maps")
     assert not Path("out/metrics.json").exists()
+
+
+def test_ground_truth_that_is_predictions_is_left_out_unless_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    data = write(tmp_path / "data")
+    header, *lines = (data / "annotations.csv").read_text().splitlines()
+    found = "image_id,xmin,ymin,xmax,ymax\n" + "\n".join(line.rpartition(",")[0] for line in lines)
+    (tmp_path / "found.csv").write_text(found)
+    words = ["evaluate", "data", "--predicted-boxes", "found.csv", "--test-split", "all", "--samples", "0"]
+    scored = [f"{line},{'0.5' * (i < 2)}" for i, line in enumerate(lines)]
+    (data / "annotations.csv").write_text("\n".join([f"{header},score", *scored]))
+    assert main([*words, "--output", "left-out"]) == 0
+    assert "2 x prediction of a model, which no person has confirmed: left out" in capsys.readouterr().out
+    assert main([*words, "--use-predictions", "--output", "used"]) == 0
+    assert "2 x prediction of a model, used" in capsys.readouterr().out
+    rows_of = [Path(name, "images.jsonl").read_text().splitlines() for name in ("left-out", "used")]
+    assert len(rows_of[1]) == len(rows_of[0]) + 2
+    (data / "annotations.csv").write_text("\n".join([f"{header},score", *(f"{line},0.5" for line in lines)]))
+    assert main([*words, "--output", "refused"]) == 2
+    assert "--use-predictions" in capsys.readouterr().err
+    assert main(["report", "used"]) == 0

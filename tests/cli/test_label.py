@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from refusals import refused
+from small_graphs import run_folder
 
 from weakspot.cli.app import main
 from weakspot.data import read_dataset
@@ -74,7 +76,8 @@ def test_localized_images_become_labels_of_every_format_and_come_back(images, ca
     assert capsys.readouterr().out.splitlines()[-1] == "out"
     found = {one["image"].removeprefix("photos/"): one for one in rows("run/boxes.jsonl")}
     for name in FORMATS[:-1]:
-        assert label("--import", f"out/{name}", "--format", name, "--images", "photos", "--output", f"in-{name}") == 0
+        words = ["--import", f"out/{name}", "--format", name, "--images", "photos", "--use-predictions"]
+        assert label(*words, "--output", f"in-{name}") == 0
         boxes = {image: [] for image in found}
         for cell in cells(f"in-{name}/annotations.csv"):
             boxes[cell["image_id"]].append([float(cell[side]) for side in ("xmin", "ymin", "xmax", "ymax")])
@@ -96,7 +99,7 @@ def test_what_comes_back_is_a_data_set_with_labels_for_training(images):
     tasks[0]["annotations"] = [{"result": corrected}]
     Path("export.json").write_text(json.dumps(tasks))
     words = ["--import", "export.json", "--format", "labelstudio", "--images", "photos", "--output", "in"]
-    assert label(*words) == 0
+    assert label(*words, "--use-predictions") == 0
     labels = {cell["image_id"]: cell["label"] for cell in cells("in/labels.csv")}
     assert labels["dog/2.png"] == "cat"
     assert labels["dog/0.png"] == "dog"
@@ -212,14 +215,20 @@ def test_a_folder_of_labels_is_overwritten_only_if_asked(images):
     assert label("found", "--output", "out") == 2
     assert Path("out/mine.txt").exists()
     assert label("found", "--output", "out", "--overwrite", "--format", "voc") == 0
-    assert sorted(path.name for path in Path("out").iterdir()) == ["classes.txt", "label.toml", "review.csv", "voc"]
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "classes.txt",
+        "label.toml",
+        "predictions.csv",
+        "review.csv",
+        "voc",
+    ]
 
 
 def test_an_image_with_only_invalid_labels_is_skipped(images):
     assert label("found", "--format", "csv", "--output", "out") == 0
     file = Path("out/csv/annotations.csv")
     file.write_text(file.read_text().replace("dog/0.png,40,30,dog,5,5,20,20", "dog/0.png,40,30,dog,500,5,520,20"))
-    assert label("--import", "out/csv", "--format", "csv", "--output", "in") == 1
+    assert label("--import", "out/csv", "--format", "csv", "--use-predictions", "--output", "in") == 1
     assert "dog/0.png" not in {one["image_id"] for one in cells("in/labels.csv")}
     assert [one["image"] for one in rows("in/problems.jsonl")] == ["dog/0.png", "dog/0.png"]
 
@@ -227,7 +236,8 @@ def test_an_image_with_only_invalid_labels_is_skipped(images):
 def test_images_that_the_labels_do_not_name_are_counted(images, capsys):
     assert label("found", "--format", "coco", "--output", "out") == 0
     Path("photos/cat/0.png").rename("photos/cat/9.png")
-    assert label("--import", "out/coco", "--format", "coco", "--images", "photos", "--output", "in") == 1
+    words = ["--import", "out/coco", "--format", "coco", "--images", "photos", "--use-predictions"]
+    assert label(*words, "--output", "in") == 1
     assert "note: 1 images in photos" in capsys.readouterr().out
 
 
@@ -328,3 +338,67 @@ def test_an_archive_is_refused(images, capsys):
     Path("export.zip").write_bytes(b"PK")
     assert label("--import", "export.zip", "--format", "coco", "--images", "photos") == 2
     assert "export.zip is an archive" in capsys.readouterr().err
+
+
+@pytest.fixture
+def cats_and_dogs(images):
+    """A run with random weights, whose classes the folders are named after."""
+    Path("run").mkdir()
+    run_folder(Path("run"))
+    return images
+
+
+@pytest.mark.parametrize(("words", "is_folders"), [([], True), (["--classes", "predicted"], False)])
+def test_the_class_is_that_of_the_folder_unless_the_prediction_is_asked_for(cats_and_dogs, words, is_folders, capsys):
+    assert label("run", cats_and_dogs, "--format", "csv", "--output", "out", *words) == 0
+    told = capsys.readouterr().out
+    assert " of 6 predictions differ from the folder's class" in told
+    assert ("--classes predicted" in told) == is_folders
+    labels = {cell["image_id"]: cell["label"] for cell in cells("out/csv/labels.csv")}
+    assert len(labels) == 6
+    assert all(image.split("/")[0] == name for image, name in labels.items()) == is_folders
+
+
+def test_a_class_may_be_named_for_all_images_but_not_in_a_file_or_for_rows(cats_and_dogs, capsys):
+    assert label("run", cats_and_dogs, "--format", "csv", "--output", "out", "--classes", "owl") == 0
+    assert {cell["label"] for cell in cells("out/csv/labels.csv")} == {"owl"}
+    Path("names.txt").write_text("cat\ndog\n")
+    for words, said in ((["--classes", "names.txt"], "--class-names names.txt"), (["--classes", "cow"], "cow")):
+        assert label("run", cats_and_dogs, *words) == 2
+        assert said in capsys.readouterr().err
+    assert label("found", "--classes", "cat") == 2
+    assert "found" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FORMATS[:-1])
+def test_predictions_do_not_come_back_as_labels_of_a_person_unless_asked_for(images, capsys, name):
+    assert label("found", "--format", name, "--output", "out") == 0
+    words = ["--import", f"out/{name}", "--format", name, "--images", "photos", "--output", "in"]
+    assert label(*words) == 2
+    assert "All 9 labels" in capsys.readouterr().err
+    assert not Path("in").exists()
+    assert label(*words, "--use-predictions") == 0
+    assert "9 labels are predictions" in capsys.readouterr().out
+    assert [cell["score"] for cell in cells("in/annotations.csv")] == [""] * 9
+    assert {sample.split for sample in read_dataset("in").samples} <= {"", "train"}
+
+
+def test_only_what_a_person_has_confirmed_comes_back_and_emptied_images_are_counted(images, capsys):
+    assert label("found", "--format", "labelstudio", "--output", "out") == 0
+    tasks = json.loads(Path("out/labelstudio/tasks.json").read_text())
+    for task, result in ((tasks[0], tasks[0]["predictions"][0]["result"]), (tasks[1], [])):
+        task["annotations"] = [{"result": result}]
+    Path("export.json").write_text(json.dumps(tasks))
+    words = ["--import", "export.json", "--format", "labelstudio", "--images", "photos", "--output", "in"]
+    assert label(*words) == 0
+    told = capsys.readouterr().out
+    assert "7 labels are predictions" in told
+    assert "1 images have no object left" in told
+    assert [cell["label"] for cell in cells("in/labels.csv")] == ["dog", ""]
+
+
+def test_rows_and_masks_of_predictions_have_their_scores(images):
+    assert label("found", "--format", "csv", "--output", "out") == 0
+    assert [cell["score"] for cell in cells("out/csv/labels.csv")] == ["0.5", "0.6", "0.7", "0.9", "0.8", "0.7"]
+    with refused("labels-are-predictions", "All 9 "):
+        read_dataset("out/csv")

@@ -17,6 +17,7 @@ import timm
 import tomli_w
 from PIL import Image
 from safetensors.torch import save_file
+from small_graphs import run_folder
 
 from weakspot import __version__
 from weakspot.cli.app import main
@@ -512,6 +513,7 @@ def test_what_a_run_has_learnt_of_foreground_stays_when_it_goes_on(images, monke
 
 def test_a_worker_process_gives_the_same_results(images):
     """A worker reproduces the rows, the output images and the foreground head, here without Ray."""
+    from weakspot.inference.batch.model_identity import ModelIdentity
     from weakspot.inference.batch.options import LocalizeOptions
     from weakspot.inference.batch.worker import WorkerFactory
 
@@ -525,7 +527,7 @@ def test_a_worker_process_gives_the_same_results(images):
     Path("there").mkdir()
     os.link("out/foreground.safetensors", "there/foreground.safetensors")
     skipped = []
-    find = WorkerFactory(options, Path("there"))()
+    find = WorkerFactory(options, Path("there"), ModelIdentity.of(options))()
     names = [str(path) for path in [*sorted(images.glob("*.jpg")), images / "more/10.jpg"]]
     found = list(find(names, lambda image, error: skipped.append(str(image))))
     assert found == rows("out/boxes.jsonl")
@@ -610,3 +612,64 @@ def test_boxes_that_cover_the_image_are_noted(images, capsys, min_score, noted):
 def test_a_batch_without_images_is_refused(images, capsys):
     assert main(["localize", str(images), "--batch-size", "0"]) == 2
     assert capsys.readouterr().err.splitlines() == ["--batch-size must be at least 1, got 0."]
+
+
+def link_to(run):
+    Path("latest").unlink(missing_ok=True)
+    Path("latest").symlink_to(run)
+
+
+def test_a_run_is_continued_with_the_model_it_began_with_whatever_leads_to_it(images, capsys):
+    """The link to the latest run leads to another one by now."""
+    for name in ("first", "second"):
+        Path(name).mkdir()
+        run_folder(Path(name), threshold=0.3 if name == "first" else 0.6)
+    link_to("first")
+    assert run(images, "--output", "out", "--model", "latest") == 0
+    lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
+    Path("out/boxes.jsonl").write_bytes(b"".join(lines[:4]))
+    link_to("second")
+    capsys.readouterr()
+    assert run(images, "--output", "out", "--model", "latest", "--resume") == 2
+    told = capsys.readouterr().err
+    assert f"--model {Path('first').absolute()}" in told
+    assert len(told.splitlines()) == 2
+    assert run(images, "--output", "out", "--model", "first", "--resume") == 0
+    assert Path("out/boxes.jsonl").read_bytes() == b"".join(lines)
+
+
+def test_a_run_that_does_not_say_its_weights_is_continued_and_that_is_said_once(images, capsys):
+    assert run(images, "--output", "out") == 0
+    kept = tomllib.loads(Path("out/localize.toml").read_text())
+    old = {name: value for name, value in kept.items() if not name.startswith("model_")}
+    assert len(old) == len(kept) - 1  # published weights have no path
+    Path("out/localize.toml").write_text(tomli_w.dumps(old))
+    lines = Path("out/boxes.jsonl").read_bytes().splitlines(keepends=True)
+    for count in (4, 5):
+        Path("out/boxes.jsonl").write_bytes(b"".join(lines[:count]))
+        capsys.readouterr()
+        assert run(images, "--output", "out", "--resume") == 0
+        assert capsys.readouterr().err.count("which weights") == (count == 4)
+    assert tomllib.loads(Path("out/localize.toml").read_text()) == kept | {"resume": True}
+
+
+def test_predictions_that_differ_from_the_folder_are_counted_and_its_class_can_be_localized(images, capsys):
+    """The folders are named after classes; those of the random weights have no part in it."""
+    Path("run").mkdir()
+    run_folder(Path("run"))
+    for number, path in enumerate(sorted(images.rglob("*.jpg"))):
+        place = Path("sorted", ("cat", "dog", "sundries")[number % 3], path.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(place)
+    assert run("sorted", "--model", "run", "--output", "predicted") == 0
+    told = capsys.readouterr().out
+    labels = {row["image"]: row["label"] for row in rows("predicted/boxes.jsonl")}
+    wrong = sum(Path(name).parent.name not in (label, "sundries") for name, label in labels.items())
+    assert f"note: {wrong} of 8 predictions differ" in told
+    assert run("sorted", "--model", "run", "--output", "by-folder", "--classes", "folder") == 0
+    told = capsys.readouterr().out
+    assert f"note: {wrong} of 8 predictions differ" in told
+    assert "3 images are in folders that are no class" in told
+    for row in rows("by-folder/boxes.jsonl"):
+        folder = Path(row["image"]).parent.name
+        assert row["label"] == (labels[row["image"]] if folder == "sundries" else folder)

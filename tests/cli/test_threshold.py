@@ -36,3 +36,20 @@ def test_the_thresholds_of_a_run_are_refitted_and_printed(tmp_path, monkeypatch,
 def test_what_is_not_a_run_or_a_data_set_is_refused(tmp_path, capsys):
     assert main(["threshold", str(tmp_path / "run"), str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_thresholds_are_not_refitted_to_predictions_unless_asked_for(tmp_path, monkeypatch, capsys, one_thread):
+    """The boxes of one image have scores: a person has not confirmed them."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "data", SCENES)
+    assert main(["train", "data", *TINY.split(), "--output", "run"]) == 0
+    file = tmp_path / "data" / "annotations.csv"
+    header, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([f"{header},score", *(f"{row},{'0.9' * (i == 0)}" for i, row in enumerate(rows))]))
+    for words, boxes, said in (([], 3, "left out"), (["--use-predictions"], 4, "as if")):
+        capsys.readouterr()
+        assert main(["threshold", "run", "data", *words]) == 0
+        out, err = capsys.readouterr()
+        assert f"of {boxes} boxes" in out
+        assert err.startswith("note: 1 labels are predictions")
+        assert said in err

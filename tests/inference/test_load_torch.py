@@ -5,6 +5,7 @@ import timm
 import torch
 from nets import PooledNet
 from refusals import refused
+from timm.models.mvitv2 import MultiScaleVit, MultiScaleVitCfg
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError
@@ -27,6 +28,13 @@ def test_a_model_with_a_fixed_input_size_keeps_it():
     frame, cut = split_for_quality(model, Preprocessing(), find_quality("fast"), enlarge=True)
     assert frame.height == 224
     assert cut.intermediates
+
+
+def test_a_transformer_that_indexes_its_positions_by_size_keeps_it():
+    """MViTv2 raises an IndexError for another size."""
+    model = MultiScaleVit(MultiScaleVitCfg(depths=(1, 1, 1, 1), embed_dim=16), num_classes=3).eval()
+    frame, _ = split_for_quality(model, Preprocessing(), find_quality("fast"), enlarge=True)
+    assert frame.height == 224
 
 
 @pytest.mark.parametrize("error", [IndexError, KeyError, NotImplementedError, ZeroDivisionError])

@@ -14,7 +14,8 @@ import weakspot as ws
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.localization import NO_EVIDENCE, NO_OBJECT, SIGNED_ACTIVATIONS
 from weakspot.models import normalize_batch, resize_image
-from weakspot.models.checkpoint import MODEL_FILE, write_checkpoint
+from weakspot.models.checkpoint import write_checkpoint
+from weakspot.models.run_files import MODEL_FILE
 
 NAMES = ("cat", "dog", "owl", "fox")
 BRANCHES = sorted(name for name, method in ws.cams.METHODS.items() if method.inputs == "branches")

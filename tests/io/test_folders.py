@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_a_read_only_folder_is_refused_for_root_too(monkeypatch):
     Path("closed").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: not (str(path).endswith("closed") and mode == os.W_OK))
     with refused("not-writable", "closed/new", "closed is read-only"):
+        check_writable(Path("closed/new"))
+
+
+def test_a_folder_whose_permissions_are_wrong_is_refused(monkeypatch):
+    def fail(**_):
+        raise OSError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr("weakspot.io.folders.TemporaryFile", fail)
+    with refused("not-writable", "closed/new", "No such file"):
         check_writable(Path("closed/new"))
 
 

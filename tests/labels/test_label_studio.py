@@ -145,7 +145,7 @@ def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
     ],
 )
 def test_images_are_found_by_their_links(tmp_path, data):
-    (tmp_path / "e.json").write_text(json.dumps([{"data": data}]))
+    (tmp_path / "e.json").write_text(json.dumps([{"data": data, "annotations": [{"result": []}]}]))
     found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_images({"1.jpg": (9, 9)}))
     assert [image.image_id for image in found.labels.samples] == ["1.jpg"]
 

@@ -12,9 +12,7 @@ from small_networks import built, metadata_of, random_images
 
 from weakspot.errors import InputError, ModelError, WeakspotError
 from weakspot.models.checkpoint import (
-    MODEL_FILE,
     CheckpointMetadata,
-    is_run,
     load_run,
     read_metadata,
     resolve_model,
@@ -22,6 +20,7 @@ from weakspot.models.checkpoint import (
 )
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks import NetworkConfig
+from weakspot.models.run_files import MODEL_FILE, is_run
 
 NAMES = ("cat", "собака", "owl, snowy", "none")
 PREPROCESSING = built("cam").preprocessing

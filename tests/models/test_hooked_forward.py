@@ -2,13 +2,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import timm
 import torch
 from nets import DeepHeadNet, FrozenBackboneNet, FunctionalNet, PooledNet, full_backward, images
 from refusals import refused
 from torch import nn
 
 from weakspot.errors import ModelError
-from weakspot.models import TargetLayer, forward_head, forward_with_hooks
+from weakspot.models import TargetLayer, forward_head, forward_with_hooks, split_model
 
 FEATURES = [TargetLayer("features")]
 CLASSES = torch.tensor([[0, 3], [2, 2], [1, 0]])
@@ -281,3 +282,12 @@ def test_a_layer_that_runs_twice_is_replaced_at_its_last_call():
     first = model.relu(model.first(batch[:1]))
     found = forward_head(model, layer, batch[:1], reading, others)
     torch.testing.assert_close(found, model.fc((first + others).flatten(1)).detach())
+
+
+def test_convit_can_be_trained_after_it_was_run():
+    """It keeps the table of positions that it makes in its first forward pass."""
+    model = timm.create_model("convit_tiny", num_classes=3, embed_dim=24, depth=3, local_up_to_layer=2, num_heads=2)
+    split_model(model.eval(), torch.zeros(1, 3, 224, 224)).run_in_torch(torch.zeros(1, 3, 224, 224))
+    model.train()
+    model(torch.randn(2, 3, 224, 224)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 import torch
+from timm.models.hiera import Hiera
 from torch import nn
 
 from weakspot.models import split_model
@@ -98,3 +99,14 @@ def test_maps_of_the_method_that_do_not_fit_give_no_order():
 
     orders = find_token_orders(Other(), example(), ["blocks.1"])
     assert orders == {"blocks.1": None}
+
+
+def test_features_of_hiera_are_in_the_order_of_the_image():
+    """It keeps its tokens in another order between its stages."""
+    size = 128
+    model = Hiera(img_size=(size, size), embed_dim=16, num_heads=1, stages=(1, 2, 2, 1), num_classes=3).eval()
+    found = split_model(model, example(size), propagate=True).run_in_torch(example(size)).intermediates
+    expected = model.forward_intermediates(example(size), intermediates_only=True)
+    assert len(found) == 3
+    for features, maps in zip(found, expected, strict=False):
+        torch.testing.assert_close(features, maps)

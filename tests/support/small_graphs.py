@@ -6,7 +6,8 @@ from small_networks import built, metadata_of
 import weakspot as ws
 from weakspot.inference.export import export
 from weakspot.models import ForegroundHead
-from weakspot.models.checkpoint import MODEL_FILE, write_checkpoint
+from weakspot.models.checkpoint import write_checkpoint
+from weakspot.models.run_files import MODEL_FILE
 
 NAMES = ("cat", "dog", "owl", "none")
 

@@ -6,7 +6,8 @@ from small_runs import disc
 
 from weakspot.data import read_dataset
 from weakspot.inference.localizer import Localizer
-from weakspot.models.checkpoint import MODEL_FILE, read_metadata
+from weakspot.models.checkpoint import read_metadata
+from weakspot.models.run_files import MODEL_FILE
 from weakspot.ops.iou import box_iou
 from weakspot.training.calibration import MIN_BOXES, calibrate_run
 

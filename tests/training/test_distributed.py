@@ -9,15 +9,15 @@ from refusals import refused
 from small_runs import SMALL
 from torch.distributed import HashStore
 
+from weakspot.data import read_dataset
 from weakspot.training import distributed, train
 from weakspot.training.distributed import (
     Rendezvous,
     check_same_config,
-    check_world_size,
     is_peer_failure,
-    is_rank_zero,
     join_nodes,
 )
+from weakspot.training.launch import check_world_size, is_rank_zero
 from weakspot.training.options import TrainOptions
 from weakspot.training.setup import set_up
 
@@ -104,7 +104,7 @@ def test_a_process_without_torchrun_receives_its_own_string():
 
 @pytest.fixture(scope="module")
 def setup(scenes):
-    return set_up(scenes, OPTIONS)
+    return set_up(read_dataset(scenes), OPTIONS)
 
 
 def digest(setup, options):

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,7 +101,7 @@ def test_the_validation_score_is_the_accuracy_of_the_model(scenes_run, scenes):
 @pytest.mark.parametrize("method", ["cam", "has"])  # cached features, and a backbone that runs in each epoch
 def test_a_frozen_backbone_keeps_its_weights(method, scenes, frozen_run, tmp_path):
     options = {**SMALL, "freeze": "backbone", "method": method}
-    initial = set_up(Path(scenes), TrainOptions(**options)).built.network.state_dict()
+    initial = set_up(read_dataset(scenes), TrainOptions(**options)).built.network.state_dict()
     trained = weights(frozen_run if method == "cam" else small(scenes, tmp_path / "run", **{**options, "epochs": 1}))
     backbone = [name for name in initial if name.startswith("trunk.")]
     assert any("running_mean" in name for name in backbone)

@@ -5,7 +5,8 @@ import logging
 import pytest
 from small_runs import small
 
-from weakspot.training.progress import ProgressCallback, log_messages
+from weakspot.training.messages import log_messages
+from weakspot.training.progress import ProgressCallback
 
 logger = logging.getLogger("weakspot.training.test")
 ROW = {"epoch": 2, "step": 5, "train_loss": 0.25, "val_loss": 0.5, "val_accuracy": 1.0, "seconds": 1.5}

@@ -9,7 +9,8 @@ from small_runs import disc
 from weakspot.data import read_dataset
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
-from weakspot.models.checkpoint import MODEL_FILE, read_metadata, rewrite_metadata
+from weakspot.models.checkpoint import read_metadata, rewrite_metadata
+from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.refit import _cross_validated, _score, compare_thresholds, refit_thresholds
 
 

@@ -96,6 +96,7 @@ VALUES = {
     "quality": st.sampled_from(["plain", "fast", "balanced", "best"]),
     "class_weights": st.sampled_from(["balanced", "none"]),
     "multi_label": st.booleans(),
+    "use_predictions": st.booleans(),
     "logger": st.none() | st.lists(text, min_size=1, max_size=3).map(tuple),
     **dict.fromkeys(("method", "backbone", "weights", "background_class", "device", "strategy", "precision"), text),
     **dict.fromkeys(("output_stride", "input_size", "width", "epochs", "patience"), numbers | st.none()),

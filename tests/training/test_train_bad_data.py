@@ -115,7 +115,7 @@ def test_a_misspelled_backbone_is_refused_before_an_image_is_read(data, tmp_path
     def read(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr("weakspot.training.setup.read_dataset", read)
+    monkeypatch.setattr("weakspot.training.setup.split_samples", read)
     with pytest.raises(ModelError, match="resnet5O"):
         small(data, tmp_path / "run", backbone="resnet5O")
 

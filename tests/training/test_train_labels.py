@@ -241,3 +241,20 @@ def test_classes_that_are_only_in_the_test_split_are_named(tmp_path):
     training = [sample for sample in dataset.samples if sample.split == "train"]
     with refused("too-few-classes", "good", "crack"):
         infer_labels(dataset, training, multi_label=False, background="background")
+
+
+def test_images_without_a_label_and_predictions_are_counted(tmp_path, capsys):
+    """A person has deleted the only box of three images, and two labels are those of a model."""
+    write(tmp_path / "images", {"cat": 8, "dog": 8})
+    names_of = [f"{name}/{i}.png" for name in ("cat", "dog") for i in range(8)]
+    label_of = {name: name[:3] for name in names_of} | dict.fromkeys(names_of[:3], "")
+    score_of = dict.fromkeys(names_of[-2:], "0.5")
+    rows_of = (f"{name},{label_of[name]},{score_of.get(name, '')}" for name in names_of)
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label,score", *rows_of]))
+    for changes, total in (({}, 14), ({"use_predictions": True}, 16)):
+        small(tmp_path, tmp_path / "run", epochs=1, quality="plain", **changes)
+        told = capsys.readouterr().err
+        assert f"of {total} training images are held out" in told
+        assert "2 labels are predictions" in told
+        assert ("left out" in told) == (total == 14)
+        assert "3 images have no label and train as background." in told

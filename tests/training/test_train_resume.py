@@ -1,5 +1,6 @@
 """A resumed run ends with the same weights, to the bit, as an uninterrupted one."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -8,9 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
 from refusals import refused
+from safetensors.torch import save_file
 from small_runs import ENVIRONMENT, assert_same, command, rows, save_each_step, small, write_discs
 
+from weakspot.errors import ModelError
+from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.training import train
 from weakspot.training.checkpointing import IntervalCheckpoint
 from weakspot.training.lightning_module import WsolModule
@@ -278,3 +283,39 @@ def test_a_damaged_state_is_refused(interrupted, tmp_path):
     (copy / "state.ckpt").write_bytes((copy / "state.ckpt").read_bytes()[:1000])
     with refused("damaged-file", copy / "state.ckpt"):
         train(resume=copy)
+
+
+def test_a_teacher_or_weights_that_have_changed_are_refused(scenes, scenes_run, tmp_path, monkeypatch):
+    """They are named by paths, under which there may be others by now."""
+    monkeypatch.setattr("weakspot.training.run.finalize", _interrupt)
+    teacher, file = Path(shutil.copytree(scenes_run, tmp_path / "teacher")), tmp_path / "weights.safetensors"
+    save_file(load_backbone(), file)
+    runs = {"teacher": {"method": "psol", "teacher": teacher}, "weights": {"weights": file}}
+    for name, options in runs.items():
+        with pytest.raises(KeyboardInterrupt):
+            small(scenes, tmp_path / f"run-{name}", save_every=0, **options)
+        assert json.loads((tmp_path / f"run-{name}" / "data.json").read_text())["model_hashes"].keys() == {name}
+    rewrite_metadata(teacher, replace(read_metadata(teacher), threshold_from="elsewhere"))
+    file.write_bytes(file.read_bytes() + b"more")
+    for name, path in (("teacher", teacher), ("weights", file)):
+        with refused("model-changed", f"--{name} {path}", tmp_path / f"run-{name}", kind=ModelError):
+            train(resume=tmp_path / f"run-{name}")
+        assert (tmp_path / f"run-{name}" / "state.ckpt").exists()
+
+
+def test_a_run_that_did_not_record_its_weights_is_resumed_and_that_is_said(scenes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("weakspot.training.run.finalize", _interrupt)
+    save_file(load_backbone(), tmp_path / "weights.safetensors")
+    with pytest.raises(KeyboardInterrupt):
+        small(scenes, tmp_path / "run", save_every=0, weights=tmp_path / "weights.safetensors")
+    record = json.loads((tmp_path / "run" / "data.json").read_text())
+    del record["model_hashes"]
+    (tmp_path / "run" / "data.json").write_text(json.dumps(record))
+    capsys.readouterr()
+    with pytest.raises(KeyboardInterrupt):
+        train(resume=tmp_path / "run")
+    assert capsys.readouterr().err.count("does not say which weights") == 1
+
+
+def load_backbone():
+    return timm.create_model("test_efficientnet").state_dict()

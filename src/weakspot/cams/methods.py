@@ -19,7 +19,7 @@ from weakspot.cams.psol import BOX_LEVEL, psol
 from weakspot.cams.scorecam import scorecam
 from weakspot.cams.ts_cam import ts_cam
 from weakspot.cams.xgradcam import xgradcam
-from weakspot.errors import InputError, suggest
+from weakspot.errors import no_such_method
 
 Inputs = Literal[
     "weights", "gradients", "activations", "masked images", "ablated activations", "image gradients", "branches"
@@ -77,6 +77,5 @@ def find_method(name: str) -> Method:
         0.2
     """
     if name not in METHODS:
-        hint = suggest(name, METHODS, f"Available: {', '.join(METHODS)}.")
-        raise InputError("unknown-method", f"The method {name!r} does not exist.", hint)
+        raise no_such_method(name, METHODS)
     return METHODS[name]

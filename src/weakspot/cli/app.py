@@ -199,6 +199,7 @@ def check(
     *,
     ground_truth: Annotated[Path | None, DATA] = None,
     images: Annotated[Path | None, DATA] = None,
+    use_predictions: Annotated[bool, DATA] = False,
 ) -> int:
     """Check a data set; without one, list what is installed and measure the speed of this machine.
 
@@ -206,13 +207,14 @@ def check(
         data: Folder of the data set.
         ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
+        use_predictions: Use labels that are predictions, which have a score, as if a person had confirmed them.
     """
     from weakspot.cli.check import check_data, print_issues, print_machine
 
     if data is None:
         print_machine()
         return DONE
-    summary, issues = check_data(data, ground_truth=ground_truth, images=images)
+    summary, issues = check_data(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
     print_issues(summary, issues)
     return SOME_SKIPPED if issues else DONE
 
@@ -224,6 +226,7 @@ def threshold(
     *,
     ground_truth: Annotated[Path | None, DATA] = None,
     images: Annotated[Path | None, DATA] = None,
+    use_predictions: Annotated[bool, DATA] = False,
 ) -> int:
     """Refit the thresholds of a run to the boxes or masks of a data set, in seconds and without training.
 
@@ -232,10 +235,15 @@ def threshold(
         data: Folder of the data set; a handful of boxes will do.
         ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
+        use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
     """
-    from weakspot.cli.threshold import print_refit, refit
+    from weakspot.cli.threshold import print_refit, read_annotated, refit
+    from weakspot.data.predictions import prediction_notes
 
-    print_refit(run, refit(run, data, ground_truth=ground_truth, images=images))
+    dataset = read_annotated(run, data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+    for note in prediction_notes(dataset):
+        print(f"note: {note}", file=sys.stderr)
+    print_refit(run, refit(run, dataset))
     return DONE
 
 

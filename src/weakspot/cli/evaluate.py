@@ -3,18 +3,23 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from weakspot.config import __version__
+from weakspot.data import Dataset, read_dataset
+from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
+from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions, MeasureOptions
+from weakspot.evaluation.samples import find_samples
 from weakspot.inference.batch.image_files import gray_image, output_name
 from weakspot.inference.command_options import shared_fields
+from weakspot.inference.early_checks import check_methods, check_model, known_class_names
 from weakspot.inference.quality import QUALITIES, find_quality
 from weakspot.io.atomic import atomic_write, save_image
-from weakspot.io.folders import check_writable, next_free_path, read_name_file, remove_if_empty
+from weakspot.io.folders import check_writable, is_file, is_folder, next_free_path, read_name_file, remove_if_empty
 from weakspot.io.progress import Progress
 from weakspot.io.settings import save_settings
 from weakspot.ops import scale_boxes
@@ -42,32 +47,41 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
     The sources are the model and the data set; only the data set with ``score_maps`` or ``predicted_boxes``.
     """
     model, data = _model_and_data(sources, options)
+    if model is not None:
+        check_model(model, options)
     output = _output(options.output, "evaluated")
+    dataset = _dataset(data, options, () if model is None else (model,))
     with remove_if_empty(output), ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files, output / "images.jsonl", heatmaps=options.save_heatmaps)
-        evaluation = _evaluation(model, data, options, rows)
+        evaluation = _evaluation(model, dataset, options, rows)
     _write(evaluation, output, asdict(options) | {"model": model, "data": data})
     return EvaluateOutcome(evaluation, output, rows.unreadable)
 
 
 def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
     """Compare several methods, output strides and models on a data set, which is the last of the sources."""
-    from weakspot.evaluation import compare as run
-
     if len(sources) < 2:
         problem = f"compare requires one or more models and a data set, got {' '.join(sources) or 'nothing'}."
         raise InputError("missing-arguments", problem)
+    methods, qualities = None if options.methods is None else _split(options.methods), _qualities(options.quality)
+    check_methods(methods or ())
+    for model in sources[:-1]:
+        check_model(model, replace(options, quality=None))
+    strides = [int(word) for word in _strides(options.output_strides)]
     output = _output(options.output, "compared")
+    dataset = _dataset(sources[-1], options, sources[:-1])
+    from weakspot.evaluation import compare as run
+
     with ExitStack() as files, Progress(None) as progress:
         rows = _Rows(progress, files)
         localizer_options = _localizer_options(options)
         del localizer_options["quality"]  # several, in ``qualities``
         evaluation = run(
             sources[:-1],
-            sources[-1],
-            methods=None if options.methods is None else _split(options.methods),
-            qualities=_qualities(options.quality),
-            output_strides=[int(word) for word in _strides(options.output_strides)] or (None,),
+            dataset,
+            methods=methods,
+            qualities=qualities,
+            output_strides=strides or (None,),
             config=_config(options),
             on_prediction=rows.write,
             **localizer_options,
@@ -88,10 +102,30 @@ def _model_and_data(sources: Sequence[str], options: EvaluateOptions) -> tuple[s
         ground_truth = " [--ground-truth FILE]" if options.predicted_boxes is not None else ""
         problem = f"evaluate expects {usage}{ground_truth}, got {' '.join(sources) or 'nothing'}."
         raise InputError("unexpected-arguments", problem)
+    if options.predicted_boxes is not None and not is_file(options.predicted_boxes):
+        raise InputError("boxes-not-found", f"The file of predicted boxes {options.predicted_boxes} does not exist.")
+    if options.score_maps is not None and not is_folder(options.score_maps):
+        raise InputError("maps-not-found", f"{options.score_maps} is not a folder.")
     return (None, sources[0]) if from_files else (sources[0], sources[1])
 
 
-def _evaluation(model: str | None, data: str, options: EvaluateOptions, rows: "_Rows") -> "Evaluation":
+def _dataset(data: str, options: MeasureOptions, models: Sequence[str]) -> Dataset:
+    """Read the data set, and check that its test split has boxes or masks, of classes of the models."""
+    dataset = read_dataset(
+        data, ground_truth=options.ground_truth, images=options.images, use_predictions=options.use_predictions
+    )
+    try:
+        find_samples(dataset, "all" if list(dataset.splits) == [""] else options.test_split)
+    except InputError as error:
+        hint = " ".join(prediction_notes(dataset))
+        raise InputError(error.code, error.problem, hint or error.hint) from error
+    for model in models:
+        if names := known_class_names(model, options.class_names):
+            class_indices(dataset, names)
+    return dataset
+
+
+def _evaluation(model: str | None, data: Dataset, options: EvaluateOptions, rows: "_Rows") -> "Evaluation":
     from weakspot import evaluation
 
     config = _config(options)

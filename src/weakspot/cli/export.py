@@ -6,8 +6,11 @@ from weakspot.cli.demo import IMAGES, sample_image
 from weakspot.data import find_images
 from weakspot.errors import InputError
 from weakspot.inference.command_options import shared_fields
+from weakspot.inference.early_checks import check_images, check_model
+from weakspot.inference.export.checks import check_export
 from weakspot.inference.export.options import ExportOptions
 from weakspot.inference.options import LocalizerOptions
+from weakspot.io.folders import check_writable
 
 if TYPE_CHECKING:
     from weakspot.inference.export import ExportResult
@@ -18,7 +21,11 @@ def export(model: str, options: ExportOptions) -> "ExportResult":
     if options.int8 and not options.images:
         problem = "--int8 requires images for calibration."
         raise InputError("missing-images", problem, "Add about a hundred typical ones: --images images/")
+    check_export(model, options.output)
+    check_model(model, options)
+    check_writable(options.output.parent)
     images = list(find_images(options.images)) if options.images else [sample_image(name) for name in IMAGES]
+    check_images(images)
     from weakspot.inference.export import export as run
 
     localizer_options = shared_fields(options, LocalizerOptions)

@@ -5,18 +5,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, Sample
+from weakspot.data.formats.csv_boxes import write_boxes
 from weakspot.data.formats.text_files import read_classes, write_rows, write_text
 from weakspot.data.formats.walk import images_below
 from weakspot.data.image_index import ImageIndex, index_files, index_images
+from weakspot.data.predictions import FILE, mark_written, prediction_notes, resolve_predictions
 from weakspot.errors import InputError, check_fraction, check_positive
-from weakspot.io.folders import check_unpacked, next_free_path
+from weakspot.io.folders import LABEL_FILE, check_unpacked, is_file, next_free_path
 from weakspot.io.settings import save_settings
 from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 from weakspot.labels.options import LabelOptions
-from weakspot.labels.output_folder import SETTINGS, atomic_folder, check_output_apart, check_output_free, link_or_copy
+from weakspot.labels.output_folder import atomic_folder, check_output_apart, check_output_free, link_or_copy
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
 from weakspot.labels.splits import split_samples
@@ -88,14 +90,25 @@ def _check(sources: Sequence[str], options: LabelOptions) -> None:
         raise InputError("out-of-range", problem)
     if options.seed < 0:
         raise InputError("out-of-range", f"--seed must be at least 0, got {options.seed}.")
+    _check_no_file(options.classes or ())
     if options.class_names is not None:
         check_classes(read_classes(options.class_names))
+
+
+def _check_no_file(classes: Sequence[str]) -> None:
+    """Refuse a file of names, which ``--classes`` was before version 0.2."""
+    file = next((name for name in classes if Path(name).suffix and is_file(Path(name))), None)
+    if file is not None:
+        hint = f"To name the classes of the labels, use --class-names {file}."
+        raise InputError("unknown-class", f"--classes must be names of classes, got the file {file}.", hint)
 
 
 def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
     """Return labels of predictions."""
     rows = find_rows(sources[0])
     images = sources[1:]
+    if rows is not None and options.classes:
+        raise InputError("options-conflict", f"--classes cannot be used with {sources[0]}, which has localizations.")
     predictions = (
         localize_images(sources[0], images, options) if rows is None else load_localizations(rows, images, options)
     )
@@ -121,7 +134,8 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
         for name, image in zip(files, localized_images, strict=True)
     ]
     complete = _complete(labeled, classes, index_files(files), files, options)
-    return replace(complete, folder=folder, problems=(*predictions.problems, *complete.problems))
+    problems = (*predictions.problems, *complete.problems)
+    return replace(complete, folder=folder, problems=problems, notes=(*predictions.notes, *complete.notes))
 
 
 def _imported(source: Path, options: LabelOptions) -> _Labels:
@@ -131,10 +145,11 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
     check_unpacked(source)
     folder = options.images or _image_folder(source)
     index = index_images(folder)
-    labels, problems = FORMATS[options.format[0]].read(source, index)
+    loaded, problems = FORMATS[options.format[0]].read(source, index)
+    labels = resolve_predictions(mark_written(loaded, source), use=options.use_predictions)
     files = {name: folder / name for names in index.names.values() for name in names}
     complete = _complete(labels.samples, labels.class_names, index, files, options)
-    unlabeled = len(files.keys() - {index.match(sample.image_id) for sample in labels.samples})
+    unlabeled = len(files.keys() - {index.match(sample.image_id) for sample in loaded.samples})
     notes = (f"{unlabeled} images in {folder} are not in the labels: skipped",) if unlabeled else ()
     with_labels = {problem.image for problem in problems}
     with_labels |= {index.match(sample.image_id) or "" for sample in labels.samples if sample.objects}
@@ -147,8 +162,14 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
         labels=replace(complete.labels, samples=remaining),
         folder=folder,
         problems=(*problems, *complete.problems, *(LabelProblem(path, LOST_ALL_LABELS) for path in sorted(lost))),
-        notes=(*complete.notes, *notes),
+        notes=(*complete.notes, *notes, *prediction_notes(labels), *_background_note(remaining)),
     )
+
+
+def _background_note(samples: Iterable[Sample]) -> tuple[str, ...]:
+    """Say how many images have no object, for example because a person has deleted the only box."""
+    count = sum(not sample.objects for sample in samples)
+    return (f"{count} images have no object left: they train as background",) if count else ()
 
 
 def _image_folder(source: Path) -> Path:
@@ -198,9 +219,11 @@ def _write(
                 link_or_copy(labeled.files[sample.image_id], target, options.image_files)
         write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.class_names))
         write_review(labels, folder / "review.csv")
+        if options.import_ is None:
+            write_boxes(labels, folder / FILE)
         if problems:
             write_rows(folder / PROBLEMS, ({"image": item.image, "problem": item.problem} for item in problems))
-        save_settings(folder / SETTINGS, asdict(options) | {"sources": sources, "images": labeled.folder.absolute()})
+        save_settings(folder / LABEL_FILE, asdict(options) | {"sources": sources, "images": labeled.folder.absolute()})
     objects = sum(len(sample.objects) for sample in labels.samples)
     problem_file = output / PROBLEMS if problems else None
     return LabelOutcome(output, len(labels.samples), objects, problem_file, len(problems), labeled.notes)

@@ -58,7 +58,7 @@ def with_sample(run: ReportData, options: ReportOptions, folder: Path) -> Report
     The sample is taken from ``options.images``, or from the validation images of the run; if these cannot be read, a
     note says so instead.
     """
-    from weakspot.models.checkpoint import is_run  # imports torch
+    from weakspot.models.run_files import is_run
 
     if options.images is not None:
         images = list(find_images([options.images]))
@@ -104,7 +104,9 @@ def _validation_images(run: Path) -> tuple[list[Path], Dataset]:
     from weakspot.training.run_folder import read_config
 
     data, options = read_config(run / CONFIG)
-    dataset = read_dataset(data, ground_truth=options.labels, images=options.images)
+    dataset = read_dataset(
+        data, ground_truth=options.labels, images=options.images, use_predictions=options.use_predictions
+    )
     split = split_samples(dataset, val_fraction=options.val_fraction, seed=options.seed, workers=options.workers)
     if not split.validation:
         raise InputError("missing-images", "the run had no validation images.")

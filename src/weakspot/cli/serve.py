@@ -12,6 +12,7 @@ import numpy as np
 
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.command_options import localizer_options
+from weakspot.inference.early_checks import check_model
 from weakspot.serving.options import ServeOptions
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
         raise ModelError(
             "not-installed", "Packages of the web service are not installed.", "Run: pip install 'weakspot[web]'"
         )
+    check_model(model, options)
     token = _checked(options)
     from weakspot.serving.api import build_api
     from weakspot.serving.middleware import Limits, SecurityMiddleware, allowed_hosts

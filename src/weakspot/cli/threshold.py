@@ -4,14 +4,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from weakspot.data import Dataset
     from weakspot.training.refit import RefitResult
 
 
-def refit(run: Path, data: Path, *, ground_truth: Path | None = None, images: Path | None = None) -> "RefitResult":
-    """Refit the thresholds of a run to the boxes or masks of a data set."""
+def read_annotated(
+    run: Path,
+    data: Path,
+    *,
+    ground_truth: Path | None = None,
+    images: Path | None = None,
+    use_predictions: bool = False,
+) -> "Dataset":
+    """Read the data set for a run, after a look whether the run is finished."""
     from weakspot.data import read_dataset
+    from weakspot.models.run_files import check_trained
 
-    dataset = read_dataset(data, ground_truth=ground_truth, images=images)
+    check_trained(run)
+    return read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+
+
+def refit(run: Path, dataset: "Dataset") -> "RefitResult":
+    """Refit the thresholds of a run to the boxes or masks of a data set."""
+    from weakspot.training.labels import annotated_samples
+
+    annotated_samples(dataset)  # a mistake is told before torch is imported
     from weakspot.training.refit import refit_thresholds
 
     return refit_thresholds(run, dataset)

@@ -27,8 +27,8 @@ def train(
 ) -> TrainOutcome:
     """Train as :func:`weakspot.training.train` does."""
     from weakspot.io.folders import SKIPPED
-    from weakspot.training.distributed import is_rank_zero, started_by_torchrun
-    from weakspot.training.run import train as run
+    from weakspot.training.launch import is_rank_zero, started_by_torchrun
+    from weakspot.training.start import train as run
 
     folder = run(data, options=options, config=config, resume=resume)
     skipped = folder / SKIPPED

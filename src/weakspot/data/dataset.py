@@ -82,6 +82,7 @@ class Sample:
         size: Annotated ``(height, width)`` in pixels, to which the boxes refer; None if unknown.
         ignore: Mask file, nonzero on pixels that are neither object nor background, or None.
         uncertainty: Uncertainty of its localization in [0, 1]; None if it was not computed.
+        predicted: Whether a model, and no person, says what is in it, also if its objects have no score.
     """
 
     image_id: str
@@ -91,6 +92,7 @@ class Sample:
     size: tuple[int, int] | None = None
     ignore: Path | None = None
     uncertainty: float | None = None
+    predicted: bool = False
 
     @cached_property
     def annotations(self) -> tuple[Annotation, ...]:

@@ -7,6 +7,7 @@ from weakspot.data.dataset import Dataset
 from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, mvtec, voc
 from weakspot.data.formats.walk import files_below, is_image
 from weakspot.data.passed_over import describe_passed_over, passed_over
+from weakspot.data.predictions import mark_written, resolve_predictions
 from weakspot.errors import InputError
 from weakspot.io.folders import check_unpacked
 
@@ -29,7 +30,11 @@ LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSV
 
 
 def read_dataset(
-    root: str | Path, *, ground_truth: str | Path | None = None, images: str | Path | None = None
+    root: str | Path,
+    *,
+    ground_truth: str | Path | None = None,
+    images: str | Path | None = None,
+    use_predictions: bool = False,
 ) -> Dataset:
     """Read the annotations of a data set without decoding its images.
 
@@ -42,18 +47,27 @@ def read_dataset(
         ground_truth: File of boxes or labels, if it is not at its default path: a CSV file (of labels if its header
             has no box columns), a COCO JSON file, or a folder of VOC XML.
         images: Folder of the images, if it is not at its default path.
+        use_predictions: Whether objects with a score, which a model predicted, count as if a person had labeled them;
+            else they are left out, see :func:`weakspot.data.predictions.resolve_predictions`.
 
     Returns:
         Images with classes and boxes as written. :func:`weakspot.data.check_dataset` finds errors in them.
 
     Raises:
         InputError: ``folder-not-found``, ``archive``, ``file-not-found``, ``unknown-layout``, ``unknown-format`` if
-            ``ground_truth`` is of another type, or the code of a file that cannot be parsed.
+            ``ground_truth`` is of another type, ``labels-are-predictions``, or the code of a file that cannot be
+            parsed.
     """
     folder = _existing_folder(root)
     image_folder = None if images is None else _existing_folder(images)
-    if ground_truth is not None:
-        return _load_file(folder, Path(ground_truth), image_folder)
+    if ground_truth is None:
+        dataset = mark_written(_load_folder(folder, image_folder), folder)
+    else:
+        dataset = mark_written(_load_file(folder, Path(ground_truth), image_folder), Path(ground_truth))
+    return resolve_predictions(dataset, use=use_predictions)
+
+
+def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
     for detect, load in READERS:
         if detect(folder):
             return load(folder, image_folder)

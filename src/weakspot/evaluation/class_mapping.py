@@ -6,7 +6,6 @@ from typing import cast
 
 from weakspot.data import Annotation, Dataset
 from weakspot.evaluation.samples import raise_if_any
-from weakspot.models import imagenet_names
 
 
 def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Annotation], int]:
@@ -50,6 +49,10 @@ def _by_name(model_names: Sequence[str]) -> dict[str, int]:
     folded_counts, counts = Counter(name.casefold() for name in model_names), Counter(model_names)
     names = {name.casefold(): i for i, name in enumerate(model_names) if folded_counts[name.casefold()] == 1}
     names |= {name: i for i, name in enumerate(model_names) if counts[name] == 1}
+    if len(model_names) != 1000:
+        return names
+    from weakspot.models import imagenet_names  # imports torch
+
     if tuple(model_names) != imagenet_names():
         return names
     from timm.data.imagenet_info import ImageNetInfo

@@ -26,6 +26,7 @@ class MeasureOptions(BatchOptions, ModelOptions):
         val_split: Split on which thresholds are selected, if the data set has it.
         ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
+        use_predictions: Use ground truth that is predictions, which have a score, as if a person had confirmed it.
         refine: Snap heatmaps to image edges with grabcut, random_walker or superpixels.
         channels: With scorecam: number of channels to try. Default: all, one forward pass each.
         threshold: Fixed fraction of the heatmap's peak, instead of one selected on the validation split.
@@ -38,6 +39,7 @@ class MeasureOptions(BatchOptions, ModelOptions):
     val_split: Annotated[str, DATA] = "val"
     ground_truth: Annotated[Path | None, DATA] = None
     images: Annotated[Path | None, DATA] = None
+    use_predictions: Annotated[bool, DATA] = False
     refine: Annotated[RefinementName | None, METHOD] = None
     channels: Annotated[int | None, ADVANCED] = None
     threshold: Annotated[float | None, BOXES] = None

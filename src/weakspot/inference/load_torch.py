@@ -18,7 +18,8 @@ from weakspot.inference.class_names import choose_class_names, read_class_names
 from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import DEFAULT_QUALITY, Quality, find_quality
 from weakspot.models import Classifier, ModelInfo, SplitClassifier, check_method, split_model
-from weakspot.models.checkpoint import is_run, resolve_model
+from weakspot.models.checkpoint import resolve_model
+from weakspot.models.run_files import is_run
 from weakspot.models.two_class_logits import TwoClassLogits
 
 # Enlarged input sizes are multiples of this: all strides divide it.

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from weakspot.errors import InputError
 
 # A folder with one of these files is the output of a command; its images are not inputs.
 RUN_FILE = "localize.toml"
 EVALUATE_FILE = "evaluate.toml"
+# A folder with this file is output of weakspot label.
+LABEL_FILE = "label.toml"
 
 # Files of a training run.
 CONFIG, DATA, METRICS, LOG, CURVES, SKIPPED, STATE = (
@@ -50,6 +53,11 @@ def check_writable(folder: Path) -> None:
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         reason = "is read-only" if parent.is_dir() else "is not a folder"
         raise InputError("not-writable", f"Cannot write to {folder}: {parent} {reason}.", hint)
+    try:
+        with TemporaryFile(dir=parent):  # permissions say nothing for root, and may be wrong on a network
+            pass
+    except OSError as error:
+        raise InputError("not-writable", f"Cannot write to {folder}: {error.strerror or error}.", hint) from error
 
 
 def check_unpacked(path: Path) -> None:
@@ -96,3 +104,8 @@ def find_relocated(folder: Path, path: Path, suffix: str = "") -> Path | None:
 def is_file(path: Path) -> bool:
     """Return whether a path is a file; False if its name is too long or contains a zero byte."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; False if its name is too long or contains a zero byte."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for a name that is too long

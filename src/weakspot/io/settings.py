@@ -20,6 +20,19 @@ def save_settings(path: Path, settings: Mapping[str, Any]) -> None:
         tomli_w.dump(_to_toml(settings), file)
 
 
+def load_settings(path: Path, *, command: str = "localize") -> dict[str, Any]:
+    """Read the settings of a run under the current names of the options; empty if there is no file.
+
+    Raises InputError ``file-unreadable`` for a damaged file.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return with_current_names(tomllib.loads(path.read_text(encoding="utf-8")), command)
+    except (OSError, ValueError) as error:
+        raise InputError("file-unreadable", f"Cannot read {path}: {error}.", "Choose another --output.") from error
+
+
 def check_settings(
     path: Path,
     settings: Mapping[str, Any],
@@ -35,11 +48,7 @@ def check_settings(
     """
     if not path.exists():
         return
-    try:
-        saved = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("file-unreadable", f"Cannot read {path}: {error}.", "Choose another --output.") from error
-    before, now = {**_to_toml(missing), **with_current_names(saved, command)}, _to_toml(settings)
+    before, now = {**_to_toml(missing), **load_settings(path, command=command)}, _to_toml(settings)
     for name in settings:
         if name not in free and before.get(name) != now.get(name):
             raise InputError(

@@ -21,14 +21,15 @@ from weakspot.labels.label_studio_config import parse_config
 from weakspot.labels.label_studio_regions import CHOICES, joined_regions, labels_of
 
 Record = dict[str, Any]
-SKIPPED = "the task was skipped"
+SKIPPED, NOT_LABELED = "the task was skipped", "the task has neither annotations nor predictions"
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
     """Read an export of Label Studio in the format JSON, or the folder with ``tasks.json`` and ``config.xml``.
 
     The annotation of a task that was updated last is used, without scores. A task without annotations has its
-    predictions, with scores. A task whose annotations were all cancelled, or without an image, is a problem.
+    predictions, with scores, and is marked as predicted. A task whose annotations were all cancelled, that has neither,
+    or without an image, is a problem.
     Rectangles, polygons and brush masks are read. A rotated rectangle is read as its bounding box, and reported, as are
     regions of other types. A region without a label has those of the other results with its id. Choices of an image are
     labels without a box, unless other labels are drawn. Classes are those of ``config.xml`` next to the file if it
@@ -86,7 +87,8 @@ def _sample(position: int, task: Record, index: ImageIndex, problems: list[Label
         problems.append(LabelProblem(name, error.problem))
         return None
     if result is None:
-        problems.append(LabelProblem(name, SKIPPED))
+        annotated = task.get("annotations") or task.get("cancelled_annotations")
+        problems.append(LabelProblem(name, SKIPPED if annotated else NOT_LABELED))
         return None
     is_corrected, results = result
     objects: list[ObjectAnnotation] = []
@@ -99,7 +101,8 @@ def _sample(position: int, task: Record, index: ImageIndex, problems: list[Label
             reason = error.problem if isinstance(error, InputError) else f"it is malformed ({error})"
             problems.append(LabelProblem(name, f"a region is invalid: {reason}"))
     split = str(task["data"].get("split") or "")
-    return Sample(name, Path(name), split, tuple(objects), size, uncertainty=uncertainty_of(task["data"]))
+    uncertainty = uncertainty_of(task["data"])
+    return Sample(name, Path(name), split, tuple(objects), size, uncertainty=uncertainty, predicted=not is_corrected)
 
 
 def _find(candidates: list[str], index: ImageIndex) -> str | None:
@@ -111,7 +114,7 @@ def _find(candidates: list[str], index: ImageIndex) -> str | None:
 
 
 def _result(task: Record) -> tuple[bool, list[Record]] | None:
-    """Whether a person has annotated the task, and its regions; None if the task was skipped."""
+    """Whether a person has annotated the task, and its regions; None if the task was skipped or has nothing."""
     annotations = _records(task, "annotations")
     submitted = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
     if submitted:
@@ -121,7 +124,7 @@ def _result(task: Record) -> tuple[bool, list[Record]] | None:
     if annotations or task.get("cancelled_annotations"):
         return None
     predictions = _records(task, "predictions")
-    return False, _regions(predictions[-1]) if predictions else []
+    return (False, _regions(predictions[-1])) if predictions else None
 
 
 def _records(task: Record, key: str) -> list[Record]:

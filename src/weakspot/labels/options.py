@@ -16,11 +16,15 @@ class LabelOptions(BatchOptions, MethodOptions):
         import_: Read corrected labels (a folder or file of --format) and write annotations.csv and labels.csv for
             evaluate and train.
         images: With --import: folder of the images. Default: the folder next to the labels.
+        use_predictions: With --import: use predictions, which have a score, as if a person had confirmed them.
+            Default: they are left out and counted.
         val_fraction: Fraction of each class for validation, such as 0.2; near-duplicates stay in one split. Existing
             splits are kept. Default: no split.
         seed: Random seed of the split.
         class_names: Text file with one class name per line, such as the classes.txt of an earlier run, to keep the
             class numbers. Default: the classes of the model, or those found in boxes.jsonl.
+        classes: Class to localize with a model, by name or index; repeat it for several. predicted: the most probable.
+            folder: the class that the image's folder is named after; the default if there are such folders.
         min_score: Minimum score of a box in the label files, in [0, 1]: the confidence that it is right.
         max_overlap: Of overlapping boxes of a class (IoU above this), keep the most confident. Default: keep all.
         boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all
@@ -37,9 +41,11 @@ class LabelOptions(BatchOptions, MethodOptions):
 
     import_: Annotated[Path | None, DATA] = None
     images: Annotated[Path | None, DATA] = None
+    use_predictions: Annotated[bool, DATA] = False
     val_fraction: Annotated[float | None, DATA] = None
     seed: Annotated[int, ADVANCED] = 0
     class_names: Annotated[Path | None, MODEL] = None
+    classes: Annotated[tuple[str, ...] | None, BOXES] = None
     min_score: Annotated[float, BOXES] = 0.0
     max_overlap: Annotated[float | None, BOXES] = None
     boxes: Annotated[BoxesName | None, BOXES] = None

@@ -9,12 +9,9 @@ from tempfile import mkdtemp
 from typing import Literal
 
 from weakspot.errors import InputError
-from weakspot.io.folders import check_writable
+from weakspot.io.folders import LABEL_FILE, check_writable
 
 LinkMode = Literal["link", "copy", "none"]
-
-# A folder with this file is output of weakspot label.
-SETTINGS = "label.toml"
 
 _HINT = "Choose another --output."
 
@@ -26,7 +23,7 @@ def check_output_free(folder: Path, *, overwrite: bool = False) -> None:
         return
     if not overwrite:
         raise InputError("folder-exists", f"{folder} is not empty.", "Choose another --output, or add --overwrite.")
-    if not (folder / SETTINGS).is_file():
+    if not (folder / LABEL_FILE).is_file():
         raise InputError("folder-exists", f"{folder} is not output of weakspot label.", _HINT)
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,14 @@ from weakspot.data.annotated_image import read_mask
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
 from weakspot.inference.command_options import localizer_options
+from weakspot.inference.early_checks import check_images, check_model
+from weakspot.inference.folder_classes import (
+    ClassChoice,
+    FolderClasses,
+    FolderCounts,
+    choose_classes,
+    localize_choice,
+)
 from weakspot.io.folders import find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.progress import Progress
@@ -23,14 +32,18 @@ from weakspot.labels import LabelProblem
 from weakspot.labels.from_localizations import LocalizedImage, from_localization, read_localized_images
 from weakspot.labels.options import LabelOptions
 
+if TYPE_CHECKING:
+    from weakspot.inference.localizer import Localizer
+
 
 @dataclass(frozen=True)
 class Localizations:
-    """Localized images, the class names by index (None: those of the images), and images without localizations."""
+    """Localized images, class names by index (None: those of the images), images without localizations, and notes."""
 
     images: tuple[LocalizedImage, ...]
     class_names: tuple[str, ...] | None
     problems: tuple[LabelProblem, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,9 +70,11 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
     if not images:
         problem = f"{model} is not output of weakspot localize; a model needs images."
         raise InputError("missing-images", problem, "Run: weakspot label MODEL IMAGES.")
+    check_model(model, replace(options, class_names=None))  # that of the labels
+    paths = list(dict.fromkeys(find_images(images)))
+    check_images(paths)
     from weakspot.inference.localizer import Localizer
 
-    paths = list(dict.fromkeys(find_images(images)))
     changes = {"boxes": options.boxes or "best", "class_names": None, "min_score": 0.0, "uncertainty": True}
     localizer = Localizer.from_options(model, localizer_options(options, **changes))
     if localizer.needs_adaptation:
@@ -70,12 +85,29 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
         problems.append(LabelProblem(str(image), error.problem))
 
     masks = options.polygons or bool({"coco", "masks"} & set(options.format))
+    choice, counts = _choose_classes(localizer, paths, options), FolderCounts.of(localizer)
     localized = []
     with Progress(len(paths)) as progress:
-        for item in localizer.stream(paths, batch_size=options.batch_size, workers=options.workers, on_error=skip):
+        for item in localize_choice(
+            localizer, paths, choice, counts, batch_size=options.batch_size, workers=options.workers, on_error=skip
+        ):
             localized.append(from_localization(item, min_score=options.min_score, masks=masks))
             progress.advance()
-    return Localizations(tuple(localized), tuple(localizer.class_names), tuple(problems))
+    notes = (*choice.notes, *counts.notes(by_folder=choice.by_folder))
+    return Localizations(tuple(localized), tuple(localizer.class_names), tuple(problems), notes)
+
+
+def _choose_classes(localizer: "Localizer", paths: Sequence[Path], options: LabelOptions) -> ClassChoice:
+    """Interpret ``--classes``; by default those of the folders, if any is named after a class.
+
+    Images may have several classes for a multi-label model, whose predictions are the default.
+    """
+    folders = FolderClasses(localizer.class_names)
+    named = any(folders.of(path) is not None for path in paths)
+    if not options.classes and named and not localizer.config.info.multi_label:
+        note = "Images have the class that their folder is named after (--classes predicted: the most probable one)."
+        return ClassChoice(by_folder=True, notes=(note,))
+    return choose_classes(options.classes, localizer.class_names)
 
 
 def load_localizations(source: RowSource, images: Sequence[str], options: LabelOptions) -> Localizations:

@@ -18,10 +18,9 @@ from weakspot.models.classifiers import Classifier, find_device, resolve_classif
 from weakspot.models.foreground_head import ForegroundHead, from_state_dict
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks import NetworkConfig, build_network, parse_method
+from weakspot.models.run_files import METADATA_KEY, check_model_files, check_trained, is_run, model_file
 from weakspot.models.weights import load_weights, read_weights
 
-MODEL_FILE = "model.safetensors"
-_KEY = "weakspot"
 _FOREGROUND = "foreground."  # prefix of the names of the foreground head's weights
 
 
@@ -65,14 +64,6 @@ class CheckpointMetadata:
         return cls(config, info, threshold_from)
 
 
-def is_run(path: str | Path) -> bool:
-    """Return whether a path is a run folder with a trained model, or the model's file."""
-    try:
-        return _model_file(Path(path)).is_file()
-    except (OSError, ValueError):  # a name that is too long, or contains a zero byte
-        return False
-
-
 def write_checkpoint(
     path: Path, weights: dict[str, Tensor], metadata: CheckpointMetadata, foreground: ForegroundHead | None = None
 ) -> None:
@@ -87,16 +78,16 @@ def write_checkpoint(
     head = {} if foreground is None else foreground.state_dict(prefix=_FOREGROUND)
     tensors = {name: value.detach().cpu().contiguous() for name, value in {**weights, **head}.items()}
     with atomic_write(path) as file:
-        file.write(save(tensors, {_KEY: json.dumps(metadata.to_dict())}))
+        file.write(save(tensors, {METADATA_KEY: json.dumps(metadata.to_dict())}))
 
 
 def rewrite_metadata(path: str | Path, metadata: CheckpointMetadata) -> None:
     """Replace the metadata of a checkpoint, atomically; the weights stay as they are."""
-    file = _model_file(Path(path))
+    file = model_file(Path(path))
     with safe_open(file, framework="pt") as opened:
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is not a dict
     with atomic_write(file) as target:
-        target.write(save(tensors, {_KEY: json.dumps(metadata.to_dict())}))
+        target.write(save(tensors, {METADATA_KEY: json.dumps(metadata.to_dict())}))
 
 
 def read_metadata(path: str | Path) -> CheckpointMetadata:
@@ -105,13 +96,10 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
     Args:
         path: The run folder, or its ``model.safetensors``.
     """
-    file = _model_file(Path(path))
-    if not file.is_file():
-        hint = "Pass the folder of a finished weakspot train run."
-        raise ModelError("checkpoint-not-found", f"{path} does not contain a trained model.", hint)
+    file = check_trained(path)
     try:
         with safe_open(file, framework="pt") as opened:
-            metadata = json.loads((opened.metadata() or {})[_KEY])
+            metadata = json.loads((opened.metadata() or {})[METADATA_KEY])
         return CheckpointMetadata.from_dict(metadata)
     except (SafetensorError, OSError) as error:
         raise ModelError("damaged-file", f"{file} is damaged or is not a weights file.") from error
@@ -131,7 +119,7 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
         device: As for :func:`weakspot.models.resolve_classifier`.
         output_stride: 16 or 8 for finer maps from the same weights; None for the stride of training.
     """
-    file, metadata = _model_file(Path(path)), read_metadata(path)
+    file, metadata = model_file(Path(path)), read_metadata(path)
     config = metadata.config if output_stride is None else replace(metadata.config, output_stride=output_stride)
     network = build_network(config, weights=None).network
     with torch.inference_mode(False):
@@ -153,23 +141,12 @@ def resolve_model(
     output_stride: int | None = None,
 ) -> Classifier:
     """Load a run by its folder, or any other model as :func:`weakspot.models.resolve_classifier` does."""
-    if not isinstance(model, str | Path) or not is_run(model):
-        name = str(model) if isinstance(model, Path) else model
-        if isinstance(name, str) and Path(name, "config.toml").is_file():
-            hint = f"Run: weakspot train --resume {name}"
-            raise ModelError("run-unfinished", f"The run in {name} is not finished.", hint)
-        if isinstance(name, str) and _is_path_like(name):
-            hint = f"To train one: weakspot train images/ --output {name}"
-            raise ModelError("run-not-found", f"{name} does not contain a run.", hint)
-        return resolve_classifier(name, device=device, weights=weights, output_stride=output_stride)
-    if weights != PRETRAINED:
-        raise InputError("options-conflict", f"Weights must not be passed for the run {model}, which has its own.")
-    return load_run(model, device=device, output_stride=output_stride)
-
-
-def _is_path_like(name: str) -> bool:
-    """Return whether a name can only be a path: names of torchvision and hub models contain slashes too."""
-    return "/" in name and ":" not in name and not name.startswith("torchvision/") and not name.endswith(".onnx")
+    if isinstance(model, str | Path):
+        check_model_files(str(model), weights)
+        if is_run(model):
+            return load_run(model, device=device, output_stride=output_stride)
+        model = str(model)
+    return resolve_classifier(model, device=device, weights=weights, output_stride=output_stride)
 
 
 def _foreground_head(weights: dict[str, Tensor], file: Path) -> ForegroundHead:
@@ -177,10 +154,6 @@ def _foreground_head(weights: dict[str, Tensor], file: Path) -> ForegroundHead:
         return from_state_dict(weights)
     except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError("weights-mismatch", f"The foreground head in {file} cannot be loaded.") from error
-
-
-def _model_file(path: Path) -> Path:
-    return path / MODEL_FILE if path.is_dir() else path
 
 
 def _read_config(values: Mapping[str, Any]) -> NetworkConfig:

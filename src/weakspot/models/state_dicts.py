@@ -1,8 +1,10 @@
 """Find a classifier's state dict in what people save: inside a checkpoint, with prefixes of wrappers in the names."""
 
+import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any, TypeGuard
 
+import torch
 from torch import Tensor
 
 from weakspot.errors import ModelError
@@ -78,6 +80,21 @@ def match_names(weights: Mapping[str, Tensor], expected: Collection[str]) -> Sta
 def is_counter(name: str) -> bool:
     """Return whether a weight is the counter of a batch normalization, which a file may lack."""
     return name.rpartition(".")[2] == _COUNTER
+
+
+def hash_state_dict(weights: Mapping[str, Tensor]) -> str:
+    """Hash the names and values of weights: BLAKE2b, 16 bytes in hexadecimal, wherever they are.
+
+    Example:
+        >>> import torch
+        >>> hash_state_dict({"weight": torch.ones(1)})
+        '1eedfc6b322b275633b536c1e4e257bd'
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in weights.items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _prefixes(names: Collection[str], required: Collection[str]) -> list[str]:

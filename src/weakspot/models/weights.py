@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from weakspot.errors import ModelError, suggest
+from weakspot.models.run_files import check_weights
 from weakspot.models.state_dicts import find_state_dict, is_counter, match_names
 
 
@@ -26,8 +27,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     Args:
         file: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin`` as written by ``torch.save(model.state_dict())``.
     """
-    if not file.is_file():
-        raise ModelError("weights-not-found", f"The weights file {file} does not exist.")
+    check_weights(file)
     content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
     weights = find_state_dict(content)
     if weights is None:

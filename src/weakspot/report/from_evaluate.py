@@ -105,7 +105,12 @@ def _samples(settings: dict[str, Any], data: Path | None, images: Path | None) -
     if root is None:
         return {}, [f"{omitted}: the folder does not record its data set."]
     try:
-        dataset = read_dataset(root, ground_truth=settings.get("ground_truth"), images=images or settings.get("images"))
+        dataset = read_dataset(
+            root,
+            ground_truth=settings.get("ground_truth"),
+            images=images or settings.get("images"),
+            use_predictions=bool(settings.get("use_predictions")),
+        )
     except InputError as error:
         if data is not None:
             raise

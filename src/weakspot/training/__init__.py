@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import lazy_loader as lazy
 
 if TYPE_CHECKING:
-    from weakspot.training.run import train as train
+    from weakspot.training.start import train as train
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "run": ["train"],
+        "start": ["train"],
     },
 )

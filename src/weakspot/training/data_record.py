@@ -1,16 +1,25 @@
-"""Record the images of a run, so that it is resumed with the same ones, wherever they are by then."""
+"""Record the images of a run and the models that it builds on, so that it is resumed with the same ones."""
 
 import json
+import logging
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from weakspot.config import PRETRAINED
 from weakspot.data import Sample
-from weakspot.errors import InputError
+from weakspot.errors import InputError, ModelError
 from weakspot.io.atomic import atomic_write
 from weakspot.io.folders import DATA
-from weakspot.training.setup import TrainingSetup
+from weakspot.models.run_files import hash_file, model_file
+from weakspot.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from weakspot.training.setup import TrainingSetup
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,16 +31,19 @@ class DataRecord:
         training: Number of training images.
         validation: Number of validation images.
         digest: Hash of the paths of all images, relative to the data set, and of the sizes of their files and labels.
+        model_hashes: Hashes of the files of the options ``teacher`` and ``weights``, if they name files; None if the
+            run is of an earlier version, which did not record them.
     """
 
     class_names: tuple[str, ...]
     training: int
     validation: int
     digest: str
+    model_hashes: dict[str, str] | None = None
 
 
-def describe_data(setup: TrainingSetup) -> DataRecord:
-    """Describe the images of a run."""
+def describe_data(setup: "TrainingSetup", options: TrainOptions) -> DataRecord:
+    """Describe the images of a run and the models that it builds on."""
     data, root = setup.data, setup.data.dataset.root
     splits = (data.training.samples, data.validation.samples)
     images = [
@@ -39,7 +51,16 @@ def describe_data(setup: TrainingSetup) -> DataRecord:
         for split in splits
     ]
     digest = sha256(json.dumps(images).encode(errors="backslashreplace")).hexdigest()
-    return DataRecord(data.labels.class_names, len(splits[0]), len(splits[1]), digest)
+    return DataRecord(data.labels.class_names, len(splits[0]), len(splits[1]), digest, hash_models(options))
+
+
+def hash_models(options: TrainOptions) -> dict[str, str]:
+    """Hash the files of the teacher and of the backbone's weights, if the options name any."""
+    files = {
+        "teacher": None if options.teacher is None else model_file(options.teacher),
+        "weights": None if options.weights in (PRETRAINED, "none") else Path(options.weights),
+    }
+    return {name: hash_file(file) for name, file in files.items() if file is not None}
 
 
 def write_record(folder: Path, record: DataRecord) -> None:
@@ -48,19 +69,40 @@ def write_record(folder: Path, record: DataRecord) -> None:
         file.write(json.dumps(asdict(record), indent=1).encode())
 
 
+def check_same_models(folder: Path, options: TrainOptions) -> None:
+    """Raise ModelError (``model-changed``) unless the teacher and the weights are those that the run began with."""
+    record = _read_record(folder)
+    if record is None or not (now := hash_models(options)):
+        return
+    if record.model_hashes is None:
+        logger.info("The run does not say which %s it used: it continues with the present files.", " and ".join(now))
+        return
+    for name, before in record.model_hashes.items():
+        if now.get(name) != before:
+            problem = f"--{name} {getattr(options, name)} has changed since the run in {folder} began."
+            hint = "Restore the file to resume, or train a new run without --resume."
+            raise ModelError("model-changed", problem, hint)
+
+
 def check_same_data(folder: Path, record: DataRecord) -> None:
     """Raise InputError (``data-changed``) unless the images are those of the run; runs of 0.1.0 have no record."""
-    if not (folder / DATA).is_file():
-        return
-    try:
-        values = json.loads((folder / DATA).read_text(encoding="utf-8"))
-        before = DataRecord(**{**values, "class_names": tuple(values["class_names"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError("damaged-file", f"{folder / DATA} is damaged.", "Remove it to resume without it.") from error
-    if before != record:
+    before = _read_record(folder)
+    if before is not None and replace(before, model_hashes=record.model_hashes) != record:
         problem = f"The data set is not that of the run in {folder}: {_difference(before, record)}."
         hint = "Restore the data set to resume, or train a new run without --resume."
         raise InputError("data-changed", problem, hint)
+
+
+def _read_record(folder: Path) -> DataRecord | None:
+    """Read the record of a run; None for a run of 0.1.0."""
+    if not (folder / DATA).is_file():
+        return None
+    try:
+        values = json.loads((folder / DATA).read_text(encoding="utf-8"))
+        record = DataRecord(**{**values, "class_names": tuple(values["class_names"])})
+        return replace(record, model_hashes=None if record.model_hashes is None else dict(record.model_hashes))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError("damaged-file", f"{folder / DATA} is damaged.", "Remove it to resume without it.") from error
 
 
 def _difference(before: DataRecord, now: DataRecord) -> str:

@@ -11,9 +11,10 @@ from weakspot.inference.quality import find_quality
 from weakspot.io.atomic import atomic_write
 from weakspot.io.folders import CURVES, DATA, METRICS, STATE
 from weakspot.io.rows import write_rows
-from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_checkpoint
+from weakspot.models.checkpoint import CheckpointMetadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
+from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.calibration import calibrate_run
 from weakspot.training.foreground import fit_run_foreground
 from weakspot.training.lightning_module import EpochMetrics, WsolModule

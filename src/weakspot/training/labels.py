@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data import Dataset, Sample
+from weakspot.data import Dataset, ObjectAnnotation, Sample
 from weakspot.data.formats.class_folders import TRAINING, VALIDATION
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
 from weakspot.io.folders import is_file
+
+# Fewer cannot be cross-validated.
+_MIN_ANNOTATED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,19 @@ class Split:
     notes: tuple[str, ...]
 
 
+def annotated_samples(dataset: Dataset) -> list[Sample]:
+    """Return the images that have a box or a mask; InputError ``missing-annotations`` with fewer than two."""
+    annotated = [sample for sample in dataset.samples if any(_is_located(item) for item in sample.objects)]
+    if len(annotated) < _MIN_ANNOTATED:
+        problem = f"At least {_MIN_ANNOTATED} images must have a box or mask, {dataset.root} has {len(annotated)}."
+        raise InputError("missing-annotations", problem, "Draw more, or name their file with --ground-truth.")
+    return annotated
+
+
+def _is_located(item: ObjectAnnotation) -> bool:
+    return item.box is not None or bool(item.mask_files)
+
+
 def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:
     """Find the classes of the training images.
 
@@ -93,6 +109,19 @@ def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bo
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
+def training_samples(dataset: Dataset) -> tuple[list[Sample], list[Sample]]:
+    """Return the images of the training and of the validation split; without splits all images are for training.
+
+    Raises InputError ``missing-training-images``, or ``image-not-found`` for files that do not exist.
+    """
+    training = [sample for sample in dataset.samples if sample.split in TRAINING]
+    validation = [sample for sample in dataset.samples if sample.split in VALIDATION]
+    if not training and not any(dataset.splits):
+        training = list(dataset.samples)
+    _check_samples(dataset, training, validation)
+    return training, validation
+
+
 def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: int) -> Split:
     """Return the training and validation images of a data set, or split validation images off the training images.
 
@@ -105,11 +134,7 @@ def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: 
         seed: Seed of the split.
         workers: Number of threads that search for near-duplicates.
     """
-    training = [sample for sample in dataset.samples if sample.split in TRAINING]
-    validation = [sample for sample in dataset.samples if sample.split in VALIDATION]
-    if not training and not any(dataset.splits):
-        training = list(dataset.samples)
-    _check_samples(dataset, training, validation)
+    training, validation = training_samples(dataset)
     counts = Counter(label for sample in training for label in _labels(sample))
     single = tuple(
         f"Class {name} has only one training image, so it cannot be validated."

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from lightning.pytorch import loggers
-from lightning.pytorch.loggers import Logger
+from typing import TYPE_CHECKING
 
 from weakspot.errors import InputError, suggest
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 # Name -> class, and the package that it needs.
 LOGGERS: Mapping[str, tuple[str, str]] = {
@@ -20,12 +21,12 @@ LOGGERS: Mapping[str, tuple[str, str]] = {
 _WITH_FOLDER = ("tensorboard", "csv", "wandb", "mlflow")
 
 
-def make_loggers(names: Sequence[str | Logger], folder: Path) -> list[Logger]:
+def make_loggers(names: "Sequence[str | Logger]", folder: Path) -> "list[Logger]":
     """Create loggers that write to a run folder; instances of Lightning loggers are returned unchanged."""
     return [_make(name, folder) if isinstance(name, str) else name for name in names]
 
 
-def check_loggers(names: Sequence[str | Logger]) -> None:
+def check_loggers(names: "Sequence[str | Logger]") -> None:
     """Check the names of loggers."""
     for name in names:
         if isinstance(name, str) and name not in LOGGERS:
@@ -33,7 +34,9 @@ def check_loggers(names: Sequence[str | Logger]) -> None:
             raise InputError("unknown-logger", f"Logger {name!r} does not exist.", hint)
 
 
-def _make(name: str, folder: Path) -> Logger:
+def _make(name: str, folder: Path) -> "Logger":
+    from lightning.pytorch import loggers
+
     check_loggers([name])
     class_name, package = LOGGERS[name]
     target = {"tracking_uri": f"file:{folder.absolute() / 'mlruns'}"} if name == "mlflow" else {"save_dir": str(folder)}

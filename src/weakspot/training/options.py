@@ -21,6 +21,7 @@ class TrainOptions:
         images: Folder of the images, if it is not in DATA.
         multi_label: Train for several labels per image. Default: only if an image has several.
         background_class: Class of images without an object or without a label.
+        use_predictions: Use labels that are predictions, which have a score, as if a person had confirmed them.
         val_fraction: Fraction of the training images for validation, if DATA has no validation split.
         max_unreadable: Maximum fraction of unreadable images; these are skipped and listed.
         backbone: timm or torchvision name of the backbone.
@@ -57,6 +58,7 @@ class TrainOptions:
     images: Annotated[Path | None, DATA] = None
     multi_label: Annotated[bool, DATA] = False
     background_class: Annotated[str, DATA] = "background"
+    use_predictions: Annotated[bool, DATA] = False
     val_fraction: Annotated[float, DATA] = 0.2
     max_unreadable: Annotated[float, DATA] = 0.05
     backbone: Annotated[str, MODEL] = DEFAULT_MODEL

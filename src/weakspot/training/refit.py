@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.cams import METHODS
-from weakspot.data import Dataset, Sample
+from weakspot.data import Dataset
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.training.calibration import calibrate_run
+from weakspot.training.labels import annotated_samples
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
-# Fewer cannot be cross-validated.
-_MIN_BOXES = 2
 # From scores (N, T) and classes (N,): a threshold for each class.
 Rule = Callable[[NDArray[np.float64], NDArray[np.intp]], tuple[float, ...]]
 
@@ -89,10 +88,7 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
     info = metadata.info
     if not METHODS[info.method].can_propagate:
         raise InputError("method-unsupported", f"{run} predicts boxes, which have no threshold.")
-    annotated = [sample for sample in dataset.samples if _is_annotated(sample)]
-    if len(annotated) < _MIN_BOXES:
-        problem = f"At least {_MIN_BOXES} images must have a box or mask, {dataset.root} has {len(annotated)}."
-        raise InputError("missing-annotations", problem, "Draw more, or name their file with --ground-truth.")
+    annotated = annotated_samples(dataset)
     localizer = Localizer(run, backend="torch")
     localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # removes the per-class thresholds
     metric, scores, classes = score_samples(localizer, dataset, annotated)
@@ -104,10 +100,6 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
         rewrite_metadata(run, replace(metadata, info=info, threshold_from=source))
     calibrate_run(run, annotated)
     return RefitResult(metric, len(scores), found, float(info.threshold or 0), info.class_thresholds)
-
-
-def _is_annotated(sample: Sample) -> bool:
-    return any(item.box is not None or item.mask_files for item in sample.objects)
 
 
 def compare_thresholds(

@@ -1,4 +1,4 @@
-"""Train a classifier: from a data set with labels to a run folder that localizes."""
+"""Train a classifier: from a data set with labels to a run folder that localizes; mistakes were looked for before."""
 
 import os
 import shutil
@@ -7,33 +7,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from weakspot.data import Dataset
 from weakspot.errors import InputError, WeakspotError
 from weakspot.io.folders import LOG, METRICS, SKIPPED, STATE
 from weakspot.io.rows import write_rows
-from weakspot.models.checkpoint import MODEL_FILE
+from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.checkpointing import InterruptionError
 from weakspot.training.data_record import DataRecord, check_same_data, describe_data, write_record
-from weakspot.training.distributed import (
-    AllGatherStr,
-    check_same_config,
-    check_world_size,
-    is_peer_failure,
-    is_rank_zero,
-    join_nodes,
-    peer_exited,
-    started_by_torchrun,
-)
+from weakspot.training.distributed import AllGatherStr, check_same_config, is_peer_failure, peer_exited
 from weakspot.training.finalize import finalize
 from weakspot.training.fit import fit
+from weakspot.training.launch import is_rank_zero, started_by_torchrun
 from weakspot.training.lightning_module import WsolModule
-from weakspot.training.loggers import check_loggers
-from weakspot.training.options import TrainOptions
-from weakspot.training.progress import log_messages
-from weakspot.training.run_config import TrainRequest, resolve_request, with_changes
+from weakspot.training.run_config import TrainRequest
 from weakspot.training.run_folder import check_output, make_run_folder, write_config
 from weakspot.training.setup import TrainingSetup, set_up
 
@@ -41,49 +30,20 @@ from weakspot.training.setup import TrainingSetup, set_up
 _STATE_COPIES = 5
 
 
-def train(
-    data: str | Path | None = None,
-    *,
-    options: TrainOptions = TrainOptions(),
-    config: str | Path | None = None,
-    resume: str | Path | None = None,
-    **changes: Any,
+def run_training(
+    request: TrainRequest, dataset: Dataset, output: Path, all_gather_str: AllGatherStr, log_to: Callable[[Path], None]
 ) -> Path:
-    """Train a classifier on image-level labels, and choose the threshold of its heatmaps.
-
-    Messages go to stderr and to ``train.log`` in the run folder, through the logger ``weakspot.training``.
+    """Train on a data set as requested, and return the run folder.
 
     Args:
-        data: Folder of the data set: class folders, a CSV of labels, or any layout that
-            :func:`weakspot.data.read_dataset` reads. Its test split is not used.
-        options: Options of the run.
-        config: The ``config.toml`` of another run, whose options are the defaults.
-        resume: Folder of an interrupted run to resume.
-        changes: Fields of :class:`weakspot.training.options.TrainOptions` by name, such as ``method="acol"``.
-
-    Returns:
-        The run folder, which :class:`weakspot.Localizer` accepts as a model.
-
-    Raises:
-        InputError: If the data cannot be used, options conflict, the folder cannot be written to, or another process
-            of the same training has exited (``peer-process-exited``), or the loss is not finite (``loss-not-finite``:
-            the model of the best epoch before is kept).
-        ModelError: If the backbone cannot be loaded.
-        KeyboardInterrupt: On Ctrl-C or SIGTERM, after the state is saved.
+        request: What to train.
+        dataset: The data set, as read.
+        output: Requested run folder, or that of the run to resume.
+        all_gather_str: Function that gathers a string from each process.
+        log_to: Function that appends messages to a file.
     """
-    with join_nodes() as all_gather_str, log_messages(enabled=is_rank_zero()) as log_to:
-        request = resolve_request(data, with_changes(options, changes), config=config, resume=resume)
-        check_world_size(request.options)
-        check_loggers(request.options.logger or ())
-        return _train(request, all_gather_str, log_to)
-
-
-def _train(request: TrainRequest, all_gather_str: AllGatherStr, log_to: Callable[[Path], None]) -> Path:
-    output = request.folder or request.options.output or Path("runs", request.data.absolute().name)
-    if is_rank_zero():
-        check_output(output, needed_bytes=0)
-    setup = set_up(request.data, request.options)
-    record = describe_data(setup)
+    setup = set_up(dataset, request.options)
+    record = describe_data(setup, request.options)
     if request.folder is not None:
         check_same_data(request.folder, record)
     check_same_config(setup, request.options, all_gather_str)

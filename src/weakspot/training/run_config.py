@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
-from weakspot.config import RENAMED_OPTIONS
+from weakspot.config import PRETRAINED, RENAMED_OPTIONS
 from weakspot.errors import InputError, check_fraction, suggest
 from weakspot.io.folders import CONFIG, DATA, STATE
-from weakspot.models.checkpoint import MODEL_FILE
 from weakspot.models.networks import parse_method
+from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_folder import read_config
 
@@ -175,7 +175,10 @@ def _with_absolute_paths(options: TrainOptions) -> TrainOptions:
     """Make paths absolute: a run may be resumed from another folder, when ``latest`` links to another run."""
     teacher = options.teacher and options.teacher.resolve()
     labels, images = (path and path.absolute() for path in (options.labels, options.images))
-    return replace(options, teacher=teacher, labels=labels, images=images)
+    weights = options.weights
+    if weights not in (PRETRAINED, "none"):
+        weights = str(Path(weights).absolute())
+    return replace(options, teacher=teacher, labels=labels, images=images, weights=weights)
 
 
 def _check_teacher(options: TrainOptions) -> None:

@@ -2,14 +2,14 @@
 
 import logging
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from weakspot.data import Dataset, Preprocessing, read_dataset
+from weakspot.data import Dataset, Preprocessing
 from weakspot.data.passed_over import describe_passed_over, passed_over
+from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
 from weakspot.inference.load_torch import scale_input_size
 from weakspot.inference.quality import find_quality
@@ -91,19 +91,19 @@ class TrainingSetup:
     teacher: Teacher | None = None
 
 
-def set_up(data: Path, options: TrainOptions) -> TrainingSetup:
-    """Read the labels, build the network, and verify the images."""
+def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
+    """Split the data set, build the network, and verify the images."""
     check_model_name(options.backbone)  # before the images are verified, which may take minutes
     device = find_device(options.device)
     frozen = _is_frozen(options, device)
     method = parse_method(options.method, frozen=frozen)
-    dataset = read_dataset(data, ground_truth=options.labels, images=options.images)
     split = split_samples(dataset, val_fraction=options.val_fraction, seed=options.seed, workers=options.workers)
     teacher = None if options.teacher is None else load_teacher(options.teacher, device)
     labels = _labels(dataset, split, options, teacher)
     validation = [sample for sample in split.validation if labels.cover(sample)]
-    folders = [data] if options.images is None else [data, options.images]
-    for note in filter(None, (*split.notes, describe_passed_over(list(passed_over(folders))))):
+    folders = [dataset.root] if options.images is None else [dataset.root, options.images]
+    notes = (*split.notes, *prediction_notes(dataset), _background_note(split, labels))
+    for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):
         logger.info("%d validation images of unknown classes are skipped.", len(split.validation) - len(validation))
@@ -127,6 +127,13 @@ def set_up(data: Path, options: TrainOptions) -> TrainingSetup:
     lr = _default_lr(method, frozen) if options.lr is None else options.lr
     training_data, targets = _with_targets(training_data, teacher)
     return TrainingSetup(training_data, built, method, frozen, device, epochs, lr, targets, teacher)
+
+
+def _background_note(split: Split, labels: Labels) -> str:
+    """Say how many images without a label teach the background: a person may have deleted their only box."""
+    count = sum(not sample.annotations for sample in (*split.training, *split.validation))
+    name = labels.background_label if labels.background_index is not None else "background"
+    return f"{count} images have no label and train as {name}." if count else ""
 
 
 def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:

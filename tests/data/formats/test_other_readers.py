@@ -81,7 +81,7 @@ def test_supervision_loads_pascal_voc(written):
 @pytest.mark.parametrize("name", ["coco", "voc", "csv"])
 def test_our_own_data_sets_are_read_from_the_same_files(written, name):
     folder, labels = written(name)
-    examples = {example.path.name: example for example in read_dataset(folder).samples}
+    examples = {example.path.name: example for example in read_dataset(folder, use_predictions=True).samples}
     assert {truth.label: truth.boxes.tolist() for truth in examples["a.jpg"].annotations} == {
         one.label: [list(one.box)] for one in labels.samples[0].objects
     }
@@ -93,7 +93,9 @@ def test_masks_of_one_class_are_read_from_csv(tmp_path):
     ring = labels.samples[0].objects[0]
     one = replace(labels.samples[0], objects=(ring,))
     FORMATS["csv"].write(replace(labels, samples=(one, replace(labels.samples[0], image_id="two.jpg"))), tmp_path)
-    examples = {example.path.name: example.annotations for example in read_dataset(tmp_path).samples}
+    examples = {
+        example.path.name: example.annotations for example in read_dataset(tmp_path, use_predictions=True).samples
+    }
     (mask,) = examples["a.jpg"][0].masks
     assert (read_mask(mask) == decode_rle(ring.mask)).all()
     assert [truth.masks for truth in examples["two.jpg"]] == [(), ()], "a mask would count for both classes"

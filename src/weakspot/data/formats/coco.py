@@ -145,10 +145,11 @@ def _objects_by_image(part: CocoPart, issues: list[Issue]) -> dict[Id, list[Obje
         where = f"{part.file}: annotations[{position}]"
         try:
             box = None if record.get("iscrowd") else box_of(record)
-        except InputError as error:
-            raise InputError("coco-invalid", f"{where}: {error.problem}") from error
+            score = _score(record)
+        except (InputError, TypeError, ValueError) as error:
+            raise InputError("coco-invalid", f"{where}: {_reason(error)}") from error
         if record["category_id"] in part.classes:
-            item = ObjectAnnotation(part.classes[record["category_id"]], box)
+            item = ObjectAnnotation(part.classes[record["category_id"]], box, score=score)
             objects.setdefault(record["image_id"], []).append(item)
         else:
             issues.append(("boxes of an unknown class", f"{where}, category_id {record['category_id']}"))
@@ -197,7 +198,7 @@ def _labeled_object(
             raise InputError("coco-invalid", "it is a crowd, not an object")
         sides = box_of(record)
         label = classes.get(record["category_id"], f"category {record['category_id']}")
-        score = None if record.get("score") is None else float(record["score"])
+        score = _score(record)
     except _MALFORMED as error:
         problems.append(LabelProblem(sample.image_id, f"{where} is invalid: {_reason(error)}"))
         return None
@@ -211,6 +212,11 @@ def _labeled_object(
             return None
         mask = None
     return ObjectAnnotation(label, round_box(_ordered(sides)), score=score, mask=mask)
+
+
+def _score(record: Record) -> float | None:
+    """The score of a prediction; None for an annotation of a person."""
+    return None if record.get("score") is None else float(record["score"])
 
 
 def _reason(error: Exception) -> str:

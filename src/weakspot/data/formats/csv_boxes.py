@@ -9,7 +9,8 @@
     masks/<class>/<name>.png           optional
 
 ``weakspot label`` writes this layout, with the columns of BOXES and LABELS, and a mask of an image if all its objects
-have masks and one class. The score is empty for labels of a person. Coordinates may be fractional. Labels of an image
+have masks and one class. The score, also in ``labels.csv``, is empty for labels of a person. It marks predictions, next
+to which an image has its labels of a person, or that of its folder. Coordinates may be fractional. Labels of an image
 are separated by ``;``, so a class name with ``;`` or ``|`` is read as several classes.
 """
 
@@ -35,9 +36,11 @@ NAMES = ("image_id", "image", "path", "file")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 SEPARATORS = re.compile("[;|]")
 BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
-LABELS = ("image_id", "label", "split", "width", "height")
+LABELS = ("image_id", "label", "split", "width", "height", "score")
 
 Row = tuple[FileLine, str, dict[str, str]]
+# Size, split and labels of an image.
+_Listed = tuple[tuple[int, int] | None, str, list[ObjectAnnotation]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     rows = list(_rows(ground_truth or root / "annotations.csv", SIDES, folders))
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
     by_image = {} if ground_truth else _labels(root / "labels.csv", tree, folders)
-    by_image |= _group_rows(rows, tree)
+    for image_id, group in _group_rows(rows, tree).items():
+        by_image[image_id] = _with_labels(group, by_image.get(image_id), split_and_class(image_id, tree.by_split)[1])
     splits, issues = _splits(root / "splits.csv", tree, folders)
     image_ids = dict.fromkeys([*by_image, *tree.files, *splits])
     samples = [sample for key in image_ids for sample in _samples(key, by_image.get(key), splits.get(key), tree)]
@@ -104,12 +108,11 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         name = index.match(cells["image_id"]) or cells["image_id"]
         sizes.setdefault(name, _size(cells, line))
         box = _box(cells, line)
-        score = parse_float(cells["score"], line) if cells.get("score") else None
-        item = ObjectAnnotation(cells["class"], None if box is None else round_box(box), score=score)
+        item = ObjectAnnotation(cells["class"], None if box is None else round_box(box), score=_score(cells, line))
         objects.setdefault(name, []).extend([] if box is None else [item])
         problems += [] if box else [LabelProblem(name, f"object without a box: {cells['class']}")]
     if listed and not any(objects.values()) and not problems:
-        objects = {name: [ObjectAnnotation(label) for label in labels] for name, (_, _, labels) in listed.items()}
+        objects = {name: labels for name, (_, _, labels) in listed.items()}
     complete = {name: sizes[name] or index.size(name) for name in objects}
     samples = tuple(
         Sample(name, Path(name), listed[name][1] if name in listed else "", tuple(objects[name]), size)
@@ -122,8 +125,8 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
 
 def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
     """Write boxes, labels and splits as CSV; return classes whose names cannot be stored in ``labels.csv``."""
-    write_csv(folder / "annotations.csv", BOXES, (row for sample in labels.samples for row in _box_rows(sample)))
-    write_csv(folder / "labels.csv", LABELS, map(_label_row, labels.samples))
+    write_boxes(labels, folder / "annotations.csv")
+    write_csv(folder / "labels.csv", LABELS, (row for sample in labels.samples for row in _label_rows(sample)))
     if any(labels.splits):
         write_csv(
             folder / "splits.csv", ("image_id", "split"), ((sample.image_id, sample.split) for sample in labels.samples)
@@ -133,6 +136,11 @@ def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions())
             _write_mask(sample, folder / "masks" / f"{without_suffix(sample.image_id)}.png")
     invalid = (name for name in labels.class_names if SEPARATORS.search(name))
     return [LabelProblem("", f"labels.csv splits the class name {name!r} at ; and |") for name in invalid]
+
+
+def write_boxes(labels: Dataset, file: Path) -> None:
+    """Write a row for each object."""
+    write_csv(file, BOXES, (row for sample in labels.samples for row in _box_rows(sample)))
 
 
 def split_labels(cell: str) -> list[str]:
@@ -180,11 +188,30 @@ def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
 def _labels(file: Path, tree: _Tree, folders: Sequence[Path]) -> dict[str, _Rows]:
     """Labels by image; an image with an empty label has no objects."""
     by_image: dict[str, _Rows] = {}
-    for _, name, cells in _rows(file, (), folders) if file.is_file() else ():
+    for line, name, cells in _rows(file, (), folders) if file.is_file() else ():
         if "label" in cells:
             group = by_image.setdefault(tree.image_id(name), _Rows(name))
-            group.objects += [ObjectAnnotation(label) for label in split_labels(cells["label"])]
+            group.objects += _objects_of_label(cells["label"], cells, line)
     return by_image
+
+
+def _with_labels(group: _Rows, labels: _Rows | None, folder: str) -> _Rows:
+    """Add to an image with predicted boxes only what a person says of it: its labels, else its folder."""
+    if any(item.score is None for item in group.objects):
+        return group
+    by_folder = [ObjectAnnotation(folder)] if folder and labels is None else []
+    by_person = by_folder if labels is None else [item for item in labels.objects if item.score is None]
+    return replace(group, objects=[*group.objects, *by_person])
+
+
+def _objects_of_label(cell: str, cells: Mapping[str, str], line: FileLine) -> list[ObjectAnnotation]:
+    """The labels of a cell, with the score of predictions."""
+    score = _score(cells, line)
+    return [ObjectAnnotation(label, score=score) for label in split_labels(cell)]
+
+
+def _score(cells: Mapping[str, str], line: FileLine) -> float | None:
+    return parse_float(cells["score"], line) if cells.get("score") else None
 
 
 def _object(cells: dict[str, str], line: FileLine, folder: str) -> ObjectAnnotation:
@@ -193,7 +220,7 @@ def _object(cells: dict[str, str], line: FileLine, folder: str) -> ObjectAnnotat
         problem = f"{line} has no class, and the image is not in a class folder."
         raise InputError("missing-class", problem, "Add a column class, or a folder for each class.")
     index = parse_int(cells["class_index"], line) if cells.get("class_index") else None
-    return ObjectAnnotation(label, _box(cells, line), index)
+    return ObjectAnnotation(label, _box(cells, line), index, _score(cells, line))
 
 
 def _box(cells: dict[str, str], line: FileLine) -> Box | None:
@@ -222,7 +249,12 @@ def _samples(image_id: str, rows: _Rows | None, splits: list[str] | None, tree: 
     mask = f"{image_id}.png"
     has_mask = mask in tree.masks if group.has_mask is None else group.has_mask
     masks = (tree.mask_folder / mask,) if has_mask else ()
-    objects = tuple(replace(item, mask_files=masks) for item in group.objects)
+    # A label without a box next to predictions is that of a person, who did not draw the mask.
+    has_predictions = any(item.score is not None for item in group.objects)
+    objects = tuple(
+        item if has_predictions and item.score is None and item.box is None else replace(item, mask_files=masks)
+        for item in group.objects
+    )
     missing = tree.base / (group.name if is_image(group.name) else f"{image_id}.jpg")
     for split in [folder_split] if splits is None else splits:
         for path in tree.files.get(image_id, [missing]):
@@ -236,14 +268,14 @@ def _class_names(samples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, 
     return tuple(dict.fromkeys([*(label for _, label in ordered), *empty]))
 
 
-def _listed_images(folder: Path, index: ImageIndex) -> dict[str, tuple[tuple[int, int] | None, str, list[str]]]:
+def _listed_images(folder: Path, index: ImageIndex) -> dict[str, _Listed]:
     """The size, split and labels of each image in ``labels.csv`` and ``splits.csv``; the latter takes precedence."""
-    images: dict[str, tuple[tuple[int, int] | None, str, list[str]]] = {}
+    images: dict[str, _Listed] = {}
     for file in (folder / "labels.csv", folder / "splits.csv"):
         for line, cells in read_csv(file, ("image_id",)) if file.is_file() else ():
             name = index.match(cells["image_id"]) or cells["image_id"]
             size, split, labels = images.get(name, (None, "", []))
-            labels = split_labels(cells["label"]) if "label" in cells else labels
+            labels = [*labels, *_objects_of_label(cells.get("label", ""), cells, line)]
             images[name] = _size(cells, line) or size, cells.get("split", split), labels
     return images
 
@@ -270,6 +302,11 @@ def _box_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
         yield sample.image_id, sample.width, sample.height, item.label, *sides, score
 
 
-def _label_row(sample: Sample) -> tuple[object, ...]:
-    labels = ";".join(dict.fromkeys(item.label for item in sample.objects))
-    return sample.image_id, labels, sample.split, sample.width, sample.height
+def _label_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
+    """The labels of a person and those of predictions, each with one row."""
+    by_person = [item for item in sample.objects if item.score is None]
+    predicted = [item for item in sample.objects if item.score is not None]
+    for items in (by_person, predicted) if by_person and predicted else (sample.objects,):
+        labels = ";".join(dict.fromkeys(item.label for item in items))
+        score = min((item.score for item in items if item.score is not None), default=None)
+        yield sample.image_id, labels, sample.split, sample.width, sample.height, "" if score is None else repr(score)

@@ -2,7 +2,7 @@
 
 ::
 
-    labels.csv                         image_id,label[,split], also separated by semicolons or tabs
+    labels.csv                         image_id,label[,split][,score], also separated by semicolons or tabs
     images/[<folder>/]<name>.jpg       any kind of image; also without images/
 """
 
@@ -16,7 +16,7 @@ from weakspot.data.formats.class_folders import has_splits, split_and_class
 from weakspot.data.formats.csv_boxes import NAMES, SIDES, folders_of_images, split_labels
 from weakspot.data.formats.walk import first_containing, images_outside_masks, is_image, without_suffix
 from weakspot.errors import InputError
-from weakspot.io.text import FileLine, read_csv, read_csv_header, relative_inside, safe_relative_path
+from weakspot.io.text import FileLine, parse_float, read_csv, read_csv_header, relative_inside, safe_relative_path
 
 LABELS = ("label", "class")
 
@@ -28,12 +28,13 @@ Files = Mapping[str, list[Path]]
 
 
 class _Row(NamedTuple):
-    """A line of the file: an image, its classes, and its split, which is None without such a column."""
+    """A line of the file: an image, its classes, its split (None without such a column), the score of predictions."""
 
     line: FileLine
     name: str
     labels: list[str]
     split: str | None
+    score: float | None = None
 
 
 @dataclass
@@ -41,7 +42,7 @@ class _Rows:
     """Content of all rows of an image: its id, and its labels and splits without duplicates."""
 
     image_id: str
-    labels: dict[str, None] = field(default_factory=dict)
+    labels: dict[str, float | None] = field(default_factory=dict)
     splits: dict[str, None] = field(default_factory=dict)
 
 
@@ -79,7 +80,8 @@ def _rows(file: Path, folders: Sequence[Path]) -> Iterator[_Row]:
     for line, cells in read_csv(file, (image, label)):
         split = cells["split"].lower() if "split" in cells else None
         name = safe_relative_path(relative_inside(cells[image], folders), line)
-        yield _Row(line, name, split_labels(cells[label]), split)
+        score = parse_float(cells["score"], line) if cells.get("score") else None
+        yield _Row(line, name, split_labels(cells[label]), split, score)
 
 
 def _first_of(columns: tuple[str, ...], header: list[str], file: Path) -> str:
@@ -96,7 +98,7 @@ def _group_rows(rows: list[_Row], files: Files, base: Path) -> tuple[dict[Path, 
     by_file: dict[Path, _Rows] = {}
     labeled: set[tuple[Path, str, str]] = set()
     duplicates = []
-    for line, name, labels, column in rows:
+    for line, name, labels, column, score in rows:
         image_id, paths = _resolve(name, files, base)
         split = split_and_class(image_id, by_split)[0] if column is None else column
         for path in paths:
@@ -105,7 +107,7 @@ def _group_rows(rows: list[_Row], files: Files, base: Path) -> tuple[dict[Path, 
             for label in labels:
                 if (path, split, label) in labeled:
                     duplicates.append((DUPLICATE, f"{line}: {name}: {label}"))
-                group.labels[label] = None
+                group.labels.setdefault(label, score)
                 labeled.add((path, split, label))
     return by_file, duplicates
 
@@ -123,7 +125,7 @@ def _resolve(name: str, files: Files, base: Path) -> tuple[str, list[Path]]:
 
 def _samples(path: Path, rows: _Rows) -> Iterator[Sample]:
     """One sample for each split; a row without a split is ignored if another row has one."""
-    objects = tuple(ObjectAnnotation(label) for label in rows.labels)
+    objects = tuple(ObjectAnnotation(label, score=score) for label, score in rows.labels.items())
     for split in [split for split in rows.splits if split] or [""]:
         yield Sample(rows.image_id, path, split, objects)
 

@@ -27,7 +27,8 @@ class LocalizeOptions(BatchOptions, MethodOptions, ModelOptions):
         output_stride: 32, 16 or 8: finer maps at a higher cost. Default: 16, with --quality plain the model's own.
         refine: Snap heatmaps to image edges with grabcut, random_walker or superpixels.
         channels: With scorecam: number of channels to try. Default: all, one forward pass each.
-        classes: Class to localize, by name or index; repeat it for several. Default: the most probable.
+        classes: Class to localize, by name or index; repeat it for several. folder: the class that the image's folder
+            is named after. Default: predicted, the most probable one.
         top_k: Number of most probable classes to localize.
         threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1]. Default: the model's.
         boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all

@@ -1,21 +1,27 @@
 """Localize objects in files, folders and lists of images, and write one row per image."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot.data import ImageSource, find_images
+from weakspot.data.decoding import read_sizes
+from weakspot.data.image_lists import is_list
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError, check_positive
+from weakspot.inference.batch.model_identity import ModelIdentity
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run_folder import (
     LocalizeOutcome,
     check_not_a_source,
     check_run,
     folder_lock,
+    knows_no_model,
     output_folder,
     save_run,
 )
@@ -29,7 +35,9 @@ from weakspot.inference.batch.worker import (
     sample_sources,
     save_outputs,
 )
-from weakspot.io.folders import RUN_FILE
+from weakspot.inference.early_checks import check_images, check_model
+from weakspot.inference.folder_classes import FolderCounts, choose_classes
+from weakspot.io.folders import RUN_FILE, check_writable, is_folder
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
 from weakspot.io.row_writer import JsonlWriter
@@ -39,6 +47,8 @@ from weakspot.io.shards import ROWS, UNFINISHED, ShardSpec, parse_shard, skipped
 if TYPE_CHECKING:
     from weakspot.config import QualityName
     from weakspot.inference.localization import Localization
+
+_log = logging.getLogger("weakspot")
 
 
 def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
@@ -60,23 +70,48 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
         )
     check_positive(options.batch_size, "--batch-size")
     _check_engine(options)
+    check_model(options.model, options)
     options = replace(options, output=output_folder(options))
+    check_writable(cast(Path, options.output))
     check_not_a_source(sources, cast(Path, options.output))
-    check_run(cast(Path, options.output), options, sources)
-    outcome = _localize_by_engine(sources, options)
+    _check_files(sources)
+    model = _identify(cast(Path, options.output), options, sources)
+    outcome = _localize_by_engine(sources, options, model)
     note = describe_passed_over(list(passed_over(sources)))
     return replace(outcome, notes=(*outcome.notes, note)) if note else outcome
 
 
-def _localize_by_engine(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
+def _identify(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> ModelIdentity:
+    """Identify the model, and check that a run in the output folder has the same one and the same settings."""
+    model = ModelIdentity.of(options)
+    check_run(output, options, sources, model)
+    if knows_no_model(output):
+        _log.info("the run in %s does not say which weights it used: it continues with %s", output, options.model)
+    return model
+
+
+def _localize_by_engine(sources: Sequence[str], options: LocalizeOptions, model: ModelIdentity) -> LocalizeOutcome:
     if options.engine == "ray":
         from weakspot.inference.batch.ray.run import localize_on_ray
 
-        return localize_on_ray(sources, options)
+        return localize_on_ray(sources, options, model)
     if options.shard is not None:
-        return _localize_shard(sources, options, parse_shard(options.shard))
+        return _localize_shard(sources, options, parse_shard(options.shard), model)
     with closing(JsonlWriter(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
-        return _localize(_Images(sources), rows, options, resume=options.resume)
+        return _localize(_Images(sources), rows, options, model, resume=options.resume)
+
+
+def _check_files(sources: Sequence[str]) -> None:
+    """Raise the error of a single image file that cannot be read, or of the first of several that are all missing."""
+    if _Images(sources).is_one_file:
+        read_sizes(Path(sources[0]))
+    elif all(map(_names_a_file, sources)):
+        check_images([Path(source) for source in sources])
+
+
+def _names_a_file(source: str) -> bool:
+    """Whether a source can only be an image file, not a folder, a pattern or a list."""
+    return not (source == "-" or is_folder(Path(source)) or has_magic(source) or is_list(source))
 
 
 def _check_engine(options: LocalizeOptions) -> None:
@@ -116,12 +151,14 @@ class _Images:
         return single and list(islice(self, 2)) == [Path(self.sources[0])]
 
 
-def _localize_shard(sources: Sequence[str], options: LocalizeOptions, shard: ShardSpec) -> LocalizeOutcome:
+def _localize_shard(
+    sources: Sequence[str], options: LocalizeOptions, shard: ShardSpec, model: ModelIdentity
+) -> LocalizeOutcome:
     """Localize the images of one shard; a shard that was started before is continued."""
     file = cast(Path, options.output) / f"boxes-{shard.name}.jsonl"
     with folder_lock(file.parent, shard.name):
         with closing(JsonlWriter(file.with_name(file.name + UNFINISHED), resume=True, finished=file)) as rows:
-            outcome = _localize(_Images(sources, shard), rows, options, resume=True)
+            outcome = _localize(_Images(sources, shard), rows, options, model, resume=True)
             rows.finish()
         localized, skipped = count_rows(file), count_rows(skipped_file(file))
         info = ShardInfo(file.name, localized + skipped, None, localized, skipped)
@@ -129,7 +166,9 @@ def _localize_shard(sources: Sequence[str], options: LocalizeOptions, shard: Sha
     return replace(outcome, rows=file)
 
 
-def _localize(images: _Images, rows: JsonlWriter, options: LocalizeOptions, *, resume: bool) -> LocalizeOutcome:
+def _localize(
+    images: _Images, rows: JsonlWriter, options: LocalizeOptions, model: ModelIdentity, *, resume: bool
+) -> LocalizeOutcome:
     """Localize all images that have no row yet."""
     output = cast(Path, options.output)
     total, done = (None, 0) if images.only_once else _count(images, rows.images)
@@ -138,21 +177,24 @@ def _localize(images: _Images, rows: JsonlWriter, options: LocalizeOptions, *, r
         continued = resume and (output / RUN_FILE).exists()
         adapt(localizer, lambda: sample_sources(images.sources), output / FOREGROUND, resume=continued)
     options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-    check_run(output, options, images.sources)
+    model = model.loaded(localizer)
+    check_run(output, options, images.sources, model)
     if options.shard is not None:  # before the first row of another shard
-        save_run(output, options, images.sources)
+        save_run(output, options, images.sources, model)
     skipped = _skipped_writer(skipped_file(rows.path), resume)
     with closing(skipped), Progress(total, done=done) as progress:
-        writer = _Writer(rows, skipped, progress, options, output, images.sources, single=images.is_one_file)
+        writer = _Writer(rows, skipped, progress, options, output, images.sources, model, single=images.is_one_file)
         remaining = skip_processed(rows.images, images)
+        counts = FolderCounts.of(localizer)
         try:
-            for localization, outputs in localize_images(localizer, remaining, options, writer.skip):
+            for localization, outputs in localize_images(localizer, remaining, options, counts, writer.skip):
                 writer.write(localization, outputs)
         except KeyboardInterrupt as interrupt:
             flag = "" if options.shard else "--resume "
             advice = f"Results so far are saved. To continue, repeat the command with {flag}--output {output}."
             raise KeyboardInterrupt(advice) from interrupt
-    notes = writer.wide.notes()
+    choice = choose_classes(options.classes, localizer.class_names)
+    notes = (*choice.notes, *counts.notes(by_folder=choice.by_folder), *writer.wide.notes())
     return LocalizeOutcome(rows.path, skipped.path, writer.localized, writer.failed, writer.last, notes)
 
 
@@ -166,6 +208,7 @@ class _Writer:
     options: LocalizeOptions
     output: Path
     sources: Sequence[str]
+    model: ModelIdentity
     single: bool
     localized: int = 0
     failed: int = 0
@@ -175,7 +218,7 @@ class _Writer:
     def write(self, localization: "Localization", outputs: list[OutputImage]) -> None:
         """Write the output images and then the row of an image, so that an image with a row is complete."""
         if self.localized == 0:
-            save_run(self.output, self.options, self.sources)
+            save_run(self.output, self.options, self.sources, self.model)
         save_outputs(outputs, self.output)
         self.rows.write(localization.to_dict())
         self.localized, self.last = self.localized + 1, localization

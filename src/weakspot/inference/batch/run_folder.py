@@ -11,9 +11,10 @@ from filelock import FileLock, Timeout
 
 from weakspot.config import __version__
 from weakspot.errors import InputError
+from weakspot.inference.batch.model_identity import MODEL_HASH, ModelIdentity
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.io.folders import RUN_FILE, check_writable, next_free_path, remove_if_empty
-from weakspot.io.settings import check_settings, save_settings
+from weakspot.io.settings import check_settings, load_settings, save_settings
 from weakspot.io.shards import parse_shard
 
 if TYPE_CHECKING:
@@ -101,15 +102,27 @@ def folder_lock(folder: Path, name: str) -> Iterator[None]:
             lock.release()
 
 
-def check_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
-    """Raise InputError if the folder contains a run with other settings; model defaults are not compared."""
+def check_run(output: Path, options: LocalizeOptions, sources: Sequence[str], model: ModelIdentity) -> None:
+    """Raise InputError if the folder contains a run with other settings, ModelError if it is of another model.
+
+    Defaults of the model are not compared.
+    """
+    saved = load_settings(output / RUN_FILE)
+    model.check_same(saved, output)
     unknown = tuple(name for name in ("method", "quality") if getattr(options, name) is None)
-    check_settings(output / RUN_FILE, _settings(options, sources), free=(*_FREE_TO_CHANGE, *unknown), missing=_DEFAULTS)
+    free = (*_FREE_TO_CHANGE, *unknown, *model.free_settings(saved))
+    check_settings(output / RUN_FILE, _settings(options, sources), free=free, missing=_DEFAULTS)
 
 
-def save_run(output: Path, options: LocalizeOptions, sources: Sequence[str]) -> None:
+def knows_no_model(output: Path) -> bool:
+    """Return whether the folder contains a run of an earlier version, which did not record its weights."""
+    saved = load_settings(output / RUN_FILE)
+    return bool(saved) and MODEL_HASH not in saved
+
+
+def save_run(output: Path, options: LocalizeOptions, sources: Sequence[str], model: ModelIdentity) -> None:
     """Write the settings of a run."""
-    save_settings(output / RUN_FILE, {"weakspot": __version__, **_settings(options, sources)})
+    save_settings(output / RUN_FILE, {"weakspot": __version__, **_settings(options, sources), **model.settings()})
 
 
 def _settings(options: LocalizeOptions, sources: Sequence[str]) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from PIL import Image
 from weakspot.data import find_images
 from weakspot.errors import WeakspotError
 from weakspot.inference.batch.image_files import gray_image, output_name
+from weakspot.inference.batch.model_identity import ModelIdentity, check_unchanged
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.command_options import localizer_options
+from weakspot.inference.folder_classes import FolderCounts, choose_classes, localize_choice
 from weakspot.io.atomic import save_image
 
 if TYPE_CHECKING:
@@ -61,21 +63,17 @@ def adapt(localizer: "Localizer", images: Callable[[], Sequence[Path]], file: Pa
 
 
 def localize_images(
-    localizer: "Localizer", images: Iterable[Path], options: LocalizeOptions, skip: "OnError"
+    localizer: "Localizer", images: Iterable[Path], options: LocalizeOptions, counts: FolderCounts, skip: "OnError"
 ) -> "Iterator[tuple[Localization, list[OutputImage]]]":
     """Localize objects in images, and draw the output images that the options request.
 
-    Yields the localization of each image, and its output images with their relative paths; ``skip`` is called with each
-    image that cannot be processed, and its error.
+    Yields the localization of each image, and its output images with their relative paths; ``counts`` counts the
+    predictions by the classes of folders, and ``skip`` is called with each image that cannot be processed, and its
+    error.
     """
-    for localization in localizer.stream(
-        images,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        classes=options.classes or None,
-        top_k=options.top_k,
-        on_error=skip,
-    ):
+    choice = choose_classes(options.classes, localizer.class_names)
+    how: dict[str, Any] = {"batch_size": options.batch_size, "workers": options.workers, "on_error": skip}
+    for localization in localize_choice(localizer, images, choice, counts, top_k=options.top_k, **how):
         try:
             outputs = list(_output_images(localization, options))
         except WeakspotError as error:  # the image file was deleted after it was localized
@@ -109,20 +107,24 @@ def _output_images(localization: "Localization", options: LocalizeOptions) -> "I
 class WorkerFactory:
     """Creates the function that localizes images in a worker process; instances can be pickled.
 
-    ``output`` is the folder of the output images and of the fitted foreground head.
+    ``output`` is the folder of the output images and of the fitted foreground head. A worker that starts later refuses
+    another model than ``model``, such as that of a link to the latest run.
     """
 
     options: LocalizeOptions
     output: Path
+    model: ModelIdentity
 
     def __call__(self) -> "LocalizeFn":
         """Load the model."""
+        check_unchanged(self.options, self.model)
         localizer = load_localizer(self.options)
         if (self.output / FOREGROUND).exists():
             adapt(localizer, list, self.output / FOREGROUND, resume=True)
         return partial(self._localize, localizer)
 
     def _localize(self, localizer: "Localizer", images: Sequence[str], skip: "OnError") -> Iterator[dict[str, Any]]:
-        for localization, outputs in localize_images(localizer, map(Path, images), self.options, skip):
+        counts = FolderCounts.of(localizer)
+        for localization, outputs in localize_images(localizer, map(Path, images), self.options, counts, skip):
             save_outputs(outputs, self.output)
             yield localization.to_dict()

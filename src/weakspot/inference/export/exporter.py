@@ -15,8 +15,9 @@ from weakspot.errors import InputError
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.backends.onnx_export import to_onnx
-from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, SUFFIX, OnnxMetadata, is_graph
+from weakspot.inference.backends.onnx_metadata import CLASSES, IMAGES, OnnxMetadata
 from weakspot.inference.backends.onnx_session import Session
+from weakspot.inference.export.checks import check_export
 from weakspot.inference.export.graph_module import GraphModule, check_exportable, is_exportable
 from weakspot.inference.export.parity import Difference, check_parity, compare_backends
 from weakspot.inference.export.quantization import quantize
@@ -62,11 +63,7 @@ def export(
         ModelError: If the model cannot be exported, or ``graph-mismatch``.
     """
     path = Path(output)
-    if path.suffix != SUFFIX:
-        raise InputError("suffix-invalid", f"The output file must end in {SUFFIX}, got {path}.")
-    if isinstance(model, str | Path) and is_graph(model):
-        hint = "Export the model or the run that it was made from."
-        raise InputError("model-unsupported", f"{model} is an ONNX file already.", hint)
+    check_export(model, path)
     localizer = model if isinstance(model, Localizer) else Localizer(model, **{**options, "backend": "torch"})
     check_exportable(localizer.torch_backend.classifier, localizer.method)
     sources = _readable(images, localizer.max_pixels)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from weakspot.config import __version__
 from weakspot.data import find_images
 from weakspot.errors import InputError, WeakspotError
+from weakspot.inference.batch.model_identity import ModelIdentity
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.ray.actors import Run, localize_shards
 from weakspot.inference.batch.ray.connect import allocate_actors, check_ray, connected
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from weakspot.inference.localizer import Localizer
 
 
-def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
+def localize_on_ray(sources: Sequence[str], options: LocalizeOptions, model: ModelIdentity) -> LocalizeOutcome:
     """Localize objects in every image of the sources that has no row yet; all machines share ``options.output``.
 
     On an error, finished shards remain.
@@ -41,12 +42,13 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
     with folder_lock(output, "rows"):
         localizer = load_localizer(options)  # reports errors early, and resolves the defaults for all actors
         options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-        check_run(output, options, sources)
+        model = model.loaded(localizer)
+        check_run(output, options, sources, model)
         with connected(options.address):
-            shards = _plan(sources, options, localizer)
+            shards = _plan(sources, options, localizer, model)
             del localizer
             try:
-                _localize(shards, options)
+                _localize(shards, options, model)
             except KeyboardInterrupt as interrupt:
                 advice = f"Results so far are saved. To continue, repeat the command with --output {output}."
                 raise KeyboardInterrupt(advice) from interrupt
@@ -56,7 +58,9 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions) -> Localiz
         return _outcome(output)
 
 
-def _plan(sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer") -> list[ShardInfo]:
+def _plan(
+    sources: Sequence[str], options: LocalizeOptions, localizer: "Localizer", model: ModelIdentity
+) -> list[ShardInfo]:
     """Plan the shards, fit the foreground head if the quality uses one, and save the settings."""
     output = cast(Path, options.output)
     actors, _ = allocate_actors(options.num_actors, options.device)
@@ -69,17 +73,17 @@ def _plan(sources: Sequence[str], options: LocalizeOptions, localizer: "Localize
     if "-" not in sources:
         resume = (output / RUN_FILE).exists()
         adapt(localizer, lambda: sample_sources(sources), output / FOREGROUND, resume=resume)
-    save_run(output, options, sources)
+    save_run(output, options, sources, model)
     return shards
 
 
-def _localize(shards: Sequence[ShardInfo], options: LocalizeOptions) -> None:
+def _localize(shards: Sequence[ShardInfo], options: LocalizeOptions, model: ModelIdentity) -> None:
     """Localize all shards that are not complete."""
     output = cast(Path, options.output)
     actors, gpu = allocate_actors(options.num_actors, options.device)
     remaining = [shard for shard in shards if count_rows(output / shard.file) != shard.images]
     total = sum(shard.images for shard in shards)
-    run = Run(output.absolute(), Path.cwd(), WorkerFactory(options, output))
+    run = Run(output.absolute(), Path.cwd(), WorkerFactory(options, output, model))
     with Progress(total, done=total - sum(shard.images for shard in remaining)) as progress:
         for shard in localize_shards(remaining, run, actors=actors, gpu=gpu) if remaining else ():
             progress.advance(shard.images)

@@ -1,0 +1,113 @@
+"""Tell what a person has labeled from what a model has predicted and nobody has confirmed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from weakspot.data.dataset import Dataset, DatasetIssue, ObjectAnnotation, Sample
+from weakspot.data.formats.walk import without_suffix
+from weakspot.errors import InputError
+from weakspot.io.folders import LABEL_FILE, is_file
+from weakspot.io.text import parse_float, read_csv
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+# Boxes that weakspot label has written, with their scores, next to LABEL_FILE: not all formats can store scores.
+FILE = "predictions.csv"
+# Pixels by which a box may differ from the one that was written: some formats round.
+_TOLERANCE = 1.0
+LEFT_OUT = "prediction of a model, which no person has confirmed: left out"
+USED = "prediction of a model, used as if a person had confirmed it"
+
+
+def resolve_predictions(dataset: Dataset, *, use: bool) -> Dataset:
+    """Leave predictions out of a data set, or turn them into labels; either way they are an issue of the data set.
+
+    Predictions are objects with a score, and all that is said of an image that nobody has labeled. An image that has
+    nothing else is left out, so that it does not count as an image without an object. Predictions that are used take
+    precedence over labels without a box, and lose their scores.
+
+    Raises:
+        InputError: ``labels-are-predictions`` if they would be left out, and nothing else is labeled.
+    """
+    found = tuple(line for sample in dataset.samples for line in _lines(sample))
+    if not found:
+        return dataset
+    samples = tuple(map(_confirmed, dataset.samples) if use else _labeled(dataset.samples))
+    if not any(sample.objects for sample in samples):
+        raise InputError(
+            "labels-are-predictions",
+            f"All {len(found)} labels of {dataset.root} are predictions of a model: no person has confirmed them.",
+            "Correct them and import the corrections (weakspot label --import), or add --use-predictions.",
+        )
+    issue = DatasetIssue(USED if use else LEFT_OUT, found)
+    return replace(dataset, samples=samples, issues=(*dataset.issues, issue))
+
+
+def mark_written(dataset: Dataset, source: Path) -> Dataset:
+    """Give objects that ``weakspot label`` has written, and that nobody has changed, their scores.
+
+    Args:
+        dataset: Labels as read.
+        source: File or folder that they were read from, at most two folders below the output of ``weakspot label``.
+    """
+    folders = [source.absolute(), *source.absolute().parents][:4]
+    folder = next((one for one in folders if is_file(one / LABEL_FILE) and is_file(one / FILE)), None)
+    if folder is None:
+        return dataset
+    written: dict[str, list[ObjectAnnotation]] = {}
+    for line, cells in read_csv(folder / FILE, ("image_id", "class", *_SIDES, "score")):
+        x1, y1, x2, y2 = (parse_float(cells[side], line) for side in _SIDES)
+        item = ObjectAnnotation(cells["class"], (x1, y1, x2, y2), score=parse_float(cells["score"], line))
+        written.setdefault(without_suffix(cells["image_id"]), []).append(item)
+    samples = (_marked(sample, written.get(without_suffix(sample.image_id), ())) for sample in dataset.samples)
+    return replace(dataset, samples=tuple(samples))
+
+
+def _marked(sample: Sample, written: Sequence[ObjectAnnotation]) -> Sample:
+    def same(item: ObjectAnnotation, other: ObjectAnnotation) -> bool:
+        pairs = zip(item.xyxy, other.xyxy, strict=True)
+        return item.label == other.label and all(abs(side - known) <= _TOLERANCE for side, known in pairs)
+
+    def marked(item: ObjectAnnotation) -> ObjectAnnotation:
+        if item.box is None or item.score is not None:
+            return item
+        return next((replace(item, score=other.score) for other in written if same(item, other)), item)
+
+    return replace(sample, objects=tuple(map(marked, sample.objects))) if written else sample
+
+
+def predictions_of(sample: Sample) -> tuple[ObjectAnnotation, ...]:
+    """Return the objects of an image that a model has predicted."""
+    return tuple(item for item in sample.objects if sample.predicted or item.score is not None)
+
+
+def prediction_notes(dataset: Dataset) -> tuple[str, ...]:
+    """Return a sentence for the user about the predictions that were left out or used, with their number."""
+    sentences = {
+        LEFT_OUT: "labels are predictions that no person has confirmed: left out (--use-predictions uses them).",
+        USED: "labels are predictions, used as if a person had confirmed them.",
+    }
+    return tuple(f"{len(issue.where)} {sentences[issue.kind]}" for issue in dataset.issues if issue.kind in sentences)
+
+
+def _lines(sample: Sample) -> list[str]:
+    """A line for each prediction; one if a model finds nothing in the image."""
+    lines = [f"{sample.image_id}: {item.label}" for item in predictions_of(sample)]
+    return lines or ([f"{sample.image_id}: no object"] if sample.predicted else [])
+
+
+def _labeled(samples: Iterable[Sample]) -> Iterable[Sample]:
+    """Yield the images that a person has labeled, with their labels only."""
+    for sample in samples:
+        objects = () if sample.predicted else tuple(item for item in sample.objects if item.score is None)
+        if objects or not (sample.predicted or sample.objects):
+            yield replace(sample, objects=objects)
+
+
+def _confirmed(sample: Sample) -> Sample:
+    """Return an image whose predictions are labels."""
+    if not predictions_of(sample):
+        return replace(sample, predicted=False) if sample.predicted else sample
+    objects = (item for item in sample.objects if item.box is not None or item.score is not None)
+    return replace(sample, objects=tuple(replace(item, score=None) for item in objects), predicted=False)
