@@ -1,5 +1,6 @@
 """Read the folder of ``weakspot localize``."""
 
+import shlex
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.inference.localization import min_activation
-from weakspot.io.folders import RUN_FILE, VERSION, find_relocated
+from weakspot.io.folders import CONFIG, RUN_FILE, VERSION, find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.rows import invalid_row, read_rows
 from weakspot.io.shards import skipped_file
@@ -56,7 +57,13 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
         settings=as_text(settings),
         items=tuple(items),
         skipped=_skipped(folder, files, {item.name for item in items}),
+        refit="" if data is None else refit_command(Path(str(settings.get("model", ""))), data),
     )
+
+
+def refit_command(run: Path, data: Path) -> str:
+    """Return the command that refits the thresholds of a run to a data set; empty if there is no such run folder."""
+    return shlex.join(["weakspot", "threshold", str(run), str(data)]) if (run / CONFIG).is_file() else ""
 
 
 def _skipped(folder: Path, files: Sequence[Path], localized: Container[str]) -> tuple[Skipped, ...]:
