@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image
 
 from weakspot.data import read_image
 from weakspot.data.decoding import open_binary, open_image, read_sizes
@@ -113,16 +113,17 @@ def heatmap_uri(heatmap: Image.Image) -> str:
     Args:
         heatmap: A gray image.
     """
-    peak = heatmap.getextrema()[1]
-    heatmap = heatmap.point([min(255, round(255 * value / (peak or 1))) for value in range(256)])
-    factor = -(-max(heatmap.size) // _HEATMAP_SIDE)
-    size = max(1, heatmap.width // factor), max(1, heatmap.height // factor)
-    jpeg = _encode(heatmap.resize(size, Image.Resampling.BILINEAR), "JPEG", quality=92)
+    pixels = np.asarray(heatmap)
+    pixels = np.rint(pixels * (255 / max(pixels.max(), 1))).astype(np.uint8)
+    whole = Image.fromarray(pixels)
+    factor = -(-max(whole.size) // _HEATMAP_SIDE)
+    size = max(1, whole.width // factor), max(1, whole.height // factor)
+    jpeg = _encode(whole.resize(size, Image.Resampling.BILINEAR), "JPEG", quality=92)
     with Image.open(BytesIO(jpeg)) as small:
-        restored = small.resize(heatmap.size, Image.Resampling.BILINEAR)
-    if ImageChops.difference(heatmap, restored).getextrema()[1] <= _MAX_DIFFERENCE:
+        restored = np.asarray(small.resize(whole.size, Image.Resampling.BILINEAR))
+    if np.abs(restored.astype(int) - pixels).max() <= _MAX_DIFFERENCE:
         return data_uri(jpeg)
-    return data_uri(_encode(heatmap, "PNG", optimize=True), "image/png")
+    return data_uri(_encode(whole, "PNG", optimize=True), "image/png")
 
 
 def _encode(image: Image.Image, format_: str, **options: object) -> bytes:
