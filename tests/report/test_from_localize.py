@@ -97,6 +97,8 @@ def test_a_run_can_be_fitted_to_the_ground_truth(tmp_path):
     write_trained(run)
     assert read_localized(folder, data).refit == f"weakspot threshold '{run}' {data}"
     assert read_localized(folder).refit == ""
+    write_rows(folder / "boxes.jsonl", [row(tmp_path / "photos/a.jpg", method="psol")])
+    assert read_localized(folder, data).refit == "", "it predicts boxes"
 
 
 def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp_path):

@@ -95,7 +95,7 @@ def _localized(
         items=tuple(items),
         skipped=(*run.skipped, *results.skipped),
         notes=(*run.notes, note),
-        refit="" if dataset is None else refit_command(run.folder, dataset.root),
+        refit="" if dataset is None else refit_command(run.folder, dataset.root, items),
     )
 
 

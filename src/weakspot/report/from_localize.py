@@ -57,13 +57,23 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
         settings=as_text(settings),
         items=tuple(items),
         skipped=_skipped(folder, files, {item.name for item in items}),
-        refit="" if data is None else refit_command(Path(str(settings.get("model", ""))), data),
+        refit="" if data is None else refit_command(Path(str(settings.get("model", ""))), data, items),
     )
 
 
-def refit_command(run: Path, data: Path) -> str:
-    """Return the command that refits the thresholds of a run to a data set; empty if there is no such run folder."""
-    return shlex.join(["weakspot", "threshold", str(run), str(data)]) if (run / CONFIG).is_file() else ""
+def refit_command(run: Path, data: Path, items: Sequence[ReportItem]) -> str:
+    """Return the command that refits the thresholds of a run to a data set.
+
+    Empty if there is no such run folder, or if the run predicts boxes, which have no threshold.
+
+    Args:
+        run: Folder of the run that localized the items.
+        data: Data set with ground truth.
+        items: The items.
+    """
+    if not (run / CONFIG).is_file() or any(item.facts["method"] == "psol" for item in items):
+        return ""
+    return shlex.join(["weakspot", "threshold", str(run), str(data)])
 
 
 def _skipped(folder: Path, files: Sequence[Path], localized: Container[str]) -> tuple[Skipped, ...]:
