@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from chromium import needs_chromium
 
-from weakspot.inference.batch.wide_boxes import is_wide
+from weakspot.inference.wide_boxes import is_wide
 from weakspot.ops import boxes_from_heatmap, mask_from_heatmap
 from weakspot.ops.evidence import evidence_in_box
 from weakspot.ops.iou import box_iou

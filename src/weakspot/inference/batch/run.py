@@ -19,7 +19,6 @@ from weakspot.inference.batch.run_folder import (
     output_folder,
     save_run,
 )
-from weakspot.inference.batch.wide_boxes import WideBoxes
 from weakspot.inference.batch.worker import (
     FOREGROUND,
     OutputImage,
@@ -29,6 +28,7 @@ from weakspot.inference.batch.worker import (
     sample_sources,
     save_outputs,
 )
+from weakspot.inference.wide_boxes import WideBoxes
 from weakspot.io.folders import RUN_FILE
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
