@@ -3,6 +3,8 @@
 Images are 500 x 375 crops of those that scikit-image contains, heatmaps are blobs of 288 x 288, rows are as
 ``weakspot localize --save-heatmaps`` writes them. The browser is headless Chromium; a filter is measured from the
 change of a field until the filtered cards are painted, including the 60 ms that the page waits for further typing.
+A threshold is measured from moving the slider until the visible cards are painted, or until the boxes of all images
+are counted.
 
     python benchmarks/report.py --images 3000
 """
@@ -37,6 +39,22 @@ new MutationObserver((_, watch) => {
   watch.disconnect();
   requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - before)));
 }).observe(document.getElementById("cards"), { childList: true });
+field.value = value;
+field.dispatchEvent(new Event("input", { bubbles: true }));
+"""
+THRESHOLD = """
+const [value, selector, done] = arguments;
+const before = performance.now(), field = document.getElementById("threshold");
+document.querySelector(".sticky").scrollIntoView({ behavior: "instant" });
+const visible = () => [...document.querySelectorAll("#cards li")].filter((card) => {
+  const { top, bottom } = card.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+});
+new MutationObserver((_, watch) => {
+  if (selector === "#cards" && !visible().every((card) => card.querySelector("canvas"))) return;
+  watch.disconnect();
+  requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - before)));
+}).observe(document.querySelector(selector), { childList: true, subtree: true });
 field.value = value;
 field.dispatchEvent(new Event("input", { bubbles: true }));
 """
@@ -119,12 +137,18 @@ def browser_times(page: Path) -> dict[str, float]:
 def page_times(browser: webdriver.Chrome) -> dict[str, float]:
     paint = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
     loaded = "return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
-    return {
+    times = {
         "first paint": browser.execute_script(paint),
         "gallery loaded": browser.execute_script(loaded),
         "filter by class": browser.execute_async_script(FILTER, "class", CLASSES[3]),
         "search": browser.execute_async_script(FILTER, "search", "0012"),
         "sort": browser.execute_async_script(FILTER, "sort", "s-"),
+    }
+    browser.execute_async_script(FILTER, "search", "")
+    browser.execute_async_script(FILTER, "class", "")
+    return times | {
+        "threshold, visible cards": browser.execute_async_script(THRESHOLD, "0.6", "#cards"),
+        "threshold, all images": browser.execute_async_script(THRESHOLD, "0.5", "#threshold-count"),
     }
 
 

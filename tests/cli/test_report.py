@@ -103,6 +103,7 @@ def test_a_report_of_a_run_shows_what_it_finds_in_images(tmp_path, written, caps
     assert own.notes[-1] == "The gallery shows 2 of the 2 validation images of the run."
     assert named.notes[-1].startswith("The gallery shows 2 of the 5 images in ")
     assert {Path(item.name).parent.name for item in named.items} == {"cat"}
+    assert (own.refit, named.refit) == (f"weakspot threshold {run} {tmp_path / 'data'}", "")
     page = (run / "report.html").read_text()
     assert 'data-layer="heat" aria-pressed="false">' in page
     assert 'data-layer="mask" aria-pressed="false">' in page

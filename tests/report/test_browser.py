@@ -1,40 +1,32 @@
 """A report in a real browser: Chromium without a window, and without a network."""
 
 import json
-import time
-from shutil import which
 
 import numpy as np
 import pytest
+from chromium import (
+    all_of,
+    choose,
+    colour,
+    contrast,
+    luminance,
+    needs_chromium,
+    one,
+    open_page,
+    press,
+    sees,
+    texts,
+    until,
+)
 from PIL import Image
 from results_made import row, write_data, write_evaluated, write_localized, write_picture, write_rows
 
 from weakspot.report import read_report_data, write_page
 
-webdriver = pytest.importorskip("selenium.webdriver")
-CHROMIUM, DRIVER = which("chromium"), which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="Chromium is not installed: apt-get install chromium chromium-driver"
-)
+pytestmark = needs_chromium
 
-FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
-FLAGS += ("disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1000,800")
 ATTACK = "<script>alert(1)</script>"
 SHADES = "<img src=x onerror=alert(2)>"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield started
-    started.quit()
 
 
 @pytest.fixture(scope="module")
@@ -59,49 +51,8 @@ def opened(browser, page):
     return open_page(browser, page)
 
 
-def open_page(browser, page, **media):
-    features = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in media.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    for log in ("browser", "performance"):
-        browser.get_log(log)
-    browser.get(page.as_uri())
-    return browser
-
-
-def all_of(browser, selector):
-    return browser.find_elements("css selector", selector)
-
-
-def one(browser, selector):
-    return browser.find_element("css selector", selector)
-
-
-def until(holds, seconds=20.0):
-    """Wait until something holds; a busy machine takes its time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.02)
-
-
 def count(browser):
     return one(browser, "#count").text
-
-
-def choose(browser, field, value):
-    browser.execute_script(
-        "const f = document.querySelector(arguments[0]); f.value = arguments[1];"
-        "f.dispatchEvent(new Event('input', {bubbles: true}))",
-        field,
-        value,
-    )
-
-
-def texts(browser, selector):
-    """All at once, as the page may draw its cards again in between."""
-    return browser.execute_script(
-        "return [...document.querySelectorAll(arguments[0])].map(element => element.textContent)", selector
-    )
 
 
 def test_an_evaluation_shows_the_heatmaps_and_masks_that_were_kept(browser, tmp_path):
@@ -145,18 +96,6 @@ def test_a_wrong_class_is_told_and_the_table_of_classes_fits(browser, tmp_path):
 
 def shown_scores(browser):
     return texts(browser, ".card .value")[:3]
-
-
-def sees(browser, selector):
-    return browser.execute_script(
-        "return getComputedStyle(document.querySelector(arguments[0])).display !== 'none'", selector
-    )
-
-
-def press(browser, *keys):
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    ActionChains(browser).send_keys(*keys).perform()
 
 
 def test_it_asks_nothing_of_the_network_and_complains_of_nothing(opened, page):
@@ -268,23 +207,6 @@ def test_text_can_be_read_in_light_and_dark(browser, page, scheme):
     pressed = ".tools [data-layer=box]"
     contrasts[pressed] = contrast(colour(browser, pressed, "color"), colour(browser, pressed, "backgroundColor"))
     assert {name: value for name, value in contrasts.items() if value < 4.5} == {}
-
-
-def colour(browser, selector, name):
-    script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
-    text = browser.execute_script(script, selector, name)
-    return [float(word) for word in text[text.index("(") + 1 : -1].split(",")[:3]]
-
-
-def luminance(rgb):
-    """Relative luminance, WCAG 2.2."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in np.array(rgb) / 255]
-    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
-
-
-def contrast(one, other):
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(browser, page):

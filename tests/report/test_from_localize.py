@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from refusals import refused
-from results_made import row, write_data, write_localized, write_picture, write_rows
+from results_made import row, write_data, write_localized, write_picture, write_rows, write_trained
 
 from weakspot.report import read_report_data
 from weakspot.report.from_localize import best_iou, read_localized
@@ -86,6 +86,19 @@ def test_true_boxes_come_from_a_data_set(tmp_path):
     items = read_report_data(tmp_path / "found", data=data).items
     assert [item.iou for item in items] == [1.0, 0.0, None]
     assert items[1].true_boxes == ((0, 0, 10, 10),)
+
+
+def test_a_run_can_be_fitted_to_the_ground_truth(tmp_path):
+    data, run = write_data(tmp_path / "data"), tmp_path / "my run"
+    folder = write_localized(tmp_path / "found")
+    (folder / "localize.toml").write_text(f"model = '{run}'\n")
+    assert read_localized(folder, data).refit == "", "there is no such run"
+    run.mkdir()
+    write_trained(run)
+    assert read_localized(folder, data).refit == f"weakspot threshold '{run}' {data}"
+    assert read_localized(folder).refit == ""
+    write_rows(folder / "boxes.jsonl", [row(tmp_path / "photos/a.jpg", method="psol")])
+    assert read_localized(folder, data).refit == "", "it predicts boxes"
 
 
 def test_a_wrong_class_is_as_wrong_as_can_be_and_a_further_one_is_not_judged(tmp_path):

@@ -3,10 +3,11 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
-from results_made import row, write_localized
+from results_made import row, write_localized, write_picture
 
 from weakspot.report import ReportItem, read_report_data, write_page
 from weakspot.report.page import BLOCK, blocks, colormap_tables, in_script, policy
@@ -52,6 +53,16 @@ def test_the_items_are_in_the_page_the_lowest_score_first(tmp_path):
     assert items[0]["b"] == [[10, 20, 30, 40]]
     assert all(image.startswith("data:image/jpeg;base64,") for image, _, _ in json.loads(Elements(text).scripts[1]))
     assert missing == []
+
+
+def test_items_with_heatmaps_say_how_they_were_cut(tmp_path):
+    folder = write_localized(tmp_path / "found")
+    (folder / "localize.toml").write_text('boxes = "all"\nmin_area = 0.05\nmin_score = 0.3\n')
+    write_picture(folder, "heatmaps", tmp_path / "photos/c.jpg", np.eye(8, dtype=np.uint8))
+    write_picture(folder, "plots", tmp_path / "photos/a.jpg", np.zeros((8, 8, 3), np.uint8))
+    text, _ = written(folder, tmp_path)
+    assert [one.get("c") for one in json.loads(Elements(text).scripts[0])] == [None, [0.5, 0.05, 0.5], None]
+    assert 'id="threshold"' in text
 
 
 def test_no_text_of_a_user_becomes_an_element(tmp_path):

@@ -10,7 +10,7 @@ from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
 from weakspot.report import ReportItem
 from weakspot.report.content import Threshold
-from weakspot.report.thumbnails import make_thumbnails, mask_png, thumbnail
+from weakspot.report.thumbnails import heatmap_uri, make_thumbnails, mask_png, thumbnail
 
 
 def opened(uri):
@@ -70,6 +70,30 @@ def test_a_damaged_heatmap_is_left_out(halves, tmp_path):
     (tmp_path / "heat.png").write_bytes(b"no picture")
     found = make_thumbnails(item(halves, heatmap=tmp_path / "heat.png", threshold=Threshold(0.5)), 64)
     assert (found.overlay, found.mask, found.problem) == ("", "", "")
+
+
+def hill(side):
+    y, x = np.mgrid[:side, :side]
+    return np.round(200 * np.exp(-((y - side / 2) ** 2 + (x - side / 3) ** 2) / side**1.8)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("side", "small"), [(8, 8), (160, 160), (288, 144), (320, 160), (384, 128)])
+def test_a_smooth_heatmap_is_reduced_by_a_whole_number(side, small):
+    found = opened(heatmap_uri(Image.fromarray(hill(side))))
+    assert (found.format, found.size) == ("JPEG", (small, small))
+    restored = np.asarray(found.resize((side, side), Image.Resampling.BILINEAR), float)
+    assert np.abs(restored - hill(side) * (255 / hill(side).max())).max() <= 11
+
+
+def test_a_heatmap_with_edges_is_kept_whole():
+    pixels = np.where(np.tri(200, 300, dtype=bool), 51, 0).astype(np.uint8)
+    found = opened(heatmap_uri(Image.fromarray(pixels)))
+    assert found.format == "PNG"
+    assert (np.asarray(found) == 5 * pixels).all(), "its peak is 255"
+
+
+def test_an_empty_heatmap_stays_empty():
+    assert np.asarray(opened(heatmap_uri(Image.new("L", (300, 300))))).max() == 0
 
 
 def test_a_mask_png_is_clear_where_the_mask_is_not():

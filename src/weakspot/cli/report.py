@@ -11,7 +11,7 @@ from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run import localize
 from weakspot.io.progress import Progress
 from weakspot.report import ReportData, Skipped, read_report_data, write_page
-from weakspot.report.from_localize import read_localized, with_ground_truth
+from weakspot.report.from_localize import read_localized, refit_command, with_ground_truth
 from weakspot.report.from_train import RUN
 from weakspot.report.options import ReportOptions
 from weakspot.report.summaries import with_error_probability
@@ -90,7 +90,13 @@ def _localized(
     if dataset is not None:
         items = tuple(with_error_probability(list(with_ground_truth(list(items), dataset))))
     note = f"The gallery shows {len(sample)} of the {len(images)} {source}."
-    return replace(run, items=tuple(items), skipped=(*run.skipped, *results.skipped), notes=(*run.notes, note))
+    return replace(
+        run,
+        items=tuple(items),
+        skipped=(*run.skipped, *results.skipped),
+        notes=(*run.notes, note),
+        refit="" if dataset is None else refit_command(run.folder, dataset.root, items),
+    )
 
 
 def _without_sample(run: ReportData, reason: str) -> ReportData:

@@ -97,6 +97,7 @@ class ReportData:
         charts: Charts in the folder.
         skipped: Images that the folder lists as skipped.
         notes: Notes for readers.
+        refit: Command that refits the thresholds of the run to the ground truth; empty if either is unknown.
     """
 
     kind: str
@@ -110,3 +111,4 @@ class ReportData:
     charts: tuple[Chart, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    refit: str = ""

@@ -1,5 +1,6 @@
 """Read the folder of ``weakspot localize``."""
 
+import shlex
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.inference.localization import min_activation
-from weakspot.io.folders import RUN_FILE, VERSION, find_relocated
+from weakspot.io.folders import CONFIG, RUN_FILE, VERSION, find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.rows import invalid_row, read_rows
 from weakspot.io.shards import skipped_file
@@ -56,7 +57,23 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
         settings=as_text(settings),
         items=tuple(items),
         skipped=_skipped(folder, files, {item.name for item in items}),
+        refit="" if data is None else refit_command(Path(str(settings.get("model", ""))), data, items),
     )
+
+
+def refit_command(run: Path, data: Path, items: Sequence[ReportItem]) -> str:
+    """Return the command that refits the thresholds of a run to a data set.
+
+    Empty if there is no such run folder, or if the run predicts boxes, which have no threshold.
+
+    Args:
+        run: Folder of the run that localized the items.
+        data: Data set with ground truth.
+        items: The items.
+    """
+    if not (run / CONFIG).is_file() or any(item.facts["method"] == "psol" for item in items):
+        return ""
+    return shlex.join(["weakspot", "threshold", str(run), str(data)])
 
 
 def _skipped(folder: Path, files: Sequence[Path], localized: Container[str]) -> tuple[Skipped, ...]:

@@ -26,6 +26,7 @@ from weakspot.report.thumbnails import Thumbnails, data_uri, make_thumbnails
 BLOCK = 50
 _WORKERS = 2
 _COLORMAP_STEPS = 17
+_SCRIPTS = ("regions.js", "threshold.js", "report.js")
 
 
 def write_page(
@@ -76,7 +77,7 @@ def page(
         thumbnails: The thumbnails of each item.
         missing: Images that could not be read.
     """
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = _asset("report.css"), "".join(map(_asset, _SCRIPTS))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     measure = leading_measure(content.items)
     return environment.from_string(_asset("report.html.j2")).render(
@@ -96,6 +97,7 @@ def page(
         items=in_script([payload(item, result) for item, result in zip(items, thumbnails, strict=True)]),
         blocks=[in_script(block) for block in blocks(items, thumbnails)],
         has=_available(items, thumbnails),
+        thresholds=sorted({cut[0] for cut in map(_cut, items, thumbnails) if cut}),
     )
 
 
@@ -160,9 +162,17 @@ def payload(item: ReportItem, thumbnails: Thumbnails) -> dict[str, Any]:
         "f": dict(item.facts),
         "x": list(item.notes),
         "k": "plot" if thumbnails.overlay and item.heatmap is None else "",
+        "c": _cut(item, thumbnails),
         "p": thumbnails.problem,
     }
     return {key: value for key, value in values.items() if value is not None and value not in ("", [], {})}
+
+
+def _cut(item: ReportItem, thumbnails: Thumbnails) -> list[float]:
+    """Return threshold, minimum area and minimum activation of an item whose heatmap is shown; otherwise none."""
+    if item.heatmap is None or item.threshold is None or not thumbnails.overlay:
+        return []
+    return [item.threshold.threshold, item.threshold.min_area, item.threshold.min_activation]
 
 
 def _available(items: Sequence[ReportItem], thumbnails: Sequence[Thumbnails]) -> dict[str, bool]:
@@ -175,6 +185,7 @@ def _available(items: Sequence[ReportItem], thumbnails: Sequence[Thumbnails]) ->
         "score": any(item.score is not None for item in items),
         "iou": any(item.iou is not None for item in items),
         "uncertainty": any(item.uncertainty is not None for item in items),
+        "split": any(item.threshold is not None and item.threshold.split for item in items),
     }
 
 

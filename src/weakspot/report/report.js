@@ -1,4 +1,3 @@
-"use strict";
 // Items are parsed at once, their thumbnails in blocks; cards are created as the reader scrolls to them.
 (() => {
   const data = document.getElementById("items");
@@ -89,16 +88,38 @@
     button.dataset.index = index;
     const tile = make("span", "tile");
     tile.append(stack(index));
-    const caption = make("span", "caption");
-    const trueClass = item.f?.["true class"];
-    caption.append(make("span", "label", trueClass ? `${item.l}, not ${trueClass}` : item.l));
-    const [key, measure] = cardMeasure(item);
-    if (key) caption.append(make("span", key === "o" && item.o < 0.5 ? "value wrong" : "value", number(item[key])));
-    caption.append(make("span", "file", item.n.split("/").pop()));
-    if (key) caption.append(make("span", "measure", measure));
-    button.append(tile, caption);
+    button.append(tile, caption(item));
     entry.append(button);
+    entry.dataset.index = index;
+    slider.watch(entry);
     return entry;
+  }
+
+  // With an IoU at another threshold, that one is shown.
+  function caption(item, iou) {
+    const text = make("span", "caption");
+    const trueClass = item.f?.["true class"];
+    const [key, measure] = iou === undefined ? cardMeasure(item) : ["o", `IoU, was ${number(item.o)}`];
+    const value = iou ?? item[key];
+    const lines = [make("span", "line"), make("span", "line")];
+    lines[0].append(make("span", "label", trueClass ? `${item.l}, not ${trueClass}` : item.l));
+    if (key) lines[0].append(make("span", key === "o" && value < 0.5 ? "value wrong" : "value", number(value)));
+    lines[1].append(make("span", "file", item.n.split("/").pop()));
+    if (key) lines[1].append(make("span", "measure", measure));
+    text.append(...lines);
+    return text;
+  }
+
+  // Shows an item in an element as cut at another threshold, or as it is stored (null).
+  function redraw(element, index, cut) {
+    const item = items[index];
+    const uri = thumbnails(index)[2];
+    const mask = cut ? maskCanvas(cut.regions) : uri && layer(uri, "mask", "");
+    element.querySelector(".mask")?.remove();
+    if (mask) element.querySelector(".boxes-true").before(mask);
+    element.querySelector(".boxes-predicted").replaceWith(outlines(item, cut ? cut.boxes : item.b, "predicted"));
+    element.querySelector(".caption")?.replaceWith(caption(item, cut?.iou));
+    if (detail.contains(element)) showFacts(item, cut);
   }
 
   function more() {
@@ -145,11 +166,14 @@
       && limits.every((limit) => within(items[index], limit))));
     drawn = 0;
     cards.replaceChildren();
+    slider.restart();
     more();
     if (!shown.length) cards.append(make("li", "none", "No images match these filters."));
     byId("count").textContent = shown.length === items.length
       ? `${items.length.toLocaleString("en")} shown` : `${shown.length.toLocaleString("en")} of ${items.length.toLocaleString("en")} shown`;
   }
+
+  const slider = startThreshold(items, { uriOf: (index) => thumbnails(index)[1], shown: () => shown, redraw });
 
   byId("tools").addEventListener("submit", (event) => event.preventDefault());
   let timer = 0;
@@ -175,14 +199,23 @@
   const detail = byId("detail");
   let current = 0;
 
-  function facts(item) {
-    const values = measures.filter(([key]) => item[key] !== undefined).map(([key, name]) => [name, number(item[key])]);
+  function facts(item, cut) {
+    const known = { ...item, b: cut?.boxes ?? item.b, o: cut?.iou ?? item.o };
+    const values = measures.filter(([key]) => known[key] !== undefined).map(([key, name]) => [name, number(known[key])]);
     const rows = (name, boxes) => (boxes || []).map((box) => [name, box.map(Math.round).join(" ")]);
     return [
-      ["file", item.n], ["class", item.l], ...values, ["size", `${item.w} × ${item.h}`],
-      ...rows("box", item.b), ...rows("ground truth", item.t),
+      ["file", item.n], ["class", item.l], ...(cut ? [["threshold", number(cut.threshold)]] : []), ...values, ["size", `${item.w} × ${item.h}`],
+      ...rows("box", known.b), ...rows("ground truth", item.t),
       ...Object.entries(item.f || {}).map(([name, value]) => [name === "size" ? "object" : name, value]),
     ];
+  }
+
+  function showFacts(item, cut) {
+    byId("detail-facts").replaceChildren(...facts(item, cut).map(([name, value]) => {
+      const row = make("div");
+      row.append(make("dt", "", name), make("dd", "", value));
+      return row;
+    }));
   }
 
   function open(position) {
@@ -190,12 +223,10 @@
     const item = items[shown[current]];
     byId("detail-title").textContent = item.l;
     byId("detail-position").textContent = `${(current + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}`;
-    byId("detail-tile").replaceChildren(stack(shown[current]));
-    byId("detail-facts").replaceChildren(...facts(item).map(([name, value]) => {
-      const row = make("div");
-      row.append(make("dt", "", name), make("dd", "", value));
-      return row;
-    }));
+    const layers = stack(shown[current]);
+    byId("detail-tile").replaceChildren(layers);
+    showFacts(item);
+    slider.draw(layers, shown[current]);
     byId("detail-notes").replaceChildren(...[...(item.x || []), ...(item.p ? [item.p] : [])].map((note) => make("p", "note", note)));
     if (!detail.open) detail.showModal();
   }

@@ -16,8 +16,9 @@ from weakspot.ops import mask_from_heatmap
 from weakspot.ops.evidence import evidence_in_box
 from weakspot.report.content import ReportItem
 
-# Heatmaps are smooth: a browser that enlarges one of this size draws what a larger one would show.
-_HEATMAP_SIDE = 56
+# Longer side of a smooth heatmap, and the largest difference to the whole one: boxes agree to a pixel or so.
+_HEATMAP_SIDE = 160
+_MAX_DIFFERENCE = 10
 _MASK_COLOR = (0, 229, 160)
 
 
@@ -26,7 +27,7 @@ class Thumbnails(NamedTuple):
 
     Attributes:
         image: The image, JPEG.
-        overlay: The grayscale heatmap, or the saved plot, JPEG.
+        overlay: The grayscale heatmap, JPEG or PNG, or the saved plot, JPEG.
         mask: The mask, PNG, transparent outside of it.
         frame: ``(height, width)`` of the coordinate frame of the boxes.
         problem: Why the image could not be read; empty if it could.
@@ -103,6 +104,28 @@ def mask_png(mask: NDArray[np.bool_]) -> bytes:
     return _encode(image, "PNG", transparency=bytes((0, 140)), bits=1)
 
 
+def heatmap_uri(heatmap: Image.Image) -> str:
+    """Encode a heatmap, such that 255 is its peak, as a data URI: a small JPEG if it is smooth, otherwise a whole PNG.
+
+    A smooth heatmap is at most 160 pixels wide and high, reduced by a whole number. It is enlarged again by bilinear
+    interpolation, and differs then by at most 10 of 255.
+
+    Args:
+        heatmap: A gray image.
+    """
+    pixels = np.asarray(heatmap)
+    pixels = np.rint(pixels * (255 / max(pixels.max(), 1))).astype(np.uint8)
+    whole = Image.fromarray(pixels)
+    factor = -(-max(whole.size) // _HEATMAP_SIDE)
+    size = max(1, whole.width // factor), max(1, whole.height // factor)
+    jpeg = _encode(whole.resize(size, Image.Resampling.BILINEAR), "JPEG", quality=92)
+    with Image.open(BytesIO(jpeg)) as small:
+        restored = np.asarray(small.resize(whole.size, Image.Resampling.BILINEAR))
+    if np.abs(restored.astype(int) - pixels).max() <= _MAX_DIFFERENCE:
+        return data_uri(jpeg)
+    return data_uri(_encode(whole, "PNG", optimize=True), "image/png")
+
+
 def _encode(image: Image.Image, format_: str, **options: object) -> bytes:
     file = BytesIO()
     image.save(file, format_, **options)
@@ -113,9 +136,7 @@ def _overlay(item: ReportItem, side: int) -> str:
     """Return the heatmap as a small grayscale JPEG, otherwise the saved plot."""
     try:
         if item.heatmap is not None:
-            gray = read_image(item.heatmap).convert("L")
-            small = gray.resize((_HEATMAP_SIDE, _HEATMAP_SIDE), Image.Resampling.BILINEAR)
-            return data_uri(_encode(small, "JPEG", quality=85))
+            return heatmap_uri(read_image(item.heatmap).convert("L"))
         return "" if item.plot is None else data_uri(thumbnail(item.plot, side))
     except InputError:
         return ""

@@ -1,6 +1,6 @@
 """Calibrate the uncertainty of a run: the probability that a box is wrong, from images with known boxes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from weakspot.cams import METHODS
 from weakspot.data import Sample, read_as_annotated
 from weakspot.errors import InputError
+from weakspot.inference.localization import Localization
 from weakspot.inference.localizer import Localizer
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.ops.iou import box_iou
@@ -20,12 +21,15 @@ MIN_BOXES = 30
 _MIN_IOU = 0.5  # of a correct box (GT-known Loc)
 
 
-def calibrate_run(run: str | Path, samples: Sequence[Sample]) -> tuple[float, ...]:
+def calibrate_run(
+    run: str | Path, samples: Sequence[Sample], on_localization: Callable[[Localization], None] = lambda _: None
+) -> tuple[float, ...]:
     """Fit the probability that a box of a run is wrong to images with known boxes, and write it into the run.
 
     Args:
         run: Folder of a run.
         samples: Images; those without boxes are ignored.
+        on_localization: Called with the result for each image.
 
     Returns:
         Weight of the uncertainty and bias of the log odds. Empty, as what is written then, with fewer than
@@ -35,7 +39,7 @@ def calibrate_run(run: str | Path, samples: Sequence[Sample]) -> tuple[float, ..
     calibration: tuple[float, ...] = ()
     with_boxes = [sample for sample in samples if any(len(item.boxes) for item in sample.annotations)]
     if METHODS[metadata.info.method].can_propagate and len(with_boxes) >= MIN_BOXES:
-        uncertainties, wrong = np.array(list(_judge_boxes(run, with_boxes))).T
+        uncertainties, wrong = np.array(list(_judge_boxes(run, with_boxes, on_localization))).T
         with suppress(InputError):  # all boxes are right, or all are wrong
             fitted = fit_calibration(uncertainties[:, None], wrong > 0)
             calibration = (float(fitted.weights[0]), fitted.bias)
@@ -44,12 +48,16 @@ def calibrate_run(run: str | Path, samples: Sequence[Sample]) -> tuple[float, ..
     return calibration
 
 
-def _judge_boxes(run: str | Path, samples: Sequence[Sample]) -> Iterator[tuple[float, bool]]:
+def _judge_boxes(
+    run: str | Path, samples: Sequence[Sample], on_localization: Callable[[Localization], None]
+) -> Iterator[tuple[float, bool]]:
     """Yield the uncertainty of the box of each class with known boxes, and whether it is wrong."""
     localizer = Localizer(run, backend="torch", uncertainty=True)
     for sample in samples:
         known = {item.label: item.boxes for item in sample.annotations if len(item.boxes)}
         image = read_as_annotated(sample.path, sample.size, max_pixels=localizer.max_pixels)
-        for found in localizer(image, classes=list(known)):
+        localization = localizer(image, classes=list(known))
+        on_localization(localization)
+        for found in localization:
             if found.uncertainty is not None:
                 yield found.uncertainty, bool(box_iou(found.box[None], known[found.label]).max() < _MIN_IOU)

@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
+from weakspot.inference.wide_boxes import WideBoxes
 from weakspot.io.atomic import atomic_write
 from weakspot.io.folders import CURVES, DATA, METRICS, STATE
 from weakspot.io.rows import write_rows
@@ -20,6 +21,7 @@ from weakspot.training.foreground import fit_run_foreground
 from weakspot.training.lightning_module import EpochMetrics, WsolModule
 from weakspot.training.setup import TrainingSetup
 from weakspot.training.thresholds import choose_thresholds
+from weakspot.training.wide_boxes import count_wide_boxes
 from weakspot.visualization import COLORS, chart_to_svg, new_chart
 
 logger = logging.getLogger(__name__)
@@ -72,9 +74,14 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
-    calibrate_run(folder, data.validation.samples)
+    wide = WideBoxes()
+    calibrate_run(folder, data.validation.samples, on_localization=wide.add)
+    if not wide.boxes:  # too few images have boxes
+        wide = count_wide_boxes(folder, samples)
     for name in (STATE, DATA):  # needed to resume only
         (folder / name).unlink(missing_ok=True)
+    for note in wide.notes():
+        logger.info(note)
     logger.info("%s; threshold %.2f: %s", _best_epoch(module), thresholds.value, thresholds.source)
     return metadata
 

@@ -25,7 +25,6 @@ from weakspot.inference.batch.run_folder import (
     output_folder,
     save_run,
 )
-from weakspot.inference.batch.wide_boxes import WideBoxes
 from weakspot.inference.batch.worker import (
     FOREGROUND,
     OutputImage,
@@ -37,6 +36,7 @@ from weakspot.inference.batch.worker import (
 )
 from weakspot.inference.early_checks import check_images, check_model
 from weakspot.inference.folder_classes import FolderCounts, choose_classes
+from weakspot.inference.wide_boxes import WideBoxes
 from weakspot.io.folders import RUN_FILE, check_writable, is_folder
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress

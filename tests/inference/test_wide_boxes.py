@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.inference.batch.wide_boxes import WideBoxes, is_wide
+from weakspot.inference.wide_boxes import WideBoxes, is_wide
 
 
 def localized(label, *boxes):
