@@ -7,8 +7,8 @@ def test_number_of_passes_of_each_quality():
     assert {name: quality.passes for name, quality in QUALITIES.items()} == {
         "plain": 1,
         "fast": 1,
-        "balanced": 4,
-        "best": 9,
+        "balanced": 2,
+        "best": 4,
     }
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from weakspot.serving.api import ServiceState
 
 TOKEN = "WEAKSPOT_TOKEN"
+_EXPORT_FIRST = "serve a file of weakspot export, which fits one."
 _log = logging.getLogger("weakspot")
 
 
@@ -87,6 +88,8 @@ def _service_state(model: str, options: ServeOptions) -> "ServiceState":
     from weakspot.serving.prometheus import PrometheusMetrics
 
     localizer = load_to_serve(model, options)
+    if localizer.needs_adaptation:
+        _log.warning("%s needs a foreground head, which a service does not fit: %s", localizer.quality, _EXPORT_FIRST)
     gray = np.full((*(2 * [64]), 3), 128, np.uint8)
     for single_threaded in (True, False):  # warm up, so that the first requests are not slower
         localizer.batch([gray], single_threaded=single_threaded)

@@ -42,8 +42,8 @@ class MethodOptions:
     Attributes:
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
             guided_gradcam or counterfactual. Default: the method of the run, else gradcam.
-        quality: plain: as published. fast: propagated, one pass. balanced, best: multi-crop. Default: the run's, or
-            fast.
+        quality: plain: as published. fast: propagated, one pass. balanced: also a foreground head, fitted to the
+            images first. best: also multi-crop. Default: the run's, or fast.
     """
 
     method: Annotated[str | None, METHOD] = None

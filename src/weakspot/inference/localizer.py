@@ -48,9 +48,10 @@ class Localizer:
         method: A name from ``weakspot.cams.METHODS``; None uses the method that a run was trained for, else
             ``"gradcam"``.
         quality: ``"plain"``: class maps as published. ``"fast"``: propagated to similar positions, from one forward
-            pass. ``"balanced"``: also averaged over crops, 3 passes per class. ``"best"``: 8 passes. For the last two
-            see also :meth:`adapt`. A run with a foreground head needs one pass in all of them, and a ``psol`` run is
-            plain in all of them. None uses the quality that a run's threshold was chosen for, else ``"fast"``.
+            pass. ``"balanced"``: also with a foreground head, once :meth:`adapt` has fitted one. ``"best"``: also
+            averaged over crops, 3 passes per class. A run with a foreground head is the same in the last three, and a
+            ``psol`` run is plain in all of them. None uses the quality that a run's threshold was chosen for, else
+            ``"fast"``.
         layer: Name of the target layer, or several to be fused; None finds the last feature map.
         class_names: One name per logit, a mapping from index to name, or the path of a text file with one name per
             line; None uses the names that come with the model, else the indices.
@@ -389,11 +390,14 @@ class Localizer:
     def set_foreground_head(self, head: "ForegroundHead | None") -> None:
         """Set the head that separates foreground from background by intermediate features; None removes it.
 
-        Per-class thresholds of a run are removed: they were chosen for the head that it had.
+        Per-class thresholds of a run are removed: they were chosen for the head that it had. A default threshold
+        becomes that of maps with, or without, a head.
         """
-        backend = self.torch_backend.with_foreground_head(head)
+        before, backend = self.torch_backend, self.torch_backend.with_foreground_head(head)
         threshold = backend.default_threshold(self.method)
         self._pipeline.predictor = replace(self.predictor, backend=backend, crop_threshold=threshold)
+        if self.threshold == before.default_threshold(self.method):  # neither chosen by the user nor by a run
+            self._pipeline.config = replace(self.config, threshold=threshold)
 
     @property
     def method(self) -> str:

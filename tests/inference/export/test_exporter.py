@@ -54,13 +54,23 @@ def test_a_stream_of_a_file_equals_single_calls(graph):
         np.testing.assert_allclose(streamed.heatmap, one(image).heatmap, atol=1e-5)
 
 
-def test_a_file_uses_crops(graph):
-    outcome, run, _ = graph
-    best, in_torch = ws.Localizer(outcome.path, quality="best"), ws.Localizer(outcome.path.parent, quality="best")
+def test_a_file_uses_crops(graph, tmp_path):
+    outcome, _, _ = graph
+    in_torch = ws.Localizer(outcome.path.parent, quality="best", backend="torch")
+    in_torch.adapt(random_images(4, seed=5))
+    file = export(in_torch, tmp_path / "best.onnx", images=random_images(2)).path
     image = random_images(seed=6)[0]
-    found, expected = best(image, classes=["dog"]).heatmap, in_torch(image, classes=["dog"]).heatmap
-    assert np.abs(found - expected).mean() < 0.02
-    assert not np.allclose(found, run(image, classes=["dog"]).heatmap)
+    best, balanced = (ws.Localizer(file, quality=quality)(image, classes=["dog"]) for quality in ("best", "balanced"))
+    expected = in_torch(image, classes=["dog"]).heatmap
+    assert np.abs(best.heatmap - expected).mean() < 0.02
+    assert not np.allclose(best.heatmap, balanced.heatmap)
+
+
+@pytest.mark.parametrize("quality", ["plain", "balanced", "best"])
+def test_a_quality_that_needs_what_a_file_lacks_is_refused(graph, quality):
+    outcome, _, _ = graph  # exported with quality fast, without a foreground head
+    with refused("options-conflict", quality):
+        ws.Localizer(outcome.path, quality=quality)
 
 
 def test_inputs_outputs_and_metadata_of_a_file(graph):

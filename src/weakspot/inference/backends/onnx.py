@@ -197,8 +197,10 @@ def _read_metadata(session: Session, path: Path) -> OnnxMetadata:
 
 
 def _check_quality(quality: str, metadata: OnnxMetadata, path: Path) -> None:
-    """Check that the graph propagates maps if the quality does: one graph serves fast, balanced and best."""
-    if find_quality(quality).propagate != find_quality(metadata.info.quality).propagate:
+    """Check that the graph propagates maps if the quality does, and has a foreground head if the quality uses one."""
+    asked, exported = find_quality(quality), find_quality(metadata.info.quality)
+    lacks_head = asked.adapt_foreground and not exported.adapt_foreground and not metadata.has_foreground_head
+    if asked.propagate != exported.propagate or lacks_head:
         problem = f"{path} was exported with quality {metadata.info.quality}, got {quality}."
         hint = f"Export it again: weakspot export {metadata.source} --quality {quality} -o other.onnx"
         raise InputError("options-conflict", problem, hint)
