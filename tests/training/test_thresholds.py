@@ -19,6 +19,7 @@ from weakspot.models import from_state_dict, normalize_batch, resize_image
 from weakspot.models.checkpoint import read_metadata
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.training import thresholds
+from weakspot.training.box_areas import typical_areas
 from weakspot.training.edge_threshold import edge_threshold, outline_edges
 from weakspot.training.thresholds import (
     Thresholds,
@@ -116,6 +117,7 @@ def test_the_best_threshold_on_validation_boxes_is_chosen(run, scenes):
     assert (trained.info.threshold, trained.threshold_from) == (chosen.value, chosen.source)
     assert trained.info.class_thresholds == chosen.per_class
     assert len(chosen.per_class) == len(localizer.class_names)
+    assert trained.info.typical_areas == typical_areas(dataset.samples, localizer.class_names) != ()
     assert localizer.threshold == chosen.value
 
 

@@ -143,12 +143,13 @@ def _localize_class(
 def _uncertainty(
     heatmap: NDArray[np.float32], prediction: ImagePrediction, position: int, config: PostprocessConfig
 ) -> float:
-    maps = prediction.reference_maps
+    maps, areas = prediction.reference_maps, config.info.typical_areas
     cues = uncertainty_cues(
         heatmap,
         config.threshold,
         reference_map=None if maps is None else maps[position],
         foreground=prediction.foreground,
+        typical_area=areas[prediction.classes[position]] if areas else None,
     )
     return uncertainty_score(cues)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any, get_args
 
 from weakspot.config import QualityName
 from weakspot.errors import InputError, ModelError
 from weakspot.ops.preprocessing import Preprocessing
+from weakspot.ops.uncertainty import TypicalArea
 
 # Keys of version 0.1.0 that have a new name.
 _RENAMED = {"background": "background_index"}
@@ -25,6 +27,7 @@ class ModelInfo:
         class_thresholds: Box threshold of each class in (0, 1); empty if these were not tuned.
         multi_label: Whether scores are independent sigmoids instead of a softmax.
         background_index: Index of the class of images without objects, or None.
+        typical_areas: Typical box area of each class, for the uncertainty of boxes; empty if unknown.
 
     Example:
         >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)
@@ -40,10 +43,11 @@ class ModelInfo:
     class_thresholds: tuple[float, ...] = ()
     multi_label: bool = False
     background_index: int | None = None
+    typical_areas: tuple[TypicalArea, ...] = ()
 
     def validate(self) -> None:
         """Check that the values are possible and agree with each other."""
-        count, thresholds = len(self.class_names), self.class_thresholds
+        count, thresholds, areas = len(self.class_names), self.class_thresholds, self.typical_areas
         conditions = {
             f"method must be text, got {self.method!r}.": isinstance(self.method, str),
             f"quality must be one of {', '.join(get_args(QualityName))}, got {self.quality!r}.": self.quality
@@ -56,6 +60,8 @@ class ModelInfo:
             or (self.threshold is not None and self.threshold < 1),
             f"background_index must be in [0, {count}), got {self.background_index}.": self.background_index is None
             or self.background_index in range(count),
+            f"typical_areas must be {count} medians and positive spreads, got {[*map(list, areas)]}.": not areas
+            or (len(areas) == count and all(isfinite(sum(area)) and area.log_spread > 0 for area in areas)),
         }
         for problem, holds in conditions.items():
             if not holds:
@@ -79,6 +85,9 @@ class ModelInfo:
                     input_size=(preprocessing.height, preprocessing.width),
                 ),
                 class_thresholds=tuple(float(value) for value in values.pop("class_thresholds", ())),
+                typical_areas=tuple(
+                    TypicalArea(*(float(value) for value in area)) for area in values.pop("typical_areas", ())
+                ),
                 **values,
             )
             info.validate()

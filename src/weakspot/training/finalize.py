@@ -14,6 +14,7 @@ from weakspot.io.rows import write_rows
 from weakspot.models.checkpoint import MODEL_FILE, CheckpointMetadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
+from weakspot.training.box_areas import typical_areas
 from weakspot.training.foreground import fit_run_foreground
 from weakspot.training.lightning_module import EpochMetrics, WsolModule
 from weakspot.training.setup import TrainingSetup
@@ -64,6 +65,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
         class_thresholds=thresholds.per_class if propagate else (),  # quality plain keeps the maps as published
         multi_label=built.config.multi_label,
         background_index=data.labels.background_index,
+        typical_areas=typical_areas((*data.training.samples, *data.validation.samples), data.labels.class_names),
     )
     metadata = CheckpointMetadata(built.config, info, thresholds.source)
     write_rows(folder / METRICS, module.history)
