@@ -81,9 +81,9 @@ def test_the_threshold_is_where_outlines_follow_edges():
     assert 0.6 < edge_threshold(outlines, 0.4) < 0.7 < edge_threshold(outlines, 0.95) < 0.85
 
 
-@pytest.mark.parametrize(("start", "expected"), [(0.2, 0.57), (0.57, 0.57), (0.6, 0.6), (0.63, 0.63), (0.9, 0.63)])
+@pytest.mark.parametrize(("start", "expected"), [(0.2, 0.58), (0.58, 0.58), (0.6, 0.6), (0.62, 0.62), (0.9, 0.62)])
 def test_the_threshold_is_the_nearest_that_is_about_as_good_as_the_best(start, expected):
-    """Within 0.03 of the best, outlines have at least 90 % of the edge strength above random ones."""
+    """Within 0.02 of the best, outlines have at least 93 % of the edge strength above random ones."""
     assert edge_threshold([bump(0.6)] * 9, start) == pytest.approx(expected)
 
 
@@ -156,6 +156,6 @@ def by_loop(outlines, start):
     good = []
     for level in range(15, 96):
         error = np.sqrt(np.var(residuals(best) - residuals(level), ddof=1) / len(outlines))
-        if strength(best) - strength(level) <= max(2 * error, 0.1 * (strength(best) - 0.5)):
+        if strength(best) - strength(level) <= max(2 * error, 0.07 * (strength(best) - 0.5)):
             good.append(level)
     return min(good, key=lambda level: abs(level - 100 * start)) / 100
