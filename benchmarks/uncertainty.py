@@ -6,17 +6,18 @@ MODEL is a name or a run, DATA a folder with splits val and test. Each image is 
 cut at the model's threshold, and wrong if their IoU is below 0.5. "rank" is Spearman's correlation of uncertainty and
 IoU, at best -1; "lift" is the fraction of wrong boxes among the most uncertain third of the images, divided by a
 third, which is the expectation of a random order: 1 is useless, 3 is the maximum. With 95 % intervals by bootstrap over
-images. The regression is fitted to val; its results on val are from five-fold cross-validation. --mirrored adds a
-second forward pass. --summary prints one row for test.
+images. "AUROC" is the probability that a wrong box is more uncertain than a right one. The regression is fitted to val;
+its results on val are from five-fold cross-validation. --mirrored adds a second forward pass. --summary prints one row
+for test.
 """
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import softmax
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 import weakspot as ws
 from weakspot.data import read_as_annotated
@@ -27,6 +28,7 @@ from weakspot.metrics import box_iou
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
 from weakspot.ops.uncertainty import (
     Cues,
+    TypicalArea,
     fit_calibration,
     normalized_cues,
     reference_method,
@@ -37,14 +39,16 @@ from weakspot.ops.uncertainty.cues import map_difference
 
 Arrays = dict[str, np.ndarray]
 BOOTSTRAP_SAMPLES = 300
-CUES = ("box_instability", "competing_area", "inseparability", "disagreement", "background")
-UNCERTAINTY = "**the mean of five cues** (`--uncertainty`)"
+CUES = ("box_instability", "competing_area", "inseparability", "disagreement", "background", "unusual_area")
+UNCERTAINTY = "**the mean of the cues** (`--uncertainty`)"
+WITHOUT_AREA = "the mean of all but the area"
 TITLES = {
     "box_instability": "the box changes with the threshold",
     "competing_area": "other regions compete with the largest",
     "inseparability": "blurring moves the box",
     "disagreement": "another method's box disagrees",
     "background": "the foreground head predicts background in the box",
+    "unusual_area": "the area of the box is unusual for its class",
     "regression": "a regression on the cues, fitted to `val`",
 }
 PROBABILITY = "the class's probability"
@@ -79,7 +83,7 @@ def main() -> None:
         samples = find_samples(dataset, split, index_of)
         samples = samples[:: max(1, len(samples) // (options.most or len(samples)))][: options.most]
         outputs = [predict(localizer, sample, mirrored=options.mirrored) for sample in samples]
-        results[split] = uncertainties(outputs, localizer.threshold)
+        results[split] = uncertainties(outputs, localizer.threshold, localizer.config.info.typical_areas)
     if options.summary:
         print_summary(options.data.rstrip("/").rsplit("/", 1)[-1], *results["test"][:2])
     else:
@@ -117,20 +121,30 @@ def mirrored_heatmap(
     return heatmap_of(output, size)[:, ::-1]
 
 
-def uncertainties(outputs: list[Output], threshold: float) -> tuple[Arrays, np.ndarray, float]:
+def uncertainties(
+    outputs: list[Output], threshold: float, areas: tuple[TypicalArea, ...]
+) -> tuple[Arrays, np.ndarray, float]:
     """Return all uncertainty measures by name, the IoUs, and the CPU milliseconds of the cues per image."""
     start = time.process_time()
     cues = [
-        uncertainty_cues(one.heatmap, threshold, reference_map=one.reference_map, foreground=one.foreground)
+        uncertainty_cues(
+            one.heatmap,
+            threshold,
+            reference_map=one.reference_map,
+            foreground=one.foreground,
+            typical_area=areas[one.class_index] if areas else None,
+        )
         for one in outputs
     ]
     scores = np.array([uncertainty_score(one) for one in cues])
+    without_area = [None if one is None else replace(one, unusual_area=None) for one in cues]
     milliseconds = 1000 * (time.process_time() - start) / len(outputs)
     boxes = [box_from_heatmap(one.heatmap, threshold) for one in outputs]
     ious = np.array([box_iou(box[None], one.boxes).max() for box, one in zip(boxes, outputs, strict=True)])
     others = [other_measures(one, box, threshold) for one, box in zip(outputs, boxes, strict=True)]
     columns = {name: np.array([one[name] for one in others]) for name in others[0]}
-    return {UNCERTAINTY: scores, **cue_columns(cues), **columns}, ious, milliseconds
+    others_mean = {WITHOUT_AREA: np.array([uncertainty_score(one) for one in without_area])} if areas else {}
+    return {UNCERTAINTY: scores, **others_mean, **cue_columns(cues), **columns}, ious, milliseconds
 
 
 def cue_columns(cues: list[Cues | None]) -> Arrays:
@@ -189,11 +203,21 @@ def print_table(splits: dict[str, tuple[Arrays, np.ndarray, float]]) -> None:
 def print_summary(data: str, columns: Arrays, ious: np.ndarray) -> None:
     """Print one row: rank and lift of the uncertainty, the maximum lift, and the lift of the probability."""
     wrong = ious < 0.5
-    print("| data | wrong boxes | rank | lift | maximum lift | lift of the class's probability |")
-    print("|---|---|---|---|---|---|")
+    print("| data | wrong boxes | rank | lift | maximum lift | AUROC | without the area | the class's probability |")
+    print("|---|---|---|---|---|---|---|---|")
     cells = " | ".join(rank_and_lift(columns[UNCERTAINTY], ious))
-    maximum, probability = lift(wrong.astype(float), wrong), lift(columns[PROBABILITY], wrong)
-    print(f"| {data} | {wrong.sum()} of {len(wrong)} | {cells} | {maximum:.2f} | {probability:.2f} |")
+    maximum = lift(wrong.astype(float), wrong)
+    names = (UNCERTAINTY, WITHOUT_AREA if WITHOUT_AREA in columns else UNCERTAINTY, PROBABILITY)
+    areas = " | ".join(f"{auroc(columns[name], wrong):.2f}" for name in names)
+    print(f"| {data} | {wrong.sum()} of {len(wrong)} | {cells} | {maximum:.2f} | {areas} |")
+
+
+def auroc(uncertainty: np.ndarray, wrong: np.ndarray) -> float:
+    """Return the probability that a wrong box is more uncertain than a right one; 0.5 is a random order."""
+    if wrong.all() or not wrong.any():
+        return float("nan")
+    ranks = rankdata(uncertainty)
+    return float((ranks[wrong].mean() - (wrong.sum() + 1) / 2) / (~wrong).sum())
 
 
 def regression(columns: dict[str, Arrays], wrong: np.ndarray) -> Arrays:

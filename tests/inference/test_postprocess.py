@@ -26,6 +26,7 @@ from weakspot.inference.postprocess import (
     probabilities,
 )
 from weakspot.models import ModelInfo
+from weakspot.ops.uncertainty import TypicalArea
 
 NAMES = ("cat", "dog", "owl", "none")
 INFO = ModelInfo(NAMES, Preprocessing(8, 8))
@@ -243,6 +244,14 @@ def test_each_class_has_its_own_reference_map():
     reference_maps = MAPS[[0, 0]]  # they agree on the first class, and the second class is elsewhere
     first = found([0, 2, 1, 0], [1, 2], how=replace(HOW, uncertainty=True), reference_maps=reference_maps)
     assert first.uncertainty < 0.1 < first.others[0].uncertainty
+
+
+def test_a_box_of_unusual_area_is_less_certain():
+    """All regions cover an eighth of the image, which is usual for a dog, but not for an owl."""
+    areas = (TypicalArea(np.log(1 / 8), 0.3),) * 2 + (TypicalArea(np.log(1 / 2), 0.3),) * 2
+    how = replace(HOW, info=replace(INFO, typical_areas=areas), uncertainty=True)
+    dog, owl = found([0, 2, 1, 0], [1, 2], how=how)
+    assert dog.uncertainty < 0.1 < owl.uncertainty
 
 
 # A strong peak, a pass, a peak half as strong, and beside them a faint region of its own.

@@ -7,10 +7,11 @@ from refusals import refused
 from weakspot.errors import ModelError
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops.preprocessing import Preprocessing
+from weakspot.ops.uncertainty import TypicalArea
 
-INFO = ModelInfo(
-    ("a", "b"), Preprocessing(96, 64, (0.5,), (0.25,)), "cam", "fast", 0.4, (0.3, 0.6), True, 1, (5.0, -4.0)
-)
+AREAS = (TypicalArea(-1.5, 0.5), TypicalArea(-4.0, 1.0))
+FRAME = Preprocessing(96, 64, (0.5,), (0.25,))
+INFO = ModelInfo(("a", "b"), FRAME, "cam", "fast", 0.4, (0.3, 0.6), True, 1, (5.0, -4.0), AREAS)
 
 
 def test_info_is_read_back_from_json():
@@ -47,6 +48,12 @@ def test_absent_fields_have_defaults():
         ({"calibration": (5.0,)}, 5.0),
         ({"calibration": (-1.0, 2.0)}, -1.0),
         ({"calibration": (float("nan"), 2.0)}, "nan"),
+        ({"typical_areas": [(-1.5, 0.5)]}, -1.5),
+        ({"typical_areas": [(-1.5, 0.5), (-4.0, 0)]}, -4.0),
+        ({"typical_areas": [(-1.5, 0.5), ("nan", 1)]}, "nan"),
+        ({"typical_areas": [(-1.5, 0.5), (-4.0,)]}, "log_spread"),
+        ({"typical_areas": [(-1.5, 0.5), ("large", 1)]}, "large"),
+        ({"typical_areas": [-1.5, -4.0]}, "float"),
         ({"epochs": 3}, "epochs"),
     ],
 )

@@ -11,6 +11,7 @@ from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.models.run_files import MODEL_FILE
+from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import _cross_validated, _score, compare_thresholds, refit_thresholds
 
 
@@ -43,6 +44,7 @@ def test_a_threshold_that_does_not_fit_is_replaced(misfit, boxed):
     assert result.comparison.before < 50 < result.comparison.after
     info = read_metadata(misfit).info
     assert (info.threshold, info.class_thresholds) == (result.threshold, result.class_thresholds)
+    assert info.typical_areas == typical_areas(boxed.samples, info.class_names) != ()
     assert Localizer(misfit, backend="torch").threshold == result.threshold < 0.99
     assert read_metadata(misfit).threshold_from.startswith("best GT-known Loc on 80 boxes")
 

@@ -1,4 +1,4 @@
-"""Thresholds of a run: on validation boxes, and by Otsu's method."""
+"""Thresholds of a run: on validation boxes, and without boxes by Otsu's method and the edges of the images."""
 
 from dataclasses import replace
 
@@ -18,12 +18,16 @@ from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, box_iou
 from weakspot.models import from_state_dict, normalize_batch, resize_image
 from weakspot.models.checkpoint import read_metadata
 from weakspot.ops import box_from_heatmap, heatmap_from_class_map, scale_boxes
+from weakspot.training import thresholds
+from weakspot.training.box_areas import typical_areas
+from weakspot.training.edge_threshold import edge_threshold, outline_edges
 from weakspot.training.thresholds import (
     Thresholds,
     best_class_thresholds,
     best_threshold,
     choose_thresholds,
     otsu_threshold,
+    thresholds_without_boxes,
 )
 
 HUNDREDTHS = np.arange(1, 100) / 100
@@ -113,6 +117,7 @@ def test_the_best_threshold_on_validation_boxes_is_chosen(run, scenes):
     assert (trained.info.threshold, trained.threshold_from) == (chosen.value, chosen.source)
     assert trained.info.class_thresholds == chosen.per_class
     assert len(chosen.per_class) == len(localizer.class_names)
+    assert trained.info.typical_areas == typical_areas(dataset.samples, localizer.class_names) != ()
     assert localizer.threshold == chosen.value
 
 
@@ -142,17 +147,62 @@ def test_quality_plain_does_not_apply_class_thresholds(run, scenes):
     np.testing.assert_allclose(plain(validation[0].path, classes=[0]).heatmap, heatmap, atol=1e-5)
 
 
-def test_without_boxes_the_threshold_is_that_of_otsu_on_the_heatmaps_of_the_labels(run, discs):
-    localizer = Localizer(run)
+@pytest.fixture(scope="module")
+def unboxed(run, discs):
+    """Sixteen images without boxes, with the labels of the run."""
     dataset, validation = val_split(discs)
-    names = localizer.class_names
-    renamed = [
+    names = Localizer(run).class_names
+    return dataset, [
         replace(sample, objects=(replace(sample.objects[0], label=names[number % 2]),))
         for number, sample in enumerate(validation)
     ]
-    chosen = choose_thresholds(localizer, dataset, renamed)
-    maps = [localizer(sample.path, classes=[sample.annotations[0].label]).heatmap for sample in renamed]
-    assert chosen == Thresholds(otsu_threshold(maps), "Otsu's method on 16 heatmaps")
+
+
+def own_heatmaps(localizer, samples):
+    return [localizer(sample.path, classes=[sample.annotations[0].label]).heatmap for sample in samples]
+
+
+def test_without_boxes_and_foreground_head_the_threshold_is_otsus(run, unboxed):
+    localizer = Localizer(run)
+    localizer.set_foreground_head(None)
+    otsu = otsu_threshold(own_heatmaps(localizer, unboxed[1]))
+    assert choose_thresholds(localizer, *unboxed) == Thresholds(otsu, "Otsu's method on 16 heatmaps")
+
+
+def test_without_boxes_thresholds_are_moved_from_otsus_to_the_edges_of_the_images(run, unboxed):
+    localizer = without_thresholds(run)
+    heatmaps = own_heatmaps(localizer, unboxed[1])
+    outlines = [
+        outline_edges(heatmap, np.asarray(read_image(sample.path)))
+        for heatmap, sample in zip(heatmaps, unboxed[1], strict=True)
+    ]
+    value = edge_threshold(outlines, otsu_threshold(heatmaps))
+    per_class = (edge_threshold(outlines[::2], value), edge_threshold(outlines[1::2], value))
+    chosen = choose_thresholds(localizer, *unboxed)
+    assert (chosen.value, chosen.per_class) == (value, per_class if set(per_class) != {value} else ())
+
+
+@pytest.mark.parametrize(
+    ("edges", "expected"),
+    [
+        pytest.param([0.5, 0.5, 0.5], Thresholds(0.5, "Otsu's method on 16 heatmaps"), id="Otsu's"),
+        pytest.param([0.7, 0.7, 0.7], Thresholds(0.7, "edges of 16 images"), id="one for all classes"),
+        pytest.param([0.5, 0.6, 0.5], Thresholds(0.5, "edges of 16 images", (0.6, 0.5)), id="one for a class"),
+    ],
+)
+def test_the_source_says_whether_edges_changed_a_threshold(run, unboxed, monkeypatch, edges, expected):
+    """For all images, and for those of each class."""
+    found = iter(edges)
+    monkeypatch.setattr(thresholds, "edge_threshold", lambda *_: next(found))
+    monkeypatch.setattr(thresholds, "_separate_counts", lambda _: 0.5)
+    assert choose_thresholds(Localizer(run), *unboxed) == expected
+
+
+def test_a_large_validation_split_is_represented_by_evenly_spaced_images(run, unboxed, monkeypatch):
+    monkeypatch.setattr(thresholds, "_MAX_IMAGES", 7)
+    dataset, samples = unboxed
+    localizer = without_thresholds(run)
+    assert choose_thresholds(localizer, dataset, samples) == thresholds_without_boxes(localizer, samples[::3])
 
 
 def scores_of(*ranges, count=20):

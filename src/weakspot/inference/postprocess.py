@@ -248,13 +248,14 @@ def _uncertainty(
     position: int,
     config: PostprocessConfig,
 ) -> float:
-    maps = prediction.reference_maps
+    maps, areas = prediction.reference_maps, config.info.typical_areas
     cues = uncertainty_cues(
         heatmap,
         config.threshold,
         evidence=evidence,
         reference_map=None if maps is None else maps[position],
         foreground=prediction.foreground,
+        typical_area=areas[prediction.classes[position]] if areas else None,
     )
     return uncertainty_score(cues)
 

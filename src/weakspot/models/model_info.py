@@ -8,6 +8,7 @@ from typing import Any, get_args
 from weakspot.config import QualityName
 from weakspot.errors import InputError, ModelError
 from weakspot.ops.preprocessing import Preprocessing
+from weakspot.ops.uncertainty import TypicalArea
 
 # Keys of version 0.1.0 that have a new name.
 _RENAMED = {"background": "background_index"}
@@ -28,6 +29,7 @@ class ModelInfo:
         background_index: Index of the class of images without objects, or None.
         calibration: Weight and bias of the log odds that a box is wrong, as a function of its uncertainty; empty if no
             boxes were known.
+        typical_areas: Typical box area of each class, for the uncertainty of boxes; empty if unknown.
 
     Example:
         >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)
@@ -44,10 +46,11 @@ class ModelInfo:
     multi_label: bool = False
     background_index: int | None = None
     calibration: tuple[float, ...] = ()
+    typical_areas: tuple[TypicalArea, ...] = ()
 
     def validate(self) -> None:
         """Check that the values are possible and agree with each other."""
-        count, thresholds = len(self.class_names), self.class_thresholds
+        count, thresholds, areas = len(self.class_names), self.class_thresholds, self.typical_areas
         conditions = {
             f"method must be text, got {self.method!r}.": isinstance(self.method, str),
             f"quality must be one of {', '.join(get_args(QualityName))}, got {self.quality!r}.": self.quality
@@ -62,6 +65,8 @@ class ModelInfo:
             or (len(self.calibration) == 2 and isfinite(sum(self.calibration)) and self.calibration[0] >= 0),
             f"background_index must be in [0, {count}), got {self.background_index}.": self.background_index is None
             or self.background_index in range(count),
+            f"typical_areas must be {count} medians and positive spreads, got {[*map(list, areas)]}.": not areas
+            or (len(areas) == count and all(isfinite(sum(area)) and area.log_spread > 0 for area in areas)),
         }
         for problem, holds in conditions.items():
             if not holds:
@@ -86,6 +91,9 @@ class ModelInfo:
                 ),
                 class_thresholds=tuple(float(value) for value in values.pop("class_thresholds", ())),
                 calibration=tuple(float(value) for value in values.pop("calibration", ())),
+                typical_areas=tuple(
+                    TypicalArea(*(float(value) for value in area)) for area in values.pop("typical_areas", ())
+                ),
                 **values,
             )
             info.validate()

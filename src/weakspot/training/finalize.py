@@ -16,6 +16,7 @@ from weakspot.models.checkpoint import CheckpointMetadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
 from weakspot.models.run_files import MODEL_FILE
+from weakspot.training.box_areas import typical_areas
 from weakspot.training.calibration import calibrate_run
 from weakspot.training.foreground import fit_run_foreground
 from weakspot.training.lightning_module import EpochMetrics, WsolModule
@@ -68,6 +69,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
         class_thresholds=thresholds.per_class if propagate else (),  # quality plain keeps the maps as published
         multi_label=built.config.multi_label,
         background_index=data.labels.background_index,
+        typical_areas=typical_areas((*data.training.samples, *data.validation.samples), data.labels.class_names),
     )
     metadata = CheckpointMetadata(built.config, info, thresholds.source)
     write_rows(folder / METRICS, module.history)

@@ -13,6 +13,7 @@ from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
+from weakspot.training.box_areas import typical_areas
 from weakspot.training.calibration import calibrate_run
 from weakspot.training.labels import annotated_samples
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
@@ -95,7 +96,8 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
     current = info.class_thresholds or (float(info.threshold or 0),) * len(info.class_names)
     found = compare_thresholds(scores, classes, current, per_class=info.quality != "plain")
     if found.improves:
-        info = replace(info, threshold=found.threshold, class_thresholds=found.class_thresholds)
+        areas = typical_areas(annotated, info.class_names) or info.typical_areas
+        info = replace(info, threshold=found.threshold, class_thresholds=found.class_thresholds, typical_areas=areas)
         source = f"best {metric} on {len(scores)} boxes ({found.after:.1f} % in cross-validation)"
         rewrite_metadata(run, replace(metadata, info=info, threshold_from=source))
     calibrate_run(run, annotated)

@@ -1,8 +1,9 @@
-"""Choose the threshold of heatmaps: on validation boxes or masks if there are any, otherwise by Otsu's method."""
+"""Choose the threshold of heatmaps: on validation boxes or masks if there are any, otherwise by edges of the images."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +11,22 @@ from numpy.typing import NDArray
 from weakspot.cams import METHODS
 from weakspot.cams.psol import BOX_LEVEL
 from weakspot.data import Dataset, Sample
+from weakspot.data.decoding import read_downscaled
 from weakspot.errors import InputError
 from weakspot.evaluation import EvaluationConfig, evaluate
 from weakspot.evaluation.map_scores import Scores
 from weakspot.evaluation.metric_collection import IOU_THRESHOLD
 from weakspot.evaluation.predictions import Prediction
+from weakspot.inference.localization import Localization
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
+from weakspot.training.edge_threshold import edge_threshold, outline_edges
 
 _BINS = 100
 # The mean over all images counts as this many images of each class.
 _PRIOR_IMAGES = 5
-# This many images suffice to estimate the distribution of heatmap values.
-_MAX_OTSU_IMAGES = 500
+# This many images suffice for a threshold without boxes.
+_MAX_IMAGES = 500
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Thresholds:
     Attributes:
         value: Threshold of all classes together.
         source: How it was chosen, in words.
-        per_class: Threshold of each class; empty without boxes or masks.
+        per_class: Threshold of each class; empty if all have the same.
     """
 
     value: float
@@ -51,8 +55,8 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
     Returns:
         The threshold with the best GT-known Loc on the validation boxes (mask IoU if there are only masks), and those
         of the classes by :func:`best_class_thresholds`. Without boxes and masks, or if no threshold gives a correct
-        box, that of :func:`otsu_threshold` over the heatmaps of the images' own classes, and none of the classes; for
-        box regressors, the threshold that returns their boxes unchanged.
+        box, those of :func:`thresholds_without_boxes`; for box regressors, the threshold that returns their boxes
+        unchanged.
     """
     metric, scores, classes = "", np.zeros((0, len(NATIVE_THRESHOLDS))), np.zeros(0, int)
     with suppress(InputError):  # without boxes, or if they cannot be scored
@@ -63,8 +67,30 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         return Thresholds(best_threshold(scores), source, per_class)
     if not METHODS[localizer.method].can_propagate:
         return Thresholds(BOX_LEVEL, "box regression")
-    samples = validation[:_MAX_OTSU_IMAGES]
-    return Thresholds(otsu_threshold(iter_heatmaps(localizer, samples)), f"Otsu's method on {len(samples)} heatmaps")
+    step = max(1, -(-len(validation) // _MAX_IMAGES))  # evenly spaced, as images may be sorted by class
+    return thresholds_without_boxes(localizer, validation[::step])
+
+
+def thresholds_without_boxes(localizer: Localizer, samples: Sequence[Sample]) -> Thresholds:
+    """Choose the thresholds by the heatmaps of the images' own classes and the edges of the images.
+
+    That of all classes is Otsu's, changed as far as :func:`~weakspot.training.edge_threshold.edge_threshold` finds that
+    outlines follow edges better; that of a class is changed from there by its own images. Without a foreground head it
+    is Otsu's, because other maps do not cover objects up to their edges.
+    """
+    counts = np.zeros(_BINS + 1)
+    outlines: list[list[NDArray[np.float64]]] = [[] for _ in localizer.class_names]
+    for sample in samples:
+        pixels, result = _localize_own_class(localizer, sample)
+        counts += _count_values(result.heatmap)
+        if localizer.is_adapted:
+            outlines[result.class_index].append(outline_edges(result.heatmap, pixels))
+    otsu = _separate_counts(counts)
+    value = edge_threshold(list(chain(*outlines)), otsu)
+    per_class = tuple(edge_threshold(of_class, value) for of_class in outlines)
+    is_otsu = {value, *per_class} == {otsu}
+    source = f"Otsu's method on {len(samples)} heatmaps" if is_otsu else f"edges of {len(samples)} images"
+    return Thresholds(value, source, () if {*per_class} == {value} else per_class)
 
 
 def score_samples(
@@ -141,8 +167,19 @@ def otsu_threshold(heatmaps: Iterable[NDArray[np.floating]]) -> float:
     """
     counts = np.zeros(_BINS + 1)
     for heatmap in heatmaps:
-        if heatmap.any():
-            counts += np.bincount((heatmap.ravel() * _BINS).round().astype(int), minlength=_BINS + 1)
+        counts += _count_values(heatmap)
+    return _separate_counts(counts)
+
+
+def _count_values(heatmap: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Count the pixels of each value, rounded to hundredths, shape (101,); zeros if no value is above 0."""
+    if not heatmap.any():
+        return np.zeros(_BINS + 1)
+    return np.bincount((heatmap.ravel() * _BINS).round().astype(int), minlength=_BINS + 1).astype(np.float64)
+
+
+def _separate_counts(counts: NDArray[np.float64]) -> float:
+    """Return Otsu's threshold of pixel counts (101,); 0.2 if there are none."""
     if not counts.any():
         return 0.2
     probabilities, values = counts / counts.sum(), np.arange(_BINS + 1) / _BINS
@@ -154,9 +191,10 @@ def otsu_threshold(heatmaps: Iterable[NDArray[np.floating]]) -> float:
     return float(round(values[1:][best].mean(), 2))
 
 
-def iter_heatmaps(localizer: Localizer, samples: Sequence[Sample]) -> Iterator[NDArray[np.float32]]:
-    """Yield the heatmap of the first class of each image; of the most probable one if it has no label."""
-    for sample in samples:
-        labels = (annotation.label for annotation in sample.annotations)
-        label = next((label for label in labels if label in localizer.class_names), None)
-        yield localizer(sample.path, classes=None if label is None else [label]).heatmap
+def _localize_own_class(localizer: Localizer, sample: Sample) -> tuple[NDArray[np.uint8], Localization]:
+    """Return the pixels of an image and localize its first class, or the most probable one if it has no label."""
+    size = localizer.image_preprocessing
+    image, _ = read_downscaled(sample.path, height=size.height, width=size.width, max_pixels=localizer.max_pixels)
+    labels = (annotation.label for annotation in sample.annotations)
+    label = next((label for label in labels if label in localizer.class_names), None)
+    return np.asarray(image), localizer(image, classes=None if label is None else [label])

@@ -8,6 +8,7 @@ from weakspot.data import Preprocessing
 from weakspot.errors import ModelError
 from weakspot.inference.backends.onnx_metadata import KEY, OnnxMetadata, from_metadata, is_graph
 from weakspot.models import ModelInfo
+from weakspot.ops.uncertainty import TypicalArea
 
 INFO = ModelInfo(
     class_names=("Möwe", "<owl>"),
@@ -48,8 +49,10 @@ OLD_FIELDS = {
 }
 
 
-def test_metadata_make_a_round_trip():
-    assert from_metadata(METADATA.to_metadata()) == METADATA
+@pytest.mark.parametrize("areas", [(), (TypicalArea(-1.5, 0.5), TypicalArea(-4.0, 1.0))])
+def test_metadata_make_a_round_trip(areas):
+    metadata = replace(METADATA, info=replace(INFO, typical_areas=areas))
+    assert from_metadata(metadata.to_metadata()) == metadata
 
 
 def test_metadata_of_version_0_1_are_read():

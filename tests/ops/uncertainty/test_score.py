@@ -10,17 +10,19 @@ from weakspot.cams import METHODS
 from weakspot.ops.uncertainty import (
     REFERENCE_CUES,
     Cues,
+    TypicalArea,
     normalized_cues,
     reference_method,
     uncertainty_cues,
     uncertainty_score,
+    unusual_area,
 )
 
 Y, X = np.mgrid[:32, :32]
 DISC = ((Y - 15) ** 2 + (X - 12) ** 2 < 80).astype(np.float32)
 NOISE = np.random.default_rng(0).random((32, 32)).astype(np.float32)
 NUMBERS = st.floats(0, 1)
-CUES = st.builds(Cues, NUMBERS, NUMBERS, NUMBERS, st.none() | NUMBERS, st.none() | NUMBERS)
+CUES = st.builds(Cues, NUMBERS, NUMBERS, NUMBERS, *[st.none() | NUMBERS] * 3)
 
 
 def doubt(heatmap, reference_map=None, foreground=None):
@@ -38,6 +40,14 @@ def test_each_disagreement_raises_the_uncertainty():
     assert doubt(DISC, DISC, DISC[::-1, ::-1]) > agreed
 
 
+def test_an_unusual_area_raises_the_uncertainty():
+    """The disc's box is 17 x 17 of 32 x 32 pixels."""
+    cues = [uncertainty_cues(DISC, 0.5, typical_area=TypicalArea(np.log(area), 0.5)) for area in (17 * 17 / 1024, 0.03)]
+    assert cues[0].unusual_area == 0
+    assert cues[1].unusual_area == unusual_area(17 * 17 / 1024, TypicalArea(np.log(0.03), 0.5)) > 0.5
+    assert uncertainty_score(cues[1]) > uncertainty_score(cues[0])
+
+
 def test_an_empty_heatmap_is_fully_uncertain():
     assert uncertainty_cues(np.zeros((4, 5), np.float32), 0.5) is None
     assert doubt(np.zeros((4, 5), np.float32), DISC, DISC) == 1
@@ -45,8 +55,9 @@ def test_an_empty_heatmap_is_fully_uncertain():
 
 def test_reference_cues_are_one_half_and_unavailable_cues_do_not_count():
     assert uncertainty_score(REFERENCE_CUES) == pytest.approx(0.5)
-    assert uncertainty_score(replace(REFERENCE_CUES, disagreement=None, background=None)) == pytest.approx(0.5)
-    assert list(normalized_cues(replace(REFERENCE_CUES, background=None))) == [
+    some = replace(REFERENCE_CUES, background=None, unusual_area=None)
+    assert uncertainty_score(replace(some, disagreement=None)) == pytest.approx(0.5)
+    assert list(normalized_cues(some)) == [
         "box_instability",
         "competing_area",
         "inseparability",

@@ -9,14 +9,18 @@ from weakspot.ops.uncertainty.score import (
     uncertainty_cues,
     uncertainty_score,
 )
+from weakspot.ops.uncertainty.typical_areas import TypicalArea, estimate_typical_areas, unusual_area
 
 __all__ = [
     "REFERENCE_CUES",
     "Calibration",
     "Cues",
+    "TypicalArea",
+    "estimate_typical_areas",
     "fit_calibration",
     "normalized_cues",
     "reference_method",
     "uncertainty_cues",
     "uncertainty_score",
+    "unusual_area",
 ]

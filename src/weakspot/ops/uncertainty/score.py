@@ -14,6 +14,7 @@ from weakspot.ops.uncertainty.cues import (
     map_difference,
     region_disagreement,
 )
+from weakspot.ops.uncertainty.typical_areas import TypicalArea, unusual_area
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Cues:
         inseparability: Variance of the heatmap that no threshold explains.
         disagreement: Disagreement with the region of another method.
         background: Difference from the foreground probability of a fitted foreground head.
+        unusual_area: How unusual the area of the box is for its class.
     """
 
     box_instability: float
@@ -33,11 +35,18 @@ class Cues:
     inseparability: float
     disagreement: float | None = None
     background: float | None = None
+    unusual_area: float | None = None
 
 
-# About the median of each cue over 179 images that the classifier was not trained on.
+# About the median of each cue over 179 images that the classifier was not trained on; of most boxes, the area is usual,
+# and three spreads from the median count as one half.
 REFERENCE_CUES = Cues(
-    box_instability=0.15, competing_area=0.02, inseparability=0.1, disagreement=0.02, background=0.008
+    box_instability=0.15,
+    competing_area=0.02,
+    inseparability=0.1,
+    disagreement=0.02,
+    background=0.008,
+    unusual_area=0.5,
 )
 
 
@@ -48,6 +57,7 @@ def uncertainty_cues(
     evidence: NDArray[np.int32] | None = None,
     reference_map: NDArray[np.floating] | None = None,
     foreground: NDArray[np.floating] | None = None,
+    typical_area: TypicalArea | None = None,
 ) -> Cues | None:
     """Compute all cues of a heatmap.
 
@@ -57,6 +67,7 @@ def uncertainty_cues(
         evidence: Evidence in each pixel, shape (H, W), by which the default region is chosen; None for the largest one.
         reference_map: Class map of the same class by the :func:`reference_method`, shape (h, w), any sign.
         foreground: Foreground probability at each position, shape (h, w).
+        typical_area: Typical box area of the class.
 
     Returns:
         The cues, or None for an empty heatmap.
@@ -68,6 +79,8 @@ def uncertainty_cues(
     if not len(tree.boxes):
         return None
     height, width = heatmap.shape
+    x1, y1, x2, y2 = tree.boxes_at(threshold, min_area=1.0)[0]
+    area = float((x2 - x1) * (y2 - y1) / heatmap.size)
     other = None if reference_map is None else heatmap_from_class_map(reference_map, height=height, width=width)
     return Cues(
         box_instability=box_instability(tree, threshold),
@@ -75,6 +88,7 @@ def uncertainty_cues(
         inseparability=inseparability(heatmap),
         disagreement=None if other is None else region_disagreement(heatmap, other, threshold),
         background=None if foreground is None else map_difference(heatmap, foreground),
+        unusual_area=None if typical_area is None else unusual_area(area, typical_area),
     )
 
 
