@@ -45,3 +45,5 @@ def print_refit(run: Path, result: "RefitResult") -> None:
     classes = f", of the classes {min(values):.2f} to {max(values):.2f}" if values else ""
     verb = "now has" if compared.improves else "keeps"
     print(f"{run} {verb} the threshold {result.threshold:.2f}{classes}")
+    if result.calibrated:
+        print("The probability that a box is right was calibrated on these boxes.")
