@@ -145,6 +145,12 @@ def test_regions_that_cannot_be_taken_are_listed(tmp_path, wrong, why):
         {"photo": "/data/local-files/?d=any/where/1.jpg"},
     ],
 )
+def test_images_are_found_by_their_links(tmp_path, data):
+    (tmp_path / "e.json").write_text(json.dumps([{"data": data, "annotations": [{"result": []}]}]))
+    found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_images({"1.jpg": (9, 9)}))
+    assert [image.image_id for image in found.labels.samples] == ["1.jpg"]
+
+
 def test_relations_between_regions_are_ignored(tmp_path):
     relation = {"type": "relation", "from_id": "r", "to_id": "s", "direction": "right"}
     found = read(tmp_path, task(annotations=[{"result": [region(), relation]}]))
@@ -159,12 +165,6 @@ def test_tasks_that_several_people_have_annotated_are_an_issue(tmp_path):
     (issue,) = read(tmp_path, task(annotations=several), task(annotations=one)).labels.issues
     assert issue.kind == SEVERAL
     assert len(issue.where) == 1
-
-
-def test_images_are_found_by_their_links(tmp_path, data):
-    (tmp_path / "e.json").write_text(json.dumps([{"data": data, "annotations": [{"result": []}]}]))
-    found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_images({"1.jpg": (9, 9)}))
-    assert [image.image_id for image in found.labels.samples] == ["1.jpg"]
 
 
 def test_tasks_of_images_that_are_not_there_are_listed(tmp_path):
