@@ -480,3 +480,23 @@ def test_files_that_are_passed_over_are_counted(images, capsys):
     Path("photos/cat/film.mp4").touch()
     assert label(run_folder(Path("model")), "photos", "--format=csv", "--quality=plain", "--output=out") == 0
     assert "film.mp4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sizes", [{"o3.png": (200, 100), "o6.png": (200, 100)}, {"o3.png": (200, 100)}])
+def test_boxes_that_are_imported_are_those_that_are_scored(turned, sizes, capsys):
+    """Nothing in the second file proves its frame: evaluate does not assume that of the import, but says so."""
+    write_coco(sizes)
+    found = imported("boxes.json", "--format=coco")
+    capsys.readouterr()
+    write_rows(Path("found/boxes.jsonl"), [upright_row(name, box) for name, box in found.items()])
+    for number, words in enumerate((["back"], ["im", "--ground-truth=boxes.json"])):
+        scored = ["--predicted-boxes=found/boxes.jsonl", "--test-split=all", "--samples=0", f"--output=e{number}"]
+        assert main(["evaluate", *words, *scored]) == 0
+        is_assumed = "EXIF" in capsys.readouterr().out
+        assert is_assumed == (number == 1 and len(sizes) == 1)
+        assert {one["iou"] == 1 for one in rows(f"e{number}/images.jsonl")} == {not is_assumed}
+
+
+def upright_row(name, box):
+    width, height = (200, 100) if name == "o3.png" else (100, 200)
+    return row(name, [list(box)], "nut", 0, width=width, height=height)
