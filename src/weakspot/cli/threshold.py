@@ -18,10 +18,12 @@ def read_annotated(
 ) -> "Dataset":
     """Read the data set for a run, after a look whether the run is finished."""
     from weakspot.data import read_dataset
+    from weakspot.data.label_frames import resolve_frames
     from weakspot.models.run_files import check_trained
 
     check_trained(run)
-    return read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+    dataset = read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+    return resolve_frames(dataset, ground_truth or data, list(dataset.splits))
 
 
 def refit(run: Path, dataset: "Dataset") -> "RefitResult":
