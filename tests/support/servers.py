@@ -54,6 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def respond(self, response):
         self.send_response(response.status)
+        self.send_header("Connection", "close")  # or a client may send its next request on the closed connection
         for name, value in response.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(response.body) if response.length is None else response.length))
