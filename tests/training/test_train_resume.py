@@ -275,7 +275,11 @@ def test_a_run_without_a_record_of_its_images_records_them_when_resumed(in_folde
 
 
 @pytest.mark.parametrize(
-    ("added", "values"), [(["extra/a.png"], ("3 classes instead of 2",)), ([f"red/x{number}.png" for number in range(40)], ("steps instead of 2",))]
+    ("added", "values"),
+    [
+        (["extra/a.png"], ("3 classes instead of 2",)),
+        ([f"red/x{number}.png" for number in range(40)], ("steps instead of 2",)),
+    ],
 )
 def test_a_run_without_a_record_of_its_images_is_compared_with_its_state(in_folders, added, values):
     run, data = in_folders

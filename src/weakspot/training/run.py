@@ -51,8 +51,10 @@ def run_training(
     is_recorded = request.folder is None or check_same_data(request.folder, record)
     if not is_recorded and request.folder is not None:
         check_state(request.folder, setup, request.options)
-        logger.info("The run does not record its data and models, as it began in an earlier version: it continues with "
-                    "the present ones, and records them now.")
+        logger.info(
+            "The run does not record its data and models, as it began in an earlier version: it continues with "
+            "the present ones, and records them now."
+        )
     check_same_config(setup, request.options, all_gather_str)
     if is_rank_zero():
         check_output(output, needed_bytes=_estimate_bytes(setup))

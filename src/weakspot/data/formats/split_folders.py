@@ -50,10 +50,10 @@ def name_split(folder: str) -> NamedSplit:
     """Return the split that is among the words of a folder's name, without numbers other than that of a fold.
 
     Example:
-        >>> name_split("seg_train"), name_split("train2017"), name_split("Fold 3")
-        (NamedSplit(split='train', rest=('seg',)), NamedSplit(split='train', rest=()), NamedSplit(split='fold3', rest=()))
-        >>> name_split("obj_valid_data").split, name_split("trainer").split
-        ('valid', '')
+        >>> name_split("seg_train")
+        NamedSplit(split='train', rest=('seg',))
+        >>> [name_split(folder).split for folder in ("train2017", "obj_valid_data", "Fold 3", "trainer")]
+        ['train', 'valid', 'fold3', '']
     """
     if split_name(folder):
         return NamedSplit(split_name(folder))
@@ -110,7 +110,7 @@ def find_split_folders(root: Path, image_ids: Iterable[str]) -> SplitFolders:
         _check_mixed(root, folders, named)
     classes = sorted({parts[found.depth] for parts in folders if len(parts) > found.depth})
     if classes and all(name.lower() in PARTS for name in classes):
-        problem = f"{root} has no folders of classes: {', '.join(classes)} are named after parts of a data set."
+        problem = f"{root} has no folders of classes, only parts of a data set: {', '.join(classes)}."
         hint = "Move the images of each class to a folder of its own, or list the labels in labels.csv."
         raise InputError("unknown-layout", problem, hint)
     return found

@@ -137,7 +137,9 @@ def read_class_file(source: Path) -> ClassFile:
     file = next(found, None)
     if file is None:
         hint = "Add data.yaml with names, or classes.txt with a name in each line, in the order of their numbers."
-        raise InputError("file-not-found", f"{source} has YOLO labels, but no file with the names of the classes.", hint)
+        raise InputError(
+            "file-not-found", f"{source} has YOLO labels, but no file with the names of the classes.", hint
+        )
     return ClassFile(read_classes(file))
 
 
