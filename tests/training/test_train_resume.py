@@ -275,20 +275,17 @@ def test_a_run_without_a_record_of_its_images_records_them_when_resumed(in_folde
 
 
 @pytest.mark.parametrize(
-    ("added", "values"),
-    [
-        (["extra/a.png"], ("3 classes instead of 2",)),
-        ([f"red/x{number}.png" for number in range(40)], ("steps instead of 2",)),
-    ],
+    ("added", "value"),
+    [(["extra/a.png"], "3 classes instead of 2"), ([f"red/x{i}.png" for i in range(40)], "steps instead of 2")],
 )
-def test_a_run_without_a_record_of_its_images_is_compared_with_its_state(in_folders, added, values):
+def test_a_run_without_a_record_of_its_images_is_compared_with_its_state(in_folders, added, value):
     run, data = in_folders
     (run / "data.json").unlink()
     image = next((data / "red").iterdir())
     for name in added:
         (data / name).parent.mkdir(exist_ok=True)
         shutil.copy(image, data / name)
-    with refused("data-changed", run, *values):
+    with refused("data-changed", run, value):
         train(resume=run)
     assert not (run / "data.json").exists()
 

@@ -42,8 +42,8 @@ def read_dataset(
     """Read the annotations of a data set without decoding its images.
 
     The layout is detected: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
-    COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011, ILSVRC and MVTec AD as published; metadata of the WSOL benchmark, which
-    includes OpenImages30k.
+    COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011, ILSVRC
+    and MVTec AD as published; metadata of the WSOL benchmark, which includes OpenImages30k.
 
     Args:
         root: Folder of the data set.

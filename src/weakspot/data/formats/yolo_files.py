@@ -134,13 +134,11 @@ def read_class_file(source: Path) -> ClassFile:
     for file in _yaml_files(source):
         return _parse_yaml(file)
     found = (file for pattern in NAMES for file in sorted(source.glob(pattern)) if file.is_file())
-    file = next(found, None)
-    if file is None:
-        hint = "Add data.yaml with names, or classes.txt with a name in each line, in the order of their numbers."
-        raise InputError(
-            "file-not-found", f"{source} has YOLO labels, but no file with the names of the classes.", hint
-        )
-    return ClassFile(read_classes(file))
+    for file in found:
+        return ClassFile(read_classes(file))
+    problem = f"{source} has YOLO labels, but no file with the names of the classes."
+    hint = "Add data.yaml with names, or classes.txt with a name in each line, in the order of their numbers."
+    raise InputError("file-not-found", problem, hint)
 
 
 def _yaml_files(source: Path) -> Iterator[Path]:
