@@ -29,7 +29,6 @@ from weakspot.data import Preprocessing
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.samples import EvaluationSample, find_samples
 from weakspot.evaluation.targets import SIDE, make_target
-from weakspot.inference.quality import find_quality
 from weakspot.metrics import box_iou
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models import SplitClassifier as ModelCut
@@ -88,9 +87,6 @@ def main() -> None:
         if "train" in batches:  # its classes have several images each
             title = f"{name}; a threshold for each class"
             print_row(title, with_head(head), batches, baseline, by_class=True, seconds=seconds, test=in_use)
-    for quality in ("balanced", "best"):
-        name = f"quality {quality}, {find_quality(quality).passes - 1} passes"
-        print_quality(name, ws.Localizer(options.model, quality=quality), dataset, baseline)
 
 
 INPUTS = (

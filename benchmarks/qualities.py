@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--qualities", nargs="+", default=["plain", "fast", "balanced", "best"])
+    parser.add_argument("--qualities", nargs="+", default=["plain", "fast", "balanced"])
     options = parser.parse_args()
     evaluation = ws.compare([options.model], options.data, qualities=options.qualities)
     counts = ", ".join(f"{count} {size}" for count, size in zip(evaluation.group_counts[-3:], SIZES, strict=True))

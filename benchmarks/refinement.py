@@ -90,7 +90,7 @@ def heatmap_samples(localizer: ws.Localizer, dataset: ws.data.Dataset, split: st
         decoded = read_as_annotated(sample.image.path, sample.image.size)
         pixels = localizer.resize(decoded)
         (output,) = localizer.class_maps_of([pixels], np.array([sample.class_indices]), [localizer.method])
-        image = localizer.predictor.backend.resize(pixels, height=frame.height, width=frame.width)
+        image = localizer.torch_backend.resize(pixels, height=frame.height, width=frame.width)
         scores = softmax(output.logits[0])[list(sample.class_indices)].tolist()
         for annotation, class_map, score in zip(sample.annotations, output.maps[0], scores, strict=True):
             heatmap = heatmap_from_class_map(class_map, height=frame.height, width=frame.width)

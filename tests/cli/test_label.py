@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -402,3 +403,100 @@ def test_rows_and_masks_of_predictions_have_their_scores(images):
     assert [cell["score"] for cell in cells("out/csv/labels.csv")] == ["0.5", "0.6", "0.7", "0.9", "0.8", "0.7"]
     with refused("labels-are-predictions", "All 9 "):
         read_dataset("out/csv")
+
+
+@pytest.fixture
+def turned(tmp_path, monkeypatch):
+    """Images that EXIF turns, 200 x 100 as stored."""
+    monkeypatch.chdir(tmp_path)
+    Path("im").mkdir()
+    for orientation in (3, 6, 8):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.new("RGB", (200, 100)).save(f"im/o{orientation}.png", exif=exif)
+    return (20.0, 10.0, 60.0, 30.0)
+
+
+def write_coco(sizes, corners=()):
+    """COCO JSON with a box of 20, 10, 60, 30 in each image, and a segmentation."""
+    images = [{"id": i, "file_name": name, "width": w, "height": h} for i, (name, (w, h)) in enumerate(sizes.items())]
+    boxes = [
+        {"image_id": one["id"], "category_id": 1, "bbox": [20, 10, 40, 20], "segmentation": list(corners)}
+        for one in images
+    ]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "nut"}]}
+    Path("boxes.json").write_text(json.dumps(content))
+
+
+def imported(*words):
+    assert label("--import", *words, "--images", "im", "--output", "back") == 0
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    return {one["image_id"]: tuple(float(one[side]) for side in sides) for one in cells("back/annotations.csv")}
+
+
+def test_labels_of_stored_pixels_are_converted_if_other_images_prove_it(turned, capsys):
+    write_coco({"o3.png": (200, 100), "o6.png": (200, 100), "o8.png": (0, 0)}, [[150, 10, 190, 10, 190, 30]])
+    boxes = imported("boxes.json", "--format=coco")
+    assert boxes == {"o3.png": (140, 70, 180, 90), "o6.png": (70, 20, 90, 60), "o8.png": (10, 140, 30, 180)}
+    assert "EXIF" not in capsys.readouterr().out
+    assert all(Path(f"back/masks/o{i}.png").exists() for i in (3, 6, 8)), "its polygon is in the stored pixels only"
+
+
+def test_an_assumed_frame_of_labels_is_said(turned, capsys):
+    write_coco({"o3.png": (200, 100), "o6.png": (0, 0)})
+    assert imported("boxes.json", "--format=coco") == {"o3.png": turned, "o6.png": turned}
+    assert "note: 2 x image that EXIF turns" in capsys.readouterr().out
+
+
+def test_yolo_does_not_say_for_which_pixels_it_is_unless_it_was_written_here(turned, capsys):
+    Path("yolo/labels").mkdir(parents=True)
+    Path("yolo/classes.txt").write_text("nut\n")
+    Path("yolo/labels/o6.txt").write_text("0 0.5 0.5 0.25 0.25\n")
+    assert imported("yolo", "--format=yolo") == {"o6.png": (37.5, 75, 62.5, 125)}
+    assert "note: 1 x image that EXIF turns" in capsys.readouterr().out
+    Path("yolo/label.toml").touch()
+    assert label("--import", "yolo", "--format=yolo", "--images=im", "--output=again") == 0
+    assert "EXIF" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["yolo", "voc", "csv", "coco"])
+def test_predictions_are_known_in_a_copy_of_the_folder_of_a_format(images, capsys, name):
+    assert label("found", "photos", f"--format={name}", "--val-fraction=0.3", "--output=out") == 0
+    shutil.copytree(f"out/{name}", "elsewhere/copy")
+    words = ["--import", "elsewhere/copy", f"--format={name}", "--output", "back"]
+    assert label(*words) == 2
+    assert "predictions" in capsys.readouterr().err
+
+
+def test_labels_of_images_are_counted_as_such(images, capsys):
+    for i in range(3):
+        Path(f"photos/dog/{i}.png").rename(f"photos/dog/d{i}.png")
+    chosen("export.json", ("0.png", "cat"), ("d1.png", "dog"))
+    assert label("--import", "export.json", "--format=labelstudio", "--images=photos", "--output=back") == 0
+    assert capsys.readouterr().out.startswith("2 labels in 2 images\n")
+
+
+def test_files_that_are_passed_over_are_counted(images, capsys):
+    Path("photos/cat/film.mp4").touch()
+    assert label(run_folder(Path("model")), "photos", "--format=csv", "--quality=plain", "--output=out") == 0
+    assert "film.mp4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sizes", [{"o3.png": (200, 100), "o6.png": (200, 100)}, {"o3.png": (200, 100)}])
+def test_boxes_that_are_imported_are_those_that_are_scored(turned, sizes, capsys):
+    """Nothing in the second file proves its frame: evaluate does not assume that of the import, but says so."""
+    write_coco(sizes)
+    found = imported("boxes.json", "--format=coco")
+    capsys.readouterr()
+    write_rows(Path("found/boxes.jsonl"), [upright_row(name, box) for name, box in found.items()])
+    for number, words in enumerate((["back"], ["im", "--ground-truth=boxes.json"])):
+        scored = ["--predicted-boxes=found/boxes.jsonl", "--test-split=all", "--samples=0", f"--output=e{number}"]
+        assert main(["evaluate", *words, *scored]) == 0
+        is_assumed = "EXIF" in capsys.readouterr().out
+        assert is_assumed == (number == 1 and len(sizes) == 1)
+        assert {one["iou"] == 1 for one in rows(f"e{number}/images.jsonl")} == {not is_assumed}
+
+
+def upright_row(name, box):
+    width, height = (200, 100) if name == "o3.png" else (100, 200)
+    return row(name, [list(box)], "nut", 0, width=width, height=height)

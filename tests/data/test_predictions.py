@@ -10,6 +10,7 @@ from refusals import refused
 
 from weakspot.data import Dataset, ObjectAnnotation, Sample, check_dataset, read_dataset
 from weakspot.data.predictions import LEFT_OUT, USED, mark_written, prediction_notes, resolve_predictions
+from weakspot.data.written_labels import is_written
 
 BOX, OTHER = (1.0, 2.0, 30.0, 40.0), (5.0, 5.0, 9.0, 9.0)
 DRAWN, FOUND = ObjectAnnotation("cat", BOX), ObjectAnnotation("dog", OTHER, score=0.5)
@@ -89,6 +90,28 @@ def test_boxes_that_nobody_has_changed_since_they_were_written_are_predictions(w
     marked = kept(mark_written(given, written / "yolo"))
     assert [item.score for item in marked["found"]] == [score, None]
     assert marked["other"] == (DRAWN,)
+
+
+@pytest.mark.parametrize(
+    ("image", "box", "score"),
+    [
+        pytest.param("found", OTHER, 0.5, id="unchanged"),
+        pytest.param("found", BOX, None, id="changed in a tool that keeps the score"),
+        pytest.param("train/found", OTHER, 0.5, id="in the folder of its split"),
+        pytest.param("other", BOX, 0.7, id="of an image without boxes of ours"),
+    ],
+)
+def test_a_changed_box_is_that_of_a_person_also_with_a_score(written, image, box, score):
+    given = dataset(**{image: [ObjectAnnotation("dog", box, score=0.7)]})
+    assert [item.score for item in kept(mark_written(given, written))[image]] == [score]
+
+
+def test_a_copy_of_the_folder_of_a_format_knows_what_was_written(written):
+    (written / "label.toml").unlink()
+    assert not is_written(written.parent)
+    given = dataset(found=[ObjectAnnotation("dog", OTHER)])
+    assert kept(mark_written(given, written / "yolo"))["found"][0].score == 0.5
+    assert is_written(written / "yolo")
 
 
 def test_another_file_of_that_name_says_nothing(written):

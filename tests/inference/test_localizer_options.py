@@ -115,7 +115,7 @@ def test_single_pass_methods_fit_the_classifier():
 def test_a_file_offers_the_methods_it_contains(exported_run):
     outcome, in_torch = exported_run
     one = ws.Localizer(outcome.path)
-    assert one.single_pass_methods == (one.method, one.predictor.backend.metadata.reference_method)
+    assert one.single_pass_methods == (one.method, one._pipeline.backend.metadata.reference_method)
     (image,) = random_images(1, (64, 64))  # as the graph takes it: PyTorch and Pillow squash a little differently
     for method in one.single_pass_methods:
         threshold = in_torch.with_options(method=method).threshold

@@ -3,19 +3,19 @@ from refusals import refused
 from weakspot.inference.quality import QUALITIES, Quality, find_quality
 
 
-def test_number_of_passes_of_each_quality():
-    assert {name: quality.passes for name, quality in QUALITIES.items()} == {
-        "plain": 1,
-        "fast": 1,
-        "balanced": 2,
-        "best": 4,
-    }
+def test_each_quality_adds_a_step_and_best_is_the_last():
+    assert [(quality.propagate, quality.adapt_foreground) for quality in QUALITIES.values()] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    assert find_quality("best") is QUALITIES["balanced"]
 
 
 def test_plain_changes_nothing():
     plain = find_quality("plain")
     assert plain == Quality(propagate=False)
-    assert (plain.resolution_scale, plain.output_stride, plain.crops) == (1.0, None, ())
+    assert (plain.resolution_scale, plain.output_stride) == (1.0, None)
 
 
 def test_an_unknown_quality_is_refused_with_near_names():

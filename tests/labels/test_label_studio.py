@@ -15,6 +15,7 @@ from weakspot.data.rle import decode_rle
 from weakspot.labels import FORMATS, WriteOptions
 from weakspot.labels.label_studio_brush import read_brush
 from weakspot.labels.label_studio_config import check_tasks, labeling_config
+from weakspot.labels.label_studio_import import SEVERAL
 
 IMAGES = known_images({"cat/1.jpg": (50, 100)})
 
@@ -120,7 +121,7 @@ def test_skipped_tasks_are_listed(tmp_path):
         (region(rectanglelabels="cat"), "it has no label"),
         (region() | {"image_rotation": 90}, "its image was rotated"),
         (region() | {"original_width": 50, "original_height": 100}, "drawn in an image of 50 x 100"),
-        ({"type": "relation", "from_id": "a", "to_id": "b"}, "it is malformed"),
+        ({"type": "textarea", "from_name": "a"}, "it is malformed"),
         (region(kind="polygonlabels", points=[[0, 0], [1e300, 9], [5, -1e300]]), "coordinates of a polygon"),
         (region(kind="polygonlabels", points=[[0, 0], [9, 9]]), "at least three corners"),
         (region(kind="brushlabels", rle=[0, 0, 0, 1]), "is truncated"),
@@ -148,6 +149,22 @@ def test_images_are_found_by_their_links(tmp_path, data):
     (tmp_path / "e.json").write_text(json.dumps([{"data": data, "annotations": [{"result": []}]}]))
     found = FORMATS["labelstudio"].read(tmp_path / "e.json", known_images({"1.jpg": (9, 9)}))
     assert [image.image_id for image in found.labels.samples] == ["1.jpg"]
+
+
+def test_relations_between_regions_are_ignored(tmp_path):
+    relation = {"type": "relation", "from_id": "r", "to_id": "s", "direction": "right"}
+    found = read(tmp_path, task(annotations=[{"result": [region(), relation]}]))
+    assert found.labels.samples[0].objects == (CAT,)
+    assert found.problems == ()
+
+
+def test_tasks_that_several_people_have_annotated_are_an_issue(tmp_path):
+    cancelled = {"result": [], "was_cancelled": True}
+    one, several = [{"result": [region()]}, cancelled], [{"result": [region()]}, {"result": []}, cancelled]
+    assert read(tmp_path, task(annotations=one)).labels.issues == ()
+    (issue,) = read(tmp_path, task(annotations=several), task(annotations=one)).labels.issues
+    assert issue.kind == SEVERAL
+    assert len(issue.where) == 1
 
 
 def test_tasks_of_images_that_are_not_there_are_listed(tmp_path):

@@ -88,6 +88,15 @@ def test_true_boxes_come_from_a_data_set(tmp_path):
     assert items[1].true_boxes == ((0, 0, 10, 10),)
 
 
+def test_a_data_set_of_other_images_is_reported(tmp_path):
+    data = write_data(tmp_path / "data")
+    write_rows(tmp_path / "found/boxes.jsonl", [row(tmp_path / "elsewhere/a.jpg", "cat")])
+    (note,) = read_localized(tmp_path / "found", data).notes
+    assert str(data) in note
+    write_rows(tmp_path / "found/boxes.jsonl", [row(data / "images/cat/a.jpg", "cat")])
+    assert read_localized(tmp_path / "found", data).notes == ()
+
+
 def test_a_run_can_be_fitted_to_the_ground_truth(tmp_path):
     data, run = write_data(tmp_path / "data"), tmp_path / "my run"
     folder = write_localized(tmp_path / "found")

@@ -81,6 +81,7 @@ def test_several_images_have_results_in_their_order(client, localizer):
         ({"top_k": 10**9}, "top_k: Input should be less"),
         ({"threshold": 0}, "threshold: Input should be greater than 0"),
         ({"threshold": "nan"}, "threshold: Input should be"),
+        ({"tresh": 0.9}, "tresh"),
         ({"boxes": "none"}, "boxes: Input should be 'best'"),
     ],
 )

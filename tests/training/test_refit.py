@@ -116,3 +116,22 @@ def test_an_image_is_scored_at_what_the_others_chose():
 
     assert _cross_validated(scores, np.zeros(3, int), rule) == 0
     assert _score(scores, np.zeros(3, int), rule(scores, None)) == pytest.approx(100 / 3)
+
+
+def test_a_few_boxes_keep_a_calibration_on_many(misfit, boxed):
+    assert refit_thresholds(misfit, wrong_sometimes(boxed)).calibrated
+    calibration = read_metadata(misfit).info.calibration
+    few = replace(boxed, samples=boxed.samples[:3])
+    result = refit_thresholds(misfit, few)
+    assert not result.comparison.improves
+    assert not result.calibrated
+    assert read_metadata(misfit).info.calibration == calibration != ()
+
+
+def wrong_sometimes(dataset):
+    """Move every fifth box, so that some predictions are wrong."""
+    samples = [
+        replace(s, objects=(replace(s.objects[0], box=(0.0, 0.0, 4.0, 4.0)),)) if i % 5 == 0 else s
+        for i, s in enumerate(dataset.samples)
+    ]
+    return replace(dataset, samples=tuple(samples))

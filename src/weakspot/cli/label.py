@@ -9,11 +9,13 @@ from weakspot.data.formats.csv_boxes import write_boxes
 from weakspot.data.formats.text_files import read_classes, write_rows, write_text
 from weakspot.data.formats.walk import images_below
 from weakspot.data.image_index import ImageIndex, index_files, index_images
-from weakspot.data.predictions import FILE, mark_written, prediction_notes, resolve_predictions
+from weakspot.data.label_frames import Frame, LabelFrame, assumed_issue, label_frame
+from weakspot.data.predictions import mark_written, prediction_notes, resolve_predictions
+from weakspot.data.written_labels import FILE, is_written
 from weakspot.errors import InputError, check_fraction, check_positive
 from weakspot.io.folders import LABEL_FILE, check_unpacked, is_file, next_free_path
 from weakspot.io.settings import save_settings
-from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
+from weakspot.labels import FORMATS, Format, LabelProblem, LoadedLabels, WriteOptions
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
@@ -31,7 +33,8 @@ LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
 class LabelOutcome:
     """What was written.
 
-    ``problems`` is the file that lists skipped or changed labels, ``wrong`` their number.
+    ``problems`` is the file that lists skipped or changed labels, ``wrong`` their number; ``labels`` is the number of
+    labels of images, without a box.
     """
 
     output: Path
@@ -40,6 +43,7 @@ class LabelOutcome:
     problems: Path | None
     wrong: int
     notes: tuple[str, ...] = ()
+    labels: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,10 +149,10 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
     check_unpacked(source)
     folder = options.images or _image_folder(source)
     index = index_images(folder)
-    loaded, problems = FORMATS[options.format[0]].read(source, index)
+    (loaded, problems), frame = _read(source, FORMATS[options.format[0]], index)
     labels = resolve_predictions(mark_written(loaded, source), use=options.use_predictions)
     files = {name: folder / name for names in index.names.values() for name in names}
-    complete = _complete(labels.samples, labels.class_names, index, files, options)
+    complete = _complete(labels.samples, labels.class_names, index, files, options, frame.frame)
     unlabeled = len(files.keys() - {index.match(sample.image_id) for sample in loaded.samples})
     notes = (f"{unlabeled} images in {folder} are not in the labels: skipped",) if unlabeled else ()
     with_labels = {problem.image for problem in problems}
@@ -162,8 +166,25 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
         labels=replace(complete.labels, samples=remaining),
         folder=folder,
         problems=(*problems, *complete.problems, *(LabelProblem(path, LOST_ALL_LABELS) for path in sorted(lost))),
-        notes=(*complete.notes, *notes, *prediction_notes(labels), *_background_note(remaining)),
+        notes=(
+            *complete.notes,
+            *notes,
+            *prediction_notes(labels),
+            *(f"{len(issue.where)} x {issue.kind}" for issue in (*loaded.issues, *assumed_issue(frame))),
+            *_background_note(remaining),
+        ),
     )
+
+
+def _read(source: Path, format_: Format, index: ImageIndex) -> tuple[LoadedLabels, LabelFrame]:
+    """Read label files, and find out for which pixels of turned images they are."""
+    loaded = format_.read(source, index)
+    known: Frame | None = "upright" if format_.is_upright or is_written(source) else None
+    pairs = ((sample, index.header(sample.image_id)) for sample in loaded.labels.samples)
+    frame = label_frame(pairs, assumed="upright", known=known)
+    if frame.frame == "stored" and any(sample.size_from_image for sample in loaded.labels.samples):
+        loaded = format_.read(source, index.as_stored())
+    return loaded, frame
 
 
 def _background_note(samples: Iterable[Sample]) -> tuple[str, ...]:
@@ -186,11 +207,12 @@ def _complete(
     index: ImageIndex,
     files: dict[str, Path],
     options: LabelOptions,
+    frame: Frame = "upright",
 ) -> _Labels:
     """Remove invalid labels, and split the images."""
     names = classes if options.class_names is None else read_classes(options.class_names)
     check_classes(names)
-    existing, missing = drop_missing(samples, index)
+    existing, missing = drop_missing(samples, index, frame)
     valid, invalid = drop_invalid(existing, names)
     notes: tuple[str, ...] = ()
     if options.val_fraction is not None and any(sample.split for sample in valid):
@@ -217,6 +239,8 @@ def _write(
             for sample in labels.samples:
                 target = folder / name / format_.image_path(sample)
                 link_or_copy(labeled.files[sample.image_id], target, options.image_files)
+            if options.import_ is None:
+                write_boxes(labels, folder / name / FILE)
         write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.class_names))
         write_review(labels, folder / "review.csv")
         if options.import_ is None:
@@ -224,15 +248,25 @@ def _write(
         if problems:
             write_rows(folder / PROBLEMS, ({"image": item.image, "problem": item.problem} for item in problems))
         save_settings(folder / LABEL_FILE, asdict(options) | {"sources": sources, "images": labeled.folder.absolute()})
-    objects = sum(len(sample.objects) for sample in labels.samples)
+    boxes = [item.box is not None for sample in labels.samples for item in sample.objects]
     problem_file = output / PROBLEMS if problems else None
-    return LabelOutcome(output, len(labels.samples), objects, problem_file, len(problems), labeled.notes)
+    return LabelOutcome(
+        output,
+        images=len(labels.samples),
+        objects=sum(boxes),
+        problems=problem_file,
+        wrong=len(problems),
+        notes=labeled.notes,
+        labels=len(boxes) - sum(boxes),
+    )
 
 
 def print_labeled(outcome: LabelOutcome) -> None:
     """Print the number of labels, and the paths of the problems and of the output folder."""
     problems = "" if outcome.problems is None else f", {outcome.wrong} problems: {outcome.problems}"
-    print(f"{outcome.objects} objects in {outcome.images} images{problems}")
+    objects = f"{outcome.objects} objects" if outcome.objects or not outcome.labels else ""
+    labels = f"{outcome.labels} labels" if outcome.labels else ""
+    print(f"{' and '.join(filter(None, (objects, labels)))} in {outcome.images} images{problems}")
     for note in outcome.notes:
         print(f"note: {note}")
     print(outcome.output)

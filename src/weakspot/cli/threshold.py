@@ -18,10 +18,12 @@ def read_annotated(
 ) -> "Dataset":
     """Read the data set for a run, after a look whether the run is finished."""
     from weakspot.data import read_dataset
+    from weakspot.data.label_frames import resolve_frames
     from weakspot.models.run_files import check_trained
 
     check_trained(run)
-    return read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+    dataset = read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+    return resolve_frames(dataset, ground_truth or data, list(dataset.splits))
 
 
 def refit(run: Path, dataset: "Dataset") -> "RefitResult":
@@ -45,3 +47,5 @@ def print_refit(run: Path, result: "RefitResult") -> None:
     classes = f", of the classes {min(values):.2f} to {max(values):.2f}" if values else ""
     verb = "now has" if compared.improves else "keeps"
     print(f"{run} {verb} the threshold {result.threshold:.2f}{classes}")
+    if result.calibrated:
+        print("The probability that a box is right was calibrated on these boxes.")

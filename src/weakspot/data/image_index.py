@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -74,6 +74,24 @@ class ImageIndex:
         """Return ``(height, width)`` of an image by its path; None if it does not exist or cannot be read."""
         path = self.match(name)
         return None if path is None else self.size_of(path)
+
+    def header(self, name: str) -> tuple[Size, int] | None:
+        """Return ``(height, width)`` of the stored pixels and EXIF orientation, by path; None as :meth:`size`."""
+        path = self.match(name)
+        size = None if path is None else self.size_of(path)
+        if path is None or size is None:
+            return None
+        orientation = self.orientation_of(path)
+        return upright_size(size, orientation), orientation
+
+    def as_stored(self) -> "ImageIndex":
+        """Return the same images with the sizes of their stored pixels."""
+
+        def stored_size(path: str) -> Size | None:
+            header = self.header(path)
+            return None if header is None else header[0]
+
+        return replace(self, size_of=stored_size)
 
 
 def _agree(one: str, other: str) -> bool:

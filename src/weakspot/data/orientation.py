@@ -47,6 +47,16 @@ def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return size[::-1] if orientation in QUARTER_TURNS else size
 
 
+def inverse_orientation(orientation: int) -> int:
+    """Return the orientation that makes the stored pixels of the upright image.
+
+    Example:
+        >>> inverse_orientation(6), inverse_orientation(3)
+        (8, 3)
+    """
+    return _INVERSE.get(orientation, orientation)
+
+
 def box_to_upright(box: Box, orientation: int, *, height: int, width: int) -> Box:
     """Convert a box in stored pixels, of an image of this size as stored, to the upright image.
 
@@ -72,7 +82,7 @@ def box_to_stored(box: Box, orientation: int, *, height: int, width: int) -> Box
         >>> box_to_stored((40, 20, 80, 80), 6, height=200, width=100)
         (20, 20, 80, 60)
     """
-    return box_to_upright(box, _INVERSE.get(orientation, orientation), height=height, width=width)
+    return box_to_upright(box, inverse_orientation(orientation), height=height, width=width)
 
 
 def mask_to_upright(mask: NDArray[np.bool_], orientation: int) -> NDArray[np.bool_]:

@@ -1,19 +1,17 @@
 """Tell what a person has labeled from what a model has predicted and nobody has confirmed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, DatasetIssue, ObjectAnnotation, Sample
 from weakspot.data.formats.walk import without_suffix
+from weakspot.data.written_labels import written_boxes
 from weakspot.errors import InputError
-from weakspot.io.folders import LABEL_FILE, is_file
 from weakspot.io.text import parse_float, read_csv
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
-# Boxes that weakspot label has written, with their scores, next to LABEL_FILE: not all formats can store scores.
-FILE = "predictions.csv"
 # Pixels by which a box may differ from the one that was written: some formats round.
 _TOLERANCE = 1.0
 LEFT_OUT = "prediction of a model, which no person has confirmed: left out"
@@ -47,21 +45,30 @@ def resolve_predictions(dataset: Dataset, *, use: bool) -> Dataset:
 def mark_written(dataset: Dataset, source: Path) -> Dataset:
     """Give objects that ``weakspot label`` has written, and that nobody has changed, their scores.
 
+    A box that somebody has changed is a person's, also if a tool has kept its score. In an image without boxes of ours,
+    a score marks a prediction.
+
     Args:
         dataset: Labels as read.
-        source: File or folder that they were read from, at most two folders below the output of ``weakspot label``.
+        source: File or folder that they were read from, at most three folders below the output of ``weakspot label``.
     """
-    folders = [source.absolute(), *source.absolute().parents][:4]
-    folder = next((one for one in folders if is_file(one / LABEL_FILE) and is_file(one / FILE)), None)
-    if folder is None:
+    file = written_boxes(source)
+    if file is None:
         return dataset
     written: dict[str, list[ObjectAnnotation]] = {}
-    for line, cells in read_csv(folder / FILE, ("image_id", "class", *_SIDES, "score")):
+    for line, cells in read_csv(file, ("image_id", "class", *_SIDES, "score")):
         x1, y1, x2, y2 = (parse_float(cells[side], line) for side in _SIDES)
         item = ObjectAnnotation(cells["class"], (x1, y1, x2, y2), score=parse_float(cells["score"], line))
         written.setdefault(without_suffix(cells["image_id"]), []).append(item)
-    samples = (_marked(sample, written.get(without_suffix(sample.image_id), ())) for sample in dataset.samples)
+    samples = (_marked(sample, _written_in(sample, written)) for sample in dataset.samples)
     return replace(dataset, samples=tuple(samples))
+
+
+def _written_in(sample: Sample, written: Mapping[str, list[ObjectAnnotation]]) -> Sequence[ObjectAnnotation]:
+    """What was written for an image, whose path may have more folders now: that of its split, for example."""
+    parts = without_suffix(sample.image_id).split("/")
+    paths = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((written[path] for path in paths if path in written), ())
 
 
 def _marked(sample: Sample, written: Sequence[ObjectAnnotation]) -> Sample:
@@ -70,11 +77,14 @@ def _marked(sample: Sample, written: Sequence[ObjectAnnotation]) -> Sample:
         return item.label == other.label and all(abs(side - known) <= _TOLERANCE for side, known in pairs)
 
     def marked(item: ObjectAnnotation) -> ObjectAnnotation:
-        if item.box is None or item.score is not None:
+        if item.box is None:
             return item
-        return next((replace(item, score=other.score) for other in written if same(item, other)), item)
+        unchanged = next((other for other in written if same(item, other)), None)
+        return replace(item, score=None if unchanged is None else unchanged.score)
 
-    return replace(sample, objects=tuple(map(marked, sample.objects))) if written else sample
+    if not written or sample.predicted:
+        return sample
+    return replace(sample, objects=tuple(map(marked, sample.objects)))
 
 
 def predictions_of(sample: Sample) -> tuple[ObjectAnnotation, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weakspot.data import Dataset, read_dataset
+from weakspot.data.label_frames import resolve_frames
 from weakspot.errors import InputError
 from weakspot.evaluation.aggregate import EvaluationPlan, OnPrediction, PredictFn, run_plan
 from weakspot.evaluation.class_mapping import class_indices
@@ -40,6 +41,8 @@ def load_evaluation_set(
         check_threshold(config.threshold)
     dataset = data if isinstance(data, Dataset) else read_dataset(data, ground_truth=config.boxes, images=config.images)
     split = _test_split(dataset, config)
+    used = list(dataset.splits) if split == "all" else [split, config.val_split]
+    dataset = resolve_frames(dataset, Path(config.boxes or dataset.root), used)
     index_of = None if localizer is None else class_indices(dataset, localizer.class_names)
     samples = find_samples(dataset, split, index_of)
     has_val = config.val_split not in (split, "all") and split != "all" and config.val_split in dataset.splits

@@ -72,7 +72,7 @@ class CompareOptions(MeasureOptions):
     Attributes:
         methods: Comma-separated names of methods. Default: all that need one forward pass, and the run's own; with
             several qualities only the run's own, or gradcam.
-        quality: Comma-separated qualities, or all (plain,fast,balanced,best). Default: the run's own, else fast.
+        quality: Comma-separated qualities, or all (plain,fast,balanced). Default: the run's own, else fast.
         output_strides: Comma-separated strides, for example 32,16. Default: the models' own.
     """
 

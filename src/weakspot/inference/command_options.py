@@ -43,7 +43,7 @@ class MethodOptions:
         method: cam, gradcam, gradcam++, layercam, xgradcam, hirescam, scorecam, ablationcam, eigencam,
             guided_gradcam or counterfactual. Default: the method of the run, else gradcam.
         quality: plain: as published. fast: propagated, one pass. balanced: also a foreground head, fitted to the
-            images first. best: also multi-crop. Default: the run's, or fast.
+            images first; best is the same. Default: the run's, or fast.
     """
 
     method: Annotated[str | None, METHOD] = None

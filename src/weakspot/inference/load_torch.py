@@ -38,8 +38,6 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
     # A regressed box does not depend on the quality.
     quality = (options.quality or info.quality or DEFAULT_QUALITY) if method.can_propagate else "plain"
     preset = find_quality(quality)
-    if classifier.foreground is not None:  # fitted to a whole training set: crops add nothing
-        preset = replace(preset, crops=())
     is_name = not isinstance(model, nn.Module) and not info.method
     preprocessing, split = _split(classifier, preset, options, enlarge=options.input_size is None and is_name)
     multi_label = info.multi_label if options.multi_label is None else options.multi_label
@@ -51,7 +49,7 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
     class_names = choose_class_names(options.class_names, info.class_names, split.num_classes)
     check_method(split, method)
     tuned = _is_tuned_for(classifier, method_name, quality)
-    class_thresholds = _class_thresholds(info) if tuned and not preset.crops else None
+    class_thresholds = _class_thresholds(info) if tuned else None
     device, dtype = _device_and_dtype(classifier.module)
     torch_backend = TorchBackend(split, preprocessing, device, dtype, class_thresholds)
     default_threshold = torch_backend.default_threshold(method_name)
@@ -70,7 +68,6 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
             threshold=(info.threshold if tuned else None) or default_threshold,
             calibration=info.calibration if tuned else (),
         ),
-        preset,
         default_threshold,
         is_box_regressor=not method.can_propagate,
         may_export=may_export,

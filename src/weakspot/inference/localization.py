@@ -156,7 +156,7 @@ class Localization:
         }
         for name in ("box_evidence", "box_confidences"):
             values = getattr(self, name)
-            row |= {} if values is None else {name: values.round(6).tolist()}
+            row |= {} if values is None else {name: values.round(4).tolist()}
         if self.min_area < 1:  # several boxes are possible
             row["box_scores"] = self.box_scores.round(6).tolist()
         return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})

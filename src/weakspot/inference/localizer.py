@@ -19,9 +19,8 @@ from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.class_names import ClassNames, find_class
 from weakspot.inference.load import load_model, region_options
 from weakspot.inference.localization import Localization
-from weakspot.inference.multi_crop import Predictor
 from weakspot.inference.options import LocalizerOptions
-from weakspot.inference.pipeline import Pipeline
+from weakspot.inference.pipeline import Pipeline, resize
 from weakspot.inference.postprocess import DecodedImage, FailedImage, PostprocessConfig
 from weakspot.inference.quality import find_quality
 from weakspot.ops.checks import check_threshold
@@ -48,10 +47,9 @@ class Localizer:
         method: A name from ``weakspot.cams.METHODS``; None uses the method that a run was trained for, else
             ``"gradcam"``.
         quality: ``"plain"``: class maps as published. ``"fast"``: propagated to similar positions, from one forward
-            pass. ``"balanced"``: also with a foreground head, once :meth:`adapt` has fitted one. ``"best"``: also
-            averaged over crops, 3 passes per class. A run with a foreground head is the same in the last three, and a
-            ``psol`` run is plain in all of them. None uses the quality that a run's threshold was chosen for, else
-            ``"fast"``.
+            pass. ``"balanced"``: also with a foreground head, once :meth:`adapt` has fitted one; ``"best"`` is the
+            same. A run with a foreground head is the same in all but the first, and a ``psol`` run is plain in all of
+            them. None uses the quality that a run's threshold was chosen for, else ``"fast"``.
         layer: Name of the target layer, or several to be fused; None finds the last feature map.
         class_names: One name per logit, a mapping from index to name, or the path of a text file with one name per
             line; None uses the names that come with the model, else the indices.
@@ -169,7 +167,7 @@ class Localizer:
         regions = region_options(options.boxes, options.min_area)
         loaded = load_model(model, options)
         method, uncertainty = loaded.info.method, options.uncertainty and not loaded.is_box_regressor
-        threshold = float(options.threshold or loaded.info.threshold or loaded.crop_threshold)
+        threshold = float(options.threshold or loaded.info.threshold or loaded.default_threshold)
         config = PostprocessConfig(
             loaded.info,
             method,
@@ -181,9 +179,8 @@ class Localizer:
             calibration=loaded.info.calibration if threshold == loaded.info.threshold else (),
             reference_method=_fitting_reference(loaded.backend, method) if uncertainty else None,
         )
-        predictor = Predictor(loaded.backend, loaded.preset, loaded.crop_threshold)
         max_pixels = MAX_PIXELS if options.max_pixels is None else options.max_pixels
-        self._pipeline = Pipeline(predictor, config, max_pixels, loaded.may_export)
+        self._pipeline = Pipeline(loaded.backend, config, max_pixels, loaded.may_export)
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
         """Localize in one image.
@@ -291,7 +288,7 @@ class Localizer:
         if threshold is None:
             threshold = self.threshold_of(method)
         check_threshold(threshold)
-        reference = _fitting_reference(self.predictor.backend, method) if self.config.reference_method else None
+        reference = _fitting_reference(self._pipeline.backend, method) if self.config.reference_method else None
         changes = (method, threshold) != (self.method, self.threshold)
         config = replace(
             self.config,
@@ -332,16 +329,16 @@ class Localizer:
         return self._pipeline.class_maps(images, methods, ClassSelection(classes))
 
     def resize(self, image: Image.Image) -> Pixels:
-        """Resize a whole RGB image to :attr:`image_preprocessing`, bicubic with antialiasing, without cropping."""
-        return self.predictor.resize(image)
+        """Resize a whole RGB image to the model's input size, bicubic with antialiasing, without cropping."""
+        return resize(image, self._pipeline.backend)
 
     def validate_method(self, method: str) -> None:
         """Raise InputError if a method needs another head or fewer layers, or its maps are not in the file."""
-        self.predictor.backend.validate_method(method)
+        self._pipeline.backend.validate_method(method)
 
     def threshold_of(self, method: str) -> float:
         """Return the threshold of a method: the localizer's for its own method, else the default of the method."""
-        return self.threshold if method == self.method else self.predictor.backend.default_threshold(method)
+        return self.threshold if method == self.method else self._pipeline.backend.default_threshold(method)
 
     def adapt(self, images: Iterable[ImageSource], *, batch_size: int = 16, seed: int = 0) -> int:
         """Fit a foreground head to unlabeled images.
@@ -379,13 +376,13 @@ class Localizer:
     @property
     def needs_adaptation(self) -> bool:
         """Whether commands should call :meth:`adapt` first: the quality uses a foreground head, not fitted yet."""
-        is_torch = not isinstance(self.predictor.backend, OnnxBackend)
+        is_torch = not isinstance(self._pipeline.backend, OnnxBackend)
         return is_torch and find_quality(self.quality).adapt_foreground and not self.is_adapted
 
     @property
     def is_adapted(self) -> bool:
         """Whether there is a foreground head, from training or from :meth:`adapt`."""
-        return self.predictor.backend.has_foreground_head
+        return self._pipeline.backend.has_foreground_head
 
     def set_foreground_head(self, head: "ForegroundHead | None") -> None:
         """Set the head that separates foreground from background by intermediate features; None removes it.
@@ -395,7 +392,7 @@ class Localizer:
         """
         before, backend = self.torch_backend, self.torch_backend.with_foreground_head(head)
         threshold = backend.default_threshold(self.method)
-        self._pipeline.predictor = replace(self.predictor, backend=backend, crop_threshold=threshold)
+        self._pipeline.backend = backend
         if self.threshold == before.default_threshold(self.method):  # neither chosen by the user nor by a run
             self._pipeline.config = replace(self.config, threshold=threshold)
 
@@ -425,19 +422,9 @@ class Localizer:
         return self.config.info.preprocessing
 
     @property
-    def image_preprocessing(self) -> Preprocessing:
-        """Preprocessing of whole images: the model's, with twice its input size if the quality uses crops."""
-        return self.predictor.image_preprocessing
-
-    @property
     def max_pixels(self) -> int:
         """Images with more pixels are rejected before they are decoded."""
         return self._pipeline.max_pixels
-
-    @property
-    def predictor(self) -> Predictor:
-        """The backend and the quality preset."""
-        return self._pipeline.predictor
 
     @property
     def config(self) -> PostprocessConfig:
@@ -447,13 +434,13 @@ class Localizer:
     @property
     def single_pass_methods(self) -> tuple[str, ...]:
         """Names of the methods that need a single forward pass, the localizer's own first."""
-        methods = self.predictor.backend.single_pass_methods()
+        methods = self._pipeline.backend.single_pass_methods()
         return (self.method, *(name for name in methods if name != self.method))
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the target layers."""
-        return self.predictor.backend.layers
+        return self._pipeline.backend.layers
 
     @property
     def model(self) -> "nn.Module":
@@ -468,12 +455,12 @@ class Localizer:
     @property
     def backend(self) -> str:
         """Name of the backend that runs the classifier: ``"torch"`` or ``"onnx"``."""
-        return self.predictor.backend.name
+        return self._pipeline.backend.name
 
     @property
     def torch_backend(self) -> "TorchBackend":
         """The backend in PyTorch; ModelError ``not-a-torch-model`` for a file of ``weakspot export``."""
-        backend = self.predictor.backend
+        backend = self._pipeline.backend
         if isinstance(backend, OnnxBackend):
             problem = f"This needs a PyTorch model, got a file exported from {backend.metadata.source}."
             raise ModelError("not-a-torch-model", problem)

@@ -2,19 +2,20 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
+
+from PIL import Image
 
 from weakspot.concurrency import parallel_batches, pipelined
 from weakspot.data import ImageSource
 from weakspot.data.decoding import read_downscaled
 from weakspot.errors import WeakspotError
-from weakspot.inference.backends import ClassifierOutput, ClassSelection
+from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import Localization
-from weakspot.inference.multi_crop import Predictor
 from weakspot.inference.postprocess import (
     DecodedImage,
     FailedImage,
@@ -22,6 +23,7 @@ from weakspot.inference.postprocess import (
     PostprocessConfig,
     postprocess,
 )
+from weakspot.ops.preprocessing import to_array
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.inference.backends.torch import TorchBackend
@@ -31,36 +33,42 @@ EXPORT_AFTER_IMAGES = 1000
 _log = logging.getLogger("weakspot")
 
 
-def decode(source: ImageSource, predictor: Predictor, *, max_pixels: int) -> DecodedImage | FailedImage:
-    """Decode an image and resize it for a predictor; one with more than ``max_pixels`` fails."""
-    size = predictor.image_preprocessing
+def resize(image: Image.Image, backend: Backend) -> Pixels:
+    """Resize a whole RGB image to a classifier's input size, bicubic with antialiasing, without cropping."""
+    size = backend.preprocessing
+    return backend.resize(to_array(image, channels=len(size.mean)), height=size.height, width=size.width)
+
+
+def decode(source: ImageSource, backend: Backend, *, max_pixels: int) -> DecodedImage | FailedImage:
+    """Decode an image and resize it for a classifier; one with more than ``max_pixels`` fails."""
+    size = backend.preprocessing
     try:
         image, (height, width) = read_downscaled(source, height=size.height, width=size.width, max_pixels=max_pixels)
     except WeakspotError as error:
         # The traceback would keep the half-decoded image alive for as long as the error is kept.
         error.__cause__ = error.__context__ = None
         return FailedImage(source, error.with_traceback(None))
-    return DecodedImage(source, width, height, predictor.resize(image))
+    return DecodedImage(source, width, height, resize(image, backend))
 
 
 def predict(
-    predictor: Predictor,
+    backend: Backend,
     images: Sequence[DecodedImage | FailedImage],
     selection: ClassSelection,
     config: PostprocessConfig,
 ) -> list[ImagePrediction | FailedImage]:
     """Run the model on a batch of decoded images; those that failed are returned as they are, in order."""
     decoded = [image for image in images if isinstance(image, DecodedImage)]
-    predictions = iter(_predict_decoded(predictor, decoded, selection, config) if decoded else ())
+    predictions = iter(_predict_decoded(backend, decoded, selection, config) if decoded else ())
     return [image if isinstance(image, FailedImage) else next(predictions) for image in images]
 
 
 def _predict_decoded(
-    predictor: Predictor, images: Sequence[DecodedImage], selection: ClassSelection, config: PostprocessConfig
+    backend: Backend, images: Sequence[DecodedImage], selection: ClassSelection, config: PostprocessConfig
 ) -> list[ImagePrediction]:
     reference_methods = () if config.reference_method is None else (config.reference_method,)
     pixels = [image.pixels for image in images]
-    output, *references = predictor.run(pixels, [config.method], selection, reference_methods=reference_methods)
+    output, *references = backend.run(pixels, [config.method, *reference_methods], selection)
     return [
         ImagePrediction(
             image,
@@ -79,25 +87,25 @@ def _predict_decoded(
 
 @dataclass(eq=False)
 class Pipeline:
-    """Runs the three steps on batches and streams, and moves the predictor to ONNX Runtime once that saves time."""
+    """Runs the three steps on batches and streams, and moves the classifier to ONNX Runtime once that saves time."""
 
-    predictor: Predictor
+    backend: Backend
     config: PostprocessConfig
     max_pixels: int
     may_export: bool
     images_seen: int = 0
 
     def decode(self, source: ImageSource) -> DecodedImage | FailedImage:
-        """Decode an image for the predictor."""
-        return decode(source, self.predictor, max_pixels=self.max_pixels)
+        """Decode an image for the classifier."""
+        return decode(source, self.backend, max_pixels=self.max_pixels)
 
     def batch(
         self, images: Sequence[ImageSource], selection: ClassSelection, *, single_threaded: bool
     ) -> list[Localization | FailedImage]:
         """Localize in a few images with one forward pass."""
-        predictor = self.predictor.single_threaded() if single_threaded else None
+        backend = self.backend.single_threaded() if single_threaded else None
         decoded = [self.decode(image) for image in images]
-        return self._postprocess(self._predict(decoded, selection, predictor))
+        return self._postprocess(self._predict(decoded, selection, backend))
 
     def stream(
         self, images: Iterator[ImageSource], selection: ClassSelection, *, batch_size: int, workers: int
@@ -111,10 +119,10 @@ class Pipeline:
             if next_image:
                 self._export()
             images = chain(next_image, images)
-        if self.predictor.backend.name == "torch":
+        if self.backend.name == "torch":
             yield from stages(images)
         else:
-            run = partial(run, predictor=self.predictor.single_threaded())
+            run = partial(run, backend=self.backend.single_threaded())
             yield from parallel_batches(self.decode, run, self._postprocess, images, size=batch_size)
 
     def class_maps(
@@ -122,16 +130,16 @@ class Pipeline:
     ) -> list[ClassifierOutput]:
         """Compute the class maps of several methods with one forward pass."""
         self._count(len(images))
-        return self.predictor.run(images, methods, selection)
+        return self.backend.run(images, methods, selection)
 
     def _predict(
         self,
         images: list[DecodedImage | FailedImage],
         selection: ClassSelection,
-        predictor: Predictor | None = None,
+        backend: Backend | None = None,
     ) -> list[ImagePrediction | FailedImage]:
         self._count(sum(isinstance(image, DecodedImage) for image in images))
-        return predict(predictor or self.predictor, images, selection, self.config)
+        return predict(backend or self.backend, images, selection, self.config)
 
     def _postprocess(self, predictions: list[ImagePrediction | FailedImage]) -> list[Localization | FailedImage]:
         return [postprocess(prediction, self.config) for prediction in predictions]
@@ -147,7 +155,6 @@ class Pipeline:
 
         self.may_export = False
         try:
-            backend = compile_onnx(cast("TorchBackend", self.predictor.backend), export=True)
-            self.predictor = replace(self.predictor, backend=backend)
+            self.backend = compile_onnx(cast("TorchBackend", self.backend), export=True)
         except WeakspotError as error:  # the model still runs in PyTorch
             _log.warning("the model stays in PyTorch: %s", error.problem)

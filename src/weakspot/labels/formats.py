@@ -23,18 +23,20 @@ class Format(NamedTuple):
         write: Writes labels to a folder, and returns labels that the format cannot represent.
         read: Reads labels from a folder or file; missing sizes are those of the image files.
         image_path: Returns the path of an image in the folder.
+        is_upright: Whether its boxes are always those of upright images.
     """
 
     write: Callable[[Dataset, Path, WriteOptions], list[LabelProblem]]
     read: Callable[[Path, ImageIndex], LoadedLabels]
     image_path: Callable[[Sample], str] = in_images
+    is_upright: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
     "coco": Format(coco.write, coco.read),
     "yolo": Format(yolo.write, yolo.read, yolo.image_path),
     "voc": Format(voc.write, voc.read, voc.image_path),
-    "labelstudio": Format(label_studio.write, label_studio_import.read),
+    "labelstudio": Format(label_studio.write, label_studio_import.read, is_upright=True),
     "csv": Format(csv_boxes.write, csv_boxes.read),
     "masks": Format(masks.write, masks.read),
 }

@@ -5,12 +5,12 @@ from dataclasses import replace
 from math import isfinite
 from unicodedata import category
 
-from weakspot.data.dataset import Box, ObjectAnnotation, Sample, round_box
+from weakspot.data.dataset import Box, ObjectAnnotation, Sample
 from weakspot.data.formats.class_folders import TRAINING, VALIDATION
 from weakspot.data.formats.records import LabelProblem
 from weakspot.data.image_index import ImageIndex
-from weakspot.data.orientation import box_to_upright, mask_to_upright, upright_size
-from weakspot.data.rle import decode_rle, encode_rle
+from weakspot.data.label_frames import Frame, proven_frame, to_upright
+from weakspot.data.orientation import upright_size
 from weakspot.errors import InputError
 
 # Pixels by which a box may exceed the image without a report: less than a decimal of boxes.jsonl.
@@ -105,38 +105,26 @@ def _clip(item: ObjectAnnotation, sample: Sample, classes: frozenset[str]) -> tu
     return f"is partly outside {frame}: clipped" if excess > SLACK else "", clipped
 
 
-def drop_missing(samples: Iterable[Sample], index: ImageIndex) -> tuple[tuple[Sample, ...], tuple[LabelProblem, ...]]:
+def drop_missing(
+    samples: Iterable[Sample], index: ImageIndex, frame: Frame = "upright"
+) -> tuple[tuple[Sample, ...], tuple[LabelProblem, ...]]:
     """Drop images that do not exist or whose size differs from that of their labels, and report them.
 
-    The others get their names in the index. Labels for the stored pixels of an image that EXIF orientation rotates are
-    converted to the upright image.
+    The others get their names in the index. Labels for the stored pixels of an image that EXIF orientation turns are
+    converted to the upright image; those whose own size does not prove for which pixels they are, are in the ``frame``.
     """
     existing, problems = [], []
     for sample in samples:
-        name, size = index.match(sample.image_id), index.size(sample.image_id)
-        if name is None or size is None:
+        name, header = index.match(sample.image_id), index.header(sample.image_id)
+        if name is None or header is None:
             problem = "the image does not exist" if name is None else "the image is unreadable"
             problems.append(LabelProblem(sample.image_id, f"{problem}: skipped"))
-        elif size != sample.size and sample.size == upright_size(size, index.orientation_of(name)):
-            existing.append(replace(_upright(sample, index.orientation_of(name)), image_id=name))
-        elif size != sample.size:
-            problem = f"its labels are for {sample.width} x {sample.height} pixels, it has {size[1]} x {size[0]}"
+            continue
+        (height, width), orientation = upright_size(*header), header[1]
+        if sample.size not in (header[0], (height, width)):
+            problem = f"its labels are for {sample.width} x {sample.height} pixels, it has {width} x {height}"
             problems.append(LabelProblem(sample.image_id, f"{problem}: skipped"))
-        else:
-            existing.append(replace(sample, image_id=name))
+            continue
+        is_stored = orientation != 1 and (proven_frame(sample, header) or frame) == "stored"
+        existing.append(replace(to_upright(sample, orientation) if is_stored else sample, image_id=name))
     return tuple(existing), tuple(problems)
-
-
-def _upright(sample: Sample, orientation: int) -> Sample:
-    """The labels of stored pixels, in the upright image."""
-    objects = tuple(_upright_object(item, sample, orientation) for item in sample.objects)
-    return replace(sample, objects=objects, size=upright_size((sample.height, sample.width), orientation))
-
-
-def _upright_object(item: ObjectAnnotation, sample: Sample, orientation: int) -> ObjectAnnotation:
-    box, mask = item.box, item.mask
-    if box is not None:
-        box = round_box(box_to_upright(box, orientation, height=sample.height, width=sample.width))
-    if mask is not None:
-        mask = encode_rle(mask_to_upright(decode_rle(mask), orientation))
-    return replace(item, box=box, mask=mask)

@@ -1,13 +1,13 @@
 """Read exports of Label Studio: annotations of a person, else predictions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, group_issues
 from weakspot.data.formats.coco_json import read_json
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, sorted_classes, uncertainty_of
 from weakspot.data.image_index import ImageIndex
@@ -21,19 +21,21 @@ from weakspot.labels.label_studio_config import parse_config
 from weakspot.labels.label_studio_regions import CHOICES, joined_regions, labels_of
 
 Record = dict[str, Any]
+RELATION = "relation"  # between regions
+SEVERAL = "task with several annotations: the one that was updated last is used"
 SKIPPED, NOT_LABELED = "the task was skipped", "the task has neither annotations nor predictions"
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
     """Read an export of Label Studio in the format JSON, or the folder with ``tasks.json`` and ``config.xml``.
 
-    The annotation of a task that was updated last is used, without scores. A task without annotations has its
-    predictions, with scores, and is marked as predicted. A task whose annotations were all cancelled, that has neither,
-    or without an image, is a problem.
+    The annotation of a task that was updated last is used, without scores; tasks with several are an issue. A task
+    without annotations has its predictions, with scores, and is marked as predicted. A task whose annotations were all
+    cancelled, that has neither, or without an image, is a problem.
     Rectangles, polygons and brush masks are read. A rotated rectangle is read as its bounding box, and reported, as are
-    regions of other types. A region without a label has those of the other results with its id. Choices of an image are
-    labels without a box, unless other labels are drawn. Classes are those of ``config.xml`` next to the file if it
-    exists and has any, else sorted by name.
+    regions of other types; relations are ignored. A region without a label has those of the other results with its id.
+    Choices of an image are labels without a box, unless other labels are drawn. Classes are those of ``config.xml``
+    next to the file if it exists and has any, else sorted by name.
     """
     file = source / "tasks.json" if source.is_dir() else source
     tasks = read_json(file)
@@ -46,7 +48,19 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
     optional = (_sample(position, task, index, problems) for position, task in enumerate(tasks))
     samples = _without_attributes([sample for sample in optional if sample is not None], problems)
     classes = _classes(file.with_name("config.xml")) or sorted_classes(samples)
-    return LoadedLabels(Dataset(source, "Label Studio", classes, samples), tuple(problems))
+    issues = group_issues((SEVERAL, name) for name in map(_several_annotations, tasks) if name)
+    return LoadedLabels(Dataset(source, "Label Studio", classes, samples, issues), tuple(problems))
+
+
+def _several_annotations(task: Record) -> str:
+    """The name of a task that several annotations label; empty for others."""
+    annotations = task.get("annotations")
+    records = [one for one in annotations if isinstance(one, dict)] if isinstance(annotations, list) else []
+    return next(image_names(task), str(task.get("id"))) if len(list(_submitted(records))) > 1 else ""
+
+
+def _submitted(annotations: Iterable[Record]) -> Iterator[Record]:
+    return (annotation for annotation in annotations if not annotation.get("was_cancelled"))
 
 
 def _classes(config: Path) -> tuple[str, ...]:
@@ -116,7 +130,7 @@ def _find(candidates: list[str], index: ImageIndex) -> str | None:
 def _result(task: Record) -> tuple[bool, list[Record]] | None:
     """Whether a person has annotated the task, and its regions; None if the task was skipped or has nothing."""
     annotations = _records(task, "annotations")
-    submitted = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
+    submitted = list(_submitted(annotations))
     if submitted:
         # The last in the list wins a tie.
         latest = max(enumerate(submitted), key=lambda item: (str(item[1].get("updated_at") or ""), item[0]))[1]
@@ -139,7 +153,7 @@ def _regions(record: Record) -> list[Record]:
     regions = record.get("result") or []
     if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
         raise InputError("tasks-invalid", "the task's result is not a list of regions: export in the format JSON")
-    return regions
+    return [region for region in regions if region.get("type") != RELATION]
 
 
 def _objects(region: Mapping[str, Any], size: tuple[int, int], *, scored: bool) -> Iterator[ObjectAnnotation]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from weakspot.data import ImageSource, find_images, read_dataset
 from weakspot.data.annotated_image import read_mask
+from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
 from weakspot.inference.command_options import localizer_options
@@ -93,7 +94,8 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
         ):
             localized.append(from_localization(item, min_score=options.min_score, masks=masks))
             progress.advance()
-    notes = (*choice.notes, *counts.notes(by_folder=choice.by_folder))
+    others = describe_passed_over(list(passed_over(images)))
+    notes = (*choice.notes, *counts.notes(by_folder=choice.by_folder), *([others] if others else ()))
     return Localizations(tuple(localized), tuple(localizer.class_names), tuple(problems), notes)
 
 

@@ -47,8 +47,11 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     files = finished_row_files(folder)
     rows = (row for file in files for row in read_rows(file))
     items = [item for location, row in rows for item in _items(location, row, folder, images, options)]
+    notes: tuple[str, ...] = ()
     if data is not None:
         items = with_error_probability(list(with_ground_truth(items, read_dataset(data))))
+        if items and not any(item.true_boxes for item in items):
+            notes = (f"The gallery has no ground truth: no image here has a box in {data}.",)
     return ReportData(
         kind="Localizations",
         folder=folder,
@@ -57,6 +60,7 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
         settings=as_text(settings),
         items=tuple(items),
         skipped=_skipped(folder, files, {item.name for item in items}),
+        notes=notes,
         refit="" if data is None else refit_command(Path(str(settings.get("model", ""))), data, items),
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from io import BytesIO
@@ -31,7 +31,7 @@ from weakspot.serving.batching import (
     stopping_error,
     timeout_error,
 )
-from weakspot.serving.form_requests import FormRequests
+from weakspot.serving.form_requests import OPTIONS, FormRequests
 from weakspot.serving.middleware import LOCALIZE
 from weakspot.serving.prometheus import PrometheusMetrics
 from weakspot.serving.schemas import (
@@ -100,7 +100,15 @@ def build_api(state: ServiceState, *, root_url: str = "") -> FastAPI:
     _add_models_and_methods(app, state)
     _add_health(app, state)
     _answer_head(app)
+    _close_forms(app)
     return app
+
+
+def _close_forms(app: FastAPI) -> None:
+    """Declare in the schema that forms have no other fields, as :func:`_check_fields` requires."""
+    schemas = app.openapi()["components"]["schemas"]  # kept by the app
+    for name in (name for name in schemas if name.startswith("Body_")):
+        schemas[name]["additionalProperties"] = False
 
 
 def _answer_head(app: FastAPI) -> None:
@@ -139,8 +147,17 @@ def _add_localize(app: FastAPI, state: ServiceState) -> None:
         ] = "best",
         heatmap: Annotated[bool, Form(description="Whether to return the heatmaps.")] = False,
     ) -> Response:
+        _check_fields(await request.form())  # parsed already
         options = RequestOptions(method, tuple(classes) if classes else None, top_k, threshold, boxes)
         return await _localize(state, request, image, options, heatmap)
+
+
+def _check_fields(names: Iterable[str]) -> None:
+    """Refuse fields that do not exist, such as a misspelt option, which would have its default otherwise."""
+    unknown = next((name for name in names if name not in ("image", *OPTIONS)), None)
+    if unknown is not None:
+        problem = f"The form has an unknown field {unknown[:100]!r}."
+        raise InputError("request-invalid", problem, f"Fields: image, {', '.join(OPTIONS)}.")
 
 
 async def _localize(

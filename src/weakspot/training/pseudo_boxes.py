@@ -107,7 +107,7 @@ def _boxes(localizer: Localizer, samples: Sequence[Sample], labels: Labels) -> I
     height, width = localizer.preprocessing.height, localizer.preprocessing.width
     for batch in batched(samples, _BATCH_SIZE):
         targets = labels.targets(batch)
-        pixels = [channels_last(read_pixels(sample, localizer.image_preprocessing)) for sample in batch]
+        pixels = [channels_last(read_pixels(sample, localizer.preprocessing)) for sample in batch]
         classes = targets.argmax(axis=1)[:, None]
         (output,) = localizer.class_maps_of(pixels, classes, [localizer.method])
         for row, class_map, own_map in zip(targets, output.maps[:, 0], output.evidence[:, 0], strict=True):

@@ -14,7 +14,7 @@ from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.training.box_areas import typical_areas
-from weakspot.training.calibration import calibrate_run
+from weakspot.training.calibration import MIN_BOXES, calibrate_run
 from weakspot.training.labels import annotated_samples
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
@@ -59,6 +59,7 @@ class RefitResult:
         comparison: Scores of the thresholds; if they do not improve the run, it keeps those that it had.
         threshold: Threshold of the run.
         class_thresholds: Thresholds of its classes; empty if all have the same.
+        calibrated: Whether the probability that a box is right was calibrated on the boxes.
     """
 
     metric: str
@@ -66,12 +67,14 @@ class RefitResult:
     comparison: Comparison
     threshold: float
     class_thresholds: tuple[float, ...]
+    calibrated: bool = False
 
 
 def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
     """Choose the thresholds of a run anew on all boxes or masks of a data set, and write them into the run.
 
-    The probability that a box is right is calibrated anew as well, see :func:`calibrate_run`.
+    The probability that a box is right is calibrated on the boxes as well, see :func:`calibrate_run`: always if the
+    thresholds change, otherwise if there are enough of them.
 
     Nothing is trained, and a handful of boxes suffice. The run keeps the thresholds that it has unless others are
     better, see :func:`compare_thresholds`.
@@ -100,8 +103,9 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
         info = replace(info, threshold=found.threshold, class_thresholds=found.class_thresholds, typical_areas=areas)
         source = f"best {metric} on {len(scores)} boxes ({found.after:.1f} % in cross-validation)"
         rewrite_metadata(run, replace(metadata, info=info, threshold_from=source))
-    calibrate_run(run, annotated)
-    return RefitResult(metric, len(scores), found, float(info.threshold or 0), info.class_thresholds)
+    # A few boxes do not replace a calibration on many, unless it was for other thresholds.
+    is_calibrated = (found.improves or len(annotated) >= MIN_BOXES) and calibrate_run(run, annotated) != ()
+    return RefitResult(metric, len(scores), found, float(info.threshold or 0), info.class_thresholds, is_calibrated)
 
 
 def compare_thresholds(

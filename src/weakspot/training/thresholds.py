@@ -193,7 +193,7 @@ def _separate_counts(counts: NDArray[np.float64]) -> float:
 
 def _localize_own_class(localizer: Localizer, sample: Sample) -> tuple[NDArray[np.uint8], Localization]:
     """Return the pixels of an image and localize its first class, or the most probable one if it has no label."""
-    size = localizer.image_preprocessing
+    size = localizer.preprocessing
     image, _ = read_downscaled(sample.path, height=size.height, width=size.width, max_pixels=localizer.max_pixels)
     labels = (annotation.label for annotation in sample.annotations)
     label = next((label for label in labels if label in localizer.class_names), None)

@@ -13,7 +13,7 @@ from weakspot.inference.backends.onnx_metadata import OnnxMetadata
 from weakspot.models import ModelInfo
 
 INFO = ModelInfo(("cat", "dog"), Preprocessing(8, 8), method="cam", quality="fast", threshold=0.4)
-METADATA = OnnxMetadata(INFO, "0.2.0", "pets", "layercam", True, 0.5, ("bn2",), has_foreground_head=False)
+METADATA = OnnxMetadata(INFO, "0.2.0", "pets", "layercam", 0.5, ("bn2",), has_foreground_head=False)
 MAPS, OWN_MAPS, REFERENCE = (np.full((1, 2, 4, 4), value, np.float32) for value in (1, 2, 3))
 CURRENT_NAMES = {"has_negative_activations": np.array([True]), "reference_maps": REFERENCE, "evidence": OWN_MAPS}
 OLD_NAMES = {"signed": np.array([True]), "witness": REFERENCE}

@@ -23,8 +23,7 @@ METADATA = OnnxMetadata(
     version="0.1.0",
     source="birds",
     reference_method="layercam",
-    allow_crops=True,
-    crop_threshold=0.5,
+    default_threshold=0.5,
     layers=("bn2",),
     has_foreground_head=False,
 )
@@ -66,7 +65,7 @@ def test_metadata_of_version_0_1_are_read():
         pytest.param({"view_threshold": 1.5}, id="a threshold above the peak"),
         pytest.param({"background": 2}, id="a background index out of range"),
         pytest.param({"class_names": []}, id="no class"),
-        pytest.param({"views": "yes"}, id="a string instead of a truth value"),
+        pytest.param({"drawn": "yes"}, id="a string instead of a truth value"),
         pytest.param({"unknown": 1}, id="an unknown field"),
         pytest.param({"preprocessing": {"height": 0, "width": 0}}, id="an input size of zero"),
         pytest.param({"quality": "superb"}, id="an unknown quality"),
@@ -85,7 +84,7 @@ def test_metadata_of_other_tools_are_refused(metadata):
 
 def test_an_invalid_value_is_refused_after_a_round_trip_too():
     with refused("metadata-invalid", kind=ModelError):
-        from_metadata(replace(METADATA, crop_threshold=1.5).to_metadata())
+        from_metadata(replace(METADATA, default_threshold=1.5).to_metadata())
 
 
 @pytest.mark.parametrize(("name", "expected"), [("a.onnx", True), ("runs/birds", False), ("a.onnx.txt", False)])

@@ -54,18 +54,6 @@ def test_a_stream_of_a_file_equals_single_calls(graph):
         np.testing.assert_allclose(streamed.heatmap, one(image).heatmap, atol=1e-5)
 
 
-def test_a_file_uses_crops(graph, tmp_path):
-    outcome, _, _ = graph
-    in_torch = ws.Localizer(outcome.path.parent, quality="best", backend="torch")
-    in_torch.adapt(random_images(4, seed=5))
-    file = export(in_torch, tmp_path / "best.onnx", images=random_images(2)).path
-    image = random_images(seed=6)[0]
-    best, balanced = (ws.Localizer(file, quality=quality)(image, classes=["dog"]) for quality in ("best", "balanced"))
-    expected = in_torch(image, classes=["dog"]).heatmap
-    assert np.abs(best.heatmap - expected).mean() < 0.02
-    assert not np.allclose(best.heatmap, balanced.heatmap)
-
-
 @pytest.mark.parametrize("quality", ["plain", "balanced", "best"])
 def test_a_quality_that_needs_what_a_file_lacks_is_refused(graph, quality):
     outcome, _, _ = graph  # exported with quality fast, without a foreground head
@@ -75,13 +63,13 @@ def test_a_quality_that_needs_what_a_file_lacks_is_refused(graph, quality):
 
 def test_inputs_outputs_and_metadata_of_a_file(graph):
     outcome, _, one = graph
-    session = one.predictor.backend.session
+    session = one._pipeline.backend.session
     assert session.inputs == {"images": ["batch", 64, 64, 3], "classes": ["batch", "selected"]}
     assert session.outputs["logits"] == ["batch", 4]
     metadata = outcome.metadata
     assert isinstance(metadata, OnnxMetadata)
     assert (metadata.source, metadata.reference_method) == (outcome.path.parent.name, "layercam")
-    assert (metadata.allow_crops, metadata.int8) == (True, False)
+    assert not metadata.int8
 
 
 def test_no_torch_is_imported_by_a_file_and_the_command_line_starts_at_once(graph, tmp_path):

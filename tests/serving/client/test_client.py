@@ -75,7 +75,11 @@ def test_models_and_methods_are_listed(live, client):
 def test_many_images_have_results_in_their_order_and_an_error_each(client, tmp_path):
     images = random_images(20)
     results = client.localize_many([b"text", *images, tmp_path / "missing.jpg", bytes(2**20)])
-    assert [one.to_dict() for one in results[1:21]] == [client.localize(image).to_dict() for image in images]
+    for found, image in zip(results[1:21], images, strict=True):
+        row, alone = found.to_dict(), client.localize(image).to_dict()
+        for name in ("box_evidence", "box_confidences"):  # sums over a map, which a batch rounds differently
+            assert row.pop(name) == pytest.approx(alone.pop(name), abs=1e-3)
+        assert row == alone
     errors = [results[0], *results[21:]]
     assert all(isinstance(error, InputError) for error in errors)
     assert [error.code for error in errors[1:]] == ["image-unreadable", "request-too-large"]

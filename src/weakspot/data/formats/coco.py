@@ -160,11 +160,20 @@ def _labeled_samples(part: CocoPart, index: ImageIndex, problems: list[LabelProb
     by_image = _annotations_by_image(part, problems)
     for record in (record for record in part.images if record["id"] in by_image):
         name = record["file_name"]
-        size = size_of(record) or index.size(name)
+        known = size_of(record)
+        size = known or index.size(name)
         if size is None:
             problems.append(LabelProblem(name, "it has no width and height, and the image does not exist"))
             continue
-        empty = Sample(name, Path(name), part.split, (), size, uncertainty=uncertainty_of(record))
+        empty = Sample(
+            name,
+            Path(name),
+            part.split,
+            (),
+            size,
+            uncertainty=uncertainty_of(record),
+            size_from_image=known is None,
+        )
         objects = (_labeled_object(item, empty, part.classes, problems) for item in by_image[record["id"]])
         yield replace(empty, objects=tuple(item for item in objects if item is not None))
 

@@ -115,7 +115,14 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         objects = {name: labels for name, (_, _, labels) in listed.items()}
     complete = {name: sizes[name] or index.size(name) for name in objects}
     samples = tuple(
-        Sample(name, Path(name), listed[name][1] if name in listed else "", tuple(objects[name]), size)
+        Sample(
+            name,
+            Path(name),
+            listed[name][1] if name in listed else "",
+            tuple(objects[name]),
+            size,
+            size_from_image=sizes[name] is None,
+        )
         for name, size in complete.items()
         if size is not None
     )

@@ -196,7 +196,7 @@ def _labeled_samples(
     missing = (item.label for item in annotation.objects if item.box is None)
     problems += [LabelProblem(path, f"object without a box: {label}") for label in missing]
     split = splits.get(without_suffix(path), [""])[-1]
-    return [Sample(path, Path(path), split, objects, size)]
+    return [Sample(path, Path(path), split, objects, size, size_from_image=annotation.size is None)]
 
 
 def _element(sample: Sample) -> Element:

@@ -166,7 +166,7 @@ def _sample(file: LabelFile, classes: ClassFile, index: ImageIndex, problems: li
         problem = "the image does not exist" if path is None else "the image is unreadable"
         problems.append(LabelProblem(file.name, problem))
         return
-    empty = Sample(path, Path(path), file.split, (), size)
+    empty = Sample(path, Path(path), file.split, (), size, size_from_image=True)
     yield replace(empty, objects=tuple(_objects(file.path, empty, classes, problems)))
 
 

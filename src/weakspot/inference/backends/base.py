@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import Preprocessing
-from weakspot.inference.quality import Quality
 from weakspot.models.model_info import ModelInfo
 
 Pixels = NDArray[np.uint8]  # (rows, columns, channels)
@@ -108,15 +107,13 @@ class LoadedModel:
 
     Attributes:
         info: Metadata; method, quality and threshold are those that it was loaded for.
-        preset: The quality preset; without crops if they add nothing.
-        crop_threshold: Threshold of the first heatmap for the boxes to crop.
+        default_threshold: Threshold of boxes if neither the user nor a run has chosen one.
         is_box_regressor: Whether its maps are drawn from regressed boxes, so that they have no uncertainty.
         may_export: Whether the classifier may be exported for ONNX Runtime after enough images.
     """
 
     backend: Backend
     info: ModelInfo
-    preset: Quality
-    crop_threshold: float
+    default_threshold: float
     is_box_regressor: bool = False
     may_export: bool = False

@@ -96,7 +96,7 @@ class OnnxBackend:
     def default_threshold(self, method: str) -> float:
         """Return the threshold of the file for its first method, else the default threshold of the method."""
         info = self.metadata.info
-        return info.threshold if method == info.method and info.threshold else self.metadata.crop_threshold
+        return info.threshold if method == info.method and info.threshold else self.metadata.default_threshold
 
     def single_pass_methods(self) -> tuple[str, ...]:
         """Return the names of the methods whose maps the file contains."""
@@ -156,7 +156,6 @@ def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
     method, quality = options.method or metadata.info.method, options.quality or metadata.info.quality
     backend.validate_method(method)
     _check_quality(quality, metadata, path)
-    preset = find_quality(quality)
     class_names = choose_class_names(options.class_names, metadata.info.class_names, len(metadata.info.class_names))
     return LoadedModel(
         backend,
@@ -168,8 +167,7 @@ def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
             quality=quality,
             threshold=backend.default_threshold(method),
         ),
-        preset if metadata.allow_crops else replace(preset, crops=()),
-        metadata.crop_threshold,
+        metadata.default_threshold,
         metadata.is_box_regressor,
     )
 

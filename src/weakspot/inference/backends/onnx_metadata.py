@@ -20,8 +20,7 @@ EVIDENCE = "evidence"  # only if the maps are propagated, and not in files of ve
 RENAMED_OUTPUTS = {"signed": HAS_NEGATIVE, "witness": REFERENCE_MAPS}
 _RENAMED = {
     "witness": "reference_method",
-    "views": "allow_crops",
-    "view_threshold": "crop_threshold",
+    "view_threshold": "default_threshold",
     "foreground": "has_foreground_head",
     "drawn": "is_box_regressor",
 }
@@ -36,8 +35,7 @@ class OnnxMetadata:
         version: Version of weakspot that wrote the file.
         source: Name of the model or the run that was exported.
         reference_method: Method whose maps are compared with the class maps for the uncertainty; empty if none.
-        allow_crops: Whether the qualities with crops use them: not with a foreground head from a training set.
-        crop_threshold: Threshold of the first heatmap for the boxes to crop.
+        default_threshold: Threshold of the maps of the reference method.
         is_box_regressor: Whether its maps are drawn from regressed boxes, so that they have no uncertainty.
     """
 
@@ -45,8 +43,7 @@ class OnnxMetadata:
     version: str
     source: str
     reference_method: str
-    allow_crops: bool
-    crop_threshold: float
+    default_threshold: float
     layers: tuple[str, ...]
     has_foreground_head: bool
     is_box_regressor: bool = False
@@ -65,6 +62,7 @@ def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
     """
     try:
         values: dict[str, Any] = {_RENAMED.get(name, name): value for name, value in json.loads(metadata[KEY]).items()}
+        values.pop("views", None)  # whether to use crops, which are gone
         kinds = get_type_hints(OnnxMetadata)
         own = {name: values.pop(name) for name in kinds if name in values}
         layers = tuple(str(name) for name in own.pop("layers"))
@@ -75,7 +73,7 @@ def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
         ) from error
     typed = all(isinstance(getattr(read, name), kind) for name, kind in kinds.items() if kind in (str, bool))
     complete = read.info.class_names and read.info.method and read.info.quality and read.info.threshold
-    if not (typed and complete and isinstance(read.crop_threshold, int | float) and 0 < read.crop_threshold <= 1):
+    if not (typed and complete and isinstance(read.default_threshold, int | float) and 0 < read.default_threshold <= 1):
         raise ModelError("metadata-invalid", f"The metadata of the graph are invalid: {read}.")
     return read
 

@@ -86,7 +86,7 @@ def export(
 
 def describe(localizer: Localizer, source: str) -> OnnxMetadata:
     """Return the metadata of the graph of a localizer in PyTorch, for a model of the name ``source``."""
-    backend, predictor, method = localizer.torch_backend, localizer.predictor, localizer.method
+    backend, method = localizer.torch_backend, localizer.method
     reference = reference_method(method)
     config = localizer.config
     info = replace(
@@ -101,8 +101,7 @@ def describe(localizer: Localizer, source: str) -> OnnxMetadata:
         __version__,
         source,
         reference_method=reference if is_exportable(backend.classifier, reference) else "",
-        allow_crops=predictor.quality.crops != () or not backend.has_foreground_head,
-        crop_threshold=predictor.crop_threshold,
+        default_threshold=backend.default_threshold(method),
         layers=backend.layers,
         has_foreground_head=backend.has_foreground_head,
         is_box_regressor=not find_method(method).can_propagate,
