@@ -20,6 +20,7 @@ LAYOUTS = {
     "COCO": {"annotations.json": COCO},
     "Pascal VOC": {"cat/b.xml": voc(), "cat/b.jpg": (9, 9)},
     "CSV of labels": {"labels.csv": LABELS},
+    "YOLO": {"data.yaml": "names: [cat]", "images/a.jpg": (9, 9), "labels/a.txt": "0 0.5 0.5 0.2 0.2"},
     "class folders": {"cat/a.jpg": (9, 9)},
 }
 
@@ -92,3 +93,35 @@ def test_invalid_paths_are_refused(tmp_path, monkeypatch, options, code, value):
 def test_reading_opens_no_image(tmp_path):
     names = {f"images/cat/{name}.jpg": b"no image" for name in "abc"}
     assert len(read_dataset(plant(tmp_path, names | {"annotations.csv": CSV})).samples) == 3
+
+
+LABELED = {
+    "label.toml": "",
+    "review.csv": "",
+    "classes.txt": "cat\n",
+    "labelstudio/tasks.json": [],
+    "labelstudio/config.xml": "",
+    "labelstudio/images/cat/a.jpg": (9, 9),
+}
+FORMATS = {
+    "yolo": {"yolo/data.yaml": "names: [cat]", "yolo/images/a.jpg": (9, 9), "yolo/labels/a.txt": "0 0.5 0.5 0.2 0.2"},
+    "voc": {"voc/Annotations/a.xml": voc(("cat", 1, 1, 2, 2), size=(9, 9)), "voc/JPEGImages/a.jpg": (9, 9)},
+}
+
+
+def test_output_of_label_with_several_formats_is_refused(tmp_path):
+    plant(tmp_path, LABELED | FORMATS["yolo"] | FORMATS["voc"])
+    with refused("several-datasets", "voc, yolo", tmp_path / "voc"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_output_of_label_with_one_readable_format_is_read(tmp_path, name):
+    dataset = read_dataset(plant(tmp_path, LABELED | FORMATS[name]))
+    assert (dataset.root, dataset.class_names) == (tmp_path / name, ("cat",))
+
+
+@pytest.mark.parametrize("folder", ["", "labelstudio"])
+def test_tasks_of_label_studio_are_refused(tmp_path, folder):
+    with refused("unknown-layout", tmp_path / folder, "label --import"):
+        read_dataset(plant(tmp_path, LABELED) / folder)

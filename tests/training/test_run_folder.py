@@ -12,6 +12,7 @@ from refusals import refused
 
 from weakspot.io.rows import write_rows
 from weakspot.training.options import TrainOptions
+from weakspot.training.run_config import resolve_request
 from weakspot.training.run_folder import check_output, make_run_folder, read_config, write_config
 
 
@@ -167,3 +168,11 @@ def test_rows_are_written_all_at_once(tmp_path):
 def test_option_names_of_version_0_1_0_are_read(tmp_path):
     (tmp_path / "config.toml").write_text('weakspot = "0.1.0"\ndata = "d"\nvalidation = 0.3\naccumulate = 2\n')
     assert read_config(tmp_path / "config.toml")[1] == TrainOptions(val_fraction=0.3, accumulate_grad_batches=2)
+
+
+def test_a_data_set_that_is_given_need_not_be_in_the_configuration(tmp_path):
+    (tmp_path / "config.toml").write_text("save_every = 1\n")
+    request = resolve_request("d", TrainOptions(), config=tmp_path / "config.toml", resume=None)
+    assert (request.data, request.options.save_every) == (Path("d"), 1)
+    with refused("missing-data", tmp_path / "config.toml"):
+        resolve_request(None, TrainOptions(), config=tmp_path / "config.toml", resume=None)

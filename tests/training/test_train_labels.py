@@ -258,3 +258,10 @@ def test_images_without_a_label_and_predictions_are_counted(tmp_path, capsys):
         assert "2 labels are predictions" in told
         assert ("left out" in told) == (total == 14)
         assert "3 images have no label and train as background." in told
+
+
+def test_other_splits_are_not_used_and_that_is_said(tmp_path):
+    parts = split(write(tmp_path, {"seg_train/cat": 4, "seg_train/dog": 4, "seg_test/cat": 2, "seg_pred": 3}))
+    assert len(parts.training) + len(parts.validation) == 8
+    assert parts.notes[-1].startswith("3 images of the split pred")
+    assert not any("split test" in note for note in parts.notes)

@@ -259,6 +259,37 @@ def test_a_run_without_a_record_of_its_images_is_resumed_in_its_place_only(movin
     assert_same(run, scenes_run)
 
 
+def test_a_run_without_a_record_of_its_images_records_them_when_resumed(in_folders, monkeypatch, capsys):
+    run, data = in_folders
+    before = (run / "data.json").read_bytes()
+    (run / "data.json").unlink()
+    monkeypatch.setattr("weakspot.training.run.finalize", _interrupt)
+    for times in (1, 0):
+        with pytest.raises(KeyboardInterrupt):
+            train(resume=run)
+        assert capsys.readouterr().err.count("does not record its data") == times
+        assert (run / "data.json").read_bytes() == before
+    next((data / "red").iterdir()).unlink()
+    with refused("data-changed", "7 images instead of 8"):
+        train(resume=run)
+
+
+@pytest.mark.parametrize(
+    ("added", "value"),
+    [(["extra/a.png"], "3 classes instead of 2"), ([f"red/x{i}.png" for i in range(40)], "steps instead of 2")],
+)
+def test_a_run_without_a_record_of_its_images_is_compared_with_its_state(in_folders, added, value):
+    run, data = in_folders
+    (run / "data.json").unlink()
+    image = next((data / "red").iterdir())
+    for name in added:
+        (data / name).parent.mkdir(exist_ok=True)
+        shutil.copy(image, data / name)
+    with refused("data-changed", run, value):
+        train(resume=run)
+    assert not (run / "data.json").exists()
+
+
 def test_a_damaged_record_is_refused(moving):
     run, _ = moving
     (run / "data.json").write_text("{")

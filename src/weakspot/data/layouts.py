@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset
-from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, mvtec, voc
-from weakspot.data.formats.walk import files_below, is_image
+from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, mvtec, voc, yolo
+from weakspot.data.formats.walk import files_below, folders_in, is_image
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import mark_written, resolve_predictions
 from weakspot.errors import InputError
-from weakspot.io.folders import check_unpacked
+from weakspot.io.folders import LABEL_FILE, check_unpacked, is_file
 
 Detect = Callable[[Path], bool]
 Load = Callable[[Path, Path | None], Dataset]
@@ -23,10 +23,13 @@ READERS: tuple[tuple[Detect, Load], ...] = (
     (coco.detect, coco.load),
     (voc.detect, voc.load),
     (csv_labels.detect, csv_labels.load),
+    (yolo.detect, yolo.load),
     (mvtec.detect, mvtec.load),
     (class_folders.detect, class_folders.load),
 )
-LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, CUB, ILSVRC, MVTec, WSOL metadata"
+LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, YOLO, CUB, ILSVRC, MVTec, WSOL metadata"
+
+_IMPORT = "Import the labels that were corrected in another program: weakspot label --import FILE"
 
 
 def read_dataset(
@@ -39,8 +42,8 @@ def read_dataset(
     """Read the annotations of a data set without decoding its images.
 
     The layout is detected: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
-    COCO JSON; Pascal VOC XML; CUB-200-2011, ILSVRC and MVTec AD as published; metadata of the WSOL benchmark, which
-    includes OpenImages30k.
+    COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011, ILSVRC
+    and MVTec AD as published; metadata of the WSOL benchmark, which includes OpenImages30k.
 
     Args:
         root: Folder of the data set.
@@ -54,7 +57,8 @@ def read_dataset(
         Images with classes and boxes as written. :func:`weakspot.data.check_dataset` finds errors in them.
 
     Raises:
-        InputError: ``folder-not-found``, ``archive``, ``file-not-found``, ``unknown-layout``, ``unknown-format`` if
+        InputError: ``folder-not-found``, ``archive``, ``file-not-found``, ``unknown-layout``, also for folders that
+            look like splits or formats instead of classes, ``several-datasets``, ``unknown-format`` if
             ``ground_truth`` is of another type, ``labels-are-predictions``, or the code of a file that cannot be
             parsed.
     """
@@ -68,14 +72,37 @@ def read_dataset(
 
 
 def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
+    if _is_label_studio(folder):
+        hint = f"Import the corrected tasks: weakspot label --import FILE --images {folder / 'images'}"
+        raise InputError("unknown-layout", f"{folder} has tasks of Label Studio, which are not read here.", hint)
     for detect, load in READERS:
         if detect(folder):
+            if is_file(folder / LABEL_FILE) and detect is class_folders.detect:
+                return _load_folder(_labels_in(folder), image_folder)
             return load(folder, image_folder)
     if any(is_image(name) for name in files_below(folder)):
         hint = f"Move the images of each class to a folder {folder / 'NAME'}, or add labels.csv."
         raise InputError("unknown-layout", f"{folder} has images, but no classes.", hint)
     hint = describe_passed_over(list(passed_over([folder]))) or f"Layouts: {LAYOUTS}."
     raise InputError("unknown-layout", f"{folder} is not a data set of a known layout.", hint)
+
+
+def _labels_in(folder: Path) -> Path:
+    """The only data set in the output folder of ``weakspot label``, which has a folder for each of several formats."""
+    others = [detect for detect, _ in READERS if detect is not class_folders.detect]
+    found = [folder / name for name in folders_in(folder) if any(detect(folder / name) for detect in others)]
+    if len(found) == 1:
+        return found[0]
+    problem = f"{folder} is the output of weakspot label"
+    if not found:
+        raise InputError("unknown-layout", f"{problem}, without labels that can be read.", _IMPORT)
+    names = ", ".join(one.name for one in found)
+    raise InputError("several-datasets", f"{problem}, with several formats: {names}.", f"Select one: {found[0]}.")
+
+
+def _is_label_studio(folder: Path) -> bool:
+    """Return whether a folder is that of Label Studio in the output of ``weakspot label``."""
+    return is_file(folder / "tasks.json") and is_file(folder / "config.xml")
 
 
 def _existing_folder(path: str | Path) -> Path:

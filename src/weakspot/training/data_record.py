@@ -84,13 +84,18 @@ def check_same_models(folder: Path, options: TrainOptions) -> None:
             raise ModelError("model-changed", problem, hint)
 
 
-def check_same_data(folder: Path, record: DataRecord) -> None:
-    """Raise InputError (``data-changed``) unless the images are those of the run; runs of 0.1.0 have no record."""
+def check_same_data(folder: Path, record: DataRecord) -> bool:
+    """Raise InputError (``data-changed``) unless the images are those of the run; return whether it recorded them."""
     before = _read_record(folder)
     if before is not None and replace(before, model_hashes=record.model_hashes) != record:
-        problem = f"The data set is not that of the run in {folder}: {_difference(before, record)}."
-        hint = "Restore the data set to resume, or train a new run without --resume."
-        raise InputError("data-changed", problem, hint)
+        raise data_changed(folder, _difference(before, record))
+    return before is not None
+
+
+def data_changed(folder: Path, difference: str) -> InputError:
+    """Return the error for a data set that is not that of a run."""
+    problem = f"The data set is not that of the run in {folder}: {difference}."
+    return InputError("data-changed", problem, "Restore the data set to resume, or train a new run without --resume.")
 
 
 def _read_record(folder: Path) -> DataRecord | None:

@@ -73,14 +73,14 @@ def fit(
 
 
 def _optimizer_config(setup: TrainingSetup, options: TrainOptions, trainer: Trainer) -> OptimizerConfig:
-    steps_per_epoch = _steps_per_epoch(len(setup.data.training.samples), trainer, options)
+    steps = steps_per_epoch(len(setup.data.training.samples), options, world_size=trainer.world_size)
     return OptimizerConfig(
         setup.method,
         setup.frozen,
         setup.lr,
         options.weight_decay,
         options.seed,
-        steps_per_epoch * setup.epochs,
+        steps * setup.epochs,
         # A head that pools first gets the means of the feature maps, unless ADL has to drop attention before.
         pooled=setup.frozen and setup.built.network.head.pools_first and not setup.method.adl,
     )
@@ -168,7 +168,7 @@ def _criterion(setup: TrainingSetup, options: TrainOptions) -> Criterion:
     return Criterion(multi_label=labels.multi_label, weights=weights)
 
 
-def _steps_per_epoch(num_images: int, trainer: Trainer, options: TrainOptions) -> int:
+def steps_per_epoch(num_images: int, options: TrainOptions, *, world_size: int) -> int:
     """Return the number of optimizer steps in an epoch."""
-    sampler = EpochBatchSampler(num_images, options.batch_size, seed=options.seed, world_size=trainer.world_size)
+    sampler = EpochBatchSampler(num_images, options.batch_size, seed=options.seed, world_size=world_size)
     return -(-len(sampler) // options.accumulate_grad_batches)

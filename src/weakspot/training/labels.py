@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.data import Dataset, ObjectAnnotation, Sample
-from weakspot.data.formats.class_folders import TRAINING, VALIDATION
+from weakspot.data.formats.split_folders import TRAINING, VALIDATION
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.data.train_val_split import stratified_group_split
 from weakspot.errors import InputError
@@ -144,8 +144,14 @@ def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: 
     empty = tuple(
         f"Class {name} has no training images and is skipped." for name in dataset.class_names if not counts[name]
     )
+    others = Counter(sample.split for sample in dataset.samples)
+    unused = tuple(
+        f"{count} images of the split {name} are not used."
+        for name, count in others.items()
+        if name and name not in TRAINING | VALIDATION and not name.startswith("test")
+    )
     if validation:
-        return Split(tuple(training), tuple(validation), (*single, *empty))
+        return Split(tuple(training), tuple(validation), (*single, *empty, *unused))
     in_validation, num_groups = _choose_validation(training, val_fraction, seed, workers)
     note = f"{in_validation.sum()} of {len(training)} training images are held out for validation"
     duplicates = len(training) - num_groups
@@ -153,7 +159,7 @@ def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: 
     return Split(
         tuple(sample for sample, held_out in zip(training, in_validation, strict=True) if not held_out),
         tuple(sample for sample, held_out in zip(training, in_validation, strict=True) if held_out),
-        (note, *single, *empty),
+        (note, *single, *empty, *unused),
     )
 
 

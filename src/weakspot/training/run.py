@@ -1,5 +1,6 @@
 """Train a classifier: from a data set with labels to a run folder that localizes; mistakes were looked for before."""
 
+import logging
 import os
 import shutil
 import time
@@ -12,7 +13,7 @@ import torch
 
 from weakspot.data import Dataset
 from weakspot.errors import InputError, WeakspotError
-from weakspot.io.folders import LOG, METRICS, SKIPPED, STATE
+from weakspot.io.folders import DATA, LOG, METRICS, SKIPPED, STATE
 from weakspot.io.rows import write_rows
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.checkpointing import InterruptionError
@@ -24,7 +25,10 @@ from weakspot.training.launch import is_rank_zero, started_by_torchrun
 from weakspot.training.lightning_module import WsolModule
 from weakspot.training.run_config import TrainRequest
 from weakspot.training.run_folder import check_output, make_run_folder, write_config
+from weakspot.training.saved_state import check_state
 from weakspot.training.setup import TrainingSetup, set_up
+
+logger = logging.getLogger(__name__)
 
 # Copies of each trainable weight in a saved state: the weight, two moments of AdamW, and the best so far; one to spare.
 _STATE_COPIES = 5
@@ -44,8 +48,13 @@ def run_training(
     """
     setup = set_up(dataset, request.options)
     record = describe_data(setup, request.options)
-    if request.folder is not None:
-        check_same_data(request.folder, record)
+    is_recorded = request.folder is None or check_same_data(request.folder, record)
+    if not is_recorded and request.folder is not None:
+        check_state(request.folder, setup, request.options)
+        logger.info(
+            "The run does not record its data and models, as it began in an earlier version: it continues with "
+            "the present ones, and records them now."
+        )
     check_same_config(setup, request.options, all_gather_str)
     if is_rank_zero():
         check_output(output, needed_bytes=_estimate_bytes(setup))
@@ -119,6 +128,8 @@ def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path, recor
     if request.folder is not None:
         if request.moved:
             write_config(request.folder, request.data, options)
+        if not (output / DATA).exists():  # a run of 0.1.0
+            write_record(output, record)
         return output
     folder = make_run_folder(output)
     write_config(folder, request.data, options)

@@ -67,8 +67,8 @@ def resolve_request(
     if resume is not None:
         return _resolve_resume(data, options, Path(resume))
     if config is not None:
-        config_data, config_options = read_config(Path(config))
-        return TrainRequest(config_data if data is None else Path(data), _merge(config_options, options))
+        config_data, config_options = read_config(Path(config), data=None if data is None else Path(data))
+        return TrainRequest(config_data, _merge(config_options, options))
     if data is None:
         raise InputError("missing-data", "A data set is required.", "Pass its folder: weakspot train images/")
     return TrainRequest(Path(data), _validate(options))

@@ -70,8 +70,10 @@ def write_config(folder: Path, data: Path, options: TrainOptions) -> None:
     save_settings(folder / CONFIG, {VERSION: __version__, "data": data.absolute(), **settings})
 
 
-def read_config(file: Path) -> tuple[Path, TrainOptions]:
+def read_config(file: Path, *, data: Path | None = None) -> tuple[Path, TrainOptions]:
     """Read data set and options from a configuration, written by :func:`write_config` or by hand.
+
+    If ``data`` is given, it replaces the data set of the configuration, which then need not name one.
 
     Names that options had in version 0.1.0 are accepted.
     """
@@ -88,10 +90,11 @@ def read_config(file: Path) -> tuple[Path, TrainOptions]:
     if unknown:
         hint = f"Options: data, {', '.join(names)}."
         raise InputError("unknown-option", f"{file} has an unknown option {unknown[0]!r}.", hint)
-    if "data" not in settings:
+    if data is None and "data" not in settings:
         raise InputError("missing-data", f"{file} has no option data.", "Add the folder of the data set.")
-    data = Path(str(settings.pop("data")))
-    return data, TrainOptions(**{name: _parse_value(name, settings[name], file) for name in settings})
+    named = settings.pop("data", None)
+    folder = Path(str(named)) if data is None else data
+    return folder, TrainOptions(**{name: _parse_value(name, settings[name], file) for name in settings})
 
 
 def _parse_value(name: str, value: Any, file: Path) -> Any:

@@ -80,8 +80,8 @@ def test_the_only_class_may_have_one_folder(tmp_path):
 
 
 def test_folders_of_splits_next_to_other_folders_are_refused(tmp_path):
-    files = {"train/cat/a.jpg": (9, 9), "test/cat/b.jpg": (8, 8), "unlabeled/c.jpg": (7, 7)}
-    with refused("unknown-layout", "test, train", "unlabeled"):
+    files = {"train/cat/a.jpg": (9, 9), "test/cat/b.jpg": (8, 8), "more/c.jpg": (7, 7)}
+    with refused("unknown-layout", "test, train", "more"):
         read_dataset(plant(tmp_path, files))
 
 

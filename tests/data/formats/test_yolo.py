@@ -41,9 +41,10 @@ def test_a_box_without_keypoints_is_read(tmp_path):
         (f"{NUMBERS} 0.5 0.5", "kpt_shape: [4, 3]", "it has 7 columns"),
         (f"{NUMBERS} 0.45 0.4 2 0.55 0.4 2", "", "kpt_shape"),
         (f"{NUMBERS} 0.45 0.4 2", "", "it has 8 columns"),
+        (NUMBERS.replace("0", "5", 1), "", "class number 5"),
     ],
 )
-def test_other_numbers_of_columns_are_listed(tmp_path, line, more, why):
+def test_invalid_lines_are_listed(tmp_path, line, more, why):
     found = read(tmp_path, line, more)
     assert found.labels.samples[0].objects == ()
     assert why in found.problems[0].problem
@@ -51,3 +52,7 @@ def test_other_numbers_of_columns_are_listed(tmp_path, line, more, why):
 
 def test_a_box_that_was_drawn_in_the_other_direction_is_the_same(tmp_path):
     assert read(tmp_path, "0 0.5 0.5 -0.4 -0.6").labels.samples[0].objects[0].box == BOX
+
+
+def test_a_class_number_may_have_a_decimal_point(tmp_path):
+    assert read(tmp_path, NUMBERS.replace("0", "0.0", 1)).labels.samples[0].objects[0].label == "person"

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from weakspot.data.dataset import Box, Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
-from weakspot.data.formats.class_folders import classes_below, has_splits, split_and_class
+from weakspot.data.formats.class_folders import empty_classes, has_splits, split_and_class
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, sorted_classes
 from weakspot.data.formats.text_files import format_number, write_csv
 from weakspot.data.formats.walk import files_below, first_containing, images_outside_masks, is_image, without_suffix
@@ -89,7 +89,7 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     splits, issues = _splits(root / "splits.csv", tree, folders)
     image_ids = dict.fromkeys([*by_image, *tree.files, *splits])
     samples = [sample for key in image_ids for sample in _samples(key, by_image.get(key), splits.get(key), tree)]
-    empty = classes_below(tree.base, tree.files, tree.by_split, only_empty=True) if tree.base != root else ()
+    empty = empty_classes(tree.base, tree.files, tree.by_split) if tree.base != root else ()
     return Dataset(root, "CSV of boxes", _class_names(samples, empty), tuple(samples), group_issues(issues))
 
 

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, group_issues
-from weakspot.data.formats.class_folders import has_splits, split_and_class, split_name
+from weakspot.data.formats.class_folders import has_splits, split_and_class
+from weakspot.data.formats.split_folders import split_name
 from weakspot.data.formats.walk import folders_in, images_below
 from weakspot.errors import InputError
 

@@ -23,15 +23,17 @@ from typing import Any
 import numpy as np
 import yaml
 
-from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, round_box
+from weakspot.data.dataset import Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
 from weakspot.data.formats import yolo_files
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
+from weakspot.data.formats.split_folders import name_split
 from weakspot.data.formats.text_files import format_number, write_text
 from weakspot.data.formats.walk import without_suffix
 from weakspot.data.formats.yolo_files import ClassFile, LabelFile
-from weakspot.data.image_index import ImageIndex
+from weakspot.data.image_index import ImageIndex, index_images
 from weakspot.data.polygons import mask_to_polygon, polygon_box, polygon_to_mask, scale_polygon
 from weakspot.data.rle import decode_rle, encode_rle
+from weakspot.errors import InputError
 from weakspot.io.text import read_lines
 
 NO_SPLIT = "train"
@@ -39,6 +41,69 @@ NO_SPLIT = "train"
 VISIBLE = 2
 # Decimals of a fraction: a hundred-millionth of a pixel in an image of 10,000 pixels.
 DIGITS = 12
+NO_IMAGE = "text file of labels without an image"
+
+
+def detect(root: Path) -> bool:
+    """Return whether a folder contains text files of YOLO labels, and images."""
+    return yolo_files.is_dataset(root)
+
+
+def load(root: Path, images: Path | None = None) -> Dataset:
+    """Load a data set of images and text files: boxes, and the boxes of polygons.
+
+    An image without a text file, or with an empty one, has no object. Splits are the topmost folders of the images, if
+    all are named after splits; the ids of the images are then relative to them, unless two were equal.
+
+    Raises:
+        InputError: ``file-not-found`` or ``class-names-invalid`` for the names of the classes; ``label-invalid`` for a
+            line that cannot be read; ``image-not-found`` if no text file has an image.
+    """
+    classes = yolo_files.read_class_file(root)
+    base = root / "images" if (root / "labels").is_dir() and (root / "images").is_dir() else root
+    index = index_images(images or base)
+    issues: list[Issue] = []
+    files: dict[str, Path] = {}
+    for file in yolo_files.label_files(root):
+        if (path := _find(file, index)) is not None:
+            files[path] = file.path
+        elif yolo_files.has_labels(file.path):
+            issues.append((NO_IMAGE, str(file.path)))
+    if not files:
+        problem = f"No text file of labels in {root} has an image in {images or base}."
+        raise InputError("image-not-found", problem, "Set --images.")
+    paths = [path for group in index.names.values() for path in group]
+    places = _places(paths)
+    samples = []
+    for path in paths:
+        size = index.size_of(path)
+        empty = Sample(places[path][1], (images or base) / path, places[path][0], (), size)
+        samples.append(replace(empty, objects=_all_objects(files[path], empty, classes)) if path in files else empty)
+    return Dataset(root, "YOLO", classes.names, tuple(samples), group_issues(issues))
+
+
+def _places(paths: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The split and the id of each image."""
+    tops = {path.partition("/")[0] if "/" in path else "" for path in paths}
+    if not all(name_split(top).split for top in tops):
+        return {path: ("", without_suffix(path)) for path in paths}
+    splits = {path: name_split(path.partition("/")[0]).split for path in paths}
+    inner = {path: without_suffix(path.partition("/")[2].removeprefix("images/")) for path in paths}
+    is_unique = len(set(inner.values())) == len(paths)
+    return {path: (splits[path], inner[path] if is_unique else without_suffix(path)) for path in paths}
+
+
+def _all_objects(file: Path, sample: Sample, classes: ClassFile) -> tuple[ObjectAnnotation, ...]:
+    """The objects in a text file; without boxes if the image is unreadable. A line that is invalid is an error."""
+    objects = []
+    for line, text in read_lines(file):
+        try:
+            item = _parse_line(text, sample if sample.size else replace(sample, size=(1, 1)), classes, masks=False)
+        except (ValueError, OverflowError) as error:
+            hint = "Correct or remove the line, or correct the names of the classes."
+            raise InputError("label-invalid", f"{line} is invalid: {text[:80]} ({error}).", hint) from error
+        objects.append(item if sample.size else ObjectAnnotation(item.label, score=item.score))
+    return tuple(objects)
 
 
 def image_path(sample: Sample) -> str:
@@ -95,8 +160,7 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
 
 
 def _sample(file: LabelFile, classes: ClassFile, index: ImageIndex, problems: list[LabelProblem]) -> Iterator[Sample]:
-    found = (path for name in file.images if (path := index.find(name)))
-    path = next(found, None) or index.match(max(file.images, key=len))
+    path = _find(file, index)
     size = None if path is None else index.size(path)
     if path is None or size is None:
         problem = "the image does not exist" if path is None else "the image is unreadable"
@@ -106,17 +170,46 @@ def _sample(file: LabelFile, classes: ClassFile, index: ImageIndex, problems: li
     yield replace(empty, objects=tuple(_objects(file.path, empty, classes, problems)))
 
 
+def _find(file: LabelFile, index: ImageIndex) -> str | None:
+    """The image of a text file."""
+    found = (path for name in file.images if (path := index.find(name)))
+    return next(found, None) or index.match(max(file.images, key=len))
+
+
 def _objects(
     file: Path, sample: Sample, classes: ClassFile, problems: list[LabelProblem]
 ) -> Iterator[ObjectAnnotation]:
-    labels = dict(enumerate(classes.names))
     for line, text in read_lines(file):
         try:
-            number, *values = text.split()
-            numbers = [float(word) for word in values]
-            yield _object(labels[int(number)], _without_keypoints(numbers, classes.keypoints), sample)
-        except (KeyError, ValueError, OverflowError) as error:
+            yield _parse_line(text, sample, classes)
+        except (ValueError, OverflowError) as error:
             problems.append(LabelProblem(sample.image_id, f"line {line.line} is invalid: {text[:80]} ({error})"))
+
+
+def _parse_line(text: str, sample: Sample, classes: ClassFile, *, masks: bool = True) -> ObjectAnnotation:
+    """Parse a line; ValueError or OverflowError says why it is invalid."""
+    number, *values = text.split()
+    label = _label(number, classes.names)
+    numbers = _without_keypoints([float(word) for word in values], classes.keypoints)
+    return _object(label, numbers, sample, masks=masks)
+
+
+def _label(number: str, names: Sequence[str]) -> str:
+    """Return the class of a number, which some tools write with a decimal point.
+
+    Example:
+        >>> _label("1", ["cat", "dog"]), _label("0.0", ["cat", "dog"])
+        ('dog', 'cat')
+    """
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise ValueError(f"the class {number!r} is not a number") from error
+    if not value.is_integer():
+        raise ValueError(f"the class {number} is not a whole number")
+    if not 0 <= value < len(names):
+        raise ValueError(f"class number {int(value)} has no name: they are numbered 0 to {len(names) - 1}")
+    return names[int(value)]
 
 
 def _without_keypoints(values: list[float], keypoints: int) -> list[float]:
@@ -128,7 +221,7 @@ def _without_keypoints(values: list[float], keypoints: int) -> list[float]:
     return values[:4] + values[4 + keypoints :]
 
 
-def _object(label: str, values: Sequence[float], sample: Sample) -> ObjectAnnotation:
+def _object(label: str, values: Sequence[float], sample: Sample, *, masks: bool) -> ObjectAnnotation:
     width, height = sample.width, sample.height
     if len(values) in (4, 5):
         x, y, across, down = values[:4]
@@ -140,5 +233,5 @@ def _object(label: str, values: Sequence[float], sample: Sample) -> ObjectAnnota
     if max(values) >= VISIBLE:
         raise ValueError("a corner is outside the image; for keypoints data.yaml must contain kpt_shape")
     polygon = scale_polygon(values, height=height, width=width)
-    mask = polygon_to_mask(polygon, height=height, width=width)
-    return ObjectAnnotation(label, polygon_box(polygon), mask=encode_rle(mask))
+    mask = encode_rle(polygon_to_mask(polygon, height=height, width=width)) if masks else None
+    return ObjectAnnotation(label, polygon_box(polygon), mask=mask)

@@ -13,6 +13,7 @@ Without a folder ``labels`` the text files are next to the images.
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ import yaml
 from weakspot.data.formats.text_files import read_classes
 from weakspot.data.formats.walk import files_below, folders_in, images_below
 from weakspot.errors import InputError
-from weakspot.io.text import read_text
+from weakspot.io.text import read_lines, read_text
 
 SPLITS = ("train", "val", "valid", "test")
 # Names of classes, one per line.
@@ -29,6 +30,9 @@ NAMES = ("labels/classes.txt", "classes.txt", "obj.names", "*.names", "_darknet.
 # Text files next to the images that are not labels: names, and lists of images.
 NO_LABELS = re.compile(r"(classes|predefined_classes|train|val|valid|test|readme.*|license.*)\.txt", re.IGNORECASE)
 DARKNET = re.compile(r"obj_(.+)_data", re.IGNORECASE)
+# Text files in which a folder's labels are looked for: many images may be without an object.
+_MAX_TRIED = 1000
+_COLUMNS = 5
 
 
 class ClassFile(NamedTuple):
@@ -45,6 +49,33 @@ class LabelFile(NamedTuple):
     name: str
     split: str
     images: tuple[str, ...]
+
+
+def is_dataset(source: Path) -> bool:
+    """Return whether a folder contains images, and text files of labels where a tool puts them.
+
+    Text files next to images, such as captions, are labels only if there is a file with the names of the classes.
+    """
+    in_folder = (source / "labels").is_dir() or any((source / split / "labels").is_dir() for split in SPLITS)
+    try:
+        if not (in_folder or any(map(DARKNET.fullmatch, folders_in(source))) or _has_names(source)):
+            return False
+        return any(has_labels(file.path) for file in islice(label_files(source), _MAX_TRIED))
+    except InputError:
+        return False
+
+
+def _has_names(source: Path) -> bool:
+    return any(True for _ in _yaml_files(source)) or any(True for pattern in NAMES for _ in source.glob(pattern))
+
+
+def has_labels(file: Path) -> bool:
+    """Return whether the first line of a text file has at least five columns, all of them numbers."""
+    first = next((text for _, text in read_lines(file)), "")
+    try:
+        return len([float(word) for word in first.split()]) >= _COLUMNS
+    except ValueError:
+        return False
 
 
 def label_files(source: Path) -> Iterator[LabelFile]:
@@ -103,7 +134,11 @@ def read_class_file(source: Path) -> ClassFile:
     for file in _yaml_files(source):
         return _parse_yaml(file)
     found = (file for pattern in NAMES for file in sorted(source.glob(pattern)) if file.is_file())
-    return ClassFile(read_classes(next(found, source / "classes.txt")))
+    for file in found:
+        return ClassFile(read_classes(file))
+    problem = f"{source} has YOLO labels, but no file with the names of the classes."
+    hint = "Add data.yaml with names, or classes.txt with a name in each line, in the order of their numbers."
+    raise InputError("file-not-found", problem, hint)
 
 
 def _yaml_files(source: Path) -> Iterator[Path]:
