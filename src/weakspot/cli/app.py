@@ -238,10 +238,11 @@ def threshold(
         use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
     """
     from weakspot.cli.threshold import print_refit, read_annotated, refit
+    from weakspot.data.label_frames import frame_notes
     from weakspot.data.predictions import prediction_notes
 
     dataset = read_annotated(run, data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
-    for note in prediction_notes(dataset):
+    for note in (*prediction_notes(dataset), *frame_notes(dataset)):
         print(f"note: {note}", file=sys.stderr)
     print_refit(run, refit(run, dataset))
     return DONE

@@ -16,6 +16,7 @@ Frame = Literal["stored", "upright"]
 # (height, width) of the stored pixels of an image, and its EXIF orientation; None if it cannot be read.
 Header = tuple[tuple[int, int], int] | None
 
+_ASSUMED = "image that EXIF turns and whose labels do not prove their frame: taken as labels of the"
 PIXELS: dict[Frame, str] = {"stored": "stored pixels", "upright": "upright image"}
 
 
@@ -74,8 +75,12 @@ def assumed_issue(frame: LabelFrame) -> tuple[DatasetIssue, ...]:
         >>> assumed_issue(LabelFrame("stored", ("a",)))[0].kind
         'image that EXIF turns and whose labels do not prove their frame: taken as labels of the stored pixels'
     """
-    kind = "image that EXIF turns and whose labels do not prove their frame: taken as labels of the"
-    return (DatasetIssue(f"{kind} {PIXELS[frame.frame]}", frame.assumed),) if frame.assumed else ()
+    return (DatasetIssue(f"{_ASSUMED} {PIXELS[frame.frame]}", frame.assumed),) if frame.assumed else ()
+
+
+def frame_notes(dataset: Dataset) -> tuple[str, ...]:
+    """Return a sentence about the images of a data set whose frame is assumed."""
+    return tuple(f"{len(issue.where)} x {issue.kind}." for issue in dataset.issues if issue.kind.startswith(_ASSUMED))
 
 
 def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str]) -> Dataset:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.data import Sample, read_dataset
+from weakspot.data.label_frames import resolve_frames
 from weakspot.errors import InputError
 from weakspot.io.folders import EVALUATE_FILE, find_relocated
 from weakspot.io.rows import invalid_row, read_rows
@@ -111,6 +112,7 @@ def _samples(settings: dict[str, Any], data: Path | None, images: Path | None) -
             images=images or settings.get("images"),
             use_predictions=bool(settings.get("use_predictions")),
         )
+        dataset = resolve_frames(dataset, Path(settings.get("ground_truth") or root), list(dataset.splits))
     except InputError as error:
         if data is not None:
             raise

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from weakspot.data import Dataset, Preprocessing
+from weakspot.data.label_frames import frame_notes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
@@ -102,7 +103,7 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     labels = _labels(dataset, split, options, teacher)
     validation = [sample for sample in split.validation if labels.cover(sample)]
     folders = [dataset.root] if options.images is None else [dataset.root, options.images]
-    notes = (*split.notes, *prediction_notes(dataset), _background_note(split, labels))
+    notes = (*split.notes, *prediction_notes(dataset), *frame_notes(dataset), _background_note(split, labels))
     for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):

@@ -7,6 +7,7 @@ from typing import Any
 
 from weakspot.config import PRETRAINED
 from weakspot.data import Dataset, read_dataset
+from weakspot.data.label_frames import resolve_frames
 from weakspot.models.run_files import check_trained, check_weights
 from weakspot.training.data_record import check_same_models
 from weakspot.training.labels import infer_labels, training_samples
@@ -94,6 +95,7 @@ def _read(request: TrainRequest) -> Dataset:
         images=options.images,
         use_predictions=options.use_predictions,
     )
+    dataset = resolve_frames(dataset, options.labels or request.data, list(dataset.splits))
     training, _ = training_samples(dataset)
     if options.teacher is None:
         infer_labels(dataset, training, multi_label=options.multi_label, background=options.background_class)
