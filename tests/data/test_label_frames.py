@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from weakspot.data import Dataset, ObjectAnnotation, Sample, read_as_annotated
-from weakspot.data.label_frames import assumed_issue, label_frame, proven_frame, resolve_frames
+from weakspot.data.label_frames import assumed_issue, frame_notes, label_frame, proven_frame, resolve_frames
 from weakspot.data.orientation import box_to_stored
 
 STORED, SQUARE = (100, 200), (100, 100)
@@ -111,6 +111,9 @@ def test_an_assumed_frame_is_an_issue_and_other_splits_are_not_read(dataset, tmp
     found = resolve_frames(dataset, tmp_path, ["test"])
     assert found.samples == dataset.samples
     assert [issue.where for issue in found.issues] == [("half", "mirrored", "square")]
+    (note,) = frame_notes(found)
+    assert note.startswith("3 x ")
+    assert frame_notes(dataset) == ()
     assert resolve_frames(dataset, tmp_path, ["val"]) == dataset
 
 

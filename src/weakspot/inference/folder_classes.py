@@ -98,7 +98,7 @@ class FolderCounts:
             localized = ", which is localized instead" if by_folder else ""
             sentences += [f"{self.different} of {compared} predictions differ from the folder's class{localized}."]
         if self.other and by_folder:
-            folders = "folders that are no class: their most probable class is localized."
+            folders = "folders that are not a class: their most probable class is localized."
             sentences += [f"{self.other} images are in {folders}"]
         elif self.other:
             sentences += [f"{self.other} images are in other folders."]

@@ -21,7 +21,7 @@ def save_settings(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def load_settings(path: Path, *, command: str = "localize") -> dict[str, Any]:
-    """Read the settings of a run under the current names of the options; empty if there is no file.
+    """Read the settings of a run under the current names of the options; empty without a file.
 
     Raises InputError ``file-unreadable`` for a damaged file.
     """

@@ -135,7 +135,7 @@ def boxes_with_evidence(
     The arguments are those of :func:`boxes_from_heatmap`; without ``by_evidence``, the largest region comes first.
 
     Returns:
-        Boxes of shape (n, 4) and shares of shape (n,), in [0, 1]; 0 if there is no evidence.
+        Boxes of shape (n, 4) and shares of shape (n,), in [0, 1]; 0 without evidence.
 
     Example:
         >>> boxes, shares = boxes_with_evidence(np.array([[9.0, 0.0, 8.0, 8.0]]), 0.5, np.array([[6, 1, 2, 1]]))

@@ -68,7 +68,7 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
 def refit_command(run: Path, data: Path, items: Sequence[ReportItem]) -> str:
     """Return the command that refits the thresholds of a run to a data set.
 
-    Empty if there is no such run folder, or if the run predicts boxes, which have no threshold.
+    Empty if the folder is not a run, or if the run predicts boxes, which have no threshold.
 
     Args:
         run: Folder of the run that localized the items.

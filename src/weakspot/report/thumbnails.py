@@ -23,7 +23,7 @@ _MASK_COLOR = (0, 229, 160)
 
 
 class Thumbnails(NamedTuple):
-    """Thumbnails of an item as data URIs; empty if there is no such image.
+    """Thumbnails of an item as data URIs; empty if the image does not exist.
 
     Attributes:
         image: The image, JPEG.

@@ -18,7 +18,7 @@ _FOLD = "fold"
 _WORD = re.compile(r"[a-z]+|\d+")
 # Folders that hold the images of a split, or of a whole data set.
 IMAGES = frozenset({"image", "images", "img", "imgs", "jpegimages"})
-# Folders of a data set's parts and label formats, which are no classes if there are no others.
+# Folders of a data set's parts and label formats, which are classes only if there are others.
 PARTS = IMAGES | {"mask", "masks", "label", "labels", "annotation", "annotations", "segmentationclass"}
 PARTS |= {"coco", "csv", "voc", "yolo", "labelstudio", "segmentationobject"}
 _QUESTION = (

@@ -81,7 +81,7 @@ def has_labels(file: Path) -> bool:
 def label_files(source: Path) -> Iterator[LabelFile]:
     """Yield the text files of labels below a folder.
 
-    Raises InputError ``labels-not-found`` if there is no folder ``labels`` and no text file next to an image.
+    Raises InputError ``labels-not-found`` without a folder ``labels`` and without a text file next to an image.
     """
     by_split = [(split, f"{split}/labels") for split in SPLITS if (source / split / "labels").is_dir()]
     subsets = [(match[1].lower(), match[0]) for match in map(DARKNET.fullmatch, folders_in(source)) if match]
