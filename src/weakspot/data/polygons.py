@@ -5,7 +5,6 @@ from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from skimage.measure import find_contours
 
 from weakspot.data.dataset import Box, round_box
 from weakspot.data.decoding import MAX_PIXELS
@@ -25,6 +24,8 @@ def mask_to_polygon(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> ND
     outline within about the tolerance, in pixels. The corners have shape (n, 2): x and y, 0 <= x <= W, 0 <= y <= H; not
     closed. n = 0 for an empty mask.
     """
+    from skimage.measure import find_contours  # slower to import than everything that localizing needs
+
     box = mask_box(mask)
     if box is None:
         return np.zeros((0, 2))
