@@ -36,7 +36,8 @@ def random_walker(image: NDArray[np.uint8], heatmap: NDArray[np.floating], thres
     seeds[heatmap >= threshold + SURE_FOREGROUND * (1 - threshold)] = 2
     if len(np.unique(seeds[seeds > 0])) < 2 or seeds.all() or image.min() == image.max():
         return heatmap.astype(np.float32)
+    # The direct solver: conjugate gradients are slower at this size, and do not always converge.
     probability = segmentation.random_walker(
-        image / 255, seeds, beta=BETA, mode="cg_j", tol=1e-4, prob_tol=np.inf, return_full_prob=True, channel_axis=-1
+        image / 255, seeds, beta=BETA, mode="bf", prob_tol=np.inf, return_full_prob=True, channel_axis=-1
     )
     return remap(np.clip(probability[1], 0, 1), threshold)
