@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,8 @@ from weakspot.evaluation.map_scores import baselines
 from weakspot.evaluation.predictions import UNRANKED, image_size, predictions_of_maps, predictions_of_model
 from weakspot.evaluation.samples import find_samples
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
+from weakspot.ops import resize
+from weakspot.ops.evidence import competition_margins
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
 GREEN = Scene("green/b", (("green", (50, 30, 110, 75)),))
@@ -87,6 +91,27 @@ def test_several_methods_are_scored_from_one_forward_pass(few):
         for one, alone in zip(together, predictions(few, model, {name: method}, batch_size=4), strict=True):
             assert np.array_equal(one.scores[name].native, alone.scores[name].native)
             assert np.array_equal(one.scores[name].every, alone.scores[name].every)
+
+
+def test_classes_of_an_image_share_it(tmp_path, monkeypatch):
+    model = localizer()
+    class_maps_of, evidence = model.class_maps_of, []
+
+    def light_everything(*arguments):
+        (output,) = class_maps_of(*arguments)
+        maps = np.ones_like(output.maps)
+        maps[..., 0, 0] = 0  # else a map is constant
+        evidence.append(output.evidence[0])
+        return [replace(output, maps=maps)]
+
+    monkeypatch.setattr(model, "class_maps_of", light_everything)
+    found = predictions(write(tmp_path, (BOTH,)), model)
+    assert len(found) == 2
+    for one, margin in zip(found, competition_margins(evidence[0]), strict=True):
+        regions = one.regions["cam"]
+        claimed = resize(margin, height=224, width=224, kernel="bilinear") >= 0
+        assert not regions.heatmap[~claimed].any()
+        assert regions.heatmap[claimed].max() == 1
 
 
 def test_what_cannot_be_read_is_missed_with_its_reason_and_the_others_are_found(tmp_path):

@@ -125,7 +125,7 @@ def test_quality_plain_fits_no_foreground_head(cat):
     assert not localizer.is_adapted
 
 
-@pytest.mark.parametrize(("chosen", "adapted"), [(None, 0.55), (0.3, 0.3)])
+@pytest.mark.parametrize(("chosen", "adapted"), [(None, 0.55), (0.3, 0.3), (0.4, 0.4)])
 def test_a_default_threshold_follows_the_head_and_a_chosen_one_stays(cat, chosen, adapted):
     localizer = ws.Localizer("resnet18", quality="balanced", input_size=96, threshold=chosen, **MODEL)
     assert localizer.threshold == (chosen or 0.4)

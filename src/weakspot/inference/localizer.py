@@ -181,6 +181,7 @@ class Localizer:
         )
         max_pixels = MAX_PIXELS if options.max_pixels is None else options.max_pixels
         self._pipeline = Pipeline(loaded.backend, config, max_pixels, loaded.may_export)
+        self._has_default_threshold = options.threshold is None and threshold == loaded.default_threshold
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
         """Localize in one image.
@@ -285,6 +286,7 @@ class Localizer:
         """
         method = self.method if method is None else method
         self.validate_method(method)
+        has_default_threshold = threshold is None and (self._has_default_threshold or method != self.method)
         if threshold is None:
             threshold = self.threshold_of(method)
         check_threshold(threshold)
@@ -301,6 +303,7 @@ class Localizer:
             config = replace(config, **region_options(boxes, 0.01 if min_area is None else min_area))
         localizer = copy(self)
         localizer._pipeline = replace(self._pipeline, config=config)
+        localizer._has_default_threshold = has_default_threshold
         return localizer
 
     def class_maps(self, images: "Tensor", classes: "Tensor") -> "Tensor":
@@ -390,11 +393,10 @@ class Localizer:
         Per-class thresholds of a run are removed: they were chosen for the head that it had. A default threshold
         becomes that of maps with, or without, a head.
         """
-        before, backend = self.torch_backend, self.torch_backend.with_foreground_head(head)
-        threshold = backend.default_threshold(self.method)
+        backend = self.torch_backend.with_foreground_head(head)
         self._pipeline.backend = backend
-        if self.threshold == before.default_threshold(self.method):  # neither chosen by the user nor by a run
-            self._pipeline.config = replace(self.config, threshold=threshold)
+        if self._has_default_threshold:  # neither chosen by the user nor by a run
+            self._pipeline.config = replace(self.config, threshold=backend.default_threshold(self.method))
 
     @property
     def method(self) -> str:

@@ -166,6 +166,7 @@ def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
             method=method,
             quality=quality,
             threshold=backend.default_threshold(method),
+            calibration=metadata.info.calibration if method == metadata.info.method else (),
         ),
         metadata.default_threshold,
         metadata.is_box_regressor,
