@@ -30,7 +30,7 @@ def write_folder(folder: Path) -> Path:
         _write_flat(folder / below, ("1.jpg", "2.jpg"))
     _write_flat(folder, SINGLE)
     _write_birds(folder / "birds")
-    shutil.copytree(folder / "images", folder / "demo" / "scenes")
+    shutil.copytree(folder / "images", folder / "demo" / "scenes" / "images")
     _write_weights(folder)
     return folder
 
