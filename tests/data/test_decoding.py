@@ -450,6 +450,26 @@ def deep(tmp_path, values, dtype=np.uint16):
     return np.asarray(read_image(path))[0, :, 0].tolist()
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("hot", [[], [65535], [65535, 0], [0]], ids=["none", "hot", "hot and dead", "dead"])
+def test_hot_and_dead_pixels_do_not_darken_the_others(hot, dtype, tmp_path):
+    values = np.linspace(20_000, 24_095, 64 * 64, dtype=dtype)
+    values[100 : 100 + len(hot)] = hot
+    Image.fromarray(values.reshape(64, 64)).save(tmp_path / "a.tif")
+    levels = np.asarray(read_image(tmp_path / "a.tif"))[..., 0].ravel()
+    assert levels[[0, 2048, -1]].tolist() == [0, 128, 255]
+    assert set(levels[100 : 100 + len(hot)]) <= {0, 255}
+
+
+def test_a_bright_object_of_a_dark_16_bit_image_is_not_a_hot_pixel(tmp_path):
+    values = np.zeros((64, 64), np.uint16)
+    values[10:20, 10:20] = 65535
+    values[30, 30] = 30_000
+    Image.fromarray(values).save(tmp_path / "a.png")
+    levels = np.asarray(read_image(tmp_path / "a.png"))[..., 0]
+    assert (levels[15, 15], levels[30, 30], levels[0, 0]) == (255, 116, 0)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

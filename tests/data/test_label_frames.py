@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from weakspot.data import Dataset, ObjectAnnotation, Sample, read_as_annotated
+from weakspot.data.annotated_image import read_mask
 from weakspot.data.label_frames import assumed_issue, frame_notes, label_frame, proven_frame, resolve_frames
 from weakspot.data.orientation import box_to_stored
 
@@ -122,3 +124,24 @@ def test_labels_that_weakspot_has_written_are_those_of_upright_images(dataset, t
     found = resolve_frames(replace(dataset, samples=dataset.samples[1:]), tmp_path, ["test"])
     assert all(map(is_on_object, found.samples))
     assert found.issues == ()
+
+
+def masked(dataset, *, turned):
+    """The same data set with mask files in place of boxes, drawn on upright images or on stored pixels."""
+    samples = []
+    for one in dataset.samples:
+        file = one.path.with_name(f"{one.image_id}_mask.png")
+        with Image.open(one.path) as image:
+            upright = ImageOps.exif_transpose(image) if turned else image
+            Image.fromarray(np.asarray(upright)[..., 0]).save(file)
+        samples.append(replace(one, objects=(ObjectAnnotation("nut", mask_files=(file,)),), size=None))
+    return replace(dataset, samples=tuple(samples))
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_mask_files_prove_their_frame_by_their_size(dataset, tmp_path, turned):
+    found = resolve_frames(masked(dataset, turned=turned), tmp_path, ["test"])
+    proof = found.samples[0]
+    image = np.asarray(read_as_annotated(proof.path, proof.size))
+    assert read_mask(proof.objects[0].mask_files[0]).tolist() == (image[..., 0] > 0).tolist()
+    assert [issue.where for issue in found.issues] == ([("half", "mirrored", "square")] if turned else [])

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from nets import DeepHeadNet, PooledNet, full_backward, images
 from refusals import refused
 from torch import nn
@@ -194,10 +195,28 @@ def test_probabilities_are_refused():
         split_model(nn.Sequential(PooledNet(), nn.Softmax(dim=1)), images(1))
 
 
-@pytest.mark.parametrize("last", [nn.Sigmoid(), nn.LogSigmoid()])
-def test_the_output_of_a_sigmoid_is_refused(last):
-    with refused("not-logits", "sigmoid", kind=ModelError):
-        split_model(nn.Sequential(PooledNet(), last), images(1))
+class Last(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, logits):
+        return self.function(logits)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        torch.sigmoid,
+        F.logsigmoid,
+        lambda y: y.sigmoid() * 1.0,
+        lambda y: 1 / (1 + torch.exp(-y)),
+        lambda y: y.softmax(dim=1) * 0.5,
+    ],
+)
+def test_values_computed_from_probabilities_are_refused(function):
+    with refused("not-logits", kind=ModelError):
+        split_model(nn.Sequential(PooledNet(), Last(function)), images(1))
 
 
 def test_logits_in_the_range_of_probabilities_are_accepted():

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from refusals import refused
 
 from weakspot.errors import ModelError
-from weakspot.models.model_outputs import are_probabilities, end_in_sigmoid, extract_logits, may_be_sigmoids
+from weakspot.models.model_outputs import are_probabilities, end_in_probabilities, extract_logits, have_one_sign
 
 LOGITS = torch.tensor([[1.0, -2.0, 3.0], [0.0, 5.0, -1.0]])
 FEATURES = torch.zeros(2, 7, 4, 4)
@@ -59,7 +59,7 @@ def test_probabilities_sum_to_1():
 
 
 @pytest.mark.parametrize(
-    ("function", "is_sigmoid"),
+    ("function", "expected"),
     [
         (torch.sigmoid, True),
         (F.logsigmoid, True),
@@ -67,17 +67,30 @@ def test_probabilities_sum_to_1():
         (lambda x: x.sigmoid().clamp(1e-6, 1 - 1e-6).double().view(-1, 3), True),
         (lambda x: torch.cat([column.sigmoid() for column in x.split(1, dim=1)], dim=1), True),
         (lambda x: torch.stack([x[:, 0].sigmoid(), x[:, 1]], dim=1), False),
-        (lambda x: x.sigmoid() + 0.1, False),
+        (lambda x: x.sigmoid() * 1.0, True),
+        (lambda x: 100 * x.sigmoid(), True),
+        (lambda x: 1 - (-x).sigmoid(), True),
+        (lambda x: 1 / (1 + torch.exp(-x)), True),
+        (lambda x: torch.exp(x) / torch.exp(x).sum(dim=1, keepdim=True), True),
+        (lambda x: x.softmax(dim=1) * 0.5, True),
+        (lambda x: (x.sigmoid() + x.softmax(dim=1)) / 2, True),
+        (lambda x: torch.log(torch.exp(x).view(-1, 3, 1).mean(dim=2)), False),
+        (lambda x: x.sigmoid().round(decimals=3), True),
+        (lambda x: x.sigmoid() @ torch.eye(3), False),
+        (lambda x: x * x.sigmoid(), False),
         (lambda x: x * 1, False),
+        (lambda x: 30 * torch.tanh(x / 30), False),
+        (F.softplus, False),
+        (F.normalize, False),
     ],
 )
-def test_a_final_sigmoid_is_recognized_by_what_autograd_recorded(function, is_sigmoid):
+def test_probabilities_are_recognized_by_what_autograd_recorded(function, expected):
     x = LOGITS.clone().requires_grad_()
-    assert end_in_sigmoid(function(x)) is is_sigmoid
-    assert not end_in_sigmoid(function(x).detach())
+    assert end_in_probabilities(function(x)) is expected
+    assert not end_in_probabilities(function(x).detach())
 
 
-def test_only_values_in_the_range_of_a_sigmoid_may_be_of_one():
-    assert may_be_sigmoids(LOGITS.sigmoid())
-    assert may_be_sigmoids(F.logsigmoid(LOGITS))
-    assert not may_be_sigmoids(LOGITS)
+def test_values_of_one_sign():
+    assert have_one_sign(100 * LOGITS.sigmoid())
+    assert have_one_sign(F.logsigmoid(LOGITS))
+    assert not have_one_sign(LOGITS)

@@ -1,5 +1,6 @@
 """Decode images of any kind to upright 8-bit RGB."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -22,6 +23,9 @@ MAX_PIXELS = 89_478_485
 # Range of 16-bit values below which they are rescaled.
 NARROW = 2**14
 
+# Share of the pixels at either end of that range that may be hot or dead ones of the sensor.
+HOT = 1e-4
+
 # Image formats in use, without those that run another program (PostScript) or whose decoders are unmaintained.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA", "HEIF")
 
@@ -32,7 +36,8 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     EXIF orientation is applied unless ``upright`` is False. The first frame of an animation is used. Gray becomes three
     equal channels, transparency is composited on white, CMYK and palettes are converted, 16-bit values are divided by
     257, and 32-bit integers and floats are rescaled from their minimum and maximum, as are 16-bit values that use less
-    than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits.
+    than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits. One pixel in ten thousand at
+    either end does not count if the range of the others is less than a quarter: hot and dead pixels of a sensor.
 
     Args:
         source: A path, the bytes of an image file, a PIL image, or a uint8 array of shape (H, W), (H, W, 1),
@@ -177,8 +182,7 @@ def _checked_rgb(image: Image.Image, name: str, max_pixels: int, upright: bool) 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        levels = _rescaled(values) if image.mode in ("I", "F") or _is_narrow(values) else values // 257
+        levels = _levels(np.asarray(image), is_16_bit=image.mode not in ("I", "F"))
         return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
@@ -186,17 +190,27 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _is_narrow(values: NDArray[np.generic]) -> bool:
-    """Whether 16-bit values differ, but so little that fewer than 64 levels would remain of them."""
-    low, high = int(values.min()), int(values.max())
-    return low < high < low + NARROW
-
-
-def _rescaled(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Rescale from the minimum and maximum to 0 to 255; NaN and infinity become the minimum."""
-    numbers = values.astype(np.float64)
-    finite = numbers[np.isfinite(numbers)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    safe = np.where(np.isfinite(numbers), numbers, low)
-    rescaled: NDArray[np.float64] = ((safe - low) * (255 / (high - low) if high > low else 0.0)).round()
+def _levels(values: NDArray[np.generic], *, is_16_bit: bool) -> NDArray[np.generic]:
+    """Convert values to levels from 0 to 255; NaN and infinity become the minimum."""
+    finite = values[np.isfinite(values)]
+    low, high = _range(finite) if finite.size else (0.0, 0.0)
+    if is_16_bit and not low < high < low + NARROW:
+        return values // 257
+    numbers = np.where(np.isfinite(values), values, low).astype(np.float64).clip(low, high)
+    rescaled: NDArray[np.float64] = ((numbers - low) * (255 / (high - low) if high > low else 0.0)).round()
     return rescaled
+
+
+def _range(values: NDArray[np.generic]) -> tuple[float, float]:
+    """Return the minimum and maximum, without hot and dead pixels if the others have less than a quarter of the range.
+
+    >>> _range(np.array([*range(100), 65535])), _range(np.array([0, 0, 0, 65535]))
+    ((0.0, 99.0), (0.0, 65535.0))
+    """
+    low, high = float(values.min()), float(values.max())
+    count = math.ceil(HOT * values.size)
+    if 2 * count >= values.size:
+        return low, high
+    lower, upper = (float(value) for value in np.partition(values, (count, -count - 1))[[count, -count - 1]])
+    ranges = [(lower, high), (low, upper), (lower, upper)]  # hot or dead pixels, or both
+    return next((pair for pair in ranges if 0 < 4 * (pair[1] - pair[0]) < high - low), (low, high))

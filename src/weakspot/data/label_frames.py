@@ -88,7 +88,9 @@ def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str]) -> Dat
 
     If a label file proves to be for upright images, its boxes in images that are turned by 180 degrees, mirrored or
     square are converted to stored pixels, and labels without a size get that of the upright image. Images for which the
-    frame is assumed are an issue of the data set. Mask files cannot be converted, and their images stay as they are.
+    frame is assumed are an issue of the data set. The size of a mask file proves its frame as the size of boxes does.
+    Mask files cannot be converted: of images that are turned by 180 degrees, mirrored or square, they are assumed to be
+    for the stored pixels.
 
     Args:
         dataset: Labels as read.
@@ -96,12 +98,14 @@ def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str]) -> Dat
         splits: Names of splits; only the headers of their images are read.
     """
     headers = [
-        _header(sample.path) if _has_boxes(sample) and sample.split in splits else None for sample in dataset.samples
+        _header(sample.path) if _is_located(sample) and sample.split in splits else None for sample in dataset.samples
     ]
-    pairs = list(zip(dataset.samples, headers, strict=True))
+    pairs = [(_sized_by_mask(sample, header), header) for sample, header in zip(dataset.samples, headers, strict=True)]
     found = label_frame(pairs, assumed="stored", known="upright" if is_written(source) else None)
-    samples = dataset.samples
+    samples = tuple(sample for sample, _ in pairs)
     if found.frame == "upright":
+        fixed = tuple(sample.image_id for sample, header in pairs if _has_fixed_mask(sample, header))
+        found = LabelFrame("stored", fixed)
         samples = tuple(_as_decoded(sample, header) for sample, header in pairs)
     return replace(dataset, samples=samples, issues=(*dataset.issues, *assumed_issue(found)))
 
@@ -129,20 +133,38 @@ def _as_decoded(sample: Sample, header: Header) -> Sample:
     upright = upright_size(stored, orientation)
     if upright != stored:
         return replace(sample, size=upright)
-    if any(item.mask_files for item in sample.objects):
+    if _has_fixed_mask(sample, header):
         return sample
     return replace(to_upright(replace(sample, size=upright), inverse_orientation(orientation)), size=sample.size)
 
 
 def _is_ambiguous(sample: Sample, header: Header) -> bool:
     """Whether an image is turned and has boxes or masks that do not prove their frame."""
-    if header is None or header[1] == 1 or not _has_boxes(sample) or proven_frame(sample, header) is not None:
+    if header is None or header[1] == 1 or not _is_located(sample) or proven_frame(sample, header) is not None:
         return False
     return sample.size is None or sample.size in (header[0], upright_size(*header))
 
 
-def _has_boxes(sample: Sample) -> bool:
-    return any(item.box is not None or item.mask is not None for item in sample.objects)
+def _has_fixed_mask(sample: Sample, header: Header) -> bool:
+    """Whether an image has a mask file of the size of the stored pixels and of the upright image, which are equal."""
+    has_file = any(item.mask_files for item in sample.objects)
+    return has_file and header is not None and header[0] == upright_size(*header) and _is_ambiguous(sample, header)
+
+
+def _sized_by_mask(sample: Sample, header: Header) -> Sample:
+    """Return a sample with the size of its first mask file if this proves the frame, and nothing else does."""
+    file = next((file for item in sample.objects for file in item.mask_files), None)
+    if file is None or header is None or header[0] == upright_size(*header):
+        return sample
+    if proven_frame(sample, header) is not None:
+        return sample
+    mask = _header(file)
+    with_size = sample if mask is None else replace(sample, size=mask[0], size_from_image=False)
+    return sample if proven_frame(with_size, header) is None else with_size
+
+
+def _is_located(sample: Sample) -> bool:
+    return any(item.box is not None or item.mask is not None or item.mask_files for item in sample.objects)
 
 
 def _header(path: Path) -> Header:

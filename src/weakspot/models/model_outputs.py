@@ -9,12 +9,15 @@ from torch import Tensor
 
 from weakspot.errors import ModelError
 
-# Operations that only move values or change their type, and those that return probabilities of independent classes.
-_MOVES = re.compile(
-    "Alias|AsStrided|Cat|Clamp|ClampMax|ClampMin|Clone|Expand|Index|IndexSelect|Permute|ReshapeAlias|Select|Slice|"
-    "Squeeze|Stack|T|ToCopy|Transpose|Unsqueeze|UnsafeView|View"
+# Operations that move values, change their type, or compute with them and constants. A logarithm is not among them: the
+# one of a sum of exponentials pools logits.
+_ELEMENTWISE = re.compile(
+    "Add|Addcdiv|Addcmul|Alias|AsStrided|Cat|Clamp|ClampMax|ClampMin|Clone|Div|Expand|Index|IndexSelect|Lerp|"
+    "Maximum|Minimum|Mul|Neg|Permute|Pow|Reciprocal|ReshapeAlias|Round|Rsub|Select|Slice|Split|Sqrt|Squeeze|Stack|Sub|Sum|"
+    "T|ToCopy|Transpose|Unbind|Unsqueeze|UnsafeView|View|Where"
 )
-_SIGMOIDS = re.compile("Hardsigmoid|LogSigmoid|Sigmoid")
+# Operations that turn logits into probabilities, and the exponential, of which both are made.
+_PROBABILITIES = re.compile("Exp|Exp2|Expm1|Hardsigmoid|LogSigmoid|LogSoftmax|Sigmoid|Softmax")
 
 
 def extract_logits(output: object, images: int | None = None) -> Tensor:
@@ -72,25 +75,32 @@ def are_probabilities(logits: Tensor) -> bool:
     return logits.shape[1] > 1 and all_positive and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
 
 
-def may_be_sigmoids(logits: Tensor) -> bool:
-    """Return whether all values are in the range of a sigmoid or of its logarithm."""
-    return bool((logits <= 0).all() or ((logits >= 0) & (logits <= 1)).all())
+def have_one_sign(logits: Tensor) -> bool:
+    """Return whether no value, or every value, is below 0, as of probabilities, percentages and their logarithms."""
+    return bool((logits <= 0).all() or (logits >= 0).all())
 
 
-def end_in_sigmoid(logits: Tensor) -> bool:
-    """Return whether autograd recorded a sigmoid, or its logarithm, as the operation that computed each value.
+def end_in_probabilities(logits: Tensor) -> bool:
+    """Return whether autograd recorded that each value was computed from a sigmoid, a softmax or an exponential.
+
+    Values may have been moved since, or computed with constants or one another, but not in a layer with weights.
 
     Example:
         >>> x = torch.zeros(1, 3, requires_grad=True)
-        >>> end_in_sigmoid(x.sigmoid().squeeze()), end_in_sigmoid(x.sigmoid() * 2)
-        (True, False)
+        >>> end_in_probabilities(100 * x.sigmoid().squeeze()), end_in_probabilities(1 / (1 + (-x).exp()))
+        (True, True)
+        >>> end_in_probabilities(x.sigmoid() @ torch.eye(3)), end_in_probabilities(x * x.sigmoid())
+        (False, False)
     """
-    return logits.grad_fn is not None and _ends_in_sigmoid(logits.grad_fn)
+    return logits.grad_fn is not None and _end_in_probabilities(logits.grad_fn, {})
 
 
-def _ends_in_sigmoid(node: Any) -> bool:
-    name = re.sub(r"Backward\d*$", "", node.name())
-    if not _MOVES.fullmatch(name):
-        return _SIGMOIDS.fullmatch(name) is not None
-    previous = [earlier for earlier, _ in node.next_functions if earlier is not None]
-    return bool(previous) and all(_ends_in_sigmoid(earlier) for earlier in previous)
+def _end_in_probabilities(node: Any, known: dict[Any, bool]) -> bool:
+    if node not in known:
+        name = re.sub(r"Backward\d*$", "", node.name())
+        if _ELEMENTWISE.fullmatch(name):
+            previous = [earlier for earlier, _ in node.next_functions if earlier is not None]
+            known[node] = bool(previous) and all(_end_in_probabilities(earlier, known) for earlier in previous)
+        else:
+            known[node] = _PROBABILITIES.fullmatch(name) is not None
+    return known[node]

@@ -15,7 +15,7 @@ from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.gap_head import GapLinearHead, find_gap_head
 from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, upcast
 from weakspot.models.intermediate_features import find_intermediates
-from weakspot.models.model_outputs import are_probabilities, end_in_sigmoid, may_be_sigmoids
+from weakspot.models.model_outputs import are_probabilities, end_in_probabilities, have_one_sign
 from weakspot.models.target_layer import detect_relu, find_layer
 from weakspot.models.token_order import find_token_orders, find_unordered, warn_unordered
 
@@ -124,7 +124,7 @@ def split_model(
             TargetLayer(name) if branches else detect_relu(model, TargetLayer(name), example) for name in names
         ) or (find_layer(model, example),)
         forward_pass = forward_with_hooks(model, targets, example)
-        _check_no_sigmoid(model, targets, forward_pass.logits, example)
+        _check_no_probabilities(model, targets, forward_pass.logits, example)
     head = find_gap_head(model, forward_pass) if len(targets) == 1 else None
     network = str(model.network_name) if branches else ""
     intermediates = find_intermediates(model, example, tuple(layer.name for layer in targets)) if propagate else ()
@@ -234,17 +234,18 @@ def _check_logits(logits: Tensor) -> None:
         )
 
 
-def _check_no_sigmoid(model: nn.Module, layers: Sequence[TargetLayer], logits: Tensor, example: Tensor) -> None:
-    """Reject the output of a sigmoid; the model runs once more if the values could be that."""
-    if not may_be_sigmoids(logits):
+def _check_no_probabilities(model: nn.Module, layers: Sequence[TargetLayer], logits: Tensor, example: Tensor) -> None:
+    """Reject what was computed from probabilities; the model runs once more if the values could be that."""
+    if not have_one_sign(logits):
         return
     try:
         recorded = forward_with_hooks(model, layers, example, differentiable=True).logits
     except ModelError:  # the logits do not depend on these layers
         return
-    if end_in_sigmoid(recorded):
+    if end_in_probabilities(recorded):
         raise ModelError(
             "not-logits",
-            "The model must return logits, got probabilities: its last operation is a sigmoid.",
-            "Remove the final sigmoid, and pass multi_label=True if there are several classes.",
+            "The model must return logits, got probabilities: its last operation with weights has a sigmoid, a softmax "
+            "or an exponential behind it.",
+            "Return the logits before it, and pass multi_label=True if the classes are independent.",
         )
