@@ -20,13 +20,17 @@ def dataset(root, orientation, size, box=STORED):
 
 
 def found(root, data, box, suffix="jsonl", **size):
+    return read(root, data, box, suffix, **size).by_image["a"][0].box
+
+
+def read(root, data, box, suffix="jsonl", **size):
     file = root / f"boxes.{suffix}"
     if suffix == "csv":
         cells = [*box, *size.values()]
         file.write_text(f"image,xmin,ymin,xmax,ymax,{','.join(size)}\na,{','.join(map(str, cells))}\n")
     else:
         file.write_text(json.dumps({"image": "a", "label": "cat", "score": 1, "boxes": [box]} | size))
-    return read_boxes(file, data).by_image["a"][0].box
+    return read_boxes(file, data)
 
 
 @pytest.mark.parametrize("size", [None, (100, 200)])
@@ -68,3 +72,18 @@ def test_boxes_of_an_image_that_cannot_be_read_are_unchanged(tmp_path):
     data = dataset(tmp_path, 6, None)
     (tmp_path / "a.jpg").write_bytes(b"x")
     assert found(tmp_path, data, UPRIGHT, width=100, height=200) == UPRIGHT
+
+
+@pytest.mark.parametrize(
+    ("orientation", "suffix", "size", "is_assumed"),
+    [
+        pytest.param(3, "csv", {"width": 200, "height": 100}, True, id="half turn"),
+        pytest.param(6, "csv", {"width": 100, "height": 200}, False, id="quarter turn"),
+        pytest.param(6, "csv", {"score": 1}, True, id="no size"),
+        pytest.param(1, "csv", {"score": 1}, False, id="not turned"),
+        pytest.param(3, "jsonl", {"width": 200, "height": 100}, False, id="of localize"),
+    ],
+)
+def test_boxes_that_do_not_prove_their_frame_are_told(orientation, suffix, size, is_assumed, tmp_path):
+    notes = read(tmp_path, dataset(tmp_path, orientation, None), (0, 0, 50, 20), suffix, **size).notes
+    assert [note.split()[0] for note in notes] == ["1"] * is_assumed

@@ -46,6 +46,15 @@ class BoxFrames:
             return prediction._replace(box=box_to_stored(prediction.box, orientation, height=height, width=width))
         return prediction
 
+    def is_assumed(self, prediction: PredictedBox, image_id: str) -> bool:
+        """Return whether EXIF turns the image of a box whose own size does not prove to which pixels it refers."""
+        is_known = prediction.is_upright and prediction.size is not None
+        found = None if is_known else self._orientation(self._samples[image_id])
+        if found is None or found[1] == 1:
+            return False
+        stored, upright = found[0], upright_size(*found)
+        return stored == upright or prediction.size not in (stored, upright)
+
 
 def _orientation(sample: Sample) -> tuple[tuple[int, int], int] | None:
     """Size of the stored pixels and EXIF orientation; None if the image cannot be read."""

@@ -81,8 +81,16 @@ def read_boxes(
     for prediction, image_id in sorted(pairs, key=lambda pair: -pair[0].score):
         by_image.setdefault(image_id or "", []).append(frames.convert(prediction, image_id or ""))
     other_ids = sum(ids.get(one.image, image_id) != image_id for one, image_id in pairs)
-    note = f"{other_ids} boxes of {file.name} have the image_id of another image than their file_name, which is used."
-    return PredictedBoxes(by_image, (note,) if other_ids else ())
+    assumed = sum(frames.is_assumed(prediction, image_id or "") for prediction, image_id in pairs)
+    return PredictedBoxes(by_image, tuple(_notes(file.name, other_ids, assumed)))
+
+
+def _notes(file: str, other_ids: int, assumed: int) -> Iterator[str]:
+    if other_ids:
+        yield f"{other_ids} boxes of {file} have the image_id of another image than their file_name, which is used."
+    if assumed:
+        problem = f"{assumed} boxes of {file} are of images that EXIF turns and do not prove to which pixels they refer"
+        yield f"{problem}: taken as boxes of the annotated pixels."
 
 
 def predictions_of_boxes(
