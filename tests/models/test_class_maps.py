@@ -7,7 +7,7 @@ from torch import nn
 
 from weakspot.cams import METHODS, ablationcam, fuse, gradcam, scorecam
 from weakspot.errors import ModelError
-from weakspot.models import compute_class_maps, split_model
+from weakspot.models import compute_class_maps, compute_class_maps_of_methods, split_model
 
 CLASSES = torch.tensor([[0, 1, 2, 3, 0], [3, 2, 1, 0, 3], [1, 1, 1, 2, 2]])
 BRANCHES = [name for name, method in METHODS.items() if method.inputs == "branches"]
@@ -125,6 +125,8 @@ def test_include_positive_adds_the_largest_number_of_positive_logits_of_any_imag
     assert classes(include_positive=True) == [[1, 3]] * 3
     assert classes(include_positive=True, top_k=3) == [[1, 3, 2]] * 3
     assert classes() == [[1]] * 3
+    (output,) = compute_class_maps_of_methods(cut, batch, [METHODS["cam"]], classes=torch.tensor([[2]] * 3), rivals=3)
+    assert output.classes.tolist() == [[2, 1, 3, 2]] * 3
 
 
 def test_several_layers_are_fused():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from weakspot.ops.evidence import competition_margins, evidence_in_box, evidence_per_pixel, keep_claimed
+from weakspot.ops.evidence import competition_margins, evidence_in_box, evidence_per_pixel, keep_claimed, uncontested
 
 CLASS_MAPS = arrays(
     np.float64, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=4), elements=st.integers(-5, 5)
@@ -78,3 +78,24 @@ def test_a_heatmap_that_others_claim_entirely_is_unchanged():
 )
 def test_evidence_in_a_box_has_at_least_one_pixel(box, inside):
     assert evidence_in_box(np.array(box, float), (10, 40), (1, 4)).tolist() == inside
+
+
+@given(CLASS_MAPS)
+def test_uncontested_evidence_is_that_of_the_class_where_it_is_highest(maps):
+    found = uncontested(maps[0], maps[1:])
+    kept = np.maximum(np.where(maps[0] >= maps[1:].max(axis=0), maps[0], 0), 0)
+    if kept.sum() >= 0.1 * np.maximum(maps[0], 0).sum():
+        assert np.maximum(found, 0).tolist() == kept.tolist()
+    else:
+        assert found is maps[0] or found.tolist() == maps[0].tolist()
+
+
+def test_a_class_without_rivals_keeps_all_evidence():
+    class_map = np.array([[3.0, -1.0]])
+    assert uncontested(class_map, np.zeros((0, 1, 2))).tolist() == [[3.0, -1.0]]
+
+
+@pytest.mark.parametrize(("other", "expected"), [(5.0, [[1.0, 0.0]]), (11.0, [[1.0, 5.0]])], ids=["a sixth", "nothing"])
+def test_a_class_that_would_keep_less_than_a_tenth_keeps_all(other, expected):
+    first = 0.5 if other < 10 else other
+    assert uncontested(np.array([[1.0, 5.0]]), np.array([[[first, other + 1]]])).tolist() == expected

@@ -23,6 +23,7 @@ from weakspot.inference.postprocess import (
     PostprocessConfig,
     postprocess,
 )
+from weakspot.inference.rivals import run_with_rivals
 from weakspot.ops.preprocessing import to_array
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
@@ -68,7 +69,11 @@ def _predict_decoded(
 ) -> list[ImagePrediction]:
     reference_methods = () if config.reference_method is None else (config.reference_method,)
     pixels = [image.pixels for image in images]
-    output, *references = backend.run(pixels, [config.method, *reference_methods], selection)
+    methods = [config.method, *reference_methods]
+    if config.by_evidence:
+        output, *references = run_with_rivals(backend, pixels, methods, selection)
+    else:
+        output, *references = backend.run(pixels, methods, selection)
     return [
         ImagePrediction(
             image,
@@ -130,7 +135,7 @@ class Pipeline:
     ) -> list[ClassifierOutput]:
         """Compute the class maps of several methods with one forward pass."""
         self._count(len(images))
-        return self.backend.run(images, methods, selection)
+        return run_with_rivals(self.backend, images, methods, selection)
 
     def _predict(
         self,

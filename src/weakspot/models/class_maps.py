@@ -72,10 +72,12 @@ def compute_class_maps_of_methods(
     classes: Tensor | None = None,
     top_k: int = 1,
     include_positive: bool = False,
+    rivals: int = 0,
 ) -> list[ClassMaps]:
     """Compute class maps by several methods from one forward pass; arguments as for :func:`compute_class_maps`.
 
-    Methods that run the classifier on masked images or ablated activations need further passes.
+    Methods that run the classifier on masked images or ablated activations need further passes. After given classes
+    follow the ``rivals`` most probable ones of each image.
     """
     for method in methods:
         check_method(classifier, method)
@@ -83,7 +85,10 @@ def compute_class_maps_of_methods(
     forward_pass = classifier.run(images, differentiable=needs_gradients and classifier.head is None)
     logits = upcast(forward_pass.logits.detach())
     count = max(top_k, int((logits > 0).sum(dim=1).amax())) if include_positive else top_k
-    return derive_class_maps(classifier, images, forward_pass, methods, _select_classes(logits, classes, count))
+    selected = _select_classes(logits, classes, count)
+    if classes is not None and rivals:
+        selected = torch.cat([selected, _select_classes(logits, None, rivals)], dim=1)
+    return derive_class_maps(classifier, images, forward_pass, methods, selected)
 
 
 def derive_class_maps(

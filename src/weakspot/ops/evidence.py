@@ -8,6 +8,8 @@ from weakspot.ops.resizing import resize
 
 # All evidence of an image, as a sum of integers: exact in any order, and it fits 32 bits.
 _TOTAL = 2**30
+# Share of the evidence for a class that must be left to it.
+_MIN_UNCONTESTED = 0.1
 
 
 def competition_margins(class_maps: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -46,6 +48,26 @@ def keep_claimed(heatmap: NDArray[np.floating], margin: NDArray[np.floating]) ->
     height, width = heatmap.shape
     claimed = heatmap * (resize(margin, height=height, width=width, kernel="bilinear") >= 0)
     return claimed / claimed.max() if claimed.any() else heatmap
+
+
+def uncontested(class_map: NDArray[np.floating], rivals: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Set a class map to 0 where that of another class is higher.
+
+    Args:
+        class_map: Shape (h, w), any sign.
+        rivals: Class maps of other classes in the same unit, shape (n, h, w); n may be 0.
+
+    Returns:
+        Shape (h, w); the class map itself if less than a tenth of its positive part would be left.
+
+    Example:
+        >>> uncontested(np.array([[3.0, 1.0]]), np.array([[[2.0, 2.0]]])).tolist()
+        [[3.0, 0.0]]
+    """
+    highest = rivals.max(axis=0, initial=-np.inf)
+    kept = np.where(class_map >= highest, class_map, 0).astype(class_map.dtype)
+    is_enough = np.maximum(kept, 0).sum() >= _MIN_UNCONTESTED * np.maximum(class_map, 0).sum()
+    return kept if is_enough else class_map
 
 
 def evidence_per_pixel(class_map: NDArray[np.floating], *, height: int, width: int) -> NDArray[np.int32]:

@@ -1,6 +1,6 @@
 """A backend on the outputs of a graph, without ONNX Runtime."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,10 @@ class Graph:
     """A session with fixed outputs."""
 
     outputs: dict[str, Any]
+    classes: Any = None
 
-    def run(self, _inputs):
+    def run(self, inputs):
+        self.classes = inputs["classes"].tolist()
         return {"logits": np.array([[3.0, 1.0]]), "chosen": np.array([[0, 1]]), "maps": MAPS, **self.outputs}
 
 
@@ -48,3 +50,21 @@ def test_further_classes_of_a_multi_label_model_are_cut_from_the_evidence_as_wel
     (output,) = backend.run([np.zeros((8, 8, 3), np.uint8)], ["cam"], ClassSelection(top_k=1))
     assert output.classes.shape == (1, 1)
     assert output.maps.shape == output.evidence.shape == (1, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("classes", "names", "asked", "expected"),
+    [
+        pytest.param("ab", CURRENT_NAMES, [1], [[1, 0]], id="two classes"),
+        pytest.param("abcd", CURRENT_NAMES, [2], [[2, 3, 0, 1]], id="all others"),
+        pytest.param("abcde", CURRENT_NAMES, [2], [[2, -1, -2, -3]], id="the most probable"),
+        pytest.param("abc", CURRENT_NAMES, [2, 0], [[2, 0, -1]], id="as many as the graph can rank"),
+        pytest.param("ab", CURRENT_NAMES, [1, 0], [[1, 0]], id="none is left"),
+        pytest.param("ab", OLD_NAMES, [1], [[1]], id="version 0.1"),
+    ],
+)
+def test_rivals_follow_the_classes(classes, names, asked, expected):
+    graph = Graph(names)
+    backend = OnnxBackend(graph, replace(METADATA, info=replace(INFO, class_names=tuple(classes))))
+    backend.run([np.zeros((8, 8, 3), np.uint8)], ["cam"], ClassSelection(np.array(asked), rivals=3))
+    assert graph.classes == expected

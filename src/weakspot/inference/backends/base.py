@@ -17,12 +17,14 @@ Pixels = NDArray[np.uint8]  # (rows, columns, channels)
 class ClassSelection:
     """Classes to localize in each image: indices (C,) for all images or (B, C), else the ``top_k`` most probable.
 
-    With ``include_positive`` and without indices, the further classes with a logit above 0 are added.
+    With ``include_positive`` and without indices, the further classes with a logit above 0 are added. With indices,
+    about ``rivals`` most probable classes of each image follow them, which may be among them.
     """
 
     indices: NDArray[np.integer] | None = None
     top_k: int = 1
     include_positive: bool = False
+    rivals: int = 0
 
     @property
     def count(self) -> int:

@@ -83,6 +83,7 @@ class TorchBackend:
                 classes=classes,
                 top_k=selection.top_k,
                 include_positive=selection.include_positive,
+                rivals=selection.rivals,
             )
         return [self._to_arrays(name, output) for name, output in zip(methods, outputs, strict=True)]
 
