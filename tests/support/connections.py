@@ -80,6 +80,7 @@ def _address(process: int, call: int, arguments: list[int]) -> str | None:
     """Return the internet address that a call names; None if it names none."""
     position = _CALLS[platform.machine()][1][call]
     with Path(f"/proc/{process}/mem").open("rb", buffering=0) as memory:
+
         def read(at: int, size: int) -> bytes:
             memory.seek(at)
             return memory.read(size)

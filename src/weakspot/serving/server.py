@@ -113,6 +113,7 @@ class StrictProtocol(H11Protocol):
     Those are connections whose request headers do not arrive in ``timeout`` seconds; uvicorn would wait forever.
     """
 
+    conn: StrictConnection
     timeout: ClassVar[float] = 30
     _timer: asyncio.TimerHandle | None = None
     _refused = False
@@ -152,7 +153,7 @@ class StrictProtocol(H11Protocol):
             self.cycle.disconnected = True  # the application cannot answer any more
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            response = ApiError(400, "request-malformed", msg).response()
+            response = ApiError(400, "request-malformed", self.conn.problem or msg).response()
             headers = [*response.raw_headers, (b"connection", b"close")]
             events = (h11.Response(status_code=400, headers=headers), h11.Data(data=bytes(response.body)))
             for event in (*events, h11.EndOfMessage()):

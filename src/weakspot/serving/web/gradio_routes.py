@@ -38,14 +38,15 @@ _MAX_EVENT_BYTES = 2**18
 # Bytes that a multipart form adds to its file.
 _FORM_OVERHEAD = 2**16
 _INVALID_EVENT = ApiError(400, "event-invalid", "The event is not one of the page.", "Reload the page.")
+_INVALID_REQUEST = ApiError(400, "request-invalid", "The request is not one of the page.", "Reload the page.")
 _log = logging.getLogger("weakspot")
 
 
 class RouteAllowlist:
     """ASGI middleware in front of Gradio's app.
 
-    ``max_upload`` is the maximum size of an uploaded file in bytes; ``inputs`` are the numbers of values that the events
-    of the page have, by the number of the event.
+    ``max_upload`` is the maximum size of an uploaded file in bytes; ``inputs`` is how many values each event of the
+    page has, by the event's number.
     """
 
     def __init__(self, app: ASGIApp, max_upload: int, inputs: Mapping[int, int]) -> None:
@@ -76,7 +77,11 @@ class RouteAllowlist:
 
         try:
             if _path(scope) == _JOIN:
-                receive = _replay(sanitize_event(await _read_event(receive), self.inputs))
+                body = await _read_event(receive)
+                try:
+                    receive = _replay(sanitize_event(body, self.inputs))
+                except (ValueError, RecursionError):
+                    return _INVALID_EVENT.response()
             # Gradio's routes do not know HEAD; the server omits the body.
             await self.app({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope, receive, send_response)
         except HTTPException as error:
@@ -84,10 +89,10 @@ class RouteAllowlist:
         except ClientDisconnect:
             return None
         except Exception as error:  # Gradio expects what its own page sends
-            if started:
-                raise
-            _log.warning("A request to %s is invalid: %s", _path(scope)[:100], type(error).__name__)
-            return ApiError(400, "request-invalid", "The request is not one of the page.").response()
+            _log.warning("A request to %.100r is invalid: %s", _path(scope), type(error).__name__)
+            if not started:
+                return _INVALID_REQUEST.response()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         return None
 
 
@@ -95,7 +100,7 @@ def rejection_of(scope: Scope, max_upload: int) -> Response | None:
     """Return the response to a request that must not reach Gradio; None for an allowed request."""
     path, method = _path(scope), scope["method"]
     methods = _methods_of(path)
-    query = parse_qs(scope["query_string"].decode("latin-1"))
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     if not methods or (method in _READ and "deep_link" in query):
         return ApiError(
             404, "path-not-found", "The path does not exist.", "See /openapi.json for the paths."
@@ -151,14 +156,12 @@ def sanitize_event(body: bytes, inputs: Mapping[int, int]) -> bytes:
     URLs of files, which Gradio would fetch, and keys that only other routes use are dropped.
 
     Raises:
-        HTTPException: 400 if it is not an event of the page, or names a file that was not uploaded.
+        ValueError: If it is not an event of the page, or names a file that was not uploaded.
+        RecursionError: If it is nested too deeply.
     """
-    try:
-        event = json.loads(body)
-        _check_event(event, inputs)
-        return json.dumps({key: _without_urls(event[key]) for key in _EVENT_KEYS if key in event}).encode()
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, "The event is not one of the page") from error
+    event = json.loads(body)
+    _check_event(event, inputs)
+    return json.dumps({key: _without_urls(event[key]) for key in _EVENT_KEYS if key in event}).encode()
 
 
 def _check_event(event: Any, inputs: Mapping[int, int]) -> None:
