@@ -30,6 +30,7 @@ _NO_NEW_PRIVILEGES, _SET_FILTER, _NEW_LISTENER = 38, 1, 8
 _NOTIFY, _ALLOW = 0x7FC00000, 0x7FFF0000
 _RECEIVE, _RESPOND = 0xC0502100, 0xC0182101
 _CONTINUE = 1
+_TRIAL = "import connections; connections._filter_calls()"
 # Where a message of sendmsg has the pointer to its address.
 _POINTER = struct.Struct("Q")
 
@@ -52,6 +53,14 @@ def recorded(command: list[str], **options) -> Iterator[tuple[subprocess.Popen, 
             process.wait()
             supervisor.join()
             os.close(listener)
+
+
+def can_record() -> bool:
+    """Whether this kernel and its settings allow it."""
+    if sys.platform != "linux" or platform.machine() not in _CALLS:
+        return False
+    program = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{_TRIAL}"]
+    return subprocess.run(program, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _supervise(listener: int, addresses: list[str]) -> None:
@@ -128,7 +137,7 @@ def main() -> None:
     thread = threading.Thread(target=execute, daemon=True)
     thread.start()
     with socket.socket(fileno=int(sys.argv[1])) as sink:
-        socket.send_fds(sink, [b"0"], [filtered.get(timeout=60)])  # would wait for ever for leave to send, if filtered
+        socket.send_fds(sink, [b"0"], [filtered.get(timeout=60)])
     sent.set()
     thread.join()
 

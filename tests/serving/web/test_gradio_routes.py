@@ -188,7 +188,7 @@ def test_a_forged_state_is_ignored(visitors):
     assert "ws-empty" in messages
 
 
-@pytest.mark.parametrize("data", [[], [1], [None] * 40, [{"x": 1}] * 4, ["x"] * 4])
+@pytest.mark.parametrize("data", [[{"x": 1}] * 4, ["x"] * 4, [[[]]] * 4, [1e300] * 4])
 def test_invalid_data_reveals_no_traceback(visitors, data, capfd):
     visitor = visitors()
     done, messages = visitor.ask(visitor.event_id("upload"), data)
