@@ -82,7 +82,6 @@ def test_no_command_looks_up_or_connects_to_another_machine(tmp_path):
         ["export", str(run), "--output", str(graph)],
         ["localize", str(data / "val"), "--model", str(graph), "--output", "found"],
         ["localize", str(data / "val"), "--model", "run", "--output", "drawn", "--save-plots"],
-        ["evaluate", "run", str(data), "--test-split", "val", "--output", "scores"],
         ["report", "drawn"],
     ]
     pipes = {"cwd": tmp_path, "env": alone(tmp_path / "home"), "stdout": subprocess.PIPE, "text": True}
