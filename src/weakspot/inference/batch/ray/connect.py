@@ -37,12 +37,11 @@ def connected(address: str | None) -> Iterator[None]:
     import ray
 
     target = address or os.environ.get("RAY_ADDRESS") or "local"
+    options = _LOCAL if target == "local" else {}
     try:
         _check_listening(target)
         with _silenced_stderr(), _no_dashboard():
-            ray.init(
-                address=target, log_to_driver=False, logging_level=logging.ERROR, **(local if target == "local" else {})
-            )
+            ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, RuntimeError, ValueError) as error:
         problem = f"Cannot connect to Ray at {target}: {_first_line(error)}."
         hint = "Check --address, and $RAY_AUTH_TOKEN if the cluster requires a token."
