@@ -1,10 +1,12 @@
 """Whatever request comes in: an answer below 500, or a closed connection; no traceback; others are served."""
 
 import json
+import socket
 
 import pytest
 from hostile import leaks_internals, send, status_of
 from hostile_requests import ANSWERED, FORM, GET, LENGTH, REFUSED, ambiguous, get, localizing, post, unusual
+from services import TIMEOUT
 
 pytestmark = pytest.mark.usefixtures("no_traceback")
 
@@ -138,3 +140,14 @@ def test_a_malformed_upload_is_refused(port, name, query):
         answer = send(port, post(UPLOAD + query, b"Content-Length: %d" % len(body), body=body, kind=kind))
         assert status_of(answer) in REFUSED or answer.endswith(b"\r\n\r\n[]")  # no file has arrived
         assert not leaks_internals(answer)
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/heartbeat/x", "/healthz", "/v1/models"])
+def test_a_body_that_turns_out_malformed_during_or_after_the_response_ends_the_connection(port, path):
+    head = get(path, b"Transfer-Encoding: chunked").replace(b"Connection: close\r\n", b"")
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
+        connection.sendall(head)
+        assert status_of(connection.recv(65536)) == 200
+        connection.sendall(b"zz\r\n")
+        while connection.recv(65536):
+            pass

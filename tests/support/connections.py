@@ -105,6 +105,7 @@ def _address(process: int, call: int, arguments: list[int]) -> str | None:
 
 def _is_local(address: str) -> bool:
     found = ipaddress.ip_address(address)
+    found = getattr(found, "ipv4_mapped", None) or found
     return found.is_loopback or found.is_unspecified
 
 
