@@ -15,6 +15,8 @@ USER weakspot
 WORKDIR /home/weakspot
 # Graphs that were exported, code that numba compiled, fonts that matplotlib found.
 ENV WEAKSPOT_CACHE=/cache/weakspot NUMBA_CACHE_DIR=/cache/numba MPLCONFIGDIR=/cache/matplotlib PYTHONUNBUFFERED=1
+# ONNX Runtime does not report its use.
+ENV ORT_DISABLE_TELEMETRY=1
 VOLUME /cache
 
 EXPOSE 8000

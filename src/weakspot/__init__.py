@@ -3,6 +3,7 @@
 The public names are imported on first use, so that ``import weakspot`` is fast.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from weakspot.inference.localizer import Localizer
     from weakspot.serving.client.client import Client
     from weakspot.training import train
+
+# Libraries read these when they are imported: none tells its makers that it is used. What the user has set stays.
+for _name, _value in (
+    ("ORT_DISABLE_TELEMETRY", "1"),  # looks up a host, and keeps an identifier and a database in the user's cache
+    ("HF_HUB_DISABLE_TELEMETRY", "1"),  # says what else is installed when it downloads a model
+    ("RAY_USAGE_STATS_ENABLED", "0"),
+):
+    os.environ.setdefault(_name, _value)
 
 # Public name -> module that defines it, or the module itself.
 _MODULES = {

@@ -19,6 +19,8 @@ from pydantic import Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from weakspot.config import BoxesName, __version__
 from weakspot.errors import InputError, WeakspotError
@@ -100,6 +102,7 @@ def build_api(state: ServiceState, *, root_url: str = "") -> FastAPI:
     _add_models_and_methods(app, state)
     _add_health(app, state)
     _answer_head(app)
+    _refuse_other_methods(app)
     _close_forms(app)
     return app
 
@@ -115,6 +118,25 @@ def _answer_head(app: FastAPI) -> None:
     """Answer HEAD requests, which load balancers send, as GET requests; the server omits the body."""
     for route in [route for route in app.routes if isinstance(route, APIRoute) and route.methods == {"GET"}]:
         app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
+
+
+def _refuse_other_methods(app: FastAPI) -> None:
+    """Answer all other methods of each path, which would be passed on to the page."""
+    methods: dict[str, set[str]] = {}
+    for route in app.routes:
+        if isinstance(route, Route):
+            methods.setdefault(route.path, set()).update(route.methods or ())
+    app.router.routes.extend(Route(path, _OtherMethods(allowed)) for path, allowed in methods.items())
+
+
+@dataclass(frozen=True)
+class _OtherMethods:
+    """ASGI app of a path that answers that it has other methods."""
+
+    allowed: set[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await ApiError.wrong_method(scope["method"]).response(allow=self.allowed)(scope, receive, send)
 
 
 def _add_localize(app: FastAPI, state: ServiceState) -> None:

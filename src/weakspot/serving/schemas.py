@@ -1,5 +1,6 @@
 """Response models of the API, and its errors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,9 +141,14 @@ class ApiError:
         code, hint = _FRAMEWORK_ERRORS.get(error.status_code, ("request-invalid", "See /openapi.json."))
         return cls(error.status_code, code, str(error.detail).rstrip(".") + ".", hint)
 
-    def response(self) -> JSONResponse:
-        """Build the response, with the headers that belong to the status."""
-        headers = {}
+    @classmethod
+    def wrong_method(cls, method: str) -> "ApiError":
+        """Return the error of a method that a path does not have."""
+        return cls.from_exception(HTTPException(405, f"The path has no method {method[:20]}"))
+
+    def response(self, *, allow: Iterable[str] = ()) -> JSONResponse:
+        """Build the response, with the headers that belong to the status; ``allow`` are the methods of the path."""
+        headers = {"Allow": ", ".join(sorted(allow))} if allow else {}
         if self.status in _RETRY_AFTER:
             headers["Retry-After"] = _RETRY_AFTER[self.status]
         if self.status == 401:

@@ -13,6 +13,11 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from weakspot.errors import InputError
+from weakspot.serving.schemas import ApiError
+from weakspot.serving.strict_http import StrictConnection
+
+# Maximum size of the headers of a request in bytes, and seconds that a client has to read why its request was refused.
+_MAX_HEADER_BYTES, _LINGER = 2**16, 2
 
 
 class Server(uvicorn.Server):
@@ -27,7 +32,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=type("HeaderTimeout", (HeaderTimeoutProtocol,), {"timeout": timeout}),
+                http=type("Protocol", (StrictProtocol,), {"timeout": timeout}),
                 ws="none",
                 log_level="warning",
                 access_log=False,
@@ -102,11 +107,20 @@ def url_of(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-class HeaderTimeoutProtocol(H11Protocol):
-    """HTTP protocol that closes a connection whose request headers do not arrive; uvicorn would wait forever."""
+class StrictProtocol(H11Protocol):
+    """HTTP protocol that answers malformed requests as the API does, and closes connections that send nothing.
 
+    Those are connections whose request headers do not arrive in ``timeout`` seconds; uvicorn would wait forever.
+    """
+
+    conn: StrictConnection
     timeout: ClassVar[float] = 30
     _timer: asyncio.TimerHandle | None = None
+    _refused = False
+
+    def __init__(self, config: uvicorn.Config, *arguments: Any, **options: Any) -> None:
+        super().__init__(config, *arguments, **options)
+        self.conn = StrictConnection(h11.SERVER, _MAX_HEADER_BYTES)
 
     @property
     def expects_headers(self) -> bool:
@@ -120,6 +134,8 @@ class HeaderTimeoutProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Stop the timer once the headers are complete; restart it at the start of the next request."""
+        if self._refused:  # what the client sends until it notices
+            return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._stop_timer()
@@ -130,6 +146,27 @@ class HeaderTimeoutProtocol(H11Protocol):
         """Stop the timer."""
         self._stop_timer()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a malformed request, unless its response has begun, and end the connection."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # the application cannot answer any more
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            response = ApiError(400, "request-malformed", self.conn.problem or msg).response()
+            headers = [*response.raw_headers, (b"connection", b"close")]
+            events = (h11.Response(status_code=400, headers=headers), h11.Data(data=bytes(response.body)))
+            for event in (*events, h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self._refused = True
+        # The response would be lost if the connection were closed while the client still sends.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(_LINGER, self.transport.close)
+
+    def _should_upgrade(self) -> bool:
+        return False  # there are no web sockets, and nothing to say about it in the log
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(self.timeout, self._close_if_idle)

@@ -77,4 +77,8 @@ def _mount(app: fastapi.FastAPI, localizer: BatchingLocalizer, max_upload_mb: in
     # path that a visitor names.
     page.has_launched = True
     gradio_app = cast(Mount, app.routes[-1]).app
-    cast(fastapi.FastAPI, gradio_app).add_middleware(RouteAllowlist, max_upload=max_upload_mb * 2**20)
+    cast(fastapi.FastAPI, gradio_app).add_middleware(
+        RouteAllowlist,
+        max_upload=max_upload_mb * 2**20,
+        inputs={number: len(event.inputs) for number, event in page.fns.items() if event.fn is not None},
+    )

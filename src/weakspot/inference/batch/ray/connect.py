@@ -13,6 +13,11 @@ from typing import Any, NamedTuple
 from weakspot.errors import InputError
 
 _CONNECT_TIMEOUT = 10  # seconds
+# Options of a Ray that is started on this machine. It would listen on an address that other machines reach; it takes
+# 127.0.0.1 for a mistake, but not another loopback address, which only Linux has.
+_LOCAL: dict[str, Any] = {"include_dashboard": False}
+if sys.platform == "linux":
+    _LOCAL["_node_ip_address"] = "127.0.0.2"
 
 
 def check_ray() -> None:
@@ -28,15 +33,14 @@ def connected(address: str | None) -> Iterator[None]:
     The address of the head node is one such as ``10.0.0.1:6379``, or ``"auto"`` for a cluster on this machine. None
     uses ``$RAY_ADDRESS``, which ``ray job submit`` sets, or else starts Ray.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray recovers from the other errors
     import ray
 
     target = address or os.environ.get("RAY_ADDRESS") or "local"
-    options: dict[str, Any] = {"include_dashboard": False} if target == "local" else {}
+    options = _LOCAL if target == "local" else {}
     try:
         _check_listening(target)
-        with _silenced_stderr():
+        with _silenced_stderr(), _no_dashboard():
             ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, RuntimeError, ValueError) as error:
         problem = f"Cannot connect to Ray at {target}: {_first_line(error)}."
@@ -54,6 +58,23 @@ def _check_listening(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
+
+
+@contextmanager
+def _no_dashboard() -> Iterator[None]:
+    """Start Ray without the process of its dashboard.
+
+    Without a dashboard, that process would only ask the clouds whether this machine is theirs, for usage statistics,
+    even if these are off.
+    """
+    from ray._private.node import Node
+
+    start = Node.start_api_server
+    setattr(Node, "start_api_server", lambda *_, **__: None)  # noqa: B010 - no option does that
+    try:
+        yield
+    finally:
+        setattr(Node, "start_api_server", start)  # noqa: B010
 
 
 @contextmanager
