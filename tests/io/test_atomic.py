@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusals import refused
 
-from weakspot.io.atomic import atomic_write, remove_temporary_files, save_image
+from weakspot.io.atomic import atomic_write, save_image
+from weakspot.io.temporary_files import remove_temporary_files
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8))
 

@@ -16,7 +16,7 @@ from weakspot.cli.localize import box_text
 from weakspot.data import Sample, read_dataset, read_image
 from weakspot.data.synthetic import SceneSettings, write_scenes
 from weakspot.io.atomic import atomic_write, save_image
-from weakspot.io.folders import check_writable
+from weakspot.io.folder_lock import folder_lock
 from weakspot.visualization import contact_sheet, draw_boxes
 
 if TYPE_CHECKING:
@@ -143,7 +143,11 @@ def _scene_rows(samples: Sequence[Sample], localizers: "Mapping[str, Localizer]"
 
 def run_demo(output: Path) -> None:
     """Run both parts, and print what each does and its results."""
-    check_writable(output)
+    with folder_lock(output):
+        _run_both(output)
+
+
+def _run_both(output: Path) -> None:
     print(
         f"Part 1: a pretrained classifier localizes {len(IMAGES)} images with {', '.join(METHODS.values())}.",
         flush=True,

@@ -10,6 +10,7 @@ from weakspot.inference.early_checks import check_images, check_model
 from weakspot.inference.export.checks import check_export
 from weakspot.inference.export.options import ExportOptions
 from weakspot.inference.options import LocalizerOptions
+from weakspot.io.folder_lock import file_lock
 from weakspot.io.folders import check_writable
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ def export(model: str, options: ExportOptions) -> "ExportResult":
     check_writable(options.output.parent)
     images = list(find_images(options.images)) if options.images else [sample_image(name) for name in IMAGES]
     check_images(images)
-    from weakspot.inference.export import export as run
-
     localizer_options = shared_fields(options, LocalizerOptions)
-    return run(model, options.output, images=images, int8=options.int8, **localizer_options)
+    with file_lock(options.output):
+        from weakspot.inference.export import export as run
+
+        return run(model, options.output, images=images, int8=options.int8, **localizer_options)
 
 
 def print_exported(exported: "ExportResult") -> None:

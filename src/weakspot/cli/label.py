@@ -20,7 +20,13 @@ from weakspot.labels.from_localizations import name_classes, suppress_overlaps
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 from weakspot.labels.options import LabelOptions
-from weakspot.labels.output_folder import atomic_folder, check_output_apart, check_output_free, link_or_copy
+from weakspot.labels.output_folder import (
+    atomic_folder,
+    check_output_apart,
+    check_output_free,
+    link_or_copy,
+    output_lock,
+)
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
 from weakspot.labels.splits import split_samples
@@ -66,7 +72,12 @@ def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
     """
     _check(sources, options)
     output = options.output or next_free_path("labels" if options.import_ is None else "imported")
-    check_output_free(output, overwrite=options.overwrite)
+    with output_lock(output):
+        check_output_free(output, overwrite=options.overwrite)
+        return _label(sources, output, options)
+
+
+def _label(sources: Sequence[str], output: Path, options: LabelOptions) -> LabelOutcome:
     if options.import_ is None:
         labeled = _exported(sources, options)
         formats = {str(name): FORMATS[name] for name in dict.fromkeys(options.format)}

@@ -68,14 +68,14 @@ def check_unpacked(path: Path) -> None:
 
 @contextmanager
 def remove_if_empty(folder: Path) -> Iterator[None]:
-    """Remove a folder that the block created if the block fails and the folder is empty."""
-    existed = folder.exists()
+    """Remove a folder and its parents, those that the block created, if the block fails and they are empty."""
+    created = [path for path in (folder.absolute(), *folder.absolute().parents) if not path.exists()]
     try:
         yield
     except BaseException:
-        if not existed:
-            with suppress(OSError):
-                folder.rmdir()
+        with suppress(OSError):
+            for path in created:
+                path.rmdir()
         raise
 
 
