@@ -1,5 +1,6 @@
 """Lock a folder while a command writes to it, so that a second command is refused."""
 
+import errno
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from weakspot.io.temporary_files import remove_temporary_files
 _log = logging.getLogger("weakspot")
 
 LOCK = ".weakspot-lock"
+_ATTEMPTS = 1000  # while others remove the folder or the file
 _MAX_COMMAND = 200  # characters of a command line in a message
 _HINT = "Wait until that process ends, or choose another folder."
 _held: set[int] = set()  # descriptors of the locked files
@@ -80,12 +82,14 @@ def _locked(file: Path, *, shared: bool = False, what: Path | None = None) -> It
 
 def _acquire(file: Path, *, shared: bool) -> int | None:
     """Open and lock a file; None if another process holds it."""
-    while True:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(_ATTEMPTS):
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        except FileNotFoundError:  # another process removed the folder, which it had created
-            continue
+        except (FileNotFoundError, FileExistsError):
+            if os.path.lexists(file.parent) and not file.parent.is_dir():
+                raise
+            continue  # another process removed the folder, which it had created
         try:
             is_free = try_lock(descriptor, shared=shared)
         except NoLocksError:
@@ -99,6 +103,7 @@ def _acquire(file: Path, *, shared: bool) -> int | None:
         os.close(descriptor)
         if not is_free:
             return None
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
 
 
 def _release(descriptor: int, file: Path, *, shared: bool) -> None:
