@@ -18,13 +18,13 @@ def printable(text: object) -> str:
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
-def echo(*lines: object, to_stderr: bool = False) -> None:
+def echo(*lines: object, to_stderr: bool = False, flush: bool = False) -> None:
     """Print each argument as one line, with what the stream cannot encode and control characters escaped."""
     stream = sys.stderr if to_stderr else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     for line in lines:
         text = printable(line).encode(encoding, "backslashreplace").decode(encoding)
-        print(text, file=stream, flush=True)
+        print(text, file=stream, flush=flush)
 
 
 class LineFormatter(Formatter):

@@ -24,6 +24,7 @@ from weakspot.io.folders import is_file, is_folder, next_free_path, read_name_fi
 from weakspot.io.progress import Progress
 from weakspot.io.settings import save_settings
 from weakspot.ops import scale_boxes
+from weakspot.terminal import echo
 
 if TYPE_CHECKING:
     from weakspot.evaluation import Evaluation, EvaluationConfig
@@ -280,11 +281,11 @@ def print_evaluated(outcome: EvaluateOutcome, *, detailed: bool) -> None:
     from weakspot.evaluation.tables import INSTANCE_LEGEND, LEGEND
 
     evaluation = outcome.evaluation
-    print(evaluation.details_to_markdown() if detailed else evaluation.to_markdown())
+    echo(*(evaluation.details_to_markdown() if detailed else evaluation.to_markdown()).split("\n"))
     fixed = f"fixed: {evaluation.first.fixed_by}" + (f", {evaluation.val_split}" if evaluation.val_split else "")
-    print(f"\n{LEGEND} ({fixed}).")
+    echo("", f"{LEGEND} ({fixed}).")
     if detailed and evaluation.instances_to_markdown():
-        print(f"\n{evaluation.instances_to_markdown()}\n\n{INSTANCE_LEGEND}.")
+        echo("", *evaluation.instances_to_markdown().split("\n"), "", f"{INSTANCE_LEGEND}.")
     for note in evaluation.notes:
-        print(f"note: {note}")
-    print(outcome.output)
+        echo(f"note: {note}")
+    echo(outcome.output)

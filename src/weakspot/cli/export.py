@@ -12,6 +12,7 @@ from weakspot.inference.export.options import ExportOptions
 from weakspot.inference.options import LocalizerOptions
 from weakspot.io.folder_lock import file_lock
 from weakspot.io.folders import check_writable
+from weakspot.terminal import echo
 
 if TYPE_CHECKING:
     from weakspot.inference.export import ExportResult
@@ -36,12 +37,12 @@ def export(model: str, options: ExportOptions) -> "ExportResult":
 
 def print_exported(exported: "ExportResult") -> None:
     """Print the differences between a graph and PyTorch, and the path of the file."""
-    print(f"{exported.metadata.info.method}, quality {exported.metadata.info.quality}, compared with PyTorch:")
+    echo(f"{exported.metadata.info.method}, quality {exported.metadata.info.quality}, compared with PyTorch:")
     for name, difference in (("32-bit floats", exported.difference), ("8-bit integers", exported.int8)):
         if difference is not None:
-            print(
+            echo(
                 f"{name}: logits differ by {difference.logits:.1e} of their standard deviation, maps by "
                 f"{difference.maps:.1e} of their range; same class in {difference.agreement:.0%} of "
                 f"{difference.images} images"
             )
-    print(exported.path)
+    echo(exported.path)

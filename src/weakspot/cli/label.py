@@ -30,6 +30,7 @@ from weakspot.labels.output_folder import (
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
 from weakspot.labels.splits import split_samples
+from weakspot.terminal import echo
 
 PROBLEMS = "problems.jsonl"
 LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
@@ -277,7 +278,7 @@ def print_labeled(outcome: LabelOutcome) -> None:
     problems = "" if outcome.problems is None else f", {outcome.wrong} problems: {outcome.problems}"
     objects = f"{outcome.objects} objects" if outcome.objects or not outcome.labels else ""
     labels = f"{outcome.labels} labels" if outcome.labels else ""
-    print(f"{' and '.join(filter(None, (objects, labels)))} in {outcome.images} images{problems}")
+    echo(f"{' and '.join(filter(None, (objects, labels)))} in {outcome.images} images{problems}")
     for note in outcome.notes:
-        print(f"note: {note}")
-    print(outcome.output)
+        echo(f"note: {note}")
+    echo(outcome.output)

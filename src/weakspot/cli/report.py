@@ -16,6 +16,7 @@ from weakspot.report.from_localize import read_localized, refit_command, with_gr
 from weakspot.report.from_train import RUN
 from weakspot.report.options import ReportOptions
 from weakspot.report.summaries import with_error_probability
+from weakspot.terminal import echo
 
 # Maximum number of images that are localized for the report of a training run.
 SAMPLE_SIZE = 200
@@ -51,11 +52,9 @@ def _report(folder: Path, page: Path, options: ReportOptions) -> ReportOutcome:
 
 def print_report(outcome: ReportOutcome) -> None:
     """Print the path of a report, and a note on stderr about images that could not be read."""
-    import sys
-
-    print(outcome.page)
+    echo(outcome.page)
     if outcome.missing:
-        print(f"{len(outcome.missing)} images could not be read; {outcome.page} lists them.", file=sys.stderr)
+        echo(f"{len(outcome.missing)} images could not be read; {outcome.page} lists them.", to_stderr=True)
 
 
 def with_sample(run: ReportData, options: ReportOptions, folder: Path) -> ReportData:
