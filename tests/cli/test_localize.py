@@ -22,6 +22,7 @@ from small_graphs import run_folder
 from weakspot import __version__
 from weakspot.cli.app import main
 from weakspot.inference.localization import BELOW_MIN_SCORE
+from weakspot.io.folder_lock import folder_lock
 from weakspot.io.shards import ShardSpec
 
 FAST = ["--input-size", "64", "--batch-size", "4"]
@@ -452,12 +453,10 @@ def test_a_share_without_images_is_an_empty_shard(images):
 
 
 def test_two_processes_do_not_write_the_same_shard(images, capsys):
-    from weakspot.inference.batch.run_folder import folder_lock
-
     words = ("--output", "out", "--shard", "1/2")
     with folder_lock(Path("out"), "00001-of-00002"):
         assert run(images, *words) == 2
-    assert "00001-of-00002" in capsys.readouterr().err
+    assert f"process {os.getpid()}" in capsys.readouterr().err
     assert run(images, *words) == 0
 
 

@@ -27,6 +27,7 @@ from squares import (
 )
 
 import weakspot as ws
+from weakspot.data import Dataset, ObjectAnnotation, Sample
 from weakspot.errors import InputError
 from weakspot.evaluation import EvaluationConfig, compare, evaluate, evaluate_boxes, evaluate_maps
 from weakspot.evaluation.targets import resize_to_square
@@ -741,3 +742,63 @@ def test_instances_of_a_file_are_all_of_its_boxes(few, tmp_path):
     write_csv(tmp_path / "found.csv", ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), rows)
     found = evaluate_boxes(tmp_path / "found.csv", few, config=EvaluationConfig(**QUICK)).first.instance_metrics()
     assert found == pytest.approx({"precision": 50, "recall": 50, "F1": 50})
+
+
+def test_boxes_of_classes_that_their_image_does_not_have_are_wrong(tmp_path):
+    """By hand: 2 of 7 boxes are right, 2 of the other 3 are of absent classes; 2 of 3 true boxes are found."""
+    one, two = (20.0, 10.0, 80.0, 60.0), (50.0, 30.0, 110.0, 75.0)
+    data = write(
+        tmp_path / "data",
+        [Scene("red/a", (("red", one), ("green", two))), Scene("red/b", (("red", one),))],
+    )
+    rows = [
+        ("red/a", *one, "red"),  # right
+        ("red/a", *two, "Green"),  # right, whatever the case
+        ("red/a", *two, "blue"),  # absent: wrong, and wrong once although two classes are there
+        ("red/b", *two, "red"),  # at another place: wrong
+        ("red/b", *one, "green"),  # absent, though at the place of an object
+        ("red/b", *one, "unheard of"),  # absent
+        ("red/b", 0.0, 0.0, 5.0, 5.0, "red"),  # at another place: wrong
+    ]
+    file = tmp_path / "found.csv"
+    write_csv(file, ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), rows)
+    found = evaluate_boxes(file, data, config=EvaluationConfig(**QUICK))
+    expected = {"precision": 100 * 2 / 7, "recall": 100 * 2 / 3, "F1": 100 * 2 * 2 / (7 + 3)}
+    assert found.first.instance_metrics() == pytest.approx(expected)
+    assert found.first.precision_of_present() == pytest.approx(100 * 2 / 4)
+    assert [row.absent for row in found.rows.values()] == [3, 0, 0]
+    (note,) = (note for note in found.notes if "3 predicted boxes" in note)
+    assert "50.0 %" in note
+    table = found.instances_to_markdown().splitlines()
+    assert [cell.strip() for cell in table[2].split("|")[1:5]] == ["found.csv", "28.6", "66.7", "40.0"]
+    without = [row for row in rows if row[5] in ("red", "Green")]
+    write_csv(file, ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), without)
+    fewer = evaluate_boxes(file, data, config=EvaluationConfig(**QUICK))
+    assert fewer.first.instance_metrics()["precision"] == pytest.approx(50)
+    assert not any("predicted boxes are of classes" in note for note in fewer.notes)
+    for name, metric in fewer.first.metrics.items():  # those of the classes that an image has stay as they are
+        assert found.first.metrics[name].oracle == metric.oracle
+
+
+def test_file_with_boxes_of_absent_classes_only_has_a_precision_of_0(few, tmp_path):
+    write_csv(
+        tmp_path / "found.csv",
+        ("image_id", "xmin", "ymin", "xmax", "ymax", "class"),
+        [(RED.name, 20, 10, 80, 60, "unheard of")],
+    )
+    found = evaluate_boxes(tmp_path / "found.csv", few, config=EvaluationConfig(**QUICK))
+    assert found.first.instance_metrics()["precision"] == 0
+    assert np.isnan(found.first.precision_of_present())
+    assert any("1 predicted boxes" in note for note in found.notes)
+
+
+def test_boxes_of_a_class_that_has_no_true_box_in_the_image_are_left_out(tmp_path):
+    """Nobody knows where the object is."""
+    Image.new("RGB", (100, 80)).save(tmp_path / "a.png")
+    objects = (ObjectAnnotation("red", (20.0, 10.0, 80.0, 60.0)), ObjectAnnotation("green", None))
+    data = Dataset(tmp_path, "made up", ("green", "red"), (Sample("a", tmp_path / "a.png", "test", objects),))
+    rows = [("a", 20, 10, 80, 60, "red"), ("a", 0, 0, 9, 9, "green")]
+    write_csv(tmp_path / "found.csv", ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), rows)
+    found = evaluate_boxes(tmp_path / "found.csv", data, config=EvaluationConfig(**QUICK))
+    assert found.first.instance_metrics() == pytest.approx({"precision": 100, "recall": 100, "F1": 100})
+    assert found.first.absent == 0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusals import refused
 
-from weakspot.io.atomic import atomic_write, remove_temporary_files, save_image
+from weakspot.io.atomic import atomic_write, save_image
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8))
 
@@ -29,13 +29,6 @@ def test_file_is_written_and_its_folders_are_made(tmp_path):
     write(path)
     assert path.read_bytes() == b"new"
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_what_killed_processes_left_behind_is_removed_and_nothing_else(tmp_path):
-    for name in (".weakspot-a1", ".weakspot-b2", ".begun", "boxes.jsonl"):
-        (tmp_path / name).touch()
-    remove_temporary_files(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".begun", "boxes.jsonl"]
 
 
 def test_reader_finds_the_old_file_until_the_new_one_is_whole(tmp_path):

@@ -130,6 +130,34 @@ def test_metrics_average_the_references_values(oracle):
         np.testing.assert_allclose(metric.details()["curves"], 100 * np.array(expected), rtol=1e-14)
 
 
+def reference_value(best_overlaps, least):
+    """What the reference prints for overlaps (images, thresholds): the mean of its figures by least overlap."""
+    figures = []
+    for overlap in least:
+        correct = np.zeros(best_overlaps.shape[1])
+        for overlaps in best_overlaps:
+            correct[np.where(overlaps >= overlap)[0]] += 1
+        figures.append((correct * 100.0 / float(len(best_overlaps))).max())
+    return float(np.average(figures))
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(MaxBoxAcc, "largest"), (MaxBoxAccV2, "multi")])
+def test_values_of_random_sets_equal_the_references_to_the_last_bit(kind, mode):
+    oracle, random = load(SMALL, "small"), np.random.default_rng(0)
+    best_overlaps = oracle.arrays[f"max_iou_{mode}_itv0.001"]
+    least = kind().correct_boxes.overlaps
+    rows = kind().correct_boxes(oracle.maps, oracle.boxes)
+    different = []
+    for _ in range(400):
+        chosen = random.integers(len(rows), size=random.integers(1, 80))
+        metric = kind(groups=1)
+        metric.add(rows[chosen], np.zeros(len(chosen), np.intp))
+        expected = reference_value(best_overlaps[chosen], least)
+        found = (metric.compute_from_sums(*metric.totals()), metric.per_group()[0], metric.at(metric.best()))
+        different += [chosen.tolist()] if found != (expected, expected, expected) else []
+    assert different == []
+
+
 @pytest.mark.parametrize(
     ("metric", "mode", "curves", "percent"),
     [
@@ -141,6 +169,8 @@ def test_headline_box_accuracy_on_the_whole(whole, metric, mode, curves, percent
     metric = metric()
     metric.update(whole.maps, whole.boxes)
     assert metric.compute().item() == pytest.approx(percent, abs=5e-4)
+    figures = whole.values["metrics"][f"{mode}_itv0.001"]
+    assert metric.compute().item() == figures["mean_over_iou" if mode == "multi" else "at_iou50"]
     best = whole.values["metrics"][f"{mode}_itv0.001"]["best_threshold_index_per_iou(first argmax)"]
     assert metric.best() == tuple(best[curves])
     right = whole.arrays[f"num_correct_{mode}_itv0.001"][curves]

@@ -31,13 +31,14 @@ SHADES = "<img src=x onerror=alert(2)>"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """150 items of three images: classes cat, dog and an attack; scores rise; each has a heatmap."""
+    """150 items of three images, each by its own method: classes cat, dog and an attack; scores rise; with heatmaps."""
     folder = tmp_path_factory.mktemp("report")
     labels = ["cat", "dog", ATTACK]
     write_localized(
         folder / "found",
         lambda images: [
-            row(images / f"{'abc'[i % 3]}.jpg", labels[i % 3], i / 150, notes=[SHADES]) for i in range(150)
+            row(images / f"{'abc'[i % 3]}.jpg", labels[i % 3], i / 150, notes=[SHADES], method=f"cam {i}")
+            for i in range(150)
         ],
     )
     for name in "abc":

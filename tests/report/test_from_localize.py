@@ -81,7 +81,11 @@ def test_true_boxes_come_from_a_data_set(tmp_path):
     images = data / "images"
     write_rows(
         tmp_path / "found/boxes.jsonl",
-        [row(images / "cat/a.jpg", "Cat"), row(images / "dog/b.jpg", "dog"), row(images / "dog/b.jpg", "cat")],
+        [
+            row(images / "cat/a.jpg", "Cat"),
+            row(images / "dog/b.jpg", "dog"),
+            row(images / "dog/b.jpg", "cat", method="x"),
+        ],
     )
     items = read_report_data(tmp_path / "found", data=data).items
     assert [item.iou for item in items] == [1.0, 0.0, None]

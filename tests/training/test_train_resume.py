@@ -350,3 +350,21 @@ def test_a_run_that_did_not_record_its_weights_is_resumed_and_that_is_said(scene
 
 def load_backbone():
     return timm.create_model("test_efficientnet").state_dict()
+
+
+@pytest.mark.long
+def test_a_run_that_is_still_training_is_not_resumed_and_loses_nothing(scenes, tmp_path):
+    folder = tmp_path / "run"
+    process = start(scenes, folder)
+    process.send_signal(signal.SIGSTOP)  # it does not end in the meantime
+    try:
+        with refused("output-in-use", folder, f"process {process.pid}"):
+            train(resume=folder)
+        other = small(scenes, folder, epochs=1)  # a new run gets a new folder
+        assert other == tmp_path / "run-2"
+    finally:
+        process.kill()
+        process.communicate()
+    assert (folder / "state.ckpt").exists()
+    assert train(resume=folder) == folder  # its process is gone
+    assert not list(folder.glob(".*"))

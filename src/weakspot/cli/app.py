@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from weakspot.inference.export.options import ExportOptions
 from weakspot.labels.options import LabelOptions
 from weakspot.report.options import ReportOptions
 from weakspot.serving.options import ServeOptions
+from weakspot.terminal import LineFormatter, echo, printable
 from weakspot.training.options import TrainOptions
 
 DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -84,9 +86,9 @@ def train(
 
     outcome = run(data, options, config=config, resume=resume)
     if outcome.first:
-        print(outcome.folder)
+        echo(outcome.folder)
     if outcome.first and outcome.skipped is not None:
-        print(f"Unreadable images were skipped: {outcome.skipped}", file=sys.stderr)
+        echo(f"Unreadable images were skipped: {outcome.skipped}", to_stderr=True)
     return DONE if outcome.skipped is None or outcome.by_torchrun else SOME_SKIPPED
 
 
@@ -189,7 +191,7 @@ def serve(model: str = DEFAULT_MODEL, *, options: Annotated[ServeOptions, Parame
     """
     from weakspot.cli.serve import serve as run
 
-    run(model, options, on_start=lambda url: print(f"{url}  (Ctrl-C to stop)", flush=True))
+    run(model, options, on_start=lambda url: echo(f"{url}  (Ctrl-C to stop)", flush=True))
     return DONE
 
 
@@ -243,7 +245,7 @@ def threshold(
 
     dataset = read_annotated(run, data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
     for note in (*prediction_notes(dataset), *frame_notes(dataset)):
-        print(f"note: {note}", file=sys.stderr)
+        echo(f"note: {note}", to_stderr=True)
     print_refit(run, refit(run, dataset))
     return DONE
 
@@ -258,7 +260,7 @@ def download(name: str, folder: Path = Path("data")) -> int:
     """
     from weakspot.data.downloads import download as run
 
-    print(run(name, folder))
+    echo(run(name, folder))
     return DONE
 
 
@@ -273,19 +275,19 @@ def main(arguments: list[str] | None = None) -> int:
         with _log_to_stderr():
             result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
     except WeakspotError as error:
-        print(_with_option_name(str(error), words), file=sys.stderr)
+        echo(_with_option_name(error.problem, words), *filter(None, [error.hint]), to_stderr=True)
         return MISTAKE
     except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
         hint = f"Run: pip install {error.name}, or pip install weakspot for everything."
-        print(f"{error.name} is not installed.\n{hint}", file=sys.stderr)
+        echo(f"{error.name} is not installed.", hint, to_stderr=True)
         return MISTAKE
     except CycloptsError as error:
         command = " ".join(error.command_chain or ())
         problem = _renamed(words, command) or " ".join(str(error).split())
-        print(f"{problem}\nSee: {' '.join(('weakspot', *(error.command_chain or ())))} --help", file=sys.stderr)
+        echo(problem, f"See: {' '.join(('weakspot', *(error.command_chain or ())))} --help", to_stderr=True)
         return MISTAKE
     except KeyboardInterrupt as interrupt:
-        print("Interrupted.", *interrupt.args, sep="\n", file=sys.stderr)
+        echo("Interrupted.", *interrupt.args, to_stderr=True)
         return INTERRUPTED
     return result if isinstance(result, int) else DONE
 
@@ -326,15 +328,17 @@ def _renamed(words: Sequence[str], command: str) -> str | None:
 
 @contextmanager
 def _log_to_stderr() -> Iterator[None]:
-    """Print log messages of the library, for example that a model is being exported."""
+    """Print log messages of the library, for example that a model is being exported, and warnings of others."""
     logger, handler = logging.getLogger("weakspot"), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    handler.setFormatter(LineFormatter("note: %(message)s"))
     logger.addHandler(handler)
-    level = logger.level
+    level, format_warning = logger.level, warnings.formatwarning
     logger.setLevel(logging.INFO)
+    warnings.formatwarning = lambda message, *where: format_warning(printable(message), *where)
     try:
         yield
     finally:
+        warnings.formatwarning = format_warning
         logger.setLevel(level)
         logger.removeHandler(handler)
 

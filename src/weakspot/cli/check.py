@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
+from weakspot.terminal import echo
+
 if TYPE_CHECKING:
     from weakspot.data import Dataset, DatasetIssue
 
@@ -107,15 +109,14 @@ def _summary(dataset: "Dataset") -> list[str]:
 def print_machine() -> None:
     """Print each check of the machine as soon as it is done."""
     for name, value in check_machine():
-        print(f"{name:<34} {value}", flush=True)
+        echo(f"{name:<34} {value}", flush=True)
 
 
 def print_issues(summary: Sequence[str], issues: "Sequence[DatasetIssue]") -> None:
     """Print a summary of a data set, and the first positions of each kind of issue."""
-    print(*summary, sep="\n")
+    echo(*summary)
     for issue in issues:
-        print(f"{len(issue.where)} x {issue.kind}")
-        print(*(f"  {position}" for position in issue.where[:MAX_LISTED]), sep="\n")
+        echo(f"{len(issue.where)} x {issue.kind}", *(f"  {position}" for position in issue.where[:MAX_LISTED]))
         if len(issue.where) > MAX_LISTED:
-            print(f"  and {len(issue.where) - MAX_LISTED} more")
-    print(f"{len(issues)} kinds of issues." if issues else "No issues found.")
+            echo(f"  and {len(issue.where) - MAX_LISTED} more")
+    echo(f"{len(issues)} kinds of issues." if issues else "No issues found.")

@@ -16,7 +16,8 @@ from weakspot.cli.localize import box_text
 from weakspot.data import Sample, read_dataset, read_image
 from weakspot.data.synthetic import SceneSettings, write_scenes
 from weakspot.io.atomic import atomic_write, save_image
-from weakspot.io.folders import check_writable
+from weakspot.io.folder_lock import folder_lock
+from weakspot.terminal import echo, printable
 from weakspot.visualization import contact_sheet, draw_boxes
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def demo_training(output: Path) -> TrainingOutcome:
         name: _train(name, data, method=method, output=output / "runs" / method, **options)
         for name, (method, options) in TRAINED.items()
     }
-    print(f"Evaluating both on {COUNTS['test']} other scenes ...", flush=True)
+    echo(f"Evaluating both on {COUNTS['test']} other scenes ...", flush=True)
     localizers = {name: Localizer(run) for name, run in runs.items()}
     evaluations = [compare([item], data, methods=[item.method], samples=0) for item in localizers.values()]
     sheet = output / "trained.png"
@@ -119,7 +120,7 @@ def _train(name: str, data: Path, **options: Any) -> Path:
     """Train one method without the progress of each epoch, which is in the log of the run."""
     from weakspot.training import train
 
-    print(f"Training {name} ...", flush=True)
+    echo(f"Training {name} ...", flush=True)
     with redirect_stderr(StringIO()):
         return train(data, freeze="backbone", **options)
 
@@ -143,14 +144,19 @@ def _scene_rows(samples: Sequence[Sample], localizers: "Mapping[str, Localizer]"
 
 def run_demo(output: Path) -> None:
     """Run both parts, and print what each does and its results."""
-    check_writable(output)
-    print(
+    with folder_lock(output):
+        _run_both(output)
+
+
+def _run_both(output: Path) -> None:
+    echo(
         f"Part 1: a pretrained classifier localizes {len(IMAGES)} images with {', '.join(METHODS.values())}.",
         flush=True,
     )
     print_demo(demo(output))
-    print(
-        f"\nPart 2: two classifiers are trained on {COUNTS['train']} synthetic scenes of {', '.join(SCENES.names)}.\n"
+    echo(
+        "",
+        f"Part 2: two classifiers are trained on {COUNTS['train']} synthetic scenes of {', '.join(SCENES.names)}.",
         "They learn from image-level labels only; no box is used for training. This takes about a minute.",
         flush=True,
     )
@@ -165,9 +171,9 @@ def print_demo(outcome: DemoOutcome) -> None:
     table = Table("image", "class", "score", "method", "box (x1 y1 x2 y2)")
     for name, items in outcome.localizations.items():
         for item in items:
-            table.add_row(name, item.label, f"{item.score:.2f}", item.method, box_text(item.box))
+            table.add_row(name, printable(item.label), f"{item.score:.2f}", item.method, box_text(item.box))
     Console().print(table)
-    print(f"Heatmaps and boxes: {outcome.sheet}\nBoxes as JSON: {outcome.rows}")
+    echo(f"Heatmaps and boxes: {outcome.sheet}", f"Boxes as JSON: {outcome.rows}")
 
 
 def print_demo_training(outcome: TrainingOutcome) -> None:
@@ -179,6 +185,6 @@ def print_demo_training(outcome: TrainingOutcome) -> None:
     for name, row in outcome.evaluation.rows.items():
         table.add_row(name, *(f"{row.metrics[metric].fixed:.1f}" for metric in METRICS))
     Console().print(table)
-    print("All metrics in percent; thresholds were selected on the validation scenes.")
-    print(f"Heatmaps and boxes: {outcome.sheet}")
-    print(f"Trained runs, which localize and evaluate accept as a model: {', '.join(map(str, outcome.runs.values()))}")
+    echo("All metrics in percent; thresholds were selected on the validation scenes.")
+    echo(f"Heatmaps and boxes: {outcome.sheet}")
+    echo(f"Trained runs, which localize and evaluate accept as a model: {', '.join(map(str, outcome.runs.values()))}")

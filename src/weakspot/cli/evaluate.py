@@ -1,8 +1,8 @@
 """Evaluate and compare: print the metrics, and write them to files."""
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,10 +19,12 @@ from weakspot.inference.command_options import shared_fields
 from weakspot.inference.early_checks import check_methods, check_model, known_class_names
 from weakspot.inference.quality import QUALITIES, find_quality
 from weakspot.io.atomic import atomic_write, save_image
-from weakspot.io.folders import check_writable, is_file, is_folder, next_free_path, read_name_file, remove_if_empty
+from weakspot.io.folder_lock import folder_lock
+from weakspot.io.folders import is_file, is_folder, next_free_path, read_name_file
 from weakspot.io.progress import Progress
 from weakspot.io.settings import save_settings
 from weakspot.ops import scale_boxes
+from weakspot.terminal import echo
 
 if TYPE_CHECKING:
     from weakspot.evaluation import Evaluation, EvaluationConfig
@@ -49,12 +51,12 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
     model, data = _model_and_data(sources, options)
     if model is not None:
         check_model(model, options)
-    output = _output(options.output, "evaluated")
-    dataset = _dataset(data, options, () if model is None else (model,))
-    with remove_if_empty(output), ExitStack() as files, Progress(None) as progress:
-        rows = _Rows(progress, files, output / "images.jsonl", heatmaps=options.save_heatmaps)
-        evaluation = _evaluation(model, dataset, options, rows)
-    _write(evaluation, output, asdict(options) | {"model": model, "data": data})
+    with _output(options.output, "evaluated") as output:
+        dataset = _dataset(data, options, () if model is None else (model,))
+        with ExitStack() as files, Progress(None) as progress:
+            rows = _Rows(progress, files, output / "images.jsonl", heatmaps=options.save_heatmaps)
+            evaluation = _evaluation(model, dataset, options, rows)
+        _write(evaluation, output, asdict(options) | {"model": model, "data": data})
     return EvaluateOutcome(evaluation, output, rows.unreadable)
 
 
@@ -68,25 +70,25 @@ def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
     for model in sources[:-1]:
         check_model(model, replace(options, quality=None))
     strides = [int(word) for word in _strides(options.output_strides)]
-    output = _output(options.output, "compared")
-    dataset = _dataset(sources[-1], options, sources[:-1])
-    from weakspot.evaluation import compare as run
+    localizer_options = _localizer_options(options)
+    del localizer_options["quality"]  # several, in ``qualities``
+    with _output(options.output, "compared") as output:
+        dataset = _dataset(sources[-1], options, sources[:-1])
+        from weakspot.evaluation import compare as run
 
-    with ExitStack() as files, Progress(None) as progress:
-        rows = _Rows(progress, files)
-        localizer_options = _localizer_options(options)
-        del localizer_options["quality"]  # several, in ``qualities``
-        evaluation = run(
-            sources[:-1],
-            dataset,
-            methods=methods,
-            qualities=qualities,
-            output_strides=strides or (None,),
-            config=_config(options),
-            on_prediction=rows.write,
-            **localizer_options,
-        )
-    _write(evaluation, output, asdict(options) | {"models": list(sources[:-1]), "data": sources[-1]})
+        with ExitStack() as files, Progress(None) as progress:
+            rows = _Rows(progress, files)
+            evaluation = run(
+                sources[:-1],
+                dataset,
+                methods=methods,
+                qualities=qualities,
+                output_strides=strides or (None,),
+                config=_config(options),
+                on_prediction=rows.write,
+                **localizer_options,
+            )
+        _write(evaluation, output, asdict(options) | {"models": list(sources[:-1]), "data": sources[-1]})
     return EvaluateOutcome(evaluation, output, rows.unreadable)
 
 
@@ -171,12 +173,14 @@ def _strides(text: str | None) -> list[str]:
     return words
 
 
-def _output(output: Path | None, name: str) -> Path:
+@contextmanager
+def _output(output: Path | None, name: str) -> Iterator[Path]:
+    """Hold the output folder, which has no evaluation yet."""
     output = next_free_path(name) if output is None else output
-    check_writable(output)
-    if (output / METRICS).exists():
-        raise InputError("output-exists", f"{output} contains another evaluation.", "Use another --output.")
-    return output
+    with folder_lock(output):
+        if (output / METRICS).exists():
+            raise InputError("output-exists", f"{output} contains another evaluation.", "Use another --output.")
+        yield output
 
 
 @dataclass
@@ -277,11 +281,11 @@ def print_evaluated(outcome: EvaluateOutcome, *, detailed: bool) -> None:
     from weakspot.evaluation.tables import INSTANCE_LEGEND, LEGEND
 
     evaluation = outcome.evaluation
-    print(evaluation.details_to_markdown() if detailed else evaluation.to_markdown())
+    echo(*(evaluation.details_to_markdown() if detailed else evaluation.to_markdown()).split("\n"))
     fixed = f"fixed: {evaluation.first.fixed_by}" + (f", {evaluation.val_split}" if evaluation.val_split else "")
-    print(f"\n{LEGEND} ({fixed}).")
+    echo("", f"{LEGEND} ({fixed}).")
     if detailed and evaluation.instances_to_markdown():
-        print(f"\n{evaluation.instances_to_markdown()}\n\n{INSTANCE_LEGEND}.")
+        echo("", *evaluation.instances_to_markdown().split("\n"), "", f"{INSTANCE_LEGEND}.")
     for note in evaluation.notes:
-        print(f"note: {note}")
-    print(outcome.output)
+        echo(f"note: {note}")
+    echo(outcome.output)

@@ -10,7 +10,9 @@ from weakspot.inference.early_checks import check_images, check_model
 from weakspot.inference.export.checks import check_export
 from weakspot.inference.export.options import ExportOptions
 from weakspot.inference.options import LocalizerOptions
+from weakspot.io.folder_lock import file_lock
 from weakspot.io.folders import check_writable
+from weakspot.terminal import echo
 
 if TYPE_CHECKING:
     from weakspot.inference.export import ExportResult
@@ -26,20 +28,21 @@ def export(model: str, options: ExportOptions) -> "ExportResult":
     check_writable(options.output.parent)
     images = list(find_images(options.images)) if options.images else [sample_image(name) for name in IMAGES]
     check_images(images)
-    from weakspot.inference.export import export as run
-
     localizer_options = shared_fields(options, LocalizerOptions)
-    return run(model, options.output, images=images, int8=options.int8, **localizer_options)
+    with file_lock(options.output):
+        from weakspot.inference.export import export as run
+
+        return run(model, options.output, images=images, int8=options.int8, **localizer_options)
 
 
 def print_exported(exported: "ExportResult") -> None:
     """Print the differences between a graph and PyTorch, and the path of the file."""
-    print(f"{exported.metadata.info.method}, quality {exported.metadata.info.quality}, compared with PyTorch:")
+    echo(f"{exported.metadata.info.method}, quality {exported.metadata.info.quality}, compared with PyTorch:")
     for name, difference in (("32-bit floats", exported.difference), ("8-bit integers", exported.int8)):
         if difference is not None:
-            print(
+            echo(
                 f"{name}: logits differ by {difference.logits:.1e} of their standard deviation, maps by "
                 f"{difference.maps:.1e} of their range; same class in {difference.agreement:.0%} of "
                 f"{difference.images} images"
             )
-    print(exported.path)
+    echo(exported.path)

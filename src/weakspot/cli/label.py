@@ -20,10 +20,17 @@ from weakspot.labels.from_localizations import name_classes, suppress_overlaps
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 from weakspot.labels.options import LabelOptions
-from weakspot.labels.output_folder import atomic_folder, check_output_apart, check_output_free, link_or_copy
+from weakspot.labels.output_folder import (
+    atomic_folder,
+    check_output_apart,
+    check_output_free,
+    link_or_copy,
+    output_lock,
+)
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
 from weakspot.labels.splits import split_samples
+from weakspot.terminal import echo
 
 PROBLEMS = "problems.jsonl"
 LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
@@ -66,7 +73,12 @@ def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
     """
     _check(sources, options)
     output = options.output or next_free_path("labels" if options.import_ is None else "imported")
-    check_output_free(output, overwrite=options.overwrite)
+    with output_lock(output):
+        check_output_free(output, overwrite=options.overwrite)
+        return _label(sources, output, options)
+
+
+def _label(sources: Sequence[str], output: Path, options: LabelOptions) -> LabelOutcome:
     if options.import_ is None:
         labeled = _exported(sources, options)
         formats = {str(name): FORMATS[name] for name in dict.fromkeys(options.format)}
@@ -266,7 +278,7 @@ def print_labeled(outcome: LabelOutcome) -> None:
     problems = "" if outcome.problems is None else f", {outcome.wrong} problems: {outcome.problems}"
     objects = f"{outcome.objects} objects" if outcome.objects or not outcome.labels else ""
     labels = f"{outcome.labels} labels" if outcome.labels else ""
-    print(f"{' and '.join(filter(None, (objects, labels)))} in {outcome.images} images{problems}")
+    echo(f"{' and '.join(filter(None, (objects, labels)))} in {outcome.images} images{problems}")
     for note in outcome.notes:
-        print(f"note: {note}")
-    print(outcome.output)
+        echo(f"note: {note}")
+    echo(outcome.output)

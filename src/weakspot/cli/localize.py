@@ -3,20 +3,21 @@
 from collections.abc import Iterable
 
 from weakspot.inference.batch.run_folder import LocalizeOutcome
+from weakspot.terminal import echo
 
 
 def print_localized(outcome: LocalizeOutcome) -> None:
     """Print the boxes of a single image, and the number of localized images."""
     if outcome.localized == 1 and outcome.last is not None:
         for localization in outcome.last:
-            print(f"{localization.label} {localization.score:.2f}: box {box_text(localization.box)}")
+            echo(f"{localization.label} {localization.score:.2f}: box {box_text(localization.box)}")
             for note in localization.notes:
-                print(f"  note: {note}")
+                echo(f"  note: {note}")
     skipped = f", {outcome.failed} skipped: {outcome.skipped}" if outcome.failed else ""
     rows = f": {outcome.rows}" if outcome.rows.exists() else ""
-    print(f"{outcome.localized} localized{rows}{skipped}")
+    echo(f"{outcome.localized} localized{rows}{skipped}")
     for note in outcome.notes:
-        print(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def box_text(box: Iterable[float]) -> str:

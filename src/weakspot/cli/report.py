@@ -9,12 +9,14 @@ from weakspot.data import Dataset, find_images, read_dataset
 from weakspot.errors import InputError, check_positive
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run import localize
+from weakspot.io.folder_lock import file_lock, folder_lock
 from weakspot.io.progress import Progress
 from weakspot.report import ReportData, Skipped, read_report_data, write_page
 from weakspot.report.from_localize import read_localized, refit_command, with_ground_truth
 from weakspot.report.from_train import RUN
 from weakspot.report.options import ReportOptions
 from weakspot.report.summaries import with_error_probability
+from weakspot.terminal import echo
 
 # Maximum number of images that are localized for the report of a training run.
 SAMPLE_SIZE = 200
@@ -32,12 +34,17 @@ class ReportOutcome:
 def report(folder: Path, options: ReportOptions) -> ReportOutcome:
     """Write the results of localize, evaluate, compare or train in a folder as one HTML file."""
     check_positive(options.max_items, "--max-items")
+    page = options.output or folder / "report.html"
+    with folder_lock(folder) if options.output is None and folder.is_dir() else file_lock(page):
+        return _report(folder, page, options)
+
+
+def _report(folder: Path, page: Path, options: ReportOptions) -> ReportOutcome:
     content = read_report_data(folder, data=options.data, images=options.images)
     with TemporaryDirectory() as sample:
         if content.kind == RUN:
             content = with_sample(content, options, Path(sample, "localized"))
         shown = min(len(content.items), options.max_items)
-        page = options.output or folder / "report.html"
         with Progress(shown) as progress:
             missing = write_page(content, page, max_items=options.max_items, advance=progress.advance)
     return ReportOutcome(page, shown, tuple(missing))
@@ -45,11 +52,9 @@ def report(folder: Path, options: ReportOptions) -> ReportOutcome:
 
 def print_report(outcome: ReportOutcome) -> None:
     """Print the path of a report, and a note on stderr about images that could not be read."""
-    import sys
-
-    print(outcome.page)
+    echo(outcome.page)
     if outcome.missing:
-        print(f"{len(outcome.missing)} images could not be read; {outcome.page} lists them.", file=sys.stderr)
+        echo(f"{len(outcome.missing)} images could not be read; {outcome.page} lists them.", to_stderr=True)
 
 
 def with_sample(run: ReportData, options: ReportOptions, folder: Path) -> ReportData:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weakspot.terminal import echo
+
 if TYPE_CHECKING:
     from weakspot.data import Dataset
     from weakspot.training.refit import RefitResult
@@ -39,13 +41,13 @@ def refit(run: Path, dataset: "Dataset") -> "RefitResult":
 def print_refit(run: Path, result: "RefitResult") -> None:
     """Print the scores of the thresholds that were compared, and what the run has now."""
     compared = result.comparison
-    print(f"{result.metric} of {result.images} boxes, in percent; new thresholds are cross-validated:")
-    print(f"{'thresholds of the run':<28} {compared.before:5.1f}")
-    print(f"{'one for all classes':<28} {compared.one:5.1f}")
-    print(f"{'one for each class':<28} {compared.per_class:5.1f}")
+    echo(f"{result.metric} of {result.images} boxes, in percent; new thresholds are cross-validated:")
+    echo(f"{'thresholds of the run':<28} {compared.before:5.1f}")
+    echo(f"{'one for all classes':<28} {compared.one:5.1f}")
+    echo(f"{'one for each class':<28} {compared.per_class:5.1f}")
     values = result.class_thresholds
     classes = f", of the classes {min(values):.2f} to {max(values):.2f}" if values else ""
     verb = "now has" if compared.improves else "keeps"
-    print(f"{run} {verb} the threshold {result.threshold:.2f}{classes}")
+    echo(f"{run} {verb} the threshold {result.threshold:.2f}{classes}")
     if result.calibrated:
-        print("The probability that a box is right was calibrated on these boxes.")
+        echo("The probability that a box is right was calibrated on these boxes.")

@@ -5,11 +5,12 @@ import sys
 import tarfile
 import zlib
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from weakspot.errors import InputError, suggest
 from weakspot.io.atomic import not_writable
+from weakspot.io.folder_lock import folder_lock
+from weakspot.io.temporary_files import temporary_folder
 
 RETRIES = 3
 
@@ -62,13 +63,14 @@ def download(name: str, folder: str | Path) -> Path:
         hint = suggest(name, DATA_SETS, f"Available: {', '.join(DATA_SETS)}.")
         raise InputError("unknown-dataset", f"Data set {name!r} does not exist.", hint)
     root = Path(folder).absolute()
-    for archive in DATA_SETS[name]:
-        target = root / archive.target
-        if (target / archive.member).exists():
-            continue
-        if target.exists():
-            raise InputError("folder-exists", f"{target} exists, but does not contain {archive.member}.")
-        _unpack(_fetch(archive, root), archive.folder, target)
+    with folder_lock(root):
+        for archive in DATA_SETS[name]:
+            target = root / archive.target
+            if (target / archive.member).exists():
+                continue
+            if target.exists():
+                raise InputError("folder-exists", f"{target} exists, but does not contain {archive.member}.")
+            _unpack(_fetch(archive, root), archive.folder, target)
     return root / DATA_SETS[name][0].target
 
 
@@ -97,9 +99,9 @@ def _fetch(archive: Archive, root: Path) -> Path:
 def _unpack(file: Path, folder: str, target: Path) -> None:
     """Extract a folder of an archive; the target appears only once it is complete."""
     try:
-        with TemporaryDirectory(dir=file.parent) as temporary, tarfile.open(file) as tar:
+        with temporary_folder(file) as temporary, tarfile.open(file) as tar:
             tar.extractall(temporary, filter="data")  # refuses members and links outside the folder, and devices
-            Path(temporary, folder).rename(target)
+            (temporary / folder).rename(target)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError("damaged-file", f"Cannot unpack {file}: {error}.") from error
     except OSError as error:

@@ -103,21 +103,27 @@ def _method_result(plan: EvaluationPlan, name: str, collection: MetricCollection
         tuple(counts.iou_histograms[name].tolist()),
         collection.compute_groups(indices) if has_groups else {},
         counts.instances[name],
+        counts.absent[name],
     )
 
 
 @dataclass
 class _Counts:
-    """Counts in addition to the metrics: histogram of box IoUs, size of each group, and the boxes of all regions."""
+    """Counts in addition to the metrics: histogram of box IoUs, size of each group, and the boxes of all regions.
+
+    ``absent`` is the number of boxes of classes that their images do not have.
+    """
 
     indices: Mapping[str, ThresholdIndices]
     groups: NDArray[np.int64]
     iou_histograms: dict[str, NDArray[np.int64]] = field(init=False)
     instances: dict[str, InstanceF1] = field(init=False)
+    absent: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.iou_histograms = {name: np.zeros(BINS, np.int64) for name in self.indices}
         self.instances = {name: InstanceF1() for name in self.indices}
+        self.absent = dict.fromkeys(self.indices, 0)
 
     def update(self, prediction: Prediction, classes: int) -> None:
         for name, histogram in self.iou_histograms.items():
@@ -127,6 +133,10 @@ class _Counts:
             boxes = instance_boxes(prediction, name, self.indices)
             if boxes is not None:
                 self.instances[name].update([boxes], [prediction.target.boxes])
+                wrong = prediction.absent.get(name, ())
+                if len(wrong):
+                    self.instances[name].update([wrong], [np.zeros((0, 4))])
+                    self.absent[name] += len(wrong)
         if len(self.groups):
             self.groups[list(_groups(prediction, classes))] += 1
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from weakspot.errors import InputError
+from weakspot.io.rows import UniqueRows
 from weakspot.io.text import FileLine, parse_float, parse_size, read_csv, read_text
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -86,12 +87,14 @@ def _csv(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
 
 def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox]:
     """Read boxes.jsonl; the boxes of a row keep their order, the default one first."""
+    rows = UniqueRows()
     for number, line in enumerate(read_text(file).split("\n"), start=1):
-        location = f"{file}, line {number}"
+        location = FileLine(file, number)
         if not line.strip():
             continue
         try:
             row = json.loads(line)
+            rows.add(location, row)
             size = parse_size(float(row.get("width") or 0), float(row.get("height") or 0))
             boxes = [
                 (str(row["image"]), result["label"], tuple(map(float, box)), float(result["score"]) - i * 1e-9)
@@ -99,6 +102,8 @@ def _json_lines(file: Path, _labels: Mapping[str, str]) -> Iterator[PredictedBox
                 for i, box in enumerate(result["boxes"])
             ]
         except _RECORD_ERRORS as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError("boxes-invalid", f"{location} is not a row of weakspot localize.") from error
         for image, _label, box, score in boxes:
             if len(box) != 4:

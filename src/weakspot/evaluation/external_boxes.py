@@ -42,6 +42,16 @@ class PredictedBoxes:
         ]
         return np.array(rows, np.float64).reshape(-1, 4)
 
+    def of_absent_classes(self, sample: EvaluationSample) -> NDArray[np.float64]:
+        """Return the boxes in an image of classes that it does not have, with or without a box, shape (n, 4)."""
+        present = {annotation.label.casefold() for annotation in sample.image.annotations}
+        rows = [
+            prediction.box
+            for prediction in self.by_image.get(sample.image.image_id, ())
+            if prediction.label is not None and prediction.label.casefold() not in present
+        ]
+        return np.array(rows, np.float64).reshape(-1, 4)
+
 
 def read_boxes(
     file: Path, dataset: Dataset, ground_truth: Path | None = None, images: Path | None = None
@@ -96,20 +106,26 @@ def _notes(file: str, other_ids: int, assumed: int) -> Iterator[str]:
 def predictions_of_boxes(
     boxes: PredictedBoxes, samples: Sequence[EvaluationSample], name: str, fixed_maps: Mapping[str, Regions]
 ) -> Iterator[Prediction]:
-    """Score predicted boxes and the baselines (``fixed_maps``); an image without a box counts as wrong."""
+    """Score predicted boxes and the baselines (``fixed_maps``); an image without a box counts as wrong.
+
+    Boxes of classes that an image does not have are false positives, which its first class with boxes has.
+    """
     for sample in samples:
         try:
             height, width = image_size(sample)
         except WeakspotError as error:
             yield from failed_predictions(sample, [name, *fixed_maps], error)
             continue
+        with_boxes = (i for i, annotation in enumerate(sample.annotations) if len(annotation.boxes))
+        first = next(with_boxes, None)
         for i, annotation in enumerate(sample.annotations):
             target = make_target(annotation, height=height, width=width)
             image_boxes = boxes.of(sample, annotation.label)
             scores = {name: score_boxes(image_boxes, target, height=height, width=width)}
             scores |= {other: score_regions(regions, target) for other, regions in fixed_maps.items()}
             scaled = scale_boxes(image_boxes, from_size=(height, width), to_size=(SIDE, SIDE))
-            yield Prediction(sample, i, target, (height, width), scores, boxes={name: scaled})
+            absent = {name: boxes.of_absent_classes(sample)} if i == first else {}
+            yield Prediction(sample, i, target, (height, width), scores, boxes={name: scaled}, absent=absent)
 
 
 def score_boxes(boxes: NDArray[np.float64], target: Target, *, height: int, width: int) -> Scores:

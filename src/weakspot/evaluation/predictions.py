@@ -51,6 +51,7 @@ class Prediction:
         predicted: Index of the most probable class; None without a classifier.
         error: Why the image could not be processed, or None.
         boxes: Boxes from a file, by the name of the file, in the 224 frame, the most confident first.
+        absent: Boxes from a file of classes that the image does not have, once for each image.
     """
 
     sample: EvaluationSample
@@ -63,6 +64,7 @@ class Prediction:
     predicted: int | None = None
     error: WeakspotError | None = None
     boxes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    absent: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,9 @@ def evaluate_boxes(
 ) -> Evaluation:
     """Measure predicted boxes of another tool; the box with the highest score is the prediction of its image.
 
+    Boxes of a class that an image does not have are false positives in precision and F1; a note says how many there are
+    and what the precision is without them. The other metrics are those of the classes that the image has.
+
     The file has COCO results, CSV, or the rows of ``weakspot localize``; see :func:`weakspot.evaluation.read_boxes`.
     The other arguments are those of :func:`evaluate`; boxes have no threshold.
 
@@ -169,7 +173,18 @@ def evaluate_boxes(
 
     result = evaluate_set(eval_set, predict, (name, *base), {name: 1.0}, on_prediction, groups=True)
     missing = f"{len(without)} images have no predicted box and count as wrong."
-    return replace(result, notes=(*result.notes, *boxes.notes, *([missing] if without else [])))
+    notes = (*boxes.notes, *([missing] if without else []), *_absent_note(result.first))
+    return replace(result, notes=(*result.notes, *notes))
+
+
+def _absent_note(row: MethodResult) -> list[str]:
+    """Say how many boxes of a file are of classes that their images do not have, and what the precision is without."""
+    if not row.absent:
+        return []
+    present = row.precision_of_present()
+    without = "no box is left" if isnan(present) else f"the precision is {present:.1f} %"
+    which = f"{row.absent} predicted boxes are of classes that their images do not have, and count as wrong"
+    return [f"{which} in precision and F1; without them, {without}."]
 
 
 def _evaluate_methods(

@@ -25,6 +25,7 @@ class MethodResult:
         group_metrics: Value of each group by metric, at fixed thresholds: classes, then small, medium and large.
         instances: Metric of the boxes of all regions at the fixed threshold, however many objects an image has; without
             images without ground-truth boxes or a fixed threshold.
+        absent: Number of boxes among them of classes that their images do not have.
     """
 
     metrics: dict[str, MetricValue]
@@ -33,6 +34,7 @@ class MethodResult:
     iou_histogram: tuple[int, ...] = ()
     group_metrics: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
     instances: InstanceF1 = field(default_factory=InstanceF1, repr=False)
+    absent: int = 0
 
     def instance_metrics(self) -> dict[str, float]:
         """Return precision, recall and F1 in percent of all boxes at an IoU of 0.5; empty if no image counts."""
@@ -40,6 +42,11 @@ class MethodResult:
             return {}
         details = self.instances.details()
         return {name: float(details[name][0]) for name in ("precision", "recall", "F1")}
+
+    def precision_of_present(self) -> float:
+        """Return the precision without the boxes of classes that their images do not have, in percent; NaN if none."""
+        pairs, predicted, _ = self.instances.totals()[0].tolist()
+        return 100 * pairs / (predicted - self.absent) if predicted > self.absent else float("nan")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from math import isnan
 
 from weakspot.evaluation.metric_collection import METRICS, UNTHRESHOLDED, MetricValue
 from weakspot.evaluation.targets import SIZES
+from weakspot.terminal import printable
 
 Table = list[list[str]]
 MetricRows = Mapping[str, Mapping[str, MetricValue]]
@@ -87,8 +88,8 @@ def instance_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def markdown(table: Table) -> str:
-    """Write a table as Markdown with aligned columns."""
-    table = [[" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in table]
+    """Write a table as Markdown with aligned columns; control characters in names are escaped."""
+    table = [[printable(" ".join(cell.split())).replace("|", "\\|") for cell in line] for line in table]
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
     header, *lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in table]
     return "\n".join([header, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines])

@@ -6,14 +6,12 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO
 
 from PIL import Image
 
 from weakspot.errors import InputError
-
-_TEMPORARY = ".weakspot-"
+from weakspot.io.temporary_files import PREFIX, temporary_file
 
 
 @contextmanager
@@ -26,27 +24,17 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=_TEMPORARY, delete=False) as file:
-            try:
-                yield file
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-                Path(file.name).chmod(0o666 & ~_umask())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with temporary_file(path.parent) as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            Path(file.name).chmod(0o666 & ~_umask())
+            Path(file.name).replace(path)
     except OSError as error:
         if not _is_about(path, error):
             raise  # it concerns another file, in the caller's block
         raise not_writable(path, error) from error
-
-
-def remove_temporary_files(folder: Path) -> None:
-    """Delete the temporary files in a folder: those of processes that were killed."""
-    for file in folder.glob(f"{_TEMPORARY}*"):
-        file.unlink(missing_ok=True)
 
 
 def save_image(image: Image.Image, path: Path) -> None:
@@ -75,7 +63,7 @@ def not_writable(path: Path, error: OSError, hint: str = "") -> InputError:
 def _is_about(path: Path, error: OSError) -> bool:
     """Return whether an error concerns the file, its folders or its temporary file, or names no file."""
     name = None if error.filename is None else Path(os.fsdecode(error.filename))
-    return name is None or name in (path, *path.parents) or name.name.startswith(_TEMPORARY)
+    return name is None or name in (path, *path.parents) or name.name.startswith(PREFIX)
 
 
 def _umask() -> int:

@@ -39,7 +39,7 @@ def numbered_paths(folder: Path) -> Iterator[Path]:
     return chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in count(2)))
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, *, attempts: int = 100) -> None:
     """Raise InputError (``not-writable``) unless files can be created in a folder, which need not exist."""
     hint = "Choose another --output."
     try:
@@ -57,6 +57,9 @@ def check_writable(folder: Path) -> None:
         with TemporaryFile(dir=parent):  # permissions say nothing for root, and may be wrong on a network
             pass
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and attempts > 1:  # another process has just removed its new folder
+            check_writable(folder, attempts=attempts - 1)
+            return
         raise InputError("not-writable", f"Cannot write to {folder}: {error.strerror or error}.", hint) from error
 
 
@@ -68,14 +71,14 @@ def check_unpacked(path: Path) -> None:
 
 @contextmanager
 def remove_if_empty(folder: Path) -> Iterator[None]:
-    """Remove a folder that the block created if the block fails and the folder is empty."""
-    existed = folder.exists()
+    """Remove a folder and its parents, those that the block created, if the block fails and they are empty."""
+    created = [path for path in (folder.absolute(), *folder.absolute().parents) if not path.exists()]
     try:
         yield
     except BaseException:
-        if not existed:
-            with suppress(OSError):
-                folder.rmdir()
+        with suppress(OSError):
+            for path in created:
+                path.rmdir()
         raise
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from weakspot.errors import InputError
 from weakspot.io.atomic import not_writable
-from weakspot.io.rows import to_jsonl
+from weakspot.io.rows import UniqueRows, to_jsonl
+from weakspot.io.text import FileLine
 
 
 class JsonlWriter:
@@ -76,16 +77,20 @@ def _keep_whole_rows(path: Path) -> frozenset[str]:
     """Return the images of the rows of a file, and truncate the file after its last newline."""
     try:
         with path.open("r+b") as file:
-            images = []
+            images, rows = [], UniqueRows()
             end = 0
-            for line in file:
+            for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     break
-                images.append(str(json.loads(line)["image"]))
+                row = json.loads(line)
+                images.append(str(row["image"]))
+                rows.add(FileLine(path, number), row)
                 end += len(line)
             if end < path.stat().st_size:
                 file.truncate(end)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             "rows-invalid", f"{path} is not a file of rows: {error}.", "Choose another --output."
         ) from error

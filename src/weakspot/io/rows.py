@@ -1,6 +1,7 @@
 """Read and write rows of results as JSON Lines or Parquet."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,39 @@ def read_rows(file: Path) -> Iterator[tuple[FileLine, dict[str, Any]]]:
         yield from ((FileLine(file, number), drop_nulls(row)) for number, row in enumerate(read_parquet(file), start=1))
     else:
         yield from _json_lines(file, read_text(file).split("\n"))
+
+
+def read_image_rows(
+    files: Iterable[Path], keys: Sequence[str] = ("image",)
+) -> Iterator[tuple[FileLine, dict[str, Any]]]:
+    """Yield the rows of several files with their lines, as :func:`read_rows`; an image has one row in all of them.
+
+    Raises InputError ``duplicate-rows`` if two rows have the same values of ``keys``; one without them is yielded.
+    """
+    seen = UniqueRows()
+    for file in files:
+        for line, row in read_rows(file):
+            seen.add(line, row, keys)
+            yield line, row
+
+
+class UniqueRows:
+    """The rows that were read so far, none of which may be of the same image as another."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, ...], FileLine] = {}
+
+    def add(self, line: FileLine, row: Mapping[str, Any], keys: Sequence[str] = ("image",)) -> None:
+        """Raise InputError (``duplicate-rows``) if an earlier row has the same image and the same other ``keys``."""
+        image = row.get("image")
+        if not isinstance(image, str):
+            return
+        first = self._lines.setdefault((os.path.abspath(image), *(str(row.get(key)) for key in keys[1:])), line)
+        if first is not line:
+            first_line = f"{first.line}" if first.file == line.file else f"{first}"
+            problem = f"{line} is a second row of {image}, after line {first_line}."
+            hint = "Several runs have written to one folder: run localize again with a new --output."
+            raise InputError("duplicate-rows", problem, hint)
 
 
 def _json_lines(file: Path, lines: Sequence[str]) -> Iterator[tuple[FileLine, dict[str, Any]]]:

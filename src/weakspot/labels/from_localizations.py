@@ -12,7 +12,7 @@ from weakspot.data.dataset import ObjectAnnotation, round_box
 from weakspot.data.rle import encode_rle
 from weakspot.errors import InputError
 from weakspot.inference.localization import Localization
-from weakspot.io.rows import read_rows
+from weakspot.io.rows import read_image_rows
 from weakspot.labels.instance_masks import split_mask
 from weakspot.ops.nms import nms
 
@@ -84,13 +84,13 @@ def suppress_overlaps(image: LocalizedImage, max_overlap: float) -> LocalizedIma
 
 
 def read_localized_images(
-    file: Path, *, min_score: float = 0.0, first_only: bool = False, mask_of: MaskOf | None = None
+    *files: Path, min_score: float = 0.0, first_only: bool = False, mask_of: MaskOf | None = None
 ) -> Iterator[LocalizedImage]:
-    """Read the rows of ``weakspot localize``, JSON Lines or Parquet.
+    """Read the rows of ``weakspot localize``, JSON Lines or Parquet; InputError ``duplicate-rows`` or ``row-invalid``.
 
     With ``first_only``, only the first box of each class is used.
     """
-    for line, row in read_rows(file):
+    for line, row in read_image_rows(files):
         try:
             yield _from_row(row, min_score, first_only, mask_of)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -5,21 +5,22 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Literal
 
 from weakspot.errors import InputError
+from weakspot.io.folder_lock import LOCK, folder_lock
 from weakspot.io.folders import LABEL_FILE, check_writable
+from weakspot.io.temporary_files import abandoned_folders, temporary_folder
 
 LinkMode = Literal["link", "copy", "none"]
 
 _HINT = "Choose another --output."
+_OLD = "old"  # where a folder is while another takes its name
 
 
 def check_output_free(folder: Path, *, overwrite: bool = False) -> None:
     """Check that a folder is empty, or is output of weakspot label and may be overwritten."""
-    check_writable(folder)
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or _is_empty(folder):
         return
     if not overwrite:
         raise InputError("folder-exists", f"{folder} is not empty.", "Choose another --output, or add --overwrite.")
@@ -36,26 +37,37 @@ def check_output_apart(folder: Path, sources: Iterable[Path]) -> None:
         raise InputError("output-contains-input", f"{folder} contains the input {first}.", _HINT)
 
 
+def _is_empty(folder: Path) -> bool:
+    """Return whether a folder has nothing but the lock of this process."""
+    return not any(not path.name.startswith(LOCK) for path in folder.iterdir())
+
+
+@contextmanager
+def output_lock(folder: Path) -> Iterator[None]:
+    """Hold the output folder; if a process was killed while it replaced the folder, the folder that it had is back."""
+    check_writable(folder)
+    with folder_lock(folder):
+        for abandoned in abandoned_folders(folder):
+            if (abandoned / _OLD).is_dir() and _is_empty(folder):
+                for path in (abandoned / _OLD).iterdir():
+                    path.rename(folder / path.name)
+        yield
+
+
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder, which replaces another folder at the end.
+    """Yield a temporary folder, which replaces another folder at the end; the caller holds the lock of the latter.
 
     If the block raises, the temporary folder is deleted and the other folder is unchanged.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(mkdtemp(dir=folder.parent, prefix=".weakspot-"))
-    except OSError as error:
-        raise InputError("not-writable", f"Cannot write {folder}: {error.strerror}.", _HINT) from error
-    try:
-        new = temporary / "new"
-        new.mkdir()
-        yield new
-        _exchange(new, folder, temporary / "old")
+        with temporary_folder(folder) as temporary:
+            new = temporary / "new"
+            new.mkdir()
+            yield new
+            _exchange(new, folder, temporary / _OLD)
     except OSError as error:
         raise InputError("not-writable", f"Cannot write {folder}: {error.strerror or error}.", _HINT) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _exchange(new: Path, folder: Path, old: Path) -> None:

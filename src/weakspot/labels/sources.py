@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,26 +118,20 @@ def load_localizations(source: RowSource, images: Sequence[str], options: LabelO
     """
     masks = source.folder / "masks"
     selected = {path.absolute(): path for path in find_images(images)}
-    read = partial(
-        read_localized_images,
+    rows = read_localized_images(
+        *source.files,
         min_score=options.min_score,
         first_only=options.boxes in ("best", "largest"),
         mask_of=_saved_mask(masks) if masks.is_dir() else None,
     )
-    rows = (row for file in source.files for row in read(file))
-    localized = [row for row in rows if not selected or row.path.absolute() in selected]
-    firsts: dict[Path, LocalizedImage] = {}
-    for row in localized:
-        firsts.setdefault(row.path.absolute(), row)
+    localized = {row.path.absolute(): row for row in rows if not selected or row.path.absolute() in selected}
     skipped_rows = (row for file in source.files for row in _skipped(skipped_file(file)))
-    skipped = {path: problem for path, problem in skipped_rows if path.absolute() not in firsts}
+    skipped = {path: problem for path, problem in skipped_rows if path.absolute() not in localized}
     problems = [LabelProblem(name, problem) for name, problem in source.missing.items()]
     problems += [LabelProblem(str(path), problem) for path, problem in skipped.items()]
-    duplicates = [row for row in localized if firsts[row.path.absolute()] is not row]
-    problems += [LabelProblem(str(row.path), f"duplicate row in {source.folder}: skipped") for row in duplicates]
-    missing = selected.keys() - firsts.keys() - {path.absolute() for path in skipped}
+    missing = selected.keys() - localized.keys() - {path.absolute() for path in skipped}
     problems += [LabelProblem(str(selected[path]), f"no row in {source.folder}") for path in sorted(missing)]
-    return Localizations(tuple(firsts.values()), None, tuple(problems))
+    return Localizations(tuple(localized.values()), None, tuple(problems))
 
 
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:

@@ -99,8 +99,8 @@ class PerImageMetric(Metric):
         """
         curves = sums.reshape(*sums.shape[:-1], self.curves, -1)
         selected = curves.max(axis=-1) if at is None else curves[..., np.arange(self.curves), list(at)]
-        with np.errstate(invalid="ignore"):
-            values: NDArray[np.float64] = 100 * selected.mean(axis=-1, dtype=np.float64) / totals
+        with np.errstate(invalid="ignore"):  # the order of operations is that of the reference, to the last bit
+            values: NDArray[np.float64] = (100 * selected.astype(np.float64) / totals[..., None]).mean(axis=-1)
         return values
 
     def compute(self) -> Tensor:

@@ -11,7 +11,7 @@ from weakspot.data import Sample, read_dataset
 from weakspot.data.label_frames import resolve_frames
 from weakspot.errors import InputError
 from weakspot.io.folders import EVALUATE_FILE, find_relocated
-from weakspot.io.rows import invalid_row, read_rows
+from weakspot.io.rows import invalid_row, read_image_rows
 from weakspot.io.text import FileLine, read_text
 from weakspot.report.content import Chart, ReportData, ReportItem, Skipped, Threshold
 from weakspot.report.metric_table import metric_table
@@ -41,7 +41,7 @@ def read_evaluated(folder: Path, data: Path | None = None, images: Path | None =
     """
     settings = read_settings(folder / EVALUATE_FILE, "evaluate")
     metrics = _read_metrics(folder / METRICS_FILE)
-    rows = list(read_rows(folder / ROWS_FILE)) if (folder / ROWS_FILE).exists() else []
+    rows = list(read_image_rows([folder / ROWS_FILE], ("image", "class"))) if (folder / ROWS_FILE).exists() else []
     samples, notes = _samples(settings, data, images) if rows else ({}, [])
     try:
         table = metric_table(metrics["rows"])

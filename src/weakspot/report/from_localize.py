@@ -12,7 +12,7 @@ from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.inference.localization import min_activation
 from weakspot.io.folders import CONFIG, RUN_FILE, VERSION, find_relocated
 from weakspot.io.manifest import finished_row_files, missing_shards
-from weakspot.io.rows import invalid_row, read_rows
+from weakspot.io.rows import invalid_row, read_image_rows
 from weakspot.io.shards import skipped_file
 from weakspot.io.text import FileLine
 from weakspot.ops.iou import box_iou
@@ -45,7 +45,7 @@ def read_localized(folder: Path, data: Path | None = None, images: Path | None =
     version = settings.pop(VERSION, None)
     options = _region_options(settings, folder / RUN_FILE)
     files = finished_row_files(folder)
-    rows = (row for file in files for row in read_rows(file))
+    rows = read_image_rows(files, ("image", "method"))  # weakspot demo has a row for each method
     items = [item for location, row in rows for item in _items(location, row, folder, images, options)]
     notes: tuple[str, ...] = ()
     if data is not None:
@@ -82,7 +82,7 @@ def refit_command(run: Path, data: Path, items: Sequence[ReportItem]) -> str:
 
 def _skipped(folder: Path, files: Sequence[Path], localized: Container[str]) -> tuple[Skipped, ...]:
     """List the skipped images of all row files that were not localized later, and the missing shards."""
-    images = (skipped for file in files for skipped in read_skipped(skipped_file(file)))
+    images = dict.fromkeys(skipped for file in files for skipped in read_skipped(skipped_file(file)))
     shards = (Skipped(name, problem) for name, problem in missing_shards(folder).items())
     return (*(skipped for skipped in images if skipped.image not in localized), *shards)
 

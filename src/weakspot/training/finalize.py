@@ -80,7 +80,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
     calibrate_run(folder, data.validation.samples, on_localization=wide.add)
     if not wide.boxes:  # too few images have boxes
         wide = count_wide_boxes(folder, samples)
-    for name in (STATE, DATA):  # needed to resume only
+    for name in (STATE, f".{STATE}", DATA):  # needed to resume only; the second one is left if saving was killed
         (folder / name).unlink(missing_ok=True)
     for note in wide.notes():
         logger.info(note)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
+from weakspot.terminal import LineFormatter
+
 
 @contextmanager
 def log_messages(*, enabled: bool) -> Iterator[Callable[[Path], None]]:
@@ -21,6 +23,7 @@ def log_messages(*, enabled: bool) -> Iterator[Callable[[Path], None]]:
     parent = logging.getLogger("weakspot.training")
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.INFO)
+    console.setFormatter(LineFormatter())
     buffer = MemoryHandler(capacity=1)  # it buffers until it has a target, and flushes each message then
     handlers = (console, buffer) if enabled else (logging.NullHandler(),)
     level, propagate = parent.level, parent.propagate
@@ -31,7 +34,9 @@ def log_messages(*, enabled: bool) -> Iterator[Callable[[Path], None]]:
 
     def log_to(path: Path) -> None:
         if enabled:
-            buffer.setTarget(logging.FileHandler(path, encoding="utf-8", errors="backslashreplace"))
+            file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+            file.setFormatter(LineFormatter())
+            buffer.setTarget(file)
             buffer.flush()
 
     try:

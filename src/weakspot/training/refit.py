@@ -1,6 +1,7 @@
 """Refit the thresholds of a run to boxes that were drawn after its training."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from weakspot.cams import METHODS
 from weakspot.data import Dataset
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
+from weakspot.io.folder_lock import folder_lock
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.training.box_areas import typical_areas
@@ -88,6 +90,11 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
             predicts boxes, or the codes of :func:`weakspot.evaluate`.
         ModelError: If the run cannot be read.
     """
+    with folder_lock(Path(run)) if Path(run).is_dir() else nullcontext():
+        return _refit(run, dataset)
+
+
+def _refit(run: str | Path, dataset: Dataset) -> RefitResult:
     metadata = read_metadata(run)
     info = metadata.info
     if not METHODS[info.method].can_propagate:

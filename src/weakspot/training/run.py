@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 
 from weakspot.data import Dataset
 from weakspot.errors import InputError, WeakspotError
+from weakspot.io.folder_lock import folder_lock
 from weakspot.io.folders import DATA, LOG, METRICS, SKIPPED, STATE
 from weakspot.io.rows import write_rows
 from weakspot.models.run_files import MODEL_FILE
@@ -58,21 +59,26 @@ def run_training(
     check_same_config(setup, request.options, all_gather_str)
     if is_rank_zero():
         check_output(output, needed_bytes=_estimate_bytes(setup))
-    folder = Path(all_gather_str(str(_run_folder(request, setup, output, record)))[0])
-    log_to(folder / LOG)
-    resume_hint = f"Resume with: weakspot train --resume {folder}"
-    try:
-        return _fit_and_finalize(request, setup, folder, all_gather_str)
-    except (InterruptionError, KeyboardInterrupt) as interrupt:
-        saved = "The state is saved." if (folder / STATE).exists() else "No step was completed."
-        raise KeyboardInterrupt(f"{saved} {resume_hint}") from interrupt
-    except BaseException as error:
-        # Remove a new folder if nothing was learned. In other processes it may not be the folder of this run.
-        if is_rank_zero() and request.folder is None and not any((folder / name).exists() for name in (METRICS, STATE)):
-            shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, RuntimeError) and is_peer_failure(error):
-            raise (peer_exited(resume_hint) if (folder / STATE).exists() else peer_exited()) from error
-        raise
+    with ExitStack() as held:
+        folder = Path(all_gather_str(str(_run_folder(request, setup, output, record, held)))[0])
+        log_to(folder / LOG)
+        resume_hint = f"Resume with: weakspot train --resume {folder}"
+        try:
+            return _fit_and_finalize(request, setup, folder, all_gather_str)
+        except (InterruptionError, KeyboardInterrupt) as interrupt:
+            saved = "The state is saved." if (folder / STATE).exists() else "No step was completed."
+            raise KeyboardInterrupt(f"{saved} {resume_hint}") from interrupt
+        except BaseException as error:
+            # Remove a new folder if nothing was learned. In other processes it may not be the folder of this run.
+            if (
+                is_rank_zero()
+                and request.folder is None
+                and not any((folder / name).exists() for name in (METRICS, STATE))
+            ):
+                shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, RuntimeError) and is_peer_failure(error):
+                raise (peer_exited(resume_hint) if (folder / STATE).exists() else peer_exited()) from error
+            raise
 
 
 def _fit_and_finalize(request: TrainRequest, setup: TrainingSetup, folder: Path, all_gather_str: AllGatherStr) -> Path:
@@ -119,8 +125,8 @@ def _wait_for(file: Path) -> None:
         time.sleep(0.1)
 
 
-def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path, record: DataRecord) -> Path:
-    """Return the folder of a resumed run, or create a new one; record configuration and images in it."""
+def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path, record: DataRecord, held: ExitStack) -> Path:
+    """Return the folder of a resumed run, or create and hold a new one; record configuration and images in it."""
     if not is_rank_zero():
         return output
     # Record the choice that "auto" made, so that the run is the same on another machine.
@@ -132,6 +138,7 @@ def _run_folder(request: TrainRequest, setup: TrainingSetup, output: Path, recor
             write_record(output, record)
         return output
     folder = make_run_folder(output)
+    held.enter_context(folder_lock(folder))
     write_config(folder, request.data, options)
     write_record(folder, record)
     if setup.data.unreadable:

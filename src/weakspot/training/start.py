@@ -1,13 +1,15 @@
 """Start a training: look for mistakes in what was asked, and only then import torch."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from weakspot.config import PRETRAINED
 from weakspot.data import Dataset, read_dataset
 from weakspot.data.label_frames import resolve_frames
+from weakspot.io.folder_lock import folder_lock
+from weakspot.io.folders import CONFIG, is_file
 from weakspot.models.run_files import check_trained, check_weights
 from weakspot.training.data_record import check_same_models
 from weakspot.training.labels import infer_labels, training_samples
@@ -49,7 +51,7 @@ def train(
         ModelError: If the backbone cannot be loaded.
         KeyboardInterrupt: On Ctrl-C or SIGTERM, after the state is saved.
     """
-    with _nodes() as all_gather_str, log_messages(enabled=is_rank_zero()) as log_to:
+    with _nodes() as all_gather_str, log_messages(enabled=is_rank_zero()) as log_to, _resumed(resume):
         request = resolve_request(data, with_changes(options, changes), config=config, resume=resume)
         output = request.folder or request.options.output or Path("runs", request.data.absolute().name)
         _check(request, output)
@@ -69,6 +71,13 @@ def _nodes() -> Iterator[Callable[[str], list[str]]]:
 
     with join_nodes() as all_gather_str:
         yield all_gather_str
+
+
+def _resumed(run: str | Path | None) -> AbstractContextManager[None]:
+    """Hold the folder of a run before it is read, since another process may be about to finish it."""
+    if run is None or not is_rank_zero() or not is_file(Path(run, CONFIG)):
+        return nullcontext()
+    return folder_lock(Path(run))
 
 
 def _check(request: TrainRequest, output: Path) -> None:

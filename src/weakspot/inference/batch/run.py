@@ -20,7 +20,6 @@ from weakspot.inference.batch.run_folder import (
     LocalizeOutcome,
     check_not_a_source,
     check_run,
-    folder_lock,
     knows_no_model,
     output_folder,
     save_run,
@@ -37,6 +36,7 @@ from weakspot.inference.batch.worker import (
 from weakspot.inference.early_checks import check_images, check_model
 from weakspot.inference.folder_classes import FolderCounts, choose_classes
 from weakspot.inference.wide_boxes import WideBoxes
+from weakspot.io.folder_lock import folder_lock
 from weakspot.io.folders import RUN_FILE, check_writable, is_folder
 from weakspot.io.manifest import ShardInfo, write_manifest
 from weakspot.io.progress import Progress
@@ -75,8 +75,10 @@ def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcom
     check_writable(cast(Path, options.output))
     check_not_a_source(sources, cast(Path, options.output))
     _check_files(sources)
-    model = _identify(cast(Path, options.output), options, sources)
-    outcome = _localize_by_engine(sources, options, model)
+    shard = None if options.shard is None else parse_shard(options.shard)
+    with folder_lock(cast(Path, options.output), None if shard is None else shard.name):
+        model = _identify(cast(Path, options.output), options, sources)
+        outcome = _localize_by_engine(sources, options, model, shard)
     note = describe_passed_over(list(passed_over(sources)))
     return replace(outcome, notes=(*outcome.notes, note)) if note else outcome
 
@@ -90,13 +92,15 @@ def _identify(output: Path, options: LocalizeOptions, sources: Sequence[str]) ->
     return model
 
 
-def _localize_by_engine(sources: Sequence[str], options: LocalizeOptions, model: ModelIdentity) -> LocalizeOutcome:
+def _localize_by_engine(
+    sources: Sequence[str], options: LocalizeOptions, model: ModelIdentity, shard: ShardSpec | None
+) -> LocalizeOutcome:
     if options.engine == "ray":
         from weakspot.inference.batch.ray.run import localize_on_ray
 
         return localize_on_ray(sources, options, model)
-    if options.shard is not None:
-        return _localize_shard(sources, options, parse_shard(options.shard), model)
+    if shard is not None:
+        return _localize_shard(sources, options, shard, model)
     with closing(JsonlWriter(cast(Path, options.output) / ROWS, resume=options.resume)) as rows:
         return _localize(_Images(sources), rows, options, model, resume=options.resume)
 
@@ -156,13 +160,12 @@ def _localize_shard(
 ) -> LocalizeOutcome:
     """Localize the images of one shard; a shard that was started before is continued."""
     file = cast(Path, options.output) / f"boxes-{shard.name}.jsonl"
-    with folder_lock(file.parent, shard.name):
-        with closing(JsonlWriter(file.with_name(file.name + UNFINISHED), resume=True, finished=file)) as rows:
-            outcome = _localize(_Images(sources, shard), rows, options, model, resume=True)
-            rows.finish()
-        localized, skipped = count_rows(file), count_rows(skipped_file(file))
-        info = ShardInfo(file.name, localized + skipped, None, localized, skipped)
-        write_manifest(file.with_name(f"manifest-{shard.name}.json"), [info])
+    with closing(JsonlWriter(file.with_name(file.name + UNFINISHED), resume=True, finished=file)) as rows:
+        outcome = _localize(_Images(sources, shard), rows, options, model, resume=True)
+        rows.finish()
+    localized, skipped = count_rows(file), count_rows(skipped_file(file))
+    info = ShardInfo(file.name, localized + skipped, None, localized, skipped)
+    write_manifest(file.with_name(f"manifest-{shard.name}.json"), [info])
     return replace(outcome, rows=file)
 
 

@@ -1,19 +1,16 @@
-"""The output folder of ``weakspot localize``: its name, its lock, and the settings recorded in it."""
+"""The output folder of ``weakspot localize``: its name, and the settings recorded in it."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
 
 from weakspot.config import __version__
 from weakspot.errors import InputError
 from weakspot.inference.batch.model_identity import MODEL_HASH, ModelIdentity
 from weakspot.inference.batch.options import LocalizeOptions
-from weakspot.io.folders import RUN_FILE, check_writable, next_free_path, remove_if_empty
+from weakspot.io.folders import RUN_FILE, next_free_path
 from weakspot.io.settings import check_settings, load_settings, save_settings
 from weakspot.io.shards import parse_shard
 
@@ -75,31 +72,6 @@ def check_not_a_source(sources: Sequence[str], output: Path) -> None:
     """Raise InputError if the output folder is a source, since output folders are never searched for images."""
     if any(source != "-" and os.path.realpath(source) == os.path.realpath(output) for source in sources):
         raise InputError("output-is-a-source", f"--output must not be a source of images, got {output}.")
-
-
-@contextmanager
-def folder_lock(folder: Path, name: str) -> Iterator[None]:
-    """Hold a lock on part of a folder, ``"rows"`` or a shard, also on the network if the file system supports it.
-
-    The folder is created, and removed if the block fails and leaves it empty. Raises InputError ``output-in-use`` if
-    another process holds the lock, ``not-writable`` if the folder cannot be made.
-    """
-    file = folder / f".{name}.lock"
-    lock = FileLock(file, blocking=False)
-    check_writable(folder)
-    with remove_if_empty(folder):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout as error:
-            raise InputError("output-in-use", f"Another process is writing {name} to {folder}.") from error
-        except OSError as error:
-            raise InputError("not-writable", f"Cannot write to {folder}: {error.strerror}.") from error
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)  # while the lock is held, so that no other process loses its file
-            lock.release()
 
 
 def check_run(output: Path, options: LocalizeOptions, sources: Sequence[str], model: ModelIdentity) -> None:

@@ -15,15 +15,15 @@ from weakspot.inference.batch.ray.actors import Run, localize_shards
 from weakspot.inference.batch.ray.connect import allocate_actors, check_ray, connected
 from weakspot.inference.batch.ray.plan import ShardPlan, plan, unplan
 from weakspot.inference.batch.ray.shard import ATTEMPTS
-from weakspot.inference.batch.run_folder import LocalizeOutcome, check_run, folder_lock, save_run
+from weakspot.inference.batch.run_folder import LocalizeOutcome, check_run, save_run
 from weakspot.inference.batch.worker import FOREGROUND, WorkerFactory, adapt, load_localizer, sample_sources
-from weakspot.io.atomic import remove_temporary_files
 from weakspot.io.folders import RUN_FILE
 from weakspot.io.manifest import MANIFEST, ShardInfo, read_manifest, write_manifest
 from weakspot.io.parquet import check_pyarrow
 from weakspot.io.progress import Progress
 from weakspot.io.rows import count_rows
 from weakspot.io.shards import skipped_file
+from weakspot.io.temporary_files import remove_temporary_files
 
 if TYPE_CHECKING:
     from weakspot.config import QualityName
@@ -39,23 +39,22 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions, model: Mod
     check_ray()
     if options.format == "parquet":
         check_pyarrow()
-    with folder_lock(output, "rows"):
-        localizer = load_localizer(options)  # reports errors early, and resolves the defaults for all actors
-        options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-        model = model.loaded(localizer)
-        check_run(output, options, sources, model)
-        with connected(options.address):
-            shards = _plan(sources, options, localizer, model)
-            del localizer
-            try:
-                _localize(shards, options, model)
-            except KeyboardInterrupt as interrupt:
-                advice = f"Results so far are saved. To continue, repeat the command with --output {output}."
-                raise KeyboardInterrupt(advice) from interrupt
-            finally:
-                shutil.rmtree(output / ATTEMPTS, ignore_errors=True)
-        remove_temporary_files(output)
-        return _outcome(output)
+    localizer = load_localizer(options)  # reports errors early, and resolves the defaults for all actors
+    options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
+    model = model.loaded(localizer)
+    check_run(output, options, sources, model)
+    with connected(options.address):
+        shards = _plan(sources, options, localizer, model)
+        del localizer
+        try:
+            _localize(shards, options, model)
+        except KeyboardInterrupt as interrupt:
+            advice = f"Results so far are saved. To continue, repeat the command with --output {output}."
+            raise KeyboardInterrupt(advice) from interrupt
+        finally:
+            shutil.rmtree(output / ATTEMPTS, ignore_errors=True)
+    remove_temporary_files(output)  # of workers that were killed
+    return _outcome(output)
 
 
 def _plan(
