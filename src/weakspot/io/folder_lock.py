@@ -122,7 +122,8 @@ def _forget_in_child() -> None:
         os.close(_held.pop())
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _this_process() -> dict[str, str | int]:
