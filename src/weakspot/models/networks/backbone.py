@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from weakspot.errors import InputError, ModelError
-from weakspot.models import Classifier, find_layer, load_classifier, split_model
+from weakspot.models import Classifier, TargetLayer, find_layer, load_classifier, split_model
 from weakspot.models.feature_layout import Layout, find_layout
 from weakspot.models.hooks import eval_mode
 from weakspot.ops.preprocessing import Preprocessing
@@ -30,14 +30,14 @@ class Backbone(nn.Module):
         backbone: A timm model without its head, or the result of torchvision's feature extraction.
         channels: Number of channels of each feature map, the last one last.
         pooled: Whether its original head was pooling and one linear layer, so that CAM needs no further convolution.
-        followed_by_relu: Whether a functional ReLU follows the last feature map.
+        layer: The layer of the last feature map, whose functional activation follows it; None if it has none.
     """
 
     def __init__(
-        self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True, followed_by_relu: bool = False
+        self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True, layer: TargetLayer | None = None
     ) -> None:
         super().__init__()
-        self.followed_by_relu = followed_by_relu
+        self.layer = layer
         self.backbone = backbone
         self.channels = tuple(channels)
         self.pooled = pooled
@@ -48,7 +48,7 @@ class Backbone(nn.Module):
             output: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         else:
             output = self.backbone(images)[_OUTPUT]
-        output = output.relu() if self.followed_by_relu else output
+        output = output if self.layer is None else self.layer.activate(output)
         return _layout(output, images).to_grid(output)
 
     def maps(self, images: Tensor, depth: int) -> tuple[Tensor, ...]:
@@ -94,7 +94,7 @@ def build_backbone(
                 "Use 16 or 8 with resnet50 or tf_efficientnet_lite0; other backbones may support fewer.",
             )
         channels = _count_channels(backbone, example)
-        return BuiltBackbone(Backbone(backbone.backbone, channels, pooled, backbone.followed_by_relu), preprocessing)
+        return BuiltBackbone(Backbone(backbone.backbone, channels, pooled, backbone.layer), preprocessing)
 
 
 def measure_stride(backbone: Backbone, preprocessing: Preprocessing) -> int:
@@ -115,7 +115,7 @@ def _remove_head(model: nn.Module, example: Tensor) -> Backbone:
     if not hasattr(model, "forward_features"):
         layer = find_layer(model, example)
         extractor: nn.Module = create_feature_extractor(model, {layer.name: _OUTPUT}, suppress_diff_warning=True)
-        return Backbone(extractor, followed_by_relu=layer.followed_by_relu)
+        return Backbone(extractor, layer=layer)
     model.reset_classifier(0)  # type: ignore[operator]
     with _collect_unused(model) as unused, eval_mode(model), torch.no_grad():
         model.forward_features(example)  # type: ignore[operator]
