@@ -133,10 +133,16 @@ class _Observer(TorchFunctionMode):
         result: Tensor,
     ) -> None:
         for i, (values, (minimum, _)) in enumerate(zip(before, observed.ranges, strict=False)):
-            for clamp in CLAMPS if minimum < 0 and values.shape == result.shape else ():
+            for clamp in CLAMPS if minimum < 0 and values.shape == result.shape and self._is_map(values) else ():
                 if torch.equal(clamp(values), result) and self._clamps(func, arguments, tensors[i], values, clamp):
                     observed.clamp, observed.argument = clamp, i
                     return
+
+    def _is_map(self, values: Tensor) -> bool:
+        """Return whether values are those of the layer, or of a smaller feature map: not pooled to one position."""
+        assert self.output is not None
+        is_pooled_map = values.dim() == 4 and values.shape[2] * values.shape[3] > 1
+        return values.numel() == self.output.numel() or is_pooled_map
 
     def _clamps(
         self,

@@ -33,24 +33,32 @@ def detect_activation(model: nn.Module, layer: TargetLayer, example: Tensor) -> 
     spread = float(logits.amax() - logits.amin() if logits.numel() > 1 else logits.abs())
     if forward_pass.activations[0].amin() >= 0 or spread == 0:
         return layer
+    tolerance = _TOLERANCE * spread
     calls = observe_calls(model, layer, example)
-    candidates = [_with_clamp(model, layer, clamp, calls, example) for clamp in CLAMPS]
-    candidates += [replace(layer, activation=activation) for activation in _find_activations(calls)]
-    for candidate in candidates:
-        if candidate.activation is not None and candidate.activation.calls:
-            found = forward_with_hooks(model, [candidate], example).logits
-            if torch.allclose(found, logits, rtol=0, atol=_TOLERANCE * spread):
-                return candidate
-    rectified = TargetLayer(layer.name, followed_by_relu=True)
-    return rectified if torch.equal(forward_with_hooks(model, [rectified], example).logits, logits) else layer
+    for clamp in CLAMPS:
+        candidate = _with_clamp(model, layer, clamp, calls, example)
+        if candidate is not None and _is_close(model, candidate, example, logits, tolerance):
+            return candidate
+    for activation in _find_activations(calls):
+        candidate = replace(layer, activation=activation)
+        if _is_close(model, candidate, example, logits, tolerance):
+            return candidate
+    return layer
 
 
-def _with_clamp(model: nn.Module, layer: TargetLayer, clamp: Activation, calls: _Calls, example: Tensor) -> TargetLayer:
+def _is_close(model: nn.Module, layer: TargetLayer, example: Tensor, logits: Tensor, tolerance: float) -> bool:
+    found = forward_with_hooks(model, [layer], example).logits
+    return torch.allclose(found, logits, rtol=0, atol=tolerance)
+
+
+def _with_clamp(
+    model: nn.Module, layer: TargetLayer, clamp: Activation, calls: _Calls, example: Tensor
+) -> TargetLayer | None:
     """Return the layer with a ReLU or ReLU6 and the calls that change its output, but not the clamped output."""
     clamped = TargetLayer(layer.name, followed_by_relu=clamp.name == "relu", activation=clamp)
     clamping = {key: call for key, call in calls.items() if call.clamp == clamp}
     if not clamping:
-        return clamped
+        return None
     again = observe_calls(model, clamped, example)
     upper = 6.0 if clamp.name == "relu6" else float("inf")
 
@@ -61,7 +69,7 @@ def _with_clamp(model: nn.Module, layer: TargetLayer, clamp: Activation, calls: 
         return minimum >= 0 and maximum <= upper
 
     skipped = tuple(call.call for key, call in clamping.items() if is_identity(key))
-    return replace(clamped, activation=replace(clamp, calls=skipped))
+    return replace(clamped, activation=replace(clamp, calls=skipped)) if skipped else None
 
 
 def _find_activations(calls: _Calls) -> list[Activation]:
@@ -70,4 +78,5 @@ def _find_activations(calls: _Calls) -> list[Activation]:
     for call in calls.values():
         if call.activation is not None and not call.returned_by_module:
             found.setdefault(call.activation, []).append(call.call)
-    return [replace(activation, calls=tuple(of_it)) for activation, of_it in found.items()]
+    # The last first: x * sigmoid(x) is a function of the layer's output, and its sigmoid is one, too.
+    return [replace(activation, calls=tuple(of_it)) for activation, of_it in reversed(found.items())]
