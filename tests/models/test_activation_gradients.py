@@ -64,3 +64,108 @@ def test_random_networks(recipe):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_before_a_head_of_two_layers(activation):
     assert_exact(Recipe(activation, "average", 1, normalized=True, scale=4.0, seed=1))
+
+
+@pytest.mark.parametrize("activation", ["F.relu in place", "mask", "F.relu6", "leaky in place", "silu"])
+def test_methods_without_gradients(activation):
+    recipe = Recipe(activation, "squares", 1, normalized=True, scale=4.0, seed=3)
+    model, inputs = ActivationNet(recipe), batch(3)
+    classifier, (a, _) = split_model(model, inputs[:1]), plain_autograd(model, inputs, classes_of())
+    names = ["ablationcam", "scorecam", "guided_gradcam"][: 2 + (activation == "F.relu in place")]
+    methods = [METHODS[name] for name in names]
+    found = compute_class_maps_of_methods(classifier, inputs, methods, classes=classes_of())
+    for output, expected in zip(found, (ablations(model, a), masked_scores(model, a, inputs)), strict=False):
+        assert_equal(output.maps, expected)
+    if len(found) == 3:
+        grad_cams = maps_by_autograd(model, inputs)["gradcam"]
+        guided = guided_gradients(model, inputs, classes_of())
+        upsampled = F.interpolate(grad_cams, size=(8, 8), mode="bilinear", align_corners=False)
+        assert_equal(found[2].maps, (upsampled[:, :, None] * guided).abs().amax(2))
+
+
+def ablations(model, a):
+    logits = model.after(a).gather(1, classes_of())
+    weights = []
+    for k in range(a.shape[1]):
+        without = a.clone()
+        without[:, k] = 0
+        weights.append((logits - model.after(without).gather(1, classes_of())) / logits.abs())
+    return torch.einsum("kbc,bkhw->bchw", torch.stack(weights), a).clamp(min=0)
+
+
+def masked_scores(model, a, inputs):
+    rows = []
+    for one, image, classes in zip(a, inputs, classes_of(), strict=True):
+        masks = F.interpolate(one[:, None], size=(8, 8), mode="bilinear", align_corners=False)
+        low, high = masks.amin((1, 2, 3), keepdim=True), masks.amax((1, 2, 3), keepdim=True)
+        weights = model(image * (masks - low) / (high - low)).softmax(0)[:, classes]
+        rows.append(torch.einsum("kc,khw->chw", weights, one))
+    return torch.stack(rows).clamp(min=0)
+
+
+class PooledFirst(nn.Module):
+    """Max pooling before the ReLU, which is the same as after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3, padding=1)
+        self.head = nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 3))
+        self.double().eval()
+
+    def forward(self, inputs):
+        return self.head(F.relu(F.max_pool2d(self.conv(inputs), 2)).mean(dim=(2, 3)))
+
+
+def test_a_relu_after_max_pooling_is_one_before_it():
+    model, inputs = PooledFirst(), batch(1)
+    leaf = model.conv(inputs).relu().detach().requires_grad_()
+    logits = model.head(F.max_pool2d(leaf, 2).mean(dim=(2, 3)))
+    gradients = [
+        torch.autograd.grad(logits.gather(1, k[:, None]).sum(), leaf, retain_graph=True)[0] for k in classes_of().T
+    ]
+    expected = reference_maps(leaf.detach(), torch.stack(gradients, dim=1))
+    classifier = split_model(model, inputs[:1])
+    for name in METHODS_OF_GRADIENTS:
+        (found,) = compute_class_maps_of_methods(classifier, inputs, [METHODS[name]], classes=classes_of())
+        assert_equal(found.maps, expected[name])
+
+
+def test_layers_that_are_named():
+    """A convolution before a ReLU module, and the last layer before a functional ReLU, in one pass."""
+    model, inputs = ActivationNet(Recipe("F.relu in place", "average", 1, normalized=True, scale=4.0, seed=5)), batch(5)
+    classifier = split_model(model, inputs[:1], layers=["features.0", "features.3"])
+    gradients = classifier.run(inputs, differentiable=True).gradients(classes_of())
+    first = model.features[0](inputs).relu().detach().requires_grad_()
+    second = model.features[2:](first).relu()
+    logits = model.after(second)
+    for i, column in enumerate(classes_of().T):
+        score = logits.gather(1, column[:, None]).sum()
+        for found, expected in zip(
+            gradients, torch.autograd.grad(score, (first, second), retain_graph=True), strict=True
+        ):
+            assert_equal(found[:, i], expected)
+
+
+def test_a_relu_is_not_invented():
+    """The maxima of SiLU's output are positive, so rectifying it changes no logit."""
+    recipe = Recipe("nn.SiLU", "maximum", 1, normalized=False, scale=4.0, seed=1920)
+    assert not assert_exact(recipe).layers[0].followed_by_relu
+
+
+def test_densenet_with_a_head_of_two_layers():
+    model = torchvision.models.DenseNet(8, (2, 2), 16, num_classes=3).double().eval()
+    model.classifier = nn.Sequential(nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 3)).double()
+    for module in model.modules():  # no statistics are trivial
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.bias)
+    inputs = images(COUNT, 64, dtype=torch.float64)
+    leaf = model.features(inputs).relu().detach().requires_grad_()
+    logits = model.classifier(leaf.mean(dim=(2, 3)))
+    gradients = [
+        torch.autograd.grad(logits.gather(1, k[:, None]).sum(), leaf, retain_graph=True)[0] for k in classes_of().T
+    ]
+    expected = reference_maps(leaf.detach(), torch.stack(gradients, dim=1))
+    methods = [METHODS[name] for name in METHODS_OF_GRADIENTS]
+    found = compute_class_maps_of_methods(split_model(model, inputs[:1]), inputs, methods, classes=classes_of())
+    for name, output in zip(METHODS_OF_GRADIENTS, found, strict=True):
+        assert_equal(output.maps, expected[name])

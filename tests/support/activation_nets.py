@@ -65,7 +65,7 @@ POOLINGS = {
     "both": lambda a: torch.cat([a.mean(dim=(2, 3)), F.adaptive_max_pool2d(a, 1).flatten(1)], dim=1),
     "squares": lambda a: (a * a).mean(dim=(2, 3)),
 }
-CHANNELS, GRID, CLASSES = 5, 4, 3
+CHANNELS, GRID, CLASSES = 5, 4, 4
 WIDTHS = {"flatten": CHANNELS * GRID * GRID, "both": 2 * CHANNELS}
 
 
@@ -82,9 +82,9 @@ class Recipe:
 
 
 class ActivationNet(nn.Module):
-    """Convolutions, an activation, a pooling, and linear layers with ReLUs, in float64."""
+    """Convolutions, an activation, a pooling, and linear layers with ReLUs."""
 
-    def __init__(self, recipe):
+    def __init__(self, recipe, dtype=torch.float64):
         super().__init__()
         generator = torch.random.get_rng_state()
         torch.manual_seed(recipe.seed)
@@ -96,7 +96,7 @@ class ActivationNet(nn.Module):
         width = WIDTHS.get(recipe.pooling, CHANNELS)
         hidden = [layer for _ in range(recipe.hidden) for layer in (nn.Linear(width, width), nn.ReLU(inplace=True))]
         self.head = nn.Sequential(*hidden, nn.Linear(width, CLASSES))
-        self.eval().double().requires_grad_(False)
+        self.eval().to(dtype).requires_grad_(False)
         for parameter in self.features.parameters():
             parameter.mul_(recipe.scale)
         torch.random.set_rng_state(generator)

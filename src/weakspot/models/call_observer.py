@@ -16,8 +16,8 @@ from weakspot.models.model_outputs import extract_logits
 
 # Elementwise functions by their names in torch, torch.nn.functional and as methods, in place or not.
 _ACTIVATIONS = frozenset(
-    "celu clamp clamp_max clamp_min clip elu gelu hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish selu sigmoid"
-    " silu softplus softsign tanh threshold".split()
+    """celu clamp clamp_max clamp_min clip elu gelu hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish selu
+    sigmoid silu softplus softsign tanh threshold""".split()  # noqa: SIM905
 )
 # Functions that are also written by hand, such as x * sigmoid(x).
 _BY_HAND = (Activation("silu"), Activation("hardswish"))

@@ -120,7 +120,7 @@ def split_model(
     # The type of head is recognized from numbers that autocast would round.
     with torch.autocast(example.device.type, enabled=False):
         _check_logits(_first_logits(model, example))
-        # Branches are used as they are: if a branch does not lead to a logit, an activation after it changes none either.
+        # Branches are used as they are: if one does not lead to a logit, an activation after it changes none either.
         targets = tuple(
             TargetLayer(name) if branches else detect_activation(model, TargetLayer(name), example) for name in names
         ) or (find_layer(model, example),)
