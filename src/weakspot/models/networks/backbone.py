@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import timm
 import torch
+import torchvision
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from weakspot.errors import InputError, ModelError
 from weakspot.models import Classifier, TargetLayer, find_layer, load_classifier, split_model
+from weakspot.models.classifiers import check_model_name
 from weakspot.models.feature_layout import Layout, find_layout
 from weakspot.models.hooks import eval_mode
 from weakspot.ops.preprocessing import Preprocessing
@@ -21,6 +24,8 @@ DEFAULT_STRIDE = 16
 
 _OUTPUT = "activations"
 _STEM_STRIDE = 8
+# Largest number of weights of a classifier as a multiple of the bytes of its backbone: VGG-11's is 3.6.
+_MAX_RATIO = 8
 
 
 class Backbone(nn.Module):
@@ -95,6 +100,24 @@ def build_backbone(
             )
         channels = _count_channels(backbone, example)
         return BuiltBackbone(Backbone(backbone.backbone, channels, pooled, backbone.layer), preprocessing)
+
+
+def check_backbone_size(name: str, max_weights: int) -> None:
+    """Raise ModelError (``weights-mismatch``) if a backbone is far larger than its weights; it is built without memory.
+
+    Heads that are removed may have most of the weights (VGG).
+    """
+    check_model_name(name)
+    try:
+        with torch.device("meta"):
+            build = timm.create_model if timm.is_model(name) else torchvision.models.get_model
+            model = build(name.removeprefix("torchvision/"))
+    except Exception:  # not every model can be built without memory
+        return
+    count = sum(value.numel() for value in model.parameters())
+    if count > _MAX_RATIO * max_weights:
+        problem = f"{name} has {count} weights, and the file {max_weights} bytes."
+        raise ModelError("weights-mismatch", problem, "The file is damaged or of another backbone.")
 
 
 def measure_stride(backbone: Backbone, preprocessing: Preprocessing) -> int:
