@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -85,13 +86,18 @@ def check_model_name(name: str) -> None:
         known = [*timm.list_models(), *torchvision.models.list_models(module=torchvision.models)]
         hint = suggest(plain, known, f"Use a timm or torchvision name, for example {DEFAULT_MODEL} or resnet50.")
         raise ModelError("unknown-model", f"Model {plain!r} does not exist.", hint)
-    architecture, _, tag = plain.partition(".")
-    tags = timm.models.get_arch_pretrained_cfgs(architecture) if tag and _is_timm(name) else {plain: None}
-    if plain not in tags:
-        hint = suggest(plain, tags, f"Did you mean {next(iter(tags), architecture)}?")
-        raise ModelError(
-            "model-not-built", f"Model {plain!r} does not exist: {architecture} has no weights {tag}.", hint
-        )
+    if "." in plain and _is_timm(name):
+        _check_tag(plain)
+
+
+def _check_tag(name: str) -> None:
+    """Raise ModelError (``model-not-built``) unless timm knows the weights in a name such as ``model.weights``."""
+    architecture, _, tag = name.partition(".")
+    known = {full.partition(".")[2]: full for full in timm.models.get_arch_pretrained_cfgs(architecture)}
+    if tag not in known:
+        similar = [known[match] for match in get_close_matches(tag, known, n=1)] or [*known.values()][:1]
+        problem = f"Model {name!r} does not exist: {architecture} has no weights {tag!r}."
+        raise ModelError("model-not-built", problem, f"Did you mean {(similar or [architecture])[0]}?")
 
 
 def resolve_classifier(

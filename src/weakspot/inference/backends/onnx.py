@@ -124,7 +124,7 @@ class OnnxBackend:
     ) -> list[ClassifierOutput]:
         outputs = self.session.run({IMAGES: images, CLASSES: classes})
         outputs = {RENAMED_OUTPUTS.get(name, name): array for name, array in outputs.items()}
-        check_outputs(outputs, *classes.shape, len(self.metadata.info.class_names), has_foreground=False)
+        check_outputs(outputs, len(images), classes.shape[1], len(self.metadata.info.class_names))
         maps = {method: outputs[MAPS if method == self.metadata.info.method else REFERENCE_MAPS] for method in methods}
         return [
             ClassifierOutput(

@@ -43,9 +43,7 @@ def check_graph(session: Session, metadata: OnnxMetadata) -> None:
         raise _mismatch(f"it has {classes} class names for logits of shape {outputs[LOGITS]}")
 
 
-def check_outputs(
-    outputs: Mapping[str, NDArray[Any]], images: int, selected: int, classes: int, *, has_foreground: bool
-) -> None:
+def check_outputs(outputs: Mapping[str, NDArray[Any]], images: int, selected: int, classes: int) -> None:
     """Raise ModelError (``graph-failed``) unless computed outputs have the types and shapes that maps are made from.
 
     Args:
@@ -53,7 +51,6 @@ def check_outputs(
         images: Number of images B.
         selected: Number of classes that were selected in each; a graph may return more.
         classes: Number of classes of the model.
-        has_foreground: Whether there must be a foreground.
     """
     returned = outputs[CLASS_INDICES].shape[1:] if CLASS_INDICES in outputs else ()
     selected = max(selected, *returned) if len(returned) == 1 else selected
@@ -62,7 +59,7 @@ def check_outputs(
         CLASS_INDICES: (images, selected),
         HAS_NEGATIVE: (images,),
         **{name: (images, selected, None, None) for name in (MAPS, EVIDENCE, REFERENCE_MAPS) if name in outputs},
-        **({FOREGROUND: (images, 1, None, None)} if has_foreground or FOREGROUND in outputs else {}),
+        **({FOREGROUND: (images, 1, None, None)} if FOREGROUND in outputs else {}),
     }
     kinds = {CLASS_INDICES: np.integer, HAS_NEGATIVE: np.bool_}
     for name, shape in shapes.items():
