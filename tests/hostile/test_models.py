@@ -227,6 +227,7 @@ def test_any_metadata_of_a_run(tmp_path, run, run_metadata, data):
     [
         pytest.param({"width": 10**6}, "weights-mismatch", id="width"),
         pytest.param({"width": 2**62}, "weights-mismatch", id="width beyond all memory"),
+        pytest.param({"width": True}, "metadata-invalid", id="a width of true"),
         pytest.param({"input_size": 10**6}, "out-of-range", id="input size"),
         pytest.param({"backbone": "vit_giant_patch14_224"}, "weights-mismatch", id="backbone"),
         pytest.param({"backbone": "resnet50.nonsense"}, "model-not-built", id="tag"),

@@ -161,8 +161,10 @@ def _read_config(values: Mapping[str, Any]) -> NetworkConfig:
     config = NetworkConfig(**{**values, "teacher": None if teacher is None else _read_config(teacher)})
     for name, kind in get_type_hints(NetworkConfig).items():
         # JSON may store a float as an integer.
-        if not isinstance(getattr(config, name), int | float if kind is float else kind):
-            raise TypeError(f"{name} is {getattr(config, name)!r}")
+        value = getattr(config, name)
+        is_kind = isinstance(value, int | float if kind is float else kind)
+        if not is_kind or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(f"{name} is {value!r}")
     if config.classes < 1:
         raise ValueError("classes is 0")
     if (config.teacher is not None) != (config.method == "psol"):

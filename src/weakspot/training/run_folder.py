@@ -15,6 +15,7 @@ from weakspot.io.settings import save_settings
 from weakspot.training.options import TrainOptions
 
 _LATEST = "latest"
+_MAX_NAME = 255  # bytes of the name of a file
 
 
 def check_output(output: Path, *, needed_bytes: int) -> None:
@@ -112,9 +113,11 @@ def _parse_value(name: str, value: Any, file: Path) -> Any:
 
 
 def _parse_path(value: object, file: Path) -> Path:
-    if not isinstance(value, str) or "\0" in value:
+    """Return a path of a configuration that a file system can have."""
+    possible = isinstance(value, str) and "\0" not in value
+    if not possible or any(len(os.fsencode(part)) > _MAX_NAME for part in Path(str(value)).parts):
         raise InputError("config-invalid", f"{file} must contain paths as text, got {value!r}.")
-    return Path(value)
+    return Path(str(value))
 
 
 def _option_type(name: str) -> Any:
