@@ -1,5 +1,6 @@
 """Compare the saved state of a run that did not record its data with the present data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -31,9 +32,14 @@ def check_state(folder: Path, setup: TrainingSetup, options: TrainOptions) -> No
     for name, shape in shapes.items():
         now = weights.get(name.removeprefix("network."))
         if name.startswith("network.") and now is not None and now.shape != shape:
-            raise data_changed(folder, f"it has {[*now.shape][:1]} classes instead of {[*shape][:1]}")
+            raise data_changed(folder, f"it has {_length(now.shape)} classes instead of {_length(shape)}")
     if before is None:
         return
     steps = steps_per_epoch(len(setup.data.training.samples), options, world_size=options.devices * options.nodes)
     if steps != before:
         raise data_changed(folder, f"an epoch has {steps} steps instead of {before}")
+
+
+def _length(shape: Sequence[int]) -> int:
+    """Return the length of the first axis, 1 without axes."""
+    return shape[0] if shape else 1
