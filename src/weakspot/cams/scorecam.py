@@ -60,7 +60,7 @@ def scorecam(
         selected = activations[i, strongest[i]]  # (n, h, w)
         chunks = selected.split(batch_size)
         logits = torch.cat([classify(images[i] * _masks(chunk, images.shape[-2:])) for chunk in chunks])
-        alpha = torch.softmax(logits[:, classes[i]].float(), dim=0)  # (n, C)
+        alpha = torch.softmax(logits[:, classes[i]].to(activations.dtype), dim=0)  # (n, C)
         maps.append(weighted_sum(selected[None], alpha.T[None])[0])  # (C, h, w)
     return torch.relu(torch.stack(maps))
 

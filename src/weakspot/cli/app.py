@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Annotated
 
@@ -276,6 +277,11 @@ def main(arguments: list[str] | None = None) -> int:
             result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
     except WeakspotError as error:
         echo(_with_option_name(error.problem, words), *filter(None, [error.hint]), to_stderr=True)
+        return MISTAKE
+    except OSError as error:
+        if error.errno != ENAMETOOLONG:
+            raise
+        print(f"Cannot use {error.filename}: {error.strerror}.\nUse a shorter name.", file=sys.stderr)
         return MISTAKE
     except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
         hint = f"Run: pip install {error.name}, or pip install weakspot for everything."

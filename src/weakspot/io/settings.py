@@ -29,7 +29,7 @@ def load_settings(path: Path, *, command: str = "localize") -> dict[str, Any]:
         return {}
     try:
         return with_current_names(tomllib.loads(path.read_text(encoding="utf-8")), command)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError("file-unreadable", f"Cannot read {path}: {error}.", "Choose another --output.") from error
 
 

@@ -105,7 +105,7 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
         raise ModelError("damaged-file", f"{file} is damaged or is not a weights file.") from error
     except InputError:  # the name of a training method that does not exist
         raise
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         reason = error.problem if isinstance(error, ModelError) else "it has no weakspot metadata."
         hint = "Pass the folder of a weakspot train run."
         raise ModelError("metadata-invalid", f"Cannot build a network from {file}: {reason}", hint) from error
@@ -121,7 +121,7 @@ def load_run(path: str | Path, *, device: str = "auto", output_stride: int | Non
     """
     file, metadata = model_file(Path(path)), read_metadata(path)
     config = metadata.config if output_stride is None else replace(metadata.config, output_stride=output_stride)
-    network = build_network(config, weights=None).network
+    network = build_network(config, weights=None, max_weights=file.stat().st_size).network
     with torch.inference_mode(False):
         weights = read_weights(file)
         head = {
@@ -161,8 +161,10 @@ def _read_config(values: Mapping[str, Any]) -> NetworkConfig:
     config = NetworkConfig(**{**values, "teacher": None if teacher is None else _read_config(teacher)})
     for name, kind in get_type_hints(NetworkConfig).items():
         # JSON may store a float as an integer.
-        if not isinstance(getattr(config, name), int | float if kind is float else kind):
-            raise TypeError(f"{name} is {getattr(config, name)!r}")
+        value = getattr(config, name)
+        is_kind = isinstance(value, int | float if kind is float else kind)
+        if not is_kind or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(f"{name} is {value!r}")
     if config.classes < 1:
         raise ValueError("classes is 0")
     if (config.teacher is not None) != (config.method == "psol"):

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.pretrained import imagenet_names, load_packaged, packaged_weights
 from weakspot.models.state_dicts import match_names
-from weakspot.models.weights import load_weights, read_weights
+from weakspot.models.weights import check_shapes, load_weights, read_weights
 from weakspot.ops.preprocessing import Preprocessing
 
 
@@ -85,6 +86,18 @@ def check_model_name(name: str) -> None:
         known = [*timm.list_models(), *torchvision.models.list_models(module=torchvision.models)]
         hint = suggest(plain, known, f"Use a timm or torchvision name, for example {DEFAULT_MODEL} or resnet50.")
         raise ModelError("unknown-model", f"Model {plain!r} does not exist.", hint)
+    if "." in plain and _is_timm(name):
+        _check_tag(plain)
+
+
+def _check_tag(name: str) -> None:
+    """Raise ModelError (``model-not-built``) unless timm knows the weights in a name such as ``model.weights``."""
+    architecture, _, tag = name.partition(".")
+    known = {full.partition(".")[2]: full for full in timm.models.get_arch_pretrained_cfgs(architecture)}
+    if tag not in known:
+        similar = [known[match] for match in get_close_matches(tag, known, n=1)] or [*known.values()][:1]
+        problem = f"Model {name!r} does not exist: {architecture} has no weights {tag!r}."
+        raise ModelError("model-not-built", problem, f"Did you mean {(similar or [architecture])[0]}?")
 
 
 def resolve_classifier(
@@ -189,10 +202,17 @@ def _load_torchvision(name: str, weights: str | Path | None, output_stride: int 
 def _build_from_weights(file: Path, build: Callable[..., nn.Module]) -> nn.Module:
     """Build a model with the number of classes of a weights file, the length of its last tensor, and load it."""
     model = build()
-    weights = match_names(read_weights(file), model.state_dict())
-    last, value = list(model.state_dict().items())[-1]
-    if last in weights and len(weights[last]) != len(value):
-        model = build(num_classes=len(weights[last]))
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    weights = match_names(read_weights(file), expected)
+    last, shape = [*expected.items()][-1]
+    if last in weights and weights[last].dim() == len(shape) and len(weights[last]) != shape[0]:
+        classes, number = shape[0], len(weights[last])
+        for name in weights.keys() & expected.keys():
+            resized = tuple(number if length == classes else length for length in expected[name])
+            expected[name] = resized if tuple(weights[name].shape) == resized else expected[name]
+        # Before the model is built: it is as large as the number of classes tells.
+        check_shapes(weights, expected, file)
+        model = build(num_classes=number)
     load_weights(model, weights, file)
     return model
 

@@ -43,8 +43,14 @@ class ForegroundHead(nn.Module):
 
 
 def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
-    """Build a foreground head from its state dict."""
+    """Build a foreground head from its state dict; RuntimeError if the shapes do not fit."""
     width, channels = weights["layers.1.weight"].shape[:2]
+    if not width * channels:
+        raise RuntimeError("The weights are empty.")
+    with torch.device("meta"):  # it may be large
+        expected = ForegroundHead(channels, width).state_dict()
+    if {name: value.shape for name, value in weights.items()} != {n: value.shape for n, value in expected.items()}:
+        raise RuntimeError("The shapes of the weights do not fit.")
     head = ForegroundHead(channels, width)
     head.load_state_dict(dict(weights))
     return head.eval()

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from weakspot.errors import ModelError
 from weakspot.models.feature_layout import Layout, Size, find_layout
+from weakspot.models.following_activation import Activation, SkipCalls
 from weakspot.models.hooks import Hook, forward_hooks
 from weakspot.models.model_outputs import extract_logits
 
@@ -21,10 +23,18 @@ class TargetLayer:
         name: Name of the module.
         followed_by_relu: Whether a functional ReLU follows the module (DenseNet): the activations are then those after
             the ReLU.
+        activation: The functional activation, whatever it is, and the calls that compute it.
     """
 
     name: str
     followed_by_relu: bool = False
+    activation: Activation | None = field(default=None, compare=False)
+
+    def activate(self, output: Tensor) -> Tensor:
+        """Apply the activation that follows the layer to its output."""
+        if self.activation is not None:
+            return self.activation(output)
+        return torch.relu(output) if self.followed_by_relu else output
 
 
 @dataclass(frozen=True)
@@ -86,16 +96,17 @@ def forward_with_hooks(
     """Run a classifier once and capture the outputs of its layers.
 
     Autograd records nothing before the first layer: its output is detached and becomes a leaf, gradients are enabled
-    from there, and the model continues with a clone, so that in-place operations do no harm. The model is left
-    unchanged: no hooks, modes or gradients remain.
+    from there, and the model continues with a clone, so that in-place operations do no harm. If a functional activation
+    follows the layer, the leaf is its output, and the model continues without it. The model is left unchanged: no
+    hooks, modes or gradients remain.
 
     Args:
         model: The classifier.
         layers: The target layers.
         images: Shape (B, 3, H, W), normalized.
         differentiable: Whether :meth:`ForwardPass.gradients` will be called.
-        replacement: Tensor that replaces the output of the only layer, and the number of the call (from 1) at which
-            it does: used to run the head alone.
+        replacement: Tensor that replaces the activations of the only layer, in its own layout, and the number of the
+            call (from 1) at which it does: used to run the head alone.
         intermediates: Names of further modules whose outputs are captured unchanged.
         token_orders: Order of the tokens of intermediate modules that do not return them row by row, see
             :func:`weakspot.models.token_order.find_token_orders`.
@@ -105,9 +116,12 @@ def forward_with_hooks(
         captured: dict[str, Tensor] = {}
         calls: Counter[str] = Counter()
         observed: dict[str, Tensor] = {}
+        skipping = _skip_calls(layers)
         hooks: dict[str, Hook] = {name: _observe_hook(observed) for name in intermediates}
-        hooks |= {layer.name: _capture_hook(layer, captured, calls, differentiable, replacement) for layer in layers}
-        with forward_hooks(model, hooks), torch.inference_mode(False), mode():
+        hooks |= {
+            layer.name: _capture_hook(layer, captured, calls, differentiable, replacement, skipping) for layer in layers
+        }
+        with forward_hooks(model, hooks), torch.inference_mode(False), mode(), skipping or nullcontext():
             logits = extract_logits(model(images), (images if replacement is None else replacement[0]).shape[0])
         # A model that runs its backbone under no_grad disables gradients again after the layer: then they have to be
         # enabled from the start.
@@ -158,25 +172,35 @@ def _capture_hook(
     calls: Counter[str],
     differentiable: bool,
     replacement: tuple[Tensor, int] | None,
+    skipping: SkipCalls | None,
 ) -> Hook:
-    """Return a hook that captures a layer's output and passes a clone of it on."""
+    """Return a hook that captures a layer's activations and passes a clone of them on."""
 
     def capture(name: str, _module: nn.Module, output: object) -> Tensor:
         calls[name] += 1
-        value = replacement[0] if replacement is not None and replacement[1] == calls[name] else output
-        if not isinstance(value, Tensor):
-            problem = f"Layer {name} must return a tensor, got {type(value).__name__}."
+        if not isinstance(output, Tensor):
+            problem = f"Layer {name} must return a tensor, got {type(output).__name__}."
             raise ModelError("not-a-feature-map", problem)
-        value = torch.relu(value) if layer.followed_by_relu else value
+        replaced = replacement is not None and replacement[1] == calls[name]
+        value = replacement[0] if replacement is not None and replaced else layer.activate(output)
         if differentiable:
             value = value.clone() if value.is_inference() else value
             torch.set_grad_enabled(True)
             # A value that depends on the first layer's leaf stays as it is; any other becomes a leaf.
             value = value if captured and value.requires_grad else value.detach().requires_grad_()
         captured[name] = value
-        return value.clone()
+        handed = value.clone()
+        if skipping is not None:
+            skipping.restart(name)
+        return handed
 
     return capture
+
+
+def _skip_calls(layers: Sequence[TargetLayer]) -> SkipCalls | None:
+    """Return a context without the functional activations that follow layers; None if there are none."""
+    activations = {layer.name: layer.activation for layer in layers if layer.activation and layer.activation.calls}
+    return SkipCalls(activations) if activations else None
 
 
 def _observe_hook(observed: dict[str, Tensor]) -> Hook:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
+from numbers import Real
 from typing import Any, get_args
 
 from weakspot.config import QualityName
@@ -56,7 +57,8 @@ class ModelInfo:
             f"quality must be one of {', '.join(get_args(QualityName))}, got {self.quality!r}.": self.quality
             in ("", *get_args(QualityName)),
             f"multi_label must be true or false, got {self.multi_label!r}.": isinstance(self.multi_label, bool),
-            f"threshold must be in (0, 1], got {self.threshold}.": self.threshold is None or 0 < self.threshold <= 1,
+            f"threshold must be in (0, 1], got {self.threshold}.": self.threshold is None
+            or (is_number(self.threshold) and 0 < self.threshold <= 1),
             f"class_thresholds must be {count} values in (0, 1), got {list(thresholds)}.": not thresholds
             or (len(thresholds) == count and all(0 < value < 1 for value in thresholds)),
             f"threshold must be below 1 if classes have their own, got {self.threshold}.": not thresholds
@@ -64,7 +66,7 @@ class ModelInfo:
             f"calibration must be a weight of 0 or more and a bias, got {list(self.calibration)}.": not self.calibration
             or (len(self.calibration) == 2 and isfinite(sum(self.calibration)) and self.calibration[0] >= 0),
             f"background_index must be in [0, {count}), got {self.background_index}.": self.background_index is None
-            or self.background_index in range(count),
+            or (is_number(self.background_index, int) and self.background_index in range(count)),
             f"typical_areas must be {count} medians and positive spreads, got {[*map(list, areas)]}.": not areas
             or (len(areas) == count and all(isfinite(sum(area)) and area.log_spread > 0 for area in areas)),
         }
@@ -79,11 +81,14 @@ class ModelInfo:
     @classmethod
     def from_dict(cls, metadata: Mapping[str, Any]) -> "ModelInfo":
         """Read what :meth:`to_dict` returned, or the same fields in a file of weakspot 0.1.0."""
+        if not isinstance(metadata, Mapping):
+            problem = f"The metadata must be an object with names, got {type(metadata).__name__}."
+            raise ModelError("metadata-invalid", problem)
         values = {_RENAMED.get(name, name): value for name, value in metadata.items()}
         try:
             preprocessing = Preprocessing(**values.pop("preprocessing"))
             info = cls(
-                class_names=tuple(str(name) for name in values.pop("class_names")),
+                class_names=_read_names(values.pop("class_names")),
                 preprocessing=Preprocessing().changed(  # checks the numbers
                     mean=preprocessing.mean,
                     std=preprocessing.std,
@@ -101,6 +106,24 @@ class ModelInfo:
             raise
         except KeyError as error:
             raise ModelError("metadata-invalid", f"The metadata have no {error.args[0]}.") from error
-        except (InputError, ValueError, TypeError) as error:
-            raise ModelError("metadata-invalid", f"The metadata are invalid: {error}") from error
+        except (InputError, ValueError, TypeError, OverflowError) as error:
+            problem = error.problem if isinstance(error, InputError) else str(error)
+            raise ModelError("metadata-invalid", f"The metadata are invalid: {problem}") from error
         return info
+
+
+def is_number(value: object, kind: type = Real) -> bool:
+    """Return whether a value of JSON is a number and not true or false.
+
+    Example:
+        >>> is_number(0.5), is_number(True), is_number("0.5")
+        (True, False, False)
+    """
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _read_names(names: object) -> tuple[str, ...]:
+    """Return class names; numbers become text, as version 0.1.0 stored them."""
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) or is_number(name) for name in names):
+        raise TypeError(f"class_names must be a list of names, got {type(names).__name__}.")
+    return tuple(str(name) for name in names)

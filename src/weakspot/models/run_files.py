@@ -96,7 +96,8 @@ def read_class_names(model: str) -> tuple[str, ...]:
         with safe_open(model_file(Path(model)), framework="np") as opened:
             metadata: Any = json.loads((opened.metadata() or {})[METADATA_KEY])
         return tuple(str(name) for name in metadata["class_names"])
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError):  # loading the model reports it
+    # Loading the model reports what is wrong; a deeply nested text raises a RecursionError.
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError):
         return ()
 
 

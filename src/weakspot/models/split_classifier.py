@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from weakspot.cams import Method
 from weakspot.errors import InputError, ModelError, WeakspotError, suggest
 from weakspot.models.feature_layout import Size
+from weakspot.models.find_activation import detect_activation
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.gap_head import GapLinearHead, find_gap_head
 from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, upcast
 from weakspot.models.intermediate_features import find_intermediates
 from weakspot.models.model_outputs import are_probabilities, end_in_probabilities, have_one_sign
-from weakspot.models.target_layer import detect_relu, find_layer
+from weakspot.models.target_layer import find_layer
 from weakspot.models.token_order import find_token_orders, find_unordered, warn_unordered
 
 
@@ -119,9 +120,9 @@ def split_model(
     # The type of head is recognized from numbers that autocast would round.
     with torch.autocast(example.device.type, enabled=False):
         _check_logits(_first_logits(model, example))
-        # Branches are used as they are: if a branch does not lead to a logit, a ReLU after it changes none either.
+        # Branches are used as they are: if one does not lead to a logit, an activation after it changes none either.
         targets = tuple(
-            TargetLayer(name) if branches else detect_relu(model, TargetLayer(name), example) for name in names
+            TargetLayer(name) if branches else detect_activation(model, TargetLayer(name), example) for name in names
         ) or (find_layer(model, example),)
         forward_pass = forward_with_hooks(model, targets, example)
         _check_no_probabilities(model, targets, forward_pass.logits, example)

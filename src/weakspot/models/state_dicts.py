@@ -29,12 +29,15 @@ _ENTRIES = (
 )
 # Attributes in which wrappers keep the classifier; preferred if a file has several copies of it.
 _ATTRIBUTES = ("", "module.", "model.", "net.", "network.", "backbone.")
+_MAX_DEPTH = 4
 _COMPILED = "_orig_mod."  # torch.compile adds it anywhere in a name
 _COUNTER = "num_batches_tracked"  # of batch normalization; absent from files of PyTorch 0.4, and not used in evaluation
 
 
-def find_state_dict(content: object) -> StateDict | None:
+def find_state_dict(content: object, *, depth: int = _MAX_DEPTH) -> StateDict | None:
     """Return the state dict in a checkpoint: the content itself, a usual entry, or the only one; None without any.
+
+    Entries of entries are searched down to ``depth``.
 
     Example:
         >>> import torch
@@ -43,10 +46,10 @@ def find_state_dict(content: object) -> StateDict | None:
     """
     if _is_state_dict(content):
         return content
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not depth:
         return None
     for entry in _ENTRIES:
-        found = find_state_dict(content[entry]) if isinstance(content.get(entry), dict) else None
+        found = find_state_dict(content[entry], depth=depth - 1) if isinstance(content.get(entry), dict) else None
         if found:
             return found
     others = [value for value in content.values() if _is_state_dict(value) and value]

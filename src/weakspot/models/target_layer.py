@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from weakspot.errors import ModelError
 from weakspot.models.feature_layout import Size, find_layout
+from weakspot.models.find_activation import detect_activation
 from weakspot.models.hooked_forward import TargetLayer, forward_with_hooks
 from weakspot.models.hooks import forward_hooks
 from weakspot.models.model_outputs import extract_logits
@@ -46,7 +47,7 @@ def find_layer(model: nn.Module, example: Tensor) -> TargetLayer:
         example: An image of the input size, shape (1, 3, H, W).
 
     Returns:
-        The layer, ``followed_by_relu`` if a functional ReLU follows it.
+        The layer, with the functional activation that follows it, if any.
     """
     maps = trace_feature_maps(model, example)
     if not maps:
@@ -56,7 +57,7 @@ def find_layer(model: nn.Module, example: Tensor) -> TargetLayer:
     # Candidates have as many channels as the last feature map; narrower ones are queries or hidden units.
     candidates = [feature_map for feature_map in maps if feature_map.channels == maps[-1].channels][-_MAX_CANDIDATES:]
     layer = _last_with_influence(model, candidates[-1:], example) or _last_with_influence(model, candidates, example)
-    return detect_relu(model, layer or TargetLayer(candidates[-1].name), example)
+    return detect_activation(model, layer or TargetLayer(candidates[-1].name), example)
 
 
 def trace_feature_maps(model: nn.Module, example: Tensor) -> list[FeatureMap]:
@@ -68,20 +69,6 @@ def trace_feature_maps(model: nn.Module, example: Tensor) -> list[FeatureMap]:
         if layout is not None and name and not isinstance(producer, _POOLING):
             maps.append(FeatureMap(name, layout.to_grid(output).shape[1], layout.grid))
     return maps
-
-
-def detect_relu(model: nn.Module, layer: TargetLayer, example: Tensor) -> TargetLayer:
-    """Return the layer with ``followed_by_relu`` set if a functional ReLU follows it.
-
-    It does if rectifying the layer's output, which has negative values, changes no logit.
-    """
-    forward_pass = forward_with_hooks(model, [layer], example)
-    logits = forward_pass.logits
-    spread = logits.amax() - logits.amin() if logits.numel() > 1 else logits.abs()
-    if forward_pass.activations[0].amin() >= 0 or spread == 0:
-        return layer
-    rectified = TargetLayer(layer.name, followed_by_relu=True)
-    return rectified if torch.equal(forward_with_hooks(model, [rectified], example).logits, logits) else layer
 
 
 def _trace(model: nn.Module, example: Tensor) -> Iterator[tuple[str, nn.Module, Tensor]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from operator import index
 
 import numpy as np
@@ -12,6 +13,8 @@ from weakspot.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Longest side of the input: a ResNet needs gigabytes for each image beyond.
+MAX_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,25 @@ class Preprocessing:
             old if new is None else tuple(float(number) for number in np.atleast_1d(new))
             for old, new in ((self.mean, mean), (self.std, std))
         )
-        if len(means) != len(deviations) or len(means) not in (1, 3) or min(deviations) <= 0:
+        finite = all(map(isfinite, (*means, *deviations)))
+        if len(means) != len(deviations) or len(means) not in (1, 3) or not finite or min(deviations) <= 0:
             raise InputError(
                 "normalization-invalid",
                 f"mean and std must have 1 or 3 values each, std above 0, got {means} and {deviations}.",
             )
         if min(height, width) < 1:
             raise InputError("out-of-range", f"input_size must be at least 1 x 1, got {height} x {width}.")
+        if max(height, width) > MAX_SIDE:
+            problem = f"input_size must be at most {MAX_SIDE} x {MAX_SIDE}, got {height} x {width}."
+            raise InputError("out-of-range", problem)
         return Preprocessing(height, width, means, deviations)
 
 
 def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
     try:
         height, width = size if isinstance(size, Sequence) else (size, size)
+        if isinstance(height, bool) or isinstance(width, bool):
+            raise TypeError("true and false are not sizes")  # noqa: TRY301
         return index(height), index(width)
     except (TypeError, ValueError) as error:
         problem = f"input_size must be an integer or (height, width), got {size!r}."

@@ -23,7 +23,7 @@ def read_settings(file: Path, command: str) -> dict[str, Any]:
         return {}
     try:
         return with_current_names(tomllib.loads(read_text(file)), command)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise invalid_settings(file, error) from error
 
 

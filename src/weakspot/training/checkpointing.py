@@ -36,6 +36,7 @@ class IntervalCheckpoint(Checkpoint):
         self._interval = interval
         self._last_save = time.monotonic()
         self._stop_requested = False
+        self.has_started = False
 
     @contextmanager
     def handle_sigint(self) -> Iterator[None]:
@@ -52,6 +53,7 @@ class IntervalCheckpoint(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Handle SIGTERM like Ctrl-C. This replaces Lightning's handler, which may wait for other processes forever."""
         del trainer, pl_module
+        self.has_started = True
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._request_stop)
 

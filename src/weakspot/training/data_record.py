@@ -105,9 +105,17 @@ def _read_record(folder: Path) -> DataRecord | None:
     try:
         values = json.loads((folder / DATA).read_text(encoding="utf-8"))
         record = DataRecord(**{**values, "class_names": tuple(values["class_names"])})
+        _check_types(record)
         return replace(record, model_hashes=None if record.model_hashes is None else dict(record.model_hashes))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError("damaged-file", f"{folder / DATA} is damaged.", "Remove it to resume without it.") from error
+
+
+def _check_types(record: DataRecord) -> None:
+    """Raise TypeError for values that :func:`_difference` cannot compare."""
+    counts, texts = (record.training, record.validation), (record.digest, *record.class_names)
+    if not all(type(count) is int for count in counts) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("A count is not an integer, or a name is not text.")
 
 
 def _difference(before: DataRecord, now: DataRecord) -> str:

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import DataLoader
 
-from weakspot.errors import InputError
+from weakspot.errors import InputError, WeakspotError
 from weakspot.io.folders import STATE
 from weakspot.models.networks import Criterion
 from weakspot.models.networks.losses import class_weights
@@ -23,6 +23,7 @@ from weakspot.training.lightning_module import EpochMetrics, OptimizerConfig, Ws
 from weakspot.training.loggers import make_loggers
 from weakspot.training.options import TrainOptions
 from weakspot.training.progress import ProgressCallback, quiet_lightning
+from weakspot.training.run_config import damaged_state
 from weakspot.training.setup import TrainingSetup
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,12 @@ def fit(
         try:
             with checkpoint.handle_sigint():
                 trainer.fit(module, datamodule, ckpt_path=ckpt_path, weights_only=True)
+        except WeakspotError:
+            raise
+        except Exception as error:
+            if ckpt_path is None or checkpoint.has_started or trainer.world_size > 1:
+                raise
+            raise damaged_state(state) from error  # Lightning raises anything for a state that it cannot restore
         except SystemExit as exit_:  # Lightning turns a second Ctrl-C into this
             raise KeyboardInterrupt from exit_
     network.load_state_dict({**network.state_dict(), **module.best_weights})

@@ -11,6 +11,7 @@ from weakspot.errors import InputError, check_fraction, suggest
 from weakspot.io.folders import CONFIG, DATA, STATE
 from weakspot.models.networks import parse_method
 from weakspot.models.run_files import MODEL_FILE
+from weakspot.ops.preprocessing import MAX_SIDE
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_folder import read_config
 
@@ -29,6 +30,21 @@ _MINIMUM = {
     "weight_decay": 0,
     "save_every": 0,
     "input_size": 8,
+}
+_MAXIMUM = {
+    "epochs": 10**6,
+    "batch_size": 10**6,
+    "devices": 10**4,
+    "nodes": 10**5,
+    "accumulate_grad_batches": 10**6,
+    "patience": 10**6,
+    "workers": 1024,
+    "seed": 2**32 - 1,
+    "lr": 1e6,
+    "weight_decay": 1e6,
+    "save_every": 1e9,
+    "input_size": MAX_SIDE,
+    "width": 2**14,
 }
 _CHOICES = {"freeze": ("auto", "backbone", "none"), "class_weights": ("balanced", "none")}
 
@@ -74,6 +90,12 @@ def resolve_request(
     return TrainRequest(Path(data), _validate(options))
 
 
+def damaged_state(file: Path) -> InputError:
+    """Return the error (``damaged-file``) for a saved state that cannot be read."""
+    hint = "Restore the file, or train a new run without --resume."
+    return InputError("damaged-file", f"{file} is damaged.", hint)
+
+
 def with_changes(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
     """Return options with some fields changed by name."""
     names = _option_names()
@@ -100,8 +122,7 @@ def _resolve_resume(data: str | Path | None, options: TrainOptions, folder: Path
         hint = "Use it as a model, or train a new run without --resume."
         raise InputError("run-finished", f"The run in {folder} is finished.", hint)
     if (folder / STATE).exists() and not is_zipfile(folder / STATE):
-        hint = "Restore the file, or train a new run without --resume."
-        raise InputError("damaged-file", f"{folder / STATE} is damaged.", hint)
+        raise damaged_state(folder / STATE)
     run_data, run_options = read_config(folder / CONFIG)
     run_options = _with_absolute_paths(run_options)
     moved_to = _moved_to(data, run_data, folder)
@@ -162,6 +183,10 @@ def _validate(options: TrainOptions) -> TrainOptions:
         value = getattr(options, name)
         if value is not None and not value >= minimum:
             raise InputError("out-of-range", f"{name} must be at least {minimum}, got {value}.")
+    for name, maximum in _MAXIMUM.items():
+        value = getattr(options, name)
+        if value is not None and not value <= maximum:
+            raise InputError("out-of-range", f"{name} must be at most {maximum}, got {value}.")
     check_fraction(options.max_unreadable, "max_unreadable")
     for name, choices in _CHOICES.items():
         if getattr(options, name) not in choices:

@@ -15,6 +15,7 @@ from weakspot.io.settings import save_settings
 from weakspot.training.options import TrainOptions
 
 _LATEST = "latest"
+_MAX_NAME = 255  # bytes of the name of a file
 
 
 def check_output(output: Path, *, needed_bytes: int) -> None:
@@ -79,7 +80,7 @@ def read_config(file: Path, *, data: Path | None = None) -> tuple[Path, TrainOpt
     """
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             "config-unreadable", f"Cannot read {file}: {error}.", "Pass the config.toml of a run."
         ) from error
@@ -93,7 +94,7 @@ def read_config(file: Path, *, data: Path | None = None) -> tuple[Path, TrainOpt
     if data is None and "data" not in settings:
         raise InputError("missing-data", f"{file} has no option data.", "Add the folder of the data set.")
     named = settings.pop("data", None)
-    folder = Path(str(named)) if data is None else data
+    folder = _parse_path(named, file) if data is None else data
     return folder, TrainOptions(**{name: _parse_value(name, settings[name], file) for name in settings})
 
 
@@ -104,7 +105,19 @@ def _parse_value(name: str, value: Any, file: Path) -> Any:
     if not isinstance(value, toml_type) or isinstance(value, bool) != (kind is bool):
         expected = getattr(toml_type, "__name__", "number")
         raise InputError("config-invalid", f"{name} in {file} must be of type {expected}, got {value!r}.")
-    return kind(value) if kind in (Path, tuple) else value
+    if kind is tuple and not all(isinstance(item, str) for item in value):
+        raise InputError("config-invalid", f"{name} in {file} must be a list of text, got {value!r}.")
+    if kind is Path:
+        return _parse_path(value, file)
+    return kind(value) if kind is tuple else value
+
+
+def _parse_path(value: object, file: Path) -> Path:
+    """Return a path of a configuration that a file system can have."""
+    possible = isinstance(value, str) and "\0" not in value
+    if not possible or any(len(os.fsencode(part)) > _MAX_NAME for part in Path(str(value)).parts):
+        raise InputError("config-invalid", f"{file} must contain paths as text, got {value!r}.")
+    return Path(str(value))
 
 
 def _option_type(name: str) -> Any:

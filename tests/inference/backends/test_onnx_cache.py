@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from activation_nets import ActivationNet, Recipe
 from filelock import FileLock
 from nets import DeepHeadNet, FunctionalNet, PooledNet
 from refusals import refused
@@ -48,6 +49,12 @@ def pooled_file(cache_of_pooled, tmp_path):
     return file
 
 
+def deep_head_behind(activation):
+    """A functional activation, and a head of two layers."""
+    recipe = Recipe(activation, "average", 1, normalized=True, scale=4.0, seed=1)
+    return lambda: ActivationNet(recipe, torch.float32)
+
+
 def pooled():
     """PooledNet, with the same weights in every test."""
     torch.manual_seed(0)
@@ -71,6 +78,8 @@ def assert_same(one, other, methods):
         pytest.param(PooledNet, ["cam", "gradcam++", "eigencam", "scorecam", "ablationcam"], id="pooling and linear"),
         pytest.param(DeepHeadNet, ["gradcam", "gradcam++", "layercam", "hirescam"], id="a head that is differentiated"),
         pytest.param(FunctionalNet, ["gradcam", "layercam"], id="a ReLU that is no module"),
+        pytest.param(deep_head_behind("F.relu in place"), ["gradcam", "ablationcam"], id="ReLU and a deep head"),
+        pytest.param(deep_head_behind("silu in place"), ["gradcam", "ablationcam"], id="SiLU and a deep head"),
     ],
 )
 def test_compiled_classifiers_return_the_same_maps(net, methods):

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from activation_nets import ActivationNet, Recipe
 from nets import DeepHeadNet, PooledNet
 from refusals import refused
 from small_networks import built
@@ -121,6 +122,13 @@ class PooledDeepNet(PooledNet):
 @pytest.mark.parametrize("net", [DeepHeadNet, PooledDeepNet])
 def test_gradients_of_a_nonlinear_head_are_in_the_graph(net, one_thread):
     assert_same(backend_of(net()), ("gradcam++", "hirescam"), 8)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("activation", ["F.relu in place", "leaky"])
+def test_gradients_behind_a_functional_activation_are_in_the_graph(activation, one_thread):
+    recipe = Recipe(activation, "average", 1, normalized=True, scale=4.0, seed=1)
+    assert_same(backend_of(ActivationNet(recipe, torch.float32)), ("gradcam", "gradcam++"), 8)
 
 
 class Shortcut(DeepHeadNet):

@@ -12,6 +12,7 @@ from PIL import Image
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, no_such_class
 from weakspot.inference.backends.base import ClassifierOutput, ClassSelection, LoadedModel, Pixels
+from weakspot.inference.backends.onnx_checks import check_graph, check_outputs
 from weakspot.inference.backends.onnx_metadata import (
     CLASS_INDICES,
     CLASSES,
@@ -137,6 +138,7 @@ class OnnxBackend:
     ) -> list[ClassifierOutput]:
         outputs = self.session.run({IMAGES: images, CLASSES: classes})
         outputs = {RENAMED_OUTPUTS.get(name, name): array for name, array in outputs.items()}
+        check_outputs(outputs, len(images), classes.shape[1], len(self.metadata.info.class_names))
         maps = {method: outputs[MAPS if method == self.metadata.info.method else REFERENCE_MAPS] for method in methods}
         return [
             ClassifierOutput(
@@ -200,13 +202,17 @@ def _check_options(path: Path, options: LocalizerOptions) -> None:
 
 
 def _read_metadata(session: Session, path: Path) -> OnnxMetadata:
+    hint = "Export the model again: weakspot export MODEL -o FILE"
     try:
-        return from_metadata(session.metadata)
+        metadata = from_metadata(session.metadata)
     except ModelError as error:
         problem = f"{path} was not written by weakspot export, or by a version that this one cannot read."
-        raise ModelError(
-            "metadata-invalid", problem, "Export the model again: weakspot export MODEL -o FILE"
-        ) from error
+        raise ModelError("metadata-invalid", problem, hint) from error
+    try:
+        check_graph(session, metadata)
+    except ModelError as error:
+        raise ModelError(error.code, f"{path} cannot be used: {error.problem}", hint) from error
+    return metadata
 
 
 def _check_quality(quality: str, metadata: OnnxMetadata, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from weakspot.errors import ModelError
-from weakspot.models.model_info import ModelInfo
+from weakspot.models.model_info import ModelInfo, is_number
 
 KEY = "weakspot"
 SUFFIX = ".onnx"
@@ -67,13 +67,12 @@ def from_metadata(metadata: Mapping[str, str]) -> OnnxMetadata:
         own = {name: values.pop(name) for name in kinds if name in values}
         layers = tuple(str(name) for name in own.pop("layers"))
         read = OnnxMetadata(info=ModelInfo.from_dict(values), layers=layers, **own)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ModelError(
-            "metadata-invalid", f"The metadata of the graph are invalid or incomplete: {error}."
-        ) from error
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        problem = f"The metadata of the graph are invalid or incomplete: {error}."
+        raise ModelError("metadata-invalid", problem) from error
     typed = all(isinstance(getattr(read, name), kind) for name, kind in kinds.items() if kind in (str, bool))
     complete = read.info.class_names and read.info.method and read.info.quality and read.info.threshold
-    if not (typed and complete and isinstance(read.default_threshold, int | float) and 0 < read.default_threshold <= 1):
+    if not (typed and complete and is_number(read.default_threshold) and 0 < read.default_threshold <= 1):
         raise ModelError("metadata-invalid", f"The metadata of the graph are invalid: {read}.")
     return read
 

@@ -19,7 +19,8 @@ Shapes = dict[str, list[int | str]]
 class Session:
     """A graph (file or bytes), loaded into ONNX Runtime on the CPU, for one batch on ``threads`` threads or all cores.
 
-    ``inputs`` and ``outputs`` are the shapes by name; a string stands for an axis of any length. Raises ModelError
+    ``inputs`` and ``outputs`` are the shapes by name; a string stands for an axis of any length. ``types`` are those of
+    the inputs, such as ``tensor(uint8)``. Raises ModelError
     ``damaged-file`` if the graph cannot be loaded, ``not-installed`` without ONNX Runtime.
     """
 
@@ -28,12 +29,17 @@ class Session:
         self._session = _load(source, threads or available_cores())
         self.inputs: Shapes = {value.name: value.shape for value in self._session.get_inputs()}
         self.outputs: Shapes = {value.name: value.shape for value in self._session.get_outputs()}
+        self.types: dict[str, str] = {value.name: value.type for value in self._session.get_inputs()}
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, inputs: Mapping[str, NDArray[Any]], names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
         """Run the graph, from any thread; ``names`` are the outputs to compute, None for all."""
         names = list(self.outputs if names is None else names)
-        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        try:
+            return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        except Exception as error:  # the exceptions of onnxruntime have no common base class
+            problem = f"onnxruntime cannot run {_name(self._source)}: {' '.join(str(error).split())[:200]}"
+            raise ModelError("graph-failed", problem, "Export it again.") from error
 
     @cached_property
     def single_threaded(self) -> "Session":
@@ -55,6 +61,10 @@ def _stamp(source: Path | bytes) -> tuple[int, ...] | None:
     return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+def _name(source: Path | bytes) -> str:
+    return "the graph" if isinstance(source, bytes) else str(source)
+
+
 def _load(source: Path | bytes, threads: int) -> "InferenceSession":
     try:
         from onnxruntime import InferenceSession, SessionOptions
@@ -70,6 +80,5 @@ def _load(source: Path | bytes, threads: int) -> "InferenceSession":
         data = source if isinstance(source, bytes) else str(source)
         return InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the exceptions of onnxruntime have no common base class
-        name = "the graph" if isinstance(source, bytes) else str(source)
-        problem = f"Cannot load {name}: it is damaged or not an ONNX file."
+        problem = f"Cannot load {_name(source)}: it is damaged or not an ONNX file."
         raise ModelError("damaged-file", problem, "Export it again.") from error

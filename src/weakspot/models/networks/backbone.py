@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import timm
 import torch
+import torchvision
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from weakspot.errors import InputError, ModelError
-from weakspot.models import Classifier, find_layer, load_classifier, split_model
+from weakspot.models import Classifier, TargetLayer, find_layer, load_classifier, split_model
+from weakspot.models.classifiers import check_model_name
 from weakspot.models.feature_layout import Layout, find_layout
 from weakspot.models.hooks import eval_mode
 from weakspot.ops.preprocessing import Preprocessing
@@ -21,6 +24,8 @@ DEFAULT_STRIDE = 16
 
 _OUTPUT = "activations"
 _STEM_STRIDE = 8
+# Largest number of weights of a classifier as a multiple of the bytes of its backbone: VGG-11's is 3.6.
+_MAX_RATIO = 8
 
 
 class Backbone(nn.Module):
@@ -30,14 +35,14 @@ class Backbone(nn.Module):
         backbone: A timm model without its head, or the result of torchvision's feature extraction.
         channels: Number of channels of each feature map, the last one last.
         pooled: Whether its original head was pooling and one linear layer, so that CAM needs no further convolution.
-        followed_by_relu: Whether a functional ReLU follows the last feature map.
+        layer: The layer of the last feature map, whose functional activation follows it; None if it has none.
     """
 
     def __init__(
-        self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True, followed_by_relu: bool = False
+        self, backbone: nn.Module, channels: Sequence[int] = (), pooled: bool = True, layer: TargetLayer | None = None
     ) -> None:
         super().__init__()
-        self.followed_by_relu = followed_by_relu
+        self.layer = layer
         self.backbone = backbone
         self.channels = tuple(channels)
         self.pooled = pooled
@@ -48,7 +53,7 @@ class Backbone(nn.Module):
             output: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         else:
             output = self.backbone(images)[_OUTPUT]
-        output = output.relu() if self.followed_by_relu else output
+        output = output if self.layer is None else self.layer.activate(output)
         return _layout(output, images).to_grid(output)
 
     def maps(self, images: Tensor, depth: int) -> tuple[Tensor, ...]:
@@ -94,7 +99,25 @@ def build_backbone(
                 "Use 16 or 8 with resnet50 or tf_efficientnet_lite0; other backbones may support fewer.",
             )
         channels = _count_channels(backbone, example)
-        return BuiltBackbone(Backbone(backbone.backbone, channels, pooled, backbone.followed_by_relu), preprocessing)
+        return BuiltBackbone(Backbone(backbone.backbone, channels, pooled, backbone.layer), preprocessing)
+
+
+def check_backbone_size(name: str, max_weights: int) -> None:
+    """Raise ModelError (``weights-mismatch``) if a backbone is far larger than its weights; it is built without memory.
+
+    Heads that are removed may have most of the weights (VGG).
+    """
+    check_model_name(name)
+    try:
+        with torch.device("meta"):
+            build = timm.create_model if timm.is_model(name) else torchvision.models.get_model
+            model = build(name.removeprefix("torchvision/"))
+    except Exception:  # not every model can be built without memory
+        return
+    count = sum(value.numel() for value in model.parameters())
+    if count > _MAX_RATIO * max_weights:
+        problem = f"{name} has {count} weights, and the file {max_weights} bytes."
+        raise ModelError("weights-mismatch", problem, "The file is damaged or of another backbone.")
 
 
 def measure_stride(backbone: Backbone, preprocessing: Preprocessing) -> int:
@@ -115,7 +138,7 @@ def _remove_head(model: nn.Module, example: Tensor) -> Backbone:
     if not hasattr(model, "forward_features"):
         layer = find_layer(model, example)
         extractor: nn.Module = create_feature_extractor(model, {layer.name: _OUTPUT}, suppress_diff_warning=True)
-        return Backbone(extractor, followed_by_relu=layer.followed_by_relu)
+        return Backbone(extractor, layer=layer)
     model.reset_classifier(0)  # type: ignore[operator]
     with _collect_unused(model) as unused, eval_mode(model), torch.no_grad():
         model.forward_features(example)  # type: ignore[operator]

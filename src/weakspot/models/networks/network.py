@@ -12,7 +12,7 @@ from weakspot.cams.psol import draw_boxes
 from weakspot.errors import InputError, ModelError
 from weakspot.models import renormalize
 from weakspot.models.networks.acol import AcolHead
-from weakspot.models.networks.backbone import Backbone, build_backbone, measure_stride
+from weakspot.models.networks.backbone import Backbone, build_backbone, check_backbone_size, measure_stride
 from weakspot.models.networks.cam import CamHead
 from weakspot.models.networks.methods import parse_method
 from weakspot.models.networks.psol import WIDTH, PsolHead
@@ -127,35 +127,62 @@ class BuiltNetwork:
     preprocessing: Preprocessing
 
 
-def build_network(config: NetworkConfig, *, weights: str | Path | None) -> BuiltNetwork:
+def build_network(config: NetworkConfig, *, weights: str | Path | None, max_weights: int | None = None) -> BuiltNetwork:
     """Build a network from its configuration.
 
     Args:
         config: The configuration; values that are None are replaced by defaults in the returned configuration.
         weights: Weights of the backbone, as for :func:`weakspot.models.load_classifier`; the head's are random.
+        max_weights: Maximum number of weights, such as the bytes of a file that will be loaded; None for any.
+
+    Raises:
+        ModelError: ``weights-mismatch`` for a network that has more weights; it is not built.
     """
     head = parse_method(config.method).head
+    if max_weights is not None:
+        check_backbone_size(config.backbone, max_weights)
     built = build_backbone(
         config.backbone, weights=weights, output_stride=config.output_stride, input_size=config.input_size
     )
     backbone = ViTBackbone(built.backbone) if head == "ts_cam" else built.backbone
     complete = _fill_defaults(config, backbone, built.preprocessing)
     with torch.inference_mode(False):
+        if max_weights is not None:
+            _check_head_size(complete, backbone, max_weights)
         network = WsolClassifier(backbone, _HEADS[head](backbone, complete))
         if config.teacher is not None:
-            network = _with_teacher(network, config.teacher, config.shared, built.preprocessing)
+            network = _with_teacher(network, config.teacher, config.shared, built.preprocessing, max_weights)
         return BuiltNetwork(network, complete, built.preprocessing)
 
 
 def _with_teacher(
-    network: WsolClassifier, teacher: NetworkConfig, shared: bool, preprocessing: Preprocessing
+    network: WsolClassifier,
+    teacher: NetworkConfig,
+    shared: bool,
+    preprocessing: Preprocessing,
+    max_weights: int | None,
 ) -> PsolNetwork:
     if shared:
+        if max_weights is not None:
+            _check_head_size(teacher, network.trunk, max_weights)
         head = _HEADS[parse_method(teacher.method).head](network.trunk, teacher)
         return PsolNetwork(network.trunk, network.head, head, None)
-    built = build_network(teacher, weights=None)
+    built = build_network(teacher, weights=None, max_weights=max_weights)
     convert = partial(renormalize, source=preprocessing, target=built.preprocessing)
     return PsolNetwork(network.trunk, network.head, built.network, convert)
+
+
+def _check_head_size(config: NetworkConfig, backbone: Backbone, max_weights: int) -> None:
+    """Raise ModelError (``weights-mismatch``) if a head has more weights; it is built without memory."""
+    try:
+        with torch.device("meta"):
+            head = _HEADS[parse_method(config.method).head](backbone, config)
+        count = sum(value.numel() for value in head.parameters())
+    except (RuntimeError, OverflowError):  # sizes that torch does not have
+        count = max_weights + 1
+    if count > max_weights:
+        problem = f"A head of width {config.width} for {config.classes} classes has more weights than the file."
+        raise ModelError("weights-mismatch", problem)
 
 
 def _fill_defaults(config: NetworkConfig, backbone: Backbone, preprocessing: Preprocessing) -> NetworkConfig:

@@ -58,7 +58,7 @@ class ViTBackbone(Backbone):
     """
 
     def __init__(self, backbone: Backbone) -> None:
-        super().__init__(backbone.backbone, backbone.channels, backbone.pooled, backbone.followed_by_relu)
+        super().__init__(backbone.backbone, backbone.channels, backbone.pooled, backbone.layer)
         if not _has_class_token(self.backbone):
             raise ModelError(
                 "backbone-mismatch",
