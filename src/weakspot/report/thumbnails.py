@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data import read_image
-from weakspot.data.decoding import open_binary, open_image, read_sizes
+from weakspot.data.decoding import open_image, read_sizes
+from weakspot.data.image_files import open_binary
 from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
 from weakspot.ops.evidence import evidence_in_box
