@@ -111,7 +111,7 @@ class Decoder:
                 self._is_ready = read_message(self._answers, max_bytes=0) is not None
             write_message(self._requests, request, content)
             return read_message(self._answers, max_bytes=max_bytes)
-        except (OSError, ValueError):  # the process has ended
+        except (OSError, TypeError, ValueError):  # the process has ended, or is not itself
             return None
 
     def _error(self, name: str) -> InputError:

@@ -23,7 +23,7 @@ def write_message(file: BinaryIO, header: Header, content: bytes | memoryview = 
 def read_message(file: BinaryIO, *, max_bytes: int | None = None) -> tuple[dict[str, Any], bytearray] | None:
     """Read a message from an unbuffered file; None at its end, which may be in the middle of a message.
 
-    ValueError if it is not a message, or has more than ``max_bytes`` bytes.
+    TypeError or ValueError if it is not a message, or has more than ``max_bytes`` bytes.
     """
     lengths = _read_exactly(file, _LENGTHS.size)
     if lengths is None:
@@ -35,9 +35,7 @@ def read_message(file: BinaryIO, *, max_bytes: int | None = None) -> tuple[dict[
     if header is None or content is None:
         return None
     decoded = json.loads(header)
-    if not isinstance(decoded, dict):
-        raise ValueError("the header of a message is not an object")
-    return decoded, content
+    return dict(decoded), content
 
 
 def widen_pipe(file: BinaryIO) -> None:

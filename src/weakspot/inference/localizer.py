@@ -209,7 +209,7 @@ class Localizer:
             raise result
         return result
 
-    def decode(self, image: ImageSource) -> DecodedImage | FailedImage:
+    def decode(self, image: ImageSource | DecodedImage | FailedImage) -> DecodedImage | FailedImage:
         """Decode an image and resize it for the model, for :meth:`batch`; a failed one has its ``error``."""
         return self._pipeline.decode(image)
 
@@ -440,6 +440,11 @@ class Localizer:
     def max_pixels(self) -> int:
         """Images with more pixels are rejected before they are decoded."""
         return self._pipeline.max_pixels
+
+    @property
+    def decoders(self) -> DecoderPool | None:
+        """Processes that decode image files; None if they are decoded in this process."""
+        return self._pipeline.decoders
 
     @property
     def config(self) -> PostprocessConfig:

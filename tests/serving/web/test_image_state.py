@@ -118,9 +118,10 @@ def test_classes_without_a_prediction_are_skipped(state):
     assert results["gradcam"] == ()
 
 
-def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(image_files):
-    with pytest.raises(InputError, match="100"):
-        read_for_display(image_files[0], 100)
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(batching, image_files, monkeypatch):
+    monkeypatch.setattr(type(batching), "max_pixels", 100)
+    with refused("image-too-large", 100):
+        read_for_display(image_files[0], batching)
 
 
 def test_one_class_is_drawn_with_the_color_map_and_several_in_their_colors(state):
