@@ -21,8 +21,7 @@ from weakspot.inference.postprocess import DecodedImage, FailedImage
 
 # Images in the model at once, over all worker threads.
 _BATCH_SIZE = 16
-# Seconds that a worker waits for more images: if idle, and if another batch runs, when clients are many and slow
-# because the cores are busy.
+# Seconds that a worker waits for more images: if idle, and if another batch runs, as many clients are slow then.
 _WINDOW, _LONG_WINDOW = 0.003, 0.015
 
 
