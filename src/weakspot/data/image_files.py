@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from weakspot.errors import InputError, WeakspotError
 
+# What torch (a RuntimeError) and decoders of Pillow (an OSError) say instead of a MemoryError.
+_OUT_OF_MEMORY = ("not enough memory", "decoder error -9")
 # Files that hold no image: reading them may never end, or do something else.
 _SPECIAL = ((S_ISDIR, "folder"), (S_ISFIFO, "pipe"), (S_ISSOCK, "socket"), (S_ISCHR, "device"), (S_ISBLK, "device"))
 
@@ -76,7 +78,7 @@ def errors_of_image(name: str) -> Iterator[None]:
 
 def error_of_image(name: str, error: Exception) -> InputError:
     """Return the error of an image for what decoding or resizing raised."""
-    if isinstance(error, MemoryError) or "not enough memory" in str(error):  # a RuntimeError of torch
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY):
         return InputError("decoding-out-of-memory", f"{name} needs too much memory to be decoded.")
     if isinstance(error, OSError) and error.errno is not None:
         return _unreadable(name, error)
