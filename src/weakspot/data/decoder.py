@@ -28,13 +28,14 @@ class Decoder:
     """A process that decodes one image at a time.
 
     Attributes:
+        is_ready: Whether the process has started.
         is_usable: Whether it has answered its last request, so that it can take another.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
         self._requests, self._answers = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
-        self._is_ready = self._was_overdue = False
+        self.is_ready = self._was_overdue = False
         self.is_usable = True
 
     @classmethod
@@ -107,8 +108,8 @@ class Decoder:
     ) -> tuple[dict[str, Any], bytearray] | None:
         """Send a request and return the answer; None if the process ends before, or answers nonsense."""
         try:
-            if not self._is_ready:
-                self._is_ready = read_message(self._answers, max_bytes=0) is not None
+            if not self.is_ready:
+                self.is_ready = read_message(self._answers, max_bytes=0) is not None
             write_message(self._requests, request, content)
             return read_message(self._answers, max_bytes=max_bytes)
         except (OSError, TypeError, ValueError):  # the process has ended, or is not itself
@@ -118,7 +119,7 @@ class Decoder:
         """Return the error of an image whose process has ended."""
         self._process.kill()
         code = self._process.wait()
-        if not self._is_ready and not self._was_overdue:
+        if not self.is_ready and not self._was_overdue:
             problem = f"A process to decode {name} ended before it was ready (exit code {code})."
             return InputError("decoder-not-started", problem, f"Run: {sys.executable} -m {_MODULE}")
         if self._was_overdue or code == -getattr(signal, "SIGPROF", 0):

@@ -20,6 +20,8 @@ from weakspot.errors import InputError, check_positive
 
 # Seconds after which decoders count as stuck if all of them are busy with one image.
 _STUCK_SECONDS = 5.0
+# Seconds that a process may take to start, such as from a folder on the network.
+_START_SECONDS = 60.0
 
 
 class DecoderPool:
@@ -133,7 +135,7 @@ class _State:
         self._size, self._wall_seconds = size, wall_seconds
         self._changed = threading.Condition()
         self._idle: list[Decoder] = []
-        self._busy: dict[Decoder, float] = {}  # since when
+        self._busy: dict[Decoder, float] = {}  # since when; from later on if it has to start first
         self._process = os.getpid()
         self._watch: threading.Thread | None = None
 
@@ -152,7 +154,7 @@ class _State:
                 if decoder is not None:
                     decoder.end()
                 decoder = _started(name)
-            self._busy[decoder] = time.monotonic()
+            self._busy[decoder] = time.monotonic() + (0 if decoder.is_ready else _START_SECONDS)
             self._start_watch()
             return decoder
 

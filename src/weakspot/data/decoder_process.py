@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
+from PIL import Image
 
 from weakspot.data.decoder_limits import DecodingLimits, end_at_limits, limit_cpu_time, limit_memory
 from weakspot.data.decoder_messages import read_message, write_message
@@ -23,6 +24,7 @@ def main() -> None:
     """Answer requests until stdin ends."""
     warnings.simplefilter("ignore")
     end_at_limits()
+    Image.init()  # the time for it is not that of an image
     with _private_stdout() as answers, open(0, "rb", buffering=0) as requests:
         write_message(answers, {"ready": True})
         while (request := read_message(requests)) is not None:
