@@ -74,7 +74,7 @@ def test_an_error_of_reading_is_that_of_the_image(images, read):
 def test_an_error_of_reading_is_that_of_the_image_everywhere(images, tmp_path):
     paths = [images / name for name in ("a.jpg", "broken.jpg", "z.jpg")]
     assert near_duplicates(paths).tolist() == [0, 1, 0]
-    assert exact_duplicates({path: 7 for path in paths}) == [[paths[0], paths[2]]]
+    assert exact_duplicates(dict.fromkeys(paths, 7)) == [[paths[0], paths[2]]]
     assert index_files({"a": paths[0], "b": paths[1]}).size("b") is None
     found = verify_images([Sample(path.name, path) for path in paths], Preprocessing(8, 8), workers=1)
     assert [sample.image_id for sample in found.samples] == ["a.jpg", "z.jpg"]
