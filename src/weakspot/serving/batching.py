@@ -19,8 +19,7 @@ from weakspot.inference.localization import Localization
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.postprocess import DecodedImage, FailedImage
 
-# Images in the model at once, over all worker threads.
-_BATCH_SIZE = 16
+_BATCH_SIZE = 16  # images in the model at once, over all worker threads
 # Seconds that a worker waits for more images: if idle, and if another batch runs, as many clients are slow then.
 _WINDOW, _LONG_WINDOW = 0.003, 0.015
 
@@ -83,7 +82,8 @@ class BatchingLocalizer:
         self._on_batch = on_batch
         self._undecoded: deque[_Job] = deque()
         self._jobs: deque[_Job] = deque()  # decoded
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._arrived, self._changed = threading.Condition(lock), threading.Condition(lock)  # images; decoded ones
         self._decoding, self._idle, self._closed = 0, 0, False
         # PyTorch parallelizes by itself; the second worker postprocesses while the first is in the model.
         count = available_cores() if localizer.backend == "onnx" else 2
@@ -166,7 +166,7 @@ class BatchingLocalizer:
             if self.queued + len(jobs) > self.max_queue:
                 raise QueueFullError("queue-full", f"{self.queued} images are queued already.", "Retry later.")
             self._undecoded.extend(jobs)
-            self._changed.notify_all()
+            self._arrived.notify(len(jobs))
         return [job.future for job in jobs]
 
     def localize(
@@ -197,6 +197,7 @@ class BatchingLocalizer:
         deadline = time.monotonic() + timeout
         with self._changed:
             self._closed = True
+            self._arrived.notify_all()
             self._changed.notify_all()
         threads = (*self._decode_threads, *self._workers)
         for thread in threads:
@@ -217,12 +218,12 @@ class BatchingLocalizer:
                 self._decoding -= 1
                 if decoded is not None:
                     self._jobs.append(decoded)
-                self._changed.notify_all()
+                self._changed.notify(len(self._workers) if self._closed else 1)
 
     def _next_undecoded(self) -> _Job | None:
         """Wait for an image; None once the queue is closed and empty."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._undecoded or self._closed)
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._undecoded or self._closed)
             if not self._undecoded:
                 return None
             self._decoding += 1
