@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from weakspot.data.annotated_image import read_as_annotated
     from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, ObjectAnnotation, Sample
     from weakspot.data.dataset_checks import BLOCKING, check_dataset
+    from weakspot.data.decoder_limits import DecodingLimits
     from weakspot.data.decoder_pool import DecoderPool
     from weakspot.data.decoding import MAX_PIXELS, ImageSource, read_image
     from weakspot.data.image_index import ImageIndex, index_images, known_images
@@ -26,6 +27,7 @@ _MODULES = {
     "Dataset": "weakspot.data.dataset",
     "DatasetIssue": "weakspot.data.dataset",
     "DecoderPool": "weakspot.data.decoder_pool",
+    "DecodingLimits": "weakspot.data.decoder_limits",
     "ImageIndex": "weakspot.data.image_index",
     "ImageSource": "weakspot.data.decoding",
     "ObjectAnnotation": "weakspot.data.dataset",
@@ -48,6 +50,7 @@ __all__ = [
     "Dataset",
     "DatasetIssue",
     "DecoderPool",
+    "DecodingLimits",
     "ImageIndex",
     "ImageSource",
     "ObjectAnnotation",
