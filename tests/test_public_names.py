@@ -24,7 +24,8 @@ from weakspot import cams, data, metrics, ops
             data,
             {"Dataset", "Sample", "MAX_PIXELS", "ImageSource", "Preprocessing", "DatasetIssue", "BLOCKING"}
             | {"Annotation", "ObjectAnnotation", "check_dataset", "find_images", "read_as_annotated", "read_dataset"}
-            | {"read_image", "Rle", "ImageIndex", "index_images", "known_images"},
+            | {"read_image", "Rle", "ImageIndex", "index_images", "known_images", "DecoderPool"}
+            | {"DecodingLimits"},
         ),
         (
             ops,

@@ -107,5 +107,53 @@ def bombs() -> dict[str, bytes]:
     }  # fmt: skip
 
 
+def tall_png(width: int, height: int) -> bytes:
+    """Encode a gray image of extreme sides in a few kilobytes."""
+    rows = zlib.compressobj(9)
+    row = b"\0" + b"\x80" * width
+    content = b"".join(rows.compress(row * min(10_000, height - start)) for start in range(0, height, 10_000))
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", content + rows.flush()) + _chunk(b"IEND", b"")
+
+
+def png_of_chunks(count: int) -> bytes:
+    """Encode an image with this number of empty comments."""
+    content = real_files()["rgb.png"]
+    return content[:33] + _chunk(b"tEXt", b"a\0") * count + content[33:]
+
+
+def jpeg_of_scans(count: int, side: int = 64) -> bytes:
+    """Encode a progressive JPEG whose last scan is repeated."""
+    content = _encoded(Image.new("RGB", (side, side), (90, 50, 20)), format="JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    return content[:-2] + scan * count + content[-2:]
+
+
+def jpeg_of_segments(count: int, segment: bytes = b"\xff\xe1\0\x0aExif\0\0ab") -> bytes:
+    """Encode a JPEG with a segment that is repeated: those of Exif are joined by the decoder."""
+    content = real_files()["plain.jpg"]
+    return content[:2] + segment * count + content[2:]
+
+
+def gif_of_comments(count: int, size: int = 255) -> bytes:
+    """Encode a GIF with a comment of this number of blocks of some bytes, which the decoder joins one by one."""
+    content = _encoded(Image.new("P", (64, 64)), format="GIF")
+    first = 13 + (3 << ((content[10] & 7) + 1) if content[10] & 128 else 0)
+    return content[:first] + b"!\xfe" + (bytes([size]) + b"a" * size) * count + b"\0" + content[first:]
+
+
+def tiff_of_tile(width: int, height: int) -> bytes:
+    """Encode a TIFF of 64 x 64 pixels in a single tile, which is larger."""
+    tile = zlib.compress(bytes(1000))
+    entries = ((256, 64), (257, 64), (258, 8), (259, 8), (262, 1), (277, 1), (322, width), (323, height), (324, 200))
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in (*entries, (325, len(tile))))
+    return (b"II*\0\x08\0\0\0" + struct.pack("<H", 10) + tags + bytes(4)).ljust(200, b"\0") + tile
+
+
+def slow_ppm(size: int) -> bytes:
+    """Encode four pixels behind a comment of this number of bytes, which the decoder reads one by one."""
+    return b"P6\n#" + b"a" * size + b"\n2 2\n255\n" + bytes(12)
+
+
 # Ways to corrupt a file.
 CORRUPTIONS = {"truncated": _truncated, "flipped": _flipped, "spliced": _spliced, "header": _header, "sized": _sized}

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from weakspot.concurrency import available_cores
+from weakspot.data import DecoderPool
+from weakspot.data.decoder_limits import DecodingLimits
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.command_options import localizer_options
 from weakspot.inference.early_checks import check_model
@@ -43,8 +46,11 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
 
     root = parse_root(options.root_path)
     listening = listen(options.host, options.port)
+    # More than cores, so that images that take long leave some for others; none goes on after its request.
+    decoders = DecoderPool(available_cores() + 2, DecodingLimits(wall_seconds=options.timeout))
     try:
-        state = _service_state(model, options)
+        decoders.start(available_cores())  # while the model is loaded
+        state = _service_state(model, options, decoders)
         app = build_api(state, root_url=root.url)
         mount_page(app, state.batching, max_upload_mb=max(1, round(options.max_upload_mb)), root_url=root.url)
         max_bytes, hosts = round(options.max_upload_mb * 2**20), allowed_hosts(options.host)
@@ -61,6 +67,7 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
         finally:
             state.batching.close(timeout=1)
     finally:
+        decoders.close()
         listening.close()
 
 
@@ -82,12 +89,12 @@ def _checked(options: ServeOptions) -> str | None:
     return token
 
 
-def _service_state(model: str, options: ServeOptions) -> "ServiceState":
+def _service_state(model: str, options: ServeOptions, decoders: DecoderPool) -> "ServiceState":
     from weakspot.serving.api import ServiceState
     from weakspot.serving.batching import BatchingLocalizer
     from weakspot.serving.prometheus import PrometheusMetrics
 
-    localizer = load_to_serve(model, options)
+    localizer = load_to_serve(model, options, decoders)
     if localizer.needs_adaptation:
         _log.warning("%s needs a foreground head, which a service does not fit: %s", localizer.quality, _EXPORT_FIRST)
     gray = np.full((*(2 * [64]), 3), 128, np.uint8)
@@ -100,12 +107,12 @@ def _service_state(model: str, options: ServeOptions) -> "ServiceState":
     return ServiceState(Path(model).name, batching, metrics, min(options.max_images, options.concurrency))
 
 
-def load_to_serve(model: str, options: ServeOptions) -> "Localizer":
+def load_to_serve(model: str, options: ServeOptions, decoders: DecoderPool | None = None) -> "Localizer":
     """Load a model with ONNX Runtime if possible, since a service runs long enough to export it; else with PyTorch."""
     from weakspot.inference.localizer import Localizer
 
     def load(backend: str) -> Localizer:
-        return Localizer.from_options(model, localizer_options(options, backend=backend))
+        return Localizer.from_options(model, localizer_options(options, backend=backend, decoders=decoders))
 
     if options.backend != "auto" or os.environ.get("WEAKSPOT_BACKEND"):
         return load(options.backend)

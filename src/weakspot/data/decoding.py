@@ -1,8 +1,8 @@
 """Decode images of any kind to upright 8-bit RGB."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data import heif
+from weakspot.data.decoding_checks import check_structure, check_tiles
+from weakspot.data.image_files import error_of_image, errors_of_image, open_binary
 from weakspot.data.orientation import TRANSPOSITIONS, orientation_of, upright_size
 from weakspot.errors import InputError
+from weakspot.ops.preprocessing import reduce_long_sides
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
 
@@ -25,6 +28,9 @@ NARROW = 2**14
 
 # Share of the pixels at either end of that range that may be hot or dead ones of the sensor.
 HOT = 1e-4
+
+# Pixels that are converted at once if the conversion needs several copies.
+BAND = 2**22
 
 # Image formats in use, without those that run another program (PostScript) or whose decoders are unmaintained.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM", "TGA", "HEIF")
@@ -51,8 +57,9 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     Raises:
         InputError: ``image-not-found``; ``image-unreadable`` if the file cannot be opened; ``image-empty``;
             ``image-invalid`` if the source is not an image or array of these kinds; ``damaged-image``;
-            ``image-too-large``; ``image-too-small`` if a side is less than 2 pixels; ``not-installed`` if the image is
-            HEIC and pillow-heif is not installed.
+            ``image-too-large``, also for a tile of a TIFF; ``image-too-complex`` for thousands of scans or blocks;
+            ``image-too-small`` if a side is less than 2 pixels; ``decoding-out-of-memory``; ``not-installed`` if the
+            image is HEIC and pillow-heif is not installed.
 
     Example:
         >>> read_image(np.zeros((4, 6), np.uint8)).size
@@ -67,12 +74,18 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
 
 
 def read_downscaled(
-    source: ImageSource, *, height: int, width: int, max_pixels: int = MAX_PIXELS
+    source: ImageSource,
+    *,
+    height: int,
+    width: int,
+    max_pixels: int = MAX_PIXELS,
+    on_header: Callable[[str, int], None] | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Decode an image that will be resized: a large JPEG at a half, a quarter or an eighth of its size.
 
-    The sides remain at least twice as long as those of the target size, so that the result of resizing is smooth.
-    Return the upright image in RGB, and ``(height, width)`` at full scale.
+    The sides remain at least twice as long as those of the target size, so that the result of resizing is smooth;
+    those that are longer than 65,536 pixels are reduced. ``on_header`` is called with the format and the number of
+    pixels of a file before they are decoded. Return the upright image in RGB, and ``(height, width)`` at full scale.
     """
     if isinstance(source, Image.Image | np.ndarray):  # already decoded
         image = read_image(source, max_pixels=max_pixels)
@@ -81,11 +94,14 @@ def read_downscaled(
         image = open_image(file, name)
         columns, rows = image.size
         if columns * rows <= max_pixels:
+            if on_header is not None:
+                on_header(image.format or "", columns * rows)
             side = 2 * max(height, width)  # EXIF may swap them
             image.draft("RGB", (side, side))
         upright = _checked_rgb(image, name, max_pixels, True)
         orientation = 1 if image.format == "TIFF" else orientation_of(image)
-    return upright, upright_size((rows, columns), orientation)
+        reduced = reduce_long_sides(upright)
+    return reduced, upright_size((rows, columns), orientation)
 
 
 def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -110,7 +126,8 @@ def read_orientation(path: Path) -> tuple[tuple[int, int], int]:
 def _file(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
     """Open an image file, and return its name for messages."""
     if isinstance(source, bytes):
-        yield BytesIO(source), "The image"
+        with errors_of_image("The image"):
+            yield BytesIO(source), "The image"
         return
     if not isinstance(source, str | Path):
         problem = f"An image must be a path, bytes, a PIL image or a uint8 array, got {type(source).__name__}."
@@ -120,24 +137,12 @@ def _file(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
         yield file, str(path)
 
 
-def open_binary(path: Path) -> BinaryIO:
-    """Open an image file for reading."""
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise InputError("image-not-found", f"{path} does not exist.") from error
-    except IsADirectoryError as error:
-        raise InputError("image-unreadable", f"{path} is a folder, not an image.") from error
-    except (OSError, ValueError) as error:  # a ValueError: a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError("image-unreadable", f"Cannot read {path}: {reason}.") from error
-
-
 def open_image(file: BinaryIO, name: str) -> Image.Image:
-    """Read the header of an image. Unlike Image.open, this ignores the global limit of pixels."""
+    """Check the structure of an image, and read its header. Unlike Image.open, this ignores the limit of pixels."""
     start = file.read(16)
     if not start:
         raise InputError("image-empty", f"{name} is empty (0 bytes).")
+    check_structure(file, start, name)
     Image.init()
     is_recognized = False
     if heif.is_heif(start) and heif.is_installed():
@@ -146,13 +151,23 @@ def open_image(file: BinaryIO, name: str) -> Image.Image:
         if accepts is None or accepts(start) is True:
             is_recognized |= accepts is not None
             file.seek(0)
-            with suppress(Exception):  # decoders raise any type
+            with _errors_of_header(name):
                 return factory(file, name)
     if heif.is_heif(start) and not heif.is_installed():
         raise InputError("not-installed", f"{name} is a HEIC image, which needs pillow-heif.", heif.INSTALL)
     if is_recognized:
         raise InputError("damaged-image", f"Cannot read the header of {name}.")
     raise InputError("image-invalid", f"{name} is not a JPEG, PNG, WebP, TIFF, BMP or GIF image.")
+
+
+@contextmanager
+def _errors_of_header(name: str) -> Iterator[None]:
+    """Pass over what a decoder raises, of any type, if the file is of another format; errors of reading remain."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+            raise error_of_image(name, error) from error
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:
@@ -172,33 +187,47 @@ def _checked_rgb(image: Image.Image, name: str, max_pixels: int, upright: bool) 
         raise InputError("image-too-large", problem, "Raise max_pixels (--max-pixels) if you trust the image.")
     if min(width, height) < 2:
         raise InputError("image-too-small", f"{name} must have at least 2 x 2 pixels, got {width} x {height}.")
-    try:
+    check_tiles(image, name, max_pixels)
+    with errors_of_image(name):
         image.load()  # of a TIFF, this makes it upright
         orientation = orientation_of(image) if upright else 1
         return _rgb(image if orientation == 1 else image.transpose(TRANSPOSITIONS[orientation]))
-    except Exception as error:  # decoders raise any type
-        raise InputError("damaged-image", f"{name} is damaged: {' '.join(str(error).split())}.") from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         levels = _levels(np.asarray(image), is_16_bit=image.mode not in ("I", "F"))
-        return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
+        return Image.fromarray(levels).convert("RGB")
+    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
 
 
-def _levels(values: NDArray[np.generic], *, is_16_bit: bool) -> NDArray[np.generic]:
+def _on_white(image: Image.Image) -> Image.Image:
+    """Composite an image on white, some rows at a time, as each of the three copies has four bytes per pixel."""
+    composited = Image.new("RGB", image.size)
+    rows = max(1, BAND // image.width)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        rgba = image.crop(box).convert("RGBA")
+        band = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        composited.paste(band.convert("RGB"), box)
+    return composited
+
+
+def _levels(values: NDArray[np.generic], *, is_16_bit: bool) -> NDArray[np.uint8]:
     """Convert values to levels from 0 to 255; NaN and infinity become the minimum."""
     finite = values[np.isfinite(values)]
     low, high = _range(finite) if finite.size else (0.0, 0.0)
     if is_16_bit and not low < high < low + NARROW:
-        return values // 257
-    numbers = np.where(np.isfinite(values), values, low).astype(np.float64).clip(low, high)
-    rescaled: NDArray[np.float64] = ((numbers - low) * (255 / (high - low) if high > low else 0.0)).round()
-    return rescaled
+        return (values // 257).astype(np.uint8)
+    scale = 255 / (high - low) if high > low else 0.0
+    bands = np.array_split(values, max(1, min(len(values), values.size // BAND)))  # as float64, eight bytes per pixel
+    return np.concatenate([_rescaled(band.astype(np.float64), low, high, scale) for band in bands])
+
+
+def _rescaled(numbers: NDArray[np.float64], low: float, high: float, scale: float) -> NDArray[np.uint8]:
+    safe = np.where(np.isfinite(numbers), numbers, low).clip(low, high)
+    levels: NDArray[np.uint8] = ((safe - low) * scale).round().astype(np.uint8)
+    return levels
 
 
 def _range(values: NDArray[np.generic]) -> tuple[float, float]:

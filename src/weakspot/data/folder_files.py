@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from weakspot.data import heif
+from weakspot.data.image_files import is_special
 from weakspot.io.folders import EVALUATE_FILE, RUN_FILE
 
 IMAGE_SUFFIXES = frozenset(
@@ -20,10 +21,45 @@ _RUN_FILES = {RUN_FILE, EVALUATE_FILE}
 
 
 def files_in(folder: str | Path) -> Iterator[Path]:
-    """Yield the files below a folder in sorted order, without hidden files, links to folders and output of runs."""
-    for parent, folders, files in os.walk(folder):
-        if not _RUN_FILES.isdisjoint(files):
-            folders.clear()
+    """Yield the files below a folder in sorted order.
+
+    Hidden files, links to folders, output of runs, and what is no file (pipes, sockets, devices) are left out.
+    """
+    return (Path(path) for path, is_special in _entries_in(folder) if not is_special)
+
+
+def special_files_in(folder: str | Path) -> Iterator[Path]:
+    """Yield the pipes, sockets and devices below a folder, which could be taken for files."""
+    return (Path(path) for path, is_special in _entries_in(folder) if is_special)
+
+
+def _entries_in(folder: str | Path) -> Iterator[tuple[str, bool]]:
+    """Yield the paths below a folder that are not folders, and whether each is special."""
+    folders = [os.fspath(folder)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
+        except OSError:  # a folder that cannot be read has no files
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != ARCHIVE_METADATA)
-        yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
+        if any(entry.name in _RUN_FILES for entry in entries):
+            continue
+        visible = [(entry, _is_folder(entry)) for entry in entries if not entry.name.startswith(".")]
+        yield from ((entry.path, is_special_entry(entry)) for entry, is_folder in visible if not is_folder)
+        below = [entry for entry, is_folder in visible if is_folder and entry.name != ARCHIVE_METADATA]
+        folders += [entry.path for entry in reversed(below) if not entry.is_symlink()]
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link whose target cannot be found out
+        return False
+
+
+def is_special_entry(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a pipe, a socket or a device, or a link to one."""
+    try:
+        return not (entry.is_file() or entry.is_dir()) and is_special(entry.path)
+    except OSError:
+        return False

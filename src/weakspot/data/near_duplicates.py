@@ -11,8 +11,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 # A JPEG's scale must be set after its header and before its pixels are read, which read_image does not support.
-from weakspot.data.decoding import MAX_PIXELS, open_binary, open_image, read_image
+from weakspot.data.decoding import MAX_PIXELS, open_image, read_image
+from weakspot.data.image_files import open_binary
 from weakspot.errors import InputError, check_positive
+from weakspot.ops.preprocessing import reduce_long_sides
 
 GRID = (9, 8)  # width, height
 BITS = 64
@@ -66,7 +68,8 @@ def gray_steps(image: Image.Image) -> NDArray[np.int16]:
 
     The grid is averaged by area, which the source of dHash does not specify.
     """
-    grid = np.asarray(image.convert("L").resize(GRID, Image.Resampling.BOX), np.int16)
+    gray = reduce_long_sides(image.convert("L"))
+    grid = np.asarray(gray.resize(GRID, Image.Resampling.BOX), np.int16)
     return np.diff(grid, axis=1)
 
 

@@ -1,10 +1,13 @@
 """EXIF orientation: how stored pixels are turned and mirrored to be upright."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from weakspot.data.dataset import Box
+if TYPE_CHECKING:  # a process that only decodes images needs no data sets
+    from weakspot.data.dataset import Box
 
 # Transpositions of Pillow that make an image upright, by EXIF orientation; 1 is upright.
 TRANSPOSITIONS = {
@@ -57,7 +60,7 @@ def inverse_orientation(orientation: int) -> int:
     return _INVERSE.get(orientation, orientation)
 
 
-def box_to_upright(box: Box, orientation: int, *, height: int, width: int) -> Box:
+def box_to_upright(box: "Box", orientation: int, *, height: int, width: int) -> "Box":
     """Convert a box in stored pixels, of an image of this size as stored, to the upright image.
 
     Example:
@@ -75,7 +78,7 @@ def box_to_upright(box: Box, orientation: int, *, height: int, width: int) -> Bo
     return x1, y1, x2, y2
 
 
-def box_to_stored(box: Box, orientation: int, *, height: int, width: int) -> Box:
+def box_to_stored(box: "Box", orientation: int, *, height: int, width: int) -> "Box":
     """Convert a box in the upright image, of this size if upright, to stored pixels.
 
     Example:

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from weakspot.data import heif
-from weakspot.data.folder_files import IMAGE_SUFFIXES, files_in
+from weakspot.data.folder_files import IMAGE_SUFFIXES, files_in, special_files_in
+from weakspot.data.image_files import is_special
+from weakspot.data.patterns import is_pattern, matches
+from weakspot.io.folders import is_folder
 
 # Suffixes and names of files that belong to data sets, and hold no images.
 COMPANIONS = frozenset(
@@ -18,12 +21,17 @@ MAX_NAMED = 3
 
 
 def passed_over(sources: Iterable[str | Path]) -> Iterator[Path]:
-    """Yield the files of folders that are passed over: HEIC without its package, video, PDF, archives, unknown files.
+    """Yield what is passed over: HEIC without its package, video, PDF, archives, unknown files, pipes, devices.
 
-    Sources that are not folders are ignored, as are hidden files and label files.
+    These are the files of folders, and what patterns match that is no file. Other sources are ignored, as are hidden
+    files and label files.
     """
-    for folder in (Path(source) for source in sources):
-        yield from (file for file in files_in(folder) if _is_unknown(file)) if folder.is_dir() else ()
+    for source in sources:
+        if is_folder(Path(source)):
+            yield from (file for file in files_in(source) if _is_unknown(file))
+            yield from special_files_in(source)
+        elif is_pattern(source):
+            yield from filter(is_special, matches(str(source)))
 
 
 def _is_unknown(file: Path) -> bool:

@@ -4,15 +4,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from glob import has_magic, iglob
 from pathlib import Path
 from typing import TextIO
 
 from weakspot.data.folder_files import IMAGE_SUFFIXES, files_in
 from weakspot.data.image_lists import is_list, read_list
 from weakspot.data.passed_over import describe_passed_over, passed_over
+from weakspot.data.patterns import is_pattern, matches
 from weakspot.errors import InputError
-from weakspot.io.folders import RUN_FILE, check_unpacked
+from weakspot.io.folders import RUN_FILE, check_unpacked, is_file, is_folder
 
 SUFFIXES = f"Suffixes of images: {', '.join(sorted(IMAGE_SUFFIXES))}."
 
@@ -22,7 +22,8 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
 
     Args:
         sources: Files of any suffix; folders, which are searched recursively by suffix, without hidden files, symbolic
-            links to folders and output of runs; glob patterns (``**`` is recursive); lists of images (``.txt``,
+            links to folders and output of runs; glob patterns (``**`` is recursive, and
+            enters each folder once, however many links lead to it); lists of images (``.txt``,
             ``.jsonl``, ``.parquet``, see :func:`weakspot.data.image_lists.read_list`; paths in a run's own output are
             relative to the working folder); and ``-`` for one path per line on stdin.
         stdin: Stream of ``-``; default ``sys.stdin``.
@@ -38,12 +39,11 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
     for source in sources:
         if str(source) == "-":
             yield from (Path(line.rstrip("\r\n")) for line in _lines(stdin or sys.stdin) if line.strip())
-        elif _is_folder(source):
+        elif is_folder(Path(source)):
             problem = f"The folder {source} contains no images."
             yield from _at_least_one(_in_folder(str(source)), problem, partial(_hint_of_folder, source))
-        elif has_magic(str(source)) and not os.path.lexists(source):
-            matches = map(Path, sorted(set(iglob(str(source), recursive=True))))
-            yield from _at_least_one(filter(Path.is_file, matches), f"No images match {source}.")
+        elif is_pattern(source):
+            yield from _at_least_one(filter(is_file, matches(str(source))), f"No images match {source}.")
         elif is_list(source):
             # Paths in the output of a run are relative to the working folder.
             base = Path() if (Path(source).parent / RUN_FILE).exists() else None
@@ -55,13 +55,6 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
 
 def _in_folder(folder: str) -> Iterator[Path]:
     return (file for file in files_in(folder) if file.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def _is_folder(source: str | Path) -> bool:
-    try:
-        return Path(source).is_dir()
-    except (OSError, ValueError):  # a name that is too long or contains a zero byte: reading it raises an error
-        return False
 
 
 def _lines(stdin: TextIO) -> Iterator[str]:

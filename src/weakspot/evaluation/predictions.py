@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from weakspot.concurrency import batched, ordered_map
 from weakspot.data import read_as_annotated
 from weakspot.data.decoding import read_sizes
+from weakspot.data.image_files import errors_of_image
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.evaluation.external_maps import read_map
 from weakspot.evaluation.map_scores import (
@@ -164,7 +165,8 @@ def image_size(sample: EvaluationSample) -> tuple[int, int]:
 def _decode(sample: EvaluationSample, localizer: Localizer) -> _DecodedImage:
     image = read_as_annotated(sample.image.path, sample.image.size, max_pixels=localizer.max_pixels)
     targets = [make_target(annotation, height=image.height, width=image.width) for annotation in sample.annotations]
-    return _DecodedImage(sample, (image.height, image.width), targets, localizer.resize(image))
+    with errors_of_image(str(sample.image.path)):
+        return _DecodedImage(sample, (image.height, image.width), targets, localizer.resize(image))
 
 
 def failed_predictions(sample: EvaluationSample, names: Sequence[str], error: WeakspotError) -> list[Prediction]:

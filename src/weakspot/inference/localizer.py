@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.config import DEFAULT_MODEL, PRETRAINED, BackendName, BoxesName, QualityName, RefinementName
-from weakspot.data import MAX_PIXELS, ImageSource, Preprocessing
+from weakspot.data import MAX_PIXELS, DecoderPool, ImageSource, Preprocessing
 from weakspot.errors import InputError, ModelError, WeakspotError, check_fraction, check_positive
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
@@ -84,6 +84,8 @@ class Localizer:
         backend: ``"torch"``; ``"onnx"``: ONNX Runtime runs the forward pass, several times as fast on a CPU, from a
             graph that is exported once and stored in the user's cache folder; ``"auto"``: ONNX Runtime for a named
             model or a run on a CPU, if its graph is cached, or after 1000 images, when an export saves time.
+        decoders: Processes that decode image files from people you do not trust, with limits on the time and memory of
+            each image, see :class:`weakspot.data.DecoderPool`; the commands use them. None decodes in this process.
 
     Raises:
         InputError: If an option is out of its range or does not fit the model.
@@ -121,6 +123,7 @@ class Localizer:
         max_pixels: int = MAX_PIXELS,
         uncertainty: bool = False,
         backend: BackendName = "auto",
+        decoders: DecoderPool | None = None,
     ) -> None:
         layers = layer if layer is None or isinstance(layer, list | tuple) else (cast("str", layer),)
         options = LocalizerOptions(
@@ -144,6 +147,7 @@ class Localizer:
             max_pixels=max_pixels,
             uncertainty=uncertainty,
             backend=backend,
+            decoders=decoders,
         )
         self._load(model, options)
 
@@ -180,7 +184,7 @@ class Localizer:
             reference_method=_fitting_reference(loaded.backend, method) if uncertainty else None,
         )
         max_pixels = MAX_PIXELS if options.max_pixels is None else options.max_pixels
-        self._pipeline = Pipeline(loaded.backend, config, max_pixels, loaded.may_export)
+        self._pipeline = Pipeline(loaded.backend, config, max_pixels, loaded.may_export, options.decoders)
         self._has_default_threshold = options.threshold is None and threshold == loaded.default_threshold
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
@@ -205,13 +209,22 @@ class Localizer:
             raise result
         return result
 
+    def decode(self, image: ImageSource | DecodedImage | FailedImage) -> DecodedImage | FailedImage:
+        """Decode an image and resize it for the model, for :meth:`batch`; a failed one has its ``error``."""
+        return self._pipeline.decode(image)
+
     def batch(
-        self, images: Sequence[ImageSource], *, classes: Classes = None, top_k: int = 1, single_threaded: bool = False
+        self,
+        images: Sequence[ImageSource | DecodedImage | FailedImage],
+        *,
+        classes: Classes = None,
+        top_k: int = 1,
+        single_threaded: bool = False,
     ) -> list[Localization | WeakspotError]:
         """Localize in a few images with one forward pass.
 
         Args:
-            images: As for one image.
+            images: As for one image, or as :meth:`decode` returns them.
             classes: As for one image.
             top_k: As for one image.
             single_threaded: Run on one core, for callers that run several batches in threads of their own.
@@ -427,6 +440,11 @@ class Localizer:
     def max_pixels(self) -> int:
         """Images with more pixels are rejected before they are decoded."""
         return self._pipeline.max_pixels
+
+    @property
+    def decoders(self) -> DecoderPool | None:
+        """Processes that decode image files; None if they are decoded in this process."""
+        return self._pipeline.decoders
 
     @property
     def config(self) -> PostprocessConfig:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weakspot.config import PRETRAINED, BackendName, BoxesName, QualityName, RefinementName
+from weakspot.data import DecoderPool
 from weakspot.inference.class_names import ClassNames
 
 
@@ -35,3 +36,4 @@ class LocalizerOptions:
     max_pixels: int | None = None
     uncertainty: bool = False
     backend: BackendName = "auto"
+    decoders: DecoderPool | None = None

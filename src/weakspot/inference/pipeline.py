@@ -5,16 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PIL import Image
 
 from weakspot.concurrency import parallel_batches, pipelined
-from weakspot.data import ImageSource
+from weakspot.data import DecoderPool, ImageSource
 from weakspot.data.decoding import read_downscaled
+from weakspot.data.image_files import errors_of_image
 from weakspot.errors import WeakspotError
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
+from weakspot.inference.backends.onnx import OnnxBackend
 from weakspot.inference.localization import Localization
 from weakspot.inference.postprocess import (
     DecodedImage,
@@ -40,16 +43,49 @@ def resize(image: Image.Image, backend: Backend) -> Pixels:
     return backend.resize(to_array(image, channels=len(size.mean)), height=size.height, width=size.width)
 
 
-def decode(source: ImageSource, backend: Backend, *, max_pixels: int) -> DecodedImage | FailedImage:
-    """Decode an image and resize it for a classifier; one with more than ``max_pixels`` fails."""
-    size = backend.preprocessing
+def decode(
+    source: ImageSource | DecodedImage | FailedImage,
+    backend: Backend,
+    *,
+    max_pixels: int,
+    decoders: DecoderPool | None = None,
+) -> DecodedImage | FailedImage:
+    """Decode an image and resize it for a classifier, a file in one of the ``decoders`` if there are any.
+
+    One with more than ``max_pixels`` fails, as does one that cannot be decoded. An image that is decoded already is
+    returned as it is.
+    """
+    if isinstance(source, DecodedImage | FailedImage):
+        return source
+    name = str(source) if isinstance(source, str | Path) else "The image"
     try:
-        image, (height, width) = read_downscaled(source, height=size.height, width=size.width, max_pixels=max_pixels)
+        with errors_of_image(name):
+            if decoders is None or not isinstance(source, str | Path | bytes):
+                pixels, (height, width) = _decode_here(source, backend, max_pixels)
+            else:
+                pixels, (height, width) = _decode_apart(source, backend, max_pixels, decoders)
     except WeakspotError as error:
         # The traceback would keep the half-decoded image alive for as long as the error is kept.
         error.__cause__ = error.__context__ = None
         return FailedImage(source, error.with_traceback(None))
-    return DecodedImage(source, width, height, resize(image, backend))
+    return DecodedImage(source, width, height, pixels)
+
+
+def _decode_here(source: ImageSource, backend: Backend, max_pixels: int) -> tuple[Pixels, tuple[int, int]]:
+    size = backend.preprocessing
+    image, original = read_downscaled(source, height=size.height, width=size.width, max_pixels=max_pixels)
+    return resize(image, backend), original
+
+
+def _decode_apart(
+    source: str | Path | bytes, backend: Backend, max_pixels: int, decoders: DecoderPool
+) -> tuple[Pixels, tuple[int, int]]:
+    """Decode in another process; torch's resizing, which differs from Pillow's, is done here."""
+    size, by_pillow = backend.preprocessing, isinstance(backend, OnnxBackend)
+    sides = {"height": size.height, "width": size.width}
+    channels = len(size.mean)
+    pixels, original = decoders.read(source, **sides, channels=channels, resize=by_pillow, max_pixels=max_pixels)
+    return backend.resize(pixels, **sides), original
 
 
 def predict(
@@ -98,14 +134,19 @@ class Pipeline:
     config: PostprocessConfig
     max_pixels: int
     may_export: bool
+    decoders: DecoderPool | None = None
     images_seen: int = 0
 
-    def decode(self, source: ImageSource) -> DecodedImage | FailedImage:
+    def decode(self, source: ImageSource | DecodedImage | FailedImage) -> DecodedImage | FailedImage:
         """Decode an image for the classifier."""
-        return decode(source, self.backend, max_pixels=self.max_pixels)
+        return decode(source, self.backend, max_pixels=self.max_pixels, decoders=self.decoders)
 
     def batch(
-        self, images: Sequence[ImageSource], selection: ClassSelection, *, single_threaded: bool
+        self,
+        images: Sequence[ImageSource | DecodedImage | FailedImage],
+        selection: ClassSelection,
+        *,
+        single_threaded: bool,
     ) -> list[Localization | FailedImage]:
         """Localize in a few images with one forward pass."""
         backend = self.backend.single_threaded() if single_threaded else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data import ImageSource, find_images, read_dataset
+from weakspot.data import DecoderPool, ImageSource, find_images, read_dataset
 from weakspot.data.annotated_image import read_mask
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError
@@ -73,10 +73,18 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
     check_model(model, replace(options, class_names=None))  # that of the labels
     paths = list(dict.fromkeys(find_images(images)))
     check_images(paths)
+    with DecoderPool() as decoders:
+        decoders.start(min(options.workers, len(paths)))
+        return _localize(model, paths, images, options, decoders)
+
+
+def _localize(
+    model: str, paths: Sequence[Path], images: Sequence[str], options: LabelOptions, decoders: DecoderPool
+) -> Localizations:
     from weakspot.inference.localizer import Localizer
 
     changes = {"boxes": options.boxes or "best", "class_names": None, "min_score": 0.0, "uncertainty": True}
-    localizer = Localizer.from_options(model, localizer_options(options, **changes))
+    localizer = Localizer.from_options(model, localizer_options(options, **changes, decoders=decoders))
     if localizer.needs_adaptation:
         localizer.adapt(sample_evenly(paths, len(paths)))
     problems: list[LabelProblem] = []

@@ -16,6 +16,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # Longest side of the input: a ResNet needs gigabytes for each image beyond.
 MAX_SIDE = 4096
 
+# Longest side of an image that is resized as it is; a JPEG has at most 65,535.
+MAX_SIDE = 65_536
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -86,6 +89,32 @@ def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def to_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
-    """Copy the pixels of an RGB image for a classifier of 3 channels or 1: shape (height, width, channels)."""
-    pixels: NDArray[np.uint8] = np.array(image.convert("L") if channels == 1 else image)
-    return pixels.reshape(image.height, image.width, -1)
+    """Copy the pixels of an RGB image for a classifier of 3 channels or 1: shape (rows, columns, channels).
+
+    Sides longer than :data:`MAX_SIDE` are reduced, see :func:`reduce_long_sides`.
+    """
+    bounded = reduce_long_sides(image)
+    pixels: NDArray[np.uint8] = np.array(bounded.convert("L") if channels == 1 else bounded)
+    return pixels.reshape(bounded.height, bounded.width, -1)
+
+
+def reduce_long_sides(image: Image.Image) -> Image.Image:
+    """Divide sides longer than :data:`MAX_SIDE` by a whole number, by averaging; other images are returned as they are.
+
+    Resizing makes an intermediate image of all rows and the columns of the result, and tables of all rows and columns:
+    an image of 2 x 44,000,000 pixels would take 40 GB.
+
+    Example:
+        >>> reduce_long_sides(Image.new("RGB", (2, 100_000))).size
+        (2, 50000)
+    """
+    factors = -(-image.width // MAX_SIDE), -(-image.height // MAX_SIDE)
+    return image if factors == (1, 1) else image.reduce(factors)
+
+
+def resize_by_pillow(pixels: NDArray[np.uint8], *, height: int, width: int) -> NDArray[np.uint8]:
+    """Resize pixels (rows, columns, channels) to a classifier's input size, bicubic with antialiasing."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)).reshape(height, width, -1)

@@ -1,5 +1,6 @@
 """Resize maps by two matrix products, one for the rows and one for the columns."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
@@ -10,6 +11,9 @@ from weakspot.errors import check_positive
 from weakspot.ops.checks import check_array
 
 Kernel = Literal["bilinear", "bicubic"]
+
+# Longest side to which a matrix resizes, as it has an entry for each pixel of both sides.
+MAX_SIDE = 65_536
 
 # The cubic convolution coefficient that torch and OpenCV use (Keys, IEEE TASSP 1981, has -0.5).
 _A = -0.75
@@ -41,25 +45,42 @@ def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kerne
     check_array(maps, "maps")
     check_positive(height, "height")
     check_positive(width, "width")
+    if max(height, width) > MAX_SIDE:
+        return _resize_long(maps.astype(np.float64), height, width, kernel)
     rows = _interpolation_matrix(maps.shape[-2], height, kernel)  # (height, h)
     columns = _interpolation_matrix(maps.shape[-1], width, kernel)  # (width, w)
     resized: NDArray[np.float64] = rows @ maps.astype(np.float64) @ columns.T
     return resized
 
 
+def _resize_long(maps: NDArray[np.float64], height: int, width: int, kernel: Kernel) -> NDArray[np.float64]:
+    """Resize to a side of millions of pixels: the shorter side first, and the longer one without a matrix."""
+    if width > height:
+        return _resize_long(maps.swapaxes(-1, -2), width, height, kernel).swapaxes(-1, -2)
+    narrow = maps @ _interpolation_matrix(maps.shape[-1], width, kernel).T
+    resized = np.zeros((*maps.shape[:-2], height, width))
+    for index, weights in _taps(maps.shape[-2], height, kernel):
+        resized += weights[:, None] * narrow[..., index, :]
+    return resized
+
+
 @lru_cache(maxsize=16)  # the matrix of a large image has some megabytes
 def _interpolation_matrix(source: int, target: int, kernel: Kernel) -> NDArray[np.float64]:
     """Compute the weights of the source pixels in each target pixel, shape (target, source); each row sums to 1."""
-    centers = (np.arange(target) + 0.5) * source / target - 0.5
-    first = np.floor(centers).astype(np.int64)
-    taps = range(-1, 3) if kernel == "bicubic" else range(2)
-    weight_at = _cubic if kernel == "bicubic" else _triangle
     matrix = np.zeros((target, source))
-    for tap in taps:
-        index = np.clip(first + tap, 0, source - 1)
-        np.add.at(matrix, (np.arange(target), index), weight_at(np.abs(centers - first - tap)))
+    for index, weights in _taps(source, target, kernel):
+        np.add.at(matrix, (np.arange(target), index), weights)
     matrix.setflags(write=False)
     return matrix
+
+
+def _taps(source: int, target: int, kernel: Kernel) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Yield the source pixel and its weight in each target pixel, for each of the two or four that are mixed."""
+    centers = (np.arange(target) + 0.5) * source / target - 0.5
+    first = np.floor(centers).astype(np.int64)
+    weight_at = _cubic if kernel == "bicubic" else _triangle
+    for tap in range(-1, 3) if kernel == "bicubic" else range(2):
+        yield np.clip(first + tap, 0, source - 1), weight_at(np.abs(centers - first - tap))
 
 
 def _triangle(distance: NDArray[np.float64]) -> NDArray[np.float64]:

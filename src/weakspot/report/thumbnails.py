@@ -1,6 +1,7 @@
 """Thumbnails of an item: its image, its heatmap, its mask."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data import read_image
-from weakspot.data.decoding import open_binary, open_image, read_sizes
+from weakspot.data.decoding import open_image, read_sizes
+from weakspot.data.image_files import errors_of_image, open_binary
 from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
 from weakspot.ops.evidence import evidence_in_box
@@ -47,7 +49,7 @@ def make_thumbnails(item: ReportItem, side: int) -> Thumbnails:
         item: The item; files that are missing or damaged are omitted.
         side: Longer side of the image in pixels.
     """
-    overlay, mask = _overlay(item, side), _mask(item, side)
+    overlay, mask = _or_nothing(_overlay, item, side), _or_nothing(_mask, item, side)
     try:
         upright, frame = _orientation(item)
         image = data_uri(thumbnail(item.image, side, upright=upright))
@@ -79,8 +81,8 @@ def thumbnail(path: Path, side: int, *, upright: bool = True) -> bytes:
         stored = open_image(file, str(path))
         stored.draft("RGB", (2 * side, 2 * side))
         image = read_image(stored, upright=upright)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _encode(image, "JPEG", quality=75)
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return _encode(image, "JPEG", quality=75)
 
 
 def data_uri(content: bytes, mime_type: str = "image/jpeg") -> str:
@@ -132,35 +134,38 @@ def _encode(image: Image.Image, format_: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def _overlay(item: ReportItem, side: int) -> str:
-    """Return the heatmap as a small grayscale JPEG, otherwise the saved plot."""
+def _or_nothing(make: Callable[[ReportItem, int], str], item: ReportItem, side: int) -> str:
+    """Return what a function makes of an item's files; empty if one of them cannot be read."""
     try:
-        if item.heatmap is not None:
-            return heatmap_uri(read_image(item.heatmap).convert("L"))
-        return "" if item.plot is None else data_uri(thumbnail(item.plot, side))
+        with errors_of_image(str(item.image)):
+            return make(item, side)
     except InputError:
         return ""
+
+
+def _overlay(item: ReportItem, side: int) -> str:
+    """Return the heatmap as a small grayscale JPEG, otherwise the saved plot."""
+    if item.heatmap is not None:
+        return heatmap_uri(read_image(item.heatmap).convert("L"))
+    return "" if item.plot is None else data_uri(thumbnail(item.plot, side))
 
 
 def _mask(item: ReportItem, side: int) -> str:
     """Return the saved mask, otherwise the mask of the saved heatmap."""
-    try:
-        if item.mask is not None:
-            gray = read_image(item.mask).convert("L")
-            gray.thumbnail((side, side), Image.Resampling.BILINEAR)
-            return data_uri(mask_png(np.asarray(gray) > 127), "image/png")
-        if item.heatmap is None or item.threshold is None:
-            return ""
-        heatmap = np.asarray(read_image(item.heatmap).convert("L"), np.float32) / 255
-        height, width = _fit(item.frame or heatmap.shape, side)
-        evidence = (
-            evidence_in_box(np.array(item.boxes[0]), item.frame or heatmap.shape, heatmap.shape) if item.boxes else None
-        )
-        regions = item.threshold._asdict()
-        mask = mask_from_heatmap(heatmap, height=height, width=width, evidence=evidence, **regions)
-        return data_uri(mask_png(mask), "image/png")
-    except InputError:
+    if item.mask is not None:
+        gray = read_image(item.mask).convert("L")
+        gray.thumbnail((side, side), Image.Resampling.BILINEAR)
+        return data_uri(mask_png(np.asarray(gray) > 127), "image/png")
+    if item.heatmap is None or item.threshold is None:
         return ""
+    heatmap = np.asarray(read_image(item.heatmap).convert("L"), np.float32) / 255
+    height, width = _fit(item.frame or heatmap.shape, side)
+    evidence = (
+        evidence_in_box(np.array(item.boxes[0]), item.frame or heatmap.shape, heatmap.shape) if item.boxes else None
+    )
+    regions = item.threshold._asdict()
+    mask = mask_from_heatmap(heatmap, height=height, width=width, evidence=evidence, **regions)
+    return data_uri(mask_png(mask), "image/png")
 
 
 def _fit(size: tuple[int, ...], side: int) -> tuple[int, int]:

@@ -286,8 +286,7 @@ def _add_health(app: FastAPI, state: ServiceState) -> None:
 
     @app.get("/readyz", responses=_errors(503), summary="Whether the service accepts images")
     async def readyz() -> StatusResponse:
-        if not state.batching.ready:
-            raise stopping_error()
+        state.batching.check_ready()
         return StatusResponse(status="ok")
 
     @app.get("/metrics", responses=_errors(), response_class=PlainTextResponse, summary="Metrics for Prometheus")

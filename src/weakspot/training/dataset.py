@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from weakspot.concurrency import ordered_map
 from weakspot.data import Preprocessing, Sample, read_as_annotated, read_image
+from weakspot.data.image_files import errors_of_image
 from weakspot.errors import InputError
 from weakspot.models import resize_image
 
@@ -72,7 +73,8 @@ def read_pixels(sample: Sample, preprocessing: Preprocessing) -> Tensor:
     """Decode and resize an image, in the orientation of its boxes, or upright if it has none."""
     has_boxes = any(len(annotation.boxes) for annotation in sample.annotations)
     image = read_as_annotated(sample.path, sample.size) if has_boxes else read_image(sample.path)
-    return resize_image(image, preprocessing)
+    with errors_of_image(str(sample.path)):
+        return resize_image(image, preprocessing)
 
 
 def with_crop_margin(preprocessing: Preprocessing) -> Preprocessing:

@@ -10,6 +10,7 @@ from services import TIMEOUT, png, running
 from small_graphs import random_images, run_folder
 
 import weakspot as ws
+from weakspot.data.decoding import read_downscaled
 
 # Two of them are scripts, which must not run.
 NAMES = ("cat", "dog", "<img src=x onerror=window.ran=1>", "${window.ran=2}{{window.ran=3}}")
@@ -31,6 +32,9 @@ class RecordingLocalizer:
     @property
     def max_pixels(self):
         return self.localizer.max_pixels
+
+    def read_downscaled(self, content, *, height, width):
+        return read_downscaled(content, height=height, width=width, max_pixels=self.max_pixels)[0]
 
     def localize(self, image, *, method, classes=None, top_k=1):
         self.calls.append((method, None if classes is None else tuple(classes)))

@@ -1,5 +1,6 @@
 """The state of an image has the boxes of the model at every threshold, and runs the model only once."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from refusals import refused
 
 from weakspot.data import read_image
-from weakspot.errors import InputError
 from weakspot.inference.localization import BELOW_MIN_SCORE, NO_EVIDENCE, NO_OBJECT, Localization
 from weakspot.serving.web.drawing import COLORS, class_color, draw_classes, draw_masks
 from weakspot.serving.web.image_state import (
@@ -118,9 +119,11 @@ def test_classes_without_a_prediction_are_skipped(state):
     assert results["gradcam"] == ()
 
 
-def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(image_files):
-    with pytest.raises(InputError, match="100"):
-        read_for_display(image_files[0], 100)
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(recorder, image_files):
+    small = replace(recorder, localizer=copy(recorder.localizer))
+    small.localizer._pipeline = replace(recorder.localizer._pipeline, max_pixels=100)
+    with refused("image-too-large", 100):
+        read_for_display(image_files[0], small)
 
 
 def test_one_class_is_drawn_with_the_color_map_and_several_in_their_colors(state):

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
-from weakspot.data.decoding import MAX_PIXELS, open_binary, open_image
+from weakspot.data.decoding import MAX_PIXELS, open_image
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
 from weakspot.data.formats.text_files import read_classes, write_text
 from weakspot.data.formats.walk import files_below, without_suffix
+from weakspot.data.image_files import open_binary
 from weakspot.data.image_index import ImageIndex
 from weakspot.data.polygons import mask_box
 from weakspot.data.rle import decode_rle, encode_rle

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, no_such_class
@@ -31,6 +30,7 @@ from weakspot.inference.backends.onnx_session import Session
 from weakspot.inference.class_names import choose_class_names
 from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import find_quality
+from weakspot.ops.preprocessing import resize_by_pillow
 
 # Options that are built into a graph: they can be chosen only for a model in PyTorch.
 _BUILT_IN = ("layer", "mean", "std", "input_size", "weights", "output_stride", "channels")
@@ -63,11 +63,7 @@ class OnnxBackend:
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Resize an image with Pillow."""
-        if pixels.shape[:2] == (height, width):
-            return pixels
-        gray = pixels.shape[2] == 1
-        image = Image.fromarray(pixels[..., 0] if gray else pixels)
-        return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)).reshape(height, width, -1)
+        return resize_by_pillow(pixels, height=height, width=width)
 
     def run(
         self, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection

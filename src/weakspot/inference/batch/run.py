@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from weakspot.data import ImageSource, find_images
+from weakspot.data import DecoderPool, ImageSource, find_images
 from weakspot.data.decoding import read_sizes
 from weakspot.data.image_lists import is_list
 from weakspot.data.passed_over import describe_passed_over, passed_over
@@ -47,6 +47,7 @@ from weakspot.io.shards import ROWS, UNFINISHED, ShardSpec, parse_shard, skipped
 if TYPE_CHECKING:
     from weakspot.config import QualityName
     from weakspot.inference.localization import Localization
+    from weakspot.inference.localizer import Localizer
 
 _log = logging.getLogger("weakspot")
 
@@ -173,9 +174,27 @@ def _localize(
     images: _Images, rows: JsonlWriter, options: LocalizeOptions, model: ModelIdentity, *, resume: bool
 ) -> LocalizeOutcome:
     """Localize all images that have no row yet."""
-    output = cast(Path, options.output)
     total, done = (None, 0) if images.only_once else _count(images, rows.images)
-    localizer = load_localizer(options)
+    with DecoderPool() as decoders:
+        # While the model is loaded; more of them start when they are needed.
+        decoders.start(options.workers if total is None else min(options.workers, total - done))
+        localizer = load_localizer(options, decoders)
+        return _localize_by(localizer, images, rows, options, model, resume=resume, progress=(total, done))
+
+
+def _localize_by(
+    localizer: "Localizer",
+    images: _Images,
+    rows: JsonlWriter,
+    options: LocalizeOptions,
+    model: ModelIdentity,
+    *,
+    resume: bool,
+    progress: tuple[int | None, int],
+) -> LocalizeOutcome:
+    """Localize with a loaded model; ``progress`` is the number of all images, if known, and of those done before."""
+    total, done = progress
+    output = cast(Path, options.output)
     if not images.only_once:
         continued = resume and (output / RUN_FILE).exists()
         adapt(localizer, lambda: sample_sources(images.sources), output / FOREGROUND, resume=continued)
@@ -185,8 +204,8 @@ def _localize(
     if options.shard is not None:  # before the first row of another shard
         save_run(output, options, images.sources, model)
     skipped = _skipped_writer(skipped_file(rows.path), resume)
-    with closing(skipped), Progress(total, done=done) as progress:
-        writer = _Writer(rows, skipped, progress, options, output, images.sources, model, single=images.is_one_file)
+    with closing(skipped), Progress(total, done=done) as bar:
+        writer = _Writer(rows, skipped, bar, options, output, images.sources, model, single=images.is_one_file)
         remaining = skip_processed(rows.images, images)
         counts = FolderCounts.of(localizer)
         try:

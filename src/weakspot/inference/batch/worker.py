@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from weakspot.data import find_images
+from weakspot.data import DecoderPool, find_images
+from weakspot.data.image_files import errors_of_image
 from weakspot.errors import WeakspotError
 from weakspot.inference.batch.image_files import gray_image, output_name
 from weakspot.inference.batch.model_identity import ModelIdentity, check_unchanged
@@ -29,11 +30,11 @@ _MAX_FIT_IMAGES = 256
 FOREGROUND = "foreground.safetensors"
 
 
-def load_localizer(options: LocalizeOptions) -> "Localizer":
+def load_localizer(options: LocalizeOptions, decoders: DecoderPool) -> "Localizer":
     """Load the model that the options name."""
     from weakspot.inference.localizer import Localizer
 
-    return Localizer.from_options(options.model, localizer_options(options))
+    return Localizer.from_options(options.model, localizer_options(options, decoders=decoders))
 
 
 def sample_evenly(images: Iterable[Path], total: int) -> list[Path]:
@@ -75,8 +76,9 @@ def localize_images(
     how: dict[str, Any] = {"batch_size": options.batch_size, "workers": options.workers, "on_error": skip}
     for localization in localize_choice(localizer, images, choice, counts, top_k=options.top_k, **how):
         try:
-            outputs = list(_output_images(localization, options))
-        except WeakspotError as error:  # the image file was deleted after it was localized
+            with errors_of_image(str(localization.image)):  # its file was deleted meanwhile, or it is too large to draw
+                outputs = list(_output_images(localization, options))
+        except WeakspotError as error:
             skip(localization.image, error)
         else:
             yield localization, outputs
@@ -118,7 +120,7 @@ class WorkerFactory:
     def __call__(self) -> "LocalizeFn":
         """Load the model."""
         check_unchanged(self.options, self.model)
-        localizer = load_localizer(self.options)
+        localizer = load_localizer(self.options, DecoderPool())
         if (self.output / FOREGROUND).exists():
             adapt(localizer, list, self.output / FOREGROUND, resume=True)
         return partial(self._localize, localizer)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
-from weakspot.data.decoding import read_downscaled
 from weakspot.inference.localization import NO_CLAIM, NO_OBJECT, Localization
 from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.serving.batching import BatchingLocalizer
@@ -52,16 +51,14 @@ def predict_image(localizer: BatchingLocalizer, content: bytes, name: str, metho
     """
     top_k = min(TOP_CLASSES, len(localizer.class_names))
     results = [tuple(localizer.localize(content, method=method, top_k=top_k)) for method in methods]
-    display_image = read_for_display(content, localizer.max_pixels)
+    display_image = read_for_display(content, localizer)
     top_classes = tuple(replace(localization, others=()) for localization in results[0])
     return ImageState(name, content, display_image, top_classes, by_method_and_class(results))
 
 
-def read_for_display(content: bytes, max_pixels: int) -> Image.Image:
+def read_for_display(content: bytes, localizer: BatchingLocalizer) -> Image.Image:
     """Decode an image at the size of the page; a small image is enlarged, so that its boxes and labels are sharp."""
-    image, _ = read_downscaled(
-        content, height=MAX_DISPLAY_SIDE // 2, width=MAX_DISPLAY_SIDE // 2, max_pixels=max_pixels
-    )
+    image = localizer.read_downscaled(content, height=MAX_DISPLAY_SIDE // 2, width=MAX_DISPLAY_SIDE // 2)
     scale = min(MAX_DISPLAY_SIDE / max(image.size), max(1.0, MIN_DISPLAY_SIDE / max(image.size)))
     width, height = (max(2, round(side * scale)) for side in image.size)
     return image if scale == 1 else image.resize((width, height), Image.Resampling.LANCZOS)

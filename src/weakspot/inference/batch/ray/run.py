@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot.config import __version__
-from weakspot.data import find_images
+from weakspot.data import DecoderPool, find_images
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.model_identity import ModelIdentity
 from weakspot.inference.batch.options import LocalizeOptions
@@ -39,22 +39,23 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions, model: Mod
     check_ray()
     if options.format == "parquet":
         check_pyarrow()
-    localizer = load_localizer(options)  # reports errors early, and resolves the defaults for all actors
-    options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
-    model = model.loaded(localizer)
-    check_run(output, options, sources, model)
-    with connected(options.address):
-        shards = _plan(sources, options, localizer, model)
-        del localizer
-        try:
-            _localize(shards, options, model)
-        except KeyboardInterrupt as interrupt:
-            advice = f"Results so far are saved. To continue, repeat the command with --output {output}."
-            raise KeyboardInterrupt(advice) from interrupt
-        finally:
-            shutil.rmtree(output / ATTEMPTS, ignore_errors=True)
-    remove_temporary_files(output)  # of workers that were killed
-    return _outcome(output)
+    with DecoderPool() as decoders:
+        localizer = load_localizer(options, decoders)  # reports errors early, and resolves the defaults for all actors
+        options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
+        model = model.loaded(localizer)
+        check_run(output, options, sources, model)
+        with connected(options.address):
+            shards = _plan(sources, options, localizer, model)
+            del localizer
+            try:
+                _localize(shards, options, model)
+            except KeyboardInterrupt as interrupt:
+                advice = f"Results so far are saved. To continue, repeat the command with --output {output}."
+                raise KeyboardInterrupt(advice) from interrupt
+            finally:
+                shutil.rmtree(output / ATTEMPTS, ignore_errors=True)
+        remove_temporary_files(output)  # of workers that were killed
+        return _outcome(output)
 
 
 def _plan(

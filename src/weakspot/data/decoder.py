@@ -1,0 +1,152 @@
+"""One process that decodes images, seen from its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from math import prod
+from typing import Any, BinaryIO, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.data.decoder_messages import read_message, widen_pipe, write_message
+from weakspot.errors import InputError
+
+_MODULE = "weakspot.data.decoder_process"
+# Libraries of the child use one thread each, and little address space for them.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
+
+
+class Decoder:
+    """A process that decodes one image at a time.
+
+    Attributes:
+        is_ready: Whether the process has started.
+        is_usable: Whether it has answered its last request, so that it can take another.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self._requests, self._answers = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
+        self.is_ready = self._was_overdue = False
+        self.is_usable = True
+
+    @classmethod
+    def start(cls) -> Self:
+        """Start a process, without waiting until it is ready; OSError if the system refuses.
+
+        It has a session of its own, so that Ctrl-C in a terminal reaches only the parent, which ends it.
+        """
+        process = subprocess.Popen(
+            [sys.executable or "", "-P", "-m", _MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(os.path.isabs, sys.path))},
+        )
+        decoder = cls(process)
+        for pipe in (decoder._requests, decoder._answers):
+            widen_pipe(pipe)
+        return decoder
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def decode(
+        self, request: Mapping[str, Any], content: bytes, name: str
+    ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """Decode an image; return its pixels and its size at full scale.
+
+        Args:
+            request: As :mod:`weakspot.data.decoder_process` expects it.
+            content: The path, or the file itself.
+            name: Name of the image in messages.
+
+        Raises:
+            InputError: The error of the image.
+        """
+        self.is_usable = False
+        answer = self._exchange(request, content, max_bytes=_max_bytes(request))
+        if answer is None:
+            raise self._error(name)
+        header, pixels = answer
+        if "code" in header:
+            self.is_usable = True
+            raise InputError(*(str(header.get(key, "")) for key in ("code", "problem", "hint")))
+        try:
+            result = _image(header, pixels, request)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _crashed(name) from error
+        self.is_usable = True
+        return result
+
+    def kill(self, *, overdue: bool = False) -> None:
+        """Kill the process; who waits for its answer gets an error, with ``overdue`` that it took too long."""
+        self._was_overdue |= overdue
+        self._process.kill()
+
+    def end(self) -> None:
+        """Kill the process, and wait until it has ended."""
+        self._process.kill()
+        self._requests.close()
+        self._answers.close()
+        self._process.wait()
+
+    def _exchange(
+        self, request: Mapping[str, Any], content: bytes, *, max_bytes: int
+    ) -> tuple[dict[str, Any], bytearray] | None:
+        """Send a request and return the answer; None if the process ends before, or answers nonsense."""
+        try:
+            if not self.is_ready:
+                self.is_ready = read_message(self._answers, max_bytes=0) is not None
+            write_message(self._requests, request, content)
+            return read_message(self._answers, max_bytes=max_bytes)
+        except (OSError, TypeError, ValueError):  # the process has ended, or is not itself
+            return None
+
+    def _error(self, name: str) -> InputError:
+        """Return the error of an image whose process has ended."""
+        self._process.kill()
+        code = self._process.wait()
+        if not self.is_ready and not self._was_overdue:
+            problem = f"A process to decode {name} ended before it was ready (exit code {code})."
+            return InputError("decoder-not-started", problem, f"Run: {sys.executable} -m {_MODULE}")
+        if self._was_overdue or code == -getattr(signal, "SIGPROF", 0):
+            hint = "If you trust it, save it with another program."
+            return InputError("decoding-too-slow", f"Decoding {name} takes too long.", hint)
+        return _crashed(name)
+
+
+def _crashed(name: str) -> InputError:
+    return InputError("decoder-crashed", f"Decoding {name} crashed the decoder.", "Save it with another program.")
+
+
+def _max_bytes(request: Mapping[str, Any]) -> int:
+    """Return the largest number of bytes of an answer."""
+    pixels: int = max(request["max_pixels"], request["height"] * request["width"])
+    return pixels * int(request["channels"])
+
+
+def _image(
+    header: Mapping[str, Any], pixels: bytearray, request: Mapping[str, Any]
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return the pixels and the size of an answer; KeyError, TypeError or ValueError if they are impossible."""
+    rows, columns, channels = (int(side) for side in header["shape"])
+    height, width = int(header["height"]), int(header["width"])
+    expected = (request["height"], request["width"]) if request["resize"] else (min(rows, height), min(columns, width))
+    if (rows, columns) != expected or channels != request["channels"] or height * width > request["max_pixels"]:
+        raise ValueError(f"an image of {width} x {height} as {header['shape']}")
+    if min(rows, columns) < 1 or len(pixels) != prod((rows, columns, channels)):
+        raise ValueError(f"{len(pixels)} bytes for {header['shape']}")
+    return np.frombuffer(pixels, np.uint8).reshape(rows, columns, channels), (height, width)

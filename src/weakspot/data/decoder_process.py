@@ -1,0 +1,78 @@
+"""A process that decodes one image after another for its parent, within limits on time and memory.
+
+Requests come on stdin and answers go to stdout, see :mod:`weakspot.data.decoder_messages`. The process ends with its
+stdin.
+"""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from numpy.typing import NDArray
+from PIL import Image
+
+from weakspot.data.decoder_limits import DecodingLimits, end_at_limits, limit_cpu_time, limit_memory
+from weakspot.data.decoder_messages import read_message, write_message
+from weakspot.data.decoding import read_downscaled
+from weakspot.data.image_files import error_of_image
+from weakspot.errors import InputError
+from weakspot.ops.preprocessing import resize_by_pillow, to_array
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    warnings.simplefilter("ignore")
+    end_at_limits()
+    Image.init()  # the time for it is not that of an image
+    with _private_stdout() as answers, open(0, "rb", buffering=0) as requests:
+        write_message(answers, {"ready": True})
+        while (request := read_message(requests)) is not None:
+            _answer(answers, *request)
+
+
+def _private_stdout() -> BinaryIO:
+    """Return a file of stdout that only this module knows: what a library prints would break the messages."""
+    private = os.dup(1)
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 1)
+    return open(private, "wb", buffering=0)  # noqa: PTH123
+
+
+def _answer(answers: BinaryIO, request: dict[str, Any], content: bytearray) -> None:
+    try:
+        pixels, (height, width) = _decode(request, content)
+    except InputError as error:
+        write_message(answers, {"code": error.code, "problem": error.problem, "hint": error.hint})
+    else:
+        write_message(answers, {"shape": pixels.shape, "height": height, "width": width}, pixels.data)
+
+
+def _decode(request: dict[str, Any], content: bytearray) -> tuple[NDArray[Any], tuple[int, int]]:
+    """Decode an image within the limits; an error has no traceback, which would keep the image alive."""
+    limits = DecodingLimits(**request["limits"])
+    source, name = (Path(os.fsdecode(bytes(content))), "") if request["is_path"] else (bytes(content), "The image")
+    size = {"height": request["height"], "width": request["width"]}
+
+    def limit(format_: str, pixels: int) -> None:
+        limit_cpu_time(limits.cpu_seconds_of(format_, pixels))
+        limit_memory(limits.memory_of(pixels))
+
+    limit("", 0)
+    try:
+        if request["folder"]:  # relative paths start from the parent's folder, which may have changed
+            os.chdir(request["folder"])
+        image, original = read_downscaled(source, **size, max_pixels=request["max_pixels"], on_header=limit)
+        pixels = to_array(image, channels=request["channels"])
+        return resize_by_pillow(pixels, **size) if request["resize"] else pixels, original
+    except InputError as error:
+        raise error.with_traceback(None) from None
+    except Exception as error:
+        raise error_of_image(name or str(source), error) from None
+    finally:
+        limit_cpu_time(0)
+        limit_memory(0)
+
+
+if __name__ == "__main__":
+    main()
