@@ -40,7 +40,7 @@ _MAXIMUM = {
     "patience": 10**6,
     "workers": 1024,
     "seed": 2**32 - 1,
-    "lr": 1e6,
+    "lr": 1e30,
     "weight_decay": 1e6,
     "save_every": 1e9,
     "input_size": MAX_SIDE,
