@@ -1,6 +1,7 @@
 """Teach a run with boxes: a head that predicts objects, and thresholds, in seconds and without training the network."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from weakspot.concurrency import batched
 from weakspot.data import Sample, read_as_annotated
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
+from weakspot.io.folder_lock import folder_lock
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import CheckpointMetadata, read_metadata, rewrite_heads
 from weakspot.models.foreground_head import ForegroundHead
@@ -91,6 +93,11 @@ def teach(
             ``method-unsupported`` for a run without a foreground head.
         ModelError: If the run cannot be read.
     """
+    with folder_lock(Path(run)) if Path(run).is_dir() else nullcontext():
+        return _teach(run, samples, seed, on_progress)
+
+
+def _teach(run: str | Path, samples: Sequence[Sample], seed: int, on_progress: Progress) -> TaughtResult:
     metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
     head = localizer.torch_backend.classifier.foreground
     if head is None:
