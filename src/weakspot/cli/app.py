@@ -252,6 +252,39 @@ def threshold(
 
 
 @app.command
+def teach(
+    run: Path,
+    data: Path,
+    *,
+    ground_truth: Annotated[Path | None, DATA] = None,
+    images: Annotated[Path | None, DATA] = None,
+    use_predictions: Annotated[bool, DATA] = False,
+) -> int:
+    """Teach a run with the boxes of a data set, in about a minute and without training the network.
+
+    The boxes teach a small head, and choose the thresholds. In images with boxes, all objects must have one; images
+    without boxes are not used.
+
+    Args:
+        run: Folder of a run.
+        data: Folder of the data set; about five boxes of each class will do.
+        ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        images: Folder of the images, if it is not in DATA.
+        use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
+    """
+    from weakspot.cli.teach import print_taught, teach_run
+    from weakspot.cli.threshold import read_annotated
+    from weakspot.data.label_frames import frame_notes
+    from weakspot.data.predictions import prediction_notes
+
+    dataset = read_annotated(run, data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+    for note in (*prediction_notes(dataset), *frame_notes(dataset)):
+        echo(f"note: {note}", to_stderr=True)
+    print_taught(run, teach_run(run, dataset))
+    return DONE
+
+
+@app.command
 def download(name: str, folder: Path = Path("data")) -> int:
     """Download a data set from its official source, and extract it: cub.
 

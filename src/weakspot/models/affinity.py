@@ -10,6 +10,7 @@ from weakspot.cams.normalization import min_max
 from weakspot.cams.self_correlation import resample, self_correlation, unit_features
 from weakspot.models.feature_layout import Size
 from weakspot.models.foreground_head import ForegroundHead
+from weakspot.models.object_head import ObjectHead
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,23 +20,48 @@ class FeatureAffinity:
     Attributes:
         unit_features: Output of :func:`weakspot.cams.unit_features`, shape (B, K, h, w).
         foreground: Foreground probability, shape (B, 1, h, w); None without a fitted foreground head.
+        objects: Head that boxes have taught, or None.
+        fine_features: Features for that head, shape (B, K, h', w').
     """
 
     unit_features: Tensor
     foreground: Tensor | None = None
+    objects: ObjectHead | None = None
+    fine_features: Tensor | None = None
 
     def propagate(self, class_maps: Tensor) -> Tensor:
         """Propagate class maps (B, C, h, w), any sign, to similar positions: (B, C, h', w') in [0, 1].
 
         With a foreground probability P, the result is ``(T (P M) + P) / 2``: evidence counts only in the foreground,
-        and the foreground itself is added. A constant map, which contains no evidence, becomes zeros.
+        and the foreground itself is added. A constant map, which contains no evidence, becomes zeros. A head that boxes
+        have taught adds the probability of an object, on a finer grid.
         """
         seeds = min_max(resample(class_maps, self.grid))
         if self.foreground is None:
             return self_correlation(seeds, self.unit_features)
         propagated = min_max(self_correlation(seeds * self.foreground, self.unit_features))
         has_evidence = seeds.amax(dim=(2, 3), keepdim=True) > 0
-        return torch.where(has_evidence, (propagated + self.foreground) / 2, 0.0)
+        maps = torch.where(has_evidence, (propagated + self.foreground) / 2, 0.0)
+        if self.objects is None or self.fine_features is None:
+            return maps
+        combined = self.objects.combine(self.fine_features, self.object_inputs(class_maps, maps))
+        return torch.where(has_evidence, combined, 0.0)
+
+    def object_inputs(self, class_maps: Tensor, propagated: Tensor) -> Tensor:
+        """Return the maps that the object head sees, shape (B, C, 3, h', w') in [0, 1].
+
+        Args:
+            class_maps: Class maps before propagation, shape (B, C, h, w), any sign.
+            propagated: The same maps, propagated with a foreground head, shape (B, C, h, w).
+        """
+        assert self.foreground is not None
+        assert self.fine_features is not None
+        size = (self.fine_features.shape[-2], self.fine_features.shape[-1])
+        evidence = class_maps.clamp_min(0)
+        evidence = evidence / evidence.amax(dim=(2, 3), keepdim=True).clamp_min(1e-12)
+        foreground = self.foreground.expand(-1, class_maps.shape[1], -1, -1)
+        maps = [resample(item, size).clamp(0, 1) for item in (min_max(propagated), evidence, foreground)]
+        return torch.stack(maps, dim=2)
 
     def propagate_twice(self, class_maps: Tensor) -> Tensor:
         """Propagate class maps twice, so that they cover the whole object: training targets in [0, 1] for a head."""
@@ -57,7 +83,14 @@ def feature_affinity(intermediates: Sequence[Tensor], head: ForegroundHead | Non
     """
     grid = correlation_grid(intermediates)
     foreground = None if head is None else torch.sigmoid(head(concat_features(intermediates, grid)))
-    return FeatureAffinity(unit_features(intermediates, grid), foreground)
+    objects = None if head is None else head.objects
+    fine_features = None if objects is None else concat_features(intermediates, fine_grid(grid))
+    return FeatureAffinity(unit_features(intermediates, grid), foreground, objects, fine_features)
+
+
+def fine_grid(grid: Size) -> Size:
+    """Return the grid of the object head, twice as fine as that of the affinity."""
+    return 2 * grid[0], 2 * grid[1]
 
 
 def correlation_grid(intermediates: Sequence[Tensor]) -> Size:

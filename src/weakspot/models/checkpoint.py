@@ -90,6 +90,15 @@ def rewrite_metadata(path: str | Path, metadata: CheckpointMetadata) -> None:
         target.write(save(tensors, {METADATA_KEY: json.dumps(metadata.to_dict())}))
 
 
+def rewrite_heads(path: str | Path, metadata: CheckpointMetadata, foreground: ForegroundHead) -> None:
+    """Replace the foreground head and the metadata of a checkpoint, atomically; the network stays as it is."""
+    file = model_file(Path(path))
+    with safe_open(file, framework="pt") as opened:
+        names = [name for name in opened.keys() if not name.startswith(_FOREGROUND)]  # noqa: SIM118 - it is not a dict
+        tensors = {name: opened.get_tensor(name) for name in names}
+    write_checkpoint(file, tensors, metadata, foreground)
+
+
 def read_metadata(path: str | Path) -> CheckpointMetadata:
     """Read the metadata of a checkpoint.
 

@@ -1,7 +1,7 @@
 """Compute the class maps of a classifier by one or several methods, from as few forward passes as possible."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -12,7 +12,13 @@ from weakspot.cams.ablationcam import ablationcam_of_linear
 from weakspot.cams.guided_gradcam import max_over_channels
 from weakspot.cams.methods import Inputs
 from weakspot.errors import InputError, no_such_class
-from weakspot.models.affinity import FeatureAffinity, concat_features, correlation_grid, feature_affinity
+from weakspot.models.affinity import (
+    FeatureAffinity,
+    concat_features,
+    correlation_grid,
+    feature_affinity,
+    fine_grid,
+)
 from weakspot.models.guided_backprop import guided_gradients
 from weakspot.models.hooked_forward import ForwardPass, forward_head, upcast
 from weakspot.models.split_classifier import SplitClassifier, check_method
@@ -140,6 +146,33 @@ def foreground_targets(
     with torch.inference_mode(False), torch.no_grad():
         maps = feature_affinity(features, None).propagate_twice(_MAP_FUNCTIONS[method.inputs](method, ctx))
     return concat_features(features, correlation_grid(features)), maps
+
+
+def object_targets(
+    classifier: SplitClassifier, images: Tensor, method: Method, classes: Tensor
+) -> tuple[Tensor, Tensor] | None:
+    """Compute the inputs of an object head: features and maps on its grid.
+
+    Args:
+        classifier: The classifier, with a foreground head.
+        images: Shape (B, 3, H, W), normalized.
+        method: The class map method.
+        classes: Class indices of shape (B, C).
+
+    Returns:
+        Features (B, K, h, w) and maps (B, C, 3, h, w) in [0, 1]; None without intermediate features or foreground head.
+    """
+    forward_pass = classifier.run(images, differentiable=classifier.head is None)
+    features = forward_pass.intermediates
+    if not features or classifier.foreground is None:
+        return None
+    ctx = ForwardContext(classifier, images, forward_pass, _select_classes(forward_pass.logits.detach(), classes, 1))
+    with torch.inference_mode(False), torch.no_grad():
+        own_maps = _MAP_FUNCTIONS[method.inputs](method, ctx)
+        affinity = replace(feature_affinity(features, classifier.foreground), objects=None)
+        fine_features = concat_features(features, fine_grid(affinity.grid))
+        affinity = replace(affinity, fine_features=fine_features)
+        return fine_features, affinity.object_inputs(own_maps, affinity.propagate(own_maps))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from weakspot.models.object_head import ObjectHead
+
 WIDTH = 64
+_OBJECTS = "objects."  # prefix of the names of the object head's weights
 # Fitting uses at most this many images.
 MAX_IMAGES = 1000
 # Positions whose map is at or above the first value are foreground, below the second background; others are ignored.
@@ -22,11 +25,17 @@ class ForegroundHead(nn.Module):
     Args:
         channels: Total number of channels of the intermediate features.
         width: Number of hidden channels.
+
+    Attributes:
+        objects: A head that boxes have taught, which sees the foreground probability; None without boxes.
     """
+
+    objects: ObjectHead | None
 
     def __init__(self, channels: int, width: int = WIDTH) -> None:
         super().__init__()
         self.channels = channels
+        self.objects = None
         self.layers = nn.Sequential(
             nn.BatchNorm2d(channels, affine=False),
             nn.Conv2d(channels, width, 1),
@@ -45,15 +54,22 @@ class ForegroundHead(nn.Module):
 def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
     """Build a foreground head from its state dict; RuntimeError if the shapes do not fit."""
     width, channels = weights["layers.1.weight"].shape[:2]
-    if not width * channels:
+    taught = weights.get(f"{_OBJECTS}from_features.weight")
+    if not width * channels or (taught is not None and not taught.numel()):
         raise RuntimeError("The weights are empty.")
+
+    def build() -> ForegroundHead:
+        head = ForegroundHead(channels, width)
+        head.objects = None if taught is None else ObjectHead(channels, taught.shape[0])
+        return head
+
     with torch.device("meta"):  # it may be large
-        expected = ForegroundHead(channels, width).state_dict()
+        expected = build().state_dict()
     if {name: value.shape for name, value in weights.items()} != {n: value.shape for n, value in expected.items()}:
         raise RuntimeError("The shapes of the weights do not fit.")
-    head = ForegroundHead(channels, width)
+    head = build()
     head.load_state_dict(dict(weights))
-    return head.eval()
+    return head.eval().requires_grad_(False)
 
 
 def fit_foreground(features: Tensor, maps: Tensor, *, seed: int) -> ForegroundHead | None:

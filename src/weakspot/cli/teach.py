@@ -1,0 +1,45 @@
+"""Teach a run with boxes on the command line."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weakspot.terminal import echo
+
+if TYPE_CHECKING:
+    from weakspot.data import Dataset
+    from weakspot.training.teach import TaughtResult
+
+
+def teach_run(run: Path, dataset: "Dataset") -> "TaughtResult":
+    """Teach a run with the boxes of a data set, and print how far it is."""
+    from weakspot.training.labels import annotated_samples
+
+    samples = annotated_samples(dataset)  # a mistake is told before torch is imported
+    from weakspot.training.teach import teach
+
+    started = last = time.monotonic()
+
+    def report(done: int, steps: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 5:
+            last = time.monotonic()
+            left = (last - started) * (steps - done) / done
+            echo(f"step {done} of {steps}, {left:.0f} s left", to_stderr=True)
+
+    return teach(run, samples, on_progress=report)
+
+
+def print_taught(run: Path, result: "TaughtResult") -> None:
+    """Print what taught the run, and what it gained."""
+    images = f"{result.pairs} pairs of image and class"
+    echo(f"GT-known Loc of {result.boxes} boxes ({images}, {result.classes} classes), in percent; cross-validated:")
+    echo(f"{'thresholds of the run':<28} {result.before:5.1f}")
+    echo(f"{'thresholds of the boxes':<28} {result.thresholds:5.1f}")
+    echo(f"{'and the head that they teach':<28} {result.after:5.1f}")
+    head = (
+        f"has a head that boxes have taught (share {result.share:.1f})"
+        if result.share
+        else "has no such head: it is worse"
+    )
+    echo(f"{run} {head}")

@@ -1,0 +1,144 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from refusals import refused
+from small_runs import disc
+
+from weakspot.data import read_dataset
+from weakspot.inference.export import export
+from weakspot.inference.localizer import Localizer
+from weakspot.models.checkpoint import read_metadata, rewrite_metadata
+from weakspot.models.run_files import MODEL_FILE
+from weakspot.ops.iou import box_iou
+from weakspot.training.box_areas import typical_areas
+from weakspot.training.refit import Comparison
+from weakspot.training.teach import _choose_share, teach
+
+
+@pytest.fixture(scope="module")
+def boxed(discs):
+    """The discs with the boxes that they were drawn in."""
+    dataset = read_dataset(discs)
+    return replace(dataset, samples=tuple(map(with_box, dataset.samples)))
+
+
+def with_box(sample):
+    (item,) = sample.objects
+    seed = int(sample.path.stem) + 64 * (sample.split == "val")
+    box = tuple(float(side) for side in disc(item.label, seed)[1])
+    return replace(sample, objects=(replace(item, box=box),))
+
+
+@pytest.fixture
+def run(discs_run, tmp_path):
+    """A run that has seen labels only."""
+    return shutil.copytree(discs_run, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def taught(discs_run, boxed, tmp_path_factory):
+    """A run that the boxes of forty images have taught, the result, and the steps that were reported."""
+    run, steps = shutil.copytree(discs_run, tmp_path_factory.mktemp("taught") / "run"), []
+    training = [sample for sample in boxed.samples if sample.split == "train"]
+    result = teach(run, training[:40], on_progress=lambda done, count: steps.append(done / count))
+    return run, result, steps
+
+
+def overlaps(run, samples):
+    localizer = Localizer(run, backend="torch")
+    return np.array(
+        [
+            box_iou(localizer(s.path, classes=[s.objects[0].label]).box[None], np.array([s.objects[0].box])).max()
+            for s in samples
+        ]
+    )
+
+
+def test_boxes_improve_the_boxes_of_other_images(taught, discs_run, boxed):
+    run, result, _ = taught
+    validation = [sample for sample in boxed.samples if sample.split == "val"]
+    before, after = overlaps(discs_run, validation), overlaps(run, validation)
+    assert (after >= 0.5).mean() >= (before >= 0.5).mean()
+    assert after.mean() > before.mean()
+    assert (result.boxes, result.pairs, result.classes) == (40, 40, 2)
+    assert result.after >= result.before
+
+
+def test_the_run_has_the_head_and_its_thresholds_and_the_network_is_the_same(taught, discs_run, boxed):
+    run, result, _ = taught
+    localizer, before = Localizer(run, backend="torch"), Localizer(discs_run, backend="torch")
+    head = localizer.torch_backend.classifier.foreground
+    assert head.objects.share.item() == pytest.approx(result.share)
+    assert result.share > 0
+    found, expected = localizer.model.state_dict(), before.model.state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    metadata = read_metadata(run)
+    assert metadata.info.threshold == localizer.threshold
+    assert metadata.info.calibration == ()
+    assert metadata.info.typical_areas == typical_areas(boxed.samples[:40], metadata.info.class_names)
+    assert metadata.threshold_from.startswith("best GT-known Loc on 40 boxes")
+
+
+def test_progress_reaches_the_end_in_equal_steps(taught):
+    steps = taught[2]
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
+
+
+def test_teaching_again_forgets_what_boxes_taught_before(taught, run, boxed, tmp_path):
+    again = shutil.copytree(taught[0], tmp_path / "again")
+    training = [sample for sample in boxed.samples if sample.split == "train"][40:46]
+    teach(again, training)
+    teach(run, training)
+    first, second = (Localizer(one, backend="torch").torch_backend.classifier.foreground for one in (again, run))
+    pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
+    assert all(name == other and torch.equal(value, same) for (name, value), (other, same) in pairs)
+
+
+@pytest.mark.long
+def test_an_exported_file_has_the_head(taught, boxed, tmp_path):
+    localizer = Localizer(taught[0], backend="torch")
+    export(localizer, tmp_path / "taught.onnx", images=[sample.path for sample in boxed.samples[:4]])
+    exported = Localizer(tmp_path / "taught.onnx")
+    for sample in boxed.samples[:4]:
+        expected = localizer(sample.path, classes=["red"])
+        found = exported(sample.path, classes=["red"])
+        assert np.abs(found.heatmap - expected.heatmap).max() < 0.05
+        assert np.abs(found.box - expected.box).max() <= 2
+
+
+def test_images_without_boxes_are_refused(run, boxed, discs):
+    written = (run / MODEL_FILE).read_bytes()
+    with refused("missing-annotations", 0):
+        teach(run, read_dataset(discs).samples)
+    with refused("missing-annotations", 1):
+        teach(run, boxed.samples[:1])
+    assert (run / MODEL_FILE).read_bytes() == written
+
+
+def test_a_run_without_a_foreground_head_is_refused(run, boxed):
+    metadata = read_metadata(run)
+    rewrite_metadata(run, replace(metadata, info=replace(metadata.info, quality="plain", class_thresholds=())))
+    with refused("method-unsupported", run):
+        teach(run, boxed.samples)
+
+
+def compared(score):
+    return Comparison(0, score, 0, 0.5, (), improves=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "heads", "count", "share"),
+    [
+        pytest.param(80, {0.3: 85}, 45, 0.3, id="better"),
+        pytest.param(80, {0.3: 76}, 45, 0.3, id="worse by less than a standard error of 6"),
+        pytest.param(80, {0.3: 73}, 45, 0.0, id="worse by more"),
+        pytest.param(80, {0.3: 82, 0.5: 84, 0.7: 84}, 100, 0.5, id="the best, and the smallest of equals"),
+    ],
+)
+def test_the_head_is_left_out_only_if_it_is_clearly_worse(labels, heads, count, share):
+    found = {0.0: compared(labels)} | {key: compared(score) for key, score in heads.items()}
+    assert _choose_share(found, count) == share
