@@ -6,6 +6,7 @@ stdin.
 
 import os
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +20,8 @@ from weakspot.data.decoding import OnHeader, read_downscaled, read_file, read_or
 from weakspot.data.image_files import error_of_image
 from weakspot.errors import InputError
 from weakspot.ops.preprocessing import resize_by_pillow, to_array
+
+_Result = tuple[NDArray[Any], tuple[int, ...]]  # pixels, and numbers about the image
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def _answer(answers: BinaryIO, request: dict[str, Any], content: bytearray) -> N
         write_message(answers, {"shape": pixels.shape, "numbers": numbers}, pixels.data if pixels.size else b"")
 
 
-def _decode(request: dict[str, Any], content: bytearray) -> tuple[NDArray[Any], tuple[int, ...]]:
+def _decode(request: dict[str, Any], content: bytearray) -> _Result:
     """Decode an image within the limits; an error has no traceback, which would keep the image alive."""
     limits = DecodingLimits(**request["limits"])
     source, name = (Path(os.fsdecode(bytes(content))), "") if request["is_path"] else (bytes(content), "The image")
@@ -72,12 +75,12 @@ def _decode(request: dict[str, Any], content: bytearray) -> tuple[NDArray[Any], 
         limit_memory(0)
 
 
-def _file(source: Path | bytes, request: dict[str, Any], limit: OnHeader) -> tuple[NDArray[Any], tuple[int, ...]]:
+def _file(source: Path | bytes, request: dict[str, Any], limit: OnHeader) -> _Result:
     image = read_file(source, **request["options"], on_header=limit)
     return np.asarray(image), ()
 
 
-def _downscaled(source: Path | bytes, request: dict[str, Any], limit: OnHeader) -> tuple[NDArray[Any], tuple[int, ...]]:
+def _downscaled(source: Path | bytes, request: dict[str, Any], limit: OnHeader) -> _Result:
     options = request["options"]
     image, original = read_downscaled(source, **options, on_header=limit)
     pixels = to_array(image, channels=request["channels"])
@@ -86,12 +89,16 @@ def _downscaled(source: Path | bytes, request: dict[str, Any], limit: OnHeader) 
     return pixels, original
 
 
-def _orientation(source: Path, _request: dict[str, Any], _limit: OnHeader) -> tuple[NDArray[Any], tuple[int, ...]]:
+def _orientation(source: Path, _request: dict[str, Any], _limit: OnHeader) -> _Result:
     (height, width), orientation = read_orientation(source)
     return np.empty((0, 0, 0), np.uint8), (height, width, orientation)
 
 
-_FUNCTIONS = {"read_file": _file, "read_downscaled": _downscaled, "read_orientation": _orientation}
+_FUNCTIONS: Mapping[str, Callable[[Any, dict[str, Any], OnHeader], _Result]] = {
+    "read_file": _file,
+    "read_downscaled": _downscaled,
+    "read_orientation": _orientation,
+}
 
 
 if __name__ == "__main__":
