@@ -150,19 +150,22 @@ def test_a_decoder_that_does_not_answer_is_killed_by_the_clock_and_stuck_until_t
 @pytest.mark.parametrize(
     "header",
     [
-        {"shape": [64, 96, 3], "height": 64},
-        {"shape": [64, 96, 1], "height": 64, "width": 96},
-        {"shape": [640, 96, 3], "height": 64, "width": 96},
-        {"shape": [64, -96, -3], "height": 64, "width": 96},
-        {"shape": None, "height": 64, "width": 96},
-        {"shape": [64, 96, 3], "height": 10**9, "width": 96},
+        {"shape": [64, 96, 3], "numbers": [64]},
+        {"shape": [64, 96, 1], "numbers": [64, 96]},
+        {"shape": [640, 96, 3], "numbers": [64, 96]},
+        {"shape": [64, -96, -3], "numbers": [64, 96]},
+        {"shape": [96, 64], "numbers": [64, 96]},
+        {"shape": None, "numbers": [64, 96]},
+        {"shape": [64, 96, 3], "numbers": [10**9, 96]},
         {},
     ],
 )
-def test_an_impossible_answer_is_a_crash(header, monkeypatch):
+@pytest.mark.parametrize("function", ["read_downscaled", "read_file", "read_orientation"])
+def test_an_impossible_answer_is_a_crash(function, header, monkeypatch):
     decoder = Decoder.start()
     monkeypatch.setattr(decoder, "_exchange", lambda *_, **__: (header, bytearray(64 * 96 * 3)))
-    request = {"height": 40, "width": 30, "channels": 3, "resize": False, "max_pixels": 10**6}
+    options = {"height": 40, "width": 30, "max_pixels": 10**6}
+    request = {"function": function, "options": options, "channels": 3, "resize": False}
     with refused("decoder-crashed", "a.jpg"):
         decoder.decode(request, b"", "a.jpg")
     assert not decoder.is_usable

@@ -23,16 +23,22 @@ from hostile_images import (
     tiff_of_tile,
 )
 from refusals import refused
+from results_made import write_localized
+from squares import Scene, write
 
+from weakspot.cli.app import main
 from weakspot.data import DecoderPool, read_image
 from weakspot.data.decoder_limits import DecodingLimits
 from weakspot.data.decoding import read_downscaled
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.models import resize_image
 from weakspot.ops import mask_from_heatmap
 from weakspot.ops.preprocessing import Preprocessing
 
 SIZE = {"height": 224, "width": 224}
+SPLITS = ("train", "val", "test")
+TINY = "--backbone test_efficientnet --weights none --input-size 64 --workers 0 --epochs 1 --max-unreadable 0.5"
 REFUSED = {
     "scans.jpg": (jpeg_of_scans(1001), "image-too-complex"),
     "pixels of scans.jpg": (jpeg_of_scans(30, 10_000), "image-too-complex"),
@@ -118,6 +124,59 @@ def test_a_run_lists_costly_images_and_localizes_the_others(exported_run, tmp_pa
     assert (done.returncode, done.stderr.count("Traceback")) == (1, 0)
     assert names_in(tmp_path / "out" / "boxes.jsonl") == sorted(good)
     assert names_in(tmp_path / "out" / "skipped.jsonl") == sorted(costly)
+
+
+@pytest.fixture(scope="module")
+def small_limits():
+    """Decoders of 64 MB for an image without pixels and little CPU time, which take the place of those of a command."""
+    with decoding_apart(DecodingLimits(cpu_seconds=0.3, memory=2**26)):
+        yield
+
+
+@pytest.fixture(scope="module")
+def costly_data(tmp_path_factory, small_limits, one_thread):
+    """A data set of which an image of each split is costly, and a run trained on it."""
+    folder = tmp_path_factory.mktemp("costly")
+    sides = {"red": (20, 10, 80, 60), "green": (50, 30, 110, 75)}
+    names = [(split, color, i) for split in SPLITS for color in sides for i in range(2 + 6 * (split == "val"))]
+    scenes = [Scene(f"{color}/{split}{i}", ((color, sides[color]),), split) for split, color, i in names]
+    data = write(folder / "data", scenes)
+    for split, content in zip(
+        SPLITS, (slow_ppm(5_000_000), tiff_of_tile(9000, 9000), slow_ppm(5_000_000)), strict=True
+    ):
+        (data / f"images/red/{split}0.png").write_bytes(content)
+    assert main(["train", str(data), *TINY.split(), "--output", str(folder / "run")]) == 1
+    return folder
+
+
+def test_training_skips_costly_images(costly_data):
+    assert names_in(costly_data / "run" / "skipped.jsonl") == ["train0.png", "val0.png"]
+
+
+def test_costly_images_count_as_wrong(costly_data, tmp_path, capsys):
+    run, data = str(costly_data / "run"), str(costly_data / "data")
+    assert main(["evaluate", run, data, "--output", str(tmp_path / "evaluated")]) == 1
+    rows = [json.loads(line) for line in (tmp_path / "evaluated" / "images.jsonl").read_text().splitlines()]
+    assert [row["image"] for row in rows if row["problem"]] == ["red/test0"]
+    assert main(["compare", run, data, "--methods", "cam", "--output", str(tmp_path / "compared")]) == 1
+    assert capsys.readouterr().out.count("2 images could not be read") == 2
+
+
+def test_a_costly_image_has_no_thumbnail(small_limits, tmp_path, capsys):
+    folder = write_localized(tmp_path / "localized")
+    (tmp_path / "photos" / "a.jpg").write_bytes(slow_ppm(5_000_000))
+    assert main(["report", str(folder)]) == 1
+    assert "1 images could not be read" in capsys.readouterr().err
+
+
+def test_thresholds_are_fitted_without_costly_images(costly_data, capsys):
+    assert main(["threshold", str(costly_data / "run"), str(costly_data / "data")]) == 0
+    assert "of 24 boxes" in capsys.readouterr().out
+
+
+def test_costly_images_are_issues_of_a_data_set(costly_data, capsys):
+    assert main(["check", str(costly_data / "data")]) == 1
+    assert "3 x file that is not an image" in capsys.readouterr().out
 
 
 def names_in(file):

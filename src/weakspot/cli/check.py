@@ -87,11 +87,12 @@ def check_data(
     data: Path, *, ground_truth: Path | None = None, images: Path | None = None, use_predictions: bool = False
 ) -> "tuple[list[str], list[DatasetIssue]]":
     """Read a data set, and return a summary in a few lines and its issues."""
-    from weakspot.data import DecoderPool, check_dataset, read_dataset
+    from weakspot.data import check_dataset, read_dataset
+    from weakspot.data.decoding_apart import decoding_apart
 
-    dataset = read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
-    with DecoderPool() as decoders:
-        return _summary(dataset), check_dataset(dataset, decoders=decoders)
+    with decoding_apart():
+        dataset = read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
+        return _summary(dataset), check_dataset(dataset)
 
 
 def _summary(dataset: "Dataset") -> list[str]:

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from weakspot.config import __version__
 from weakspot.data import Dataset, read_dataset
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
 from weakspot.evaluation.class_mapping import class_indices
@@ -43,6 +44,7 @@ class EvaluateOutcome:
     unreadable: int
 
 
+@decoding_apart()
 def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcome:
     """Evaluate a model, or score maps or boxes from files, on a data set.
 
@@ -60,6 +62,7 @@ def evaluate(sources: Sequence[str], options: EvaluateOptions) -> EvaluateOutcom
     return EvaluateOutcome(evaluation, output, rows.unreadable)
 
 
+@decoding_apart()
 def compare(sources: Sequence[str], options: CompareOptions) -> EvaluateOutcome:
     """Compare several methods, output strides and models on a data set, which is the last of the sources."""
     if len(sources) < 2:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from weakspot.data import Dataset, find_images, read_dataset
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.errors import InputError, check_positive
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run import localize
@@ -31,6 +32,7 @@ class ReportOutcome:
     missing: tuple[Skipped, ...]
 
 
+@decoding_apart()
 def report(folder: Path, options: ReportOptions) -> ReportOutcome:
     """Write the results of localize, evaluate, compare or train in a folder as one HTML file."""
     check_positive(options.max_items, "--max-items")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.terminal import echo
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from weakspot.training.refit import RefitResult
 
 
+@decoding_apart()
 def read_annotated(
     run: Path,
     data: Path,
@@ -28,6 +30,7 @@ def read_annotated(
     return resolve_frames(dataset, ground_truth or data, list(dataset.splits))
 
 
+@decoding_apart()
 def refit(run: Path, dataset: "Dataset") -> "RefitResult":
     """Refit the thresholds of a run to the boxes or masks of a data set."""
     from weakspot.training.labels import annotated_samples

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.training.options import TrainOptions
 
 
@@ -22,6 +23,7 @@ class TrainOutcome:
     by_torchrun: bool
 
 
+@decoding_apart()
 def train(
     data: Path | None, options: TrainOptions, *, config: Path | None = None, resume: Path | None = None
 ) -> TrainOutcome:

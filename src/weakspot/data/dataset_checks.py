@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from math import isfinite
 from pathlib import Path
 from stat import S_ISREG
@@ -11,7 +10,6 @@ from stat import S_ISREG
 from weakspot.concurrency import available_cores, ordered_map
 from weakspot.data import heif
 from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Issue, Sample, group_issues
-from weakspot.data.decoder_pool import DecoderPool
 from weakspot.data.decoding import read_downscaled, read_sizes
 from weakspot.data.exact_duplicates import exact_duplicates
 from weakspot.data.passed_over import passed_over
@@ -46,21 +44,20 @@ TOLERANCE = 1
 Sizes = tuple[tuple[int, int], tuple[int, int]]
 
 
-def check_dataset(dataset: Dataset, *, files: bool = True, decoders: DecoderPool | None = None) -> list[DatasetIssue]:
+def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]:
     """Find errors in a data set.
 
     Args:
         dataset: Data set from :func:`weakspot.data.read_dataset`.
         files: Decode the files to find files that are not images or are damaged, sizes that differ from the annotated
             size, duplicates, and other files in the folder. If False, only missing files are found.
-        decoders: Processes that decode the files with limits on time and memory; None decodes in this process.
 
     Returns:
         One issue for each kind of error. Issues whose kind is in ``BLOCKING`` prevent an evaluation.
     """
     samples = dataset.samples
     file_sizes = _file_sizes(path for sample in samples for path in (sample.path, *_masks(sample)))
-    sizes, unreadable = _image_sizes(file_sizes, decoders) if files else ({}, [])
+    sizes, unreadable = _image_sizes(file_sizes) if files else ({}, [])
     issues = [
         *_missing(samples, file_sizes),
         *unreadable,
@@ -121,22 +118,22 @@ def _file_size(path: Path) -> int | None:
     return status.st_size if S_ISREG(status.st_mode) else None
 
 
-def _image_sizes(paths: Iterable[Path], decoders: DecoderPool | None) -> tuple[dict[Path, Sizes], list[Issue]]:
+def _image_sizes(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Issue]]:
     workers = available_cores()
     with ThreadPoolExecutor(workers) as threads:
-        found = list(ordered_map(partial(_decode, decoders=decoders), paths, threads, max_pending=4 * workers))
+        found = list(ordered_map(_decode, paths, threads, max_pending=4 * workers))
     sizes = {path: size for path, size, _ in found if size is not None}
     return sizes, [(NOT_AN_IMAGE, problem) for _, _, problem in found if problem]
 
 
-def _decode(path: Path, decoders: DecoderPool | None) -> tuple[Path, Sizes | None, str]:
+def _decode(path: Path) -> tuple[Path, Sizes | None, str]:
     """The sizes of an image, and why it cannot be decoded; a large JPEG is decoded at a fraction of its size."""
     try:
         sizes = read_sizes(path)
     except InputError as error:
         return path, None, error.problem
     try:
-        (read_downscaled if decoders is None else decoders.read)(path, height=1, width=1)
+        read_downscaled(path, height=1, width=1)
     except InputError as error:
         # The maximum number of pixels is an option of other commands.
         return path, sizes, "" if error.code == "image-too-large" else error.problem

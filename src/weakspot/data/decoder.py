@@ -65,8 +65,8 @@ class Decoder:
 
     def decode(
         self, request: Mapping[str, Any], content: bytes, name: str
-    ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """Decode an image; return its pixels and its size at full scale.
+    ) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+        """Decode an image; return its pixels, and numbers such as its size at full scale.
 
         Args:
             request: As :mod:`weakspot.data.decoder_process` expects it.
@@ -85,7 +85,7 @@ class Decoder:
             self.is_usable = True
             raise InputError(*(str(header.get(key, "")) for key in ("code", "problem", "hint")))
         try:
-            result = _image(header, pixels, request)
+            result = _result(header, pixels, request)
         except (KeyError, TypeError, ValueError) as error:
             raise _crashed(name) from error
         self.is_usable = True
@@ -134,19 +134,39 @@ def _crashed(name: str) -> InputError:
 
 def _max_bytes(request: Mapping[str, Any]) -> int:
     """Return the largest number of bytes of an answer."""
-    pixels: int = max(request["max_pixels"], request["height"] * request["width"])
+    options = request["options"]
+    pixels: int = max(options.get("max_pixels", 0), options.get("height", 0) * options.get("width", 0))
     return pixels * int(request["channels"])
 
 
-def _image(
+def _result(
     header: Mapping[str, Any], pixels: bytearray, request: Mapping[str, Any]
-) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return the pixels and the size of an answer; KeyError, TypeError or ValueError if they are impossible."""
-    rows, columns, channels = (int(side) for side in header["shape"])
-    height, width = int(header["height"]), int(header["width"])
-    expected = (request["height"], request["width"]) if request["resize"] else (min(rows, height), min(columns, width))
-    if (rows, columns) != expected or channels != request["channels"] or height * width > request["max_pixels"]:
-        raise ValueError(f"an image of {width} x {height} as {header['shape']}")
-    if min(rows, columns) < 1 or len(pixels) != prod((rows, columns, channels)):
-        raise ValueError(f"{len(pixels)} bytes for {header['shape']}")
-    return np.frombuffer(pixels, np.uint8).reshape(rows, columns, channels), (height, width)
+) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+    """Return the pixels and the numbers of an answer; KeyError, TypeError or ValueError if they are impossible."""
+    rows, columns, channels = shape = tuple(int(side) for side in header["shape"])
+    numbers = tuple(int(number) for number in header["numbers"])
+    if not _IS_POSSIBLE[request["function"]](shape, numbers, request) or len(pixels) != prod(shape):
+        raise ValueError(f"{len(pixels)} bytes for {shape} and {numbers}")
+    return np.frombuffer(pixels, np.uint8).reshape(rows, columns, channels), numbers
+
+
+def _is_file(shape: tuple[int, ...], numbers: tuple[int, ...], request: Mapping[str, Any]) -> bool:
+    rows, columns, channels = shape
+    return (
+        min(rows, columns) > 0 and channels == 3 and rows * columns <= request["options"]["max_pixels"] and not numbers
+    )
+
+
+def _is_downscaled(shape: tuple[int, ...], numbers: tuple[int, ...], request: Mapping[str, Any]) -> bool:
+    (rows, columns, channels), (height, width), options = shape, numbers, request["options"]
+    sides = (options["height"], options["width"]) if request["resize"] else (min(rows, height), min(columns, width))
+    is_bounded = min(rows, columns) > 0 and height * width <= options["max_pixels"]
+    return is_bounded and (rows, columns) == sides and channels == request["channels"]
+
+
+def _is_orientation(shape: tuple[int, ...], numbers: tuple[int, ...], _request: Mapping[str, Any]) -> bool:
+    height, width, orientation = numbers
+    return not any(shape) and min(height, width) >= 0 and orientation in range(1, 9)
+
+
+_IS_POSSIBLE = {"read_file": _is_file, "read_downscaled": _is_downscaled, "read_orientation": _is_orientation}

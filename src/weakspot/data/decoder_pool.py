@@ -6,16 +6,17 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from weakspot.concurrency import available_cores
 from weakspot.data.decoder import Decoder
 from weakspot.data.decoder_limits import DecodingLimits
-from weakspot.data.decoding import MAX_PIXELS
+from weakspot.data.decoding import MAX_PIXELS, Draft
 from weakspot.errors import InputError, check_positive
 
 # Seconds after which decoders count as stuck if all of them are busy with one image.
@@ -84,15 +85,45 @@ class DecoderPool:
             InputError: As :func:`weakspot.data.read_image`; ``decoding-too-slow``, ``decoding-out-of-memory`` or
                 ``decoder-crashed``; ``decoder-not-started`` if a process cannot be started.
         """
+        options = {"height": height, "width": width, "max_pixels": max_pixels}
+        pixels, (rows, columns) = self._decode("read_downscaled", source, options, channels=channels, resize=resize)
+        return pixels, (rows, columns)
+
+    def read_file(
+        self,
+        source: str | Path | bytes,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        upright: bool = True,
+        draft: Draft | None = None,
+    ) -> Image.Image:
+        """Decode an image file as :func:`weakspot.data.decoding.read_file`, with the errors of :meth:`read`."""
+        options = {"max_pixels": max_pixels, "upright": upright, "draft": draft}
+        return Image.fromarray(self._decode("read_file", source, options)[0])
+
+    def read_orientation(self, path: Path) -> tuple[tuple[int, int], int]:
+        """Read a header as :func:`weakspot.data.decoding.read_orientation`, with the errors of :meth:`read`."""
+        _, (height, width, orientation) = self._decode("read_orientation", path, {})
+        return (height, width), orientation
+
+    def _decode(
+        self,
+        function: str,
+        source: str | Path | bytes,
+        options: dict[str, Any],
+        *,
+        channels: int = 3,
+        resize: bool = False,
+    ) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+        """Call a function of the decoder process."""
         is_path = not isinstance(source, bytes)
         request = {
             "is_path": is_path,
             "folder": _working_folder() if is_path else "",
-            "height": height,
-            "width": width,
+            "function": function,
+            "options": options,
             "channels": channels,
             "resize": resize,
-            "max_pixels": max_pixels,
             "limits": asdict(self.limits),
         }
         content = source if isinstance(source, bytes) else os.fsencode(source)

@@ -6,18 +6,22 @@ stdin.
 
 import os
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.decoder_limits import DecodingLimits, end_at_limits, limit_cpu_time, limit_memory
 from weakspot.data.decoder_messages import read_message, write_message
-from weakspot.data.decoding import read_downscaled
+from weakspot.data.decoding import OnHeader, read_downscaled, read_file, read_orientation
 from weakspot.data.image_files import error_of_image
 from weakspot.errors import InputError
 from weakspot.ops.preprocessing import resize_by_pillow, to_array
+
+_Result = tuple[NDArray[Any], tuple[int, ...]]  # pixels, and numbers about the image
 
 
 def main() -> None:
@@ -41,18 +45,17 @@ def _private_stdout() -> BinaryIO:
 
 def _answer(answers: BinaryIO, request: dict[str, Any], content: bytearray) -> None:
     try:
-        pixels, (height, width) = _decode(request, content)
+        pixels, numbers = _decode(request, content)
     except InputError as error:
         write_message(answers, {"code": error.code, "problem": error.problem, "hint": error.hint})
     else:
-        write_message(answers, {"shape": pixels.shape, "height": height, "width": width}, pixels.data)
+        write_message(answers, {"shape": pixels.shape, "numbers": numbers}, pixels.data if pixels.size else b"")
 
 
-def _decode(request: dict[str, Any], content: bytearray) -> tuple[NDArray[Any], tuple[int, int]]:
+def _decode(request: dict[str, Any], content: bytearray) -> _Result:
     """Decode an image within the limits; an error has no traceback, which would keep the image alive."""
     limits = DecodingLimits(**request["limits"])
     source, name = (Path(os.fsdecode(bytes(content))), "") if request["is_path"] else (bytes(content), "The image")
-    size = {"height": request["height"], "width": request["width"]}
 
     def limit(format_: str, pixels: int) -> None:
         limit_cpu_time(limits.cpu_seconds_of(format_, pixels))
@@ -62,9 +65,7 @@ def _decode(request: dict[str, Any], content: bytearray) -> tuple[NDArray[Any], 
     try:
         if request["folder"]:  # relative paths start from the parent's folder, which may have changed
             os.chdir(request["folder"])
-        image, original = read_downscaled(source, **size, max_pixels=request["max_pixels"], on_header=limit)
-        pixels = to_array(image, channels=request["channels"])
-        return resize_by_pillow(pixels, **size) if request["resize"] else pixels, original
+        return _FUNCTIONS[request["function"]](source, request, limit)
     except InputError as error:
         raise error.with_traceback(None) from None
     except Exception as error:
@@ -72,6 +73,32 @@ def _decode(request: dict[str, Any], content: bytearray) -> tuple[NDArray[Any], 
     finally:
         limit_cpu_time(0)
         limit_memory(0)
+
+
+def _file(source: Path | bytes, request: dict[str, Any], limit: OnHeader) -> _Result:
+    image = read_file(source, **request["options"], on_header=limit)
+    return np.asarray(image), ()
+
+
+def _downscaled(source: Path | bytes, request: dict[str, Any], limit: OnHeader) -> _Result:
+    options = request["options"]
+    image, original = read_downscaled(source, **options, on_header=limit)
+    pixels = to_array(image, channels=request["channels"])
+    if request["resize"]:
+        pixels = resize_by_pillow(pixels, height=options["height"], width=options["width"])
+    return pixels, original
+
+
+def _orientation(source: Path, _request: dict[str, Any], _limit: OnHeader) -> _Result:
+    (height, width), orientation = read_orientation(source)
+    return np.empty((0, 0, 0), np.uint8), (height, width, orientation)
+
+
+_FUNCTIONS: Mapping[str, Callable[[Any, dict[str, Any], OnHeader], _Result]] = {
+    "read_file": _file,
+    "read_downscaled": _downscaled,
+    "read_orientation": _orientation,
+}
 
 
 if __name__ == "__main__":

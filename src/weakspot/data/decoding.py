@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data import heif
+from weakspot.data.decoding_apart import active_decoders
 from weakspot.data.decoding_checks import check_structure, check_tiles
 from weakspot.data.image_files import error_of_image, errors_of_image, open_binary
 from weakspot.data.orientation import TRANSPOSITIONS, orientation_of, upright_size
@@ -19,6 +20,8 @@ from weakspot.errors import InputError
 from weakspot.ops.preprocessing import reduce_long_sides
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
+OnHeader = Callable[[str, int], None]
+Draft = tuple[str, tuple[int, int]]
 
 # Pillow's limit before it warns of a decompression bomb: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485
@@ -69,8 +72,32 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
         return _checked_rgb(_from_array(source), "The array", max_pixels, upright)
     if isinstance(source, Image.Image):
         return _checked_rgb(source, "The image", max_pixels, upright)
+    return read_file(source, max_pixels=max_pixels, upright=upright)
+
+
+def read_file(
+    source: str | Path | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    upright: bool = True,
+    draft: Draft | None = None,
+    on_header: OnHeader | None = None,
+) -> Image.Image:
+    """Decode an image file as :func:`read_image`, in a decoder if there are any.
+
+    A large JPEG is decoded at a fraction of its size, which ``max_pixels`` limits, with a ``draft``: a mode and the
+    least ``(width, height)``. ``on_header`` is called as by :func:`read_downscaled`.
+    """
+    decoders = active_decoders()
+    if decoders is not None and isinstance(source, str | Path | bytes):
+        return decoders.read_file(source, max_pixels=max_pixels, upright=upright, draft=draft)
     with _file(source) as (file, name):
-        return _checked_rgb(open_image(file, name), name, max_pixels, upright)
+        image = open_image(file, name)
+        if on_header is not None:
+            on_header(image.format or "", min(image.width * image.height, max_pixels))
+        if draft is not None:
+            image.draft(*draft)
+        return _checked_rgb(image, name, max_pixels, upright)
 
 
 def read_downscaled(
@@ -79,7 +106,7 @@ def read_downscaled(
     height: int,
     width: int,
     max_pixels: int = MAX_PIXELS,
-    on_header: Callable[[str, int], None] | None = None,
+    on_header: OnHeader | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Decode an image that will be resized: a large JPEG at a half, a quarter or an eighth of its size.
 
@@ -90,6 +117,10 @@ def read_downscaled(
     if isinstance(source, Image.Image | np.ndarray):  # already decoded
         image = read_image(source, max_pixels=max_pixels)
         return image, (image.height, image.width)
+    decoders = active_decoders()
+    if decoders is not None and isinstance(source, str | Path | bytes):
+        pixels, original = decoders.read(source, height=height, width=width, max_pixels=max_pixels)
+        return Image.fromarray(pixels), original
     with _file(source) as (file, name):
         image = open_image(file, name)
         columns, rows = image.size
@@ -115,6 +146,9 @@ def read_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def read_orientation(path: Path) -> tuple[tuple[int, int], int]:
     """Read ``(height, width)`` of the stored pixels and the EXIF orientation from the header, without decoding."""
+    decoders = active_decoders()
+    if decoders is not None:
+        return decoders.read_orientation(path)
     with open_binary(path) as file:
         image = open_image(file, str(path))
         # Without EXIF before the pixels, Pillow would decode a PNG to search after them. A TIFF's size is upright.

@@ -10,9 +10,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# A JPEG's scale must be set after its header and before its pixels are read, which read_image does not support.
-from weakspot.data.decoding import MAX_PIXELS, open_image, read_image
-from weakspot.data.image_files import open_binary
+from weakspot.data.decoding import read_file
 from weakspot.errors import InputError, check_positive
 from weakspot.ops.preprocessing import reduce_long_sides
 
@@ -76,11 +74,7 @@ def gray_steps(image: Image.Image) -> NDArray[np.int16]:
 def _hash_of_file(path: Path) -> NDArray[np.bool_] | None:
     """Hash an image file; None if it cannot be read or has too few differences to compare."""
     try:
-        with open_binary(path) as file:
-            image = open_image(file, str(path))
-            if image.width * image.height <= MAX_PIXELS:  # otherwise read_image refuses it; a draft would hide its size
-                image.draft("L", DRAFT)
-            steps = gray_steps(read_image(image, max_pixels=MAX_PIXELS))
+        steps = gray_steps(read_file(path, draft=("L", DRAFT)))
     except InputError:
         return None
     return (steps > 0).ravel() if np.count_nonzero(abs(steps) >= STEP) >= STEPS else None

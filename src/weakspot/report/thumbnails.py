@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data import read_image
-from weakspot.data.decoding import open_image, read_sizes
-from weakspot.data.image_files import errors_of_image, open_binary
+from weakspot.data.decoding import read_file, read_sizes
+from weakspot.data.image_files import errors_of_image
 from weakspot.errors import InputError
 from weakspot.ops import mask_from_heatmap
 from weakspot.ops.evidence import evidence_in_box
@@ -77,10 +77,8 @@ def thumbnail(path: Path, side: int, *, upright: bool = True) -> bytes:
     Raises:
         InputError: As :func:`weakspot.data.read_image`.
     """
-    with open_binary(path) as file:
-        stored = open_image(file, str(path))
-        stored.draft("RGB", (2 * side, 2 * side))
-        image = read_image(stored, upright=upright)
+    with errors_of_image(str(path)):
+        image = read_file(path, upright=upright, draft=("RGB", (2 * side, 2 * side)))
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
         return _encode(image, "JPEG", quality=75)
 

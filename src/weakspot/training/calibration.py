@@ -28,7 +28,7 @@ def calibrate_run(
 
     Args:
         run: Folder of a run.
-        samples: Images; those without boxes are ignored.
+        samples: Images; those without boxes are ignored, as are unreadable ones.
         on_localization: Called with the result for each image.
 
     Returns:
@@ -39,7 +39,7 @@ def calibrate_run(
     calibration: tuple[float, ...] = ()
     with_boxes = [sample for sample in samples if any(len(item.boxes) for item in sample.annotations)]
     if METHODS[metadata.info.method].can_propagate and len(with_boxes) >= MIN_BOXES:
-        uncertainties, wrong = np.array(list(_judge_boxes(run, with_boxes, on_localization))).T
+        uncertainties, wrong = np.array(list(_judge_boxes(run, with_boxes, on_localization))).reshape(-1, 2).T
         with suppress(InputError):  # all boxes are right, or all are wrong
             fitted = fit_calibration(uncertainties[:, None], wrong > 0)
             calibration = (float(fitted.weights[0]), fitted.bias)
@@ -55,7 +55,10 @@ def _judge_boxes(
     localizer = Localizer(run, backend="torch", uncertainty=True)
     for sample in samples:
         known = {item.label: item.boxes for item in sample.annotations if len(item.boxes)}
-        image = read_as_annotated(sample.path, sample.size, max_pixels=localizer.max_pixels)
+        try:
+            image = read_as_annotated(sample.path, sample.size, max_pixels=localizer.max_pixels)
+        except InputError:  # it counts as wrong in the scores, and says nothing about uncertainty
+            continue
         localization = localizer(image, classes=list(known))
         on_localization(localization)
         for found in localization:
