@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.terminal import echo
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from weakspot.training.teach import TaughtResult
 
 
+@decoding_apart()
 def teach_run(run: Path, dataset: "Dataset") -> "TaughtResult":
     """Teach a run with the boxes of a data set, and print how far it is."""
     from weakspot.training.labels import annotated_samples

@@ -52,7 +52,8 @@ class GraphModule(nn.Module):
         forward_pass = classifier.run_in_torch(pixels)
         if self._traced is not None:
             forward_pass = TracedForwardPass(**vars(forward_pass), head_gradients=self._traced)
-        ranked = forward_pass.logits.float().topk(classes.shape[1], dim=1).indices  # (B, C)
+        num_classes = forward_pass.logits.shape[1]
+        ranked = forward_pass.logits.float().topk(num_classes, dim=1).indices  # of all: C may be any number
         indices = torch.where(classes < 0, ranked.gather(1, (-1 - classes).clamp_min(0)), classes)
         output, *references = derive_class_maps(classifier, pixels, forward_pass, self._methods, indices)
         maps = calibrate_maps(self._backend.class_thresholds, self._names[0], indices, output.maps)
