@@ -453,11 +453,12 @@ def deep(tmp_path, values, dtype=np.uint16):
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 @pytest.mark.parametrize("hot", [[], [65535], [65535, 0], [0]], ids=["none", "hot", "hot and dead", "dead"])
 def test_hot_and_dead_pixels_do_not_darken_the_others(hot, dtype, tmp_path):
-    values = np.linspace(20_000, 24_095, 64 * 64, dtype=dtype)
+    values = np.linspace(20_000, 24_095, 64, dtype=dtype).repeat(64)
     values[100 : 100 + len(hot)] = hot
     Image.fromarray(values.reshape(64, 64)).save(tmp_path / "a.tif")
     levels = np.asarray(read_image(tmp_path / "a.tif"))[..., 0].ravel()
-    assert levels[[0, 2048, -1]].tolist() == [0, 128, 255]
+    assert levels[[0, -1]].tolist() == [0, 255]
+    assert abs(int(levels[2048]) - 128) <= 2
     assert set(levels[100 : 100 + len(hot)]) <= {0, 255}
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -27,7 +28,7 @@ from squares import (
 )
 
 import weakspot as ws
-from weakspot.data import Dataset, ObjectAnnotation, Sample
+from weakspot.data import Dataset, ObjectAnnotation, Sample, read_dataset
 from weakspot.errors import InputError
 from weakspot.evaluation import EvaluationConfig, compare, evaluate, evaluate_boxes, evaluate_maps
 from weakspot.evaluation.targets import resize_to_square
@@ -706,6 +707,24 @@ def test_images_without_a_found_box_count_as_wrong_and_are_noted(data, tmp_path)
     right = [iou >= 0.5 for iou in slow_ious(data, TEST[:4], 0.2, 224)[1].values()]
     assert figure(found).fixed == pytest.approx(100 * sum(right) / len(TEST))
     assert found.notes[-1] == f"{len(TEST) - 4} images have no predicted box and count as wrong."
+
+
+def test_boxes_are_not_compared_with_masks(data, tmp_path):
+    file, mask = found_boxes(tmp_path / "found.csv", data, TEST, 0.2), tmp_path / "mask.png"
+    Image.fromarray(np.eye(8, dtype=np.uint8)).save(mask)
+    dataset = read_dataset(data)
+
+    def masked(sample):
+        objects = tuple(replace(item, box=None, mask_files=(mask,)) for item in sample.objects)
+        return replace(sample, objects=objects)
+
+    samples = dataset.samples
+    with refused("missing-annotations", "masks"):
+        evaluate_boxes(file, replace(dataset, samples=tuple(map(masked, samples))))
+    first = next(i for i, sample in enumerate(samples) if sample.split == "test")
+    mixed = (*samples[:first], masked(samples[first]), *samples[first + 1 :])
+    notes = evaluate_boxes(file, replace(dataset, samples=mixed), config=EvaluationConfig(samples=0)).notes
+    assert any(note.startswith("1 images have masks") for note in notes)
 
 
 def test_boxes_of_another_split_are_refused(data, tmp_path):

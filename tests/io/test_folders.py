@@ -97,3 +97,15 @@ def test_what_is_no_text_is_told(make):
         path.write_bytes("Größe".encode("latin-1"))
     with refused("file-unreadable", "names.txt"):
         read_name_file(path)
+
+
+@pytest.mark.parametrize("name", ["names.json", "data.yaml", "data.YML"])
+def test_files_whose_lines_are_not_names_are_refused(name, tmp_path):
+    (tmp_path / name).write_text("a\nb\n")
+    with refused("file-unreadable", name):
+        read_name_file(tmp_path / name)
+
+
+def test_names_are_read_without_empty_lines_at_the_end(tmp_path):
+    (tmp_path / "names.txt").write_text("\ufeffa\n\nb\n\n \n", encoding="utf-8")
+    assert read_name_file(tmp_path / "names.txt") == ["a", "", "b"]

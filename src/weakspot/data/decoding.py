@@ -30,7 +30,7 @@ MAX_PIXELS = 89_478_485
 NARROW = 2**14
 
 # Share of the pixels at either end of that range that may be hot or dead ones of the sensor.
-HOT = 1e-4
+HOT = 1e-3
 
 # Pixels that are converted at once if the conversion needs several copies.
 BAND = 2**22
@@ -45,7 +45,7 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     EXIF orientation is applied unless ``upright`` is False. The first frame of an animation is used. Gray becomes three
     equal channels, transparency is composited on white, CMYK and palettes are converted, 16-bit values are divided by
     257, and 32-bit integers and floats are rescaled from their minimum and maximum, as are 16-bit values that use less
-    than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits. One pixel in ten thousand at
+    than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits. One pixel in a thousand at
     either end does not count if the range of the others is less than a quarter: hot and dead pixels of a sensor.
 
     Args:

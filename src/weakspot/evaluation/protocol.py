@@ -158,6 +158,13 @@ def evaluate_boxes(
         InputError: If the data set cannot be scored, or the boxes do not belong to its images.
     """
     eval_set, name, base = load_evaluation_set(data, config), Path(file).name, baselines()
+    with_masks_only = [one.image.image_id for one in eval_set.samples if not any(len(a.boxes) for a in one.annotations)]
+    raise_if_any(
+        with_masks_only if len(with_masks_only) == len(eval_set.samples) else [],
+        "missing-annotations",
+        "images have masks, but no boxes that predicted ones could be compared with",
+        "Add the boxes to the data set, or evaluate --score-maps.",
+    )
     ground_truth, images = (None if path is None else Path(path) for path in (config.boxes, config.images))
     boxes = read_boxes(Path(file), eval_set.dataset, ground_truth, images)
     without = [sample.image.image_id for sample in eval_set.samples if not len(boxes.of(sample))]
@@ -173,7 +180,9 @@ def evaluate_boxes(
 
     result = evaluate_set(eval_set, predict, (name, *base), {name: 1.0}, on_prediction, groups=True)
     missing = f"{len(without)} images have no predicted box and count as wrong."
-    notes = (*boxes.notes, *([missing] if without else []), *_absent_note(result.first))
+    masks = f"{len(with_masks_only)} images have masks, but no boxes, and count as wrong."
+    notes = (*boxes.notes, *([missing] if without else []), *([masks] if with_masks_only else []))
+    notes = (*notes, *_absent_note(result.first))
     return replace(result, notes=(*result.notes, *notes))
 
 

@@ -83,11 +83,16 @@ def remove_if_empty(folder: Path) -> Iterator[None]:
 
 
 def read_name_file(file: Path | None) -> list[str] | None:
-    """Read the lines of a UTF-8 file, or return None for None; InputError ``file-unreadable``."""
+    """Read the lines of a UTF-8 file without empty ones at its end, or return None for None.
+
+    Raises InputError ``file-unreadable``, also for JSON and YAML, whose lines are not names.
+    """
+    hint = "The file must be UTF-8 with one name per line."
+    if file is not None and file.suffix.lower() in (".json", ".yaml", ".yml"):
+        raise InputError("file-unreadable", f"{file} is not a list of names.", hint)
     try:
-        return None if file is None else file.read_text(encoding="utf-8-sig").splitlines()
+        return None if file is None else file.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        hint = "The file must be UTF-8 with one name per line."
         raise InputError("file-unreadable", f"Cannot read {file}: {error}.", hint) from error
 
 

@@ -118,7 +118,10 @@ def resolve_classifier(
     if isinstance(model, str):
         with torch.inference_mode(False):  # parameters created in inference mode can never have gradients
             loaded = load_classifier(model, weights=weights, output_stride=output_stride)
-        loaded.module.to(find_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = loaded.module
+        is_2d = all(parameter.dim() < 5 for parameter in module.parameters())  # others have no such memory format
+        memory_format = torch.channels_last if is_2d else torch.preserve_format
+        module.to(find_device(device), memory_format=memory_format)  # type: ignore[call-overload]
         return loaded
     if not isinstance(model, nn.Module):
         problem = f"model must be a name, a run folder or an nn.Module, got {type(model).__name__}."

@@ -2,22 +2,25 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import torch
 from torch import Tensor
 
 from weakspot.errors import ModelError
 
-# Operations that move values, change their type, or compute with them and constants. A logarithm is not among them: the
-# one of a sum of exponentials pools logits.
+# Operations that move or reduce values, change their type, or compute with them and constants.
 _ELEMENTWISE = re.compile(
-    "Add|Addcdiv|Addcmul|Alias|AsStrided|Cat|Clamp|ClampMax|ClampMin|Clone|Div|Expand|Index|IndexSelect|Lerp|"
-    "Maximum|Minimum|Mul|Neg|Permute|Pow|Reciprocal|ReshapeAlias|Round|Rsub|Select|Slice|Split|Sqrt|Squeeze|Stack|Sub|Sum|"
-    "T|ToCopy|Transpose|Unbind|Unsqueeze|UnsafeView|View|Where"
+    "AdaptiveAvgPool2D|AdaptiveMaxPool2D|Add|Addcdiv|Addcmul|Alias|Amax|Amin|AsStrided|Cat|Clamp|ClampMax|ClampMin|Clone|"
+    "Cumprod|Div|Expand|Index|IndexSelect|Lerp|Max|Maximum|Mean|Min|Minimum|Mul|Neg|Permute|Pow|Prod|Reciprocal|"
+    "ReshapeAlias|Round|Rsub|Select|Slice|Split|Sqrt|Squeeze|Stack|Sub|Sum|T|ToCopy|Topk|Transpose|Unbind|Unsqueeze|"
+    "UnsafeView|View|Where"
 )
-# Operations that turn logits into probabilities, and the exponential, of which both are made.
-_PROBABILITIES = re.compile("Exp|Exp2|Expm1|Hardsigmoid|LogSigmoid|LogSoftmax|Sigmoid|Softmax")
+_LOGARITHMS = re.compile("Log|Log10|Log1P|Log2")
+# Operations that turn logits into probabilities, and exponentials, of which both can be made.
+_PROBABILITIES = re.compile("Hardsigmoid|LogSigmoid|LogSoftmax|Sigmoid|Softmax")
+_EXPONENTIALS = re.compile("Exp|Exp2|Expm1")
+_Origin = Literal["probabilities", "exponentials"] | None
 
 
 def extract_logits(output: object, images: int | None = None) -> Tensor:
@@ -92,15 +95,28 @@ def end_in_probabilities(logits: Tensor) -> bool:
         >>> end_in_probabilities(x.sigmoid() @ torch.eye(3)), end_in_probabilities(x * x.sigmoid())
         (False, False)
     """
-    return logits.grad_fn is not None and _end_in_probabilities(logits.grad_fn, {})
+    return logits.grad_fn is not None and _origin(logits.grad_fn, {}) is not None
 
 
-def _end_in_probabilities(node: Any, known: dict[Any, bool]) -> bool:
+def _origin(node: Any, known: dict[Any, _Origin]) -> _Origin:
+    """Return of what an operation computes its result; None if of anything else."""
     if node not in known:
-        name = re.sub(r"Backward\d*$", "", node.name())
-        if _ELEMENTWISE.fullmatch(name):
-            previous = [earlier for earlier, _ in node.next_functions if earlier is not None]
-            known[node] = bool(previous) and all(_end_in_probabilities(earlier, known) for earlier in previous)
-        else:
-            known[node] = _PROBABILITIES.fullmatch(name) is not None
+        known[node] = _origin_by_name(re.sub(r"Backward\d*$", "", node.name()), node, known)
     return known[node]
+
+
+def _origin_by_name(name: str, node: Any, known: dict[Any, _Origin]) -> _Origin:
+    if _PROBABILITIES.fullmatch(name):
+        return "probabilities"
+    if _EXPONENTIALS.fullmatch(name):
+        return "exponentials"
+    is_logarithm = _LOGARITHMS.fullmatch(name) is not None
+    if not is_logarithm and not _ELEMENTWISE.fullmatch(name):
+        return None
+    previous = [_origin(earlier, known) for earlier, _ in node.next_functions if earlier is not None]
+    if not previous or None in previous:
+        return None
+    if is_logarithm:  # that of a sum of exponentials pools logits
+        return "probabilities" if previous == ["probabilities"] else None
+    is_ratio = name in ("Div", "Reciprocal")
+    return "probabilities" if is_ratio or "probabilities" in previous else "exponentials"
