@@ -4,7 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset
-from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, mvtec, voc, yolo
+from weakspot.data.formats import (
+    benchmark,
+    class_folders,
+    coco,
+    csv_boxes,
+    csv_labels,
+    cub,
+    ilsvrc,
+    masks,
+    mvtec,
+    voc,
+    yolo,
+)
 from weakspot.data.formats.walk import files_below, folders_in, is_image
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import mark_written, resolve_predictions
@@ -25,6 +37,7 @@ READERS: tuple[tuple[Detect, Load], ...] = (
     (csv_labels.detect, csv_labels.load),
     (yolo.detect, yolo.load),
     (mvtec.detect, mvtec.load),
+    (masks.detect, masks.load),
     (class_folders.detect, class_folders.load),
 )
 LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, YOLO, CUB, ILSVRC, MVTec, WSOL metadata"
@@ -41,9 +54,10 @@ def read_dataset(
 ) -> Dataset:
     """Read the annotations of a data set without decoding its images.
 
-    The layout is detected: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
-    COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011, ILSVRC
-    and MVTec AD as published; metadata of the WSOL benchmark, which includes OpenImages30k.
+    The layout is detected: class folders, with or without masks or a CSV file of boxes; images with a CSV file of
+    labels; COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011,
+    ILSVRC and MVTec AD as published; metadata of the WSOL benchmark, which includes OpenImages30k. If boxes or masks
+    name only some of the images of class folders, the others have the labels of their folders.
 
     Args:
         root: Folder of the data set.
@@ -77,7 +91,7 @@ def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
         raise InputError("unknown-layout", f"{folder} has tasks of Label Studio, which are not read here.", hint)
     for detect, load in READERS:
         if detect(folder):
-            if is_file(folder / LABEL_FILE) and detect is class_folders.detect:
+            if is_file(folder / LABEL_FILE) and detect in (class_folders.detect, masks.detect):
                 return _load_folder(_labels_in(folder), image_folder)
             return load(folder, image_folder)
     if any(is_image(name) for name in files_below(folder)):
@@ -89,7 +103,7 @@ def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
 
 def _labels_in(folder: Path) -> Path:
     """The only data set in the output folder of ``weakspot label``, which has a folder for each of several formats."""
-    others = [detect for detect, _ in READERS if detect is not class_folders.detect]
+    others = [detect for detect, _ in READERS if detect not in (class_folders.detect, masks.detect)]
     found = [folder / name for name in folders_in(folder) if any(detect(folder / name) for detect in others)]
     if len(found) == 1:
         return found[0]

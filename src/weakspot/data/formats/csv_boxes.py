@@ -27,7 +27,7 @@ from weakspot.data.formats.class_folders import empty_classes, has_splits, split
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, sorted_classes
 from weakspot.data.formats.text_files import format_number, write_csv
 from weakspot.data.formats.walk import files_below, first_containing, images_outside_masks, is_image, without_suffix
-from weakspot.data.image_index import ImageIndex
+from weakspot.data.image_index import ImageIndex, known_images
 from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, relative_inside, safe_relative_path
@@ -49,13 +49,16 @@ class _Tree:
 
     base: Path
     files: dict[str, list[Path]]
+    index: ImageIndex
     by_split: bool
     mask_folder: Path
     masks: frozenset[str]
 
     def image_id(self, name: str) -> str:
-        """Return the id of an image by its path with or without suffix."""
-        return name if name in self.files else without_suffix(name)
+        """Return the id of an image by its path with or without suffix; by its base name if only one has it."""
+        if name in self.files or without_suffix(name) in self.files:
+            return name if name in self.files else without_suffix(name)
+        return without_suffix(self.index.match(name) or name)
 
 
 @dataclass
@@ -77,11 +80,13 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     """Load class folders with a CSV file of boxes; coordinates count from 0, right and bottom are excluded.
 
     The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, and
-    so is the folder of an image without a row, unless ``labels.csv`` contains its labels. The default folder of the
-    images is the first of ``root/images`` and ``root`` that contains them.
+    so is the folder of an image without a row, unless ``labels.csv`` contains its labels. A row names an image by its
+    path, or by its base name if only one image has it. The default folder of the images is the first of ``root/images``
+    and ``root`` that contains them. Without the file, only masks say where objects are.
     """
     folders = folders_of_images(root, images)
-    rows = list(_rows(ground_truth or root / "annotations.csv", SIDES, folders))
+    file = ground_truth or root / "annotations.csv"
+    rows = list(_rows(file, SIDES, folders)) if ground_truth or file.is_file() else []
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
     by_image = {} if ground_truth else _labels(root / "labels.csv", tree, folders)
     for image_id, group in _group_rows(rows, tree).items():
@@ -177,7 +182,8 @@ def _rows(file: Path, columns: Iterable[str], folders: Sequence[Path]) -> Iterat
 def _tree(root: Path, base: Path) -> _Tree:
     files = images_outside_masks(base, root)
     masks = files_below(root / "masks") if (root / "masks").is_dir() else ()
-    return _Tree(base, files, has_splits(files), root / "masks", frozenset(masks))
+    index = known_images({path.relative_to(base).as_posix(): (0, 0) for paths in files.values() for path in paths})
+    return _Tree(base, files, index, has_splits(files), root / "masks", frozenset(masks))
 
 
 def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
