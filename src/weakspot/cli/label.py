@@ -1,8 +1,10 @@
 """Write label files of predictions, and read them back after a person has corrected them."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from weakspot.data.dataset import Dataset, Sample
 from weakspot.data.formats.csv_boxes import write_boxes
@@ -10,7 +12,14 @@ from weakspot.data.formats.text_files import read_classes, write_rows, write_tex
 from weakspot.data.formats.walk import images_below
 from weakspot.data.image_index import ImageIndex, index_files, index_images
 from weakspot.data.label_frames import Frame, LabelFrame, assumed_issue, label_frame
-from weakspot.data.predictions import mark_written, prediction_notes, resolve_predictions
+from weakspot.data.predictions import (
+    DELETED,
+    deleted_images,
+    mark_written,
+    prediction_notes,
+    resolve_predictions,
+)
+from weakspot.data.review_rows import Status
 from weakspot.data.written_labels import FILE, is_written
 from weakspot.errors import InputError, check_fraction, check_positive
 from weakspot.io.folders import LABEL_FILE, check_unpacked, is_file, next_free_path
@@ -55,13 +64,14 @@ class LabelOutcome:
 
 @dataclass(frozen=True)
 class _Labels:
-    """Labels to write, the folder of their images, the image files by name, and problems."""
+    """Labels to write, the folder of their images, the image files by name, problems, and images without a label."""
 
     labels: Dataset
     folder: Path
     files: dict[str, Path]
     problems: tuple[LabelProblem, ...]
     notes: tuple[str, ...] = ()
+    untouched: tuple[Sample, ...] = ()
 
 
 def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
@@ -162,7 +172,8 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
     folder = options.images or _image_folder(source)
     index = index_images(folder)
     (loaded, problems), frame = _read(source, FORMATS[options.format[0]], index)
-    labels = resolve_predictions(mark_written(loaded, source), use=options.use_predictions)
+    marked = _with_meaning(mark_written(loaded, source), options.deleted)
+    labels = resolve_predictions(marked, use=options.use_predictions)
     files = {name: folder / name for names in index.names.values() for name in names}
     complete = _complete(labels.samples, labels.class_names, index, files, options, frame.frame)
     unlabeled = len(files.keys() - {index.match(sample.image_id) for sample in loaded.samples})
@@ -173,6 +184,13 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
         sample.image_id for sample in complete.labels.samples if not sample.objects and sample.image_id in with_labels
     }
     remaining = tuple(sample for sample in complete.labels.samples if sample.image_id not in lost)
+    issues = (*loaded.issues, *assumed_issue(frame))
+    labeled = {index.match(sample.image_id) for sample in labels.samples}
+    untouched = tuple(
+        replace(sample, image_id=name, objects=(), size=index.size(name))
+        for sample in marked.samples
+        if sample.status == "untouched" and (name := index.match(sample.image_id)) and name not in labeled
+    )
     return replace(
         complete,
         labels=replace(complete.labels, samples=remaining),
@@ -182,9 +200,33 @@ def _imported(source: Path, options: LabelOptions) -> _Labels:
             *complete.notes,
             *notes,
             *prediction_notes(labels),
-            *(f"{len(issue.where)} x {issue.kind}" for issue in (*loaded.issues, *assumed_issue(frame))),
+            *(f"{len(issue.where)} x {issue.kind}" for issue in issues if issue.kind != DELETED),
             *_background_note(remaining),
+            *_status_note((*remaining, *untouched)),
         ),
+        untouched=untouched,
+    )
+
+
+def _with_meaning(labels: Dataset, deleted: str) -> Dataset:
+    """Decide what images mean whose predicted objects a person has deleted: no object, or that nobody has labeled them.
+
+    InputError ``deleted-boxes`` if it was not said.
+    """
+    names = deleted_images(labels)
+    if not names or deleted == "empty":
+        return labels
+    if deleted == "untouched":
+        samples = (
+            replace(sample, predicted=True, status="untouched") if sample.image_id in names else sample
+            for sample in labels.samples
+        )
+        return replace(labels, samples=tuple(samples))
+    listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    raise InputError(
+        "deleted-boxes",
+        f"A person has deleted all boxes of {len(names)} images ({listed}), which does not say what is in them.",
+        "Add --deleted empty if they hold no object, or --deleted untouched if they keep their labels.",
     )
 
 
@@ -203,6 +245,13 @@ def _background_note(samples: Iterable[Sample]) -> tuple[str, ...]:
     """Say how many images have no object, for example because a person has deleted the only box."""
     count = sum(not sample.objects for sample in samples)
     return (f"{count} images have no object left: they train as background",) if count else ()
+
+
+def _status_note(samples: Iterable[Sample]) -> tuple[str, ...]:
+    """Say of how many images a person has confirmed, corrected or deleted the boxes, and of how many not."""
+    counts = Counter(sample.status for sample in samples)
+    known = [f"{counts[status]} {status}" for status in get_args(Status) if counts[status]]
+    return (f"images: {', '.join(known)}",) if known else ()
 
 
 def _image_folder(source: Path) -> Path:
@@ -241,13 +290,14 @@ def _write(
     output: Path, labeled: _Labels, formats: dict[str, Format], sources: Sequence[str], options: LabelOptions
 ) -> LabelOutcome:
     labels = labeled.labels
+    with_untouched = replace(labels, samples=(*labels.samples, *labeled.untouched))
     images = [labeled.files[sample.image_id] for sample in labels.samples]
     check_output_apart(output, images if options.import_ is None else [options.import_, *images])
     write_options = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labeled.problems)
     with atomic_folder(output) as folder:
         for name, format_ in formats.items():
-            problems += format_.write(labels, folder / name, write_options)
+            problems += format_.write(with_untouched, folder / name, write_options)
             for sample in labels.samples:
                 target = folder / name / format_.image_path(sample)
                 link_or_copy(labeled.files[sample.image_id], target, options.image_files)

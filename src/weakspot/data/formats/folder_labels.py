@@ -4,7 +4,7 @@ A person who draws some boxes in images of class folders says nothing of the oth
 their folders.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -22,16 +22,19 @@ from weakspot.io.folders import is_file
 _LOOKED_AT = 100
 
 
-def add_folder_labels(dataset: Dataset, images: Path | None = None) -> Dataset:
+def add_folder_labels(
+    dataset: Dataset, images: Path | None = None, *, empty: Collection[Path] = frozenset()
+) -> Dataset:
     """Add the images of class folders that a data set of boxes leaves out, with the labels of their folders.
 
-    An image that it lists without an object gets that label as well, unless its status is ``empty``. Images are found
+    An image that it lists without an object gets that label as well, unless it is known to be empty. Images are found
     by path, or by a base name that is unique. Folders are classes if at least half of the images with boxes or masks
     have an object of the class that their folder is named after; otherwise the data set is returned as it is.
 
     Args:
         dataset: Images with boxes or masks, as read.
         images: Folder of the images; by default ``images`` in the root of the data set if it exists, else the root.
+        empty: Files of images of which the data set says that no object is in them.
     """
     if not _may_have_class_folders(dataset):
         return dataset
@@ -47,7 +50,7 @@ def add_folder_labels(dataset: Dataset, images: Path | None = None) -> Dataset:
     samples = [replace(sample, path=path) for sample, path in zip(dataset.samples, paths, strict=True)]
     if not _agree(samples, by_path):
         return dataset
-    labeled = [_with_label(sample, by_path.get(sample.path)) for sample in samples]
+    labeled = [sample if sample.path in empty else _with_label(sample, by_path.get(sample.path)) for sample in samples]
     present = {sample.path for sample in samples}
     labeled += _others((one for path, one in by_path.items() if path not in present), dataset, base)
     found = {item.label for sample in labeled for item in sample.objects}
@@ -90,7 +93,7 @@ def _agree(samples: Sequence[Sample], by_path: Mapping[Path, Sample]) -> bool:
 
 
 def _with_label(sample: Sample, in_folder: Sample | None) -> Sample:
-    if sample.objects or sample.status == "empty" or in_folder is None:
+    if sample.objects or in_folder is None:
         return sample
     return replace(sample, objects=in_folder.objects)
 

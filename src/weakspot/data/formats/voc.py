@@ -63,21 +63,23 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     names = tuple(sorted({item.label for annotation in by_image.values() for item in annotation.objects}))
     splits = _read_split_lists(folders.lists)
     by_split = has_splits(files)
-    samples = (
+    empty = {name for name, annotation in by_image.items() if not annotation.objects}
+    samples = tuple(
         Sample(
             image_id,
             path,
             split,
             _objects(image_id, annotation, names, by_split),
             annotation.size,
-            status="" if annotation is EMPTY or annotation.objects else "empty",
         )
         for image_id in dict.fromkeys([*splits, *by_image, *files])
         for annotation in [by_image.get(image_id, EMPTY)]
         for path in files.get(image_id) or [folders.images / _missing(image_id, annotation, folders)]
         for split in splits.get(image_id) or [split_and_class(image_id, by_split)[0]]
     )
-    return add_folder_labels(Dataset(root, "Pascal VOC", names, tuple(samples)), folders.images)
+    dataset = Dataset(root, "Pascal VOC", names, samples)
+    paths = {sample.path for sample in samples if sample.image_id in empty}
+    return add_folder_labels(dataset, folders.images, empty=paths)
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:

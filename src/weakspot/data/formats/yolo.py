@@ -81,11 +81,10 @@ def load(root: Path, images: Path | None = None) -> Dataset:
     for path in paths:
         size = index.size_of(path)
         empty = Sample(places[path][1], (images or base) / path, places[path][0], (), size)
-        objects = _all_objects(files[path], empty, classes) if path in files else ()
-        status = "empty" if path in files and not objects else ""
-        samples.append(replace(empty, objects=objects, status=status))
+        samples.append(replace(empty, objects=_all_objects(files[path], empty, classes)) if path in files else empty)
     dataset = Dataset(root, "YOLO", classes.names, tuple(samples), group_issues(issues))
-    return add_folder_labels(dataset, images or base)
+    named = {(images or base) / path for path in files}
+    return add_folder_labels(dataset, images or base, empty=named)
 
 
 def _places(paths: Sequence[str]) -> dict[str, tuple[str, str]]:
