@@ -1,6 +1,7 @@
 """Class folders joined with the boxes that a person has drawn in some of their images."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -176,6 +177,13 @@ def test_a_label_that_cannot_be_used_is_told_and_does_not_empty_its_image(photos
     (issue,) = dataset.issues
     assert (issue.kind, len(issue.where)) == (UNUSABLE, 1)
     assert issue.where[0].startswith("cat/b.jpg: line 1")
+
+
+@pytest.mark.parametrize("name", ["boxes\0", "b" * 300, "pipe.jsonl"])
+def test_a_path_that_is_no_file_is_refused(photos, tmp_path, name):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with refused("labels-not-found"):
+        joined(photos, tmp_path / name)
 
 
 def test_splits_are_those_of_the_images(tmp_path):

@@ -11,7 +11,7 @@ from weakspot.data.formats.walk import folders_in
 from weakspot.data.image_index import ImageIndex
 from weakspot.data.review_rows import REVIEW, read_review
 from weakspot.errors import InputError
-from weakspot.io.folders import check_unpacked
+from weakspot.io.folders import check_unpacked, is_file, is_folder
 
 _FORMATS = "review.jsonl, annotations.csv, COCO JSON, a folder of VOC XML, YOLO, or indexed masks"
 # Folders in the output of weakspot label, one for each format.
@@ -27,7 +27,7 @@ _FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, ImageIndex], Loade
 
 def is_review(source: Path) -> bool:
     """Return whether a path is the file of a review, or its folder."""
-    return source.suffix == ".jsonl" or (source / REVIEW).is_file()
+    return source.suffix == ".jsonl" or is_file(source / REVIEW)
 
 
 def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
@@ -46,11 +46,11 @@ def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
             code of a file that cannot be parsed.
     """
     check_unpacked(source)
-    if not source.exists():
+    if not is_folder(source) and not is_file(source):
         raise InputError("labels-not-found", f"{source} does not exist.")
     if is_review(source):
         return LoadedLabels(_review(source), ())
-    if source.is_dir():
+    if is_folder(source):
         return _folder(source, index, images)
     if source.suffix.lower() in (".csv", ".tsv"):
         return LoadedLabels(_of_csv(csv_boxes.load(source.parent, images, source)), ())

@@ -21,6 +21,7 @@ what is in it.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -63,7 +64,6 @@ class _Tree:
 
     base: Path
     files: dict[str, list[Path]]
-    index: ImageIndex
     by_split: bool
     mask_folder: Path
     masks: frozenset[str]
@@ -72,7 +72,12 @@ class _Tree:
         """Return the id of an image by its path with or without suffix; by its base name if only one has it."""
         if name in self.files or without_suffix(name) in self.files:
             return name if name in self.files else without_suffix(name)
-        return without_suffix(self.index.match(name) or name)
+        return without_suffix(self._index.match(name) or name)
+
+    @cached_property
+    def _index(self) -> ImageIndex:
+        names = (path.relative_to(self.base).as_posix() for paths in self.files.values() for path in paths)
+        return known_images(dict.fromkeys(names, (0, 0)))
 
 
 @dataclass
@@ -203,8 +208,7 @@ def _rows(file: Path, columns: Iterable[str], folders: Sequence[Path]) -> Iterat
 def _tree(root: Path, base: Path) -> _Tree:
     files = images_outside_masks(base, root)
     masks = files_below(root / "masks") if (root / "masks").is_dir() else ()
-    index = known_images({path.relative_to(base).as_posix(): (0, 0) for paths in files.values() for path in paths})
-    return _Tree(base, files, index, has_splits(files), root / "masks", frozenset(masks))
+    return _Tree(base, files, has_splits(files), root / "masks", frozenset(masks))
 
 
 def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
