@@ -12,6 +12,7 @@ from trees import plant, turned, voc
 from weakspot.data import ObjectAnnotation, read_dataset
 from weakspot.data.annotation_kinds import describe_annotations
 from weakspot.data.joined_boxes import RELABELED, UNUSABLE, join_boxes, join_notes
+from weakspot.data.label_frames import resolve_frames
 from weakspot.data.review_rows import REVIEW, ReviewRow, append_review
 
 NAMES = ("cat/a", "cat/b", "cat/d", "dog/a", "dog/c", "owl/e")
@@ -202,6 +203,10 @@ def test_boxes_of_a_review_are_those_of_the_upright_image(tmp_path):
     append_review(tmp_path / REVIEW, ReviewRow("cat/a.jpg", "corrected", (ObjectAnnotation("cat", BOX),), (30, 40)))
     (sample,) = [one for one in joined(photos, tmp_path).samples if one.status]
     assert sample.objects[0].box == (9.0, 8.0, 39.0, 28.0), "of the stored pixels, which are decoded"
+    dataset = read_dataset(photos, ground_truth=tmp_path / REVIEW)
+    assert [one.objects[0].box for one in dataset.samples] == [BOX, None]
+    resolved = resolve_frames(dataset, tmp_path / REVIEW, [""])
+    assert resolved.samples[0].objects[0].box == (9.0, 8.0, 39.0, 28.0)
 
 
 @pytest.mark.parametrize(

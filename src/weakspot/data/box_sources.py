@@ -66,7 +66,7 @@ def _review(source: Path) -> Dataset:
         for row in read_review(file).values()
         if row.status != "untouched"
     )
-    return Dataset(source, "review", (), samples)
+    return Dataset(file, "review", (), samples)
 
 
 def _folder(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:

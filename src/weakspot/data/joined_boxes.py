@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from weakspot.data.box_sources import is_review, read_boxes
+from weakspot.data.box_sources import read_boxes
 from weakspot.data.dataset import Dataset, DatasetIssue, Sample
 from weakspot.data.formats.class_folders import image_folder
 from weakspot.data.formats.records import LabelProblem
@@ -18,7 +18,14 @@ UNUSABLE = "label in the boxes that cannot be used"
 _MAX_NAMED = 5
 
 
-def join_boxes(dataset: Dataset, boxes: Path, *, images: Path | None = None, use_predictions: bool = False) -> Dataset:
+def join_boxes(
+    dataset: Dataset,
+    boxes: Path,
+    *,
+    images: Path | None = None,
+    use_predictions: bool = False,
+    in_decoded_pixels: bool = True,
+) -> Dataset:
     """Give images of a data set the boxes that a person has drawn in them; all others keep their labels.
 
     An image that a person has left empty has no object. If a label differs, that of the boxes is used, and the image is
@@ -29,6 +36,7 @@ def join_boxes(dataset: Dataset, boxes: Path, *, images: Path | None = None, use
         boxes: Boxes in any format of :func:`weakspot.data.box_sources.read_boxes`.
         images: Folder of the images, if it is not in the data set.
         use_predictions: Whether boxes that a model predicted count as if a person had confirmed them.
+        in_decoded_pixels: Whether boxes are converted as :func:`weakspot.data.label_frames.resolve_frames` does.
 
     Raises:
         InputError: ``boxes-unmatched`` with the names of images that are not in the data set, ``boxes-empty`` if no
@@ -42,7 +50,8 @@ def join_boxes(dataset: Dataset, boxes: Path, *, images: Path | None = None, use
     found = _with_paths(loaded, index, files)
     unusable = tuple(f"{item.image}: {item.problem}" for item in problems)
     drawn = resolve_predictions(mark_written(found, loaded.root), use=use_predictions)
-    drawn = resolve_frames(drawn, loaded.root, list(drawn.splits), known="upright" if is_review(boxes) else None)
+    if in_decoded_pixels:
+        drawn = resolve_frames(drawn, loaded.root, list(drawn.splits))
     broken = {index.match(item.image) for item in problems}
     by_path = _by_path(
         sample for sample in drawn.samples if sample.objects or index.match(sample.image_id) not in broken

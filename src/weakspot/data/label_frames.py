@@ -83,7 +83,7 @@ def frame_notes(dataset: Dataset) -> tuple[str, ...]:
     return tuple(f"{len(issue.where)} x {issue.kind}." for issue in dataset.issues if issue.kind.startswith(_ASSUMED))
 
 
-def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str], *, known: Frame | None = None) -> Dataset:
+def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str]) -> Dataset:
     """Convert labels to the pixels that ``read_as_annotated`` decodes, which knows only the size of the labels.
 
     If a label file proves to be for upright images, its boxes in images that are turned by 180 degrees, mirrored or
@@ -96,13 +96,12 @@ def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str], *, kno
         dataset: Labels as read.
         source: File or folder that they were read from.
         splits: Names of splits; only the headers of their images are read.
-        known: The frame of labels that do not prove it; upright if ``weakspot label`` wrote them.
     """
     headers = [
         _header(sample.path) if _is_located(sample) and sample.split in splits else None for sample in dataset.samples
     ]
     pairs = [(_sized_by_mask(sample, header), header) for sample, header in zip(dataset.samples, headers, strict=True)]
-    found = label_frame(pairs, assumed="stored", known="upright" if is_written(source) else known)
+    found = label_frame(pairs, assumed="stored", known="upright" if is_written(source) else None)
     samples = tuple(sample for sample, _ in pairs)
     if found.frame == "upright":
         fixed = tuple(sample.image_id for sample, header in pairs if _has_fixed_mask(sample, header))

@@ -18,6 +18,7 @@ from weakspot.data.formats import (
     yolo,
 )
 from weakspot.data.formats.walk import files_below, folders_in, is_image
+from weakspot.data.joined_boxes import join_boxes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import mark_written, resolve_predictions
 from weakspot.errors import InputError
@@ -62,7 +63,8 @@ def read_dataset(
     Args:
         root: Folder of the data set.
         ground_truth: File of boxes or labels, if it is not at its default path: a CSV file (of labels if its header
-            has no box columns), a COCO JSON file, or a folder of VOC XML.
+            has no box columns), a COCO JSON file, a folder of VOC XML, or ``review.jsonl``, which says
+            of some images what a person has found in them.
         images: Folder of the images, if it is not at its default path.
         use_predictions: Whether objects with a score, which a model predicted, count as if a person had labeled them;
             else they are left out, see :func:`weakspot.data.predictions.resolve_predictions`.
@@ -143,5 +145,7 @@ def _load_file(root: Path, file: Path, images: Path | None) -> Dataset:
         return load(root, images, file)
     if file.suffix.lower() == ".json":
         return coco.load(root, images, file)
-    hint = "Use a CSV file, a COCO JSON file, or a folder of VOC XML."
+    if file.suffix.lower() == ".jsonl":
+        return join_boxes(_load_folder(root, images), file, images=images, in_decoded_pixels=False)
+    hint = "Use a CSV file, a COCO JSON file, a folder of VOC XML, or review.jsonl."
     raise InputError("unknown-format", f"{file} is not a supported file of boxes or labels.", hint)

@@ -47,9 +47,9 @@ def mark_written(dataset: Dataset, source: Path) -> Dataset:
     """Say of each image what a person has done with the boxes that ``weakspot label`` has written for it.
 
     An image whose boxes are as they were is untouched: they get their scores, and a model says what is in it. If any
-    was changed, drawn or deleted, all boxes of the image are a person's, also if a tool has kept their scores; if none
-    is left, the image is empty. Images of which it is known already keep their status. In an image without boxes of
-    ours, a score marks a prediction.
+    was changed, drawn or deleted, all boxes of the image are a person's, also if a tool has kept their scores, and take
+    precedence over labels without a box; if none is left, the image is empty. Images of which it is known already keep
+    their status. In an image without boxes of ours, a score marks a prediction.
 
     Args:
         dataset: Labels as read.
@@ -113,8 +113,7 @@ def _marked(sample: Sample, written: Sequence[ObjectAnnotation]) -> Sample:
     if not boxes:
         return sample if sample.objects else replace(sample, status="empty")
     if not same_objects(boxes, written):
-        by_person = tuple(replace(item, score=None) for item in sample.objects)
-        return replace(sample, objects=by_person, status="corrected")
+        return replace(sample, objects=tuple(replace(item, score=None) for item in boxes), status="corrected")
     scored = (item if item.box is None else replace(item, score=_score_of(item, written)) for item in sample.objects)
     return replace(sample, objects=tuple(scored), status="untouched")
 
