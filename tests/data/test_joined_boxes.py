@@ -127,6 +127,13 @@ def test_boxes_that_weakspot_wrote_and_nobody_has_changed_are_untouched(photos, 
     assert used["cat/b.jpg"] == ("confirmed", [("cat", BOX)])
 
 
+def test_what_the_deletion_of_all_boxes_means_is_asked(photos, tmp_path):
+    rows = ["image_id,width,height,class,xmin,ymin,xmax,ymax,score", "cat/d.jpg,40,30,cat,1,2,31,22,0.5\n"]
+    plant(tmp_path, FORMATS["yolo"] | {"boxes/predictions.csv": "\n".join(rows)})
+    with refused("deleted-boxes", "1 images (cat/d.jpg)", "--deleted"):
+        joined(photos, tmp_path / "boxes")
+
+
 def test_indexed_masks(photos, tmp_path):
     plant(tmp_path, {"boxes/classes.txt": "cat\nowl\n", "boxes/masks": None})
     for name, found in DRAWN.items():

@@ -13,6 +13,7 @@ from weakspot.data.image_index import ImageIndex, index_images
 from weakspot.data.label_frames import Frame, LabelFrame, assumed_issue, label_frame
 from weakspot.data.predictions import (
     DELETED,
+    deleted_boxes,
     deleted_images,
     mark_written,
     prediction_notes,
@@ -86,11 +87,8 @@ def _with_meaning(labels: Dataset, deleted: str) -> Dataset:
             for sample in labels.samples
         )
         return replace(labels, samples=tuple(samples))
-    listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    raise InputError(
-        "deleted-boxes",
-        f"A person has deleted all boxes of {len(names)} images ({listed}), which does not say what is in them.",
-        "Add --deleted empty if they hold no object, or --deleted untouched if they keep their labels.",
+    raise deleted_boxes(
+        names, "Add --deleted empty if they hold no object, or --deleted untouched if they keep their labels."
     )
 
 

@@ -10,7 +10,7 @@ from weakspot.data.formats.class_folders import image_folder
 from weakspot.data.formats.records import LabelProblem
 from weakspot.data.image_index import ImageIndex, index_files
 from weakspot.data.label_frames import resolve_frames
-from weakspot.data.predictions import mark_written, resolve_predictions
+from weakspot.data.predictions import deleted_boxes, deleted_images, mark_written, resolve_predictions
 from weakspot.errors import InputError
 
 RELABELED = "image whose label in the boxes differs from its label in the data set: that of the boxes is used"
@@ -40,7 +40,8 @@ def join_boxes(
 
     Raises:
         InputError: ``boxes-unmatched`` with the names of images that are not in the data set, ``boxes-empty`` if no
-            image has a box and none is empty, ``labels-are-predictions``, or as ``read_boxes``.
+            image has a box and none is empty, ``deleted-boxes`` if all predicted boxes of an image were deleted and it
+            is not said what that means, ``labels-are-predictions``, or as ``read_boxes``.
     """
     base = images or image_folder(dataset.root)
     files = {_name(sample, base): sample.path for sample in dataset.samples}
@@ -49,7 +50,10 @@ def join_boxes(
     _check_matched(loaded, problems, index, dataset)
     found = _with_paths(loaded, index, files)
     unusable = tuple(f"{item.image}: {item.problem}" for item in problems)
-    drawn = resolve_predictions(mark_written(found, loaded.root), use=use_predictions)
+    marked = mark_written(found, loaded.root)
+    if deleted := deleted_images(marked):
+        raise deleted_boxes(deleted, f"Say it once: weakspot label --import {loaded.root} --deleted empty or untouched")
+    drawn = resolve_predictions(marked, use=use_predictions)
     if in_decoded_pixels:
         drawn = resolve_frames(drawn, loaded.root, list(drawn.splits))
     broken = {index.match(item.image) for item in problems}

@@ -80,6 +80,13 @@ def deleted_images(dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for issue in dataset.issues if issue.kind == DELETED for name in issue.where)
 
 
+def deleted_boxes(images: Sequence[str], hint: str) -> InputError:
+    """Return the error (``deleted-boxes``) for images whose predicted objects were deleted, if it is not said why."""
+    names = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
+    problem = f"A person has deleted all boxes of {len(images)} images ({names}), which does not say what is in them."
+    return InputError("deleted-boxes", problem, hint)
+
+
 def same_objects(items: Sequence[ObjectAnnotation], others: Sequence[ObjectAnnotation]) -> bool:
     """Return whether two lists have the same classes and boxes, in any order; boxes may differ by rounding."""
     rest = list(others)
