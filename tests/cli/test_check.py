@@ -160,8 +160,9 @@ def test_predictions_are_counted_apart(data, capsys):
     write_csv(data / "annotations.csv", [*header, "score"], scored)
     code, said, _ = check(capsys, "data")
     assert code == 1
-    assert said[2].startswith("2 x prediction of a model")
-    assert "left out" in said[2]
+    assert said[2] == "13 boxes of 7 classes, 2 images by label alone"
+    assert said[3].startswith("2 x prediction of a model")
+    assert "left out" in said[3]
     code, said, _ = check(capsys, "data", "--use-predictions")
     assert code == 1
     assert "left out" not in said[2]

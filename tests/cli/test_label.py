@@ -383,18 +383,70 @@ def test_predictions_do_not_come_back_as_labels_of_a_person_unless_asked_for(ima
     assert {sample.split for sample in read_dataset("in").samples} <= {"", "train"}
 
 
-def test_only_what_a_person_has_confirmed_comes_back_and_emptied_images_are_counted(images, capsys):
+@pytest.fixture
+def reviewed(images):
+    """An export of tasks: confirmed, emptied, corrected, and others that nobody has annotated; the first two names."""
     assert label("found", "--format", "labelstudio", "--output", "out") == 0
     tasks = json.loads(Path("out/labelstudio/tasks.json").read_text())
-    for task, result in ((tasks[0], tasks[0]["predictions"][0]["result"]), (tasks[1], [])):
+    corrected = json.loads(json.dumps(tasks[2]["predictions"][0]["result"]))
+    corrected[0]["value"]["rectanglelabels"] = ["cat"]
+    results = (tasks[0]["predictions"][0]["result"], [], corrected)
+    for task, result in zip(tasks, results, strict=False):
         task["annotations"] = [{"result": result}]
     Path("export.json").write_text(json.dumps(tasks))
-    words = ["--import", "export.json", "--format", "labelstudio", "--images", "photos", "--output", "in"]
-    assert label(*words) == 0
+    return [task["data"]["name"] for task in tasks]
+
+
+REVIEWED = ("--import", "export.json", "--format", "labelstudio", "--images", "photos", "--output", "in")
+
+
+def statuses(file="in/labels.csv"):
+    return {cell["image_id"]: (cell["status"], cell["label"]) for cell in cells(file)}
+
+
+def test_only_what_a_person_has_confirmed_comes_back_and_emptied_images_are_counted(reviewed, capsys):
+    assert label(*REVIEWED, "--deleted", "empty") == 0
     told = capsys.readouterr().out
-    assert "7 labels are predictions" in told
+    assert "6 labels are predictions" in told
     assert "1 images have no object left" in told
-    assert [cell["label"] for cell in cells("in/labels.csv")] == ["dog", ""]
+    assert "1 confirmed, 1 corrected, 1 empty, 3 untouched" in told
+    first, second, third, *others = reviewed
+    touched = {first: ("confirmed", "dog"), second: ("empty", ""), third: ("corrected", "cat")}
+    assert statuses() == touched | dict.fromkeys(others, ("untouched", ""))
+    assert {one["image_id"] for one in cells("in/annotations.csv")} == {first, third}
+    found = {one.path.relative_to("in/images").as_posix(): one.status for one in read_dataset("in").samples}
+    assert found == {first: "confirmed", second: "empty", third: "corrected"}
+    assert {one.path.name for one in read_dataset("in", ground_truth="in/labels.csv").samples} == {
+        Path(name).name for name in (first, second, third)
+    }
+    assert label("--import", "in", "--format", "csv", "--images", "photos", "--output", "again") == 0
+    assert statuses("again/labels.csv") == statuses()
+
+
+def test_what_the_deletion_of_all_boxes_means_is_asked(reviewed, capsys):
+    assert label(*REVIEWED) == 2
+    problem, hint = capsys.readouterr().err.splitlines()
+    assert f"1 images ({reviewed[1]})" in problem
+    assert "--deleted empty" in hint
+    assert "--deleted untouched" in hint
+    assert not Path("in").exists()
+    assert label(*REVIEWED, "--deleted", "untouched") == 0
+    assert statuses()[reviewed[1]] == ("untouched", "")
+    assert not Path("in/images", reviewed[1]).exists()
+
+
+def test_an_image_that_was_empty_before_is_not_asked_for(reviewed):
+    tasks = json.loads(Path("export.json").read_text())
+    tasks[1]["predictions"] = [{"result": []}]
+    Path("export.json").write_text(json.dumps(tasks))
+    assert label(*REVIEWED) == 0
+    assert statuses()[reviewed[1]] == ("empty", "")
+
+
+def test_predictions_that_are_used_are_confirmed(reviewed):
+    assert label(*REVIEWED, "--use-predictions", "--deleted", "empty") == 0
+    assert [status for status, _ in statuses().values()].count("confirmed") == 4
+    assert "untouched" not in {status for status, _ in statuses().values()}
 
 
 def test_rows_and_masks_of_predictions_have_their_scores(images):

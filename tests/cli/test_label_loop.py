@@ -111,7 +111,8 @@ def test_what_a_person_corrects_is_scored_against_and_learnt_from(here, name):
     (label,) = set(classes) - {before[str(here / "scenes/images" / moved)]["label"]} or {classes[0]}
     CORRECTED[name](moved, emptied, label)
     words = [f"labels/{name}", f"--format={name}", f"--images={here / 'scenes/images'}", "--use-predictions"]
-    assert main(["label", "--import", *words]) == 0
+    assert main(["label", "--import", *words]) == 2, "it asks what an emptied image means"
+    assert main(["label", "--import", *words, "--deleted=empty"]) == 0
 
     rows = cells("imported/annotations.csv")
     (row,) = [one for one in rows if one["image_id"] == moved]
@@ -132,7 +133,8 @@ def test_the_next_round_learns_from_what_came_back(here, capsys):
     file = Path("labels/csv/annotations.csv")
     kept = [line for line in file.read_text().splitlines() if not line.startswith(emptied)]
     file.write_text("\n".join(kept) + "\n")
-    assert main(["label", "--import", "labels/csv", "--format=csv", "--use-predictions", "--output=corrected"]) == 0
+    words = ["--format=csv", "--use-predictions", "--deleted=empty", "--output=corrected"]
+    assert main(["label", "--import", "labels/csv", *words]) == 0
     capsys.readouterr()
     for number, words in enumerate((["corrected"], ["corrected", "--labels=corrected/labels.csv"])):
         assert main(["train", *words, *SMALL, f"--output=run{number}"]) == 0

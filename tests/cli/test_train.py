@@ -53,7 +53,8 @@ def test_a_run_is_named_after_its_data_and_its_folder_alone_is_printed(data, her
         assert main(["train", str(data), *OPTIONS]) == 0
         out, err = capsys.readouterr()
         assert out == f"{expected}\n"
-        lines = err.splitlines()
+        first, *lines = err.splitlines()
+        assert first == "It learns from 16 boxes of 2 classes."
         assert lines[0].startswith(
             "12 training and 4 validation images, 2 classes; cam on test_efficientnet (trainable"
         )
@@ -64,7 +65,7 @@ def test_a_run_is_named_after_its_data_and_its_folder_alone_is_printed(data, her
         assert len(lines) == 6
         written = {path.name for path in Path(expected).iterdir()}
         assert written == {"config.toml", "curves.svg", "metrics.jsonl", "model.safetensors", "train.log"}
-        assert Path(expected, "train.log").read_text(encoding="utf-8").splitlines() == lines
+        assert Path(expected, "train.log").read_text(encoding="utf-8").splitlines() == [first, *lines]
     assert Path("runs/latest").resolve() == here / "runs" / "shapes-2"
 
 

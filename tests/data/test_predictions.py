@@ -9,7 +9,14 @@ from PIL import Image
 from refusals import refused
 
 from weakspot.data import Dataset, ObjectAnnotation, Sample, check_dataset, read_dataset
-from weakspot.data.predictions import LEFT_OUT, USED, mark_written, prediction_notes, resolve_predictions
+from weakspot.data.predictions import (
+    LEFT_OUT,
+    USED,
+    deleted_images,
+    mark_written,
+    prediction_notes,
+    resolve_predictions,
+)
 from weakspot.data.written_labels import is_written
 
 BOX, OTHER = (1.0, 2.0, 30.0, 40.0), (5.0, 5.0, 9.0, 9.0)
@@ -88,7 +95,7 @@ def written(tmp_path):
 def test_boxes_that_nobody_has_changed_since_they_were_written_are_predictions(written, box, label, score):
     given = dataset(found=[ObjectAnnotation(label, box), ObjectAnnotation(label)], other=[DRAWN])
     marked = kept(mark_written(given, written / "yolo"))
-    assert [item.score for item in marked["found"]] == [score, None]
+    assert [item.score for item in marked["found"]] == ([None] if score is None else [score, None])
     assert marked["other"] == (DRAWN,)
 
 
@@ -104,6 +111,32 @@ def test_boxes_that_nobody_has_changed_since_they_were_written_are_predictions(w
 def test_a_changed_box_is_that_of_a_person_also_with_a_score(written, image, box, score):
     given = dataset(**{image: [ObjectAnnotation("dog", box, score=0.7)]})
     assert [item.score for item in kept(mark_written(given, written))[image]] == [score]
+
+
+TWO = [ObjectAnnotation("dog", OTHER), ObjectAnnotation("cat", BOX)]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "status"),
+    [
+        pytest.param(TWO, "untouched", id="unchanged"),
+        pytest.param(TWO[::-1], "untouched", id="in another order"),
+        pytest.param(TWO[:1], "corrected", id="one deleted"),
+        pytest.param([*TWO, TWO[0]], "corrected", id="one drawn"),
+        pytest.param([TWO[0], replace(TWO[1], label="dog")], "corrected", id="one of another class"),
+        pytest.param([], "empty", id="all deleted"),
+    ],
+)
+def test_what_a_person_has_done_with_an_image_is_known_from_what_was_written(written, boxes, status):
+    with (written / "predictions.csv").open("a") as file:
+        file.write("found.jpg,100,100,cat,1,2,30,40,0.25\n")
+    marked = mark_written(dataset(found=boxes, never=[], other=[DRAWN]), written)
+    found, never, _ = marked.samples
+    assert (found.status, never.status) == (status, "untouched"), "a model found nothing in the other"
+    assert {item.score for item in found.objects} <= ({0.25, 0.5} if status == "untouched" else {None})
+    assert deleted_images(marked) == (("found",) if status == "empty" else ())
+    kept_names = [sample.image_id for sample in resolve_predictions(marked, use=False).samples if sample.objects]
+    assert kept_names == (["found", "other"] if status == "corrected" else ["other"])
 
 
 def test_a_copy_of_the_folder_of_a_format_knows_what_was_written(written):

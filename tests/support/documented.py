@@ -54,7 +54,6 @@ QUICK = "--backbone test_efficientnet --weights none --input-size 64 --epochs 1"
 SUBSTITUTES = (
     Substitute("train images/", f"train images/ {QUICK}", "EfficientNet-Lite0 takes a minute to train"),
     Substitute("train birds/ --method cam", f"train birds/ --method cam {QUICK}", "EfficientNet-Lite0 takes long"),
-    Substitute("train corrected", f"train corrected {QUICK}", "EfficientNet-Lite0 takes a minute to train"),
     Substitute("efficientnet_lite0 birds/", "efficientnet_lite0 birds/ --input-size 96", "288 px take nine times that"),
     Substitute(
         "export runs/birds -o birds.onnx",

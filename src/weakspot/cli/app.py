@@ -229,6 +229,7 @@ def threshold(
     *,
     ground_truth: Annotated[Path | None, DATA] = None,
     images: Annotated[Path | None, DATA] = None,
+    boxes: Annotated[Path | None, DATA] = None,
     use_predictions: Annotated[bool, DATA] = False,
 ) -> int:
     """Refit the thresholds of a run to the boxes or masks of a data set, in seconds and without training.
@@ -238,14 +239,18 @@ def threshold(
         data: Folder of the data set; a handful of boxes will do.
         ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
+        boxes: Boxes of some of the images, which a person has corrected, as for train.
         use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
     """
     from weakspot.cli.threshold import print_refit, read_annotated, refit
+    from weakspot.data.joined_boxes import join_notes
     from weakspot.data.label_frames import frame_notes
     from weakspot.data.predictions import prediction_notes
 
-    dataset = read_annotated(run, data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
-    for note in (*prediction_notes(dataset), *frame_notes(dataset)):
+    dataset = read_annotated(
+        run, data, ground_truth=ground_truth, images=images, boxes=boxes, use_predictions=use_predictions
+    )
+    for note in (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset)):
         echo(f"note: {note}", to_stderr=True)
     print_refit(run, refit(run, dataset))
     return DONE
@@ -258,6 +263,7 @@ def teach(
     *,
     ground_truth: Annotated[Path | None, DATA] = None,
     images: Annotated[Path | None, DATA] = None,
+    boxes: Annotated[Path | None, DATA] = None,
     use_predictions: Annotated[bool, DATA] = False,
 ) -> int:
     """Teach a run with the boxes of a data set, in about a minute and without training the network.
@@ -270,15 +276,19 @@ def teach(
         data: Folder of the data set; about five boxes of each class will do.
         ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
         images: Folder of the images, if it is not in DATA.
+        boxes: Boxes of some of the images, which a person has corrected, as for train.
         use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
     """
     from weakspot.cli.teach import print_taught, teach_run
     from weakspot.cli.threshold import read_annotated
+    from weakspot.data.joined_boxes import join_notes
     from weakspot.data.label_frames import frame_notes
     from weakspot.data.predictions import prediction_notes
 
-    dataset = read_annotated(run, data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
-    for note in (*prediction_notes(dataset), *frame_notes(dataset)):
+    dataset = read_annotated(
+        run, data, ground_truth=ground_truth, images=images, boxes=boxes, use_predictions=use_predictions
+    )
+    for note in (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset)):
         echo(f"note: {note}", to_stderr=True)
     print_taught(run, teach_run(run, dataset))
     return DONE

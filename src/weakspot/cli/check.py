@@ -96,15 +96,20 @@ def check_data(
 
 
 def _summary(dataset: "Dataset") -> list[str]:
+    from weakspot.data.annotation_kinds import annotation_kind, describe_annotations
+
     splits = ", ".join(f"{name or 'no split'} {count}" for name, count in dataset.splits.items())
     annotations = [annotation for sample in dataset.samples for annotation in sample.annotations]
     boxes = sum(len(annotation.boxes) for annotation in annotations)
     masks = sum(bool(annotation.masks) for annotation in annotations)
     labels = Counter(annotation.label for annotation in annotations)
     common = ", ".join(f"{label} {count}" for label, count in labels.most_common(5)) + ", ..." * (len(labels) > 5)
+    told = describe_annotations(dataset.samples)
+    is_mixed = any(annotation_kind(sample) != "all" for sample in dataset.samples)
     return [
         f"{dataset.root}: {dataset.layout}, {len(dataset.samples)} images ({splits})",
         f"{len(dataset.class_names)} classes ({common}), {boxes} boxes, {masks} masks",
+        *([told] if told and is_mixed else []),
     ]
 
 

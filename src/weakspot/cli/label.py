@@ -1,24 +1,23 @@
 """Write label files of predictions, and read them back after a person has corrected them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from weakspot.data.dataset import Dataset, Sample
+from weakspot.cli.label_content import LabelsToWrite, complete_labels
+from weakspot.cli.label_import import import_labels
+from weakspot.data.dataset import Sample
 from weakspot.data.formats.csv_boxes import write_boxes
 from weakspot.data.formats.text_files import read_classes, write_rows, write_text
-from weakspot.data.formats.walk import images_below
-from weakspot.data.image_index import ImageIndex, index_files, index_images
-from weakspot.data.label_frames import Frame, LabelFrame, assumed_issue, label_frame
-from weakspot.data.predictions import mark_written, prediction_notes, resolve_predictions
-from weakspot.data.written_labels import FILE, is_written
+from weakspot.data.image_index import index_files
+from weakspot.data.written_labels import FILE
 from weakspot.errors import InputError, check_fraction, check_positive
-from weakspot.io.folders import LABEL_FILE, check_unpacked, is_file, next_free_path
+from weakspot.io.folders import LABEL_FILE, is_file, next_free_path
 from weakspot.io.settings import save_settings
-from weakspot.labels import FORMATS, Format, LabelProblem, LoadedLabels, WriteOptions
+from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
-from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
+from weakspot.labels.label_checks import check_classes
 from weakspot.labels.options import LabelOptions
 from weakspot.labels.output_folder import (
     atomic_folder,
@@ -29,11 +28,9 @@ from weakspot.labels.output_folder import (
 )
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
-from weakspot.labels.splits import split_samples
 from weakspot.terminal import echo
 
 PROBLEMS = "problems.jsonl"
-LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
 
 
 @dataclass(frozen=True)
@@ -51,17 +48,6 @@ class LabelOutcome:
     wrong: int
     notes: tuple[str, ...] = ()
     labels: int = 0
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """Labels to write, the folder of their images, the image files by name, and problems."""
-
-    labels: Dataset
-    folder: Path
-    files: dict[str, Path]
-    problems: tuple[LabelProblem, ...]
-    notes: tuple[str, ...] = ()
 
 
 def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
@@ -83,7 +69,7 @@ def _label(sources: Sequence[str], output: Path, options: LabelOptions) -> Label
         labeled = _exported(sources, options)
         formats = {str(name): FORMATS[name] for name in dict.fromkeys(options.format)}
     else:
-        labeled, formats = _imported(options.import_, options), {".": FORMATS["csv"]}
+        labeled, formats = import_labels(options.import_, options), {".": FORMATS["csv"]}
     if not labeled.labels.samples:
         first = labeled.problems[0] if labeled.problems else LabelProblem("", "the source contains no images")
         reason = f"{first.image}: {first.problem}" if first.image else first.problem
@@ -119,7 +105,7 @@ def _check_no_file(classes: Sequence[str]) -> None:
         raise InputError("unknown-class", f"--classes must be names of classes, got the file {file}.", hint)
 
 
-def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
+def _exported(sources: Sequence[str], options: LabelOptions) -> LabelsToWrite:
     """Return labels of predictions."""
     rows = find_rows(sources[0])
     images = sources[1:]
@@ -149,105 +135,23 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> _Labels:
         )
         for name, image in zip(files, localized_images, strict=True)
     ]
-    complete = _complete(labeled, classes, index_files(files), files, options)
+    complete = complete_labels(labeled, classes, index_files(files), files, options)
     problems = (*predictions.problems, *complete.problems)
     return replace(complete, folder=folder, problems=problems, notes=(*predictions.notes, *complete.notes))
 
 
-def _imported(source: Path, options: LabelOptions) -> _Labels:
-    """Return labels that a person has corrected."""
-    if not source.exists():
-        raise InputError("labels-not-found", f"{source} does not exist.")
-    check_unpacked(source)
-    folder = options.images or _image_folder(source)
-    index = index_images(folder)
-    (loaded, problems), frame = _read(source, FORMATS[options.format[0]], index)
-    labels = resolve_predictions(mark_written(loaded, source), use=options.use_predictions)
-    files = {name: folder / name for names in index.names.values() for name in names}
-    complete = _complete(labels.samples, labels.class_names, index, files, options, frame.frame)
-    unlabeled = len(files.keys() - {index.match(sample.image_id) for sample in loaded.samples})
-    notes = (f"{unlabeled} images in {folder} are not in the labels: skipped",) if unlabeled else ()
-    with_labels = {problem.image for problem in problems}
-    with_labels |= {index.match(sample.image_id) or "" for sample in labels.samples if sample.objects}
-    lost = {
-        sample.image_id for sample in complete.labels.samples if not sample.objects and sample.image_id in with_labels
-    }
-    remaining = tuple(sample for sample in complete.labels.samples if sample.image_id not in lost)
-    return replace(
-        complete,
-        labels=replace(complete.labels, samples=remaining),
-        folder=folder,
-        problems=(*problems, *complete.problems, *(LabelProblem(path, LOST_ALL_LABELS) for path in sorted(lost))),
-        notes=(
-            *complete.notes,
-            *notes,
-            *prediction_notes(labels),
-            *(f"{len(issue.where)} x {issue.kind}" for issue in (*loaded.issues, *assumed_issue(frame))),
-            *_background_note(remaining),
-        ),
-    )
-
-
-def _read(source: Path, format_: Format, index: ImageIndex) -> tuple[LoadedLabels, LabelFrame]:
-    """Read label files, and find out for which pixels of turned images they are."""
-    loaded = format_.read(source, index)
-    known: Frame | None = "upright" if format_.is_upright or is_written(source) else None
-    pairs = ((sample, index.header(sample.image_id)) for sample in loaded.labels.samples)
-    frame = label_frame(pairs, assumed="upright", known=known)
-    if frame.frame == "stored" and any(sample.size_from_image for sample in loaded.labels.samples):
-        loaded = format_.read(source, index.as_stored())
-    return loaded, frame
-
-
-def _background_note(samples: Iterable[Sample]) -> tuple[str, ...]:
-    """Say how many images have no object, for example because a person has deleted the only box."""
-    count = sum(not sample.objects for sample in samples)
-    return (f"{count} images have no object left: they train as background",) if count else ()
-
-
-def _image_folder(source: Path) -> Path:
-    base = source if source.is_dir() else source.parent
-    folder = next((base / name for name in ("images", "JPEGImages") if (base / name).is_dir()), base)
-    if not images_below(folder):
-        raise InputError("images-not-found", f"No folder of images is next to {source}.", "Use --images.")
-    return folder
-
-
-def _complete(
-    samples: Iterable[Sample],
-    classes: tuple[str, ...],
-    index: ImageIndex,
-    files: dict[str, Path],
-    options: LabelOptions,
-    frame: Frame = "upright",
-) -> _Labels:
-    """Remove invalid labels, and split the images."""
-    names = classes if options.class_names is None else read_classes(options.class_names)
-    check_classes(names)
-    existing, missing = drop_missing(samples, index, frame)
-    valid, invalid = drop_invalid(existing, names)
-    notes: tuple[str, ...] = ()
-    if options.val_fraction is not None and any(sample.split for sample in valid):
-        notes = ("the images already have splits, so --val-fraction is ignored",)
-    elif options.val_fraction is not None:
-        paths = [files[sample.image_id] for sample in valid]
-        valid = split_samples(
-            valid, paths, val_fraction=options.val_fraction, seed=options.seed, workers=max(1, options.workers)
-        )
-    return _Labels(Dataset(Path(), "labels", names, valid), Path(), files, (*missing, *invalid), notes)
-
-
 def _write(
-    output: Path, labeled: _Labels, formats: dict[str, Format], sources: Sequence[str], options: LabelOptions
+    output: Path, labeled: LabelsToWrite, formats: dict[str, Format], sources: Sequence[str], options: LabelOptions
 ) -> LabelOutcome:
     labels = labeled.labels
+    with_untouched = replace(labels, samples=(*labels.samples, *labeled.untouched))
     images = [labeled.files[sample.image_id] for sample in labels.samples]
     check_output_apart(output, images if options.import_ is None else [options.import_, *images])
     write_options = WriteOptions(scores=options.scores, polygons=options.polygons, url=options.url)
     problems = list(labeled.problems)
     with atomic_folder(output) as folder:
         for name, format_ in formats.items():
-            problems += format_.write(labels, folder / name, write_options)
+            problems += format_.write(with_untouched, folder / name, write_options)
             for sample in labels.samples:
                 target = folder / name / format_.image_path(sample)
                 link_or_copy(labeled.files[sample.image_id], target, options.image_files)

@@ -18,16 +18,21 @@ def read_annotated(
     *,
     ground_truth: Path | None = None,
     images: Path | None = None,
+    boxes: Path | None = None,
     use_predictions: bool = False,
 ) -> "Dataset":
-    """Read the data set for a run, after a look whether the run is finished."""
+    """Read the data set for a run, joined with boxes of some images, after a look whether the run is finished."""
     from weakspot.data import read_dataset
+    from weakspot.data.joined_boxes import join_boxes
     from weakspot.data.label_frames import resolve_frames
     from weakspot.models.run_files import check_trained
 
     check_trained(run)
     dataset = read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
-    return resolve_frames(dataset, ground_truth or data, list(dataset.splits))
+    dataset = resolve_frames(dataset, ground_truth or data, list(dataset.splits))
+    if boxes is None:
+        return dataset
+    return join_boxes(dataset, boxes, images=images, use_predictions=use_predictions)
 
 
 @decoding_apart()

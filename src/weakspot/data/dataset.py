@@ -83,6 +83,8 @@ class Sample:
         ignore: Mask file, nonzero on pixels that are neither object nor background, or None.
         uncertainty: Uncertainty of its localization in [0, 1]; None if it was not computed.
         predicted: Whether a model, and no person, says what is in it, also if its objects have no score.
+        status: What a person has said of a prediction: ``confirmed``, ``corrected``, ``empty`` or ``untouched``, see
+            :class:`weakspot.data.review_rows.ReviewRow`; empty if the data set does not tell.
         size_from_image: Whether the size is that of the image file, as its labels have none.
     """
 
@@ -94,6 +96,7 @@ class Sample:
     ignore: Path | None = None
     uncertainty: float | None = None
     predicted: bool = False
+    status: str = ""
     size_from_image: bool = field(default=False, compare=False)
 
     @cached_property

@@ -4,8 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset
-from weakspot.data.formats import benchmark, class_folders, coco, csv_boxes, csv_labels, cub, ilsvrc, mvtec, voc, yolo
+from weakspot.data.formats import (
+    benchmark,
+    class_folders,
+    coco,
+    csv_boxes,
+    csv_labels,
+    cub,
+    ilsvrc,
+    masks,
+    mvtec,
+    voc,
+    yolo,
+)
 from weakspot.data.formats.walk import files_below, folders_in, is_image
+from weakspot.data.joined_boxes import join_boxes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import mark_written, resolve_predictions
 from weakspot.errors import InputError
@@ -25,6 +38,7 @@ READERS: tuple[tuple[Detect, Load], ...] = (
     (csv_labels.detect, csv_labels.load),
     (yolo.detect, yolo.load),
     (mvtec.detect, mvtec.load),
+    (masks.detect, masks.load),
     (class_folders.detect, class_folders.load),
 )
 LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, YOLO, CUB, ILSVRC, MVTec, WSOL metadata"
@@ -41,14 +55,16 @@ def read_dataset(
 ) -> Dataset:
     """Read the annotations of a data set without decoding its images.
 
-    The layout is detected: class folders, with or without a CSV file of boxes; images with a CSV file of labels;
-    COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011, ILSVRC
-    and MVTec AD as published; metadata of the WSOL benchmark, which includes OpenImages30k.
+    The layout is detected: class folders, with or without masks or a CSV file of boxes; images with a CSV file of
+    labels; COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011,
+    ILSVRC and MVTec AD as published; metadata of the WSOL benchmark, which includes OpenImages30k. If boxes or masks
+    name only some of the images of class folders, the others have the labels of their folders.
 
     Args:
         root: Folder of the data set.
         ground_truth: File of boxes or labels, if it is not at its default path: a CSV file (of labels if its header
-            has no box columns), a COCO JSON file, or a folder of VOC XML.
+            has no box columns), a COCO JSON file, a folder of VOC XML, or ``review.jsonl``, which says
+            of some images what a person has found in them.
         images: Folder of the images, if it is not at its default path.
         use_predictions: Whether objects with a score, which a model predicted, count as if a person had labeled them;
             else they are left out, see :func:`weakspot.data.predictions.resolve_predictions`.
@@ -77,7 +93,7 @@ def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
         raise InputError("unknown-layout", f"{folder} has tasks of Label Studio, which are not read here.", hint)
     for detect, load in READERS:
         if detect(folder):
-            if is_file(folder / LABEL_FILE) and detect is class_folders.detect:
+            if is_file(folder / LABEL_FILE) and detect in (class_folders.detect, masks.detect):
                 return _load_folder(_labels_in(folder), image_folder)
             return load(folder, image_folder)
     if any(is_image(name) for name in files_below(folder)):
@@ -89,7 +105,7 @@ def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
 
 def _labels_in(folder: Path) -> Path:
     """The only data set in the output folder of ``weakspot label``, which has a folder for each of several formats."""
-    others = [detect for detect, _ in READERS if detect is not class_folders.detect]
+    others = [detect for detect, _ in READERS if detect not in (class_folders.detect, masks.detect)]
     found = [folder / name for name in folders_in(folder) if any(detect(folder / name) for detect in others)]
     if len(found) == 1:
         return found[0]
@@ -129,5 +145,7 @@ def _load_file(root: Path, file: Path, images: Path | None) -> Dataset:
         return load(root, images, file)
     if file.suffix.lower() == ".json":
         return coco.load(root, images, file)
-    hint = "Use a CSV file, a COCO JSON file, or a folder of VOC XML."
+    if file.suffix.lower() == ".jsonl":
+        return join_boxes(_load_folder(root, images), file, images=images, in_decoded_pixels=False)
+    hint = "Use a CSV file, a COCO JSON file, a folder of VOC XML, or review.jsonl."
     raise InputError("unknown-format", f"{file} is not a supported file of boxes or labels.", hint)

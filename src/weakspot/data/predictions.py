@@ -15,6 +15,7 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 # Pixels by which a box may differ from the one that was written: some formats round.
 _TOLERANCE = 1.0
 LEFT_OUT = "prediction of a model, which no person has confirmed: left out"
+DELETED = "image whose predicted objects were all deleted: it holds no object"
 USED = "prediction of a model, used as if a person had confirmed it"
 
 
@@ -32,7 +33,7 @@ def resolve_predictions(dataset: Dataset, *, use: bool) -> Dataset:
     if not found:
         return dataset
     samples = tuple(map(_confirmed, dataset.samples) if use else _labeled(dataset.samples))
-    if not any(sample.objects for sample in samples):
+    if not any(sample.objects or sample.status == "empty" for sample in samples):
         raise InputError(
             "labels-are-predictions",
             f"All {len(found)} labels of {dataset.root} are predictions of a model: no person has confirmed them.",
@@ -43,10 +44,12 @@ def resolve_predictions(dataset: Dataset, *, use: bool) -> Dataset:
 
 
 def mark_written(dataset: Dataset, source: Path) -> Dataset:
-    """Give objects that ``weakspot label`` has written, and that nobody has changed, their scores.
+    """Say of each image what a person has done with the boxes that ``weakspot label`` has written for it.
 
-    A box that somebody has changed is a person's, also if a tool has kept its score. In an image without boxes of ours,
-    a score marks a prediction.
+    An image whose boxes are as they were is untouched: they get their scores, and a model says what is in it. If any
+    was changed, drawn or deleted, all boxes of the image are a person's, also if a tool has kept their scores, and take
+    precedence over labels without a box; if none is left, the image is empty. Images of which it is known already keep
+    their status. In an image without boxes of ours, a score marks a prediction.
 
     Args:
         dataset: Labels as read.
@@ -60,8 +63,45 @@ def mark_written(dataset: Dataset, source: Path) -> Dataset:
         x1, y1, x2, y2 = (parse_float(cells[side], line) for side in _SIDES)
         item = ObjectAnnotation(cells["class"], (x1, y1, x2, y2), score=parse_float(cells["score"], line))
         written.setdefault(without_suffix(cells["image_id"]), []).append(item)
-    samples = (_marked(sample, _written_in(sample, written)) for sample in dataset.samples)
-    return replace(dataset, samples=tuple(samples))
+    samples = tuple(_marked(sample, _written_in(sample, written)) for sample in dataset.samples)
+    pairs = zip(dataset.samples, samples, strict=True)
+    deleted = (now.image_id for before, now in pairs if now.status == "empty" and not before.status)
+    return replace(dataset, samples=samples, issues=(*dataset.issues, *deleted_issue(deleted)))
+
+
+def deleted_issue(images: Iterable[str]) -> tuple[DatasetIssue, ...]:
+    """Return an issue of the images whose predicted objects a person has deleted, if there are any."""
+    names = tuple(images)
+    return (DatasetIssue(DELETED, names),) if names else ()
+
+
+def deleted_images(dataset: Dataset) -> tuple[str, ...]:
+    """Return the names of the images whose predicted objects a person has deleted."""
+    return tuple(name for issue in dataset.issues if issue.kind == DELETED for name in issue.where)
+
+
+def deleted_boxes(images: Sequence[str], hint: str) -> InputError:
+    """Return the error (``deleted-boxes``) for images whose predicted objects were deleted, if it is not said why."""
+    names = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
+    problem = f"A person has deleted all boxes of {len(images)} images ({names}), which does not say what is in them."
+    return InputError("deleted-boxes", problem, hint)
+
+
+def same_objects(items: Sequence[ObjectAnnotation], others: Sequence[ObjectAnnotation]) -> bool:
+    """Return whether two lists have the same classes and boxes, in any order; boxes may differ by rounding."""
+    rest = list(others)
+    for item in items:
+        match = next((other for other in rest if _same(item, other)), None)
+        if match is None:
+            return False
+        rest.remove(match)
+    return not rest
+
+
+def _same(item: ObjectAnnotation, other: ObjectAnnotation) -> bool:
+    if item.label != other.label or item.box is None or other.box is None:
+        return item.label == other.label and item.box is other.box
+    return all(abs(side - known) <= _TOLERANCE for side, known in zip(item.box, other.box, strict=True))
 
 
 def _written_in(sample: Sample, written: Mapping[str, list[ObjectAnnotation]]) -> Sequence[ObjectAnnotation]:
@@ -72,19 +112,21 @@ def _written_in(sample: Sample, written: Mapping[str, list[ObjectAnnotation]]) -
 
 
 def _marked(sample: Sample, written: Sequence[ObjectAnnotation]) -> Sample:
-    def same(item: ObjectAnnotation, other: ObjectAnnotation) -> bool:
-        pairs = zip(item.xyxy, other.xyxy, strict=True)
-        return item.label == other.label and all(abs(side - known) <= _TOLERANCE for side, known in pairs)
-
-    def marked(item: ObjectAnnotation) -> ObjectAnnotation:
-        if item.box is None:
-            return item
-        unchanged = next((other for other in written if same(item, other)), None)
-        return replace(item, score=None if unchanged is None else unchanged.score)
-
-    if not written or sample.predicted:
+    if sample.status or sample.predicted:
         return sample
-    return replace(sample, objects=tuple(map(marked, sample.objects)))
+    boxes = [item for item in sample.objects if item.box is not None]
+    if not written:
+        return sample if sample.objects else replace(sample, predicted=True, status="untouched")
+    if not boxes:
+        return sample if sample.objects else replace(sample, status="empty")
+    if not same_objects(boxes, written):
+        return replace(sample, objects=tuple(replace(item, score=None) for item in boxes), status="corrected")
+    scored = (item if item.box is None else replace(item, score=_score_of(item, written)) for item in sample.objects)
+    return replace(sample, objects=tuple(scored), status="untouched")
+
+
+def _score_of(item: ObjectAnnotation, written: Sequence[ObjectAnnotation]) -> float | None:
+    return next(other.score for other in written if _same(item, other))
 
 
 def predictions_of(sample: Sample) -> tuple[ObjectAnnotation, ...]:
@@ -117,7 +159,10 @@ def _labeled(samples: Iterable[Sample]) -> Iterable[Sample]:
 
 def _confirmed(sample: Sample) -> Sample:
     """Return an image whose predictions are labels."""
+    status = "confirmed" if sample.status == "untouched" else sample.status
     if not predictions_of(sample):
-        return replace(sample, predicted=False) if sample.predicted else sample
+        status = "empty" if status == "confirmed" and not sample.objects else status
+        return replace(sample, predicted=False, status=status) if sample.predicted else sample
     objects = (item for item in sample.objects if item.box is not None or item.score is not None)
-    return replace(sample, objects=tuple(replace(item, score=None) for item in objects), predicted=False)
+    by_person = tuple(replace(item, score=None) for item in objects)
+    return replace(sample, objects=by_person, predicted=False, status=status)

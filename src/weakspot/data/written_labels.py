@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from weakspot.data.formats.csv_boxes import BOXES
+from weakspot.data.review_rows import REVIEW
 from weakspot.errors import InputError
 from weakspot.io.folders import LABEL_FILE, is_file
 from weakspot.io.text import read_csv_header
@@ -24,10 +25,12 @@ def written_boxes(source: Path) -> Path | None:
 
 
 def is_written(source: Path) -> bool:
-    """Return whether ``weakspot label`` wrote a folder of labels, or the labels that it had at first.
+    """Return whether ``weakspot label`` wrote a folder of labels, which may have changed since, or a file is a review.
 
     Its boxes are those of upright images.
     """
+    if source.suffix == Path(REVIEW).suffix:
+        return True
     return any(is_file(folder / LABEL_FILE) for folder in _folders(source)) or written_boxes(source) is not None
 
 

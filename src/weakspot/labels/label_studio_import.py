@@ -1,6 +1,7 @@
 """Read exports of Label Studio: annotations of a person, else predictions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from weakspot.data.formats.coco_json import read_json
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, sorted_classes, uncertainty_of
 from weakspot.data.image_index import ImageIndex
 from weakspot.data.polygons import mask_box, polygon_box, polygon_to_mask, scale_polygon
+from weakspot.data.predictions import deleted_issue, same_objects
 from weakspot.data.rle import encode_rle
 from weakspot.errors import InputError
 from weakspot.io.text import read_text
@@ -29,9 +31,10 @@ SKIPPED, NOT_LABELED = "the task was skipped", "the task has neither annotations
 def read(source: Path, index: ImageIndex) -> LoadedLabels:
     """Read an export of Label Studio in the format JSON, or the folder with ``tasks.json`` and ``config.xml``.
 
-    The annotation of a task that was updated last is used, without scores; tasks with several are an issue. A task
-    without annotations has its predictions, with scores, and is marked as predicted. A task whose annotations were all
-    cancelled, that has neither, or without an image, is a problem.
+    The annotation of a task that was updated last is used, without scores; tasks with several are an issue. It confirms
+    the prediction of the task if it is the same, and corrects it otherwise. Tasks whose predicted objects were all
+    deleted are an issue. A task without annotations has its predictions, with scores, and is untouched. A task whose
+    annotations were all cancelled, that has neither, or without an image, is a problem.
     Rectangles, polygons and brush masks are read. A rotated rectangle is read as its bounding box, and reported, as are
     regions of other types; relations are ignored. A region without a label has those of the other results with its id.
     Choices of an image are labels without a box, unless other labels are drawn. Classes are those of ``config.xml``
@@ -45,11 +48,13 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         hint = "Export from Label Studio in the format JSON, not JSON-MIN."
         raise InputError("tasks-invalid", f"{file} is not a list of tasks with data.", hint)
     problems: list[LabelProblem] = []
-    optional = (_sample(position, task, index, problems) for position, task in enumerate(tasks))
+    optional = [_sample(position, task, index, problems) for position, task in enumerate(tasks)]
     samples = _without_attributes([sample for sample in optional if sample is not None], problems)
+    pairs = zip(tasks, optional, strict=True)
+    deleted = deleted_issue(one.image_id for task, one in pairs if one and one.status == "empty" and _had_objects(task))
     classes = _classes(file.with_name("config.xml")) or sorted_classes(samples)
     issues = group_issues((SEVERAL, name) for name in map(_several_annotations, tasks) if name)
-    return LoadedLabels(Dataset(source, "Label Studio", classes, samples, issues), tuple(problems))
+    return LoadedLabels(Dataset(source, "Label Studio", classes, samples, (*issues, *deleted)), tuple(problems))
 
 
 def _several_annotations(task: Record) -> str:
@@ -116,7 +121,36 @@ def _sample(position: int, task: Record, index: ImageIndex, problems: list[Label
             problems.append(LabelProblem(name, f"a region is invalid: {reason}"))
     split = str(task["data"].get("split") or "")
     uncertainty = uncertainty_of(task["data"])
-    return Sample(name, Path(name), split, tuple(objects), size, uncertainty=uncertainty, predicted=not is_corrected)
+    return Sample(
+        name,
+        Path(name),
+        split,
+        tuple(objects),
+        size,
+        uncertainty=uncertainty,
+        predicted=not is_corrected,
+        status=_status(task, results, objects, size) if is_corrected else "untouched",
+    )
+
+
+def _status(task: Record, results: Sequence[Record], objects: Sequence[ObjectAnnotation], size: tuple[int, int]) -> str:
+    """What a person has done with the prediction of a task."""
+    if not results:
+        return "empty"
+    predicted: list[ObjectAnnotation] = []
+    with suppress(InputError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        for record in _records(task, "predictions")[-1:]:
+            for region in joined_regions(_regions(record)):
+                predicted += _objects(region, size, scored=True)
+    return "confirmed" if same_objects(objects, predicted) else "corrected"
+
+
+def _had_objects(task: Record) -> bool:
+    """Whether the prediction of a task has objects; true if the export does not tell."""
+    predictions = task.get("predictions")
+    if not isinstance(predictions, list):
+        return True
+    return any(not isinstance(record, dict) or record.get("result") for record in predictions[-1:])
 
 
 def _find(candidates: list[str], index: ImageIndex) -> str | None:

@@ -18,6 +18,8 @@ class LabelOptions(BatchOptions, MethodOptions):
         images: With --import: folder of the images. Default: the folder next to the labels.
         use_predictions: With --import: use predictions, which have a score, as if a person had confirmed them.
             Default: they are left out and counted.
+        deleted: With --import: what images mean whose predicted boxes a person has all deleted. empty: they hold no
+            object, and train as background. untouched: nobody has labeled them. ask: stop and say how many there are.
         val_fraction: Fraction of each class for validation, such as 0.2; near-duplicates stay in one split. Existing
             splits are kept. Default: no split.
         seed: Random seed of the split.
@@ -42,6 +44,7 @@ class LabelOptions(BatchOptions, MethodOptions):
     import_: Annotated[Path | None, DATA] = None
     images: Annotated[Path | None, DATA] = None
     use_predictions: Annotated[bool, DATA] = False
+    deleted: Annotated[Literal["ask", "empty", "untouched"], DATA] = "ask"
     val_fraction: Annotated[float | None, DATA] = None
     seed: Annotated[int, ADVANCED] = 0
     class_names: Annotated[Path | None, MODEL] = None

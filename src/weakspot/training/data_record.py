@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +30,8 @@ class DataRecord:
         class_names: Class names in the order of the logits.
         training: Number of training images.
         validation: Number of validation images.
-        digest: Hash of the paths of all images, relative to the data set, and of the sizes of their files and labels.
+        digest: Hash of the paths of all images, relative to the data set, and of the sizes of their files and labels;
+            of their boxes as well if a person has corrected predictions.
         model_hashes: Hashes of the files of the options ``teacher`` and ``weights``, if they name files; None if the
             run is of an earlier version, which did not record them.
     """
@@ -47,7 +48,7 @@ def describe_data(setup: "TrainingSetup", options: TrainOptions) -> DataRecord:
     data, root = setup.data, setup.data.dataset.root
     splits = (data.training.samples, data.validation.samples)
     images = [
-        [(_relative(sample.path, root), sample.path.stat().st_size, _labels(sample)) for sample in split]
+        [(_relative(sample.path, root), sample.path.stat().st_size, _told(sample)) for sample in split]
         for split in splits
     ]
     digest = sha256(json.dumps(images).encode(errors="backslashreplace")).hexdigest()
@@ -138,8 +139,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def _labels(sample: Sample) -> list[str]:
-    return sorted(annotation.label for annotation in sample.annotations)
+def _told(sample: Sample) -> Sequence[object]:
+    """The labels of an image, or its objects if a person has corrected them."""
+    if not sample.status:
+        return sorted(annotation.label for annotation in sample.annotations)
+    return sorted([item.label, *(item.box or ())] for item in sample.objects)
 
 
 def _relative(path: Path, root: Path) -> str:

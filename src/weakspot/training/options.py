@@ -19,6 +19,8 @@ class TrainOptions:
     Attributes:
         labels: CSV file of labels (columns image, label and optionally split), if DATA is not class folders.
         images: Folder of the images, if it is not in DATA.
+        boxes: Boxes of some of the images, which a person has corrected: the output of label --import, review.jsonl or
+            its folder, or label files of another format. The other images train by their labels.
         multi_label: Train for several labels per image. Default: only if an image has several.
         background_class: Class of images without an object or without a label.
         use_predictions: Use labels that are predictions, which have a score, as if a person had confirmed them.
@@ -56,6 +58,7 @@ class TrainOptions:
 
     labels: Annotated[Path | None, DATA] = None
     images: Annotated[Path | None, DATA] = None
+    boxes: Annotated[Path | None, DATA] = None
     multi_label: Annotated[bool, DATA] = False
     background_class: Annotated[str, DATA] = "background"
     use_predictions: Annotated[bool, DATA] = False

@@ -105,7 +105,9 @@ def with_changes(options: TrainOptions, changes: Mapping[str, Any]) -> TrainOpti
             hint = suggest(name, names, f"Options: {', '.join(names)}.") if current is None else f"Use {current}."
             raise InputError("unknown-option", f"train() has no option {name!r}.", hint)
     converted: dict[str, Any] = {
-        name: Path(changes[name]) for name in ("teacher", "labels", "images", "output") if changes.get(name) is not None
+        name: Path(changes[name])
+        for name in ("teacher", "labels", "images", "boxes", "output")
+        if changes.get(name) is not None
     }
     if "weights" in changes:
         converted["weights"] = str(changes["weights"] or "none")
@@ -155,13 +157,13 @@ def _moved_to(data: str | Path | None, run_data: Path, folder: Path) -> Path | N
 
 
 def _with_moved_paths(options: TrainOptions, run_data: Path, moved_to: Path) -> TrainOptions:
-    """Move the labels and images that were inside the data set."""
+    """Move the labels, images and boxes that were inside the data set."""
 
     def move(path: Path | None) -> Path | None:
         inside = path is not None and path.is_relative_to(run_data.absolute())
         return moved_to.absolute() / path.relative_to(run_data.absolute()) if path is not None and inside else path
 
-    return replace(options, labels=move(options.labels), images=move(options.images))
+    return replace(options, labels=move(options.labels), images=move(options.images), boxes=move(options.boxes))
 
 
 def _merge(base: TrainOptions, options: TrainOptions) -> TrainOptions:
@@ -199,11 +201,11 @@ def _validate(options: TrainOptions) -> TrainOptions:
 def _with_absolute_paths(options: TrainOptions) -> TrainOptions:
     """Make paths absolute: a run may be resumed from another folder, when ``latest`` links to another run."""
     teacher = options.teacher and options.teacher.resolve()
-    labels, images = (path and path.absolute() for path in (options.labels, options.images))
+    labels, images, boxes = (path and path.absolute() for path in (options.labels, options.images, options.boxes))
     weights = options.weights
     if weights not in (PRETRAINED, "none"):
         weights = str(Path(weights).absolute())
-    return replace(options, teacher=teacher, labels=labels, images=images, weights=weights)
+    return replace(options, teacher=teacher, labels=labels, images=images, boxes=boxes, weights=weights)
 
 
 def _check_teacher(options: TrainOptions) -> None:

@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from weakspot.data import Dataset, Preprocessing
+from weakspot.data.annotation_kinds import describe_annotations
+from weakspot.data.joined_boxes import join_notes
 from weakspot.data.label_frames import frame_notes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import prediction_notes
@@ -103,7 +105,8 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     labels = _labels(dataset, split, options, teacher)
     validation = [sample for sample in split.validation if labels.cover(sample)]
     folders = [dataset.root] if options.images is None else [dataset.root, options.images]
-    notes = (*split.notes, *prediction_notes(dataset), *frame_notes(dataset), _background_note(split, labels))
+    notes = (*split.notes, *prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset))
+    notes = (*notes, _background_note(split, labels), _learns_from(split))
     for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):
@@ -135,6 +138,12 @@ def _background_note(split: Split, labels: Labels) -> str:
     count = sum(not sample.annotations for sample in (*split.training, *split.validation))
     name = labels.background_label if labels.background_index is not None else "background"
     return f"{count} images have no label and train as {name}." if count else ""
+
+
+def _learns_from(split: Split) -> str:
+    """Say how many boxes and masks there are, and how many images have only a label."""
+    found = describe_annotations((*split.training, *split.validation))
+    return f"It learns from {found}." if found else ""
 
 
 def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:

@@ -7,6 +7,7 @@ from typing import Any
 
 from weakspot.config import PRETRAINED
 from weakspot.data import Dataset, read_dataset
+from weakspot.data.joined_boxes import join_boxes
 from weakspot.data.label_frames import resolve_frames
 from weakspot.io.folder_lock import folder_lock
 from weakspot.io.folders import CONFIG, is_file
@@ -105,6 +106,8 @@ def _read(request: TrainRequest) -> Dataset:
         use_predictions=options.use_predictions,
     )
     dataset = resolve_frames(dataset, options.labels or request.data, list(dataset.splits))
+    if options.boxes is not None:
+        dataset = join_boxes(dataset, options.boxes, images=options.images, use_predictions=options.use_predictions)
     training, _ = training_samples(dataset)
     if options.teacher is None:
         infer_labels(dataset, training, multi_label=options.multi_label, background=options.background_class)

@@ -166,7 +166,7 @@ def test_file_may_have_a_byte_order_mark_and_windows_line_ends(tmp_path):
         (f"{HEADER}cat/../../a,40,30,cat,1,2,3,4,0\n", "path-outside", "'cat/../../a'"),
         (f"{HEADER}/etc/a.jpg,40,30,cat,1,2,3,4,0\n", "path-outside", "'/etc/a.jpg'"),
         (f"{HEADER},40,30,cat,1,2,3,4,0\n", "path-outside", "line 2"),
-        (f"{HEADER}a,40,30,,1,2,3,4,0\n", "missing-class", "line 2"),
+        (f"{HEADER}z,40,30,,1,2,3,4,0\n", "missing-class", "line 2"),
         (b"image_id,xmin,ymin,xmax,ymax\n\xe9/a,1,2,3,4\n", "encoding-invalid", "line 2"),
     ],
 )

@@ -56,7 +56,9 @@ def test_voc_keeps_boxes_of_whole_numbers(labels):
 def test_label_studio_keeps_everything_as_predictions(labels):
     found = again(labels, "labelstudio")
     assert found.class_names == labels.class_names
-    assert by_path(found) == {name: replace(one, predicted=True) for name, one in by_path(labels).items()}
+    assert by_path(found) == {
+        name: replace(one, predicted=True, status="untouched") for name, one in by_path(labels).items()
+    }
 
 
 @given(label_sets())
@@ -70,7 +72,7 @@ def test_csv_keeps_everything(labels):
 def test_doubts_are_kept_by_coco_and_label_studio():
     labels = label_set(("a",), (replace(with_masks().samples[1], uncertainty=0.25),))
     assert again(labels, "coco").samples == labels.samples
-    assert again(labels, "labelstudio").samples[0] == replace(labels.samples[0], predicted=True)
+    assert again(labels, "labelstudio").samples[0] == replace(labels.samples[0], predicted=True, status="untouched")
 
 
 def test_yolo_without_scores_has_five_columns(tmp_path):

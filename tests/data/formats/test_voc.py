@@ -88,14 +88,14 @@ def test_image_that_is_missing_keeps_the_path_which_the_xml_names(tmp_path):
     ]
 
 
-def test_image_without_xml_has_the_class_of_its_folder_if_it_is_one(tmp_path):
-    files = {"cat/a.xml": CAT, "cat/a.jpg": (40, 30), "cat/b.jpg": (9, 9), "photos/c.jpg": (9, 9), "cat/d.xml": voc()}
+def test_image_without_xml_has_the_class_of_its_folder_if_folders_are_classes(tmp_path):
+    files = {"cat/a.xml": CAT, "cat/a.jpg": (40, 30), "cat/b.jpg": (9, 9), "dog/c.jpg": (9, 9), "cat/d.xml": voc()}
     dataset = read_dataset(plant(tmp_path, files | {"cat/d.jpg": (40, 30)}))
     assert told(dataset) == {
         "cat/a": ("", {"cat": [[0, 1, 30, 20]]}),
         "cat/d": ("", {}),
         "cat/b": ("", {"cat": []}),
-        "photos/c": ("", {}),
+        "dog/c": ("", {"dog": []}),
     }
 
 

@@ -17,7 +17,7 @@ from weakspot.data.formats.walk import files_below, folders_in, images_below, is
 
 def detect(root: Path) -> bool:
     """Return whether a folder contains folders of images."""
-    return any("/" in name and is_image(name) for name in files_below(_image_folder(root)))
+    return any("/" in name and is_image(name) for name in files_below(image_folder(root)))
 
 
 def load(root: Path, images: Path | None = None) -> Dataset:
@@ -25,7 +25,7 @@ def load(root: Path, images: Path | None = None) -> Dataset:
 
     Raises InputError ``unknown-layout`` as :func:`weakspot.data.formats.split_folders.find_split_folders`.
     """
-    base = images or _image_folder(root)
+    base = images or image_folder(root)
     files = images_below(base)
     found = find_split_folders(base, files)
     samples = tuple(
@@ -40,14 +40,15 @@ def load(root: Path, images: Path | None = None) -> Dataset:
     return Dataset(root, "class folders", tuple(sorted({*used, *empty})), samples)
 
 
-def _image_folder(root: Path) -> Path:
+def image_folder(root: Path) -> Path:
+    """Return the folder of the class folders: ``images`` or the root, or one in it that contains all images."""
     if (root / "images").is_dir():
         return root / "images"
     files = images_below(root)
     folders = {name.partition("/")[0] for name in files}
     inner = {name.split("/")[1] for name in files if name.count("/") > 1}
     is_wrapped = len(folders) == 1 and len(inner) > 1 and all(name.count("/") > 1 for name in files)
-    return _image_folder(root / folders.pop()) if is_wrapped and not has_splits(files) else root
+    return image_folder(root / folders.pop()) if is_wrapped and not has_splits(files) else root
 
 
 def has_splits(image_ids: Iterable[str]) -> bool:

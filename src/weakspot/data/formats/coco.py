@@ -32,6 +32,7 @@ from weakspot.data.formats.coco_json import (
     size_of,
     split_of,
 )
+from weakspot.data.formats.folder_labels import add_folder_labels
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, uncertainty_of
 from weakspot.data.formats.text_files import write_json
 from weakspot.data.formats.walk import first_containing
@@ -55,7 +56,8 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     """Load COCO JSON of instances; by default all files under ``root`` with a usual name.
 
     Objects with ``iscrowd`` set count for the image's label, not as boxes. Segmentations are not read. Category ids are
-    arbitrary numbers, not class indices.
+    arbitrary numbers, not class indices. Other images of class folders have the labels of their folders, see
+    :func:`weakspot.data.formats.folder_labels.add_folder_labels`.
     """
     parts = _parts(root, images, ground_truth)
     prefixed = _has_several_folders(parts)
@@ -71,7 +73,7 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
         unknown = objects.keys() - {record["id"] for record in part.images}
         issues += [("boxes for an unknown image", f"{part.file}: image_id {key}") for key in objects if key in unknown]
     names = class_names(part for part, _ in parts)
-    return Dataset(root, "COCO", names, tuple(samples), group_issues(issues))
+    return add_folder_labels(Dataset(root, "COCO", names, tuple(samples), group_issues(issues)), images)
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:

@@ -5,19 +5,25 @@
     images/<class>/<name>.jpg          any kind of image; also without images/
     annotations.csv                    image_id,xmin,ymin,xmax,ymax[,class,width,height,class_index,has_mask]
     splits.csv                         image_id,split; optional
-    labels.csv                         image_id,label; optional, see weakspot label --import
+    labels.csv                         image_id,label[,status]; optional, see weakspot label --import
     masks/<class>/<name>.png           optional
 
 ``weakspot label`` writes this layout, with the columns of BOXES and LABELS, and a mask of an image if all its objects
 have masks and one class. The score, also in ``labels.csv``, is empty for labels of a person. It marks predictions, next
 to which an image has its labels of a person, or that of its folder. Coordinates may be fractional. Labels of an image
 are separated by ``;``, so a class name with ``;`` or ``|`` is read as several classes.
+
+With ``--import``, the column ``status`` of ``labels.csv`` says what a person has done with the predictions of an image:
+``confirmed``, ``corrected``, ``empty`` or ``untouched``. The row of an untouched image is not a label: nobody has said
+what is in it.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple, get_args
 
 import numpy as np
 from PIL import Image
@@ -27,7 +33,8 @@ from weakspot.data.formats.class_folders import empty_classes, has_splits, split
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, sorted_classes
 from weakspot.data.formats.text_files import format_number, write_csv
 from weakspot.data.formats.walk import files_below, first_containing, images_outside_masks, is_image, without_suffix
-from weakspot.data.image_index import ImageIndex
+from weakspot.data.image_index import ImageIndex, known_images
+from weakspot.data.review_rows import Status
 from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, relative_inside, safe_relative_path
@@ -37,10 +44,18 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 SEPARATORS = re.compile("[;|]")
 BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
 LABELS = ("image_id", "label", "split", "width", "height", "score")
+STATUS = "status"  # a column of labels.csv, if it is known of an image
 
 Row = tuple[FileLine, str, dict[str, str]]
-# Size, split and labels of an image.
-_Listed = tuple[tuple[int, int] | None, str, list[ObjectAnnotation]]
+
+
+class _Listed(NamedTuple):
+    """Size, split, status and labels of an image."""
+
+    size: tuple[int, int] | None = None
+    split: str = ""
+    status: str = ""
+    labels: tuple[ObjectAnnotation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,8 +69,15 @@ class _Tree:
     masks: frozenset[str]
 
     def image_id(self, name: str) -> str:
-        """Return the id of an image by its path with or without suffix."""
-        return name if name in self.files else without_suffix(name)
+        """Return the id of an image by its path with or without suffix; by its base name if only one has it."""
+        if name in self.files or without_suffix(name) in self.files:
+            return name if name in self.files else without_suffix(name)
+        return without_suffix(self._index.match(name) or name)
+
+    @cached_property
+    def _index(self) -> ImageIndex:
+        names = (path.relative_to(self.base).as_posix() for paths in self.files.values() for path in paths)
+        return known_images(dict.fromkeys(names, (0, 0)))
 
 
 @dataclass
@@ -65,6 +87,7 @@ class _Rows:
     name: str
     size: tuple[int, int] | None = None
     has_mask: bool | None = None
+    status: str = ""
     objects: list[ObjectAnnotation] = field(default_factory=list)
 
 
@@ -77,15 +100,19 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     """Load class folders with a CSV file of boxes; coordinates count from 0, right and bottom are excluded.
 
     The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, and
-    so is the folder of an image without a row, unless ``labels.csv`` contains its labels. The default folder of the
-    images is the first of ``root/images`` and ``root`` that contains them.
+    so is the folder of an image without a row, unless ``labels.csv`` contains its labels. A row names an image by its
+    path, or by its base name if only one image has it. The default folder of the images is the first of ``root/images``
+    and ``root`` that contains them. Without the file, only masks say where objects are.
     """
     folders = folders_of_images(root, images)
-    rows = list(_rows(ground_truth or root / "annotations.csv", SIDES, folders))
+    file = ground_truth or root / "annotations.csv"
+    rows = list(_rows(file, SIDES, folders)) if ground_truth or file.is_file() else []
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
     by_image = {} if ground_truth else _labels(root / "labels.csv", tree, folders)
     for image_id, group in _group_rows(rows, tree).items():
-        by_image[image_id] = _with_labels(group, by_image.get(image_id), split_and_class(image_id, tree.by_split)[1])
+        labels = by_image.get(image_id)
+        group.status = "" if labels is None else labels.status
+        by_image[image_id] = _with_labels(group, labels, split_and_class(image_id, tree.by_split)[1])
     splits, issues = _splits(root / "splits.csv", tree, folders)
     image_ids = dict.fromkeys([*by_image, *tree.files, *splits])
     samples = [sample for key in image_ids for sample in _samples(key, by_image.get(key), splits.get(key), tree)]
@@ -102,7 +129,7 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
     file = source if source.is_file() else source / "annotations.csv"
     listed = {} if source == file else _listed_images(source, index)
     objects: dict[str, list[ObjectAnnotation]] = {name: [] for name in listed}
-    sizes = {name: size for name, (size, _, _) in listed.items()}
+    sizes = {name: item.size for name, item in listed.items()}
     problems: list[LabelProblem] = []
     for line, cells in read_csv(file, ("image_id", "class", *SIDES)):
         name = index.match(cells["image_id"]) or cells["image_id"]
@@ -112,15 +139,17 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         objects.setdefault(name, []).extend([] if box is None else [item])
         problems += [] if box else [LabelProblem(name, f"object without a box: {cells['class']}")]
     if listed and not any(objects.values()) and not problems:
-        objects = {name: labels for name, (_, _, labels) in listed.items()}
+        objects = {name: [*item.labels] for name, item in listed.items()}
     complete = {name: sizes[name] or index.size(name) for name in objects}
     samples = tuple(
         Sample(
             name,
             Path(name),
-            listed[name][1] if name in listed else "",
+            listed[name].split if name in listed else "",
             tuple(objects[name]),
             size,
+            predicted=name in listed and listed[name].status == "untouched",
+            status=listed[name].status if name in listed else "",
             size_from_image=sizes[name] is None,
         )
         for name, size in complete.items()
@@ -133,11 +162,13 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
 def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
     """Write boxes, labels and splits as CSV; return classes whose names cannot be stored in ``labels.csv``."""
     write_boxes(labels, folder / "annotations.csv")
-    write_csv(folder / "labels.csv", LABELS, (row for sample in labels.samples for row in _label_rows(sample)))
+    has_status = any(sample.status for sample in labels.samples)
+    columns = (*LABELS, STATUS) if has_status else LABELS
+    rows = (row[: len(columns)] for sample in labels.samples for row in _label_rows(sample))
+    write_csv(folder / "labels.csv", columns, rows)
     if any(labels.splits):
-        write_csv(
-            folder / "splits.csv", ("image_id", "split"), ((sample.image_id, sample.split) for sample in labels.samples)
-        )
+        touched = (sample for sample in labels.samples if sample.status != "untouched")
+        write_csv(folder / "splits.csv", ("image_id", "split"), ((sample.image_id, sample.split) for sample in touched))
     for sample in labels.samples:
         if len({item.label for item in sample.objects}) == 1 and all(item.mask is not None for item in sample.objects):
             _write_mask(sample, folder / "masks" / f"{without_suffix(sample.image_id)}.png")
@@ -196,8 +227,9 @@ def _labels(file: Path, tree: _Tree, folders: Sequence[Path]) -> dict[str, _Rows
     """Labels by image; an image with an empty label has no objects."""
     by_image: dict[str, _Rows] = {}
     for line, name, cells in _rows(file, (), folders) if file.is_file() else ():
-        if "label" in cells:
+        if "label" in cells and cells.get(STATUS) != "untouched":
             group = by_image.setdefault(tree.image_id(name), _Rows(name))
+            group.status = _status(cells, line)
             group.objects += _objects_of_label(cells["label"], cells, line)
     return by_image
 
@@ -265,7 +297,7 @@ def _samples(image_id: str, rows: _Rows | None, splits: list[str] | None, tree: 
     missing = tree.base / (group.name if is_image(group.name) else f"{image_id}.jpg")
     for split in [folder_split] if splits is None else splits:
         for path in tree.files.get(image_id, [missing]):
-            yield Sample(image_id, path, split, objects, group.size)
+            yield Sample(image_id, path, split, objects, group.size, status=group.status)
 
 
 def _class_names(samples: Iterable[Sample], empty: Iterable[str]) -> tuple[str, ...]:
@@ -281,10 +313,21 @@ def _listed_images(folder: Path, index: ImageIndex) -> dict[str, _Listed]:
     for file in (folder / "labels.csv", folder / "splits.csv"):
         for line, cells in read_csv(file, ("image_id",)) if file.is_file() else ():
             name = index.match(cells["image_id"]) or cells["image_id"]
-            size, split, labels = images.get(name, (None, "", []))
-            labels = [*labels, *_objects_of_label(cells.get("label", ""), cells, line)]
-            images[name] = _size(cells, line) or size, cells.get("split", split), labels
+            known = images.get(name, _Listed())
+            images[name] = _Listed(
+                _size(cells, line) or known.size,
+                cells.get("split", known.split),
+                _status(cells, line) or known.status,
+                (*known.labels, *_objects_of_label(cells.get("label", ""), cells, line)),
+            )
     return images
+
+
+def _status(cells: Mapping[str, str], line: FileLine) -> str:
+    status = cells.get(STATUS, "")
+    if status not in ("", *get_args(Status)):
+        raise InputError("unknown-value", f"{line}: status must be {', '.join(get_args(Status))}, got {status!r}.")
+    return status
 
 
 def _size(cells: Mapping[str, str], line: FileLine) -> tuple[int, int] | None:
@@ -316,4 +359,5 @@ def _label_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
     for items in (by_person, predicted) if by_person and predicted else (sample.objects,):
         labels = ";".join(dict.fromkeys(item.label for item in items))
         score = min((item.score for item in items if item.score is not None), default=None)
-        yield sample.image_id, labels, sample.split, sample.width, sample.height, "" if score is None else repr(score)
+        numbers = sample.width, sample.height, "" if score is None else repr(score)
+        yield sample.image_id, labels, sample.split, *numbers, sample.status

@@ -78,6 +78,8 @@ def _rows(file: Path, folders: Sequence[Path]) -> Iterator[_Row]:
     header = read_csv_header(file)
     image, label = _first_of(NAMES, header, file), _first_of(LABELS, header, file)
     for line, cells in read_csv(file, (image, label)):
+        if cells.get("status") == "untouched":  # nobody has said what is in it, see weakspot label --import
+            continue
         split = cells["split"].lower() if "split" in cells else None
         name = safe_relative_path(relative_inside(cells[image], folders), line)
         score = parse_float(cells["score"], line) if cells.get("score") else None

@@ -6,30 +6,75 @@
     classes.txt             class names, one per line
     images/<path>.jpg
 
+Next to class folders, a gray or indexed PNG may also be the mask of the folder's class: nonzero on the object.
+
 If objects overlap, the one with the higher score covers the other. A mask separates classes, not objects: each class of
 an image is read as one object.
 """
 
 from collections.abc import Iterable, Iterator
 from colorsys import hsv_to_rgb
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
+from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, group_issues
 from weakspot.data.decoding import MAX_PIXELS, open_image
+from weakspot.data.formats import class_folders, csv_boxes
+from weakspot.data.formats.folder_labels import add_folder_labels
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
 from weakspot.data.formats.text_files import read_classes, write_text
-from weakspot.data.formats.walk import files_below, without_suffix
+from weakspot.data.formats.walk import files_below, images_outside_masks, without_suffix
 from weakspot.data.image_files import open_binary
-from weakspot.data.image_index import ImageIndex
+from weakspot.data.image_index import ImageIndex, index_images
 from weakspot.data.polygons import mask_box
 from weakspot.data.rle import decode_rle, encode_rle
 from weakspot.errors import InputError
 
 MAX_CLASSES = 255
+LAYOUT = "class folders with masks"
+
+
+def detect(root: Path) -> bool:
+    """Return whether a folder contains class folders, and ``masks/`` with a PNG for one of their images."""
+    if not (root / "masks").is_dir() or not class_folders.detect(root):
+        return False
+    base = class_folders.image_folder(root)
+    names = images_outside_masks(base, root)
+    return any(without_suffix(name) in names for name in _mask_names(root))
+
+
+def load(root: Path, images: Path | None = None) -> Dataset:
+    """Load class folders with masks of some or all images; the others have the labels of their folders.
+
+    A mask is nonzero on the object of the folder's class. Indexed PNG next to ``classes.txt`` contain the classes
+    instead, as ``weakspot label`` writes them; what cannot be read is an issue.
+    """
+    if not _is_indexed(root):
+        return replace(csv_boxes.load(root, images), layout=LAYOUT)
+    base = images or class_folders.image_folder(root)
+    loaded, problems = read(root, index_images(base))
+    samples = tuple(replace(sample, path=base / sample.image_id) for sample in loaded.samples)
+    issues = group_issues((item.problem, item.image) for item in problems)
+    return add_folder_labels(Dataset(root, LAYOUT, loaded.class_names, samples, issues), base)
+
+
+def _is_indexed(root: Path) -> bool:
+    """Whether the first mask is an indexed PNG, and a file names the classes."""
+    first = next(iter(_mask_names(root)), None)
+    if first is None or not (root / "classes.txt").is_file():
+        return False
+    with suppress(InputError), open_binary(root / "masks" / first) as stream:
+        return open_image(stream, first).mode == "P"
+    return False
+
+
+def _mask_names(root: Path) -> list[str]:
+    return [name for name in files_below(root / "masks") if name.lower().endswith(".png")]
 
 
 def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
@@ -79,7 +124,7 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
     classes = read_classes(source / "classes.txt")
     if not (source / "masks").is_dir():
         raise InputError("labels-not-found", f"The folder {source / 'masks'} does not exist.")
-    names = [name for name in files_below(source / "masks") if name.lower().endswith(".png")]
+    names = _mask_names(source)
     problems: list[LabelProblem] = []
     optional = (_sample(source / "masks" / name, name, classes, index, problems) for name in names)
     samples = tuple(sample for sample in optional if sample is not None)

@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from weakspot.data.dataset import Box, Dataset, ObjectAnnotation, Sample
 from weakspot.data.formats.class_folders import has_splits, split_and_class
+from weakspot.data.formats.folder_labels import add_folder_labels
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, sorted_classes
 from weakspot.data.formats.text_files import write_text
 from weakspot.data.formats.voc_xml import VocAnnotation, read_annotation, xml_names
@@ -49,7 +50,9 @@ def detect(root: Path) -> bool:
 def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
     """Load Pascal VOC XML, whose coordinates count from 1 and are inclusive; difficult objects are included.
 
-    The class of an image without XML is its folder, if that is a class in any XML file. The default folders of images
+    The class of an image without XML is its folder, if that is a class in any XML file, or if the folders are classes,
+    see :func:`weakspot.data.formats.folder_labels.add_folder_labels`. An XML file without objects says that the image
+    is empty. The default folders of images
     and XML files (``ground_truth``) are the first usual ones that contain them.
     """
     folders = _find_folders(root, images, ground_truth)
@@ -60,14 +63,23 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     names = tuple(sorted({item.label for annotation in by_image.values() for item in annotation.objects}))
     splits = _read_split_lists(folders.lists)
     by_split = has_splits(files)
-    samples = (
-        Sample(image_id, path, split, _objects(image_id, annotation, names, by_split), annotation.size)
+    empty = {name for name, annotation in by_image.items() if not annotation.objects}
+    samples = tuple(
+        Sample(
+            image_id,
+            path,
+            split,
+            _objects(image_id, annotation, names, by_split),
+            annotation.size,
+        )
         for image_id in dict.fromkeys([*splits, *by_image, *files])
         for annotation in [by_image.get(image_id, EMPTY)]
         for path in files.get(image_id) or [folders.images / _missing(image_id, annotation, folders)]
         for split in splits.get(image_id) or [split_and_class(image_id, by_split)[0]]
     )
-    return Dataset(root, "Pascal VOC", names, tuple(samples))
+    dataset = Dataset(root, "Pascal VOC", names, samples)
+    paths = {sample.path for sample in samples if sample.image_id in empty}
+    return add_folder_labels(dataset, folders.images, empty=paths)
 
 
 def read(source: Path, index: ImageIndex) -> LoadedLabels:

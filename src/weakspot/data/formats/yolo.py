@@ -25,6 +25,7 @@ import yaml
 
 from weakspot.data.dataset import Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
 from weakspot.data.formats import yolo_files
+from weakspot.data.formats.folder_labels import add_folder_labels
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
 from weakspot.data.formats.split_folders import name_split
 from weakspot.data.formats.text_files import format_number, write_text
@@ -52,8 +53,10 @@ def detect(root: Path) -> bool:
 def load(root: Path, images: Path | None = None) -> Dataset:
     """Load a data set of images and text files: boxes, and the boxes of polygons.
 
-    An image without a text file, or with an empty one, has no object. Splits are the topmost folders of the images, if
-    all are named after splits; the ids of the images are then relative to them, unless two were equal.
+    An image without a text file, or with an empty one, has no object; without a text file it has the label of its
+    folder if folders are classes, see :func:`weakspot.data.formats.folder_labels.add_folder_labels`. Splits are the
+    topmost folders of the images, if all are named after splits; the ids of the images are then relative to them,
+    unless two were equal.
 
     Raises:
         InputError: ``file-not-found`` or ``class-names-invalid`` for the names of the classes; ``label-invalid`` for a
@@ -79,7 +82,9 @@ def load(root: Path, images: Path | None = None) -> Dataset:
         size = index.size_of(path)
         empty = Sample(places[path][1], (images or base) / path, places[path][0], (), size)
         samples.append(replace(empty, objects=_all_objects(files[path], empty, classes)) if path in files else empty)
-    return Dataset(root, "YOLO", classes.names, tuple(samples), group_issues(issues))
+    dataset = Dataset(root, "YOLO", classes.names, tuple(samples), group_issues(issues))
+    named = {(images or base) / path for path in files}
+    return add_folder_labels(dataset, images or base, empty=named)
 
 
 def _places(paths: Sequence[str]) -> dict[str, tuple[str, str]]:

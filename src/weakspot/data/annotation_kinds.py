@@ -1,0 +1,70 @@
+"""What a data set says of each image: its classes alone, boxes or masks of all or some of its objects, or no object."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from weakspot.data.dataset import ObjectAnnotation, Sample
+
+Kind = Literal["all", "some", "label", "empty"]
+
+
+def is_located(item: ObjectAnnotation) -> bool:
+    """Return whether an object has a box or a mask."""
+    return item.box is not None or item.mask is not None or bool(item.mask_files)
+
+
+def annotation_kind(sample: Sample) -> Kind:
+    """Return what is said of an image.
+
+    ``all``: where all its objects are, so that the rest is background. ``some``: where some are; others are in it as
+    well. ``label``: its classes alone, so that any part may be background. ``empty``: it holds no object.
+
+    Example:
+        >>> from pathlib import Path
+        >>> cat, dog = ObjectAnnotation("cat", (1, 2, 3, 4)), ObjectAnnotation("dog")
+        >>> [annotation_kind(Sample("a", Path("a.jpg"), "", items)) for items in ((cat,), (cat, dog), (dog,), ())]
+        ['all', 'some', 'label', 'empty']
+    """
+    located = [is_located(item) for item in sample.objects]
+    if not located:
+        return "empty"
+    if not any(located):
+        return "label"
+    return "all" if all(located) else "some"
+
+
+def describe_annotations(samples: Iterable[Sample]) -> str:
+    """Return how many images a data set says what of; empty if no image has a box or a mask.
+
+    Example:
+        >>> from pathlib import Path
+        >>> cat, dog = ObjectAnnotation("cat", (1, 2, 3, 4)), ObjectAnnotation("dog")
+        >>> describe_annotations(Sample("a", Path("a.jpg"), "", items) for items in ((cat, cat), (cat, dog), (dog,)))
+        '3 boxes of 1 class, 1 image with other objects that have none, 1 image by label alone'
+    """
+    images = list(samples)
+    items = [item for sample in images for item in sample.objects]
+    boxes = [item for item in items if item.box is not None]
+    masks = [item for item in items if item.box is None and is_located(item)]
+    if not boxes and not masks:
+        return ""
+    kinds = Counter(map(annotation_kind, images))
+    parts = [
+        (len(boxes), f"{_count(len(boxes), 'box')} of {_classes(boxes)}"),
+        (len(masks), f"{_count(len(masks), 'mask')} of {_classes(masks)}"),
+        (kinds["some"], f"{_count(kinds['some'], 'image')} with other objects that have none"),
+        (kinds["label"], f"{_count(kinds['label'], 'image')} by label alone"),
+        (kinds["empty"], f"{_count(kinds['empty'], 'image')} without an object"),
+    ]
+    return ", ".join(text for count, text in parts if count)
+
+
+def _classes(items: Sequence[ObjectAnnotation]) -> str:
+    return _count(len({item.label for item in items}), "class")
+
+
+def _count(count: int, noun: str) -> str:
+    """A number with its noun, in the plural unless it is 1."""
+    ending = "es" if noun.endswith(("x", "s")) else "s"
+    return f"{count} {noun}{'' if count == 1 else ending}"
