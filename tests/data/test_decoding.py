@@ -462,6 +462,36 @@ def test_hot_and_dead_pixels_do_not_darken_the_others(hot, dtype, tmp_path):
     assert set(levels[100 : 100 + len(hot)]) <= {0, 255}
 
 
+def png_of_16_bits(colors):
+    """Encode colors of 16 bits, shape (H, W, 3 or 4), which Pillow cannot write."""
+    height, width, channels = colors.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in colors)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        pytest.param(4095, [0, 255], id="twelve bits"),
+        pytest.param(65535, [0, 255], id="sixteen bits"),
+        pytest.param(20000, [0, 78], id="more than a quarter"),
+    ],
+)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colors_of_16_bits_of_a_narrow_range_are_rescaled(most, expected, channels):
+    colors = np.zeros((40, 40, channels), np.uint16)
+    colors[:, 20:, :3] = most
+    colors[..., 3:] = 65535
+    if most < 65535:
+        colors[0, 39, :3] = 65535  # a hot pixel
+    levels = np.asarray(read_image(png_of_16_bits(colors)))
+    assert levels[5, [5, 35], 0].tolist() == expected
+
+
 def test_a_bright_object_of_a_dark_16_bit_image_is_not_a_hot_pixel(tmp_path):
     values = np.zeros((64, 64), np.uint16)
     values[10:20, 10:20] = 65535

@@ -44,7 +44,7 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
 
     EXIF orientation is applied unless ``upright`` is False. The first frame of an animation is used. Gray becomes three
     equal channels, transparency is composited on white, CMYK and palettes are converted, 16-bit values are divided by
-    257, and 32-bit integers and floats are rescaled from their minimum and maximum, as are 16-bit values that use less
+    257, and 32-bit integers and floats are rescaled from their minimum and maximum, as are 16-bit values, also of colors, that use less
     than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits. One pixel in a thousand at
     either end does not count if the range of the others is less than a quarter: hot and dead pixels of a sensor.
 
@@ -223,9 +223,28 @@ def _checked_rgb(image: Image.Image, name: str, max_pixels: int, upright: bool) 
         raise InputError("image-too-small", f"{name} must have at least 2 x 2 pixels, got {width} x {height}.")
     check_tiles(image, name, max_pixels)
     with errors_of_image(name):
+        has_16_bit_colors = image.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in _tiles(image))
         image.load()  # of a TIFF, this makes it upright
         orientation = orientation_of(image) if upright else 1
-        return _rgb(image if orientation == 1 else image.transpose(TRANSPOSITIONS[orientation]))
+        turned = image if orientation == 1 else image.transpose(TRANSPOSITIONS[orientation])
+        return _rgb(_stretched(turned) if has_16_bit_colors else turned)
+
+
+def _tiles(image: Image.Image) -> list[tuple[object, ...]]:
+    """Return what Pillow has yet to decode; the last entry of each is the layout of its values."""
+    return [tuple(tile) for tile in getattr(image, "tile", ())]
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    """Rescale colors of 16 bits, of which Pillow keeps the upper 8, if they use less than a quarter of the range."""
+    counts = np.array(image.convert("RGB").histogram()).reshape(3, 256).sum(axis=0)
+    hot = HOT * counts.sum()
+    low = int(np.argmax(counts.cumsum() > hot))
+    high = 255 - int(np.argmax(counts[::-1].cumsum() > hot))
+    if not 0 < high - low < NARROW / 256:
+        return image
+    levels = ((np.arange(256) - low).clip(0, high - low) * 255 / (high - low)).round().astype(int).tolist()
+    return image.point(levels * 3 + list(range(256)) * (image.mode == "RGBA"))
 
 
 def _rgb(image: Image.Image) -> Image.Image:
