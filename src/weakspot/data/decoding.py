@@ -44,9 +44,10 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
 
     EXIF orientation is applied unless ``upright`` is False. The first frame of an animation is used. Gray becomes three
     equal channels, transparency is composited on white, CMYK and palettes are converted, 16-bit values are divided by
-    257, and 32-bit integers and floats are rescaled from their minimum and maximum, as are 16-bit values, also of colors, that use less
-    than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits. One pixel in a thousand at
-    either end does not count if the range of the others is less than a quarter: hot and dead pixels of a sensor.
+    257, and 32-bit integers and floats are rescaled from their minimum and maximum, as are 16-bit values (also of
+    colors) that use less than a quarter of their range, such as those of thermal cameras or of 10 to 14 bits. One pixel
+    in a thousand at either end does not count if the range of the others is less than a quarter: hot and dead pixels of
+    a sensor.
 
     Args:
         source: A path, the bytes of an image file, a PIL image, or a uint8 array of shape (H, W), (H, W, 1),
