@@ -43,7 +43,7 @@ class JsonlWriter:
                 if self._finished is not None and self._finished.exists():
                     self._finished.replace(self.path)
                 self._file = self.path.open("ab", buffering=0)
-            _append(self._file, line)
+            append_line(self._file, line)
         except OSError as error:
             raise not_writable(self.path, error, "Free disk space, then continue with --resume.") from error
 
@@ -65,8 +65,8 @@ class JsonlWriter:
             self._file.close()
 
 
-def _append(file: FileIO, line: bytes) -> None:
-    """Append a complete line or nothing; a full disk may accept only a part of it."""
+def append_line(file: FileIO, line: bytes) -> None:
+    """Append a complete line to an unbuffered file, or nothing: a full disk may accept only a part of it."""
     end = file.seek(0, os.SEEK_END)
     if file.write(line) < len(line):
         file.truncate(end)

@@ -23,18 +23,23 @@ class FileLine(NamedTuple):
         return f"{self.file}, line {self.line}"
 
 
-def read_text(file: Path) -> str:
-    """Read a UTF-8 file, with or without a byte order mark.
-
-    Raises InputError: ``file-not-found``, ``file-unreadable``, or ``encoding-invalid`` unless it is UTF-8.
-    """
+def read_bytes(file: Path) -> bytes:
+    """Read a file; InputError ``file-not-found`` or ``file-unreadable``."""
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except FileNotFoundError as error:
         raise InputError("file-not-found", f"{file} does not exist.") from error
     except (OSError, ValueError) as error:  # a ValueError for a zero byte in the name
         reason = getattr(error, "strerror", error)
         raise InputError("file-unreadable", f"Cannot read {file}: {reason}.") from error
+
+
+def read_text(file: Path) -> str:
+    """Read a UTF-8 file, with or without a byte order mark.
+
+    Raises InputError: ``file-not-found``, ``file-unreadable``, or ``encoding-invalid`` unless it is UTF-8.
+    """
+    content = read_bytes(file)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

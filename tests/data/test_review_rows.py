@@ -1,0 +1,114 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from refusals import refused
+
+from weakspot.data import ObjectAnnotation
+from weakspot.data.review_rows import REVIEW, ReviewRow, append_review, read_review
+
+CAT = ObjectAnnotation("cat", (10.25, 20.0, 110.5, 220.0))
+GOOD = {"image": "a.jpg", "status": "corrected", "objects": [{"label": "cat", "box": [1, 2, 3, 4]}], "size": [9, 9]}
+
+
+def test_rows_survive_writing_and_reading_and_the_last_row_of_an_image_counts(tmp_path):
+    file = tmp_path / "deep" / REVIEW
+    rows = [
+        ReviewRow("cat/ä.jpg", "confirmed", (CAT,), (480, 640)),
+        ReviewRow("dog/1.jpg", "empty", (), (480, 640)),
+        ReviewRow("cat/ä.jpg", "untouched", (), (480, 640), 1),
+        ReviewRow("dog/1.jpg", "corrected", (CAT, CAT), (480, 640), 1),
+    ]
+    for row in rows:
+        append_review(file, row)
+    assert read_review(file) == {"cat/ä.jpg": rows[2], "dog/1.jpg": rows[3]}
+    assert list(read_review(file)) == ["cat/ä.jpg", "dog/1.jpg"]
+    written = json.loads(file.read_bytes().splitlines()[0])
+    assert {key: written[key] for key in written if key != "time"} == {
+        "image": "cat/ä.jpg",
+        "status": "confirmed",
+        "objects": [{"label": "cat", "box": [10.25, 20.0, 110.5, 220.0]}],
+        "size": [480, 640],
+        "revision": 0,
+        "source": "person",
+    }
+    assert written["time"].endswith("+00:00")
+
+
+@given(st.data())
+def test_a_file_that_was_cut_anywhere_keeps_its_complete_rows_and_takes_more(tmp_path_factory, data):
+    file = tmp_path_factory.mktemp("review") / REVIEW
+    names = ["ä.jpg", "☃.jpg", "c.jpg"]
+    for name in names:
+        append_review(file, ReviewRow(name, "confirmed", (CAT,), (480, 640)))
+    whole = file.read_bytes()
+    kept = whole[: data.draw(st.integers(0, len(whole)))]
+    file.write_bytes(kept)
+    # A row is complete without its newline.
+    complete = names[: sum(kept.startswith(whole[: end - 1]) for end in _ends(whole))]
+    assert list(read_review(file)) == complete
+    append_review(file, ReviewRow("next.jpg", "empty", (), (480, 640)))
+    assert list(read_review(file)) == [*complete, "next.jpg"]
+
+
+def _ends(content: bytes) -> list[int]:
+    return [position + 1 for position, byte in enumerate(content) if byte == ord("\n")]
+
+
+def test_a_file_of_an_editor_may_begin_with_a_byte_order_mark_and_lack_the_fields_that_are_not_read(tmp_path):
+    (tmp_path / REVIEW).write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\r\n")
+    assert read_review(tmp_path / REVIEW) == {
+        "a.jpg": ReviewRow("a.jpg", "corrected", (ObjectAnnotation("cat", (1.0, 2.0, 3.0, 4.0)),), (9, 9))
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": ""},
+        {"image": None},
+        {"status": "right"},
+        {"status": ["empty"]},
+        {"status": "empty"},
+        {"objects": []},
+        {"objects": {}},
+        {"objects": ["cat"]},
+        {"objects": [{"label": " ", "box": [1, 2, 3, 4]}]},
+        {"objects": [{"label": "cat", "box": [3, 2, 1, 4]}]},
+        {"objects": [{"label": "cat", "box": [1, 2, 3]}]},
+        {"objects": [{"label": "cat", "box": [1, 2, True, 4]}]},
+        {"objects": [{"label": "cat", "box": [1, 2, float("nan"), 4]}]},
+        {"objects": [{"label": "cat", "box": [1, 2, 10**400, 4]}]},
+        {"size": None},
+        {"size": [0, 9]},
+        {"size": [9.5, 9]},
+        {"revision": -1},
+        {"revision": True},
+    ],
+)
+def test_an_invalid_row_is_refused_with_its_line(tmp_path, change):
+    (tmp_path / REVIEW).write_text(f"{json.dumps(GOOD)}\n{json.dumps(GOOD | change)}\n")
+    with refused("review-invalid", f"{REVIEW}, line 2"):
+        read_review(tmp_path / REVIEW)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"\xff", b"[" * 100_000, b"1" * 5_000])
+def test_a_line_that_is_not_a_row_is_refused_with_its_line(tmp_path, line):
+    (tmp_path / REVIEW).write_bytes(line + b"\n" + json.dumps(GOOD).encode())
+    with refused("review-invalid", f"{REVIEW}, line 1"):
+        read_review(tmp_path / REVIEW)
+
+
+def test_an_image_outside_the_folder_and_a_missing_file_are_refused(tmp_path):
+    (tmp_path / REVIEW).write_text(json.dumps(GOOD | {"image": "../a.jpg"}) + "\n")
+    with refused("path-outside", "../a.jpg"):
+        read_review(tmp_path / REVIEW)
+    with refused("file-not-found", "none.jsonl"):
+        read_review(tmp_path / "none.jsonl")
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / REVIEW).mkdir()
+    with refused("not-writable", REVIEW):
+        append_review(tmp_path / REVIEW, ReviewRow("a.jpg", "empty", (), (9, 9)))
