@@ -82,6 +82,7 @@ def thumbnail(path: Path, side: int, *, upright: bool = True) -> bytes:
         stored.draft("RGB", (2 * side, 2 * side))
         image = read_image(stored, upright=upright)
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        image.info = {}  # comments and profiles of the file would be written
         return _encode(image, "JPEG", quality=75)
 
 
