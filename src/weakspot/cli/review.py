@@ -45,32 +45,42 @@ def review(folder_or_run: str, images: Path | None, options: ReviewOptions, *, o
         problem = "Packages of the web service are not installed."
         raise ModelError("not-installed", problem, "Run: pip install 'weakspot[web]'")
     token = checked_token(options.token, options.host)
+    folder, localizes = Path(folder_or_run), not _has_results(Path(folder_or_run))
+    if localizes:
+        images = _checked_images(folder_or_run, images)
+    elif options.output is not None:
+        raise InputError("options-conflict", f"--output cannot be used with {folder}, which is written to itself.")
     from weakspot.serving.server import listen
 
     with closing(listen(options.host, options.port)) as listener:
-        folder, moved = Path(folder_or_run), images
-        if not (folder.is_dir() and finished_row_files(folder)):
-            folder, moved = localize_first(folder_or_run, images, options.output), None
-        elif options.output is not None:
-            raise InputError("options-conflict", f"--output cannot be used with {folder}, which is written to itself.")
+        if images is not None and localizes:
+            folder, images = localize_first(folder_or_run, images, options.output), None
         with folder_lock(folder):
-            _serve(folder, moved, listener, token, on_start)
+            _serve(folder, images, listener, token, on_start)
 
 
-def localize_first(model: str, images: Path | None, output: Path | None) -> Path:
+def _has_results(folder: Path) -> bool:
+    return folder.is_dir() and bool(finished_row_files(folder))
+
+
+def _checked_images(model: str, images: Path | None) -> Path:
+    """Return the folder of the images; InputError or ModelError if a model cannot localize them."""
+    if images is None:
+        problem = f"{model} is not output of weakspot localize; a model needs images."
+        raise InputError("missing-images", problem, "Run: weakspot review RUN IMAGES/.")
+    check_model(model, LocalizeOptions(model=model))
+    check_images(list(find_images([str(images)])))
+    return images
+
+
+def localize_first(model: str, images: Path, output: Path | None) -> Path:
     """Localize images with uncertainty and heatmaps, and return the folder; an interrupted one is continued.
 
     The class is that of the image's folder if any folder is named after a class, else the most probable one.
     """
-    if images is None:
-        problem = f"{model} is not output of weakspot localize; a model needs images."
-        raise InputError("missing-images", problem, "Run: weakspot review RUN IMAGES/.")
     folder = output or next_free_path("review")
     options = LocalizeOptions(model=model, output=folder, resume=output is not None, save_heatmaps=True)
-    check_model(model, options)
-    paths = list(find_images([str(images)]))
-    check_images(paths)
-    outcome = localize([str(images)], _adapted(options, paths))
+    outcome = localize([str(images)], _adapted(options, list(find_images([str(images)]))))
     _tell(outcome)
     return folder
 

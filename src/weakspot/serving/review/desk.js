@@ -13,7 +13,7 @@ export const byId = (id) => document.getElementById(id);
 export class Desk {
   constructor() {
     Object.assign(this, { items: new Map(), order: [], shown: [], classes: [], current: null, threshold: null });
-    Object.assign(this, { isAsking: false, isNewRound: false, wantedLabel: null, history: new History() });
+    Object.assign(this, { isAsking: false, isNewRound: false, wantedLabel: null, redrawn: 0, history: new History() });
     this.editor = new Editor(byId("stage"), {
       onChange: (objects) => this.#edited(objects),
       onSelect: () => this.#showSelection(),
@@ -49,7 +49,11 @@ export class Desk {
     const news = images.filter(({ id, revision }) => !this.saving.has(id) && revision !== this.items.get(id)?.revision);
     if (!news.length) return;
     const before = this.items.get(this.current);
-    for (const image of news) this.items.set(image.id, image);
+    for (const image of news) {
+      const known = this.items.get(image.id);
+      if (known?.status === "untouched" && image.status === "untouched") this.redrawn += !isEqual(known.objects, image.objects);
+      this.items.set(image.id, image);
+    }
     this.arrange();
     const now = this.items.get(this.current);
     if (!this.current && this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
@@ -59,8 +63,11 @@ export class Desk {
   // A new prediction is no surprise; a decision that was made elsewhere is.
   #changedElsewhere(before, now) {
     const isPrediction = before.status === "untouched" && now.status === "untouched";
-    if (!isPrediction) this.history.forget(now.id);
-    this.say(isPrediction ? "The boxes of this image were drawn again." : "This image was changed in another tab: it was loaded again.");
+    if (isPrediction) this.say(isEqual(before.objects, now.objects) ? "" : "The boxes of this image were drawn again.");
+    else {
+      this.history.forget(now.id);
+      this.say("This image was changed in another tab: it was loaded again.");
+    }
     this.#setAsking(false);
     this.redraw();
   }

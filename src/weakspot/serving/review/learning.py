@@ -53,6 +53,7 @@ class Learner:
         self._lock = threading.Lock()
         self._progress = Progress()
         self._process: BaseProcess | None = None
+        self._follower: threading.Thread | None = None
 
     @property
     def progress(self) -> Progress:
@@ -83,14 +84,15 @@ class Learner:
         self._process = context.Process(target=_learn_and_localize, args=work, daemon=True)
         self._process.start()
         sender.close()  # the process has its own, so that its end is seen here
-        threading.Thread(target=self._follow, args=(receiver,), daemon=True).start()
+        self._follower = threading.Thread(target=self._follow, args=(receiver,), daemon=True)
+        self._follower.start()
 
     def close(self) -> None:
-        """End the process, if one runs."""
-        process = self._process
-        if process is not None and process.is_alive():
-            process.terminate()
-            process.join()
+        """End the process, if one runs; new localizations that are being taken over are taken over."""
+        if self._process is not None and self._follower is not None:
+            self._process.terminate()
+            self._process.join()
+            self._follower.join()
 
     def _follow(self, receiver: Connection) -> None:
         """Take over what the process tells, until it ends."""
@@ -113,9 +115,10 @@ class Learner:
             self._state.replace_predictions(self._source.read_items())
         except WeakspotError as error:
             return error.problem
-        except OSError as error:
-            _log.exception("The new localizations cannot be used.")
-            return f"The new localizations cannot be used: {error.strerror or error}."
+        except Exception:
+            problem = "The new localizations cannot be used"
+            _log.exception(problem)
+            return f"{problem}: the terminal says why."
         return ""
 
 

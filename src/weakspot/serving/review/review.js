@@ -120,7 +120,9 @@ function showLearning({ available, phase, done, total, rounds: now, problem }) {
 // The boxes that the model now finds are shown as such, not at the threshold of the slider.
 function finishRound() {
   desk.isNewRound = true;
-  tellLearning("Untouched boxes were drawn again.");
+  const change = desk.redrawn === 1 ? "of 1 untouched image have" : `of ${desk.redrawn} untouched images have`;
+  tellLearning(desk.redrawn ? `Learnt: the boxes ${change} changed.` : "Learnt: no box has changed.");
+  desk.redrawn = 0;
   chooseThreshold(null);
 }
 

@@ -26,13 +26,13 @@ POLICY = (
 )
 _HTML, _CSS, _JS, _SVG = "text/html", "text/css", "text/javascript", "image/svg+xml"
 _SCRIPTS = ("review", "desk", "editor", "gallery", "boxes", "saving", "history")
-# By path: package, file and media type.
+# By path: package, file and media type. Gradio is not imported for the icon.
 _FILES = {
     "/": ("weakspot.serving.review", "review.html", _HTML),
     "/review.css": ("weakspot.serving.review", "review.css", _CSS),
     **{f"/{name}.js": ("weakspot.serving.review", f"{name}.js", _JS) for name in _SCRIPTS},
     **{f"/{name}.js": ("weakspot.report", f"{name}.js", _JS) for name in ("regions", "threshold")},
-    "/icon.svg": ("weakspot.serving.web", "page.svg", _SVG),
+    "/icon.svg": ("weakspot.serving", "web/page.svg", _SVG),
 }
 _STATUSES = {
     "unknown-image": 404,
