@@ -102,14 +102,15 @@ def test_a_failure_loses_nothing_and_another_round_can_begin(source, learn, prob
     touch(source, state, 1)
     before = rows_of(source)
     learner = Learner(source, state, learn)
-    for _ in range(2):
+    learner.start()
+    with refused("learning-in-progress"):
         learner.start()
-        with refused("learning-in-progress"):
-            learner.start()
-        wait_until(lambda: learner.progress.phase == "failed")
-        assert problem in learner.progress.problem
+    wait_until(lambda: learner.progress.phase == "failed")
+    assert problem in learner.progress.problem
     assert rows_of(source) == before
     assert len(state.rows()) == 1
+    learner.start()
+    learner.close()
 
 
 def test_a_page_that_is_closed_ends_its_process(source):

@@ -1,4 +1,6 @@
+import os
 import re
+import sys
 from importlib.resources import files
 from io import BytesIO
 
@@ -194,6 +196,22 @@ def test_pages_of_others_are_refused(asking, shared):
     assert code(asking.get("/v1/review", headers={"Host": "evil.test"})) == (421, "unknown-host")
     big = {"revision": 0, "objects": [{"label": "x" * 2**20, "box": BOX}]}
     assert code(asking.put(path, json=big)) == (413, "request-too-large")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_a_name_that_is_not_text_spoils_nothing(found):
+    rows = (found / "boxes.jsonl").read_text()
+    name = os.fsdecode(b"\xff\xfe.png")
+    (found.parent / "images" / CAT).rename(found.parent / "images" / "cat" / name)
+    (found / "boxes.jsonl").write_bytes(rows.replace("0000.png", name).encode(errors="backslashreplace"))
+    with reviewing(found) as live:
+        images = httpx.get(f"{live.url}/v1/review").json()["images"]
+        [odd] = [image for image in images if image["name"] == "cat/??.png"]
+        url = f"{live.url}/v1/images/{odd['id']}"
+        assert httpx.get(f"{url}/small").status_code == 200
+        assert httpx.put(url, json={"revision": 0, "objects": []}).json()["status"] == "empty"
+    with reviewing(found) as live:
+        assert live.state.get(odd["id"]).status == "empty"
 
 
 def test_what_no_run_has_localized_cannot_learn(asking):

@@ -61,6 +61,14 @@ def test_new_predictions_change_what_nobody_decided_on(found):
         state.decide(ids["dog/0001.png"], 0, [ObjectAnnotation("dog", tuple(BOX))])
 
 
+def test_an_image_whose_file_has_changed_keeps_its_id(found):
+    state, ids = opened(found)
+    (found.parent / "images" / CAT).touch()
+    state.replace_predictions(open_source(found).items)
+    assert state.get(ids[CAT]).item.id == ids[CAT]
+    assert state.get(ids[CAT]).revision == 1
+
+
 def test_of_many_decisions_at_once_on_a_revision_one_is_accepted(found):
     state, ids = opened(found)
 

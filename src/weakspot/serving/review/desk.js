@@ -63,6 +63,7 @@ export class Desk {
   // A new prediction is no surprise; a decision that was made elsewhere is.
   #changedElsewhere(before, now) {
     const isPrediction = before.status === "untouched" && now.status === "untouched";
+    if (isPrediction && this.editor.drag) return; // what comes of it is a decision on this image
     if (isPrediction) this.say(isEqual(before.objects, now.objects) ? "" : "The boxes of this image were drawn again.");
     else {
       this.history.forget(now.id);

@@ -32,7 +32,7 @@ export class Editor {
   // Shows an image; its boxes are copied.
   show(address, [width, height], objects) {
     if (this.image.getAttribute("href") !== address) { // a new element, so that no box lies over the image before
-      const image = make("image", { href: address, width, height });
+      const image = make("image", { href: address, width, height, preserveAspectRatio: "none" });
       this.image.replaceWith(image);
       this.image = image;
     }

@@ -104,7 +104,8 @@ function newCard(item) {
   element.dataset.id = item.id;
   element.title = item.name;
   const svg = make("svg", { viewBox: `0 0 ${item.width} ${item.height}`, "aria-hidden": "true" });
-  make("image", { href: `v1/images/${item.id}/small`, width: item.width, height: item.height }, svg);
+  const size = { width: item.width, height: item.height, preserveAspectRatio: "none" };
+  make("image", { href: `v1/images/${item.id}/small`, ...size }, svg);
   const boxes = make("g", {}, svg);
   const line = document.createElement("div");
   line.className = "line";

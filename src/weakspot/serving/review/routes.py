@@ -14,7 +14,7 @@ from weakspot.config import __version__
 from weakspot.errors import InputError, WeakspotError
 from weakspot.serving.review.images import LARGE, SMALL, heatmap_of, jpeg_of
 from weakspot.serving.review.learning import Learner
-from weakspot.serving.review.schemas import Decision, ImageSchema, ProgressSchema, ReviewSchema
+from weakspot.serving.review.schemas import Decision, ImageSchema, ProgressSchema, ReviewSchema, as_text
 from weakspot.serving.review.source import ReviewSource
 from weakspot.serving.review.state import ReviewState
 from weakspot.serving.schemas import ApiError
@@ -96,7 +96,9 @@ def _add_review(app: FastAPI, source: ReviewSource, state: ReviewState, learner:
     def review(since: int = -1) -> ReviewSchema:
         learning, version = progress(), state.version  # before the images, so that none is missed
         images = [ImageSchema.of(image) for image in state.changed_since(since)]
-        return ReviewSchema(version=version, classes=list(source.class_names), images=images, learning=learning)
+        return ReviewSchema(
+            version=version, classes=list(map(as_text, source.class_names)), images=images, learning=learning
+        )
 
     @app.get("/v1/images/{image_id}", summary="An image with its objects")
     def image(image_id: ImageId) -> ImageSchema:

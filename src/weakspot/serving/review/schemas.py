@@ -62,14 +62,14 @@ class ImageSchema(BaseModel):
         item = image.item
         return cls(
             id=item.id,
-            name=item.name,
-            label=item.predictions[0].label,
+            name=as_text(item.name),
+            label=as_text(item.predictions[0].label),
             width=item.size[1],
             height=item.size[0],
             uncertainty=item.uncertainty,
             status=image.status,
             revision=image.revision,
-            objects=[LabeledBox(label=one.label, box=one.xyxy) for one in image.objects],
+            objects=[LabeledBox(label=as_text(one.label), box=one.xyxy) for one in image.objects],
             heatmaps=_heatmaps(image),
         )
 
@@ -99,6 +99,11 @@ class ReviewSchema(BaseModel):
     learning: ProgressSchema
 
 
+def as_text(name: str) -> str:
+    """Return a name without the bytes of a file name that are not UTF-8, which JSON cannot hold."""
+    return name.encode(errors="replace").decode()
+
+
 def _heatmaps(image: Reviewed) -> list[HeatmapSchema | None]:
     found: list[HeatmapSchema | None] = []
     for prediction in image.item.predictions:
@@ -106,5 +111,5 @@ def _heatmaps(image: Reviewed) -> list[HeatmapSchema | None]:
         known = prediction.heatmap is not None and how is not None
         cut = (how.threshold, how.min_area, how.min_activation) if how is not None else (0.0, 0.0, 0.0)
         boxes = [item.xyxy for item in prediction.objects]
-        found.append(HeatmapSchema(label=prediction.label, cut=cut, boxes=boxes) if known else None)
+        found.append(HeatmapSchema(label=as_text(prediction.label), cut=cut, boxes=boxes) if known else None)
     return found

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import ReviewRow, Status, append_review
@@ -93,12 +93,11 @@ class ReviewState:
         """Take over new predictions of the images that nobody decided on; the others stay as they are."""
         with self._lock:
             self._version += 1
-            for item in items:
-                before = self._images.get(item.id)
-                if before is not None and before.status == "untouched":
-                    self._images[item.id] = Reviewed(
-                        item, "untouched", item.objects, before.revision + 1, self._version
-                    )
+            found = {item.name: item for item in items}
+            for key, before in self._images.items():
+                if before.status == "untouched" and before.item.name in found:
+                    item = replace(found[before.item.name], id=key)  # also if its file has changed meanwhile
+                    self._images[key] = Reviewed(item, "untouched", item.objects, before.revision + 1, self._version)
 
     def _checked(self, found: ObjectAnnotation, item: ReviewItem) -> ObjectAnnotation:
         """Return an object whose box lies within the image."""
