@@ -11,6 +11,7 @@ pytestmark = needs_chromium
 
 X1, Y1, X2, Y2 = BOX
 CAT, DOG = "cat/0000.png", "dog/0001.png"
+SLIDE = "const f = document.getElementById('threshold'); f.value = arguments[0]; f.dispatchEvent(new Event('input'))"
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +172,21 @@ def test_a_key_accepts_and_goes_on_to_the_next_image(opened, live, key):
     saved(live, "untouched", [])
 
 
+def test_a_key_that_comes_too_soon_or_is_held_decides_nothing(opened, live):
+    """The heatmap of the next image is not decoded when the second one comes."""
+    opened.execute_script(SLIDE, 0.8)
+    until(lambda: boxes(opened) != [BOX])
+    script = """for (const repeat of [false, false, true])
+        document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, repeat}))"""
+    opened.execute_script(script)
+    until(lambda: name(opened) == DOG)
+    until(lambda: boxes(opened))
+    opened.execute_script(script.replace("[false, false, true]", "[true, true]"))
+    one(opened, "#next").click()
+    until(lambda: name(opened) == "owl/0002.png")
+    assert [row["image"] for row in live.rows()] == [CAT]
+
+
 def test_without_its_only_box_the_page_asks_what_that_means(opened, live):
     keys(opened, "DELETE")
     until(lambda: one(opened, "#asks").is_displayed())
@@ -218,8 +234,7 @@ def test_a_tab_does_not_overwrite_what_another_one_has_decided(opened, live):
 def test_the_slider_draws_untouched_boxes_again_from_their_heatmaps(opened, live):
     keys(opened, "ENTER")
     until(lambda: name(opened) == DOG)
-    script = "const f = document.getElementById('threshold'); f.value = 0.8; f.dispatchEvent(new Event('input'))"
-    opened.execute_script(script)
+    opened.execute_script(SLIDE, 0.8)
     until(lambda: boxes(opened) != [BOX])
     [smaller] = boxes(opened)
     assert (smaller[0] > X1 + 5, smaller[2] < X2 - 5) == (True, True)

@@ -12,7 +12,7 @@ export const byId = (id) => document.getElementById(id);
 
 export class Desk {
   constructor() {
-    Object.assign(this, { items: new Map(), order: [], shown: [], classes: [], current: null, threshold: null });
+    Object.assign(this, { items: new Map(), order: [], shown: [], classes: [], current: null, shownId: null, threshold: null });
     Object.assign(this, { isAsking: false, isNewRound: false, wantedLabel: null, redrawn: 0, history: new History() });
     this.editor = new Editor(byId("stage"), {
       onChange: (objects) => this.#edited(objects),
@@ -103,6 +103,7 @@ export class Desk {
   open(id) {
     if (id !== this.current) this.say(this.isAsking ? `${this.items.get(this.current).name} was left as it was.` : "");
     [this.current, this.wantedLabel] = [id, null];
+    if (id !== this.shownId) this.editor.set([]); // no key or drag means the boxes of the image before
     this.#setAsking(false);
     this.setDrawing(false);
     this.gallery.setCurrent(id);
@@ -111,9 +112,11 @@ export class Desk {
 
   // Shows the current image with its boxes.
   async redraw() {
-    const item = this.items.get(this.current);
-    const objects = await objectsAt(item, this.threshold);
-    if (this.items.get(this.current) !== item) return;
+    const { current, threshold } = this;
+    const item = this.items.get(current);
+    const objects = await objectsAt(item, threshold);
+    if (this.items.get(this.current) !== item || this.threshold !== threshold) return;
+    this.shownId = current;
     this.editor.show(`v1/images/${item.id}/large`, [item.width, item.height], objects);
     byId("name").textContent = byId("name").title = item.name;
     this.#showState();
@@ -163,7 +166,8 @@ export class Desk {
 
   #edited(objects) {
     this.setDrawing(false);
-    if (objects.length) this.#decide(objects);
+    if (this.shownId !== this.current) this.editor.set([]);
+    else if (objects.length) this.#decide(objects);
     else this.#setAsking(true);
   }
 
@@ -192,6 +196,7 @@ export class Desk {
   }
 
   accept() {
+    if (this.shownId !== this.current) return;
     const { objects } = this.editor;
     if (!objects.length) {
       this.#setAsking(true);
@@ -203,6 +208,7 @@ export class Desk {
   }
 
   nothing() {
+    if (this.shownId !== this.current) return;
     if (this.items.get(this.current).status !== "empty") this.#decide([]);
     this.#goOn();
   }

@@ -87,11 +87,12 @@ export class Gallery {
   }
 
   async #fill(card, item) {
-    card.drawn = item;
+    const turn = {}; // the last one counts, as boxes may take their time
+    Object.assign(card, { drawn: item, turn });
     card.element.dataset.status = item.status;
     card.value.textContent = item.uncertainty === null ? "" : item.uncertainty.toFixed(2);
     const objects = await this.objectsOf(item);
-    if (card.drawn !== item) return;
+    if (card.turn !== turn) return;
     card.what.textContent = item.status === "empty" ? "nothing" : [...new Set(objects.map(({ label }) => label))].join(", ");
     card.boxes.replaceChildren();
     for (const { box } of objects) place(make("rect", { class: "box" }, card.boxes), box);

@@ -50,9 +50,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A key that is held repeats, which is meant for steps only.
 function act(event, name) {
   event.preventDefault();
-  ACTIONS[name]();
+  if (!event.repeat || name === "previous" || name === "next") ACTIONS[name]();
 }
 
 byId("label").addEventListener("change", () => {
