@@ -54,6 +54,8 @@ COMMANDS = {
     "export unfinished": "unfinished",
     "export model.onnx": "model.onnx",
     "serve runs/none": "runs/none",
+    "review runs/none images": "runs/none",
+    "review unfinished images": "unfinished",
     "threshold unfinished images": "unfinished",
     # a class that the model does not have
     "localize images --model run --classes cow": "cow",
@@ -75,6 +77,8 @@ COMMANDS = {
     "export run --method gradcamm": "gradcamm",
     "serve run --method gradcamm": "gradcamm",
     "serve run --host 0.0.0.0": "0.0.0.0",
+    "review found --host 0.0.0.0": "0.0.0.0",
+    "review run": "run",
     # an output folder that cannot be used
     "localize images --output file": "file",
     "localize images --output found": "found",

@@ -15,10 +15,12 @@ from PIL import Image
 from results_made import row, write_localized
 from squares import HEADER, Scene, write, write_csv
 
+from weakspot.cli import review as reviewing
 from weakspot.cli import serve as serving
 from weakspot.cli.app import app, main
 from weakspot.cli.export import print_exported
 from weakspot.data.synthetic import SceneSettings, write_scenes
+from weakspot.serving.tokens import TOKEN
 
 GOLDEN = Path(__file__).with_name("golden")
 SCENES = (
@@ -131,12 +133,23 @@ def test_export(shell, capsys, exported_run):
 
 
 def test_serve(shell, monkeypatch):
-    monkeypatch.delenv(serving.TOKEN, raising=False)
+    monkeypatch.delenv(TOKEN, raising=False)
     shell("weakspot serve --host 0.0.0.0")
     shell("weakspot serve --timeout 0")
     monkeypatch.setattr(serving, "serve", lambda *_, on_start: on_start("http://127.0.0.1:8000"))
     shell("weakspot serve")
     shell.compare("serve")
+
+
+def test_review(shell, monkeypatch):
+    monkeypatch.delenv(TOKEN, raising=False)
+    write_localized(Path("found"))
+    shell("weakspot review run --port 0")
+    shell("weakspot review found --output out --port 0")
+    shell("weakspot review found --host 0.0.0.0")
+    monkeypatch.setattr(reviewing, "review", lambda *_, on_start: on_start("http://127.0.0.1:8001"))
+    shell("weakspot review found")
+    shell.compare("review")
 
 
 def test_report(shell):

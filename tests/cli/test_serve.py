@@ -14,9 +14,10 @@ from small_graphs import random_images, run_folder
 
 from weakspot.cli import serve as serving
 from weakspot.cli.app import main
-from weakspot.cli.serve import TOKEN, load_to_serve, serve
+from weakspot.cli.serve import load_to_serve, serve
 from weakspot.errors import ModelError
 from weakspot.serving.options import ServeOptions
+from weakspot.serving.tokens import TOKEN
 
 httpx = pytest.importorskip("httpx")
 

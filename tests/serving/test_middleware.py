@@ -4,7 +4,8 @@ from base64 import b64encode
 import pytest
 from services import TIMEOUT
 
-from weakspot.serving.middleware import Limits, SecurityMiddleware, allowed_hosts
+from weakspot.serving.middleware import Limits, SecurityMiddleware
+from weakspot.serving.tokens import allowed_hosts
 
 LOCAL = [(b"host", b"127.0.0.1:8000")]
 

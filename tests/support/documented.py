@@ -79,6 +79,7 @@ NOT_RUN = (
     NotRun("ray *", "needs a cluster"),
     NotRun("weakspot *--engine ray*", "starting Ray takes long; tests/inference/batch/ray/test_run.py does"),
     NotRun("weakspot serve *", "serves until it is stopped; curl and the client use the service of the tests"),
+    NotRun("weakspot review *", "serves until it is stopped; tests/cli/test_review.py starts it"),
     NotRun("weakspot compare *", "takes hours", "docs/benchmarks.md"),
     NotRun("weakspot train *", "takes hours", "docs/benchmarks.md"),
 )

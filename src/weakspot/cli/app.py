@@ -20,6 +20,7 @@ from weakspot.inference.export.options import ExportOptions
 from weakspot.labels.options import LabelOptions
 from weakspot.report.options import ReportOptions
 from weakspot.serving.options import ServeOptions
+from weakspot.serving.review.options import ReviewOptions
 from weakspot.terminal import LineFormatter, echo, printable
 from weakspot.training.options import TrainOptions
 
@@ -193,6 +194,26 @@ def serve(model: str = DEFAULT_MODEL, *, options: Annotated[ServeOptions, Parame
     from weakspot.cli.serve import serve as run
 
     run(model, options, on_start=lambda url: echo(f"{url}  (Ctrl-C to stop)", flush=True))
+    return DONE
+
+
+@app.command
+def review(
+    folder: str,
+    images: Path | None = None,
+    *,
+    options: Annotated[ReviewOptions, Parameter(name="*")] = ReviewOptions(),
+) -> int:
+    """Review localizations in a local page: correct a few boxes, learn from them, and see all others again.
+
+    Args:
+        folder: Output folder of weakspot localize; or a run folder or model, which localizes IMAGES first.
+        images: Folder of the images; with an output folder, where they are now if they have moved.
+        options: Where to listen, and where to write.
+    """
+    from weakspot.cli.review import review as run
+
+    run(folder, images, options, on_start=lambda url: echo(f"{url}  (Ctrl-C to stop)", flush=True))
     return DONE
 
 

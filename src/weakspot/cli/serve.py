@@ -17,12 +17,12 @@ from weakspot.errors import InputError, ModelError
 from weakspot.inference.command_options import localizer_options
 from weakspot.inference.early_checks import check_model
 from weakspot.serving.options import ServeOptions
+from weakspot.serving.tokens import allowed_hosts, checked_token
 
 if TYPE_CHECKING:
     from weakspot.inference.localizer import Localizer
     from weakspot.serving.api import ServiceState
 
-TOKEN = "WEAKSPOT_TOKEN"
 _EXPORT_FIRST = "serve a file of weakspot export, which fits one."
 _log = logging.getLogger("weakspot")
 
@@ -39,7 +39,7 @@ def serve(model: str, options: ServeOptions, *, on_start: Callable[[str], None])
     check_model(model, options)
     token = _checked(options)
     from weakspot.serving.api import build_api
-    from weakspot.serving.middleware import Limits, SecurityMiddleware, allowed_hosts
+    from weakspot.serving.middleware import Limits, SecurityMiddleware
     from weakspot.serving.proxy import RootPath, parse_root
     from weakspot.serving.server import Server, listen, url_of
     from weakspot.serving.web import mount_page
@@ -78,15 +78,7 @@ def _checked(options: ServeOptions) -> str | None:
         if value is not None and not 0 < value < math.inf:
             option = f"--{name.replace('_', '-')}"
             raise InputError("out-of-range", f"{option} must be greater than 0 and finite, got {value}.")
-    from weakspot.serving.middleware import allowed_hosts
-
-    token = options.token or os.environ.get(TOKEN) or None
-    if token is None and allowed_hosts(options.host) is None:
-        problem = f"A token is required to listen on {options.host}."
-        raise InputError("missing-token", problem, f"Set {TOKEN} (or --token) to a long random string.")
-    if token is not None and not (token.isascii() and token.isprintable() and token == token.strip()):
-        raise InputError("token-invalid", "The token must consist of printable ASCII characters without outer spaces.")
-    return token
+    return checked_token(options.token, options.host)
 
 
 def _service_state(model: str, options: ServeOptions, decoders: DecoderPool) -> "ServiceState":

@@ -14,7 +14,7 @@ from weakspot.io.os_locks import NoLocksError, is_at, try_lock
 
 PREFIX = ".weakspot-"
 _FILE = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")  # as the module tempfile names files
-_SUBFOLDERS = ("heatmaps", "masks", "plots")  # of output images
+OUTPUT_IMAGES = ("heatmaps", "masks", "plots")  # their subfolders
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def temporary_file(folder: Path) -> Iterator[IO[bytes]]:
 
 def remove_temporary_files(folder: Path) -> None:
     """Delete the temporary files that killed processes left in a folder of results; those in use are kept."""
-    for place in (folder, *(path for name in _SUBFOLDERS for path in _folders_below(folder / name))):
+    for place in (folder, *(path for name in OUTPUT_IMAGES for path in _folders_below(folder / name))):
         with suppress(OSError), os.scandir(place) as entries:
             for entry in entries:
                 if _FILE.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):

@@ -80,6 +80,7 @@ def thumbnail(path: Path, side: int, *, upright: bool = True) -> bytes:
     with errors_of_image(str(path)):
         image = read_file(path, upright=upright, draft=("RGB", (2 * side, 2 * side)))
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        image.info = {}  # comments and profiles of the file would be written
         return _encode(image, "JPEG", quality=75)
 
 

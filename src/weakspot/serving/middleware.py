@@ -16,21 +16,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weakspot.serving.proxy import PublicRoot
 from weakspot.serving.schemas import ApiError
+from weakspot.serving.tokens import LOCAL_HOSTS
 
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 LOCALIZE = "/v1/localize"
 # Paths without a token: load balancers probe the first two, and browsers fetch the manifest without credentials.
 _PUBLIC_PATHS = ("/healthz", "/readyz", "/manifest.json")
 # Form fields are decoded in the charset that the client names; some of Python's take minutes for 1 MB (punycode).
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1")
 # The page connects to its own server only, even if Gradio's scripts try others.
-_POLICY = (
+GRADIO_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -57,7 +56,7 @@ class SecurityMiddleware:
     """ASGI middleware that passes on only requests within the limits.
 
     ``queue_full`` is checked before an image is read; ``on_response`` is called with status and seconds of each
-    response to a localization request.
+    response to a localization request. ``policy`` is the content security policy of the pages.
     """
 
     def __init__(
@@ -66,8 +65,10 @@ class SecurityMiddleware:
         limits: Limits,
         queue_full: Callable[[], bool],
         on_response: Callable[[int, float], None] = lambda status, seconds: None,  # noqa: ARG005
+        policy: str = GRADIO_POLICY,
     ) -> None:
         self._app, self._limits, self._queue_full, self._on_response = app, limits, queue_full, on_response
+        self._headers = {"Content-Security-Policy": policy, **_HEADERS}
         self.active_requests = 0  # API requests without a response yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +85,7 @@ class SecurityMiddleware:
         async def send_response(message: Message) -> None:
             if message["type"] == "http.response.start":
                 body.response_started = True
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update(self._headers)
                 if is_localization(scope):
                     self._on_response(message["status"], time.perf_counter() - start)
             await send(message)
@@ -205,8 +206,3 @@ def _has_token(headers: Headers, token: str) -> bool:
 def is_localization(scope: Scope) -> bool:
     """Return whether a request asks for localizations."""
     return bool(scope["path"] == LOCALIZE and scope["method"] == "POST")
-
-
-def allowed_hosts(address: str) -> tuple[str, ...] | None:
-    """Return the Host names that a service at an address accepts; None (any) unless it is this machine's own."""
-    return LOCAL_HOSTS if address in LOCAL_HOSTS else None

@@ -1,0 +1,281 @@
+// The desk of a person who reviews: the images by uncertainty, the current one, and the decisions on them.
+
+import { objectsAt } from "./boxes.js";
+import { Editor } from "./editor.js";
+import { Gallery } from "./gallery.js";
+import { History } from "./history.js";
+import { Saving, ask } from "./saving.js";
+
+const STATUSES = ["confirmed", "corrected", "empty"];
+
+export const byId = (id) => document.getElementById(id);
+
+export class Desk {
+  constructor() {
+    Object.assign(this, { items: new Map(), order: [], shown: [], classes: [], current: null, shownId: null, threshold: null });
+    Object.assign(this, { isAsking: false, isNewRound: false, wantedLabel: null, redrawn: 0, history: new History() });
+    this.editor = new Editor(byId("stage"), {
+      onChange: (objects) => this.#edited(objects),
+      onSelect: () => this.#showSelection(),
+      newLabel: () => this.#newLabel(),
+    });
+    this.gallery = new Gallery(byId("gallery"), byId("cards"), {
+      objectsOf: (item) => objectsAt(item, this.threshold),
+      onChoose: (id) => this.open(id),
+    });
+    this.saving = new Saving({
+      revisionOf: (id) => this.items.get(id).revision,
+      onSaved: (image) => this.#saved(image),
+      onRefused: (id, error) => this.#refused(id, error),
+      onWaiting: (isWaiting) => this.#waiting(isWaiting),
+    });
+  }
+
+  say(text, isWrong = false) {
+    byId("says").textContent = text;
+    byId("says").classList.toggle("wrong", isWrong);
+  }
+
+  // Images and their order.
+
+  setClasses(names) {
+    if (names.length === this.classes.length) return;
+    this.classes = names;
+    byId("label").replaceChildren(...names.map((name, i) => new Option(i < 9 ? `${i + 1}  ${name}` : name, name)));
+  }
+
+  // Takes over images that have changed on the server; those with decisions on their way get an answer of their own.
+  receive(images) {
+    const news = images.filter(({ id, revision }) => !this.saving.has(id) && revision !== this.items.get(id)?.revision);
+    if (!news.length) return;
+    const before = this.items.get(this.current);
+    for (const image of news) {
+      const known = this.items.get(image.id);
+      if (known?.status === "untouched" && image.status === "untouched") this.redrawn += !isEqual(known.objects, image.objects);
+      this.items.set(image.id, image);
+    }
+    this.arrange();
+    const now = this.items.get(this.current);
+    if (!this.current && this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
+    else if (before !== now) this.#changedElsewhere(before, now);
+  }
+
+  // A new prediction is no surprise; a decision that was made elsewhere is.
+  #changedElsewhere(before, now) {
+    const isPrediction = before.status === "untouched" && now.status === "untouched";
+    if (isPrediction && this.editor.drag) return; // what comes of it is a decision on this image
+    if (isPrediction) this.say(isEqual(before.objects, now.objects) ? "" : "The boxes of this image were drawn again.");
+    else {
+      this.history.forget(now.id);
+      this.say("This image was changed in another tab: it was loaded again.");
+    }
+    this.#setAsking(false);
+    this.redraw();
+  }
+
+  arrange() {
+    this.order = [...this.items.values()].sort((a, b) => (b.uncertainty ?? -1) - (a.uncertainty ?? -1) || (a.name < b.name ? -1 : 1));
+    const wanted = byId("filter").value;
+    this.shown = wanted ? this.order.filter(({ status }) => status === wanted) : this.order;
+    this.gallery.setItems(this.shown);
+    const counts = STATUSES.map((status) => this.order.filter((item) => item.status === status).length);
+    this.touched = counts.reduce((sum, count) => sum + count, 0);
+    const total = this.order.length;
+    [...byId("bar").children].forEach((part, i) => { part.style.width = `${(100 * counts[i]) / Math.max(total, 1)}%`; });
+    const kinds = STATUSES.map((status, i) => `${counts[i]} ${status}`).join(", ");
+    byId("counts").textContent = `${this.touched} of ${total} touched: ${kinds}, ${total - this.touched} untouched`;
+    byId("learn").disabled = byId("learn").dataset.busy === "true" || this.touched === 0;
+  }
+
+  // The next untouched image after the current one, from the start after the last one or after a round of learning.
+  #nextUntouched() {
+    const start = this.isNewRound ? 0 : this.order.findIndex(({ id }) => id === this.current) + 1;
+    const around = [...this.order.slice(start), ...this.order.slice(0, start)];
+    return around.find(({ id, status }) => status === "untouched" && id !== this.current);
+  }
+
+  step(by) {
+    const index = this.shown.findIndex(({ id }) => id === this.current);
+    const next = this.shown[index < 0 ? 0 : index + by];
+    if (next) this.open(next.id);
+  }
+
+  open(id) {
+    if (id !== this.current) this.say(this.isAsking ? `${this.items.get(this.current).name} was left as it was.` : "");
+    [this.current, this.wantedLabel] = [id, null];
+    if (id !== this.shownId) this.editor.set([]); // no key or drag means the boxes of the image before
+    this.#setAsking(false);
+    this.setDrawing(false);
+    this.gallery.setCurrent(id);
+    return this.redraw();
+  }
+
+  // Shows the current image with its boxes.
+  async redraw() {
+    const { current, threshold } = this;
+    const item = this.items.get(current);
+    const objects = await objectsAt(item, threshold);
+    if (this.items.get(this.current) !== item || this.threshold !== threshold) return;
+    this.shownId = current;
+    this.editor.show(`v1/images/${item.id}/large`, [item.width, item.height], objects);
+    byId("name").textContent = byId("name").title = item.name;
+    this.#showState();
+  }
+
+  #showState() {
+    const item = this.items.get(this.current);
+    const uncertainty = item.uncertainty === null ? "" : `, uncertainty ${item.uncertainty.toFixed(2)}`;
+    const position = this.order.findIndex(({ id }) => id === this.current) + 1;
+    byId("about").textContent = `${position} of ${this.order.length}, ${item.status}${uncertainty}`;
+    byId("undo").disabled = !this.isAsking && !this.history.done.length;
+    byId("redo").disabled = !this.history.undone.length;
+  }
+
+  setThreshold(value) {
+    this.threshold = value;
+    this.gallery.refresh();
+    if (this.items.get(this.current)?.status === "untouched") this.redraw();
+  }
+
+  // The selected box and its class.
+
+  #newLabel() {
+    const known = this.editor.objects[0] ?? this.items.get(this.current).objects[0];
+    return this.wantedLabel ?? known?.label ?? this.items.get(this.current).label ?? this.classes[0];
+  }
+
+  #showSelection() {
+    const { objects, selected } = this.editor;
+    byId("label").value = selected >= 0 ? objects[selected].label : this.#newLabel();
+    byId("delete").disabled = selected < 0;
+  }
+
+  relabel(label) {
+    if (label === undefined) return;
+    if (this.editor.selected >= 0) this.editor.relabel(label);
+    else this.wantedLabel = label;
+    byId("label").value = label;
+  }
+
+  setDrawing(isDrawing) {
+    this.editor.setDrawing(isDrawing);
+    byId("draw").setAttribute("aria-pressed", String(isDrawing));
+  }
+
+  // Decisions.
+
+  #edited(objects) {
+    this.setDrawing(false);
+    if (this.shownId !== this.current) this.editor.set([]);
+    else if (objects.length) this.#decide(objects);
+    else this.#setAsking(true);
+  }
+
+  // Asks what it means that no box is left; nothing is decided until then.
+  #setAsking(isAsking) {
+    this.isAsking = isAsking;
+    byId("asks").hidden = !isAsking;
+    if (isAsking) byId("undo").disabled = false;
+  }
+
+  #decide(objects) {
+    const item = this.items.get(this.current);
+    this.history.add(item.id, item.status === "untouched" ? null : item.objects, objects);
+    this.#put(item.id, objects);
+  }
+
+  // Shows a decision, and sends it; null withdraws the one before.
+  #put(id, objects) {
+    const item = this.items.get(id);
+    const status = objects === null ? "untouched" : objects.length ? "corrected" : "empty";
+    this.items.set(id, { ...item, status, objects: objects ?? item.objects });
+    this.#setAsking(false);
+    this.saving.send(id, objects);
+    this.arrange();
+    if (id === this.current) this.#showState();
+  }
+
+  accept() {
+    if (this.shownId !== this.current) return;
+    const { objects } = this.editor;
+    if (!objects.length) {
+      this.#setAsking(true);
+      return;
+    }
+    const item = this.items.get(this.current);
+    if (item.status === "untouched" || !isEqual(item.objects, objects)) this.#decide(copy(objects));
+    this.#goOn();
+  }
+
+  nothing() {
+    if (this.shownId !== this.current) return;
+    if (this.items.get(this.current).status !== "empty") this.#decide([]);
+    this.#goOn();
+  }
+
+  #goOn() {
+    const next = this.#nextUntouched();
+    this.isNewRound = false;
+    if (next) this.open(next.id);
+    else {
+      this.redraw();
+      this.say("All images are reviewed.");
+    }
+  }
+
+  undo() {
+    if (this.editor.cancel()) return;
+    if (this.isAsking) {
+      this.#setAsking(false);
+      this.redraw();
+    } else this.#goBack(this.history.undo());
+  }
+
+  redo() {
+    this.#goBack(this.history.redo());
+  }
+
+  #goBack(step) {
+    if (!step) return;
+    this.#put(step.id, step.objects);
+    this.open(step.id);
+  }
+
+  // Answers of the server.
+
+  #saved(image) {
+    const local = this.items.get(image.id);
+    const isLast = !this.saving.has(image.id);
+    this.items.set(image.id, isLast ? image : { ...local, revision: image.revision });
+    this.arrange();
+    if (image.id !== this.current) return;
+    if (isLast && !isEqual(image.objects, local.objects)) this.redraw();
+    else this.#showState();
+  }
+
+  async #refused(id, error) {
+    this.history.forget(id);
+    this.items.set(id, await ask(`v1/images/${id}`));
+    this.arrange();
+    const name = this.items.get(id).name;
+    const what = error.code === "stale-revision" ? `${name} was changed in another tab: it was loaded again.` : error.message;
+    if (id === this.current) {
+      this.#setAsking(false);
+      await this.redraw();
+    }
+    this.say(what, true);
+  }
+
+  #waiting(isWaiting) {
+    if (isWaiting) this.say("Not saved yet: the server does not answer. Trying again ...", true);
+    else if (byId("says").classList.contains("wrong")) this.say("");
+  }
+}
+
+function copy(objects) {
+  return objects.map(({ label, box }) => ({ label, box: [...box] }));
+}
+
+function isEqual(some, others) {
+  return JSON.stringify(some) === JSON.stringify(others);
+}

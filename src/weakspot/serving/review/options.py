@@ -1,0 +1,26 @@
+"""Options of ``weakspot review``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from weakspot.inference.command_options import OUTPUT
+from weakspot.serving.options import SERVICE
+
+
+@dataclass(frozen=True)
+class ReviewOptions:
+    """Where to listen, and where to write.
+
+    Attributes:
+        host: Address to listen on. A token is required unless only this machine can reach it.
+        port: Port to listen on; 0 for a free one.
+        token: Required in a browser as the password. Safer in $WEAKSPOT_TOKEN, which other users of the machine
+            cannot read.
+        output: With a run: folder for its localizations and the review. Default: a new folder, review.
+    """
+
+    host: Annotated[str, SERVICE] = "127.0.0.1"
+    port: Annotated[int, SERVICE] = 8001
+    token: Annotated[str | None, SERVICE] = None
+    output: Annotated[Path | None, OUTPUT] = None

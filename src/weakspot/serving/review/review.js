@@ -1,0 +1,150 @@
+// The review page: keys, buttons, the slider, the learning process, and what changes on the server.
+
+import { hasHeatmaps } from "./boxes.js";
+import { Desk, byId } from "./desk.js";
+import { ask } from "./saving.js";
+
+const POLL = { idle: 2500, busy: 600 }; // milliseconds
+
+const desk = new Desk();
+let version = -1;
+let rounds = null;
+
+// Buttons and keys.
+
+const ACTIONS = {
+  accept: () => desk.accept(),
+  nothing: () => desk.nothing(),
+  previous: () => desk.step(-1),
+  next: () => desk.step(1),
+  delete: () => desk.editor.remove(),
+  draw: () => desk.setDrawing(!desk.editor.isDrawing),
+  undo: () => desk.undo(),
+  redo: () => desk.redo(),
+  "asks-nothing": () => desk.nothing(),
+  "asks-undo": () => desk.undo(),
+  learn,
+};
+const KEYS = {
+  Enter: "accept", a: "accept", n: "nothing", ArrowLeft: "previous", ArrowRight: "next", Delete: "delete", Backspace: "delete", d: "draw",
+};
+
+for (const [id, act] of Object.entries(ACTIONS)) {
+  byId(id).addEventListener("click", (event) => {
+    if (event.detail) byId(id).blur(); // so that Enter accepts, and does not press the button again
+    if (desk.current) act();
+  });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!desk.current || event.altKey || event.target.closest("input, select")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey) {
+    if (key === "z" || key === "y") act(event, key === "y" || event.shiftKey ? "redo" : "undo");
+  } else if (key === "Escape") {
+    if (!desk.editor.cancel()) desk.editor.select(-1);
+  } else if (/^[1-9]$/.test(key)) {
+    desk.relabel(desk.classes[Number(key) - 1]);
+  } else if (KEYS[key] && !(key === "Enter" && event.target.closest("button"))) {
+    act(event, KEYS[key]);
+  }
+});
+
+// A key that is held repeats, which is meant for steps only.
+function act(event, name) {
+  event.preventDefault();
+  if (!event.repeat || name === "previous" || name === "next") ACTIONS[name]();
+}
+
+byId("label").addEventListener("change", () => {
+  desk.relabel(byId("label").value);
+  byId("label").blur();
+});
+byId("filter").addEventListener("change", () => {
+  desk.arrange();
+  byId("filter").blur();
+});
+
+// The threshold of untouched boxes.
+
+function chooseThreshold(value) {
+  byId("threshold-value").textContent = value === null ? "" : value.toFixed(2);
+  byId("threshold-reset").disabled = value === null;
+  desk.setThreshold(value);
+}
+
+let frame = 0;
+byId("threshold").addEventListener("input", () => {
+  cancelAnimationFrame(frame);
+  frame = requestAnimationFrame(() => chooseThreshold(byId("threshold").valueAsNumber));
+});
+byId("threshold").addEventListener("pointerup", () => byId("threshold").blur());
+byId("threshold-reset").addEventListener("click", () => chooseThreshold(null));
+byId("threshold-reset").disabled = true;
+
+// Shows the slider where heatmaps were saved, at the threshold that most images have.
+function prepareSlider(images) {
+  const cuts = images.filter(hasHeatmaps).map(({ heatmaps }) => heatmaps[0].cut[0]).sort((a, b) => a - b);
+  byId("threshold-field").hidden = !cuts.length;
+  if (cuts.length && desk.threshold === null) byId("threshold").value = cuts[cuts.length >> 1];
+}
+
+// Learning.
+
+async function learn() {
+  try {
+    await desk.saving.last;
+    showLearning(await ask("v1/learn", { method: "POST", body: {} }));
+  } catch (error) {
+    tellLearning(error.message, true);
+  }
+}
+
+function tellLearning(text, isWrong = false) {
+  byId("learn-says").textContent = text;
+  byId("learn-says").classList.toggle("wrong", isWrong);
+}
+
+function showLearning({ available, phase, done, total, rounds: now, problem }) {
+  byId("learning").hidden = !available;
+  const isBusy = phase === "learning" || phase === "localizing";
+  byId("learn").dataset.busy = String(isBusy);
+  byId("learn").disabled = isBusy || !desk.touched;
+  if (phase === "learning") tellLearning("Learning ...");
+  else if (phase === "localizing") tellLearning(`Localizing: ${done} of ${total}`);
+  else if (phase === "failed") tellLearning(problem, true);
+  if (rounds !== null && now > rounds) finishRound();
+  rounds = now;
+  return isBusy;
+}
+
+// The boxes that the model now finds are shown as such, not at the threshold of the slider.
+function finishRound() {
+  desk.isNewRound = true;
+  const change = desk.redrawn === 1 ? "of 1 untouched image have" : `of ${desk.redrawn} untouched images have`;
+  tellLearning(desk.redrawn ? `Learnt: the boxes ${change} changed.` : "Learnt: no box has changed.");
+  desk.redrawn = 0;
+  chooseThreshold(null);
+}
+
+// What changes on the server.
+
+async function poll() {
+  let isBusy = false;
+  try {
+    const review = await ask(`v1/review?since=${version}`);
+    if (review.version < version) version = -1; // the server was started again
+    else {
+      version = review.version;
+      desk.setClasses(review.classes);
+      desk.receive(review.images);
+      if (review.images.length) prepareSlider([...desk.items.values()]);
+      isBusy = showLearning(review.learning);
+    }
+  } catch {
+    // Decisions say that the server does not answer; without any there is nothing to lose.
+  }
+  setTimeout(poll, isBusy ? POLL.busy : POLL.idle);
+}
+
+poll();

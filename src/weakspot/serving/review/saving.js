@@ -1,0 +1,77 @@
+// Requests to the server. Decisions are sent one after the other, and kept until the server has them.
+
+const PAUSE = 1500; // milliseconds before a request is repeated
+
+// An answer of the server that is an error, with its status and its code.
+export class Refusal extends Error {
+  constructor(status, { code = "", problem = "The server failed." } = {}) {
+    super(problem);
+    Object.assign(this, { status, code });
+  }
+}
+
+export async function ask(path, { method = "GET", body = null } = {}) {
+  const headers = body === null ? {} : { "Content-Type": "application/json" };
+  const response = await fetch(path, { method, headers, body: body === null ? null : JSON.stringify(body), cache: "no-store" });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refusal(response.status, answer.error);
+  return answer;
+}
+
+export class Saving {
+  // revisionOf(id) is that of the last answer; onSaved(image) gets each answer, onRefused(id, error) each refusal;
+  // onWaiting(isWaiting) tells whether the server cannot be reached.
+  constructor({ revisionOf, onSaved, onRefused, onWaiting }) {
+    Object.assign(this, { revisionOf, onSaved, onRefused, onWaiting, pending: new Map(), dropped: new Set() });
+    this.last = Promise.resolve();
+    addEventListener("beforeunload", (event) => {
+      if (this.pending.size) event.preventDefault();
+    });
+  }
+
+  has(id) {
+    return this.pending.has(id);
+  }
+
+  // Sends what an image holds (null: its decision is withdrawn) after all that was sent before.
+  send(id, objects) {
+    this.pending.set(id, (this.pending.get(id) ?? 0) + 1);
+    this.last = this.last.then(() => this.#send(id, objects));
+  }
+
+  // A refusal drops what was to be sent after it, which was based on the refused decision.
+  async #send(id, objects) {
+    const isDropped = this.dropped.has(id);
+    let answer = null;
+    let refusal = null;
+    try {
+      if (!isDropped) answer = await this.#repeated(id, { revision: this.revisionOf(id), objects });
+    } catch (error) {
+      refusal = error;
+    }
+    const count = this.pending.get(id) - 1;
+    if (count) {
+      this.pending.set(id, count);
+      if (refusal) this.dropped.add(id);
+    } else {
+      this.pending.delete(id);
+      this.dropped.delete(id);
+    }
+    if (refusal) await this.onRefused(id, refusal);
+    else if (answer) this.onSaved(answer);
+  }
+
+  async #repeated(id, body) {
+    for (;;) {
+      try {
+        const answer = await ask(`v1/images/${id}`, { method: "PUT", body });
+        this.onWaiting(false);
+        return answer;
+      } catch (error) {
+        if (error instanceof Refusal) throw error;
+        this.onWaiting(true); // no answer: the server may be started again
+        await new Promise((resume) => setTimeout(resume, PAUSE));
+      }
+    }
+  }
+}

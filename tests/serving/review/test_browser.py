@@ -1,0 +1,352 @@
+"""The review page in headless Chromium, by events of a real mouse, keyboard and finger."""
+
+import json
+
+import pytest
+from chromium import all_of, needs_chromium, one, press, start_chromium, texts, until
+from reviews import BOX, HEIGHT, WIDTH, reviewing, write_found, write_localized_run
+
+httpx = pytest.importorskip("httpx")
+pytestmark = needs_chromium
+
+X1, Y1, X2, Y2 = BOX
+CAT, DOG = "cat/0000.png", "dog/0001.png"
+SLIDE = "const f = document.getElementById('threshold'); f.value = arguments[0]; f.dispatchEvent(new Event('input'))"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    started = start_chromium(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.quit()
+
+
+@pytest.fixture
+def opened(browser, live):
+    return load(browser, live.url)
+
+
+def load(browser, url):
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(url)
+    until(lambda: name(browser) and all_of(browser, "#stage image"))
+    return browser
+
+
+def name(browser):
+    return one(browser, "#name").text
+
+
+def boxes(browser):
+    """Boxes of the large image in its pixels, in the order in which they are drawn: the selected one last."""
+    script = """return [...document.querySelectorAll('#stage rect.box')].map((rect) => {
+        const [x, y, w, h] = ['x', 'y', 'width', 'height'].map((name) => Number(rect.getAttribute(name)));
+        return [x, y, x + w, y + h]; })"""
+    return browser.execute_script(script)
+
+
+def on_screen(browser, x, y):
+    """Where a pixel of the image is on the screen."""
+    script = """const matrix = document.getElementById('stage').getScreenCTM();
+        const at = new DOMPoint(arguments[0], arguments[1]).matrixTransform(matrix);
+        return [at.x, at.y];"""
+    return browser.execute_script(script, x, y)
+
+
+def drag(browser, start, end):
+    """Drag from a pixel of the image to another one by the mouse."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    actions = ActionBuilder(browser, duration=20)
+    (x1, y1), (x2, y2) = (map(round, on_screen(browser, *at)) for at in (start, end))
+    mouse = actions.pointer_action
+    mouse.move_to_location(x1, y1).pointer_down()
+    mouse.move_to_location((x1 + x2) // 2, (y1 + y2) // 2).move_to_location(x2, y2).pointer_up()
+    actions.perform()
+
+
+def keys(browser, *names):
+    from selenium.webdriver.common.keys import Keys
+
+    press(browser, *(getattr(Keys, key, key) for key in names))
+
+
+def control(browser, key, *, shift=False):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    held = [Keys.CONTROL, *([Keys.SHIFT] if shift else [])]
+    chain = ActionChains(browser)
+    for modifier in held:
+        chain.key_down(modifier)
+    chain.send_keys(key)
+    for modifier in held:
+        chain.key_up(modifier)
+    chain.perform()
+
+
+def saved(live, status, objects=(), image=CAT):
+    """Wait until the last row says this of an image."""
+    until(lambda: [row_of(row) for row in live.rows()[-1:]] == [(image, status, near(objects))])
+
+
+def row_of(row):
+    return row["image"], row["status"], [(item["label"], item["box"]) for item in row["objects"]]
+
+
+def near(objects):
+    return [(label, pytest.approx(box, abs=1.5)) for label, box in objects]
+
+
+def severe(browser):
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_a_box_is_moved_resized_drawn_relabelled_deleted_and_all_is_undone(opened, live):
+    assert name(opened) == CAT
+    drag(opened, (80, 60), (100, 80))
+    saved(live, "corrected", [("cat", [X1 + 20, Y1 + 20, X2 + 20, Y2 + 20])])
+    drag(opened, (X2 + 20, Y2 + 20), (180, 140))
+    saved(live, "corrected", [("cat", [X1 + 20, Y1 + 20, 180, 140])])
+    drag(opened, (X1 + 20, 90), (30, 100))
+    saved(live, "corrected", [("cat", [30, Y1 + 20, 180, 140])])
+    drag(opened, (5, 5), (25, 40))
+    saved(live, "corrected", [("cat", [30, Y1 + 20, 180, 140]), ("cat", [5, 5, 25, 40])])
+    keys(opened, "3")
+    saved(live, "corrected", [("cat", [30, Y1 + 20, 180, 140]), ("owl", [5, 5, 25, 40])])
+    keys(opened, "DELETE")
+    saved(live, "corrected", [("cat", [30, Y1 + 20, 180, 140])])
+    written = live.rows()
+    for row in reversed(written[:-1]):
+        control(opened, "z")
+        saved(live, "corrected", [(item["label"], item["box"]) for item in row["objects"]])
+    control(opened, "z")
+    saved(live, "untouched", [])
+    until(lambda: boxes(opened) == [BOX])
+    control(opened, "z", shift=True)
+    saved(live, "corrected", [("cat", [X1 + 20, Y1 + 20, X2 + 20, Y2 + 20])])
+    assert severe(opened) == []
+
+
+def test_a_box_stays_within_the_image(opened, live):
+    drag(opened, (80, 60), (199, -9))
+    saved(live, "corrected", [("cat", [WIDTH - 80, 0, WIDTH, 60])])
+    drag(opened, (WIDTH - 80, 60), (-3, HEIGHT + 5))
+    saved(live, "corrected", [("cat", [0, 0, WIDTH, HEIGHT])])
+
+
+def test_a_box_is_drawn_inside_another(opened, live):
+    keys(opened, "d")
+    drag(opened, (60, 45), (90, 70))
+    saved(live, "corrected", [("cat", BOX), ("cat", [60, 45, 90, 70])])
+    assert one(opened, "#draw").get_attribute("aria-pressed") == "false"
+
+
+def test_escape_ends_a_drag_and_the_box_goes_back(opened, live):
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    actions = ActionBuilder(opened, duration=20)
+    mouse = actions.pointer_action
+    mouse.move_to_location(*map(round, on_screen(opened, 80, 60))).pointer_down()
+    mouse.move_to_location(*map(round, on_screen(opened, 100, 80)))
+    actions.perform()
+    assert boxes(opened) != [BOX]
+    keys(opened, "ESCAPE")
+    assert boxes(opened) == [BOX]
+    ActionBuilder(opened, duration=20).clear_actions()
+    keys(opened, "ENTER")
+    saved(live, "confirmed", [("cat", BOX)])
+
+
+@pytest.mark.parametrize("key", ["ENTER", "a"])
+def test_a_key_accepts_and_goes_on_to_the_next_image(opened, live, key):
+    keys(opened, key)
+    saved(live, "confirmed", [("cat", BOX)])
+    until(lambda: name(opened) == DOG)
+    keys(opened, "ARROW_LEFT")
+    until(lambda: name(opened) == CAT)
+    until(lambda: "confirmed" in one(opened, "#about").text)
+    assert texts(opened, "#counts") == ["1 of 5 touched: 1 confirmed, 0 corrected, 0 empty, 4 untouched"]
+    control(opened, "z")
+    saved(live, "untouched", [])
+
+
+def test_a_key_that_comes_too_soon_or_is_held_decides_nothing(opened, live):
+    """The heatmap of the next image is not decoded when the second one comes."""
+    opened.execute_script(SLIDE, 0.8)
+    until(lambda: boxes(opened) != [BOX])
+    script = """for (const repeat of [false, false, true])
+        document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, repeat}))"""
+    opened.execute_script(script)
+    until(lambda: name(opened) == DOG)
+    until(lambda: boxes(opened))
+    opened.execute_script(script.replace("[false, false, true]", "[true, true]"))
+    one(opened, "#next").click()
+    until(lambda: name(opened) == "owl/0002.png")
+    assert [row["image"] for row in live.rows()] == [CAT]
+
+
+def test_without_its_only_box_the_page_asks_what_that_means(opened, live):
+    keys(opened, "DELETE")
+    until(lambda: one(opened, "#asks").is_displayed())
+    assert boxes(opened) == []
+    keys(opened, "ENTER")
+    assert one(opened, "#asks").is_displayed()
+    control(opened, "z")
+    until(lambda: boxes(opened) == [BOX])
+    assert not one(opened, "#asks").is_displayed()
+    keys(opened, "DELETE", "ARROW_RIGHT")
+    until(lambda: name(opened) == DOG)
+    keys(opened, "ARROW_LEFT")
+    until(lambda: boxes(opened) == [BOX])
+    assert live.rows() == []
+    keys(opened, "DELETE", "n")
+    saved(live, "empty", [])
+    until(lambda: name(opened) == DOG)
+
+
+def test_buttons_do_the_same_and_keep_no_focus(opened, live):
+    one(opened, "#next").click()
+    until(lambda: name(opened) == DOG)
+    keys(opened, "ENTER")
+    saved(live, "confirmed", [("dog", BOX)], DOG)
+    until(lambda: name(opened) == "owl/0002.png")
+    one(opened, "#nothing").click()
+    saved(live, "empty", [], "owl/0002.png")
+    one(opened, "#undo").click()
+    saved(live, "untouched", [], "owl/0002.png")
+
+
+def test_a_tab_does_not_overwrite_what_another_one_has_decided(opened, live):
+    opened.execute_script("window.setTimeout = () => 0")  # it hears of no change
+    until(lambda: not opened.execute_script("return document.hidden"))
+    path = f"{live.url}/v1/images/{live.ids()[CAT]}"
+    until(lambda: boxes(opened) == [BOX])
+    revision = live.state.get(live.ids()[CAT]).revision
+    assert httpx.put(path, json={"revision": revision, "objects": []}).status_code == 200
+    drag(opened, (80, 60), (100, 80))
+    until(lambda: "another tab" in one(opened, "#says").text)
+    assert boxes(opened) == []
+    assert [row["status"] for row in live.rows()] == ["empty"]
+
+
+def test_the_slider_draws_untouched_boxes_again_from_their_heatmaps(opened, live):
+    keys(opened, "ENTER")
+    until(lambda: name(opened) == DOG)
+    opened.execute_script(SLIDE, 0.8)
+    until(lambda: boxes(opened) != [BOX])
+    [smaller] = boxes(opened)
+    assert (smaller[0] > X1 + 5, smaller[2] < X2 - 5) == (True, True)
+    keys(opened, "ARROW_LEFT")
+    until(lambda: name(opened) == CAT)
+    assert boxes(opened) == [BOX]
+    keys(opened, "ARROW_RIGHT")
+    until(lambda: boxes(opened) == [smaller])
+    keys(opened, "ENTER")
+    saved(live, "corrected", [("dog", smaller)], DOG)
+
+
+def test_three_thousand_images_need_few_elements(browser, tmp_path):
+    with reviewing(write_many(tmp_path, 3000)) as live:
+        load(browser, live.url)
+        until(lambda: all_of(browser, ".card"))
+        assert texts(browser, "#counts")[0].startswith("0 of 3000")
+        count = "return document.querySelectorAll('*').length"
+        before = browser.execute_script(count)
+        seen = set(card_names(browser))
+        for position in (0.3, 0.7, 1):
+            scroll = "const f = document.getElementById('gallery'); f.scrollTop = arguments[0] * f.scrollHeight"
+            browser.execute_script(scroll, position)
+            until(lambda: not seen & set(card_names(browser)))  # noqa: B023
+            seen |= set(card_names(browser))
+            assert browser.execute_script(count) < before + 400 < 1000
+            assert len(all_of(browser, ".card")) < 40
+        assert "owl/2999.png" in card_names(browser)
+        assert severe(browser) == []
+
+
+def card_names(browser):
+    return browser.execute_script("return [...document.querySelectorAll('.card')].map((card) => card.title)")
+
+
+def write_many(folder, count):
+    """Thousands of rows whose images are links to a few."""
+    found = write_found(folder, 3)
+    rows = [json.loads(line) for line in (found / "boxes.jsonl").read_text().splitlines()]
+    for i in range(3, count):
+        source = folder / "images" / rows[i % 3]["label"] / f"{i % 3:04}.png"
+        link = source.with_name(f"{i:04}.png")
+        link.symlink_to(source)
+        rows.append(rows[i % 3] | {"image": str(link), "uncertainty": round(1 - i / count, 4)})
+    (found / "boxes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return found
+
+
+def test_a_phone_draws_with_a_finger_and_needs_no_horizontal_scrolling(browser, live):
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        load(browser, live.url)
+        until(lambda: boxes(browser) == [BOX])
+        assert right_edge(browser) <= 390
+        touch(browser, (X2, Y2), (170, 130))
+        saved(live, "corrected", [("cat", [X1, Y1, 170, 130])])
+        touch(browser, (3, 3), (25, 20))
+        saved(live, "corrected", [("cat", [X1, Y1, 170, 130]), ("cat", [3, 3, 25, 20])])
+        one(browser, "#accept").click()
+        until(lambda: name(browser) == DOG)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def right_edge(browser):
+    """Where the rightmost element ends that is not in the gallery."""
+    script = """const all = [...document.querySelectorAll('header *, main button, nav .tools *')];
+        return Math.max(...all.map((element) => element.getBoundingClientRect().right));"""
+    return browser.execute_script(script)
+
+
+def touch(browser, start, end):
+    """Drag by a finger."""
+    (x1, y1), (x2, y2) = (on_screen(browser, *at) for at in (start, end))
+    for kind, points in (
+        ("touchStart", [(x1, y1)]),
+        ("touchMove", [((x1 + x2) / 2, (y1 + y2) / 2)]),
+        ("touchMove", [(x2, y2)]),
+        ("touchEnd", []),
+    ):
+        touches = [{"x": x, "y": y} for x, y in points]
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+
+@pytest.mark.long
+def test_after_learning_untouched_boxes_change_and_touched_ones_do_not(browser, tmp_path, one_thread):
+    with reviewing(write_localized_run(tmp_path)) as live:
+        load(browser, live.url)
+        until(lambda: boxes(browser))
+        first = name(browser)
+        drag(browser, (2, 2), (30, 20))
+        until(live.rows)
+        touched = boxes(browser)
+        before = predicted(live)
+        one(browser, "#learn").click()
+        keys(browser, "ARROW_RIGHT")
+        until(lambda: name(browser) != first)  # the page stays usable
+        until(lambda: one(browser, "#learn-says").text.startswith("Learnt"), 300)
+        after = predicted(live)
+        assert after[first] == before[first]
+        assert all(after[image] != before[image] for image in before if image != first)
+        keys(browser, "ARROW_LEFT")
+        until(lambda: name(browser) == first)
+        assert sorted(boxes(browser)) == sorted(touched)
+        keys(browser, "ARROW_RIGHT")
+        until(lambda: name(browser) != first)
+        until(lambda: boxes(browser) == [pytest.approx(box) for box in after[name(browser)]])
+        assert severe(browser) == []
+
+
+def predicted(live):
+    return {image.item.name: [item.box for item in image.item.objects] for image in live.state.changed_since(-1)}

@@ -1,0 +1,64 @@
+import shutil
+
+from refusals import refused
+from results_made import row, write_rows
+from reviews import CAT_ROW, write_found, write_localized_run
+from small_graphs import NAMES
+
+from weakspot.serving.review.source import open_source
+
+
+def names(source):
+    return [item.name for item in source.items]
+
+
+def test_names_are_relative_to_the_folder_that_was_localized(found):
+    source = open_source(found)
+    assert source.images == found.parent / "images"
+    assert names(source) == ["cat/0000.png", "cat/0003.png", "dog/0001.png", "dog/0004.png", "owl/0002.png"]
+    assert (source.run, source.class_names) == (None, ("cat", "dog", "owl"))
+    assert {item.size for item in source.items} == {(150, 200)}
+
+
+def test_images_that_have_moved_keep_their_names(found, tmp_path):
+    before = open_source(found)
+    shutil.move(tmp_path / "images", tmp_path / "elsewhere")
+    after = open_source(found, tmp_path / "elsewhere")
+    assert names(after) == names(before)
+    assert all(item.path.is_file() for item in after.items)
+
+
+def test_without_settings_names_are_relative_to_the_deepest_common_folder(found):
+    (found / "localize.toml").unlink()
+    assert open_source(found).images == found.parent / "images"
+
+
+def test_the_run_and_its_classes_are_found(tmp_path, one_thread):
+    source = open_source(write_localized_run(tmp_path, 2))
+    assert source.run == tmp_path / "run"
+    assert source.class_names == NAMES
+
+
+def test_several_classes_of_an_image_are_one_item(tmp_path):
+    found = write_found(tmp_path, 1)
+    image = str(tmp_path / "images/cat/0000.png")
+    other = row(image, "dog", 0.3, uncertainty=0.9)
+    write_rows(found / "boxes.jsonl", [row(image, "cat", 0.6, uncertainty=0.2, others=[other])])
+    [item] = open_source(found).items
+    assert [one.label for one in item.predictions] == ["cat", "dog"]
+    assert [one.label for one in item.objects] == ["cat", "dog"]
+    assert item.uncertainty == 0.9
+
+
+def test_classes_of_earlier_decisions_are_known(found):
+    (found / "review.jsonl").write_text(CAT_ROW.replace('"label": "cat"', '"label": "lynx"'))
+    assert open_source(found).class_names == ("cat", "dog", "lynx", "owl")
+
+
+def test_a_folder_without_rows_and_damaged_decisions_are_refused(found, tmp_path):
+    (found / "review.jsonl").write_text("text\n" + CAT_ROW)
+    with refused("review-invalid"):
+        open_source(found)
+    (found / "boxes.jsonl").write_text("")
+    with refused("missing-images"):
+        open_source(found)
