@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from weakspot.data import Dataset, Sample
-from weakspot.data.review_rows import ReviewRow
+from weakspot.data.label_frames import resolve_frames
+from weakspot.data.review_rows import REVIEW, ReviewRow
 
 
 def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) -> None:
-    """Refit the thresholds of a run to the boxes that a person confirmed or corrected.
+    """Teach a run with the boxes that a person confirmed or corrected.
+
+    A run without a foreground head, which boxes could teach, gets new thresholds only.
 
     Args:
         run: Folder of the run, which is changed.
@@ -20,8 +23,16 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
             :func:`weakspot.training.refit.refit_thresholds`.
         ModelError: If the run cannot be read.
     """
+    from weakspot.inference.localizer import Localizer
+    from weakspot.training.labels import annotated_samples
     from weakspot.training.refit import refit_thresholds
+    from weakspot.training.teach import teach
 
     samples = tuple(Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in rows.values())
     labels = sorted({item.label for sample in samples for item in sample.objects})
-    refit_thresholds(run, Dataset(images, "review", tuple(labels), samples))
+    dataset = resolve_frames(Dataset(images, "review", tuple(labels), samples), Path(REVIEW), [""])
+    annotated = annotated_samples(dataset)
+    if Localizer(run, backend="torch").is_adapted:
+        teach(run, annotated)
+    else:
+        refit_thresholds(run, dataset)
