@@ -6,7 +6,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Compiled modules are kept, whatever the shell says: else each process of the tests would compile them again.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
 
-.PHONY: demo test test-long test-all coverage mutants check docs benchmarks wheel format clean
+.PHONY: demo test test-long test-all test-ci coverage mutants check docs benchmarks wheel format clean
 
 demo: .venv/core.stamp  ## find objects in sample images
 	$(BIN)/weakspot demo
@@ -17,8 +17,11 @@ test: .venv/dev.stamp  ## run the tests, one process per core
 test-long: .venv/dev.stamp  ## run the tests that take more than five seconds each: processes, exports, whole pages
 	$(PYTEST) -m long
 
-test-all: .venv/dev.stamp  ## run both kinds in one go
+test-all: .venv/dev.stamp  ## run all kinds in one go
 	$(PYTEST)
+
+test-ci: .venv/dev.stamp  ## run all but the exhaustive ones
+	$(PYTEST) -m "not exhaustive"
 
 coverage: .venv/dev.stamp  ## branch coverage of the mathematics, each part by its own tests
 	for part in ops cams metrics; do OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q src/weakspot/$$part tests/$$part \

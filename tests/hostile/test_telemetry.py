@@ -107,6 +107,7 @@ def test_a_service_looks_up_and_connects_to_no_other_machine(tmp_path, pipes, ex
     assert list((tmp_path / "home").rglob("*onnxruntime*")) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @needs_recording
 def test_a_ray_of_this_machine_sends_nothing_to_another(tmp_path, pipes, exported_run):

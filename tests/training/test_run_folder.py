@@ -98,6 +98,7 @@ VALUES = {
     "class_weights": st.sampled_from(["balanced", "none"]),
     "multi_label": st.booleans(),
     "use_predictions": st.booleans(),
+    "boxes": paths | st.none(),
     "logger": st.none() | st.lists(text, min_size=1, max_size=3).map(tuple),
     **dict.fromkeys(("method", "backbone", "weights", "background_class", "device", "strategy", "precision"), text),
     **dict.fromkeys(("output_stride", "input_size", "width", "epochs", "patience"), numbers | st.none()),

@@ -71,6 +71,7 @@ def broken(data, tmp_path_factory):
     return folder / "two-2", run_on_two_nodes(folder.parent / "logs", words, [words[0], str(dying), *options])
 
 
+@pytest.mark.exhaustive
 def test_a_killed_node_ends_the_other_which_names_the_command_to_resume(broken):
     run, ((code, out, err), (other_code, other_out, _)) = broken
     assert (code, out) == (1, [])
@@ -82,6 +83,7 @@ def test_a_killed_node_ends_the_other_which_names_the_command_to_resume(broken):
     assert len(rows(run)) == 2
 
 
+@pytest.mark.exhaustive
 def test_two_nodes_resume_and_train_like_one_process_with_twice_the_batch_size(broken, data, tmp_path):
     run, _ = broken
     words = command()

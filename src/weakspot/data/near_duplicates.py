@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from weakspot.data.decoding import read_file
+from weakspot.data.decoding import MAX_PIXELS, read_file
 from weakspot.errors import InputError, check_positive
 from weakspot.ops.preprocessing import reduce_long_sides
 
@@ -74,7 +74,7 @@ def gray_steps(image: Image.Image) -> NDArray[np.int16]:
 def _hash_of_file(path: Path) -> NDArray[np.bool_] | None:
     """Hash an image file; None if it cannot be read or has too few differences to compare."""
     try:
-        steps = gray_steps(read_file(path, draft=("L", DRAFT)))
+        steps = gray_steps(read_file(path, max_pixels=MAX_PIXELS, draft=("L", DRAFT)))
     except InputError:
         return None
     return (steps > 0).ravel() if np.count_nonzero(abs(steps) >= STEP) >= STEPS else None

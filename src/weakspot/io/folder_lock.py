@@ -7,6 +7,7 @@ import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -23,6 +24,7 @@ _log = logging.getLogger("weakspot")
 
 LOCK = ".weakspot-lock"
 _ATTEMPTS = 1000  # while others remove the folder or the file
+_PATIENCE = 100  # times, if the holder has been killed
 _MAX_COMMAND = 200  # characters of a command line in a message
 _HINT = "Wait until that process ends, or choose another folder."
 _held: set[int] = set()  # descriptors of the locked files
@@ -63,6 +65,11 @@ def _locked(file: Path, *, shared: bool = False, what: Path | None = None) -> It
     """Hold a lock file, of the folder unless of something else, and delete it afterwards."""
     try:
         descriptor = _acquire(file, shared=shared)
+        for _ in range(_PATIENCE):
+            if descriptor is not None or _holder_lives(file):
+                break
+            time.sleep(0.05)  # one that it was starting when it was killed holds the lock for a moment
+            descriptor = _acquire(file, shared=shared)
     except OSError as error:
         raise not_writable(file.parent, error, "Choose another folder.") from error
     if descriptor is None:
@@ -148,6 +155,20 @@ def _holder(file: Path) -> str:
             if _is_held(candidate):
                 return f"process {holder['pid']}{host} ({command}) since {holder['since']}"
     return "another process"
+
+
+def _holder_lives(file: Path) -> bool:
+    """Return whether the process that a lock file names may be running: one on another machine may."""
+    try:
+        holder = json.loads(file.read_bytes())
+        if holder["host"] != socket.gethostname():
+            return True
+        os.kill(int(holder["pid"]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except (OSError, ValueError, KeyError, TypeError):  # not ours, or of a part of the folder
+        return True
+    return True
 
 
 def _is_held(file: Path) -> bool:

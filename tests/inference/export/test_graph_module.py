@@ -66,6 +66,7 @@ def test_single_pass_methods_are_the_same_in_a_graph(one_thread):
     assert_same(backend_of(PooledNet()), ONE_PASS, 8)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("network", "methods"),

@@ -135,6 +135,7 @@ def actors(base):
     return found
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="processes are found in /proc")
 def test_actors_that_are_killed_lose_nothing_and_repeat_nothing(base, cluster):
     process = start(base, "photos", "--address", cluster, "--output", "killed")
@@ -151,6 +152,7 @@ def test_actors_that_are_killed_lose_nothing_and_repeat_nothing(base, cluster):
     assert_as_one_process(base / "killed", base)
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_is_killed_goes_on_with_what_is_missing_and_with_what_is_new(base, cluster):
     listed, late = base / "list.txt", base / "photos/47.jpg"
     listed.write_text("".join(f"photos/{i:02}.jpg\n" for i in (47, *range(39))))
@@ -203,6 +205,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", tmp_path], check=True)
 
 
+@pytest.mark.exhaustive
 def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(base, cluster, small_disk, monkeypatch, capsys):
     """At first on a Ray of its own; in Parquet, which label and report take as they take rows of JSON."""
     output = small_disk / "full"
