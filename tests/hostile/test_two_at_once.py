@@ -156,7 +156,7 @@ def test_folder_of_a_killed_localize_is_taken_over_with_what_it_left(waiting, he
 
 def test_interrupted_localize_releases_its_folder(waiting, here):
     waiting.send_signal(signal.SIGINT)
-    assert waiting.wait() == 130
+    assert waiting.wait() in (130, -signal.SIGINT)  # as late as at the exit of the interpreter
     assert not Path("out").exists()
 
 

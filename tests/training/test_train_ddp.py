@@ -18,6 +18,7 @@ def data(tmp_path_factory):
     return write_discs(tmp_path_factory.mktemp("ddp"), {"train": 24, "val": 7})
 
 
+@pytest.mark.exhaustive
 def test_two_processes_train_like_one_with_twice_the_batch_size(data, tmp_path):
     existing = plant(tmp_path / "two", {"state.ckpt": b"of another run", "mine.txt": "keep me"})
     words = command(data, **HALF, devices=2, device="cpu", output=existing)

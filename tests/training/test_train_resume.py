@@ -352,6 +352,7 @@ def load_backbone():
     return timm.create_model("test_efficientnet").state_dict()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 def test_a_run_that_is_still_training_is_not_resumed_and_loses_nothing(scenes, tmp_path):
     folder = tmp_path / "run"

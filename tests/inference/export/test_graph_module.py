@@ -119,6 +119,7 @@ class PooledDeepNet(PooledNet):
         return self.fc(self.features(images))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.parametrize("net", [DeepHeadNet, PooledDeepNet])
 def test_gradients_of_a_nonlinear_head_are_in_the_graph(net, one_thread):
