@@ -1,24 +1,17 @@
 import re
 from pathlib import Path
 
-from squares import Scene, write
+from small_runs import TINY_SCENES, TINY_TRAINING
+from squares import write
 
 from weakspot.cli.app import main
 from weakspot.models.checkpoint import read_metadata
 
-TINY = "--backbone test_efficientnet --weights none --input-size 64 --workers 0 --batch-size 4 --epochs 1"
-SCENES = (
-    Scene("red/a", (("red", (20, 10, 80, 60)),), "train"),
-    Scene("red/b", (("red", (30, 10, 90, 60)),), "train"),
-    Scene("green/c", (("green", (50, 30, 110, 75)),), "train"),
-    Scene("green/d", (("green", (10, 20, 70, 65)),), "val"),
-)
-
 
 def test_the_thresholds_of_a_run_are_refitted_and_printed(tmp_path, monkeypatch, capsys, one_thread):
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "data", SCENES)
-    assert main(["train", "data", *TINY.split(), "--output", "run"]) == 0
+    write(tmp_path / "data", TINY_SCENES)
+    assert main(["train", "data", *TINY_TRAINING.split(), "--output", "run"]) == 0
     capsys.readouterr()
     assert main(["threshold", "run", "data"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -41,8 +34,8 @@ def test_what_is_not_a_run_or_a_data_set_is_refused(tmp_path, capsys):
 def test_thresholds_are_not_refitted_to_predictions_unless_asked_for(tmp_path, monkeypatch, capsys, one_thread):
     """The boxes of one image have scores: a person has not confirmed them."""
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "data", SCENES)
-    assert main(["train", "data", *TINY.split(), "--output", "run"]) == 0
+    write(tmp_path / "data", TINY_SCENES)
+    assert main(["train", "data", *TINY_TRAINING.split(), "--output", "run"]) == 0
     file = tmp_path / "data" / "annotations.csv"
     header, *rows = file.read_text().splitlines()
     file.write_text("\n".join([f"{header},score", *(f"{row},{'0.9' * (i == 0)}" for i, row in enumerate(rows))]))

@@ -81,6 +81,13 @@ def test_a_value_of_the_query_stays_one_field(client):
     assert send_body(client, f"?classes={value}").status_code == 422
 
 
+def test_an_option_in_the_form_and_the_query_is_refused(client):
+    response = send_form(client, "?top_k=2", top_k="1")
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "request-invalid")
+    assert "top_k" in response.json()["error"]["problem"]
+    assert send_form(client, "?classes=0", classes="1").status_code == 200
+
+
 def test_the_limit_of_the_body_is_that_of_the_request(batching):
     with TestClient(small_service(batching, limits=Limits(100, TIMEOUT)), base_url="http://127.0.0.1") as client:
         assert send_body(client).status_code == 413

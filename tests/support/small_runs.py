@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from safetensors.numpy import load_file
+from squares import Scene
 
 from weakspot.training import train
 
@@ -22,6 +23,14 @@ SMALL = {
 }
 # Options with which CAM learns the discs.
 LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet"}
+# Options and images of the quickest training on a command line.
+TINY_TRAINING = "--backbone test_efficientnet --weights none --input-size 64 --workers 0 --batch-size 4 --epochs 1"
+TINY_SCENES = (
+    Scene("red/a", (("red", (20, 10, 80, 60)),), "train"),
+    Scene("red/b", (("red", (30, 10, 90, 60)),), "train"),
+    Scene("green/c", (("green", (50, 30, 110, 75)),), "train"),
+    Scene("green/d", (("green", (10, 20, 70, 65)),), "val"),
+)
 # Processes that tests start use one thread, like the tests.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 

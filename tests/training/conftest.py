@@ -1,8 +1,11 @@
 """Small data sets, runs that several tests read, and one thread."""
 
-import pytest
-from small_runs import LEARNING, small, write_discs
+from dataclasses import replace
 
+import pytest
+from small_runs import LEARNING, disc, small, write_discs
+
+from weakspot.data import read_dataset
 from weakspot.data.synthetic import SceneSettings, write_scenes
 
 FROZEN = {"freeze": "backbone", "lr": 0.01}
@@ -49,3 +52,17 @@ def frozen_run(scenes, tmp_path_factory):
 def discs_run(discs, tmp_path_factory):
     """A CAM run that has learned the discs; tests must not write to it."""
     return small(discs, tmp_path_factory.mktemp("shared") / "cam", **LEARNING)
+
+
+@pytest.fixture(scope="session")
+def boxed(discs):
+    """The discs with the boxes that they were drawn in."""
+    dataset = read_dataset(discs)
+    return replace(dataset, samples=tuple(map(with_box, dataset.samples)))
+
+
+def with_box(sample):
+    (item,) = sample.objects
+    seed = int(sample.path.stem) + 64 * (sample.split == "val")
+    box = tuple(float(side) for side in disc(item.label, seed)[1])
+    return replace(sample, objects=(replace(item, box=box),))

@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from refusals import refused
-from small_runs import disc
 
 from weakspot.data import read_dataset
 from weakspot.inference.localizer import Localizer
@@ -13,20 +12,6 @@ from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import _cross_validated, _score, compare_thresholds, refit_thresholds
-
-
-@pytest.fixture(scope="module")
-def boxed(discs):
-    """The discs with the boxes that they were drawn in."""
-    dataset = read_dataset(discs)
-    return replace(dataset, samples=tuple(map(with_box, dataset.samples)))
-
-
-def with_box(sample):
-    (item,) = sample.objects
-    seed = int(sample.path.stem) + 64 * (sample.split == "val")
-    box = tuple(float(side) for side in disc(item.label, seed)[1])
-    return replace(sample, objects=(replace(item, box=box),))
 
 
 @pytest.fixture

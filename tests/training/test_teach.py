@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from refusals import refused
-from small_runs import disc
 
 from weakspot.data import read_dataset
 from weakspot.inference.export import export
@@ -16,20 +15,6 @@ from weakspot.ops.iou import box_iou
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison
 from weakspot.training.teach import _choose_share, teach
-
-
-@pytest.fixture(scope="module")
-def boxed(discs):
-    """The discs with the boxes that they were drawn in."""
-    dataset = read_dataset(discs)
-    return replace(dataset, samples=tuple(map(with_box, dataset.samples)))
-
-
-def with_box(sample):
-    (item,) = sample.objects
-    seed = int(sample.path.stem) + 64 * (sample.split == "val")
-    box = tuple(float(side) for side in disc(item.label, seed)[1])
-    return replace(sample, objects=(replace(item, box=box),))
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """The command line: parse the arguments, call one function, print the results."""
 
-import logging
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from weakspot.config import DEFAULT_MODEL, RENAMED_OPTIONS, RENAMED_VALUES, __version__
+from weakspot.cli.messages import log_to_stderr, renamed_option, with_option_name
+from weakspot.config import DEFAULT_MODEL, __version__
 from weakspot.errors import WeakspotError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions
 from weakspot.inference.batch.options import LocalizeOptions
@@ -21,7 +18,7 @@ from weakspot.labels.options import LabelOptions
 from weakspot.report.options import ReportOptions
 from weakspot.serving.options import ServeOptions
 from weakspot.serving.review.options import ReviewOptions
-from weakspot.terminal import LineFormatter, echo, printable
+from weakspot.terminal import echo
 from weakspot.training.options import TrainOptions
 
 DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -264,15 +261,10 @@ def threshold(
         use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
     """
     from weakspot.cli.threshold import print_refit, read_annotated, refit
-    from weakspot.data.joined_boxes import join_notes
-    from weakspot.data.label_frames import frame_notes
-    from weakspot.data.predictions import prediction_notes
 
     dataset = read_annotated(
         run, data, ground_truth=ground_truth, images=images, boxes=boxes, use_predictions=use_predictions
     )
-    for note in (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset)):
-        echo(f"note: {note}", to_stderr=True)
     print_refit(run, refit(run, dataset))
     return DONE
 
@@ -302,15 +294,10 @@ def teach(
     """
     from weakspot.cli.teach import print_taught, teach_run
     from weakspot.cli.threshold import read_annotated
-    from weakspot.data.joined_boxes import join_notes
-    from weakspot.data.label_frames import frame_notes
-    from weakspot.data.predictions import prediction_notes
 
     dataset = read_annotated(
         run, data, ground_truth=ground_truth, images=images, boxes=boxes, use_predictions=use_predictions
     )
-    for note in (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset)):
-        echo(f"note: {note}", to_stderr=True)
     print_taught(run, teach_run(run, dataset))
     return DONE
 
@@ -337,15 +324,15 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        with _log_to_stderr():
+        with log_to_stderr():
             result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
     except WeakspotError as error:
-        echo(_with_option_name(error.problem, words), *filter(None, [error.hint]), to_stderr=True)
+        echo(with_option_name(error.problem, words), *filter(None, [error.hint]), to_stderr=True)
         return MISTAKE
     except OSError as error:
         if error.errno != ENAMETOOLONG:
             raise
-        print(f"Cannot use {error.filename}: {error.strerror}.\nUse a shorter name.", file=sys.stderr)
+        echo(f"Cannot use {error.filename}: {error.strerror}.", "Use a shorter name.", to_stderr=True)
         return MISTAKE
     except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
         hint = f"Run: pip install {error.name}, or pip install weakspot for everything."
@@ -353,64 +340,13 @@ def main(arguments: list[str] | None = None) -> int:
         return MISTAKE
     except CycloptsError as error:
         command = " ".join(error.command_chain or ())
-        problem = _renamed(words, command) or " ".join(str(error).split())
+        problem = renamed_option(words, command) or " ".join(str(error).split())
         echo(problem, f"See: {' '.join(('weakspot', *(error.command_chain or ())))} --help", to_stderr=True)
         return MISTAKE
     except KeyboardInterrupt as interrupt:
         echo("Interrupted.", *interrupt.args, to_stderr=True)
         return INTERRUPTED
     return result if isinstance(result, int) else DONE
-
-
-def _with_option_name(message: str, words: Sequence[str]) -> str:
-    """Name the option instead of the argument of a function, if the command line has that option.
-
-    Example:
-        >>> _with_option_name("min_score must be between 0 and 1, got 3.", ["localize", "--min-score", "3"])
-        '--min-score must be between 0 and 1, got 3.'
-    """
-    name, _, rest = message.partition(" ")
-    option = f"--{name.replace('_', '-')}"
-    return f"{option} {rest}" if option in (word.partition("=")[0] for word in words) else message
-
-
-def _renamed(words: Sequence[str], command: str) -> str | None:
-    """Return what an option of 0.1.0 among the arguments is called now, if there is one.
-
-    Example:
-        >>> _renamed(["localize", "cat.jpg", "--doubt"], "localize")
-        '`--doubt` is now `--uncertainty`.'
-    """
-    names = RENAMED_OPTIONS.get(command, {})
-    pairs = [part for word in words for part in word.split("=", 1)]
-    for option, value in zip(pairs, [*pairs[1:], ""], strict=True):
-        name = option.removeprefix("--").replace("-", "_") if option.startswith("--") else ""
-        if name in names:
-            return f"`{option}` is now `--{names[name].replace('_', '-')}`."
-        if command == "train" and name in ("width", "save_every", "strategy"):
-            return f"`{option}` is set in config.toml (--config) or with weakspot.train({name}=...)."
-        if command == "report" and name == "side":
-            return f"`{option}` was removed: thumbnails have 192 pixels."
-        if (name, value) in RENAMED_VALUES:
-            return f"`{option} {value}` is now `{option} {RENAMED_VALUES[name, value]}`."
-    return None
-
-
-@contextmanager
-def _log_to_stderr() -> Iterator[None]:
-    """Print log messages of the library, for example that a model is being exported, and warnings of others."""
-    logger, handler = logging.getLogger("weakspot"), logging.StreamHandler()
-    handler.setFormatter(LineFormatter("note: %(message)s"))
-    logger.addHandler(handler)
-    level, format_warning = logger.level, warnings.formatwarning
-    logger.setLevel(logging.INFO)
-    warnings.formatwarning = lambda message, *where: format_warning(printable(message), *where)
-    try:
-        yield
-    finally:
-        warnings.formatwarning = format_warning
-        logger.setLevel(level)
-        logger.removeHandler(handler)
 
 
 def _with_stdin_last(words: list[str]) -> list[str]:

@@ -21,18 +21,24 @@ def read_annotated(
     boxes: Path | None = None,
     use_predictions: bool = False,
 ) -> "Dataset":
-    """Read the data set for a run, joined with boxes of some images, after a look whether the run is finished."""
+    """Read the data set for a run, joined with boxes of some images, and print what was assumed.
+
+    Whether the run is finished is checked first.
+    """
     from weakspot.data import read_dataset
-    from weakspot.data.joined_boxes import join_boxes
-    from weakspot.data.label_frames import resolve_frames
+    from weakspot.data.joined_boxes import join_boxes, join_notes
+    from weakspot.data.label_frames import frame_notes, resolve_frames
+    from weakspot.data.predictions import prediction_notes
     from weakspot.models.run_files import check_trained
 
     check_trained(run)
     dataset = read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
     dataset = resolve_frames(dataset, ground_truth or data, list(dataset.splits))
-    if boxes is None:
-        return dataset
-    return join_boxes(dataset, boxes, images=images, use_predictions=use_predictions)
+    if boxes is not None:
+        dataset = join_boxes(dataset, boxes, images=images, use_predictions=use_predictions)
+    for note in (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset)):
+        echo(f"note: {note}", to_stderr=True)
+    return dataset
 
 
 @decoding_apart()

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from io import BytesIO
@@ -169,17 +169,20 @@ def _add_localize(app: FastAPI, state: ServiceState) -> None:
         ] = "best",
         heatmap: Annotated[bool, Form(description="Whether to return the heatmaps.")] = False,
     ) -> Response:
-        _check_fields(await request.form())  # parsed already
+        _check_fields([name for name, _ in (await request.form()).multi_items()])  # parsed already
         options = RequestOptions(method, tuple(classes) if classes else None, top_k, threshold, boxes)
         return await _localize(state, request, image, options, heatmap)
 
 
-def _check_fields(names: Iterable[str]) -> None:
-    """Refuse fields that do not exist, such as a misspelt option, which would have its default otherwise."""
-    unknown = next((name for name in names if name not in ("image", *OPTIONS)), None)
-    if unknown is not None:
-        problem = f"The form has an unknown field {unknown[:100]!r}."
-        raise InputError("request-invalid", problem, f"Fields: image, {', '.join(OPTIONS)}.")
+def _check_fields(names: Sequence[str]) -> None:
+    """Refuse fields that do not exist, such as a misspelt option, and options given twice: only one would count."""
+    for name in names:
+        if name not in ("image", *OPTIONS):
+            problem = f"The form has an unknown field {name[:100]!r}."
+            raise InputError("request-invalid", problem, f"Fields: image, {', '.join(OPTIONS)}.")
+        if name not in ("image", "classes") and names.count(name) > 1:
+            problem = f"The option {name} is given {names.count(name)} times, in the form or the query."
+            raise InputError("request-invalid", problem, "Give it once.")
 
 
 async def _localize(

@@ -19,7 +19,7 @@ _FORM = b"multipart/form-data"
 class FormRequests:
     """ASGI middleware that adds the fields of the query to the form, and puts an image that is the body into one.
 
-    The form is checked as any other. A field that is in both is that of the form; classes are added to each other.
+    The form is checked as any other: an option that is in both is refused, and classes are added to each other.
     """
 
     def __init__(self, app: ASGIApp) -> None:

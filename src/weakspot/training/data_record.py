@@ -19,6 +19,8 @@ from weakspot.training.options import TrainOptions
 if TYPE_CHECKING:
     from weakspot.training.setup import TrainingSetup
 
+_PART = 2**16  # bytes: a small file is hashed whole
+
 logger = logging.getLogger(__name__)
 
 
@@ -30,8 +32,8 @@ class DataRecord:
         class_names: Class names in the order of the logits.
         training: Number of training images.
         validation: Number of validation images.
-        digest: Hash of the paths of all images, relative to the data set, and of the sizes of their files and labels;
-            of their boxes as well if a person has corrected predictions.
+        digest: Hash of the paths of all images, relative to the data set, of the sizes, beginnings and ends of their
+            files, and of their labels; of their boxes as well if a person has corrected predictions.
         model_hashes: Hashes of the files of the options ``teacher`` and ``weights``, if they name files; None if the
             run is of an earlier version, which did not record them.
     """
@@ -48,7 +50,7 @@ def describe_data(setup: "TrainingSetup", options: TrainOptions) -> DataRecord:
     data, root = setup.data, setup.data.dataset.root
     splits = (data.training.samples, data.validation.samples)
     images = [
-        [(_relative(sample.path, root), sample.path.stat().st_size, _told(sample)) for sample in split]
+        [(_relative(sample.path, root), *_fingerprint(sample.path), _told(sample)) for sample in split]
         for split in splits
     ]
     digest = sha256(json.dumps(images).encode(errors="backslashreplace")).hexdigest()
@@ -144,6 +146,15 @@ def _told(sample: Sample) -> Sequence[object]:
     if not sample.status:
         return sorted(annotation.label for annotation in sample.annotations)
     return sorted([item.label, *(item.box or ())] for item in sample.objects)
+
+
+def _fingerprint(path: Path) -> tuple[int, str]:
+    """Return the size of a file and a hash of its beginning and end, which differ if another image replaces it."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        beginning = file.read(_PART)
+        file.seek(max(len(beginning), size - _PART))
+        return size, sha256(beginning + file.read(_PART)).hexdigest()
 
 
 def _relative(path: Path, root: Path) -> str:
