@@ -8,7 +8,7 @@ import pytest
 from hostile import send, status_of
 from hostile_requests import CHUNKED, FORM, LENGTH, chunked, get, localizing
 
-from weakspot.serving.strict_http import StrictConnection
+from weakspot.serving.strict_http import MAX_UNREAD, StrictConnection
 
 pytestmark = pytest.mark.usefixtures("no_traceback")
 MEGABYTE = bytes(2**20)
@@ -66,13 +66,28 @@ def test_clients_of_tiny_chunks_are_told_so_while_others_are_served(port):
     assert told == ["request-malformed"] * 4
 
 
+def test_the_connection_of_a_file_that_is_too_large_can_be_used_again():
+    connection = StrictConnection(h11.SERVER)
+    connection.receive_data(localizing(b"Content-Length: 3000000", body=b"").replace(b"Connection: close\r\n", b""))
+    connection.next_event()
+    for event in (h11.Response(status_code=413, headers=[("Content-Length", "0")]), h11.EndOfMessage()):
+        connection.send(event)
+    for _ in range(3):
+        connection.receive_data(bytes(1_000_000))
+        assert isinstance(connection.next_event(), h11.Data)
+    assert isinstance(connection.next_event(), h11.EndOfMessage)
+    connection.start_next_cycle()
+    connection.receive_data(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert connection.next_event().target == b"/healthz"
+
+
 def test_a_body_that_goes_on_after_its_response_is_cut_off():
     connection = StrictConnection(h11.SERVER)
     connection.receive_data(localizing(b"Content-Length: 1000000000", body=b"").replace(b"Connection: close\r\n", b""))
     assert isinstance(connection.next_event(), h11.Request)
     for event in (h11.Response(status_code=200, headers=[("Content-Length", "0")]), h11.EndOfMessage()):
         connection.send(event)
-    for _ in range(16):
+    for _ in range(MAX_UNREAD // 2**16):
         connection.receive_data(bytes(2**16))
         assert len(connection.next_event().data) == 2**16
     connection.receive_data(b"1")

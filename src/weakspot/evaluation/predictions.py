@@ -217,7 +217,7 @@ def _score(
         regions = {
             name: regions_of_class_map(
                 output.maps[position, i],
-                output.evidence[position, i],
+                _region_evidence(output, position, i, shares_image=margin[i] is not None),
                 height=preprocessing.height,
                 width=preprocessing.width,
                 margin=margin[i],
@@ -228,6 +228,13 @@ def _score(
         scores = _scores(regions | dict(fixed_maps), target)
         predictions.append(Prediction(sample, i, target, image.size, scores, regions, int(ranks[i]), best))
     return predictions
+
+
+def _region_evidence(output: ClassifierOutput, position: int, i: int, *, shares_image: bool) -> NDArray[np.floating]:
+    """Return the evidence by which the region of a class is chosen, as for a localizer."""
+    found = output.evidence if shares_image or output.uncontested is None else output.uncontested
+    evidence: NDArray[np.floating] = found[position, i]
+    return evidence
 
 
 def _margins(evidence: NDArray[np.floating], count: int) -> Sequence[NDArray[np.floating] | None]:

@@ -57,6 +57,8 @@ class Localization:
         by_evidence: Whether the default region is the one with the most evidence; else it is the largest one.
         evidence: Class map before propagation, shape (h', w'); its positive values are the evidence. None if read from
             a row without a heatmap.
+        uncontested: The same where no rival has more evidence, see :mod:`weakspot.inference.rivals`: regions are
+            chosen by it. None if the class shares the image with others.
         box_evidence: Share of the class's evidence that lies in the region of each box, shape (n,), in [0, 1]; None if
             unknown.
         box_confidences: Confidence in each box, shape (n,), in [0, 1]: the score of the class times the probability
@@ -84,6 +86,7 @@ class Localization:
     uncertainty: float | None = None
     by_evidence: bool = True
     evidence: NDArray[np.floating] | None = field(default=None, repr=False)
+    uncontested: NDArray[np.floating] | None = field(default=None, repr=False)
     box_evidence: NDArray[np.float64] | None = None
     box_confidences: NDArray[np.float64] | None = None
 
@@ -288,7 +291,8 @@ class Localization:
 
     def _evidence_per_pixel(self) -> NDArray[np.int32] | None:
         height, width = self._heatmap().shape
-        return None if self.evidence is None else evidence_per_pixel(self.evidence, height=height, width=width)
+        evidence = self.evidence if self.uncontested is None else self.uncontested
+        return None if evidence is None else evidence_per_pixel(evidence, height=height, width=width)
 
     def _heatmap(self) -> NDArray[np.float32]:
         if self.heatmap is None:

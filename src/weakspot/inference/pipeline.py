@@ -107,7 +107,7 @@ def _predict_decoded(
     pixels = [image.pixels for image in images]
     methods = [config.method, *reference_methods]
     if config.by_evidence:
-        output, *references = run_with_rivals(backend, pixels, methods, selection)
+        output, *references = run_with_rivals(backend, pixels, methods, selection, config.info)
     else:
         output, *references = backend.run(pixels, methods, selection)
     return [
@@ -121,6 +121,7 @@ def _predict_decoded(
             bool(output.has_negative_activations[i]),
             references[0].maps[i] if references else None,
             None if output.foreground is None else output.foreground[i, 0],
+            None if output.uncontested is None else output.uncontested[i],
         )
         for i, image in enumerate(images)
     ]
@@ -176,7 +177,7 @@ class Pipeline:
     ) -> list[ClassifierOutput]:
         """Compute the class maps of several methods with one forward pass."""
         self._count(len(images))
-        return run_with_rivals(self.backend, images, methods, selection)
+        return run_with_rivals(self.backend, images, methods, selection, self.config.info)
 
     def _predict(
         self,

@@ -21,6 +21,7 @@ from weakspot.inference.localization import (
     Localization,
     min_activation,
 )
+from weakspot.inference.probabilities import PRESENT, probabilities
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops import (
     evidence_per_pixel,
@@ -31,9 +32,6 @@ from weakspot.ops.boxes import boxes_with_evidence
 from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.ops.refinement import refine
 from weakspot.ops.uncertainty import Calibration, uncertainty_cues, uncertainty_score
-
-# Minimum probability for a class of a multi-label model to be present: that of a logit of 0.
-_PRESENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ class ImagePrediction:
         classes: Indices of the classes with a map, shape (C,), the most probable first unless requested by index.
         maps: Class maps, shape (C, h, w).
         evidence: The method's own maps of the same classes, before they are propagated, shape (C, h', w').
+        uncontested: The same where no rival has more evidence, or None.
         reference_maps: Maps of the same classes by the reference method, shape (C, h', w'), or None.
         foreground: Foreground probability, shape (h', w'), or None.
     """
@@ -98,6 +97,7 @@ class ImagePrediction:
     has_negative_activations: bool
     reference_maps: NDArray[np.floating] | None = None
     foreground: NDArray[np.floating] | None = None
+    uncontested: NDArray[np.floating] | None = None
 
 
 def postprocess(prediction: ImagePrediction | FailedImage, config: PostprocessConfig) -> Localization | FailedImage:
@@ -113,7 +113,7 @@ def postprocess(prediction: ImagePrediction | FailedImage, config: PostprocessCo
     scores = {
         position: float(probability[index])
         for position, index in enumerate(prediction.classes)
-        if position < prediction.selection.count or probability[index] >= _PRESENT
+        if position < prediction.selection.count or probability[index] >= PRESENT
     }
     present = [position for position, score in scores.items() if _is_present(prediction, position, score, config)]
     margins = _margins(prediction, present, config)
@@ -129,7 +129,7 @@ def postprocess(prediction: ImagePrediction | FailedImage, config: PostprocessCo
 def _is_present(prediction: ImagePrediction, position: int, score: float, config: PostprocessConfig) -> bool:
     """Return whether a class may have a box: not the background class, nor one that a multi-label model rules out."""
     is_background = prediction.classes[position] == config.info.background_index
-    return not is_background and not (prediction.selection.include_positive and score < _PRESENT)
+    return not is_background and not (prediction.selection.include_positive and score < PRESENT)
 
 
 def _margins(
@@ -169,7 +169,9 @@ def _localize_class(
     if config.refine is not None:
         heatmap = refine(config.refine, prediction.image.pixels, heatmap, config.threshold)
     evidence = prediction.evidence[position]
-    per_pixel = evidence_per_pixel(evidence, height=height, width=width)
+    # Classes that share the image have no further rivals.
+    uncontested = None if margin is not None or prediction.uncontested is None else prediction.uncontested[position]
+    per_pixel = evidence_per_pixel(evidence if uncontested is None else uncontested, height=height, width=width)
     boxes, shares = boxes_with_evidence(
         heatmap,
         config.threshold,
@@ -189,6 +191,7 @@ def _localize_class(
         heatmap,
         boxes,
         evidence=evidence,
+        uncontested=uncontested,
         box_evidence=shares,
         box_confidences=score * _probability_right(shares, uncertainty, config),
         notes=((NO_CLAIM,) if claims_nothing else ()) + _notes(heatmap, boxes, prediction, config),
@@ -272,17 +275,3 @@ def _not_finite(source: ImageSource) -> ModelError:
     name = source if isinstance(source, str | Path) else "this image"
     problem = f"The model's output for {name} is not finite."
     return ModelError("output-not-finite", problem, "Check the weights, the normalization and the precision.")
-
-
-def probabilities(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.floating]:
-    """Compute the softmax of logits (C,), or with ``multi_label`` the sigmoid of each.
-
-    Example:
-        >>> probabilities(np.array([0.0, -np.inf]), multi_label=False).tolist()
-        [1.0, 0.0]
-    """
-    # scipy.special has both, but its import takes a third of a second.
-    with np.errstate(over="ignore", invalid="ignore"):  # logits that are not finite give NaN, which callers check
-        powers = np.exp(-logits if multi_label else logits - logits.max())
-    scores: NDArray[np.floating] = 1 / (1 + powers) if multi_label else powers / powers.sum()
-    return scores

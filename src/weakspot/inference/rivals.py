@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
+from weakspot.inference.probabilities import PRESENT, probabilities
+from weakspot.models.model_info import ModelInfo
 from weakspot.ops.evidence import uncontested
 
 # Methods whose maps of different classes have a common unit, the logit, and cost little more for each class.
@@ -18,42 +19,71 @@ _MAX_RIVALS, _MIN_SHARE = 3, 0.3
 
 
 def run_with_rivals(
-    backend: Backend, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection
+    backend: Backend,
+    images: Sequence[Pixels],
+    methods: Sequence[str],
+    selection: ClassSelection,
+    info: ModelInfo,
 ) -> list[ClassifierOutput]:
     """Compute the class maps of several methods with one forward pass, with evidence that no rival contests.
 
-    If one class of an image is asked for, other objects in the image are in its map, too. The classifier knows of them:
-    their classes are among the most probable ones. If several classes are asked for, they share the image instead.
+    Other objects in the image are in the map of a class, too. The classifier knows of them: their classes are among the
+    most probable ones. The evidence of a class is the same, whether it was asked for or is one of the most probable.
 
     Args:
         backend: The classifier.
         images: Images of its input size.
-        methods: Names of methods.
-        selection: The classes; the most probable ones are alternatives, and have no rivals.
+        methods: Names of methods; rivals are looked for with those in :data:`COMPARABLE`.
+        selection: The classes.
+        info: Of the classifier. Its background class is not a rival; of a multi-label model, classes that it finds are.
 
     Returns:
         An output for each method, with the maps of the selected classes only.
     """
-    if selection.indices is None or not set(methods) <= COMPARABLE:
+    if not backend.has_evidence or not COMPARABLE & set(methods):
         return backend.run(images, methods, selection)
-    outputs = backend.run(images, methods, replace(selection, rivals=_MAX_RIVALS))
-    return [_without_rivals(output, selection.count) for output in outputs]
+    if selection.indices is None:
+        with_rivals = replace(selection, top_k=selection.top_k + _MAX_RIVALS)
+    else:
+        with_rivals = replace(selection, rivals=_MAX_RIVALS)
+    outputs = backend.run(images, methods, with_rivals)
+    return [
+        _without_rivals(output, selection, info, is_comparable=name in COMPARABLE)
+        for name, output in zip(methods, outputs, strict=True)
+    ]
 
 
-def _without_rivals(output: ClassifierOutput, count: int) -> ClassifierOutput:
-    """Keep the first ``count`` classes; in images with one class among them, leave out the evidence of rivals."""
-    rows = zip(output.evidence, output.classes, output.logits, strict=True)
-    evidence = [_uncontested(*row, count) for row in rows]
-    maps, classes = output.maps[:, :count], output.classes[:, :count]
-    return replace(output, maps=maps, classes=classes, evidence=np.stack(evidence))
+def _without_rivals(
+    output: ClassifierOutput, selection: ClassSelection, info: ModelInfo, *, is_comparable: bool
+) -> ClassifierOutput:
+    """Keep the maps of the selected classes, and compute their evidence that no rival contests."""
+    count = _selected_count(output, selection)
+    maps, classes, evidence = output.maps[:, :count], output.classes[:, :count], output.evidence[:, :count]
+    found = None
+    if is_comparable:
+        rows = zip(output.evidence, output.classes, output.logits, strict=True)
+        found = np.stack([_uncontested(*row, count, info) for row in rows])
+    return replace(output, maps=maps, classes=classes, evidence=evidence, uncontested=found)
+
+
+def _selected_count(output: ClassifierOutput, selection: ClassSelection) -> int:
+    """Return how many classes of an output were selected, as a backend counts them without rivals."""
+    if selection.indices is not None:
+        return selection.count
+    positive = int((output.logits > 0).sum(axis=1).max()) if selection.include_positive else 0
+    return min(max(selection.top_k, positive), int(output.logits.shape[1]))
 
 
 def _uncontested(
-    evidence: NDArray[np.floating], classes: NDArray[np.integer], logits: NDArray[np.floating], count: int
+    evidence: NDArray[np.floating],
+    classes: NDArray[np.integer],
+    logits: NDArray[np.floating],
+    count: int,
+    info: ModelInfo,
 ) -> NDArray[np.floating]:
-    """Return the evidence (count, h, w) of the first classes of an image."""
-    index, asked = classes[0], evidence[:count]
-    if (classes[:count] != index).any():
-        return asked
-    is_rival = (classes != index) & (logits[classes] >= logits[index] + log(_MIN_SHARE))
-    return np.stack([uncontested(asked[0], evidence[is_rival])] * count)
+    """Return the evidence (count, h, w) of the first classes of an image where none of its rivals has more."""
+    probability = probabilities(logits, multi_label=info.multi_label)[classes]
+    is_object = classes != (-1 if info.background_index is None else info.background_index)
+    required = np.full(count, PRESENT) if info.multi_label else _MIN_SHARE * probability[:count]
+    rivals = [is_object & (classes != classes[i]) & (probability >= required[i]) for i in range(count)]
+    return np.stack([uncontested(evidence[i], evidence[rivals[i]]) for i in range(count)])

@@ -7,8 +7,9 @@ _MAX_HEADERS = 100
 # Each chunk costs the parser as much as kilobytes of content: this many are free, and all others are this long, on
 # average. Clients send chunks of 4 kB or more.
 _FREE_CHUNKS, _CHUNK_BYTES = 1000, 512
-# Content that may still arrive after the response, as clients often send all before they read it.
-_MAX_UNREAD = 2**20
+# Content that may still arrive after the response: clients often send all of a file that is too large before they read
+# that it is, and then use the connection again.
+MAX_UNREAD = 2**25
 
 
 class StrictConnection(h11.Connection):
@@ -41,7 +42,7 @@ class StrictConnection(h11.Connection):
             return "The chunks of the request are too short."
         if self.our_state is h11.DONE:
             self._unread += len(event.data)
-        return "The request goes on after its response." if self._unread > _MAX_UNREAD else ""
+        return "The request goes on after its response." if self._unread > MAX_UNREAD else ""
 
 
 def _problem_of(request: h11.Request) -> str:

@@ -110,7 +110,8 @@ def _boxes(localizer: Localizer, samples: Sequence[Sample], labels: Labels) -> I
         pixels = [channels_last(read_pixels(sample, localizer.preprocessing)) for sample in batch]
         classes = targets.argmax(axis=1)[:, None]
         (output,) = localizer.class_maps_of(pixels, classes, [localizer.method])
-        for row, class_map, own_map in zip(targets, output.maps[:, 0], output.evidence[:, 0], strict=True):
+        evidences = output.evidence if output.uncontested is None else output.uncontested
+        for row, class_map, own_map in zip(targets, output.maps[:, 0], evidences[:, 0], strict=True):
             is_background = labels.background_index is not None and row[labels.background_index]
             heatmap = heatmap_from_class_map(class_map, height=height, width=width)
             if row.sum() != 1 or is_background or not heatmap.any():

@@ -67,18 +67,29 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    ("classes", "names", "asked", "expected"),
+    ("classes", "asked", "expected"),
     [
-        pytest.param("ab", CURRENT_NAMES, [1], [[1, 0]], id="two classes"),
-        pytest.param("abcd", CURRENT_NAMES, [2], [[2, 3, 0, 1]], id="all others"),
-        pytest.param("abcde", CURRENT_NAMES, [2], [[2, -1, -2, -3]], id="the most probable"),
-        pytest.param("abc", CURRENT_NAMES, [2, 0], [[2, 0, -1]], id="as many as the graph can rank"),
-        pytest.param("ab", CURRENT_NAMES, [1, 0], [[1, 0]], id="none is left"),
-        pytest.param("ab", OLD_NAMES, [1], [[1]], id="version 0.1"),
+        pytest.param("abcde", [2], [[2, -1, -2, -3]], id="five classes"),
+        pytest.param("ab", [1], [[1, -1, -2]], id="two classes"),
+        pytest.param("abc", [2, 0], [[2, 0, -1, -2, -3]], id="three, of which two are asked for"),
     ],
 )
-def test_rivals_follow_the_classes(classes, names, asked, expected):
-    graph = Recorder(names, len(classes))
+def test_the_most_probable_classes_follow_as_rivals(classes, asked, expected):
+    graph = Recorder(CURRENT_NAMES, len(classes))
     backend = OnnxBackend(graph, replace(METADATA, info=replace(INFO, class_names=tuple(classes))))
     backend.run([np.zeros((8, 8, 3), np.uint8)], ["cam"], ClassSelection(np.array(asked), rivals=3))
     assert graph.classes == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "quality", "version", "has_evidence"),
+    [
+        pytest.param(CURRENT_NAMES, "fast", "0.2.0", True, id="current"),
+        pytest.param(OLD_NAMES, "fast", "0.1.0", False, id="propagated maps of version 0.1"),
+        pytest.param(OLD_NAMES, "plain", "0.2.0", True, id="maps are not propagated"),
+        pytest.param(OLD_NAMES, "plain", "0.1.0", False, id="version 0.1 ranks only some classes"),
+    ],
+)
+def test_evidence_is_there_unless_maps_are_propagated_or_the_file_is_old(names, quality, version, has_evidence):
+    metadata = replace(METADATA, info=replace(INFO, quality=quality), version=version)
+    assert OnnxBackend(Graph(names), metadata).has_evidence is has_evidence

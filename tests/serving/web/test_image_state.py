@@ -53,7 +53,14 @@ def two_objects(state, index, left, right, notes=()):
     heatmap[1:3, 1:3] = heatmap[1:7, 4:8] = 1
     evidence[1:3, 1:3], evidence[1:7, 4:8] = left, right
     localization = replace(
-        state.top_classes[0], width=8, height=8, class_index=index, heatmap=heatmap, evidence=evidence, notes=notes
+        state.top_classes[0],
+        width=8,
+        height=8,
+        class_index=index,
+        heatmap=heatmap,
+        evidence=evidence,
+        uncontested=None,
+        notes=notes,
     )
     return by_method_and_class([[localization]])["cam", index]
 

@@ -17,8 +17,8 @@ Pixels = NDArray[np.uint8]  # (rows, columns, channels)
 class ClassSelection:
     """Classes to localize in each image: indices (C,) for all images or (B, C), else the ``top_k`` most probable.
 
-    With ``include_positive`` and without indices, the further classes with a logit above 0 are added. With indices,
-    about ``rivals`` most probable classes of each image follow them, which may be among them.
+    With ``include_positive`` and without indices, the further classes with a logit above 0 are added. The ``rivals``
+    most probable classes of each image follow given classes, and may be among them.
     """
 
     indices: NDArray[np.integer] | None = None
@@ -48,6 +48,8 @@ class ClassifierOutput:
         maps: Class maps of shape (B, C, h, w), any sign, propagated if the quality does.
         evidence: The method's own maps, before they are propagated, shape (B, C, h', w'): the region with the highest
             sum is the object's. An exported file of version 0.1 has the propagated ones.
+        uncontested: The same where no rival has more evidence, see :func:`weakspot.inference.rivals.run_with_rivals`;
+            None if rivals were not looked for.
         has_negative_activations: Whether the activations of each image had negative values, shape (B,).
         foreground: Foreground probability, shape (B, 1, h, w); None without a foreground head.
     """
@@ -58,6 +60,7 @@ class ClassifierOutput:
     evidence: NDArray[np.floating]
     has_negative_activations: NDArray[np.bool_]
     foreground: NDArray[np.floating] | None = None
+    uncontested: NDArray[np.floating] | None = None
 
 
 class Backend(Protocol):
@@ -78,6 +81,10 @@ class Backend(Protocol):
     @property
     def has_foreground_head(self) -> bool:
         """Whether there is a fitted foreground head."""
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether the evidence of outputs is that before propagation."""
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Resize an image, bicubic with antialiasing; the same array if it has that size."""

@@ -73,9 +73,8 @@ class OnnxBackend:
             self.validate_method(method)
         batch, rows = np.stack(images), selection.rows(len(images))
         if rows is not None:
-            rows = self._check_classes(rows)
-            rivals = self._rivals(rows, selection.rivals if self._has_evidence else 0)
-            return self._run(batch, methods, np.concatenate([rows, rivals], axis=1))
+            rivals = self._most_probable(selection.rivals, len(images))
+            return self._run(batch, methods, np.concatenate([self._check_classes(rows), rivals], axis=1))
         first_count = max(selection.top_k, _FIRST_CLASSES) if selection.include_positive else selection.top_k
         outputs = self._run(batch, methods, self._most_probable(first_count, len(images)))
         count = selection.top_k
@@ -106,16 +105,10 @@ class OnnxBackend:
         return replace(self, session=self.session.single_threaded)
 
     @property
-    def _has_evidence(self) -> bool:
-        """Whether there are maps before propagation; files of version 0.1 have none if they propagate."""
-        return self.metadata.info.quality == "plain" or EVIDENCE in self.session.outputs
-
-    def _rivals(self, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-        """Return codes of the most probable classes; a graph computes as many maps as there are classes at most."""
-        num_classes = len(self.metadata.info.class_names)
-        if rows.shape[1] == 1 and num_classes - 1 <= count:  # all others
-            return (rows + np.arange(1, num_classes)) % num_classes
-        return self._most_probable(min(count, max(0, num_classes - rows.shape[1])), len(rows))
+    def has_evidence(self) -> bool:
+        """Whether the evidence of outputs is that before propagation; files of version 0.1 have none."""
+        is_plain = self.metadata.info.quality == "plain" and not self.metadata.version.startswith("0.1.")
+        return is_plain or EVIDENCE in self.session.outputs
 
     def _check_classes(self, classes: NDArray[np.integer]) -> NDArray[np.int64]:
         count = len(self.metadata.info.class_names)

@@ -63,6 +63,11 @@ class TorchBackend:
         """``"onnx"`` if ONNX Runtime runs the forward pass, else ``"torch"``."""
         return "torch" if self.classifier.accelerated is None else "onnx"
 
+    @property
+    def has_evidence(self) -> bool:
+        """Always: maps before propagation are at hand."""
+        return True
+
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Resize an image; torch's 8-bit resizing is within 2 of 255 of Pillow's."""
         if pixels.shape[:2] == (height, width):

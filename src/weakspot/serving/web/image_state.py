@@ -107,7 +107,7 @@ def share_image(localizations: Sequence[Localization]) -> list[Localization]:
         heatmap = keep_claimed(shared[i].heatmap, margin)
         claims_nothing = heatmap is shared[i].heatmap and heatmap.any()
         notes = (NO_CLAIM,) if claims_nothing else ()
-        shared[i] = replace(shared[i], heatmap=heatmap, notes=(*notes, *shared[i].notes))
+        shared[i] = replace(shared[i], heatmap=heatmap, uncontested=None, notes=(*notes, *shared[i].notes))
     return shared
 
 
