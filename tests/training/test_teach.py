@@ -12,6 +12,7 @@ from weakspot.inference.localizer import Localizer
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.ops.iou import box_iou
+from weakspot.training import teach as module
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison
 from weakspot.training.teach import _choose_share, teach
@@ -101,6 +102,10 @@ def test_images_without_boxes_are_refused(run, boxed, discs):
         teach(run, read_dataset(discs).samples)
     with refused("missing-annotations", 1):
         teach(run, boxed.samples[:1])
+    (item,) = boxed.samples[0].objects
+    two_classes = replace(boxed.samples[0], objects=(item, replace(item, label="blue")))
+    with refused("missing-annotations", 1):
+        teach(run, [two_classes])
     assert (run / MODEL_FILE).read_bytes() == written
 
 
@@ -127,3 +132,41 @@ def compared(score):
 def test_the_head_is_left_out_only_if_it_is_clearly_worse(labels, heads, count, share):
     found = {0.0: compared(labels)} | {key: compared(score) for key, score in heads.items()}
     assert _choose_share(found, count) == share
+
+
+def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypatch):
+    """Boxes that no threshold and no head can find."""
+    far = tuple(
+        replace(s, objects=(replace(s.objects[0], box=(i % 2 * 60.0, 0.0, i % 2 * 60.0 + 4, 4.0)),))
+        for i, s in enumerate(boxed.samples[:6])
+    )
+    metadata, written = read_metadata(run), (run / MODEL_FILE).read_bytes()
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.3: compared(20)})
+    result = teach(run, far)
+    assert (result.is_kept, result.share) == (False, 0.0)  # thresholds alone are better than those of the run
+    assert read_metadata(run).info.threshold == 0.5 != metadata.info.threshold
+    (run / MODEL_FILE).write_bytes(written)
+    worse = replace(compared(80), before=90.0, improves=False)
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: worse, 0.3: compared(20)})
+    result = teach(run, far)
+    assert (result.is_kept, result.before, result.after) == (True, 90, 80)
+    assert (run / MODEL_FILE).read_bytes() == written
+
+
+def test_all_classes_of_an_image_are_held_out_together(monkeypatch):
+    pairs = module._Pairs(
+        torch.zeros(6, 2, 2, 2), torch.zeros(6, 3, 2, 2), [], np.zeros(6, int), np.array([0, 1, 2] * 2)
+    )
+    taught = []
+
+    class Head:
+        def __call__(self, features, _maps):
+            return torch.zeros(len(features), 1, 2, 2)
+
+    def fit(_self, chosen, **_):
+        taught.append({int(image) for image in pairs.images[chosen]})
+        return Head()
+
+    monkeypatch.setattr(module._Pairs, "fit", fit)
+    module._held_out_probabilities(pairs, 0, lambda *_: None)
+    assert sorted(map(sorted, taught)) == [[0, 1], [0, 2], [1, 2]]

@@ -39,9 +39,12 @@ def print_taught(run: Path, result: "TaughtResult") -> None:
     echo(f"{'thresholds of the run':<28} {result.before:5.1f}")
     echo(f"{'thresholds of the boxes':<28} {result.thresholds:5.1f}")
     echo(f"{'and the head that they teach':<28} {result.after:5.1f}")
-    head = (
-        f"has a head that boxes have taught (share {result.share:.1f})"
-        if result.share
-        else "has no such head: it is worse"
-    )
-    echo(f"{run} {head}")
+    echo(f"{run} {_outcome(result)}")
+
+
+def _outcome(result: "TaughtResult") -> str:
+    if result.is_kept:
+        return "is as before: what the boxes teach is not better"
+    if result.share:
+        return f"has a head that boxes have taught (share {result.share:.1f})"
+    return "has the thresholds of the boxes, without a head: it is worse"

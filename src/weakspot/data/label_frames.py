@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from weakspot.data.annotation_kinds import is_located
 from weakspot.data.dataset import Dataset, DatasetIssue, ObjectAnnotation, Sample, round_box
 from weakspot.data.decoding import read_orientation
 from weakspot.data.orientation import box_to_upright, inverse_orientation, mask_to_upright, upright_size
@@ -98,7 +99,8 @@ def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str]) -> Dat
         splits: Names of splits; only the headers of their images are read.
     """
     headers = [
-        _header(sample.path) if _is_located(sample) and sample.split in splits else None for sample in dataset.samples
+        _header(sample.path) if any(map(is_located, sample.objects)) and sample.split in splits else None
+        for sample in dataset.samples
     ]
     pairs = [(_sized_by_mask(sample, header), header) for sample, header in zip(dataset.samples, headers, strict=True)]
     found = label_frame(pairs, assumed="stored", known="upright" if is_written(source) else None)
@@ -140,7 +142,12 @@ def _as_decoded(sample: Sample, header: Header) -> Sample:
 
 def _is_ambiguous(sample: Sample, header: Header) -> bool:
     """Whether an image is turned and has boxes or masks that do not prove their frame."""
-    if header is None or header[1] == 1 or not _is_located(sample) or proven_frame(sample, header) is not None:
+    if (
+        header is None
+        or header[1] == 1
+        or not any(map(is_located, sample.objects))
+        or proven_frame(sample, header) is not None
+    ):
         return False
     return sample.size is None or sample.size in (header[0], upright_size(*header))
 
@@ -161,10 +168,6 @@ def _sized_by_mask(sample: Sample, header: Header) -> Sample:
     mask = _header(file)
     with_size = sample if mask is None else replace(sample, size=mask[0], size_from_image=False)
     return sample if proven_frame(with_size, header) is None else with_size
-
-
-def _is_located(sample: Sample) -> bool:
-    return any(item.box is not None or item.mask is not None or item.mask_files for item in sample.objects)
 
 
 def _header(path: Path) -> Header:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data import Dataset, ObjectAnnotation, Sample
+from weakspot.data import Dataset, Sample
+from weakspot.data.annotation_kinds import is_located
 from weakspot.data.formats.split_folders import TRAINING, VALIDATION
 from weakspot.data.near_duplicates import near_duplicates
 from weakspot.data.train_val_split import stratified_group_split
@@ -62,15 +63,11 @@ class Split:
 
 def annotated_samples(dataset: Dataset) -> list[Sample]:
     """Return the images that have a box or a mask; InputError ``missing-annotations`` with fewer than two."""
-    annotated = [sample for sample in dataset.samples if any(_is_located(item) for item in sample.objects)]
+    annotated = [sample for sample in dataset.samples if any(map(is_located, sample.objects))]
     if len(annotated) < _MIN_ANNOTATED:
         problem = f"At least {_MIN_ANNOTATED} images must have a box or mask, {dataset.root} has {len(annotated)}."
         raise InputError("missing-annotations", problem, "Draw more, or name their file with --ground-truth.")
     return annotated
-
-
-def _is_located(item: ObjectAnnotation) -> bool:
-    return item.box is not None or bool(item.mask_files)
 
 
 def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:

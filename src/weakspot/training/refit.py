@@ -1,7 +1,6 @@
 """Refit the thresholds of a run to boxes that were drawn after its training."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from weakspot.cams import METHODS
 from weakspot.data import Dataset
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
-from weakspot.io.folder_lock import folder_lock
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.calibration import MIN_BOXES, calibrate_run
 from weakspot.training.labels import annotated_samples
+from weakspot.training.run_folder import run_lock
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
@@ -90,7 +89,7 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
             predicts boxes, or the codes of :func:`weakspot.evaluate`.
         ModelError: If the run cannot be read.
     """
-    with folder_lock(Path(run)) if Path(run).is_dir() else nullcontext():
+    with run_lock(run):
         return _refit(run, dataset)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from weakspot.data import Dataset, Sample
 from weakspot.data.label_frames import resolve_frames
 from weakspot.data.review_rows import REVIEW, ReviewRow
+from weakspot.errors import InputError
 
 
 def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) -> None:
@@ -23,7 +24,6 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
             :func:`weakspot.training.refit.refit_thresholds`.
         ModelError: If the run cannot be read.
     """
-    from weakspot.inference.localizer import Localizer
     from weakspot.training.labels import annotated_samples
     from weakspot.training.refit import refit_thresholds
     from weakspot.training.teach import teach
@@ -32,7 +32,9 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
     labels = sorted({item.label for sample in samples for item in sample.objects})
     dataset = resolve_frames(Dataset(images, "review", tuple(labels), samples), Path(REVIEW), [""])
     annotated = annotated_samples(dataset)
-    if Localizer(run, backend="torch").is_adapted:
+    try:
         teach(run, annotated)
-    else:
+    except InputError as error:
+        if error.code != "method-unsupported":
+            raise
         refit_thresholds(run, dataset)

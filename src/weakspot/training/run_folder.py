@@ -3,13 +3,14 @@
 import os
 import shutil
 import tomllib
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from weakspot.config import __version__, with_current_names
 from weakspot.errors import InputError
+from weakspot.io.folder_lock import folder_lock
 from weakspot.io.folders import CONFIG, VERSION, check_writable, numbered_paths
 from weakspot.io.settings import save_settings
 from weakspot.training.options import TrainOptions
@@ -125,3 +126,8 @@ def _option_type(name: str) -> Any:
     hint = get_type_hints(TrainOptions)[name]
     first = next(iter(get_args(hint)), hint)
     return str if isinstance(first, str) else get_origin(first) or first
+
+
+def run_lock(run: str | Path) -> AbstractContextManager[None]:
+    """Hold a finished run while it is changed; the file of a model without its folder is not held."""
+    return folder_lock(Path(run)) if Path(run).is_dir() else nullcontext()

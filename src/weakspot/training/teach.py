@@ -1,7 +1,6 @@
 """Teach a run with boxes: a head that predicts objects, and thresholds, in seconds and without training the network."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from weakspot.concurrency import batched
 from weakspot.data import Sample, read_as_annotated
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
-from weakspot.io.folder_lock import folder_lock
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import CheckpointMetadata, read_metadata, rewrite_heads
 from weakspot.models.foreground_head import ForegroundHead
@@ -23,11 +21,12 @@ from weakspot.ops import component_tree, evidence_per_pixel, heatmap_from_class_
 from weakspot.ops.iou import box_iou
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison, compare_thresholds
+from weakspot.training.run_folder import run_lock
 
 _FOLDS = 3
 _BATCH_SIZE = 8
 _MAX_PAIRS = 600
-_MIN_PAIRS = 2
+_MIN_IMAGES = 2
 # Shares of the head in the final map: they are compared if there are enough boxes to tell them apart.
 _SHARE, _SHARES, _MANY = 0.3, (0.3, 0.5, 0.7), 100
 _MIN_IOU = 0.5  # of a correct box (GT-known Loc)
@@ -47,6 +46,7 @@ class TaughtResult:
         thresholds: The same at thresholds that the boxes chose; cross-validated.
         after: The same with the head; cross-validated. Equal to ``thresholds`` if the head is left out.
         share: Share of the head in the final map; 0 if it is left out.
+        is_kept: Whether the run was left as it was, because what the boxes teach is not better.
     """
 
     boxes: int
@@ -56,16 +56,21 @@ class TaughtResult:
     thresholds: float
     after: float
     share: float
+    is_kept: bool
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Pairs of image and class: features (N, K, h, w), maps (N, 3, h, w), boxes as fractions, and class indices."""
+    """Pairs of image and class.
+
+    Features (N, K, h, w), maps (N, 3, h, w), boxes as fractions, class indices (N,), and numbers of the images (N,).
+    """
 
     features: Tensor
     maps: Tensor
     boxes: list[NDArray[np.float64]]
     classes: NDArray[np.intp]
+    images: NDArray[np.intp]
 
     def fit(self, chosen: NDArray[np.intp], *, seed: int, on_step: Progress) -> ObjectHead:
         """Fit a head to some of the pairs."""
@@ -79,7 +84,8 @@ def teach(
     """Fit an object head and thresholds to boxes, and write them into a run; the network stays as it is.
 
     Whether the head helps, its share and the thresholds are decided on images that did not teach it (three folds); the
-    head that is written is taught by all of them. It replaces what boxes taught the run before.
+    head that is written is taught by all of them. It replaces what boxes taught the run before. A run stays as it is if
+    thresholds without a head are not better than its own, or a head is worse by more than a standard error.
 
     Args:
         run: Folder of a run with a foreground head: any quality but plain.
@@ -89,11 +95,11 @@ def teach(
         on_progress: Called with the number of steps that are done, and of all.
 
     Raises:
-        InputError: ``missing-annotations`` with fewer than two pairs of image and class with boxes, and
+        InputError: ``missing-annotations`` with fewer than two images with boxes of classes of the run, and
             ``method-unsupported`` for a run without a foreground head.
         ModelError: If the run cannot be read.
     """
-    with folder_lock(Path(run)) if Path(run).is_dir() else nullcontext():
+    with run_lock(run):
         return _teach(run, samples, seed, on_progress)
 
 
@@ -108,15 +114,24 @@ def _teach(run: str | Path, samples: Sequence[Sample], seed: int, on_progress: P
     pairs = _read_pairs(localizer, _draw_pairs(samples, localizer.class_names, seed))
     found = _compare_shares(localizer, pairs, metadata, seed, on_progress)
     share = _choose_share(found, len(pairs.boxes))
-    if share:
-        everything = np.arange(len(pairs.boxes))
-        head.objects = pairs.fit(everything, seed=seed, on_step=_part_of(on_progress, _FOLDS))
-        head.objects.share.fill_(share)
-    count = sum(map(len, pairs.boxes))
-    _write(run, metadata, head, found[share], count, samples)
-    best = found[share].after
-    num_classes = len(np.unique(pairs.classes))
-    return TaughtResult(count, len(pairs.boxes), num_classes, found[0.0].before, found[0.0].after, best, share)
+    chosen, count = found[share], sum(map(len, pairs.boxes))
+    is_kept = not (_is_as_good(chosen.after, found[0.0].before, len(pairs.boxes)) if share else chosen.improves)
+    if not is_kept:
+        if share:
+            everything = np.arange(len(pairs.boxes))
+            head.objects = pairs.fit(everything, seed=seed, on_step=_part_of(on_progress, _FOLDS))
+            head.objects.share.fill_(share)
+        _write(run, metadata, head, chosen, count, samples)
+    return TaughtResult(
+        boxes=count,
+        pairs=len(pairs.boxes),
+        classes=len(np.unique(pairs.classes)),
+        before=found[0.0].before,
+        thresholds=found[0.0].after,
+        after=chosen.after,
+        share=share,
+        is_kept=is_kept,
+    )
 
 
 def _draw_pairs(samples: Sequence[Sample], class_names: Sequence[str], seed: int) -> list[tuple[Sample, str]]:
@@ -127,8 +142,9 @@ def _draw_pairs(samples: Sequence[Sample], class_names: Sequence[str], seed: int
         for annotation in sample.annotations
         if len(annotation.boxes) and annotation.label in class_names
     ]
-    if len(pairs) < _MIN_PAIRS:
-        problem = f"At least {_MIN_PAIRS} images must have a box of a class of the run, got {len(pairs)}."
+    images = len({sample.path for sample, _ in pairs})
+    if images < _MIN_IMAGES:
+        problem = f"At least {_MIN_IMAGES} images must have a box of a class of the run, got {images}."
         raise InputError("missing-annotations", problem, "Draw more boxes.")
     return [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))[:_MAX_PAIRS]]
 
@@ -150,7 +166,8 @@ def _read_pairs(localizer: Localizer, drawn: Sequence[tuple[Sample, str]]) -> _P
             raise InputError("method-unsupported", "The backbone has no intermediate features that boxes could teach.")
         features.append(inputs[0])
         maps.append(inputs[1][:, 0])
-    return _Pairs(torch.cat(features), torch.cat(maps), boxes, classes)
+    images = np.unique([str(sample.path) for sample, _ in drawn], return_inverse=True)[1]
+    return _Pairs(torch.cat(features), torch.cat(maps), boxes, classes, images)
 
 
 def _compare_shares(
@@ -175,14 +192,18 @@ def _choose_share(found: dict[float, Comparison], count: int) -> float:
     The few boxes that a person has drawn tell little: on other images the head helps more often than not.
     """
     share = max((share for share in found if share), key=lambda share: found[share].after)
-    right = found[0.0].after / 100
-    error = 100 * np.sqrt(right * (1 - right) / count)
-    return share if found[share].after >= found[0.0].after - error else 0.0
+    return share if _is_as_good(found[share].after, found[0.0].after, count) else 0.0
+
+
+def _is_as_good(score: float, other: float, count: int) -> bool:
+    """Return whether a score of ``count`` boxes, in percent, is at most a standard error below another one."""
+    return bool(score >= other - np.sqrt(other * (100 - other) / count))
 
 
 def _held_out_probabilities(pairs: _Pairs, seed: int, on_progress: Progress) -> Tensor:
     """Return the probability of an object at each position, (N, h, w), by heads that other images taught."""
-    folds = np.random.default_rng(seed).permutation(len(pairs.boxes)) % _FOLDS
+    # All classes of an image are in the same fold: they share its features.
+    folds = (np.random.default_rng(seed).permutation(pairs.images.max() + 1) % _FOLDS)[pairs.images]
     probabilities = torch.zeros(pairs.maps[:, 0].shape)
     for fold in range(_FOLDS):
         held_out = np.flatnonzero(folds == fold)
