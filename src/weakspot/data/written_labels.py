@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from weakspot.data.formats.csv_boxes import BOXES
+from weakspot.data.formats.csv_cells import BOXES
 from weakspot.data.review_rows import is_review
 from weakspot.errors import InputError
 from weakspot.io.folders import LABEL_FILE, is_file
