@@ -74,7 +74,7 @@ def status_of(cells: Mapping[str, str], line: FileLine) -> str:
 
 
 def size_of(cells: Mapping[str, str], line: FileLine) -> tuple[int, int] | None:
-    """Return ``(height, width)`` of an image, if a row says it."""
+    """Return ``(height, width)`` of an image, if a row has both."""
     if not cells.get("width") or not cells.get("height"):
         return None
     return parse_size(parse_float(cells["width"], line), parse_float(cells["height"], line))
