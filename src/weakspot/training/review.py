@@ -1,15 +1,21 @@
 """Learn from the decisions of a review."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from weakspot.concurrency import available_cores
 from weakspot.data import Dataset, Sample
+from weakspot.data.decoding import read_file
 from weakspot.data.label_frames import resolve_frames
 from weakspot.data.review_rows import REVIEW, ReviewRow
 from weakspot.errors import InputError
 
+# A JPEG is decoded at an eighth of its size, which is enough to find out whether it can be.
+_DRAFT = ("RGB", (64, 64))
 
-def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) -> None:
+
+def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) -> tuple[str, ...]:
     """Teach a run with the boxes that a person confirmed or corrected.
 
     A run without a foreground head, which boxes could teach, gets new thresholds only.
@@ -18,6 +24,9 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
         run: Folder of the run, which is changed.
         images: Folder of the images.
         rows: The decisions by name of the image, relative to the folder.
+
+    Returns:
+        Why images with boxes cannot be read, which teach nothing.
 
     Raises:
         InputError: ``missing-annotations`` with boxes in fewer than two images, or as
@@ -28,9 +37,12 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
     from weakspot.training.refit import refit_thresholds
     from weakspot.training.teach import teach
 
-    samples = tuple(Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in rows.values())
-    labels = sorted({item.label for sample in samples for item in sample.objects})
-    dataset = resolve_frames(Dataset(images, "review", tuple(labels), samples), Path(REVIEW), [""])
+    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in rows.values()]
+    with ThreadPoolExecutor(available_cores()) as threads:
+        problems = list(threads.map(_problem_of, samples))
+    read = tuple(sample for sample, problem in zip(samples, problems, strict=True) if not problem)
+    labels = sorted({item.label for sample in read for item in sample.objects})
+    dataset = resolve_frames(Dataset(images, "review", tuple(labels), read), Path(REVIEW), [""])
     annotated = annotated_samples(dataset)
     try:
         teach(run, annotated)
@@ -38,3 +50,14 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
         if error.code != "method-unsupported":
             raise
         refit_thresholds(run, dataset)
+    return tuple(filter(None, problems))
+
+
+def _problem_of(sample: Sample) -> str:
+    """Return why the image of a decision cannot be read; empty if it can be, or need not be."""
+    try:
+        if sample.objects:
+            read_file(sample.path, draft=_DRAFT)
+    except InputError as error:
+        return error.problem
+    return ""

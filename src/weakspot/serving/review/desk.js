@@ -13,10 +13,11 @@ export const byId = (id) => document.getElementById(id);
 export class Desk {
   constructor() {
     Object.assign(this, { items: new Map(), order: [], shown: [], classes: [], current: null, shownId: null, threshold: null });
-    Object.assign(this, { isAsking: false, isNewRound: false, wantedLabel: null, redrawn: 0, history: new History() });
+    Object.assign(this, { isAsking: false, isNewRound: false, isWaiting: false, wantedLabel: null, redrawn: 0, history: new History() });
     this.editor = new Editor(byId("stage"), {
       onChange: (objects) => this.#edited(objects),
       onSelect: () => this.#showSelection(),
+      onMissing: (address) => this.#sayMissing(address),
       newLabel: () => this.#newLabel(),
     });
     this.gallery = new Gallery(byId("gallery"), byId("cards"), {
@@ -26,8 +27,8 @@ export class Desk {
     this.saving = new Saving({
       revisionOf: (id) => this.items.get(id).revision,
       onSaved: (image) => this.#saved(image),
-      onRefused: (id, error) => this.#refused(id, error),
-      onWaiting: (isWaiting) => this.#waiting(isWaiting),
+      onRefused: (id, image, error) => this.#refused(id, image, error),
+      onWaiting: (text) => this.#waiting(text),
     });
   }
 
@@ -44,8 +45,13 @@ export class Desk {
     byId("label").replaceChildren(...names.map((name, i) => new Option(i < 9 ? `${i + 1}  ${name}` : name, name)));
   }
 
-  // Takes over images that have changed on the server; those with decisions on their way get an answer of their own.
-  receive(images) {
+  // Takes over images that have changed on the server, or all that it has; those with decisions on their way get an
+  // answer of their own.
+  receive(images, { areAll }) {
+    if (areAll) {
+      const known = new Set(images.map(({ id }) => id));
+      this.#remove([...this.items.keys()].filter((id) => !known.has(id) && !this.saving.has(id)));
+    }
     const news = images.filter(({ id, revision }) => !this.saving.has(id) && revision !== this.items.get(id)?.revision);
     if (!news.length) return;
     const before = this.items.get(this.current);
@@ -58,6 +64,20 @@ export class Desk {
     const now = this.items.get(this.current);
     if (!this.current && this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
     else if (before !== now) this.#changedElsewhere(before, now);
+  }
+
+  // Removes images that the server does not have any more.
+  #remove(ids) {
+    if (!ids.length) return;
+    for (const id of ids) {
+      this.items.delete(id);
+      this.history.forget(id);
+    }
+    this.arrange();
+    if (this.items.has(this.current)) return;
+    this.current = null;
+    this.#setAsking(false);
+    if (this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
   }
 
   // A new prediction is no surprise; a decision that was made elsewhere is.
@@ -120,6 +140,13 @@ export class Desk {
     this.editor.show(`v1/images/${item.id}/large`, [item.width, item.height], objects);
     byId("name").textContent = byId("name").title = item.name;
     this.#showState();
+  }
+
+  // Says why an image cannot be loaded.
+  async #sayMissing(address) {
+    const { current } = this;
+    const problem = await ask(address).then(() => "", (error) => error.message);
+    if (problem && this.current === current) this.say(problem, true);
   }
 
   #showState() {
@@ -253,22 +280,26 @@ export class Desk {
     else this.#showState();
   }
 
-  async #refused(id, error) {
+  #refused(id, image, error) {
+    const { name } = this.items.get(id);
     this.history.forget(id);
-    this.items.set(id, await ask(`v1/images/${id}`));
+    if (!image) {
+      this.#remove([id]);
+      this.say(`${name} is not there any more.`, true);
+      return;
+    }
+    this.items.set(id, image);
     this.arrange();
-    const name = this.items.get(id).name;
-    const what = error.code === "stale-revision" ? `${name} was changed in another tab: it was loaded again.` : error.message;
     if (id === this.current) {
       this.#setAsking(false);
-      await this.redraw();
+      this.redraw();
     }
-    this.say(what, true);
+    this.say(error.code === "stale-revision" ? `${name} was changed in another tab: it was loaded again.` : error.message, true);
   }
 
-  #waiting(isWaiting) {
-    if (isWaiting) this.say("Not saved yet: the server does not answer. Trying again ...", true);
-    else if (byId("says").classList.contains("wrong")) this.say("");
+  #waiting(text) {
+    if (text || this.isWaiting) this.say(text, true);
+    this.isWaiting = text !== "";
   }
 }
 

@@ -17,9 +17,10 @@ export function place(rect, [x1, y1, x2, y2]) {
 }
 
 export class Editor {
-  // onChange(objects) is called after each change by a person; onSelect(index) when another box is selected.
-  constructor(svg, { onChange, onSelect, newLabel }) {
-    Object.assign(this, { svg, onChange, onSelect, newLabel, objects: [], selected: -1, drag: null, size: [1, 1] });
+  // onChange(objects) is called after each change by a person; onSelect(index) when another box is selected;
+  // onMissing(address) when an image cannot be loaded.
+  constructor(svg, { onChange, onSelect, onMissing, newLabel }) {
+    Object.assign(this, { svg, onChange, onSelect, onMissing, newLabel, objects: [], selected: -1, drag: null, size: [1, 1] });
     this.image = make("image", {}, svg);
     this.layer = make("g", {}, svg);
     svg.addEventListener("pointerdown", (event) => this.#press(event));
@@ -33,6 +34,7 @@ export class Editor {
   show(address, [width, height], objects) {
     if (this.image.getAttribute("href") !== address) { // a new element, so that no box lies over the image before
       const image = make("image", { href: address, width, height, preserveAspectRatio: "none" });
+      image.addEventListener("error", () => this.onMissing(address));
       this.image.replaceWith(image);
       this.image = image;
     }
