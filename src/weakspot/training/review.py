@@ -13,6 +13,7 @@ from weakspot.errors import InputError
 
 # A JPEG is decoded at an eighth of its size, which is enough to find out whether it can be.
 _DRAFT = ("RGB", (64, 64))
+_MIN_IMAGES = 2
 
 
 def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) -> tuple[str, ...]:
@@ -33,19 +34,21 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
             :func:`weakspot.training.refit.refit_thresholds`.
         ModelError: If the run cannot be read.
     """
-    from weakspot.training.labels import annotated_samples
     from weakspot.training.refit import refit_thresholds
     from weakspot.training.teach import teach
 
-    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in rows.values()]
+    boxed = [row for row in rows.values() if row.objects]
+    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in boxed]
     with ThreadPoolExecutor(available_cores()) as threads:
         problems = list(threads.map(_problem_of, samples))
     read = tuple(sample for sample, problem in zip(samples, problems, strict=True) if not problem)
+    if len(read) < _MIN_IMAGES:
+        problem = f"At least {_MIN_IMAGES} images must have boxes that you accepted or drew, got {len(read)}."
+        raise InputError("missing-annotations", problem, "Go on, then learn again.")
     labels = sorted({item.label for sample in read for item in sample.objects})
     dataset = resolve_frames(Dataset(images, "review", tuple(labels), read), Path(REVIEW), [""])
-    annotated = annotated_samples(dataset)
     try:
-        teach(run, annotated)
+        teach(run, dataset.samples)
     except InputError as error:
         if error.code != "method-unsupported":
             raise
@@ -54,10 +57,9 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
 
 
 def _problem_of(sample: Sample) -> str:
-    """Return why the image of a decision cannot be read; empty if it can be, or need not be."""
+    """Return why an image cannot be read; empty if it can be."""
     try:
-        if sample.objects:
-            read_file(sample.path, draft=_DRAFT)
+        read_file(sample.path, draft=_DRAFT)
     except InputError as error:
         return error.problem
     return ""

@@ -238,7 +238,7 @@ OFFLINE = """const real = window.fetch; let left = arguments[1];
 
 
 def test_decisions_are_saved_after_a_reload_that_had_to_be_repeated(opened, live):
-    opened.execute_script(OFFLINE, "GET", 2)
+    opened.execute_script(OFFLINE, "GET", 3)
     image = live.ids()[CAT]
     revision = live.state.get(image).revision
     assert httpx.put(f"{live.url}/v1/images/{image}", json={"revision": revision, "objects": []}).status_code == 200
@@ -246,12 +246,18 @@ def test_decisions_are_saved_after_a_reload_that_had_to_be_repeated(opened, live
     until(lambda: "Trying again" in one(opened, "#says").text)
     keys(opened, "ARROW_RIGHT")
     until(lambda: name(opened) == DOG)
+    assert "Trying again" in one(opened, "#says").text
     keys(opened, "n")
     saved(live, "empty", [], DOG)
     assert [(row["image"], row["status"]) for row in live.rows()] == [(CAT, "empty"), (DOG, "empty")]
     keys(opened, "ARROW_LEFT", "ARROW_LEFT")
     until(lambda: name(opened) == CAT)
     assert boxes(opened) == []
+
+
+def test_an_image_is_loaded_as_soon_as_the_server_is_there_again(opened, live):
+    opened.execute_script("document.querySelector('#stage image').setAttribute('href', 'http://127.0.0.1:9/')")
+    until(lambda: one(opened, "#stage image").get_attribute("href").endswith("/large"))
 
 
 def test_an_image_that_cannot_be_read_is_said(browser, live):

@@ -6,7 +6,7 @@
     learning/new/      what is being made ready
     learning/ready/    it is complete: from now on, the adoption is finished, later if it is interrupted
         put/           files that replace those of the same path in the folder
-        drop/          empty files that say which ones of the folder are removed
+        drop/          empty files with the paths of files to remove from the folder
 """
 
 import os

@@ -4,7 +4,7 @@ import { objectsAt } from "./boxes.js";
 import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { History } from "./history.js";
-import { Saving, ask } from "./saving.js";
+import { Refusal, Saving, ask, pause } from "./saving.js";
 
 const STATUSES = ["confirmed", "corrected", "empty"];
 
@@ -17,7 +17,7 @@ export class Desk {
     this.editor = new Editor(byId("stage"), {
       onChange: (objects) => this.#edited(objects),
       onSelect: () => this.#showSelection(),
-      onMissing: (address) => this.#sayMissing(address),
+      onMissing: (address) => this.#missing(address),
       newLabel: () => this.#newLabel(),
     });
     this.gallery = new Gallery(byId("gallery"), byId("cards"), {
@@ -121,7 +121,7 @@ export class Desk {
   }
 
   open(id) {
-    if (id !== this.current) this.say(this.isAsking ? `${this.items.get(this.current).name} was left as it was.` : "");
+    if (id !== this.current && !this.isWaiting) this.say(this.isAsking ? `${this.items.get(this.current).name} was left as it was.` : "");
     [this.current, this.wantedLabel] = [id, null];
     if (id !== this.shownId) this.editor.set([]); // no key or drag means the boxes of the image before
     this.#setAsking(false);
@@ -142,11 +142,21 @@ export class Desk {
     this.#showState();
   }
 
-  // Says why an image cannot be loaded.
-  async #sayMissing(address) {
+  // Says why an image cannot be loaded, or loads it again once the server answers.
+  async #missing(address) {
     const { current } = this;
-    const problem = await ask(address).then(() => "", (error) => error.message);
-    if (problem && this.current === current) this.say(problem, true);
+    while (this.current === current) {
+      const error = await ask(address).then(() => null, (reason) => reason);
+      if (error instanceof Refusal) {
+        if (this.current === current) this.say(error.message, true);
+        return;
+      }
+      await pause();
+      if (!error && this.current === current) {
+        this.editor.load(address);
+        return;
+      }
+    }
   }
 
   #showState() {

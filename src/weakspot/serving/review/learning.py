@@ -102,12 +102,12 @@ class Learner:
             raise
 
     def _launch(self, source: ReviewSource, paths: Sequence[Path]) -> None:
-        """Start the process, and a thread that follows what it tells."""
+        """Start the process, and a thread that receives its messages."""
         context = get_context("spawn")  # threads of the server must not be forked
         process: BaseProcess | None = None
         try:
             receiver, sender = context.Pipe(duplex=False)
-            with sender:  # the process has its own, so that its end is seen here
+            with sender:  # the process has its own copy; receiver.recv() then fails when that process ends
                 work = (sender, self._learn, source, self._state.rows(), paths)
                 process = context.Process(target=_learn_and_localize, args=work, daemon=True)
                 process.start()
@@ -128,13 +128,13 @@ class Learner:
             self._follower.join()
 
     def _follow(self, process: BaseProcess, receiver: Connection) -> None:
-        """Take over what the process tells, until it ends, which it need not do in its own time."""
+        """Follow the messages of the process, end it after the last one, and take over its results."""
         now = self._progress
         kind, text = "failed", "The learning process failed: the terminal says why."
         with receiver, suppress(EOFError, OSError):
-            while (told := receiver.recv())[0] == "localizing":
+            while (message := receiver.recv())[0] == "localizing":
                 self._progress = replace(now, phase="localizing")
-            kind, text = told
+            kind, text = message
             process.terminate()
         process.join()
         problem = self._adopt() if kind == "done" else text
@@ -182,7 +182,8 @@ def _learn_and_localize(
 def _left_out(problems: Sequence[str]) -> str:
     """Return a sentence about images that cannot be read; empty if there are none."""
     count = "1 image was" if len(problems) == 1 else f"{len(problems)} images were"
-    return f"{count} left out: {listed([text.removesuffix('.') for text in problems])}." if problems else ""
+    reasons = listed([text.removesuffix(".") for text in problems])
+    return f"{count} left out ({reasons})." if problems else ""
 
 
 def _as_sentences(error: WeakspotError) -> str:

@@ -143,7 +143,7 @@ async function poll() {
       version = review.version;
       desk.setClasses(review.classes);
       desk.receive(review.images, { areAll: since < 0 });
-      byId("note").textContent = review.note;
+      byId("note").textContent = byId("note").title = review.note;
       byId("note").hidden = !review.note;
       if (review.images.length) prepareSlider([...desk.items.values()]);
       isBusy = showLearning(review.learning);

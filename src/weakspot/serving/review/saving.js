@@ -18,6 +18,10 @@ export async function ask(path, { method = "GET", body = null } = {}) {
   return answer;
 }
 
+export function pause() {
+  return new Promise((resume) => setTimeout(resume, PAUSE));
+}
+
 export class Saving {
   // revisionOf(id) is that of the last answer; onSaved(image) gets each answer; onRefused(id, image, error) each refusal
   // and the image as the server has it, null if it has none; onWaiting(text) what is tried again, "" if nothing is.
@@ -85,7 +89,7 @@ export class Saving {
       } catch (error) {
         if (!isRepeated(error)) throw error;
         this.onWaiting(`${text} Trying again ...`); // the server may be started again
-        await new Promise((resume) => setTimeout(resume, PAUSE));
+        await pause();
       }
     }
   }

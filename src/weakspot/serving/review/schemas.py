@@ -95,7 +95,7 @@ class ProgressSchema(BaseModel):
 class ReviewSchema(BaseModel):
     """The images that changed after a version, all classes, and what the learning process does.
 
-    ``note`` says of which decisions there are no images; empty if there are none.
+    ``note`` names decisions whose images are missing; it is empty if every decision has its image.
     """
 
     version: int

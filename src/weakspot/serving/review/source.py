@@ -49,8 +49,8 @@ class ReviewSource:
         lost = [name for name, row in self.rows.items() if row.status != "untouched" and name not in names]
         if not lost:
             return ""
-        where = f"{self.folder} has no such image below {self.images}"
-        return f"{len(lost)} decisions of {REVIEW} are kept but not shown, as {where}: {listed(lost)}."
+        where = f"their images ({listed(lost)}) are not among those of {self.folder}"
+        return f"{len(lost)} decisions of {REVIEW} are kept but not shown: {where}."
 
     def read_items(self) -> tuple[ReviewItem, ...]:
         """Read the images again, after they were localized again."""
