@@ -1,95 +1,190 @@
 """What a few boxes teach a run that was trained on labels: GT-known Loc on images that no box was drawn in.
 
-    python benchmarks/boxes_teach.py RUN DATA [--boxes 1 2 5 10] [--seeds 3] [--split test]
+    python benchmarks/boxes_teach.py RUN DATA [--boxes 1 2 5 10] [--draws 5] [--split test]
 
-A person is simulated by the true boxes of a few training images of each class, drawn at random. The thresholds of the
-run are first chosen without any box, by edges of the validation images ("labels alone"). Then the boxes choose the
-thresholds only (weakspot threshold), or teach a head as well (weakspot teach). Mean over the draws, and their range.
+A person is simulated by the true boxes of a few training images of each class, drawn at random or offered by the
+uncertainty of the run. The thresholds of the run are first chosen without any box, by edges of the validation images
+("labels alone"). Then the boxes choose thresholds only (weakspot threshold), teach a head as well (weakspot teach), or
+teach a head that sees no class map ("boxes alone": few-shot, without labels). No threshold is chosen on the scored
+images, except in the column "oracle". Mean over the draws, and 1.96 standard errors of it.
 """
 
 import argparse
-import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 import weakspot as ws
-from weakspot.data import Dataset, Sample, read_as_annotated
-from weakspot.models.checkpoint import read_metadata, rewrite_metadata
-from weakspot.ops.iou import box_iou
-from weakspot.training.refit import refit_thresholds
-from weakspot.training.teach import teach
+from weakspot.data import Sample
+from weakspot.inference.localizer import Localizer
+from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
+from weakspot.models.checkpoint import read_metadata
+from weakspot.models.class_directions import find_contrasts
+from weakspot.models.model_info import ModelInfo
+from weakspot.models.object_head import ObjectHead
+from weakspot.training.refit import compare_thresholds
+from weakspot.training.teach import held_out_probabilities, learn, right_boxes
+from weakspot.training.teaching_pairs import Drawn, TeachingPairs, read_pairs
 from weakspot.training.thresholds import thresholds_without_boxes
+
+FEW_SHOT = 2  # images of each class up to which boxes alone are measured
+COLUMNS = ("labels alone", "boxes alone", "thresholds only", "taught", "taught, oracle")
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A run that has seen labels alone, and the pairs that may teach it and on which it is scored."""
+
+    info: ModelInfo
+    training: TeachingPairs
+    tested: TeachingPairs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--boxes", type=int, nargs="+", default=[1, 2, 5, 10], help="images with boxes of each class")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--boxes", type=int, nargs="+", default=[1, 2, 5, 10, 10_000], help="images of each class")
+    parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--split", default="test")
+    parser.add_argument("--order", choices=["random", "uncertain"], default="random")
     options = parser.parse_args()
-    dataset = ws.data.read_dataset(options.data)
-    boxed = [sample for sample in dataset.samples if len(sample.annotations) == 1 and len(sample.annotations[0].boxes)]
-    tested = [sample for sample in boxed if sample.split == options.split]
-    training = [sample for sample in boxed if sample.split == "train"]
-    print(f"| images with boxes of each class | thresholds only | thresholds and head |\n{'|---' * 3}|")
-    with TemporaryDirectory() as folder:
-        base = labels_alone(options.run, dataset, Path(folder) / "labels")
-        print(f"| 0: labels alone | {gt_known(base, tested):.1f} | |", flush=True)
-        for count in options.boxes:
-            scores = [measure(base, dataset, draw(training, count, seed), tested) for seed in range(options.seeds)]
-            print(f"| {count} | {' | '.join(map(describe, zip(*scores, strict=True)))} |", flush=True)
+    torch.set_num_threads(1)
+    bench = prepare(options.run, options.data, options.split, options.order)
+    print(f"{len(bench.tested.boxes)} images of the split {options.split}, order: {options.order}")
+    print(f"| images with boxes of each class | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
+    for count in options.boxes:
+        chosen = list(draws(bench.training, count, options.draws, options.order))
+        is_all = len(chosen[0]) == len(bench.training.boxes)
+        few_shot = count <= FEW_SHOT and options.order == "random"
+        scores = np.array([measure(bench, numbers, i, few_shot=few_shot) for i, numbers in enumerate(chosen)])
+        name = f"{'all' if is_all else count} ({len(chosen[0])} images)"
+        print(f"| {name} | {' | '.join(map(describe, scores.T))} |", flush=True)
 
 
-def labels_alone(run: Path, dataset: Dataset, target: Path) -> Path:
-    """Copy a run, with thresholds that no box has chosen."""
-    shutil.copytree(run, target)
-    localizer = ws.Localizer(target, backend="torch")
-    localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # removes the per-class thresholds
+def prepare(run: Path, data: Path, split: str, order: str) -> Bench:
+    """Read the pairs; those for training come in random order, or by uncertainty."""
+    dataset, localizer, info = ws.data.read_dataset(data), Localizer(run, backend="torch"), read_metadata(run).info
+    head = localizer.torch_backend.classifier.foreground
+    assert head is not None
+    head.objects = None
+    localizer.set_foreground_head(head)  # removes the thresholds of the classes
     validation = [sample for sample in dataset.samples if sample.split == "val"]
     found = thresholds_without_boxes(localizer, validation)
-    metadata = read_metadata(target)
-    info = replace(metadata.info, threshold=found.value, class_thresholds=found.per_class, calibration=())
-    rewrite_metadata(target, replace(metadata, info=info, threshold_from=found.source))
-    return target
+    info = replace(info, threshold=found.value, class_thresholds=found.per_class)
+    training = [sample for sample in dataset.samples if sample.split == "train" and is_simple(sample)]
+    tested = [sample for sample in dataset.samples if sample.split == split and is_simple(sample)]
+    if order == "uncertain":
+        training = sorted(training, key=lambda sample: -uncertainty(localizer, sample))
+    return Bench(info, *(read_pairs(localizer, [drawn(s, info) for s in samples]) for samples in (training, tested)))
 
 
-def draw(training: Sequence[Sample], count: int, seed: int) -> list[Sample]:
-    """Draw images of each class at random."""
-    random, chosen = np.random.default_rng(seed), []
-    for label in sorted({sample.annotations[0].label for sample in training}):
-        of_class = [sample for sample in training if sample.annotations[0].label == label]
-        chosen += [of_class[i] for i in random.permutation(len(of_class))[:count]]
-    return chosen
+def is_simple(sample: Sample) -> bool:
+    """Return whether an image has one class, with boxes."""
+    return len(sample.annotations) == 1 and len(sample.annotations[0].boxes) > 0
 
 
-def measure(base: Path, dataset: Dataset, drawn: Sequence[Sample], tested: Sequence[Sample]) -> tuple[float, float]:
-    """Return the score with thresholds that the boxes chose, and with the head that they taught."""
-    with TemporaryDirectory() as folder:
-        refitted, taught = (Path(shutil.copytree(base, Path(folder) / name)) for name in ("refitted", "taught"))
-        refit_thresholds(refitted, replace(dataset, samples=tuple(drawn)))
-        teach(taught, drawn)
-        return gt_known(refitted, tested), gt_known(taught, tested)
+def drawn(sample: Sample, info: ModelInfo) -> Drawn:
+    """Return the class of an image with its boxes, without masks."""
+    objects = tuple(replace(item, mask=None, mask_files=()) for item in sample.objects)
+    return Drawn(sample, info.class_names.index(objects[0].label), objects)
 
 
-def gt_known(run: Path, samples: Sequence[Sample]) -> float:
-    """Return the share of boxes with an IoU of at least 0.5 with a true one, in percent."""
-    localizer = ws.Localizer(run, backend="torch")
-    right = []
-    for sample in samples:
-        image = read_as_annotated(sample.path, sample.size)
-        found = localizer(image, classes=[sample.annotations[0].label])
-        right.append(box_iou(found.box[None], sample.annotations[0].boxes).max() >= 0.5)
-    return float(100 * np.mean(right))
+def uncertainty(localizer: Localizer, sample: Sample) -> float:
+    return float(localizer(sample.path, classes=[sample.annotations[0].label]).uncertainty or 0)
+
+
+def draws(pairs: TeachingPairs, count: int, number: int, order: str) -> Iterator[NDArray[np.intp]]:
+    """Yield numbers of pairs, so many of each class: at random, or the first ones of nine tenths of all pairs."""
+    for seed in range(number):
+        shuffled = np.random.default_rng(seed).permutation(len(pairs.boxes))
+        if order == "uncertain":
+            shuffled = np.sort(shuffled[: round(0.9 * len(shuffled))])
+        of_class = [shuffled[pairs.classes[shuffled] == index][:count] for index in range(pairs.num_classes)]
+        yield np.concatenate(of_class)
+        if len(np.concatenate(of_class)) == len(pairs.boxes):
+            return  # another draw would be the same
+
+
+def select(pairs: TeachingPairs, chosen: NDArray[np.intp]) -> TeachingPairs:
+    return replace(
+        pairs,
+        features=pairs.features[chosen],
+        maps=pairs.maps[chosen],
+        targets=[pairs.targets[i] for i in chosen],
+        boxes=[pairs.boxes[i] for i in chosen],
+        classes=pairs.classes[chosen],
+        images=np.unique(pairs.images[chosen], return_inverse=True)[1],
+    )
+
+
+def measure(bench: Bench, chosen: NDArray[np.intp], seed: int, *, few_shot: bool) -> list[float]:
+    """Return the score of each of ``COLUMNS``, in percent; NaN for one that is not measured."""
+    pairs, tested, info = select(bench.training, chosen), bench.tested, bench.info
+    own = tested.maps[:, 0].float().numpy()
+    labels = scores_at(tested, own, thresholds_of(info))
+    lesson = learn(pairs, info, seed=seed, on_progress=lambda *_: None)
+    only = labels
+    if lesson.labels.improves:
+        only = scores_at(tested, own, lesson.labels.class_thresholds or (lesson.labels.threshold,))
+    taught, oracle = only if not lesson.is_kept else labels, labels
+    if lesson.head is not None:
+        maps = (1 - lesson.share) * own + lesson.share * probabilities(lesson.head, tested)
+        right = np.stack([right_boxes(tested, maps[i], i) for i in range(len(maps))])
+        taught = at(right, tested.classes, lesson.chosen.class_thresholds or (lesson.chosen.threshold,))
+        oracle = right.mean(axis=0).max()
+    alone = boxes_alone(pairs, tested, info, seed) if few_shot else np.nan
+    return [100 * score for score in (labels, alone, only, taught, oracle)]
+
+
+def boxes_alone(pairs: TeachingPairs, tested: TeachingPairs, info: ModelInfo, seed: int) -> float:
+    """Return the score of a head that sees no class map; the region of most probability gives the box."""
+    pairs, tested = (replace(item, maps=torch.zeros_like(item.maps)) for item in (pairs, tested))
+    contrasts = find_contrasts(pairs.features, pairs.targets, torch.from_numpy(pairs.classes))
+    held_out = held_out_probabilities(pairs, contrasts, seed, lambda *_: None)
+    pairs.maps[:, 1] = held_out  # the evidence
+    right = np.stack([right_boxes(pairs, held_out[i].numpy(), i) for i in range(len(held_out))])
+    found = compare_thresholds(right, pairs.classes, thresholds_of(info) * len(info.class_names), per_class=True)
+    pairs.maps[:, 1] = 0
+    head = pairs.fit(np.arange(len(pairs.boxes)), contrasts, seed=seed, on_step=lambda *_: None)
+    maps = probabilities(head, tested)
+    tested.maps[:, 1] = torch.from_numpy(maps)
+    return scores_at(tested, maps, found.class_thresholds or (found.threshold,))
+
+
+def probabilities(head: ObjectHead, pairs: TeachingPairs) -> NDArray[np.float32]:
+    """Return the probability of an object at each position, (N, h, w)."""
+    found = []
+    for part in np.array_split(np.arange(len(pairs.boxes)), -(-len(pairs.boxes) // 16)):
+        classes = torch.from_numpy(pairs.classes[part, None])
+        found.append(head(pairs.features[part].float(), pairs.maps[part].float()[:, None], classes)[:, 0])
+    return torch.sigmoid(torch.cat(found)).numpy()
+
+
+def thresholds_of(info: ModelInfo) -> tuple[float, ...]:
+    return info.class_thresholds or (float(info.threshold or 0),)
+
+
+def scores_at(pairs: TeachingPairs, maps: NDArray[np.floating], thresholds: tuple[float, ...]) -> float:
+    """Return the share of right boxes of maps at one threshold, or that of each class."""
+    return at(np.stack([right_boxes(pairs, maps[i], i) for i in range(len(maps))]), pairs.classes, thresholds)
+
+
+def at(right: NDArray[np.float64], classes: NDArray[np.intp], thresholds: tuple[float, ...]) -> float:
+    of_image = np.array(thresholds * (1 + int(classes.max())) if len(thresholds) == 1 else thresholds)[classes]
+    columns = np.searchsorted(NATIVE_THRESHOLDS, of_image - 1e-9).clip(0, right.shape[1] - 1)
+    return float(right[np.arange(len(right)), columns].mean())
 
 
 def describe(scores: Sequence[float]) -> str:
-    return f"{np.mean(scores):.1f} ({min(scores):.1f} to {max(scores):.1f})"
+    if np.isnan(scores).any():
+        return ""
+    error = 1.96 * np.std(scores, ddof=1) / len(scores) ** 0.5 if len(scores) > 1 else 0
+    return f"{np.mean(scores):.1f} ±{error:.1f}"
 
 
 if __name__ == "__main__":

@@ -10,12 +10,16 @@ from weakspot.data import read_dataset
 from weakspot.inference.export import export
 from weakspot.inference.localizer import Localizer
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
+from weakspot.models.class_directions import find_contrasts
+from weakspot.models.object_head import ObjectHead
+from weakspot.models.object_targets import ObjectTarget
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.ops.iou import box_iou
 from weakspot.training import teach as module
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison
 from weakspot.training.teach import _choose_share, teach
+from weakspot.training.teaching_pairs import TeachingPairs
 
 
 @pytest.fixture
@@ -141,32 +145,30 @@ def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypa
         for i, s in enumerate(boxed.samples[:6])
     )
     metadata, written = read_metadata(run), (run / MODEL_FILE).read_bytes()
-    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.3: compared(20)})
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.5: compared(20)})
     result = teach(run, far)
     assert (result.is_kept, result.share) == (False, 0.0)  # thresholds alone are better than those of the run
     assert read_metadata(run).info.threshold == 0.5 != metadata.info.threshold
     (run / MODEL_FILE).write_bytes(written)
     worse = replace(compared(80), before=90.0, improves=False)
-    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: worse, 0.3: compared(20)})
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: worse, 0.5: compared(20)})
     result = teach(run, far)
     assert (result.is_kept, result.before, result.after) == (True, 90, 80)
     assert (run / MODEL_FILE).read_bytes() == written
 
 
 def test_all_classes_of_an_image_are_held_out_together(monkeypatch):
-    pairs = module._Pairs(
-        torch.zeros(6, 2, 2, 2), torch.zeros(6, 3, 2, 2), [], np.zeros(6, int), np.array([0, 1, 2] * 2)
-    )
+    targets = [ObjectTarget()] * 6
+    images, classes = np.array([0, 1, 2] * 2), np.repeat([0, 1], 3)
+    features, maps = torch.zeros(6, 2, 2, 2), torch.zeros(6, 3, 2, 2)
+    pairs = TeachingPairs(features, maps, targets, [], classes, images, 2, (4, 4))
+    contrasts = find_contrasts(features, targets, torch.from_numpy(classes))
     taught = []
 
-    class Head:
-        def __call__(self, features, _maps):
-            return torch.zeros(len(features), 1, 2, 2)
-
-    def fit(_self, chosen, **_):
+    def fit(_self, chosen, *_, **__):
         taught.append({int(image) for image in pairs.images[chosen]})
-        return Head()
+        return ObjectHead(2, 2).eval().requires_grad_(False)
 
-    monkeypatch.setattr(module._Pairs, "fit", fit)
-    module._held_out_probabilities(pairs, 0, lambda *_: None)
+    monkeypatch.setattr(TeachingPairs, "fit", fit)
+    module.held_out_probabilities(pairs, contrasts, 0, lambda *_: None)
     assert sorted(map(sorted, taught)) == [[0, 1], [0, 2], [1, 2]]

@@ -29,6 +29,7 @@ class ObjectAnnotation:
         score: Confidence of the model, in [0, 1]; None for objects that a person annotated.
         mask: Its pixels, of the image's size, or None.
         mask_files: Files whose union is its mask: nonzero on the object. Their size may differ from the image's.
+        point: ``(x, y)`` of a point on it, in pixels of the image, or None.
     """
 
     label: str
@@ -37,6 +38,7 @@ class ObjectAnnotation:
     score: float | None = None
     mask: Rle | None = None
     mask_files: tuple[Path, ...] = ()
+    point: tuple[float, float] | None = None
 
     @property
     def xyxy(self) -> Box:

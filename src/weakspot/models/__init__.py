@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from weakspot.models.class_maps import compute_class_maps_of_methods as compute_class_maps_of_methods
     from weakspot.models.class_maps import derive_class_maps as derive_class_maps
     from weakspot.models.class_maps import foreground_targets as foreground_targets
-    from weakspot.models.class_maps import object_targets as object_targets
+    from weakspot.models.class_maps import object_inputs as object_inputs
     from weakspot.models.classifiers import Classifier as Classifier
     from weakspot.models.classifiers import check_model_name as check_model_name
     from weakspot.models.classifiers import find_device as find_device
@@ -50,7 +50,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "compute_class_maps",
             "compute_class_maps_of_methods",
             "foreground_targets",
-            "object_targets",
+            "object_inputs",
             "derive_class_maps",
         ],
         "classifiers": ["Classifier", "check_model_name", "find_device", "load_classifier", "resolve_classifier"],

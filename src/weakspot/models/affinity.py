@@ -29,12 +29,12 @@ class FeatureAffinity:
     objects: ObjectHead | None = None
     fine_features: Tensor | None = None
 
-    def propagate(self, class_maps: Tensor) -> Tensor:
+    def propagate(self, class_maps: Tensor, classes: Tensor | None = None) -> Tensor:
         """Propagate class maps (B, C, h, w), any sign, to similar positions: (B, C, h', w') in [0, 1].
 
         With a foreground probability P, the result is ``(T (P M) + P) / 2``: evidence counts only in the foreground,
         and the foreground itself is added. A constant map, which contains no evidence, becomes zeros. A head that boxes
-        have taught adds the probability of an object, on a finer grid.
+        have taught adds the probability of an object of each of the ``classes`` (B, C), on a finer grid.
         """
         seeds = min_max(resample(class_maps, self.grid))
         if self.foreground is None:
@@ -42,9 +42,9 @@ class FeatureAffinity:
         propagated = min_max(self_correlation(seeds * self.foreground, self.unit_features))
         has_evidence = seeds.amax(dim=(2, 3), keepdim=True) > 0
         maps = torch.where(has_evidence, (propagated + self.foreground) / 2, 0.0)
-        if self.objects is None or self.fine_features is None:
+        if self.objects is None or self.fine_features is None or classes is None:
             return maps
-        combined = self.objects.combine(self.fine_features, self.object_inputs(class_maps, maps))
+        combined = self.objects.combine(self.fine_features, self.object_inputs(class_maps, maps), classes)
         return torch.where(has_evidence, combined, 0.0)
 
     def object_inputs(self, class_maps: Tensor, propagated: Tensor) -> Tensor:

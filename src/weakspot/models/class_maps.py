@@ -148,7 +148,7 @@ def foreground_targets(
     return concat_features(features, correlation_grid(features)), maps
 
 
-def object_targets(
+def object_inputs(
     classifier: SplitClassifier, images: Tensor, method: Method, classes: Tensor
 ) -> tuple[Tensor, Tensor] | None:
     """Compute the inputs of an object head: features and maps on its grid.
@@ -204,7 +204,7 @@ class ForwardContext:
 
     def propagate(self, maps: Tensor) -> Tensor:
         """Propagate class maps (B, C, h, w) along the intermediate features."""
-        return maps if self.affinity is None else self.affinity.propagate(maps)
+        return maps if self.affinity is None else self.affinity.propagate(maps, self.classes)
 
 
 def _from_weights(method: Method, ctx: ForwardContext) -> Tensor:

@@ -55,12 +55,14 @@ def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
     """Build a foreground head from its state dict; RuntimeError if the shapes do not fit."""
     width, channels = weights["layers.1.weight"].shape[:2]
     taught = weights.get(f"{_OBJECTS}from_features.weight")
+    directions = weights.get(f"{_OBJECTS}directions.offsets")
     if not width * channels or (taught is not None and not taught.numel()):
         raise RuntimeError("The weights are empty.")
 
     def build() -> ForegroundHead:
         head = ForegroundHead(channels, width)
-        head.objects = None if taught is None else ObjectHead(channels, taught.shape[0])
+        if taught is not None and directions is not None:
+            head.objects = ObjectHead(channels, directions.shape[0], taught.shape[0])
         return head
 
     with torch.device("meta"):  # it may be large

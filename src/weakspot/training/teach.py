@@ -1,6 +1,6 @@
 """Teach a run with boxes: a head that predicts objects, and thresholds, in seconds and without training the network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,26 +9,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weakspot.concurrency import batched
-from weakspot.data import Sample, read_as_annotated
+from weakspot.data import Sample
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import CheckpointMetadata, read_metadata, rewrite_heads
+from weakspot.models.class_directions import Contrasts, find_contrasts
 from weakspot.models.foreground_head import ForegroundHead
-from weakspot.models.object_head import ObjectHead, fit_object_head
+from weakspot.models.model_info import ModelInfo
+from weakspot.models.object_head import ObjectHead
 from weakspot.ops import component_tree, evidence_per_pixel, heatmap_from_class_map
 from weakspot.ops.iou import box_iou
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison, compare_thresholds
 from weakspot.training.run_folder import run_lock
+from weakspot.training.teaching_pairs import TeachingPairs, draw_pairs, read_pairs
 
 _FOLDS = 3
 _BATCH_SIZE = 8
-_MAX_PAIRS = 600
-_MIN_IMAGES = 2
 # Shares of the head in the final map: they are compared if there are enough boxes to tell them apart.
-_SHARE, _SHARES, _MANY = 0.3, (0.3, 0.5, 0.7), 100
+_SHARE, _SHARES, _MANY = 0.5, (0.3, 0.5, 0.7), 100
 _MIN_IOU = 0.5  # of a correct box (GT-known Loc)
 
 Progress = Callable[[int, int], None]
@@ -59,25 +59,6 @@ class TaughtResult:
     is_kept: bool
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Pairs of image and class.
-
-    Features (N, K, h, w), maps (N, 3, h, w), boxes as fractions, class indices (N,), and numbers of the images (N,).
-    """
-
-    features: Tensor
-    maps: Tensor
-    boxes: list[NDArray[np.float64]]
-    classes: NDArray[np.intp]
-    images: NDArray[np.intp]
-
-    def fit(self, chosen: NDArray[np.intp], *, seed: int, on_step: Progress) -> ObjectHead:
-        """Fit a head to some of the pairs."""
-        boxes = [torch.from_numpy(self.boxes[i]) for i in chosen]
-        return fit_object_head(self.features[chosen], self.maps[chosen], boxes, seed=seed, on_step=on_step)
-
-
 def teach(
     run: str | Path, samples: Sequence[Sample], *, seed: int = 0, on_progress: Progress = lambda _done, _all: None
 ) -> TaughtResult:
@@ -89,21 +70,25 @@ def teach(
 
     Args:
         run: Folder of a run with a foreground head: any quality but plain.
-        samples: Images in which all objects of an annotated class have a box; images without boxes are ignored. At most
-            600 pairs of image and class are drawn at random.
+        samples: Images with boxes, masks or points of all or some objects of a class, and images without objects; those
+            with labels alone are ignored. At most 600 pairs of image and class are drawn at random, and at most as many
+            images without objects.
         seed: Random seed.
         on_progress: Called with the number of steps that are done, and of all.
 
     Raises:
-        InputError: ``missing-annotations`` with fewer than two images with boxes of classes of the run, and
-            ``method-unsupported`` for a run without a foreground head.
+        InputError: ``missing-annotations`` with fewer than two images in which all objects of a class have a box or
+            mask, and ``method-unsupported`` for a run without a foreground head.
         ModelError: If the run cannot be read.
     """
     with run_lock(run):
-        return _teach(run, samples, seed, on_progress)
+        return teach_held_run(run, samples, seed=seed, on_progress=on_progress)
 
 
-def _teach(run: str | Path, samples: Sequence[Sample], seed: int, on_progress: Progress) -> TaughtResult:
+def teach_held_run(
+    run: str | Path, samples: Sequence[Sample], *, seed: int, on_progress: Progress = lambda _done, _all: None
+) -> TaughtResult:
+    """Teach a run that this process holds already; see :func:`teach`."""
     metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
     head = localizer.torch_backend.classifier.foreground
     if head is None:
@@ -111,78 +96,76 @@ def _teach(run: str | Path, samples: Sequence[Sample], seed: int, on_progress: P
         raise InputError("method-unsupported", problem, "Train with --quality fast and --method cam.")
     head.objects = None
     localizer.set_foreground_head(head)  # removes the thresholds of the classes
-    pairs = _read_pairs(localizer, _draw_pairs(samples, localizer.class_names, seed))
-    found = _compare_shares(localizer, pairs, metadata, seed, on_progress)
-    share = _choose_share(found, len(pairs.boxes))
-    chosen, count = found[share], sum(map(len, pairs.boxes))
-    is_kept = not (_is_as_good(chosen.after, found[0.0].before, len(pairs.boxes)) if share else chosen.improves)
-    if not is_kept:
-        if share:
-            everything = np.arange(len(pairs.boxes))
-            head.objects = pairs.fit(everything, seed=seed, on_step=_part_of(on_progress, _FOLDS))
-            head.objects.share.fill_(share)
-        _write(run, metadata, head, chosen, count, samples)
+    pairs = read_pairs(localizer, draw_pairs(samples, metadata.info, seed))
+    lesson = learn(pairs, metadata.info, seed=seed, on_progress=on_progress)
+    if not lesson.is_kept:
+        head.objects = lesson.head
+        _write(run, metadata, head, lesson.chosen, pairs.count_boxes(), samples)
     return TaughtResult(
-        boxes=count,
-        pairs=len(pairs.boxes),
-        classes=len(np.unique(pairs.classes)),
-        before=found[0.0].before,
-        thresholds=found[0.0].after,
-        after=chosen.after,
-        share=share,
-        is_kept=is_kept,
+        boxes=pairs.count_boxes(),
+        pairs=len(pairs.with_boxes),
+        classes=len(np.unique(pairs.classes[pairs.with_boxes])),
+        before=lesson.labels.before,
+        thresholds=lesson.labels.after,
+        after=lesson.chosen.after,
+        share=lesson.share,
+        is_kept=lesson.is_kept,
     )
 
 
-def _draw_pairs(samples: Sequence[Sample], class_names: Sequence[str], seed: int) -> list[tuple[Sample, str]]:
-    """Return the pairs of image and class with boxes, at most 600 of them, in random order."""
-    pairs = [
-        (sample, annotation.label)
-        for sample in samples
-        for annotation in sample.annotations
-        if len(annotation.boxes) and annotation.label in class_names
-    ]
-    images = len({sample.path for sample, _ in pairs})
-    if images < _MIN_IMAGES:
-        problem = f"At least {_MIN_IMAGES} images must have a box of a class of the run, got {images}."
-        raise InputError("missing-annotations", problem, "Draw more boxes.")
-    return [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))[:_MAX_PAIRS]]
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What pairs of image and class teach.
+
+    Attributes:
+        labels: Thresholds without a head.
+        chosen: Thresholds with the head; the same if it is left out.
+        share: Share of the head in the final map; 0 if it is left out.
+        head: The head; None if it is left out.
+        is_kept: Whether the run should stay as it is.
+    """
+
+    labels: Comparison
+    chosen: Comparison
+    share: float
+    head: ObjectHead | None
+    is_kept: bool
 
 
-def _read_pairs(localizer: Localizer, drawn: Sequence[tuple[Sample, str]]) -> _Pairs:
-    """Compute features and maps of pairs of image and class."""
-    features, maps, boxes = [], [], []
-    classes = np.array([localizer.class_names.index(label) for _, label in drawn])
-    for numbers in batched(range(len(drawn)), _BATCH_SIZE):
-        pixels = []
-        for sample, label in (drawn[i] for i in numbers):
-            image = read_as_annotated(sample.path, sample.size, max_pixels=localizer.max_pixels)
-            pixels.append(localizer.resize(image))
-            of_class = next(item.boxes for item in sample.annotations if item.label == label)
-            boxes.append(of_class / np.array([image.width, image.height] * 2))
-        rows = torch.from_numpy(classes[numbers, None])
-        inputs = localizer.torch_backend.object_targets(pixels, localizer.method, rows)
-        if inputs is None:
-            raise InputError("method-unsupported", "The backbone has no intermediate features that boxes could teach.")
-        features.append(inputs[0])
-        maps.append(inputs[1][:, 0])
-    images = np.unique([str(sample.path) for sample, _ in drawn], return_inverse=True)[1]
-    return _Pairs(torch.cat(features), torch.cat(maps), boxes, classes, images)
+def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Progress) -> Lesson:
+    """Fit a head and thresholds to pairs of image and class.
+
+    Args:
+        pairs: The pairs.
+        info: Of the run.
+        seed: Random seed.
+        on_progress: Called with the number of steps that are done, and of all.
+    """
+    contrasts = find_contrasts(pairs.features, pairs.targets, torch.from_numpy(pairs.classes))
+    probabilities = held_out_probabilities(pairs, contrasts, seed, on_progress)
+    found = _compare_shares(pairs, probabilities, info)
+    count = len(pairs.with_boxes)
+    share = _choose_share(found, count)
+    labels, chosen = found[0.0], found[share]
+    is_kept = not (_is_as_good(chosen.after, labels.before, count) if share else chosen.improves)
+    head = None
+    if share and not is_kept:
+        everything = np.arange(len(pairs.boxes))
+        head = pairs.fit(everything, contrasts, seed=seed, on_step=_part_of(on_progress, _FOLDS))
+        head.share.fill_(share)
+    return Lesson(labels, chosen, share, head, is_kept)
 
 
-def _compare_shares(
-    localizer: Localizer, pairs: _Pairs, metadata: CheckpointMetadata, seed: int, on_progress: Progress
-) -> dict[float, Comparison]:
-    """Compare thresholds for each share of the head, 0 first, on maps by heads that other images taught."""
-    info = metadata.info
+def _compare_shares(pairs: TeachingPairs, probabilities: Tensor, info: ModelInfo) -> dict[float, Comparison]:
+    """Compare thresholds for each share of the head, 0 first; ``probabilities`` are those of heads of other images."""
+    scored = pairs.with_boxes
     current = info.class_thresholds or (float(info.threshold or 0),) * len(info.class_names)
-    probabilities = _held_out_probabilities(pairs, seed, on_progress)
     own = pairs.maps[:, 0].float()
     found = {}
-    for share in (0.0, *(_SHARES if len(pairs.boxes) >= _MANY else (_SHARE,))):
+    for share in (0.0, *(_SHARES if len(scored) >= _MANY else (_SHARE,))):
         maps = ((1 - share) * own + share * probabilities).numpy()
-        scores = np.stack(list(_right_boxes(localizer, pairs, maps)))
-        found[share] = compare_thresholds(scores, pairs.classes, current, per_class=True)
+        scores = np.stack([right_boxes(pairs, maps[i], i) for i in scored])
+        found[share] = compare_thresholds(scores, pairs.classes[scored], current, per_class=True)
     return found
 
 
@@ -200,7 +183,7 @@ def _is_as_good(score: float, other: float, count: int) -> bool:
     return bool(score >= other - np.sqrt(other * (100 - other) / count))
 
 
-def _held_out_probabilities(pairs: _Pairs, seed: int, on_progress: Progress) -> Tensor:
+def held_out_probabilities(pairs: TeachingPairs, contrasts: Contrasts, seed: int, on_progress: Progress) -> Tensor:
     """Return the probability of an object at each position, (N, h, w), by heads that other images taught."""
     # All classes of an image are in the same fold: they share its features.
     folds = (np.random.default_rng(seed).permutation(pairs.images.max() + 1) % _FOLDS)[pairs.images]
@@ -210,21 +193,22 @@ def _held_out_probabilities(pairs: _Pairs, seed: int, on_progress: Progress) -> 
         others = np.flatnonzero(folds != fold)
         if not len(held_out):
             continue
-        head = pairs.fit(others, seed=seed, on_step=_part_of(on_progress, fold))
+        head = pairs.fit(others, contrasts, seed=seed, on_step=_part_of(on_progress, fold))
         for part in np.array_split(held_out, -(-len(held_out) // _BATCH_SIZE)):
-            logits = head(pairs.features[part].float(), pairs.maps[part].float()[:, None])
+            classes = torch.from_numpy(pairs.classes[part, None])
+            logits = head(pairs.features[part].float(), pairs.maps[part].float()[:, None], classes)
             probabilities[part] = torch.sigmoid(logits[:, 0])
     return probabilities
 
 
-def _right_boxes(localizer: Localizer, pairs: _Pairs, maps: NDArray[np.floating]) -> Iterator[NDArray[np.float64]]:
-    """Yield for each pair whether the box of its map is right at each of ``NATIVE_THRESHOLDS``, shape (T,)."""
-    height, width = localizer.preprocessing.height, localizer.preprocessing.width
-    for class_map, evidence, boxes in zip(maps, pairs.maps[:, 1].float().numpy(), pairs.boxes, strict=True):
-        heatmap = heatmap_from_class_map(class_map, height=height, width=width)
-        per_pixel = evidence_per_pixel(evidence, height=height, width=width)
-        found = component_tree(heatmap, NATIVE_THRESHOLDS, evidence=per_pixel).best_boxes()
-        yield (box_iou(found / np.array([width, height] * 2), boxes).max(axis=1) >= _MIN_IOU).astype(np.float64)
+def right_boxes(pairs: TeachingPairs, class_map: NDArray[np.floating], i: int) -> NDArray[np.float64]:
+    """Return whether the box of a map of pair ``i`` is right at each of ``NATIVE_THRESHOLDS``, shape (T,)."""
+    height, width = pairs.input_size
+    heatmap = heatmap_from_class_map(class_map, height=height, width=width)
+    per_pixel = evidence_per_pixel(pairs.maps[i, 1].float().numpy(), height=height, width=width)
+    found = component_tree(heatmap, NATIVE_THRESHOLDS, evidence=per_pixel).best_boxes()
+    overlaps = box_iou(found / np.array([width, height] * 2), pairs.boxes[i]).max(axis=1)
+    return np.asarray(overlaps >= _MIN_IOU, np.float64)
 
 
 def _part_of(on_progress: Progress, part: int) -> Progress:

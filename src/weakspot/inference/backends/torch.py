@@ -25,7 +25,7 @@ from weakspot.models import (
     foreground_targets,
     normalize_batch,
     normalize_chw,
-    object_targets,
+    object_inputs,
     resize_tensor,
 )
 from weakspot.models.two_class_logits import TwoClassLogits
@@ -139,13 +139,13 @@ class TorchBackend:
         targets = foreground_targets(self.classifier, self._normalize(images), find_method(method), rows)
         return None if targets is None else (targets[0].half().cpu(), targets[1].cpu())
 
-    def object_targets(self, images: Sequence[Pixels], method: str, classes: Tensor) -> tuple[Tensor, Tensor] | None:
+    def object_inputs(self, images: Sequence[Pixels], method: str, classes: Tensor) -> tuple[Tensor, Tensor] | None:
         """Compute the inputs of an object head for class indices (B, C), on the CPU.
 
         Returns features (B, K, h, w) and maps (B, C, 3, h, w) in half precision; None without intermediate features or
         foreground head.
         """
-        inputs = object_targets(self.classifier, self._normalize(images), find_method(method), classes.to(self.device))
+        inputs = object_inputs(self.classifier, self._normalize(images), find_method(method), classes.to(self.device))
         return None if inputs is None else (inputs[0].half().cpu(), inputs[1].half().cpu())
 
     def with_foreground_head(self, head: ForegroundHead | None) -> "TorchBackend":
