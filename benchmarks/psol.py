@@ -33,6 +33,7 @@ def main() -> None:
         teacher=options.teacher,
         epochs=options.epochs,
         width=options.width,
+        learn_from="labels",
         lr=options.lr,
         output=options.output,
     )

@@ -95,7 +95,10 @@ def row(data: Path, method: str, output: Path, *, quality: str, most: int) -> st
     """Train a run, and return its row of the table."""
     epochs = 8 if method == "acol" else None
     localizer = ws.Localizer(
-        ws.train(data, method=method, freeze="backbone", epochs=epochs, quality=quality, output=output), backend="torch"
+        ws.train(
+            data, method=method, freeze="backbone", epochs=epochs, quality=quality, learn_from="labels", output=output
+        ),
+        backend="torch",
     )
     if localizer.is_adapted:  # removes the thresholds of its classes
         localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)

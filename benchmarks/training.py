@@ -35,6 +35,7 @@ def main() -> None:
         backbone=options.backbone,
         epochs=options.epochs,
         quality=options.quality,
+        learn_from="labels",
         output=options.output,
     )
     minutes = (time.process_time() - start) / 60

@@ -20,11 +20,15 @@ SMALL = {
     "workers": 0,
     "batch_size": 4,
     "epochs": 2,
+    "learn_from": "labels",
 }
 # Options with which CAM learns the discs.
 LEARNING = {"epochs": 5, "batch_size": 8, "lr": 1e-3, "backbone": "test_resnet"}
 # Options and images of the quickest training on a command line.
-TINY_TRAINING = "--backbone test_efficientnet --weights none --input-size 64 --workers 0 --batch-size 4 --epochs 1"
+TINY_TRAINING = (
+    "--backbone test_efficientnet --weights none --input-size 64 --workers 0 --batch-size 4 --epochs 1"
+    " --learn-from labels"
+)
 TINY_SCENES = (
     Scene("red/a", (("red", (20, 10, 80, 60)),), "train"),
     Scene("red/b", (("red", (30, 10, 90, 60)),), "train"),

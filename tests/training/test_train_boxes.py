@@ -4,11 +4,12 @@ import json
 
 import pytest
 from refusals import refused
-from small_runs import disc, small
+from small_runs import LEARNING, disc, small
 
 from weakspot.cli.app import main
 from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import REVIEW, ReviewRow, append_review, read_review
+from weakspot.inference.localizer import Localizer
 from weakspot.models.checkpoint import read_metadata
 from weakspot.training import train
 
@@ -40,6 +41,16 @@ def test_a_run_says_what_it_learns_from(photos, tmp_path, capsys):
     assert "2 images have no label and train as background." in told
     assert read_metadata(run).info.class_names == ("blue", "red", "background")
     assert str(photos.parent) in (run / "config.toml").read_text()
+
+
+@pytest.mark.parametrize("learn_from", ["all", "labels"])
+def test_boxes_teach_where_objects_are_unless_only_labels_should(learn_from, photos, tmp_path, capsys):
+    run = small(photos, tmp_path / "run", boxes=photos.parent, learn_from=learn_from, **LEARNING)
+    head = Localizer(run, backend="torch").torch_backend.classifier.foreground
+    assert (head.objects is not None) == (learn_from == "all")
+    assert ("8 boxes of 2 classes taught a head" in capsys.readouterr().err) == (learn_from == "all")
+    chosen_by = read_metadata(run).threshold_from
+    assert chosen_by.startswith("best GT-known Loc on 8 boxes") == (learn_from == "all")
 
 
 def test_images_by_label_alone_are_not_background(photos, tmp_path, capsys):

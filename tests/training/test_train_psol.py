@@ -171,7 +171,7 @@ def test_a_teacher_that_finds_no_box_is_refused(teacher, tmp_path):
     with_boxes, boxes = find_pseudo_boxes(blind, images, LABELS)
     assert (with_boxes.samples, boxes.shape) == ((), (0, 4))
     with refused("pseudo-boxes-empty"):
-        _with_targets(TrainingData(None, LABELS, images, images, None), blind)
+        _with_targets(TrainingData(None, LABELS, images, images, None), blind, use_boxes=True)
 
 
 def test_images_of_several_classes_or_none_have_no_pseudo_box(teacher, tmp_path):
@@ -184,6 +184,20 @@ def test_images_of_several_classes_or_none_have_no_pseudo_box(teacher, tmp_path)
     assert with_boxes.samples == images.samples[2:]
     assert boxes.shape == (2, 4)
     assert bool((boxes[:, :2] < boxes[:, 2:]).all())
+
+
+def test_true_boxes_replace_pseudo_boxes_and_count_several_times(discs, teacher):
+    samples = [sample for sample in ws.data.read_dataset(discs).samples if sample.split == "train"][:4]
+    true = ObjectAnnotation(samples[1].objects[0].label, (16.0, 0.0, 64.0, 32.0))
+    samples[1] = replace(samples[1], objects=(true,), size=(64, 64))
+    images = ReadableImages(tuple(samples), None, ())
+    loaded = load_teacher(teacher, torch.device("cpu"))
+    alone, pseudo = find_pseudo_boxes(loaded, images, LABELS)
+    found, boxes = find_pseudo_boxes(loaded, images, LABELS, copies=3)
+    assert alone.samples == images.samples
+    assert [sample.path for sample in found.samples] == [samples[i].path for i in (0, 1, 1, 1, 2, 3)]
+    assert boxes[1:4].tolist() == [[0.25, 0, 1, 0.5]] * 3
+    assert np.array_equal(boxes[[0, 4, 5]], pseudo[[0, 2, 3]])
 
 
 def test_labels_are_in_the_order_of_the_teacher(teacher):

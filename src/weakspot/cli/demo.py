@@ -122,7 +122,7 @@ def _train(name: str, data: Path, **options: Any) -> Path:
 
     echo(f"Training {name} ...", flush=True)
     with redirect_stderr(StringIO()):
-        return train(data, freeze="backbone", **options)
+        return train(data, freeze="backbone", learn_from="labels", **options)
 
 
 def _merged(evaluations: "Sequence[Evaluation]") -> "Evaluation":

@@ -17,7 +17,7 @@ def teach_run(run: Path, dataset: "Dataset") -> "TaughtResult":
     """Teach a run with the boxes of a data set, and print how far it is."""
     from weakspot.training.labels import annotated_samples
 
-    samples = annotated_samples(dataset)  # a mistake is told before torch is imported
+    annotated_samples(dataset)  # a mistake is told before torch is imported
     from weakspot.training.teach import teach
 
     started = last = time.monotonic()
@@ -29,7 +29,7 @@ def teach_run(run: Path, dataset: "Dataset") -> "TaughtResult":
             left = (last - started) * (steps - done) / done
             echo(f"step {done} of {steps}, {left:.0f} s left", to_stderr=True)
 
-    return teach(run, samples, on_progress=report)
+    return teach(run, dataset.samples, on_progress=report)
 
 
 def print_taught(run: Path, result: "TaughtResult") -> None:

@@ -6,21 +6,27 @@ from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
+from weakspot.data import Sample
+from weakspot.data.annotation_kinds import is_located
+from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
 from weakspot.inference.wide_boxes import WideBoxes
 from weakspot.io.atomic import atomic_write
 from weakspot.io.folders import CURVES, DATA, METRICS, STATE
 from weakspot.io.rows import write_rows
-from weakspot.models.checkpoint import CheckpointMetadata, write_checkpoint
+from weakspot.models.checkpoint import CheckpointMetadata, read_metadata, write_checkpoint
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.box_areas import typical_areas
-from weakspot.training.calibration import calibrate_run
+from weakspot.training.calibration import MIN_BOXES, calibrate_run
 from weakspot.training.foreground import fit_run_foreground
+from weakspot.training.labels import MIN_ANNOTATED
 from weakspot.training.lightning_module import EpochMetrics, WsolModule
+from weakspot.training.options import TrainOptions
 from weakspot.training.setup import TrainingSetup
+from weakspot.training.teach import describe_taught, teach_held_run
 from weakspot.training.thresholds import choose_thresholds
 from weakspot.training.wide_boxes import count_wide_boxes
 from weakspot.visualization import COLORS, chart_to_svg, new_chart
@@ -37,25 +43,24 @@ _CURVES = {
 _SCORES = ("val_accuracy", "val_f1", "val_iou")
 
 
-def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality: str, seed: int) -> CheckpointMetadata:
-    """Fit the foreground head, choose thresholds, and write curves and model; the model last, as it marks completion.
+def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: TrainOptions) -> CheckpointMetadata:
+    """Fit the heads, choose thresholds, and write curves and model.
 
     Args:
         setup: What was trained.
         module: The module with the weights of the best epoch.
         folder: The run folder; its saved state and the record of its images are removed.
-        quality: Name of the quality preset for which thresholds are chosen.
-        seed: Seed of the foreground head.
+        options: The quality for which thresholds are chosen, the seed of the heads, and from what they learn.
     """
     data, built = setup.data, setup.built
     module.eval()
     if isinstance(built.network.head, CamHead) and not built.config.multi_label:
         built.network.head.center()
-    localizer = _localizer(setup, quality)
+    localizer = _localizer(setup, options.quality)
     foreground, propagate = None, find_quality(localizer.quality).propagate
     if propagate:
         logger.info("Fitting the foreground head on the training images.")
-        foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=seed)
+        foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=options.seed)
         localizer.set_foreground_head(foreground)
     samples = data.validation.samples or data.training.samples
     logger.info("Choosing the threshold on %d heatmaps.", len(samples))
@@ -76,6 +81,9 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
+    if foreground is not None and options.learn_from == "all":
+        _learn_from_boxes(folder, data.training.samples, data.validation.samples, seed=options.seed)
+        metadata = read_metadata(folder)
     wide = WideBoxes()
     calibrate_run(folder, data.validation.samples, on_localization=wide.add)
     if not wide.boxes:  # too few images have boxes
@@ -84,8 +92,27 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, *, quality:
         (folder / name).unlink(missing_ok=True)
     for note in wide.notes():
         logger.info(note)
-    logger.info("%s; threshold %.2f: %s", _best_epoch(module), thresholds.value, thresholds.source)
+    logger.info("%s; threshold %.2f: %s", _best_epoch(module), metadata.info.threshold, metadata.threshold_from)
     return metadata
+
+
+def _learn_from_boxes(folder: Path, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int) -> None:
+    """Teach the run with the boxes of the training images; also with those of the validation images if they are few.
+
+    If they are many they are left out, because the uncertainty of boxes is calibrated on them.
+    """
+    boxed = [sample for sample in (*training, *validation) if any(map(is_located, sample.objects))]
+    if len(boxed) < MIN_ANNOTATED:
+        return
+    held_out = sum(any(map(is_located, sample.objects)) for sample in validation)
+    is_enough = held_out >= MIN_BOXES and len(boxed) - held_out >= MIN_ANNOTATED
+    logger.info("Teaching a head with boxes.")
+    try:
+        result = teach_held_run(folder, training if is_enough else (*training, *validation), seed=seed)
+    except InputError as error:  # too few boxes of the classes, or a backbone without intermediate features
+        logger.info("%s The run learns from labels alone.", error.problem)
+        return
+    logger.info("%s", describe_taught(result))
 
 
 def _localizer(setup: TrainingSetup, quality: str) -> Localizer:

@@ -16,7 +16,7 @@ from weakspot.errors import InputError
 from weakspot.io.folders import is_file
 
 # Fewer cannot be cross-validated.
-_MIN_ANNOTATED = 2
+MIN_ANNOTATED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +64,8 @@ class Split:
 def annotated_samples(dataset: Dataset) -> list[Sample]:
     """Return the images that have a box or a mask; InputError ``missing-annotations`` with fewer than two."""
     annotated = [sample for sample in dataset.samples if any(map(is_located, sample.objects))]
-    if len(annotated) < _MIN_ANNOTATED:
-        problem = f"At least {_MIN_ANNOTATED} images must have a box or mask, {dataset.root} has {len(annotated)}."
+    if len(annotated) < MIN_ANNOTATED:
+        problem = f"At least {MIN_ANNOTATED} images must have a box or mask, {dataset.root} has {len(annotated)}."
         raise InputError("missing-annotations", problem, "Draw more, or name their file with --ground-truth.")
     return annotated
 

@@ -21,6 +21,8 @@ class TrainOptions:
         images: Folder of the images, if it is not in DATA.
         boxes: Boxes of some of the images, which a person has corrected: the output of label --import, review.jsonl or
             its folder, or label files of another format. The other images train by their labels.
+        learn_from: all: boxes, masks and points of images also teach where objects are. labels: labels alone; boxes and
+            masks of validation images still choose the threshold.
         multi_label: Train for several labels per image. Default: only if an image has several.
         background_class: Class of images without an object or without a label.
         use_predictions: Use labels that are predictions, which have a score, as if a person had confirmed them.
@@ -59,6 +61,7 @@ class TrainOptions:
     labels: Annotated[Path | None, DATA] = None
     images: Annotated[Path | None, DATA] = None
     boxes: Annotated[Path | None, DATA] = None
+    learn_from: Annotated[Literal["all", "labels"], DATA] = "all"
     multi_label: Annotated[bool, DATA] = False
     background_class: Annotated[str, DATA] = "background"
     use_predictions: Annotated[bool, DATA] = False

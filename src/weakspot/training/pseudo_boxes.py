@@ -1,4 +1,4 @@
-"""Pseudo boxes for a box regressor: the boxes that a trained run, the teacher, finds in the training images."""
+"""Boxes for a box regressor: those that a trained run, the teacher, finds in the training images, or true ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from weakspot.concurrency import batched
 from weakspot.data import Sample
+from weakspot.data.decoding import read_sizes
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.models import channels_last
@@ -79,9 +80,9 @@ def load_teacher_weights(teacher: Teacher, network: WsolClassifier, config: Netw
 
 
 def find_pseudo_boxes(
-    teacher: Teacher, images: ReadableImages, labels: Labels
+    teacher: Teacher, images: ReadableImages, labels: Labels, *, copies: int = 0
 ) -> tuple[ReadableImages, NDArray[np.float32]]:
-    """Find the pseudo box of each image, and drop images without one.
+    """Find the pseudo box of each image, or its true box, and drop images without one.
 
     The regressor predicts one box per image and not per class, so only images with exactly one class have a pseudo
     box, and only if the heatmap of that class is not empty.
@@ -90,16 +91,38 @@ def find_pseudo_boxes(
         teacher: The run that finds the box of each image for its class.
         images: The images.
         labels: The classes of the images.
+        copies: How often an image with a true box counts, which replaces the pseudo box. 0 ignores true boxes.
 
     Returns:
-        The images that have a pseudo box, and their boxes, shape (N, 4), xyxy as fractions of width and height.
+        The images that have a box, and their boxes, shape (N, 4), xyxy as fractions of width and height.
     """
-    boxes = list(_boxes(teacher.localizer, images.samples, labels))
-    indices = [i for i, box in enumerate(boxes) if box is not None]
+    true_boxes = [true_box(sample) if copies else None for sample in images.samples]
+    found = _boxes(teacher.localizer, images.samples, labels)
+    boxes = [pseudo if true is None else true for true, pseudo in zip(true_boxes, found, strict=True)]
+    counts = [0 if box is None else 1 if true is None else copies for true, box in zip(true_boxes, boxes, strict=True)]
+    indices = np.repeat(np.arange(len(boxes)), counts).tolist()
     samples = tuple(images.samples[i] for i in indices)
     pixels = None if images.pixels is None else tuple(images.pixels[i] for i in indices)
-    found_boxes = np.array([box for box in boxes if box is not None], np.float32).reshape(-1, 4)
-    return ReadableImages(samples, pixels, images.unreadable), found_boxes
+    chosen = np.array([boxes[i] for i in indices], np.float32).reshape(-1, 4)
+    return ReadableImages(samples, pixels, images.unreadable), chosen
+
+
+def true_box(sample: Sample) -> NDArray[np.float64] | None:
+    """Return the box of the only object in an image as fractions of its width and height; None if it has none.
+
+    Example:
+        >>> from weakspot.data import ObjectAnnotation
+        >>> cat = ObjectAnnotation("cat", (10, 20, 60, 70))
+        >>> true_box(Sample("a", Path("a.jpg"), objects=(cat,), size=(100, 200))).tolist()
+        [0.05, 0.2, 0.3, 0.7]
+        >>> true_box(Sample("a", Path("a.jpg"), objects=(cat, cat), size=(100, 200))) is None
+        True
+    """
+    if len(sample.objects) != 1 or sample.objects[0].box is None:
+        return None
+    height, width = sample.size or read_sizes(sample.path)[0]
+    box: NDArray[np.float64] = np.array(sample.objects[0].box) / np.array([width, height] * 2)
+    return box
 
 
 def _boxes(localizer: Localizer, samples: Sequence[Sample], labels: Labels) -> Iterator[NDArray[np.float64] | None]:

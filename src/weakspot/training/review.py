@@ -17,7 +17,7 @@ _MIN_IMAGES = 2
 
 
 def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) -> tuple[str, ...]:
-    """Teach a run with the boxes that a person confirmed or corrected.
+    """Teach a run with the boxes that a person confirmed or corrected, and with the images that hold nothing.
 
     A run without a foreground head, which boxes could teach, gets new thresholds only.
 
@@ -27,7 +27,7 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
         rows: The decisions by name of the image, relative to the folder.
 
     Returns:
-        Why images with boxes cannot be read, which teach nothing.
+        Why images cannot be read, which teach nothing.
 
     Raises:
         InputError: ``missing-annotations`` with boxes in fewer than two images, or as
@@ -37,13 +37,13 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
     from weakspot.training.refit import refit_thresholds
     from weakspot.training.teach import teach
 
-    boxed = [row for row in rows.values() if row.objects]
-    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in boxed]
+    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in rows.values()]
     with ThreadPoolExecutor(available_cores()) as threads:
         problems = list(threads.map(_problem_of, samples))
     read = tuple(sample for sample, problem in zip(samples, problems, strict=True) if not problem)
-    if len(read) < _MIN_IMAGES:
-        problem = f"At least {_MIN_IMAGES} images must have boxes that you accepted or drew, got {len(read)}."
+    boxed = sum(bool(sample.objects) for sample in read)
+    if boxed < _MIN_IMAGES:
+        problem = f"At least {_MIN_IMAGES} images must have boxes that you accepted or drew, got {boxed}."
         raise InputError("missing-annotations", problem, "Go on, then learn again.")
     labels = sorted({item.label for sample in read for item in sample.objects})
     dataset = resolve_frames(Dataset(images, "review", tuple(labels), read), Path(REVIEW), [""])

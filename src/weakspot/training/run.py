@@ -97,7 +97,7 @@ def _fit_and_finalize(request: TrainRequest, setup: TrainingSetup, folder: Path,
         torch.distributed.destroy_process_group()
     if rank_zero:
         try:
-            finalize(setup, module, folder, quality=options.quality, seed=options.seed)
+            finalize(setup, module, folder, options)
         except WeakspotError as error:
             if module.diverged:  # earlier epochs were not much better
                 raise _diverged(module, setup, "No model is kept.") from error

@@ -30,12 +30,15 @@ from weakspot.training.pseudo_boxes import (
     labels_from_teacher,
     load_teacher,
     load_teacher_weights,
+    true_box,
 )
 
 logger = logging.getLogger(__name__)
 
 # An epoch of a head on cached features takes almost no time.
 EPOCHS, FROZEN_EPOCHS = 20, 40
+# A true box is worth as many pseudo boxes.
+_TRUE_BOX_COPIES = 4
 # A box regressor uses whole feature maps, and overfits to the mistakes of its teacher if it is trained for long.
 _PSOL_EPOCHS = 12
 # Learning rates of the backbone; that of the head is 10 times as high. Heads of convolutions need a lower one.
@@ -129,7 +132,7 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     logger.info(_summary(training_data, built.config, frozen, device))
     epochs = options.epochs or _default_epochs(method, frozen)
     lr = _default_lr(method, frozen) if options.lr is None else options.lr
-    training_data, targets = _with_targets(training_data, teacher)
+    training_data, targets = _with_targets(training_data, teacher, use_boxes=options.learn_from == "all")
     return TrainingSetup(training_data, built, method, frozen, device, epochs, lr, targets, teacher)
 
 
@@ -206,7 +209,7 @@ def _with_larger_input(built: BuiltNetwork, scale: float) -> BuiltNetwork:
 
 
 def _with_targets(
-    data: TrainingData, teacher: Teacher | None
+    data: TrainingData, teacher: Teacher | None, *, use_boxes: bool
 ) -> tuple[TrainingData, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Return the targets of the training and of the validation images, and the images that have a target."""
     if teacher is None:
@@ -214,12 +217,15 @@ def _with_targets(
             data.labels.targets(split.samples) for split in (data.training, data.validation)
         )
         return data, (training_targets, validation_targets)
-    training, training_boxes = find_pseudo_boxes(teacher, data.training, data.labels)
-    validation, validation_boxes = find_pseudo_boxes(teacher, data.validation, data.labels)
+    copies = _TRUE_BOX_COPIES if use_boxes else 0
+    training, training_boxes = find_pseudo_boxes(teacher, data.training, data.labels, copies=copies)
+    validation, validation_boxes = find_pseudo_boxes(teacher, data.validation, data.labels, copies=int(use_boxes))
     if not len(training_boxes):
         problem = "The teacher finds no box in the training images."
         raise InputError("pseudo-boxes-empty", problem, "Use a teacher that was trained on such images.")
-    logger.info("%d of %d training images have a pseudo box", len(training_boxes), len(data.training.samples))
+    images = len({sample.path for sample in training.samples})
+    boxed = sum(true_box(sample) is not None for sample in data.training.samples) if use_boxes else 0
+    logger.info("%d of %d training images have a box, %d of them a true one", images, len(data.training.samples), boxed)
     return replace(data, training=training, validation=validation), (training_boxes, validation_boxes)
 
 

@@ -85,6 +85,15 @@ def teach(
         return teach_held_run(run, samples, seed=seed, on_progress=on_progress)
 
 
+def describe_taught(result: TaughtResult) -> str:
+    """Return what boxes taught a run, in a sentence."""
+    what = f"{result.boxes} boxes of {result.classes} classes"
+    if result.is_kept:
+        return f"{what} teach nothing better: the run is as before."
+    head = f"a head (share {result.share:.1f}) and thresholds" if result.share else "thresholds, without a head"
+    return f"{what} taught {head}: GT-known Loc {result.before:.1f} to {result.after:.1f} % in cross-validation."
+
+
 def teach_held_run(
     run: str | Path, samples: Sequence[Sample], *, seed: int, on_progress: Progress = lambda _done, _all: None
 ) -> TaughtResult:
