@@ -3,15 +3,17 @@
 ::
 
     {"image": "cat/1.jpg", "status": "corrected", "objects": [{"label": "cat", "box": [10, 20, 110, 220]}],
-     "size": [480, 640], "revision": 2, "source": "person", "time": "2026-01-31T12:00:00+00:00"}
+     "size": [480, 640], "revision": 2, "look": {"round": "90ab12", "number": 7, "offer": "random", "right": false},
+     "source": "person", "time": "2026-01-31T12:00:00+00:00"}
 
 ``image`` is the path relative to the folder of the images; boxes are ``[x1, y1, x2, y2]`` in pixels of the upright
-image, whose size is ``[height, width]``, right and bottom excluded. The last row of an image counts.
+image, whose size is ``[height, width]``, right and bottom excluded. ``look``, which older rows lack, is what an
+estimate of the other images needs: see :class:`Look`. The last row of an image counts.
 """
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from math import isfinite
@@ -27,6 +29,25 @@ from weakspot.io.text import FileLine, read_bytes, safe_relative_path
 
 REVIEW = "review.jsonl"
 Status = Literal["confirmed", "corrected", "empty", "untouched"]
+Offer = Literal["uncertain", "random", "picked"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a person came to look at an image, and whether its predicted boxes were right.
+
+    Attributes:
+        round: Name of the predictions of all images that the boxes belong to: learning begins another round.
+        number: Number of the decision among the first ones on each image of the review, from 1 on.
+        offer: ``uncertain`` or ``random`` if the review offered the image, by its uncertainty or at random; ``picked``
+            if the person chose it.
+        right: Whether the person kept the boxes, or changed them so little that they count as right.
+    """
+
+    round: str
+    number: int
+    offer: Offer
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,7 @@ class ReviewRow:
         objects: Its objects, each with a box; none if it is empty.
         size: ``(height, width)`` of the upright image in pixels.
         revision: Number of decisions about the image before this one.
+        look: How the person came to look at it; None in rows of older versions, and if it is untouched.
     """
 
     image: str
@@ -47,6 +69,7 @@ class ReviewRow:
     objects: tuple[ObjectAnnotation, ...]
     size: tuple[int, int]
     revision: int = 0
+    look: Look | None = None
 
 
 def read_review(file: Path) -> dict[str, ReviewRow]:
@@ -117,6 +140,7 @@ def _record(row: ReviewRow) -> dict[str, Any]:
         "objects": [{"label": item.label, "box": list(item.xyxy)} for item in row.objects],
         "size": list(row.size),
         "revision": row.revision,
+        **({} if row.look is None else {"look": asdict(row.look)}),
         "source": "person",
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -150,9 +174,19 @@ def _parse(line: bytes, where: FileLine) -> ReviewRow:
     if status != "untouched" and (status == "empty") == bool(objects):
         _refuse(where, f"an image that is {status} has {len(objects)} objects")
     items = tuple(_object(item, where) for item in objects)
-    return ReviewRow(
-        safe_relative_path(image, where), cast(Status, status), items, _size(row.get("size"), where), revision
-    )
+    name, size = safe_relative_path(image, where), _size(row.get("size"), where)
+    return ReviewRow(name, cast(Status, status), items, size, revision, _look(row.get("look"), where))
+
+
+def _look(value: Any, where: FileLine) -> Look | None:
+    if value is None:
+        return None
+    found = {name: value.get(name) for name in ("round", "number", "offer", "right")} if isinstance(value, dict) else {}
+    kinds = [str, int, str, bool]
+    known = list(map(type, found.values())) == kinds and found["number"] > 0 and found["offer"] in get_args(Offer)
+    if not known:
+        _refuse(where, f"look must have round, number, offer and right, got {value!r}")
+    return Look(**found)
 
 
 def _size(size: Any, where: FileLine) -> tuple[int, int]:

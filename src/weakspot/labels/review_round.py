@@ -1,0 +1,99 @@
+"""A round of a review: which image is offered next, and what is known of the images that are left.
+
+The boxes of a round do not change: when the model has learned and draws them again, another round begins, in which
+nothing has been drawn. What was drawn before tells about other boxes, and those of the images that were looked at have
+taught the model.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from weakspot.data.review_rows import Look, Offer
+from weakspot.labels.review_estimate import Estimate, estimate_right
+
+RANDOM_EVERY = 3  # the offer that is drawn at random
+
+
+@dataclass(frozen=True)
+class Offered:
+    """An image that is offered, and whether it was drawn at random."""
+
+    image: str
+    is_random: bool
+
+
+class ReviewRound:
+    """The images that nobody had looked at when a round began, in both orders in which they are offered.
+
+    Args:
+        by_uncertainty: Their names in the order of :func:`weakspot.labels.review_offers.offer_order`; read as needed.
+        at_random: Their names in a random order.
+        looks: Those of them that were looked at since.
+    """
+
+    def __init__(self, by_uncertainty: Iterator[str], at_random: Iterable[str], looks: Mapping[str, Look]) -> None:
+        self._rest, self._ranks = by_uncertainty, list[str]()
+        self._at_random = list(at_random)
+        self._looks = dict(sorted(looks.items(), key=lambda item: item[1].number))
+
+    def offers(self, count: int) -> list[Offered]:
+        """Return the next offers, each if those before it are decided on."""
+        touched, found = set(self._looks), list[Offered]()
+        numbers = self._numbers()
+        ranks, drawn = self._untouched_ranks(touched), (name for name in self._at_random if name not in touched)
+        while len(found) < count:
+            is_random = _is_random_next(*numbers)
+            name = next(drawn if is_random else ranks, None)
+            if name is None:
+                break
+            touched.add(name)
+            numbers = numbers[0] + (not is_random), numbers[1] + is_random
+            found.append(Offered(name, is_random))
+        return found
+
+    def offer_of(self, name: str) -> Offer:
+        """Return how a person came to look at an image that is decided on now."""
+        drawn = next((other for other in self._at_random if other not in self._looks), None)
+        if name == drawn and _is_random_next(*self._numbers()):
+            return "random"
+        return "uncertain" if name == next(self._untouched_ranks(set(self._looks)), None) else "picked"
+
+    def add(self, name: str, look: Look) -> None:
+        """Take over that an image was looked at."""
+        self._looks[name] = look
+
+    def withdraw(self, name: str) -> None:
+        """Take over that a decision was withdrawn. An image that is not of this round is added as the last one."""
+        if self._looks.pop(name, None) is None and name not in self._at_random:
+            self._ranks.append(name)
+            self._at_random.append(name)
+
+    def estimate(self) -> Estimate:
+        """Estimate how many of the images that are left are right."""
+        uncertain = {name for name, look in self._looks.items() if look.offer == "uncertain"}
+        passed = set[str]()  # up to the frontier
+        for name in self._all_ranks():
+            if not uncertain:
+                break
+            uncertain.discard(name)
+            passed.add(name)
+        after = [look for name, look in self._looks.items() if name not in passed]
+        return estimate_right(len(self._at_random) - len(self._looks), after)
+
+    def _numbers(self) -> tuple[int, int]:
+        """Return how many images were offered by uncertainty and at random, and decided on."""
+        offers = [look.offer for look in self._looks.values()]
+        return offers.count("uncertain"), offers.count("random")
+
+    def _untouched_ranks(self, touched: set[str]) -> Iterator[str]:
+        return (name for name in self._all_ranks() if name not in touched)
+
+    def _all_ranks(self) -> Iterator[str]:
+        yield from self._ranks
+        for name in self._rest:
+            self._ranks.append(name)
+            yield name
+
+
+def _is_random_next(uncertain: int, random: int) -> bool:
+    return uncertain >= (RANDOM_EVERY - 1) * (random + 1)
