@@ -181,12 +181,12 @@ def _parse(line: bytes, where: FileLine) -> ReviewRow:
 def _look(value: Any, where: FileLine) -> Look | None:
     if value is None:
         return None
-    found = {name: value.get(name) for name in ("round", "number", "offer", "right")} if isinstance(value, dict) else {}
-    kinds = [str, int, str, bool]
-    known = list(map(type, found.values())) == kinds and found["number"] > 0 and found["offer"] in get_args(Offer)
-    if not known:
+    fields = value if isinstance(value, dict) else {}
+    name, number, offer, right = map(fields.get, ("round", "number", "offer", "right"))
+    counted = type(number) is int and number > 0
+    if not (isinstance(name, str) and counted and offer in get_args(Offer) and isinstance(right, bool)):
         _refuse(where, f"look must have round, number, offer and right, got {value!r}")
-    return Look(**found)
+    return Look(name, number, offer, right)
 
 
 def _size(size: Any, where: FileLine) -> tuple[int, int]:

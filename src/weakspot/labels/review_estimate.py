@@ -100,10 +100,12 @@ def posterior(left: int, looks: Sequence[Look]) -> NDArray[np.float64]:
         if is_drawn:
             chance += _log_choose(right, found, factorials) + _log_choose(total - right, count - found, factorials)
         right, total = right - found, total - count
-    chances = np.exp(chance - chance.max())
-    return chances / chances.sum()
+    chances: NDArray[np.float64] = np.exp(chance - chance.max())
+    chances /= chances.sum()
+    return chances
 
 
 def _log_choose(of: NDArray[np.intp], count: int, factorials: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the logarithm of the number of ways to draw ``count`` images, up to a constant."""
-    return factorials[of] - factorials[of - count]
+    ways: NDArray[np.float64] = factorials[of] - factorials[of - count]
+    return ways
