@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from refusals import refused
-from reviews import BOX, write_found
+from reviews import BOX, CAT_ROW, write_found
 from small_graphs import run_folder
 
 from weakspot.cli.review import localize_first, review
@@ -70,6 +70,25 @@ def test_a_run_localizes_the_classes_of_folders_with_heatmaps_and_uncertainty(tm
     assert load_settings(folder / "localize.toml")["classes"] == ["folder"]
     assert localize_first(str(run), images, tmp_path / "out") == folder
     assert len(list(read_rows(folder / "boxes.jsonl"))) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_images_are_decoded_apart_and_what_was_left_is_said_and_taken_over(tmp_path):
+    found = write_found(tmp_path)
+    (found / "review.jsonl").write_text(CAT_ROW.replace("0000", "9999"))
+    ready = found / "learning" / "ready" / "put"
+    ready.mkdir(parents=True)
+    (ready / "boxes.jsonl").write_text((found / "boxes.jsonl").read_text().replace("[40.0", "[41.0"))
+    with page(found) as (url, process):
+        images = httpx.get(f"{url}/v1/review").json()["images"]
+        assert {image["objects"][0]["box"][0] for image in images} == {41}
+        assert httpx.get(f"{url}/v1/images/{images[0]['id']}/large").status_code == 200
+        children = Path(f"/proc/{process.pid}/task").glob("*/children")
+        commands = [Path(f"/proc/{pid}/cmdline").read_text() for file in children for pid in file.read_text().split()]
+        assert any("decoder_process" in command for command in commands)
+        process.send_signal(signal.SIGTERM)
+        assert "cat/9999.png" in process.communicate()[1]
+    assert not (found / "learning").exists()
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,18 @@ def raise_threshold(run, images, rows):
     """Stands for learning: boxes get smaller."""
     metadata = read_metadata(run)
     rewrite_metadata(run, replace(metadata, info=replace(metadata.info, threshold=0.95, class_thresholds=())))
+    return ()
+
+
+@contextmanager
+def no_heatmaps(folder):
+    """A file is where the folder of the heatmaps should be."""
+    heatmaps = folder / "heatmaps"
+    moved = heatmaps.rename(folder / "moved")
+    heatmaps.write_text("")
+    yield
+    heatmaps.unlink()
+    moved.rename(heatmaps)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from weakspot.data import find_images
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.batch.options import LocalizeOptions
 from weakspot.inference.batch.run import localize
@@ -26,6 +27,7 @@ from weakspot.terminal import echo
 _MAX_BYTES, _TIMEOUT = 2**20, 30.0
 
 
+@decoding_apart()
 def review(folder_or_run: str, images: Path | None, options: ReviewOptions, *, on_start: Callable[[str], None]) -> None:
     """Serve the page until the process receives SIGINT or SIGTERM; ``on_start`` is called with its URL.
 
@@ -112,6 +114,7 @@ def _serve(
     folder: Path, moved: Path | None, listener: socket.socket, token: str | None, on_start: Callable[[str], None]
 ) -> None:
     from weakspot.serving.middleware import Limits, SecurityMiddleware
+    from weakspot.serving.review.adoption import finish
     from weakspot.serving.review.learning import Learner
     from weakspot.serving.review.routes import POLICY, build_review
     from weakspot.serving.review.source import open_source
@@ -119,7 +122,10 @@ def _serve(
     from weakspot.serving.server import Server, url_of
     from weakspot.training.review import learn_from_review
 
+    finish(folder)
     source = open_source(folder, moved)
+    if source.note:
+        echo(f"note: {source.note}", to_stderr=True)
     state = ReviewState(source)
     limits = Limits(_MAX_BYTES, _TIMEOUT, token, allowed_hosts(listener.getsockname()[0]))
     with closing(Learner(source, state, learn_from_review)) as learner:

@@ -96,6 +96,18 @@ def read_name_file(file: Path | None) -> list[str] | None:
         raise InputError("file-unreadable", f"Cannot read {file}: {error}.", hint) from error
 
 
+def recorded_path(path: Path, folder: Path) -> Path:
+    """Return where a path is that a command has recorded in its output folder.
+
+    A relative one starts from the working folder of that command: if nothing is there from the present one, it is taken
+    from the nearest folder above the output folder that has it.
+    """
+    if path.is_absolute() or _exists(path):
+        return path
+    places = (parent / path for parent in Path(os.path.abspath(folder)).parents)
+    return next(filter(_exists, places), path)
+
+
 def find_relocated(folder: Path, path: Path, suffix: str = "") -> Path | None:
     """Find the file in a folder that shares the longest path ending with a recorded path; None if there is none.
 
@@ -107,6 +119,10 @@ def find_relocated(folder: Path, path: Path, suffix: str = "") -> Path | None:
     parts = Path(os.path.abspath(path)).parts[1:]
     tails = (folder.joinpath(*parts[first:-1], parts[-1] + suffix) for first in range(len(parts)))
     return next((tail for tail in tails if is_file(tail)), None)
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises for a name that is too long
 
 
 def is_file(path: Path) -> bool:

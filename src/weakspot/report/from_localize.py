@@ -10,7 +10,7 @@ import numpy as np
 
 from weakspot.data import Annotation, Dataset, read_dataset
 from weakspot.inference.localization import min_activation
-from weakspot.io.folders import CONFIG, RUN_FILE, VERSION, find_relocated
+from weakspot.io.folders import CONFIG, RUN_FILE, VERSION, find_relocated, recorded_path
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.rows import invalid_row, read_image_rows
 from weakspot.io.shards import skipped_file
@@ -147,11 +147,8 @@ def _side(value: Any) -> int:
 
 
 def _image_path(path: Path, folder: Path, images: Path | None) -> Path:
-    """Return the current path of an image: as recorded, below ``images``, or relative to the parent of the results."""
-    if images is not None:
-        return find_relocated(images, path) or path
-    relative = folder.parent / path
-    return relative if not path.is_absolute() and not path.exists() and relative.exists() else path
+    """Return the current path of an image: below ``images``, or as recorded."""
+    return recorded_path(path, folder) if images is None else find_relocated(images, path) or path
 
 
 def _with_files(item: ReportItem, folder: Path, class_suffix: str) -> ReportItem:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from chromium import all_of, needs_chromium, one, press, start_chromium, texts, until
-from reviews import BOX, HEIGHT, WIDTH, reviewing, write_found, write_localized_run
+from reviews import BOX, CAT_ROW, HEIGHT, WIDTH, reviewing, write_found, write_localized_run
 
 httpx = pytest.importorskip("httpx")
 pytestmark = needs_chromium
@@ -231,6 +231,51 @@ def test_a_tab_does_not_overwrite_what_another_one_has_decided(opened, live):
     assert [row["status"] for row in live.rows()] == ["empty"]
 
 
+# Requests of these kinds have no answer for some time.
+OFFLINE = """const real = window.fetch; let left = arguments[1];
+    window.fetch = (path, options) => options.method !== arguments[0] ? real(path, options)
+        : path.includes('since') || left-- > 0 ? Promise.reject(new TypeError('offline')) : real(path, options)"""
+
+
+def test_decisions_are_saved_after_a_reload_that_had_to_be_repeated(opened, live):
+    opened.execute_script(OFFLINE, "GET", 3)
+    image = live.ids()[CAT]
+    revision = live.state.get(image).revision
+    assert httpx.put(f"{live.url}/v1/images/{image}", json={"revision": revision, "objects": []}).status_code == 200
+    drag(opened, (80, 60), (100, 80))
+    until(lambda: "Trying again" in one(opened, "#says").text)
+    keys(opened, "ARROW_RIGHT")
+    until(lambda: name(opened) == DOG)
+    assert "Trying again" in one(opened, "#says").text
+    keys(opened, "n")
+    saved(live, "empty", [], DOG)
+    assert [(row["image"], row["status"]) for row in live.rows()] == [(CAT, "empty"), (DOG, "empty")]
+    keys(opened, "ARROW_LEFT", "ARROW_LEFT")
+    until(lambda: name(opened) == CAT)
+    assert boxes(opened) == []
+
+
+def test_an_image_is_loaded_as_soon_as_the_server_is_there_again(opened, live):
+    opened.execute_script("document.querySelector('#stage image').setAttribute('href', 'http://127.0.0.1:9/')")
+    until(lambda: one(opened, "#stage image").get_attribute("href").endswith("/large"))
+
+
+def test_an_image_that_cannot_be_read_is_said(browser, live):
+    live.state.get(live.ids()[CAT]).item.path.write_bytes(b"text")
+    load(browser, live.url)
+    until(lambda: "0000.png" in one(browser, "#says").text)
+    keys(browser, "ARROW_RIGHT")
+    until(lambda: name(browser) == DOG)
+    assert one(browser, "#says").text == ""
+
+
+def test_decisions_without_an_image_are_said(browser, found):
+    (found / "review.jsonl").write_text(CAT_ROW.replace("0000", "9999"))
+    with reviewing(found) as live:
+        load(browser, live.url)
+        until(lambda: "cat/9999.png" in one(browser, "#note").text)
+
+
 def test_the_slider_draws_untouched_boxes_again_from_their_heatmaps(opened, live):
     keys(opened, "ENTER")
     until(lambda: name(opened) == DOG)
@@ -245,6 +290,9 @@ def test_the_slider_draws_untouched_boxes_again_from_their_heatmaps(opened, live
     until(lambda: boxes(opened) == [smaller])
     keys(opened, "ENTER")
     saved(live, "corrected", [("dog", smaller)], DOG)
+    one(opened, "#threshold-reset").click()
+    until(lambda: boxes(opened) == [BOX])
+    assert opened.execute_script("return document.getElementById('threshold').valueAsNumber") == 0.5
 
 
 def test_three_thousand_images_need_few_elements(browser, tmp_path):

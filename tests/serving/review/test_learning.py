@@ -1,21 +1,24 @@
 import multiprocessing
 import os
+import resource
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from refusals import refused
-from reviews import raise_threshold, write_localized_run
+from reviews import no_heatmaps, raise_threshold, write_localized_run
 from services import wait_until
 
 import weakspot as ws
 from weakspot.data import ObjectAnnotation
+from weakspot.data.decoding_apart import active_decoders
 from weakspot.errors import InputError
 from weakspot.io.rows import read_rows
-from weakspot.io.settings import load_settings
 from weakspot.models.checkpoint import read_metadata
-from weakspot.models.run_files import hash_file
+from weakspot.serving.review.adoption import adopt
 from weakspot.serving.review.learning import Learner
-from weakspot.serving.review.relocalize import WORK, adopt, localize_again
+from weakspot.serving.review.relocalize import localize_again
 from weakspot.serving.review.source import open_source
 from weakspot.serving.review.state import ReviewState
 from weakspot.training.review import learn_from_review
@@ -25,6 +28,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def refuse(run, images, rows):
     raise InputError("too-few", "There are too few boxes.", "Draw more.")
+
+
+def tell_how_images_are_read(run, images, rows):
+    raise InputError("told", "in decoders" if active_decoders() else "in this process")
 
 
 def fail(run, images, rows):
@@ -40,6 +47,17 @@ def source(tmp_path):
     return open_source(write_localized_run(tmp_path))
 
 
+@contextmanager
+def files_limited_to(count):
+    """Let this process open no more files than these, so that no other process can be started."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def rows_of(source):
     return {row["image"]: row for _, row in read_rows(source.folder / "boxes.jsonl")}
 
@@ -49,31 +67,6 @@ def touch(source, state, count):
     for item in source.items[:count]:
         state.decide(item.id, 0, [ObjectAnnotation("cat", (0.0, 0.0, 20.0, 20.0))])
     return [str(item.path) for item in source.items[:count]]
-
-
-def test_images_are_localized_again_and_rows_of_others_stay(source):
-    before, heatmaps = rows_of(source), source.folder / "heatmaps"
-    again = source.items[2:]
-    raise_threshold(source.run, source.images, {})
-    localize_again(source, [item.path for item in again])
-    assert rows_of(source) == before
-    adopt(source)
-    after = rows_of(source)
-    assert list(after) == list(before)
-    assert {row["threshold"] for row in after.values()} == {0.5, 0.95}
-    assert [name for name in before if after[name] == before[name]] == [str(item.path) for item in source.items[:2]]
-    assert {item.id for item in source.read_items()} == {item.id for item in source.items}
-    assert all(one.heatmap.is_file() for item in source.read_items() for one in item.predictions)
-    assert len(list(heatmaps.rglob("*.png"))) == len(before)
-    assert load_settings(source.folder / "localize.toml")["model_hash"] == hash_file(source.run / "model.safetensors")
-    assert not (source.folder / WORK).exists()
-
-
-def test_without_an_untouched_image_nothing_is_localized(source):
-    before = rows_of(source)
-    localize_again(source, [])
-    adopt(source)
-    assert rows_of(source) == before
 
 
 def test_thresholds_are_refitted_to_the_boxes_of_decisions(source):
@@ -95,8 +88,60 @@ def test_fewer_than_two_boxes_teach_nothing(source):
         learn_from_review(source.run, source.images, state.rows())
 
 
+def test_an_image_with_boxes_that_cannot_be_read_teaches_nothing_and_is_said(source):
+    state = ReviewState(source)
+    gone, damaged, *_ = touch(source, state, 4)
+    Path(gone).unlink()
+    Path(damaged).write_bytes(Path(damaged).read_bytes()[:-200])
+    problems = learn_from_review(source.run, source.images, state.rows())
+    assert len(problems) == 2
+    assert all(name in problem for name, problem in zip((gone, damaged), problems, strict=True))
+
+
+def test_what_cannot_be_started_does_not_block_another_round(source):
+    state = ReviewState(source)
+    touch(source, state, 1)
+    learner = Learner(source, state, refuse)
+    with files_limited_to(3), refused("learning-not-started"):
+        learner.start()
+    assert learner.progress.phase == "idle"
+    learner.start()
+    learner.close()
+
+
+def test_what_was_left_of_a_round_is_taken_over_by_the_next_one(source):
+    state = ReviewState(source)
+    touch(source, state, 1)
+    raise_threshold(source.run, source.images, {})
+    localize_again(source, [item.path for item in source.items[1:]])
+    with no_heatmaps(source.folder), refused("not-writable"):
+        adopt(source)
+    learner = Learner(source, state, wait)
+    learner.start()
+    learner.close()
+    assert sorted({row["threshold"] for row in rows_of(source).values()}) == [0.5, 0.95]
+    assert state.get(source.items[1].id).revision == 1
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(("learn", "problem"), [(refuse, "There are too few boxes. Draw more."), (fail, "terminal")])
+def test_untouched_images_that_cannot_be_read_are_left_out_and_said(source):
+    state = ReviewState(source)
+    touch(source, state, 5)
+    untouched = source.items[-1].path
+    untouched.write_bytes(b"text")
+    learner = Learner(source, state, raise_threshold)
+    learner.start()
+    wait_until(lambda: learner.progress.phase in ("idle", "failed"))
+    learner.close()
+    assert (learner.progress.problem, learner.progress.rounds) == ("", 1)
+    assert str(untouched) in learner.progress.note
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("learn", "problem"),
+    [(refuse, "There are too few boxes. Draw more."), (fail, "terminal"), (tell_how_images_are_read, "in decoders")],
+)
 def test_a_failure_loses_nothing_and_another_round_can_begin(source, learn, problem):
     state = ReviewState(source)
     touch(source, state, 1)

@@ -1,5 +1,6 @@
 import shutil
 
+import pytest
 from refusals import refused
 from results_made import row, write_rows
 from reviews import CAT_ROW, write_found, write_localized_run
@@ -26,6 +27,33 @@ def test_images_that_have_moved_keep_their_names(found, tmp_path):
     after = open_source(found, tmp_path / "elsewhere")
     assert names(after) == names(before)
     assert all(item.path.is_file() for item in after.items)
+
+
+@pytest.mark.parametrize("output", ["found", "results/found"])
+def test_names_do_not_depend_on_the_working_folder(tmp_path, monkeypatch, output):
+    """One class only, so that the deepest common folder of the images is another one than that of the names."""
+    found = write_found(tmp_path, 1, heatmaps=False)
+    (found / "review.jsonl").write_text(CAT_ROW)
+    for name in ("boxes.jsonl", "localize.toml"):
+        (found / name).write_text((found / name).read_text().replace(f"{tmp_path}/", ""))
+    (tmp_path / output).parent.mkdir(exist_ok=True)
+    found = found.rename(tmp_path / output)
+    (tmp_path / "elsewhere").mkdir()
+    for folder in (tmp_path, tmp_path / "elsewhere"):
+        monkeypatch.chdir(folder)
+        source = open_source(found)
+        assert (names(source), source.note) == (["cat/0000.png"], "")
+        assert source.items[0].path == tmp_path / "images" / "cat" / "0000.png"
+
+
+def test_decisions_on_images_that_are_not_there_are_said_and_kept(found):
+    rows = CAT_ROW + CAT_ROW.replace("0000", "9999") + CAT_ROW.replace("0000", "8888").replace("corrected", "untouched")
+    (found / "review.jsonl").write_text(rows)
+    source = open_source(found)
+    assert "cat/9999.png" in source.note
+    assert "0000" not in source.note
+    assert "8888" not in source.note
+    assert (found / "review.jsonl").read_text() == rows
 
 
 def test_without_settings_names_are_relative_to_the_deepest_common_folder(found):

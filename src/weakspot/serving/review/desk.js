@@ -4,7 +4,7 @@ import { objectsAt } from "./boxes.js";
 import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { History } from "./history.js";
-import { Saving, ask } from "./saving.js";
+import { Refusal, Saving, ask, pause } from "./saving.js";
 
 const STATUSES = ["confirmed", "corrected", "empty"];
 
@@ -13,10 +13,11 @@ export const byId = (id) => document.getElementById(id);
 export class Desk {
   constructor() {
     Object.assign(this, { items: new Map(), order: [], shown: [], classes: [], current: null, shownId: null, threshold: null });
-    Object.assign(this, { isAsking: false, isNewRound: false, wantedLabel: null, redrawn: 0, history: new History() });
+    Object.assign(this, { isAsking: false, isNewRound: false, isWaiting: false, wantedLabel: null, redrawn: 0, history: new History() });
     this.editor = new Editor(byId("stage"), {
       onChange: (objects) => this.#edited(objects),
       onSelect: () => this.#showSelection(),
+      onMissing: (address) => this.#missing(address),
       newLabel: () => this.#newLabel(),
     });
     this.gallery = new Gallery(byId("gallery"), byId("cards"), {
@@ -26,8 +27,8 @@ export class Desk {
     this.saving = new Saving({
       revisionOf: (id) => this.items.get(id).revision,
       onSaved: (image) => this.#saved(image),
-      onRefused: (id, error) => this.#refused(id, error),
-      onWaiting: (isWaiting) => this.#waiting(isWaiting),
+      onRefused: (id, image, error) => this.#refused(id, image, error),
+      onWaiting: (text) => this.#waiting(text),
     });
   }
 
@@ -44,8 +45,13 @@ export class Desk {
     byId("label").replaceChildren(...names.map((name, i) => new Option(i < 9 ? `${i + 1}  ${name}` : name, name)));
   }
 
-  // Takes over images that have changed on the server; those with decisions on their way get an answer of their own.
-  receive(images) {
+  // Takes over images that have changed on the server, or all that it has; those with decisions on their way get an
+  // answer of their own.
+  receive(images, { areAll }) {
+    if (areAll) {
+      const known = new Set(images.map(({ id }) => id));
+      this.#remove([...this.items.keys()].filter((id) => !known.has(id) && !this.saving.has(id)));
+    }
     const news = images.filter(({ id, revision }) => !this.saving.has(id) && revision !== this.items.get(id)?.revision);
     if (!news.length) return;
     const before = this.items.get(this.current);
@@ -58,6 +64,20 @@ export class Desk {
     const now = this.items.get(this.current);
     if (!this.current && this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
     else if (before !== now) this.#changedElsewhere(before, now);
+  }
+
+  // Removes images that the server does not have any more.
+  #remove(ids) {
+    if (!ids.length) return;
+    for (const id of ids) {
+      this.items.delete(id);
+      this.history.forget(id);
+    }
+    this.arrange();
+    if (this.items.has(this.current)) return;
+    this.current = null;
+    this.#setAsking(false);
+    if (this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
   }
 
   // A new prediction is no surprise; a decision that was made elsewhere is.
@@ -101,7 +121,7 @@ export class Desk {
   }
 
   open(id) {
-    if (id !== this.current) this.say(this.isAsking ? `${this.items.get(this.current).name} was left as it was.` : "");
+    if (id !== this.current && !this.isWaiting) this.say(this.isAsking ? `${this.items.get(this.current).name} was left as it was.` : "");
     [this.current, this.wantedLabel] = [id, null];
     if (id !== this.shownId) this.editor.set([]); // no key or drag means the boxes of the image before
     this.#setAsking(false);
@@ -120,6 +140,23 @@ export class Desk {
     this.editor.show(`v1/images/${item.id}/large`, [item.width, item.height], objects);
     byId("name").textContent = byId("name").title = item.name;
     this.#showState();
+  }
+
+  // Says why an image cannot be loaded, or loads it again once the server answers.
+  async #missing(address) {
+    const { current } = this;
+    while (this.current === current) {
+      const error = await ask(address).then(() => null, (reason) => reason);
+      if (error instanceof Refusal) {
+        if (this.current === current) this.say(error.message, true);
+        return;
+      }
+      await pause();
+      if (!error && this.current === current) {
+        this.editor.load(address);
+        return;
+      }
+    }
   }
 
   #showState() {
@@ -253,22 +290,26 @@ export class Desk {
     else this.#showState();
   }
 
-  async #refused(id, error) {
+  #refused(id, image, error) {
+    const { name } = this.items.get(id);
     this.history.forget(id);
-    this.items.set(id, await ask(`v1/images/${id}`));
+    if (!image) {
+      this.#remove([id]);
+      this.say(`${name} is not there any more.`, true);
+      return;
+    }
+    this.items.set(id, image);
     this.arrange();
-    const name = this.items.get(id).name;
-    const what = error.code === "stale-revision" ? `${name} was changed in another tab: it was loaded again.` : error.message;
     if (id === this.current) {
       this.#setAsking(false);
-      await this.redraw();
+      this.redraw();
     }
-    this.say(what, true);
+    this.say(error.code === "stale-revision" ? `${name} was changed in another tab: it was loaded again.` : error.message, true);
   }
 
-  #waiting(isWaiting) {
-    if (isWaiting) this.say("Not saved yet: the server does not answer. Trying again ...", true);
-    else if (byId("says").classList.contains("wrong")) this.say("");
+  #waiting(text) {
+    if (text || this.isWaiting) this.say(text, true);
+    this.isWaiting = text !== "";
   }
 }
 

@@ -17,9 +17,10 @@ export function place(rect, [x1, y1, x2, y2]) {
 }
 
 export class Editor {
-  // onChange(objects) is called after each change by a person; onSelect(index) when another box is selected.
-  constructor(svg, { onChange, onSelect, newLabel }) {
-    Object.assign(this, { svg, onChange, onSelect, newLabel, objects: [], selected: -1, drag: null, size: [1, 1] });
+  // onChange(objects) is called after each change by a person; onSelect(index) when another box is selected;
+  // onMissing(address) when an image cannot be loaded.
+  constructor(svg, { onChange, onSelect, onMissing, newLabel }) {
+    Object.assign(this, { svg, onChange, onSelect, onMissing, newLabel, objects: [], selected: -1, drag: null, size: [1, 1] });
     this.image = make("image", {}, svg);
     this.layer = make("g", {}, svg);
     svg.addEventListener("pointerdown", (event) => this.#press(event));
@@ -31,15 +32,20 @@ export class Editor {
 
   // Shows an image; its boxes are copied.
   show(address, [width, height], objects) {
-    if (this.image.getAttribute("href") !== address) { // a new element, so that no box lies over the image before
-      const image = make("image", { href: address, width, height, preserveAspectRatio: "none" });
-      this.image.replaceWith(image);
-      this.image = image;
-    }
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.size = [width, height];
+    if (this.image.getAttribute("href") !== address) this.load(address);
     this.set(objects);
     this.select(objects.length ? 0 : -1);
+  }
+
+  // Loads an image of the present size, as a new element, so that boxes are never drawn over the previous image.
+  load(address) {
+    const [width, height] = this.size;
+    const image = make("image", { href: address, width, height, preserveAspectRatio: "none" });
+    image.addEventListener("error", () => this.onMissing(address));
+    this.image.replaceWith(image);
+    this.image = image;
   }
 
   // Shows other boxes of the same image, and keeps the selection if it can.

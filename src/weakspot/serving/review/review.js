@@ -65,9 +65,12 @@ byId("filter").addEventListener("change", () => {
   byId("filter").blur();
 });
 
-// The threshold of untouched boxes.
+// The threshold of untouched boxes; null for that of each image.
+
+let usual = 0.5;
 
 function chooseThreshold(value) {
+  if (value === null) byId("threshold").value = usual;
   byId("threshold-value").textContent = value === null ? "" : value.toFixed(2);
   byId("threshold-reset").disabled = value === null;
   desk.setThreshold(value);
@@ -86,7 +89,8 @@ byId("threshold-reset").disabled = true;
 function prepareSlider(images) {
   const cuts = images.filter(hasHeatmaps).map(({ heatmaps }) => heatmaps[0].cut[0]).sort((a, b) => a - b);
   byId("threshold-field").hidden = !cuts.length;
-  if (cuts.length && desk.threshold === null) byId("threshold").value = cuts[cuts.length >> 1];
+  if (cuts.length) usual = cuts[cuts.length >> 1];
+  if (desk.threshold === null) byId("threshold").value = usual;
 }
 
 // Learning.
@@ -105,7 +109,7 @@ function tellLearning(text, isWrong = false) {
   byId("learn-says").classList.toggle("wrong", isWrong);
 }
 
-function showLearning({ available, phase, done, total, rounds: now, problem }) {
+function showLearning({ available, phase, done, total, rounds: now, problem, note }) {
   byId("learning").hidden = !available;
   const isBusy = phase === "learning" || phase === "localizing";
   byId("learn").dataset.busy = String(isBusy);
@@ -113,16 +117,16 @@ function showLearning({ available, phase, done, total, rounds: now, problem }) {
   if (phase === "learning") tellLearning("Learning ...");
   else if (phase === "localizing") tellLearning(`Localizing: ${done} of ${total}`);
   else if (phase === "failed") tellLearning(problem, true);
-  if (rounds !== null && now > rounds) finishRound();
+  if (rounds !== null && now > rounds) finishRound(note);
   rounds = now;
   return isBusy;
 }
 
 // The boxes that the model now finds are shown as such, not at the threshold of the slider.
-function finishRound() {
+function finishRound(note) {
   desk.isNewRound = true;
   const change = desk.redrawn === 1 ? "of 1 untouched image have" : `of ${desk.redrawn} untouched images have`;
-  tellLearning(desk.redrawn ? `Learnt: the boxes ${change} changed.` : "Learnt: no box has changed.");
+  tellLearning(`${desk.redrawn ? `Learnt: the boxes ${change} changed.` : "Learnt: no box has changed."} ${note}`.trim());
   desk.redrawn = 0;
   chooseThreshold(null);
 }
@@ -132,12 +136,15 @@ function finishRound() {
 async function poll() {
   let isBusy = false;
   try {
-    const review = await ask(`v1/review?since=${version}`);
-    if (review.version < version) version = -1; // the server was started again
+    const since = version;
+    const review = await ask(`v1/review?since=${since}`);
+    if (review.version < since) version = -1; // the server was started again
     else {
       version = review.version;
       desk.setClasses(review.classes);
-      desk.receive(review.images);
+      desk.receive(review.images, { areAll: since < 0 });
+      byId("note").textContent = byId("note").title = review.note;
+      byId("note").hidden = !review.note;
       if (review.images.length) prepareSlider([...desk.items.values()]);
       isBusy = showLearning(review.learning);
     }

@@ -43,6 +43,7 @@ _STATUSES = {
     "run-not-found": 409,
     "not-writable": 500,
     "disk-full": 500,
+    "learning-not-started": 500,
 }
 ImageId = Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]
 Number = Annotated[int, InPath(ge=0, le=999)]
@@ -89,6 +90,8 @@ def _add_images(app: FastAPI, state: ReviewState) -> None:
 
 
 def _add_review(app: FastAPI, source: ReviewSource, state: ReviewState, learner: Learner) -> None:
+    classes, note = list(map(as_text, source.class_names)), as_text(source.note)
+
     def progress() -> ProgressSchema:
         return ProgressSchema.of(learner.progress, available=source.run is not None)
 
@@ -96,9 +99,7 @@ def _add_review(app: FastAPI, source: ReviewSource, state: ReviewState, learner:
     def review(since: int = -1) -> ReviewSchema:
         learning, version = progress(), state.version  # before the images, so that none is missed
         images = [ImageSchema.of(image) for image in state.changed_since(since)]
-        return ReviewSchema(
-            version=version, classes=list(map(as_text, source.class_names)), images=images, learning=learning
-        )
+        return ReviewSchema(version=version, classes=classes, images=images, learning=learning, note=note)
 
     @app.get("/v1/images/{image_id}", summary="An image with its objects")
     def image(image_id: ImageId) -> ImageSchema:

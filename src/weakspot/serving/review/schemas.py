@@ -83,20 +83,26 @@ class ProgressSchema(BaseModel):
     total: int
     rounds: int
     problem: str
+    note: str
 
     @classmethod
     def of(cls, progress: Progress, *, available: bool) -> "ProgressSchema":
         """Describe the process."""
-        return cls(available=available, **vars(progress))
+        texts = {"problem": as_text(progress.problem), "note": as_text(progress.note)}
+        return cls(available=available, **(vars(progress) | texts))
 
 
 class ReviewSchema(BaseModel):
-    """The images that changed after a version, all classes, and what the learning process does."""
+    """The images that changed after a version, all classes, and what the learning process does.
+
+    ``note`` names decisions whose images are missing; it is empty if every decision has its image.
+    """
 
     version: int
     classes: list[str]
     images: list[ImageSchema]
     learning: ProgressSchema
+    note: str
 
 
 def as_text(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from weakspot.data.review_rows import REVIEW, ReviewRow, read_review
 from weakspot.errors import InputError
-from weakspot.io.folders import RUN_FILE
+from weakspot.io.folders import RUN_FILE, recorded_path
 from weakspot.io.settings import load_settings
 from weakspot.labels.image_names import common_folder, folder_of_images
 from weakspot.models.run_files import GRAPH_SUFFIX, MODEL_FILE, is_run, read_class_names
@@ -42,6 +42,16 @@ class ReviewSource:
         """The file of decisions."""
         return self.folder / REVIEW
 
+    @property
+    def note(self) -> str:
+        """A sentence about decisions on images that are not among the localized ones; empty if there are none."""
+        names = {item.name for item in self.items}
+        lost = [name for name, row in self.rows.items() if row.status != "untouched" and name not in names]
+        if not lost:
+            return ""
+        where = f"their images ({listed(lost)}) are not among those of {self.folder}"
+        return f"{len(lost)} decisions of {REVIEW} are kept but not shown: {where}."
+
     def read_items(self) -> tuple[ReviewItem, ...]:
         """Read the images again, after they were localized again."""
         return review_items(read_report_items(self.folder, self.moved), self.images)
@@ -62,7 +72,7 @@ def open_source(folder: Path, moved: Path | None = None) -> ReviewSource:
     found = read_report_items(folder, moved)
     if not found:
         raise InputError("missing-images", f"{folder} has no localized images.", "Run weakspot localize first.")
-    images = _images_folder(settings, [item.image for item in found], moved)
+    images = _images_folder(folder, settings, [item.image for item in found], moved)
     items = review_items(found, images)
     run = _find_run(folder, settings)
     file = folder / REVIEW
@@ -70,22 +80,32 @@ def open_source(folder: Path, moved: Path | None = None) -> ReviewSource:
     return ReviewSource(folder, images, moved, run, _class_names(run, items, rows.values()), items, rows)
 
 
-def _images_folder(settings: Mapping[str, Any], paths: Sequence[Path], moved: Path | None) -> Path:
+def listed(names: Sequence[str]) -> str:
+    """Return the first of some names as text.
+
+    Example:
+        >>> listed(["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
+        'a.jpg, b.jpg, c.jpg, ...'
+    """
+    return ", ".join((*names[:3], "...") if len(names) > 3 else names)
+
+
+def _images_folder(folder: Path, settings: Mapping[str, Any], paths: Sequence[Path], moved: Path | None) -> Path:
     """Return the folder that was localized; the deepest common one of all images if there were several sources."""
-    sources = [Path(source) for source in settings.get("sources", ())]
+    sources = [recorded_path(Path(source), folder) for source in settings.get("sources", ())]
     candidates = [moved] if moved is not None else sources if len(sources) == 1 else []
-    for folder in candidates:
-        root = Path(os.path.abspath(folder))
+    for candidate in candidates:
+        root = Path(os.path.abspath(candidate))
         if all(Path(os.path.abspath(path)).is_relative_to(root) for path in paths) and root.is_dir():
             return folder_of_images(root, paths)
     return common_folder(paths)
 
 
 def _find_run(folder: Path, settings: Mapping[str, Any]) -> Path | None:
-    """Return the run of the settings: its path as recorded, below the parent of the results, or without links."""
+    """Return the run of the settings: its path as recorded, or without links."""
     model = Path(str(settings.get("model", "")))
     file = Path(str(settings.get("model_path", "")))
-    candidates = [model, folder.parent / model, *([file.parent] if file.name == MODEL_FILE else [])]
+    candidates = [recorded_path(model, folder), *([file.parent] if file.name == MODEL_FILE else [])]
     return next((path for path in candidates if path.suffix != GRAPH_SUFFIX and path.is_dir() and is_run(path)), None)
 
 
