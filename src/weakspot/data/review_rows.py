@@ -182,7 +182,7 @@ def _look(value: Any, where: FileLine) -> Look | None:
     if value is None:
         return None
     fields = value if isinstance(value, dict) else {}
-    name, number, offer, right = map(fields.get, ("round", "number", "offer", "right"))
+    name, number, offer, right = (cast(Any, fields.get(field)) for field in ("round", "number", "offer", "right"))
     counted = type(number) is int and number > 0
     if not (isinstance(name, str) and counted and offer in get_args(Offer) and isinstance(right, bool)):
         _refuse(where, f"look must have round, number, offer and right, got {value!r}")

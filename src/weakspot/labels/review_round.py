@@ -7,11 +7,12 @@ taught the model.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from weakspot.data.review_rows import Look, Offer
 from weakspot.labels.review_estimate import Estimate, estimate_right
 
-RANDOM_EVERY = 3  # the offer that is drawn at random
+RANDOM_EVERY = 3  # images, one of which is drawn at random
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class ReviewRound:
             found.append(Offered(name, is_random))
         return found
 
+    def most_uncertain(self, count: int) -> list[str]:
+        """Return the next untouched images in the order by uncertainty."""
+        return list(islice(self._untouched_ranks(set(self._looks)), count))
+
     def offer_of(self, name: str) -> Offer:
         """Return how a person came to look at an image that is decided on now."""
         drawn = next((other for other in self._at_random if other not in self._looks), None)
@@ -81,9 +86,9 @@ class ReviewRound:
         return estimate_right(len(self._at_random) - len(self._looks), after)
 
     def _numbers(self) -> tuple[int, int]:
-        """Return how many images were offered by uncertainty and at random, and decided on."""
-        offers = [look.offer for look in self._looks.values()]
-        return offers.count("uncertain"), offers.count("random")
+        """Return how many images were looked at that were not drawn, and that were."""
+        drawn = sum(look.offer == "random" for look in self._looks.values())
+        return len(self._looks) - drawn, drawn
 
     def _untouched_ranks(self, touched: set[str]) -> Iterator[str]:
         return (name for name in self._all_ranks() if name not in touched)
@@ -95,5 +100,5 @@ class ReviewRound:
             yield name
 
 
-def _is_random_next(uncertain: int, random: int) -> bool:
-    return uncertain >= (RANDOM_EVERY - 1) * (random + 1)
+def _is_random_next(others: int, drawn: int) -> bool:
+    return others >= (RANDOM_EVERY - 1) * (drawn + 1)
