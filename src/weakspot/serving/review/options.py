@@ -21,8 +21,8 @@ class ReviewOptions:
         port: Port to listen on; 0 for a free one.
         token: Required in a browser as the password. Safer in $WEAKSPOT_TOKEN, which other users of the machine
             cannot read.
-        stop_at: Say when this percentage of all images is right, from 50 to 100: reviewed ones are, and the share of the
-            others is estimated from random checks; the lower end of its 90 % interval counts.
+        stop_at: Report when this percentage of all images is right, from 50 to 100: touched ones are, and the share of
+            the others is estimated from random checks; the lower end of its 90 % interval counts.
         output: With a run: folder for its localizations and the review. Default: a new folder, review.
     """
 

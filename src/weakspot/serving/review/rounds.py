@@ -1,6 +1,6 @@
 """The round of a review that its predictions and decisions are in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -28,14 +28,19 @@ def begin_round(items: Sequence[ReviewItem], looks: Mapping[str, Look | None]) -
     """
     name = name_of_round(items)
     of_round = {image: look for image, look in looks.items() if look is not None and look.round == name}
-    samples = {
-        item.name: Sample(item.name, item.path, objects=item.objects, size=item.size, uncertainty=item.uncertainty)
+    offered = [item for item in items if item.name not in looks or item.name in of_round]
+    names = [item.name for item in offered]
+    known = {image: look for image, look in of_round.items() if image in names}
+    return name, ReviewRound(order_by_uncertainty(offered), random_order(names, name), known)
+
+
+def order_by_uncertainty(items: Iterable[ReviewItem]) -> Iterator[str]:
+    """Yield the names of images as they are offered by uncertainty; an image is read when its turn comes."""
+    samples = (
+        Sample(item.name, item.path, objects=item.objects, size=item.size, uncertainty=item.uncertainty)
         for item in items
-        if item.name not in looks or item.name in of_round
-    }
-    by_uncertainty = (sample.image_id for sample in offer_order(samples.values(), _describe))
-    known = {image: look for image, look in of_round.items() if image in samples}
-    return name, ReviewRound(by_uncertainty, random_order(samples, name), known)
+    )
+    return (sample.image_id for sample in offer_order(samples, _describe))
 
 
 def name_of_round(items: Iterable[ReviewItem]) -> str:
