@@ -52,7 +52,7 @@ class Reading(threading.Thread):
     """Reads an image in another thread, and keeps its error."""
 
     def __init__(self, decoders):
-        super().__init__()
+        super().__init__(daemon=True)
         self.decoders, self.error = decoders, None
         self.start()
 
@@ -204,6 +204,30 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch):
         monkeypatch.setattr(sys, "executable", "/bin/false")
         with refused("decoder-not-started", "a.jpg"):
             decoders.read("a.jpg", **SIZE)
+
+
+def test_all_that_wait_learn_that_no_process_can_start(decoders, monkeypatch):
+    held = decoders._state.acquire("held.jpg")
+    waiting = [Reading(decoders) for _ in range(3)]
+    wait_until(lambda: len(decoders._state._changed._waiters) == 3)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    held.is_usable = False
+    decoders._state.release(held)
+    for reading in waiting:
+        reading.join(60)
+    assert [reading.error and reading.error.code for reading in waiting] == ["decoder-not-started"] * 3
+
+
+def test_numbers_of_numpy_are_numbers(shared):
+    size = {name: np.int16(side) for name, side in SIZE.items()}
+    assert shared.read(PLAIN, **size, max_pixels=np.int32(2**31 - 1))[1] == (64, 96)
+    with refused("image-too-large", 100):
+        shared.read_file(PLAIN, max_pixels=np.int64(100))
+
+
+def test_a_limit_that_is_no_number_is_not_a_crash(shared):
+    with refused("out-of-range", "max_pixels", "many"):
+        shared.read_file(PLAIN, max_pixels="many")
 
 
 def test_many_threads_share_a_pool(shared):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from refusals import refused
 
 from weakspot.data import ObjectAnnotation
-from weakspot.data.review_rows import REVIEW, Look, ReviewRow, append_review, read_review
+from weakspot.data.review_rows import REVIEW, Look, ReviewRow, append_review, find_review, read_review
+from weakspot.data.written_labels import is_written
 
 CAT = ObjectAnnotation("cat", (10.25, 20.0, 110.5, 220.0))
 GOOD = {"image": "a.jpg", "status": "corrected", "objects": [{"label": "cat", "box": [1, 2, 3, 4]}], "size": [9, 9]}
@@ -118,3 +119,13 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / REVIEW).mkdir()
     with refused("not-writable", REVIEW):
         append_review(tmp_path / REVIEW, ReviewRow("a.jpg", "empty", (), (9, 9)))
+
+
+def test_a_review_is_known_by_its_suffix_or_its_folder(tmp_path):
+    for name in ("review.jsonl", "MINE.JSONL"):
+        assert find_review(tmp_path / name) == tmp_path / name
+        assert is_written(tmp_path / name), "its boxes are those of upright images"
+    assert find_review(tmp_path) is None
+    append_review(tmp_path / REVIEW, ReviewRow("dog/1.jpg", "empty", (), (480, 640)))
+    assert find_review(tmp_path) == tmp_path / REVIEW
+    assert not is_written(tmp_path), "other labels in the folder may be of stored pixels"

@@ -184,3 +184,13 @@ def test_something_else_at_the_place_of_the_lock_is_refused_and_kept(kind, tmp_p
         pass
     assert target.read_text() == "mine"
     assert Path(folder / LOCK).is_symlink() == (kind == "link")
+
+
+def test_system_without_a_flag_against_symbolic_links_has_locks_too(tmp_path):
+    (tmp_path / ".weakspot-abcd1234").touch()
+    code = (
+        "import os, pathlib\ndel os.O_NOFOLLOW\nfrom weakspot.io.folder_lock import folder_lock\n"
+        f"with folder_lock(pathlib.Path({str(tmp_path)!r})): print(os.listdir({str(tmp_path)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"['{LOCK}']"]

@@ -32,7 +32,8 @@ def picture(seed=0, width=90, height=50):
 
 def tree_of(found):
     height, width = found.heatmap.shape
-    evidence = evidence_per_pixel(found.evidence, height=height, width=width)
+    decisive = found.evidence if found.uncontested is None else found.uncontested
+    evidence = evidence_per_pixel(decisive, height=height, width=width)
     return component_tree(found.heatmap, NATIVE_THRESHOLDS, evidence=evidence)
 
 

@@ -151,7 +151,7 @@ def test_the_lowest_score_comes_first_until_another_order_is_chosen(opened):
     choose(opened, "#sort", "s-")
     until(lambda: shown_scores(opened) == ["0.99", "0.99", "0.98"])
     choose(opened, "#sort", "n+")
-    until(lambda: texts(opened, ".card .file")[0] == "a.jpg")
+    until(lambda: texts(opened, ".card .file")[:1] == ["a.jpg"])
 
 
 @pytest.mark.parametrize(("layer", "picture"), [("heat", ".heat"), ("box", ".boxes-predicted"), ("mask", ".mask")])

@@ -51,13 +51,14 @@ def page(tmp_path_factory):
 def opened(browser, page):
     open_page(browser, page)
     choose(browser, "#sort", "s-")
-    until(lambda: texts(browser, ".card .label")[0] == "cat")
+    until(lambda: texts(browser, ".card .label")[:1] == ["cat"])
     return browser
 
 
 def boxes_of(browser, position):
-    script = """const rects = document.querySelectorAll('.cards li')[arguments[0]].querySelectorAll('rect.predicted');
-        return [...rects].map((rect) => ['x', 'y', 'width', 'height'].map((name) => Number(rect.getAttribute(name))))"""
+    script = """const card = document.querySelectorAll('.cards li')[arguments[0]];
+        const rects = [...card?.querySelectorAll('rect.predicted') ?? []];
+        return rects.map((rect) => ['x', 'y', 'width', 'height'].map((name) => Number(rect.getAttribute(name))))"""
     return [[x, y, x + width, y + height] for x, y, width, height in browser.execute_script(script, position)]
 
 
@@ -95,8 +96,7 @@ def test_moving_it_cuts_boxes_anew_and_says_what_becomes_of_them(opened):
 def test_reset_shows_the_stored_boxes(opened):
     stored, captions = boxes_of(opened, 0), texts(opened, ".card .measure")
     move(opened, "0.8")
-    until(lambda: boxes_of(opened, 0) != stored)
-    assert len(all_of(opened, "canvas.mask")) == 2
+    until(lambda: boxes_of(opened, 0) != stored and len(all_of(opened, "canvas.mask")) == 2)
     one(opened, "#threshold-reset").click()
     until(lambda: boxes_of(opened, 0) == stored and texts(opened, ".card .measure") == captions)
     until(lambda: len(all_of(opened, "img.mask")) == 2)
@@ -121,7 +121,7 @@ def test_keys_move_it(opened):
 def test_cards_that_come_later_and_the_detail_view_follow(opened):
     move(opened, "0.8")
     choose(opened, "#class", "dog")
-    until(lambda: texts(opened, ".card .label")[0] == "dog")
+    until(lambda: texts(opened, ".card .label")[:1] == ["dog"])
     until(lambda: len(boxes_of(opened, 0)) == 1 and one(opened, ".card canvas.mask"))
     box = boxes_of(opened, 0)[0]
     one(opened, ".card").send_keys("\n")

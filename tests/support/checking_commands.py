@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 from page_blocks import ROOT
 from torch.distributed.run import get_args_parser
 
-from weakspot.cli.app import _with_stdin_last, app
+from weakspot.cli.app import app
+from weakspot.cli.command_line import _with_stdin_last
 
 MAKE_TARGET = re.compile(r"^([\w-]+):", re.MULTILINE)
 KEPT = ("action", "nargs", "choices")  # of what is said of an option

@@ -7,22 +7,24 @@ import numpy as np
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver")
+exceptions = pytest.importorskip("selenium.common.exceptions")
 CHROMIUM, DRIVER = which("chromium"), which("chromedriver")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None or DRIVER is None, reason="Chromium is not installed: apt-get install chromium chromium-driver"
 )
 
 FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
-FLAGS += ("disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1000,800")
+FLAGS += ("disable-component-update", "disable-sync", "disable-dev-shm-usage")
+NOT_THERE = (exceptions.NoSuchElementException, exceptions.StaleElementReferenceException)
 
 
-def start_chromium(profile):
+def start_chromium(profile, window="1000,800"):
     """Start a browser with a new profile folder; the caller quits it."""
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"user-data-dir={profile}"):
+    for flag in (*FLAGS, f"window-size={window}", f"user-data-dir={profile}"):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     return webdriver.Chrome(options=options, service=Service(DRIVER))
@@ -45,12 +47,20 @@ def one(browser, selector):
     return browser.find_element("css selector", selector)
 
 
-def until(holds, seconds=20.0):
-    """Wait until something holds; a busy machine takes its time."""
+def until(condition, seconds=120.0):
+    """Wait until a condition holds, and return its value; an element that is missing may come on a busy machine."""
     end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to hold"
+    while not (value := _value_now(condition)):
+        assert time.monotonic() < end, "the condition never held"
         time.sleep(0.02)
+    return value
+
+
+def _value_now(condition):
+    try:
+        return condition()
+    except NOT_THERE:
+        return None
 
 
 def choose(browser, field, value):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import timm
+import torch
 from PIL import Image
 from refusals import refused
 from safetensors.torch import save_file
@@ -19,6 +20,7 @@ from weakspot.errors import ModelError
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.training import train
 from weakspot.training.checkpointing import IntervalCheckpoint
+from weakspot.training.datamodule import WsolDataModule
 from weakspot.training.lightning_module import WsolModule
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_config import resolve_request
@@ -319,6 +321,26 @@ def test_a_damaged_state_is_refused(interrupted, tmp_path):
     copy = Path(shutil.copytree(interrupted, tmp_path / "copy"))
     (copy / "state.ckpt").write_bytes((copy / "state.ckpt").read_bytes()[:1000])
     with refused("damaged-file", copy / "state.ckpt"):
+        train(resume=copy)
+
+
+@pytest.mark.parametrize("damage", [dict.clear, lambda state: state["optimizer_states"][0].clear()])
+def test_a_state_that_lacks_something_is_refused(damage, interrupted, tmp_path):
+    copy = Path(shutil.copytree(interrupted, tmp_path / "copy"))
+    state = torch.load(copy / "state.ckpt", weights_only=True)
+    damage(state)
+    torch.save(state, copy / "state.ckpt")
+    with refused("damaged-file", copy / "state.ckpt"):
+        train(resume=copy)
+
+
+def test_what_fails_before_the_first_step_is_not_taken_for_a_damaged_state(interrupted, tmp_path, monkeypatch):
+    def fail(_):
+        raise RuntimeError("cannot start a worker")
+
+    copy = Path(shutil.copytree(interrupted, tmp_path / "copy"))
+    monkeypatch.setattr(WsolDataModule, "train_dataloader", fail)
+    with pytest.raises(RuntimeError, match="worker"):
         train(resume=copy)
 
 

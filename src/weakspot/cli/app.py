@@ -1,18 +1,16 @@
 """The command line: parse the arguments, call one function, print the results."""
 
 import sys
-from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
-from weakspot.cli.messages import log_to_stderr, renamed_option, with_option_name
+from weakspot.cli.command_line import DONE, SOME_SKIPPED, run_command_line
 from weakspot.config import DEFAULT_MODEL, __version__
-from weakspot.errors import WeakspotError
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions
 from weakspot.inference.batch.options import LocalizeOptions
-from weakspot.inference.command_options import DATA, OUTPUT
+from weakspot.inference.command_options import DATA, OUTPUT, AnnotationOptions
 from weakspot.inference.export.options import ExportOptions
 from weakspot.labels.options import LabelOptions
 from weakspot.report.options import ReportOptions
@@ -20,8 +18,6 @@ from weakspot.serving.options import ServeOptions
 from weakspot.serving.review.options import ReviewOptions
 from weakspot.terminal import echo
 from weakspot.training.options import TrainOptions
-
-DONE, SOME_SKIPPED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 app = App(
     name="weakspot",
@@ -245,27 +241,18 @@ def threshold(
     run: Path,
     data: Path,
     *,
-    ground_truth: Annotated[Path | None, DATA] = None,
-    images: Annotated[Path | None, DATA] = None,
-    boxes: Annotated[Path | None, DATA] = None,
-    use_predictions: Annotated[bool, DATA] = False,
+    options: Annotated[AnnotationOptions, Parameter(name="*")] = AnnotationOptions(),
 ) -> int:
     """Refit the thresholds of a run to the boxes or masks of a data set, in seconds and without training.
 
     Args:
         run: Folder of a run.
         data: Folder of the data set; a handful of boxes will do.
-        ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
-        images: Folder of the images, if it is not in DATA.
-        boxes: Boxes of some of the images, which a person has corrected, as for train.
-        use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
+        options: Where the boxes are.
     """
     from weakspot.cli.threshold import print_refit, read_annotated, refit
 
-    dataset = read_annotated(
-        run, data, ground_truth=ground_truth, images=images, boxes=boxes, use_predictions=use_predictions
-    )
-    print_refit(run, refit(run, dataset))
+    print_refit(run, refit(run, read_annotated(run, data, options)))
     return DONE
 
 
@@ -274,10 +261,7 @@ def teach(
     run: Path,
     data: Path,
     *,
-    ground_truth: Annotated[Path | None, DATA] = None,
-    images: Annotated[Path | None, DATA] = None,
-    boxes: Annotated[Path | None, DATA] = None,
-    use_predictions: Annotated[bool, DATA] = False,
+    options: Annotated[AnnotationOptions, Parameter(name="*")] = AnnotationOptions(),
 ) -> int:
     """Teach a run with the boxes of a data set, in about a minute and without training the network.
 
@@ -287,18 +271,12 @@ def teach(
     Args:
         run: Folder of a run.
         data: Folder of the data set; about five boxes of each class will do.
-        ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
-        images: Folder of the images, if it is not in DATA.
-        boxes: Boxes of some of the images, which a person has corrected, as for train.
-        use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
+        options: Where the boxes are.
     """
     from weakspot.cli.teach import print_taught, teach_run
     from weakspot.cli.threshold import read_annotated
 
-    dataset = read_annotated(
-        run, data, ground_truth=ground_truth, images=images, boxes=boxes, use_predictions=use_predictions
-    )
-    print_taught(run, teach_run(run, dataset))
+    print_taught(run, teach_run(run, read_annotated(run, data, options)))
     return DONE
 
 
@@ -317,38 +295,5 @@ def download(name: str, folder: Path = Path("data")) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line: the arguments after ``weakspot``; None uses those of this process.
-
-    Returns the exit code: 0 done; 1 finished, but some inputs were skipped; 2 wrong usage or input, explained on
-    stderr; 130 interrupted.
-    """
-    words = sys.argv[1:] if arguments is None else arguments
-    try:
-        with log_to_stderr():
-            result = app(_with_stdin_last(words), exit_on_error=False, print_error=False)
-    except WeakspotError as error:
-        echo(with_option_name(error.problem, words), *filter(None, [error.hint]), to_stderr=True)
-        return MISTAKE
-    except OSError as error:
-        if error.errno != ENAMETOOLONG:
-            raise
-        echo(f"Cannot use {error.filename}: {error.strerror}.", "Use a shorter name.", to_stderr=True)
-        return MISTAKE
-    except ModuleNotFoundError as error:  # installed without its dependencies, as for exported files
-        hint = f"Run: pip install {error.name}, or pip install weakspot for everything."
-        echo(f"{error.name} is not installed.", hint, to_stderr=True)
-        return MISTAKE
-    except CycloptsError as error:
-        command = " ".join(error.command_chain or ())
-        problem = renamed_option(words, command) or " ".join(str(error).split())
-        echo(problem, f"See: {' '.join(('weakspot', *(error.command_chain or ())))} --help", to_stderr=True)
-        return MISTAKE
-    except KeyboardInterrupt as interrupt:
-        echo("Interrupted.", *interrupt.args, to_stderr=True)
-        return INTERRUPTED
-    return result if isinstance(result, int) else DONE
-
-
-def _with_stdin_last(words: list[str]) -> list[str]:
-    """Move a lone ``-`` after ``--``, so that the parser does not take it for an option."""
-    return [*(word for word in words if word != "-"), "--", "-"] if "-" in words else words
+    """Run a command line, and return its exit code; None uses the arguments of this process."""
+    return run_command_line(app, sys.argv[1:] if arguments is None else arguments)

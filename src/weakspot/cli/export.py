@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from weakspot.cli.demo import IMAGES, sample_image
 from weakspot.data import find_images
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.errors import InputError
 from weakspot.inference.command_options import shared_fields
 from weakspot.inference.early_checks import check_images, check_model
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from weakspot.inference.export import ExportResult
 
 
+@decoding_apart()
 def export(model: str, options: ExportOptions) -> "ExportResult":
     """Write a classifier and its class maps as one ONNX file, and compare it with PyTorch."""
     if options.int8 and not options.images:

@@ -7,6 +7,7 @@ from pathlib import Path
 from weakspot.cli.label_content import LabelsToWrite, complete_labels
 from weakspot.cli.label_import import import_labels
 from weakspot.data.dataset import Sample
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.data.formats.csv_boxes import write_boxes
 from weakspot.data.formats.text_files import read_classes, write_rows, write_text
 from weakspot.data.image_index import index_files
@@ -50,6 +51,7 @@ class LabelOutcome:
     labels: int = 0
 
 
+@decoding_apart()
 def label(sources: Sequence[str], options: LabelOptions) -> LabelOutcome:
     """Write label files, or with ``import_`` read them.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weakspot.data.decoding_apart import decoding_apart
+from weakspot.inference.command_options import AnnotationOptions
 from weakspot.terminal import echo
 
 if TYPE_CHECKING:
@@ -12,15 +13,7 @@ if TYPE_CHECKING:
 
 
 @decoding_apart()
-def read_annotated(
-    run: Path,
-    data: Path,
-    *,
-    ground_truth: Path | None = None,
-    images: Path | None = None,
-    boxes: Path | None = None,
-    use_predictions: bool = False,
-) -> "Dataset":
+def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Dataset":
     """Read the data set for a run, joined with boxes of some images, and print what was assumed.
 
     Whether the run is finished is checked first.
@@ -32,10 +25,11 @@ def read_annotated(
     from weakspot.models.run_files import check_trained
 
     check_trained(run)
-    dataset = read_dataset(data, ground_truth=ground_truth, images=images, use_predictions=use_predictions)
-    dataset = resolve_frames(dataset, ground_truth or data, list(dataset.splits))
-    if boxes is not None:
-        dataset = join_boxes(dataset, boxes, images=images, use_predictions=use_predictions)
+    images, use_predictions = options.images, options.use_predictions
+    dataset = read_dataset(data, ground_truth=options.ground_truth, images=images, use_predictions=use_predictions)
+    dataset = resolve_frames(dataset, options.ground_truth or data, list(dataset.splits))
+    if options.boxes is not None:
+        dataset = join_boxes(dataset, options.boxes, images=images, use_predictions=use_predictions)
     for note in (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset)):
         echo(f"note: {note}", to_stderr=True)
     return dataset

@@ -9,7 +9,7 @@ from weakspot.data.formats.records import LoadedLabels
 from weakspot.data.formats.voc_xml import xml_names
 from weakspot.data.formats.walk import folders_in
 from weakspot.data.image_index import ImageIndex
-from weakspot.data.review_rows import REVIEW, read_review
+from weakspot.data.review_rows import find_review, read_review
 from weakspot.errors import InputError
 from weakspot.io.folders import check_unpacked, is_file, is_folder
 
@@ -23,11 +23,6 @@ _FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, ImageIndex], Loade
     (lambda folder: any(xml_names(folder)), voc.read),
     (lambda folder: yolo_files.is_dataset(folder) or (folder / "labels").is_dir(), yolo.read),
 )
-
-
-def is_review(source: Path) -> bool:
-    """Return whether a path is the file of a review, or its folder."""
-    return source.suffix == ".jsonl" or is_file(source / REVIEW)
 
 
 def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
@@ -48,8 +43,9 @@ def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
     check_unpacked(source)
     if not is_folder(source) and not is_file(source):
         raise InputError("labels-not-found", f"{source} does not exist.")
-    if is_review(source):
-        return LoadedLabels(_review(source), ())
+    review = find_review(source)
+    if review is not None:
+        return LoadedLabels(_review(review), ())
     if is_folder(source):
         return _folder(source, index, images)
     if source.suffix.lower() in (".csv", ".tsv"):
@@ -59,8 +55,7 @@ def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
     raise InputError("unknown-layout", f"{source} is not a file of boxes.", f"Formats: {_FORMATS}.")
 
 
-def _review(source: Path) -> Dataset:
-    file = source if source.suffix == ".jsonl" else source / REVIEW
+def _review(file: Path) -> Dataset:
     samples = tuple(
         Sample(row.image, Path(row.image), objects=row.objects, size=row.size, status=row.status)
         for row in read_review(file).values()

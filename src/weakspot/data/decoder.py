@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data.decoder_messages import read_message, widen_pipe, write_message
+from weakspot.data.decoder_messages import encode_header, read_message, widen_pipe, write_message
 from weakspot.errors import InputError
 
 _MODULE = "weakspot.data.decoder_process"
@@ -75,17 +75,19 @@ class Decoder:
 
         Raises:
             InputError: The error of the image.
+            TypeError: If the request has a value that JSON has not; the process does not notice.
         """
+        header = encode_header(request)
         self.is_usable = False
-        answer = self._exchange(request, content, max_bytes=_max_bytes(request))
+        answer = self._exchange(header, content, max_bytes=_max_bytes(request))
         if answer is None:
             raise self._error(name)
-        header, pixels = answer
-        if "code" in header:
+        found, pixels = answer
+        if "code" in found:
             self.is_usable = True
-            raise InputError(*(str(header.get(key, "")) for key in ("code", "problem", "hint")))
+            raise InputError(*(str(found.get(key, "")) for key in ("code", "problem", "hint")))
         try:
-            result = _result(header, pixels, request)
+            result = _result(found, pixels, request)
         except (KeyError, TypeError, ValueError) as error:
             raise _crashed(name) from error
         self.is_usable = True
@@ -103,9 +105,7 @@ class Decoder:
         self._answers.close()
         self._process.wait()
 
-    def _exchange(
-        self, request: Mapping[str, Any], content: bytes, *, max_bytes: int
-    ) -> tuple[dict[str, Any], bytearray] | None:
+    def _exchange(self, request: bytes, content: bytes, *, max_bytes: int) -> tuple[dict[str, Any], bytearray] | None:
         """Send a request and return the answer; None if the process ends before, or answers nonsense."""
         try:
             if not self.is_ready:

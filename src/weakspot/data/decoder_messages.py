@@ -13,10 +13,15 @@ _MAX_HEADER = 2**20
 Header = Mapping[str, Any]
 
 
-def write_message(file: BinaryIO, header: Header, content: bytes | memoryview = b"") -> None:
-    """Write a message to an unbuffered file."""
-    encoded, view = json.dumps(header).encode(), memoryview(content).cast("B")
-    _write_all(file, memoryview(_LENGTHS.pack(len(encoded), len(view)) + encoded))
+def encode_header(header: Header) -> bytes:
+    """Return a header as it is written; TypeError if JSON has no such value."""
+    return json.dumps(header).encode()
+
+
+def write_message(file: BinaryIO, header: bytes, content: bytes | memoryview = b"") -> None:
+    """Write a message with an encoded header to an unbuffered file."""
+    view = memoryview(content).cast("B")
+    _write_all(file, memoryview(_LENGTHS.pack(len(header), len(view)) + header))
     _write_all(file, view)
 
 

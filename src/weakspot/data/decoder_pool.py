@@ -83,7 +83,8 @@ class DecoderPool:
 
         Raises:
             InputError: As :func:`weakspot.data.read_image`; ``decoding-too-slow``, ``decoding-out-of-memory`` or
-                ``decoder-crashed``; ``decoder-not-started`` if a process cannot be started.
+                ``decoder-crashed``; ``decoder-not-started`` if a process cannot be started; ``out-of-range`` for a
+                size or limit that is not a number.
         """
         options = {"height": height, "width": width, "max_pixels": max_pixels}
         pixels, (rows, columns) = self._decode("read_downscaled", source, options, channels=channels, resize=resize)
@@ -121,10 +122,10 @@ class DecoderPool:
             "is_path": is_path,
             "folder": _working_folder() if is_path else "",
             "function": function,
-            "options": options,
+            "options": {name: _plain(value, name) for name, value in options.items()},
             "channels": channels,
             "resize": resize,
-            "limits": asdict(self.limits),
+            "limits": {name: _plain(value, name) for name, value in asdict(self.limits).items()},
         }
         content = source if isinstance(source, bytes) else os.fsencode(source)
         name = str(source) if is_path else "The image"
@@ -150,6 +151,14 @@ class DecoderPool:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Return a value as a message can hold it: a number of numpy, which might also overflow, as one of Python."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is not None and not isinstance(plain, int | float | tuple):
+        raise InputError("out-of-range", f"{name} must be a number, got {value!r}.")
+    return plain
 
 
 def _working_folder() -> str:
@@ -180,13 +189,13 @@ class _State:
         with self._changed:
             self._forget_those_of_parent()
             self._changed.wait_for(lambda: self._idle or len(self._busy) < self._size)
-            decoder = self._idle.pop() if self._idle else None
-            if decoder is None or not decoder.is_alive:  # it was ended by the system while it was idle
-                if decoder is not None:
-                    decoder.end()
-                decoder = _started(name)
+            try:
+                self._start_watch()
+                decoder = self._idle_or_started(name)
+            except BaseException:
+                self._changed.notify()  # another one that waits may try
+                raise
             self._busy[decoder] = time.monotonic() + (0 if decoder.is_ready else _START_SECONDS)
-            self._start_watch()
             return decoder
 
     def release(self, decoder: Decoder) -> None:
@@ -211,6 +220,14 @@ class _State:
                     decoder.end()
             self._idle.clear()
 
+    def _idle_or_started(self, name: str) -> Decoder:
+        if self._idle:
+            decoder = self._idle.pop()
+            if decoder.is_alive:
+                return decoder
+            decoder.end()  # the system had ended it while it was idle
+        return _started(name)
+
     def _forget_those_of_parent(self) -> None:
         """Leave the decoders to the parent if this process was forked."""
         if os.getpid() != self._process:
@@ -218,8 +235,9 @@ class _State:
 
     def _start_watch(self) -> None:
         if self._watch is None:
-            self._watch = threading.Thread(target=self._kill_overdue, daemon=True, name="decoder-watch")
-            self._watch.start()
+            watch = threading.Thread(target=self._kill_overdue, daemon=True, name="decoder-watch")
+            watch.start()
+            self._watch = watch
 
     def _kill_overdue(self) -> None:
         """Kill decoders that are busy for too long, until none is busy."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weakspot.data.decoder_limits import DecodingLimits, end_at_limits, limit_cpu_time, limit_memory
-from weakspot.data.decoder_messages import read_message, write_message
+from weakspot.data.decoder_messages import encode_header, read_message, write_message
 from weakspot.data.decoding import OnHeader, read_downscaled, read_file, read_orientation
 from weakspot.data.image_files import error_of_image
 from weakspot.errors import InputError
@@ -30,7 +30,7 @@ def main() -> None:
     end_at_limits()
     Image.init()  # the time for it is not that of an image
     with _private_stdout() as answers, open(0, "rb", buffering=0) as requests:
-        write_message(answers, {"ready": True})
+        write_message(answers, encode_header({"ready": True}))
         while (request := read_message(requests)) is not None:
             _answer(answers, *request)
 
@@ -47,9 +47,10 @@ def _answer(answers: BinaryIO, request: dict[str, Any], content: bytearray) -> N
     try:
         pixels, numbers = _decode(request, content)
     except InputError as error:
-        write_message(answers, {"code": error.code, "problem": error.problem, "hint": error.hint})
+        write_message(answers, encode_header({"code": error.code, "problem": error.problem, "hint": error.hint}))
     else:
-        write_message(answers, {"shape": pixels.shape, "numbers": numbers}, pixels.data if pixels.size else b"")
+        header = encode_header({"shape": pixels.shape, "numbers": numbers})
+        write_message(answers, header, pixels.data if pixels.size else b"")
 
 
 def _decode(request: dict[str, Any], content: bytearray) -> _Result:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from weakspot.data.decoder_limits import DecodingLimits
@@ -16,22 +16,29 @@ if hasattr(os, "register_at_fork"):  # workers of a DataLoader decode themselves
 
 
 @contextmanager
-def decoding_apart(limits: DecodingLimits = DecodingLimits()) -> Iterator[None]:
+def decoding_apart(
+    limits: DecodingLimits = DecodingLimits(), *, decoders: "DecoderPool | None" = None
+) -> Iterator["DecoderPool"]:
     """Let all functions that read image files do so in decoders, in all threads, until the context ends.
 
-    The decoders start when they are needed. Within another such context, this one does nothing.
+    Args:
+        limits: Limits of each image.
+        decoders: An open pool to use; by default one is made, whose decoders start when they are needed.
+
+    Yields:
+        The decoders: within another such context, those of that one.
     """
     from weakspot.data.decoder_pool import DecoderPool
 
     if _active:
-        yield
+        yield _active[0]
         return
-    with DecoderPool(limits=limits) as decoders:
-        _active.append(decoders)
+    with nullcontext(decoders) if decoders is not None else DecoderPool(limits=limits) as pool:
+        _active.append(pool)
         try:
-            yield
+            yield pool
         finally:
-            _active.remove(decoders)
+            _active.remove(pool)
 
 
 def active_decoders() -> "DecoderPool | None":

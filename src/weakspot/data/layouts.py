@@ -21,6 +21,7 @@ from weakspot.data.formats.walk import files_below, folders_in, is_image
 from weakspot.data.joined_boxes import join_boxes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import mark_written, resolve_predictions
+from weakspot.data.review_rows import is_review
 from weakspot.errors import InputError
 from weakspot.io.folders import LABEL_FILE, check_unpacked, is_file
 
@@ -145,7 +146,7 @@ def _load_file(root: Path, file: Path, images: Path | None) -> Dataset:
         return load(root, images, file)
     if file.suffix.lower() == ".json":
         return coco.load(root, images, file)
-    if file.suffix.lower() == ".jsonl":
+    if is_review(file):
         return join_boxes(_load_folder(root, images), file, images=images, in_decoded_pixels=False)
     hint = "Use a CSV file, a COCO JSON file, a folder of VOC XML, or review.jsonl."
     raise InputError("unknown-format", f"{file} is not a supported file of boxes or labels.", hint)

@@ -23,6 +23,7 @@ from typing import Any, Literal, NoReturn, cast, get_args
 from weakspot.data.dataset import Box, ObjectAnnotation, round_box
 from weakspot.errors import InputError
 from weakspot.io.atomic import not_writable
+from weakspot.io.folders import is_file
 from weakspot.io.row_writer import append_line
 from weakspot.io.rows import to_jsonl
 from weakspot.io.text import FileLine, read_bytes, safe_relative_path
@@ -70,6 +71,18 @@ class ReviewRow:
     size: tuple[int, int]
     revision: int = 0
     look: Look | None = None
+
+
+def is_review(file: Path) -> bool:
+    """Return whether a path is that of a review, by its suffix."""
+    return file.suffix.lower() == Path(REVIEW).suffix
+
+
+def find_review(source: Path) -> Path | None:
+    """Return the file of a review, if a path is that file or its folder."""
+    if is_review(source):
+        return source
+    return source / REVIEW if is_file(source / REVIEW) else None
 
 
 def read_review(file: Path) -> dict[str, ReviewRow]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from weakspot.data.formats.csv_boxes import BOXES
-from weakspot.data.review_rows import REVIEW
+from weakspot.data.formats.csv_cells import BOXES
+from weakspot.data.review_rows import is_review
 from weakspot.errors import InputError
 from weakspot.io.folders import LABEL_FILE, is_file
 from weakspot.io.text import read_csv_header
@@ -29,9 +29,9 @@ def is_written(source: Path) -> bool:
 
     Its boxes are those of upright images.
     """
-    if source.suffix == Path(REVIEW).suffix:
+    if is_review(source) or written_boxes(source) is not None:
         return True
-    return any(is_file(folder / LABEL_FILE) for folder in _folders(source)) or written_boxes(source) is not None
+    return any(is_file(folder / LABEL_FILE) for folder in _folders(source))
 
 
 def _folders(source: Path) -> Iterator[Path]:

@@ -19,6 +19,23 @@ DATA, MODEL, METHOD, BOXES, TRAINING, OUTPUT, CLUSTER, ADVANCED = (
 
 
 @dataclass(frozen=True)
+class AnnotationOptions:
+    """Where the boxes of a data set are.
+
+    Attributes:
+        ground_truth: File of the ground-truth boxes (CSV, COCO JSON, or a folder of VOC XML), if it is not in DATA.
+        images: Folder of the images, if it is not in DATA.
+        boxes: Boxes of some of the images, which a person has corrected, as for train.
+        use_predictions: Use boxes that are predictions, which have a score, as if a person had confirmed them.
+    """
+
+    ground_truth: Annotated[Path | None, DATA] = None
+    images: Annotated[Path | None, DATA] = None
+    boxes: Annotated[Path | None, DATA] = None
+    use_predictions: Annotated[bool, DATA] = False
+
+
+@dataclass(frozen=True)
 class ModelOptions:
     """How a model is loaded.
 

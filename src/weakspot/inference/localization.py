@@ -2,11 +2,9 @@
 
 import json
 import warnings
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +14,10 @@ from PIL import Image
 
 from weakspot.data import MAX_PIXELS, ImageSource, read_image
 from weakspot.errors import InputError
+from weakspot.inference.localization_rows import fields_of, to_row
 from weakspot.io.atomic import save_image
 from weakspot.ops import evidence_per_pixel, instances_from_heatmap, mask_from_heatmap, scale_boxes
 from weakspot.ops.boxes import boxes_with_evidence
-from weakspot.ops.evidence import evidence_in_box
 from weakspot.visualization import draw_localization
 
 if TYPE_CHECKING:
@@ -143,26 +141,7 @@ class Localization:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything except arrays of pixels as plain values: paths as strings, boxes rounded to 0.01 pixels."""
-        row = {
-            "image": str(self.image) if isinstance(self.image, str | Path) else None,
-            "width": self.width,
-            "height": self.height,
-            "class_index": self.class_index,
-            "label": self.label,
-            "score": round(self.score, 6),
-            "method": self.method,
-            "threshold": self.threshold,
-            **({} if self.uncertainty is None else {"uncertainty": round(self.uncertainty, 4)}),
-            "box": self.box.round(2).tolist() if len(self.boxes) else None,
-            "boxes": self.boxes.round(2).tolist(),
-            "notes": list(self.notes),
-        }
-        for name in ("box_evidence", "box_confidences"):
-            values = getattr(self, name)
-            row |= {} if values is None else {name: values.round(4).tolist()}
-        if self.min_area < 1:  # several boxes are possible
-            row["box_scores"] = self.box_scores.round(6).tolist()
-        return row | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
+        return to_row(self)
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as one line of JSON."""
@@ -188,33 +167,11 @@ class Localization:
             >>> localization.label, localization.box.tolist(), localization.heatmap is None
             ('cat', [1.0, 2.0, 8.0, 6.0], True)
         """
-        scores, png = row.get("box_scores"), row.get("heatmap_png")
-        heatmap: Any = None if png is None else _heatmap_from_png(png)  # the fields of a localized image are never None
-        uncertainty = row.get("uncertainty", row.get("doubt"))
-        width, height, boxes = int(row["width"]), int(row["height"]), np.array(row["boxes"], float).reshape(-1, 4)
-        localization = cls(
-            image=row["image"],
-            width=width,
-            height=height,
-            class_index=int(row["class_index"]),
-            label=str(row["label"]),
-            score=float(row["score"]),
-            method=str(row["method"]),
-            threshold=float(row["threshold"]),
-            heatmap=heatmap,
-            boxes=boxes,
-            min_area=1.0 if scores is None else 0.0,
-            notes=tuple(row["notes"]),
-            others=tuple(cls.from_dict(other) for other in row.get("others") or ()),
-            box_evidence=_optional_array(row.get("box_evidence")),
-            box_confidences=_optional_array(row.get("box_confidences")),
-            uncertainty=None if uncertainty is None else float(uncertainty),
-            evidence=None
-            if png is None or not len(boxes)
-            else evidence_in_box(boxes[0], (height, width), heatmap.shape),
-        )
+        fields, box_scores = fields_of(row)
+        fields["others"] = tuple(cls.from_dict(other) for other in row.get("others") or ())
+        localization = cls(**fields)
         # The cached property has its value already.
-        vars(localization)["box_scores"] = _optional_array(scores)
+        vars(localization)["box_scores"] = box_scores
         return localization
 
     def to_detections(self) -> "Detections":
@@ -300,10 +257,6 @@ class Localization:
         return self.heatmap
 
 
-def _optional_array(values: Any) -> NDArray[np.float64] | None:
-    return None if values is None else np.array(values, float)
-
-
 def min_activation(score: float, min_score: float) -> float:
     """Return the minimum mean heatmap value of a region for its box to reach a minimum score.
 
@@ -314,8 +267,3 @@ def min_activation(score: float, min_score: float) -> float:
     if min_score <= 0:
         return 0.0
     return min_score / score if score > 0 else float("inf")
-
-
-def _heatmap_from_png(png: str) -> NDArray[np.float32]:
-    with Image.open(BytesIO(b64decode(png, validate=True)), formats=["PNG"]) as image:
-        return np.asarray(image.convert("L"), np.float32) / np.float32(255)

@@ -17,7 +17,7 @@ from pathlib import Path
 from weakspot.errors import InputError
 from weakspot.io.atomic import not_writable
 from weakspot.io.folders import check_writable, remove_if_empty
-from weakspot.io.os_locks import NoLocksError, is_at, try_lock
+from weakspot.io.os_locks import NO_FOLLOW, NoLocksError, is_at, try_lock
 from weakspot.io.temporary_files import remove_temporary_files
 
 _log = logging.getLogger("weakspot")
@@ -92,7 +92,7 @@ def _acquire(file: Path, *, shared: bool) -> int | None:
     for _ in range(_ATTEMPTS):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o666)
         except (FileNotFoundError, FileExistsError):
             if os.path.lexists(file.parent) and not file.parent.is_dir():
                 raise
@@ -173,7 +173,7 @@ def _holder_lives(file: Path) -> bool:
 
 def _is_held(file: Path) -> bool:
     """Return whether a process holds a lock file, which one that was killed left otherwise."""
-    descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW)
+    descriptor = os.open(file, os.O_RDWR | NO_FOLLOW)
     try:
         return not try_lock(descriptor, shared=True)
     finally:

@@ -9,6 +9,8 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
+# Flag to open a file that is no symbolic link, where the system has it.
+NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # What a file system that has no locks answers.
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 

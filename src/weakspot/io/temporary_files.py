@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO
 
-from weakspot.io.os_locks import NoLocksError, is_at, try_lock
+from weakspot.io.os_locks import NO_FOLLOW, NoLocksError, is_at, try_lock
 
 PREFIX = ".weakspot-"
 _FILE = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")  # as the module tempfile names files
@@ -51,7 +51,7 @@ def _folders_below(folder: Path) -> Iterator[Path]:
 def _remove_abandoned(file: Path) -> None:
     """Delete a file unless a process has it locked; on a file system without locks nobody knows."""
     with suppress(OSError):
-        descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = os.open(file, os.O_RDWR | NO_FOLLOW)
         try:
             if try_lock(descriptor) and is_at(descriptor, file):
                 file.unlink()

@@ -6,8 +6,8 @@ from math import isfinite
 from unicodedata import category
 
 from weakspot.data.dataset import Box, ObjectAnnotation, Sample
-from weakspot.data.formats.class_folders import TRAINING, VALIDATION
 from weakspot.data.formats.records import LabelProblem
+from weakspot.data.formats.split_folders import TRAINING, VALIDATION
 from weakspot.data.image_index import ImageIndex
 from weakspot.data.label_frames import Frame, proven_frame, to_upright
 from weakspot.data.orientation import upright_size

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from weakspot.data import DecoderPool, ImageSource, find_images, read_dataset
 from weakspot.data.annotated_image import read_mask
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
@@ -73,7 +74,7 @@ def localize_images(model: str, images: Sequence[str], options: LabelOptions) ->
     check_model(model, replace(options, class_names=None))  # that of the labels
     paths = list(dict.fromkeys(find_images(images)))
     check_images(paths)
-    with DecoderPool() as decoders:
+    with decoding_apart() as decoders:
         decoders.start(min(options.workers, len(paths)))
         return _localize(model, paths, images, options, decoders)
 

@@ -13,11 +13,10 @@ from weakspot.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# Longest side of the input: a ResNet needs gigabytes for each image beyond.
-MAX_SIDE = 4096
-
+# Longest side of a classifier's input: a ResNet needs gigabytes for each image beyond.
+MAX_INPUT_SIDE = 4096
 # Longest side of an image that is resized as it is; a JPEG has at most 65,535.
-MAX_SIDE = 65_536
+MAX_IMAGE_SIDE = 65_536
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ class Preprocessing:
             )
         if min(height, width) < 1:
             raise InputError("out-of-range", f"input_size must be at least 1 x 1, got {height} x {width}.")
-        if max(height, width) > MAX_SIDE:
-            problem = f"input_size must be at most {MAX_SIDE} x {MAX_SIDE}, got {height} x {width}."
+        if max(height, width) > MAX_INPUT_SIDE:
+            problem = f"input_size must be at most {MAX_INPUT_SIDE} x {MAX_INPUT_SIDE}, got {height} x {width}."
             raise InputError("out-of-range", problem)
         return Preprocessing(height, width, means, deviations)
 
@@ -91,7 +90,7 @@ def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
 def to_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
     """Copy the pixels of an RGB image for a classifier of 3 channels or 1: shape (rows, columns, channels).
 
-    Sides longer than :data:`MAX_SIDE` are reduced, see :func:`reduce_long_sides`.
+    Sides longer than :data:`MAX_IMAGE_SIDE` are reduced, see :func:`reduce_long_sides`.
     """
     bounded = reduce_long_sides(image)
     pixels: NDArray[np.uint8] = np.array(bounded.convert("L") if channels == 1 else bounded)
@@ -99,7 +98,7 @@ def to_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
 
 
 def reduce_long_sides(image: Image.Image) -> Image.Image:
-    """Divide sides longer than :data:`MAX_SIDE` by a whole number, by averaging; other images are returned as they are.
+    """Divide sides longer than :data:`MAX_IMAGE_SIDE` by a whole number, by averaging; return other images unchanged.
 
     Resizing makes an intermediate image of all rows and the columns of the result, and tables of all rows and columns:
     an image of 2 x 44,000,000 pixels would take 40 GB.
@@ -108,7 +107,7 @@ def reduce_long_sides(image: Image.Image) -> Image.Image:
         >>> reduce_long_sides(Image.new("RGB", (2, 100_000))).size
         (2, 50000)
     """
-    factors = -(-image.width // MAX_SIDE), -(-image.height // MAX_SIDE)
+    factors = -(-image.width // MAX_IMAGE_SIDE), -(-image.height // MAX_IMAGE_SIDE)
     return image if factors == (1, 1) else image.reduce(factors)
 
 

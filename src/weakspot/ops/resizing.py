@@ -13,7 +13,7 @@ from weakspot.ops.checks import check_array
 Kernel = Literal["bilinear", "bicubic"]
 
 # Longest side to which a matrix resizes, as it has an entry for each pixel of both sides.
-MAX_SIDE = 65_536
+_MAX_MATRIX_SIDE = 65_536
 
 # The cubic convolution coefficient that torch and OpenCV use (Keys, IEEE TASSP 1981, has -0.5).
 _A = -0.75
@@ -45,7 +45,7 @@ def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kerne
     check_array(maps, "maps")
     check_positive(height, "height")
     check_positive(width, "width")
-    if max(height, width) > MAX_SIDE:
+    if max(height, width) > _MAX_MATRIX_SIDE:
         return _resize_long(maps.astype(np.float64), height, width, kernel)
     rows = _interpolation_matrix(maps.shape[-2], height, kernel)  # (height, h)
     columns = _interpolation_matrix(maps.shape[-1], width, kernel)  # (width, w)

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from numpy.typing import NDArray
@@ -25,11 +24,10 @@ from starlette.types import Receive, Scope, Send
 from weakspot.config import BoxesName, __version__
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.localization import Localization
+from weakspot.serving.api_errors import add_error_handlers, responses_of
 from weakspot.serving.batching import (
     BatchingLocalizer,
-    QueueFullError,
     RequestOptions,
-    RequestTimeoutError,
     stopping_error,
     timeout_error,
 )
@@ -39,7 +37,6 @@ from weakspot.serving.prometheus import PrometheusMetrics
 from weakspot.serving.schemas import (
     ApiError,
     BatchResponse,
-    ErrorResponse,
     LocalizationResponse,
     MethodResponse,
     MethodsResponse,
@@ -50,24 +47,6 @@ from weakspot.serving.schemas import (
 )
 
 _SUMMARY = "Localize objects in images with a classifier that was trained on image-level labels."
-# Response to an unexpected exception; it reveals nothing about the code.
-_INTERNAL_ERROR = ApiError(500, "internal-error", "The service failed.", "See its log.")
-_ERROR_DESCRIPTIONS = {
-    400: "The request is not valid multipart/form-data.",
-    401: "The token is missing or wrong.",
-    403: "The request comes from a page of another site.",
-    408: "The request arrived too slowly.",
-    413: "The request is too large, or has too many images.",
-    421: "The Host header does not name this machine.",
-    422: "An image or an option cannot be used.",
-    429: "Too many images are queued; see Retry-After.",
-    500: "The service failed.",
-    503: "The request took too long, or the service is stopping.",
-}
-_ERRORS_OF_ALL_ROUTES: tuple[int, ...] = (401, 403, 421, 500)
-_SEND_IMAGE = (
-    "Send a form, as curl -F image=@cat.jpg does, or the file itself with its Content-Type, such as image/jpeg."
-)
 # Maximum number of class maps (images times classes) of a request.
 _MAX_MAPS = 100
 # An omitted form field; a form cannot send null, so the OpenAPI document does not offer it.
@@ -94,10 +73,7 @@ def build_api(state: ServiceState, *, root_url: str = "") -> FastAPI:
         title="weakspot", version=__version__, docs_url=None, redoc_url=None, summary=_SUMMARY, servers=servers
     )
     app.add_middleware(FormRequests)
-    app.add_exception_handler(HTTPException, _handle_http_exception)
-    app.add_exception_handler(RequestValidationError, _handle_validation_error)
-    app.add_exception_handler(WeakspotError, _handle_weakspot_error)
-    app.add_exception_handler(Exception, _handle_exception)
+    add_error_handlers(app)
     _add_localize(app, state)
     _add_models_and_methods(app, state)
     _add_health(app, state)
@@ -145,7 +121,7 @@ def _add_localize(app: FastAPI, state: ServiceState) -> None:
     @app.post(
         LOCALIZE,
         response_model=LocalizationResponse | BatchResponse,
-        responses=_errors(400, 408, 413, 422, 429, 503),
+        responses=responses_of(400, 408, 413, 422, 429, 503),
         summary="Localize classes in one or several images",
         description="The fields, except the image, may also be in the query, and the body may be an image file "
         "(Content-Type image/jpeg, image/png, ..., or application/octet-stream) instead of a form.",
@@ -260,7 +236,7 @@ def _png(heatmap: NDArray[np.float32]) -> str:
 def _add_models_and_methods(app: FastAPI, state: ServiceState) -> None:
     localizer = state.batching.localizer
 
-    @app.get("/v1/models", responses=_errors(), summary="The served model")
+    @app.get("/v1/models", responses=responses_of(), summary="The served model")
     async def models() -> ModelsResponse:
         model = ModelResponse(
             name=state.name,
@@ -274,7 +250,7 @@ def _add_models_and_methods(app: FastAPI, state: ServiceState) -> None:
         )
         return ModelsResponse(models=[model], version=__version__)
 
-    @app.get("/v1/methods", responses=_errors(), summary="Methods that requests may use")
+    @app.get("/v1/methods", responses=responses_of(), summary="Methods that requests may use")
     async def methods() -> MethodsResponse:
         names = state.batching.methods
         return MethodsResponse(
@@ -283,54 +259,15 @@ def _add_models_and_methods(app: FastAPI, state: ServiceState) -> None:
 
 
 def _add_health(app: FastAPI, state: ServiceState) -> None:
-    @app.get("/healthz", responses=_errors(), summary="Whether the service is alive")
+    @app.get("/healthz", responses=responses_of(), summary="Whether the service is alive")
     async def healthz() -> StatusResponse:
         return StatusResponse(status="ok")
 
-    @app.get("/readyz", responses=_errors(503), summary="Whether the service accepts images")
+    @app.get("/readyz", responses=responses_of(503), summary="Whether the service accepts images")
     async def readyz() -> StatusResponse:
         state.batching.check_ready()
         return StatusResponse(status="ok")
 
-    @app.get("/metrics", responses=_errors(), response_class=PlainTextResponse, summary="Metrics for Prometheus")
+    @app.get("/metrics", responses=responses_of(), response_class=PlainTextResponse, summary="Metrics for Prometheus")
     async def metrics() -> Response:
         return Response(state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {
-        status: {"model": ErrorResponse, "description": _ERROR_DESCRIPTIONS[status]}
-        for status in sorted((*_ERRORS_OF_ALL_ROUTES, *statuses))
-    }
-
-
-def _status(error: WeakspotError) -> int:
-    statuses = {QueueFullError: 429, RequestTimeoutError: 503, InputError: 422}
-    return next((status for kind, status in statuses.items() if isinstance(error, kind)), 500)
-
-
-# FastAPI calls each handler with the request and the exception.
-
-
-async def _handle_weakspot_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, WeakspotError)
-    return ApiError(_status(error), error.code, error.problem, error.hint).response()
-
-
-async def _handle_http_exception(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return ApiError.from_exception(error).response()
-
-
-async def _handle_validation_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    field = next(iter(first["loc"][1:]), "The request")
-    problem = f"{field}: {first['msg']}."
-    is_missing = (field, first["type"]) == ("image", "missing")
-    hint = _SEND_IMAGE if is_missing else "See /openapi.json for the fields."
-    return ApiError(422, "request-invalid", problem, hint).response()
-
-
-async def _handle_exception(_: Request, error: Exception) -> Response:  # noqa: ARG001 - uvicorn logs it
-    return _INTERNAL_ERROR.response()

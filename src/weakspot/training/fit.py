@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from traceback import walk_tb
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.trainer.connectors import checkpoint_connector
 from torch.utils.data import DataLoader
 
 from weakspot.errors import InputError, WeakspotError
@@ -70,13 +72,20 @@ def fit(
         except WeakspotError:
             raise
         except Exception as error:
-            if ckpt_path is None or checkpoint.has_started or trainer.world_size > 1:
+            is_restoring = ckpt_path is not None and not checkpoint.has_started and trainer.world_size == 1
+            if not (is_restoring and _is_of_state(error)):
                 raise
-            raise damaged_state(state) from error  # Lightning raises anything for a state that it cannot restore
+            raise damaged_state(state) from error
         except SystemExit as exit_:  # Lightning turns a second Ctrl-C into this
             raise KeyboardInterrupt from exit_
     network.load_state_dict({**network.state_dict(), **module.best_weights})
     return module, trainer
+
+
+def _is_of_state(error: Exception) -> bool:
+    """Return whether Lightning raised an error, which may be any, because it cannot read or restore a saved state."""
+    modules = {frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)}
+    return checkpoint_connector.__name__ in modules and not isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def _optimizer_config(setup: TrainingSetup, options: TrainOptions, trainer: Trainer) -> OptimizerConfig:

@@ -11,7 +11,7 @@ from weakspot.errors import InputError, check_fraction, suggest
 from weakspot.io.folders import CONFIG, DATA, STATE
 from weakspot.models.networks import parse_method
 from weakspot.models.run_files import MODEL_FILE
-from weakspot.ops.preprocessing import MAX_SIDE
+from weakspot.ops.preprocessing import MAX_INPUT_SIDE
 from weakspot.training.options import TrainOptions
 from weakspot.training.run_folder import read_config
 
@@ -43,7 +43,7 @@ _MAXIMUM = {
     "lr": 1e30,
     "weight_decay": 1e6,
     "save_every": 1e9,
-    "input_size": MAX_SIDE,
+    "input_size": MAX_INPUT_SIDE,
     "width": 2**14,
 }
 _CHOICES = {"freeze": ("auto", "backbone", "none"), "class_weights": ("balanced", "none")}

@@ -3,21 +3,14 @@
 import base64
 import json
 from io import BytesIO
-from shutil import which
 
 import numpy as np
 import pytest
+from chromium import all_of, needs_chromium, one, start_chromium, until
 from PIL import Image
-from services import wait_until as until
 
-webdriver = pytest.importorskip("selenium.webdriver")
-CHROMIUM, DRIVER = which("chromium"), which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="Chromium is not installed: apt-get install chromium chromium-driver"
-)
+pytestmark = needs_chromium
 
-FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
-FLAGS += ("disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1280,900")
 IMAGE = "#ws-results figure img"
 OPTION = "#ws-classes li[role=option][aria-selected=false]"
 GIVE = """
@@ -33,17 +26,10 @@ document.body.dispatchEvent(event);
 @pytest.fixture(scope="module")
 def browsers(tmp_path_factory):
     """Starts browsers, each with its own profile."""
-    from selenium.webdriver.chrome.service import Service
-
     started = []
 
     def start():
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
-            options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        started.append(webdriver.Chrome(options=options, service=Service(DRIVER)))
+        started.append(start_chromium(tmp_path_factory.mktemp("profile"), window="1280,900"))
         return started[-1]
 
     yield start
@@ -65,7 +51,7 @@ def open_page(browser, page):
     for log in ("browser", "performance"):
         browser.get_log(log)
     browser.get(page[0])
-    until(lambda: browser.find_elements("css selector", "#ws-upload"))
+    until(lambda: all_of(browser, "#ws-upload"))
     return browser
 
 
@@ -99,7 +85,7 @@ def severe(browser):
 def choose(browser, field, key):
     from selenium.webdriver.common.keys import Keys
 
-    browser.find_element("css selector", f"{field} input[type=range]").send_keys(getattr(Keys, key))
+    one(browser, f"{field} input[type=range]").send_keys(getattr(Keys, key))
 
 
 def click(browser, selector):
@@ -108,7 +94,7 @@ def click(browser, selector):
 
 def test_an_image_has_a_box_and_the_slider_moves_it_without_the_model(opened, recorder, image_files, tmp_path):
     (tmp_path / "image.png").write_bytes(image_files[0])
-    opened.find_element("css selector", ".ws-side input[type=file]").send_keys(str(tmp_path / "image.png"))
+    one(opened, ".ws-side input[type=file]").send_keys(str(tmp_path / "image.png"))
     until(lambda: rows(opened))
     calls = list(recorder.calls)
     first = rows(opened)
@@ -135,7 +121,7 @@ def test_several_methods_are_side_by_side_and_run_once(opened, recorder, image_f
     recorder.calls.clear()
     for clicks, count in enumerate((2, 1, 2)):
         click(opened, "#ws-methods label:nth-of-type(2) input")
-        until(lambda: len(opened.find_elements("css selector", IMAGE)) == count)  # noqa: B023
+        until(lambda: len(all_of(opened, IMAGE)) == count)  # noqa: B023
         assert len(recorder.calls) == 1, clicks
     assert recorder.calls[0][0] == "gradcam"
     assert {row[2] for row in rows(opened)} == {"CAM", "Grad-CAM"}
@@ -145,9 +131,9 @@ def test_all_classes_are_listed_and_no_name_runs_as_a_script(opened, recorder, i
     shown(opened, image_files[0])
     recorder.calls.clear()
     for number in range(2, 5):
-        opened.find_element("css selector", "#ws-classes input").click()
-        until(lambda: opened.find_elements("css selector", OPTION))[0].click()
-        until(lambda: len(opened.find_elements("css selector", ".ws-legend li")) == number)  # noqa: B023
+        one(opened, "#ws-classes input").click()
+        until(lambda: all_of(opened, OPTION))[0].click()
+        until(lambda: len(all_of(opened, ".ws-legend li")) == number)  # noqa: B023
     assert {row[0] for row in rows(opened)} == set(recorder.class_names)
     assert opened.execute_script("return window.ran") is None
     assert recorder.calls == []
@@ -212,7 +198,7 @@ def test_a_phone_needs_no_horizontal_scrolling(browser, page, image_files, schem
         assert width(browser) == 390
         shown(browser, image_files[0])
         click(browser, "#ws-methods label:nth-of-type(2) input")
-        until(lambda: len(browser.find_elements("css selector", IMAGE)) == 2)
+        until(lambda: len(all_of(browser, IMAGE)) == 2)
         assert width(browser) == 390
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
-from weakspot.data.formats.split_folders import TRAINING as TRAINING  # noqa: PLC0414 - re-exported
-from weakspot.data.formats.split_folders import VALIDATION as VALIDATION  # noqa: PLC0414 - re-exported
 from weakspot.data.formats.split_folders import find_split_folders, split_name
 from weakspot.data.formats.walk import files_below, folders_in, images_below, is_image
 

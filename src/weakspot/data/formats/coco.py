@@ -14,13 +14,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from weakspot.data.dataset import DECIMALS, Box, Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
-from weakspot.data.decoding import MAX_PIXELS
 from weakspot.data.formats.coco_json import (
     CocoPart,
     Id,
@@ -32,12 +27,13 @@ from weakspot.data.formats.coco_json import (
     size_of,
     split_of,
 )
+from weakspot.data.formats.coco_masks import box_of_mask, parse_segmentation, segmentation_of
 from weakspot.data.formats.folder_labels import add_folder_labels
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, uncertainty_of
 from weakspot.data.formats.text_files import write_json
 from weakspot.data.formats.walk import first_containing
 from weakspot.data.image_index import ImageIndex
-from weakspot.data.rle import Rle, decode_rle, encode_rle, mask_area, parse_rle
+from weakspot.data.rle import mask_area
 from weakspot.errors import InputError
 from weakspot.io.text import relative_inside, safe_relative_path
 
@@ -214,8 +210,8 @@ def _labeled_object(
         problems.append(LabelProblem(sample.image_id, f"{where} is invalid: {_reason(error)}"))
         return None
     try:
-        mask = _mask(record.get("segmentation"), sample)
-        sides = sides or _box_of_mask(mask)
+        mask = parse_segmentation(record.get("segmentation"), sample)
+        sides = sides or box_of_mask(mask)
     except _MALFORMED as error:
         lost = "is invalid" if sides is None else "is read without its mask"
         problems.append(LabelProblem(sample.image_id, f"{where} {lost}: {_reason(error)}"))
@@ -240,44 +236,6 @@ def _ordered(sides: Box) -> Box:
     return x1, y1, x2, y2
 
 
-def _box_of_mask(mask: Rle | None) -> Box:
-    from weakspot.data.polygons import mask_box
-
-    box = None if mask is None else mask_box(decode_rle(mask))
-    if box is None:
-        raise InputError("coco-invalid", "bbox must be four numbers")
-    return box
-
-
-def _mask(segmentation: Any, sample: Sample) -> Rle | None:
-    """Read a segmentation: RLE, compressed or not, or the union of polygons."""
-    from weakspot.data.polygons import polygon_to_mask
-
-    if not segmentation or segmentation == [[]]:
-        return None
-    height, width = sample.height, sample.width
-    if height * width > MAX_PIXELS:
-        raise InputError("mask-too-large", f"its mask must have at most {MAX_PIXELS:,} pixels")
-    if isinstance(segmentation, list):
-        union = np.zeros((height, width), bool)
-        for polygon in _polygons(segmentation):
-            union |= polygon_to_mask(polygon, height=height, width=width)
-        if not union.any():
-            raise InputError("mask-empty", "its polygons have no area in the image")
-        return encode_rle(union)
-    if list(segmentation["size"]) != [height, width]:
-        raise InputError("shape-mismatch", f"its mask must have the size {[height, width]}, got {segmentation['size']}")
-    return parse_rle(segmentation["counts"], height=height, width=width)
-
-
-def _polygons(segmentation: list[Any]) -> Iterator[NDArray[np.float64]]:
-    """The polygons of a list of flat lists; some tools write one polygon as a flat list, or as a list of corners."""
-    is_flat = not isinstance(segmentation[0], list)
-    is_one = is_flat or (len(segmentation) > 2 and all(np.shape(part) == (2,) for part in segmentation))
-    for part in [segmentation] if is_one else segmentation:
-        yield np.array(part, np.float64).reshape(-1, 2)
-
-
 def _image_record(key: int, sample: Sample) -> Record:
     record = {"id": key, "file_name": sample.image_id, "width": sample.width, "height": sample.height}
     return record if sample.uncertainty is None else record | {"uncertainty": sample.uncertainty}
@@ -293,16 +251,8 @@ def _annotation_records(
         sides = [x1, y1, round(x2 - x1, DECIMALS), round(y2 - y1, DECIMALS)]
         record = {"id": number, "image_id": key, "category_id": category[item.label], "bbox": sides, "iscrowd": 0}
         area = sides[2] * sides[3] if item.mask is None else mask_area(item.mask)
-        record |= {"area": area, "segmentation": [] if item.mask is None else _segmentation(item.mask, polygons)}
+        record |= {"area": area, "segmentation": [] if item.mask is None else segmentation_of(item.mask, polygons)}
         yield record if item.score is None else record | {"score": item.score}
-
-
-def _segmentation(mask: Rle, polygons: bool) -> object:
-    if polygons:
-        from weakspot.data.polygons import mask_to_polygon
-
-        return [mask_to_polygon(decode_rle(mask)).ravel().round(DECIMALS).tolist()]
-    return {"size": [mask.height, mask.width], "counts": mask.counts}
 
 
 def result_ids(

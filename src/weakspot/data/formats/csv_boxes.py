@@ -18,35 +18,41 @@ With ``--import``, the column ``status`` of ``labels.csv`` says what a person ha
 what is in it.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from weakspot.data.dataset import Box, Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
+from weakspot.data.dataset import Dataset, Issue, ObjectAnnotation, Sample, group_issues, round_box
 from weakspot.data.formats.class_folders import empty_classes, has_splits, split_and_class
+from weakspot.data.formats.csv_cells import (
+    BOXES,
+    LABELS,
+    SEPARATORS,
+    SIDES,
+    STATUS,
+    Row,
+    box_of,
+    box_rows,
+    folders_of_images,
+    label_rows,
+    located_rows,
+    objects_of_label,
+    score_of,
+    size_of,
+    status_of,
+)
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions, sorted_classes
-from weakspot.data.formats.text_files import format_number, write_csv
+from weakspot.data.formats.text_files import write_csv
 from weakspot.data.formats.walk import files_below, first_containing, images_outside_masks, is_image, without_suffix
 from weakspot.data.image_index import ImageIndex, known_images
-from weakspot.data.review_rows import Status
 from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
-from weakspot.io.text import FileLine, parse_float, parse_int, parse_size, read_csv, relative_inside, safe_relative_path
-
-NAMES = ("image_id", "image", "path", "file")
-SIDES = ("xmin", "ymin", "xmax", "ymax")
-SEPARATORS = re.compile("[;|]")
-BOXES = ("image_id", "width", "height", "class", *SIDES, "score")
-LABELS = ("image_id", "label", "split", "width", "height", "score")
-STATUS = "status"  # a column of labels.csv, if it is known of an image
-
-Row = tuple[FileLine, str, dict[str, str]]
+from weakspot.io.text import FileLine, parse_int, read_csv
 
 
 class _Listed(NamedTuple):
@@ -106,7 +112,7 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     """
     folders = folders_of_images(root, images)
     file = ground_truth or root / "annotations.csv"
-    rows = list(_rows(file, SIDES, folders)) if ground_truth or file.is_file() else []
+    rows = list(located_rows(file, SIDES, folders)) if ground_truth or file.is_file() else []
     tree = _tree(root, images or first_containing((root / "images", root), (name for _, name, _ in rows)))
     by_image = {} if ground_truth else _labels(root / "labels.csv", tree, folders)
     for image_id, group in _group_rows(rows, tree).items():
@@ -133,9 +139,9 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
     problems: list[LabelProblem] = []
     for line, cells in read_csv(file, ("image_id", "class", *SIDES)):
         name = index.match(cells["image_id"]) or cells["image_id"]
-        sizes.setdefault(name, _size(cells, line))
-        box = _box(cells, line)
-        item = ObjectAnnotation(cells["class"], None if box is None else round_box(box), score=_score(cells, line))
+        sizes.setdefault(name, size_of(cells, line))
+        box = box_of(cells, line)
+        item = ObjectAnnotation(cells["class"], None if box is None else round_box(box), score=score_of(cells, line))
         objects.setdefault(name, []).extend([] if box is None else [item])
         problems += [] if box else [LabelProblem(name, f"object without a box: {cells['class']}")]
     if listed and not any(objects.values()) and not problems:
@@ -164,7 +170,7 @@ def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions())
     write_boxes(labels, folder / "annotations.csv")
     has_status = any(sample.status for sample in labels.samples)
     columns = (*LABELS, STATUS) if has_status else LABELS
-    rows = (row[: len(columns)] for sample in labels.samples for row in _label_rows(sample))
+    rows = (row[: len(columns)] for sample in labels.samples for row in label_rows(sample))
     write_csv(folder / "labels.csv", columns, rows)
     if any(labels.splits):
         touched = (sample for sample in labels.samples if sample.status != "untouched")
@@ -178,31 +184,7 @@ def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions())
 
 def write_boxes(labels: Dataset, file: Path) -> None:
     """Write a row for each object."""
-    write_csv(file, BOXES, (row for sample in labels.samples for row in _box_rows(sample)))
-
-
-def split_labels(cell: str) -> list[str]:
-    """Split a cell of labels, separated by ``;`` or ``|``.
-
-    Example:
-        >>> split_labels("cat; dog|")
-        ['cat', 'dog']
-    """
-    return [label.strip() for label in SEPARATORS.split(cell) if label.strip()]
-
-
-def folders_of_images(root: Path, images: Path | None) -> tuple[Path, ...]:
-    """Return the folders to one of which absolute paths in CSV files become relative."""
-    return (root / "images", root) if images is None else (images, root)
-
-
-def _rows(file: Path, columns: Iterable[str], folders: Sequence[Path]) -> Iterator[Row]:
-    for line, cells in read_csv(file, columns):
-        names = [cells[column] for column in NAMES if column in cells]
-        if not names:
-            hint = "It contains the path of each image, relative to the folder of the images."
-            raise InputError("missing-column", f"{FileLine(file, 1)} has no column image_id.", hint)
-        yield line, safe_relative_path(relative_inside(names[0], folders), line), cells
+    write_csv(file, BOXES, (row for sample in labels.samples for row in box_rows(sample)))
 
 
 def _tree(root: Path, base: Path) -> _Tree:
@@ -217,7 +199,7 @@ def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
         image_id = tree.image_id(name)
         group = by_image.setdefault(image_id, _Rows(name))
         group.objects.append(_object(cells, line, split_and_class(image_id, tree.by_split)[1]))
-        group.size = group.size or _size(cells, line)
+        group.size = group.size or size_of(cells, line)
         if cells.get("has_mask"):
             group.has_mask = bool(group.has_mask) or parse_int(cells["has_mask"], line) != 0
     return by_image
@@ -226,11 +208,11 @@ def _group_rows(rows: Iterable[Row], tree: _Tree) -> dict[str, _Rows]:
 def _labels(file: Path, tree: _Tree, folders: Sequence[Path]) -> dict[str, _Rows]:
     """Labels by image; an image with an empty label has no objects."""
     by_image: dict[str, _Rows] = {}
-    for line, name, cells in _rows(file, (), folders) if file.is_file() else ():
+    for line, name, cells in located_rows(file, (), folders) if file.is_file() else ():
         if "label" in cells and cells.get(STATUS) != "untouched":
             group = by_image.setdefault(tree.image_id(name), _Rows(name))
-            group.status = _status(cells, line)
-            group.objects += _objects_of_label(cells["label"], cells, line)
+            group.status = status_of(cells, line)
+            group.objects += objects_of_label(cells["label"], cells, line)
     return by_image
 
 
@@ -243,37 +225,20 @@ def _with_labels(group: _Rows, labels: _Rows | None, folder: str) -> _Rows:
     return replace(group, objects=[*group.objects, *by_person])
 
 
-def _objects_of_label(cell: str, cells: Mapping[str, str], line: FileLine) -> list[ObjectAnnotation]:
-    """The labels of a cell, with the score of predictions."""
-    score = _score(cells, line)
-    return [ObjectAnnotation(label, score=score) for label in split_labels(cell)]
-
-
-def _score(cells: Mapping[str, str], line: FileLine) -> float | None:
-    return parse_float(cells["score"], line) if cells.get("score") else None
-
-
 def _object(cells: dict[str, str], line: FileLine, folder: str) -> ObjectAnnotation:
     label = cells.get("class") or folder
     if not label:
         problem = f"{line} has no class, and the image is not in a class folder."
         raise InputError("missing-class", problem, "Add a column class, or a folder for each class.")
     index = parse_int(cells["class_index"], line) if cells.get("class_index") else None
-    return ObjectAnnotation(label, _box(cells, line), index, _score(cells, line))
-
-
-def _box(cells: dict[str, str], line: FileLine) -> Box | None:
-    if not any(cells[side] for side in SIDES):
-        return None
-    xmin, ymin, xmax, ymax = (parse_float(cells[side], line) for side in SIDES)
-    return xmin, ymin, xmax, ymax
+    return ObjectAnnotation(label, box_of(cells, line), index, score_of(cells, line))
 
 
 def _splits(file: Path, tree: _Tree, folders: Sequence[Path]) -> tuple[dict[str, list[str]], list[Issue]]:
     """The splits of each image, several if it leaks, and duplicate lines."""
     splits: dict[str, list[str]] = {}
     duplicates = []
-    for line, name, cells in _rows(file, ["split"], folders) if file.is_file() else ():
+    for line, name, cells in located_rows(file, ["split"], folders) if file.is_file() else ():
         names = splits.setdefault(tree.image_id(name), [])
         if cells["split"].lower() in names:
             duplicates.append(("duplicate split", f"{line}: {name}"))
@@ -315,25 +280,12 @@ def _listed_images(folder: Path, index: ImageIndex) -> dict[str, _Listed]:
             name = index.match(cells["image_id"]) or cells["image_id"]
             known = images.get(name, _Listed())
             images[name] = _Listed(
-                _size(cells, line) or known.size,
+                size_of(cells, line) or known.size,
                 cells.get("split", known.split),
-                _status(cells, line) or known.status,
-                (*known.labels, *_objects_of_label(cells.get("label", ""), cells, line)),
+                status_of(cells, line) or known.status,
+                (*known.labels, *objects_of_label(cells.get("label", ""), cells, line)),
             )
     return images
-
-
-def _status(cells: Mapping[str, str], line: FileLine) -> str:
-    status = cells.get(STATUS, "")
-    if status not in ("", *get_args(Status)):
-        raise InputError("unknown-value", f"{line}: status must be {', '.join(get_args(Status))}, got {status!r}.")
-    return status
-
-
-def _size(cells: Mapping[str, str], line: FileLine) -> tuple[int, int] | None:
-    if not cells.get("width") or not cells.get("height"):
-        return None
-    return parse_size(parse_float(cells["width"], line), parse_float(cells["height"], line))
 
 
 def _write_mask(sample: Sample, file: Path) -> None:
@@ -342,22 +294,3 @@ def _write_mask(sample: Sample, file: Path) -> None:
         union |= False if item.mask is None else decode_rle(item.mask)
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(union).save(file)
-
-
-def _box_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
-    has_boxes = any(item.box is not None for item in sample.objects)
-    for item in sample.objects if has_boxes else ():  # labels.csv has the labels of an image without a box
-        sides = [""] * len(SIDES) if item.box is None else map(format_number, item.box)
-        score = "" if item.score is None else repr(item.score)
-        yield sample.image_id, sample.width, sample.height, item.label, *sides, score
-
-
-def _label_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
-    """The labels of a person and those of predictions, each with one row."""
-    by_person = [item for item in sample.objects if item.score is None]
-    predicted = [item for item in sample.objects if item.score is not None]
-    for items in (by_person, predicted) if by_person and predicted else (sample.objects,):
-        labels = ";".join(dict.fromkeys(item.label for item in items))
-        score = min((item.score for item in items if item.score is not None), default=None)
-        numbers = sample.width, sample.height, "" if score is None else repr(score)
-        yield sample.image_id, labels, sample.split, *numbers, sample.status

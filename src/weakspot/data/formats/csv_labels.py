@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from weakspot.data.dataset import Dataset, Issue, ObjectAnnotation, Sample, group_issues
 from weakspot.data.formats.class_folders import has_splits, split_and_class
-from weakspot.data.formats.csv_boxes import NAMES, SIDES, folders_of_images, split_labels
+from weakspot.data.formats.csv_cells import NAMES, SIDES, folders_of_images, split_labels
 from weakspot.data.formats.walk import first_containing, images_outside_masks, is_image, without_suffix
 from weakspot.errors import InputError
 from weakspot.io.text import FileLine, parse_float, read_csv, read_csv_header, relative_inside, safe_relative_path

@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from weakspot.data import DecoderPool, ImageSource, find_images
+from weakspot.data import ImageSource, find_images
 from weakspot.data.decoding import read_sizes
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.data.image_lists import is_list
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.errors import InputError, WeakspotError, check_positive
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("weakspot")
 
 
+@decoding_apart()
 def localize(sources: Sequence[str], options: LocalizeOptions) -> LocalizeOutcome:
     """Localize objects in every image of files, folders, glob patterns, lists, or ``-`` for a list on stdin.
 
@@ -175,7 +177,7 @@ def _localize(
 ) -> LocalizeOutcome:
     """Localize all images that have no row yet."""
     total, done = (None, 0) if images.only_once else _count(images, rows.images)
-    with DecoderPool() as decoders:
+    with decoding_apart() as decoders:
         # While the model is loaded; more of them start when they are needed.
         decoders.start(options.workers if total is None else min(options.workers, total - done))
         localizer = load_localizer(options, decoders)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from weakspot.data import DecoderPool, find_images
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.data.image_files import errors_of_image
 from weakspot.errors import WeakspotError
 from weakspot.inference.batch.image_files import gray_image, output_name
@@ -127,6 +128,7 @@ class WorkerFactory:
 
     def _localize(self, localizer: "Localizer", images: Sequence[str], skip: "OnError") -> Iterator[dict[str, Any]]:
         counts = FolderCounts.of(localizer)
-        for localization, outputs in localize_images(localizer, map(Path, images), self.options, counts, skip):
-            save_outputs(outputs, self.output)
-            yield localization.to_dict()
+        with decoding_apart(decoders=localizer.decoders):
+            for localization, outputs in localize_images(localizer, map(Path, images), self.options, counts, skip):
+                save_outputs(outputs, self.output)
+                yield localization.to_dict()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from weakspot.config import __version__
-from weakspot.data import DecoderPool, find_images
+from weakspot.data import find_images
+from weakspot.data.decoding_apart import decoding_apart
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.model_identity import ModelIdentity
 from weakspot.inference.batch.options import LocalizeOptions
@@ -39,7 +40,7 @@ def localize_on_ray(sources: Sequence[str], options: LocalizeOptions, model: Mod
     check_ray()
     if options.format == "parquet":
         check_pyarrow()
-    with DecoderPool() as decoders:
+    with decoding_apart() as decoders:
         localizer = load_localizer(options, decoders)  # reports errors early, and resolves the defaults for all actors
         options = replace(options, method=localizer.method, quality=cast("QualityName", localizer.quality))
         model = model.loaded(localizer)
