@@ -21,7 +21,7 @@ import numpy as np
 import weakspot as ws
 from weakspot.cli.review import localize_first
 from weakspot.data import ObjectAnnotation
-from weakspot.data.review_rows import Look, ReviewRow
+from weakspot.data.review_rows import ReviewRow, Sampling
 from weakspot.labels.review_round import ReviewRound
 from weakspot.ops.iou import box_iou
 from weakspot.serving.review.adoption import adopt
@@ -131,7 +131,7 @@ def review(
         count = sum(right.values())
         for number, offer in enumerate(offers, 1):
             name = offer.image
-            found.add(name, Look("", number, "random" if offer.is_random else "uncertain", right[name]))
+            found.add(name, Sampling("", number, "random" if offer.is_random else "uncertain", right[name]))
             kept = items[name].objects if right[name] else truth[name]
             status = "confirmed" if right[name] else "corrected" if kept else "empty"
             objects = tuple(ObjectAnnotation(one.label, one.box) for one in kept)

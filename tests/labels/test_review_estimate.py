@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import betabinom
 
-from weakspot.data.review_rows import Look
+from weakspot.data.review_rows import Sampling
 from weakspot.labels.review_estimate import LEAST_DRAWN, estimate_right, posterior
 
 
-def looks(offers, rights):
-    return [Look("", i, offer, bool(right)) for i, (offer, right) in enumerate(zip(offers, rights, strict=True), 1)]
+def samplings(offers, rights):
+    return [Sampling("", i, offer, bool(right)) for i, (offer, right) in enumerate(zip(offers, rights, strict=True), 1)]
 
 
 def drawn(right, wrong):
-    return looks(["random"] * (right + wrong), [True] * right + [False] * wrong)
+    return samplings(["random"] * (right + wrong), [True] * right + [False] * wrong)
 
 
 @given(st.integers(1, 300), st.integers(0, 60), st.integers(0, 60))
@@ -24,7 +24,7 @@ def test_without_picks_the_posterior_is_beta_binomial_with_jeffreys_prior(left, 
 
 def test_what_was_picked_since_a_draw_is_taken_off_what_the_draw_tells():
     """By hand: each draw is right with the share of right ones among those that were left at the time."""
-    found = looks(["random", "picked", "random", "picked"], [1, 0, 1, 1])
+    found = samplings(["random", "picked", "random", "picked"], [1, 0, 1, 1])
     prior = betabinom(9, 0.5, 0.5).pmf  # of the right ones among all nine
     chances = [prior(left + 3) * (left + 3) / 9 * (left + 2) / 7 for left in range(6)]
     np.testing.assert_allclose(posterior(5, found), np.array(chances) / sum(chances), rtol=1e-9)
@@ -73,6 +73,6 @@ def test_coverage_also_if_a_person_picks_images(prefers):
             is_left[image] = False
             offers.append(offer)
             rights.append(is_right[image])
-        found = estimate_right(int(is_left.sum()), looks(offers, rights))
+        found = estimate_right(int(is_left.sum()), samplings(offers, rights))
         hits.append(found.low <= is_right[is_left].sum() <= found.high)
     assert np.mean(hits) >= 0.88

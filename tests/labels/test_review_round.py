@@ -3,24 +3,24 @@ from itertools import count
 import numpy as np
 import pytest
 
-from weakspot.data.review_rows import Look
+from weakspot.data.review_rows import Sampling
 from weakspot.labels.review_round import ReviewRound
 
 NAMES = [f"{i:02}" for i in range(30)]  # by uncertainty
 SHUFFLED = [NAMES[i] for i in np.random.default_rng(3).permutation(30)]
 
 
-def begun(looks=None, names=NAMES, shuffled=SHUFFLED):
-    return ReviewRound(iter(names), shuffled, looks or {})
+def begun(samplings=None, names=NAMES, shuffled=SHUFFLED):
+    return ReviewRound(iter(names), shuffled, samplings or {})
 
 
 numbers = count(1)
 
 
 def decide(found, name, right=True):
-    look = Look("r", next(numbers), found.offer_of(name), right)
-    found.add(name, look)
-    return look
+    sampling = Sampling("r", next(numbers), found.offer_of(name), right)
+    found.add(name, sampling)
+    return sampling
 
 
 def test_every_third_offer_is_the_next_one_of_the_random_order():
@@ -44,11 +44,11 @@ def test_offers_that_are_followed_come_as_they_were_announced():
 
 
 def test_after_a_restart_the_offers_and_the_estimate_are_the_same():
-    found, looks = begun(), {}
+    found, samplings = begun(), {}
     for i in range(17):
         name = found.offers(1)[0].image if i % 5 else found.offers(9)[7].image
-        looks[name] = decide(found, name, right=i % 4 > 0)
-    again = begun(dict(reversed(looks.items())))
+        samplings[name] = decide(found, name, right=i % 4 > 0)
+    again = begun(dict(reversed(samplings.items())))
     assert again.offers(13) == found.offers(13)
     assert again.estimate() == found.estimate()
 
@@ -102,8 +102,10 @@ def test_coverage_of_reviews_by_uncertainty(reach):
         right = dict(zip(names, random.random(200) > np.linspace(0.6, 0.05, 200), strict=True))
         found = begun(None, names, [names[i] for i in random.permutation(200)])
         for offer in found.offers(reach):
-            found.add(offer.image, Look("r", 1, "random" if offer.is_random else "uncertain", bool(right[offer.image])))
+            found.add(
+                offer.image, Sampling("r", 1, "random" if offer.is_random else "uncertain", bool(right[offer.image]))
+            )
         known = found.estimate()
-        looked = {offer.image for offer in begun(None, names, found._at_random).offers(reach)}
-        hits.append(known.low <= sum(right[name] for name in names if name not in looked) <= known.high)
+        touched = {offer.image for offer in begun(None, names, found._at_random).offers(reach)}
+        hits.append(known.low <= sum(right[name] for name in names if name not in touched) <= known.high)
     assert np.mean(hits) >= 0.86

@@ -3,12 +3,12 @@
 ::
 
     {"image": "cat/1.jpg", "status": "corrected", "objects": [{"label": "cat", "box": [10, 20, 110, 220]}],
-     "size": [480, 640], "revision": 2, "look": {"round": "90ab12", "number": 7, "offer": "random", "right": false},
+     "size": [480, 640], "revision": 2, "sampling": {"round": "90ab12", "number": 7, "offer": "random", "right": false},
      "source": "person", "time": "2026-01-31T12:00:00+00:00"}
 
 ``image`` is the path relative to the folder of the images; boxes are ``[x1, y1, x2, y2]`` in pixels of the upright
-image, whose size is ``[height, width]``, right and bottom excluded. ``look``, which older rows lack, is what an
-estimate of the other images needs: see :class:`Look`. The last row of an image counts.
+image, whose size is ``[height, width]``, right and bottom excluded. ``sampling``, which older rows lack, is what an
+estimate of the other images needs: see :class:`Sampling`. The last row of an image counts.
 """
 
 import json
@@ -34,15 +34,15 @@ Offer = Literal["uncertain", "random", "picked"]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a person came to look at an image, and whether its predicted boxes were right.
+class Sampling:
+    """How an image came to be touched, and whether its predicted boxes were right.
 
     Attributes:
-        round: Name of the predictions of all images that the boxes belong to: learning begins another round.
-        number: Number of the decision among the first ones on each image of the review, from 1 on.
+        round: Hash of the predictions of all images: learning begins another round.
+        number: Place of the image in the order in which images were touched, from 1 on.
         offer: ``uncertain`` or ``random`` if the review offered the image, by its uncertainty or at random; ``picked``
             if the person chose it.
-        right: Whether the person kept the boxes, or changed them so little that they count as right.
+        right: Whether the person kept all boxes, or changed them so little that each has an IoU of at least 0.5.
     """
 
     round: str
@@ -62,7 +62,7 @@ class ReviewRow:
         objects: Its objects, each with a box; none if it is empty.
         size: ``(height, width)`` of the upright image in pixels.
         revision: Number of decisions about the image before this one.
-        look: How the person came to look at it; None in rows of older versions, and if it is untouched.
+        sampling: How it came to be touched; None in rows of older versions, and if it is untouched.
     """
 
     image: str
@@ -70,7 +70,7 @@ class ReviewRow:
     objects: tuple[ObjectAnnotation, ...]
     size: tuple[int, int]
     revision: int = 0
-    look: Look | None = None
+    sampling: Sampling | None = None
 
 
 def is_review(file: Path) -> bool:
@@ -153,7 +153,7 @@ def _record(row: ReviewRow) -> dict[str, Any]:
         "objects": [{"label": item.label, "box": list(item.xyxy)} for item in row.objects],
         "size": list(row.size),
         "revision": row.revision,
-        **({} if row.look is None else {"look": asdict(row.look)}),
+        **({} if row.sampling is None else {"sampling": asdict(row.sampling)}),
         "source": "person",
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -188,18 +188,18 @@ def _parse(line: bytes, where: FileLine) -> ReviewRow:
         _refuse(where, f"an image that is {status} has {len(objects)} objects")
     items = tuple(_object(item, where) for item in objects)
     name, size = safe_relative_path(image, where), _size(row.get("size"), where)
-    return ReviewRow(name, cast(Status, status), items, size, revision, _look(row.get("look"), where))
+    return ReviewRow(name, cast(Status, status), items, size, revision, _sampling(row.get("sampling"), where))
 
 
-def _look(value: Any, where: FileLine) -> Look | None:
+def _sampling(value: Any, where: FileLine) -> Sampling | None:
     if value is None:
         return None
     fields = value if isinstance(value, dict) else {}
     name, number, offer, right = (cast(Any, fields.get(field)) for field in ("round", "number", "offer", "right"))
     counted = type(number) is int and number > 0
     if not (isinstance(name, str) and counted and offer in get_args(Offer) and isinstance(right, bool)):
-        _refuse(where, f"look must have round, number, offer and right, got {value!r}")
-    return Look(name, number, offer, right)
+        _refuse(where, f"sampling must have round, number, offer and right, got {value!r}")
+    return Sampling(name, number, offer, right)
 
 
 def _size(size: Any, where: FileLine) -> tuple[int, int]:

@@ -1,16 +1,16 @@
-"""How many of the images that nobody has looked at are right, estimated from images that were drawn at random.
+"""How many of the untouched images of a review are right, estimated from images that were drawn at random.
 
-The images that a person looks at first are the most uncertain ones, so they are worse than the others, and the share of
-right ones among them says nothing about the rest. An honest estimate needs images that chance has chosen. Every third
-image that is offered is the next one of a random permutation. It is a random check of the images that are left if it
-comes after the *frontier*, the last image that was offered by uncertainty: given what is in front of the frontier, each
-of the images after it was equally likely to be drawn.
+The images that are offered first are the most uncertain ones, so they are worse than the others, and do not represent
+them. An estimate needs images that were drawn at random: every third image that is
+offered is the next one of a random permutation. It counts as a random check of the untouched images if it comes after
+the *frontier*, the last image that was offered by uncertainty: given all that is in front of the frontier, each image
+after it was equally likely to be drawn.
 
-A person may also pick images freely. They are looked at, so they leave the images that are left, but nothing was left
-to chance, so they do not count as drawn. They do not bias the estimate, whatever the person picked and however they
-looked: an image was drawn from those that were left at the time, and how many of these were right is the number that is
-asked for plus the number of right ones among those that were picked since, which is known. What would bias it is a
-person who knows which images will be drawn, and picks some of them before; so the page does not show them in advance.
+A person may also pick images freely. They are touched then and leave the population, but they are not in the sample.
+This does not bias the estimate, even if wrong images are picked only, or right ones: an image was drawn from those that
+were untouched at the time, and the number of right ones among these is the number that is asked for plus that of the
+right ones among the images touched since, which is known. A person who knew which images come next at random, and
+picked some of them before, would bias it; so the page does not show them in advance.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data.review_rows import Look
+from weakspot.data.review_rows import Sampling
 
 LEAST_DRAWN = 10  # random checks without which nothing is estimated
 # Chance on each side of the 90 % interval. It is computed after each image, and a review stops when it suits, which 5 %
@@ -30,10 +30,10 @@ _TAIL = 0.035
 
 @dataclass(frozen=True)
 class Estimate:
-    """How many of the images that nobody has looked at are right.
+    """How many of the untouched images are right.
 
     Attributes:
-        left: Number of images that nobody has looked at.
+        left: Number of untouched images.
         drawn: Number of random checks of them.
         right: Expected number of right ones.
         low: Lower end of the 90 % interval of this number.
@@ -52,50 +52,52 @@ class Estimate:
         return min(max(LEAST_DRAWN - self.drawn, 0), self.left)
 
 
-def estimate_right(left: int, looks: Sequence[Look]) -> Estimate:
-    """Estimate how many images are right among those that nobody has looked at.
+def estimate_right(left: int, samplings: Sequence[Sampling]) -> Estimate:
+    """Estimate how many of the untouched images are right.
 
     The interval is an equal-tailed one of the posterior distribution of a beta-binomial model with Jeffreys' prior. If
     all that were drawn are right, the interval reaches up to all; if none is, down to none. With fewer random checks
-    than ``LEAST_DRAWN``, nothing is known: the interval is from none to all.
+    than ``LEAST_DRAWN``, the number is unknown: the interval is from none to all.
 
     Args:
-        left: Number of images that nobody has looked at.
-        looks: The images after the frontier that were looked at, in this order.
+        left: Number of untouched images.
+        samplings: The samplings of the touched images after the frontier, in the order in which they were touched.
 
     Example:
-        >>> right, wrong = (Look("", number, "random", is_right) for number, is_right in enumerate((True, False), 1))
+        >>> right, wrong = Sampling("", 1, "random", right=True), Sampling("", 2, "random", right=False)
         >>> found = estimate_right(200, [right] * 45 + [wrong] * 5)
         >>> found.drawn, found.low, found.high
         (50, 159, 193)
         >>> estimate_right(200, [right] * 4).missing
         6
     """
-    drawn = [look.right for look in looks if look.offer == "random"]
+    drawn = [sampling.right for sampling in samplings if sampling.offer == "random"]
     if len(drawn) < LEAST_DRAWN or not left:
         return Estimate(left, len(drawn), left / 2, 0, left)
-    chances = posterior(left, looks)
+    chances = posterior(left, samplings)
     sums = np.cumsum(chances)
     low = int(np.searchsorted(sums, _TAIL)) if any(drawn) else 0
     high = left if all(drawn) else int(np.searchsorted(sums, 1 - _TAIL))
     return Estimate(left, len(drawn), float(chances @ np.arange(left + 1)), low, min(high, left))
 
 
-def posterior(left: int, looks: Sequence[Look]) -> NDArray[np.float64]:
-    """Compute the probability of each number of right ones among those that are left, shape ``(left + 1,)``.
+def posterior(left: int, samplings: Sequence[Sampling]) -> NDArray[np.float64]:
+    """Compute the probability of each number of right ones among the untouched images, shape ``(left + 1,)``.
 
     Args:
-        left: Number of images that nobody has looked at.
-        looks: The images after the frontier that were looked at, in this order.
+        left: Number of untouched images.
+        samplings: The samplings of the touched images after the frontier, in the order in which they were touched.
     """
-    right = np.arange(left + 1) + sum(look.right for look in looks)  # in each case, before the first look
-    total = left + len(looks)
+    right = np.arange(left + 1) + sum(
+        sampling.right for sampling in samplings
+    )  # in each case, before the first sampling
+    total = left + len(samplings)
     gammas = np.concatenate([[0.0], np.cumsum(np.log(np.arange(total) + 0.5))])  # log(gamma(n + 1/2)) + constant
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, total + 1)))])
     # Jeffreys' prior of the numbers of right and wrong ones, then the chance to draw what was drawn.
     chance = gammas[right] - factorials[right] + gammas[total - right] - factorials[total - right]
-    for is_drawn, group in groupby(looks, key=lambda look: look.offer == "random"):
-        results = [look.right for look in group]
+    for is_drawn, group in groupby(samplings, key=lambda sampling: sampling.offer == "random"):
+        results = [sampling.right for sampling in group]
         count, found = len(results), sum(results)
         if is_drawn:
             chance += _log_choose(right, found, factorials) + _log_choose(total - right, count - found, factorials)

@@ -424,7 +424,9 @@ def test_the_page_follows_the_offers_and_marks_random_checks(browser, tmp_path):
             assert ("random check" in one(browser, "#about").text) == is_random
             keys(browser, "ENTER")
         until(lambda: len(live.rows()) == 6)
-        assert [row["look"]["offer"] == "random" for row in live.rows()] == [is_random for _, is_random in announced]
+        assert [row["sampling"]["offer"] == "random" for row in live.rows()] == [
+            is_random for _, is_random in announced
+        ]
         first_six = [image for image, _ in announced]
         assert cards_in_order(browser)[:6] == first_six
         keys(browser, "ARROW_LEFT")
@@ -460,7 +462,7 @@ def test_a_picked_image_and_a_skipped_one_keep_the_offers_going(browser, tmp_pat
         until(lambda: boxes(browser))
         keys(browser, "n")
         until(lambda: len(live.rows()) == 2)
-        assert [row["look"]["offer"] for row in live.rows()] == ["picked", "picked"]
+        assert [row["sampling"]["offer"] for row in live.rows()] == ["picked", "picked"]
         assert offered(live)[0][1]  # two images were decided on: the third one is random
         assert offered(live)[1][0] == skipped
 

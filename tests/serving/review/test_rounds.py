@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from weakspot.data import ObjectAnnotation
-from weakspot.data.review_rows import Look
+from weakspot.data.review_rows import Sampling
 from weakspot.serving.review.rounds import begin_round, is_right, name_of_round, order_by_uncertainty
 from weakspot.serving.review.source import open_source
 
@@ -49,8 +49,8 @@ def test_a_round_offers_what_nobody_had_decided_on_when_it_began(found):
     name, _ = begin_round(items, {})
     known = {
         items[0].name: None,
-        items[1].name: Look("before", 1, "random", True),
-        items[2].name: Look(name, 2, "random", True),
+        items[1].name: Sampling("before", 1, "random", True),
+        items[2].name: Sampling(name, 2, "random", True),
     }
     again, offered = begin_round(items, known)
     assert again == name

@@ -79,7 +79,7 @@ def test_the_review_offers_images_and_tells_how_many_are_right(client, live):
     assert review["standing"] == {"text": live.state.standing().text, "reached": False}
     answer = put(client, live.ids()[CAT]).json()
     assert (answer["number"], answer["random"]) == (1, False)
-    assert live.rows()[-1]["look"]["offer"] == "uncertain"
+    assert live.rows()[-1]["sampling"]["offer"] == "uncertain"
 
 
 def test_only_what_has_changed_is_listed_again(client, live):

@@ -89,8 +89,8 @@ def names_offered(state, count=9):
     return [(state.get(image).item.name, is_random) for image, is_random in state.offers(count)]
 
 
-def looks(found):
-    return {name: row.look for name, row in read_review(found / "review.jsonl").items()}
+def samplings(found):
+    return {name: row.sampling for name, row in read_review(found / "review.jsonl").items()}
 
 
 def test_rows_hold_how_a_person_came_to_an_image_and_whether_it_was_right(found):
@@ -101,22 +101,22 @@ def test_rows_hold_how_a_person_came_to_an_image_and_whether_it_was_right(found)
     state.decide(first, 0, [ObjectAnnotation(one.label, one.box) for one in predicted])
     state.decide(fifth, 0, [])
     state.decide(third, 0, [MOVED])
-    by_id = {image.item.id: image.look for image in state.changed_since(-1)}
+    by_id = {image.item.id: image.sampling for image in state.changed_since(-1)}
     assert [(by_id[one].offer, by_id[one].number, by_id[one].right) for one in (first, fifth, third)] == [
         ("uncertain", 1, True),
         ("picked", 2, False),
         ("random", 3, False),
     ]
-    assert {image.item.name: image.look for image in state.of_status(touched=True)} == looks(found)
+    assert {image.item.name: image.sampling for image in state.of_status(touched=True)} == samplings(found)
 
 
 def test_a_decision_that_is_changed_keeps_how_the_image_was_offered(found):
     state, ids = opened(found)
     state.decide(ids[CAT], 0, [])
     after = state.decide(ids[CAT], 1, [ObjectAnnotation("cat", tuple(BOX))])
-    assert (after.look.number, after.look.offer, after.look.right) == (1, "uncertain", True)
-    assert state.decide(ids[CAT], 2, None).look is None
-    assert looks(found) == {CAT: None}
+    assert (after.sampling.number, after.sampling.offer, after.sampling.right) == (1, "uncertain", True)
+    assert state.decide(ids[CAT], 2, None).sampling is None
+    assert samplings(found) == {CAT: None}
 
 
 def test_after_a_restart_offers_and_estimate_are_the_same(found):
@@ -126,17 +126,17 @@ def test_after_a_restart_offers_and_estimate_are_the_same(found):
     again, _ = opened(found)
     assert names_offered(again) == names_offered(state)
     assert again.standing() == state.standing()
-    numbers = [state.decide(image, 0, []).look.number for image, _ in state.offers(1)]
+    numbers = [state.decide(image, 0, []).sampling.number for image, _ in state.offers(1)]
     assert numbers == [3]
 
 
-def test_rows_of_older_versions_are_looked_at_but_not_drawn(found):
+def test_rows_of_older_versions_are_touched_but_not_drawn(found):
     (found / "review.jsonl").write_text(CAT_ROW)
     state, ids = opened(found)
     assert CAT not in dict(names_offered(state))
     assert state.standing().estimate.left == 4
-    assert state.decide(ids[CAT], 4, []).look is None
-    assert state.decide(ids[CAT], 5, None).look is None
+    assert state.decide(ids[CAT], 4, []).sampling is None
+    assert state.decide(ids[CAT], 5, None).sampling is None
     assert CAT in dict(names_offered(state))
     assert state.standing().estimate.left == 5
 
@@ -151,8 +151,8 @@ def test_new_predictions_begin_a_round_in_which_nothing_was_drawn(found):
     state.replace_predictions(moved_predictions(state))
     assert (state.standing().estimate.drawn, state.standing().estimate.left) == (0, 2)
     image, is_random = state.offers(1)[0]
-    look = state.decide(image, state.get(image).revision, []).look
-    assert (look.number, is_random) == (4, False)
+    sampling = state.decide(image, state.get(image).revision, []).sampling
+    assert (sampling.number, is_random) == (4, False)
 
 
 def test_the_goal_is_said_once(found):

@@ -17,7 +17,7 @@ export class Offers {
     this.skipped.clear();
   }
 
-  // Random checks that are still to come stay hidden in the gallery: nobody is to choose among them.
+  // Whether an image is a random check. Those that are still to come are not marked: a person could choose among them.
   isRandom(item) {
     return item.random || (item.status === "untouched" && this.shown.has(item.id));
   }

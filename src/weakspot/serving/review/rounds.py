@@ -1,4 +1,4 @@
-"""The round of a review that its predictions and decisions are in."""
+"""The round of a review, from its predictions and decisions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -8,7 +8,7 @@ from PIL import Image
 
 from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.decoding import read_file
-from weakspot.data.review_rows import Look
+from weakspot.data.review_rows import Sampling
 from weakspot.errors import InputError
 from weakspot.labels.review_offers import Descriptor, descriptor, offer_order, random_order
 from weakspot.labels.review_round import ReviewRound
@@ -19,18 +19,20 @@ _MIN_IOU = 0.5  # of a right box with that of the person, as GT-known Loc has it
 _SIDE = 8  # pixels of the copy whose colors are compared
 
 
-def begin_round(items: Sequence[ReviewItem], looks: Mapping[str, Look | None]) -> tuple[str, ReviewRound]:
+def begin_round(items: Sequence[ReviewItem], samplings: Mapping[str, Sampling | None]) -> tuple[str, ReviewRound]:
     """Return the name of a round and what it offers; the same after a restart.
 
     Args:
         items: All images with their predictions.
-        looks: Of each image that a person decided on, how they came to it; None if it is not known.
+        samplings: The sampling of each touched image, by its name; None if it is not known.
     """
     name = name_of_round(items)
-    of_round = {image: look for image, look in looks.items() if look is not None and look.round == name}
-    offered = [item for item in items if item.name not in looks or item.name in of_round]
+    of_round = {
+        image: sampling for image, sampling in samplings.items() if sampling is not None and sampling.round == name
+    }
+    offered = [item for item in items if item.name not in samplings or item.name in of_round]
     names = [item.name for item in offered]
-    known = {image: look for image, look in of_round.items() if image in names}
+    known = {image: sampling for image, sampling in of_round.items() if image in names}
     return name, ReviewRound(order_by_uncertainty(offered), random_order(names, name), known)
 
 
@@ -52,7 +54,7 @@ def name_of_round(items: Iterable[ReviewItem]) -> str:
 
 
 def is_right(predicted: Sequence[ObjectAnnotation], kept: Sequence[ObjectAnnotation]) -> bool:
-    """Return whether a person left all predicted boxes about where they were: as many of each class, IoU at least 0.5.
+    """Return whether a person kept all predicted boxes: as many of each class, each with an IoU of at least 0.5.
 
     Example:
         >>> cat = ObjectAnnotation("cat", (0, 0, 100, 100))

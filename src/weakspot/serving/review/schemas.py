@@ -75,8 +75,8 @@ class ImageSchema(BaseModel):
             uncertainty=item.uncertainty,
             status=image.status,
             revision=image.revision,
-            number=image.look.number if image.look is not None else 0,
-            random=image.look is not None and image.look.offer == "random",
+            number=image.sampling.number if image.sampling is not None else 0,
+            random=image.sampling is not None and image.sampling.offer == "random",
             objects=[LabeledBox(label=as_text(one.label), box=one.xyxy) for one in image.objects],
             heatmaps=_heatmaps(image),
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from weakspot.data import ObjectAnnotation
-from weakspot.data.review_rows import Look, ReviewRow, Status, append_review
+from weakspot.data.review_rows import ReviewRow, Sampling, Status, append_review
 from weakspot.errors import InputError, suggest
 from weakspot.serving.review.items import ReviewItem
 from weakspot.serving.review.rounds import begin_round, is_right, name_of_round
@@ -26,7 +26,7 @@ class Reviewed:
         objects: Its objects: those of the decision, else the predicted ones.
         revision: Number of changes of this image; a decision states the one that it is based on.
         version: Number of changes of the review when this image last changed.
-        look: How a person came to decide on it; None if nobody did, or if its row does not tell.
+        sampling: How it came to be touched; None if it is untouched, or if its row is of an older version.
     """
 
     item: ReviewItem
@@ -34,7 +34,7 @@ class Reviewed:
     objects: tuple[ObjectAnnotation, ...]
     revision: int
     version: int
-    look: Look | None = None
+    sampling: Sampling | None = None
 
 
 class ReviewState:
@@ -59,8 +59,10 @@ class ReviewState:
         self._version = 0
         rows = source.rows
         self._images = {item.id: _reviewed(item, rows.get(item.name)) for item in source.items}
-        self._round_name, self._round = begin_round(source.items, self._looks())
-        self._number = max((look.number for look in self._looks().values() if look is not None), default=0)
+        self._round_name, self._round = begin_round(source.items, self._samplings())
+        self._number = max(
+            (sampling.number for sampling in self._samplings().values() if sampling is not None), default=0
+        )
 
     @property
     def version(self) -> int:
@@ -124,8 +126,8 @@ class ReviewState:
                 raise InputError("stale-revision", problem, "Load the image again.")
             checked = None if objects is None else tuple(self._checked(item, before.item) for item in objects)
             status, found = _status(before.item, checked), before.item.objects if checked is None else checked
-            look = None if checked is None else self._look(before, checked)
-            after = Reviewed(before.item, status, found, revision + 1, self._version + 1, look)
+            sampling = None if checked is None else self._sampling(before, checked)
+            after = Reviewed(before.item, status, found, revision + 1, self._version + 1, sampling)
             append_review(self._file, _row(after))
             self._images[image_id] = after
             self._version += 1
@@ -133,7 +135,7 @@ class ReviewState:
             return after
 
     def replace_predictions(self, items: Sequence[ReviewItem]) -> None:
-        """Take over new predictions of the images that nobody decided on; the others stay as they are.
+        """Take over new predictions of the untouched images; the others stay as they are.
 
         Another round begins if any has changed.
         """
@@ -145,27 +147,27 @@ class ReviewState:
                     item = replace(found[before.item.name], id=key)  # also if its file has changed meanwhile
                     self._images[key] = Reviewed(item, "untouched", item.objects, before.revision + 1, self._version)
             if name_of_round(items) != self._round_name:
-                self._round_name, self._round = begin_round(items, self._looks())
+                self._round_name, self._round = begin_round(items, self._samplings())
 
-    def _looks(self) -> dict[str, Look | None]:
-        """Return how a person came to each image that is decided on, by its name."""
+    def _samplings(self) -> dict[str, Sampling | None]:
+        """Return the sampling of each touched image, by its name."""
         images = self._images.values()
-        return {image.item.name: image.look for image in images if image.status != "untouched"}
+        return {image.item.name: image.sampling for image in images if image.status != "untouched"}
 
-    def _look(self, before: Reviewed, objects: Sequence[ObjectAnnotation]) -> Look | None:
-        """Return how a person came to an image: it stays as it is when a decision is changed."""
+    def _sampling(self, before: Reviewed, objects: Sequence[ObjectAnnotation]) -> Sampling | None:
+        """Return the sampling of an image, of which only ``right`` is new if a decision is changed."""
         right = is_right(before.item.objects, objects)
         if before.status != "untouched":
-            return None if before.look is None else replace(before.look, right=right)
-        return Look(self._round_name, self._number + 1, self._round.offer_of(before.item.name), right)
+            return None if before.sampling is None else replace(before.sampling, right=right)
+        return Sampling(self._round_name, self._number + 1, self._round.offer_of(before.item.name), right)
 
     def _count(self, image: Reviewed) -> None:
-        """Let the round know of a decision."""
+        """Count a decision in the round."""
         if image.status == "untouched":
             self._round.withdraw(image.item.name)
-        elif image.look is not None and image.look.round == self._round_name:
-            self._number = max(self._number, image.look.number)
-            self._round.add(image.item.name, image.look)
+        elif image.sampling is not None and image.sampling.round == self._round_name:
+            self._number = max(self._number, image.sampling.number)
+            self._round.add(image.item.name, image.sampling)
 
     def _checked(self, found: ObjectAnnotation, item: ReviewItem) -> ObjectAnnotation:
         """Return an object whose box lies within the image."""
@@ -187,7 +189,7 @@ def _reviewed(item: ReviewItem, row: ReviewRow | None) -> Reviewed:
     if row is None:
         return Reviewed(item, "untouched", item.objects, 0, 0)
     objects = item.objects if row.status == "untouched" else row.objects
-    return Reviewed(item, row.status, objects, row.revision + 1, 0, row.look)
+    return Reviewed(item, row.status, objects, row.revision + 1, 0, row.sampling)
 
 
 def _status(item: ReviewItem, objects: Sequence[ObjectAnnotation] | None) -> Status:
@@ -209,4 +211,4 @@ def _equal(one: ObjectAnnotation, other: ObjectAnnotation) -> bool:
 def _row(image: Reviewed) -> ReviewRow:
     objects = () if image.status == "untouched" else image.objects
     objects = tuple(ObjectAnnotation(item.label, item.box) for item in objects)
-    return ReviewRow(image.item.name, image.status, objects, image.item.size, image.revision - 1, image.look)
+    return ReviewRow(image.item.name, image.status, objects, image.item.size, image.revision - 1, image.sampling)
