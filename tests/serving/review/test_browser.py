@@ -418,8 +418,9 @@ def test_the_page_follows_the_offers_and_marks_random_checks(browser, tmp_path):
     with reviewing(write_found(tmp_path, 12)) as live:
         load(browser, live.url)
         announced = offered(live, 6)
-        for image, is_random in announced:
+        for count, (image, is_random) in enumerate(announced):
             until(lambda: name(browser) == image)  # noqa: B023
+            assert cards_in_order(browser)[count] == image
             until(lambda: boxes(browser) == [BOX])
             assert ("random check" in one(browser, "#about").text) == is_random
             keys(browser, "ENTER")

@@ -121,8 +121,12 @@ export class Desk {
 
   // The next image that is offered; without an offer, as the server does not answer, the next untouched one.
   #nextUntouched() {
-    return this.offers.next(this.items, this.current)
-      ?? this.order.find(({ id, status }) => status === "untouched" && id !== this.current);
+    const offered = this.offers.next(this.items, this.current);
+    if (offered && this.offers.isRandom(offered)) { // it is shown before the most uncertain ones, and marked
+      this.arrange();
+      this.gallery.refresh(offered.id);
+    }
+    return offered ?? this.order.find(({ id, status }) => status === "untouched" && id !== this.current);
   }
 
   step(by) {

@@ -50,7 +50,7 @@ export class Gallery {
     const start = Math.floor(index / columns) * side;
     const [from, view] = isRow ? [this.frame.scrollLeft, this.frame.clientWidth] : [this.frame.scrollTop, this.frame.clientHeight];
     if (start >= from && start + side <= from + view) return;
-    const target = start < from ? start : start + side - view;
+    const target = start - side; // one line before it, and the next images after it
     this.frame.scrollTo(isRow ? { left: target } : { top: target });
   }
 
