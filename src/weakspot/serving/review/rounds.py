@@ -32,7 +32,7 @@ def begin_round(items: Sequence[ReviewItem], samplings: Mapping[str, Sampling | 
     }
     offered = [item for item in items if item.name not in samplings or item.name in of_round]
     names = [item.name for item in offered]
-    known = {image: sampling for image, sampling in of_round.items() if image in names}
+    known = {image: of_round[image] for image in names if image in of_round}
     return name, ReviewRound(order_by_uncertainty(offered), random_order(names, name), known)
 
 
