@@ -98,6 +98,7 @@ def test_images_are_decoded_apart_and_what_was_left_is_said_and_taken_over(tmp_p
         (["found"], {"host": "0.0.0.0"}, "missing-token"),
         (["found"], {"output": Path("out")}, "options-conflict"),
         (["found"], {"port": 70000}, "out-of-range"),
+        (["found"], {"stop_at": 30.0}, "out-of-range"),
         (["no/run", "images"], {}, "run-not-found"),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from refusals import refused
 
 from weakspot.data import ObjectAnnotation
-from weakspot.data.review_rows import REVIEW, ReviewRow, append_review, find_review, read_review
+from weakspot.data.review_rows import REVIEW, ReviewRow, Sampling, append_review, find_review, read_review
 from weakspot.data.written_labels import is_written
 
 CAT = ObjectAnnotation("cat", (10.25, 20.0, 110.5, 220.0))
@@ -19,7 +19,7 @@ def test_rows_survive_writing_and_reading_and_the_last_row_of_an_image_counts(tm
         ReviewRow("cat/ä.jpg", "confirmed", (CAT,), (480, 640)),
         ReviewRow("dog/1.jpg", "empty", (), (480, 640)),
         ReviewRow("cat/ä.jpg", "untouched", (), (480, 640), 1),
-        ReviewRow("dog/1.jpg", "corrected", (CAT, CAT), (480, 640), 1),
+        ReviewRow("dog/1.jpg", "corrected", (CAT, CAT), (480, 640), 1, Sampling("90ab", 7, "random", right=False)),
     ]
     for row in rows:
         append_review(file, row)
@@ -86,6 +86,12 @@ def test_a_file_of_an_editor_may_begin_with_a_byte_order_mark_and_lack_the_field
         {"size": [9.5, 9]},
         {"revision": -1},
         {"revision": True},
+        {"sampling": []},
+        {"sampling": {"round": "90ab", "number": 1, "offer": "random"}},
+        {"sampling": {"round": "90ab", "number": True, "offer": "random", "right": True}},
+        {"sampling": {"round": "90ab", "number": 0, "offer": "random", "right": True}},
+        {"sampling": {"round": "90ab", "number": 1, "offer": "chosen", "right": True}},
+        {"sampling": {"round": "90ab", "number": 1, "offer": "random", "right": 1}},
     ],
 )
 def test_an_invalid_row_is_refused_with_its_line(tmp_path, change):

@@ -113,10 +113,10 @@ class LiveReview:
 
 
 @contextmanager
-def reviewing(folder, learn=raise_threshold):
+def reviewing(folder, learn=raise_threshold, stop_at=None):
     """Serve the page of a folder until the block ends."""
     source = open_source(folder)
-    state = ReviewState(source)
+    state = ReviewState(source, stop_at)
     learner = Learner(source, state, learn)
     app = SecurityMiddleware(build_review(source, state, learner), Limits(2**20, TIMEOUT), lambda: False, policy=POLICY)
     with running(app) as (listener, server):

@@ -20,6 +20,7 @@ from weakspot.io.folders import next_free_path
 from weakspot.io.manifest import finished_row_files
 from weakspot.models.run_files import GRAPH_SUFFIX, is_run
 from weakspot.serving.review.options import ReviewOptions
+from weakspot.serving.review.standing import check_stop_at
 from weakspot.serving.tokens import allowed_hosts, checked_token
 from weakspot.terminal import echo
 
@@ -40,12 +41,14 @@ def review(folder_or_run: str, images: Path | None, options: ReviewOptions, *, o
     Raises:
         KeyboardInterrupt: On SIGINT.
         InputError: ``missing-images`` for a model without images, ``options-conflict`` for --output with a folder of
-            results, ``output-in-use`` if another process uses the folder, or as the functions that are called.
+            results, ``out-of-range`` for --stop-at, ``output-in-use`` if another process uses the folder, or as the
+            functions that are called.
         ModelError: ``not-installed`` without the packages of the service, or as ``localize``.
     """
     if not all(find_spec(name) for name in ("fastapi", "multipart", "uvicorn")):
         problem = "Packages of the web service are not installed."
         raise ModelError("not-installed", problem, "Run: pip install 'weakspot[web]'")
+    check_stop_at(options.stop_at)
     token = checked_token(options.token, options.host)
     folder, localizes = Path(folder_or_run), not _has_results(Path(folder_or_run))
     if localizes:
@@ -58,7 +61,7 @@ def review(folder_or_run: str, images: Path | None, options: ReviewOptions, *, o
         if images is not None and localizes:
             folder, images = localize_first(folder_or_run, images, options.output), None
         with folder_lock(folder):
-            _serve(folder, images, listener, token, on_start)
+            _serve(folder, images, listener, token, options.stop_at, on_start)
 
 
 def _has_results(folder: Path) -> bool:
@@ -111,7 +114,12 @@ def _tell(outcome: LocalizeOutcome) -> None:
 
 
 def _serve(
-    folder: Path, moved: Path | None, listener: socket.socket, token: str | None, on_start: Callable[[str], None]
+    folder: Path,
+    moved: Path | None,
+    listener: socket.socket,
+    token: str | None,
+    stop_at: float | None,
+    on_start: Callable[[str], None],
 ) -> None:
     from weakspot.serving.middleware import Limits, SecurityMiddleware
     from weakspot.serving.review.adoption import finish
@@ -126,7 +134,7 @@ def _serve(
     source = open_source(folder, moved)
     if source.note:
         echo(f"note: {source.note}", to_stderr=True)
-    state = ReviewState(source)
+    state = ReviewState(source, stop_at, on_reached=lambda text: echo(text, flush=True))
     limits = Limits(_MAX_BYTES, _TIMEOUT, token, allowed_hosts(listener.getsockname()[0]))
     with closing(Learner(source, state, learn_from_review)) as learner:
         app = SecurityMiddleware(build_review(source, state, learner), limits, lambda: False, policy=POLICY)

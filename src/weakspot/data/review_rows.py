@@ -3,15 +3,17 @@
 ::
 
     {"image": "cat/1.jpg", "status": "corrected", "objects": [{"label": "cat", "box": [10, 20, 110, 220]}],
-     "size": [480, 640], "revision": 2, "source": "person", "time": "2026-01-31T12:00:00+00:00"}
+     "size": [480, 640], "revision": 2, "sampling": {"round": "90ab12", "number": 7, "offer": "random", "right": false},
+     "source": "person", "time": "2026-01-31T12:00:00+00:00"}
 
 ``image`` is the path relative to the folder of the images; boxes are ``[x1, y1, x2, y2]`` in pixels of the upright
-image, whose size is ``[height, width]``, right and bottom excluded. The last row of an image counts.
+image, whose size is ``[height, width]``, right and bottom excluded. ``sampling``, which older rows lack, is what an
+estimate of the other images needs: see :class:`Sampling`. The last row of an image counts.
 """
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from math import isfinite
@@ -28,6 +30,25 @@ from weakspot.io.text import FileLine, read_bytes, safe_relative_path
 
 REVIEW = "review.jsonl"
 Status = Literal["confirmed", "corrected", "empty", "untouched"]
+Offer = Literal["uncertain", "random", "picked"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an image came to be touched, and whether its predicted boxes were right.
+
+    Attributes:
+        round: Hash of the predictions of all images: learning begins another round.
+        number: Place of the image in the order in which images were touched, from 1 on.
+        offer: ``uncertain`` or ``random`` if the review offered the image, by its uncertainty or at random; ``picked``
+            if the person chose it.
+        right: Whether the person kept all boxes, or changed them so little that each has an IoU of at least 0.5.
+    """
+
+    round: str
+    number: int
+    offer: Offer
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,7 @@ class ReviewRow:
         objects: Its objects, each with a box; none if it is empty.
         size: ``(height, width)`` of the upright image in pixels.
         revision: Number of decisions about the image before this one.
+        sampling: How it came to be touched; None in rows of older versions, and if it is untouched.
     """
 
     image: str
@@ -48,6 +70,7 @@ class ReviewRow:
     objects: tuple[ObjectAnnotation, ...]
     size: tuple[int, int]
     revision: int = 0
+    sampling: Sampling | None = None
 
 
 def is_review(file: Path) -> bool:
@@ -130,6 +153,7 @@ def _record(row: ReviewRow) -> dict[str, Any]:
         "objects": [{"label": item.label, "box": list(item.xyxy)} for item in row.objects],
         "size": list(row.size),
         "revision": row.revision,
+        **({} if row.sampling is None else {"sampling": asdict(row.sampling)}),
         "source": "person",
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -163,9 +187,19 @@ def _parse(line: bytes, where: FileLine) -> ReviewRow:
     if status != "untouched" and (status == "empty") == bool(objects):
         _refuse(where, f"an image that is {status} has {len(objects)} objects")
     items = tuple(_object(item, where) for item in objects)
-    return ReviewRow(
-        safe_relative_path(image, where), cast(Status, status), items, _size(row.get("size"), where), revision
-    )
+    name, size = safe_relative_path(image, where), _size(row.get("size"), where)
+    return ReviewRow(name, cast(Status, status), items, size, revision, _sampling(row.get("sampling"), where))
+
+
+def _sampling(value: Any, where: FileLine) -> Sampling | None:
+    if value is None:
+        return None
+    fields = value if isinstance(value, dict) else {}
+    name, number, offer, right = (cast(Any, fields.get(field)) for field in ("round", "number", "offer", "right"))
+    counted = type(number) is int and number > 0
+    if not (isinstance(name, str) and counted and offer in get_args(Offer) and isinstance(right, bool)):
+        _refuse(where, f"sampling must have round, number, offer and right, got {value!r}")
+    return Sampling(name, number, offer, right)
 
 
 def _size(size: Any, where: FileLine) -> tuple[int, int]:

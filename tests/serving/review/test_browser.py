@@ -398,3 +398,84 @@ def test_after_learning_untouched_boxes_change_and_touched_ones_do_not(browser, 
 
 def predicted(live):
     return {image.item.name: [item.box for item in image.item.objects] for image in live.state.changed_since(-1)}
+
+
+def offered(live, count=9):
+    """Names of the images that are offered next, and whether they were drawn at random."""
+    return [(live.state.get(image).item.name, is_random) for image, is_random in live.state.offers(count)]
+
+
+def cards_in_order(browser):
+    """Names of the cards as they are seen, row by row."""
+    script = """const place = (card) => card.getBoundingClientRect();
+        const cards = [...document.querySelectorAll('.card')];
+        cards.sort((a, b) => place(a).top - place(b).top || place(a).left - place(b).left);
+        return cards.map((card) => card.title)"""
+    return browser.execute_script(script)
+
+
+def test_the_page_follows_the_offers_and_marks_random_checks(browser, tmp_path):
+    with reviewing(write_found(tmp_path, 12)) as live:
+        load(browser, live.url)
+        announced = offered(live, 6)
+        for count, (image, is_random) in enumerate(announced):
+            until(lambda: name(browser) == image)  # noqa: B023
+            assert cards_in_order(browser)[count] == image
+            until(lambda: boxes(browser) == [BOX])
+            assert ("random check" in one(browser, "#about").text) == is_random
+            keys(browser, "ENTER")
+        until(lambda: len(live.rows()) == 6)
+        assert [row["sampling"]["offer"] == "random" for row in live.rows()] == [
+            is_random for _, is_random in announced
+        ]
+        first_six = [image for image, _ in announced]
+        assert cards_in_order(browser)[:6] == first_six
+        keys(browser, "ARROW_LEFT")
+        until(lambda: name(browser) == first_six[-1])
+        until(lambda: "random check" in one(browser, "#about").text)
+        next_one = offered(live)[0][0]
+        load(browser, live.url)
+        assert name(browser) == next_one
+        assert severe(browser) == []
+
+
+def test_random_checks_to_come_are_not_shown_in_the_gallery(browser, tmp_path):
+    with reviewing(write_found(tmp_path, 12)) as live:
+        load(browser, live.url)
+        until(lambda: len(cards_in_order(browser)) == 12)
+        names = {image: name for name, image in live.ids().items()}
+        assert cards_in_order(browser) == [names[image] for image in live.state.most_uncertain(12)]
+        assert "random" not in texts(browser, ".card .value")
+
+
+def test_a_picked_image_and_a_skipped_one_keep_the_offers_going(browser, tmp_path):
+    with reviewing(write_found(tmp_path, 12)) as live:
+        load(browser, live.url)
+        skipped, picked = name(browser), cards_in_order(browser)[-1]
+        keys(browser, "ARROW_RIGHT")
+        until(lambda: name(browser) == cards_in_order(browser)[1])
+        second = name(browser)
+        until(lambda: boxes(browser))
+        keys(browser, "n")
+        until(lambda: name(browser) not in (skipped, second))
+        one(browser, f".card[title='{picked}']").click()
+        until(lambda: name(browser) == picked)
+        until(lambda: boxes(browser))
+        keys(browser, "n")
+        until(lambda: len(live.rows()) == 2)
+        assert [row["sampling"]["offer"] for row in live.rows()] == ["picked", "picked"]
+        assert offered(live)[0][1]  # two images were decided on: the third one is random
+        assert offered(live)[1][0] == skipped
+
+
+def test_the_goal_is_shown_as_soon_as_it_is_reached(browser, found):
+    with reviewing(found, stop_at=60) as live:
+        load(browser, live.url)
+        until(lambda: "60 %" in one(browser, "#standing").text)
+        for count in range(1, 4):
+            until(lambda: boxes(browser) == [BOX])
+            assert "reached" not in one(browser, "#standing").get_attribute("class")
+            keys(browser, "n")
+            until(lambda: len(live.rows()) == count)  # noqa: B023
+        until(lambda: one(browser, "#standing").get_attribute("class") == "reached")
+        assert "goal" in one(browser, "#says").text

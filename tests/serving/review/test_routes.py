@@ -71,6 +71,17 @@ def test_the_review_lists_images_with_boxes_and_heatmaps(asking):
     assert first["heatmaps"] == [{"label": "cat", "cut": [0.5, 1.0, 0.0], "boxes": [BOX]}]
 
 
+def test_the_review_offers_images_and_tells_how_many_are_right(client, live):
+    review = client.get("/v1/review").json()
+    assert len(review["offers"]) == 5
+    assert review["most_uncertain"][0] == review["offers"][0]["id"] == live.ids()[CAT]
+    assert [offer["random"] for offer in review["offers"][:3]] == [False, False, True]
+    assert review["standing"] == {"text": live.state.standing().text, "reached": False}
+    answer = put(client, live.ids()[CAT]).json()
+    assert (answer["number"], answer["random"]) == (1, False)
+    assert live.rows()[-1]["sampling"]["offer"] == "uncertain"
+
+
 def test_only_what_has_changed_is_listed_again(client, live):
     version = client.get("/v1/review").json()["version"]
     put(client, live.ids()[CAT])

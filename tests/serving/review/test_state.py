@@ -83,3 +83,82 @@ def test_of_many_decisions_at_once_on_a_revision_one_is_accepted(found):
     assert results.count("stale-revision") == 31
     [accepted] = [one for one in results if one != "stale-revision"]
     assert read_review(found / "review.jsonl")[CAT].objects == accepted.objects
+
+
+def names_offered(state, count=9):
+    return [(state.get(image).item.name, is_random) for image, is_random in state.offers(count)]
+
+
+def samplings(found):
+    return {name: row.sampling for name, row in read_review(found / "review.jsonl").items()}
+
+
+def test_rows_hold_how_a_person_came_to_an_image_and_whether_it_was_right(found):
+    state, _ = opened(found)
+    (first, _), _, (third, is_random), _, (fifth, _) = state.offers(5)
+    assert is_random
+    predicted = state.get(first).item.objects
+    state.decide(first, 0, [ObjectAnnotation(one.label, one.box) for one in predicted])
+    state.decide(fifth, 0, [])
+    state.decide(third, 0, [MOVED])
+    by_id = {image.item.id: image.sampling for image in state.changed_since(-1)}
+    assert [(by_id[one].offer, by_id[one].number, by_id[one].right) for one in (first, fifth, third)] == [
+        ("uncertain", 1, True),
+        ("picked", 2, False),
+        ("random", 3, False),
+    ]
+    assert {image.item.name: image.sampling for image in state.of_status(touched=True)} == samplings(found)
+
+
+def test_a_decision_that_is_changed_keeps_how_the_image_was_offered(found):
+    state, ids = opened(found)
+    state.decide(ids[CAT], 0, [])
+    after = state.decide(ids[CAT], 1, [ObjectAnnotation("cat", tuple(BOX))])
+    assert (after.sampling.number, after.sampling.offer, after.sampling.right) == (1, "uncertain", True)
+    assert state.decide(ids[CAT], 2, None).sampling is None
+    assert samplings(found) == {CAT: None}
+
+
+def test_after_a_restart_offers_and_estimate_are_the_same(found):
+    state, ids = opened(found)
+    state.decide(ids[CAT], 0, [])
+    state.decide(ids["owl/0002.png"], 0, [MOVED])
+    again, _ = opened(found)
+    assert names_offered(again) == names_offered(state)
+    assert again.standing() == state.standing()
+    numbers = [state.decide(image, 0, []).sampling.number for image, _ in state.offers(1)]
+    assert numbers == [3]
+
+
+def test_rows_of_older_versions_are_touched_but_not_drawn(found):
+    (found / "review.jsonl").write_text(CAT_ROW)
+    state, ids = opened(found)
+    assert CAT not in dict(names_offered(state))
+    assert state.standing().estimate.left == 4
+    assert state.decide(ids[CAT], 4, []).sampling is None
+    assert state.decide(ids[CAT], 5, None).sampling is None
+    assert CAT in dict(names_offered(state))
+    assert state.standing().estimate.left == 5
+
+
+def test_new_predictions_begin_a_round_in_which_nothing_was_drawn(found):
+    state, _ = opened(found)
+    for _ in range(3):
+        state.decide(state.offers(1)[0][0], 0, [])
+    assert state.standing().estimate.drawn == 1
+    state.replace_predictions([image.item for image in state.changed_since(-1)])
+    assert state.standing().estimate.drawn == 1  # the boxes are the same
+    state.replace_predictions(moved_predictions(state))
+    assert (state.standing().estimate.drawn, state.standing().estimate.left) == (0, 2)
+    image, is_random = state.offers(1)[0]
+    sampling = state.decide(image, state.get(image).revision, []).sampling
+    assert (sampling.number, is_random) == (4, False)
+
+
+def test_the_goal_is_said_once(found):
+    said = []
+    state = ReviewState(open_source(found), 60, on_reached=said.append)
+    for count in range(5):
+        assert state.standing().is_reached == (count >= 3)
+        assert len(said) == (count >= 3)
+        state.decide(state.offers(1)[0][0], 0, [])

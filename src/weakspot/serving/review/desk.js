@@ -1,9 +1,10 @@
-// The desk of a person who reviews: the images by uncertainty, the current one, and the decisions on them.
+// The desk of a person who reviews: the images in the order of the offers, the current one, and the decisions on them.
 
 import { objectsAt } from "./boxes.js";
 import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { History } from "./history.js";
+import { Offers } from "./offers.js";
 import { Refusal, Saving, ask, pause } from "./saving.js";
 
 const STATUSES = ["confirmed", "corrected", "empty"];
@@ -13,7 +14,8 @@ export const byId = (id) => document.getElementById(id);
 export class Desk {
   constructor() {
     Object.assign(this, { items: new Map(), order: [], shown: [], classes: [], current: null, shownId: null, threshold: null });
-    Object.assign(this, { isAsking: false, isNewRound: false, isWaiting: false, wantedLabel: null, redrawn: 0, history: new History() });
+    Object.assign(this, { isAsking: false, isWaiting: false, wantedLabel: null, redrawn: 0, history: new History() });
+    Object.assign(this, { offers: new Offers(), number: 0 });
     this.editor = new Editor(byId("stage"), {
       onChange: (objects) => this.#edited(objects),
       onSelect: () => this.#showSelection(),
@@ -22,6 +24,7 @@ export class Desk {
     });
     this.gallery = new Gallery(byId("gallery"), byId("cards"), {
       objectsOf: (item) => objectsAt(item, this.threshold),
+      isRandom: (item) => this.offers.isRandom(item),
       onChoose: (id) => this.open(id),
     });
     this.saving = new Saving({
@@ -47,22 +50,27 @@ export class Desk {
 
   // Takes over images that have changed on the server, or all that it has; those with decisions on their way get an
   // answer of their own.
-  receive(images, { areAll }) {
+  receive({ images, offers, most_uncertain: mostUncertain }, { areAll }) {
+    this.offers.receive(offers, mostUncertain);
     if (areAll) {
       const known = new Set(images.map(({ id }) => id));
       this.#remove([...this.items.keys()].filter((id) => !known.has(id) && !this.saving.has(id)));
     }
     const news = images.filter(({ id, revision }) => !this.saving.has(id) && revision !== this.items.get(id)?.revision);
-    if (!news.length) return;
+    if (!news.length) {
+      this.arrange();
+      return;
+    }
     const before = this.items.get(this.current);
     for (const image of news) {
       const known = this.items.get(image.id);
       if (known?.status === "untouched" && image.status === "untouched") this.redrawn += !isEqual(known.objects, image.objects);
       this.items.set(image.id, image);
+      this.number = Math.max(this.number, image.number);
     }
     this.arrange();
     const now = this.items.get(this.current);
-    if (!this.current && this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
+    if (!this.current && this.order.length) this.#openFirst();
     else if (before !== now) this.#changedElsewhere(before, now);
   }
 
@@ -77,7 +85,11 @@ export class Desk {
     if (this.items.has(this.current)) return;
     this.current = null;
     this.#setAsking(false);
-    if (this.order.length) this.open((this.#nextUntouched() ?? this.order[0]).id);
+    if (this.order.length) this.#openFirst();
+  }
+
+  #openFirst() {
+    this.open((this.#nextUntouched() ?? this.order[0]).id);
   }
 
   // A new prediction is no surprise; a decision that was made elsewhere is.
@@ -94,7 +106,7 @@ export class Desk {
   }
 
   arrange() {
-    this.order = [...this.items.values()].sort((a, b) => (b.uncertainty ?? -1) - (a.uncertainty ?? -1) || (a.name < b.name ? -1 : 1));
+    this.order = this.offers.sorted(this.items.values());
     const wanted = byId("filter").value;
     this.shown = wanted ? this.order.filter(({ status }) => status === wanted) : this.order;
     this.gallery.setItems(this.shown);
@@ -107,16 +119,20 @@ export class Desk {
     byId("learn").disabled = byId("learn").dataset.busy === "true" || this.touched === 0;
   }
 
-  // The next untouched image after the current one, from the start after the last one or after a round of learning.
+  // The next image that is offered; without an offer, as the server does not answer, the next untouched one.
   #nextUntouched() {
-    const start = this.isNewRound ? 0 : this.order.findIndex(({ id }) => id === this.current) + 1;
-    const around = [...this.order.slice(start), ...this.order.slice(0, start)];
-    return around.find(({ id, status }) => status === "untouched" && id !== this.current);
+    const offered = this.offers.next(this.items, this.current);
+    if (offered && this.offers.isRandom(offered)) { // it is shown before the most uncertain ones, and marked
+      this.arrange();
+      this.gallery.refresh(offered.id);
+    }
+    return offered ?? this.order.find(({ id, status }) => status === "untouched" && id !== this.current);
   }
 
   step(by) {
     const index = this.shown.findIndex(({ id }) => id === this.current);
     const next = this.shown[index < 0 ? 0 : index + by];
+    if (by > 0) this.offers.skip(this.items.get(this.current));
     if (next) this.open(next.id);
   }
 
@@ -163,7 +179,8 @@ export class Desk {
     const item = this.items.get(this.current);
     const uncertainty = item.uncertainty === null ? "" : `, uncertainty ${item.uncertainty.toFixed(2)}`;
     const position = this.order.findIndex(({ id }) => id === this.current) + 1;
-    byId("about").textContent = `${position} of ${this.order.length}, ${item.status}${uncertainty}`;
+    const check = this.offers.isRandom(item) ? ", random check" : "";
+    byId("about").textContent = `${position} of ${this.order.length}, ${item.status}${uncertainty}${check}`;
     byId("undo").disabled = !this.isAsking && !this.history.done.length;
     byId("redo").disabled = !this.history.undone.length;
   }
@@ -225,7 +242,8 @@ export class Desk {
   #put(id, objects) {
     const item = this.items.get(id);
     const status = objects === null ? "untouched" : objects.length ? "corrected" : "empty";
-    this.items.set(id, { ...item, status, objects: objects ?? item.objects });
+    const number = objects === null ? 0 : item.status === "untouched" ? ++this.number : item.number;
+    this.items.set(id, { ...item, status, number, random: this.offers.isRandom(item), objects: objects ?? item.objects });
     this.#setAsking(false);
     this.saving.send(id, objects);
     this.arrange();
@@ -252,7 +270,6 @@ export class Desk {
 
   #goOn() {
     const next = this.#nextUntouched();
-    this.isNewRound = false;
     if (next) this.open(next.id);
     else {
       this.redraw();

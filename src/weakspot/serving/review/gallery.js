@@ -5,9 +5,10 @@ import { make, place } from "./editor.js";
 const AROUND = 2; // rows of cards before and after the view
 
 export class Gallery {
-  // objectsOf(item) returns the boxes of a card, or a promise of them; onChoose(id) is called when one is clicked.
-  constructor(frame, list, { objectsOf, onChoose }) {
-    Object.assign(this, { frame, list, objectsOf, onChoose, items: [], cards: new Map(), current: null });
+  // objectsOf(item) returns the boxes of a card, or a promise of them; isRandom(item) whether it is a random check;
+  // onChoose(id) is called when one is clicked.
+  constructor(frame, list, { objectsOf, isRandom, onChoose }) {
+    Object.assign(this, { frame, list, objectsOf, isRandom, onChoose, items: [], cards: new Map(), current: null });
     frame.addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(frame);
     list.addEventListener("click", (event) => {
@@ -49,7 +50,7 @@ export class Gallery {
     const start = Math.floor(index / columns) * side;
     const [from, view] = isRow ? [this.frame.scrollLeft, this.frame.clientWidth] : [this.frame.scrollTop, this.frame.clientHeight];
     if (start >= from && start + side <= from + view) return;
-    const target = start < from ? start : start + side - view;
+    const target = start - side; // one line before it, and the next images after it
     this.frame.scrollTo(isRow ? { left: target } : { top: target });
   }
 
@@ -90,7 +91,7 @@ export class Gallery {
     const turn = {}; // the last one counts, as boxes may take their time
     Object.assign(card, { drawn: item, turn });
     card.element.dataset.status = item.status;
-    card.value.textContent = item.uncertainty === null ? "" : item.uncertainty.toFixed(2);
+    card.value.textContent = this.isRandom(item) ? "random" : item.uncertainty === null ? "" : item.uncertainty.toFixed(2);
     const objects = await this.objectsOf(item);
     if (card.turn !== turn) return;
     card.what.textContent = item.status === "empty" ? "nothing" : [...new Set(objects.map(({ label }) => label))].join(", ");

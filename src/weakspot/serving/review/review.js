@@ -124,11 +124,22 @@ function showLearning({ available, phase, done, total, rounds: now, problem, not
 
 // The boxes that the model now finds are shown as such, not at the threshold of the slider.
 function finishRound(note) {
-  desk.isNewRound = true;
+  desk.offers.restart();
   const change = desk.redrawn === 1 ? "of 1 untouched image have" : `of ${desk.redrawn} untouched images have`;
   tellLearning(`${desk.redrawn ? `Learnt: the boxes ${change} changed.` : "Learnt: no box has changed."} ${note}`.trim());
   desk.redrawn = 0;
   chooseThreshold(null);
+}
+
+// How many images are right, as far as it is known.
+
+let isReached = false;
+
+function showStanding({ text, reached }) {
+  byId("standing").textContent = byId("standing").title = text;
+  byId("standing").classList.toggle("reached", reached);
+  if (reached && !isReached) desk.say("The goal is reached: you can stop here, or go on.");
+  isReached ||= reached;
 }
 
 // What changes on the server.
@@ -142,7 +153,8 @@ async function poll() {
     else {
       version = review.version;
       desk.setClasses(review.classes);
-      desk.receive(review.images, { areAll: since < 0 });
+      desk.receive(review, { areAll: since < 0 });
+      showStanding(review.standing);
       byId("note").textContent = byId("note").title = review.note;
       byId("note").hidden = !review.note;
       if (review.images.length) prepareSlider([...desk.items.values()]);

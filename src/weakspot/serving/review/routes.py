@@ -14,7 +14,15 @@ from weakspot.config import __version__
 from weakspot.errors import InputError, WeakspotError
 from weakspot.serving.review.images import LARGE, SMALL, heatmap_of, jpeg_of
 from weakspot.serving.review.learning import Learner
-from weakspot.serving.review.schemas import Decision, ImageSchema, ProgressSchema, ReviewSchema, as_text
+from weakspot.serving.review.schemas import (
+    Decision,
+    ImageSchema,
+    OfferSchema,
+    ProgressSchema,
+    ReviewSchema,
+    StandingSchema,
+    as_text,
+)
 from weakspot.serving.review.source import ReviewSource
 from weakspot.serving.review.state import ReviewState
 from weakspot.serving.schemas import ApiError
@@ -25,7 +33,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HTML, _CSS, _JS, _SVG = "text/html", "text/css", "text/javascript", "image/svg+xml"
-_SCRIPTS = ("review", "desk", "editor", "gallery", "boxes", "saving", "history")
+_SCRIPTS = ("review", "desk", "editor", "gallery", "boxes", "offers", "saving", "history")
 # By path: package, file and media type. Gradio is not imported for the icon.
 _FILES = {
     "/": ("weakspot.serving.review", "review.html", _HTML),
@@ -45,6 +53,7 @@ _STATUSES = {
     "disk-full": 500,
     "learning-not-started": 500,
 }
+_OFFERS = 20  # more than a person decides on between two requests of the page
 ImageId = Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]
 Number = Annotated[int, InPath(ge=0, le=999)]
 
@@ -98,8 +107,16 @@ def _add_review(app: FastAPI, source: ReviewSource, state: ReviewState, learner:
     @app.get("/v1/review", summary="The images that changed after a version; all of them for -1")
     def review(since: int = -1) -> ReviewSchema:
         learning, version = progress(), state.version  # before the images, so that none is missed
-        images = [ImageSchema.of(image) for image in state.changed_since(since)]
-        return ReviewSchema(version=version, classes=classes, images=images, learning=learning, note=note)
+        return ReviewSchema(
+            version=version,
+            classes=classes,
+            images=[ImageSchema.of(image) for image in state.changed_since(since)],
+            offers=[OfferSchema(id=image, random=random) for image, random in state.offers(_OFFERS)],
+            most_uncertain=state.most_uncertain(_OFFERS),
+            standing=StandingSchema.of(state.standing()),
+            learning=learning,
+            note=note,
+        )
 
     @app.get("/v1/images/{image_id}", summary="An image with its objects")
     def image(image_id: ImageId) -> ImageSchema:

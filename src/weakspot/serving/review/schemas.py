@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import Status
 from weakspot.serving.review.learning import Phase, Progress
+from weakspot.serving.review.standing import Standing
 from weakspot.serving.review.state import Reviewed
 
 Side = Annotated[float, Field(allow_inf_nan=False)]
@@ -43,7 +44,10 @@ class HeatmapSchema(BaseModel):
 
 
 class ImageSchema(BaseModel):
-    """An image as the page shows it: the class that was predicted first; ``heatmaps`` has null for a class without."""
+    """An image as the page shows it: the class that was predicted first; ``heatmaps`` has null for a class without.
+
+    ``number`` is that of the first decision on it among those of the review; 0 if it is untouched or not known.
+    """
 
     id: str
     name: str
@@ -53,6 +57,8 @@ class ImageSchema(BaseModel):
     uncertainty: float | None
     status: Status
     revision: int
+    number: int
+    random: bool
     objects: list[LabeledBox]
     heatmaps: list[HeatmapSchema | None]
 
@@ -69,6 +75,8 @@ class ImageSchema(BaseModel):
             uncertainty=item.uncertainty,
             status=image.status,
             revision=image.revision,
+            number=image.sampling.number if image.sampling is not None else 0,
+            random=image.sampling is not None and image.sampling.offer == "random",
             objects=[LabeledBox(label=as_text(one.label), box=one.xyxy) for one in image.objects],
             heatmaps=_heatmaps(image),
         )
@@ -92,15 +100,38 @@ class ProgressSchema(BaseModel):
         return cls(available=available, **(vars(progress) | texts))
 
 
-class ReviewSchema(BaseModel):
-    """The images that changed after a version, all classes, and what the learning process does.
+class OfferSchema(BaseModel):
+    """An image that is offered, and whether it was drawn at random."""
 
+    id: str
+    random: bool
+
+
+class StandingSchema(BaseModel):
+    """How many images are right as far as it is known, as text, and whether that is as many as were wanted."""
+
+    text: str
+    reached: bool
+
+    @classmethod
+    def of(cls, standing: Standing) -> "StandingSchema":
+        """Describe how many images are right."""
+        return cls(text=standing.text, reached=standing.is_reached)
+
+
+class ReviewSchema(BaseModel):
+    """The images that changed after a version, all classes, those offered next, and what the learning process does.
+
+    The gallery shows the ids ``most_uncertain`` first, as ``offers`` would give away what is drawn at random.
     ``note`` names decisions whose images are missing; it is empty if every decision has its image.
     """
 
     version: int
     classes: list[str]
     images: list[ImageSchema]
+    offers: list[OfferSchema]
+    most_uncertain: list[str]
+    standing: StandingSchema
     learning: ProgressSchema
     note: str
 

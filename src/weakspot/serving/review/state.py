@@ -1,14 +1,16 @@
 """The decisions of a review: written one by one, each with the revision of its image."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from weakspot.data import ObjectAnnotation
-from weakspot.data.review_rows import ReviewRow, Status, append_review
+from weakspot.data.review_rows import ReviewRow, Sampling, Status, append_review
 from weakspot.errors import InputError, suggest
 from weakspot.serving.review.items import ReviewItem
+from weakspot.serving.review.rounds import begin_round, is_right, name_of_round
 from weakspot.serving.review.source import ReviewSource
+from weakspot.serving.review.standing import Standing
 
 # Pixels by which sides of a box may lie outside the image, or differ from the predicted ones: rows are rounded.
 _TOLERANCE = 0.51
@@ -24,6 +26,7 @@ class Reviewed:
         objects: Its objects: those of the decision, else the predicted ones.
         revision: Number of changes of this image; a decision states the one that it is based on.
         version: Number of changes of the review when this image last changed.
+        sampling: How it came to be touched; None if it is untouched, or if its row is of an older version.
     """
 
     item: ReviewItem
@@ -31,17 +34,35 @@ class Reviewed:
     objects: tuple[ObjectAnnotation, ...]
     revision: int
     version: int
+    sampling: Sampling | None = None
 
 
 class ReviewState:
-    """The images of a review and the decisions on them; its methods may be called from several threads."""
+    """The images of a review and the decisions on them; its methods may be called from several threads.
 
-    def __init__(self, source: ReviewSource) -> None:
-        self._file, self._class_names = source.file, source.class_names
+    Args:
+        source: What is reviewed.
+        stop_at: Percentage of right images at which the review may stop, or None.
+        on_reached: Called with a sentence when they are reached, once.
+    """
+
+    def __init__(
+        self,
+        source: ReviewSource,
+        stop_at: float | None = None,
+        *,
+        on_reached: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._file, self._class_names, self._stop_at = source.file, source.class_names, stop_at
+        self._on_reached, self._is_reached = on_reached, False
         self._lock = threading.Lock()
         self._version = 0
         rows = source.rows
         self._images = {item.id: _reviewed(item, rows.get(item.name)) for item in source.items}
+        self._round_name, self._round = begin_round(source.items, self._samplings())
+        self._number = max(
+            (sampling.number for sampling in self._samplings().values() if sampling is not None), default=0
+        )
 
     @property
     def version(self) -> int:
@@ -65,6 +86,28 @@ class ReviewState:
         with self._lock:
             return [image for image in self._images.values() if (image.status != "untouched") == touched]
 
+    def offers(self, count: int) -> list[tuple[str, bool]]:
+        """Return the ids of the images that are offered next, and whether they were drawn at random."""
+        with self._lock:
+            ids = {image.item.name: image.item.id for image in self._images.values()}
+            offers = self._round.offers(count)
+            return [(ids[offer.image], offer.is_random) for offer in offers if offer.image in ids]
+
+    def most_uncertain(self, count: int) -> list[str]:
+        """Return the ids of the next untouched images in the order by uncertainty."""
+        with self._lock:
+            ids = {image.item.name: image.item.id for image in self._images.values()}
+            return [ids[name] for name in self._round.most_uncertain(count) if name in ids]
+
+    def standing(self) -> Standing:
+        """Return how many images are right, as far as it is known."""
+        with self._lock:
+            found = Standing(len(self._images), self._round.estimate(), self._stop_at)
+            is_news, self._is_reached = found.is_reached and not self._is_reached, found.is_reached or self._is_reached
+        if is_news:
+            self._on_reached(found.text)
+        return found
+
     def rows(self) -> dict[str, ReviewRow]:
         """Return the current decision on each image that a person decided on, by its name."""
         return {image.item.name: _row(image) for image in self.of_status(touched=True)}
@@ -83,14 +126,19 @@ class ReviewState:
                 raise InputError("stale-revision", problem, "Load the image again.")
             checked = None if objects is None else tuple(self._checked(item, before.item) for item in objects)
             status, found = _status(before.item, checked), before.item.objects if checked is None else checked
-            after = Reviewed(before.item, status, found, revision + 1, self._version + 1)
+            sampling = None if checked is None else self._sampling(before, checked)
+            after = Reviewed(before.item, status, found, revision + 1, self._version + 1, sampling)
             append_review(self._file, _row(after))
             self._images[image_id] = after
             self._version += 1
+            self._count(after)
             return after
 
     def replace_predictions(self, items: Sequence[ReviewItem]) -> None:
-        """Take over new predictions of the images that nobody decided on; the others stay as they are."""
+        """Take over new predictions of the untouched images; the others stay as they are.
+
+        Another round begins if any has changed.
+        """
         with self._lock:
             self._version += 1
             found = {item.name: item for item in items}
@@ -98,6 +146,28 @@ class ReviewState:
                 if before.status == "untouched" and before.item.name in found:
                     item = replace(found[before.item.name], id=key)  # also if its file has changed meanwhile
                     self._images[key] = Reviewed(item, "untouched", item.objects, before.revision + 1, self._version)
+            if name_of_round(items) != self._round_name:
+                self._round_name, self._round = begin_round(items, self._samplings())
+
+    def _samplings(self) -> dict[str, Sampling | None]:
+        """Return the sampling of each touched image, by its name."""
+        images = self._images.values()
+        return {image.item.name: image.sampling for image in images if image.status != "untouched"}
+
+    def _sampling(self, before: Reviewed, objects: Sequence[ObjectAnnotation]) -> Sampling | None:
+        """Return the sampling of an image, of which only ``right`` is new if a decision is changed."""
+        right = is_right(before.item.objects, objects)
+        if before.status != "untouched":
+            return None if before.sampling is None else replace(before.sampling, right=right)
+        return Sampling(self._round_name, self._number + 1, self._round.offer_of(before.item.name), right)
+
+    def _count(self, image: Reviewed) -> None:
+        """Count a decision in the round."""
+        if image.status == "untouched":
+            self._round.withdraw(image.item.name)
+        elif image.sampling is not None and image.sampling.round == self._round_name:
+            self._number = max(self._number, image.sampling.number)
+            self._round.add(image.item.name, image.sampling)
 
     def _checked(self, found: ObjectAnnotation, item: ReviewItem) -> ObjectAnnotation:
         """Return an object whose box lies within the image."""
@@ -119,7 +189,7 @@ def _reviewed(item: ReviewItem, row: ReviewRow | None) -> Reviewed:
     if row is None:
         return Reviewed(item, "untouched", item.objects, 0, 0)
     objects = item.objects if row.status == "untouched" else row.objects
-    return Reviewed(item, row.status, objects, row.revision + 1, 0)
+    return Reviewed(item, row.status, objects, row.revision + 1, 0, row.sampling)
 
 
 def _status(item: ReviewItem, objects: Sequence[ObjectAnnotation] | None) -> Status:
@@ -141,4 +211,4 @@ def _equal(one: ObjectAnnotation, other: ObjectAnnotation) -> bool:
 def _row(image: Reviewed) -> ReviewRow:
     objects = () if image.status == "untouched" else image.objects
     objects = tuple(ObjectAnnotation(item.label, item.box) for item in objects)
-    return ReviewRow(image.item.name, image.status, objects, image.item.size, image.revision - 1)
+    return ReviewRow(image.item.name, image.status, objects, image.item.size, image.revision - 1, image.sampling)

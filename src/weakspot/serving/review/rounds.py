@@ -1,0 +1,81 @@
+"""The round of a review, from its predictions and decisions."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+
+import numpy as np
+from PIL import Image
+
+from weakspot.data import ObjectAnnotation, Sample
+from weakspot.data.decoding import read_file
+from weakspot.data.review_rows import Sampling
+from weakspot.errors import InputError
+from weakspot.labels.review_offers import Descriptor, descriptor, offer_order, random_order
+from weakspot.labels.review_round import ReviewRound
+from weakspot.ops.iou import box_iou
+from weakspot.serving.review.items import ReviewItem
+
+_MIN_IOU = 0.5  # of a right box with that of the person, as GT-known Loc has it
+_SIDE = 8  # pixels of the copy whose colors are compared
+
+
+def begin_round(items: Sequence[ReviewItem], samplings: Mapping[str, Sampling | None]) -> tuple[str, ReviewRound]:
+    """Return the name of a round and what it offers; the same after a restart.
+
+    Args:
+        items: All images with their predictions.
+        samplings: The sampling of each touched image, by its name; None if it is not known.
+    """
+    name = name_of_round(items)
+    of_round = {
+        image: sampling for image, sampling in samplings.items() if sampling is not None and sampling.round == name
+    }
+    offered = [item for item in items if item.name not in samplings or item.name in of_round]
+    names = [item.name for item in offered]
+    known = {image: of_round[image] for image in names if image in of_round}
+    return name, ReviewRound(order_by_uncertainty(offered), random_order(names, name), known)
+
+
+def order_by_uncertainty(items: Iterable[ReviewItem]) -> Iterator[str]:
+    """Yield the names of images as they are offered by uncertainty; an image is read when its turn comes."""
+    samples = (
+        Sample(item.name, item.path, objects=item.objects, size=item.size, uncertainty=item.uncertainty)
+        for item in items
+    )
+    return (sample.image_id for sample in offer_order(samples, _describe))
+
+
+def name_of_round(items: Iterable[ReviewItem]) -> str:
+    """Return a hash of all predictions: other boxes or another order begin another round."""
+    found = blake2b(digest_size=8)
+    for item in items:
+        found.update(repr((item.name, item.uncertainty, [(one.label, one.box) for one in item.objects])).encode())
+    return found.hexdigest()
+
+
+def is_right(predicted: Sequence[ObjectAnnotation], kept: Sequence[ObjectAnnotation]) -> bool:
+    """Return whether a person kept all predicted boxes: as many of each class, each with an IoU of at least 0.5.
+
+    Example:
+        >>> cat = ObjectAnnotation("cat", (0, 0, 100, 100))
+        >>> is_right([cat], [ObjectAnnotation("cat", (0, 0, 100, 80))]), is_right([cat], [cat, cat]), is_right([], [])
+        (True, False, True)
+    """
+    if sorted(one.label for one in predicted) != sorted(one.label for one in kept):
+        return False
+    return all(_is_found(one, kept) for one in predicted) and all(_is_found(one, predicted) for one in kept)
+
+
+def _is_found(one: ObjectAnnotation, others: Sequence[ObjectAnnotation]) -> bool:
+    boxes = np.array([other.xyxy for other in others if other.label == one.label], np.float64)
+    return bool(box_iou(np.array([one.xyxy], np.float64), boxes).max() >= _MIN_IOU)
+
+
+def _describe(sample: Sample) -> Descriptor:
+    """Describe an image; one that cannot be read has no colors, and the page shows why."""
+    try:
+        image = read_file(sample.path, draft=("RGB", (_SIDE, _SIDE))).resize((_SIDE, _SIDE), Image.Resampling.BOX)
+        colors = np.asarray(image, np.float64) / 255
+    except InputError:
+        colors = np.zeros((_SIDE, _SIDE, 3))
+    return descriptor(colors, [item.xyxy for item in sample.objects], sample.size or (1, 1))
