@@ -145,7 +145,7 @@ def boxes_alone(pairs: TeachingPairs, tested: TeachingPairs, info: ModelInfo, se
     """Return the score of a head that sees no class map; the region of most probability gives the box."""
     pairs, tested = (replace(item, maps=torch.zeros_like(item.maps)) for item in (pairs, tested))
     contrasts = find_contrasts(pairs.features, pairs.targets, torch.from_numpy(pairs.classes))
-    held_out = held_out_probabilities(pairs, contrasts, seed, lambda *_: None)
+    held_out = held_out_probabilities(pairs, contrasts, 6, seed=seed, on_progress=lambda *_: None)
     pairs.maps[:, 1] = held_out  # the evidence
     right = np.stack([right_boxes(pairs, held_out[i].numpy(), i) for i in range(len(held_out))])
     found = compare_thresholds(right, pairs.classes, thresholds_of(info) * len(info.class_names), per_class=True)

@@ -13,6 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from small_graphs import run_folder
 
+from weakspot.data import ObjectAnnotation
+from weakspot.data.review_rows import REVIEW, ReviewRow, append_review
 from weakspot.data.synthetic import SceneSettings, scene
 
 NAMES = ("goldfinch", "jay", "robin")  # of ImageNet, too
@@ -25,6 +27,7 @@ def write_folder(folder: Path) -> Path:
     """Write everything except runs, which only some pages expect."""
     rows = _write_class_folders(folder / "images", 12)
     _write_tasks(folder / "export.json", rows)
+    _write_review(folder / "review", rows)
     _write_lists(folder, [f"images/{row[0]}.jpg" for row in rows])
     for below in ("new", "tiles"):
         _write_flat(folder / below, ("1.jpg", "2.jpg"))
@@ -80,6 +83,13 @@ def _write_lists(folder: Path, names: list[str]) -> None:
     (folder / "images.txt").write_text("".join(f"{name}\n" for name in names))
     (folder / "images.jsonl").write_text("".join(json.dumps({"image": name}) + "\n" for name in names))
     pq.write_table(pa.table({"image": names}), folder / "images.parquet")
+
+
+def _write_review(folder: Path, rows: list[tuple]) -> None:
+    """Write what the page of `weakspot review` leaves."""
+    for name, label, box in rows[:9]:
+        objects = (ObjectAnnotation(label, tuple(box)),)
+        append_review(folder / REVIEW, ReviewRow(f"{name}.jpg", "corrected", objects, (SIDE, SIDE)))
 
 
 def _write_tasks(path: Path, rows: list[tuple]) -> None:

@@ -170,5 +170,5 @@ def test_all_classes_of_an_image_are_held_out_together(monkeypatch):
         return ObjectHead(2, 2).eval().requires_grad_(False)
 
     monkeypatch.setattr(TeachingPairs, "fit", fit)
-    module.held_out_probabilities(pairs, contrasts, 0, lambda *_: None)
+    module.held_out_probabilities(pairs, contrasts, 3, seed=0, on_progress=lambda *_: None)
     assert sorted(map(sorted, taught)) == [[0, 1], [0, 2], [1, 2]]

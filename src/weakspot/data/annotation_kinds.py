@@ -14,11 +14,17 @@ def is_located(item: ObjectAnnotation) -> bool:
     return item.box is not None or item.mask is not None or bool(item.mask_files)
 
 
+def is_marked(item: ObjectAnnotation) -> bool:
+    """Return whether an object has a box, a mask or a point."""
+    return is_located(item) or item.point is not None
+
+
 def annotation_kind(sample: Sample) -> Kind:
     """Return what is said of an image.
 
-    ``all``: where all its objects are, so that the rest is background. ``some``: where some are; others are in it as
-    well. ``label``: its classes alone, so that any part may be background. ``empty``: it holds no object.
+    ``all``: where all its objects are, so that the rest is background. ``some``: where some are, or a point of one;
+    others are in it as well. ``label``: its classes alone, so that any part may be background. ``empty``: it holds no
+    object.
 
     Example:
         >>> from pathlib import Path
@@ -27,33 +33,36 @@ def annotation_kind(sample: Sample) -> Kind:
         ['all', 'some', 'label', 'empty']
     """
     located = [is_located(item) for item in sample.objects]
+    marked = any(map(is_marked, sample.objects))
     if not located:
         return "empty"
-    if not any(located):
+    if not marked:
         return "label"
     return "all" if all(located) else "some"
 
 
 def describe_annotations(samples: Iterable[Sample]) -> str:
-    """Return how many images a data set says what of; empty if no image has a box or a mask.
+    """Return how many images a data set says what of; empty if no image has a box, mask or point.
 
     Example:
         >>> from pathlib import Path
         >>> cat, dog = ObjectAnnotation("cat", (1, 2, 3, 4)), ObjectAnnotation("dog")
         >>> describe_annotations(Sample("a", Path("a.jpg"), "", items) for items in ((cat, cat), (cat, dog), (dog,)))
-        '3 boxes of 1 class, 1 image with other objects that have none, 1 image by label alone'
+        '3 boxes of 1 class, 1 image with other objects that have no box, 1 image by label alone'
     """
     images = list(samples)
     items = [item for sample in images for item in sample.objects]
     boxes = [item for item in items if item.box is not None]
     masks = [item for item in items if item.box is None and is_located(item)]
-    if not boxes and not masks:
+    points = [item for item in items if is_marked(item) and not is_located(item)]
+    if not boxes and not masks and not points:
         return ""
     kinds = Counter(map(annotation_kind, images))
     parts = [
         (len(boxes), f"{_count(len(boxes), 'box')} of {_classes(boxes)}"),
         (len(masks), f"{_count(len(masks), 'mask')} of {_classes(masks)}"),
-        (kinds["some"], f"{_count(kinds['some'], 'image')} with other objects that have none"),
+        (len(points), f"{_count(len(points), 'point')} of {_classes(points)}"),
+        (kinds["some"], f"{_count(kinds['some'], 'image')} with other objects that have no box"),
         (kinds["label"], f"{_count(kinds['label'], 'image')} by label alone"),
         (kinds["empty"], f"{_count(kinds['empty'], 'image')} without an object"),
     ]

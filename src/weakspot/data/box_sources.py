@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from weakspot.data.annotation_kinds import is_marked
 from weakspot.data.dataset import Dataset, Sample
 from weakspot.data.formats import coco, csv_boxes, masks, voc, yolo, yolo_files
 from weakspot.data.formats.records import LoadedLabels
@@ -91,7 +92,7 @@ def _of_csv(dataset: Dataset) -> Dataset:
     """The images that a CSV names; the other images of the folder have their own labels."""
 
     def is_named(sample: Sample) -> bool:
-        return bool(sample.status) or not sample.objects or any(item.box or item.mask_files for item in sample.objects)
+        return bool(sample.status) or not sample.objects or any(map(is_marked, sample.objects))
 
     return Dataset(dataset.root, dataset.layout, dataset.class_names, tuple(filter(is_named, dataset.samples)))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from weakspot.data.annotation_kinds import is_located
+from weakspot.data.annotation_kinds import is_marked
 from weakspot.data.dataset import Dataset, DatasetIssue, ObjectAnnotation, Sample, round_box
 from weakspot.data.decoding import read_orientation
 from weakspot.data.orientation import box_to_upright, inverse_orientation, mask_to_upright, upright_size
@@ -99,7 +99,7 @@ def resolve_frames(dataset: Dataset, source: Path, splits: Sequence[str]) -> Dat
         splits: Names of splits; only the headers of their images are read.
     """
     headers = [
-        _header(sample.path) if any(map(is_located, sample.objects)) and sample.split in splits else None
+        _header(sample.path) if any(map(is_marked, sample.objects)) and sample.split in splits else None
         for sample in dataset.samples
     ]
     pairs = [(_sized_by_mask(sample, header), header) for sample, header in zip(dataset.samples, headers, strict=True)]
@@ -124,7 +124,10 @@ def _turned(item: ObjectAnnotation, sample: Sample, orientation: int) -> ObjectA
         box = round_box(box_to_upright(box, orientation, height=sample.height, width=sample.width))
     if mask is not None:
         mask = encode_rle(mask_to_upright(decode_rle(mask), orientation))
-    return replace(item, box=box, mask=mask)
+    point = item.point
+    if point is not None:
+        point = box_to_upright((*point, *point), orientation, height=sample.height, width=sample.width)[:2]
+    return replace(item, box=box, mask=mask, point=point)
 
 
 def _as_decoded(sample: Sample, header: Header) -> Sample:
@@ -145,7 +148,7 @@ def _is_ambiguous(sample: Sample, header: Header) -> bool:
     if (
         header is None
         or header[1] == 1
-        or not any(map(is_located, sample.objects))
+        or not any(map(is_marked, sample.objects))
         or proven_frame(sample, header) is not None
     ):
         return False

@@ -20,6 +20,7 @@ from weakspot.training.run_folder import run_lock
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
+_SMOOTHING = 1.2
 # From scores (N, T) and classes (N,): a threshold for each class.
 Rule = Callable[[NDArray[np.float64], NDArray[np.intp]], tuple[float, ...]]
 
@@ -129,11 +130,33 @@ def compare_thresholds(
         per_class: Whether the classes may have different thresholds; maps as published have one.
     """
     count = len(current)
-    before = _score(scores, classes, current)
-    one = _cross_validated(scores, classes, lambda s, _: (best_threshold(s),) * count)
-    each = _cross_validated(scores, classes, lambda s, c: best_class_thresholds(s, c, count))
-    values = best_class_thresholds(scores, classes, count) if per_class and each > one else ()
-    return Comparison(before, one, each, best_threshold(scores), values, (each if values else one) > before)
+    before, smoothed = _score(scores, classes, current), smooth_scores(scores)
+    one = _cross_validated(scores, classes, lambda s, _: (best_threshold(smooth_scores(s)),) * count)
+    each = _cross_validated(scores, classes, lambda s, c: best_class_thresholds(smooth_scores(s), c, count))
+    values = best_class_thresholds(smoothed, classes, count) if per_class and each > one else ()
+    return Comparison(before, one, each, best_threshold(smoothed), values, (each if values else one) > before)
+
+
+def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average scores over nearby thresholds, the more the fewer images there are.
+
+    The best threshold of a few images is an accident; one whose neighbors are good as well holds on others.
+
+    Args:
+        scores: Score of each image at each of T thresholds, shape (N, T).
+
+    Returns:
+        Shape (N, T): means over 1.2 T / sqrt(N) thresholds; at the ends the outermost score is repeated.
+
+    Example:
+        >>> smooth_scores(np.array([[0.0, 0.0, 1.0, 1.0]] * 3)).round(2).tolist()[0]
+        [0.0, 0.33, 0.67, 1.0]
+    """
+    count, length = scores.shape
+    half = int(_SMOOTHING * length / np.sqrt(count)) // 2
+    padded = np.pad(scores, ((0, 0), (half, half)), mode="edge")
+    means: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=1).mean(axis=2)
+    return means
 
 
 def _score(scores: NDArray[np.float64], classes: NDArray[np.intp], thresholds: tuple[float, ...]) -> float:

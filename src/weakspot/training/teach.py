@@ -25,7 +25,8 @@ from weakspot.training.refit import Comparison, compare_thresholds
 from weakspot.training.run_folder import run_lock
 from weakspot.training.teaching_pairs import TeachingPairs, draw_pairs, read_pairs
 
-_FOLDS = 3
+# Heads of more folds see more of few boxes, so they are more like the final head, whose thresholds they choose.
+_FEW_FOLDS, _MANY_FOLDS = 6, 3
 _BATCH_SIZE = 8
 # Shares of the head in the final map: they are compared if there are enough boxes to tell them apart.
 _SHARE, _SHARES, _MANY = 0.5, (0.3, 0.5, 0.7), 100
@@ -64,7 +65,7 @@ def teach(
 ) -> TaughtResult:
     """Fit an object head and thresholds to boxes, and write them into a run; the network stays as it is.
 
-    Whether the head helps, its share and the thresholds are decided on images that did not teach it (three folds); the
+    Whether the head helps, its share and the thresholds are decided on images that did not teach it (in folds); the
     head that is written is taught by all of them. It replaces what boxes taught the run before. A run stays as it is if
     thresholds without a head are not better than its own, or a head is worse by more than a standard error.
 
@@ -151,7 +152,8 @@ def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Prog
         on_progress: Called with the number of steps that are done, and of all.
     """
     contrasts = find_contrasts(pairs.features, pairs.targets, torch.from_numpy(pairs.classes))
-    probabilities = held_out_probabilities(pairs, contrasts, seed, on_progress)
+    folds = _MANY_FOLDS if len(pairs.with_boxes) >= _MANY else _FEW_FOLDS
+    probabilities = held_out_probabilities(pairs, contrasts, folds, seed=seed, on_progress=on_progress)
     found = _compare_shares(pairs, probabilities, info)
     count = len(pairs.with_boxes)
     share = _choose_share(found, count)
@@ -160,7 +162,7 @@ def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Prog
     head = None
     if share and not is_kept:
         everything = np.arange(len(pairs.boxes))
-        head = pairs.fit(everything, contrasts, seed=seed, on_step=_part_of(on_progress, _FOLDS))
+        head = pairs.fit(everything, contrasts, seed=seed, on_step=_part_of(on_progress, folds, folds))
         head.share.fill_(share)
     return Lesson(labels, chosen, share, head, is_kept)
 
@@ -192,17 +194,19 @@ def _is_as_good(score: float, other: float, count: int) -> bool:
     return bool(score >= other - np.sqrt(other * (100 - other) / count))
 
 
-def held_out_probabilities(pairs: TeachingPairs, contrasts: Contrasts, seed: int, on_progress: Progress) -> Tensor:
+def held_out_probabilities(
+    pairs: TeachingPairs, contrasts: Contrasts, folds: int, *, seed: int, on_progress: Progress
+) -> Tensor:
     """Return the probability of an object at each position, (N, h, w), by heads that other images taught."""
     # All classes of an image are in the same fold: they share its features.
-    folds = (np.random.default_rng(seed).permutation(pairs.images.max() + 1) % _FOLDS)[pairs.images]
+    fold_of = (np.random.default_rng(seed).permutation(pairs.images.max() + 1) % folds)[pairs.images]
     probabilities = torch.zeros(pairs.maps[:, 0].shape)
-    for fold in range(_FOLDS):
-        held_out = np.flatnonzero(folds == fold)
-        others = np.flatnonzero(folds != fold)
+    for fold in range(folds):
+        held_out = np.flatnonzero(fold_of == fold)
+        others = np.flatnonzero(fold_of != fold)
         if not len(held_out):
             continue
-        head = pairs.fit(others, contrasts, seed=seed, on_step=_part_of(on_progress, fold))
+        head = pairs.fit(others, contrasts, seed=seed, on_step=_part_of(on_progress, fold, folds))
         for part in np.array_split(held_out, -(-len(held_out) // _BATCH_SIZE)):
             classes = torch.from_numpy(pairs.classes[part, None])
             logits = head(pairs.features[part].float(), pairs.maps[part].float()[:, None], classes)
@@ -220,9 +224,9 @@ def right_boxes(pairs: TeachingPairs, class_map: NDArray[np.floating], i: int) -
     return np.asarray(overlaps >= _MIN_IOU, np.float64)
 
 
-def _part_of(on_progress: Progress, part: int) -> Progress:
+def _part_of(on_progress: Progress, part: int, folds: int) -> Progress:
     """Return the progress of one of the heads as that of all."""
-    return lambda done, steps: on_progress(part * steps + done, (_FOLDS + 1) * steps)
+    return lambda done, steps: on_progress(part * steps + done, (folds + 1) * steps)
 
 
 def _write(

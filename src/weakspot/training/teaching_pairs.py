@@ -12,7 +12,7 @@ from torch import Tensor
 from weakspot.concurrency import batched
 from weakspot.data import ObjectAnnotation, Sample, read_as_annotated
 from weakspot.data.annotated_image import read_mask
-from weakspot.data.annotation_kinds import is_located
+from weakspot.data.annotation_kinds import is_located, is_marked
 from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
@@ -156,7 +156,7 @@ def _pairs_of(sample: Sample, index_of: dict[str, int]) -> list[Drawn]:
     pairs = []
     for label in dict.fromkeys(item.label for item in sample.objects if item.label in index_of):
         objects = [item for item in sample.objects if item.label == label]
-        known = tuple(item for item in objects if is_located(item) or item.point is not None)
+        known = tuple(item for item in objects if is_marked(item))
         if known:
             is_complete = len(known) == len(objects) and all(map(is_located, known))
             pairs.append(Drawn(sample, index_of[label], known, is_complete))

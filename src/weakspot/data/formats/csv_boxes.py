@@ -3,7 +3,7 @@
 ::
 
     images/<class>/<name>.jpg          any kind of image; also without images/
-    annotations.csv                    image_id,xmin,ymin,xmax,ymax[,class,width,height,class_index,has_mask]
+    annotations.csv                    image_id,xmin,ymin,xmax,ymax[,class,width,height,class_index,has_mask,x,y]
     splits.csv                         image_id,split; optional
     labels.csv                         image_id,label[,status]; optional, see weakspot label --import
     masks/<class>/<name>.png           optional
@@ -42,6 +42,7 @@ from weakspot.data.formats.csv_cells import (
     label_rows,
     located_rows,
     objects_of_label,
+    point_of,
     score_of,
     size_of,
     status_of,
@@ -105,9 +106,10 @@ def detect(root: Path) -> bool:
 def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
     """Load class folders with a CSV file of boxes; coordinates count from 0, right and bottom are excluded.
 
-    The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, and
-    so is the folder of an image without a row, unless ``labels.csv`` contains its labels. A row names an image by its
-    path, or by its base name if only one image has it. The default folder of the images is the first of ``root/images``
+    The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, or
+    with a point of the object in the columns ``x`` and ``y``. So is the folder of an image without a row, unless
+    ``labels.csv`` contains its labels. A row names an image by its path, or by its base name if only one image has it.
+    The default folder of the images is the first of ``root/images``
     and ``root`` that contains them. Without the file, only masks say where objects are.
     """
     folders = folders_of_images(root, images)
@@ -141,9 +143,11 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         name = index.match(cells["image_id"]) or cells["image_id"]
         sizes.setdefault(name, size_of(cells, line))
         box = box_of(cells, line)
-        item = ObjectAnnotation(cells["class"], None if box is None else round_box(box), score=score_of(cells, line))
-        objects.setdefault(name, []).extend([] if box is None else [item])
-        problems += [] if box else [LabelProblem(name, f"object without a box: {cells['class']}")]
+        point = None if box else point_of(cells, line)
+        sides = None if box is None else round_box(box)
+        item = ObjectAnnotation(cells["class"], sides, score=score_of(cells, line), point=point)
+        objects.setdefault(name, []).extend([item] if box or point else [])
+        problems += [] if box or point else [LabelProblem(name, f"object without a box: {cells['class']}")]
     if listed and not any(objects.values()) and not problems:
         objects = {name: [*item.labels] for name, item in listed.items()}
     complete = {name: sizes[name] or index.size(name) for name in objects}
@@ -231,7 +235,9 @@ def _object(cells: dict[str, str], line: FileLine, folder: str) -> ObjectAnnotat
         problem = f"{line} has no class, and the image is not in a class folder."
         raise InputError("missing-class", problem, "Add a column class, or a folder for each class.")
     index = parse_int(cells["class_index"], line) if cells.get("class_index") else None
-    return ObjectAnnotation(label, box_of(cells, line), index, score_of(cells, line))
+    box = box_of(cells, line)
+    point = None if box else point_of(cells, line)
+    return ObjectAnnotation(label, box, index, score_of(cells, line), point=point)
 
 
 def _splits(file: Path, tree: _Tree, folders: Sequence[Path]) -> tuple[dict[str, list[str]], list[Issue]]:

@@ -65,6 +65,13 @@ def box_of(cells: dict[str, str], line: FileLine) -> Box | None:
     return xmin, ymin, xmax, ymax
 
 
+def point_of(cells: dict[str, str], line: FileLine) -> tuple[float, float] | None:
+    """Return the point of a row that has no box; None without the columns ``x`` and ``y``, or if they are empty."""
+    if not cells.get("x") and not cells.get("y"):
+        return None
+    return parse_float(cells.get("x", ""), line), parse_float(cells.get("y", ""), line)
+
+
 def status_of(cells: Mapping[str, str], line: FileLine) -> str:
     """Return what a person has done with an image; empty if that is not known."""
     status = cells.get(STATUS, "")
