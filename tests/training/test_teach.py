@@ -145,13 +145,13 @@ def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypa
         for i, s in enumerate(boxed.samples[:6])
     )
     metadata, written = read_metadata(run), (run / MODEL_FILE).read_bytes()
-    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.5: compared(20)})
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.2: compared(20)})
     result = teach(run, far)
     assert (result.is_kept, result.share) == (False, 0.0)  # thresholds alone are better than those of the run
     assert read_metadata(run).info.threshold == 0.5 != metadata.info.threshold
     (run / MODEL_FILE).write_bytes(written)
     worse = replace(compared(80), before=90.0, improves=False)
-    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: worse, 0.5: compared(20)})
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: worse, 0.2: compared(20)})
     result = teach(run, far)
     assert (result.is_kept, result.before, result.after) == (True, 90, 80)
     assert (run / MODEL_FILE).read_bytes() == written

@@ -20,7 +20,9 @@ from weakspot.training.run_folder import run_lock
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
-_SMOOTHING = 1.2
+_SMOOTHING = 0.6
+# The current thresholds count as this many images for which they, and those about as high, are right.
+_PRIOR_IMAGES, _PRIOR_WIDTH = 3, 0.1
 # From scores (N, T) and classes (N,): a threshold for each class.
 Rule = Callable[[NDArray[np.float64], NDArray[np.intp]], tuple[float, ...]]
 
@@ -120,8 +122,9 @@ def compare_thresholds(
 ) -> Comparison:
     """Compare thresholds with one new threshold and with one for each class, both cross-validated.
 
-    Thresholds for each class must be better than one threshold, and new ones better than the current ones: of equals,
-    the simpler ones are chosen, and the current ones are kept.
+    Scores are averaged over nearby thresholds, and the mean of the current thresholds counts as some images. Thresholds
+    for each class must be better than one threshold, and new ones better than the current ones: of equals, the simpler
+    ones are chosen, and the current ones are kept.
 
     Args:
         scores: Score of each image at each of ``NATIVE_THRESHOLDS``, shape (N, T), in [0, 1]; N >= 2.
@@ -130,11 +133,18 @@ def compare_thresholds(
         per_class: Whether the classes may have different thresholds; maps as published have one.
     """
     count = len(current)
-    before, smoothed = _score(scores, classes, current), smooth_scores(scores)
-    one = _cross_validated(scores, classes, lambda s, _: (best_threshold(smooth_scores(s)),) * count)
-    each = _cross_validated(scores, classes, lambda s, c: best_class_thresholds(smooth_scores(s), c, count))
-    values = best_class_thresholds(smoothed, classes, count) if per_class and each > one else ()
-    return Comparison(before, one, each, best_threshold(smoothed), values, (each if values else one) > before)
+    prior = _PRIOR_IMAGES * np.exp(-(((NATIVE_THRESHOLDS - np.mean(current)) / _PRIOR_WIDTH) ** 2) / 2)[None]
+
+    def best_of_all(scores: NDArray[np.float64], _: NDArray[np.intp]) -> tuple[float, ...]:
+        return (best_threshold(np.concatenate([smooth_scores(scores), prior])),) * count
+
+    def best_of_each(scores: NDArray[np.float64], classes: NDArray[np.intp]) -> tuple[float, ...]:
+        return best_class_thresholds(np.concatenate([smooth_scores(scores), prior]), np.append(classes, -1), count)
+
+    before = _score(scores, classes, current)
+    one, each = (_cross_validated(scores, classes, rule) for rule in (best_of_all, best_of_each))
+    values = best_of_each(scores, classes) if per_class and each > one else ()
+    return Comparison(before, one, each, best_of_all(scores, classes)[0], values, (each if values else one) > before)
 
 
 def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,11 +156,11 @@ def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
         scores: Score of each image at each of T thresholds, shape (N, T).
 
     Returns:
-        Shape (N, T): means over 1.2 T / sqrt(N) thresholds; at the ends the outermost score is repeated.
+        Shape (N, T): means over 0.6 T / sqrt(N) thresholds; at the ends the outermost score is repeated.
 
     Example:
-        >>> smooth_scores(np.array([[0.0, 0.0, 1.0, 1.0]] * 3)).round(2).tolist()[0]
-        [0.0, 0.33, 0.67, 1.0]
+        >>> smooth_scores(np.array([[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]])).round(2).tolist()
+        [[0.0, 0.0, 0.33, 0.67, 1.0, 1.0]]
     """
     count, length = scores.shape
     half = int(_SMOOTHING * length / np.sqrt(count)) // 2

@@ -28,8 +28,8 @@ from weakspot.training.teaching_pairs import TeachingPairs, draw_pairs, read_pai
 # Heads of more folds see more of few boxes, so they are more like the final head, whose thresholds they choose.
 _FEW_FOLDS, _MANY_FOLDS = 6, 3
 _BATCH_SIZE = 8
-# Shares of the head in the final map: they are compared if there are enough boxes to tell them apart.
-_SHARE, _SHARES, _MANY = 0.5, (0.3, 0.5, 0.7), 100
+# Shares of the head in the final map are compared if there are enough boxes to tell them apart.
+_SHARES, _MANY = (0.3, 0.5, 0.7), 100
 _MIN_IOU = 0.5  # of a correct box (GT-known Loc)
 
 Progress = Callable[[int, int], None]
@@ -173,11 +173,16 @@ def _compare_shares(pairs: TeachingPairs, probabilities: Tensor, info: ModelInfo
     current = info.class_thresholds or (float(info.threshold or 0),) * len(info.class_names)
     own = pairs.maps[:, 0].float()
     found = {}
-    for share in (0.0, *(_SHARES if len(scored) >= _MANY else (_SHARE,))):
+    for share in (0.0, *(_SHARES if len(scored) >= _MANY else [_share_of_few(len(scored))])):
         maps = ((1 - share) * own + share * probabilities).numpy()
         scores = np.stack([right_boxes(pairs, maps[i], i) for i in scored])
         found[share] = compare_thresholds(scores, pairs.classes[scored], current, per_class=True)
     return found
+
+
+def _share_of_few(count: int) -> float:
+    """Return the share of a head that few boxes have taught: the fewer, the less; a half from 24 on."""
+    return min(0.5, 0.1 + count / 60)
 
 
 def _choose_share(found: dict[float, Comparison], count: int) -> float:
