@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weakspot.serving.schemas import ApiError
+from weakspot.serving.web.upload_requests import whole_upload
 from weakspot.serving.web.uploads import is_uploaded
 
 _API = "/gradio_api"
@@ -75,15 +76,20 @@ class RouteAllowlist:
             started = True
             await send(message)
 
+        # Gradio's routes do not know HEAD; the server omits the body.
+        known_scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
+            if _path(scope) == _UPLOAD:
+                async with whole_upload(receive, dict(scope["headers"])) as replay:
+                    await self.app(known_scope, replay, send_response)
+                return None
             if _path(scope) == _JOIN:
                 body = await _read_event(receive)
                 try:
                     receive = _replay(sanitize_event(body, self.inputs))
                 except (ValueError, RecursionError):
                     return _INVALID_EVENT.response()
-            # Gradio's routes do not know HEAD; the server omits the body.
-            await self.app({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope, receive, send_response)
+            await self.app(known_scope, receive, send_response)
         except HTTPException as error:
             return ApiError.from_exception(error).response()
         except ClientDisconnect:
