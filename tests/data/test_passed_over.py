@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     make(tmp_path, "a.jpg")
     name = "n" * 250
     for _ in range(17):  # its path is longer than the system accepts
-        os.mkdir(name)
+        Path(name).mkdir()
         monkeypatch.chdir(name)
     (found,) = passed_over([tmp_path])
     assert found.name == name
