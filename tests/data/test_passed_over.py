@@ -21,6 +21,18 @@ def test_files_that_are_neither_images_nor_labels_are_passed_over(tmp_path):
     assert sorted(found) == sorted(others)
 
 
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "a.jpg")
+    name = "n" * 250
+    for _ in range(17):  # its path is longer than the system accepts
+        Path(name).mkdir()
+        monkeypatch.chdir(name)
+    (found,) = passed_over([tmp_path])
+    assert found.name == name
+    assert list(find_images([tmp_path])) == [tmp_path / "a.jpg"]
+
+
 def test_a_sentence_counts_and_names_them():
     files = [Path("a.heic"), Path("b.HEIC"), Path("c.mp4"), Path("d")]
     text = describe_passed_over(files)

@@ -811,6 +811,24 @@ def test_file_with_boxes_of_absent_classes_only_has_a_precision_of_0(few, tmp_pa
     assert any("1 predicted boxes" in note for note in found.notes)
 
 
+def test_boxes_in_images_without_an_object_are_wrong(tmp_path):
+    """By hand: 1 of 4 boxes is right; two are in an image without an object, and one of an absent class."""
+    red = (20.0, 10.0, 80.0, 60.0)
+    for name in ("a", "empty", "unboxed"):
+        Image.new("RGB", (100, 80)).save(tmp_path / f"{name}.png")
+    kinds = {"a": (ObjectAnnotation("red", red),), "empty": (), "unboxed": (ObjectAnnotation("red", None),)}
+    samples = tuple(Sample(name, tmp_path / f"{name}.png", "test", objects) for name, objects in kinds.items())
+    data = Dataset(tmp_path, "made up", ("green", "red"), samples)
+    rows = [("a", *red, "red"), ("a", *red, "green"), ("empty", *red, "red"), ("empty", *red, "")]
+    rows.append(("unboxed", *red, "red"))  # nobody knows where its object is
+    write_csv(tmp_path / "found.csv", ("image_id", "xmin", "ymin", "xmax", "ymax", "class"), rows)
+    found = evaluate_boxes(tmp_path / "found.csv", data, config=EvaluationConfig(**QUICK))
+    assert found.first.instance_metrics() == pytest.approx({"precision": 25, "recall": 100, "F1": 40})
+    assert found.first.absent == 3
+    assert found.first.precision_of_present() == pytest.approx(100)
+    assert any("3 predicted boxes" in note for note in found.notes)
+
+
 def test_boxes_of_a_class_that_has_no_true_box_in_the_image_are_left_out(tmp_path):
     """Nobody knows where the object is."""
     Image.new("RGB", (100, 80)).save(tmp_path / "a.png")

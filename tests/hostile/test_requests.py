@@ -8,6 +8,8 @@ from hostile import leaks_internals, send, status_of
 from hostile_requests import ANSWERED, FORM, GET, LENGTH, REFUSED, ambiguous, get, localizing, post, unusual
 from services import TIMEOUT
 
+from weakspot.serving.web.uploads import private_folder
+
 pytestmark = pytest.mark.usefixtures("no_traceback")
 
 READ = {
@@ -151,3 +153,30 @@ def test_a_body_that_turns_out_malformed_during_or_after_the_response_ends_the_c
         connection.sendall(b"zz\r\n")
         while connection.recv(65536):
             pass
+
+
+def uploading(files: int, content: bytes = b"abc") -> bytes:
+    """Build an upload of some files to the page."""
+    part = DISPOSITION + b'name="files"; filename="x.png"\r\n\r\n' + content + b"\r\n"
+    body = part * files + b"--b--\r\n"
+    return post(UPLOAD, b"Content-Length: %d" % len(body), body=body, kind=b"multipart/form-data; boundary=b")
+
+
+def test_an_upload_of_many_files_is_refused(port):
+    before = uploaded_files()
+    assert status_of(send(port, uploading(1))) == 200
+    assert status_of(send(port, uploading(200))) == 400
+    assert len(uploaded_files() - before) == 1
+
+
+def test_an_upload_that_is_interrupted_leaves_no_file(impatient_port):
+    before = uploaded_files()
+    request = uploading(1, bytes(500_000))
+    with socket.create_connection(("127.0.0.1", impatient_port), timeout=TIMEOUT) as connection:
+        connection.sendall(request[:-100_000])  # and the connection is closed
+    assert status_of(send(impatient_port, request[:-100_000])) == 408
+    assert uploaded_files() == before
+
+
+def uploaded_files():
+    return {path for path in private_folder().rglob("*") if path.is_file()}

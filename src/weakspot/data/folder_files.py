@@ -29,28 +29,31 @@ def files_in(folder: str | Path) -> Iterator[Path]:
 
 
 def special_files_in(folder: str | Path) -> Iterator[Path]:
-    """Yield the pipes, sockets and devices below a folder, which could be taken for files."""
+    """Yield the pipes, sockets and devices below a folder, which could be taken for files, and unreadable folders."""
     return (Path(path) for path, is_special in _entries_in(folder) if is_special)
 
 
 def _entries_in(folder: str | Path) -> Iterator[tuple[str, bool]]:
-    """Yield the paths below a folder that are not folders, and whether each is special."""
+    """Yield the paths below a folder that are not folders, and whether each is special; also unreadable folders."""
     folders = [os.fspath(folder)]
     while folders:
+        current = folders.pop()
         try:
-            with os.scandir(folders.pop()) as scanned:
+            with os.scandir(current) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
-        except OSError:  # a folder that cannot be read has no files
+        except OSError:
+            yield current, True
             continue
         if any(entry.name in _RUN_FILES for entry in entries):
             continue
-        visible = [(entry, _is_folder(entry)) for entry in entries if not entry.name.startswith(".")]
+        visible = [(entry, is_folder_entry(entry)) for entry in entries if not entry.name.startswith(".")]
         yield from ((entry.path, is_special_entry(entry)) for entry, is_folder in visible if not is_folder)
         below = [entry for entry, is_folder in visible if is_folder and entry.name != ARCHIVE_METADATA]
         folders += [entry.path for entry in reversed(below) if not entry.is_symlink()]
 
 
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
+def is_folder_entry(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link whose target cannot be found out

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from glob import escape, has_magic, iglob
 from pathlib import Path
 
+from weakspot.data.folder_files import is_folder_entry
+
 RECURSIVE = "**"
 
 
@@ -55,7 +57,7 @@ def _folders_below(start: str) -> Iterator[str]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder or os.curdir) as entries:
-                below = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+                below = [entry for entry in entries if not entry.name.startswith(".") and is_folder_entry(entry)]
         except OSError:  # not a folder, or it cannot be read
             continue
         yield folder

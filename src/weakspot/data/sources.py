@@ -43,7 +43,7 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
             problem = f"The folder {source} contains no images."
             yield from _at_least_one(_in_folder(str(source)), problem, partial(_hint_of_folder, source))
         elif is_pattern(source):
-            yield from _at_least_one(filter(is_file, matches(str(source))), f"No images match {source}.")
+            yield from _at_least_one(filter(_may_be_image, matches(str(source))), f"No images match {source}.")
         elif is_list(source):
             # Paths in the output of a run are relative to the working folder.
             base = Path() if (Path(source).parent / RUN_FILE).exists() else None
@@ -55,6 +55,11 @@ def find_images(sources: Iterable[str | Path], *, stdin: TextIO | None = None) -
 
 def _in_folder(folder: str) -> Iterator[Path]:
     return (file for file in files_in(folder) if file.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _may_be_image(path: Path) -> bool:
+    """Return whether a path is a file, or a link that cannot be followed: reading it raises an error."""
+    return is_file(path) or (path.is_symlink() and not os.path.exists(path))  # noqa: PTH110 - a circle of links raises
 
 
 def _lines(stdin: TextIO) -> Iterator[str]:

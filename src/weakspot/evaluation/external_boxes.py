@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.data import Dataset
+from weakspot.data import Dataset, Sample
 from weakspot.data.formats import coco
 from weakspot.data.formats.walk import without_suffix
 from weakspot.data.image_index import known_images
@@ -41,6 +41,10 @@ class PredictedBoxes:
             if label is None or prediction.label is None or prediction.label.casefold() == label.casefold()
         ]
         return np.array(rows, np.float64).reshape(-1, 4)
+
+    def count(self, images: Sequence[Sample]) -> int:
+        """Count the boxes in some images."""
+        return sum(len(self.by_image.get(image.image_id, ())) for image in images)
 
     def of_absent_classes(self, sample: EvaluationSample) -> NDArray[np.float64]:
         """Return the boxes in an image of classes that it does not have, with or without a box, shape (n, 4)."""

@@ -148,8 +148,9 @@ def evaluate_boxes(
 ) -> Evaluation:
     """Measure predicted boxes of another tool; the box with the highest score is the prediction of its image.
 
-    Boxes of a class that an image does not have are false positives in precision and F1; a note says how many there are
-    and what the precision is without them. The other metrics are those of the classes that the image has.
+    Boxes of a class that an image does not have, and all boxes in an image without an object, are false positives in
+    precision and F1; a note says how many there are and what the precision is without them. The other metrics are those
+    of the classes that the image has.
 
     The file has COCO results, CSV, or the rows of ``weakspot localize``; see :func:`weakspot.evaluation.read_boxes`.
     The other arguments are those of :func:`evaluate`; boxes have no threshold.
@@ -179,6 +180,8 @@ def evaluate_boxes(
         return predictions_of_boxes(boxes, samples, name, base)
 
     result = evaluate_set(eval_set, predict, (name, *base), {name: 1.0}, on_prediction, groups=True)
+    empty = [image for image in eval_set.dataset.of_split(result.split) if not image.objects]
+    result = replace(result, rows={**result.rows, name: result.first.with_wrong_boxes(boxes.count(empty))})
     missing = f"{len(without)} images have no predicted box and count as wrong."
     masks = f"{len(with_masks_only)} images have masks, but no boxes, and count as wrong."
     notes = (*boxes.notes, *([missing] if without else []), *([masks] if with_masks_only else []))

@@ -1,8 +1,9 @@
 """Results of an evaluation, as dictionaries and as Markdown tables."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,14 @@ class MethodResult:
             return {}
         details = self.instances.details()
         return {name: float(details[name][0]) for name in ("precision", "recall", "F1")}
+
+    def with_wrong_boxes(self, count: int) -> Self:
+        """Return the result with more boxes that match no object, from an image without one."""
+        if not count or not self.instances.total:
+            return self
+        instances = deepcopy(self.instances)
+        instances.update([np.ones((count, 4))], [np.zeros((0, 4))])
+        return replace(self, instances=instances, absent=self.absent + count)
 
     def precision_of_present(self) -> float:
         """Return the precision without the boxes of classes that their images do not have, in percent; NaN if none."""

@@ -17,6 +17,7 @@ from weakspot.models.gap_head import GapLinearHead, find_gap_head
 from weakspot.models.hooked_forward import ForwardPass, TargetLayer, forward_with_hooks, upcast
 from weakspot.models.intermediate_features import find_intermediates
 from weakspot.models.model_outputs import are_probabilities, end_in_probabilities, have_one_sign
+from weakspot.models.single_view import check_batch, check_single_view
 from weakspot.models.target_layer import find_layer
 from weakspot.models.token_order import find_token_orders, find_unordered, warn_unordered
 
@@ -120,11 +121,14 @@ def split_model(
     # The type of head is recognized from numbers that autocast would round.
     with torch.autocast(example.device.type, enabled=False):
         _check_logits(_first_logits(model, example))
+        check_single_view(model, example)
         # Branches are used as they are: if one does not lead to a logit, an activation after it changes none either.
         targets = tuple(
             TargetLayer(name) if branches else detect_activation(model, TargetLayer(name), example) for name in names
         ) or (find_layer(model, example),)
         forward_pass = forward_with_hooks(model, targets, example)
+        found = zip((layer.name for layer in targets), forward_pass.activations, strict=True)
+        check_batch(found, example.shape[0])
         _check_no_probabilities(model, targets, forward_pass.logits, example)
     head = find_gap_head(model, forward_pass) if len(targets) == 1 else None
     network = str(model.network_name) if branches else ""

@@ -246,6 +246,14 @@ def test_masks_of_another_kind_or_size_are_listed(tmp_path):
         assert why in FORMATS["masks"].read(tmp_path, IMAGES).problems[0].problem
 
 
+def test_masks_of_another_format_are_listed(tmp_path):
+    """A TIFF of a few pixels may have a tile of gigabytes."""
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "classes.txt").write_text("cat\n")
+    Image.new("L", (100, 50), 1).save(tmp_path / "masks/a.png", "TIFF")
+    assert FORMATS["masks"].read(tmp_path, IMAGES).problems[0].image == "a.jpg"
+
+
 def test_without_masks_there_is_nothing_to_read(tmp_path):
     (tmp_path / "classes.txt").write_text("cat\n")
     with refused("labels-not-found", "masks"):

@@ -156,7 +156,7 @@ def _sample(
 def _pixels(file: Path) -> NDArray[np.uint8]:
     with open_binary(file) as stream:
         image = open_image(stream, str(file))
-        if image.mode not in ("P", "L") or image.width * image.height > MAX_PIXELS:
+        if image.format != "PNG" or image.mode not in ("P", "L") or image.width * image.height > MAX_PIXELS:
             raise InputError("mask-invalid", f"{file} must be indexed PNG of at most {MAX_PIXELS:,} pixels.")
         try:
             return np.asarray(image, np.uint8)

@@ -8,7 +8,8 @@ listed below; all other routes return 404.
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weakspot.serving.schemas import ApiError
+from weakspot.serving.web.upload_requests import whole_upload
 from weakspot.serving.web.uploads import is_uploaded
 
 _API = "/gradio_api"
@@ -40,6 +42,10 @@ _FORM_OVERHEAD = 2**16
 _INVALID_EVENT = ApiError(400, "event-invalid", "The event is not one of the page.", "Reload the page.")
 _INVALID_REQUEST = ApiError(400, "request-invalid", "The request is not one of the page.", "Reload the page.")
 _log = logging.getLogger("weakspot")
+
+
+class _InvalidEventError(Exception):
+    """What was sent is not an event of the page."""
 
 
 class RouteAllowlist:
@@ -76,14 +82,12 @@ class RouteAllowlist:
             await send(message)
 
         try:
-            if _path(scope) == _JOIN:
-                body = await _read_event(receive)
-                try:
-                    receive = _replay(sanitize_event(body, self.inputs))
-                except (ValueError, RecursionError):
-                    return _INVALID_EVENT.response()
-            # Gradio's routes do not know HEAD; the server omits the body.
-            await self.app({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope, receive, send_response)
+            async with self._read(scope, receive) as known:
+                # Gradio's routes do not know HEAD; the server omits the body.
+                known_scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+                await self.app(known_scope, known, send_response)
+        except _InvalidEventError:
+            return _INVALID_EVENT.response()
         except HTTPException as error:
             return ApiError.from_exception(error).response()
         except ClientDisconnect:
@@ -94,6 +98,22 @@ class RouteAllowlist:
                 return _INVALID_REQUEST.response()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         return None
+
+    @asynccontextmanager
+    async def _read(self, scope: Scope, receive: Receive) -> AsyncIterator[Receive]:
+        """Read an upload or an event, and yield a receive function that hands on what Gradio may see of it."""
+        if _path(scope) == _UPLOAD:
+            async with whole_upload(receive, dict(scope["headers"])) as upload:
+                yield upload
+        elif _path(scope) == _JOIN:
+            body = await _read_event(receive)
+            try:
+                event = sanitize_event(body, self.inputs)
+            except (ValueError, RecursionError) as error:
+                raise _InvalidEventError from error
+            yield _replay(event)
+        else:
+            yield receive
 
 
 def rejection_of(scope: Scope, max_upload: int) -> Response | None:
