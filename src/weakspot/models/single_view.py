@@ -1,4 +1,4 @@
-"""Refuse models that look at an image several times, such as flipped or in crops: their feature maps are not its own."""
+"""Refuse models that look at an image several times, such as flipped: their feature maps are not those of the image."""
 
 from collections.abc import Iterable
 
