@@ -191,7 +191,7 @@ def round_box(sides: Iterable[float]) -> Box:
 
 
 def is_fraction(box: Box) -> bool:
-    """Return whether a box lies in a part of the first pixel, as one does whose sides are fractions of the image.
+    """Return whether a box is inside the first pixel, as are boxes whose sides are fractions of the image.
 
     Example:
         >>> is_fraction((0.25, 0.5, 0.75, 1.0)), is_fraction((0, 0, 1, 9))
