@@ -25,6 +25,14 @@ LAYOUTS = {
 }
 
 
+def test_boxes_in_fractions_of_their_images_are_refused(tmp_path):
+    rows = "image_id,xmin,ymin,xmax,ymax,class\na,0.1,0.2,0.5,1,cat\n"
+    with refused("boxes-are-fractions", tmp_path, 0.5):
+        read_dataset(plant(tmp_path, {"annotations.csv": rows, "images/a.jpg": (40, 30)}))
+    one_in_pixels = rows + "a,0,0,9,9,cat\n"
+    assert len(read_dataset(plant(tmp_path, {"annotations.csv": one_in_pixels})).samples) == 1
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("as_given", [str, Path])
 def test_layout_is_recognised(tmp_path, layout, as_given):

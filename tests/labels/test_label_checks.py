@@ -24,6 +24,7 @@ def image(*boxes, path="a.jpg", label="cat", **more):
         pytest.param((-9, 0, 9, 60), "partly outside 100 x 50: clipped", (0, 0, 9, 50), id="clipped"),
         pytest.param((100, 0, 110, 9), "outside 100 x 50: skipped", None, id="outside"),
         pytest.param((5, 5, 5, 9), "no area", None, id="empty"),
+        pytest.param((0.3, 0.2, 0.7, 1), "fractions", None, id="fractions"),
         pytest.param((9, 5, 5, 9), "no area", None, id="swapped"),
         pytest.param((math.nan, 5, 5, 9), "not finite", None, id="not a number"),
     ],

@@ -192,6 +192,17 @@ def round_box(sides: Iterable[float]) -> Box:
     return x1, y1, x2, y2
 
 
+def is_fraction(box: Box) -> bool:
+    """Return whether a box is inside the first pixel, as are boxes whose sides are fractions of the image.
+
+    Example:
+        >>> is_fraction((0.25, 0.5, 0.75, 1.0)), is_fraction((0, 0, 1, 9))
+        (True, False)
+    """
+    x1, y1, x2, y2 = box
+    return 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 and any(side % 1 for side in box)
+
+
 def group_issues(issues: Iterable[Issue]) -> tuple[DatasetIssue, ...]:
     """Group issues by kind, in order of appearance."""
     groups: dict[str, list[str]] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from weakspot.data.dataset import Dataset
+from weakspot.data.dataset import Dataset, is_fraction
 from weakspot.data.formats import (
     benchmark,
     class_folders,
@@ -76,8 +76,8 @@ def read_dataset(
     Raises:
         InputError: ``folder-not-found``, ``archive``, ``file-not-found``, ``unknown-layout``, also for folders that
             look like splits or formats instead of classes, ``several-datasets``, ``unknown-format`` if
-            ``ground_truth`` is of another type, ``labels-are-predictions``, or the code of a file that cannot be
-            parsed.
+            ``ground_truth`` is of another type, ``labels-are-predictions``, ``boxes-are-fractions``, or the code of a
+            file that cannot be parsed.
     """
     folder = _existing_folder(root)
     image_folder = None if images is None else _existing_folder(images)
@@ -85,7 +85,16 @@ def read_dataset(
         dataset = mark_written(_load_folder(folder, image_folder), folder)
     else:
         dataset = mark_written(_load_file(folder, Path(ground_truth), image_folder), Path(ground_truth))
+    _check_pixels(dataset)
     return resolve_predictions(dataset, use=use_predictions)
+
+
+def _check_pixels(dataset: Dataset) -> None:
+    """Refuse a data set all of whose boxes are fractions of their images."""
+    boxes = [item.box for sample in dataset.samples for item in sample.objects if item.box is not None]
+    if boxes and all(map(is_fraction, boxes)):
+        problem = f"The boxes of {dataset.root} must be in pixels, got fractions of the image, such as {boxes[0]}."
+        raise InputError("boxes-are-fractions", problem, "Multiply them by the width and height of their image.")
 
 
 def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:

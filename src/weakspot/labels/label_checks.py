@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import isfinite
 from unicodedata import category
 
-from weakspot.data.dataset import Box, ObjectAnnotation, Sample
+from weakspot.data.dataset import Box, ObjectAnnotation, Sample, is_fraction
 from weakspot.data.formats.records import LabelProblem
 from weakspot.data.formats.split_folders import TRAINING, VALIDATION
 from weakspot.data.image_index import ImageIndex
@@ -43,8 +43,8 @@ def drop_invalid(
 ) -> tuple[tuple[Sample, ...], tuple[LabelProblem, ...]]:
     """Drop labels that formats cannot store, clip boxes to their images, and report what was dropped or clipped.
 
-    These are objects of unknown classes, boxes that are not finite, have no area or are outside the image, duplicate
-    images, and names that label files cannot store.
+    These are objects of unknown classes, boxes that are not finite, have no area, are outside the image or in fractions
+    of it, duplicate images, and names that label files cannot store.
     """
     names = frozenset(classes)
     problems: list[LabelProblem] = []
@@ -95,12 +95,15 @@ def _clip(item: ObjectAnnotation, sample: Sample, classes: frozenset[str]) -> tu
     clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(sample.width)), min(y2, float(sample.height)))
     if item.label not in classes:
         return "is of an unknown class: skipped", None
-    if not all(map(isfinite, item.box)) or not isfinite(item.score or 0):
-        return "is not finite: skipped", None
-    if not (x1 < x2 and y1 < y2):
-        return "has no area: skipped", None
-    if not (clipped[0] < clipped[2] and clipped[1] < clipped[3]):
-        return f"is outside {frame}: skipped", None
+    wrong = {
+        "is not finite": not all(map(isfinite, item.box)) or not isfinite(item.score or 0),
+        "has no area": not (x1 < x2 and y1 < y2),
+        "is in fractions of the image instead of pixels": is_fraction(item.box),
+        f"is outside {frame}": not (clipped[0] < clipped[2] and clipped[1] < clipped[3]),
+    }
+    problem = next((what for what, occurs in wrong.items() if occurs), "")
+    if problem:
+        return f"{problem}: skipped", None
     excess = max(abs(old - new) for old, new in zip(item.box, clipped, strict=True))
     return f"is partly outside {frame}: clipped" if excess > SLACK else "", clipped
 

@@ -1,4 +1,4 @@
-"""Refuse models that look at an image several times, such as flipped or in crops: their maps are not of the image."""
+"""Refuse models that run on several views of an image, such as a flipped one: their maps are not those of the image."""
 
 from collections.abc import Iterable
 
@@ -50,7 +50,7 @@ def _several_views(layer: str, views: int) -> ModelError:
     return ModelError(
         "several-views",
         f"The model runs {layer} on {views} views of an image, such as flipped ones or crops.",
-        "Pass the module inside that looks at an image once.",
+        "Pass the module inside, which runs once for each image.",
     )
 
 
