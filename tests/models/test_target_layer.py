@@ -129,3 +129,21 @@ def test_find_layer_leaves_the_model_unchanged():
         find_layer(model, images(1))
     assert all(module.training and not module._forward_hooks for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class AttentionPooled(nn.Module):
+    """A mean over positions, weighted by a map of one channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.attention, self.head = nn.Conv2d(3, 8, 3, 4, 1), nn.Conv2d(8, 1, 1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        features = torch.relu(self.conv(x))
+        weights = self.attention(features).flatten(2).softmax(2)
+        return self.head((features.flatten(2) * weights).sum(2))
+
+
+def test_a_map_of_attention_weights_is_not_the_last_feature_map():
+    layer = find_layer(AttentionPooled().eval(), torch.randn(1, 3, 32, 32))
+    assert (layer.name, layer.followed_by_relu) == ("conv", True)

@@ -54,6 +54,7 @@ def find_layer(model: nn.Module, example: Tensor) -> TargetLayer:
         size = f"{example.shape[-2]} x {example.shape[-1]}"
         problem = f"{type(model).__name__} has no layer that returns a feature map for images of {size} pixels."
         raise ModelError("not-a-feature-map", problem, "Pass layer, or a larger input_size.")
+    maps = [feature_map for feature_map in maps if feature_map.channels > 1] or maps  # one channel is a gate
     # Candidates have as many channels as the last feature map; narrower ones are queries or hidden units.
     candidates = [feature_map for feature_map in maps if feature_map.channels == maps[-1].channels][-_MAX_CANDIDATES:]
     layer = _last_with_influence(model, candidates[-1:], example) or _last_with_influence(model, candidates, example)

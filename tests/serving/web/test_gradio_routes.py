@@ -254,3 +254,12 @@ def test_an_image_of_too_many_pixels_is_rejected(visitors):
     Image.new("L", (1100, 1100)).save(file, "PNG")
     _, messages = visitors().show(file.getvalue())
     assert "1100 x 1100" in messages
+
+
+def test_uploads_are_refused_once_the_files_of_all_visitors_fill_the_disk(visitors, monkeypatch):
+    visitor = visitors()
+    visitor.upload(b"x" * 100)
+    monkeypatch.setattr("weakspot.serving.web.uploads._MAX_BYTES", 99)
+    assert visitor.http.post("/gradio_api/upload", files={"files": ("a.png", b"x")}).status_code == 507
+    monkeypatch.undo()
+    visitor.upload(b"x")

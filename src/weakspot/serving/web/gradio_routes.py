@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weakspot.serving.schemas import ApiError
 from weakspot.serving.web.upload_requests import whole_upload
-from weakspot.serving.web.uploads import is_uploaded
+from weakspot.serving.web.uploads import is_full, is_uploaded
 
 _API = "/gradio_api"
 _READ = ("GET", "HEAD")
@@ -103,6 +103,8 @@ class RouteAllowlist:
     async def _read(self, scope: Scope, receive: Receive) -> AsyncIterator[Receive]:
         """Read an upload or an event, and yield a receive function that hands on what Gradio may see of it."""
         if _path(scope) == _UPLOAD:
+            if is_full():
+                raise HTTPException(507, "The files of other visitors fill the disk. Try again in ten minutes.")
             async with whole_upload(receive, dict(scope["headers"])) as upload:
                 yield upload
         elif _path(scope) == _JOIN:

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
@@ -9,6 +10,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from weakspot.errors import InputError
+
+_MAX_BYTES = 2**30
 
 
 @cache
@@ -23,6 +26,16 @@ def private_folder() -> Path:
     """Return the folder of uploads and downloads, and let Gradio use it."""
     os.environ["GRADIO_TEMP_DIR"] = str(_create_folder())
     return _create_folder()
+
+
+def is_full() -> bool:
+    """Return whether the files of all visitors together need too much disk; Gradio deletes them after minutes."""
+    files = (Path(folder, name) for folder, _, names in os.walk(private_folder()) for name in names)
+    total = 0
+    for file in files:
+        with suppress(FileNotFoundError):  # it was deleted meanwhile
+            total += file.stat().st_size
+    return total > _MAX_BYTES
 
 
 def is_uploaded(path: object) -> bool:
