@@ -18,6 +18,7 @@ OPTIONS = (
     "--workers=0",
     "--batch-size=4",
     "--epochs=2",
+    "--learn-from=labels",
 )
 
 
@@ -54,7 +55,7 @@ def test_a_run_is_named_after_its_data_and_its_folder_alone_is_printed(data, her
         out, err = capsys.readouterr()
         assert out == f"{expected}\n"
         first, *lines = err.splitlines()
-        assert first == "It learns from 16 boxes of 2 classes."
+        assert first == "It learns from labels alone."
         assert lines[0].startswith(
             "12 training and 4 validation images, 2 classes; cam on test_efficientnet (trainable"
         )

@@ -24,6 +24,14 @@ def _without_plots():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _few_folds():
+    """Fit three heads, not seven, when boxes teach a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("weakspot.training.teach._FEW_FOLDS", 2)
+        yield
+
+
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
     """Twenty training and seven validation scenes with boxes."""

@@ -94,6 +94,7 @@ VALUES = {
     "output": st.none(),
     "teacher": paths | st.none(),
     "freeze": st.sampled_from(["auto", "backbone", "none"]),
+    "learn_from": st.sampled_from(["all", "labels"]),
     "quality": st.sampled_from(["plain", "fast", "balanced", "best"]),
     "class_weights": st.sampled_from(["balanced", "none"]),
     "multi_label": st.booleans(),

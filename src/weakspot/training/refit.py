@@ -21,8 +21,8 @@ from weakspot.training.thresholds import best_class_thresholds, best_threshold, 
 
 _FOLDS = 10
 _SMOOTHING = 0.6
-# The current thresholds count as this many images for which they, and those about as high, are right.
-_PRIOR_IMAGES, _PRIOR_WIDTH = 3, 0.1
+# Beside few images the current thresholds count as some more, for which they, and those about as high, are right.
+_FEW, _PRIOR_IMAGES, _PRIOR_WIDTH = 30, 3, 0.1
 # From scores (N, T) and classes (N,): a threshold for each class.
 Rule = Callable[[NDArray[np.float64], NDArray[np.intp]], tuple[float, ...]]
 
@@ -122,7 +122,7 @@ def compare_thresholds(
 ) -> Comparison:
     """Compare thresholds with one new threshold and with one for each class, both cross-validated.
 
-    Scores are averaged over nearby thresholds, and the mean of the current thresholds counts as some images. Thresholds
+    Scores are averaged over nearby thresholds; beside few images the current threshold counts as some more. Thresholds
     for each class must be better than one threshold, and new ones better than the current ones: of equals, the simpler
     ones are chosen, and the current ones are kept.
 
@@ -133,7 +133,8 @@ def compare_thresholds(
         per_class: Whether the classes may have different thresholds; maps as published have one.
     """
     count = len(current)
-    prior = _PRIOR_IMAGES * np.exp(-(((NATIVE_THRESHOLDS - np.mean(current)) / _PRIOR_WIDTH) ** 2) / 2)[None]
+    prior = np.exp(-(((NATIVE_THRESHOLDS - np.mean(current)) / _PRIOR_WIDTH) ** 2) / 2)[None]
+    prior *= _PRIOR_IMAGES if len(scores) < _FEW else 0
 
     def best_of_all(scores: NDArray[np.float64], _: NDArray[np.intp]) -> tuple[float, ...]:
         return (best_threshold(np.concatenate([smooth_scores(scores), prior])),) * count

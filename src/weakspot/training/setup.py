@@ -109,7 +109,7 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     validation = [sample for sample in split.validation if labels.cover(sample)]
     folders = [dataset.root] if options.images is None else [dataset.root, options.images]
     notes = (*split.notes, *prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset))
-    notes = (*notes, _background_note(split, labels), _learns_from(split))
+    notes = (*notes, _background_note(split, labels), _learns_from(split, options))
     for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):
@@ -143,10 +143,12 @@ def _background_note(split: Split, labels: Labels) -> str:
     return f"{count} images have no label and train as {name}." if count else ""
 
 
-def _learns_from(split: Split) -> str:
-    """Say how many boxes and masks there are, and how many images have only a label."""
+def _learns_from(split: Split, options: TrainOptions) -> str:
+    """Say how many boxes and masks there are, and how many images have only a label; nothing if all have only that."""
     found = describe_annotations((*split.training, *split.validation))
-    return f"It learns from {found}." if found else ""
+    if not found:
+        return ""
+    return f"It learns from {found if options.learn_from == 'all' else 'labels alone'}."
 
 
 def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:
