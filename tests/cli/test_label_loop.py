@@ -128,6 +128,7 @@ def test_what_a_person_corrects_is_scored_against_and_learnt_from(here, name):
     assert len(Path("scored/images.jsonl").read_text().splitlines()) == len(names) - 1
 
 
+@pytest.mark.exhaustive
 def test_the_next_round_learns_from_what_came_back(here, capsys):
     emptied = next(one["image_id"] for one in cells("labels/csv/splits.csv") if one["split"] == "train")
     file = Path("labels/csv/annotations.csv")

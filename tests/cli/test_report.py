@@ -90,6 +90,7 @@ def written(monkeypatch):
     return contents
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("one_thread")
 def test_a_report_of_a_run_shows_what_it_finds_in_images(tmp_path, written, capsys):
     run = small_run(tmp_path)

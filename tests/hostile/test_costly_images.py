@@ -149,6 +149,7 @@ def costly_data(tmp_path_factory, small_limits, one_thread):
     return folder
 
 
+@pytest.mark.exhaustive
 def test_training_skips_costly_images(costly_data):
     assert names_in(costly_data / "run" / "skipped.jsonl") == ["train0.png", "val0.png"]
 
@@ -169,6 +170,7 @@ def test_a_costly_image_has_no_thumbnail(small_limits, tmp_path, capsys):
     assert "1 images could not be read" in capsys.readouterr().err
 
 
+@pytest.mark.exhaustive
 def test_thresholds_are_fitted_without_costly_images(costly_data, capsys):
     assert main(["threshold", str(costly_data / "run"), str(costly_data / "data")]) == 0
     assert "of 24 boxes" in capsys.readouterr().out

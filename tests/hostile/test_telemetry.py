@@ -93,7 +93,7 @@ def test_no_command_looks_up_or_connects_to_another_machine(tmp_path, pipes):
     assert list((tmp_path / "home").rglob("*onnxruntime*")) == []
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @needs_recording
 def test_a_service_looks_up_and_connects_to_no_other_machine(tmp_path, pipes, exported_run):
     command = [sys.executable, "-m", "weakspot", "serve", str(exported_run[0].path), "--port", "0"]

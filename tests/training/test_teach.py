@@ -88,7 +88,7 @@ def test_teaching_again_forgets_what_boxes_taught_before(taught, run, boxed, tmp
     assert all(name == other and torch.equal(value, same) for (name, value), (other, same) in pairs)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_an_exported_file_has_the_head(taught, boxed, tmp_path):
     localizer = Localizer(taught[0], backend="torch")
     export(localizer, tmp_path / "taught.onnx", images=[sample.path for sample in boxed.samples[:4]])

@@ -35,7 +35,7 @@ def photos(tmp_path_factory):
 
 
 def test_a_run_says_what_it_learns_from(photos, tmp_path, capsys):
-    run = small(photos, tmp_path / "run", boxes=photos.parent, epochs=1)
+    run = small(photos, tmp_path / "run", boxes=photos.parent, learn_from="all", epochs=1)
     told = capsys.readouterr().err
     assert "8 boxes of 2 classes, 14 images by label alone, 2 images without an object" in told
     assert "2 images have no label and train as background." in told
@@ -57,7 +57,7 @@ def test_images_by_label_alone_are_not_background(photos, tmp_path, capsys):
     rows = [row for row in read_review(photos.parent / REVIEW).values() if row.objects]
     for row in rows:
         append_review(tmp_path / REVIEW, row)
-    run = small(photos, tmp_path / "run", boxes=tmp_path / REVIEW, epochs=1)
+    run = small(photos, tmp_path / "run", boxes=tmp_path / REVIEW, learn_from="all", epochs=1)
     assert "8 boxes of 2 classes, 16 images by label alone." in capsys.readouterr().err
     assert read_metadata(run).info.class_names == ("blue", "red")
 

@@ -51,7 +51,7 @@ def start(scenes, folder):
     return process
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_a_killed_run_resumes_to_the_same_weights(scenes, uninterrupted, tmp_path):
     folder = tmp_path / "run"
     process = start(scenes, folder)
@@ -93,6 +93,7 @@ def saved_states(monkeypatch):
     return copies
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_resumes_from_any_state_to_the_same_weights(method, scenes, saved_states, tmp_path, monkeypatch):
     run = small(scenes, tmp_path / "run", method=method, save_every=0, **METHODS[method])

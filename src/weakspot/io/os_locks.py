@@ -9,7 +9,7 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
-# Flag to open a file that is no symbolic link, where the system has it.
+# Flag to open a file only if it is not a symbolic link, if the system has one.
 NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # What a file system that has no locks answers.
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)

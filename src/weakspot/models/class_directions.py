@@ -50,7 +50,7 @@ class Contrasts:
         middle: Mean of both, shape (N, K), likewise.
         is_known: 1 if objects and background are known, else 0, shape (N, 1).
         classes: Index of the class, shape (N,).
-        inverse_covariance: Of the features of all positions, shape (K, K).
+        inverse_covariance: Inverse covariance of the features of all positions, shape (K, K).
     """
 
     difference: Tensor

@@ -25,7 +25,7 @@ class ObjectHead(nn.Module):
 
     Attributes:
         share: Share of its probability in the final map, in [0, 1]; the propagated map has the rest.
-        directions: Linear classifiers of positions, whose probability it sees beside the maps.
+        directions: Linear classifiers of positions, whose probability is another input.
     """
 
     share: Tensor

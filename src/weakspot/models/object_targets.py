@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Weight of all positions inside a box, beside its rows and columns.
+# Weight of all positions inside a box; its rows and columns have the rest.
 _INSIDE = 0.15
 
 Grid = tuple[int, int]
@@ -43,7 +43,7 @@ class ObjectTarget:
 
 
 def coverage(target: ObjectTarget, grid: Grid) -> Tensor:
-    """Return how much of each position is known to lie on an object or in its box, shape (h, w), in [0, 1].
+    """Return how much of each position is known to be part of an object or of its box, shape (h, w), in [0, 1].
 
     Example:
         >>> target = ObjectTarget(torch.tensor([[0.0, 0.0, 0.5, 0.5]]), torch.tensor([[0.9, 0.9]]))

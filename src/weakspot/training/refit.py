@@ -21,7 +21,7 @@ from weakspot.training.thresholds import best_class_thresholds, best_threshold, 
 
 _FOLDS = 10
 _SMOOTHING = 0.6
-# Beside few images the current thresholds count as some more, for which they, and those about as high, are right.
+# With few images the current thresholds count as some more, for which they, and those about as high, are right.
 _FEW, _PRIOR_IMAGES, _PRIOR_WIDTH = 30, 3, 0.1
 # From scores (N, T) and classes (N,): a threshold for each class.
 Rule = Callable[[NDArray[np.float64], NDArray[np.intp]], tuple[float, ...]]
@@ -122,7 +122,7 @@ def compare_thresholds(
 ) -> Comparison:
     """Compare thresholds with one new threshold and with one for each class, both cross-validated.
 
-    Scores are averaged over nearby thresholds; beside few images the current threshold counts as some more. Thresholds
+    Scores are averaged over nearby thresholds; with few images the current threshold counts as some more. Thresholds
     for each class must be better than one threshold, and new ones better than the current ones: of equals, the simpler
     ones are chosen, and the current ones are kept.
 

@@ -147,7 +147,7 @@ def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Prog
 
     Args:
         pairs: The pairs.
-        info: Of the run.
+        info: Metadata of the run.
         seed: Random seed.
         on_progress: Called with the number of steps that are done, and of all.
     """

@@ -153,7 +153,7 @@ def test_a_multi_label_file_returns_all_present_classes(tmp_path, one_thread, mo
     assert most > 1
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_int8_is_close_to_float32(tmp_path, one_thread):
     outcome, _ = exported(run_folder(tmp_path, quality="plain"), tmp_path / "small.onnx", int8=True)
     assert outcome.int8 is not None

@@ -126,7 +126,7 @@ def test_gradients_of_a_nonlinear_head_are_in_the_graph(net, one_thread):
     assert_same(backend_of(net()), ("gradcam++", "hirescam"), 8)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("activation", ["F.relu in place", "leaky"])
 def test_gradients_behind_a_functional_activation_are_in_the_graph(activation, one_thread):
     recipe = Recipe(activation, "average", 1, normalized=True, scale=4.0, seed=1)

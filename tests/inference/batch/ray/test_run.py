@@ -180,6 +180,7 @@ def test_a_run_that_is_killed_goes_on_with_what_is_missing_and_with_what_is_new(
     assert [shard["images"] for shard in shards] == [8] * 6
 
 
+@pytest.mark.exhaustive
 def test_an_image_that_kills_its_process_is_skipped_and_takes_no_other_with_it(base, cluster):
     deadly = base / "more/deadly.jpg"
     deadly.parent.mkdir()
