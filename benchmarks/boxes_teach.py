@@ -55,7 +55,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     bench = prepare(options.run, options.data, options.split, options.order)
-    print(f"{len(bench.tested.boxes)} images of the split {options.split}, order: {options.order}")
+    images = f"{len(bench.tested.boxes)} images of the split {options.split}"
+    print(f"**{options.data.name}**, {images}, {options.order} order of the boxes:\n")
     print(f"| images with boxes of each class | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
     for count in options.boxes:
         chosen = list(draws(bench.training, count, options.draws, options.order))
