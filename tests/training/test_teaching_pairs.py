@@ -10,7 +10,7 @@ from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.rle import encode_rle
 from weakspot.inference.localizer import Localizer
 from weakspot.models.model_info import ModelInfo
-from weakspot.training.teaching_pairs import draw_pairs, read_pairs
+from weakspot.training.teaching_pairs import Drawn, draw_pairs, read_pairs
 
 INFO = ModelInfo(("blue", "red", "none"), background_index=2)
 
@@ -69,33 +69,35 @@ def localizer(discs_run):
 
 @pytest.fixture
 def read(localizer, tmp_path):
-    """Read the pair of an image of 64 x 64 pixels with some objects."""
+    """Read the pair of an image of 64 x 64 pixels with some objects, and two others with a box."""
     file = tmp_path / "image.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(file)
+
+    boxed = [Drawn(named(f"y{i}", path=file), 1, (item("red", BOX),)) for i in range(2)]
 
     def read_one(*objects):
         info = ModelInfo(localizer.class_names)
         samples = [named("x", *objects, path=file), *BOXED]
         (pair,) = [pair for pair in draw_pairs(samples, info, 0) if pair.sample.image_id == "x"]
-        return read_pairs(localizer, [pair])
+        return read_pairs(localizer, [pair, *boxed])
 
     return read_one
 
 
 def test_boxes_are_fractions_of_the_image(read):
     pairs = read(item("red", BOX))
-    (target,) = pairs.targets
+    target = pairs.targets[0]
     assert target.boxes.tolist() == [[0.125, 0.25, 0.625, 0.75]]
     assert pairs.boxes[0].tolist() == [[0.125, 0.25, 0.625, 0.75]]
     assert target.is_complete
-    assert (pairs.maps.shape[1], len(pairs.features), pairs.count_boxes()) == (3, 1, 1)
+    assert (pairs.maps.shape[1], len(pairs.features), pairs.count_boxes()) == (3, 3, 3)
 
 
 def test_a_mask_teaches_its_positions_and_its_box_chooses_the_threshold(read):
     mask = np.zeros((32, 32), bool)  # of another size than the image
     mask[8:16, 4:20] = True
     pairs = read(item("red", mask=encode_rle(mask)))
-    (target,) = pairs.targets
+    target = pairs.targets[0]
     assert pairs.boxes[0].tolist() == [[0.125, 0.25, 0.625, 0.5]]
     assert target.mask.mean().item() == pytest.approx(mask.mean(), abs=1e-6)
     assert target.mask.shape == pairs.features.shape[-2:]
@@ -113,11 +115,23 @@ def test_mask_files_are_read(read, tmp_path):
 
 def test_boxes_of_some_objects_and_points_teach_but_choose_no_threshold(read):
     pairs = read(item("red", BOX), item("red", point=(32.0, 16.0)), item("red"))
-    (target,) = pairs.targets
+    target = pairs.targets[0]
     assert target.boxes.shape == (1, 4)
     assert target.points.tolist() == [[0.5, 0.25]]
     assert not target.is_complete
-    assert pairs.with_boxes.tolist() == []
+    assert pairs.with_boxes.tolist() == [1, 2]
+
+
+def test_images_that_cannot_be_read_are_left_out_with_a_warning(localizer, tmp_path, caplog):
+    samples = [named(f"b{i}", item("red", BOX), path=tmp_path / f"{i}.png") for i in range(3)]
+    for sample in samples[1:]:
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(sample.path)
+    samples[0].path.write_bytes(b"no image")
+    drawn = [Drawn(sample, 1, sample.objects) for sample in samples]
+    assert read_pairs(localizer, drawn).images.tolist() == [0, 1]
+    assert str(samples[0].path) in caplog.text
+    with refused("missing-annotations"):
+        read_pairs(localizer, drawn[:2])
 
 
 def test_pairs_that_need_too_much_memory_are_left_out(localizer, monkeypatch, tmp_path):
@@ -128,6 +142,13 @@ def test_pairs_that_need_too_much_memory_are_left_out(localizer, monkeypatch, tm
     monkeypatch.setattr("weakspot.training.teaching_pairs._MAX_BYTES", 1)
     assert len(read_pairs(localizer, pairs).boxes) == 8
     assert torch.isfinite(read_pairs(localizer, pairs[:2]).features).all()
+
+
+def test_pairs_that_choose_thresholds_come_before_a_thousand_points():
+    points = [named(f"p{i}", item("blue", point=(3.0, 4.0))) for i in range(1000)]
+    pairs = draw_pairs([*points, *BOXED], INFO, 0)
+    assert len(pairs) == 600
+    assert {pair.sample.image_id for pair in pairs[:3]} == {"b0", "b1", "b2"}
 
 
 def test_the_draw_is_a_function_of_the_seed():

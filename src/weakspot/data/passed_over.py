@@ -23,8 +23,8 @@ MAX_NAMED = 3
 def passed_over(sources: Iterable[str | Path]) -> Iterator[Path]:
     """Yield what is passed over: HEIC without its package, video, PDF, archives, unknown files, pipes, devices.
 
-    These are the files of folders, folders that cannot be read, and what patterns match that is no file. Other sources
-    are ignored, as are hidden files and label files.
+    These are the files of folders, folders that cannot be read, and what patterns match that is not a file. Other
+    sources are ignored, as are hidden files and label files.
     """
     for source in sources:
         if is_folder(Path(source)):

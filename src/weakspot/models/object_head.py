@@ -73,7 +73,7 @@ def fit_object_head(
 ) -> ObjectHead:
     """Fit an object head to what is known of one class in each of N images.
 
-    While it is fitted, it sees the probability of directions that the other images have taught, as for new images.
+    While it is fitted, its input is the probability of directions that the other images have taught, as for new images.
 
     Args:
         features: Intermediate features, shape (N, K, h, w), any floating type.

@@ -113,7 +113,7 @@ def grid_boxes(boxes: Tensor, grid: Grid) -> list[tuple[int, int, int, int]]:
 
 
 def _grid_points(points: Tensor, grid: Grid) -> list[tuple[int, int]]:
-    """Return the cells ``(x, y)`` in which points lie."""
+    """Return the cells ``(x, y)`` that contain points."""
     height, width = grid
     return [
         (min(max(int(x * width), 0), width - 1), min(max(int(y * height), 0), height - 1)) for x, y in points.tolist()

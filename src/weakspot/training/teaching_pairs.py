@@ -1,5 +1,6 @@
 """What teaches an object head: pairs of image and class, with features, maps, and what a person says of the class."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import Tensor
 
 from weakspot.concurrency import batched
@@ -20,6 +22,8 @@ from weakspot.models.class_directions import Contrasts
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead, fit_object_head
 from weakspot.models.object_targets import ObjectTarget
+
+logger = logging.getLogger(__name__)
 
 _BATCH_SIZE = 8
 _MAX_PAIRS = 600
@@ -95,6 +99,8 @@ class TeachingPairs:
 def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Drawn]:
     """Return the pairs of image and class of which more than the label is known, at most 600, in random order.
 
+    Those of which all objects are known come first, because they choose the thresholds.
+
     Images without an object, which have no class, get one at random; there are at most as many as pairs with objects.
 
     Raises:
@@ -108,7 +114,8 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
     if len(complete) < _MIN_IMAGES:
         problem = f"At least {_MIN_IMAGES} images must have a box or mask of a class of the run, got {len(complete)}."
         raise InputError("missing-annotations", problem, "Draw more boxes.")
-    pairs = [pairs[i] for i in random.permutation(len(pairs))[:_MAX_PAIRS]]
+    shuffled = [pairs[i] for i in random.permutation(len(pairs))]
+    pairs = sorted(shuffled, key=lambda pair: not pair.is_complete)[:_MAX_PAIRS]
     empty = [sample for sample in samples if _is_empty(sample, info)]
     chosen = random.permutation(len(empty))[: min(len(pairs), _MAX_PAIRS - len(pairs))]
     classes = random.choice(list(index_of.values()), len(chosen))
@@ -116,16 +123,22 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
 
 
 def read_pairs(localizer: Localizer, drawn: Sequence[Drawn]) -> TeachingPairs:
-    """Compute features, maps and targets of pairs; those that would not fit into memory are left out.
+    """Compute features, maps and targets of pairs.
+
+    Pairs whose image or mask cannot be read are left out with a warning, and so are those that do not fit into memory.
 
     Raises:
-        InputError: ``method-unsupported`` if the backbone has no intermediate features, or that of an image or mask
-            that cannot be read.
+        InputError: ``method-unsupported`` if the backbone has no intermediate features; ``missing-annotations`` if all
+            objects are known in fewer than two of the pairs that are left.
     """
-    features, maps, targets, boxes = [], [], [], []
+    features, maps, targets, boxes, read = [], [], [], [], []
     num_bytes = 0
-    for pairs in batched(drawn, _BATCH_SIZE):
-        images = [read_as_annotated(p.sample.path, p.sample.size, max_pixels=localizer.max_pixels) for p in pairs]
+    for batch in batched(drawn, _BATCH_SIZE):
+        contents = [(pair, content) for pair in batch if (content := _read(pair, localizer.max_pixels)) is not None]
+        if not contents:
+            continue
+        pairs, images = [pair for pair, _ in contents], [image for _, (image, _) in contents]
+        read += pairs
         rows = torch.tensor([[pair.class_index] for pair in pairs])
         pixels = [localizer.resize(image) for image in images]
         inputs = localizer.torch_backend.object_inputs(pixels, localizer.method, rows)
@@ -134,21 +147,32 @@ def read_pairs(localizer: Localizer, drawn: Sequence[Drawn]) -> TeachingPairs:
         features.append(inputs[0])
         maps.append(inputs[1][:, 0])
         grid = (inputs[0].shape[-2], inputs[0].shape[-1])
-        for pair, image in zip(pairs, images, strict=True):
-            mask = _read_mask(pair.objects) if _has_masks(pair.objects) else None
+        for pair, (image, mask) in contents:
             found = _boxes(pair.objects, mask, image.width, image.height)
             targets.append(_target(pair, found, mask, (image.width, image.height), grid))
             boxes.append(found if pair.is_complete else np.zeros((0, 4)))
         num_bytes += inputs[0].nbytes
         if num_bytes > _MAX_BYTES:
             break
-    read = drawn[: len(targets)]
+    if sum(pair.is_complete and bool(pair.objects) for pair in read) < _MIN_IMAGES:
+        problem = f"Fewer than {_MIN_IMAGES} images with boxes or masks can be read."
+        raise InputError("missing-annotations", problem, "Check the files: weakspot check DATA")
     numbers = np.unique([str(pair.sample.path) for pair in read], return_inverse=True)[1]
     classes = np.array([pair.class_index for pair in read])
     size = (localizer.preprocessing.height, localizer.preprocessing.width)
     return TeachingPairs(
         torch.cat(features), torch.cat(maps), targets, boxes, classes, numbers, len(localizer.class_names), size
     )
+
+
+def _read(pair: Drawn, max_pixels: int) -> tuple[Image, NDArray[np.bool_] | None] | None:
+    """Read the image of a pair, and the mask if it has one; None with a warning if that is not possible."""
+    try:
+        image = read_as_annotated(pair.sample.path, pair.sample.size, max_pixels=max_pixels)
+        return image, _read_mask(pair.objects) if _has_masks(pair.objects) else None
+    except InputError as error:
+        logger.warning("%s It teaches nothing.", error.problem)
+        return None
 
 
 def _pairs_of(sample: Sample, index_of: dict[str, int]) -> list[Drawn]:
