@@ -5,8 +5,9 @@
 A person is simulated by the true boxes of a few training images of each class, drawn at random or offered by the
 uncertainty of the run. The thresholds of the run are first chosen without any box, by edges of the validation images
 ("labels alone"). Then the boxes choose thresholds only (weakspot threshold), teach a head as well (weakspot teach), or
-teach a head that sees no class map ("boxes alone": few-shot, without labels). No threshold is chosen on the scored
-images, except in the column "oracle". Mean over the draws, and 1.96 standard errors of it.
+teach a head that sees no class map ("boxes alone": few-shot, without labels). "By val" are the same maps at thresholds
+that all boxes of the validation split choose, which a person with a few boxes does not have; "oracle" is the best one
+threshold of the scored images. Mean over the draws, and 1.96 standard errors of it.
 """
 
 import argparse
@@ -27,12 +28,21 @@ from weakspot.models.class_directions import find_contrasts
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead
 from weakspot.training.refit import compare_thresholds
-from weakspot.training.teach import held_out_probabilities, learn, right_boxes
-from weakspot.training.teaching_pairs import Drawn, TeachingPairs, read_pairs
+from weakspot.training.teach import Lesson, held_out_probabilities, learn, right_boxes
+from weakspot.training.teaching_content import Drawn
+from weakspot.training.teaching_pairs import TeachingPairs, read_pairs
 from weakspot.training.thresholds import thresholds_without_boxes
 
 FEW_SHOT = 2  # images of each class up to which boxes alone are measured
-COLUMNS = ("labels alone", "boxes alone", "thresholds only", "taught", "taught, oracle")
+COLUMNS = (
+    "labels alone",
+    "boxes alone",
+    "thresholds only",
+    "taught",
+    "labels, by val",
+    "taught, by val",
+    "taught, oracle",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +51,7 @@ class Bench:
 
     info: ModelInfo
     training: TeachingPairs
+    val: TeachingPairs
     tested: TeachingPairs
 
 
@@ -78,10 +89,13 @@ def prepare(run: Path, data: Path, split: str, order: str) -> Bench:
     found = thresholds_without_boxes(localizer, validation)
     info = replace(info, threshold=found.value, class_thresholds=found.per_class)
     training = [sample for sample in dataset.samples if sample.split == "train" and is_simple(sample)]
+    val = [sample for sample in validation if is_simple(sample)]
     tested = [sample for sample in dataset.samples if sample.split == split and is_simple(sample)]
     if order == "uncertain":
         training = sorted(training, key=lambda sample: -uncertainty(localizer, sample))
-    return Bench(info, *(read_pairs(localizer, [drawn(s, info) for s in samples]) for samples in (training, tested)))
+    return Bench(
+        info, *(read_pairs(localizer, [drawn(s, info) for s in samples]) for samples in (training, val, tested))
+    )
 
 
 def is_simple(sample: Sample) -> bool:
@@ -116,6 +130,8 @@ def select(pairs: TeachingPairs, chosen: NDArray[np.intp]) -> TeachingPairs:
         pairs,
         features=pairs.features[chosen],
         maps=pairs.maps[chosen],
+        propagated=pairs.propagated[chosen],
+        evidence=pairs.evidence[chosen],
         targets=[pairs.targets[i] for i in chosen],
         boxes=[pairs.boxes[i] for i in chosen],
         classes=pairs.classes[chosen],
@@ -126,20 +142,37 @@ def select(pairs: TeachingPairs, chosen: NDArray[np.intp]) -> TeachingPairs:
 def measure(bench: Bench, chosen: NDArray[np.intp], seed: int, *, few_shot: bool) -> list[float]:
     """Return the score of each of ``COLUMNS``, in percent; NaN for one that is not measured."""
     pairs, tested, info = select(bench.training, chosen), bench.tested, bench.info
-    own = tested.maps[:, 0].float().numpy()
+    own = tested.propagated.numpy()
     labels = scores_at(tested, own, thresholds_of(info))
     lesson = learn(pairs, info, seed=seed, on_progress=lambda *_: None)
     only = labels
     if lesson.labels.improves:
         only = scores_at(tested, own, lesson.labels.class_thresholds or (lesson.labels.threshold,))
     taught, oracle = only if not lesson.is_kept else labels, labels
+    labels_by_val = taught_by_val = scores_at(tested, own, by_val(bench, bench.val.propagated.numpy()))
     if lesson.head is not None:
-        maps = (1 - lesson.share) * own + lesson.share * probabilities(lesson.head, tested)
+        maps, val_maps = (combine(lesson, item) for item in (tested, bench.val))
         right = np.stack([right_boxes(tested, maps[i], i) for i in range(len(maps))])
         taught = at(right, tested.classes, lesson.chosen.class_thresholds or (lesson.chosen.threshold,))
+        taught_by_val = at(right, tested.classes, by_val(bench, val_maps))
         oracle = right.mean(axis=0).max()
     alone = boxes_alone(pairs, tested, info, seed) if few_shot else np.nan
-    return [100 * score for score in (labels, alone, only, taught, oracle)]
+    return [100 * score for score in (labels, alone, only, taught, labels_by_val, taught_by_val, oracle)]
+
+
+def combine(lesson: Lesson, pairs: TeachingPairs) -> NDArray[np.float32]:
+    """Return the final maps of a taught run, (N, h, w)."""
+    assert lesson.head is not None
+    own = pairs.maps[:, 0].float().numpy()  # on the grid of the head
+    maps: NDArray[np.float32] = (1 - lesson.share) * own + lesson.share * probabilities(lesson.head, pairs)
+    return maps
+
+
+def by_val(bench: Bench, maps: NDArray[np.floating]) -> tuple[float, ...]:
+    """Return the thresholds, one or one of each class, that the boxes of the validation split choose."""
+    right = np.stack([right_boxes(bench.val, maps[i], i) for i in range(len(maps))])
+    found = compare_thresholds(right, bench.val.classes, of_classes(bench.info), per_class=True)
+    return found.class_thresholds or (found.threshold,)
 
 
 def boxes_alone(pairs: TeachingPairs, tested: TeachingPairs, info: ModelInfo, seed: int) -> float:
@@ -147,13 +180,12 @@ def boxes_alone(pairs: TeachingPairs, tested: TeachingPairs, info: ModelInfo, se
     pairs, tested = (replace(item, maps=torch.zeros_like(item.maps)) for item in (pairs, tested))
     contrasts = find_contrasts(pairs.features, pairs.targets, torch.from_numpy(pairs.classes))
     held_out = held_out_probabilities(pairs, contrasts, 6, seed=seed, on_progress=lambda *_: None)
-    pairs.maps[:, 1] = held_out  # the evidence
+    pairs = replace(pairs, evidence=held_out)
     right = np.stack([right_boxes(pairs, held_out[i].numpy(), i) for i in range(len(held_out))])
-    found = compare_thresholds(right, pairs.classes, thresholds_of(info) * len(info.class_names), per_class=True)
-    pairs.maps[:, 1] = 0
+    found = compare_thresholds(right, pairs.classes, of_classes(info), per_class=True)
     head = pairs.fit(np.arange(len(pairs.boxes)), contrasts, seed=seed, on_step=lambda *_: None)
     maps = probabilities(head, tested)
-    tested.maps[:, 1] = torch.from_numpy(maps)
+    tested = replace(tested, evidence=torch.from_numpy(maps))
     return scores_at(tested, maps, found.class_thresholds or (found.threshold,))
 
 
@@ -164,6 +196,11 @@ def probabilities(head: ObjectHead, pairs: TeachingPairs) -> NDArray[np.float32]
         classes = torch.from_numpy(pairs.classes[part, None])
         found.append(head(pairs.features[part].float(), pairs.maps[part].float()[:, None], classes)[:, 0])
     return torch.sigmoid(torch.cat(found)).numpy()
+
+
+def of_classes(info: ModelInfo) -> tuple[float, ...]:
+    """Return the current threshold of each class."""
+    return info.class_thresholds or thresholds_of(info) * len(info.class_names)
 
 
 def thresholds_of(info: ModelInfo) -> tuple[float, ...]:

@@ -24,6 +24,11 @@ def test_the_size_of_an_image_is_read_if_it_is_not_annotated(tmp_path):
     assert typical.log_median == pytest.approx(np.log(0.1))
 
 
+def test_images_that_cannot_be_read_are_ignored():
+    unknown = sample(("a", (0, 0, 8, 10)), size=None)
+    assert typical_areas([unknown, *[sample(("a", (0, 0, 10, 5)))] * 5], ["a"])[0].log_median == np.log(0.01)
+
+
 def test_labels_without_a_box_other_classes_and_empty_boxes_are_ignored():
     ignored = [("a", None), ("other", (0, 0, 50, 50)), ("a", (5, 5, 5, 9)), ("a", (9, 9, 5, 5)), ("a", (0, 0, 5, 0))]
     samples = [sample(*ignored), sample(), sample(("a", None), size=None)]

@@ -83,6 +83,17 @@ def test_of_equally_good_thresholds_the_simpler_are_chosen_and_those_of_the_run_
     assert (found.class_thresholds, found.improves) == ((), False)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_scores_are_not_better_because_sums_are_rounded(seed):
+    """Whether a box is right does not depend on the threshold."""
+    random = np.random.default_rng(seed)
+    scores = np.repeat(random.integers(0, 2, (random.integers(6, 40), 1)), len(NATIVE_THRESHOLDS), axis=1)
+    classes = random.integers(0, 2, len(scores))
+    found = compare_thresholds(scores.astype(float), classes, (0.5, 0.5), per_class=True)
+    assert not found.improves
+    assert found.class_thresholds == ()
+
+
 def test_scores_are_those_at_the_threshold_of_the_class():
     scores = np.zeros((2, len(NATIVE_THRESHOLDS)))
     scores[0, 299] = scores[1, 699] = 1  # right at 0.3, and at 0.7

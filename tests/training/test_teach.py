@@ -18,6 +18,7 @@ from weakspot.ops.iou import box_iou
 from weakspot.training import teach as module
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison
+from weakspot.training.taught_samples import read_taught
 from weakspot.training.teach import _choose_share, teach
 from weakspot.training.teaching_pairs import TeachingPairs
 
@@ -78,14 +79,40 @@ def test_progress_reaches_the_end_in_equal_steps(taught):
     assert steps[-1] == 1
 
 
-def test_teaching_again_forgets_what_boxes_taught_before(taught, run, boxed, tmp_path):
-    again = shutil.copytree(taught[0], tmp_path / "again")
-    training = [sample for sample in boxed.samples if sample.split == "train"][40:46]
-    teach(again, training)
-    teach(run, training)
-    first, second = (Localizer(one, backend="torch").torch_backend.classifier.foreground for one in (again, run))
-    pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
-    assert all(name == other and torch.equal(value, same) for (name, value), (other, same) in pairs)
+def heads_of(*runs):
+    heads = (Localizer(run, backend="torch").torch_backend.classifier.foreground for run in runs)
+    return [torch.cat([value.flatten().float() for value in head.state_dict().values()]) for head in heads]
+
+
+def test_what_taught_a_run_before_teaches_it_again_unless_it_should_be_forgotten(taught, run, boxed, tmp_path):
+    again, forgetful = (shutil.copytree(taught[0], tmp_path / name) for name in ("again", "forgetful"))
+    training = [sample for sample in boxed.samples if sample.split == "train"]
+    before, new = training[:40], training[38:46]  # two images are in both
+    assert teach(again, new).remembered == 38
+    assert [sample.path for sample in read_taught(again)] == [sample.path for sample in [*new, *before[:38]]]
+    at_once = shutil.copytree(run, tmp_path / "at once")
+    teach(at_once, [*new, *before[:38]])
+    assert torch.equal(*heads_of(again, at_once))
+    assert teach(forgetful, new, forget=[sample.path for sample in before]).remembered == 0
+    teach(run, new)
+    assert torch.equal(*heads_of(forgetful, run))
+
+
+def test_a_run_stays_as_it_is_if_no_box_is_right(run, boxed):
+    """The boxes are those of other images, as all objects are larger."""
+    corners = [replace(s, objects=(replace(s.objects[0], box=(0.0, 0.0, 2.0, 2.0)),)) for s in boxed.samples[:6]]
+    written = (run / MODEL_FILE).read_bytes()
+    result = teach(run, corners)
+    assert (result.is_kept, result.after) == (True, 0)
+    assert (run / MODEL_FILE).read_bytes() == written
+    assert read_taught(run) == []
+
+
+def test_without_a_head_scores_are_those_of_the_run(run, boxed):
+    """The maps that teach are finer than those of a run without a head, and their boxes differ."""
+    validation = [sample for sample in boxed.samples if sample.split == "val"]
+    right = 100 * (overlaps(run, validation) >= 0.5).mean()
+    assert teach(run, validation).before == pytest.approx(right)
 
 
 @pytest.mark.exhaustive
@@ -161,7 +188,7 @@ def test_all_classes_of_an_image_are_held_out_together(monkeypatch):
     targets = [ObjectTarget()] * 6
     images, classes = np.array([0, 1, 2] * 2), np.repeat([0, 1], 3)
     features, maps = torch.zeros(6, 2, 2, 2), torch.zeros(6, 3, 2, 2)
-    pairs = TeachingPairs(features, maps, targets, [], classes, images, 2, (4, 4))
+    pairs = TeachingPairs(features, maps, maps[:, 0], maps[:, 0], targets, [], classes, images, 2, (4, 4))
     contrasts = find_contrasts(features, targets, torch.from_numpy(classes))
     taught = []
 

@@ -70,14 +70,14 @@ def localizer(discs_run):
 @pytest.fixture
 def read(localizer, tmp_path):
     """Read the pair of an image of 64 x 64 pixels with some objects, and two others with a box."""
-    file = tmp_path / "image.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(file)
+    files = [tmp_path / f"{name}.png" for name in ("x", "y0", "y1")]
+    for file in files:
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(file)
+    boxed = [Drawn(named(file.stem, path=file), 1, (item("red", BOX),)) for file in files[1:]]
 
-    boxed = [Drawn(named(f"y{i}", path=file), 1, (item("red", BOX),)) for i in range(2)]
-
-    def read_one(*objects):
+    def read_one(*objects, **known):
         info = ModelInfo(localizer.class_names)
-        samples = [named("x", *objects, path=file), *BOXED]
+        samples = [named("x", *objects, path=files[0], **known), *BOXED]
         (pair,) = [pair for pair in draw_pairs(samples, info, 0) if pair.sample.image_id == "x"]
         return read_pairs(localizer, [pair, *boxed])
 
@@ -122,6 +122,40 @@ def test_boxes_of_some_objects_and_points_teach_but_choose_no_threshold(read):
     assert pairs.with_boxes.tolist() == [1, 2]
 
 
+def test_boxes_that_refer_to_a_resized_copy_are_fractions_of_it(read):
+    pairs = read(item("red", (16.0, 32.0, 80.0, 96.0)), size=(128, 128))
+    assert pairs.boxes[0].tolist() == [[0.125, 0.25, 0.625, 0.75]]
+
+
+@pytest.mark.parametrize(
+    ("objects", "known"),
+    [
+        pytest.param([item("red", BOX)], {"size": (64, 128)}, id="another image"),
+        pytest.param([item("red", (200.0, 200.0, 240.0, 240.0))], {}, id="outside"),
+        pytest.param([item("red", (40.0, 16.0, 8.0, 48.0))], {}, id="swapped sides"),
+        pytest.param([item("red", mask=encode_rle(np.ones((n, n), bool))) for n in (8, 9)], {}, id="masks"),
+    ],
+)
+def test_what_cannot_be_the_objects_of_the_image_teaches_nothing_and_that_is_said(read, objects, known, caplog):
+    pairs = read(*objects, **known)
+    assert len(pairs.boxes) == 2
+    assert len(caplog.messages) == 1
+
+
+def test_boxes_of_two_classes_in_one_image_are_too_few(localizer, tmp_path):
+    file = tmp_path / "image.png"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(file)
+    sample = named("a", item("red", BOX), item("blue", BOX), path=file)
+    with refused("missing-annotations", 2):
+        read_pairs(localizer, [Drawn(sample, i, (one,)) for i, one in enumerate(sample.objects)])
+
+
+def test_empty_masks_teach_but_choose_no_threshold(read):
+    pairs = read(item("red", mask=encode_rle(np.zeros((64, 64), bool))))
+    assert pairs.with_boxes.tolist() == [1, 2]
+    assert pairs.targets[0].mask.sum() == 0
+
+
 def test_images_that_cannot_be_read_are_left_out_with_a_warning(localizer, tmp_path, caplog):
     samples = [named(f"b{i}", item("red", BOX), path=tmp_path / f"{i}.png") for i in range(3)]
     for sample in samples[1:]:
@@ -144,11 +178,19 @@ def test_pairs_that_need_too_much_memory_are_left_out(localizer, monkeypatch, tm
     assert torch.isfinite(read_pairs(localizer, pairs[:2]).features).all()
 
 
-def test_pairs_that_choose_thresholds_come_before_a_thousand_points():
+def test_a_thousand_points_and_empty_images_leave_room_for_those_that_choose_thresholds():
     points = [named(f"p{i}", item("blue", point=(3.0, 4.0))) for i in range(1000)]
-    pairs = draw_pairs([*points, *BOXED], INFO, 0)
+    pairs = draw_pairs([*points, *BOXED, *(named(f"e{i}") for i in range(300))], INFO, 0)
     assert len(pairs) == 600
-    assert {pair.sample.image_id for pair in pairs[:3]} == {"b0", "b1", "b2"}
+    names = [pair.sample.image_id for pair in pairs]
+    assert {"b0", "b1", "b2"} <= set(names)
+    assert sum(name.startswith("e") for name in names) == 200
+
+
+def test_the_background_label_is_empty_also_with_several_labels_per_image():
+    info = ModelInfo(("blue", "red"), multi_label=True)
+    pairs = draw_pairs([*BOXED, named("e", item("Background")), named("o", item("green"))], info, 0)
+    assert sorted(pair.sample.image_id for pair in pairs) == ["b0", "b1", "b2", "e"]
 
 
 def test_the_draw_is_a_function_of_the_seed():

@@ -9,7 +9,7 @@ from trees import plant
 from weakspot.data import read_dataset
 from weakspot.errors import InputError
 from weakspot.models.checkpoint import read_metadata
-from weakspot.training.labels import infer_labels, split_samples
+from weakspot.training.labels import infer_labels, split_samples, without_test_images
 
 
 def split(root, *, share=0.25, seed=0):
@@ -258,6 +258,15 @@ def test_images_without_a_label_and_predictions_are_counted(tmp_path, capsys):
         assert "2 labels are predictions" in told
         assert ("left out" in told) == (total == 14)
         assert "3 images have no label and train as background." in told
+
+
+def test_images_outside_training_and_validation_are_left_out(tmp_path):
+    dataset = read_dataset(write(tmp_path / "three", {"train/cat": 2, "val/cat": 1, "test/cat": 4}))
+    kept, count = without_test_images(dataset)
+    assert ({sample.split for sample in kept.samples}, len(kept.samples), count) == ({"train", "val"}, 3, 4)
+    for number, names in enumerate(({"cat": 2, "dog": 1}, {"test/cat": 2})):
+        dataset = read_dataset(write(tmp_path / str(number), names))
+        assert without_test_images(dataset) == (dataset, 0)
 
 
 def test_other_splits_are_not_used_and_that_is_said(tmp_path):

@@ -262,21 +262,22 @@ def teach(
     data: Path,
     *,
     options: Annotated[AnnotationOptions, Parameter(name="*")] = AnnotationOptions(),
+    forget: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Teach a run with the boxes of a data set, in about a minute and without training the network.
 
-    The boxes teach a small head, and choose the thresholds. In images with boxes, all objects must have one; images
-    without boxes are not used.
+    Boxes, masks, points and images without an object teach a small head, and boxes choose the thresholds.
 
     Args:
         run: Folder of a run.
-        data: Folder of the data set; about five boxes of each class will do.
+        data: Folder of the data set; about five boxes of each class will do. Its test split is left out.
         options: Where the boxes are.
+        forget: Forget the boxes of before; otherwise they teach again.
     """
     from weakspot.cli.teach import print_taught, teach_run
     from weakspot.cli.threshold import read_annotated
 
-    print_taught(run, teach_run(run, read_annotated(run, data, options)))
+    print_taught(run, teach_run(run, read_annotated(run, data, options), forget=forget))
     return DONE
 
 

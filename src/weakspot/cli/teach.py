@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 
 @decoding_apart()
-def teach_run(run: Path, dataset: "Dataset") -> "TaughtResult":
-    """Teach a run with the boxes of a data set, and print how far it is."""
+def teach_run(run: Path, dataset: "Dataset", *, forget: bool) -> "TaughtResult":
+    """Teach a run with the boxes of a data set, and print how far it is.
+
+    With ``forget``, the images that taught the run before do not teach it again.
+    """
     from weakspot.training.labels import annotated_samples
 
     annotated_samples(dataset)  # a mistake is told before torch is imported
+    from weakspot.training.taught_samples import read_taught
     from weakspot.training.teach import teach
 
     started = last = time.monotonic()
@@ -29,11 +33,14 @@ def teach_run(run: Path, dataset: "Dataset") -> "TaughtResult":
             left = (last - started) * (steps - done) / done
             echo(f"step {done} of {steps}, {left:.0f} s left", to_stderr=True)
 
-    return teach(run, dataset.samples, on_progress=report)
+    forgotten = [sample.path for sample in read_taught(run)] if forget else []
+    return teach(run, dataset.samples, forget=forgotten, on_progress=report)
 
 
 def print_taught(run: Path, result: "TaughtResult") -> None:
     """Print what taught the run, and what it gained."""
+    if result.remembered:
+        echo(f"note: {result.remembered} images that taught the run before teach it again (--forget).", to_stderr=True)
     images = f"{result.pairs} pairs of image and class"
     echo(f"GT-known Loc of {result.boxes} boxes ({images}, {result.classes} classes), in percent; cross-validated:")
     echo(f"{'thresholds of the run':<28} {result.before:5.1f}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @decoding_apart()
 def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Dataset":
-    """Read the data set for a run, joined with boxes of some images, and print what was assumed.
+    """Read the data set for a run without its test split, joined with boxes of some images, and print what was assumed.
 
     Whether the run is finished is checked first.
     """
@@ -23,6 +23,7 @@ def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Datase
     from weakspot.data.label_frames import frame_notes, resolve_frames
     from weakspot.data.predictions import prediction_notes
     from weakspot.models.run_files import check_trained
+    from weakspot.training.labels import without_test_images
 
     check_trained(run)
     images, use_predictions = options.images, options.use_predictions
@@ -30,7 +31,9 @@ def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Datase
     dataset = resolve_frames(dataset, options.ground_truth or data, list(dataset.splits))
     if options.boxes is not None:
         dataset = join_boxes(dataset, options.boxes, images=images, use_predictions=use_predictions)
-    for note in (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset)):
+    dataset, tested = without_test_images(dataset)
+    test_note = f"{tested} images outside the training and validation splits are left out." if tested else ""
+    for note in filter(None, (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset), test_note)):
         echo(f"note: {note}", to_stderr=True)
     return dataset
 

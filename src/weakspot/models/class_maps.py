@@ -21,6 +21,7 @@ from weakspot.models.affinity import (
 )
 from weakspot.models.guided_backprop import guided_gradients
 from weakspot.models.hooked_forward import ForwardPass, forward_head, upcast
+from weakspot.models.object_head import ObjectInputs
 from weakspot.models.split_classifier import SplitClassifier, check_method
 
 
@@ -148,10 +149,8 @@ def foreground_targets(
     return concat_features(features, correlation_grid(features)), maps
 
 
-def object_inputs(
-    classifier: SplitClassifier, images: Tensor, method: Method, classes: Tensor
-) -> tuple[Tensor, Tensor] | None:
-    """Compute the inputs of an object head: features and maps on its grid.
+def object_inputs(classifier: SplitClassifier, images: Tensor, method: Method, classes: Tensor) -> ObjectInputs | None:
+    """Compute the inputs of an object head.
 
     Args:
         classifier: The classifier, with a foreground head.
@@ -160,7 +159,7 @@ def object_inputs(
         classes: Class indices of shape (B, C).
 
     Returns:
-        Features (B, K, h, w) and maps (B, C, 3, h, w) in [0, 1]; None without intermediate features or foreground head.
+        None without intermediate features or foreground head.
     """
     forward_pass = classifier.run(images, differentiable=classifier.head is None)
     features = forward_pass.intermediates
@@ -172,7 +171,8 @@ def object_inputs(
         affinity = replace(feature_affinity(features, classifier.foreground), objects=None)
         fine_features = concat_features(features, fine_grid(affinity.grid))
         affinity = replace(affinity, fine_features=fine_features)
-        return fine_features, affinity.object_inputs(own_maps, affinity.propagate(own_maps))
+        propagated = affinity.propagate(own_maps)
+        return ObjectInputs(fine_features, affinity.object_inputs(own_maps, propagated), propagated, own_maps)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A small head that predicts objects from intermediate features and class maps, taught by boxes, masks and points."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,23 @@ WIDTH = 32
 # Channels of each class: the propagated map, the map before propagation, and the foreground probability.
 MAPS = 3
 _STEPS, _BATCH, _RATE, _DECAY, _DROPOUT = 120, 8, 2e-3, 1e-2, 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectInputs:
+    """What an object head sees of a batch of images, and what the final maps are made of without one.
+
+    Attributes:
+        features: Intermediate features, shape (B, K, h, w).
+        maps: Maps of each class on the same grid, shape (B, C, 3, h, w), in [0, 1].
+        propagated: The propagated maps on their own, coarser grid, shape (B, C, h', w').
+        evidence: The class maps before propagation, shape (B, C, h'', w''), any sign.
+    """
+
+    features: Tensor
+    maps: Tensor
+    propagated: Tensor
+    evidence: Tensor
 
 
 class ObjectHead(nn.Module):

@@ -15,6 +15,10 @@ Kernel = Literal["bilinear", "bicubic"]
 # Longest side to which a matrix resizes, as it has an entry for each pixel of both sides.
 _MAX_MATRIX_SIDE = 65_536
 
+# Larger products are shared among OpenBLAS's own threads. If all cores run the pipeline, these wait for one another,
+# which takes a hundred times as long as the product.
+_MAX_MULTIPLICATIONS = 2**18
+
 # The cubic convolution coefficient that torch and OpenCV use (Keys, IEEE TASSP 1981, has -0.5).
 _A = -0.75
 
@@ -49,19 +53,25 @@ def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kerne
         return _resize_long(maps.astype(np.float64), height, width, kernel)
     rows = _interpolation_matrix(maps.shape[-2], height, kernel)  # (height, h)
     columns = _interpolation_matrix(maps.shape[-1], width, kernel)  # (width, w)
-    resized: NDArray[np.float64] = rows @ maps.astype(np.float64) @ columns.T
-    return resized
+    return _product(_product(rows, maps.astype(np.float64)), columns.T)
 
 
 def _resize_long(maps: NDArray[np.float64], height: int, width: int, kernel: Kernel) -> NDArray[np.float64]:
     """Resize to a side of millions of pixels: the shorter side first, and the longer one without a matrix."""
     if width > height:
         return _resize_long(maps.swapaxes(-1, -2), width, height, kernel).swapaxes(-1, -2)
-    narrow = maps @ _interpolation_matrix(maps.shape[-1], width, kernel).T
+    narrow = _product(maps, _interpolation_matrix(maps.shape[-1], width, kernel).T)
     resized = np.zeros((*maps.shape[:-2], height, width))
     for index, weights in _taps(maps.shape[-2], height, kernel):
         resized += weights[:, None] * narrow[..., index, :]
     return resized
+
+
+def _product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply matrices (..., m, k) and (..., k, n), some rows at a time, each on this thread alone."""
+    multiplications = left.shape[-2] * left.shape[-1] * right.shape[-1]
+    blocks = np.array_split(left, multiplications // _MAX_MULTIPLICATIONS + 1, axis=-2)
+    return np.concatenate([block @ right for block in blocks], axis=-2)
 
 
 @lru_cache(maxsize=16)  # the matrix of a large image has some megabytes

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from weakspot.data import Sample
@@ -81,11 +82,12 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
+    held_out: Sequence[Sample] = data.validation.samples
     if foreground is not None and options.learn_from == "all":
-        _learn_from_boxes(folder, data.training.samples, data.validation.samples, seed=options.seed)
+        held_out = _learn_from_boxes(folder, data.training.samples, held_out, seed=options.seed)
         metadata = read_metadata(folder)
     wide = WideBoxes()
-    calibrate_run(folder, data.validation.samples, on_localization=wide.add)
+    calibrate_run(folder, held_out, on_localization=wide.add)
     if not wide.boxes:  # too few images have boxes
         wide = count_wide_boxes(folder, samples)
     for name in (STATE, f".{STATE}", DATA):  # needed to resume only; the second one is left if saving was killed
@@ -96,23 +98,44 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
     return metadata
 
 
-def _learn_from_boxes(folder: Path, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int) -> None:
-    """Teach the run with the boxes of the training images; also with those of the validation images if they are few.
+def _learn_from_boxes(
+    folder: Path, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int
+) -> list[Sample]:
+    """Teach the run with the boxes of the training images, and with validation images that need not be held out.
 
-    If they are many they are left out, because the uncertainty of boxes is calibrated on them.
+    Returns:
+        The validation images that did not teach it.
     """
-    boxed = [sample for sample in (*training, *validation) if any(map(is_located, sample.objects))]
-    if len(boxed) < MIN_ANNOTATED:
-        return
-    held_out = sum(any(map(is_located, sample.objects)) for sample in validation)
-    is_enough = held_out >= MIN_BOXES and len(boxed) - held_out >= MIN_ANNOTATED
+    held_out = _held_out(training, validation, seed)
+    paths = {sample.path for sample in held_out}
+    teaching = [*training, *(sample for sample in validation if sample.path not in paths)]
+    if sum(map(_is_located, teaching)) < MIN_ANNOTATED:
+        return list(validation)
     logger.info("Teaching a head with boxes.")
     try:
-        result = teach_held_run(folder, training if is_enough else (*training, *validation), seed=seed)
+        result = teach_held_run(folder, teaching, seed=seed)
     except InputError as error:  # too few boxes of the classes, or a backbone without intermediate features
         logger.info("%s The run learns from labels alone.", error.problem)
-        return
+        return list(validation)
     logger.info("%s", describe_taught(result))
+    return held_out
+
+
+def _held_out(training: Sequence[Sample], validation: Sequence[Sample], seed: int) -> list[Sample]:
+    """Return the validation images with boxes on which the uncertainty of boxes is calibrated.
+
+    These are all if the training images have boxes, and as few as are needed, at random, if they have none; none if
+    that would leave fewer to teach.
+    """
+    located = [sample for sample in validation if _is_located(sample)]
+    if sum(map(_is_located, training)) >= MIN_ANNOTATED:
+        return located if len(located) >= MIN_BOXES else []
+    chosen = np.random.default_rng(seed).permutation(len(located))[:MIN_BOXES]
+    return [located[i] for i in sorted(chosen)] if len(located) >= 2 * MIN_BOXES else []
+
+
+def _is_located(sample: Sample) -> bool:
+    return any(map(is_located, sample.objects))
 
 
 def _localizer(setup: TrainingSetup, quality: str) -> Localizer:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,15 @@ def annotated_samples(dataset: Dataset) -> list[Sample]:
         problem = f"At least {MIN_ANNOTATED} images must have a box or mask, {dataset.root} has {len(annotated)}."
         raise InputError("missing-annotations", problem, "Draw more, or name their file with --ground-truth.")
     return annotated
+
+
+def without_test_images(dataset: Dataset) -> tuple[Dataset, int]:
+    """Return a data set without the images of other splits than training and validation, and how many these are.
+
+    If there are no images of these two, it is returned as it is.
+    """
+    kept = tuple(sample for sample in dataset.samples if sample.split in TRAINING | VALIDATION)
+    return (replace(dataset, samples=kept), len(dataset.samples) - len(kept)) if kept else (dataset, 0)
 
 
 def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bool, background: str) -> Labels:

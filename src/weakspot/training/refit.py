@@ -20,6 +20,7 @@ from weakspot.training.run_folder import run_lock
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
+_ROUNDING = 1e-9  # up to which scores are equal: they are means of the same values in another order
 _SMOOTHING = 0.6
 # With few images the current thresholds count as some more, for which they, and those about as high, are right.
 _FEW, _PRIOR_IMAGES, _PRIOR_WIDTH = 30, 3, 0.1
@@ -144,8 +145,9 @@ def compare_thresholds(
 
     before = _score(scores, classes, current)
     one, each = (_cross_validated(scores, classes, rule) for rule in (best_of_all, best_of_each))
-    values = best_of_each(scores, classes) if per_class and each > one else ()
-    return Comparison(before, one, each, best_of_all(scores, classes)[0], values, (each if values else one) > before)
+    values = best_of_each(scores, classes) if per_class and each > one + _ROUNDING else ()
+    improves = (each if values else one) > before + _ROUNDING
+    return Comparison(before, one, each, best_of_all(scores, classes)[0], values, improves)
 
 
 def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:

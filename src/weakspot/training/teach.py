@@ -1,6 +1,6 @@
 """Teach a run with boxes: a head that predicts objects, and thresholds, in seconds and without training the network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from weakspot.ops.iou import box_iou
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison, compare_thresholds
 from weakspot.training.run_folder import run_lock
-from weakspot.training.teaching_pairs import TeachingPairs, draw_pairs, read_pairs
+from weakspot.training.taught_samples import join_taught, write_taught
+from weakspot.training.teaching_pairs import TeachingPairs, draw_pairs, read_pairs, teaches
 
 # Heads of more folds see more of few boxes, so they are more like the final head, whose thresholds they choose.
 _FEW_FOLDS, _MANY_FOLDS = 6, 3
@@ -43,6 +44,7 @@ class TaughtResult:
         boxes: Number of boxes.
         pairs: Number of pairs of image and class with boxes.
         classes: Number of their classes.
+        remembered: Number of images that taught the run before.
         before: GT-known Loc without the head, at the thresholds that the run had, in percent.
         thresholds: The same at thresholds that the boxes chose; cross-validated.
         after: The same with the head; cross-validated. Equal to ``thresholds`` if the head is left out.
@@ -53,6 +55,7 @@ class TaughtResult:
     boxes: int
     pairs: int
     classes: int
+    remembered: int
     before: float
     thresholds: float
     after: float
@@ -61,19 +64,26 @@ class TaughtResult:
 
 
 def teach(
-    run: str | Path, samples: Sequence[Sample], *, seed: int = 0, on_progress: Progress = lambda _done, _all: None
+    run: str | Path,
+    samples: Sequence[Sample],
+    *,
+    forget: Iterable[Path] = (),
+    seed: int = 0,
+    on_progress: Progress = lambda _done, _all: None,
 ) -> TaughtResult:
     """Fit an object head and thresholds to boxes, and write them into a run; the network stays as it is.
 
     Whether the head helps, its share and the thresholds are decided on images that did not teach it (in folds); the
-    head that is written is taught by all of them. It replaces what boxes taught the run before. A run stays as it is if
-    thresholds without a head are not better than its own, or a head is worse by more than a standard error.
+    head that is written is taught by all of them, together with the images that taught the run before. A run stays as
+    it is if thresholds without a head are not better than its own, or a head is worse by more than a standard error, or
+    no box is right.
 
     Args:
         run: Folder of a run with a foreground head: any quality but plain.
         samples: Images with boxes, masks or points of all or some objects of a class, and images without objects; those
-            with labels alone are ignored. At most 600 pairs of image and class are drawn at random, and at most as many
-            images without objects.
+            with labels alone are ignored. At most 600 pairs of image and class are drawn at random, up to a third of
+            them images without objects.
+        forget: Images that taught the run before, and do not any more.
         seed: Random seed.
         on_progress: Called with the number of steps that are done, and of all.
 
@@ -83,7 +93,7 @@ def teach(
         ModelError: If the run cannot be read.
     """
     with run_lock(run):
-        return teach_held_run(run, samples, seed=seed, on_progress=on_progress)
+        return teach_held_run(run, samples, forget=forget, seed=seed, on_progress=on_progress)
 
 
 def describe_taught(result: TaughtResult) -> str:
@@ -96,9 +106,16 @@ def describe_taught(result: TaughtResult) -> str:
 
 
 def teach_held_run(
-    run: str | Path, samples: Sequence[Sample], *, seed: int, on_progress: Progress = lambda _done, _all: None
+    run: str | Path,
+    samples: Sequence[Sample],
+    *,
+    forget: Iterable[Path] = (),
+    seed: int,
+    on_progress: Progress = lambda _done, _all: None,
 ) -> TaughtResult:
     """Teach a run that this process holds already; see :func:`teach`."""
+    folder = Path(run)
+    known = join_taught(folder, samples, forget=forget)
     metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
     head = localizer.torch_backend.classifier.foreground
     if head is None:
@@ -106,15 +123,18 @@ def teach_held_run(
         raise InputError("method-unsupported", problem, "Train with --quality fast and --method cam.")
     head.objects = None
     localizer.set_foreground_head(head)  # removes the thresholds of the classes
-    pairs = read_pairs(localizer, draw_pairs(samples, metadata.info, seed))
+    pairs = read_pairs(localizer, draw_pairs(known, metadata.info, seed))
     lesson = learn(pairs, metadata.info, seed=seed, on_progress=on_progress)
     if not lesson.is_kept:
         head.objects = lesson.head
-        _write(run, metadata, head, lesson.chosen, pairs.count_boxes(), samples)
+        if folder.is_dir():
+            write_taught(folder, [sample for sample in known if teaches(sample, metadata.info)])
+        _write(run, metadata, head, lesson.chosen, pairs.count_boxes(), known)
     return TaughtResult(
         boxes=pairs.count_boxes(),
         pairs=len(pairs.with_boxes),
         classes=len(np.unique(pairs.classes[pairs.with_boxes])),
+        remembered=len(known) - len(samples),
         before=lesson.labels.before,
         thresholds=lesson.labels.after,
         after=lesson.chosen.after,
@@ -158,7 +178,8 @@ def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Prog
     count = len(pairs.with_boxes)
     share = _choose_share(found, count)
     labels, chosen = found[0.0], found[share]
-    is_kept = not (_is_as_good(chosen.after, labels.before, count) if share else chosen.improves)
+    is_better = _is_as_good(chosen.after, labels.before, count) if share else chosen.improves
+    is_kept = not is_better or chosen.after == 0  # without a right box, the boxes are those of other images
     head = None
     if share and not is_kept:
         everything = np.arange(len(pairs.boxes))
@@ -171,10 +192,10 @@ def _compare_shares(pairs: TeachingPairs, probabilities: Tensor, info: ModelInfo
     """Compare thresholds for each share of the head, 0 first; ``probabilities`` are those of heads of other images."""
     scored = pairs.with_boxes
     current = info.class_thresholds or (float(info.threshold or 0),) * len(info.class_names)
-    own = pairs.maps[:, 0].float()
+    fine = pairs.maps[:, 0].float()
     found = {}
     for share in (0.0, *(_SHARES if len(scored) >= _MANY else [_share_of_few(len(scored))])):
-        maps = ((1 - share) * own + share * probabilities).numpy()
+        maps = ((1 - share) * fine + share * probabilities if share else pairs.propagated).numpy()
         scores = np.stack([right_boxes(pairs, maps[i], i) for i in scored])
         found[share] = compare_thresholds(scores, pairs.classes[scored], current, per_class=True)
     return found
@@ -223,7 +244,7 @@ def right_boxes(pairs: TeachingPairs, class_map: NDArray[np.floating], i: int) -
     """Return whether the box of a map of pair ``i`` is right at each of ``NATIVE_THRESHOLDS``, shape (T,)."""
     height, width = pairs.input_size
     heatmap = heatmap_from_class_map(class_map, height=height, width=width)
-    per_pixel = evidence_per_pixel(pairs.maps[i, 1].float().numpy(), height=height, width=width)
+    per_pixel = evidence_per_pixel(pairs.evidence[i].numpy(), height=height, width=width)
     found = component_tree(heatmap, NATIVE_THRESHOLDS, evidence=per_pixel).best_boxes()
     overlaps = box_iou(found / np.array([width, height] * 2), pairs.boxes[i]).max(axis=1)
     return np.asarray(overlaps >= _MIN_IOU, np.float64)

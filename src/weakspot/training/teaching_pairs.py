@@ -6,22 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL.Image import Image
 from torch import Tensor
 
 from weakspot.concurrency import batched
-from weakspot.data import ObjectAnnotation, Sample, read_as_annotated
-from weakspot.data.annotated_image import read_mask
+from weakspot.data import Sample
 from weakspot.data.annotation_kinds import is_located, is_marked
-from weakspot.data.rle import decode_rle
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.models.class_directions import Contrasts
 from weakspot.models.model_info import ModelInfo
-from weakspot.models.object_head import ObjectHead, fit_object_head
+from weakspot.models.object_head import ObjectHead, ObjectInputs, fit_object_head
 from weakspot.models.object_targets import ObjectTarget
+from weakspot.training.teaching_content import Content, Drawn, find_target, fractions_of_boxes, read_content
 
 logger = logging.getLogger(__name__)
 
@@ -29,23 +26,11 @@ _BATCH_SIZE = 8
 _MAX_PAIRS = 600
 _MAX_BYTES = 2_000_000_000  # of the features of all pairs
 _MIN_IMAGES = 2
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A class in an image, or an image without objects.
-
-    Attributes:
-        sample: The image.
-        class_index: Index of the class; of an image without objects that of any class, as its map must be empty.
-        objects: The objects of the class that have a box, mask or point.
-        is_complete: Whether these are all objects of the class.
-    """
-
-    sample: Sample
-    class_index: int
-    objects: tuple[ObjectAnnotation, ...]
-    is_complete: bool = True
+# Of the pairs, at most one third are images without objects.
+_MAX_EMPTY = _MAX_PAIRS // 3
+# Label of images without objects, if it is no class of the run, as with several labels per image.
+_BACKGROUND = "background"
+_NAMED = 3  # images that a warning names
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +40,8 @@ class TeachingPairs:
     Attributes:
         features: Intermediate features, shape (N, K, h, w).
         maps: Maps of the class, shape (N, 3, h, w), see :class:`weakspot.models.object_head.ObjectHead`.
+        propagated: Its propagated map, shape (N, h', w'): the final one without a head.
+        evidence: Its class map before propagation, shape (N, h'', w''), any sign.
         targets: What is known of the class.
         boxes: Boxes of its objects as fractions of the image, shape (n, 4); n is 0 if they are not all known.
         classes: Indices of the classes, shape (N,).
@@ -65,6 +52,8 @@ class TeachingPairs:
 
     features: Tensor
     maps: Tensor
+    propagated: Tensor
+    evidence: Tensor
     targets: list[ObjectTarget]
     boxes: list[NDArray[np.float64]]
     classes: NDArray[np.intp]
@@ -97,11 +86,10 @@ class TeachingPairs:
 
 
 def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Drawn]:
-    """Return the pairs of image and class of which more than the label is known, at most 600, in random order.
+    """Draw at most 600 pairs of image and class of which more than the label is known, in random order.
 
-    Those of which all objects are known come first, because they choose the thresholds.
-
-    Images without an object, which have no class, get one at random; there are at most as many as pairs with objects.
+    Those of which all objects are known are preferred, because they choose the thresholds. Images without an object,
+    which have no class, get one at random; there are at most as many as pairs with objects, and at most 200.
 
     Raises:
         InputError: ``missing-annotations`` with fewer than two images in which all objects of a class have a box or
@@ -114,12 +102,13 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
     if len(complete) < _MIN_IMAGES:
         problem = f"At least {_MIN_IMAGES} images must have a box or mask of a class of the run, got {len(complete)}."
         raise InputError("missing-annotations", problem, "Draw more boxes.")
+    empty = [sample for sample in samples if is_empty(sample, info)]
+    empty = [empty[i] for i in random.permutation(len(empty))[: min(len(pairs), _MAX_EMPTY)]]
     shuffled = [pairs[i] for i in random.permutation(len(pairs))]
-    pairs = sorted(shuffled, key=lambda pair: not pair.is_complete)[:_MAX_PAIRS]
-    empty = [sample for sample in samples if _is_empty(sample, info)]
-    chosen = random.permutation(len(empty))[: min(len(pairs), _MAX_PAIRS - len(pairs))]
-    classes = random.choice(list(index_of.values()), len(chosen))
-    return pairs + [Drawn(empty[i], int(label), ()) for i, label in zip(chosen, classes, strict=True)]
+    chosen = sorted(shuffled, key=lambda pair: not pair.is_complete)[: _MAX_PAIRS - len(empty)]
+    classes = random.choice(list(index_of.values()), len(empty))
+    chosen += [Drawn(sample, int(label), ()) for sample, label in zip(empty, classes, strict=True)]
+    return [chosen[i] for i in random.permutation(len(chosen))]  # if memory ends, it does for all kinds alike
 
 
 def read_pairs(localizer: Localizer, drawn: Sequence[Drawn]) -> TeachingPairs:
@@ -131,48 +120,63 @@ def read_pairs(localizer: Localizer, drawn: Sequence[Drawn]) -> TeachingPairs:
         InputError: ``method-unsupported`` if the backbone has no intermediate features; ``missing-annotations`` if all
             objects are known in fewer than two of the pairs that are left.
     """
-    features, maps, targets, boxes, read = [], [], [], [], []
+    found: list[ObjectInputs] = []
+    targets, boxes, read = [], [], []
+    problems: list[str] = []
     num_bytes = 0
     for batch in batched(drawn, _BATCH_SIZE):
-        contents = [(pair, content) for pair in batch if (content := _read(pair, localizer.max_pixels)) is not None]
+        contents = [(pair, content) for pair in batch if (content := _read(pair, localizer.max_pixels, problems))]
         if not contents:
             continue
-        pairs, images = [pair for pair, _ in contents], [image for _, (image, _) in contents]
+        pairs, images = [pair for pair, _ in contents], [content.image for _, content in contents]
         read += pairs
         rows = torch.tensor([[pair.class_index] for pair in pairs])
         pixels = [localizer.resize(image) for image in images]
         inputs = localizer.torch_backend.object_inputs(pixels, localizer.method, rows)
         if inputs is None:
             raise InputError("method-unsupported", "The backbone has no intermediate features that boxes could teach.")
-        features.append(inputs[0])
-        maps.append(inputs[1][:, 0])
-        grid = (inputs[0].shape[-2], inputs[0].shape[-1])
-        for pair, (image, mask) in contents:
-            found = _boxes(pair.objects, mask, image.width, image.height)
-            targets.append(_target(pair, found, mask, (image.width, image.height), grid))
-            boxes.append(found if pair.is_complete else np.zeros((0, 4)))
-        num_bytes += inputs[0].nbytes
+        found.append(inputs)
+        grid = (inputs.features.shape[-2], inputs.features.shape[-1])
+        for pair, content in contents:
+            of_pair = fractions_of_boxes(pair, content)
+            targets.append(find_target(pair, content, of_pair, grid))
+            boxes.append(of_pair if pair.is_complete else np.zeros((0, 4)))
+        num_bytes += inputs.features.nbytes
         if num_bytes > _MAX_BYTES:
+            logger.warning("The first %d of %d pairs of image and class fill the memory.", len(read), len(drawn))
             break
-    if sum(pair.is_complete and bool(pair.objects) for pair in read) < _MIN_IMAGES:
-        problem = f"Fewer than {_MIN_IMAGES} images with boxes or masks can be read."
+    _tell(problems)
+    if len({pair.sample.path for pair, known in zip(read, boxes, strict=True) if len(known)}) < _MIN_IMAGES:
+        problem = f"Boxes or masks of fewer than {_MIN_IMAGES} images can be used."
         raise InputError("missing-annotations", problem, "Check the files: weakspot check DATA")
-    numbers = np.unique([str(pair.sample.path) for pair in read], return_inverse=True)[1]
-    classes = np.array([pair.class_index for pair in read])
-    size = (localizer.preprocessing.height, localizer.preprocessing.width)
     return TeachingPairs(
-        torch.cat(features), torch.cat(maps), targets, boxes, classes, numbers, len(localizer.class_names), size
+        torch.cat([inputs.features for inputs in found]),
+        torch.cat([inputs.maps[:, 0] for inputs in found]),
+        torch.cat([inputs.propagated[:, 0] for inputs in found]),
+        torch.cat([inputs.evidence[:, 0] for inputs in found]),
+        targets,
+        boxes,
+        classes=np.array([pair.class_index for pair in read]),
+        images=np.unique([str(pair.sample.path) for pair in read], return_inverse=True)[1],
+        num_classes=len(localizer.class_names),
+        input_size=(localizer.preprocessing.height, localizer.preprocessing.width),
     )
 
 
-def _read(pair: Drawn, max_pixels: int) -> tuple[Image, NDArray[np.bool_] | None] | None:
-    """Read the image of a pair, and the mask if it has one; None with a warning if that is not possible."""
+def _read(pair: Drawn, max_pixels: int, problems: list[str]) -> Content | None:
+    """Read the files of a pair; None if that is not possible, and why is added to the problems."""
     try:
-        image = read_as_annotated(pair.sample.path, pair.sample.size, max_pixels=max_pixels)
-        return image, _read_mask(pair.objects) if _has_masks(pair.objects) else None
+        return read_content(pair, max_pixels)
     except InputError as error:
-        logger.warning("%s It teaches nothing.", error.problem)
+        problems.append(error.problem)
         return None
+
+
+def _tell(problems: Sequence[str]) -> None:
+    """Say which images teach nothing, and why."""
+    if problems:
+        count = "An image teaches" if len(problems) == 1 else f"{len(problems)} images teach"
+        logger.warning("%s nothing: %s", count, " ".join(problems[:_NAMED]) + (" ..." if problems[_NAMED:] else ""))
 
 
 def _pairs_of(sample: Sample, index_of: dict[str, int]) -> list[Drawn]:
@@ -187,51 +191,12 @@ def _pairs_of(sample: Sample, index_of: dict[str, int]) -> list[Drawn]:
     return pairs
 
 
-def _is_empty(sample: Sample, info: ModelInfo) -> bool:
+def teaches(sample: Sample, info: ModelInfo) -> bool:
+    """Return whether more is known of an image than its classes."""
+    return any(map(is_marked, sample.objects)) or is_empty(sample, info)
+
+
+def is_empty(sample: Sample, info: ModelInfo) -> bool:
     """Return whether an image is known to have no object."""
-    background = None if info.background_index is None else info.class_names[info.background_index]
-    return not sample.predicted and all(item.label == background for item in sample.objects)
-
-
-def _has_masks(objects: Sequence[ObjectAnnotation]) -> bool:
-    return bool(objects) and all(item.mask is not None or item.mask_files for item in objects)
-
-
-def _read_mask(objects: Sequence[ObjectAnnotation]) -> NDArray[np.bool_]:
-    """Return the union of the masks of objects."""
-    files = dict.fromkeys(file for item in objects for file in item.mask_files)
-    masks = [read_mask(file) for file in files] + [decode_rle(item.mask) for item in objects if item.mask is not None]
-    union: NDArray[np.bool_] = np.logical_or.reduce(masks)
-    return union
-
-
-def _boxes(
-    objects: Sequence[ObjectAnnotation], mask: NDArray[np.bool_] | None, width: int, height: int
-) -> NDArray[np.float64]:
-    """Return the boxes of objects as fractions of the image, or the box of their mask if they have none."""
-    boxes = [item.box for item in objects if item.box is not None]
-    if not boxes and mask is not None and mask.any():
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        boxes = [(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)]
-        height, width = mask.shape  # it may differ from the image's
-    fractions: NDArray[np.float64] = np.array(boxes, np.float64).reshape(-1, 4) / np.array([width, height] * 2)
-    return fractions
-
-
-def _target(
-    pair: Drawn,
-    boxes: NDArray[np.float64],
-    mask: NDArray[np.bool_] | None,
-    image_size: tuple[int, int],
-    grid: tuple[int, int],
-) -> ObjectTarget:
-    """Return what is known of a class: a mask of its objects, else their boxes and points."""
-    if mask is not None:
-        share = F.adaptive_avg_pool2d(torch.from_numpy(mask).float()[None], grid)[0]
-        return ObjectTarget(mask=share, is_complete=pair.is_complete)
-    points = [item.point for item in pair.objects if item.box is None and item.point is not None]
-    return ObjectTarget(
-        boxes=torch.from_numpy(boxes).float(),
-        points=torch.tensor(points).reshape(-1, 2) / torch.tensor(image_size),
-        is_complete=pair.is_complete,
-    )
+    background = _BACKGROUND if info.background_index is None else info.class_names[info.background_index]
+    return not sample.predicted and all(item.label.casefold() == background.casefold() for item in sample.objects)

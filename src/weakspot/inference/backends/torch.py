@@ -28,6 +28,7 @@ from weakspot.models import (
     object_inputs,
     resize_tensor,
 )
+from weakspot.models.object_head import ObjectInputs
 from weakspot.models.two_class_logits import TwoClassLogits
 
 # Inputs of methods that need a single forward pass.
@@ -139,14 +140,16 @@ class TorchBackend:
         targets = foreground_targets(self.classifier, self._normalize(images), find_method(method), rows)
         return None if targets is None else (targets[0].half().cpu(), targets[1].cpu())
 
-    def object_inputs(self, images: Sequence[Pixels], method: str, classes: Tensor) -> tuple[Tensor, Tensor] | None:
+    def object_inputs(self, images: Sequence[Pixels], method: str, classes: Tensor) -> ObjectInputs | None:
         """Compute the inputs of an object head for class indices (B, C), on the CPU.
 
-        Returns features (B, K, h, w) and maps (B, C, 3, h, w) in half precision; None without intermediate features or
-        foreground head.
+        Features and maps are in half precision. None without intermediate features or foreground head.
         """
         inputs = object_inputs(self.classifier, self._normalize(images), find_method(method), classes.to(self.device))
-        return None if inputs is None else (inputs[0].half().cpu(), inputs[1].half().cpu())
+        if inputs is None:
+            return None
+        features, maps = inputs.features.half().cpu(), inputs.maps.half().cpu()
+        return ObjectInputs(features, maps, inputs.propagated.float().cpu(), inputs.evidence.float().cpu())
 
     def with_foreground_head(self, head: ForegroundHead | None) -> "TorchBackend":
         """Return the same classifier with another foreground head, or none, and without per-class thresholds."""

@@ -1,0 +1,72 @@
+"""The images that have taught a run, in its folder: what is taught later joins them, and forgets nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from weakspot.data import ObjectAnnotation, Sample
+from weakspot.data.rle import Rle
+from weakspot.io.folders import is_file
+from weakspot.io.rows import read_rows, write_rows
+
+TAUGHT = "taught.jsonl"
+
+
+def write_taught(run: Path, samples: Iterable[Sample]) -> None:
+    """Write the images that have taught a run."""
+    write_rows(run / TAUGHT, [_to_row(sample) for sample in samples])
+
+
+def read_taught(run: Path) -> list[Sample]:
+    """Return the images that have taught a run; none if it was not taught, or by a version that did not list them."""
+    file = run / TAUGHT
+    return [_from_row(row) for _, row in read_rows(file)] if is_file(file) else []
+
+
+def join_taught(run: Path, samples: Iterable[Sample], *, forget: Iterable[Path] = ()) -> list[Sample]:
+    """Return images, then those that have taught a run before and are not among them, nor among those to forget."""
+    now = list(samples)
+    replaced = {_place(path) for path in (*(sample.path for sample in now), *forget)}
+    return [*now, *(sample for sample in read_taught(run) if _place(sample.path) not in replaced)]
+
+
+def _place(path: Path) -> str:
+    return str(path.resolve())
+
+
+def _to_row(sample: Sample) -> dict[str, Any]:
+    objects = [
+        {
+            "label": item.label,
+            "box": item.box,
+            "point": item.point,
+            "mask": None if item.mask is None else asdict(item.mask),
+            "mask_files": [_place(file) for file in item.mask_files],
+        }
+        for item in sample.objects
+    ]
+    objects = [{name: value for name, value in item.items() if value} for item in objects]
+    row = {"image": _place(sample.path), "image_id": sample.image_id, "objects": objects}
+    return row if sample.size is None else {**row, "size": sample.size}
+
+
+def _from_row(row: Mapping[str, Any]) -> Sample:
+    size = row.get("size")
+    return Sample(
+        row["image_id"],
+        Path(row["image"]),
+        objects=tuple(_object(item) for item in row["objects"]),
+        size=None if size is None else (size[0], size[1]),
+    )
+
+
+def _object(item: Mapping[str, Any]) -> ObjectAnnotation:
+    box, point, mask = item.get("box"), item.get("point"), item.get("mask")
+    return ObjectAnnotation(
+        item["label"],
+        None if box is None else (box[0], box[1], box[2], box[3]),
+        mask=None if mask is None else Rle(**mask),
+        mask_files=tuple(map(Path, item.get("mask_files", ()))),
+        point=None if point is None else (point[0], point[1]),
+    )
