@@ -50,7 +50,9 @@ from weakspot import cams, data, metrics, ops
                 "native_overlaps",
                 "reference_boxes",
                 "reference_overlaps",
-            },
+            }
+            | {"AUPRO", "FalseAlarms", "ImageAP", "ImageAUROC", "ImagePixelAP", "PointingGame", "area_under_overlap"}
+            | {"distance_to_boxes", "distance_to_mask", "image_auroc", "image_average_precision", "region_counts"},
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

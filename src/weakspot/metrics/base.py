@@ -185,8 +185,19 @@ class PerImageMetric(Metric):
         if self._random is None:
             distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
             self._random = np.random.default_rng([self._seed, torch.distributed.get_rank() if distributed else 0])
-        samples = len(self.sample_totals)
-        # Four 16-bit numbers from one of 64 bits, so that the weights of an image do not depend on the batch size.
-        drawn = self._random.integers(0, 2**64, (images, -(-samples // 4)), np.uint64).view(np.uint16)[:, :samples]
-        counts: NDArray[np.int64] = _POISSON[drawn].T
-        return counts
+        return draw_poisson(self._random, images, len(self.sample_totals))
+
+
+def draw_poisson(random: np.random.Generator, images: int, samples: int) -> NDArray[np.int64]:
+    """Draw the weight of each image in each bootstrap sample, shape (samples, images)."""
+    # Four 16-bit numbers from one of 64 bits, so that the weights of an image do not depend on the batch size.
+    drawn = random.integers(0, 2**64, (images, -(-samples // 4)), np.uint64).view(np.uint16)[:, :samples]
+    counts: NDArray[np.int64] = _POISSON[drawn].T
+    return counts
+
+
+def percent_of_images(sums: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Compute the mean of one number per image, in percent, from sums (..., 1) and numbers of images (...)."""
+    with np.errstate(invalid="ignore"):
+        means: NDArray[np.float64] = 100 * sums[..., 0].astype(np.float64) / totals
+    return means

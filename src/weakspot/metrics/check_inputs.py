@@ -28,6 +28,14 @@ def maps_array(score_maps: ArrayLike) -> NDArray[np.floating]:
     return maps
 
 
+def map_mask_pairs(score_maps: ArrayLike, masks: ArrayLike) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """Convert score maps (B, H, W) and their masks (B, H, W), bool or uint8, to a list of each."""
+    maps, mask_arrays = maps_array(score_maps), array(masks)
+    if len(maps) != len(mask_arrays):
+        raise InputError("length-mismatch", f"masks must have {len(maps)} masks, one per map, got {len(mask_arrays)}.")
+    return list(maps), list(mask_arrays.astype(np.uint8) if mask_arrays.dtype == np.bool_ else mask_arrays)
+
+
 def box_lists(boxes: Sequence[ArrayLike], images: int) -> list[NDArray[Any]]:
     """Convert the true boxes to one array (n, 4) per image."""
     if len(boxes) != images:

@@ -10,7 +10,7 @@ from torch import Tensor
 from weakspot.errors import InputError
 from weakspot.metrics.base import PerImageMetric
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
-from weakspot.metrics.check_inputs import array, maps_array
+from weakspot.metrics.check_inputs import map_mask_pairs
 from weakspot.metrics.pixel_counts import (
     INTERVAL,
     average_precision,
@@ -56,7 +56,7 @@ class PxAP(PerImageMetric):
         Raises:
             InputError: Codes of :func:`~weakspot.metrics.pixel_counts`; ``length-mismatch``.
         """
-        pairs = zip(*_pairs(score_maps, masks), strict=True)
+        pairs = zip(*map_mask_pairs(score_maps, masks), strict=True)
         counts = [pixel_counts(score_map, mask, self._interval).ravel() for score_map, mask in pairs]
         self.add(np.stack(counts), groups)
 
@@ -114,16 +114,9 @@ class MaskIoU(PerImageMetric):
         Raises:
             InputError: As :meth:`PxAP.update`; ``mask-empty`` if a mask has no foreground.
         """
-        pairs = zip(*_pairs(score_maps, masks), strict=True)
+        pairs = zip(*map_mask_pairs(score_maps, masks), strict=True)
         values = np.stack([mask_overlaps(score_map, mask, self.thresholds) for score_map, mask in pairs])
         if np.isnan(values).any():
             index = int(np.flatnonzero(np.isnan(values).any(axis=1))[0])
             raise InputError("mask-empty", f"Every mask must have foreground pixels, got none in masks[{index}].")
         self.add(values, groups)
-
-
-def _pairs(score_maps: ArrayLike, masks: ArrayLike) -> tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]]:
-    maps, mask_arrays = maps_array(score_maps), array(masks)
-    if len(maps) != len(mask_arrays):
-        raise InputError("length-mismatch", f"masks must have {len(maps)} masks, one per map, got {len(mask_arrays)}.")
-    return list(maps), list(mask_arrays.astype(np.uint8) if mask_arrays.dtype == np.bool_ else mask_arrays)

@@ -40,6 +40,21 @@ def pixel_counts(
         >>> pixel_counts(np.array([[0.0, 0.6, 1.0]]), np.array([[0, 1, 255]], np.uint8), 0.5).tolist()
         [[0, 1, 0, 0], [1, 0, 0, 0]]
     """
+    bins = pixel_bins(score_map, mask, interval)
+    counts: NDArray[np.int32] = _count(bins, 3 * bin_count(interval)).reshape(3, -1)[:2]
+    return counts
+
+
+def bin_count(interval: float) -> int:
+    """Return the number of bins of :func:`pixel_counts` for a width of a bin."""
+    return len(np.arange(0, 1, interval)) + 2
+
+
+def pixel_bins(score_map: NDArray[np.floating], mask: NDArray[np.uint8], interval: float) -> NDArray[Any]:
+    """Find the bin of each pixel, shape (H * W,): bins of the foreground, then of background and of ignored pixels.
+
+    The arguments and errors are those of :func:`pixel_counts`.
+    """
     if not 0 < interval <= 1:
         raise InputError("out-of-range", f"interval must be above 0 and at most 1, got {interval}.")
     thresholds = len(np.arange(0, 1, interval))
@@ -52,8 +67,7 @@ def pixel_counts(
     ):
         check_score_map(score_map)
         check_mask(mask, score_map.shape)
-    counts: NDArray[np.int32] = _count(bins, 3 * (thresholds + 2)).reshape(3, -1)[:2]
-    return counts
+    return bins
 
 
 # Two passes instead of one, because the compiler can vectorize the first one.
