@@ -274,6 +274,8 @@ def _page(evaluation: "Evaluation") -> str:
     )
     counted = evaluation.instances_to_markdown()
     instances = f"{counted}\n\n{INSTANCE_LEGEND}.\n\n" if counted else ""
+    found = evaluation.detection_to_markdown()
+    instances += f"{found}\n\n{evaluation.detection_legend()}.\n\n" if found else ""
     return (
         f"{evaluation.to_markdown()}\n\n{LEGEND}.\n\n{evaluation.details_to_markdown()}\n\n{instances}{groups}{notes}"
     )
@@ -289,6 +291,8 @@ def print_evaluated(outcome: EvaluateOutcome, *, detailed: bool) -> None:
     echo("", f"{LEGEND} ({fixed}).")
     if detailed and evaluation.instances_to_markdown():
         echo("", *evaluation.instances_to_markdown().split("\n"), "", f"{INSTANCE_LEGEND}.")
+    if detailed and evaluation.detection_to_markdown():
+        echo("", *evaluation.detection_to_markdown().split("\n"), "", f"{evaluation.detection_legend()}.")
     for note in evaluation.notes:
         echo(f"note: {note}")
     echo(outcome.output)

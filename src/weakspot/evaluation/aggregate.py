@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.concurrency import batched
-from weakspot.evaluation.map_scores import FULL_IMAGE
+from weakspot.evaluation.detection import DetectionCollection
+from weakspot.evaluation.map_scores import FULL_IMAGE, MIN_AREA
 from weakspot.evaluation.metric_collection import LOC, MetricCollection, ThresholdIndices
+from weakspot.evaluation.normal_images import NormalPrediction
 from weakspot.evaluation.predictions import Prediction
 from weakspot.evaluation.results import MethodResult
 from weakspot.evaluation.samples import EvaluationSample
@@ -22,7 +24,6 @@ PredictFn = Callable[[Sequence[EvaluationSample]], Iterator[Prediction]]
 OnPrediction = Callable[[Prediction, Mapping[str, ThresholdIndices]], None]
 
 BINS = 20
-MIN_AREA = 0.01  # minimum area of a region that counts as an instance, the default of localize
 _BATCH = 64
 
 
@@ -32,7 +33,7 @@ class EvaluationPlan:
 
     ``thresholds`` are set by hand or the defaults of the methods; a map without one has no fixed value unless there are
     validation images. With ``override_val`` they take precedence over val-selected ones. Each of the ``classes`` of the
-    data set is a group; 0 for no groups.
+    data set is a group; 0 for no groups. ``tolerance`` is that of the pointing game.
     """
 
     names: tuple[str, ...]
@@ -43,6 +44,7 @@ class EvaluationPlan:
     classes: int = 0
     bootstrap_samples: int = 1000
     seed: int = 0
+    tolerance: float = 4.0
 
     @property
     def overrides(self) -> Mapping[str, float]:
@@ -52,15 +54,24 @@ class EvaluationPlan:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """Metrics by the name of the map, size of each group, and number of unreadable images in both splits."""
+    """Metrics by the name of the map, size of each group, and number of unreadable images in both splits.
+
+    ``unreadable_normals`` is the number of normal images that could not be processed.
+    """
 
     rows: dict[str, MethodResult]
     group_counts: tuple[int, ...]
     unreadable: int
+    unreadable_normals: int = 0
 
 
-def run_plan(plan: EvaluationPlan, predict: PredictFn, on_prediction: OnPrediction | None = None) -> EvaluationResult:
-    """Select thresholds on the validation images, then score the others.
+def run_plan(
+    plan: EvaluationPlan,
+    predict: PredictFn,
+    on_prediction: OnPrediction | None = None,
+    normals: Iterable[NormalPrediction] = (),
+) -> EvaluationResult:
+    """Select thresholds on the validation images, then score the others, and last the normal images.
 
     ``on_prediction`` is called with each scored prediction and the fixed threshold indices of each map.
     """
@@ -79,6 +90,7 @@ def run_plan(plan: EvaluationPlan, predict: PredictFn, on_prediction: OnPredicti
         name: MetricCollection(groups=0 if i else groups, samples=plan.bootstrap_samples, seed=plan.seed)
         for i, name in enumerate(plan.names)
     }
+    detection = {name: DetectionCollection(plan.tolerance, plan.bootstrap_samples, plan.seed) for name in plan.names}
     counts = _Counts(indices, np.zeros(groups, np.int64))
 
     def scored() -> Iterator[Prediction]:
@@ -88,9 +100,13 @@ def run_plan(plan: EvaluationPlan, predict: PredictFn, on_prediction: OnPredicti
                 on_prediction(prediction, indices)
             yield replace(prediction, regions={})  # only the scores are needed from here on, and they are small
 
-    _update(collections, scored(), plan.classes)
-    rows = {name: _method_result(plan, name, collection, counts) for name, collection in collections.items()}
-    return EvaluationResult(rows, tuple(counts.groups.tolist()), unreadable)
+    _update(collections, scored(), plan.classes, detection)
+    unreadable_normals = _update_normals(detection, normals, indices)
+    rows = {
+        name: replace(_method_result(plan, name, collection, counts), detection=detection[name].compute())
+        for name, collection in collections.items()
+    }
+    return EvaluationResult(rows, tuple(counts.groups.tolist()), unreadable, unreadable_normals)
 
 
 def _method_result(plan: EvaluationPlan, name: str, collection: MetricCollection, counts: "_Counts") -> MethodResult:
@@ -160,12 +176,34 @@ def _nearest_indices(threshold: float) -> ThresholdIndices:
     return {"MaxBoxAcc": (reference,), "MaxBoxAccV2": (reference,) * 3, **loc}
 
 
-def _update(collections: Mapping[str, MetricCollection], predictions: Iterable[Prediction], classes: int) -> None:
+def _update(
+    collections: Mapping[str, MetricCollection],
+    predictions: Iterable[Prediction],
+    classes: int,
+    detection: Mapping[str, DetectionCollection] | None = None,
+) -> None:
     for batch in batched(predictions, _BATCH):
         groups = np.array([_groups(prediction, classes) for prediction in batch])
         ranks = [prediction.rank for prediction in batch]
         for name, collection in collections.items():
             collection.update([prediction.scores[name] for prediction in batch], ranks, groups)
+        for name, others in (detection or {}).items():
+            others.update(batch, name)
+
+
+def _update_normals(
+    detection: Mapping[str, DetectionCollection],
+    normals: Iterable[NormalPrediction],
+    indices: Mapping[str, ThresholdIndices],
+) -> int:
+    """Add normal images, with boxes at the fixed threshold, and return how many could not be processed."""
+    unreadable = 0
+    fixed = {name: (*of_map.get(LOC, ()), *of_map.get("mask IoU", ()), None)[0] for name, of_map in indices.items()}
+    for prediction in normals:
+        unreadable += not prediction.results
+        for name, result in prediction.results.items():
+            detection[name].update_normal(result, fixed[name])
+    return unreadable
 
 
 def _groups(prediction: Prediction, classes: int) -> tuple[int, int]:

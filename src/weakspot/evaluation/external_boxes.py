@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +138,7 @@ def score_boxes(boxes: NDArray[np.float64], target: Target, *, height: int, widt
     ``largest`` and ``native`` score the first box, ``every`` scores all of them.
     """
     if not len(boxes) or not len(target.boxes):
-        return unreadable_scores(target)
+        return replace(unreadable_scores(target), peak_distance=None, overlap_counts=None)
     truncated = np.minimum(reference_boxes(boxes, height=height, width=width, side=SIDE), SIDE - 1)
     best = box_iou(truncated, target.reference_boxes, inclusive=True).max(axis=1)
     scaled = boxes * SIDE / np.array([width, height, width, height])

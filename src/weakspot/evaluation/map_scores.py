@@ -2,12 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.evaluation.targets import SIDE, Target
-from weakspot.metrics import box_iou, mask_overlaps, pixel_counts, reference_overlaps
+from weakspot.metrics import (
+    box_iou,
+    distance_to_boxes,
+    distance_to_mask,
+    mask_overlaps,
+    pixel_counts,
+    reference_overlaps,
+    region_counts,
+)
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.ops import (
     ComponentTree,
@@ -26,6 +35,7 @@ from weakspot.ops.evidence import keep_claimed
 Refine = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 FULL_IMAGE = "full-image box"
+MIN_AREA = 0.01  # minimum area of a region that counts as an instance, the default of localize
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +68,10 @@ class Scores:
         native: Best IoU of the box that :class:`weakspot.Localizer` returns, at each native threshold.
         mask: IoU of foreground and mask, at each native threshold.
         pixels: Histograms of foreground and background pixels over scores, for PxAP.
+        peak_distance: Distance of the map's peak from the mask, or without one from the boxes, in pixels of the
+            reference's frame; None for boxes without a map.
+        overlap_counts: Histograms of regions of the mask and of the background over scores, for AUPRO; None without a
+            mask or a map.
     """
 
     largest: NDArray[np.float64] | None
@@ -65,6 +79,8 @@ class Scores:
     native: NDArray[np.float64] | None
     mask: NDArray[np.float64] | None
     pixels: NDArray[np.int32] | None
+    peak_distance: float | None = None
+    overlap_counts: NDArray[np.float64] | None = None
 
 
 def regions_of_class_map(
@@ -109,8 +125,12 @@ def regions_of_heatmap(
     return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.best_boxes(), heatmap)
 
 
-def score_regions(regions: Regions, target: Target) -> Scores:
-    """Score the regions of a map against the ground truth."""
+def score_regions(regions: Regions, target: Target, weight: float = 1.0) -> Scores:
+    """Score the regions of a map against the ground truth.
+
+    ``weight``, in [0, 1], is the probability that the image holds an object. AUPRO, which compares maps of different
+    images, multiplies the map by it.
+    """
     has_boxes = len(target.boxes) > 0
     boxes = scale_boxes(target.boxes, from_size=(SIDE, SIDE), to_size=regions.tree.shape)
     return Scores(
@@ -119,7 +139,15 @@ def score_regions(regions: Regions, target: Target) -> Scores:
         native=box_iou(regions.boxes, boxes).max(axis=1) if has_boxes else None,
         mask=mask_overlaps(regions.score_map, target.mask, NATIVE_THRESHOLDS) if target.mask is not None else None,
         pixels=pixel_counts(regions.score_map, target.mask) if target.mask is not None else None,
+        peak_distance=_peak_distance(regions.score_map, target),
+        overlap_counts=region_counts(weight * regions.score_map, target.mask) if target.mask is not None else None,
     )
+
+
+def _peak_distance(score_map: NDArray[np.float64], target: Target) -> float:
+    if target.mask is not None:
+        return distance_to_mask(score_map, target.mask)
+    return distance_to_boxes(score_map, target.boxes)
 
 
 def unreadable_scores(target: Target) -> Scores:
@@ -131,6 +159,8 @@ def unreadable_scores(target: Target) -> Scores:
         native=zeros,
         mask=np.zeros(len(NATIVE_THRESHOLDS)) if target.mask is not None else None,
         pixels=pixel_counts(np.zeros((SIDE, SIDE)), target.mask) if target.mask is not None else None,
+        peak_distance=inf,
+        overlap_counts=region_counts(np.zeros((SIDE, SIDE)), target.mask) if target.mask is not None else None,
     )
 
 

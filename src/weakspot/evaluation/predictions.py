@@ -16,6 +16,7 @@ from weakspot.data.decoding import read_sizes
 from weakspot.data.image_files import errors_of_image
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.evaluation.external_maps import read_map
+from weakspot.evaluation.image_scores import image_scores, object_probability
 from weakspot.evaluation.map_scores import (
     Refine,
     Regions,
@@ -53,6 +54,8 @@ class Prediction:
         error: Why the image could not be processed, or None.
         boxes: Boxes from a file, by the name of the file, in the 224 frame, the most confident first.
         absent: Boxes from a file of classes that the image does not have, once for each image.
+        image_scores: Score of the image, the higher the more likely an object, by the name of the map; without the maps
+            that do not depend on the image.
     """
 
     sample: EvaluationSample
@@ -66,6 +69,7 @@ class Prediction:
     error: WeakspotError | None = None
     boxes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     absent: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    image_scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,7 @@ class _DecodedImage:
 
 
 _Decoded = _DecodedImage | list[Prediction]  # the predictions of an image that could not be decoded
+_Job = tuple[_Decoded, int, list[ClassifierOutput], list[ClassifierOutput]]
 
 
 def predictions_of_model(
@@ -89,10 +94,13 @@ def predictions_of_model(
     *,
     batch_size: int = 16,
     workers: int = 2,
+    with_peaks: bool = False,
 ) -> Iterator[Prediction]:
     """Compute and score the class maps of the true classes, all methods in one forward pass.
 
-    ``methods`` are given by the names of their rows; ``fixed_maps``, the baselines, are the same for every image.
+    ``methods`` are given by the names of their rows; ``fixed_maps``, the baselines, are the same for every image. With
+    ``with_peaks``, the peaks of the most probable class are the image scores of a classifier without a background
+    class, for which a second pass is needed.
 
     Yields:
         A prediction for each class of each image, in order. Images that cannot be read count as wrong.
@@ -104,17 +112,20 @@ def predictions_of_model(
         except WeakspotError as error:
             return failed_predictions(sample, [*methods, *fixed_maps], error)
 
-    def predict(batch: list[_Decoded]) -> Iterator[tuple[_Decoded, int, list[ClassifierOutput]]]:
+    def predict(batch: list[_Decoded]) -> Iterator[_Job]:
         images = [item for item in batch if isinstance(item, _DecodedImage)]
         outputs = _class_maps(localizer, images, methods) if images else []
+        pixels = [image.pixels for image in images]
+        tops = localizer.top_class_maps(pixels, 1, list(methods.values())) if images and with_peaks else []
         position = iter(range(len(images)))
-        return ((item, next(position) if isinstance(item, _DecodedImage) else 0, outputs) for item in batch)
+        return ((item, next(position) if isinstance(item, _DecodedImage) else 0, outputs, tops) for item in batch)
 
-    def score(job: tuple[_Decoded, int, list[ClassifierOutput]]) -> list[Prediction]:
-        item, position, outputs = job
+    def score(job: _Job) -> list[Prediction]:
+        item, position, outputs, tops = job
         if not isinstance(item, _DecodedImage):
             return item
-        return _score(item, position, localizer, methods, outputs, fixed_maps)
+        peaks = [output.evidence[position, 0] for output in tops]
+        return _score(item, position, localizer, methods, outputs, fixed_maps, peaks)
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
         decoded = ordered_map(decode, samples, threads, max_pending=2 * batch_size)
@@ -148,7 +159,15 @@ def predictions_of_maps(
             return failed_predictions(sample, [name, *fixed_maps], error)
         targets = [make_target(annotation, height=height, width=width) for annotation in sample.annotations]
         return [
-            Prediction(sample, i, target, (height, width), _scores(regions | dict(fixed_maps), target), regions)
+            Prediction(
+                sample,
+                i,
+                target,
+                (height, width),
+                _scores(regions | dict(fixed_maps), target),
+                regions,
+                image_scores={name: float(score_map.max())},
+            )
             for i, target in enumerate(targets)
         ]
 
@@ -203,6 +222,7 @@ def _score(
     methods: Mapping[str, str],
     outputs: list[ClassifierOutput],
     fixed_maps: Mapping[str, Regions],
+    top_maps: Sequence[NDArray[np.floating]],
 ) -> list[Prediction]:
     sample, logits = image.sample, outputs[0].logits[position]
     if not np.isfinite(logits).all():
@@ -211,6 +231,8 @@ def _score(
         return failed_predictions(sample, [*methods, *fixed_maps], error)
     ranks = ranks_of(np.broadcast_to(logits, (len(image.targets), len(logits))), np.array(sample.class_indices))
     preprocessing, best = localizer.preprocessing, int(logits.argmax())
+    probability = object_probability(logits, localizer.config.info)
+    of_image = image_scores(methods, probability, top_maps)
     margins = [_margins(output.evidence[position], len(image.targets)) for output in outputs]
     predictions = []
     for i, target in enumerate(image.targets):
@@ -221,12 +243,15 @@ def _score(
                 height=preprocessing.height,
                 width=preprocessing.width,
                 margin=margin[i],
-                refine=_refinement(localizer, method, image),
+                refine=find_refinement(localizer, method, image.pixels),
             )
             for (name, method), output, margin in zip(methods.items(), outputs, margins, strict=True)
         }
-        scores = _scores(regions | dict(fixed_maps), target)
-        predictions.append(Prediction(sample, i, target, image.size, scores, regions, int(ranks[i]), best))
+        scores = _scores(regions, target, 1.0 if probability is None else probability) | _scores(fixed_maps, target)
+        rank = int(ranks[i])
+        predictions.append(
+            Prediction(sample, i, target, image.size, scores, regions, rank, best, image_scores=of_image)
+        )
     return predictions
 
 
@@ -242,11 +267,11 @@ def _margins(evidence: NDArray[np.floating], count: int) -> Sequence[NDArray[np.
     return [None] if count == 1 else list(competition_margins(evidence[:count]))
 
 
-def _refinement(localizer: Localizer, method: str, image: _DecodedImage) -> Refine | None:
+def find_refinement(localizer: Localizer, method: str, pixels: Pixels) -> Refine | None:
     """Return the refinement of an image's heatmaps; None if they are not refined."""
     name, threshold = localizer.config.refine, localizer.threshold_of(method)
-    return None if name is None else lambda heatmap: refine(name, image.pixels, heatmap, threshold)
+    return None if name is None else lambda heatmap: refine(name, pixels, heatmap, threshold)
 
 
-def _scores(maps: dict[str, Regions], target: Target) -> dict[str, Scores]:
-    return {name: score_regions(regions, target) for name, regions in maps.items()}
+def _scores(maps: Mapping[str, Regions], target: Target, weight: float = 1.0) -> dict[str, Scores]:
+    return {name: score_regions(regions, target, weight) for name, regions in maps.items()}

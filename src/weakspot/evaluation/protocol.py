@@ -14,10 +14,12 @@ from weakspot.data import Dataset
 from weakspot.errors import InputError
 from weakspot.evaluation.aggregate import OnPrediction
 from weakspot.evaluation.config import EvaluationConfig, split_kwargs
-from weakspot.evaluation.eval_set import evaluate_set, load_evaluation_set
+from weakspot.evaluation.eval_set import evaluate_set, load_evaluation_set, without_unmapped_normals
 from weakspot.evaluation.external_boxes import predictions_of_boxes, read_boxes
 from weakspot.evaluation.external_maps import check_maps
+from weakspot.evaluation.image_scores import describe_image_score
 from weakspot.evaluation.map_scores import Regions, baselines
+from weakspot.evaluation.normal_images import normals_of_boxes, normals_of_maps, normals_of_model
 from weakspot.evaluation.predictions import Prediction, predictions_of_maps, predictions_of_model
 from weakspot.evaluation.results import Evaluation, MethodResult
 from weakspot.evaluation.samples import EvaluationSample, raise_if_any
@@ -132,11 +134,22 @@ def evaluate_maps(
     folder, base = Path(folder), baselines()
     eval_set, name = load_evaluation_set(data, config), folder.name or str(folder)
     check_maps(folder, [*eval_set.samples, *eval_set.val_samples])
+    eval_set = without_unmapped_normals(eval_set, folder)
+    normals = normals_of_maps(folder, eval_set.normals, name, base)
 
     def predict(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
         return predictions_of_maps(folder, samples, name, base, workers=config.workers)
 
-    return evaluate_set(eval_set, predict, (name, *base), {name: _DEFAULT_MAP_THRESHOLD}, on_prediction, groups=True)
+    return evaluate_set(
+        eval_set,
+        predict,
+        (name, *base),
+        {name: _DEFAULT_MAP_THRESHOLD},
+        on_prediction,
+        groups=True,
+        normals=normals,
+        image_score="the peak of the map",
+    )
 
 
 def evaluate_boxes(
@@ -179,7 +192,8 @@ def evaluate_boxes(
     def predict(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
         return predictions_of_boxes(boxes, samples, name, base)
 
-    result = evaluate_set(eval_set, predict, (name, *base), {name: 1.0}, on_prediction, groups=True)
+    normals = normals_of_boxes([boxes.count([image]) for image in eval_set.normals], name, base)
+    result = evaluate_set(eval_set, predict, (name, *base), {name: 1.0}, on_prediction, groups=True, normals=normals)
     empty = [image for image in eval_set.dataset.of_split(result.split) if not image.objects]
     result = replace(result, rows={**result.rows, name: result.first.with_wrong_boxes(boxes.count(empty))})
     missing = f"{len(without)} images have no predicted box and count as wrong."
@@ -214,17 +228,26 @@ def _evaluate_methods(
     If the quality preset adapts to images, the foreground head is first fitted to the validation images, without their
     labels.
     """
-    eval_set = load_evaluation_set(data, config, localizer)
+    eval_set, info = load_evaluation_set(data, config, localizer), localizer.config.info
     if localizer.needs_adaptation:
         localizer.adapt(sample.image.path for sample in eval_set.val_samples)
+    sizes = {"batch_size": config.batch_size, "workers": config.workers}
 
     def predict(samples: Sequence[EvaluationSample]) -> Iterator[Prediction]:
-        return predictions_of_model(
-            localizer, samples, methods, base, batch_size=config.batch_size, workers=config.workers
-        )
+        peaks = info.background_index is None and len(eval_set.normals) > 0 and samples is eval_set.samples
+        return predictions_of_model(localizer, samples, methods, base, **sizes, with_peaks=peaks)
 
     defaults = {name: localizer.threshold_of(method) for name, method in methods.items()}
-    return evaluate_set(eval_set, predict, (*methods, *base), defaults, on_prediction, groups=groups)
+    return evaluate_set(
+        eval_set,
+        predict,
+        (*methods, *base),
+        defaults,
+        on_prediction,
+        groups=groups,
+        normals=normals_of_model(localizer, eval_set.normals, methods, base, **sizes),
+        image_score=describe_image_score(info),
+    )
 
 
 def _localizer(model: Model, options: Mapping[str, Any]) -> Localizer:

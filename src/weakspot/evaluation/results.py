@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.evaluation.detection import AUROC, DetectionValue
+from weakspot.evaluation.detection_table import detection_legend, detection_table
 from weakspot.evaluation.metric_collection import LOC, MetricCollection, MetricValue
 from weakspot.evaluation.tables import detail_table, group_table, instance_table, markdown, size_table, summary_table
 from weakspot.evaluation.targets import SIZES
@@ -27,6 +29,7 @@ class MethodResult:
         instances: Metric of the boxes of all regions at the fixed threshold, however many objects an image has; without
             images without ground-truth boxes or a fixed threshold.
         absent: Number of boxes among them of classes that their images do not have.
+        detection: Values of the metrics of small objects and of images without an object, by name.
     """
 
     metrics: dict[str, MetricValue]
@@ -36,6 +39,7 @@ class MethodResult:
     group_metrics: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
     instances: InstanceF1 = field(default_factory=InstanceF1, repr=False)
     absent: int = 0
+    detection: dict[str, DetectionValue] = field(default_factory=dict)
 
     def instance_metrics(self) -> dict[str, float]:
         """Return precision, recall and F1 in percent of all boxes at an IoU of 0.5; empty if no image counts."""
@@ -70,6 +74,8 @@ class Evaluation:
         group_names: Names of the groups: the classes, then small, medium and large.
         group_counts: Number of images in each group.
         notes: Notes for readers of the metrics.
+        image_score: What the image score of the first row is; empty if it has none.
+        tolerance: Tolerance of the pointing game, in pixels of the 224 x 224 frame.
     """
 
     data: str
@@ -79,6 +85,8 @@ class Evaluation:
     group_names: tuple[str, ...] = ()
     group_counts: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    image_score: str = ""
+    tolerance: float = 4.0
 
     @property
     def first(self) -> MethodResult:
@@ -98,9 +106,12 @@ class Evaluation:
                         "overlap_histogram": row.iou_histogram,
                         "instances": row.instance_metrics(),
                         "figures": {metric: asdict(value) for metric, value in row.metrics.items()},
+                        "detection": {metric: _by_size(value) for metric, value in row.detection.items()},
                     }
                     for name, row in self.rows.items()
                 },
+                "image_score": self.image_score if AUROC in self.first.detection else None,
+                "pointing_tolerance": self.tolerance,
                 "groups": self._groups(),
                 "notes": list(self.notes),
             }
@@ -119,6 +130,15 @@ class Evaluation:
         """Return precision, recall and F1 of the boxes of all regions, for each row; empty if no image counts."""
         rows = {name: row.instance_metrics() for name, row in self.rows.items()}
         return markdown(instance_table(rows)) if any(rows.values()) else ""
+
+    def detection_to_markdown(self) -> str:
+        """Return the metrics of small objects and of images without an object; empty if the first row has none."""
+        rows = {name: row.detection for name, row in self.rows.items()}
+        return markdown(detection_table(rows)) if self.first.detection else ""
+
+    def detection_legend(self) -> str:
+        """Explain the metrics of :meth:`detection_to_markdown`."""
+        return detection_legend(self.first.detection, self.tolerance, self.image_score)
 
     def groups_to_markdown(self) -> str:
         """Return the metrics of the first row at fixed thresholds by object size, then by class."""
@@ -141,6 +161,13 @@ class Evaluation:
             name: {"images": count, **{metric: float(values[i]) for metric, values in self.first.group_metrics.items()}}
             for i, (name, count) in enumerate(counts)
         }
+
+
+def _by_size(value: DetectionValue) -> dict[str, Any]:
+    """Return a value with the sizes by name."""
+    counts, values = value.size_counts, value.sizes
+    sizes = {name: {"images": n, "value": one} for name, n, one in zip(SIZES, counts, values, strict=False)}
+    return {"images": value.images, "value": value.value, "interval": value.interval, "sizes": sizes}
 
 
 def _rounded(value: Any) -> Any:

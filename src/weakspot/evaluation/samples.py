@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from weakspot.data import Annotation, Dataset, Sample
+from weakspot.data.annotation_kinds import is_located
 from weakspot.errors import InputError
 from weakspot.io.folders import is_file
 
@@ -51,6 +52,25 @@ def find_samples(
             "Name a file of boxes with --ground-truth, or list the problems of the data set: weakspot check DATA.",
         )
     return samples
+
+
+def background_label(dataset: Dataset) -> str:
+    """Return the label of images without an object: as the layout of the data set defines it, else ``background``."""
+    return dataset.background or "background"
+
+
+def find_normals(dataset: Dataset, split: str, *labels: str) -> list[Sample]:
+    """List the normal images of a split (``"all"`` for every split): a person says that they hold no object.
+
+    They have no label, or only that of the data set's background or one of ``labels``.
+    """
+    names = {label.casefold() for label in (background_label(dataset), *labels)}
+    return [
+        image
+        for image in dataset.of_split(split)
+        if not image.predicted
+        and all(item.label.casefold() in names and not is_located(item) for item in image.objects)
+    ]
 
 
 def check_samples(samples: Sequence[EvaluationSample]) -> None:

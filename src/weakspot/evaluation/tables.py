@@ -38,8 +38,8 @@ def detail_table(rows: MetricRows) -> Table:
     for metric in _metrics(rows):
         value = metrics[metric]
         line = [metric, str(value.images)]
-        line += [_number(value.oracle), _range(value.oracle_interval), _thresholds(value.oracle_thresholds)]
-        line += [_number(value.fixed), _range(value.fixed_interval), _thresholds(value.fixed_thresholds)]
+        line += [_number(value.oracle), format_range(value.oracle_interval), _thresholds(value.oracle_thresholds)]
+        line += [_number(value.fixed), format_range(value.fixed_interval), _thresholds(value.fixed_thresholds)]
         for _, other_metrics in others:
             other = other_metrics.get(metric)
             line += [NONE, NONE] if other is None else [_number(other.oracle), _number(other.fixed)]
@@ -125,8 +125,16 @@ def _with_margin(value: float, interval: tuple[float, float] | None) -> str:
     return _number(value) + margin
 
 
-def _range(interval: tuple[float, float] | None) -> str:
-    return NONE if interval is None or isnan(interval[0]) else f"{interval[0]:.1f} to {interval[1]:.1f}"
+def format_range(interval: tuple[float, float] | None, decimals: int = 1) -> str:
+    """Format an interval; a dash if there is none.
+
+    Example:
+        >>> format_range((1, 2.25)), format_range(None)
+        ('1.0 to 2.2', '-')
+    """
+    if interval is None or isnan(interval[0]):
+        return NONE
+    return f"{interval[0]:.{decimals}f} to {interval[1]:.{decimals}f}"
 
 
 def _thresholds(thresholds: Sequence[float]) -> str:

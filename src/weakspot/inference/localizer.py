@@ -344,6 +344,13 @@ class Localizer:
         """
         return self._pipeline.class_maps(images, methods, ClassSelection(classes))
 
+    def top_class_maps(self, images: Sequence[Pixels], top_k: int, methods: Sequence[str]) -> list[ClassifierOutput]:
+        """Compute the maps of the ``top_k`` most probable classes, as :meth:`class_maps_of` does.
+
+        Of a multi-label model, those of further classes that are present in an image follow.
+        """
+        return self._pipeline.class_maps(images, methods, self._select(None, top_k))
+
     def resize(self, image: Image.Image) -> Pixels:
         """Resize a whole RGB image to the model's input size, bicubic with antialiasing, without cropping."""
         return resize(image, self._pipeline.backend)
