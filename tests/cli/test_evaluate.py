@@ -191,6 +191,19 @@ def test_a_given_threshold_is_not_said_to_be_fixed_on_the_validation_split(here,
     assert "(fixed on val)" not in shown
 
 
+def test_images_without_an_object_are_shown_and_written(here, options, capsys):
+    write("data", (*FEW, Scene("background/dark", (), drawn=())))
+    assert run_model(options, "data") == 0
+    shown = capsys.readouterr().out
+    table, page = strict_json("out/metrics.json"), Path("out/table.md").read_text(encoding="utf-8")
+    assert [row["image"] for row in rows()] == [RED.name, GREEN.name]
+    for name in table["rows"]["cam"]["detection"]:
+        assert f"| {name} " in shown
+        assert f"| {name} " in page
+    assert table["image_score"] in shown
+    assert any("1 images of the split hold no object" in note for note in table["notes"])
+
+
 def test_without_output_each_run_has_a_folder_of_its_own(here, options):
     write("data", (RED,))
     for _ in range(2):

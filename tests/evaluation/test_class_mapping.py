@@ -79,3 +79,13 @@ def test_a_negative_index_is_refused_before_anything_is_computed():
 def test_a_name_that_two_classes_of_the_model_have_is_refused():
     with refused("unknown-class", "cat"):
         indices(["cat", "dog", "cat"], of("cat"))
+
+
+def test_the_label_of_images_without_an_object_need_not_be_a_class():
+    assert class_indices(dataset(of("cat"), of("Background")), ["cat"])(of("cat")) == 0
+
+
+@pytest.mark.parametrize("truth", [of("background", box=(1, 2, 3, 4)), of("nothing")])
+def test_other_labels_and_those_with_a_place_must_be_classes(truth):
+    with refused("unknown-class", truth.label):
+        class_indices(dataset(of("cat"), truth), ["cat"])

@@ -11,7 +11,7 @@ from weakspot.evaluation.map_scores import (
     unreadable_scores,
 )
 from weakspot.evaluation.targets import SIDE, make_target
-from weakspot.metrics import mask_overlaps, pixel_counts
+from weakspot.metrics import mask_overlaps, pixel_counts, region_counts
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS, box_iou, reference_overlaps
 from weakspot.ops import boxes_from_heatmap, evidence_per_pixel, heatmap_from_class_map, scale_boxes
 from weakspot.ops.contours import THRESHOLDS
@@ -137,3 +137,34 @@ def test_regions_of_a_map_from_a_file_are_its_own():
     assert np.array_equal(found.score_map, score_map)
     assert found.boxes.shape == (1000, 4)
     assert found.tree.shape == (SIDE, SIDE)
+
+
+def test_the_peak_is_compared_with_the_mask_and_without_one_with_the_boxes(tmp_path):
+    heatmap = np.zeros((SIDE, SIDE), np.float32)
+    heatmap[100, 50] = 1
+    regions = regions_of_heatmap(heatmap, heatmap)
+    assert score_regions(regions, boxed((60, 90, 80, 110), height=SIDE, width=SIDE)).peak_distance == 10
+    pixels = np.zeros((SIDE, SIDE), np.uint8)
+    pixels[100, 45] = 255
+    found = score_regions(regions, masked(tmp_path, pixels, [(60.0, 90.0, 80.0, 110.0)]))
+    assert found.peak_distance == 5
+
+
+def test_only_aupro_depends_on_the_weight(tmp_path):
+    pixels = np.zeros((SIDE, SIDE), np.uint8)
+    pixels[20:60, 40:90] = 255
+    target, regions = masked(tmp_path, pixels), of_map(class_map(2), height=SIDE, width=SIDE)
+    whole, half = score_regions(regions, target), score_regions(regions, target, 0.5)
+    assert np.array_equal(whole.overlap_counts, region_counts(regions.score_map, target.mask))
+    assert np.array_equal(half.overlap_counts, region_counts(0.5 * regions.score_map, target.mask))
+    assert np.array_equal(whole.pixels, half.pixels)
+    assert whole.peak_distance == half.peak_distance
+
+
+def test_an_image_without_a_prediction_has_no_peak_and_one_score_for_all_pixels(tmp_path):
+    pixels = np.full((SIDE, SIDE), 255, np.uint8)
+    pixels[:, :100] = 0
+    lost = unreadable_scores(masked(tmp_path, pixels))
+    assert lost.peak_distance == np.inf
+    np.testing.assert_allclose(lost.overlap_counts[0], [1, *[0] * 1001])
+    assert unreadable_scores(boxed((1, 2, 30, 40))).overlap_counts is None

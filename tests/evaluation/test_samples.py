@@ -5,7 +5,7 @@ from refusals import refused
 
 from weakspot.data import Dataset, ObjectAnnotation, Sample
 from weakspot.errors import InputError
-from weakspot.evaluation.samples import check_samples, find_samples, raise_if_any
+from weakspot.evaluation.samples import check_samples, find_normals, find_samples, raise_if_any
 
 BOX = (1.0, 2.0, 30.0, 40.0)
 MASK = (Path("masks/a.png"),)
@@ -116,3 +116,23 @@ def test_offenders_are_counted_and_named(offenders, named):
     with refused("thing-invalid", named):
         raise_if_any(offenders, "thing-invalid", "things are wrong", "Repair them.")
     raise_if_any([], "thing-invalid", "things are wrong", "Repair them.")
+
+
+def test_normal_images_have_no_label_or_that_of_the_background_alone():
+    given = (
+        example("unlabelled"),
+        example("labelled", ObjectAnnotation("Background")),
+        example("elsewhere", split="val"),
+        example("cat", ObjectAnnotation("cat")),
+        example("both", ObjectAnnotation("background"), ObjectAnnotation("cat")),
+        example("boxed", ObjectAnnotation("background", BOX)),
+        Sample("predicted", Path("predicted.jpg"), "test", (), predicted=True),
+    )
+    assert [sample.image_id for sample in find_normals(dataset(*given), "test")] == ["unlabelled", "labelled"]
+    assert [sample.image_id for sample in find_normals(dataset(*given), "test", "CAT")][2:] == ["cat", "both"]
+
+
+def test_convention_the_layout_names_the_background_before_the_default():
+    given = example("a", ObjectAnnotation("good")), example("b", ObjectAnnotation("background"))
+    mvtec = Dataset(Path("photos"), "MVTec", ("background", "good"), given, background="good")
+    assert [sample.image_id for sample in find_normals(mvtec, "all")] == ["a"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from weakspot.data import Annotation, Dataset
-from weakspot.evaluation.samples import background_label, raise_if_any
+from weakspot.evaluation.samples import is_background, raise_if_any
 
 
 def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Annotation], int]:
@@ -14,7 +14,7 @@ def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Ann
     A class index in the data set takes precedence, then the class name, then its WordNet id if the classifier has the
     classes of ImageNet. If the classes of the classifier are only numbered, and as many as those of the data set, they
     are matched in alphabetical order, as torchvision's ``ImageFolder`` numbers them. The label of images without an
-    object need not be a class.
+    object need not be a class of the classifier.
 
     Raises:
         InputError: ``unknown-class`` if the classifier lacks a class of an image.
@@ -27,8 +27,8 @@ def class_indices(dataset: Dataset, model_names: Sequence[str]) -> Callable[[Ann
         return None if index is None or not 0 <= index < len(model_names) else index
 
     unknown = dict.fromkeys(annotation.label for annotation in annotations if index_of(annotation) is None)
-    for label in [label for label in unknown if label.casefold() == background_label(dataset).casefold()]:
-        del unknown[label]
+    located = {annotation.label for annotation in annotations if len(annotation.boxes) or annotation.masks}
+    unknown = {label: None for label in unknown if label in located or not is_background(label, dataset)}
     raise_if_any(
         list(unknown),
         "unknown-class",

@@ -19,7 +19,6 @@ from weakspot.evaluation.predictions import find_refinement
 from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
-from weakspot.inference.probabilities import PRESENT, probabilities
 from weakspot.metrics import region_counts
 from weakspot.ops import ComponentTree
 from weakspot.ops.evidence import competition_margins
@@ -100,9 +99,7 @@ def _results(
     top = [output.evidence[position, 0] for output in outputs]
     scores = image_scores(methods, probability, top)
     is_object = classes != (-1 if info.background_index is None else info.background_index)
-    certain = probabilities(logits, multi_label=info.multi_label)[classes] >= PRESENT
-    found = is_object & (certain if info.multi_label else np.arange(len(classes)) == 0)
-    present = np.flatnonzero(found).tolist()
+    present = np.flatnonzero(is_object & _may_be_present(logits[classes], multi_label=info.multi_label)).tolist()
     wanted = present or np.flatnonzero(is_object)[:1].tolist()
     results = {}
     for (name, method), output in zip(methods.items(), outputs, strict=True):
@@ -112,6 +109,12 @@ def _results(
         trees = tuple(one.tree for one in regions[: len(present)])
         results[name] = NormalResult(counts, scores[name], trees)
     return results
+
+
+def _may_be_present(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.bool_]:
+    """Return which of the most probable classes a localizer would find: the first, or all of a multi-label model."""
+    is_first = np.arange(len(logits)) == 0
+    return (logits > 0) | (is_first & (logits >= 0)) if multi_label else is_first
 
 
 def _regions(

@@ -54,9 +54,12 @@ def find_samples(
     return samples
 
 
-def background_label(dataset: Dataset) -> str:
-    """Return the label of images without an object: as the layout of the data set defines it, else ``background``."""
-    return dataset.background or "background"
+def is_background(label: str, dataset: Dataset, *others: str) -> bool:
+    """Return whether a label is that of images without an object.
+
+    It is defined by the layout of the data set, else ``background``; or it is one of the ``others``.
+    """
+    return label.casefold() in {name.casefold() for name in (dataset.background or "background", *others)}
 
 
 def find_normals(dataset: Dataset, split: str, *labels: str) -> list[Sample]:
@@ -64,12 +67,11 @@ def find_normals(dataset: Dataset, split: str, *labels: str) -> list[Sample]:
 
     They have no label, or only that of the data set's background or one of ``labels``.
     """
-    names = {label.casefold() for label in (background_label(dataset), *labels)}
     return [
         image
         for image in dataset.of_split(split)
         if not image.predicted
-        and all(item.label.casefold() in names and not is_located(item) for item in image.objects)
+        and all(is_background(item.label, dataset, *labels) and not is_located(item) for item in image.objects)
     ]
 
 
