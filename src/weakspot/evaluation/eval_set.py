@@ -131,7 +131,7 @@ def _normal_notes(eval_set: EvaluationSet, result: EvaluationResult) -> list[str
     counted = [name for name in DETECTION_METRICS if name in OF_NORMALS and name in first]
     notes = [f"{len(eval_set.normals)} images of the split hold no object: they count for {', '.join(counted)}."]
     unreadable = f"{result.unreadable_normals} images without an object could not be read and were left out."
-    return [*(notes if eval_set.normals else []), *([unreadable] if result.unreadable_normals else [])]
+    return [*(notes if eval_set.normals and counted else []), *([unreadable] if result.unreadable_normals else [])]
 
 
 def _test_split(dataset: Dataset, config: EvaluationConfig) -> str:

@@ -15,7 +15,7 @@ from weakspot.errors import WeakspotError
 from weakspot.evaluation.external_maps import read_map
 from weakspot.evaluation.image_scores import image_scores, object_probability
 from weakspot.evaluation.map_scores import MIN_AREA, Regions, regions_of_class_map, regions_of_heatmap
-from weakspot.evaluation.predictions import find_refinement
+from weakspot.evaluation.predictions import find_refinement, region_evidence
 from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
@@ -113,8 +113,8 @@ def _results(
 
 def _may_be_present(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.bool_]:
     """Return which of the most probable classes a localizer would find: the first, or all of a multi-label model."""
-    is_first = np.arange(len(logits)) == 0
-    return (logits > 0) | (is_first & (logits >= 0)) if multi_label else is_first
+    is_first: NDArray[np.bool_] = np.arange(len(logits)) == 0
+    return np.where(is_first, logits >= 0, logits > 0) if multi_label else is_first
 
 
 def _regions(
@@ -126,12 +126,12 @@ def _regions(
     method: str,
 ) -> list[Regions]:
     """Find the regions of some classes of an image, which share it if there are several."""
-    evidence, size = output.evidence[position], localizer.preprocessing
-    margins = list(competition_margins(evidence[wanted])) if len(wanted) > 1 else [None] * len(wanted)
+    size, shares_image = localizer.preprocessing, len(wanted) > 1
+    margins = list(competition_margins(output.evidence[position, wanted])) if shares_image else [None] * len(wanted)
     return [
         regions_of_class_map(
             output.maps[position, i],
-            evidence[i],
+            region_evidence(output, position, i, shares_image=shares_image),
             height=size.height,
             width=size.width,
             margin=margin,

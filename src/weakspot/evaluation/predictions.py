@@ -239,7 +239,7 @@ def _score(
         regions = {
             name: regions_of_class_map(
                 output.maps[position, i],
-                _region_evidence(output, position, i, shares_image=margin[i] is not None),
+                region_evidence(output, position, i, shares_image=margin[i] is not None),
                 height=preprocessing.height,
                 width=preprocessing.width,
                 margin=margin[i],
@@ -255,7 +255,7 @@ def _score(
     return predictions
 
 
-def _region_evidence(output: ClassifierOutput, position: int, i: int, *, shares_image: bool) -> NDArray[np.floating]:
+def region_evidence(output: ClassifierOutput, position: int, i: int, *, shares_image: bool) -> NDArray[np.floating]:
     """Return the evidence by which the region of a class is chosen, as for a localizer."""
     found = output.evidence if shares_image or output.uncontested is None else output.uncontested
     evidence: NDArray[np.floating] = found[position, i]
