@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from refusals import refused
 from squares import (
+    HEADER,
     NAMES,
     Scene,
     localizer,
@@ -200,6 +201,15 @@ def test_boxes_of_a_multi_label_model_are_those_of_all_classes_that_it_finds(tmp
     assert values(evaluation)[ALARMS] == expected / 2
 
 
+def test_with_masks_alone_false_alarms_are_counted_at_the_threshold_of_mask_iou(tmp_path):
+    data = write(tmp_path, (*MASKED, *NORMALS))
+    write_csv(data / "annotations.csv", HEADER[:5], [(scene.name, "", "", "", "") for scene in MASKED])
+    evaluation = evaluate(localizer(), data, **QUICK)
+    (threshold,) = evaluation.first.metrics["mask IoU"].fixed_thresholds
+    model = localizer(threshold=threshold, boxes="all")
+    assert values(evaluation)[ALARMS] == np.mean([len(model(path_of(data, scene)).boxes) for scene in NORMALS[:2]])
+
+
 def test_boxes_of_a_file_have_false_alarms_alone(tmp_path):
     data = write(tmp_path / "data", (*MASKED, *NORMALS))
     rows = [("red/a", 20, 10, 80, 60), ("background/lit", 0, 0, 9, 9), ("background/lit", 5, 5, 20, 20)]
@@ -300,7 +310,7 @@ def test_the_largest_object_is_the_size_of_an_image_of_several_classes():
         ],
         "cam",
     )
-    collection.update_normal(NormalResult(image_score=-1.0), None)
+    collection.update_normals([NormalResult(image_score=-1.0)], None)
     found = collection.compute()
     assert found[POINTING].size_counts == (1, 1, 1)
     assert found[AUROC].size_counts == (0, 0, 1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from weakspot.metrics import MaxBoxAccV2, PxAP, TopKLoc
+from weakspot.metrics import AUPRO, ImageAUROC, MaxBoxAccV2, PxAP, TopKLoc
 
 IMAGES = 10
 FIRST = 3  # images of the first process: the parts are not of one size
@@ -31,15 +31,20 @@ def filled(images):
     maps, masks, boxes, logits, labels, groups = data()
     options = {"groups": 2, "samples": 300}
     metrics = {"v2": MaxBoxAccV2(**options), "pxap": PxAP(**options), "top": TopKLoc(2, 0.5, **options)}
+    metrics |= {"aupro": AUPRO(**options), "auroc": ImageAUROC(**options)}
     some = [boxes[i] for i in range(IMAGES)[images]]
     metrics["v2"].update(maps[images], some, groups[images])
     metrics["pxap"].update(maps[images], masks[images], groups[images])
+    metrics["aupro"].update(maps[images], masks[images], groups[images])
+    metrics["auroc"].update(logits[images, 0], labels[images] > 0, groups[images])
     metrics["top"].update(maps[images], some, logits[images], labels[images], groups[images])
     return metrics
 
 
 def figures(metric):
     """What a metric says, of the images of all processes: as plain values."""
+    if isinstance(metric, ImageAUROC):
+        return [metric.compute().item(), metric.per_group().tolist(), metric.interval()]
     (sums, total), (_, group_totals) = metric.totals(), metric.totals("group")
     found = {
         "figure": metric.compute().item(),
@@ -79,7 +84,7 @@ def processes(tmp_path_factory, one_thread):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["v2", "pxap", "top"])
+@pytest.mark.parametrize("name", ["v2", "pxap", "top", "aupro"])
 def test_two_processes_find_the_figures_of_one(processes, name):
     whole = figures(filled(slice(None))[name])
     for rank in (0, 1):
@@ -90,7 +95,12 @@ def test_two_processes_find_the_figures_of_one(processes, name):
         assert found["sums"] == pytest.approx(whole["sums"], rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["v2", "pxap", "top"])
+def test_two_processes_keep_the_scores_of_all_images(processes):
+    whole = json.loads(json.dumps(figures(filled(slice(None))["auroc"])))
+    assert processes[0]["auroc"] == processes[1]["auroc"] == whole
+
+
+@pytest.mark.parametrize("name", ["v2", "pxap", "top", "aupro"])
 def test_two_processes_agree_on_an_interval_that_holds_the_figure(processes, name):
     one, other = (processes[rank][name] for rank in (0, 1))
     low, high = one["interval"]

@@ -199,10 +199,11 @@ def _update_normals(
     """Add normal images, with boxes at the fixed threshold, and return how many could not be processed."""
     unreadable = 0
     fixed = {name: (*of_map.get(LOC, ()), *of_map.get("mask IoU", ()), None)[0] for name, of_map in indices.items()}
-    for prediction in normals:
-        unreadable += not prediction.results
-        for name, result in prediction.results.items():
-            detection[name].update_normal(result, fixed[name])
+    for batch in batched(normals, _BATCH):
+        read = [prediction for prediction in batch if prediction.results]
+        unreadable += len(batch) - len(read)
+        for name, collection in detection.items() if read else ():
+            collection.update_normals([prediction.results[name] for prediction in read], fixed[name])
     return unreadable
 
 

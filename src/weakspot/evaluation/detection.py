@@ -18,7 +18,7 @@ from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 
 POINTING, PIXEL_AP, REGIONS = "pointing game", "image pixel AP", "AUPRO"
 AUROC, IMAGE_AP = "image AUROC", "image AP"
-ALARMS, ALARM_SHARE = "false alarms per image", "images with false alarm"
+ALARMS, ALARM_SHARE = "false alarms per image", "images with a false alarm"
 # In the order of the rows of a table; the last four and, if there are masks, AUPRO are also of normal images.
 DETECTION_METRICS = (POINTING, PIXEL_AP, REGIONS, AUROC, IMAGE_AP, ALARMS, ALARM_SHARE)
 OF_NORMALS = (REGIONS, AUROC, IMAGE_AP, ALARMS, ALARM_SHARE)
@@ -80,15 +80,16 @@ class DetectionCollection:
         self._update_pointing(scores, sizes)
         self._update_masks(scores, sizes)
 
-    def update_normal(self, result: NormalResult, threshold: int | None) -> None:
-        """Add a normal image; ``threshold`` is the index of the fixed threshold among the native ones, if any."""
-        if self._regions is not None and result.overlap_counts is not None:
-            self._regions.add_counts(result.overlap_counts[None])
-        if result.image_score is not None:
-            self._normal_scores.append(result.image_score)
+    def update_normals(self, results: Sequence[NormalResult], threshold: int | None) -> None:
+        """Add normal images; ``threshold`` is the index of the fixed threshold among the native ones, if any."""
+        counts = [one.overlap_counts for one in results if one.overlap_counts is not None]
+        if self._regions is not None and counts:
+            self._regions.add_counts(np.stack(counts))
+        self._normal_scores += [one.image_score for one in results if one.image_score is not None]
         if threshold is not None:
+            boxes = [one.count_boxes(float(NATIVE_THRESHOLDS[threshold])) for one in results]
             for metric in self._alarms.values():
-                metric.update([result.count_boxes(float(NATIVE_THRESHOLDS[threshold]))])
+                metric.update(boxes)
 
     def compute(self) -> dict[str, DetectionValue]:
         """Compute all metrics to which an image was added, by name."""

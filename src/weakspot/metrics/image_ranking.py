@@ -1,6 +1,7 @@
 """Image AUROC and AP: does an image hold an object, by one score per image."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -170,13 +171,13 @@ class _ImageRanking(Metric):
         return float(low), float(high)
 
     def _images(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-        """Return score, kind and group of all images."""
-        if not self.scores:
-            return np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64)
-        scores, has, groups = (
-            dim_zero_cat(values).cpu().numpy() for values in (self.scores, self.has_object, self.groups)
-        )
-        return scores, has, groups
+        """Return score, kind and group of the images of all processes."""
+        with nullcontext() if self._is_synced else self.sync_context():
+            if not len(self.scores):
+                return np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64)
+            columns = (self.scores, self.has_object, self.groups)
+            scores, has, groups = (dim_zero_cat(values).cpu().numpy() for values in columns)
+            return scores, has.astype(bool), groups
 
 
 class ImageAUROC(_ImageRanking):
