@@ -195,7 +195,21 @@ def test_boxes_for_an_image_of_another_size_are_told_and_leave_its_label(photos,
     assert told(dataset)["cat/b.jpg"] == ("", [("cat", None)])
     assert told(dataset)["owl/e.jpg"] == ("corrected", [("cat", BOX)])
     issues = {issue.kind: issue.where for issue in dataset.issues}
-    assert [where.partition(":")[0] for where in issues[UNUSABLE]] == ["b.jpg"]
+    assert [where.partition(":")[0] for where in issues[UNUSABLE]] == ["cat/b.jpg"]
+
+
+@pytest.mark.parametrize("name", [" sp .png", "x\\y.png", "c.png\u2028.png"])
+@pytest.mark.parametrize("folder", ["", "cat/"])
+def test_names_of_a_review_are_read_as_they_are_written(photos, tmp_path, folder, name):
+    plant(photos, {f"cat/{name}": (40, 30), "cat/sp .png": (40, 30)})
+    found = told(joined(photos, review_of(tmp_path, {f"{folder}{name}": (30, 40)})))
+    assert [image for image, (status, _) in found.items() if status] == [f"cat/{name}"]
+
+
+def test_names_of_a_review_of_another_system(photos, tmp_path):
+    plant(photos, {"cat/c.jpg": (40, 30)})
+    found = told(joined(photos, review_of(tmp_path, {"cat\\c.jpg": (30, 40), "dog/c.jpg": (30, 40)})))
+    assert [image for image, (status, _) in found.items() if status] == ["cat/c.jpg", "dog/c.jpg"]
 
 
 @pytest.mark.parametrize("size", [(30, 40), (40, 30)])
