@@ -130,6 +130,18 @@ def test_after_a_restart_offers_and_estimate_are_the_same(found):
     assert numbers == [3]
 
 
+def test_after_a_restart_no_image_is_decoded_again(found, monkeypatch):
+    state, _ = opened(found)
+    for _ in range(3):
+        state.decide(state.offers(1)[0][0], 0, [])
+    expected = names_offered(state), state.standing()
+    read = []
+    monkeypatch.setattr("weakspot.serving.review.colors.read_file", lambda path, **_: read.append(path))
+    again, _ = opened(found)
+    assert (names_offered(again), again.standing()) == expected
+    assert read == []
+
+
 def test_rows_of_older_versions_are_touched_but_not_drawn(found):
     (found / "review.jsonl").write_text(CAT_ROW)
     state, ids = opened(found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import ReviewRow, Sampling, Status, append_review
 from weakspot.errors import InputError, suggest
+from weakspot.serving.review.colors import COLORS, KnownColors
 from weakspot.serving.review.items import ReviewItem
 from weakspot.serving.review.rounds import begin_round, is_right, name_of_round
 from weakspot.serving.review.source import ReviewSource
@@ -59,7 +60,8 @@ class ReviewState:
         self._version = 0
         rows = source.rows
         self._images = {item.id: _reviewed(item, rows.get(item.name)) for item in source.items}
-        self._round_name, self._round = begin_round(source.items, self._samplings())
+        self._colors = KnownColors(source.folder / COLORS)
+        self._round_name, self._round = begin_round(source.items, self._samplings(), self._colors.of)
         self._number = max(
             (sampling.number for sampling in self._samplings().values() if sampling is not None), default=0
         )
@@ -147,7 +149,7 @@ class ReviewState:
                     item = replace(found[before.item.name], id=key)  # also if its file has changed meanwhile
                     self._images[key] = Reviewed(item, "untouched", item.objects, before.revision + 1, self._version)
             if name_of_round(items) != self._round_name:
-                self._round_name, self._round = begin_round(items, self._samplings())
+                self._round_name, self._round = begin_round(items, self._samplings(), self._colors.of)
 
     def _samplings(self) -> dict[str, Sampling | None]:
         """Return the sampling of each touched image, by its name."""
