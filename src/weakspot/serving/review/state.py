@@ -25,7 +25,7 @@ class Reviewed:
         item: The image with its predictions.
         status: What a person decided.
         objects: Its objects: those of the decision, else the predicted ones.
-        revision: Number of changes of this image; a decision states the one that it is based on.
+        revision: Number of decisions on this image; a decision states the one that it is based on.
         version: Number of changes of the review when this image last changed.
         sampling: How it came to be touched; None if it is untouched, or if its row is of an older version.
     """
@@ -117,8 +117,10 @@ class ReviewState:
     def decide(self, image_id: str, revision: int, objects: Sequence[ObjectAnnotation] | None) -> Reviewed:
         """Write a decision on an image: its objects, none if it holds nothing, or None to withdraw the decision.
 
+        It counts also if it is about boxes that have been predicted anew since: it says what a person saw.
+
         Raises:
-            InputError: ``unknown-image``; ``stale-revision`` if the image has changed since; ``box-invalid`` or
+            InputError: ``unknown-image``; ``stale-revision`` if there was another decision since; ``box-invalid`` or
                 ``unknown-class`` for an object; ``not-writable`` or ``disk-full``, and then nothing has changed.
         """
         with self._lock:
@@ -147,7 +149,7 @@ class ReviewState:
             for key, before in self._images.items():
                 if before.status == "untouched" and before.item.name in found:
                     item = replace(found[before.item.name], id=key)  # also if its file has changed meanwhile
-                    self._images[key] = Reviewed(item, "untouched", item.objects, before.revision + 1, self._version)
+                    self._images[key] = replace(before, item=item, objects=item.objects, version=self._version)
             if name_of_round(items) != self._round_name:
                 self._round_name, self._round = begin_round(items, self._samplings(), self._colors.of)
 
