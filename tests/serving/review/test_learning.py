@@ -71,7 +71,7 @@ def touch(source, state, count):
 
 def test_thresholds_are_refitted_to_the_boxes_of_decisions(source):
     """They are the boxes at another threshold than the run has."""
-    state, localizer = ReviewState(source), ws.Localizer(source.run, backend="torch", threshold=0.85)
+    state, localizer = ReviewState(source), ws.Localizer(source.run, backend="torch", threshold=0.8)
     for item in source.items:
         [predicted] = item.objects
         box = tuple(localizer(item.path, classes=[predicted.label]).box.tolist())

@@ -197,3 +197,17 @@ def test_the_goal_is_said_once(found):
         assert state.standing().is_reached == (count >= 3)
         assert len(said) == (count >= 3)
         state.decide(state.offers(1)[0][0], 0, [])
+
+
+def test_rows_have_decisions_and_withdrawn_ones(found):
+    source = open_source(found)
+    state = ReviewState(source)
+    first, second, *_ = source.items
+    state.decide(first.id, 0, [ObjectAnnotation("cat", (0.0, 0.0, 20.0, 20.0))])
+    state.decide(second.id, 0, [])
+    state.decide(second.id, 1, None)
+    assert {name: row.status for name, row in state.rows().items()} == {
+        first.name: "corrected",
+        second.name: "untouched",
+    }
+    assert ReviewState(open_source(found)).rows().keys() == state.rows().keys()

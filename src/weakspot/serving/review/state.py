@@ -111,8 +111,9 @@ class ReviewState:
         return found
 
     def rows(self) -> dict[str, ReviewRow]:
-        """Return the current decision on each image that a person decided on, by its name."""
-        return {image.item.name: _row(image) for image in self.of_status(touched=True)}
+        """Return the last decision on each image that a person decided on, by its name; also withdrawn ones."""
+        with self._lock:
+            return {image.item.name: _row(image) for image in self._images.values() if image.revision}
 
     def decide(self, image_id: str, revision: int, objects: Sequence[ObjectAnnotation] | None) -> Reviewed:
         """Write a decision on an image: its objects, none if it holds nothing, or None to withdraw the decision.
