@@ -54,7 +54,7 @@ def print_refit(run: Path, result: "RefitResult") -> None:
     compared = result.comparison
     echo(f"{result.metric} of {result.images} boxes, in percent; new thresholds are cross-validated:")
     echo(f"{'thresholds of the run':<28} {compared.before:5.1f}")
-    echo(f"{'one for all classes':<28} {compared.one:5.1f}")
+    echo(f"{'all shifted alike':<28} {compared.shifted:5.1f}")
     echo(f"{'one for each class':<28} {compared.per_class:5.1f}")
     values = result.class_thresholds
     classes = f", of the classes {min(values):.2f} to {max(values):.2f}" if values else ""
