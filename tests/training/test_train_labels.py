@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from refusals import refused
 from small_runs import COLORS, disc, rows, small
 from trees import plant
@@ -64,6 +65,20 @@ def test_near_duplicates_stay_together(tmp_path):
         held = names(parts.validation)
         assert all((f"cat/{name}" in held) == (f"cat/copy{name}" in held) for name in range(6))
         assert "6 near-duplicates stay together" in parts.notes[0]
+
+
+def test_images_of_an_item_stay_together(tmp_path):
+    folders = {f"kos{i:02}": 4 for i in range(8)}
+    for folder in write(tmp_path, folders).iterdir():
+        for i in range(4):
+            image = Image.new("L", (16, 16), 0)
+            image.paste(255 if i == 2 else 0, (4, 4, 8, 8))
+            image.save(folder / f"{i}_label.bmp")
+    for seed in range(4):
+        parts = split(tmp_path, seed=seed)
+        trained, held = ({sample.group for sample in part} for part in (parts.training, parts.validation))
+        assert (len(trained), len(held), trained & held) == (6, 2, set())
+        assert "8 items" in parts.notes[0]
 
 
 def test_a_validation_split_is_used_and_a_test_split_is_not(tmp_path):
