@@ -10,7 +10,7 @@ from trees import plant
 from weakspot.data import read_dataset
 from weakspot.errors import InputError
 from weakspot.models.checkpoint import read_metadata
-from weakspot.training.labels import infer_labels, split_samples, without_test_images
+from weakspot.training.labels import good_note, infer_labels, split_samples, without_test_images
 
 
 def split(root, *, share=0.25, seed=0):
@@ -289,3 +289,15 @@ def test_other_splits_are_not_used_and_that_is_said(tmp_path):
     assert len(parts.training) + len(parts.validation) == 8
     assert parts.notes[-1].startswith("3 images of the split pred")
     assert not any("split test" in note for note in parts.notes)
+
+
+def test_a_class_without_objects_is_told(tmp_path):
+    dataset = read_dataset(write(tmp_path, {"ok": 2, "ng": 2}))
+    found = infer_labels(dataset, dataset.samples, multi_label=False, background="background")
+    assert (found.class_names, found.background_index) == (("ng", "ok"), 1)
+    assert "ok" in good_note(dataset, found)
+    other = infer_labels(dataset, dataset.samples, multi_label=False, background="NG")
+    assert (other.background_label, good_note(dataset, other)) == ("ng", "")
+    dataset = read_dataset(write(tmp_path, {"peace": 2}))
+    found = infer_labels(dataset, dataset.samples, multi_label=False, background="background")
+    assert (found.background_index, good_note(dataset, found)) == (None, "")

@@ -115,7 +115,7 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
         *mask_notes(dataset),
         good_note(dataset, labels),
         _background_note(split, labels),
-        _learns_from(split, options),
+        _learns_from(split, options, dataset.background),
     )
     for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
@@ -150,9 +150,9 @@ def _background_note(split: Split, labels: Labels) -> str:
     return f"{count} images have no label and train as {name}." if count else ""
 
 
-def _learns_from(split: Split, options: TrainOptions) -> str:
+def _learns_from(split: Split, options: TrainOptions, background: str) -> str:
     """Say how many boxes and masks there are, and how many images have only a label; nothing if all have only that."""
-    found = describe_annotations((*split.training, *split.validation))
+    found = describe_annotations((*split.training, *split.validation), background)
     if not found:
         return ""
     return f"It learns from {found if options.learn_from == 'all' else 'labels alone'}."

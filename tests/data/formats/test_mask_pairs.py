@@ -6,6 +6,7 @@ from trees import plant
 
 from weakspot.data import check_dataset, read_dataset
 from weakspot.data.annotated_image import read_mask
+from weakspot.data.annotation_kinds import annotation_kind
 from weakspot.data.formats import mask_contents
 
 
@@ -58,6 +59,7 @@ def test_kolektor_sdd_has_a_label_image_for_each_part_of_an_item(tmp_path, folde
         "kos50/Part0": ("", "good", []),
     }
     assert [sample.group for sample in dataset.samples] == ["kos01", "kos01", "kos50"]
+    assert [annotation_kind(sample, "good") for sample in dataset.samples] == ["empty", "all", "empty"]
     assert check_dataset(dataset) == []
 
 
