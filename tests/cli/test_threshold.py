@@ -18,7 +18,7 @@ def test_the_thresholds_of_a_run_are_refitted_and_printed(tmp_path, monkeypatch,
     assert lines[0].startswith("GT-known Loc of 4 boxes")
     assert [line[:28].strip() for line in lines[1:4]] == [
         "thresholds of the run",
-        "one for all classes",
+        "all shifted alike",
         "one for each class",
     ]
     assert all(0 <= float(line[28:]) <= 100 for line in lines[1:4])

@@ -1,3 +1,4 @@
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from weakspot.data.exact_duplicates import exact_duplicates
 from weakspot.errors import InputError
 
 HEADER = "image_id,width,height,class,xmin,ymin,xmax,ymax,has_mask\n"
+_black = BytesIO()
+Image.new("L", (40, 30)).save(_black, "png")
+BLACK = _black.getvalue()
 SOUND = {
     "images/cat/a.jpg": (40, 30),
     "images/cat/b.jpg": (20, 20),
@@ -95,6 +99,7 @@ def test_annotated_size_is_that_of_the_stored_or_the_upright_image(tmp_path, wid
             ("images/cat/gone.jpg",),
         ),
         (rows("cat/b,20,20,cat,1,2,3,4,1"), "missing mask file", ("masks/cat/b.png",)),
+        ({"masks/cat/a.png": BLACK}, "mask that is black", ("cat/a: cat masks/cat/a.png",)),
         (rows("cat/a,40,30,cat,1,2,30,20,1"), "duplicate box", ("cat/a: cat 1, 2, 30, 20 in 40 x 30",)),
         ({"images/cat/a.png": (40, 30)}, "duplicate image id in a split", ("cat/a (train)",)),
         (
@@ -158,6 +163,17 @@ def test_same_bytes_are_found_under_other_names(tmp_path):
     }
 
 
+def test_a_black_mask_next_to_another_is_no_problem(tmp_path):
+    masks = [tmp_path / f"{name}.png" for name in ("black", "white")]
+    for mask, color in zip(masks, (0, 255), strict=True):
+        Image.new("L", (9, 9), color).save(mask)
+    plant(tmp_path, {"a.png": (9, 9)})
+    for files, kinds in ((masks, []), (masks[:1], ["mask that is black"])):
+        item = ObjectAnnotation("cat", mask_files=tuple(files))
+        dataset = Dataset(tmp_path, "drawn", ("cat",), (Sample("a", tmp_path / "a.png", objects=(item,)),))
+        assert list(found(dataset)) == kinds
+
+
 def test_files_are_not_opened_unless_asked_for(tmp_path):
     plant(tmp_path, SOUND)
     picture = (tmp_path / "images/cat/a.jpg").read_bytes()
@@ -205,7 +221,7 @@ def test_problems_of_the_reader_come_first(tmp_path):
 
 
 def test_every_serious_kind_is_found_by_its_name(tmp_path):
-    files = {"images/cat/a.png": (40, 30), "images/cat/b.jpg": b"text"}
+    files = {"images/cat/a.png": (40, 30), "images/cat/b.jpg": b"text", "masks/cat/a.png": BLACK}
     boxes = ("1,1,1,4", "4,1,2,4", "nan,1,2,4")
     problems = checked(
         tmp_path, files | rows("cat/gone,9,9,cat,1,2,3,4,0", *(f"dog/c,50,60,dog,{box},0" for box in boxes))

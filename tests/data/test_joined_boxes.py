@@ -176,6 +176,48 @@ def test_an_image_that_matches_none_or_several_is_refused_by_name(photos, tmp_pa
         joined(photos, tmp_path / "voc")
 
 
+def review_of(tmp_path, sizes):
+    """A review in which a person has drawn a box in images of these sizes, by name."""
+    for name, size in sizes.items():
+        append_review(tmp_path / REVIEW, ReviewRow(name, "corrected", (ObjectAnnotation("cat", BOX),), size))
+    return tmp_path / REVIEW
+
+
+def test_boxes_in_another_image_of_the_same_name_are_not_joined(photos, tmp_path):
+    """They were drawn in a flat folder, of which no image has the size of its namesake."""
+    boxes = review_of(tmp_path, {"b.jpg": (480, 640), "c.jpg": (40, 30)})
+    with refused("boxes-unmatched", "b.jpg", "640 x 480", "40 x 30"):
+        joined(photos, boxes)
+
+
+def test_boxes_for_an_image_of_another_size_are_told_and_leave_its_label(photos, tmp_path):
+    dataset = joined(photos, review_of(tmp_path, {"b.jpg": (480, 640), "owl/e.jpg": (30, 40)}))
+    assert told(dataset)["cat/b.jpg"] == ("", [("cat", None)])
+    assert told(dataset)["owl/e.jpg"] == ("corrected", [("cat", BOX)])
+    issues = {issue.kind: issue.where for issue in dataset.issues}
+    assert [where.partition(":")[0] for where in issues[UNUSABLE]] == ["cat/b.jpg"]
+
+
+@pytest.mark.parametrize("name", [" sp .png", "x\\y.png", "c.png\u2028.png"])
+@pytest.mark.parametrize("folder", ["", "cat/"])
+def test_names_of_a_review_are_read_as_they_are_written(photos, tmp_path, folder, name):
+    plant(photos, {f"cat/{name}": (40, 30), "cat/sp .png": (40, 30)})
+    found = told(joined(photos, review_of(tmp_path, {f"{folder}{name}": (30, 40)})))
+    assert [image for image, (status, _) in found.items() if status] == [f"cat/{name}"]
+
+
+def test_names_of_a_review_of_another_system(photos, tmp_path):
+    plant(photos, {"cat/c.jpg": (40, 30)})
+    found = told(joined(photos, review_of(tmp_path, {"cat\\c.jpg": (30, 40), "dog/c.jpg": (30, 40)})))
+    assert [image for image, (status, _) in found.items() if status] == ["cat/c.jpg", "dog/c.jpg"]
+
+
+@pytest.mark.parametrize("size", [(30, 40), (40, 30)])
+def test_boxes_for_stored_and_for_upright_pixels_are_joined(photos, tmp_path, size):
+    turned(photos / "cat/b.jpg", 40, 30, orientation=6)
+    assert told(joined(photos, review_of(tmp_path, {"b.jpg": size})))["cat/b.jpg"] == ("corrected", [("cat", BOX)])
+
+
 def test_a_label_that_cannot_be_used_is_told_and_does_not_empty_its_image(photos, tmp_path):
     broken = {"boxes/labels/cat/b.txt": "7 0.4 0.4 0.75 0.5\n", "boxes/labels/owl/e.txt": LINES["dog/c.jpg"]}
     plant(tmp_path, broken | {"boxes/classes.txt": "cat\nowl\n"})

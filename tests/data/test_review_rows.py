@@ -115,6 +115,33 @@ def test_an_image_outside_the_folder_and_a_missing_file_are_refused(tmp_path):
         read_review(tmp_path / "none.jsonl")
 
 
+ODD = [" sp .png", "a\\b.png", "c.png\u2028", "\tcat/a.png", "a:b.png", "'\n'.png"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_name_of_an_image_is_kept_as_it_is_written(tmp_path, name):
+    row = ReviewRow(name, "empty", (), (9, 9))
+    append_review(tmp_path / REVIEW, row)
+    assert read_review(tmp_path / REVIEW, {name: name}.get) == {name: row}
+
+
+def test_a_name_of_another_system_is_normalized_and_the_last_row_of_the_image_counts(tmp_path):
+    rows = [
+        ReviewRow(name, "empty", (), (9, 9), i) for i, name in enumerate(["cat\\1.jpg", "cat/1.jpg", " .\\cat\\1.jpg "])
+    ]
+    for i, row in enumerate(rows):
+        append_review(tmp_path / REVIEW, row)
+        known = read_review(tmp_path / REVIEW, {"cat/1.jpg": "cat/1.jpg"}.get)
+        assert {name: found.revision for name, found in known.items()} == {"cat/1.jpg": i}
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "..\\a.jpg", "b/../../a.jpg", "/a.jpg", "\\a.jpg", " ../a.jpg", ".."])
+def test_a_name_that_leaves_the_folder_is_refused_even_if_there_is_such_an_image(tmp_path, name):
+    append_review(tmp_path / REVIEW, ReviewRow(name, "empty", (), (9, 9)))
+    with refused("path-outside", REVIEW):
+        read_review(tmp_path / REVIEW, {name: name}.get)
+
+
 def test_a_file_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / REVIEW).mkdir()
     with refused("not-writable", REVIEW):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
-from weakspot.data.train_val_split import stratified_group_split
+from weakspot.data.train_val_split import join_groups, stratified_group_split
 
 
 def alone(*counts):
@@ -126,3 +126,19 @@ def test_groups_of_any_classes_are_whole_and_a_class_in_one_group_trains(images,
         own = np.array([one == label for one in labels])
         assert len(set(groups[own])) > 1 or not mask[own].any()
     np.testing.assert_array_equal(mask, stratified_group_split(labels, groups, val_fraction=share, seed=seed))
+
+
+@pytest.mark.parametrize(
+    ("groups", "items", "expected"),
+    [
+        ([], [], []),
+        ([0, 1, 2], ["", "", ""], [0, 1, 2]),
+        ([0, 1, 2], ["a", "b", "a"], [0, 1, 0]),
+        ([0, 1, 1, 2], ["a", "a", "b", "b"], [0, 0, 0, 0]),
+        ([7, 7, -1, 3], ["", "a", "a", ""], [0, 0, 0, 1]),
+    ],
+)
+def test_groups_of_an_item_are_joined(groups, items, expected):
+    joined = join_groups(np.array(groups, np.int64), items).tolist()
+    numbers = {}
+    assert [numbers.setdefault(number, len(numbers)) for number in joined] == expected

@@ -67,7 +67,7 @@ TWO = np.array([0, 0, 0, 1] * 10)
 
 def test_classes_whose_objects_differ_in_size_get_thresholds_of_their_own():
     found = compare_thresholds(right_at(*[0.3, 0.3, 0.3, 0.7] * 10), TWO, (0.5, 0.5), per_class=True)
-    assert (found.before, found.one, found.per_class, found.improves) == (0, 75, 100, True)
+    assert (found.before, found.shifted, found.per_class, found.improves) == (0, 75, 100, True)
     assert found.class_thresholds == pytest.approx((0.3, 0.7), abs=0.01)
     assert found.after == 100
 
@@ -79,8 +79,16 @@ def test_maps_as_published_have_one_threshold():
 
 def test_of_equally_good_thresholds_the_simpler_are_chosen_and_those_of_the_run_are_kept():
     found = compare_thresholds(right_at(*[0.3] * 40), TWO, (0.32, 0.28), per_class=True)
-    assert (found.before, found.one, found.per_class) == (100, 100, 100)
-    assert (found.class_thresholds, found.improves) == ((), False)
+    assert (found.before, found.shifted, found.per_class) == (100, 100, 100)
+    assert (found.is_per_class, found.improves) == (False, False)
+
+
+def test_a_shift_keeps_what_tells_classes_apart():
+    """A single threshold is right for three of four images."""
+    found = compare_thresholds(right_at(*[0.4, 0.4, 0.4, 0.6] * 10), TWO, (0.2, 0.4), per_class=True)
+    assert (found.before, found.shifted, found.is_per_class, found.improves) == (0, 100, False, True)
+    assert found.class_thresholds == pytest.approx((0.4, 0.6), abs=0.01)
+    assert found.threshold == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("seed", range(20))

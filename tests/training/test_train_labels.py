@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from refusals import refused
 from small_runs import COLORS, disc, rows, small
 from trees import plant
@@ -9,7 +10,7 @@ from trees import plant
 from weakspot.data import read_dataset
 from weakspot.errors import InputError
 from weakspot.models.checkpoint import read_metadata
-from weakspot.training.labels import infer_labels, split_samples, without_test_images
+from weakspot.training.labels import good_note, infer_labels, split_samples, without_test_images
 
 
 def split(root, *, share=0.25, seed=0):
@@ -64,6 +65,20 @@ def test_near_duplicates_stay_together(tmp_path):
         held = names(parts.validation)
         assert all((f"cat/{name}" in held) == (f"cat/copy{name}" in held) for name in range(6))
         assert "6 near-duplicates stay together" in parts.notes[0]
+
+
+def test_images_of_an_item_stay_together(tmp_path):
+    folders = {f"kos{i:02}": 4 for i in range(8)}
+    for folder in write(tmp_path, folders).iterdir():
+        for i in range(4):
+            image = Image.new("L", (16, 16), 0)
+            image.paste(255 if i == 2 else 0, (4, 4, 8, 8))
+            image.save(folder / f"{i}_label.bmp")
+    for seed in range(4):
+        parts = split(tmp_path, seed=seed)
+        trained, held = ({sample.group for sample in part} for part in (parts.training, parts.validation))
+        assert (len(trained), len(held), trained & held) == (6, 2, set())
+        assert "8 items" in parts.notes[0]
 
 
 def test_a_validation_split_is_used_and_a_test_split_is_not(tmp_path):
@@ -274,3 +289,15 @@ def test_other_splits_are_not_used_and_that_is_said(tmp_path):
     assert len(parts.training) + len(parts.validation) == 8
     assert parts.notes[-1].startswith("3 images of the split pred")
     assert not any("split test" in note for note in parts.notes)
+
+
+def test_a_class_without_objects_is_told(tmp_path):
+    dataset = read_dataset(write(tmp_path, {"ok": 2, "ng": 2}))
+    found = infer_labels(dataset, dataset.samples, multi_label=False, background="background")
+    assert (found.class_names, found.background_index) == (("ng", "ok"), 1)
+    assert "ok" in good_note(dataset, found)
+    other = infer_labels(dataset, dataset.samples, multi_label=False, background="NG")
+    assert (other.background_label, good_note(dataset, other)) == ("ng", "")
+    dataset = read_dataset(write(tmp_path, {"peace": 2}))
+    found = infer_labels(dataset, dataset.samples, multi_label=False, background="background")
+    assert (found.background_index, good_note(dataset, found)) == (None, "")

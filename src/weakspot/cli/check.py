@@ -104,8 +104,8 @@ def _summary(dataset: "Dataset") -> list[str]:
     masks = sum(bool(annotation.masks) for annotation in annotations)
     labels = Counter(annotation.label for annotation in annotations)
     common = ", ".join(f"{label} {count}" for label, count in labels.most_common(5)) + ", ..." * (len(labels) > 5)
-    told = describe_annotations(dataset.samples)
-    is_mixed = any(annotation_kind(sample) != "all" for sample in dataset.samples)
+    told = describe_annotations(dataset.samples, dataset.background)
+    is_mixed = any(annotation_kind(sample, dataset.background) != "all" for sample in dataset.samples)
     return [
         f"{dataset.root}: {dataset.layout}, {len(dataset.samples)} images ({splits})",
         f"{len(dataset.class_names)} classes ({common}), {boxes} boxes, {masks} masks",

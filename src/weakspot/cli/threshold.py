@@ -19,6 +19,7 @@ def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Datase
     Whether the run is finished is checked first.
     """
     from weakspot.data import read_dataset
+    from weakspot.data.formats.mask_contents import mask_notes
     from weakspot.data.joined_boxes import join_boxes, join_notes
     from weakspot.data.label_frames import frame_notes, resolve_frames
     from weakspot.data.predictions import prediction_notes
@@ -33,7 +34,8 @@ def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Datase
         dataset = join_boxes(dataset, options.boxes, images=images, use_predictions=use_predictions)
     dataset, tested = without_test_images(dataset)
     test_note = f"{tested} images outside the training and validation splits are left out." if tested else ""
-    for note in filter(None, (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset), test_note)):
+    notes = (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset), *mask_notes(dataset), test_note)
+    for note in filter(None, notes):
         echo(f"note: {note}", to_stderr=True)
     return dataset
 
@@ -54,7 +56,7 @@ def print_refit(run: Path, result: "RefitResult") -> None:
     compared = result.comparison
     echo(f"{result.metric} of {result.images} boxes, in percent; new thresholds are cross-validated:")
     echo(f"{'thresholds of the run':<28} {compared.before:5.1f}")
-    echo(f"{'one for all classes':<28} {compared.one:5.1f}")
+    echo(f"{'all shifted alike':<28} {compared.shifted:5.1f}")
     echo(f"{'one for each class':<28} {compared.per_class:5.1f}")
     values = result.class_thresholds
     classes = f", of the classes {min(values):.2f} to {max(values):.2f}" if values else ""

@@ -19,12 +19,12 @@ def is_marked(item: ObjectAnnotation) -> bool:
     return is_located(item) or item.point is not None
 
 
-def annotation_kind(sample: Sample) -> Kind:
+def annotation_kind(sample: Sample, background: str = "") -> Kind:
     """Return what is said of an image.
 
     ``all``: where all its objects are, so that the rest is background. ``some``: where some are, or a point of one;
     others are in it as well. ``label``: its classes alone, so that any part may be background. ``empty``: it holds no
-    object.
+    object, or only the class ``background``.
 
     Example:
         >>> from pathlib import Path
@@ -32,8 +32,9 @@ def annotation_kind(sample: Sample) -> Kind:
         >>> [annotation_kind(Sample("a", Path("a.jpg"), "", items)) for items in ((cat,), (cat, dog), (dog,), ())]
         ['all', 'some', 'label', 'empty']
     """
-    located = [is_located(item) for item in sample.objects]
-    marked = any(map(is_marked, sample.objects))
+    objects = [item for item in sample.objects if not background or item.label != background]
+    located = [is_located(item) for item in objects]
+    marked = any(map(is_marked, objects))
     if not located:
         return "empty"
     if not marked:
@@ -41,8 +42,10 @@ def annotation_kind(sample: Sample) -> Kind:
     return "all" if all(located) else "some"
 
 
-def describe_annotations(samples: Iterable[Sample]) -> str:
+def describe_annotations(samples: Iterable[Sample], background: str = "") -> str:
     """Return how many images a data set says what of; empty if no image has a box, mask or point.
+
+    Images of the class ``background`` have no object.
 
     Example:
         >>> from pathlib import Path
@@ -57,7 +60,7 @@ def describe_annotations(samples: Iterable[Sample]) -> str:
     points = [item for item in items if is_marked(item) and not is_located(item)]
     if not boxes and not masks and not points:
         return ""
-    kinds = Counter(map(annotation_kind, images))
+    kinds = Counter(annotation_kind(sample, background) for sample in images)
     parts = [
         (len(boxes), f"{_count(len(boxes), 'box')} of {_classes(boxes)}"),
         (len(masks), f"{_count(len(masks), 'mask')} of {_classes(masks)}"),

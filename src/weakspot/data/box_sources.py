@@ -46,7 +46,7 @@ def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
         raise InputError("labels-not-found", f"{source} does not exist.")
     review = find_review(source)
     if review is not None:
-        return LoadedLabels(_review(review), ())
+        return LoadedLabels(_review(review, index), ())
     if is_folder(source):
         return _folder(source, index, images)
     if source.suffix.lower() in (".csv", ".tsv"):
@@ -56,10 +56,10 @@ def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
     raise InputError("unknown-layout", f"{source} is not a file of boxes.", f"Formats: {_FORMATS}.")
 
 
-def _review(file: Path) -> Dataset:
+def _review(file: Path, index: ImageIndex) -> Dataset:
     samples = tuple(
         Sample(row.image, Path(row.image), objects=row.objects, size=row.size, status=row.status)
-        for row in read_review(file).values()
+        for row in read_review(file, index.match).values()
         if row.status != "untouched"
     )
     return Dataset(file, "review", (), samples)

@@ -88,6 +88,7 @@ class Sample:
         status: What a person has said of a prediction: ``confirmed``, ``corrected``, ``empty`` or ``untouched``, see
             :class:`weakspot.data.review_rows.ReviewRow`; empty if the data set does not tell.
         size_from_image: Whether the size is that of the image file, as its labels have none.
+        group: Name of the item that the image shows, if others show it, too: they stay in one split; empty if none do.
     """
 
     image_id: str
@@ -100,6 +101,7 @@ class Sample:
     predicted: bool = False
     status: str = ""
     size_from_image: bool = field(default=False, compare=False)
+    group: str = ""
 
     @cached_property
     def annotations(self) -> tuple[Annotation, ...]:

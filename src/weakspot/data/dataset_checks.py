@@ -1,8 +1,9 @@
 """Find errors in a data set before training or evaluation."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from stat import S_ISREG
@@ -10,13 +11,14 @@ from stat import S_ISREG
 from weakspot.concurrency import available_cores, ordered_map
 from weakspot.data import heif
 from weakspot.data.dataset import Annotation, Dataset, DatasetIssue, Issue, Sample, group_issues
-from weakspot.data.decoding import read_downscaled, read_sizes
+from weakspot.data.decoding import read_downscaled, read_image, read_sizes
 from weakspot.data.exact_duplicates import exact_duplicates
 from weakspot.data.passed_over import passed_over
 from weakspot.errors import InputError
 
 MISSING_IMAGE = "missing image file"
 MISSING_MASK = "missing mask file"
+EMPTY_MASK = "mask that is black"
 NOT_AN_IMAGE = "file that is not an image, or is damaged"
 OTHER_SIZE = "annotated size that differs from the file's"
 SAME_ID = "duplicate image id in a split"
@@ -35,7 +37,7 @@ PASSED_OVER = "file that is passed over, as it is not readable as an image"
 HEIC = "HEIC image that is passed over: pip install 'weakspot[heic]'"
 
 # Issues that make an evaluation impossible or wrong.
-BLOCKING = frozenset({MISSING_IMAGE, NOT_AN_IMAGE, SAME_ID, NOT_FINITE, SWAPPED, DEGENERATE})
+BLOCKING = frozenset({MISSING_IMAGE, NOT_AN_IMAGE, EMPTY_MASK, SAME_ID, NOT_FINITE, SWAPPED, DEGENERATE})
 
 # Pixels by which a box may exceed the image: conventions differ by one.
 TOLERANCE = 1
@@ -49,18 +51,20 @@ def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]
 
     Args:
         dataset: Data set from :func:`weakspot.data.read_dataset`.
-        files: Decode the files to find files that are not images or are damaged, sizes that differ from the annotated
-            size, duplicates, and other files in the folder. If False, only missing files are found.
+        files: Decode the files to find files that are not images or are damaged, black masks, sizes that differ from
+            the annotated size, duplicates, and other files in the folder. If False, only missing files are found.
 
     Returns:
         One issue for each kind of error. Issues whose kind is in ``BLOCKING`` prevent an evaluation.
     """
     samples = dataset.samples
     file_sizes = _file_sizes(path for sample in samples for path in (sample.path, *_masks(sample)))
-    sizes, unreadable = _image_sizes(file_sizes) if files else ({}, [])
+    masks = {path for sample in samples for annotation in sample.annotations for path in annotation.masks}
+    sizes, black, unreadable = _read(file_sizes, masks) if files else ({}, set(), [])
     issues = [
         *_missing(samples, file_sizes),
         *unreadable,
+        *_empty_masks(samples, black),
         *_other_sizes(samples, sizes),
         *(issue for sample in samples for issue in box_issues(sample, _frame(sample, sizes))),
         *_duplicate_ids(samples),
@@ -118,26 +122,44 @@ def _file_size(path: Path) -> int | None:
     return status.st_size if S_ISREG(status.st_mode) else None
 
 
-def _image_sizes(paths: Iterable[Path]) -> tuple[dict[Path, Sizes], list[Issue]]:
+def _read(paths: Iterable[Path], masks: Set[Path]) -> tuple[dict[Path, Sizes], set[Path], list[Issue]]:
+    """The sizes of images, the masks that are black, and what cannot be decoded."""
     workers = available_cores()
     with ThreadPoolExecutor(workers) as threads:
-        found = list(ordered_map(_decode, paths, threads, max_pending=4 * workers))
-    sizes = {path: size for path, size, _ in found if size is not None}
-    return sizes, [(NOT_AN_IMAGE, problem) for _, _, problem in found if problem]
+        decode = partial(_decode, masks=masks)
+        found = list(ordered_map(decode, paths, threads, max_pending=4 * workers))
+    sizes = {path: size for path, size, _, _ in found if size is not None}
+    black = {path for path, _, is_black, _ in found if is_black}
+    return sizes, black, [(NOT_AN_IMAGE, problem) for *_, problem in found if problem]
 
 
-def _decode(path: Path) -> tuple[Path, Sizes | None, str]:
-    """The sizes of an image, and why it cannot be decoded; a large JPEG is decoded at a fraction of its size."""
+def _decode(path: Path, masks: Set[Path]) -> tuple[Path, Sizes | None, bool, str]:
+    """The sizes of an image, whether it is a mask that is black, and why it cannot be decoded.
+
+    Of an image that is not a mask, a large JPEG is decoded at a fraction of its size.
+    """
+    is_black = False
     try:
         sizes = read_sizes(path)
     except InputError as error:
-        return path, None, error.problem
+        return path, None, False, error.problem
     try:
-        read_downscaled(path, height=1, width=1)
+        if path in masks:
+            is_black = read_image(path, upright=False).getbbox() is None
+        else:
+            read_downscaled(path, height=1, width=1)
     except InputError as error:
         # The maximum number of pixels is an option of other commands.
-        return path, sizes, "" if error.code == "image-too-large" else error.problem
-    return path, sizes, ""
+        return path, sizes, False, "" if error.code == "image-too-large" else error.problem
+    return path, sizes, is_black, ""
+
+
+def _empty_masks(samples: Iterable[Sample], black: Set[Path]) -> Iterator[Issue]:
+    """Objects of which all masks are black."""
+    for sample in samples:
+        for annotation in sample.annotations:
+            if annotation.masks and black >= {*annotation.masks}:
+                yield EMPTY_MASK, f"{sample.image_id}: {annotation.label} {annotation.masks[0]}"
 
 
 def _missing(samples: Iterable[Sample], file_sizes: Mapping[Path, int]) -> Iterator[Issue]:

@@ -10,6 +10,7 @@ from weakspot.data.decoding import read_orientation
 from weakspot.data.formats.walk import images_below, without_suffix
 from weakspot.data.orientation import upright_size
 from weakspot.errors import InputError
+from weakspot.io.text import plain_path
 
 Size = tuple[int, int]
 
@@ -42,7 +43,8 @@ class ImageIndex:
         """Find an image by its path; else the only image of its base name, if their folders agree.
 
         Label files may have more folders in their paths than the images, or none, and names of uploads have a prefix.
-        Folders agree if one path is the end of the other: ``train/1.jpg`` is not ``val/1.jpg``.
+        Folders agree if one path is the end of the other: ``train/1.jpg`` is not ``val/1.jpg``. If no image
+        has a name as it is written, backslashes separate folders, and surrounding blanks do not count.
 
         Example:
             >>> images = known_images({"cat/1.jpg": (480, 640), "2.jpg": (480, 640)})
@@ -51,10 +53,14 @@ class ImageIndex:
             >>> images.match("dog/1.jpg") is None
             True
         """
-        path = name.replace("\\", "/")
-        if (found := self.find(name)) is not None or ".." in path.split("/"):
+        if ".." in name.replace("\\", "/").split("/"):
+            return self.find(name)
+        return self._match(name) or self._match(plain_path(name))
+
+    def _match(self, name: str) -> str | None:
+        if (found := self.find(name)) is not None:
             return found
-        folder, slash, base = path.rpartition("/")
+        folder, slash, base = name.rpartition("/")
         for candidate in dict.fromkeys((base, UPLOAD_PREFIX.sub("", base))):
             bare = without_suffix(candidate)
             same_base = self._by_base_name.get(bare, [])

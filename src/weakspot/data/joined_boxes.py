@@ -9,7 +9,7 @@ from weakspot.data.dataset import Dataset, DatasetIssue, Sample
 from weakspot.data.formats.class_folders import image_folder
 from weakspot.data.formats.records import LabelProblem
 from weakspot.data.image_index import ImageIndex, index_files
-from weakspot.data.label_frames import resolve_frames
+from weakspot.data.label_frames import resolve_frames, size_problem
 from weakspot.data.predictions import deleted_boxes, deleted_images, mark_written, resolve_predictions
 from weakspot.errors import InputError
 
@@ -29,7 +29,8 @@ def join_boxes(
     """Give images of a data set the boxes that a person has drawn in them; all others keep their labels.
 
     An image that a person has left empty has no object. If a label differs, that of the boxes is used, and the image is
-    an issue of the data set. Images are matched by their paths as :meth:`weakspot.data.ImageIndex.match` does.
+    an issue of the data set. Images are matched by their paths as :meth:`weakspot.data.ImageIndex.match` does. Labels
+    for an image of another size are those of another image of the same name: they are an issue, too.
 
     Args:
         dataset: The images, with labels.
@@ -39,17 +40,19 @@ def join_boxes(
         in_decoded_pixels: Whether boxes are converted as :func:`weakspot.data.label_frames.resolve_frames` does.
 
     Raises:
-        InputError: ``boxes-unmatched`` with the names of images that are not in the data set, ``boxes-empty`` if no
-            image has a box and none is empty, ``deleted-boxes`` if all predicted boxes of an image were deleted and it
-            is not said what that means, ``labels-are-predictions``, or as ``read_boxes``.
+        InputError: ``boxes-unmatched`` with the names of images that are not in the data set, or if all are of other
+            sizes there; ``boxes-empty`` if no image has a box and none is empty; ``deleted-boxes`` if all predicted
+            boxes of an image were deleted and it is not said what that means; ``labels-are-predictions``; or as
+            ``read_boxes``.
     """
     base = images or image_folder(dataset.root)
     files = {_name(sample, base): sample.path for sample in dataset.samples}
     index = index_files(files)
     loaded, problems = read_boxes(boxes, index, base)
     _check_matched(loaded, problems, index, dataset)
+    loaded, of_other_sizes = _without_other_sizes(loaded, index, dataset)
     found = _with_paths(loaded, index, files)
-    unusable = tuple(f"{item.image}: {item.problem}" for item in problems)
+    unusable = tuple(f"{item.image}: {item.problem}" for item in (*problems, *of_other_sizes))
     marked = mark_written(found, loaded.root)
     if deleted := deleted_images(marked):
         raise deleted_boxes(deleted, f"Say it once: weakspot label --import {loaded.root} --deleted empty or untouched")
@@ -99,6 +102,20 @@ def _check_matched(loaded: Dataset, problems: Iterable[LabelProblem], index: Ima
         problem = f"{len(missing)} images of {loaded.root} match none or several of {dataset.root}: {names}."
         hint = "Their paths must end like those of the images; set --images if these are in another folder."
         raise InputError("boxes-unmatched", problem, hint)
+
+
+def _without_other_sizes(
+    loaded: Dataset, index: ImageIndex, dataset: Dataset
+) -> tuple[Dataset, tuple[LabelProblem, ...]]:
+    """Leave out the labels for images of another size than those that they match, unless all are."""
+    checked = [(sample, size_problem(sample, index.header(sample.image_id))) for sample in loaded.samples]
+    kept = tuple(sample for sample, problem in checked if not problem)
+    problems = tuple(LabelProblem(sample.image_id, problem) for sample, problem in checked if problem)
+    if problems and not kept:
+        first = f"{problems[0].image}: {problems[0].problem}"
+        problem = f"All images of {loaded.root} have another size than those of {dataset.root} ({first})."
+        raise InputError("boxes-unmatched", problem, "They are other images of the same names; check both folders.")
+    return replace(loaded, samples=kept), problems
 
 
 def _with_paths(loaded: Dataset, index: ImageIndex, files: Mapping[str, Path]) -> Dataset:

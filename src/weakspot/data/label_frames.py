@@ -47,6 +47,19 @@ def proven_frame(sample: Sample, header: Header) -> Frame | None:
     return frames.get(sample.size)
 
 
+def size_problem(sample: Sample, header: Header) -> str:
+    """Return that labels are for an image of another size; empty if they are not, or if a size is not known.
+
+    Example:
+        >>> size_problem(Sample("a", Path("a.jpg"), size=(480, 640)), ((64, 64), 1))
+        'its labels are for 640 x 480 pixels, it has 64 x 64'
+    """
+    if header is None or sample.size is None or sample.size in (header[0], upright_size(*header)):
+        return ""
+    height, width = upright_size(*header)
+    return f"its labels are for {sample.width} x {sample.height} pixels, it has {width} x {height}"
+
+
 def label_frame(images: Iterable[tuple[Sample, Header]], *, assumed: Frame, known: Frame | None = None) -> LabelFrame:
     """Return the frame of those labels of a file whose own size does not prove it.
 

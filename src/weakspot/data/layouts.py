@@ -12,8 +12,10 @@ from weakspot.data.formats import (
     csv_labels,
     cub,
     ilsvrc,
+    mask_pairs,
     masks,
     mvtec,
+    visa,
     voc,
     yolo,
 )
@@ -39,10 +41,17 @@ READERS: tuple[tuple[Detect, Load], ...] = (
     (csv_labels.detect, csv_labels.load),
     (yolo.detect, yolo.load),
     (mvtec.detect, mvtec.load),
+    (visa.detect, visa.load),
+    (mask_pairs.detect, mask_pairs.load),
     (masks.detect, masks.load),
     (class_folders.detect, class_folders.load),
 )
-LAYOUTS = "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, YOLO, CUB, ILSVRC, MVTec, WSOL metadata"
+# Layouts that other folders in the output of ``weakspot label`` could be taken for.
+_OF_IMAGES = (class_folders.detect, masks.detect, mask_pairs.detect)
+LAYOUTS = (
+    "class folders (NAME/*.jpg), labels.csv, COCO JSON, VOC XML, YOLO, CUB, ILSVRC, MVTec, VisA, KolektorSDD, "
+    "images with masks (images/, masks/), WSOL metadata"
+)
 
 _IMPORT = "Import the labels that were corrected in another program: weakspot label --import FILE"
 
@@ -58,8 +67,10 @@ def read_dataset(
 
     The layout is detected: class folders, with or without masks or a CSV file of boxes; images with a CSV file of
     labels; COCO JSON; Pascal VOC XML; YOLO; the output folder of ``weakspot label`` with one of these; CUB-200-2011,
-    ILSVRC and MVTec AD as published; metadata of the WSOL benchmark, which includes OpenImages30k. If boxes or masks
-    name only some of the images of class folders, the others have the labels of their folders.
+    ILSVRC, MVTec AD (also AD 2 and LOCO), VisA, KolektorSDD and KolektorSDD2 as published; images with a mask each,
+    also in folders ``images`` and ``masks``; metadata of the WSOL benchmark, which includes OpenImages30k. If boxes or
+    masks name only some of the images of class folders, the others have the labels of their folders. Where masks alone
+    say whether an image holds an object, each of them is decoded once.
 
     Args:
         root: Folder of the data set.
@@ -103,7 +114,7 @@ def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
         raise InputError("unknown-layout", f"{folder} has tasks of Label Studio, which are not read here.", hint)
     for detect, load in READERS:
         if detect(folder):
-            if is_file(folder / LABEL_FILE) and detect in (class_folders.detect, masks.detect):
+            if is_file(folder / LABEL_FILE) and detect in _OF_IMAGES:
                 return _load_folder(_labels_in(folder), image_folder)
             return load(folder, image_folder)
     if any(is_image(name) for name in files_below(folder)):
@@ -115,7 +126,7 @@ def _load_folder(folder: Path, image_folder: Path | None) -> Dataset:
 
 def _labels_in(folder: Path) -> Path:
     """The only data set in the output folder of ``weakspot label``, which has a folder for each of several formats."""
-    others = [detect for detect, _ in READERS if detect not in (class_folders.detect, masks.detect)]
+    others = [detect for detect, _ in READERS if detect not in _OF_IMAGES]
     found = [folder / name for name in folders_in(folder) if any(detect(folder / name) for detect in others)]
     if len(found) == 1:
         return found[0]
@@ -151,6 +162,8 @@ def _load_file(root: Path, file: Path, images: Path | None) -> Dataset:
     if not file.is_file():
         raise InputError("file-not-found", f"{file} does not exist.")
     if file.suffix.lower() in (".csv", ".tsv"):
+        if visa.is_split_file(file) and visa.detect(root):
+            return visa.load(root, images, file)
         load = csv_labels.load if csv_labels.has_labels_only(file) else csv_boxes.load
         return load(root, images, file)
     if file.suffix.lower() == ".json":

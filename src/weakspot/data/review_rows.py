@@ -13,11 +13,12 @@ estimate of the other images needs: see :class:`Sampling`. The last row of an im
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal, NoReturn, cast, get_args
 
 from weakspot.data.dataset import Box, ObjectAnnotation, round_box
@@ -85,18 +86,23 @@ def find_review(source: Path) -> Path | None:
     return source / REVIEW if is_file(source / REVIEW) else None
 
 
-def read_review(file: Path) -> dict[str, ReviewRow]:
+def read_review(file: Path, find: Callable[[str], str | None] = lambda _: None) -> dict[str, ReviewRow]:
     """Read the last row of each image, by image, in the order of their first rows.
 
     A last line that is incomplete, as of a process that was killed, is ignored.
 
+    Args:
+        file: The file.
+        find: Returns the image that a name refers to as it is written. If it returns None, as for a name that another
+            system has written, the name is normalized.
+
     Raises:
-        InputError: ``review-invalid`` with the line, ``file-not-found`` or ``file-unreadable``.
+        InputError: ``review-invalid`` with the line, ``path-outside``, ``file-not-found`` or ``file-unreadable``.
     """
     *lines, last = read_bytes(file).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if _is_json(last):
         lines.append(last)
-    rows = (_parse(line, FileLine(file, number)) for number, line in enumerate(lines, start=1) if line.strip())
+    rows = (_parse(line, FileLine(file, number), find) for number, line in enumerate(lines, start=1) if line.strip())
     return {row.image: row for row in rows}
 
 
@@ -167,7 +173,7 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _parse(line: bytes, where: FileLine) -> ReviewRow:
+def _parse(line: bytes, where: FileLine, find: Callable[[str], str | None]) -> ReviewRow:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -187,8 +193,15 @@ def _parse(line: bytes, where: FileLine) -> ReviewRow:
     if status != "untouched" and (status == "empty") == bool(objects):
         _refuse(where, f"an image that is {status} has {len(objects)} objects")
     items = tuple(_object(item, where) for item in objects)
-    name, size = safe_relative_path(image, where), _size(row.get("size"), where)
+    found = find(image) if _stays_inside(image) else None
+    name, size = found or safe_relative_path(image, where), _size(row.get("size"), where)
     return ReviewRow(name, cast(Status, status), items, size, revision, _sampling(row.get("sampling"), where))
+
+
+def _stays_inside(name: str) -> bool:
+    """Return whether a path as it is written stays within its folder, on any system."""
+    path = PureWindowsPath(name)  # which has both separators, and drives
+    return not path.anchor and ".." not in map(str.strip, path.parts)
 
 
 def _sampling(value: Any, where: FileLine) -> Sampling | None:

@@ -4,6 +4,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from weakspot.errors import InputError
 
@@ -31,6 +33,25 @@ def stratified_group_split(
         sides[class_groups[order]] = _sides(sides[class_groups[order]], sizes[order], val_fraction)
     is_validation: NDArray[np.bool_] = sides[images] == VALIDATION
     return is_validation
+
+
+def join_groups(groups: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.int64]:
+    """Join groups that have an image of the same name; images without a name (empty) are joined with none.
+
+    Example:
+        >>> join_groups(np.array([4, 4, 7, 9]), ["kos01", "", "kos01", ""]).tolist()
+        [0, 0, 0, 1]
+    """
+    numbers = np.unique(groups, return_inverse=True)[1]
+    first: dict[str, int] = {}
+    links = [
+        (first.setdefault(name, number), number) for name, number in zip(names, numbers.tolist(), strict=True) if name
+    ]
+    rows, columns = np.array(links, np.int64).reshape(-1, 2).T
+    count = len(set(numbers.tolist()))
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(count, count))
+    joined: NDArray[np.int64] = connected_components(graph, directed=False)[1][numbers].astype(np.int64)
+    return joined
 
 
 def _check(images: int, groups: NDArray[np.int64] | None, val_fraction: float, seed: int) -> None:

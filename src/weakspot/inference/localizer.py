@@ -83,7 +83,7 @@ class Localizer:
             that knew some boxes the probability that it is right. Boxes of a ``psol`` run have none.
         backend: ``"torch"``; ``"onnx"``: ONNX Runtime runs the forward pass, several times as fast on a CPU, from a
             graph that is exported once and stored in the user's cache folder; ``"auto"``: ONNX Runtime for a named
-            model or a run on a CPU, if its graph is cached, or after 1000 images, when an export saves time.
+            model or a run on a CPU, if its graph is cached, or after 300 images, when an export pays off.
         decoders: Processes that decode image files from people you do not trust, with limits on the time and memory of
             each image, see :class:`weakspot.data.DecoderPool`; the commands use them. None decodes in this process.
 

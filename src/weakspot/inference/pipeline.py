@@ -32,8 +32,8 @@ from weakspot.ops.preprocessing import to_array
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.inference.backends.torch import TorchBackend
 
-# After this many images, an export has saved more time than it takes.
-EXPORT_AFTER_IMAGES = 1000
+# An export takes about as long as it saves on this many images.
+EXPORT_AFTER_IMAGES = 300
 _log = logging.getLogger("weakspot")
 
 

@@ -162,6 +162,16 @@ def relative_inside(name: str, folders: Iterable[Path]) -> str:
     return name
 
 
+def plain_path(name: str) -> str:
+    """Return a path as most systems write it: with ``/``, and without surrounding blanks and parts that change nothing.
+
+    Example:
+        >>> plain_path(" ./cat//a.jpg")
+        'cat/a.jpg'
+    """
+    return os.path.normpath(name.strip().replace("\\", "/")).replace(os.sep, "/")
+
+
 def safe_relative_path(name: str, line: object) -> str:
     """Validate a path of a data set, and normalize its separators to ``/``.
 
@@ -171,7 +181,7 @@ def safe_relative_path(name: str, line: object) -> str:
         >>> safe_relative_path("./cat/a.jpg", "boxes.csv, line 3")
         'cat/a.jpg'
     """
-    path = os.path.normpath(name.strip().replace("\\", "/")).replace(os.sep, "/")
+    path = plain_path(name)
     outside = path.startswith(("/", "../")) or path in (".", "..") or Path(path).is_absolute()
     if outside or "\0" in path or ".." in name.replace("\\", "/").split("/"):
         hint = "Paths are relative to the folder of the images, without '..'."

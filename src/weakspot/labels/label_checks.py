@@ -9,8 +9,7 @@ from weakspot.data.dataset import Box, ObjectAnnotation, Sample, is_fraction
 from weakspot.data.formats.records import LabelProblem
 from weakspot.data.formats.split_folders import TRAINING, VALIDATION
 from weakspot.data.image_index import ImageIndex
-from weakspot.data.label_frames import Frame, proven_frame, to_upright
-from weakspot.data.orientation import upright_size
+from weakspot.data.label_frames import Frame, proven_frame, size_problem, to_upright
 from weakspot.errors import InputError
 
 # Pixels by which a box may exceed the image without a report: less than a decimal of boxes.jsonl.
@@ -123,11 +122,10 @@ def drop_missing(
             problem = "the image does not exist" if name is None else "the image is unreadable"
             problems.append(LabelProblem(sample.image_id, f"{problem}: skipped"))
             continue
-        (height, width), orientation = upright_size(*header), header[1]
-        if sample.size not in (header[0], (height, width)):
-            problem = f"its labels are for {sample.width} x {sample.height} pixels, it has {width} x {height}"
+        if problem := size_problem(sample, header):
             problems.append(LabelProblem(sample.image_id, f"{problem}: skipped"))
             continue
+        orientation = header[1]
         is_stored = orientation != 1 and (proven_frame(sample, header) or frame) == "stored"
         existing.append(replace(to_upright(sample, orientation) if is_stored else sample, image_id=name))
     return tuple(existing), tuple(problems)

@@ -11,7 +11,7 @@ from weakspot.data import Dataset, Sample
 from weakspot.data.annotation_kinds import is_located
 from weakspot.data.formats.split_folders import TRAINING, VALIDATION
 from weakspot.data.near_duplicates import near_duplicates
-from weakspot.data.train_val_split import stratified_group_split
+from weakspot.data.train_val_split import join_groups, stratified_group_split
 from weakspot.errors import InputError
 from weakspot.io.folders import is_file
 
@@ -115,6 +115,12 @@ def infer_labels(dataset: Dataset, samples: Sequence[Sample], *, multi_label: bo
     return Labels(tuple(names), several, names.index(spelled) if spelled in names else None, spelled)
 
 
+def good_note(dataset: Dataset, labels: Labels) -> str:
+    """Say which class of the data set has no object, as its layout or the name of the class tells."""
+    name = dataset.background
+    return f"Images of the class {name} count as images without an object." if name == labels.background_label else ""
+
+
 def training_samples(dataset: Dataset) -> tuple[list[Sample], list[Sample]]:
     """Return the images of the training and of the validation split; without splits all images are for training.
 
@@ -131,8 +137,8 @@ def training_samples(dataset: Dataset) -> tuple[list[Sample], list[Sample]]:
 def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: int) -> Split:
     """Return the training and validation images of a data set, or split validation images off the training images.
 
-    Near-duplicates of one class stay in the same split, and a class with a single image stays in training. A test split
-    is not used.
+    Near-duplicates of one class stay in the same split, as do the images of an item (``Sample.group``), and a class
+    with a single image stays in training. A test split is not used.
 
     Args:
         dataset: The data set.
@@ -162,6 +168,8 @@ def split_samples(dataset: Dataset, *, val_fraction: float, seed: int, workers: 
     note = f"{in_validation.sum()} of {len(training)} training images are held out for validation"
     duplicates = len(training) - num_groups
     note += f"; {duplicates} near-duplicates stay together." if duplicates else "."
+    num_items = len({sample.group for sample in training if sample.group})
+    note += f" They show {num_items} items, and the images of an item stay together." if num_items else ""
     return Split(
         tuple(sample for sample, held_out in zip(training, in_validation, strict=True) if not held_out),
         tuple(sample for sample, held_out in zip(training, in_validation, strict=True) if held_out),
@@ -179,6 +187,7 @@ def _choose_validation(
     # Similar images of different classes may be in different splits: only copies must stay together.
     pairs = [f"{stratum} {group}" for stratum, group in zip(strata, groups, strict=True)]
     numbers = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    numbers = join_groups(numbers, [sample.group for sample in samples])
     return stratified_group_split(strata, numbers, val_fraction=val_fraction, seed=seed), len(set(pairs))
 
 

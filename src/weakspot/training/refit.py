@@ -20,6 +20,7 @@ from weakspot.training.run_folder import run_lock
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
+_LIMITS = (0.01, 0.99)  # of a threshold
 _ROUNDING = 1e-9  # up to which scores are equal: they are means of the same values in another order
 _SMOOTHING = 0.6
 # With few images the current thresholds count as some more, for which they, and those about as high, are right.
@@ -34,24 +35,26 @@ class Comparison:
 
     Attributes:
         before: Score of the thresholds that the run had, in percent.
-        one: Cross-validated score of one threshold for all classes, in percent.
+        shifted: Cross-validated score of the thresholds that the run had, all shifted alike, in percent.
         per_class: Cross-validated score of a threshold for each class, in percent.
-        threshold: Best threshold for all classes together, in (0, 1).
-        class_thresholds: The best threshold of each class, if these are better than one threshold; else empty.
+        threshold: New threshold of all classes, or the mean of theirs.
+        class_thresholds: New threshold of each class; empty if all are equal.
         improves: Whether the new thresholds have a higher score than those that the run had.
+        is_per_class: Whether each class has its own best threshold; otherwise all were shifted alike.
     """
 
     before: float
-    one: float
+    shifted: float
     per_class: float
     threshold: float
     class_thresholds: tuple[float, ...]
     improves: bool
+    is_per_class: bool = False
 
     @property
     def after(self) -> float:
         """Cross-validated score of the new thresholds, in percent."""
-        return self.per_class if self.class_thresholds else self.one
+        return self.per_class if self.is_per_class else self.shifted
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,11 @@ def _refit(run: str | Path, dataset: Dataset) -> RefitResult:
 def compare_thresholds(
     scores: NDArray[np.float64], classes: NDArray[np.intp], current: tuple[float, ...], *, per_class: bool
 ) -> Comparison:
-    """Compare thresholds with one new threshold and with one for each class, both cross-validated.
+    """Compare thresholds with the same ones, all shifted alike, and with new ones of each class, both cross-validated.
 
-    Scores are averaged over nearby thresholds; with few images the current threshold counts as some more. Thresholds
-    for each class must be better than one threshold, and new ones better than the current ones: of equals, the simpler
-    ones are chosen, and the current ones are kept.
+    Scores are averaged over nearby thresholds; with few images the current thresholds count as some more. Thresholds
+    for each class must be better than shifted ones, and new ones better than the current ones: of equals, the simpler
+    ones are chosen, and the current ones are kept. What tells classes apart without boxes is kept by a shift.
 
     Args:
         scores: Score of each image at each of ``NATIVE_THRESHOLDS``, shape (N, T), in [0, 1]; N >= 2.
@@ -133,8 +136,9 @@ def compare_thresholds(
         current: Current threshold of each class, in (0, 1).
         per_class: Whether the classes may have different thresholds; maps as published have one.
     """
-    count = len(current)
-    prior = np.exp(-(((NATIVE_THRESHOLDS - np.mean(current)) / _PRIOR_WIDTH) ** 2) / 2)[None]
+    count, reference = len(current), float(np.mean(current))
+    scores = _align(scores, classes, current, reference)
+    prior = np.exp(-(((NATIVE_THRESHOLDS - reference) / _PRIOR_WIDTH) ** 2) / 2)[None]
     prior *= _PRIOR_IMAGES if len(scores) < _FEW else 0
 
     def best_of_all(scores: NDArray[np.float64], _: NDArray[np.intp]) -> tuple[float, ...]:
@@ -143,11 +147,31 @@ def compare_thresholds(
     def best_of_each(scores: NDArray[np.float64], classes: NDArray[np.intp]) -> tuple[float, ...]:
         return best_class_thresholds(np.concatenate([smooth_scores(scores), prior]), np.append(classes, -1), count)
 
-    before = _score(scores, classes, current)
-    one, each = (_cross_validated(scores, classes, rule) for rule in (best_of_all, best_of_each))
-    values = best_of_each(scores, classes) if per_class and each > one + _ROUNDING else ()
-    improves = (each if values else one) > before + _ROUNDING
-    return Comparison(before, one, each, best_of_all(scores, classes)[0], values, improves)
+    before = _score(scores, classes, (reference,) * count)
+    shifted, each = (_cross_validated(scores, classes, rule) for rule in (best_of_all, best_of_each))
+    is_each = per_class and each > shifted + _ROUNDING
+    improves = (each if is_each else shifted) > before + _ROUNDING
+    found = (best_of_each if is_each else best_of_all)(scores, classes)
+    values = tuple(np.clip(np.array(current) + found - reference, *_LIMITS).tolist())
+    threshold = float(np.mean(values))
+    return Comparison(before, shifted, each, threshold, values if len(set(values)) > 1 else (), improves, is_each)
+
+
+def _align(
+    scores: NDArray[np.float64], classes: NDArray[np.intp], current: tuple[float, ...], reference: float
+) -> NDArray[np.float64]:
+    """Shift the thresholds of each image such that the current one of its class is at the reference.
+
+    At the ends the outermost score is repeated.
+    """
+    columns = _columns(current)[classes] - _columns((reference,))
+    numbers = (np.arange(scores.shape[1]) + columns[:, None]).clip(0, scores.shape[1] - 1)
+    return np.take_along_axis(scores, numbers, axis=1)
+
+
+def _columns(thresholds: tuple[float, ...]) -> NDArray[np.intp]:
+    """Return the indices of thresholds among ``NATIVE_THRESHOLDS``."""
+    return np.searchsorted(NATIVE_THRESHOLDS, np.asarray(thresholds) - 1e-9).clip(0, len(NATIVE_THRESHOLDS) - 1)
 
 
 def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -174,8 +198,7 @@ def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _score(scores: NDArray[np.float64], classes: NDArray[np.intp], thresholds: tuple[float, ...]) -> float:
     """Return the mean score at the thresholds of the classes, in percent."""
-    columns = np.searchsorted(NATIVE_THRESHOLDS, np.asarray(thresholds)[classes] - 1e-9).clip(0, scores.shape[1] - 1)
-    return float(100 * scores[np.arange(len(scores)), columns].mean())
+    return float(100 * scores[np.arange(len(scores)), _columns(thresholds)[classes]].mean())
 
 
 def _cross_validated(scores: NDArray[np.float64], classes: NDArray[np.intp], rule: Rule) -> float:

@@ -24,7 +24,7 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
     Args:
         run: Folder of the run, which is changed.
         images: Folder of the images.
-        rows: The decisions by name of the image, relative to the folder.
+        rows: The decisions by name of the image, relative to the folder; an untouched image is forgotten.
 
     Returns:
         Why images cannot be read, which teach nothing.
@@ -37,7 +37,9 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
     from weakspot.training.refit import refit_thresholds
     from weakspot.training.teach import teach
 
-    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in rows.values()]
+    withdrawn = [images / row.image for row in rows.values() if row.status == "untouched"]
+    decisions = [row for row in rows.values() if row.status != "untouched"]
+    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in decisions]
     with ThreadPoolExecutor(available_cores()) as threads:
         problems = list(threads.map(_problem_of, samples))
     read = tuple(sample for sample, problem in zip(samples, problems, strict=True) if not problem)
@@ -48,7 +50,7 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
     labels = sorted({item.label for sample in read for item in sample.objects})
     dataset = resolve_frames(Dataset(images, "review", tuple(labels), read), Path(REVIEW), [""])
     try:
-        teach(run, dataset.samples)
+        teach(run, dataset.samples, forget=withdrawn)
     except InputError as error:
         if error.code != "method-unsupported":
             raise

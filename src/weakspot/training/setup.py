@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from weakspot.data import Dataset, Preprocessing
 from weakspot.data.annotation_kinds import describe_annotations
+from weakspot.data.formats.mask_contents import mask_notes
 from weakspot.data.joined_boxes import join_notes
 from weakspot.data.label_frames import frame_notes
 from weakspot.data.passed_over import describe_passed_over, passed_over
@@ -22,7 +23,7 @@ from weakspot.models.networks import NetworkConfig, TrainingMethod, build_networ
 from weakspot.models.networks.adl import insertion_points
 from weakspot.models.networks.network import BuiltNetwork
 from weakspot.training.dataset import ReadableImages, UnreadableImage, verify_images, with_crop_margin
-from weakspot.training.labels import Labels, Split, infer_labels, split_samples
+from weakspot.training.labels import Labels, Split, good_note, infer_labels, split_samples
 from weakspot.training.options import TrainOptions
 from weakspot.training.pseudo_boxes import (
     Teacher,
@@ -109,7 +110,13 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     validation = [sample for sample in split.validation if labels.cover(sample)]
     folders = [dataset.root] if options.images is None else [dataset.root, options.images]
     notes = (*split.notes, *prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset))
-    notes = (*notes, _background_note(split, labels), _learns_from(split, options))
+    notes = (
+        *notes,
+        *mask_notes(dataset),
+        good_note(dataset, labels),
+        _background_note(split, labels),
+        _learns_from(split, options, dataset.background),
+    )
     for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):
@@ -143,9 +150,9 @@ def _background_note(split: Split, labels: Labels) -> str:
     return f"{count} images have no label and train as {name}." if count else ""
 
 
-def _learns_from(split: Split, options: TrainOptions) -> str:
+def _learns_from(split: Split, options: TrainOptions, background: str) -> str:
     """Say how many boxes and masks there are, and how many images have only a label; nothing if all have only that."""
-    found = describe_annotations((*split.training, *split.validation))
+    found = describe_annotations((*split.training, *split.validation), background)
     if not found:
         return ""
     return f"It learns from {found if options.learn_from == 'all' else 'labels alone'}."

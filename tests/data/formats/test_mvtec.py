@@ -85,5 +85,46 @@ def test_one_product_is_found_in_its_folder_and_one_of_several_must_be_selected(
     plant(tmp_path / "bottle", IMAGES | MASKS)
     assert len(read_dataset(tmp_path).samples) == len(IMAGES)
     plant(tmp_path / "cable", IMAGES | MASKS)
-    with refused("several-datasets", "bottle, cable"):
+    with refused("several-datasets", "bottle, cable") as caught:
         read_dataset(tmp_path)
+    assert str(tmp_path / "bottle") in caught.value.hint
+
+
+def test_good_images_have_no_object_in_every_split(tmp_path):
+    more = {"validation/good/000.png": (6, 9), "ground_truth/good/000_mask.png": (8, 8)}
+    dataset = read_dataset(plant(tmp_path, IMAGES | MASKS | more))
+    good = [sample for sample in dataset.samples if sample.objects[0].label == dataset.background]
+    assert {sample.split for sample in good} == {"train", "validation", "test"}
+    assert not any(item.mask_files for sample in good for item in sample.objects)
+    assert check_dataset(dataset) == []
+
+
+def test_the_ground_truth_may_be_in_the_folder_of_its_split(tmp_path):
+    files = {
+        "train/good/000_regular.png": (9, 9),
+        "validation/good/001_regular.png": (9, 8),
+        "test_public/good/002_regular.png": (9, 7),
+        "test_public/bad/003_shift_1.png": (9, 6),
+        "test_public/ground_truth/bad/003_shift_1_mask.png": (9, 6),
+        "test_private/004_regular.png": (9, 5),
+        "test_private_mixed/004_mixed.png": (9, 4),
+    }
+    dataset = read_dataset(plant(tmp_path / "can", files))
+    assert (dataset.layout, dataset.class_names, dataset.background) == ("MVTec", ("good", "bad"), "good")
+    assert labels_of(dataset) == {
+        "test_private/004_regular": ("test_private", []),
+        "test_private_mixed/004_mixed": ("test_private_mixed", []),
+        "test_public/bad/003_shift_1": ("test", ["bad"]),
+        "test_public/good/002_regular": ("test", ["good"]),
+        "train/good/000_regular": ("train", ["good"]),
+        "validation/good/001_regular": ("validation", ["good"]),
+    }
+    assert masks_of(dataset)["test_public/bad/003_shift_1"] == ["test_public/ground_truth/bad/003_shift_1_mask.png"]
+    assert [issue.kind for issue in check_dataset(dataset)] == ["image without a label"]
+
+
+def test_images_may_be_elsewhere(tmp_path):
+    plant(tmp_path / "bottle", IMAGES | MASKS)
+    dataset = read_dataset(tmp_path / "bottle", images=plant(tmp_path / "other", IMAGES))
+    assert {sample.path.is_relative_to(tmp_path / "other") for sample in dataset.samples} == {True}
+    assert masks_of(dataset)["test/crack/000"] == ["ground_truth/crack/000_mask.png"]

@@ -1,10 +1,13 @@
 """The review page in headless Chromium, by events of a real mouse, keyboard and finger."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from chromium import all_of, needs_chromium, one, press, start_chromium, texts, until
 from reviews import BOX, CAT_ROW, HEIGHT, WIDTH, reviewing, write_found, write_localized_run
+
+from weakspot.data import ObjectAnnotation
 
 httpx = pytest.importorskip("httpx")
 pytestmark = needs_chromium
@@ -229,6 +232,39 @@ def test_a_tab_does_not_overwrite_what_another_one_has_decided(opened, live):
     until(lambda: "another tab" in one(opened, "#says").text)
     assert boxes(opened) == []
     assert [row["status"] for row in live.rows()] == ["empty"]
+
+
+def draw_again(live, box):
+    """As after learning: the untouched images have other boxes."""
+    items = [image.item for image in live.state.changed_since(-1)]
+    again = [
+        replace(
+            item,
+            predictions=tuple(replace(one, objects=(ObjectAnnotation(one.label, box),)) for one in item.predictions),
+        )
+        for item in items
+    ]
+    live.state.replace_predictions(again)
+
+
+def test_a_decision_that_is_made_as_learning_ends_is_saved_as_it_was_seen(opened, live):
+    opened.execute_script("window.setTimeout = () => 0")  # it hears of no change
+    until(lambda: not opened.execute_script("return document.hidden"))
+    until(lambda: boxes(opened) == [BOX])
+    draw_again(live, (1.0, 2.0, 30.0, 40.0))
+    keys(opened, "ENTER")
+    saved(live, "corrected", [("cat", BOX)])
+    until(lambda: name(opened) == DOG)
+    assert "another tab" not in one(opened, "#says").text
+
+
+def test_boxes_that_are_drawn_again_are_shown(opened, live):
+    until(lambda: boxes(opened) == [BOX])
+    draw_again(live, (1.0, 2.0, 30.0, 40.0))
+    until(lambda: boxes(opened) == [[1, 2, 30, 40]])
+    assert "drawn again" in one(opened, "#says").text
+    keys(opened, "ENTER")
+    saved(live, "confirmed", [("cat", [1, 2, 30, 40])])
 
 
 # Requests of these kinds have no answer for some time.

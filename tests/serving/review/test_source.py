@@ -1,12 +1,14 @@
+import json
 import shutil
 
 import pytest
 from refusals import refused
 from results_made import row, write_rows
-from reviews import CAT_ROW, write_found, write_localized_run
+from reviews import CAT_ROW, write_found, write_image, write_localized_run
 from small_graphs import NAMES
 
 from weakspot.serving.review.source import open_source
+from weakspot.serving.review.state import ReviewState
 
 
 def names(source):
@@ -54,6 +56,31 @@ def test_decisions_on_images_that_are_not_there_are_said_and_kept(found):
     assert "0000" not in source.note
     assert "8888" not in source.note
     assert (found / "review.jsonl").read_text() == rows
+
+
+@pytest.mark.parametrize("name", [" sp .png", "a\\b.png", "\u2028c.png", "\u2028/d.png"])
+def test_decisions_on_images_of_odd_names_are_there_when_the_review_is_opened_again(tmp_path, name):
+    image = tmp_path / "images" / name
+    image.parent.mkdir(parents=True, exist_ok=True)
+    write_image(image, 0)
+    (tmp_path / "found").mkdir()
+    write_rows(tmp_path / "found" / "boxes.jsonl", [row(str(image), "cat", 0.6)])
+    settings = {"sources": [str(tmp_path / "images")], "model": "missing"}
+    (tmp_path / "found" / "localize.toml").write_text(
+        "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    )
+    source = open_source(tmp_path / "found")
+    assert names(source) == [name]
+    ReviewState(source).decide(source.items[0].id, 0, [])
+    again = open_source(tmp_path / "found")
+    assert (list(again.rows), again.note) == ([name], "")
+    assert ReviewState(again).get(again.items[0].id).status == "empty"
+
+
+def test_a_decision_that_another_system_has_written_is_that_of_its_image(found):
+    (found / "review.jsonl").write_text(CAT_ROW.replace("cat/0000.png", "cat\\\\0000.png"))
+    source = open_source(found)
+    assert (list(source.rows), source.note) == (["cat/0000.png"], "")
 
 
 def test_without_settings_names_are_relative_to_the_deepest_common_folder(found):

@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
 from refusals import refused
 from reviews import BOX, CAT_ROW
 
@@ -10,7 +11,7 @@ from weakspot.errors import InputError
 from weakspot.serving.review.source import open_source
 from weakspot.serving.review.state import ReviewState
 
-CAT = "cat/0000.png"
+CAT, DOG = "cat/0000.png", "dog/0001.png"
 MOVED = ObjectAnnotation("cat", (1.0, 2.0, 30.0, 40.0))
 
 
@@ -57,8 +58,31 @@ def test_new_predictions_change_what_nobody_decided_on(found):
     changed = state.changed_since(version)
     assert len(changed) == len(ids) - 1
     assert {image.objects for image in changed} == {(MOVED,)}
-    with refused("stale-revision", "dog/0001.png"):  # of boxes that are not there any more
-        state.decide(ids["dog/0001.png"], 0, [ObjectAnnotation("dog", tuple(BOX))])
+
+
+@pytest.mark.parametrize("change", [moved_predictions, lambda state: [one.item for one in state.changed_since(-1)]])
+@pytest.mark.parametrize("objects", [[ObjectAnnotation("dog", tuple(BOX))], []])
+def test_a_decision_on_boxes_that_were_predicted_anew_meanwhile_is_what_the_person_saw(found, change, objects):
+    state, ids = opened(found)
+    state.replace_predictions(change(state))
+    after = state.decide(ids[DOG], 0, objects)
+    assert after.objects == tuple(objects)
+    assert read_review(found / "review.jsonl")[DOG].objects == tuple(objects)
+    predicted = state.get(ids[DOG]).item.objects[0].box
+    assert after.status == ("empty" if not objects else "confirmed" if predicted == tuple(BOX) else "corrected")
+    with refused("stale-revision", DOG):  # of another tab
+        state.decide(ids[DOG], 0, [MOVED])
+
+
+def test_a_decision_that_was_withdrawn_in_another_tab_before_new_predictions_is_not_overwritten(found):
+    state, ids = opened(found)
+    state.decide(ids[DOG], 0, [])
+    state.decide(ids[DOG], 1, None)
+    state.replace_predictions(moved_predictions(state))
+    for revision in (0, 1, 3):
+        with refused("stale-revision", DOG):
+            state.decide(ids[DOG], revision, [ObjectAnnotation("dog", tuple(BOX))])
+    assert state.decide(ids[DOG], 2, [MOVED]).revision == 3
 
 
 def test_an_image_whose_file_has_changed_keeps_its_id(found):
@@ -66,7 +90,6 @@ def test_an_image_whose_file_has_changed_keeps_its_id(found):
     (found.parent / "images" / CAT).touch()
     state.replace_predictions(open_source(found).items)
     assert state.get(ids[CAT]).item.id == ids[CAT]
-    assert state.get(ids[CAT]).revision == 1
 
 
 def test_of_many_decisions_at_once_on_a_revision_one_is_accepted(found):
@@ -130,6 +153,18 @@ def test_after_a_restart_offers_and_estimate_are_the_same(found):
     assert numbers == [3]
 
 
+def test_after_a_restart_no_image_is_decoded_again(found, monkeypatch):
+    state, _ = opened(found)
+    for _ in range(3):
+        state.decide(state.offers(1)[0][0], 0, [])
+    expected = names_offered(state), state.standing()
+    read = []
+    monkeypatch.setattr("weakspot.serving.review.colors.read_file", lambda path, **_: read.append(path))
+    again, _ = opened(found)
+    assert (names_offered(again), again.standing()) == expected
+    assert read == []
+
+
 def test_rows_of_older_versions_are_touched_but_not_drawn(found):
     (found / "review.jsonl").write_text(CAT_ROW)
     state, ids = opened(found)
@@ -162,3 +197,17 @@ def test_the_goal_is_said_once(found):
         assert state.standing().is_reached == (count >= 3)
         assert len(said) == (count >= 3)
         state.decide(state.offers(1)[0][0], 0, [])
+
+
+def test_rows_have_decisions_and_withdrawn_ones(found):
+    source = open_source(found)
+    state = ReviewState(source)
+    first, second, *_ = source.items
+    state.decide(first.id, 0, [ObjectAnnotation("cat", (0.0, 0.0, 20.0, 20.0))])
+    state.decide(second.id, 0, [])
+    state.decide(second.id, 1, None)
+    assert {name: row.status for name, row in state.rows().items()} == {
+        first.name: "corrected",
+        second.name: "untouched",
+    }
+    assert ReviewState(open_source(found)).rows().keys() == state.rows().keys()

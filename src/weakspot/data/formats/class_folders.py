@@ -3,12 +3,16 @@
 A split may be called ``training_set`` or ``seg_train``, and be nested in a folder of its own name
 (``training_set/training_set/<class>``): see :mod:`weakspot.data.formats.split_folders`. All may be in one more folder,
 such as that of an archive.
+
+Images of ``good``, ``ok`` or ``normal`` have no object if all others are ``bad``, ``ng``, ``defect`` or the like: see
+:func:`weakspot.data.formats.good_classes.find_background`.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample
+from weakspot.data.formats.good_classes import find_background
 from weakspot.data.formats.split_folders import find_split_folders, split_name
 from weakspot.data.formats.walk import files_below, folders_in, images_below, is_image
 
@@ -35,7 +39,8 @@ def load(root: Path, images: Path | None = None) -> Dataset:
     used = {item.label for sample in samples for item in sample.objects}
     is_plain = found.depth == (1 if found.splits else 0)
     empty = empty_classes(base, files, bool(found.splits)) if is_plain else ()
-    return Dataset(root, "class folders", tuple(sorted({*used, *empty})), samples)
+    background = find_background(samples)
+    return Dataset(root, "class folders", tuple(sorted({*used, *empty})), samples, background=background)
 
 
 def image_folder(root: Path) -> Path:

@@ -26,6 +26,7 @@ from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, group_issue
 from weakspot.data.decoding import MAX_PIXELS, open_image
 from weakspot.data.formats import class_folders, csv_boxes
 from weakspot.data.formats.folder_labels import add_folder_labels
+from weakspot.data.formats.good_classes import find_background
 from weakspot.data.formats.records import LabelProblem, LoadedLabels, WriteOptions
 from weakspot.data.formats.text_files import read_classes, write_text
 from weakspot.data.formats.walk import files_below, images_outside_masks, without_suffix
@@ -52,10 +53,12 @@ def load(root: Path, images: Path | None = None) -> Dataset:
     """Load class folders with masks of some or all images; the others have the labels of their folders.
 
     A mask is nonzero on the object of the folder's class. Indexed PNG next to ``classes.txt`` contain the classes
-    instead, as ``weakspot label`` writes them; what cannot be read is an issue.
+    instead, as ``weakspot label`` writes them; what cannot be read is an issue. Images of ``good``, ``ok`` or
+    ``normal`` have no object if all other classes have masks.
     """
     if not _is_indexed(root):
-        return replace(csv_boxes.load(root, images), layout=LAYOUT)
+        dataset = csv_boxes.load(root, images)
+        return replace(dataset, layout=LAYOUT, background=find_background(dataset.samples))
     base = images or class_folders.image_folder(root)
     loaded, problems = read(root, index_images(base))
     samples = tuple(replace(sample, path=base / sample.image_id) for sample in loaded.samples)

@@ -7,6 +7,9 @@
     test/<defect>/<name>.png
     ground_truth/<defect>/<name>_mask.png        also <name>.png, or <name>/*.png for several masks
 
+The ground truth may be in the folder of its split, as in MVTec AD 2: ``test_public/ground_truth/<defect>/``. That split
+is ``test``; ``test_private`` and the like, whose images have no class, keep their names.
+
 Source:
     Bergmann et al., "MVTec AD", CVPR 2019. MVTec LOCO, BTAD and MPDD are published in the same layout.
 """
@@ -15,14 +18,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, ObjectAnnotation, Sample, group_issues
-from weakspot.data.formats.class_folders import has_splits, split_and_class
-from weakspot.data.formats.split_folders import split_name
+from weakspot.data.formats.class_folders import split_and_class
+from weakspot.data.formats.good_classes import good_first, is_good
+from weakspot.data.formats.split_folders import name_split, split_name
 from weakspot.data.formats.walk import folders_in, images_below
 from weakspot.errors import InputError
 
 GROUND_TRUTH = frozenset({"ground_truth", "ground-truth", "groundtruth"})
-# Classes of images without a defect.
-GOOD = frozenset({"good", "ok", "normal"})
+UNKNOWN_IMAGE = "mask of an unknown image"
 
 
 def detect(root: Path) -> bool:
@@ -38,24 +41,24 @@ def load(root: Path, images: Path | None = None) -> Dataset:
     roots = _roots(root)
     if len(roots) > 1:
         names = ", ".join(folder.name for folder in roots)
-        raise InputError("several-datasets", f"{root} contains several data sets: {names}.", "Select one of them.")
+        raise InputError("several-datasets", f"{root} contains several data sets: {names}.", f"Select one: {roots[0]}.")
     folder = roots[0] if roots else root
-    base = images or folder
-    files = {name: paths for name, paths in images_below(base).items() if not _is_ground_truth(name.partition("/")[0])}
-    by_split = has_splits(files)
-    masks = _masks(folder)
+    files = {name: paths for name, paths in images_below(images or folder).items() if not _is_mask(name)}
+    truth = _truth(folder)
+    masks = {} if truth is None else _masks(truth)
     owners = _owners(files)
+    by_split = all(name_split(image_id.partition("/")[0]).split for image_id in files if "/" in image_id)
     samples = []
     for image_id, paths in files.items():
-        split, label = split_and_class(image_id, by_split)
-        has_masks = owners[_key(image_id)] == image_id and not _is_good(label)
-        own = tuple(masks.pop(_key(image_id), ())) if has_masks else ()
+        label = split_and_class(image_id, by_split)[1]
+        split = _split(image_id, truth) if by_split else ""
+        found = masks.pop(_key(image_id), ()) if owners[_key(image_id)] == image_id else ()
+        own = () if is_good(label) else tuple(found)
         objects = (ObjectAnnotation(label, mask_files=own),) if label else ()
         samples += [Sample(image_id, path, split, objects) for path in paths]
-    labels = {item.label for sample in samples for item in sample.objects}
-    classes = tuple(sorted(labels, key=lambda label: (not _is_good(label), label)))
-    background = next(filter(_is_good, classes), "")
-    issues = (("mask of an unknown image", str(file)) for group in masks.values() for file in group)
+    classes = good_first(item.label for sample in samples for item in sample.objects)
+    background = next(filter(is_good, classes), "")
+    issues = ((UNKNOWN_IMAGE, str(file)) for group in masks.values() for file in group)
     return Dataset(root, "MVTec", classes, tuple(samples), group_issues(issues), background)
 
 
@@ -67,25 +70,50 @@ def _roots(root: Path) -> list[Path]:
 
 
 def _is_root(folder: Path) -> bool:
-    names = folders_in(folder)
-    truths = [name for name in names if _is_ground_truth(name)]
-    others = [name for name in names if not _is_ground_truth(name)]
-    return len(truths) == 1 and has_splits(f"{name}/" for name in others) and bool(images_below(folder / truths[0]))
+    truth = _truth(folder)
+    others = [name for name in folders_in(folder) if not _is_ground_truth(name)]
+    if truth is None or not others or not any("/" in name for name in images_below(truth)):
+        return False
+    return all(split_name(name) or (truth.parent != folder and name_split(name).split) for name in others)
+
+
+def _truth(folder: Path) -> Path | None:
+    """The only folder of ground truth, in the folder or in that of a split."""
+    inner = [
+        folder / name / part for name in folders_in(folder) if name_split(name).split for part in _truths(folder / name)
+    ]
+    found = [*(folder / name for name in _truths(folder)), *inner]
+    return found[0] if len(found) == 1 else None
+
+
+def _truths(folder: Path) -> list[str]:
+    return [name for name in folders_in(folder) if _is_ground_truth(name)]
 
 
 def _is_ground_truth(name: str) -> bool:
     return name.lower() in GROUND_TRUTH
 
 
-def _masks(folder: Path) -> dict[str, list[Path]]:
+def _is_mask(image_id: str) -> bool:
+    """Whether a file is in a folder of ground truth, at the root or in that of a split."""
+    return any(_is_ground_truth(part) for part in image_id.split("/")[:2])
+
+
+def _masks(truth: Path) -> dict[str, list[Path]]:
     """The mask files by class and name of their image."""
-    truth = next((folder / name for name in folders_in(folder) if _is_ground_truth(name)), None)
     masks: dict[str, list[Path]] = {}
-    for name, paths in images_below(truth).items() if truth is not None else ():
+    for name, paths in images_below(truth).items():
         defect, *rest = name.split("/")
         image = (rest[0] if rest else defect).removesuffix("_mask")
         masks.setdefault(f"{defect}/{image}", []).extend(paths)
     return masks
+
+
+def _split(image_id: str, truth: Path | None) -> str:
+    """The split of an image by its topmost folder: that which holds the ground truth is the test split."""
+    top = image_id.partition("/")[0]
+    known = "test" if truth is not None and truth.parent.name == top else top.lower()
+    return split_name(top) or known
 
 
 def _key(image_id: str) -> str:
@@ -101,7 +129,3 @@ def _owners(image_ids: Iterable[str]) -> dict[str, str]:
             owners[_key(image_id)] = image_id
         owners.setdefault(_key(image_id), image_id)
     return owners
-
-
-def _is_good(label: str) -> bool:
-    return label.lower() in GOOD

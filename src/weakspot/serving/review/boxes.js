@@ -12,6 +12,11 @@ function heatmapOf(address) {
   return reader(address);
 }
 
+// The heatmaps are others: learning has changed them.
+export function forgetHeatmaps() {
+  reader = null;
+}
+
 export function hasHeatmaps({ heatmaps }) {
   return heatmaps.length > 0 && heatmaps.every(Boolean);
 }
@@ -20,7 +25,7 @@ export function hasHeatmaps({ heatmaps }) {
 export async function objectsAt(item, threshold) {
   if (threshold === null || item.status !== "untouched" || !hasHeatmaps(item)) return item.objects;
   const found = item.heatmaps.map(async ({ label, cut, boxes }, number) => {
-    const heatmap = await heatmapOf(`v1/images/${item.id}/heatmaps/${number}?revision=${item.revision}`);
+    const heatmap = await heatmapOf(`v1/images/${item.id}/heatmaps/${number}`);
     const result = cutItem({ w: item.width, h: item.height, b: boxes.length ? boxes : undefined, c: cut }, heatmap, threshold);
     return result.boxes.map((box) => ({ label, box: box.map((side) => Math.round(100 * side) / 100) }));
   });

@@ -56,7 +56,7 @@ export class Desk {
       const known = new Set(images.map(({ id }) => id));
       this.#remove([...this.items.keys()].filter((id) => !known.has(id) && !this.saving.has(id)));
     }
-    const news = images.filter(({ id, revision }) => !this.saving.has(id) && revision !== this.items.get(id)?.revision);
+    const news = images.filter((image) => !this.saving.has(image.id) && !isEqual(image, this.items.get(image.id)));
     if (!news.length) {
       this.arrange();
       return;

@@ -1,6 +1,6 @@
 // The review page: keys, buttons, the slider, the learning process, and what changes on the server.
 
-import { hasHeatmaps } from "./boxes.js";
+import { forgetHeatmaps, hasHeatmaps } from "./boxes.js";
 import { Desk, byId } from "./desk.js";
 import { ask } from "./saving.js";
 
@@ -124,6 +124,7 @@ function showLearning({ available, phase, done, total, rounds: now, problem, not
 
 // The boxes that the model now finds are shown as such, not at the threshold of the slider.
 function finishRound(note) {
+  forgetHeatmaps();
   desk.offers.restart();
   const change = desk.redrawn === 1 ? "of 1 untouched image have" : `of ${desk.redrawn} untouched images have`;
   tellLearning(`${desk.redrawn ? `Learnt: the boxes ${change} changed.` : "Learnt: no box has changed."} ${note}`.trim());

@@ -1,30 +1,34 @@
 """The round of a review, from its predictions and decisions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
-from PIL import Image
 
 from weakspot.data import ObjectAnnotation, Sample
-from weakspot.data.decoding import read_file
 from weakspot.data.review_rows import Sampling
 from weakspot.errors import InputError
 from weakspot.labels.review_offers import Descriptor, descriptor, offer_order, random_order
 from weakspot.labels.review_round import ReviewRound
 from weakspot.ops.iou import box_iou
+from weakspot.serving.review.colors import SIDE, Pixels, read_colors
 from weakspot.serving.review.items import ReviewItem
 
 _MIN_IOU = 0.5  # of a right box with that of the person, as GT-known Loc has it
-_SIDE = 8  # pixels of the copy whose colors are compared
+ColorsFn = Callable[[Sample], Pixels]
 
 
-def begin_round(items: Sequence[ReviewItem], samplings: Mapping[str, Sampling | None]) -> tuple[str, ReviewRound]:
+def begin_round(
+    items: Sequence[ReviewItem],
+    samplings: Mapping[str, Sampling | None],
+    colors_of: ColorsFn = read_colors,
+) -> tuple[str, ReviewRound]:
     """Return the name of a round and what it offers; the same after a restart.
 
     Args:
         items: All images with their predictions.
         samplings: The sampling of each touched image, by its name; None if it is not known.
+        colors_of: Returns the colors of an image.
     """
     name = name_of_round(items)
     of_round = {
@@ -33,16 +37,16 @@ def begin_round(items: Sequence[ReviewItem], samplings: Mapping[str, Sampling | 
     offered = [item for item in items if item.name not in samplings or item.name in of_round]
     names = [item.name for item in offered]
     known = {image: of_round[image] for image in names if image in of_round}
-    return name, ReviewRound(order_by_uncertainty(offered), random_order(names, name), known)
+    return name, ReviewRound(order_by_uncertainty(offered, colors_of), random_order(names, name), known)
 
 
-def order_by_uncertainty(items: Iterable[ReviewItem]) -> Iterator[str]:
+def order_by_uncertainty(items: Iterable[ReviewItem], colors_of: ColorsFn = read_colors) -> Iterator[str]:
     """Yield the names of images as they are offered by uncertainty; an image is read when its turn comes."""
     samples = (
         Sample(item.name, item.path, objects=item.objects, size=item.size, uncertainty=item.uncertainty)
         for item in items
     )
-    return (sample.image_id for sample in offer_order(samples, _describe))
+    return (sample.image_id for sample in offer_order(samples, lambda sample: _describe(sample, colors_of)))
 
 
 def name_of_round(items: Iterable[ReviewItem]) -> str:
@@ -71,11 +75,10 @@ def _is_found(one: ObjectAnnotation, others: Sequence[ObjectAnnotation]) -> bool
     return bool(box_iou(np.array([one.xyxy], np.float64), boxes).max() >= _MIN_IOU)
 
 
-def _describe(sample: Sample) -> Descriptor:
+def _describe(sample: Sample, colors_of: ColorsFn) -> Descriptor:
     """Describe an image; one that cannot be read has no colors, and the page shows why."""
     try:
-        image = read_file(sample.path, draft=("RGB", (_SIDE, _SIDE))).resize((_SIDE, _SIDE), Image.Resampling.BOX)
-        colors = np.asarray(image, np.float64) / 255
+        colors = np.asarray(colors_of(sample), np.float64) / 255
     except InputError:
-        colors = np.zeros((_SIDE, _SIDE, 3))
+        colors = np.zeros((SIDE, SIDE, 3))
     return descriptor(colors, [item.xyxy for item in sample.objects], sample.size or (1, 1))

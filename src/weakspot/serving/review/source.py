@@ -76,7 +76,8 @@ def open_source(folder: Path, moved: Path | None = None) -> ReviewSource:
     items = review_items(found, images)
     run = _find_run(folder, settings)
     file = folder / REVIEW
-    rows = read_review(file) if file.exists() else {}
+    names = {item.name for item in items}
+    rows = read_review(file, lambda name: name if name in names else None) if file.exists() else {}
     return ReviewSource(folder, images, moved, run, _class_names(run, items, rows.values()), items, rows)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import ReviewRow, Sampling, Status, append_review
 from weakspot.errors import InputError, suggest
+from weakspot.serving.review.colors import COLORS, KnownColors
 from weakspot.serving.review.items import ReviewItem
 from weakspot.serving.review.rounds import begin_round, is_right, name_of_round
 from weakspot.serving.review.source import ReviewSource
@@ -24,7 +25,7 @@ class Reviewed:
         item: The image with its predictions.
         status: What a person decided.
         objects: Its objects: those of the decision, else the predicted ones.
-        revision: Number of changes of this image; a decision states the one that it is based on.
+        revision: Number of decisions on this image; a decision states the one that it is based on.
         version: Number of changes of the review when this image last changed.
         sampling: How it came to be touched; None if it is untouched, or if its row is of an older version.
     """
@@ -59,7 +60,8 @@ class ReviewState:
         self._version = 0
         rows = source.rows
         self._images = {item.id: _reviewed(item, rows.get(item.name)) for item in source.items}
-        self._round_name, self._round = begin_round(source.items, self._samplings())
+        self._colors = KnownColors(source.folder / COLORS)
+        self._round_name, self._round = begin_round(source.items, self._samplings(), self._colors.of)
         self._number = max(
             (sampling.number for sampling in self._samplings().values() if sampling is not None), default=0
         )
@@ -109,14 +111,17 @@ class ReviewState:
         return found
 
     def rows(self) -> dict[str, ReviewRow]:
-        """Return the current decision on each image that a person decided on, by its name."""
-        return {image.item.name: _row(image) for image in self.of_status(touched=True)}
+        """Return the last decision on each image that a person decided on, by its name; also withdrawn ones."""
+        with self._lock:
+            return {image.item.name: _row(image) for image in self._images.values() if image.revision}
 
     def decide(self, image_id: str, revision: int, objects: Sequence[ObjectAnnotation] | None) -> Reviewed:
         """Write a decision on an image: its objects, none if it holds nothing, or None to withdraw the decision.
 
+        It counts also if it is about boxes that have been predicted anew since: it says what a person saw.
+
         Raises:
-            InputError: ``unknown-image``; ``stale-revision`` if the image has changed since; ``box-invalid`` or
+            InputError: ``unknown-image``; ``stale-revision`` if there was another decision since; ``box-invalid`` or
                 ``unknown-class`` for an object; ``not-writable`` or ``disk-full``, and then nothing has changed.
         """
         with self._lock:
@@ -145,9 +150,9 @@ class ReviewState:
             for key, before in self._images.items():
                 if before.status == "untouched" and before.item.name in found:
                     item = replace(found[before.item.name], id=key)  # also if its file has changed meanwhile
-                    self._images[key] = Reviewed(item, "untouched", item.objects, before.revision + 1, self._version)
+                    self._images[key] = replace(before, item=item, objects=item.objects, version=self._version)
             if name_of_round(items) != self._round_name:
-                self._round_name, self._round = begin_round(items, self._samplings())
+                self._round_name, self._round = begin_round(items, self._samplings(), self._colors.of)
 
     def _samplings(self) -> dict[str, Sampling | None]:
         """Return the sampling of each touched image, by its name."""
