@@ -14,7 +14,10 @@ from weakspot.metrics.pointing import TOLERANCE, find_peak
 
 MAP = drawn("....", ".-#.", "....")
 LEVELS = st.integers(0, 3).map(float)
-WHOLE = st.tuples(*(st.integers(0, 5),) * 4).filter(lambda box: box[0] < box[2] and box[1] < box[3])
+STARTS, SIDES = st.tuples(*(st.integers(0, 4),) * 2), st.tuples(*(st.integers(1, 5),) * 2)
+WHOLE = st.builds(
+    lambda start, side: (*start, *(min(5, a + b) for a, b in zip(start, side, strict=True))), STARTS, SIDES
+)
 
 
 def mask(*rows):
