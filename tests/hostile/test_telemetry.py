@@ -75,7 +75,7 @@ def pipes(tmp_path):
     return {"cwd": tmp_path, "env": alone(tmp_path / "home"), "stdout": subprocess.PIPE, "text": True}
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @needs_recording
 def test_no_command_looks_up_or_connects_to_another_machine(tmp_path, pipes):
     data, run = write_discs(tmp_path / "data", {"train": 8, "val": 4}), run_folder(tmp_path / "birds", quality="plain")

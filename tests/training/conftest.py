@@ -32,6 +32,12 @@ def _few_folds():
         yield
 
 
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Fit heads in a few steps, for tests that do not measure what they predict."""
+    monkeypatch.setattr("weakspot.models.object_head._STEPS", 10)
+
+
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
     """Twenty training and seven validation scenes with boxes."""

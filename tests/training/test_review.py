@@ -1,11 +1,14 @@
 import shutil
 from dataclasses import replace
 
+import pytest
+
 from weakspot.data.review_rows import ReviewRow
 from weakspot.training.review import learn_from_review
 from weakspot.training.taught_samples import read_taught
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_decision_that_is_withdrawn_teaches_nothing_any_more(discs_run, boxed, tmp_path):
     run = shutil.copytree(discs_run, tmp_path / "run")
     folder = boxed.samples[0].path.parent.parent

@@ -84,6 +84,7 @@ def heads_of(*runs):
     return [torch.cat([value.flatten().float() for value in head.state_dict().values()]) for head in heads]
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_what_taught_a_run_before_teaches_it_again_unless_it_should_be_forgotten(taught, run, boxed, tmp_path):
     again, forgetful = (shutil.copytree(taught[0], tmp_path / name) for name in ("again", "forgetful"))
     training = [sample for sample in boxed.samples if sample.split == "train"]
@@ -108,6 +109,7 @@ def test_a_run_stays_as_it_is_if_no_box_is_right(run, boxed):
     assert read_taught(run) == []
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_without_a_head_scores_are_those_of_the_run(run, boxed):
     """The maps that teach are finer than those of a run without a head, and their boxes differ."""
     validation = [sample for sample in boxed.samples if sample.split == "val"]
@@ -165,6 +167,7 @@ def test_the_head_is_left_out_only_if_it_is_clearly_worse(labels, heads, count, 
     assert _choose_share(found, count) == share
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypatch):
     """Boxes that no threshold and no head can find."""
     far = tuple(

@@ -65,7 +65,7 @@ def test_a_killed_run_resumes_to_the_same_weights(scenes, uninterrupted, tmp_pat
     assert not (folder / "state.ckpt").exists()
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_ctrl_c_names_the_command_that_resumes_to_the_same_weights(scenes, uninterrupted, tmp_path):
     folder = tmp_path / "run"
     process = start(scenes, folder)
