@@ -18,7 +18,7 @@ _STEPS, _BATCH, _RATE, _DECAY, _DROPOUT = 120, 8, 2e-3, 1e-2, 0.2
 
 @dataclass(frozen=True, eq=False)
 class ObjectInputs:
-    """What an object head sees of a batch of images, and what the final maps are made of without one.
+    """Inputs of an object head for a batch of images, and the maps that are final without a head.
 
     Attributes:
         features: Intermediate features, shape (B, K, h, w).
