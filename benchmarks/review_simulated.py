@@ -171,19 +171,30 @@ def report(
     goal, total = options.stop_at, len(items)
     start = np.mean([is_right(item, truth[item.name]) for item in items])
     learns = f", learning after {options.learn} images" if options.learn else ""
-    print(f"\n{options.data.name}: {total} images, {100 * start:.1f} % right, {len(reviews)} reviews{learns}\n")
+    name = f"{options.data.name}, {total} images"
     stops = [first(steps, [step.standing.is_reached for step in steps]) for steps in reviews]
     covered = {f"{share:.0%} reviewed": [steps[round(share * total)] for steps in reviews] for share in SHARES}
     covered[f"stopped at {goal:g} %"] = stops
     counts = [sum(step.is_covered for step in steps) for steps in covered.values()]
     counts.append(sum(100 * step.share >= goal for step in stops))
-    table([*covered, f"{goal:g} % right at the stop"], [f"{count} of {len(stops)}" for count in counts])
+    print(f"**Reviews of {len(stops)} in which the 90 % interval holds{learns}**\n")
+    table(
+        ["data set", "right at the start", *covered, f"{goal:g} % right at the stop"],
+        [name, f"{100 * start:.1f} %", *map(str, counts)],
+    )
     right = [first(steps, [100 * step.share >= goal for step in steps]) for steps in reviews]
     reviewed = np.mean([step.standing.total - step.standing.estimate.left for step in stops]) / total
     stop, early = (float(np.mean([step.seconds for step in steps])) for steps in (stops, right))
     times = [stop, early, *in_order(items, truth, goal)]
-    heads = ["minutes to the stop", f"until {goal:g} % are right", "in order until then", "all in order", "reviewed"]
-    table(heads, [*(f"{time / 60:.1f}" for time in times), f"{reviewed:.0%}"])
+    heads = [
+        "to the stop",
+        f"until {goal:g} % are right",
+        "in order until then",
+        "all in order",
+        "reviewed at the stop",
+    ]
+    print(f"**Minutes, mean of {len(stops)} reviews{learns}**\n")
+    table(["data set", *heads], [name, *(f"{time / 60:.1f}" for time in times), f"{reviewed:.0%}"])
 
 
 def table(heads: Sequence[str], cells: Sequence[str]) -> None:
