@@ -20,8 +20,8 @@ test-long: .venv/dev.stamp  ## run the tests that take more than five seconds ea
 test-all: .venv/dev.stamp  ## run all kinds in one go
 	$(PYTEST)
 
-test-ci: .venv/dev.stamp  ## run all but the exhaustive ones
-	$(PYTEST) -m "not exhaustive"
+test-ci: .venv/dev.stamp  ## run all but the exhaustive ones, with fewer random examples
+	WEAKSPOT_EXAMPLES=ci $(PYTEST) -m "not exhaustive"
 
 coverage: .venv/dev.stamp  ## branch coverage of the mathematics, each part by its own tests
 	for part in ops cams metrics; do OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q src/weakspot/$$part tests/$$part \

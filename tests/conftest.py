@@ -14,7 +14,9 @@ collect_ignore = ["support"]
 
 # Examples may take as long as a busy machine needs.
 settings.register_profile("weakspot", deadline=None)
-settings.load_profile("weakspot")
+# Where others wait for the result.
+settings.register_profile("ci", deadline=None, max_examples=20)
+settings.load_profile(os.environ.get("WEAKSPOT_EXAMPLES", "weakspot"))
 # For mutation testing, which runs a test hundreds of times: always the same few examples.
 settings.register_profile("quick", deadline=None, max_examples=10, derandomize=True, database=None)
 

@@ -140,7 +140,11 @@ def test_untouched_images_that_cannot_be_read_are_left_out_and_said(source):
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("learn", "problem"),
-    [(refuse, "There are too few boxes. Draw more."), (fail, "terminal"), (tell_how_images_are_read, "in decoders")],
+    [
+        pytest.param(refuse, "There are too few boxes. Draw more.", marks=pytest.mark.exhaustive),
+        pytest.param(fail, "terminal"),
+        pytest.param(tell_how_images_are_read, "in decoders", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_failure_loses_nothing_and_another_round_can_begin(source, learn, problem):
     state = ReviewState(source)
