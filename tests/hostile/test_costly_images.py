@@ -154,6 +154,7 @@ def test_training_skips_costly_images(costly_data):
     assert names_in(costly_data / "run" / "skipped.jsonl") == ["train0.png", "val0.png"]
 
 
+@pytest.mark.exhaustive
 def test_costly_images_count_as_wrong(costly_data, tmp_path, capsys):
     run, data = str(costly_data / "run"), str(costly_data / "data")
     assert main(["evaluate", run, data, "--output", str(tmp_path / "evaluated")]) == 1
@@ -176,6 +177,7 @@ def test_thresholds_are_fitted_without_costly_images(costly_data, capsys):
     assert "of 24 boxes" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_costly_images_are_issues_of_a_data_set(costly_data, capsys):
     assert main(["check", str(costly_data / "data")]) == 1
     assert "3 x file that is not an image" in capsys.readouterr().out

@@ -135,6 +135,7 @@ def images_of_rows():
     return sorted(json.loads(line)["image"] for line in Path("out/boxes.jsonl").read_text().splitlines())
 
 
+@pytest.mark.exhaustive
 def test_second_localize_is_refused_and_the_first_writes_every_row_once(waiting, here, capsys):
     for more in ("", " --resume", " --shard 1/2"):
         refused_for(waiting, f"{RUN}{more}", capsys)

@@ -100,6 +100,7 @@ def test_two_processes_keep_the_scores_of_all_images(processes):
     assert processes[0]["auroc"] == processes[1]["auroc"] == whole
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["v2", "pxap", "top", "aupro"])
 def test_two_processes_agree_on_an_interval_that_holds_the_figure(processes, name):
     one, other = (processes[rank][name] for rank in (0, 1))

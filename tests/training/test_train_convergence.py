@@ -22,7 +22,14 @@ MAX_LOSS_RATIO = {"cutmix": 0.95, "spg": 0.75}
 THRESHOLDS = {"cam": None, "acol": 0.8}
 
 
-@pytest.fixture(scope="module", params=METHODS)
+# Methods that train the network of CAM.
+_LIKE_CAM = ("has", "cutmix", "adl")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.exhaustive] * (name in _LIKE_CAM)) for name in METHODS],
+)
 def run(request, discs, discs_run, tmp_path_factory):
     method = request.param
     if method == "cam":
