@@ -127,7 +127,7 @@ def test_an_unknown_model_is_refused_and_its_port_released(tmp_path, capsys):
     assert "missing" in capsys.readouterr().err
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_a_model_runs_in_onnxruntime_if_possible(tmp_path, monkeypatch, one_thread, caplog):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "run").mkdir()

@@ -109,6 +109,7 @@ def test_names_of_a_model_and_of_an_image_are_shown_escaped(here, capfd):
     assert r"bé\x1b[31m\x1b]0;own\x07\x1b[2J\r\n\x9b1m\x7f\u202egnp\u2066\u2028日本 " in capfd.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_names_of_an_exported_file_are_shown_escaped(here, capfd):
     pytest.importorskip("onnxruntime")
     assert main(["export", "run", "--output", "model.onnx", "--images", "one"]) == 0

@@ -140,7 +140,7 @@ def test_a_graph_of_another_tool_is_refused(tmp_path):
         ws.Localizer(tmp_path / "other.onnx")
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_a_multi_label_file_returns_all_present_classes(tmp_path, one_thread, monkeypatch):
     outcome, run = exported(run_folder(tmp_path, multi_label=True, quality="plain"), tmp_path / "many.onnx")
     one, most = ws.Localizer(outcome.path), 0

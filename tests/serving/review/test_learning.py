@@ -123,7 +123,7 @@ def test_what_was_left_of_a_round_is_taken_over_by_the_next_one(source):
     assert state.get(source.items[1].id).item.predictions != source.items[1].predictions
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_untouched_images_that_cannot_be_read_are_left_out_and_said(source):
     state = ReviewState(source)
     touch(source, state, 5)
