@@ -14,7 +14,7 @@ collect_ignore = ["support"]
 
 # Examples may take as long as a busy machine needs.
 settings.register_profile("weakspot", deadline=None)
-# Where others wait for the result.
+# For CI: fewer examples, in less time.
 settings.register_profile("ci", deadline=None, max_examples=20)
 settings.load_profile(os.environ.get("WEAKSPOT_EXAMPLES", "weakspot"))
 # For mutation testing, which runs a test hundreds of times: always the same few examples.

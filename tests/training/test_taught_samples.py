@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
+from refusals import refused
 
 from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.rle import encode_rle
-from weakspot.training.taught_samples import join_taught, read_taught, write_taught
+from weakspot.training.taught_samples import TAUGHT, join_taught, read_taught, write_taught
 
 
 def test_all_that_teaches_is_read_back(tmp_path):
@@ -32,7 +35,35 @@ def test_what_is_said_now_replaces_what_was_said_before(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     box = ObjectAnnotation("red", (1.0, 2.0, 3.0, 4.0))
     before = [Sample(name, tmp_path / f"{name}.png", objects=(box,)) for name in "abc"]
+    for sample in before:
+        Image.new("RGB", (8, 8)).save(sample.path)
     write_taught(tmp_path, before)
     now = [Sample("again", Path("a.png")), Sample("d", Path("d.png"), objects=(box,))]  # the same file
     joined = join_taught(tmp_path, now, forget=[Path("c.png")])
     assert [sample.image_id for sample in joined] == ["again", "d", "b"]
+
+
+def test_what_missing_images_have_taught_is_not_lost(tmp_path):
+    before = [Sample(str(i), tmp_path / f"{i}.png") for i in range(20)]
+    for sample in before:
+        sample.path.touch()
+    write_taught(tmp_path, before)
+    for sample in before[:2]:
+        sample.path.unlink()
+    assert join_taught(tmp_path, []) == before  # a tenth
+    before[2].path.unlink()
+    with refused("image-not-found", "3 of 20"):
+        join_taught(tmp_path, [])
+    assert len(join_taught(tmp_path, [], forget=[sample.path for sample in before[:3]])) == 17
+
+
+@pytest.mark.parametrize("row", ["{}", '{"image": "a", "image_id": "a", "objects": [1]}', '{"image": 1, "objects": 2}'])
+def test_a_file_that_something_else_has_changed_is_refused(row, tmp_path):
+    (tmp_path / TAUGHT).write_text(row)
+    with refused("row-invalid", TAUGHT):
+        read_taught(tmp_path)
+
+
+def test_the_file_of_a_model_without_its_folder_has_none(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    assert read_taught(tmp_path / "model.safetensors") == []

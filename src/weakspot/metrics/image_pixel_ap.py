@@ -56,5 +56,5 @@ class ImagePixelAP(PerImageMetric):
     def compute_from_sums(
         self, sums: NDArray[np.floating], totals: NDArray[np.floating], _at: Sequence[int] | None = None
     ) -> NDArray[np.float64]:
-        """Compute the mean average precision in percent; there is no threshold to choose."""
+        """Compute the mean average precision in percent."""
         return percent_of_images(sums, totals)

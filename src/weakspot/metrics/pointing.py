@@ -168,5 +168,5 @@ class PointingGame(PerImageMetric):
     def compute_from_sums(
         self, sums: NDArray[np.floating], totals: NDArray[np.floating], _at: Sequence[int] | None = None
     ) -> NDArray[np.float64]:
-        """Compute the percentage of hits; there is no threshold to choose."""
+        """Compute the percentage of hits."""
         return percent_of_images(sums, totals)

@@ -7,10 +7,13 @@ from typing import Any
 
 from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.rle import Rle
+from weakspot.errors import InputError
 from weakspot.io.folders import is_file
 from weakspot.io.rows import read_rows, write_rows
+from weakspot.io.text import FileLine
 
 TAUGHT = "taught.jsonl"
+_MAX_MISSING = 0.1  # of the images that have taught a run
 
 
 def write_taught(run: Path, samples: Iterable[Sample]) -> None:
@@ -19,16 +22,30 @@ def write_taught(run: Path, samples: Iterable[Sample]) -> None:
 
 
 def read_taught(run: Path) -> list[Sample]:
-    """Return the images that have taught a run; none if it was not taught, or by a version that did not list them."""
+    """Return the images that have taught a run; none if it was not taught, or by a version that did not list them.
+
+    Raises:
+        InputError: ``row-invalid`` for a file that something else has changed.
+    """
     file = run / TAUGHT
-    return [_from_row(row) for _, row in read_rows(file)] if is_file(file) else []
+    return [_from_row(row, line) for line, row in read_rows(file)] if is_file(file) else []
 
 
 def join_taught(run: Path, samples: Iterable[Sample], *, forget: Iterable[Path] = ()) -> list[Sample]:
-    """Return images, then those that have taught a run before and are not among them, nor among those to forget."""
+    """Return images, then those that have taught a run before and are not among them, nor among those to forget.
+
+    Raises:
+        InputError: ``image-not-found`` if more than a tenth of the latter are missing: without them, the run would lose
+            what they have taught it; or as :func:`read_taught`.
+    """
     now = list(samples)
     replaced = {_place(path) for path in (*(sample.path for sample in now), *forget)}
-    return [*now, *(sample for sample in read_taught(run) if _place(sample.path) not in replaced)]
+    before = [sample for sample in read_taught(run) if _place(sample.path) not in replaced]
+    missing = [sample.path for sample in before if not is_file(sample.path)]
+    if len(missing) > _MAX_MISSING * len(before):
+        problem = f"{len(missing)} of {len(before)} images that have taught {run} are missing, such as {missing[0]}."
+        raise InputError("image-not-found", problem, "Put them back, or teach without them: weakspot teach --forget.")
+    return [*now, *before]
 
 
 def _place(path: Path) -> str:
@@ -51,14 +68,18 @@ def _to_row(sample: Sample) -> dict[str, Any]:
     return row if sample.size is None else {**row, "size": sample.size}
 
 
-def _from_row(row: Mapping[str, Any]) -> Sample:
-    size = row.get("size")
-    return Sample(
-        row["image_id"],
-        Path(row["image"]),
-        objects=tuple(_object(item) for item in row["objects"]),
-        size=None if size is None else (size[0], size[1]),
-    )
+def _from_row(row: Mapping[str, Any], line: FileLine) -> Sample:
+    try:
+        size = row.get("size")
+        return Sample(
+            row["image_id"],
+            Path(row["image"]),
+            objects=tuple(_object(item) for item in row["objects"]),
+            size=None if size is None else (size[0], size[1]),
+        )
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        hint = "Remove the file to forget what has taught the run."
+        raise InputError("row-invalid", f"{line} is not an image with objects.", hint) from error
 
 
 def _object(item: Mapping[str, Any]) -> ObjectAnnotation:

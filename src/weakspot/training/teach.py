@@ -89,7 +89,8 @@ def teach(
 
     Raises:
         InputError: ``missing-annotations`` with fewer than two images in which all objects of a class have a box or
-            mask, and ``method-unsupported`` for a run without a foreground head.
+            mask; ``method-unsupported`` for a run without a foreground head; or as
+            :func:`weakspot.training.taught_samples.join_taught`.
         ModelError: If the run cannot be read.
     """
     with run_lock(run):

@@ -112,12 +112,12 @@ def _find(base: Path, images: Path | None) -> _Pairs:
     in_folder = {name for name in files if any(part.lower() in MASK_FOLDERS for part in name.split("/")[:-1])}
     others = files if images is None else images_below(images)
     named = {name: paths for name, paths in others.items() if images is not None or name not in in_folder}
-    beside = {name for name, paths in named.items() if _bare(name) in named and all(map(_is_lossless, paths))}
+    suffixed = {name for name, paths in named.items() if _bare(name) in named and all(map(_is_lossless, paths))}
     found: dict[str, list[Path]] = {}
-    for name in (name for name in named if name not in beside):
+    for name in (name for name in named if name not in suffixed):
         found.setdefault(_without(name, IMAGES), []).extend(named[name])
     pairs = _Pairs(found, {}, [])
-    masks = [*((name, files[name]) for name in in_folder), *((name, named[name]) for name in beside)]
+    masks = [*((name, files[name]) for name in in_folder), *((name, named[name]) for name in suffixed)]
     for name, paths in sorted(masks):
         whole = _without(name, MASK_FOLDERS | IMAGES)
         owner = whole if whole in found and name in in_folder else _bare(whole)
