@@ -174,7 +174,7 @@ def test_a_costly_image_has_no_thumbnail(small_limits, tmp_path, capsys):
 @pytest.mark.exhaustive
 def test_thresholds_are_fitted_without_costly_images(costly_data, capsys):
     assert main(["threshold", str(costly_data / "run"), str(costly_data / "data")]) == 0
-    assert "of 24 boxes" in capsys.readouterr().out
+    assert "of 20 boxes" in capsys.readouterr().out
 
 
 @pytest.mark.exhaustive
