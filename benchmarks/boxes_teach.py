@@ -27,11 +27,11 @@ from weakspot.models.checkpoint import read_metadata
 from weakspot.models.class_directions import find_contrasts
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead
-from weakspot.training.refit import compare_thresholds
+from weakspot.training.refit import smooth_scores
 from weakspot.training.teach import Lesson, held_out_probabilities, learn, right_boxes
 from weakspot.training.teaching_content import Drawn
 from weakspot.training.teaching_pairs import TeachingPairs, read_pairs
-from weakspot.training.thresholds import thresholds_without_boxes
+from weakspot.training.thresholds import best_class_thresholds, thresholds_without_boxes
 
 FEW_SHOT = 2  # images of each class up to which boxes alone are measured
 COLUMNS = (
@@ -148,7 +148,7 @@ def measure(bench: Bench, chosen: NDArray[np.intp], seed: int, *, few_shot: bool
     only = labels
     if lesson.labels.improves:
         only = scores_at(tested, own, lesson.labels.class_thresholds or (lesson.labels.threshold,))
-    taught, oracle = only if not lesson.is_kept else labels, labels
+    taught, oracle = only if lesson.is_better else labels, labels
     labels_by_val = taught_by_val = scores_at(tested, own, by_val(bench, bench.val.propagated.numpy()))
     if lesson.head is not None:
         maps, val_maps = (combine(lesson, item) for item in (tested, bench.val))
@@ -171,8 +171,7 @@ def combine(lesson: Lesson, pairs: TeachingPairs) -> NDArray[np.float32]:
 def by_val(bench: Bench, maps: NDArray[np.floating]) -> tuple[float, ...]:
     """Return the thresholds, one or one of each class, that the boxes of the validation split choose."""
     right = np.stack([right_boxes(bench.val, maps[i], i) for i in range(len(maps))])
-    found = compare_thresholds(right, bench.val.classes, of_classes(bench.info), per_class=True)
-    return found.class_thresholds or (found.threshold,)
+    return best_class_thresholds(right, bench.val.classes, len(bench.info.class_names))
 
 
 def boxes_alone(pairs: TeachingPairs, tested: TeachingPairs, info: ModelInfo, seed: int) -> float:
@@ -182,11 +181,11 @@ def boxes_alone(pairs: TeachingPairs, tested: TeachingPairs, info: ModelInfo, se
     held_out = held_out_probabilities(pairs, contrasts, 6, seed=seed, on_progress=lambda *_: None)
     pairs = replace(pairs, evidence=held_out)
     right = np.stack([right_boxes(pairs, held_out[i].numpy(), i) for i in range(len(held_out))])
-    found = compare_thresholds(right, pairs.classes, of_classes(info), per_class=True)
+    thresholds = best_class_thresholds(smooth_scores(right), pairs.classes, len(info.class_names))
     head = pairs.fit(np.arange(len(pairs.boxes)), contrasts, seed=seed, on_step=lambda *_: None)
     maps = probabilities(head, tested)
     tested = replace(tested, evidence=torch.from_numpy(maps))
-    return scores_at(tested, maps, found.class_thresholds or (found.threshold,))
+    return scores_at(tested, maps, thresholds)
 
 
 def probabilities(head: ObjectHead, pairs: TeachingPairs) -> NDArray[np.float32]:
@@ -196,11 +195,6 @@ def probabilities(head: ObjectHead, pairs: TeachingPairs) -> NDArray[np.float32]
         classes = torch.from_numpy(pairs.classes[part, None])
         found.append(head(pairs.features[part].float(), pairs.maps[part].float()[:, None], classes)[:, 0])
     return torch.sigmoid(torch.cat(found)).numpy()
-
-
-def of_classes(info: ModelInfo) -> tuple[float, ...]:
-    """Return the current threshold of each class."""
-    return info.class_thresholds or thresholds_of(info) * len(info.class_names)
 
 
 def thresholds_of(info: ModelInfo) -> tuple[float, ...]:

@@ -27,11 +27,15 @@ from squares import (
 
 from weakspot import evaluation
 from weakspot.cli.app import main
+from weakspot.cli.evaluate import _count_taught
+from weakspot.data import read_dataset
+from weakspot.evaluation.samples import find_samples
 from weakspot.evaluation.tables import LEGEND
 from weakspot.inference.quality import QUALITIES
 from weakspot.ops import box_from_heatmap
 from weakspot.report import read_report_data
 from weakspot.report.thumbnails import make_thumbnails
+from weakspot.training.taught_samples import write_taught
 
 RED = Scene("red/a", (("red", (20, 10, 80, 60)),))
 GREEN = Scene("green/b", (("green", (50, 30, 110, 75)),))
@@ -87,6 +91,15 @@ def done(options, tmp_path_factory):
     code = main([*words, "--samples", "40", "--seed", "3"])
     found = evaluation.evaluate(localizer(), data, samples=40, seed=3)
     return code, folder / "out", data, found
+
+
+@pytest.mark.parametrize("taught", [0, 1])
+def test_images_that_have_taught_the_run_are_counted(taught, tmp_path):
+    write(tmp_path / "data", FEW)
+    (tmp_path / "run").mkdir()
+    tested = find_samples(read_dataset(tmp_path / "data"), "test")
+    write_taught(tmp_path / "run", [sample.image for sample in tested[:taught]])
+    assert _count_taught(tmp_path / "run", tested) == taught
 
 
 def test_all_files_are_written_and_nothing_else(done):

@@ -11,7 +11,7 @@ from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.box_areas import typical_areas
-from weakspot.training.refit import _cross_validated, _score, compare_thresholds, refit_thresholds
+from weakspot.training.refit import _cross_validated, _scores_at, compare_thresholds, is_better, refit_thresholds
 
 
 @pytest.fixture
@@ -105,9 +105,9 @@ def test_equal_scores_are_not_better_because_sums_are_rounded(seed):
 def test_scores_are_those_at_the_threshold_of_the_class():
     scores = np.zeros((2, len(NATIVE_THRESHOLDS)))
     scores[0, 299] = scores[1, 699] = 1  # right at 0.3, and at 0.7
-    assert _score(scores, np.array([0, 1]), (0.3, 0.7)) == 100
-    assert _score(scores, np.array([0, 1]), (0.3, 0.3)) == 50
-    assert _score(scores, np.array([1, 0]), (0.3, 0.7)) == 0
+    assert _scores_at(scores, np.array([0, 1]), (0.3, 0.7)).tolist() == [1, 1]
+    assert _scores_at(scores, np.array([0, 1]), (0.3, 0.3)).tolist() == [1, 0]
+    assert _scores_at(scores, np.array([1, 0]), (0.3, 0.7)).tolist() == [0, 0]
 
 
 def test_an_image_is_scored_at_what_the_others_chose():
@@ -118,8 +118,26 @@ def test_an_image_is_scored_at_what_the_others_chose():
     def rule(chosen_on, _):
         return (float(NATIVE_THRESHOLDS[chosen_on.sum(axis=0).argmax()]),)
 
-    assert _cross_validated(scores, np.zeros(3, int), rule) == 0
-    assert _score(scores, np.zeros(3, int), rule(scores, None)) == pytest.approx(100 / 3)
+    assert _cross_validated(scores, np.zeros(3, int), rule).tolist() == [0, 0, 0]
+    assert _scores_at(scores, np.zeros(3, int), rule(scores, None)).mean() == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "better"),
+    [(3, 0, True), (2, 0, False), (8, 3, False), (9, 3, True), (0, 0, False), (0, 5, False)],
+)
+def test_a_gain_that_may_be_an_accident_is_not_better(gained, lost, better):
+    before = np.array([0.0] * gained + [1.0] * lost + [1.0, 0.0] * 20)
+    after = np.array([1.0] * gained + [0.0] * lost + [1.0, 0.0] * 20)
+    assert is_better(after, before) == better
+
+
+def test_thresholds_that_may_be_better_by_accident_are_not_used():
+    """Of twenty images, two are right at 0.3 and not at the current threshold of 0.5."""
+    scores = right_at(*[0.5] * 18, 0.3, 0.3)
+    scores[:18] = np.maximum(scores[:18], right_at(*[0.3] * 18))
+    found = compare_thresholds(scores, np.zeros(20, int), (0.5,), per_class=True)
+    assert (found.before, found.improves, found.threshold, found.after) == (90, False, 0.5, 90)
 
 
 def test_a_few_boxes_keep_a_calibration_on_many(misfit, boxed):

@@ -9,7 +9,7 @@ from refusals import refused
 from weakspot.data import read_dataset
 from weakspot.inference.export import export
 from weakspot.inference.localizer import Localizer
-from weakspot.models.checkpoint import read_metadata, rewrite_metadata
+from weakspot.models.checkpoint import load_run, read_metadata, rewrite_metadata
 from weakspot.models.class_directions import find_contrasts
 from weakspot.models.object_head import ObjectHead
 from weakspot.models.object_targets import ObjectTarget
@@ -19,7 +19,7 @@ from weakspot.training import teach as module
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison
 from weakspot.training.taught_samples import read_taught
-from weakspot.training.teach import _choose_share, teach
+from weakspot.training.teach import _choose_share, _is_as_good, teach
 from weakspot.training.teaching_pairs import TeachingPairs
 
 
@@ -70,7 +70,7 @@ def test_the_run_has_the_head_and_its_thresholds_and_the_network_is_the_same(tau
     assert metadata.info.threshold == localizer.threshold
     assert metadata.info.calibration == ()
     assert metadata.info.typical_areas == typical_areas(boxed.samples[:40], metadata.info.class_names)
-    assert metadata.threshold_from.startswith("best GT-known Loc on 40 boxes")
+    assert "40 boxes" in metadata.threshold_from
 
 
 def test_progress_reaches_the_end_in_equal_steps(taught):
@@ -104,7 +104,7 @@ def test_a_run_stays_as_it_is_if_no_box_is_right(run, boxed):
     corners = [replace(s, objects=(replace(s.objects[0], box=(0.0, 0.0, 2.0, 2.0)),)) for s in boxed.samples[:6]]
     written = (run / MODEL_FILE).read_bytes()
     result = teach(run, corners)
-    assert (result.is_kept, result.after) == (True, 0)
+    assert (result.is_better, result.finds_nothing, result.after) == (False, True, 0)
     assert (run / MODEL_FILE).read_bytes() == written
     assert read_taught(run) == []
 
@@ -153,6 +153,11 @@ def compared(score):
     return Comparison(0, score, 0, 0.5, (), improves=True)
 
 
+@pytest.mark.parametrize(("score", "other", "count", "as_good"), [(95, 100, 20, True), (90, 100, 20, False)])
+def test_a_score_of_all_right_boxes_has_an_error_too(score, other, count, as_good):
+    assert _is_as_good(score, other, count) == as_good
+
+
 @pytest.mark.parametrize(
     ("labels", "heads", "count", "share"),
     [
@@ -177,14 +182,54 @@ def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypa
     metadata, written = read_metadata(run), (run / MODEL_FILE).read_bytes()
     monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.2: compared(20)})
     result = teach(run, far)
-    assert (result.is_kept, result.share) == (False, 0.0)  # thresholds alone are better than those of the run
+    assert (result.is_better, result.share) == (True, 0.0)  # thresholds alone are better than those of the run
     assert read_metadata(run).info.threshold == 0.5 != metadata.info.threshold
     (run / MODEL_FILE).write_bytes(written)
     worse = replace(compared(80), before=90.0, improves=False)
     monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: worse, 0.2: compared(20)})
     result = teach(run, far)
-    assert (result.is_kept, result.before, result.after) == (True, 90, 80)
+    assert (result.is_better, result.before, result.after) == (False, 90, 90)
     assert (run / MODEL_FILE).read_bytes() == written
+    assert len(read_taught(run)) == 6  # they teach with what comes later
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_run_that_forgets_is_as_labels_alone_made_it(run, boxed, monkeypatch):
+    written = read_metadata(run)
+    wrong = boxed.samples[:6]
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.2: compared(85)})
+    assert teach(run, wrong).is_better
+    assert read_metadata(run).untaught == written
+    assert has_objects(run)
+    monkeypatch.setattr(
+        module,
+        "_compare_shares",
+        lambda *_: {0.0: replace(compared(80), before=90.0, improves=False), 0.2: compared(20)},
+    )
+    assert not teach(run, boxed.samples[6:12], forget=[sample.path for sample in wrong]).is_better
+    assert read_metadata(run) == written
+    assert not has_objects(run)
+    assert [sample.path for sample in read_taught(run)] == [sample.path for sample in boxed.samples[6:12]]
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_second_round_is_compared_with_what_labels_alone_had_made(run, boxed, monkeypatch):
+    seen = []
+
+    def compare(_pairs, _probabilities, info):
+        seen.append(info)
+        return {0.0: compared(80), 0.2: compared(85)}
+
+    monkeypatch.setattr(module, "_compare_shares", compare)
+    before = read_metadata(run).info
+    teach(run, boxed.samples[:6])
+    assert read_metadata(run).info.threshold == 0.5 != before.threshold
+    teach(run, boxed.samples[6:12])
+    assert seen == [before, before]
+
+
+def has_objects(run):
+    return load_run(run).foreground.objects is not None
 
 
 def test_all_classes_of_an_image_are_held_out_together(monkeypatch):

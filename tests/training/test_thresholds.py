@@ -112,7 +112,7 @@ def test_the_best_threshold_on_validation_boxes_is_chosen(run, scenes):
     right = overlaps_of(localizer, validation).mean(axis=0)
     nearest = np.abs(HUNDREDTHS - chosen.value).argmin()
     assert right.max() - right[nearest] <= 1 / len(validation)  # one more may be correct between two multiples
-    assert chosen.source.startswith("best GT-known Loc on the validation split (")
+    assert chosen.source.startswith("best GT-known Loc on ")
     trained = read_metadata(run)
     assert (trained.info.threshold, trained.threshold_from) == (chosen.value, chosen.source)
     assert trained.info.class_thresholds == chosen.per_class

@@ -14,7 +14,7 @@ from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
 from weakspot.evaluation.class_mapping import class_indices
 from weakspot.evaluation.options import CompareOptions, EvaluateOptions, MeasureOptions
-from weakspot.evaluation.samples import find_samples
+from weakspot.evaluation.samples import EvaluationSample, find_samples
 from weakspot.inference.batch.image_files import gray_image, output_name
 from weakspot.inference.command_options import shared_fields
 from weakspot.inference.early_checks import check_methods, check_model, known_class_names
@@ -120,14 +120,27 @@ def _dataset(data: str, options: MeasureOptions, models: Sequence[str]) -> Datas
         data, ground_truth=options.ground_truth, images=options.images, use_predictions=options.use_predictions
     )
     try:
-        find_samples(dataset, "all" if list(dataset.splits) == [""] else options.test_split)
+        tested = find_samples(dataset, "all" if list(dataset.splits) == [""] else options.test_split)
     except InputError as error:
         hint = " ".join(prediction_notes(dataset))
         raise InputError(error.code, error.problem, hint or error.hint) from error
     for model in models:
         if names := known_class_names(model, options.class_names):
             class_indices(dataset, names)
+        if count := _count_taught(Path(model), tested):
+            echo(
+                f"note: {count} of the {len(tested)} images have taught {model}: their scores are too high.",
+                to_stderr=True,
+            )
     return dataset
+
+
+def _count_taught(run: Path, samples: Sequence[EvaluationSample]) -> int:
+    """Return how many images have taught a run where their objects are; 0 for another model."""
+    from weakspot.training.taught_samples import read_taught
+
+    taught = {sample.path.resolve() for sample in read_taught(run)}
+    return sum(sample.image.path.resolve() in taught for sample in samples)
 
 
 def _evaluation(model: str | None, data: Dataset, options: EvaluateOptions, rows: "_Rows") -> "Evaluation":

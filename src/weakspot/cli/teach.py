@@ -43,15 +43,17 @@ def print_taught(run: Path, result: "TaughtResult") -> None:
         echo(f"note: {result.remembered} images that taught the run before teach it again (--forget).", to_stderr=True)
     images = f"{result.pairs} pairs of image and class"
     echo(f"GT-known Loc of {result.boxes} boxes ({images}, {result.classes} classes), in percent; cross-validated:")
-    echo(f"{'thresholds of the run':<28} {result.before:5.1f}")
+    echo(f"{'labels alone':<28} {result.before:5.1f}")
     echo(f"{'thresholds of the boxes':<28} {result.thresholds:5.1f}")
     echo(f"{'and the head that they teach':<28} {result.after:5.1f}")
     echo(f"{run} {_outcome(result)}")
 
 
 def _outcome(result: "TaughtResult") -> str:
-    if result.is_kept:
-        return "is as before: what the boxes teach is not better"
+    if result.finds_nothing:
+        return "is as before: no box is right, are they those of other images?"
+    if not result.is_better:
+        return "finds boxes by what labels alone have taught: what the boxes teach is not better"
     if result.share:
         return f"has a head that boxes have taught (share {result.share:.1f})"
     return "has the thresholds of the boxes, without a head: it is worse"

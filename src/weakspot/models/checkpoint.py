@@ -32,15 +32,18 @@ class CheckpointMetadata:
         config: How the network is built.
         info: Class names, preprocessing and thresholds.
         threshold_from: Description of how the threshold was chosen.
+        untaught: The metadata before boxes taught the run; None if they did not.
     """
 
     config: NetworkConfig
     info: ModelInfo
     threshold_from: str
+    untaught: "CheckpointMetadata | None" = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a flat dictionary that JSON can store; the network's configuration is its ``plan``."""
-        return {"plan": asdict(self.config), "threshold_from": self.threshold_from, **self.info.to_dict()}
+        own = {"plan": asdict(self.config), "threshold_from": self.threshold_from, **self.info.to_dict()}
+        return own if self.untaught is None else {**own, "untaught": self.untaught.to_dict()}
 
     @classmethod
     def from_dict(cls, metadata: Mapping[str, Any]) -> "CheckpointMetadata":
@@ -53,7 +56,7 @@ class CheckpointMetadata:
         except (KeyError, ValueError, TypeError) as error:
             raise ModelError("metadata-invalid", f"The network's configuration is invalid: {error}") from error
         method = parse_method(config.method).class_map_method
-        threshold_from = values.pop("threshold_from")
+        threshold_from, untaught = values.pop("threshold_from"), values.pop("untaught", None)
         info = ModelInfo.from_dict(
             {"quality": "plain", "method": method, "multi_label": config.multi_label, **values}  # absent from 0.1.0
         )
@@ -61,7 +64,7 @@ class CheckpointMetadata:
             raise ModelError("metadata-invalid", "The metadata do not match the network's configuration.")
         if not isinstance(threshold_from, str) or info.threshold is None:
             raise ModelError("metadata-invalid", "The metadata have no threshold.")
-        return cls(config, info, threshold_from)
+        return cls(config, info, threshold_from, None if untaught is None else cls.from_dict(untaught))
 
 
 def write_checkpoint(

@@ -21,7 +21,8 @@ from weakspot.training.thresholds import best_class_thresholds, best_threshold, 
 
 _FOLDS = 10
 _LIMITS = (0.01, 0.99)  # of a threshold
-_ROUNDING = 1e-9  # up to which scores are equal: they are means of the same values in another order
+_ROUNDING = 1e-9  # up to which scores are equal: they are sums of the same values in another order
+_SIGNIFICANT = 1.645  # standard errors by which a mean is above another one, at a level of 5 %, one-sided
 _SMOOTHING = 0.6
 # With few images the current thresholds count as some more, for which they, and those about as high, are right.
 _FEW, _PRIOR_IMAGES, _PRIOR_WIDTH = 30, 3, 0.1
@@ -37,10 +38,10 @@ class Comparison:
         before: Score of the thresholds that the run had, in percent.
         shifted: Cross-validated score of the thresholds that the run had, all shifted alike, in percent.
         per_class: Cross-validated score of a threshold for each class, in percent.
-        threshold: New threshold of all classes, or the mean of theirs.
-        class_thresholds: New threshold of each class; empty if all are equal.
-        improves: Whether the new thresholds have a higher score than those that the run had.
-        is_per_class: Whether each class has its own best threshold; otherwise all were shifted alike.
+        threshold: Threshold of all classes, or the mean of theirs.
+        class_thresholds: Threshold of each class; empty if all are equal.
+        improves: Whether the new thresholds are better, and not by accident; if not, the thresholds are the old ones.
+        is_per_class: Whether new thresholds are one for each class; otherwise all are shifted alike.
     """
 
     before: float
@@ -53,8 +54,9 @@ class Comparison:
 
     @property
     def after(self) -> float:
-        """Cross-validated score of the new thresholds, in percent."""
-        return self.per_class if self.is_per_class else self.shifted
+        """Score of the thresholds that were chosen, in percent; cross-validated if they are new."""
+        new = self.per_class if self.is_per_class else self.shifted
+        return new if self.improves else self.before
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,14 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
         return _refit(run, dataset)
 
 
+def describe_refit(result: RefitResult) -> str:
+    """Return what boxes changed, in a sentence."""
+    found = result.comparison
+    if not found.improves:
+        return f"Thresholds of {result.images} boxes are not better: the run keeps its own."
+    return f"{result.images} boxes chose thresholds: {result.metric} {found.before:.1f} to {found.after:.1f} %."
+
+
 def _refit(run: str | Path, dataset: Dataset) -> RefitResult:
     metadata = read_metadata(run)
     info = metadata.info
@@ -127,8 +137,9 @@ def compare_thresholds(
     """Compare thresholds with the same ones, all shifted alike, and with new ones of each class, both cross-validated.
 
     Scores are averaged over nearby thresholds; with few images the current thresholds count as some more. Thresholds
-    for each class must be better than shifted ones, and new ones better than the current ones: of equals, the simpler
-    ones are chosen, and the current ones are kept. What tells classes apart without boxes is kept by a shift.
+    for each class must be better than shifted ones, and new ones better than the current ones, both by more than chance
+    explains (:func:`is_better`): otherwise the simpler ones are chosen, and the current ones are kept. What tells
+    classes apart without boxes is kept by a shift.
 
     Args:
         scores: Score of each image at each of ``NATIVE_THRESHOLDS``, shape (N, T), in [0, 1]; N >= 2.
@@ -147,14 +158,43 @@ def compare_thresholds(
     def best_of_each(scores: NDArray[np.float64], classes: NDArray[np.intp]) -> tuple[float, ...]:
         return best_class_thresholds(np.concatenate([smooth_scores(scores), prior]), np.append(classes, -1), count)
 
-    before = _score(scores, classes, (reference,) * count)
+    before = _scores_at(scores, classes, (reference,) * count)
     shifted, each = (_cross_validated(scores, classes, rule) for rule in (best_of_all, best_of_each))
-    is_each = per_class and each > shifted + _ROUNDING
-    improves = (each if is_each else shifted) > before + _ROUNDING
+    is_each = per_class and is_better(each, shifted)
+    improves = is_better(each if is_each else shifted, before)
     found = (best_of_each if is_each else best_of_all)(scores, classes)
-    values = tuple(np.clip(np.array(current) + found - reference, *_LIMITS).tolist())
-    threshold = float(np.mean(values))
-    return Comparison(before, shifted, each, threshold, values if len(set(values)) > 1 else (), improves, is_each)
+    values = tuple(np.clip(np.array(current) + found - reference, *_LIMITS).tolist()) if improves else current
+    return Comparison(
+        before=100 * float(before.mean()),
+        shifted=100 * float(shifted.mean()),
+        per_class=100 * float(each.mean()),
+        threshold=float(np.mean(values)),
+        class_thresholds=values if len(set(values)) > 1 else (),
+        improves=improves,
+        is_per_class=is_each,
+    )
+
+
+def is_better(scores: NDArray[np.float64], others: NDArray[np.float64]) -> bool:
+    """Return whether scores of the same images are better on average, and not by accident.
+
+    Of right and wrong boxes, this is a sign test of the images that differ, one-sided, at a level of 5 %: three that
+    become right suffice if none becomes wrong.
+
+    Args:
+        scores: Shape (N,).
+        others: Shape (N,).
+
+    Source:
+        McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 12, 1947.
+
+    Example:
+        >>> before = np.array([1.0, 0, 0, 0, 1])
+        >>> is_better(np.array([1.0, 1, 1, 1, 1]), before), is_better(np.array([1.0, 1, 1, 0, 1]), before)
+        (True, False)
+    """
+    gains = scores - others
+    return bool(gains.sum() > max(_ROUNDING, _SIGNIFICANT * np.sqrt(np.square(gains).sum())))
 
 
 def _align(
@@ -196,18 +236,20 @@ def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return means
 
 
-def _score(scores: NDArray[np.float64], classes: NDArray[np.intp], thresholds: tuple[float, ...]) -> float:
-    """Return the mean score at the thresholds of the classes, in percent."""
-    return float(100 * scores[np.arange(len(scores)), _columns(thresholds)[classes]].mean())
+def _scores_at(
+    scores: NDArray[np.float64], classes: NDArray[np.intp], thresholds: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Return the score of each image at the threshold of its class."""
+    return scores[np.arange(len(scores)), _columns(thresholds)[classes]]
 
 
-def _cross_validated(scores: NDArray[np.float64], classes: NDArray[np.intp], rule: Rule) -> float:
-    """Return the mean score of images at thresholds that a rule chose on other images, in percent."""
+def _cross_validated(scores: NDArray[np.float64], classes: NDArray[np.intp], rule: Rule) -> NDArray[np.float64]:
+    """Return the score of each image at thresholds that a rule chose on other images."""
     # In random order: images are often sorted by class, or classes take turns.
     folds = np.random.default_rng(0).permutation(len(scores)) % min(_FOLDS, len(scores))
-    total = 0.0
+    found = np.zeros(len(scores))
     for fold in range(folds.max() + 1):
         held_out = folds == fold
         thresholds = rule(scores[~held_out], classes[~held_out])
-        total += held_out.sum() * _score(scores[held_out], classes[held_out], thresholds)
-    return float(total / len(scores))
+        found[held_out] = _scores_at(scores[held_out], classes[held_out], thresholds)
+    return found

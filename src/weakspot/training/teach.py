@@ -15,7 +15,6 @@ from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import CheckpointMetadata, read_metadata, rewrite_heads
 from weakspot.models.class_directions import Contrasts, find_contrasts
-from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead
 from weakspot.ops import component_tree, evidence_per_pixel, heatmap_from_class_map
@@ -45,11 +44,12 @@ class TaughtResult:
         pairs: Number of pairs of image and class with boxes.
         classes: Number of their classes.
         remembered: Number of images that taught the run before.
-        before: GT-known Loc without the head, at the thresholds that the run had, in percent.
-        thresholds: The same at thresholds that the boxes chose; cross-validated.
+        before: GT-known Loc of the run as labels alone made it, in percent.
+        thresholds: The same at thresholds that the boxes choose; cross-validated, if they are new.
         after: The same with the head; cross-validated. Equal to ``thresholds`` if the head is left out.
         share: Share of the head in the final map; 0 if it is left out.
-        is_kept: Whether the run was left as it was, because what the boxes teach is not better.
+        is_better: Whether what the boxes teach is used; otherwise the run is as labels alone made it.
+        finds_nothing: Whether no box is right, as if those of other images were given; the run was left as it was.
     """
 
     boxes: int
@@ -60,7 +60,8 @@ class TaughtResult:
     thresholds: float
     after: float
     share: float
-    is_kept: bool
+    is_better: bool
+    finds_nothing: bool = False
 
 
 def teach(
@@ -73,10 +74,11 @@ def teach(
 ) -> TaughtResult:
     """Fit an object head and thresholds to boxes, and write them into a run; the network stays as it is.
 
-    Whether the head helps, its share and the thresholds are decided on images that did not teach it (in folds); the
-    head that is written is taught by all of them, together with the images that taught the run before. A run stays as
-    it is if thresholds without a head are not better than its own, or a head is worse by more than a standard error, or
-    no box is right.
+    The boxes, together with those that taught the run before, teach the run as labels alone had made it. Whether the
+    head helps, its share and the thresholds are decided on images that did not teach it (in folds); the head that is
+    written is taught by all of them. If thresholds without a head are not better than those of the labels, or a head is
+    worse by more than a standard error, the run is again as labels alone had made it; what was said of the images is
+    kept, and teaches with what comes later. If no box is right, nothing is changed.
 
     Args:
         run: Folder of a run with a foreground head: any quality but plain.
@@ -100,8 +102,8 @@ def teach(
 def describe_taught(result: TaughtResult) -> str:
     """Return what boxes taught a run, in a sentence."""
     what = f"{result.boxes} boxes of {result.classes} classes"
-    if result.is_kept:
-        return f"{what} teach nothing better: the run is as before."
+    if not result.is_better:
+        return f"What {what} teach is not better: the boxes are found by what labels alone have taught."
     head = f"a head (share {result.share:.1f}) and thresholds" if result.share else "thresholds, without a head"
     return f"{what} taught {head}: GT-known Loc {result.before:.1f} to {result.after:.1f} % in cross-validation."
 
@@ -118,19 +120,21 @@ def teach_held_run(
     folder = Path(run)
     known = join_taught(folder, samples, forget=forget)
     metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
+    untaught = metadata.untaught or metadata
     head = localizer.torch_backend.classifier.foreground
     if head is None:
         problem = f"{run} has no foreground head, which boxes could teach."
         raise InputError("method-unsupported", problem, "Train with --quality fast and --method cam.")
     head.objects = None
     localizer.set_foreground_head(head)  # removes the thresholds of the classes
-    pairs = read_pairs(localizer, draw_pairs(known, metadata.info, seed))
-    lesson = learn(pairs, metadata.info, seed=seed, on_progress=on_progress)
-    if not lesson.is_kept:
+    pairs = read_pairs(localizer, draw_pairs(known, untaught.info, seed))
+    lesson = learn(pairs, untaught.info, seed=seed, on_progress=on_progress)
+    if not lesson.finds_nothing:
         head.objects = lesson.head
         if folder.is_dir():
-            write_taught(folder, [sample for sample in known if teaches(sample, metadata.info)])
-        _write(run, metadata, head, lesson.chosen, pairs.count_boxes(), known)
+            write_taught(folder, [sample for sample in known if teaches(sample, untaught.info)])
+        taught = _taught(untaught, lesson, pairs.count_boxes(), known)
+        rewrite_heads(run, taught if lesson.is_better else untaught, head)
     return TaughtResult(
         boxes=pairs.count_boxes(),
         pairs=len(pairs.with_boxes),
@@ -140,7 +144,8 @@ def teach_held_run(
         thresholds=lesson.labels.after,
         after=lesson.chosen.after,
         share=lesson.share,
-        is_kept=lesson.is_kept,
+        is_better=lesson.is_better,
+        finds_nothing=lesson.finds_nothing,
     )
 
 
@@ -153,14 +158,16 @@ class Lesson:
         chosen: Thresholds with the head; the same if it is left out.
         share: Share of the head in the final map; 0 if it is left out.
         head: The head; None if it is left out.
-        is_kept: Whether the run should stay as it is.
+        is_better: Whether the thresholds and the head should be used.
+        finds_nothing: Whether no box is right: the boxes are probably those of other images.
     """
 
     labels: Comparison
     chosen: Comparison
     share: float
     head: ObjectHead | None
-    is_kept: bool
+    is_better: bool
+    finds_nothing: bool
 
 
 def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Progress) -> Lesson:
@@ -179,14 +186,14 @@ def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Prog
     count = len(pairs.with_boxes)
     share = _choose_share(found, count)
     labels, chosen = found[0.0], found[share]
-    is_better = _is_as_good(chosen.after, labels.before, count) if share else chosen.improves
-    is_kept = not is_better or chosen.after == 0  # without a right box, the boxes are those of other images
+    finds_nothing = chosen.after == 0
+    is_better = (_is_as_good(chosen.after, labels.before, count) if share else chosen.improves) and not finds_nothing
     head = None
-    if share and not is_kept:
+    if share and is_better:
         everything = np.arange(len(pairs.boxes))
         head = pairs.fit(everything, contrasts, seed=seed, on_step=_part_of(on_progress, folds, folds))
         head.share.fill_(share)
-    return Lesson(labels, chosen, share, head, is_kept)
+    return Lesson(labels, chosen, share, head, is_better, finds_nothing)
 
 
 def _compare_shares(pairs: TeachingPairs, probabilities: Tensor, info: ModelInfo) -> dict[float, Comparison]:
@@ -217,8 +224,16 @@ def _choose_share(found: dict[float, Comparison], count: int) -> float:
 
 
 def _is_as_good(score: float, other: float, count: int) -> bool:
-    """Return whether a score of ``count`` boxes, in percent, is at most a standard error below another one."""
-    return bool(score >= other - np.sqrt(other * (100 - other) / count))
+    """Return whether a score of ``count`` boxes, in percent, is at most a standard error below another one.
+
+    Two right and two wrong boxes are added for the standard error, which would otherwise be 0 if all are right.
+
+    Source:
+        Agresti and Coull, "Approximate is better than 'exact' for interval estimation of binomial proportions", The
+        American Statistician 52, 1998.
+    """
+    share = (other / 100 * count + 2) / (count + 4)
+    return bool(score >= other - 100 * np.sqrt(share * (1 - share) / (count + 4)))
 
 
 def held_out_probabilities(
@@ -256,20 +271,17 @@ def _part_of(on_progress: Progress, part: int, folds: int) -> Progress:
     return lambda done, steps: on_progress(part * steps + done, (folds + 1) * steps)
 
 
-def _write(
-    run: str | Path,
-    metadata: CheckpointMetadata,
-    head: ForegroundHead,
-    found: Comparison,
-    boxes: int,
-    samples: Sequence[Sample],
-) -> None:
+def _taught(untaught: CheckpointMetadata, lesson: Lesson, boxes: int, samples: Sequence[Sample]) -> CheckpointMetadata:
+    """Return the metadata of a taught run, with those of before."""
+    found, info = lesson.chosen, untaught.info
     info = replace(
-        metadata.info,
+        info,
         threshold=found.threshold,
         class_thresholds=found.class_thresholds,
-        typical_areas=typical_areas(samples, metadata.info.class_names) or metadata.info.typical_areas,
+        typical_areas=typical_areas(samples, info.class_names) or info.typical_areas,
         calibration=(),  # it was for other maps
     )
-    source = f"best GT-known Loc on {boxes} boxes ({found.after:.1f} % in cross-validation)"
-    rewrite_heads(run, replace(metadata, info=info, threshold_from=source), head)
+    source = f"{untaught.threshold_from}, before {boxes} boxes taught a head"
+    if found.improves:
+        source = f"best GT-known Loc on {boxes} boxes ({found.after:.1f} % in cross-validation)"
+    return replace(untaught, info=info, threshold_from=source, untaught=untaught)

@@ -62,7 +62,8 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
     with suppress(InputError):  # without boxes, or if they cannot be scored
         metric, scores, classes = score_samples(localizer, dataset, validation)
     if scores.any():
-        source = f"best {metric} on the validation split ({100 * scores.mean(axis=0).max():.1f} %)"
+        best = 100 * scores.mean(axis=0).max()
+        source = f"best {metric} on {len(scores)} boxes of the validation split ({best:.1f} %)"
         per_class = best_class_thresholds(scores, classes, len(localizer.class_names))
         return Thresholds(best_threshold(scores), source, per_class)
     if not METHODS[localizer.method].can_propagate:

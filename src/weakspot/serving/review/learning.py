@@ -26,8 +26,8 @@ from weakspot.serving.review.state import ReviewState
 _log = logging.getLogger("weakspot")
 
 # Learns from the decisions on images below a folder, and writes what was learnt into the run. Returns why images cannot
-# be read.
-LearnFn = Callable[[Path, Path, Mapping[str, ReviewRow]], tuple[str, ...]]
+# be read, and what was learnt.
+LearnFn = Callable[[Path, Path, Mapping[str, ReviewRow]], tuple[tuple[str, ...], str]]
 Phase = Literal["idle", "learning", "localizing", "failed"]
 _BUSY = ("learning", "localizing")
 
@@ -42,7 +42,7 @@ class Progress:
         total: All that are to be localized again.
         rounds: Number of rounds that were finished.
         problem: Why it failed; empty if it did not.
-        note: Why images were left out of the last round; empty if none was.
+        note: What was learnt in the last round, and why images were left out.
     """
 
     phase: Phase = "idle"
@@ -141,8 +141,7 @@ class Learner:
         if problem:
             self._progress = Progress("failed", rounds=now.rounds, problem=problem)
             return
-        if text:
-            _log.warning("%s", text)
+        _log.info("%s", text)
         self._progress = Progress("idle", rounds=now.rounds + 1, note=text)
 
     def _adopt(self) -> str:
@@ -164,17 +163,18 @@ def _learn_and_localize(
 ) -> None:
     """Do the work of the process.
 
-    It sends pairs of text: ``localizing``; then ``done`` and which images were left out, or ``failed`` and why.
+    It sends pairs of text: ``localizing``; then ``done`` with what was learnt and which images were left out, or
+    ``failed`` and why.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the page, which ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     assert source.run is not None
     try:
         with decoding_apart():
-            problems = learn(source.run, source.images, rows)
+            problems, learnt = learn(source.run, source.images, rows)
             sender.send(("localizing", ""))
             problems += localize_again(source, paths)
-        sender.send(("done", _left_out(problems)))
+        sender.send(("done", f"{learnt} {_left_out(problems)}".strip()))
     except WeakspotError as error:
         sender.send(("failed", _as_sentences(error)))
 

@@ -127,7 +127,7 @@ function finishRound(note) {
   forgetHeatmaps();
   desk.offers.restart();
   const change = desk.redrawn === 1 ? "of 1 untouched image have" : `of ${desk.redrawn} untouched images have`;
-  tellLearning(`${desk.redrawn ? `Learnt: the boxes ${change} changed.` : "Learnt: no box has changed."} ${note}`.trim());
+  tellLearning(`${desk.redrawn ? `The boxes ${change} changed.` : "No box has changed."} ${note}`.trim());
   desk.redrawn = 0;
   chooseThreshold(null);
 }
