@@ -7,7 +7,12 @@ import pytest
 
 from weakspot.data.rle import decode_rle
 from weakspot.inference.localization import Localization
-from weakspot.labels.from_localizations import from_localization, read_localized_images, suppress_overlaps
+from weakspot.labels.from_localizations import (
+    from_localization,
+    read_localized_images,
+    select_boxes,
+    suppress_overlaps,
+)
 
 TWO_PEAKS = np.array([[0, 8, 8, 4, 7, 0], [0, 8, 8, 4, 7, 0]], np.float32) / 8
 
@@ -56,19 +61,20 @@ def test_pieces_of_a_region_have_masks_of_their_own():
 def test_rows_give_boxes_their_own_scores(tmp_path):
     file = rows(tmp_path, box_scores=[0.7, 0.4])
     assert [one.score for one in next(read_localized_images(file)).objects] == [0.7, 0.4]
-    assert [one.score for one in next(read_localized_images(file, min_score=0.5)).objects] == [0.7]
+    assert [one.score for one in select_boxes(next(read_localized_images(file)), min_score=0.5).objects] == [0.7]
     assert [one.score for one in next(read_localized_images(rows(tmp_path))).objects] == [0.8, 0.8]
 
 
 def test_the_mask_of_the_first_box_is_its_own_part(tmp_path):
     mask = np.array([[0, 1, 1, 0, 1, 0]] * 2, bool)
-    (found,) = read_localized_images(rows(tmp_path), first_only=True, mask_of=lambda *_: mask)
+    (both,) = read_localized_images(rows(tmp_path), mask_of=lambda *_: mask)
+    found = select_boxes(both, first_only=True)
     assert [decode_rle(one.mask).sum() for one in found.objects] == [4]
 
 
 def test_a_score_that_is_no_number_is_kept_to_be_listed(tmp_path):
-    (found,) = read_localized_images(rows(tmp_path, score=float("nan")), min_score=0.5)
-    assert len(found.objects) == 2
+    (found,) = read_localized_images(rows(tmp_path, score=float("nan")))
+    assert len(select_boxes(found, min_score=0.5).objects) == 2
 
 
 def test_of_boxes_that_bound_the_same_one_is_kept_in_its_place(tmp_path):

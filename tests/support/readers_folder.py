@@ -86,10 +86,19 @@ def _write_lists(folder: Path, names: list[str]) -> None:
 
 
 def _write_review(folder: Path, rows: list[tuple]) -> None:
-    """Write what the page of `weakspot review` leaves."""
+    """Write what `weakspot review RUN images/` leaves: the predictions, and decisions on some of the images."""
+    folder.mkdir()
+    (folder / "localize.toml").write_text('sources = ["images"]\n')
+    found = [_localized(f"images/{name}.jpg", label, box) for name, label, box in rows]
+    (folder / "boxes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
     for name, label, box in rows[:9]:
         objects = (ObjectAnnotation(label, tuple(box)),)
         append_review(folder / REVIEW, ReviewRow(f"{name}.jpg", "corrected", objects, (SIDE, SIDE)))
+
+
+def _localized(image: str, label: str, box: list[float]) -> dict:
+    known = {"image": image, "width": SIDE, "height": SIDE, "class_index": NAMES.index(label), "label": label}
+    return known | {"score": 0.5, "method": "cam", "threshold": 0.5, "box": box, "boxes": [box], "notes": []}
 
 
 def _write_tasks(path: Path, rows: list[tuple]) -> None:

@@ -133,8 +133,8 @@ def label(
     """Write label files for detectors and labeling tools, the most uncertain images first: SOURCE [IMAGES ...].
 
     Args:
-        source_and_images: Run folder or name of a model, or boxes.jsonl or the output folder of weakspot localize;
-            then image files, folders or patterns (optional with boxes). Nothing with --import.
+        source_and_images: Run folder or name of a model, or boxes.jsonl or the output folder of weakspot localize or
+            review; then image files, folders or patterns (optional with boxes). Nothing with --import.
         options: Which labels to write, and where.
     """
     from weakspot.cli.label import label as run

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from weakspot.cli.label_content import LabelsToWrite, complete_labels
+from weakspot.cli.label_content import LabelsToWrite, complete_labels, without_lost
 from weakspot.cli.label_import import import_labels
 from weakspot.data.dataset import Sample
 from weakspot.data.decoding_apart import decoding_apart
-from weakspot.data.formats.csv_boxes import write_boxes
 from weakspot.data.formats.text_files import read_classes, write_rows, write_text
 from weakspot.data.image_index import index_files
-from weakspot.data.written_labels import FILE
+from weakspot.data.written_labels import write_written
 from weakspot.errors import InputError, check_fraction, check_positive
 from weakspot.io.folders import LABEL_FILE, is_file, next_free_path
 from weakspot.io.settings import save_settings
 from weakspot.labels import FORMATS, Format, LabelProblem, WriteOptions
+from weakspot.labels.decisions import decision_note
 from weakspot.labels.from_localizations import name_classes, suppress_overlaps
 from weakspot.labels.image_names import common_folder, folder_of_images, names_below
 from weakspot.labels.label_checks import check_classes
@@ -108,7 +108,7 @@ def _check_no_file(classes: Sequence[str]) -> None:
 
 
 def _exported(sources: Sequence[str], options: LabelOptions) -> LabelsToWrite:
-    """Return labels of predictions."""
+    """Return labels of predictions, and of what a person has said of them in a review."""
     rows = find_rows(sources[0])
     images = sources[1:]
     if rows is not None and options.classes:
@@ -134,12 +134,15 @@ def _exported(sources: Sequence[str], options: LabelOptions) -> LabelsToWrite:
             image.objects,
             (image.height, image.width),
             uncertainty=image.uncertainty,
+            status=image.status,
         )
         for name, image in zip(files, localized_images, strict=True)
     ]
-    complete = complete_labels(labeled, classes, index_files(files), files, options)
+    complete = without_lost(complete_labels(labeled, classes, index_files(files), files, options))
     problems = (*predictions.problems, *complete.problems)
-    return replace(complete, folder=folder, problems=problems, notes=(*predictions.notes, *complete.notes))
+    reviewed = decision_note(complete.labels.samples)
+    notes = (*([reviewed] if reviewed else ()), *predictions.notes, *complete.notes)
+    return replace(complete, folder=folder, problems=problems, notes=notes)
 
 
 def _write(
@@ -158,11 +161,11 @@ def _write(
                 target = folder / name / format_.image_path(sample)
                 link_or_copy(labeled.files[sample.image_id], target, options.image_files)
             if options.import_ is None:
-                write_boxes(labels, folder / name / FILE)
+                write_written(labels, folder / name)
         write_text(folder / "classes.txt", "".join(f"{name}\n" for name in labels.class_names))
         write_review(labels, folder / "review.csv")
         if options.import_ is None:
-            write_boxes(labels, folder / FILE)
+            write_written(labels, folder)
         if problems:
             write_rows(folder / PROBLEMS, ({"image": item.image, "problem": item.problem} for item in problems))
         save_settings(folder / LABEL_FILE, asdict(options) | {"sources": sources, "images": labeled.folder.absolute()})

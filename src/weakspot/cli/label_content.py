@@ -1,7 +1,7 @@
 """What ``weakspot label`` writes: valid labels of images that exist; all others are listed as problems."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, Sample
@@ -12,6 +12,8 @@ from weakspot.labels import LabelProblem
 from weakspot.labels.label_checks import check_classes, drop_invalid, drop_missing
 from weakspot.labels.options import LabelOptions
 from weakspot.labels.splits import split_samples
+
+LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,12 @@ def complete_labels(
             valid, paths, val_fraction=options.val_fraction, seed=options.seed, workers=max(1, options.workers)
         )
     return LabelsToWrite(Dataset(Path(), "labels", names, valid), Path(), files, (*missing, *invalid), notes)
+
+
+def without_lost(complete: LabelsToWrite) -> LabelsToWrite:
+    """Leave out images whose objects, as a person has said, are all invalid: they are not empty."""
+    samples = complete.labels.samples
+    lost = {one.image_id for one in samples if one.status in ("confirmed", "corrected") and not one.objects}
+    kept = tuple(sample for sample in samples if sample.image_id not in lost)
+    problems = (LabelProblem(image, LOST_ALL_LABELS) for image in sorted(lost))
+    return replace(complete, labels=replace(complete.labels, samples=kept), problems=(*complete.problems, *problems))

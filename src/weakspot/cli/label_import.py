@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from weakspot.cli.label_content import LabelsToWrite, complete_labels
+from weakspot.cli.label_content import LOST_ALL_LABELS, LabelsToWrite, complete_labels
 from weakspot.data.dataset import Dataset, Sample
 from weakspot.data.formats.walk import images_below
 from weakspot.data.image_index import ImageIndex, index_images
@@ -19,14 +19,13 @@ from weakspot.data.predictions import (
     prediction_notes,
     resolve_predictions,
 )
-from weakspot.data.review_rows import Status
+from weakspot.data.review_rows import REVIEW, Status
 from weakspot.data.written_labels import is_written
 from weakspot.errors import InputError
-from weakspot.io.folders import check_unpacked
+from weakspot.io.folders import check_unpacked, is_file
+from weakspot.io.shards import row_files
 from weakspot.labels import FORMATS, Format, LabelProblem, LoadedLabels
 from weakspot.labels.options import LabelOptions
-
-LOST_ALL_LABELS = "all labels of the image are invalid: skipped"
 
 
 def import_labels(source: Path, options: LabelOptions) -> LabelsToWrite:
@@ -34,6 +33,7 @@ def import_labels(source: Path, options: LabelOptions) -> LabelsToWrite:
     if not source.exists():
         raise InputError("labels-not-found", f"{source} does not exist.")
     check_unpacked(source)
+    _check_no_review(source)
     folder = options.images or _image_folder(source)
     index = index_images(folder)
     (loaded, problems), frame = _read(source, FORMATS[options.format[0]], index)
@@ -52,7 +52,7 @@ def import_labels(source: Path, options: LabelOptions) -> LabelsToWrite:
     issues = (*loaded.issues, *assumed_issue(frame))
     labeled = {index.match(sample.image_id) for sample in labels.samples}
     untouched = tuple(
-        replace(sample, image_id=name, objects=(), size=index.size(name))
+        replace(sample, image_id=name, objects=(), size=index.size(name), predicted=True)
         for sample in marked.samples
         if sample.status == "untouched" and (name := index.match(sample.image_id)) and name not in labeled
     )
@@ -71,6 +71,14 @@ def import_labels(source: Path, options: LabelOptions) -> LabelsToWrite:
         ),
         untouched=untouched,
     )
+
+
+def _check_no_review(source: Path) -> None:
+    """Refuse a review (``labels-are-review``): its decisions are used where its predictions become labels."""
+    folder = source.parent if source.name == REVIEW else source
+    if source.name == REVIEW or (is_file(folder / REVIEW) and row_files(folder)):
+        hint = f"To write the boxes of the review, run: weakspot label {folder}"
+        raise InputError("labels-are-review", f"{source} is a review, which needs no import.", hint)
 
 
 def _with_meaning(labels: Dataset, deleted: str) -> Dataset:

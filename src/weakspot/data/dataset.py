@@ -122,6 +122,11 @@ class Sample:
         return 0 if self.size is None else self.size[1]
 
     @property
+    def is_decided(self) -> bool:
+        """Whether a person has said whether its predictions are right."""
+        return self.status not in ("", "untouched")
+
+    @property
     def score(self) -> float | None:
         """Minimum score of its objects; None if none has a score."""
         return min((item.score for item in self.objects if item.score is not None), default=None)

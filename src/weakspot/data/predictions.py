@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from weakspot.data.dataset import Dataset, DatasetIssue, ObjectAnnotation, Sample
+from weakspot.data.formats.csv_cells import SIDES, box_of, score_of
 from weakspot.data.formats.walk import without_suffix
 from weakspot.data.written_labels import written_boxes
 from weakspot.errors import InputError
-from weakspot.io.text import parse_float, read_csv
-
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
+from weakspot.io.text import read_csv
 
 # Pixels by which a box may differ from the one that was written: some formats round.
 _TOLERANCE = 1.0
@@ -48,8 +47,9 @@ def mark_written(dataset: Dataset, source: Path) -> Dataset:
 
     An image whose boxes are as they were is untouched: they get their scores, and a model says what is in it. If any
     was changed, drawn or deleted, all boxes of the image are a person's, also if a tool has kept their scores, and take
-    precedence over labels without a box; if none is left, the image is empty. Images of which it is known already keep
-    their status. In an image without boxes of ours, a score marks a prediction.
+    precedence over labels without a box; if none is left, the image is empty. Boxes of a review, which have no score,
+    are a person's from the first. Images of which it is known already keep their status. In an image without boxes of
+    ours, a score marks a prediction.
 
     Args:
         dataset: Labels as read.
@@ -59,13 +59,14 @@ def mark_written(dataset: Dataset, source: Path) -> Dataset:
     if file is None:
         return dataset
     written: dict[str, list[ObjectAnnotation]] = {}
-    for line, cells in read_csv(file, ("image_id", "class", *_SIDES, "score")):
-        x1, y1, x2, y2 = (parse_float(cells[side], line) for side in _SIDES)
-        item = ObjectAnnotation(cells["class"], (x1, y1, x2, y2), score=parse_float(cells["score"], line))
-        written.setdefault(without_suffix(cells["image_id"]), []).append(item)
-    samples = tuple(_marked(sample, _written_in(sample, written)) for sample in dataset.samples)
-    pairs = zip(dataset.samples, samples, strict=True)
-    deleted = (now.image_id for before, now in pairs if now.status == "empty" and not before.status)
+    for line, cells in read_csv(file, ("image_id", "class", *SIDES, "score")):
+        items = written.setdefault(without_suffix(cells["image_id"]), [])
+        if cells["class"]:  # otherwise a person has left the image empty
+            items.append(ObjectAnnotation(cells["class"], box_of(cells, line), score=score_of(cells, line)))
+    found = [(sample, _written_in(sample, written)) for sample in dataset.samples]
+    samples = tuple(_marked(sample, boxes) for sample, boxes in found)
+    pairs = zip(found, samples, strict=True)
+    deleted = (now.image_id for (old, boxes), now in pairs if boxes and now.status == "empty" and not old.status)
     return replace(dataset, samples=samples, issues=(*dataset.issues, *deleted_issue(deleted)))
 
 
@@ -104,23 +105,28 @@ def _same(item: ObjectAnnotation, other: ObjectAnnotation) -> bool:
     return all(abs(side - known) <= _TOLERANCE for side, known in zip(item.box, other.box, strict=True))
 
 
-def _written_in(sample: Sample, written: Mapping[str, list[ObjectAnnotation]]) -> Sequence[ObjectAnnotation]:
-    """What was written for an image, whose path may have more folders now: that of its split, for example."""
+def _written_in(sample: Sample, written: Mapping[str, list[ObjectAnnotation]]) -> Sequence[ObjectAnnotation] | None:
+    """What was written for an image, whose path may have more folders now: that of its split, for example.
+
+    None if there is no row of the image.
+    """
     parts = without_suffix(sample.image_id).split("/")
     paths = ("/".join(parts[start:]) for start in range(len(parts)))
-    return next((written[path] for path in paths if path in written), ())
+    return next((written[path] for path in paths if path in written), None)
 
 
-def _marked(sample: Sample, written: Sequence[ObjectAnnotation]) -> Sample:
+def _marked(sample: Sample, written: Sequence[ObjectAnnotation] | None) -> Sample:
     if sample.status or sample.predicted:
         return sample
     boxes = [item for item in sample.objects if item.box is not None]
-    if not written:
+    if written is None:
         return sample if sample.objects else replace(sample, predicted=True, status="untouched")
     if not boxes:
         return sample if sample.objects else replace(sample, status="empty")
     if not same_objects(boxes, written):
         return replace(sample, objects=tuple(replace(item, score=None) for item in boxes), status="corrected")
+    if all(item.score is None for item in written):
+        return sample
     scored = (item if item.box is None else replace(item, score=_score_of(item, written)) for item in sample.objects)
     return replace(sample, objects=tuple(scored), status="untouched")
 

@@ -21,7 +21,10 @@ MaskOf = Callable[[Path, int | None], NDArray[np.bool_] | None]
 
 
 class LocalizedImage(NamedTuple):
-    """A localized image: path and size, its objects with their class indices, and its uncertainty."""
+    """A localized image: path and size, its objects with their class indices, and its uncertainty.
+
+    The status is that of :class:`weakspot.data.Sample`: empty if nobody has reviewed any of the images.
+    """
 
     path: Path
     width: int
@@ -29,6 +32,12 @@ class LocalizedImage(NamedTuple):
     objects: tuple[ObjectAnnotation, ...]
     class_indices: tuple[int, ...]
     uncertainty: float | None
+    status: str = ""
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether a person has said what is in it."""
+        return self.status not in ("", "untouched")
 
 
 def from_localization(localization: Localization, *, min_score: float = 0.0, masks: bool = True) -> LocalizedImage:
@@ -75,7 +84,12 @@ def _objects(
 
 
 def suppress_overlaps(image: LocalizedImage, max_overlap: float) -> LocalizedImage:
-    """Apply non-maximum suppression to the boxes of each class, with a maximum IoU of two remaining boxes in [0, 1]."""
+    """Apply non-maximum suppression to the boxes of each class, with a maximum IoU of two remaining boxes in [0, 1].
+
+    Boxes of a person all remain.
+    """
+    if image.is_decided:
+        return image
     boxes = np.array([item.xyxy for item in image.objects], np.float64).reshape(-1, 4)
     scores = np.array([1.0 if item.score is None else item.score for item in image.objects])
     indices = sorted(nms(boxes, scores, max_overlap, classes=np.array(image.class_indices, np.int64)).tolist())
@@ -83,23 +97,39 @@ def suppress_overlaps(image: LocalizedImage, max_overlap: float) -> LocalizedIma
     return image._replace(objects=objects, class_indices=tuple(image.class_indices[i] for i in indices))
 
 
-def read_localized_images(
-    *files: Path, min_score: float = 0.0, first_only: bool = False, mask_of: MaskOf | None = None
-) -> Iterator[LocalizedImage]:
-    """Read the rows of ``weakspot localize``, JSON Lines or Parquet; InputError ``duplicate-rows`` or ``row-invalid``.
+def select_boxes(image: LocalizedImage, *, min_score: float = 0.0, first_only: bool = False) -> LocalizedImage:
+    """Keep the boxes with a minimum score, and with ``first_only`` of these only the first box of each class.
 
-    With ``first_only``, only the first box of each class is used.
+    The first box is that of all scores. Boxes of a person all remain.
+    """
+    if image.is_decided:
+        return image
+    indices = image.class_indices
+    kept = [
+        i
+        for i, item in enumerate(image.objects)
+        if not below_min_score(item, min_score) and not (first_only and indices[i] in indices[:i])
+    ]
+    objects = tuple(image.objects[i] for i in kept)
+    return image._replace(objects=objects, class_indices=tuple(indices[i] for i in kept))
+
+
+def read_localized_images(*files: Path, mask_of: MaskOf | None = None) -> Iterator[LocalizedImage]:
+    """Read the rows of ``weakspot localize``, JSON Lines or Parquet.
+
+    Raises:
+        InputError: ``duplicate-rows`` or ``row-invalid``.
     """
     for line, row in read_image_rows(files):
         try:
-            yield _from_row(row, min_score, first_only, mask_of)
+            yield _from_row(row, mask_of)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError("row-invalid", f"{line} is not a row of weakspot localize.") from error
 
 
-def _from_row(row: Mapping[str, Any], min_score: float, first_only: bool, mask_of: MaskOf | None) -> LocalizedImage:
+def _from_row(row: Mapping[str, Any], mask_of: MaskOf | None) -> LocalizedImage:
     path = Path(row["image"])
     objects: list[ObjectAnnotation] = []
     indices: list[int] = []
@@ -109,10 +139,9 @@ def _from_row(row: Mapping[str, Any], min_score: float, first_only: bool, mask_o
         scores = [float(confidence) for confidence in confidences]
         mask_class = None if position == 0 else int(item["class_index"])
         mask = mask_of(path, mask_class) if mask_of is not None and len(boxes) else None
-        labeled = list(_objects(str(item["label"]), boxes, scores, mask))[: 1 if first_only else None]
-        confident = [candidate for candidate in labeled if not below_min_score(candidate, min_score)]
-        objects += confident
-        indices += [int(item["class_index"])] * len(confident)
+        labeled = list(_objects(str(item["label"]), boxes, scores, mask))
+        objects += labeled
+        indices += [int(item["class_index"])] * len(labeled)
     value = row.get("uncertainty", row.get("doubt"))  # "doubt" before 0.2
     uncertainty = None if value is None else float(value)
     return LocalizedImage(path, int(row["width"]), int(row["height"]), tuple(objects), tuple(indices), uncertainty)

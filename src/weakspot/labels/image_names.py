@@ -1,11 +1,13 @@
-"""Unique names of images in label files: paths relative to one folder."""
+"""Names of images: paths relative to one folder, unique in label files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from weakspot.data.formats.walk import without_suffix
+from weakspot.io.folders import recorded_path
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
@@ -24,6 +26,43 @@ def folder_of_images(folder: Path, paths: Sequence[Path]) -> Path:
     """
     inner = Path(os.path.abspath(folder / "images"))
     return inner if paths and all(Path(os.path.abspath(path)).is_relative_to(inner) for path in paths) else folder
+
+
+def folder_of_review(
+    folder: Path, settings: Mapping[str, Any], paths: Sequence[Path], moved: Path | None = None
+) -> Path:
+    """Return the folder that names in a review are relative to: the one that was localized.
+
+    It is the deepest common one of all images if there were several sources.
+
+    Args:
+        folder: Output folder of ``weakspot localize``.
+        settings: Its settings.
+        paths: All images.
+        moved: Folder in which the images are now, if they have moved.
+    """
+    sources = [recorded_path(Path(source), folder) for source in settings.get("sources", ())]
+    candidates = [moved] if moved is not None else sources if len(sources) == 1 else []
+    for candidate in candidates:
+        root = Path(os.path.abspath(candidate))
+        if all(Path(os.path.abspath(path)).is_relative_to(root) for path in paths) and root.is_dir():
+            return folder_of_images(root, paths)
+    return common_folder(paths)
+
+
+def name_in_review(path: Path, folder: Path) -> str:
+    """Return the name of an image in a review, relative to the folder of :func:`folder_of_review`."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first of some names as text.
+
+    Example:
+        >>> listed(["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
+        'a.jpg, b.jpg, c.jpg, ...'
+    """
+    return ", ".join((*names[:3], "...") if len(names) > 3 else names)
 
 
 def names_below(folder: Path, paths: Sequence[Path]) -> list[str]:

@@ -2,13 +2,14 @@
 
 ::
 
-    tasks.json       a list of tasks: data (image, name, split, uncertainty) and predictions (result, score)
+    tasks.json       a list of tasks: data (image, name, split, uncertainty), predictions (result, score), annotations
     config.xml       the labeling configuration: the classes as choices
     images/<path>
 
-Coordinates are percentages of the upright image. A task's score is the minimum of its objects. For tasks with local
-files, start Label Studio with ``LOCAL_FILES_SERVING_ENABLED=true`` and ``LOCAL_FILES_DOCUMENT_ROOT`` set to this
-folder, and add the folder ``images`` as a local storage.
+Coordinates are percentages of the upright image. A task's score is the minimum of its objects. What a person has said
+in a review is an annotation, without the prediction unless the person confirmed it. For tasks with local files, start
+Label Studio with ``LOCAL_FILES_SERVING_ENABLED=true`` and ``LOCAL_FILES_DOCUMENT_ROOT`` set to this folder, and add the
+folder ``images`` as a local storage.
 """
 
 from collections.abc import Iterator
@@ -50,7 +51,10 @@ def _task(number: int, sample: Sample, options: WriteOptions) -> Record:
     prediction: Record = {"model_version": "weakspot", "result": results}
     if sample.score is not None:
         prediction["score"] = sample.score
-    return {"id": number, "data": data, "predictions": [prediction]}
+    if not sample.is_decided:
+        return {"id": number, "data": data, "predictions": [prediction]}
+    predictions = [prediction] if sample.status == "confirmed" else []
+    return {"id": number, "data": data, "predictions": predictions, "annotations": [{"result": results}]}
 
 
 def _result(number: int, item: ObjectAnnotation, sample: Sample, polygons: bool) -> Record:

@@ -27,7 +27,7 @@ class LabelOptions(BatchOptions, MethodOptions):
             class numbers. Default: the classes of the model, or those found in boxes.jsonl.
         classes: Class to localize with a model, by name or index; repeat it for several. predicted: the most probable.
             folder: the class that the image's folder is named after; the default if there are such folders.
-        min_score: Minimum score of a box in the label files, in [0, 1]: the confidence that it is right.
+        min_score: Minimum score of a predicted box in the label files, in [0, 1]: the confidence that it is right.
         max_overlap: Of overlapping boxes of a class (IoU above this), keep the most confident. Default: keep all.
         boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all
             regions; those with several peaks are separated. Default: best; for boxes.jsonl all of its boxes.

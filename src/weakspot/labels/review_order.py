@@ -12,7 +12,8 @@ COLUMNS = ("rank", "image", "split", "uncertainty", "score", "labels", "boxes")
 def most_uncertain_first(samples: Iterable[Sample]) -> list[Sample]:
     """Sort images by descending uncertainty, then those without uncertainty by ascending minimum score.
 
-    An image without objects, or whose objects have no score, has the score 0. Ties keep their order.
+    An image without objects, or whose objects have no score, has the score 0. Images that a person has reviewed are
+    last. Ties keep their order.
 
     Example:
         >>> uncertain = {"a": 0.1, "b": None, "c": 1.0}
@@ -23,10 +24,10 @@ def most_uncertain_first(samples: Iterable[Sample]) -> list[Sample]:
     return sorted(samples, key=_key)
 
 
-def _key(sample: Sample) -> tuple[bool, float]:
+def _key(sample: Sample) -> tuple[bool, bool, float]:
     if sample.uncertainty is not None:
-        return False, -sample.uncertainty
-    return True, 0.0 if sample.score is None else sample.score
+        return sample.is_decided, False, -sample.uncertainty
+    return sample.is_decided, True, 0.0 if sample.score is None else sample.score
 
 
 def write_review(labels: Dataset, file: Path) -> None:

@@ -13,6 +13,7 @@ from weakspot.data import DecoderPool, ImageSource, find_images, read_dataset
 from weakspot.data.annotated_image import read_mask
 from weakspot.data.decoding_apart import decoding_apart
 from weakspot.data.passed_over import describe_passed_over, passed_over
+from weakspot.data.review_rows import REVIEW
 from weakspot.errors import InputError, WeakspotError
 from weakspot.inference.batch.worker import sample_evenly
 from weakspot.inference.command_options import localizer_options
@@ -24,13 +25,14 @@ from weakspot.inference.folder_classes import (
     choose_classes,
     localize_choice,
 )
-from weakspot.io.folders import find_relocated
+from weakspot.io.folders import find_relocated, is_file
 from weakspot.io.manifest import finished_row_files, missing_shards
 from weakspot.io.progress import Progress
 from weakspot.io.rows import read_rows
 from weakspot.io.shards import row_files, skipped_file
 from weakspot.labels import LabelProblem
-from weakspot.labels.from_localizations import LocalizedImage, from_localization, read_localized_images
+from weakspot.labels.decisions import read_decisions, with_decisions
+from weakspot.labels.from_localizations import LocalizedImage, from_localization, read_localized_images, select_boxes
 from weakspot.labels.options import LabelOptions
 
 if TYPE_CHECKING:
@@ -57,8 +59,9 @@ class RowSource:
 
 
 def find_rows(source: str) -> RowSource | None:
-    """Return the rows of a file or folder; None if the source is a model."""
+    """Return the rows of a file or folder, or those next to a review; None if the source is a model."""
     path = Path(source)
+    path = path.parent if path.name == REVIEW and is_file(path) else path
     if path.is_dir():
         files = finished_row_files(path)
         return RowSource(path, files, missing_shards(path)) if files else None
@@ -123,15 +126,17 @@ def _choose_classes(localizer: "Localizer", paths: Sequence[Path], options: Labe
 def load_localizations(source: RowSource, images: Sequence[str], options: LabelOptions) -> Localizations:
     """Read the rows of ``weakspot localize`` for images (files, folders or patterns; all if empty), and saved masks.
 
-    Skipped images, missing shards and images without a row are problems.
+    Images that a person has reviewed are as the person said. Skipped images, missing shards and images without a row
+    are problems.
     """
     masks = source.folder / "masks"
     selected = {path.absolute(): path for path in find_images(images)}
-    rows = read_localized_images(
-        *source.files,
-        min_score=options.min_score,
-        first_only=options.boxes in ("best", "largest"),
-        mask_of=_saved_mask(masks) if masks.is_dir() else None,
+    decisions = read_decisions(source.folder, source.files)
+    found = read_localized_images(*source.files, mask_of=_saved_mask(masks) if masks.is_dir() else None)
+    first_only = options.boxes in ("best", "largest")
+    rows = (
+        select_boxes(image, min_score=options.min_score, first_only=first_only)
+        for image in with_decisions(found, decisions.rows)
     )
     localized = {row.path.absolute(): row for row in rows if not selected or row.path.absolute() in selected}
     skipped_rows = (row for file in source.files for row in _skipped(skipped_file(file)))
@@ -140,7 +145,8 @@ def load_localizations(source: RowSource, images: Sequence[str], options: LabelO
     problems += [LabelProblem(str(path), problem) for path, problem in skipped.items()]
     missing = selected.keys() - localized.keys() - {path.absolute() for path in skipped}
     problems += [LabelProblem(str(selected[path]), f"no row in {source.folder}") for path in sorted(missing)]
-    return Localizations(tuple(localized.values()), None, tuple(problems))
+    notes = (decisions.note,) if decisions.note else ()
+    return Localizations(tuple(localized.values()), None, tuple(problems), notes)
 
 
 def _saved_mask(folder: Path) -> Callable[[Path, int | None], NDArray[np.bool_] | None]:

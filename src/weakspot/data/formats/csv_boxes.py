@@ -13,9 +13,8 @@ have masks and one class. The score, also in ``labels.csv``, is empty for labels
 to which an image has its labels of a person, or that of its folder. Coordinates may be fractional. Labels of an image
 are separated by ``;``, so a class name with ``;`` or ``|`` is read as several classes.
 
-With ``--import``, the column ``status`` of ``labels.csv`` says what a person has done with the predictions of an image:
-``confirmed``, ``corrected``, ``empty`` or ``untouched``. The row of an untouched image is not a label: nobody has said
-what is in it.
+After ``--import`` or a review, the column ``status`` of ``labels.csv`` says what a person has done with predictions:
+``confirmed``, ``corrected``, ``empty`` or ``untouched``. The row of an untouched image is not a label.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -109,8 +108,8 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, or
     with a point of the object in the columns ``x`` and ``y``. So is the folder of an image without a row, unless
     ``labels.csv`` contains its labels. A row names an image by its path, or by its base name if only one image has it.
-    The default folder of the images is the first of ``root/images``
-    and ``root`` that contains them. Without the file, only masks say where objects are.
+    The default folder of the images is the first of ``root/images`` and ``root`` that contains them. Without the file,
+    only masks say where objects are.
     """
     folders = folders_of_images(root, images)
     file = ground_truth or root / "annotations.csv"
@@ -144,8 +143,7 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         sizes.setdefault(name, size_of(cells, line))
         box = box_of(cells, line)
         point = None if box else point_of(cells, line)
-        sides = None if box is None else round_box(box)
-        item = ObjectAnnotation(cells["class"], sides, score=score_of(cells, line), point=point)
+        item = ObjectAnnotation(cells["class"], box and round_box(box), score=score_of(cells, line), point=point)
         objects.setdefault(name, []).extend([item] if box or point else [])
         problems += [] if box or point else [LabelProblem(name, f"object without a box: {cells['class']}")]
     if listed and not any(objects.values()) and not problems:
@@ -155,14 +153,14 @@ def read(source: Path, index: ImageIndex) -> LoadedLabels:
         Sample(
             name,
             Path(name),
-            listed[name].split if name in listed else "",
+            row.split,
             tuple(objects[name]),
             size,
-            predicted=name in listed and listed[name].status == "untouched",
-            status=listed[name].status if name in listed else "",
+            predicted=row.status == "untouched",
+            status=row.status,
             size_from_image=sizes[name] is None,
         )
-        for name, size in complete.items()
+        for name, size, row in ((name, size, listed.get(name, _Listed())) for name, size in complete.items())
         if size is not None
     )
     problems += [LabelProblem(name, "the image does not exist") for name, size in complete.items() if size is None]
@@ -177,8 +175,8 @@ def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions())
     rows = (row[: len(columns)] for sample in labels.samples for row in label_rows(sample))
     write_csv(folder / "labels.csv", columns, rows)
     if any(labels.splits):
-        touched = (sample for sample in labels.samples if sample.status != "untouched")
-        write_csv(folder / "splits.csv", ("image_id", "split"), ((sample.image_id, sample.split) for sample in touched))
+        parts = ((one.image_id, one.split) for one in labels.samples if not (one.predicted and not one.objects))
+        write_csv(folder / "splits.csv", ("image_id", "split"), parts)
     for sample in labels.samples:
         if len({item.label for item in sample.objects}) == 1 and all(item.mask is not None for item in sample.objects):
             _write_mask(sample, folder / "masks" / f"{without_suffix(sample.image_id)}.png")
@@ -213,9 +211,9 @@ def _labels(file: Path, tree: _Tree, folders: Sequence[Path]) -> dict[str, _Rows
     """Labels by image; an image with an empty label has no objects."""
     by_image: dict[str, _Rows] = {}
     for line, name, cells in located_rows(file, (), folders) if file.is_file() else ():
-        if "label" in cells and cells.get(STATUS) != "untouched":
+        if "label" in cells and (status := status_of(cells, line)) != "untouched":
             group = by_image.setdefault(tree.image_id(name), _Rows(name))
-            group.status = status_of(cells, line)
+            group.status = status
             group.objects += objects_of_label(cells["label"], cells, line)
     return by_image
 

@@ -73,11 +73,14 @@ def point_of(cells: dict[str, str], line: FileLine) -> tuple[float, float] | Non
 
 
 def status_of(cells: Mapping[str, str], line: FileLine) -> str:
-    """Return what a person has done with an image; empty if that is not known."""
+    """Return what a person has done with an image; empty if that is not known.
+
+    A row of an untouched image with a score has predictions, which a person may have changed since it was written.
+    """
     status = cells.get(STATUS, "")
     if status not in ("", *get_args(Status)):
         raise InputError("unknown-value", f"{line}: status must be {', '.join(get_args(Status))}, got {status!r}.")
-    return status
+    return "" if status == "untouched" and cells.get("score") else status
 
 
 def size_of(cells: Mapping[str, str], line: FileLine) -> tuple[int, int] | None:
@@ -94,6 +97,13 @@ def box_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
         sides = [""] * len(SIDES) if item.box is None else map(format_number, item.box)
         score = "" if item.score is None else repr(item.score)
         yield sample.image_id, sample.width, sample.height, item.label, *sides, score
+
+
+def written_rows(sample: Sample) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of :func:`box_rows`; one without a class for an image that a person has left empty."""
+    yield from box_rows(sample)
+    if sample.status == "empty":
+        yield sample.image_id, sample.width, sample.height, "", *[""] * len(SIDES), ""
 
 
 def label_rows(sample: Sample) -> Iterator[tuple[object, ...]]:

@@ -81,7 +81,10 @@ def _mask_names(root: Path) -> list[str]:
 
 
 def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions()) -> list[LabelProblem]:  # noqa: ARG001
-    """Write an indexed PNG for each image; objects without a mask are left out and returned."""
+    """Write an indexed PNG for each image; objects without a mask are left out and returned.
+
+    An image none of whose objects has a mask has no PNG: a black one would say that it is empty.
+    """
     if len(labels.class_names) > MAX_CLASSES:
         problem = f"--format masks supports at most {MAX_CLASSES} classes, got {len(labels.class_names)}."
         raise InputError("too-many-classes", problem, "Select classes with --class-names, or use --format coco.")
@@ -90,6 +93,8 @@ def write(labels: Dataset, folder: Path, options: WriteOptions = WriteOptions())
         hint = "Use a model instead of boxes, or run localize with --save-masks."
         raise InputError("missing-masks", "--format masks needs objects with masks.", hint)
     for sample in labels.samples:
+        if sample.objects and all(item.mask is None for item in sample.objects):
+            continue
         file = folder / "masks" / f"{without_suffix(sample.image_id)}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         _indexed_image(sample, labels.class_names).save(file)

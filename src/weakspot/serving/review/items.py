@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from weakspot.data import ObjectAnnotation
+from weakspot.labels.image_names import name_in_review
 from weakspot.report.content import ReportItem, Threshold
 from weakspot.report.from_localize import read_localized
 
@@ -75,7 +76,7 @@ def _item(group: Sequence[ReportItem], root: Path) -> ReviewItem:
     if frame is None:
         raise ValueError(f"{path} has no size")
     known = [item.uncertainty for item in group if item.uncertainty is not None]
-    name = Path(os.path.relpath(path, root)).as_posix()
+    name = name_in_review(path, root)
     return ReviewItem(_id(path), name, path, frame, tuple(map(_prediction, group)), max(known, default=None))
 
 

@@ -18,9 +18,10 @@ from weakspot.data.review_rows import ReviewRow
 from weakspot.errors import InputError, WeakspotError
 from weakspot.io.rows import count_rows
 from weakspot.io.shards import ROWS
+from weakspot.labels.image_names import listed
 from weakspot.serving.review.adoption import WORK, adopt, finish, is_interrupted
 from weakspot.serving.review.relocalize import localize_again
-from weakspot.serving.review.source import ReviewSource, listed
+from weakspot.serving.review.source import ReviewSource
 from weakspot.serving.review.state import ReviewState
 
 _log = logging.getLogger("weakspot")

@@ -1,7 +1,6 @@
 """The folder that is reviewed: where its images are, which run localized them, and its classes."""
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from weakspot.data.review_rows import REVIEW, ReviewRow, read_review
 from weakspot.errors import InputError
 from weakspot.io.folders import RUN_FILE, recorded_path
 from weakspot.io.settings import load_settings
-from weakspot.labels.image_names import common_folder, folder_of_images
+from weakspot.labels.image_names import folder_of_review, listed
 from weakspot.models.run_files import GRAPH_SUFFIX, MODEL_FILE, is_run, read_class_names
 from weakspot.serving.review.items import ReviewItem, read_report_items, review_items
 
@@ -72,34 +71,13 @@ def open_source(folder: Path, moved: Path | None = None) -> ReviewSource:
     found = read_report_items(folder, moved)
     if not found:
         raise InputError("missing-images", f"{folder} has no localized images.", "Run weakspot localize first.")
-    images = _images_folder(folder, settings, [item.image for item in found], moved)
+    images = folder_of_review(folder, settings, [item.image for item in found], moved)
     items = review_items(found, images)
     run = _find_run(folder, settings)
     file = folder / REVIEW
     names = {item.name for item in items}
     rows = read_review(file, lambda name: name if name in names else None) if file.exists() else {}
     return ReviewSource(folder, images, moved, run, _class_names(run, items, rows.values()), items, rows)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first of some names as text.
-
-    Example:
-        >>> listed(["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
-        'a.jpg, b.jpg, c.jpg, ...'
-    """
-    return ", ".join((*names[:3], "...") if len(names) > 3 else names)
-
-
-def _images_folder(folder: Path, settings: Mapping[str, Any], paths: Sequence[Path], moved: Path | None) -> Path:
-    """Return the folder that was localized; the deepest common one of all images if there were several sources."""
-    sources = [recorded_path(Path(source), folder) for source in settings.get("sources", ())]
-    candidates = [moved] if moved is not None else sources if len(sources) == 1 else []
-    for candidate in candidates:
-        root = Path(os.path.abspath(candidate))
-        if all(Path(os.path.abspath(path)).is_relative_to(root) for path in paths) and root.is_dir():
-            return folder_of_images(root, paths)
-    return common_folder(paths)
 
 
 def _find_run(folder: Path, settings: Mapping[str, Any]) -> Path | None:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import ReviewRow, Sampling, Status, append_review
 from weakspot.errors import InputError, suggest
+from weakspot.labels.decisions import ROUNDING, same_box
 from weakspot.serving.review.colors import COLORS, KnownColors
 from weakspot.serving.review.items import ReviewItem
 from weakspot.serving.review.rounds import begin_round, is_right, name_of_round
 from weakspot.serving.review.source import ReviewSource
 from weakspot.serving.review.standing import Standing
-
-# Pixels by which sides of a box may lie outside the image, or differ from the predicted ones: rows are rounded.
-_TOLERANCE = 0.51
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ class ReviewState:
             raise InputError("unknown-class", f"The class {found.label[:100]!r} does not exist.", hint)
         height, width = item.size
         x1, y1, x2, y2 = found.xyxy
-        inside = min(x1, y1) >= -_TOLERANCE and x2 <= width + _TOLERANCE and y2 <= height + _TOLERANCE
+        inside = min(x1, y1) >= -ROUNDING and x2 <= width + ROUNDING and y2 <= height + ROUNDING
         box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
         if not inside or box[2] <= box[0] or box[3] <= box[1]:
             problem = f"A box must be a part of the image of {width} x {height} pixels, got {list(found.xyxy)}."
@@ -204,13 +202,8 @@ def _status(item: ReviewItem, objects: Sequence[ObjectAnnotation] | None) -> Sta
     if not objects:
         return "empty"
     predicted = item.objects
-    same = len(objects) == len(predicted) and all(map(_equal, objects, predicted))
+    same = len(objects) == len(predicted) and all(map(same_box, objects, predicted))
     return "confirmed" if same else "corrected"
-
-
-def _equal(one: ObjectAnnotation, other: ObjectAnnotation) -> bool:
-    sides = zip(one.xyxy, other.xyxy, strict=True)
-    return one.label == other.label and all(abs(side - known) <= _TOLERANCE for side, known in sides)
 
 
 def _row(image: Reviewed) -> ReviewRow:
