@@ -10,7 +10,7 @@ from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.rle import encode_rle
 from weakspot.inference.localizer import Localizer
 from weakspot.models.model_info import ModelInfo
-from weakspot.training.teaching_pairs import Drawn, draw_pairs, read_pairs
+from weakspot.training.teaching_pairs import Drawn, draw_pairs, read_pairs, teaches
 
 INFO = ModelInfo(("blue", "red", "none"), background_index=2)
 
@@ -38,6 +38,13 @@ def test_each_class_of_which_more_than_the_label_is_known_is_a_pair():
     assert set(found) == {("b0", 1), ("b1", 1), ("b2", 1), ("both", 0), ("both", 1)}
     assert len(found["both", 1].objects) == 2
     assert all(pair.is_complete for pair in found.values())
+
+
+def test_boxes_of_classes_that_the_run_lacks_are_counted_and_teach_nothing(caplog):
+    other, both = named("other", item("green", BOX)), named("both", item("gren", BOX), item("red", BOX))
+    drawn(other, both, named("label", item("grey")), named("none", item("none", BOX)))
+    assert caplog.messages == ["2 boxes, masks or points (green, gren) are of no class of the run and ignored."]
+    assert [teaches(sample, INFO) for sample in (other, both)] == [False, True]
 
 
 def test_a_class_is_incomplete_if_an_object_has_no_box_or_a_point_only():

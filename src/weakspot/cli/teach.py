@@ -18,9 +18,11 @@ def teach_run(run: Path, dataset: "Dataset", *, forget: bool) -> "TaughtResult":
 
     With ``forget``, the images that taught the run before do not teach it again.
     """
+    from weakspot.training.known_classes import check_classes
     from weakspot.training.labels import annotated_samples
 
-    annotated_samples(dataset)  # a mistake is told before torch is imported
+    check_classes(run, dataset)  # mistakes are told before torch is imported
+    annotated_samples(dataset)
     from weakspot.training.taught_samples import read_taught
     from weakspot.training.teach import teach
 
