@@ -120,6 +120,13 @@ def test_mask_files_are_read(read, tmp_path):
     assert pairs.boxes[0].tolist() == [[0.125, 0.25, 0.625, 0.75]]  # the box that a person has drawn
 
 
+def test_a_box_teaches_if_its_mask_file_does_not_exist(read, tmp_path, caplog):
+    pairs = read(item("red", BOX, mask_files=(tmp_path / "none.png",)))
+    assert pairs.targets[0].boxes.tolist() == [[0.125, 0.25, 0.625, 0.75]]
+    assert len(pairs.with_boxes) == 3
+    assert caplog.messages == [f"1 mask does not exist, {tmp_path / 'none.png'}: its boxes are used."]
+
+
 def test_boxes_of_some_objects_and_points_teach_but_choose_no_threshold(read):
     pairs = read(item("red", BOX), item("red", point=(32.0, 16.0)), item("red"))
     target = pairs.targets[0]

@@ -22,6 +22,7 @@ def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Datase
     from weakspot.data.formats.mask_contents import mask_notes
     from weakspot.data.joined_boxes import join_boxes, join_notes
     from weakspot.data.label_frames import frame_notes, resolve_frames
+    from weakspot.data.missing_masks import missing_mask_notes, without_missing_masks
     from weakspot.data.predictions import prediction_notes
     from weakspot.models.run_files import check_trained
     from weakspot.training.labels import without_test_images
@@ -32,9 +33,11 @@ def read_annotated(run: Path, data: Path, options: AnnotationOptions) -> "Datase
     dataset = resolve_frames(dataset, options.ground_truth or data, list(dataset.splits))
     if options.boxes is not None:
         dataset = join_boxes(dataset, options.boxes, images=images, use_predictions=use_predictions)
+    dataset = without_missing_masks(dataset)
     dataset, tested = without_test_images(dataset)
     test_note = f"{tested} images outside the training and validation splits are left out." if tested else ""
-    notes = (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset), *mask_notes(dataset), test_note)
+    notes = (*prediction_notes(dataset), *frame_notes(dataset), *join_notes(dataset), *mask_notes(dataset))
+    notes = (*notes, *missing_mask_notes(dataset), test_note)
     for note in filter(None, notes):
         echo(f"note: {note}", to_stderr=True)
     return dataset

@@ -12,6 +12,7 @@ from weakspot.data.annotation_kinds import describe_annotations
 from weakspot.data.formats.mask_contents import mask_notes
 from weakspot.data.joined_boxes import join_notes
 from weakspot.data.label_frames import frame_notes
+from weakspot.data.missing_masks import missing_mask_notes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
@@ -113,6 +114,7 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     notes = (
         *notes,
         *mask_notes(dataset),
+        *missing_mask_notes(dataset),
         good_note(dataset, labels),
         _background_note(split, labels),
         _learns_from(split, options, dataset.background),

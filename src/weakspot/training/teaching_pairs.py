@@ -12,6 +12,7 @@ from torch import Tensor
 from weakspot.concurrency import batched
 from weakspot.data import Sample
 from weakspot.data.annotation_kinds import is_located, is_marked
+from weakspot.data.missing_masks import describe_missing_masks, drop_missing_masks
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.models.class_directions import Contrasts
@@ -91,7 +92,8 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
 
     Those of which all objects are known are preferred, because they choose the thresholds. Images without an object,
     which have no class, get one at random; there are at most as many as pairs with objects, and at most 200. Boxes,
-    masks and points of classes that the run lacks are ignored with a warning.
+    masks and points of classes that the run lacks are ignored with a warning, and so are masks that do not exist if
+    there are boxes.
 
     Raises:
         InputError: ``missing-annotations`` with fewer than two images in which all objects of a class have a box or
@@ -102,6 +104,9 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
     unknown = count_unknown(samples, index_of, [_background(info)])
     if unknown:
         logger.warning("%s of no class of the run and ignored.", describe_unknown(unknown))
+    samples, missing = drop_missing_masks(samples)
+    if missing:
+        logger.warning("%s", describe_missing_masks(missing))
     pairs = [pair for sample in samples for pair in _pairs_of(sample, index_of)]
     complete = {pair.sample.path for pair in pairs if pair.is_complete}
     if len(complete) < _MIN_IMAGES:
