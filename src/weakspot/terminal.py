@@ -27,6 +27,17 @@ def echo(*lines: object, to_stderr: bool = False, flush: bool = False) -> None:
         print(text, file=stream, flush=flush)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1; the last word of the noun is inflected.
+
+    Example:
+        >>> [counted(1, "class"), counted(2, "class"), counted(0, "box"), counted(3, "training image")]
+        ['1 class', '2 classes', '0 boxes', '3 training images']
+    """
+    ending = "es" if noun.endswith(("x", "s")) else "s"
+    return f"{count} {noun}{'' if count == 1 else ending}"
+
+
 class LineFormatter(Formatter):
     """Formatter of log messages on one line each, in which control characters are escaped."""
 

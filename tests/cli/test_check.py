@@ -85,8 +85,20 @@ def test_a_data_set_without_splits_says_so(tmp_path, capsys):
     write(tmp_path, (RED,), splits=False)
     code, said, _ = check(capsys, tmp_path)
     assert code == 0
-    assert said[0] == f"{tmp_path}: CSV of boxes, 1 images (no split 1)"
-    assert said[1] == "1 classes (red 1), 1 boxes, 1 masks"
+    assert said[0] == f"{tmp_path}: CSV of boxes, 1 image (no split 1)"
+    assert said[1] == "1 class (red 1), 1 box, 1 mask"
+
+
+def test_images_by_label_alone_are_counted_and_are_no_issue(tmp_path, capsys):
+    others = [Scene(f"red/{i}", (("red", (20, 10, 80, 60)),), size=(120, 81 + i)) for i in range(2)]
+    write(tmp_path, (RED, *others), splits=False)
+    for rows, told in (
+        (others[:1], "1 label without a box or mask, red/1: red"),
+        ((), "2 labels without a box or mask, such as red/0: red"),
+    ):
+        write_csv(tmp_path / "annotations.csv", HEADER, [(s.name, 20, 10, 80, 60, "red") for s in (RED, *rows)])
+        code, said, _ = check(capsys, tmp_path)
+        assert (code, said[3:]) == (0, [told, "No issues found."])
 
 
 def test_boxes_and_images_may_lie_elsewhere(tmp_path, capsys):
@@ -96,7 +108,7 @@ def test_boxes_and_images_may_lie_elsewhere(tmp_path, capsys):
     words = ["--ground-truth", tmp_path / "boxes.csv", "--images", tmp_path / "photos"]
     code, said, _ = check(capsys, tmp_path / "whole", *words)
     assert code == 0
-    assert "1 boxes, 1 masks" in said[1]
+    assert "1 box, 1 mask" in said[1]
 
 
 @pytest.mark.parametrize(
@@ -161,8 +173,9 @@ def test_predictions_are_counted_apart(data, capsys):
     code, said, _ = check(capsys, "data")
     assert code == 1
     assert said[2] == "13 boxes of 7 classes, 2 images by label alone"
-    assert said[3].startswith("2 x prediction of a model")
-    assert "left out" in said[3]
+    assert said[3].startswith("2 labels without a box or mask")
+    assert said[4].startswith("2 x prediction of a model")
+    assert "left out" in said[4]
     code, said, _ = check(capsys, "data", "--use-predictions")
     assert code == 1
     assert "left out" not in said[2]

@@ -33,6 +33,7 @@ COMMANDS = {
     "export run --images missing.jpg": "missing.jpg",
     "threshold run missing": "missing",
     "threshold run images": "images",
+    "teach run images": "images",
     "report missing": "missing",
     "report empty": "empty",
     "check missing": "missing",
@@ -63,6 +64,7 @@ COMMANDS = {
     "localize images --class-names missing.txt": "missing.txt",
     "evaluate run others": "cow",
     "compare run others": "cow",
+    "teach run others": "cow",
     # a method, a quality or a number
     "localize images --method gradcamm": "gradcamm",
     "localize images --quality fastt": "fastt",

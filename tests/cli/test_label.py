@@ -238,7 +238,7 @@ def test_images_that_the_labels_do_not_name_are_counted(images, capsys):
     Path("photos/cat/0.png").rename("photos/cat/9.png")
     words = ["--import", "out/coco", "--format", "coco", "--images", "photos", "--use-predictions"]
     assert label(*words, "--output", "in") == 1
-    assert "note: 1 images in photos" in capsys.readouterr().out
+    assert "note: 1 image in photos is not" in capsys.readouterr().out
 
 
 def test_what_is_read_is_not_overwritten(images, capsys):
@@ -408,7 +408,7 @@ def test_only_what_a_person_has_confirmed_comes_back_and_emptied_images_are_coun
     assert label(*REVIEWED, "--deleted", "empty") == 0
     told = capsys.readouterr().out
     assert "6 labels are predictions" in told
-    assert "1 images have no object left" in told
+    assert "1 image has no object left: it trains as background" in told
     assert "1 confirmed, 1 corrected, 1 empty, 3 untouched" in told
     first, second, third, *others = reviewed
     touched = {first: ("confirmed", "dog"), second: ("empty", ""), third: ("corrected", "cat")}
@@ -426,7 +426,7 @@ def test_only_what_a_person_has_confirmed_comes_back_and_emptied_images_are_coun
 def test_what_the_deletion_of_all_boxes_means_is_asked(reviewed, capsys):
     assert label(*REVIEWED) == 2
     problem, hint = capsys.readouterr().err.splitlines()
-    assert f"1 images ({reviewed[1]})" in problem
+    assert f"1 image ({reviewed[1]})" in problem
     assert "--deleted empty" in hint
     assert "--deleted untouched" in hint
     assert not Path("in").exists()

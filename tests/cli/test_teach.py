@@ -1,5 +1,7 @@
 from pathlib import Path
 
+from PIL import Image
+from small_graphs import run_folder
 from small_runs import TINY_SCENES, TINY_TRAINING
 from squares import write
 
@@ -24,3 +26,18 @@ def test_a_run_is_taught_and_the_scores_are_printed(tmp_path, monkeypatch, capsy
 def test_what_is_not_a_run_or_has_no_boxes_is_refused(tmp_path, capsys):
     assert main(["teach", str(tmp_path / "run"), str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_boxes_of_a_class_that_the_run_lacks_are_refused_with_the_class_that_was_meant(tmp_path, capsys):
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (8, 8), (80 * i, 0, 0)).save(tmp_path / "data" / name / f"{i}.png")
+    (tmp_path / "run").mkdir()
+    run = run_folder(tmp_path / "run")
+    typo = tmp_path / "typo.csv"
+    typo.write_text("image_id,class,xmin,ymin,xmax,ymax\ncat/0,cta,0,0,4,4\ncat/1,cta,0,0,4,4\ndog/0,dog,0,0,4,4\n")
+    assert main(["teach", str(run), str(tmp_path / "data"), "--boxes", str(typo)]) == 2
+    *_, problem, hint = capsys.readouterr().err.splitlines()
+    assert "2 boxes, masks or points (cta) are of no class of" in problem
+    assert hint == "Did you mean cat?"

@@ -44,5 +44,5 @@ def test_thresholds_are_not_refitted_to_predictions_unless_asked_for(tmp_path, m
         assert main(["threshold", "run", "data", *words]) == 0
         out, err = capsys.readouterr()
         assert f"of {boxes} boxes" in out
-        assert err.startswith("note: 1 labels are predictions")
+        assert err.startswith("note: 1 label is a prediction")
         assert said in err

@@ -9,6 +9,7 @@ from PIL import Image
 from trees import plant, turned
 
 from weakspot.data import BLOCKING, Dataset, DatasetIssue, ObjectAnnotation, Sample, check_dataset, read_dataset
+from weakspot.data.dataset_checks import labels_without_box
 from weakspot.data.exact_duplicates import exact_duplicates
 from weakspot.errors import InputError
 
@@ -139,10 +140,11 @@ def test_what_is_wrong_is_named_and_nothing_else(tmp_path, files, kind, places):
     assert checked(tmp_path, files) == {kind: places}
 
 
-def test_label_without_a_box_counts_where_others_have_boxes(tmp_path):
+def test_label_without_a_box_is_no_issue_and_counts_where_others_have_boxes(tmp_path):
     files = {f"images/cat/{name}.jpg": (9, height) for height, name in enumerate(["n1", "n2"], start=5)}
     files["splits.csv"] = SOUND["splits.csv"] + "cat/n1,val\ncat/n2,bare\n"
-    assert checked(tmp_path, files) == {"label without a box": ("cat/n1: cat (val)",)}
+    assert checked(tmp_path, files) == {}
+    assert labels_without_box(read_dataset(tmp_path)) == ("cat/n1: cat (val)",)
 
 
 def test_image_without_a_label_is_named(tmp_path):

@@ -130,7 +130,7 @@ def test_boxes_that_weakspot_wrote_and_nobody_has_changed_are_untouched(photos, 
 def test_what_the_deletion_of_all_boxes_means_is_asked(photos, tmp_path):
     rows = ["image_id,width,height,class,xmin,ymin,xmax,ymax,score", "cat/d.jpg,40,30,cat,1,2,31,22,0.5\n"]
     plant(tmp_path, FORMATS["yolo"] | {"boxes/predictions.csv": "\n".join(rows)})
-    with refused("deleted-boxes", "1 images (cat/d.jpg)", "--deleted"):
+    with refused("deleted-boxes", "1 image (cat/d.jpg)", "--deleted"):
         joined(photos, tmp_path / "boxes")
 
 
@@ -170,7 +170,7 @@ def test_an_image_that_matches_none_or_several_is_refused_by_name(photos, tmp_pa
         },
     )
     for boxes in ("boxes.json", "boxes.csv", "boxes.jsonl", "yolo"):
-        with refused("boxes-unmatched", name[:-4]):
+        with refused("boxes-unmatched", name[:-4], f"1 image of {tmp_path / boxes} matches none"):
             joined(photos, tmp_path / boxes)
     with refused("boxes-unmatched", "x.xml"):
         joined(photos, tmp_path / "voc")

@@ -56,7 +56,7 @@ def test_the_class_of_the_folder_is_localized_and_the_predictions_that_differ_ar
     assert (counted.same, counted.different, counted.other) == (3, 3, 1)
     (note,) = counted.notes(by_folder=True)
     assert note.startswith("3 of 6 ")
-    assert "1 images" in note
+    assert "1 image is in a folder that is not a class" in note
 
 
 def test_it_is_what_is_localized_when_the_class_is_named(images):

@@ -12,6 +12,7 @@ from weakspot.models.run_files import (
     check_model_files,
     check_trained,
     hash_file,
+    read_background,
     read_class_names,
     weights_file,
 )
@@ -76,3 +77,9 @@ def test_class_names_are_those_of_the_metadata_if_they_can_be_read(here):
     assert read_class_names("runs") == read_class_names(f"runs/{MODEL_FILE}") == NAMES
     for model in ("runs/cats", "runs/begun", "my.pth", "resnet18", "none.onnx"):
         assert read_class_names(model) == ()
+
+
+def test_the_label_of_images_without_an_object_is_read(tmp_path):
+    assert read_background(str(tmp_path / "none")) == "background"
+    assert read_background(str(run_folder(tmp_path))) == "background"
+    assert read_background(str(run_folder(tmp_path, background_index=3))) == NAMES[3]

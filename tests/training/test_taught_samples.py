@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from refusals import refused
+from small_graphs import run_folder
 
 from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.rle import encode_rle
@@ -41,6 +42,27 @@ def test_what_is_said_now_replaces_what_was_said_before(tmp_path, monkeypatch):
     now = [Sample("again", Path("a.png")), Sample("d", Path("d.png"), objects=(box,))]  # the same file
     joined = join_taught(tmp_path, now, forget=[Path("c.png")])
     assert [sample.image_id for sample in joined] == ["again", "d", "b"]
+
+
+def test_what_teaches_nothing_does_not_replace_what_was_said_before(tmp_path):
+    run = run_folder(tmp_path, background_index=3)
+    box = (1.0, 2.0, 3.0, 4.0)
+    before = [Sample(name, tmp_path / f"{name}.png", objects=(ObjectAnnotation("cat", box),)) for name in "abcdef"]
+    for sample in before:
+        sample.path.touch()
+    write_taught(run, before)
+    objects = {
+        "a": [ObjectAnnotation("cta", box)],
+        "b": [ObjectAnnotation("cat")],
+        "c": [ObjectAnnotation("cta", box), ObjectAnnotation("dog", point=(1.0, 2.0))],
+        "d": [],
+        "e": [ObjectAnnotation("None")],
+        "f": [ObjectAnnotation("cta", box), ObjectAnnotation("cat")],
+    }
+    now = [Sample(name, tmp_path / f"{name}.png", objects=tuple(items)) for name, items in objects.items()]
+    joined = join_taught(run, now)
+    assert joined[:6] == now
+    assert [sample.image_id for sample in joined[6:]] == ["a", "b", "f"]
 
 
 def test_what_missing_images_have_taught_is_not_lost(tmp_path):

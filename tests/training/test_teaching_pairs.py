@@ -10,7 +10,7 @@ from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.rle import encode_rle
 from weakspot.inference.localizer import Localizer
 from weakspot.models.model_info import ModelInfo
-from weakspot.training.teaching_pairs import Drawn, draw_pairs, read_pairs
+from weakspot.training.teaching_pairs import Drawn, draw_pairs, read_pairs, teaches
 
 INFO = ModelInfo(("blue", "red", "none"), background_index=2)
 
@@ -38,6 +38,13 @@ def test_each_class_of_which_more_than_the_label_is_known_is_a_pair():
     assert set(found) == {("b0", 1), ("b1", 1), ("b2", 1), ("both", 0), ("both", 1)}
     assert len(found["both", 1].objects) == 2
     assert all(pair.is_complete for pair in found.values())
+
+
+def test_boxes_of_classes_that_the_run_lacks_are_counted_and_teach_nothing(caplog):
+    other, both = named("other", item("green", BOX)), named("both", item("gren", BOX), item("red", BOX))
+    drawn(other, both, named("label", item("grey")), named("none", item("none", BOX)))
+    assert caplog.messages == ["2 boxes, masks or points (green, gren) are of no class of the run and ignored."]
+    assert [teaches(sample, INFO) for sample in (other, both)] == [False, True]
 
 
 def test_a_class_is_incomplete_if_an_object_has_no_box_or_a_point_only():
@@ -111,6 +118,13 @@ def test_mask_files_are_read(read, tmp_path):
     pairs = read(item("red", BOX, mask_files=(tmp_path / "mask.png",)))
     assert pairs.targets[0].mask[:, -1].min() == 1
     assert pairs.boxes[0].tolist() == [[0.125, 0.25, 0.625, 0.75]]  # the box that a person has drawn
+
+
+def test_a_box_teaches_if_its_mask_file_does_not_exist(read, tmp_path, caplog):
+    pairs = read(item("red", BOX, mask_files=(tmp_path / "none.png",)))
+    assert pairs.targets[0].boxes.tolist() == [[0.125, 0.25, 0.625, 0.75]]
+    assert len(pairs.with_boxes) == 3
+    assert caplog.messages == [f"1 mask does not exist, {tmp_path / 'none.png'}: its boxes are used."]
 
 
 def test_boxes_of_some_objects_and_points_teach_but_choose_no_threshold(read):

@@ -89,3 +89,26 @@ def test_thresholds_are_refitted_to_the_boxes(photos, tmp_path, capsys):
     capsys.readouterr()
     assert main(["threshold", str(run), str(photos), "--boxes", str(photos.parent)]) == 0
     assert "GT-known Loc of 8 boxes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_boxes_teach_and_choose_thresholds_although_their_masks_do_not_exist(tmp_path, capsys, beside):
+    folder = tmp_path / "photos"
+    rows = ["image_id,xmin,ymin,xmax,ymax,class,has_mask"]
+    for number in range(2 * COUNT):
+        color = ("red", "blue")[number % 2]
+        image, box = disc(color, number)
+        (folder / color).mkdir(parents=True, exist_ok=True)
+        image.save(folder / color / f"{number}.png")
+        if number < 16:
+            rows.append(",".join(map(str, (f"{color}/{number}", *box, color, 1))))
+    file = (folder if beside else tmp_path) / "annotations.csv"
+    file.write_text("\n".join(rows))
+    run = small(folder, tmp_path / "run", **({} if beside else {"boxes": file}), learn_from="all", epochs=1)
+    told = capsys.readouterr().err
+    masks = file.parent / "masks"
+    assert f"16 masks do not exist, such as {masks}" in told
+    assert told.count("do not exist") == 1
+    assert "It learns from 16 boxes of 2 classes" in told
+    assert "teach nothing:" not in told
+    assert "box" in read_metadata(run).threshold_from

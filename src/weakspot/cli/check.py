@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from weakspot.terminal import echo
+from weakspot.terminal import counted, echo
 
 if TYPE_CHECKING:
     from weakspot.data import Dataset, DatasetIssue
@@ -107,10 +107,20 @@ def _summary(dataset: "Dataset") -> list[str]:
     told = describe_annotations(dataset.samples, dataset.background)
     is_mixed = any(annotation_kind(sample, dataset.background) != "all" for sample in dataset.samples)
     return [
-        f"{dataset.root}: {dataset.layout}, {len(dataset.samples)} images ({splits})",
-        f"{len(dataset.class_names)} classes ({common}), {boxes} boxes, {masks} masks",
+        f"{dataset.root}: {dataset.layout}, {counted(len(dataset.samples), 'image')} ({splits})",
+        f"{counted(len(dataset.class_names), 'class')} ({common}), {counted(boxes, 'box')}, {counted(masks, 'mask')}",
         *([told] if told and is_mixed else []),
+        *_without_box(dataset),
     ]
+
+
+def _without_box(dataset: "Dataset") -> list[str]:
+    """Say how many labels have no box or mask; nothing if there are none."""
+    from weakspot.data.dataset_checks import labels_without_box
+
+    found = labels_without_box(dataset)
+    example = f", {found[0]}" if len(found) == 1 else f", such as {found[0]}" if found else ""
+    return [f"{counted(len(found), 'label')} without a box or mask{example}"] if found else []
 
 
 def print_machine() -> None:
@@ -126,4 +136,4 @@ def print_issues(summary: Sequence[str], issues: "Sequence[DatasetIssue]") -> No
         echo(f"{len(issue.where)} x {issue.kind}", *(f"  {position}" for position in issue.where[:MAX_LISTED]))
         if len(issue.where) > MAX_LISTED:
             echo(f"  and {len(issue.where) - MAX_LISTED} more")
-    echo(f"{len(issues)} kinds of issues." if issues else "No issues found.")
+    echo(f"{'1 kind' if len(issues) == 1 else f'{len(issues)} kinds'} of issues." if issues else "No issues found.")

@@ -29,7 +29,7 @@ from weakspot.labels.output_folder import (
 )
 from weakspot.labels.review_order import write_review
 from weakspot.labels.sources import find_rows, load_localizations, localize_images, read_splits
-from weakspot.terminal import echo
+from weakspot.terminal import counted, echo
 
 PROBLEMS = "problems.jsonl"
 
@@ -184,10 +184,10 @@ def _write(
 
 def print_labeled(outcome: LabelOutcome) -> None:
     """Print the number of labels, and the paths of the problems and of the output folder."""
-    problems = "" if outcome.problems is None else f", {outcome.wrong} problems: {outcome.problems}"
-    objects = f"{outcome.objects} objects" if outcome.objects or not outcome.labels else ""
-    labels = f"{outcome.labels} labels" if outcome.labels else ""
-    echo(f"{' and '.join(filter(None, (objects, labels)))} in {outcome.images} images{problems}")
+    problems = "" if outcome.problems is None else f", {counted(outcome.wrong, 'problem')}: {outcome.problems}"
+    objects = counted(outcome.objects, "object") if outcome.objects or not outcome.labels else ""
+    labels = counted(outcome.labels, "label") if outcome.labels else ""
+    echo(f"{' and '.join(filter(None, (objects, labels)))} in {counted(outcome.images, 'image')}{problems}")
     for note in outcome.notes:
         echo(f"note: {note}")
     echo(outcome.output)

@@ -26,6 +26,7 @@ from weakspot.io.folders import check_unpacked, is_file
 from weakspot.io.shards import row_files
 from weakspot.labels import FORMATS, Format, LabelProblem, LoadedLabels
 from weakspot.labels.options import LabelOptions
+from weakspot.terminal import counted
 
 
 def import_labels(source: Path, options: LabelOptions) -> LabelsToWrite:
@@ -42,7 +43,8 @@ def import_labels(source: Path, options: LabelOptions) -> LabelsToWrite:
     files = {name: folder / name for names in index.names.values() for name in names}
     complete = complete_labels(labels.samples, labels.class_names, index, files, options, frame.frame)
     unlabeled = len(files.keys() - {index.match(sample.image_id) for sample in loaded.samples})
-    notes = (f"{unlabeled} images in {folder} are not in the labels: skipped",) if unlabeled else ()
+    verb = "is" if unlabeled == 1 else "are"
+    notes = (f"{counted(unlabeled, 'image')} in {folder} {verb} not in the labels: skipped",) if unlabeled else ()
     with_labels = {problem.image for problem in problems}
     with_labels |= {index.match(sample.image_id) or "" for sample in labels.samples if sample.objects}
     lost = {
@@ -114,7 +116,8 @@ def _read(source: Path, format_: Format, index: ImageIndex) -> tuple[LoadedLabel
 def _background_note(samples: Iterable[Sample]) -> tuple[str, ...]:
     """Say how many images have no object, for example because a person has deleted the only box."""
     count = sum(not sample.objects for sample in samples)
-    return (f"{count} images have no object left: they train as background",) if count else ()
+    verbs = "has no object left: it trains" if count == 1 else "have no object left: they train"
+    return (f"{counted(count, 'image')} {verbs} as background",) if count else ()
 
 
 def _status_note(samples: Iterable[Sample]) -> tuple[str, ...]:

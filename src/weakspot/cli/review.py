@@ -22,7 +22,7 @@ from weakspot.models.run_files import GRAPH_SUFFIX, is_run
 from weakspot.serving.review.options import ReviewOptions
 from weakspot.serving.review.standing import check_stop_at
 from weakspot.serving.tokens import allowed_hosts, checked_token
-from weakspot.terminal import echo
+from weakspot.terminal import counted, echo
 
 # A decision has a few boxes; seconds until a request must have arrived.
 _MAX_BYTES, _TIMEOUT = 2**20, 30.0
@@ -108,7 +108,8 @@ def _adapted(options: LocalizeOptions, paths: list[Path]) -> LocalizeOptions:
 def _tell(outcome: LocalizeOutcome) -> None:
     """Print on stderr what localize has to say."""
     if outcome.failed:
-        echo(f"{outcome.failed} images were skipped: {outcome.skipped}", to_stderr=True)
+        verb = "was" if outcome.failed == 1 else "were"
+        echo(f"{counted(outcome.failed, 'image')} {verb} skipped: {outcome.skipped}", to_stderr=True)
     for note in outcome.notes:
         echo(f"note: {note}", to_stderr=True)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weakspot.data.decoding_apart import decoding_apart
-from weakspot.terminal import echo
+from weakspot.terminal import counted, echo
 
 if TYPE_CHECKING:
     from weakspot.data import Dataset
@@ -18,9 +18,11 @@ def teach_run(run: Path, dataset: "Dataset", *, forget: bool) -> "TaughtResult":
 
     With ``forget``, the images that taught the run before do not teach it again.
     """
+    from weakspot.training.known_classes import check_classes
     from weakspot.training.labels import annotated_samples
 
-    annotated_samples(dataset)  # a mistake is told before torch is imported
+    check_classes(run, dataset)  # mistakes are told before torch is imported
+    annotated_samples(dataset)
     from weakspot.training.taught_samples import read_taught
     from weakspot.training.teach import teach
 
@@ -40,9 +42,10 @@ def teach_run(run: Path, dataset: "Dataset", *, forget: bool) -> "TaughtResult":
 def print_taught(run: Path, result: "TaughtResult") -> None:
     """Print what taught the run, and what it gained."""
     if result.remembered:
-        echo(f"note: {result.remembered} images that taught the run before teach it again (--forget).", to_stderr=True)
-    images = f"{result.pairs} pairs of image and class"
-    echo(f"GT-known Loc of {result.boxes} boxes ({images}, {result.classes} classes), in percent; cross-validated:")
+        images, verb = counted(result.remembered, "image"), "teaches" if result.remembered == 1 else "teach"
+        echo(f"note: {images} that taught the run before {verb} it again (--forget).", to_stderr=True)
+    pairs = f"{counted(result.pairs, 'pair')} of image and class, {counted(result.classes, 'class')}"
+    echo(f"GT-known Loc of {counted(result.boxes, 'box')} ({pairs}), in percent; cross-validated:")
     echo(f"{'labels alone':<28} {result.before:5.1f}")
     echo(f"{'thresholds of the boxes':<28} {result.thresholds:5.1f}")
     echo(f"{'and the head that they teach':<28} {result.after:5.1f}")

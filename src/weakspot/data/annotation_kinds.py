@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from weakspot.data.dataset import ObjectAnnotation, Sample
+from weakspot.terminal import counted
 
 Kind = Literal["all", "some", "label", "empty"]
 
@@ -62,21 +63,15 @@ def describe_annotations(samples: Iterable[Sample], background: str = "") -> str
         return ""
     kinds = Counter(annotation_kind(sample, background) for sample in images)
     parts = [
-        (len(boxes), f"{_count(len(boxes), 'box')} of {_classes(boxes)}"),
-        (len(masks), f"{_count(len(masks), 'mask')} of {_classes(masks)}"),
-        (len(points), f"{_count(len(points), 'point')} of {_classes(points)}"),
-        (kinds["some"], f"{_count(kinds['some'], 'image')} with other objects that have no box"),
-        (kinds["label"], f"{_count(kinds['label'], 'image')} by label alone"),
-        (kinds["empty"], f"{_count(kinds['empty'], 'image')} without an object"),
+        (len(boxes), f"{counted(len(boxes), 'box')} of {_classes(boxes)}"),
+        (len(masks), f"{counted(len(masks), 'mask')} of {_classes(masks)}"),
+        (len(points), f"{counted(len(points), 'point')} of {_classes(points)}"),
+        (kinds["some"], f"{counted(kinds['some'], 'image')} with other objects that have no box"),
+        (kinds["label"], f"{counted(kinds['label'], 'image')} by label alone"),
+        (kinds["empty"], f"{counted(kinds['empty'], 'image')} without an object"),
     ]
     return ", ".join(text for count, text in parts if count)
 
 
 def _classes(items: Sequence[ObjectAnnotation]) -> str:
-    return _count(len({item.label for item in items}), "class")
-
-
-def _count(count: int, noun: str) -> str:
-    """A number with its noun, in the plural unless it is 1."""
-    ending = "es" if noun.endswith(("x", "s")) else "s"
-    return f"{count} {noun}{'' if count == 1 else ending}"
+    return counted(len({item.label for item in items}), "class")

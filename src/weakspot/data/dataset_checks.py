@@ -26,7 +26,6 @@ SAME_IMAGE = "duplicate image in a split"
 LEAK = "image in two splits"
 NO_SPLIT = "image without a split"
 NO_LABEL = "image without a label"
-NO_BOX = "label without a box"
 EMPTY_CLASS = "class without images"
 NOT_FINITE = "box that is not finite"
 SWAPPED = "box with swapped sides"
@@ -212,21 +211,26 @@ def _in_split(where: str, split: str) -> str:
     return f"{where} ({split})" if split else where
 
 
-def _unlabeled(dataset: Dataset) -> Iterator[Issue]:
-    """Images without labels or splits, labels without boxes, and classes without images."""
+def labels_without_box(dataset: Dataset) -> tuple[str, ...]:
+    """Return the labels that have no box or mask, in splits in which others have one: images known by label alone."""
     annotations = [(sample, annotation) for sample in dataset.samples for annotation in sample.annotations]
     with_boxes = {sample.split for sample, annotation in annotations if _is_located(annotation)}
+    return tuple(
+        _in_split(f"{sample.image_id}: {annotation.label}", sample.split)
+        for sample, annotation in annotations
+        if sample.split in with_boxes and not _is_located(annotation) and annotation.label != dataset.background
+    )
+
+
+def _unlabeled(dataset: Dataset) -> Iterator[Issue]:
+    """Images without labels or splits, and classes without images."""
     has_splits = any(dataset.splits)
     for sample in dataset.samples:
         if not sample.annotations:
             yield NO_LABEL, _in_split(sample.image_id, sample.split)
         if has_splits and not sample.split:
             yield NO_SPLIT, sample.image_id
-    for sample, annotation in annotations:
-        is_background = annotation.label == dataset.background
-        if sample.split in with_boxes and not _is_located(annotation) and not is_background:
-            yield NO_BOX, _in_split(f"{sample.image_id}: {annotation.label}", sample.split)
-    labels = {annotation.label for _, annotation in annotations}
+    labels = {annotation.label for sample in dataset.samples for annotation in sample.annotations}
     yield from ((EMPTY_CLASS, name) for name in dataset.class_names if name not in labels)
 
 

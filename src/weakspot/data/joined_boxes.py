@@ -12,6 +12,7 @@ from weakspot.data.image_index import ImageIndex, index_files
 from weakspot.data.label_frames import resolve_frames, size_problem
 from weakspot.data.predictions import deleted_boxes, deleted_images, mark_written, resolve_predictions
 from weakspot.errors import InputError
+from weakspot.terminal import counted
 
 RELABELED = "image whose label in the boxes differs from its label in the data set: that of the boxes is used"
 UNUSABLE = "label in the boxes that cannot be used"
@@ -49,8 +50,8 @@ def join_boxes(
     files = {_name(sample, base): sample.path for sample in dataset.samples}
     index = index_files(files)
     loaded, problems = read_boxes(boxes, index, base)
-    _check_matched(loaded, problems, index, dataset)
-    loaded, of_other_sizes = _without_other_sizes(loaded, index, dataset)
+    _check_matched(loaded, problems, index, boxes, dataset)
+    loaded, of_other_sizes = _without_other_sizes(loaded, index, boxes, dataset)
     found = _with_paths(loaded, index, files)
     unusable = tuple(f"{item.image}: {item.problem}" for item in (*problems, *of_other_sizes))
     marked = mark_written(found, loaded.root)
@@ -94,18 +95,21 @@ def _name(sample: Sample, base: Path) -> str:
     return sample.path.relative_to(base).as_posix() if inside else f"{sample.image_id}{sample.path.suffix}"
 
 
-def _check_matched(loaded: Dataset, problems: Iterable[LabelProblem], index: ImageIndex, dataset: Dataset) -> None:
+def _check_matched(
+    loaded: Dataset, problems: Iterable[LabelProblem], index: ImageIndex, boxes: Path, dataset: Dataset
+) -> None:
     missing = [sample.image_id for sample in loaded.samples if index.match(sample.image_id) is None]
     missing += [item.image for item in problems if item.image and item.problem.endswith("the image does not exist")]
     if missing:
         names = ", ".join(missing[:_MAX_NAMED]) + (", ..." if len(missing) > _MAX_NAMED else "")
-        problem = f"{len(missing)} images of {loaded.root} match none or several of {dataset.root}: {names}."
+        verb = "matches" if len(missing) == 1 else "match"
+        problem = f"{counted(len(missing), 'image')} of {boxes} {verb} none or several of {dataset.root}: {names}."
         hint = "Their paths must end like those of the images; set --images if these are in another folder."
         raise InputError("boxes-unmatched", problem, hint)
 
 
 def _without_other_sizes(
-    loaded: Dataset, index: ImageIndex, dataset: Dataset
+    loaded: Dataset, index: ImageIndex, boxes: Path, dataset: Dataset
 ) -> tuple[Dataset, tuple[LabelProblem, ...]]:
     """Leave out the labels for images of another size than those that they match, unless all are."""
     checked = [(sample, size_problem(sample, index.header(sample.image_id))) for sample in loaded.samples]
@@ -113,7 +117,7 @@ def _without_other_sizes(
     problems = tuple(LabelProblem(sample.image_id, problem) for sample, problem in checked if problem)
     if problems and not kept:
         first = f"{problems[0].image}: {problems[0].problem}"
-        problem = f"All images of {loaded.root} have another size than those of {dataset.root} ({first})."
+        problem = f"All images of {boxes} have another size than those of {dataset.root} ({first})."
         raise InputError("boxes-unmatched", problem, "They are other images of the same names; check both folders.")
     return replace(loaded, samples=kept), problems
 

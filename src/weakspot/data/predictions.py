@@ -10,6 +10,7 @@ from weakspot.data.formats.walk import without_suffix
 from weakspot.data.written_labels import written_boxes
 from weakspot.errors import InputError
 from weakspot.io.text import read_csv
+from weakspot.terminal import counted
 
 # Pixels by which a box may differ from the one that was written: some formats round.
 _TOLERANCE = 1.0
@@ -33,9 +34,11 @@ def resolve_predictions(dataset: Dataset, *, use: bool) -> Dataset:
         return dataset
     samples = tuple(map(_confirmed, dataset.samples) if use else _labeled(dataset.samples))
     if not any(sample.objects or sample.status == "empty" for sample in samples):
+        all_of = f"All {len(found)} labels of {dataset.root} are predictions"
+        what = f"The only label of {dataset.root} is a prediction" if len(found) == 1 else all_of
         raise InputError(
             "labels-are-predictions",
-            f"All {len(found)} labels of {dataset.root} are predictions of a model: no person has confirmed them.",
+            f"{what} of a model: no person has confirmed {'it' if len(found) == 1 else 'them'}.",
             "Correct them and import the corrections (weakspot label --import), or add --use-predictions.",
         )
     issue = DatasetIssue(USED if use else LEFT_OUT, found)
@@ -84,7 +87,9 @@ def deleted_images(dataset: Dataset) -> tuple[str, ...]:
 def deleted_boxes(images: Sequence[str], hint: str) -> InputError:
     """Return the error (``deleted-boxes``) for images whose predicted objects were deleted, if it is not said why."""
     names = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
-    problem = f"A person has deleted all boxes of {len(images)} images ({names}), which does not say what is in them."
+    whose = f"{counted(len(images), 'image')} ({names})"
+    where = "it" if len(images) == 1 else "them"
+    problem = f"A person has deleted all boxes of {whose}, which does not say what is in {where}."
     return InputError("deleted-boxes", problem, hint)
 
 
@@ -143,10 +148,20 @@ def predictions_of(sample: Sample) -> tuple[ObjectAnnotation, ...]:
 def prediction_notes(dataset: Dataset) -> tuple[str, ...]:
     """Return a sentence for the user about the predictions that were left out or used, with their number."""
     sentences = {
-        LEFT_OUT: "labels are predictions that no person has confirmed: left out (--use-predictions uses them).",
-        USED: "labels are predictions, used as if a person had confirmed them.",
+        LEFT_OUT: (
+            "are predictions that no person has confirmed: left out (--use-predictions uses them).",
+            "is a prediction that no person has confirmed: left out (--use-predictions uses it).",
+        ),
+        USED: (
+            "are predictions, used as if a person had confirmed them.",
+            "is a prediction, used as if a person had confirmed it.",
+        ),
     }
-    return tuple(f"{len(issue.where)} {sentences[issue.kind]}" for issue in dataset.issues if issue.kind in sentences)
+    return tuple(
+        f"{counted(len(issue.where), 'label')} {sentences[issue.kind][len(issue.where) == 1]}"
+        for issue in dataset.issues
+        if issue.kind in sentences
+    )
 
 
 def _lines(sample: Sample) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.concurrency import batched
 from weakspot.errors import InputError
+from weakspot.terminal import counted
 
 if TYPE_CHECKING:
     from weakspot.inference.localization import Localization
@@ -98,10 +99,12 @@ class FolderCounts:
             localized = ", which is localized instead" if by_folder else ""
             sentences += [f"{self.different} of {compared} predictions differ from the folder's class{localized}."]
         if self.other and by_folder:
-            folders = "folders that are not a class: their most probable class is localized."
-            sentences += [f"{self.other} images are in {folders}"]
+            what, whose = ("is in a folder", "its") if self.other == 1 else ("are in folders", "their")
+            folders = f"{what} that {'is' if self.other == 1 else 'are'} not a class: {whose} most probable class"
+            sentences += [f"{counted(self.other, 'image')} {folders} is localized."]
         elif self.other:
-            sentences += [f"{self.other} images are in other folders."]
+            what = "is in another folder" if self.other == 1 else "are in other folders"
+            sentences += [f"{counted(self.other, 'image')} {what}."]
         return (" ".join(sentences),) if sentences else ()
 
 

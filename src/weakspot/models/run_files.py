@@ -90,15 +90,28 @@ def hash_file(file: Path) -> str:
 
 def read_class_names(model: str) -> tuple[str, ...]:
     """Return the class names in the metadata of a run; empty for any other model, or if they cannot be read."""
+    return _read_classes(model)[0]
+
+
+def read_background(model: str) -> str:
+    """Return the label of images without an object: the background class of a run, else ``background``."""
+    names, index = _read_classes(model)
+    is_index = isinstance(index, int) and 0 <= index < len(names)
+    return names[index] if is_index else "background"
+
+
+def _read_classes(model: str) -> tuple[tuple[str, ...], Any]:
+    """Return the class names of a run, and what its metadata has as the index of the background class."""
     if not is_run(model) or Path(model).suffix == GRAPH_SUFFIX:
-        return ()
+        return (), None
     try:
         with safe_open(model_file(Path(model)), framework="np") as opened:
             metadata: Any = json.loads((opened.metadata() or {})[METADATA_KEY])
-        return tuple(str(name) for name in metadata["class_names"])
+        names = tuple(str(name) for name in metadata["class_names"])
+        return names, metadata.get("background_index", metadata.get("background"))  # the latter in 0.1.0
     # Loading the model reports what is wrong; a deeply nested text raises a RecursionError.
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError):
-        return ()
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return (), None
 
 
 def _is_path_like(name: str) -> bool:

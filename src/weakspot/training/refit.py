@@ -13,6 +13,7 @@ from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
+from weakspot.terminal import counted
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.calibration import MIN_BOXES, calibrate_run
 from weakspot.training.labels import annotated_samples
@@ -124,7 +125,7 @@ def _refit(run: str | Path, dataset: Dataset) -> RefitResult:
     if found.improves:
         areas = typical_areas(annotated, info.class_names) or info.typical_areas
         info = replace(info, threshold=found.threshold, class_thresholds=found.class_thresholds, typical_areas=areas)
-        source = f"best {metric} on {len(scores)} boxes ({found.after:.1f} % in cross-validation)"
+        source = f"best {metric} on {counted(len(scores), 'box')} ({found.after:.1f} % in cross-validation)"
         rewrite_metadata(run, replace(metadata, info=info, threshold_from=source))
     # A few boxes do not replace a calibration on many, unless it was for other thresholds.
     is_calibrated = (found.improves or len(annotated) >= MIN_BOXES) and calibrate_run(run, annotated) != ()

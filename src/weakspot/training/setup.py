@@ -12,6 +12,7 @@ from weakspot.data.annotation_kinds import describe_annotations
 from weakspot.data.formats.mask_contents import mask_notes
 from weakspot.data.joined_boxes import join_notes
 from weakspot.data.label_frames import frame_notes
+from weakspot.data.missing_masks import missing_mask_notes
 from weakspot.data.passed_over import describe_passed_over, passed_over
 from weakspot.data.predictions import prediction_notes
 from weakspot.errors import InputError
@@ -22,6 +23,7 @@ from weakspot.models.hooks import eval_mode
 from weakspot.models.networks import NetworkConfig, TrainingMethod, build_network, parse_method
 from weakspot.models.networks.adl import insertion_points
 from weakspot.models.networks.network import BuiltNetwork
+from weakspot.terminal import counted
 from weakspot.training.dataset import ReadableImages, UnreadableImage, verify_images, with_crop_margin
 from weakspot.training.labels import Labels, Split, good_note, infer_labels, split_samples
 from weakspot.training.options import TrainOptions
@@ -113,6 +115,7 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     notes = (
         *notes,
         *mask_notes(dataset),
+        *missing_mask_notes(dataset),
         good_note(dataset, labels),
         _background_note(split, labels),
         _learns_from(split, options, dataset.background),
@@ -120,7 +123,9 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
     for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
     if len(validation) < len(split.validation):
-        logger.info("%d validation images of unknown classes are skipped.", len(split.validation) - len(validation))
+        skipped = len(split.validation) - len(validation)
+        verb = "is" if skipped == 1 else "are"
+        logger.info("%s of unknown classes %s skipped.", counted(skipped, "validation image"), verb)
     built = _build_network(options, labels, teacher, frozen)
     if method.adl and not frozen:
         insertion_points(built.network.trunk.backbone)  # refuses a backbone without a place for ADL
@@ -147,7 +152,8 @@ def _background_note(split: Split, labels: Labels) -> str:
     """Say how many images without a label teach the background: a person may have deleted their only box."""
     count = sum(not sample.annotations for sample in (*split.training, *split.validation))
     name = labels.background_label if labels.background_index is not None else "background"
-    return f"{count} images have no label and train as {name}." if count else ""
+    verbs = "has no label and trains" if count == 1 else "have no label and train"
+    return f"{counted(count, 'image')} {verbs} as {name}." if count else ""
 
 
 def _learns_from(split: Split, options: TrainOptions, background: str) -> str:
@@ -288,8 +294,9 @@ def _summary(data: TrainingData, config: NetworkConfig, frozen: bool, device: to
     multi_label = ", several labels per image" if data.labels.multi_label else ""
     skipped = f", {len(data.unreadable)} unreadable skipped" if data.unreadable else ""
     state = "frozen" if frozen else "trainable"
+    validation = counted(len(data.validation.samples), "validation image")
     return (
-        f"{len(data.training.samples)} training and {len(data.validation.samples)} validation images{skipped}, "
-        f"{len(data.labels.class_names)} classes{multi_label}; {config.method} on {config.backbone} "
+        f"{len(data.training.samples)} training and {validation}{skipped}, "
+        f"{counted(len(data.labels.class_names), 'class')}{multi_label}; {config.method} on {config.backbone} "
         f"({state}, output stride {config.output_stride}, {config.input_size} px), {device}"
     )

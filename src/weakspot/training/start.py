@@ -9,6 +9,7 @@ from weakspot.config import PRETRAINED
 from weakspot.data import Dataset, read_dataset
 from weakspot.data.joined_boxes import join_boxes
 from weakspot.data.label_frames import resolve_frames
+from weakspot.data.missing_masks import without_missing_masks
 from weakspot.io.folder_lock import folder_lock
 from weakspot.io.folders import CONFIG, is_file
 from weakspot.models.run_files import check_trained, check_weights
@@ -108,6 +109,7 @@ def _read(request: TrainRequest) -> Dataset:
     dataset = resolve_frames(dataset, options.labels or request.data, list(dataset.splits))
     if options.boxes is not None:
         dataset = join_boxes(dataset, options.boxes, images=options.images, use_predictions=options.use_predictions)
+    dataset = without_missing_masks(dataset)
     training, _ = training_samples(dataset)
     if options.teacher is None:
         infer_labels(dataset, training, multi_label=options.multi_label, background=options.background_class)

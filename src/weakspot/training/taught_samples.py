@@ -1,16 +1,18 @@
 """The images that have taught a run, in its folder: what is taught later joins them, and forgets nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from weakspot.data import ObjectAnnotation, Sample
+from weakspot.data.annotation_kinds import is_marked
 from weakspot.data.rle import Rle
 from weakspot.errors import InputError
 from weakspot.io.folders import is_file
 from weakspot.io.rows import read_rows, write_rows
 from weakspot.io.text import FileLine
+from weakspot.models.run_files import read_background, read_class_names
 
 TAUGHT = "taught.jsonl"
 _MAX_MISSING = 0.1  # of the images that have taught a run
@@ -34,18 +36,30 @@ def read_taught(run: Path) -> list[Sample]:
 def join_taught(run: Path, samples: Iterable[Sample], *, forget: Iterable[Path] = ()) -> list[Sample]:
     """Return images, then those that have taught a run before and are not among them, nor among those to forget.
 
+    An image of which nothing is said that can teach the run (labels alone, or boxes of classes that it lacks) does not
+    replace what it taught before.
+
     Raises:
         InputError: ``image-not-found`` if more than a tenth of the latter are missing: without them, the run would lose
             what they have taught it; or as :func:`read_taught`.
     """
     now = list(samples)
-    replaced = {_place(path) for path in (*(sample.path for sample in now), *forget)}
+    names, background = read_class_names(str(run)), read_background(str(run))
+    taught = (sample.path for sample in now if _teaches(sample, names, background))
+    replaced = {_place(path) for path in (*taught, *forget)}
     before = [sample for sample in read_taught(run) if _place(sample.path) not in replaced]
     missing = [sample.path for sample in before if not is_file(sample.path)]
     if len(missing) > _MAX_MISSING * len(before):
         problem = f"{len(missing)} of {len(before)} images that have taught {run} are missing, such as {missing[0]}."
         raise InputError("image-not-found", problem, "Put them back, or teach without them: weakspot teach --forget.")
     return [*now, *before]
+
+
+def _teaches(sample: Sample, names: Collection[str], background: str) -> bool:
+    """Return whether an image has a box, mask or point of a class of the run, or no object."""
+    objects = [item for item in sample.objects if item.label.casefold() != background.casefold()]
+    known = (item for item in objects if item.label in names or not names)
+    return any(map(is_marked, known)) or not (objects or sample.predicted)
 
 
 def _place(path: Path) -> str:

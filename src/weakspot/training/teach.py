@@ -19,6 +19,7 @@ from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead
 from weakspot.ops import component_tree, evidence_per_pixel, heatmap_from_class_map
 from weakspot.ops.iou import box_iou
+from weakspot.terminal import counted
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison, compare_thresholds
 from weakspot.training.run_folder import run_lock
@@ -101,9 +102,9 @@ def teach(
 
 def describe_taught(result: TaughtResult) -> str:
     """Return what boxes taught a run, in a sentence."""
-    what = f"{result.boxes} boxes of {result.classes} classes"
+    what = f"{counted(result.boxes, 'box')} of {counted(result.classes, 'class')}"
     if not result.is_better:
-        return f"What {what} teach is not better: the boxes are found by what labels alone have taught."
+        return f"{what}: what they teach is not better than labels alone."
     head = f"a head (share {result.share:.1f}) and thresholds" if result.share else "thresholds, without a head"
     return f"{what} taught {head}: GT-known Loc {result.before:.1f} to {result.after:.1f} % in cross-validation."
 

@@ -12,12 +12,14 @@ from torch import Tensor
 from weakspot.concurrency import batched
 from weakspot.data import Sample
 from weakspot.data.annotation_kinds import is_located, is_marked
+from weakspot.data.missing_masks import describe_missing_masks, drop_missing_masks
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.models.class_directions import Contrasts
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead, ObjectInputs, fit_object_head
 from weakspot.models.object_targets import ObjectTarget
+from weakspot.training.known_classes import count_unknown, describe_unknown
 from weakspot.training.teaching_content import Content, Drawn, find_target, fractions_of_boxes, read_content
 
 logger = logging.getLogger(__name__)
@@ -89,7 +91,9 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
     """Draw at most 600 pairs of image and class of which more than the label is known, in random order.
 
     Those of which all objects are known are preferred, because they choose the thresholds. Images without an object,
-    which have no class, get one at random; there are at most as many as pairs with objects, and at most 200.
+    which have no class, get one at random; there are at most as many as pairs with objects, and at most 200. Boxes,
+    masks and points of classes that the run lacks are ignored with a warning, and so are masks that do not exist if
+    there are boxes.
 
     Raises:
         InputError: ``missing-annotations`` with fewer than two images in which all objects of a class have a box or
@@ -97,6 +101,12 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
     """
     random = np.random.default_rng(seed)
     index_of = {name: i for i, name in enumerate(info.class_names) if i != info.background_index}
+    unknown = count_unknown(samples, index_of, [_background(info)])
+    if unknown:
+        logger.warning("%s of no class of the run and ignored.", describe_unknown(unknown))
+    samples, missing = drop_missing_masks(samples)
+    if missing:
+        logger.warning("%s", describe_missing_masks(missing))
     pairs = [pair for sample in samples for pair in _pairs_of(sample, index_of)]
     complete = {pair.sample.path for pair in pairs if pair.is_complete}
     if len(complete) < _MIN_IMAGES:
@@ -192,11 +202,16 @@ def _pairs_of(sample: Sample, index_of: dict[str, int]) -> list[Drawn]:
 
 
 def teaches(sample: Sample, info: ModelInfo) -> bool:
-    """Return whether more is known of an image than its classes."""
-    return any(map(is_marked, sample.objects)) or is_empty(sample, info)
+    """Return whether more is known of an image than its labels: where an object of the run is, or that none is."""
+    return any(is_marked(item) and item.label in info.class_names for item in sample.objects) or is_empty(sample, info)
 
 
 def is_empty(sample: Sample, info: ModelInfo) -> bool:
     """Return whether an image is known to have no object."""
-    background = _BACKGROUND if info.background_index is None else info.class_names[info.background_index]
-    return not sample.predicted and all(item.label.casefold() == background.casefold() for item in sample.objects)
+    background = _background(info).casefold()
+    return not sample.predicted and all(item.label.casefold() == background for item in sample.objects)
+
+
+def _background(info: ModelInfo) -> str:
+    """Return the label of images without an object."""
+    return _BACKGROUND if info.background_index is None else info.class_names[info.background_index]

@@ -20,6 +20,7 @@ from weakspot.evaluation.predictions import Prediction
 from weakspot.inference.localization import Localization
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
+from weakspot.terminal import counted
 from weakspot.training.edge_threshold import edge_threshold, outline_edges
 
 _BINS = 100
@@ -90,7 +91,11 @@ def thresholds_without_boxes(localizer: Localizer, samples: Sequence[Sample]) ->
     value = edge_threshold(list(chain(*outlines)), otsu)
     per_class = tuple(edge_threshold(of_class, value) for of_class in outlines)
     is_otsu = {value, *per_class} == {otsu}
-    source = f"Otsu's method on {len(samples)} heatmaps" if is_otsu else f"edges of {len(samples)} images"
+    source = (
+        f"Otsu's method on {counted(len(samples), 'heatmap')}"
+        if is_otsu
+        else f"edges of {counted(len(samples), 'image')}"
+    )
     return Thresholds(value, source, () if {*per_class} == {value} else per_class)
 
 

@@ -68,7 +68,7 @@ def test_a_polygon_is_a_box(tmp_path):
 
 def test_boxes_with_a_score_are_predictions(tmp_path):
     files = {"data.yaml": NAMES, "images/a.jpg": SIZE, "labels/a.txt": f"1 {BOX.strip()} 0.7\n"}
-    with refused("labels-are-predictions", "All 1"):
+    with refused("labels-are-predictions", "The only label"):
         read_dataset(plant(tmp_path, files))
     assert told(read_dataset(tmp_path, use_predictions=True)) == {"a": ("", {"dog": SIDES})}
 

@@ -386,6 +386,34 @@ def test_a_phone_draws_with_a_finger_and_needs_no_horizontal_scrolling(browser, 
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_the_question_without_a_box_leaves_half_of_a_phone_to_the_image(browser, found):
+    size = {"width": 390, "height": 700, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        with reviewing(found, stop_at=60) as live:  # the standing takes a line of the head
+            load(browser, live.url)
+            until(lambda: boxes(browser) == [BOX])
+            drag(browser, (X1 + 1, Y1 + 1), (X1 + 1, Y1 + 1))
+            one(browser, "#delete").click()
+            until(lambda: one(browser, "#asks").is_displayed())
+            header, stage = height_of(browser, "header"), height_of(browser, "#stage")
+            assert stage >= (700 - header) / 2
+            assert stage >= 280
+            assert right_edge(browser) <= 390
+            one(browser, "#asks-undo").click()
+            until(lambda: boxes(browser) == [BOX])
+            assert height_of(browser, "nav") > 90
+            assert one(browser, "#accept").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def height_of(browser, selector):
+    return browser.execute_script(
+        "return document.querySelector(arguments[0]).getBoundingClientRect().height", selector
+    )
+
+
 def right_edge(browser):
     """Where the rightmost element ends that is not in the gallery."""
     script = """const all = [...document.querySelectorAll('header *, main button, nav .tools *')];
