@@ -11,6 +11,7 @@ from weakspot.cams.self_correlation import resample, self_correlation, unit_feat
 from weakspot.models.feature_layout import Size
 from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.object_head import ObjectHead
+from weakspot.models.position_head import PositionHead
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +22,14 @@ class FeatureAffinity:
         unit_features: Output of :func:`weakspot.cams.unit_features`, shape (B, K, h, w).
         foreground: Foreground probability, shape (B, 1, h, w); None without a fitted foreground head.
         objects: Head that boxes have taught, or None.
-        fine_features: Features for that head, shape (B, K, h', w').
+        positions: Head whose maps replace the propagated ones, or None.
+        fine_features: Features for these heads, shape (B, K, h', w').
     """
 
     unit_features: Tensor
     foreground: Tensor | None = None
     objects: ObjectHead | None = None
+    positions: PositionHead | None = None
     fine_features: Tensor | None = None
 
     def propagate(self, class_maps: Tensor, classes: Tensor | None = None) -> Tensor:
@@ -34,8 +37,12 @@ class FeatureAffinity:
 
         With a foreground probability P, the result is ``(T (P M) + P) / 2``: evidence counts only in the foreground,
         and the foreground itself is added. A constant map, which contains no evidence, becomes zeros. A head that boxes
-        have taught adds the probability of an object of each of the ``classes`` (B, C), on a finer grid.
+        have taught adds the probability of an object of each of the ``classes`` (B, C), on a finer grid. The maps of a
+        position head, any sign, replace all of this.
         """
+        if self.positions is not None and self.fine_features is not None and classes is not None:
+            own_maps: Tensor = self.positions(self.fine_features, classes)
+            return own_maps
         seeds = min_max(resample(class_maps, self.grid))
         if self.foreground is None:
             return self_correlation(seeds, self.unit_features)
@@ -83,13 +90,14 @@ def feature_affinity(intermediates: Sequence[Tensor], head: ForegroundHead | Non
     """
     grid = correlation_grid(intermediates)
     foreground = None if head is None else torch.sigmoid(head(concat_features(intermediates, grid)))
-    objects = None if head is None else head.objects
-    fine_features = None if objects is None else concat_features(intermediates, fine_grid(grid))
-    return FeatureAffinity(unit_features(intermediates, grid), foreground, objects, fine_features)
+    objects, positions = (None, None) if head is None else (head.objects, head.positions)
+    is_fine = objects is not None or positions is not None
+    fine_features = concat_features(intermediates, fine_grid(grid)) if is_fine else None
+    return FeatureAffinity(unit_features(intermediates, grid), foreground, objects, positions, fine_features)
 
 
 def fine_grid(grid: Size) -> Size:
-    """Return the grid of the object head, twice as fine as that of the affinity."""
+    """Return the grid of the object head and the position head, twice as fine as that of the affinity."""
     return 2 * grid[0], 2 * grid[1]
 
 

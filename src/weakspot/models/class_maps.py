@@ -33,7 +33,7 @@ class ClassMaps:
         logits: Shape (B, number of classes).
         classes: Class indices of shape (B, C).
         maps: Class maps of shape (B, C, h, w), propagated if the classifier has intermediate features.
-        evidence: The method's own maps, before they are propagated, shape (B, C, h', w').
+        evidence: The method's own maps, before they are propagated, shape (B, C, h', w'); those of a position head.
         has_negative_activations: Whether the activations of each image contain negative values, shape (B,).
         foreground: Foreground probability, shape (B, 1, h, w); None without a fitted foreground head.
     """
@@ -117,6 +117,8 @@ def derive_class_maps(
         ctx = ForwardContext(classifier, images, forward_pass, classes)
         evidence = [_MAP_FUNCTIONS[method.inputs](method, ctx) for method in methods]
         all_maps = [ctx.propagate(maps) for maps in evidence]
+        if ctx.affinity is not None and ctx.affinity.positions is not None:
+            evidence = all_maps  # of the position head, which is no propagation of the method's
         foreground = None if ctx.affinity is None else ctx.affinity.foreground
     return [
         ClassMaps(logits, classes, maps, own_maps, has_negative_activations, foreground)
@@ -168,7 +170,7 @@ def object_inputs(classifier: SplitClassifier, images: Tensor, method: Method, c
     ctx = ForwardContext(classifier, images, forward_pass, _select_classes(forward_pass.logits.detach(), classes, 1))
     with torch.inference_mode(False), torch.no_grad():
         own_maps = _MAP_FUNCTIONS[method.inputs](method, ctx)
-        affinity = replace(feature_affinity(features, classifier.foreground), objects=None)
+        affinity = replace(feature_affinity(features, classifier.foreground), objects=None, positions=None)
         fine_features = concat_features(features, fine_grid(affinity.grid))
         affinity = replace(affinity, fine_features=fine_features)
         propagated = affinity.propagate(own_maps)

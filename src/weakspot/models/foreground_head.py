@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weakspot.models.object_head import ObjectHead
+from weakspot.models.position_head import PositionHead
 
 WIDTH = 64
-_OBJECTS = "objects."  # prefix of the names of the object head's weights
+_OBJECTS, _POSITIONS = "objects.", "positions."  # prefixes of the names of the weights of further heads
 # Fitting uses at most this many images.
 MAX_IMAGES = 1000
 # Positions whose map is at or above the first value are foreground, below the second background; others are ignored.
@@ -28,14 +29,16 @@ class ForegroundHead(nn.Module):
 
     Attributes:
         objects: A head that boxes have taught, which sees the foreground probability; None without boxes.
+        positions: A head whose maps replace the propagated ones; None unless the run was trained with ``mil``.
     """
 
     objects: ObjectHead | None
+    positions: PositionHead | None
 
     def __init__(self, channels: int, width: int = WIDTH) -> None:
         super().__init__()
         self.channels = channels
-        self.objects = None
+        self.objects, self.positions = None, None
         self.layers = nn.Sequential(
             nn.BatchNorm2d(channels, affine=False),
             nn.Conv2d(channels, width, 1),
@@ -56,13 +59,16 @@ def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
     width, channels = weights["layers.1.weight"].shape[:2]
     taught = weights.get(f"{_OBJECTS}from_features.weight")
     directions = weights.get(f"{_OBJECTS}directions.offsets")
-    if not width * channels or (taught is not None and not taught.numel()):
+    hidden, output = (weights.get(f"{_POSITIONS}{name}.weight") for name in ("hidden", "output"))
+    if not width * channels or any(values is not None and not values.numel() for values in (taught, hidden, output)):
         raise RuntimeError("The weights are empty.")
 
     def build() -> ForegroundHead:
         head = ForegroundHead(channels, width)
         if taught is not None and directions is not None:
             head.objects = ObjectHead(channels, directions.shape[0], taught.shape[0])
+        if hidden is not None and output is not None:
+            head.positions = PositionHead(channels, output.shape[0], hidden.shape[0])
         return head
 
     with torch.device("meta"):  # it may be large

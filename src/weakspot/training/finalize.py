@@ -26,6 +26,7 @@ from weakspot.training.foreground import fit_run_foreground
 from weakspot.training.labels import MIN_ANNOTATED
 from weakspot.training.lightning_module import EpochMetrics, WsolModule
 from weakspot.training.options import TrainOptions
+from weakspot.training.positions import fit_run_positions
 from weakspot.training.setup import TrainingSetup
 from weakspot.training.teach import describe_taught, teach_held_run
 from weakspot.training.thresholds import choose_thresholds
@@ -63,6 +64,10 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
         logger.info("Fitting the foreground head on the training images.")
         foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=options.seed)
         localizer.set_foreground_head(foreground)
+    if foreground is not None and setup.method.head == "mil":
+        logger.info("Fitting the position head on the training images.")
+        foreground.positions = fit_run_positions(localizer, data.training.samples, data.labels, seed=options.seed)
+        localizer.set_foreground_head(foreground)
     samples = data.validation.samples or data.training.samples
     logger.info("Choosing the threshold on %d heatmaps.", len(samples))
     thresholds = choose_thresholds(localizer, data.dataset, samples)
@@ -83,7 +88,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
     held_out: Sequence[Sample] = data.validation.samples
-    if foreground is not None and options.learn_from == "all":
+    if foreground is not None and foreground.positions is None and options.learn_from == "all":
         held_out = _learn_from_boxes(folder, data.training.samples, held_out, seed=options.seed)
         metadata = read_metadata(folder)
     wide = WideBoxes()

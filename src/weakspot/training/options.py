@@ -32,7 +32,8 @@ class TrainOptions:
         weights: Weights file of the backbone (.safetensors or .pth), pretrained, or none.
         freeze: backbone: train the head only, on cached features. none: train all. auto: backbone on CPUs.
         input_size: Side in pixels to which images are resized. Default: the backbone's own, or 9/7 of it if frozen.
-        method: cam, acol, spg or ts_cam; adl, has or cutmix; combinations such as acol+cutmix; or psol.
+        method: cam, acol, spg or ts_cam; adl, has or cutmix; combinations such as acol+cutmix; psol; or mil for small
+            objects, if some images hold none.
         teacher: With psol: run folder whose predicted boxes are the training targets.
         quality: Quality for which the threshold is selected; all but plain also fit a foreground head.
         output_stride: 16 or 8: finer maps at a higher cost. Default: 16 if the backbone supports it.

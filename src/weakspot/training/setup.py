@@ -27,6 +27,7 @@ from weakspot.terminal import counted
 from weakspot.training.dataset import ReadableImages, UnreadableImage, verify_images, with_crop_margin
 from weakspot.training.labels import Labels, Split, good_note, infer_labels, split_samples
 from weakspot.training.options import TrainOptions
+from weakspot.training.positions import check_positions
 from weakspot.training.pseudo_boxes import (
     Teacher,
     find_pseudo_boxes,
@@ -127,6 +128,8 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
         verb = "is" if skipped == 1 else "are"
         logger.info("%s of unknown classes %s skipped.", counted(skipped, "validation image"), verb)
     built = _build_network(options, labels, teacher, frozen)
+    if method.head == "mil":
+        check_positions(built, labels, options)
     if method.adl and not frozen:
         insertion_points(built.network.trunk.backbone)  # refuses a backbone without a place for ADL
     # Pseudo boxes would have to be cropped together with their images.

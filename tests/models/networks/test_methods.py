@@ -22,6 +22,7 @@ from weakspot.models.networks import AUGMENTATIONS, HEADS, TrainingMethod, parse
         pytest.param("adl", TrainingMethod("cam", "", adl=True), "cam", id="ADL likewise"),
         pytest.param("acol+adl+has", TrainingMethod("acol", "has", adl=True), "acol", id="three together"),
         pytest.param("ts_cam+cutmix", TrainingMethod("ts_cam", "cutmix"), "ts_cam", id="TS-CAM with CutMix"),
+        pytest.param("mil", TrainingMethod("mil"), "cam", id="MIL trains the network of CAM"),
         pytest.param("spg+adl+has", TrainingMethod("spg", "has", adl=True), "cam", id="SPG with ADL and HaS"),
         pytest.param(" ACoL + CutMix ", TrainingMethod("acol", "cutmix"), "acol", id="case and spaces do not matter"),
         pytest.param("cam+cam+has+has", TrainingMethod("cam", "has"), "cam", id="twice is once"),

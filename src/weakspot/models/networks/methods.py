@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from weakspot.errors import InputError, suggest
 
 # Methods with a head of their own, of which a network has one.
-HEADS = ("cam", "acol", "spg", "ts_cam", "psol")
+HEADS = ("cam", "acol", "spg", "ts_cam", "psol", "mil")
 # Methods that augment the training images: at most one.
 AUGMENTATIONS = ("has", "cutmix")
 # A method that adds layers to the backbone.

@@ -192,6 +192,7 @@ def _fill_defaults(config: NetworkConfig, backbone: Backbone, preprocessing: Pre
     if not 0 < config.delta <= 1:
         raise InputError("out-of-range", f"delta must be in (0, 1], got {config.delta}.", "The paper tries 0.5 to 0.9.")
     widths = {"cam": 0 if backbone.pooled else _CAM_WIDTH, "ts_cam": 0, "psol": WIDTH}
+    widths["mil"] = widths["cam"]
     width = widths.get(parse_method(config.method).head, _BRANCH_WIDTH) if config.width is None else config.width
     stride = measure_stride(backbone, preprocessing)
     return replace(config, width=width, output_stride=stride, input_size=preprocessing.height)
@@ -233,4 +234,5 @@ _HEADS: Mapping[str, Callable[[Backbone, NetworkConfig], Head]] = {
     "spg": _spg,
     "ts_cam": _ts_cam,
     "psol": _psol,
+    "mil": _cam,  # its maps are those of a position head, which is fitted afterwards
 }

@@ -1,0 +1,166 @@
+"""Evidence of each class at each position of fine features, learned from labels and from images without an object."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTH = 32
+_EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 12, 16, 6e-3, 1e-2, 0.1
+# Logits of an image are half the mean of all positions, which finds extent, and half that of the best 2 %, which finds
+# small objects.
+_TOP = 0.02
+# Share of the mean variance that is added to every variance of normal positions.
+_SHRINKAGE = 1e-3
+# Normal positions that suffice for the covariance.
+_MAX_POSITIONS = 50_000
+
+
+class PositionHead(nn.Module):
+    """Class maps from intermediate features: what tells a class from normal positions, and how unusual a position is.
+
+    The map of a class is a sum of two terms, each in standard deviations of normal positions, which are all positions
+    of images without an object:
+
+    * the logit of the class minus that of the background class, by two 1 x 1 convolutions;
+    * the logarithm of the Mahalanobis distance of the features, averaged over 3 x 3 positions, from those of normal
+      positions. It is the same for all classes.
+
+    Args:
+        channels: Total number of channels of the intermediate features.
+        num_classes: Number of classes, with that of images without an object.
+        width: Number of hidden channels.
+
+    Attributes:
+        background: Index of the class of images without an object.
+        mean: Mean of normal features, shape (K,).
+        whitening: Matrix that whitens normal features, shape (K, K).
+        shift: Mean of the two terms at normal positions: of each class, and of the distance, shape (C + 1,).
+        scale: Their standard deviations, likewise.
+
+    Source:
+        Positions as instances of a bag: Ilse et al., "Attention-based Deep Multiple Instance Learning", ICML 2018; mean
+        and best positions: Durand et al., "WILDCAT", CVPR 2017, equation (2). The distance: Defard et al., "PaDiM",
+        ICPR Workshops 2021, equation (2), with one Gaussian for all positions. Their sum is ours.
+    """
+
+    background: Tensor
+    mean: Tensor
+    whitening: Tensor
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, channels: int, num_classes: int, width: int = WIDTH) -> None:
+        super().__init__()
+        self.channels = channels
+        self.normalize = nn.BatchNorm2d(channels, affine=False)
+        self.dropout = nn.Dropout2d(_DROPOUT)
+        self.hidden = nn.Conv2d(channels, width, 1)
+        self.output = nn.Conv2d(width, num_classes, 1)
+        self.register_buffer("background", torch.tensor(0))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("whitening", torch.eye(channels))
+        self.register_buffer("shift", torch.zeros(num_classes + 1))
+        self.register_buffer("scale", torch.ones(num_classes + 1))
+
+    def forward(self, features: Tensor, classes: Tensor) -> Tensor:
+        """Return class maps (B, n, h, w), any sign, of features (B, K, h, w) and class indices (B, n)."""
+        terms = (self.terms(features) - self.shift[:, None, None]) / self.scale[:, None, None]
+        chosen = classes[:, :, None, None].expand(-1, -1, *terms.shape[-2:])
+        return terms.gather(1, chosen) + terms[:, -1:]
+
+    def terms(self, features: Tensor) -> Tensor:
+        """Return both terms, not standardized: of each class, and the distance, shape (B, C + 1, h, w)."""
+        logits = self.logits(features)
+        ratios = logits - logits.index_select(1, self.background[None])
+        return torch.cat([ratios, self.distance(features)], dim=1)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return logits (B, C, h, w) of features (B, K, h, w)."""
+        logits: Tensor = self.output(F.relu(self.hidden(self.dropout(self.normalize(features)))))
+        return logits
+
+    def distance(self, features: Tensor) -> Tensor:
+        """Return log Mahalanobis distances (B, 1, h, w) from normal positions of features (B, K, h, w)."""
+        centered = smooth(features) - self.mean[:, None, None]
+        whitened = F.conv2d(centered, self.whitening[:, :, None, None])
+        return whitened.square().mean(dim=1, keepdim=True).clamp_min(1e-12).log()
+
+
+def smooth(features: Tensor) -> Tensor:
+    """Average features (B, K, h, w) over 3 x 3 positions, at the border over those that exist."""
+    return F.avg_pool2d(features, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def pool(logits: Tensor) -> Tensor:
+    """Pool logits of positions (B, C, h, w) to logits of images (B, C).
+
+    Example:
+        >>> pool(torch.tensor([[[[0.0, 0.0, 0.0, 8.0]]]])).tolist()  # of four positions, 2 % is the best one
+        [[5.0]]
+    """
+    flat = logits.flatten(2)
+    count = max(1, int(_TOP * flat.shape[2]))
+    return (flat.mean(dim=2) + flat.topk(count, dim=2).values.mean(dim=2)) / 2
+
+
+def fit_position_head(
+    features: Tensor,
+    targets: Tensor,
+    background: int,
+    *,
+    seed: int,
+    on_step: Callable[[int, int], None] = lambda _done, _steps: None,
+) -> PositionHead:
+    """Fit a head to images of which only the classes are known.
+
+    Args:
+        features: Intermediate features, shape (N, K, h, w), any floating type.
+        targets: Probability of each class, shape (N, C); rows sum to 1.
+        background: Index of the class of images without an object, of which there is at least one.
+        seed: Random seed of weights, order and flips.
+        on_step: Called with the number of steps that are done, and of all.
+
+    Returns:
+        The head, in evaluation mode.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = PositionHead(features.shape[1], targets.shape[1]).train()
+        head.background.fill_(background)
+        optimizer = torch.optim.AdamW(head.parameters(), lr=_RATE, weight_decay=_DECAY)
+        steps = _EPOCHS * -(-len(features) // _BATCH)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
+        batches = [batch for _ in range(_EPOCHS) for batch in torch.randperm(len(features)).split(_BATCH)]
+        for step, batch in enumerate(batches, start=1):
+            loss = F.cross_entropy(pool(head.logits(features[batch].float())), targets[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            on_step(step, steps)
+        head.eval().requires_grad_(False)
+    normal = features[targets[:, background] == 1]
+    _fit_distance(head, normal)
+    _standardize(head, normal)
+    return head
+
+
+def _fit_distance(head: PositionHead, normal: Tensor) -> None:
+    """Set mean and whitening to those of the features (N, K, h, w) of images without an object."""
+    step = max(1, -(-normal[:, 0].numel() // _MAX_POSITIONS))  # every so many positions of each image
+    positions = torch.cat([smooth(image[None].float())[0].flatten(1)[:, ::step].T for image in normal])
+    covariance = torch.atleast_2d(torch.cov(positions.T))
+    ridge = _SHRINKAGE * covariance.diagonal().mean().clamp_min(1e-12)
+    factor = torch.linalg.cholesky(covariance + ridge * torch.eye(len(covariance)))
+    head.mean.copy_(positions.mean(dim=0))
+    head.whitening.copy_(torch.linalg.solve_triangular(factor, torch.eye(len(factor)), upper=False))
+
+
+def _standardize(head: PositionHead, normal: Tensor) -> None:
+    """Set shift and scale to the mean and standard deviation of the terms at normal positions."""
+    terms = torch.cat([head.terms(image[None].float()).flatten(2) for image in normal], dim=2)[0]
+    head.shift.copy_(terms.mean(dim=1))
+    deviations = terms.std(dim=1)
+    head.scale.copy_(torch.where(deviations > 1e-6, deviations, 1.0))  # the background's own ratio is constant

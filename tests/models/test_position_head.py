@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.covariance import EmpiricalCovariance
+
+from weakspot.models.position_head import PositionHead, fit_position_head, pool, smooth
+
+BACKGROUND = 1
+
+
+def images(count, seed=0):
+    """Features of images in turns without an object, and with one of class 0 or 2 at a single position each."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(count, 6, 10, 10, generator=generator)
+    targets, places = torch.zeros(count, 3), []
+    for i in range(count):
+        label = (BACKGROUND, 0, BACKGROUND, 2)[i % 4]
+        targets[i, label] = 1
+        y, x = torch.randint(1, 9, (2,), generator=generator).tolist()
+        places.append((y, x))
+        if label != BACKGROUND:
+            features[i, label, y, x] += 12
+    return features, targets, places
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    features, targets, _ = images(96)
+    return fit_position_head(features, targets, BACKGROUND, seed=0)
+
+
+@pytest.mark.parametrize("label", [0, 2])
+def test_the_peak_is_on_an_object_of_one_position(label, fitted):
+    features, targets, places = images(32, seed=1)
+    chosen = [i for i in range(32) if targets[i, label] == 1]
+    maps = fitted(features[chosen], torch.full((len(chosen), 1), label))[:, 0]
+    peaks = [divmod(int(peak), 10) for peak in maps.flatten(1).argmax(dim=1)]
+    assert peaks == [places[i] for i in chosen]
+
+
+def test_maps_tell_the_classes_apart_where_the_distance_cannot(fitted):
+    features, targets, places = images(32, seed=1)
+    for i in range(32):
+        if targets[i, 0] == 1:
+            right, wrong = fitted(features[i : i + 1], torch.tensor([[0, 2]]))[0, :, places[i][0], places[i][1]]
+            assert right > wrong + 3
+
+
+def test_terms_are_standardized_at_normal_positions(fitted):
+    features, targets, _ = images(96)
+    normal = fitted.terms(features[targets[:, BACKGROUND] == 1])
+    standardized = (normal - fitted.shift[:, None, None]) / fitted.scale[:, None, None]
+    assert standardized.mean(dim=(0, 2, 3)).abs().max() < 1e-4
+    assert standardized.std(dim=(0, 2, 3))[[0, 2, 3]].numpy() == pytest.approx(1, abs=1e-3)
+    assert not standardized[:, BACKGROUND].any()
+
+
+def test_the_distance_equals_scikit_learns(fitted):
+    """Up to the shrinkage; scikit-learn returns the squared distance, summed over the channels."""
+    features, targets, _ = images(96)
+    normal = smooth(features[targets[:, BACKGROUND] == 1]).permute(0, 2, 3, 1).reshape(-1, 6).numpy()
+    reference = EmpiricalCovariance().fit(normal)
+    tested = smooth(images(4, seed=2)[0]).permute(0, 2, 3, 1).reshape(-1, 6).numpy()
+    found = fitted.distance(images(4, seed=2)[0]).flatten().exp().numpy() * 6
+    np.testing.assert_allclose(found, reference.mahalanobis(tested), rtol=0.01)
+
+
+def test_an_image_has_half_the_mean_and_half_that_of_its_best_positions():
+    logits = torch.zeros(1, 1, 10, 10)
+    logits[0, 0, 3, 4], logits[0, 0, 7, 7], logits[0, 0, 0, 0] = 10, 6, 4
+    assert pool(logits).item() == pytest.approx((20 / 100 + (10 + 6) / 2) / 2)
+
+
+def test_fitting_is_a_function_of_the_seed_and_of_nothing_else():
+    features, targets, _ = images(12)
+    torch.manual_seed(5)
+    first = fit_position_head(features, targets, BACKGROUND, seed=3).state_dict()
+    state = torch.get_rng_state()
+    second = fit_position_head(features, targets, BACKGROUND, seed=3).state_dict()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    other = fit_position_head(features, targets, BACKGROUND, seed=4).state_dict()
+    assert not torch.equal(first["hidden.weight"], other["hidden.weight"])
+
+
+def test_constant_features_of_normal_images_give_finite_maps():
+    features, targets, _ = images(8)
+    features[targets[:, BACKGROUND] == 1] = 0.5
+    head = fit_position_head(features, targets, BACKGROUND, seed=0)
+    assert head(features, torch.zeros(8, 1, dtype=torch.long)).isfinite().all()
+
+
+def test_progress_is_told():
+    features, targets, _ = images(20)
+    seen = []
+    fit_position_head(features, targets, BACKGROUND, seed=0, on_step=lambda done, steps: seen.append((done, steps)))
+    assert seen == [(i, len(seen)) for i in range(1, len(seen) + 1)]
+
+
+def test_a_head_that_is_not_fitted_has_maps_of_each_class_that_is_asked_for():
+    head = PositionHead(6, 3).eval()
+    features = images(2)[0]
+    several = head(features, torch.tensor([[2, 0], [1, 2]]))
+    assert several.shape == (2, 2, 10, 10)
+    assert torch.equal(
+        several[:, 0], torch.stack([head(features[i : i + 1], torch.tensor([[c]]))[0, 0] for i, c in ((0, 2), (1, 1))])
+    )

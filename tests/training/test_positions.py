@@ -1,0 +1,114 @@
+"""``--method mil``: small discs among images without any."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from refusals import refused
+from small_runs import disc, small
+
+from weakspot.errors import ModelError
+from weakspot.inference.export import export
+from weakspot.inference.localizer import Localizer
+from weakspot.ops import heatmap_from_class_map
+from weakspot.training.positions import _draw
+from weakspot.training.teach import teach
+
+MIL = {"method": "mil", "backbone": "test_resnet", "output_stride": 16, "batch_size": 8, "input_size": 96}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Red and blue discs of 8 pixels, and as many images of noise alone, for training and validation."""
+    root = tmp_path_factory.mktemp("small")
+    for split, count in (("train", 24), ("val", 6)):
+        for label in ("red", "blue", "background"):
+            (root / split / label).mkdir(parents=True)
+            for i in range(count):
+                draw(label, 1000 * (split == "val") + i)[0].save(root / split / label / f"{i}.png")
+    return root
+
+
+def draw(label, seed):
+    if label != "background":
+        return disc(label, seed, size=96, radius=4)
+    noise = np.random.default_rng(seed).integers(90, 160, (96, 96, 1)).repeat(3, axis=2)
+    return Image.fromarray(noise.astype(np.uint8)), None
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    return small(folder, tmp_path_factory.mktemp("runs") / "mil", **MIL)
+
+
+@pytest.fixture(scope="module")
+def localizer(run):
+    return Localizer(run, backend="torch")
+
+
+def test_the_peak_of_a_small_object_is_on_it(localizer):
+    hits = 0
+    for seed in range(2000, 2010):
+        image, (x1, y1, x2, y2) = draw("red", seed)
+        heatmap = localizer(image, classes=["red"]).heatmap
+        y, x = divmod(int(heatmap.argmax()), heatmap.shape[1])
+        hits += x1 - 8 <= x < x2 + 8 and y1 - 8 <= y < y2 + 8  # half a stride around it
+    assert hits >= 9
+
+
+def test_maps_are_those_of_the_head(run):
+    localizer = Localizer(run, backend="torch")
+    head = localizer.torch_backend.classifier.foreground
+    localizer.set_foreground_head(head)  # removes the thresholds of the classes, to which maps are remapped
+    image = np.array(draw("red", 7)[0])
+    features = localizer.torch_backend.object_inputs([image], "cam", torch.tensor([[1]])).features
+    expected = head.positions(features.float(), torch.tensor([[1]]))[0, 0].numpy()
+    heatmap = localizer(Image.fromarray(image), classes=[1]).heatmap
+    np.testing.assert_allclose(heatmap, heatmap_from_class_map(expected, height=96, width=96), atol=0.02)
+
+
+@pytest.mark.exhaustive
+def test_an_exported_file_has_the_maps(run, localizer, tmp_path):
+    images = [draw("red", seed)[0] for seed in range(3)]
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for image, file in zip(images, files, strict=True):
+        image.save(file)
+    export(localizer, tmp_path / "mil.onnx", images=files)
+    exported = Localizer(tmp_path / "mil.onnx")
+    for file in files:
+        expected, found = (one(file, classes=["red"]) for one in (localizer, exported))
+        assert np.abs(found.heatmap - expected.heatmap).max() < 0.05
+        np.testing.assert_allclose(found.box, expected.box, atol=2)
+
+
+def test_boxes_do_not_teach_it(run, folder):
+    with refused("method-unsupported", run):
+        teach(run, [])
+
+
+def test_a_quality_that_keeps_maps_is_refused_before_training(folder, tmp_path):
+    with refused("options-conflict", "plain"):
+        small(folder, tmp_path / "run", **MIL, quality="plain")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_backbone_without_intermediate_features_is_refused(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("weakspot.models.split_classifier.find_intermediates", lambda *_: ())
+    with refused("backbone-mismatch", "test_resnet", kind=ModelError):
+        small(folder, tmp_path / "run", **MIL)
+
+
+def test_without_images_of_the_background_it_is_refused(discs, tmp_path):
+    with refused("missing-background"):
+        small(discs, tmp_path / "run", **MIL)
+
+
+def test_images_without_an_object_are_drawn_first():
+    is_normal = np.zeros(3000)
+    is_normal[:60] = 1
+    drawn = _draw(is_normal, seed=0)
+    assert len(drawn) == len(set(drawn)) == 1000
+    assert is_normal[drawn[:50]].all()
+    assert is_normal[drawn].sum() < 60 + 1
+    assert _draw(is_normal, seed=1) != drawn
+    assert sorted(_draw(np.array([1.0, 0, 0]), seed=0)) == [0, 1, 2]
