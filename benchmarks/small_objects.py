@@ -30,11 +30,11 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     options = parser.parse_args()
     rows = [(run.name, ws.evaluate(run, options.data, test_split=options.split).to_dict()) for run in options.runs]
-    (found,) = rows[0][1]["rows"].values()
+    found = next(iter(rows[0][1]["rows"].values()))  # the others are baselines
     print(f"**{options.data.name}**, {found['figures']['PxAP']['images']} images of the split {options.split}:\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for name, metrics in rows:
-        (of_run,) = metrics["rows"].values()
+        of_run = next(iter(metrics["rows"].values()))
         print(f"| {name} | {' | '.join(cells(of_run['figures'], of_run['detection']))} |", flush=True)
 
 
