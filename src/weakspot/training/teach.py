@@ -49,6 +49,7 @@ class TaughtResult:
         thresholds: The same at thresholds that the boxes choose; cross-validated, if they are new.
         after: The same with the head; cross-validated. Equal to ``thresholds`` if the head is left out.
         share: Share of the head in the final map; 0 if it is left out.
+        has_thresholds: Whether the boxes chose other thresholds.
         is_better: Whether what the boxes teach is used; otherwise the run is as labels alone made it.
         finds_nothing: Whether no box is right, as if those of other images were given; the run was left as it was.
     """
@@ -61,6 +62,7 @@ class TaughtResult:
     thresholds: float
     after: float
     share: float
+    has_thresholds: bool
     is_better: bool
     finds_nothing: bool = False
 
@@ -105,7 +107,8 @@ def describe_taught(result: TaughtResult) -> str:
     what = f"{counted(result.boxes, 'box')} of {counted(result.classes, 'class')}"
     if not result.is_better:
         return f"{what}: what they teach is not better than labels alone."
-    head = f"a head (share {result.share:.1f}) and thresholds" if result.share else "thresholds, without a head"
+    head = f"a head (share {result.share:.1f})" if result.share else "thresholds, without a head"
+    head += " and thresholds" if result.share and result.has_thresholds else ""
     return f"{what} taught {head}: GT-known Loc {result.before:.1f} to {result.after:.1f} % in cross-validation."
 
 
@@ -148,6 +151,7 @@ def teach_held_run(
         thresholds=lesson.labels.after,
         after=lesson.chosen.after,
         share=lesson.share,
+        has_thresholds=lesson.chosen.improves,
         is_better=lesson.is_better,
         finds_nothing=lesson.finds_nothing,
     )
