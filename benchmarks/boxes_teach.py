@@ -2,12 +2,13 @@
 
     python benchmarks/boxes_teach.py RUN DATA [--boxes 1 2 5 10] [--draws 5] [--split test]
 
-A person is simulated by the true boxes of a few training images of each class, drawn at random or offered by the
-uncertainty of the run. The thresholds of the run are first chosen without any box, by edges of the validation images
-("labels alone"). Then the boxes choose thresholds only (weakspot threshold), teach a head as well (weakspot teach), or
-teach a head that sees no class map ("boxes alone": few-shot, without labels). "By val" are the same maps at thresholds
-that all boxes of the validation split choose, which a person with a few boxes does not have; "oracle" is the best one
-threshold of the scored images. Mean over the draws, and 1.96 standard errors of it.
+A person is simulated by the true boxes of a few training images of each class: drawn at random; those whose boxes are
+most uncertain; or typical ones, nearest to the centers of as many clusters of the class. The thresholds of the run are
+first chosen without any box, by edges of the validation images ("labels alone"). Then the boxes choose thresholds only
+(weakspot threshold), teach a head as well (weakspot teach), or teach a head that sees no class map ("boxes alone":
+few-shot, without labels). "By val" are the same maps at thresholds that all boxes of the validation split choose, which
+a person with a few boxes does not have; "oracle" is the best one threshold of the scored images. Mean over the draws,
+and 1.96 standard errors of it.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 
 import weakspot as ws
 from weakspot.data import Sample
@@ -62,7 +64,7 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, nargs="+", default=[1, 2, 5, 10, 10_000], help="images of each class")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--order", choices=["random", "uncertain"], default="random")
+    parser.add_argument("--order", choices=["random", "uncertain", "typical"], default="random")
     options = parser.parse_args()
     torch.set_num_threads(1)
     bench = prepare(options.run, options.data, options.split, options.order)
@@ -114,15 +116,33 @@ def uncertainty(localizer: Localizer, sample: Sample) -> float:
 
 
 def draws(pairs: TeachingPairs, count: int, number: int, order: str) -> Iterator[NDArray[np.intp]]:
-    """Yield numbers of pairs, so many of each class: at random, or the first ones of nine tenths of all pairs."""
+    """Yield numbers of pairs, so many of each class: at random, or the first or typical ones of nine tenths of all."""
     for seed in range(number):
         shuffled = np.random.default_rng(seed).permutation(len(pairs.boxes))
-        if order == "uncertain":
+        if order != "random":
             shuffled = np.sort(shuffled[: round(0.9 * len(shuffled))])
-        of_class = [shuffled[pairs.classes[shuffled] == index][:count] for index in range(pairs.num_classes)]
+        of_class = [shuffled[pairs.classes[shuffled] == index] for index in range(pairs.num_classes)]
+        if order == "typical":
+            of_class = [typical(pairs, numbers, count, seed) for numbers in of_class]
+        of_class = [numbers[:count] for numbers in of_class]
         yield np.concatenate(of_class)
         if len(np.concatenate(of_class)) == len(pairs.boxes):
             return  # another draw would be the same
+
+
+def typical(pairs: TeachingPairs, numbers: NDArray[np.intp], count: int, seed: int) -> NDArray[np.intp]:
+    """Return the pairs of a class that are nearest to the centers of ``count`` clusters.
+
+    Source:
+        Hacohen et al., "Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets", ICML 2022.
+    """
+    if len(numbers) <= count:
+        return numbers
+    means = pairs.features.float().mean(dim=(2, 3)).numpy()
+    means = (means - means.mean(axis=0)) / (means.std(axis=0) + 1e-6)
+    means = means[numbers] / np.linalg.norm(means[numbers], axis=1, keepdims=True)
+    distances = KMeans(count, n_init=5, random_state=seed).fit(means).transform(means)
+    return numbers[np.unique(distances.argmin(axis=0))]
 
 
 def select(pairs: TeachingPairs, chosen: NDArray[np.intp]) -> TeachingPairs:
