@@ -100,6 +100,7 @@ def test_images_that_have_taught_the_run_are_counted(taught, tmp_path):
     tested = find_samples(read_dataset(tmp_path / "data"), "test")
     write_taught(tmp_path / "run", [sample.image for sample in tested[:taught]])
     assert _count_taught(tmp_path / "run", tested) == taught
+    assert _count_taught(tmp_path / "run" / "model.safetensors", tested) == taught
 
 
 def test_all_files_are_written_and_nothing_else(done):

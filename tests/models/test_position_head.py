@@ -90,13 +90,6 @@ def test_constant_features_of_normal_images_give_finite_maps():
     assert head(features, torch.zeros(8, 1, dtype=torch.long)).isfinite().all()
 
 
-def test_progress_is_told():
-    features, targets, _ = images(20)
-    seen = []
-    fit_position_head(features, targets, BACKGROUND, seed=0, on_step=lambda done, steps: seen.append((done, steps)))
-    assert seen == [(i, len(seen)) for i in range(1, len(seen) + 1)]
-
-
 def test_a_head_that_is_not_fitted_has_maps_of_each_class_that_is_asked_for():
     head = PositionHead(6, 3).eval()
     features = images(2)[0]

@@ -1,5 +1,7 @@
 """``--method mil``: small discs among images without any."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from refusals import refused
 from small_runs import disc, small
 
 from weakspot.errors import ModelError
+from weakspot.inference.backends import ClassSelection
 from weakspot.inference.export import export
 from weakspot.inference.localizer import Localizer
 from weakspot.ops import heatmap_from_class_map
@@ -56,6 +59,14 @@ def test_the_peak_of_a_small_object_is_on_it(localizer):
     assert hits >= 9
 
 
+def test_it_says_that_boxes_do_not_teach_it(folder, tmp_path, capsys):
+    rows = "".join(f"red/{i},red,{','.join(map(str, draw('red', i)[1]))}\n" for i in range(4))
+    data = shutil.copytree(folder / "train", tmp_path / "data" / "images").parent
+    (data / "annotations.csv").write_text(f"image_id,label,xmin,ymin,xmax,ymax\n{rows}")
+    small(data, tmp_path / "run", **{**MIL, "epochs": 1, "learn_from": "all"})
+    assert "labels alone" in capsys.readouterr().err
+
+
 def test_maps_are_those_of_the_head(run):
     localizer = Localizer(run, backend="torch")
     head = localizer.torch_backend.classifier.foreground
@@ -65,6 +76,8 @@ def test_maps_are_those_of_the_head(run):
     expected = head.positions(features.float(), torch.tensor([[1]]))[0, 0].numpy()
     heatmap = localizer(Image.fromarray(image), classes=[1]).heatmap
     np.testing.assert_allclose(heatmap, heatmap_from_class_map(expected, height=96, width=96), atol=0.02)
+    (found,) = localizer.torch_backend.run([image], ["cam"], ClassSelection(np.array([1])))
+    np.testing.assert_allclose(found.evidence[0, 0], expected, atol=0.05)  # by which the first region is chosen
 
 
 @pytest.mark.exhaustive

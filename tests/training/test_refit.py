@@ -133,11 +133,11 @@ def test_a_gain_that_may_be_an_accident_is_not_better(gained, lost, better):
 
 
 def test_thresholds_that_may_be_better_by_accident_are_not_used():
-    """Of twenty images, two are right at 0.3 and not at the current threshold of 0.5."""
-    scores = right_at(*[0.5] * 18, 0.3, 0.3)
-    scores[:18] = np.maximum(scores[:18], right_at(*[0.3] * 18))
-    found = compare_thresholds(scores, np.zeros(20, int), (0.5,), per_class=True)
-    assert (found.before, found.improves, found.threshold, found.after) == (90, False, 0.5, 90)
+    """Of forty images, all are right at 0.3, and 38 at the current threshold of 0.5."""
+    scores = right_at(*[0.3] * 40)
+    scores[:38] = np.maximum(scores[:38], right_at(*[0.5] * 38))
+    found = compare_thresholds(scores, np.zeros(40, int), (0.5,), per_class=True)
+    assert (found.before, found.shifted, found.improves, found.threshold, found.after) == (95, 100, False, 0.5, 95)
 
 
 def test_a_few_boxes_keep_a_calibration_on_many(misfit, boxed):

@@ -7,7 +7,7 @@ from weakspot.data.review_rows import ReviewRow
 from weakspot.io.folders import CONFIG
 from weakspot.training.review import learn_from_review
 from weakspot.training.run_folder import read_config, write_config
-from weakspot.training.taught_samples import read_taught
+from weakspot.training.taught_samples import read_taught, write_taught
 
 
 @pytest.mark.usefixtures("few_steps")
@@ -36,6 +36,7 @@ def test_images_of_the_test_split_teach_nothing(discs_run, boxed, tmp_path):
         shutil.copy(sample.path, folder / name)
         rows[name] = ReviewRow(name, "confirmed", sample.objects, (64, 64))
     _, options = read_config(run / CONFIG)
+    write_taught(run, [replace(boxed.samples[0], path=folder / next(iter(rows)))])  # by a version that did not check
     write_config(run, folder, options)
     problems, learnt = learn_from_review(run, folder, rows)
     assert problems == ()

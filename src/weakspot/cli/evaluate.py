@@ -24,6 +24,7 @@ from weakspot.io.folder_lock import folder_lock
 from weakspot.io.folders import is_file, is_folder, next_free_path, read_name_file
 from weakspot.io.progress import Progress
 from weakspot.io.settings import save_settings
+from weakspot.models.run_files import MODEL_FILE
 from weakspot.ops import scale_boxes
 from weakspot.terminal import echo
 
@@ -128,10 +129,7 @@ def _dataset(data: str, options: MeasureOptions, models: Sequence[str]) -> Datas
         if names := known_class_names(model, options.class_names):
             class_indices(dataset, names)
         if count := _count_taught(Path(model), tested):
-            echo(
-                f"note: {count} of the {len(tested)} images have taught {model}: their scores are too high.",
-                to_stderr=True,
-            )
+            echo(f"note: {count} of {len(tested)} images taught {model}: their scores are too high.", to_stderr=True)
     return dataset
 
 
@@ -139,7 +137,8 @@ def _count_taught(run: Path, samples: Sequence[EvaluationSample]) -> int:
     """Return how many images have taught a run where their objects are; 0 for another model."""
     from weakspot.training.taught_samples import read_taught
 
-    taught = {sample.path.resolve() for sample in read_taught(run)}
+    folder = run.parent if run.name == MODEL_FILE else run
+    taught = {sample.path.resolve() for sample in read_taught(folder)}
     return sum(sample.image.path.resolve() in taught for sample in samples)
 
 

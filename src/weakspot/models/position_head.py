@@ -1,7 +1,5 @@
 """Evidence of each class at each position of fine features, learned from labels and from images without an object."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -105,22 +103,14 @@ def pool(logits: Tensor) -> Tensor:
     return (flat.mean(dim=2) + flat.topk(count, dim=2).values.mean(dim=2)) / 2
 
 
-def fit_position_head(
-    features: Tensor,
-    targets: Tensor,
-    background: int,
-    *,
-    seed: int,
-    on_step: Callable[[int, int], None] = lambda _done, _steps: None,
-) -> PositionHead:
+def fit_position_head(features: Tensor, targets: Tensor, background: int, *, seed: int) -> PositionHead:
     """Fit a head to images of which only the classes are known.
 
     Args:
         features: Intermediate features, shape (N, K, h, w), any floating type.
         targets: Probability of each class, shape (N, C); rows sum to 1.
         background: Index of the class of images without an object, of which there is at least one.
-        seed: Random seed of weights, order and flips.
-        on_step: Called with the number of steps that are done, and of all.
+        seed: Random seed of the weights and of the order.
 
     Returns:
         The head, in evaluation mode.
@@ -133,13 +123,12 @@ def fit_position_head(
         steps = _EPOCHS * -(-len(features) // _BATCH)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
         batches = [batch for _ in range(_EPOCHS) for batch in torch.randperm(len(features)).split(_BATCH)]
-        for step, batch in enumerate(batches, start=1):
+        for batch in batches:
             loss = F.cross_entropy(pool(head.logits(features[batch].float())), targets[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-            on_step(step, steps)
         head.eval().requires_grad_(False)
     normal = features[targets[:, background] == 1]
     _fit_distance(head, normal)

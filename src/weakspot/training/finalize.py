@@ -17,6 +17,7 @@ from weakspot.io.atomic import atomic_write
 from weakspot.io.folders import CURVES, DATA, METRICS, STATE
 from weakspot.io.rows import write_rows
 from weakspot.models.checkpoint import CheckpointMetadata, read_metadata, write_checkpoint
+from weakspot.models.foreground_head import ForegroundHead
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.networks.cam import CamHead
 from weakspot.models.run_files import MODEL_FILE
@@ -59,15 +60,8 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
     if isinstance(built.network.head, CamHead) and not built.config.multi_label:
         built.network.head.center()
     localizer = _localizer(setup, options.quality)
-    foreground, propagate = None, find_quality(localizer.quality).propagate
-    if propagate:
-        logger.info("Fitting the foreground head on the training images.")
-        foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=options.seed)
-        localizer.set_foreground_head(foreground)
-    if foreground is not None and setup.method.head == "mil":
-        logger.info("Fitting the position head on the training images.")
-        foreground.positions = fit_run_positions(localizer, data.training.samples, data.labels, seed=options.seed)
-        localizer.set_foreground_head(foreground)
+    propagate = find_quality(localizer.quality).propagate
+    foreground = _fit_heads(setup, localizer, options.seed) if propagate else None
     samples = data.validation.samples or data.training.samples
     logger.info("Choosing the threshold on %d heatmaps.", len(samples))
     thresholds = choose_thresholds(localizer, data.dataset, samples)
@@ -101,6 +95,26 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
         logger.info(note)
     logger.info("%s; threshold %.2f: %s", _best_epoch(module), metadata.info.threshold, metadata.threshold_from)
     return metadata
+
+
+def _fit_heads(setup: TrainingSetup, localizer: Localizer, seed: int) -> ForegroundHead | None:
+    """Fit a foreground head to the training images, and a position head if the method has one; the localizer gets them.
+
+    None without intermediate features, or if no map has an object.
+    """
+    data = setup.data
+    logger.info("Fitting the foreground head on the training images.")
+    foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=seed)
+    localizer.set_foreground_head(foreground)
+    if setup.method.head != "mil":
+        return foreground
+    if foreground is None:
+        logger.warning("No map has an object, so no position head is fitted: the maps are those of cam.")
+        return None
+    logger.info("Fitting the position head on the training images.")
+    foreground.positions = fit_run_positions(localizer, data.training.samples, data.labels, seed=seed)
+    localizer.set_foreground_head(foreground)
+    return foreground
 
 
 def _learn_from_boxes(

@@ -38,7 +38,7 @@ def check_positions(built: BuiltNetwork, labels: Labels, options: TrainOptions) 
     """
     if labels.background_index is None:
         hint = f"Put images without an object into a folder named {options.background_class}, or use --method cam."
-        raise InputError("missing-background", "mil needs images without an object.", hint)
+        raise InputError("missing-background", "mil needs images without an object, and one label per image.", hint)
     if not find_quality(options.quality).propagate:
         problem = f"mil needs a quality that changes maps, got {options.quality}."
         raise InputError("options-conflict", problem, "Add --quality fast.")
