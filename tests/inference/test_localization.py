@@ -286,6 +286,13 @@ def test_evidence_and_confidence_are_part_of_a_row_and_of_detections():
     assert localized().to_detections().confidence.tolist() == [0.77]
 
 
+def test_logits_are_part_of_a_row():
+    row = localized(logits=np.array([1.23456, -2], np.float32)).to_dict()
+    assert row["logits"] == [1.2346, -2]
+    assert Localization.from_dict({**row, "image": "cat.jpg"}).logits.tolist() == [1.2346, -2]
+    assert "logits" not in localized().to_dict()
+
+
 def test_the_mask_of_a_row_with_a_heatmap_is_that_of_its_box():
     gray = BytesIO()
     Image.fromarray((HEATMAP * 255).astype(np.uint8)).save(gray, "PNG")

@@ -10,8 +10,8 @@ NAMES = [f"{i:02}" for i in range(30)]  # by uncertainty
 SHUFFLED = [NAMES[i] for i in np.random.default_rng(3).permutation(30)]
 
 
-def begun(samplings=None, names=NAMES, shuffled=SHUFFLED):
-    return ReviewRound(iter(names), shuffled, samplings or {})
+def begun(samplings=None, names=NAMES, shuffled=SHUFFLED, typical=()):
+    return ReviewRound(iter(names), shuffled, samplings or {}, typical)
 
 
 numbers = count(1)
@@ -64,6 +64,22 @@ def test_an_image_that_a_person_chose_is_picked_also_if_it_is_to_be_drawn_later(
     assert found.offer_of(NAMES[2]) == "uncertain"
 
 
+def test_typical_images_come_first_and_once():
+    typical = [NAMES[20], NAMES[3], SHUFFLED[0]]
+    found = begun(typical=typical)
+    offers = found.offers(30)
+    assert sorted(offer.image for offer in offers) == NAMES
+    assert [offer.image for offer in offers[:4]] == [NAMES[20], NAMES[3], SHUFFLED[0], NAMES[0]]
+    assert found.ranked(4) == [NAMES[20], NAMES[3], SHUFFLED[0], NAMES[0]]
+    assert [decide(found, found.offers(1)[0].image).offer for _ in range(4)] == [
+        "typical",
+        "typical",
+        "random",
+        "uncertain",
+    ]
+    assert found.estimate().left == 26
+
+
 def test_a_decision_that_is_withdrawn_is_offered_again():
     found = begun()
     before = found.offers(3)
@@ -93,19 +109,20 @@ def test_only_random_checks_after_the_frontier_count():
     assert found.estimate().left == 19
 
 
+@pytest.mark.parametrize("typical", [[], [f"{i:03}" for i in range(199, 160, -4)]])
 @pytest.mark.parametrize("reach", [50, 100])
-def test_coverage_of_reviews_by_uncertainty(reach):
+def test_coverage_of_reviews_by_uncertainty(reach, typical):
     """Uncertain images are wrong more often; the estimate of those that are left is honest after any number."""
     random, hits = np.random.default_rng(1), []
     names = [f"{i:03}" for i in range(200)]
     for _ in range(150):
         right = dict(zip(names, random.random(200) > np.linspace(0.6, 0.05, 200), strict=True))
-        found = begun(None, names, [names[i] for i in random.permutation(200)])
+        found = begun(None, names, [names[i] for i in random.permutation(200)], typical)
         for offer in found.offers(reach):
             found.add(
                 offer.image, Sampling("r", 1, "random" if offer.is_random else "uncertain", bool(right[offer.image]))
             )
         known = found.estimate()
-        touched = {offer.image for offer in begun(None, names, found._at_random).offers(reach)}
+        touched = {offer.image for offer in begun(None, names, found._at_random, typical).offers(reach)}
         hits.append(known.low <= sum(right[name] for name in names if name not in touched) <= known.high)
     assert np.mean(hits) >= 0.86

@@ -31,7 +31,7 @@ from weakspot.io.text import FileLine, read_bytes, safe_relative_path
 
 REVIEW = "review.jsonl"
 Status = Literal["confirmed", "corrected", "empty", "untouched"]
-Offer = Literal["uncertain", "random", "picked"]
+Offer = Literal["typical", "uncertain", "random", "picked"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Sampling:
     Attributes:
         round: Hash of the predictions of all images: learning begins another round.
         number: Place of the image in the order in which images were touched, from 1 on.
-        offer: ``uncertain`` or ``random`` if the review offered the image, by its uncertainty or at random; ``picked``
-            if the person chose it.
+        offer: ``typical``, ``uncertain`` or ``random`` if the review offered the image: as one of the typical ones of
+            its class, by its uncertainty or at random; ``picked`` if the person chose it.
         right: Whether the person kept all boxes, or changed them so little that each has an IoU of at least 0.5.
     """
 

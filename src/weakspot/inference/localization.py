@@ -64,6 +64,8 @@ class Localization:
             was requested; otherwise it is ``box_evidence``. None if unknown.
         uncertainty: Uncertainty of the box, in [0, 1], 1 the most uncertain; a rank for reviewing, not a probability.
             None if it was not requested, without a box, or if the boxes come from a box regressor (psol).
+        logits: Logits of all classes, shape (N,), by which images are alike or not; with the uncertainty, of models of
+            at most 100 classes, and not of ``others``. None otherwise.
     """
 
     image: ImageSource = field(repr=False)
@@ -87,6 +89,7 @@ class Localization:
     uncontested: NDArray[np.floating] | None = field(default=None, repr=False)
     box_evidence: NDArray[np.float64] | None = None
     box_confidences: NDArray[np.float64] | None = None
+    logits: NDArray[np.floating] | None = field(default=None, repr=False)
 
     def __iter__(self) -> "Iterator[Localization]":
         """Iterate over the localizations of all requested classes, starting with this one."""

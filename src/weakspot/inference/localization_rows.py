@@ -32,9 +32,9 @@ def to_row(localization: "Localization") -> dict[str, Any]:
         "boxes": localization.boxes.round(2).tolist(),
         "notes": list(localization.notes),
     }
-    for name in ("box_evidence", "box_confidences"):
+    for name in ("box_evidence", "box_confidences", "logits"):
         values = getattr(localization, name)
-        row |= {} if values is None else {name: values.round(4).tolist()}
+        row |= {} if values is None else {name: values.astype(float).round(4).tolist()}
     if localization.min_area < 1:  # several boxes are possible
         row["box_scores"] = localization.box_scores.round(6).tolist()
     return row | ({"others": [other.to_dict() for other in localization.others]} if localization.others else {})
@@ -65,6 +65,7 @@ def fields_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], NDArray[np.float6
         "notes": tuple(row["notes"]),
         "box_evidence": _optional_array(row.get("box_evidence")),
         "box_confidences": _optional_array(row.get("box_confidences")),
+        "logits": _optional_array(row.get("logits")),
         "uncertainty": None if uncertainty is None else float(uncertainty),
         "evidence": None
         if heatmap is None or not len(boxes)

@@ -33,6 +33,8 @@ from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.ops.refinement import refine
 from weakspot.ops.uncertainty import Calibration, uncertainty_cues, uncertainty_score
 
+_MAX_LOGITS = 100  # of a localization: they would be most of its row
+
 
 @dataclass(frozen=True)
 class PostprocessConfig:
@@ -123,7 +125,8 @@ def postprocess(prediction: ImagePrediction | FailedImage, config: PostprocessCo
         else _without_object(prediction, position, score, config)
         for position, score in scores.items()
     ]
-    return replace(first, others=tuple(others))
+    known = config.uncertainty and len(prediction.logits) <= _MAX_LOGITS
+    return replace(first, others=tuple(others), logits=prediction.logits if known else None)
 
 
 def _is_present(prediction: ImagePrediction, position: int, score: float, config: PostprocessConfig) -> bool:

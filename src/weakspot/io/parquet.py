@@ -105,4 +105,4 @@ def _schema() -> "pa.Schema":
         ("box_confidences", floats),
         ("box_scores", floats),
     ]
-    return pa.schema([*columns, ("others", pa.list_(pa.struct(columns)))])
+    return pa.schema([*columns, ("logits", floats), ("others", pa.list_(pa.struct(columns)))])

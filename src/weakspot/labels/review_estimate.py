@@ -1,9 +1,9 @@
 """How many of the untouched images of a review are right, estimated from images that were drawn at random.
 
-The images that are offered first are the most uncertain ones, so they are worse than the others, and do not represent
-them. An estimate needs images that were drawn at random: every third image that is
+The images that are offered first are typical ones, and then the most uncertain ones, which are worse than the others:
+they do not represent them. An estimate needs images that were drawn at random: every third image that is
 offered is the next one of a random permutation. It counts as a random check of the untouched images if it comes after
-the *frontier*, the last image that was offered by uncertainty: given all that is in front of the frontier, each image
+the *frontier*, the last image that was offered and not drawn: given all that is in front of the frontier, each image
 after it was equally likely to be drawn.
 
 A person may also pick images freely. They are touched then and leave the population, but they are not in the sample.

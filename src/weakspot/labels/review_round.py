@@ -4,7 +4,7 @@ The boxes of a round do not change: when the model has learned and draws them ag
 sample. The random checks of earlier rounds do not count: they were made of other boxes, and they have taught the model.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,12 +29,19 @@ class ReviewRound:
         by_uncertainty: Their names in the order of :func:`weakspot.labels.review_offers.offer_order`; read as needed.
         at_random: Their names in a random order.
         samplings: The samplings of the images among them that are touched, by name.
+        typical: Names of those that are offered before the order by uncertainty begins.
     """
 
     def __init__(
-        self, by_uncertainty: Iterator[str], at_random: Iterable[str], samplings: Mapping[str, Sampling]
+        self,
+        by_uncertainty: Iterator[str],
+        at_random: Iterable[str],
+        samplings: Mapping[str, Sampling],
+        typical: Sequence[str] = (),
     ) -> None:
-        self._rest, self._ranks = by_uncertainty, list[str]()
+        self._typical = frozenset(typical)
+        self._rest = (name for name in by_uncertainty if name not in self._typical)
+        self._ranks = list(typical)
         self._at_random = list(at_random)
         self._samplings = dict(sorted(samplings.items(), key=lambda item: item[1].number))
 
@@ -53,8 +60,8 @@ class ReviewRound:
             found.append(Offered(name, is_random))
         return found
 
-    def most_uncertain(self, count: int) -> list[str]:
-        """Return the next untouched images in the order by uncertainty."""
+    def ranked(self, count: int) -> list[str]:
+        """Return the next untouched images that are not drawn at random: typical ones, then by uncertainty."""
         return list(islice(self._untouched_ranks(set(self._samplings)), count))
 
     def offer_of(self, name: str) -> Offer:
@@ -62,7 +69,9 @@ class ReviewRound:
         drawn = next((other for other in self._at_random if other not in self._samplings), None)
         if name == drawn and _is_random_next(*self._numbers()):
             return "random"
-        return "uncertain" if name == next(self._untouched_ranks(set(self._samplings)), None) else "picked"
+        if name != next(self._untouched_ranks(set(self._samplings)), None):
+            return "picked"
+        return "typical" if name in self._typical else "uncertain"
 
     def add(self, name: str, sampling: Sampling) -> None:
         """Take over a decision on an image."""
@@ -76,12 +85,12 @@ class ReviewRound:
 
     def estimate(self) -> Estimate:
         """Estimate how many of the untouched images are right."""
-        uncertain = {name for name, sampling in self._samplings.items() if sampling.offer == "uncertain"}
+        ranked = {name for name, sampling in self._samplings.items() if sampling.offer in ("typical", "uncertain")}
         passed = set[str]()  # up to the frontier
         for name in self._all_ranks():
-            if not uncertain:
+            if not ranked:
                 break
-            uncertain.discard(name)
+            ranked.discard(name)
             passed.add(name)
         after = [sampling for name, sampling in self._samplings.items() if name not in passed]
         return estimate_right(len(self._at_random) - len(self._samplings), after)

@@ -47,6 +47,7 @@ class ReportItem:
         threshold: How to cut a mask from the heatmap if there is no file; None if there is nothing to cut.
         facts: Further facts by name.
         notes: Notes on this prediction.
+        logits: Logits of all classes; empty if unknown.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ReportItem:
     threshold: Threshold | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    logits: tuple[float, ...] = ()
 
 
 class Chart(NamedTuple):

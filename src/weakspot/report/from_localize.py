@@ -137,6 +137,7 @@ def _item(row: Mapping[str, Any], image: Path, options: _RegionOptions) -> Repor
         threshold=options.of(row),
         facts={"class index": str(int(row["class_index"])), "method": str(row["method"])},
         notes=tuple(map(str, row.get("notes", ()))),
+        logits=tuple(map(as_number, row.get("logits") or ())),
     )
 
 

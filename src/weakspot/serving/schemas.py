@@ -74,6 +74,9 @@ class LocalizationResponse(BaseModel):
         None, description="Confidence in each box: score times the probability that it is right if the class is."
     )
     notes: list[str]
+    logits: list[float] | None = Field(
+        None, description="Logits of all classes, with the uncertainty, of models of at most 100 classes."
+    )
     others: list["LocalizationResponse"] | None = Field(None, description="The other requested classes.")
     heatmap_png: str | None = Field(
         None,

@@ -508,7 +508,7 @@ def test_random_checks_to_come_are_not_shown_in_the_gallery(browser, tmp_path):
         load(browser, live.url)
         until(lambda: len(cards_in_order(browser)) == 12)
         names = {image: name for name, image in live.ids().items()}
-        assert cards_in_order(browser) == [names[image] for image in live.state.most_uncertain(12)]
+        assert cards_in_order(browser) == [names[image] for image in live.state.ranked(12)]
         assert "random" not in texts(browser, ".card .value")
 
 

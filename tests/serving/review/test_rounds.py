@@ -1,4 +1,6 @@
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +8,15 @@ from PIL import Image
 
 from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import Sampling
-from weakspot.serving.review.rounds import begin_round, is_right, name_of_round, order_by_uncertainty
+from weakspot.serving.review.items import ClassPrediction, ReviewItem
+from weakspot.serving.review.rounds import (
+    TYPICAL,
+    begin_round,
+    is_right,
+    name_of_round,
+    order_by_uncertainty,
+    typical_of_classes,
+)
 from weakspot.serving.review.source import open_source
 
 BOX = (0.0, 0.0, 100.0, 100.0)
@@ -57,6 +67,45 @@ def test_a_round_offers_what_nobody_had_decided_on_when_it_began(found):
     assert {offer.image for offer in offered.offers(9)} == {item.name for item in items[3:]}
     assert offered.estimate().left == 2
     assert offered.estimate().drawn == 1
+
+
+def item(number, label, *logits, box=BOX):
+    prediction = ClassPrediction(label, (ObjectAnnotation(label, box),) if box else ())
+    name = f"{label}/{number:02}.png"
+    return ReviewItem(f"{label}{number}", name, Path(name), (150, 200), (prediction,), number / 100, logits)
+
+
+def test_typical_images_are_in_the_middle_of_their_class_and_the_classes_take_turns():
+    """Cats are around 0 or 50, dogs around 9: three and two more of them are needed."""
+    cats = [item(i, "cat", center + offset) for i, (center, offset) in enumerate(product((0, 50), (-1, 0, 1)))]
+    dogs = [item(i, "dog", 9 + offset) for i, offset in enumerate((-2, -1, 0, 1, 2))]
+    found = typical_of_classes([*cats, *dogs], {"cat": TYPICAL - 2, "dog": TYPICAL - 1})
+    assert [name[:3] for name in found] == ["cat", "dog", "cat"]
+    assert sorted(found) == ["cat/01.png", "cat/04.png", "dog/02.png"]
+    assert typical_of_classes([*cats, *dogs], {"cat": TYPICAL, "dog": TYPICAL + 3}) == []
+
+
+def test_images_without_an_object_or_without_logits_are_not_typical():
+    assert typical_of_classes([item(1, "cat", 1.0, box=None), item(2, "cat")], {}) == []
+    assert typical_of_classes([item(1, "cat", 1.0), item(2, "cat", 1.0, 2.0)], {}) == []  # of two models
+    assert typical_of_classes([], {}) == []
+
+
+def test_a_round_offers_typical_images_first_and_fewer_of_a_class_that_was_touched_before():
+    items = [item(i, "cat", float(i)) for i in range(9)]
+    name, first = begin_round(items, {})
+    typical = typical_of_classes(items, {})
+    assert len(typical) == TYPICAL
+    assert first.ranked(TYPICAL) == typical
+    assert first.ranked(9)[TYPICAL:] == [
+        f"cat/{i:02}.png" for i in range(8, -1, -1) if f"cat/{i:02}.png" not in typical
+    ]
+    assert first.offer_of(typical[0]) == "typical"
+    earlier = {items[i].name: Sampling("before", i + 1, "typical", True) for i in range(TYPICAL - 1)}
+    assert begin_round(items, earlier)[1].offer_of(typical_of_classes(items[TYPICAL - 1 :], {"cat": 4})[0]) == "typical"
+    known = {typical[0]: Sampling(name, 1, "typical", True)}
+    assert begin_round(items, known)[1].ranked(4) == first.ranked(TYPICAL)[1:]  # after a restart
+    assert begin_round(items, {}, teaches=False)[1].ranked(1) == ["cat/08.png"]
 
 
 def test_images_that_look_alike_are_offered_apart(found):

@@ -74,7 +74,7 @@ def test_the_review_lists_images_with_boxes_and_heatmaps(asking):
 def test_the_review_offers_images_and_tells_how_many_are_right(client, live):
     review = client.get("/v1/review").json()
     assert len(review["offers"]) == 5
-    assert review["most_uncertain"][0] == review["offers"][0]["id"] == live.ids()[CAT]
+    assert review["ranked"][0] == review["offers"][0]["id"] == live.ids()[CAT]
     assert [offer["random"] for offer in review["offers"][:3]] == [False, False, True]
     assert review["standing"] == {"text": live.state.standing().text, "reached": False}
     answer = put(client, live.ids()[CAT]).json()

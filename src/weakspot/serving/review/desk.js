@@ -50,8 +50,8 @@ export class Desk {
 
   // Takes over images that have changed on the server, or all that it has; those with decisions on their way get an
   // answer of their own.
-  receive({ images, offers, most_uncertain: mostUncertain }, { areAll }) {
-    this.offers.receive(offers, mostUncertain);
+  receive({ images, offers, ranked }, { areAll }) {
+    this.offers.receive(offers, ranked);
     if (areAll) {
       const known = new Set(images.map(({ id }) => id));
       this.#remove([...this.items.keys()].filter((id) => !known.has(id) && !this.saving.has(id)));
@@ -122,7 +122,7 @@ export class Desk {
   // The next image that is offered; without an offer, as the server does not answer, the next untouched one.
   #nextUntouched() {
     const offered = this.offers.next(this.items, this.current);
-    if (offered && this.offers.isRandom(offered)) { // it is shown before the most uncertain ones, and marked
+    if (offered && this.offers.isRandom(offered)) { // it is shown before the others, and marked
       this.arrange();
       this.gallery.refresh(offered.id);
     }

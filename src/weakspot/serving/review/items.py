@@ -41,6 +41,7 @@ class ReviewItem:
         size: ``(height, width)`` in pixels of the upright image.
         predictions: What was predicted for each class.
         uncertainty: Uncertainty of the boxes, in [0, 1], 1 the most uncertain, or None.
+        logits: Logits of all classes; empty if unknown.
     """
 
     id: str
@@ -49,6 +50,7 @@ class ReviewItem:
     size: tuple[int, int]
     predictions: tuple[ClassPrediction, ...]
     uncertainty: float | None = None
+    logits: tuple[float, ...] = ()
 
     @property
     def objects(self) -> tuple[ObjectAnnotation, ...]:
@@ -77,7 +79,8 @@ def _item(group: Sequence[ReportItem], root: Path) -> ReviewItem:
         raise ValueError(f"{path} has no size")
     known = [item.uncertainty for item in group if item.uncertainty is not None]
     name = name_in_review(path, root)
-    return ReviewItem(_id(path), name, path, frame, tuple(map(_prediction, group)), max(known, default=None))
+    predictions = tuple(map(_prediction, group))
+    return ReviewItem(_id(path), name, path, frame, predictions, max(known, default=None), group[0].logits)
 
 
 def _prediction(item: ReportItem) -> ClassPrediction:

@@ -1,11 +1,11 @@
-// Which image comes next: as the server offers them, by uncertainty and every third one at random.
+// Which image comes next: as the server offers them, typical ones, then by uncertainty, and every third one at random.
 
 export class Offers {
   constructor() {
     Object.assign(this, { list: [], places: new Map(), shown: new Set(), skipped: new Set() });
   }
 
-  // Takes over what the server offers next, {id, random} of each image, and the ids of the most uncertain images.
+  // Takes over what the server offers next, {id, random} of each image, and the ids of those that come next and are not drawn.
   receive(list, ids) {
     this.list = list;
     this.places = new Map(ids.map((id, place) => [id, place]));
@@ -36,7 +36,7 @@ export class Offers {
     return offer && items.get(offer.id);
   }
 
-  // All images: those that were decided on, the random check, and the others by uncertainty.
+  // All images: those that were decided on, the random check, and the others as they come next.
   sorted(items) {
     const { places, shown } = this;
     const group = ({ id, status }) => (status !== "untouched" ? 0 : shown.has(id) ? 1 : places.has(id) ? 2 : 3);

@@ -112,7 +112,7 @@ def _add_review(app: FastAPI, source: ReviewSource, state: ReviewState, learner:
             classes=classes,
             images=[ImageSchema.of(image) for image in state.changed_since(since)],
             offers=[OfferSchema(id=image, random=random) for image, random in state.offers(_OFFERS)],
-            most_uncertain=state.most_uncertain(_OFFERS),
+            ranked=state.ranked(_OFFERS),
             standing=StandingSchema.of(state.standing()),
             learning=learning,
             note=note,

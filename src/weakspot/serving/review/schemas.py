@@ -122,7 +122,7 @@ class StandingSchema(BaseModel):
 class ReviewSchema(BaseModel):
     """The images that changed after a version, all classes, those offered next, and what the learning process does.
 
-    The gallery shows the ids ``most_uncertain`` first, as ``offers`` would give away what is drawn at random.
+    The gallery shows the ids ``ranked`` first, as ``offers`` would give away what is drawn at random.
     ``note`` names decisions whose images are missing; it is empty if every decision has its image.
     """
 
@@ -130,7 +130,7 @@ class ReviewSchema(BaseModel):
     classes: list[str]
     images: list[ImageSchema]
     offers: list[OfferSchema]
-    most_uncertain: list[str]
+    ranked: list[str]
     standing: StandingSchema
     learning: ProgressSchema
     note: str

@@ -8,6 +8,7 @@ from weakspot.data import ObjectAnnotation
 from weakspot.data.review_rows import ReviewRow, Sampling, Status, append_review
 from weakspot.errors import InputError, suggest
 from weakspot.labels.decisions import ROUNDING, same_box
+from weakspot.labels.review_round import ReviewRound
 from weakspot.serving.review.colors import COLORS, KnownColors
 from weakspot.serving.review.items import ReviewItem
 from weakspot.serving.review.rounds import begin_round, is_right, name_of_round
@@ -59,7 +60,8 @@ class ReviewState:
         rows = source.rows
         self._images = {item.id: _reviewed(item, rows.get(item.name)) for item in source.items}
         self._colors = KnownColors(source.folder / COLORS)
-        self._round_name, self._round = begin_round(source.items, self._samplings(), self._colors.of)
+        self._teaches = source.run is not None
+        self._round_name, self._round = self._begin(source.items)
         self._number = max(
             (sampling.number for sampling in self._samplings().values() if sampling is not None), default=0
         )
@@ -93,11 +95,11 @@ class ReviewState:
             offers = self._round.offers(count)
             return [(ids[offer.image], offer.is_random) for offer in offers if offer.image in ids]
 
-    def most_uncertain(self, count: int) -> list[str]:
-        """Return the ids of the next untouched images in the order by uncertainty."""
+    def ranked(self, count: int) -> list[str]:
+        """Return the ids of the next untouched images that are not drawn at random."""
         with self._lock:
             ids = {image.item.name: image.item.id for image in self._images.values()}
-            return [ids[name] for name in self._round.most_uncertain(count) if name in ids]
+            return [ids[name] for name in self._round.ranked(count) if name in ids]
 
     def standing(self) -> Standing:
         """Return how many images are right, as far as it is known."""
@@ -150,7 +152,10 @@ class ReviewState:
                     item = replace(found[before.item.name], id=key)  # also if its file has changed meanwhile
                     self._images[key] = replace(before, item=item, objects=item.objects, version=self._version)
             if name_of_round(items) != self._round_name:
-                self._round_name, self._round = begin_round(items, self._samplings(), self._colors.of)
+                self._round_name, self._round = self._begin(items)
+
+    def _begin(self, items: Sequence[ReviewItem]) -> tuple[str, ReviewRound]:
+        return begin_round(items, self._samplings(), self._colors.of, teaches=self._teaches)
 
     def _samplings(self) -> dict[str, Sampling | None]:
         """Return the sampling of each touched image, by its name."""
