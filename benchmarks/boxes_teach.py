@@ -3,7 +3,7 @@
     python benchmarks/boxes_teach.py RUN DATA [--boxes 1 2 5 10] [--draws 5] [--split test]
 
 A person is simulated by the true boxes of a few training images of each class: drawn at random; those whose boxes are
-most uncertain; or typical ones, nearest to the centers of as many clusters of the class. The thresholds of the run are
+most uncertain; or typical ones, as weakspot review offers them first. The thresholds of the run are
 first chosen without any box, by edges of the validation images ("labels alone"). Then the boxes choose thresholds only
 (weakspot threshold), teach a head as well (weakspot teach), or teach a head that sees no class map ("boxes alone":
 few-shot, without labels). "By val" are the same maps at thresholds that all boxes of the validation split choose, which
@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 import weakspot as ws
 from weakspot.data import Sample
 from weakspot.inference.localizer import Localizer
+from weakspot.labels.typical_images import typical_images
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata
 from weakspot.models.class_directions import find_contrasts
@@ -55,6 +55,7 @@ class Bench:
     training: TeachingPairs
     val: TeachingPairs
     tested: TeachingPairs
+    logits: NDArray[np.float64]  # of the images for training
 
 
 def main() -> None:
@@ -72,7 +73,7 @@ def main() -> None:
     print(f"**{options.data.name}**, {images}, {options.order} order of the boxes:\n")
     print(f"| images with boxes of each class | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
     for count in options.boxes:
-        chosen = list(draws(bench.training, count, options.draws, options.order))
+        chosen = list(draws(bench, count, options.draws, options.order))
         is_all = len(chosen[0]) == len(bench.training.boxes)
         few_shot = count <= FEW_SHOT and options.order == "random"
         scores = np.array([measure(bench, numbers, i, few_shot=few_shot) for i, numbers in enumerate(chosen)])
@@ -82,22 +83,24 @@ def main() -> None:
 
 def prepare(run: Path, data: Path, split: str, order: str) -> Bench:
     """Read the pairs; those for training come in random order, or by uncertainty."""
-    dataset, localizer, info = ws.data.read_dataset(data), Localizer(run, backend="torch"), read_metadata(run).info
+    dataset, info = ws.data.read_dataset(data), read_metadata(run).info
+    localizer = Localizer(run, uncertainty=True, backend="torch")
     head = localizer.torch_backend.classifier.foreground
     assert head is not None
     head.objects = None
     localizer.set_foreground_head(head)  # removes the thresholds of the classes
     validation = [sample for sample in dataset.samples if sample.split == "val"]
-    found = thresholds_without_boxes(localizer, validation)
-    info = replace(info, threshold=found.value, class_thresholds=found.per_class)
+    by_edges = thresholds_without_boxes(localizer, validation)
+    info = replace(info, threshold=by_edges.value, class_thresholds=by_edges.per_class)
     training = [sample for sample in dataset.samples if sample.split == "train" and is_simple(sample)]
     val = [sample for sample in validation if is_simple(sample)]
     tested = [sample for sample in dataset.samples if sample.split == split and is_simple(sample)]
+    found = [localizer(sample.path, classes=[sample.annotations[0].label]) for sample in training]
     if order == "uncertain":
-        training = sorted(training, key=lambda sample: -uncertainty(localizer, sample))
-    return Bench(
-        info, *(read_pairs(localizer, [drawn(s, info) for s in samples]) for samples in (training, val, tested))
-    )
+        ranks = np.argsort([-(one.uncertainty or 0) for one in found], kind="stable")
+        training, found = [training[i] for i in ranks], [found[i] for i in ranks]
+    pairs = (read_pairs(localizer, [drawn(s, info) for s in samples]) for samples in (training, val, tested))
+    return Bench(info, *pairs, logits=np.array([one.logits for one in found]))
 
 
 def is_simple(sample: Sample) -> bool:
@@ -111,38 +114,20 @@ def drawn(sample: Sample, info: ModelInfo) -> Drawn:
     return Drawn(sample, info.class_names.index(objects[0].label), objects)
 
 
-def uncertainty(localizer: Localizer, sample: Sample) -> float:
-    return float(localizer(sample.path, classes=[sample.annotations[0].label]).uncertainty or 0)
-
-
-def draws(pairs: TeachingPairs, count: int, number: int, order: str) -> Iterator[NDArray[np.intp]]:
+def draws(bench: Bench, count: int, number: int, order: str) -> Iterator[NDArray[np.intp]]:
     """Yield numbers of pairs, so many of each class: at random, or the first or typical ones of nine tenths of all."""
+    pairs = bench.training
     for seed in range(number):
         shuffled = np.random.default_rng(seed).permutation(len(pairs.boxes))
         if order != "random":
             shuffled = np.sort(shuffled[: round(0.9 * len(shuffled))])
         of_class = [shuffled[pairs.classes[shuffled] == index] for index in range(pairs.num_classes)]
         if order == "typical":
-            of_class = [typical(pairs, numbers, count, seed) for numbers in of_class]
+            of_class = [numbers[typical_images(bench.logits[numbers], count)] for numbers in of_class]
         of_class = [numbers[:count] for numbers in of_class]
         yield np.concatenate(of_class)
         if len(np.concatenate(of_class)) == len(pairs.boxes):
             return  # another draw would be the same
-
-
-def typical(pairs: TeachingPairs, numbers: NDArray[np.intp], count: int, seed: int) -> NDArray[np.intp]:
-    """Return the pairs of a class that are nearest to the centers of ``count`` clusters.
-
-    Source:
-        Hacohen et al., "Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets", ICML 2022.
-    """
-    if len(numbers) <= count:
-        return numbers
-    means = pairs.features.float().mean(dim=(2, 3)).numpy()
-    means = (means - means.mean(axis=0)) / (means.std(axis=0) + 1e-6)
-    means = means[numbers] / np.linalg.norm(means[numbers], axis=1, keepdims=True)
-    distances = KMeans(count, n_init=5, random_state=seed).fit(means).transform(means)
-    return numbers[np.unique(distances.argmin(axis=0))]
 
 
 def select(pairs: TeachingPairs, chosen: NDArray[np.intp]) -> TeachingPairs:

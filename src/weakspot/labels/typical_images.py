@@ -1,4 +1,4 @@
-"""Typical images of a class: few of them stand for all, so their boxes teach the most."""
+"""Typical images of a class: boxes of few of them teach the most."""
 
 import warnings
 
