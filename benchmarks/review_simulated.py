@@ -4,13 +4,15 @@
 
 All images of the training and validation split are localized as weakspot review does. A person is simulated by the true
 boxes: an image is right if each predicted box has an IoU of at least 0.5 with a true one (GT-known Loc), or if it has
-neither; a right image takes a glance, a wrong one is corrected. Reviews differ in what is drawn at random. In order are
-the files by name, until as many are right, which a person could not know, and all of them. With --learn, the run learns
-after so many images, and the others are localized again, which takes minutes for each review.
+neither; a right image takes a glance, a wrong one is corrected. Typical images come first, as in the page. Reviews
+differ in what is drawn at random. In order are the files by name, until as many are right, which a person could not
+know, and all of them. With --learn, the run learns after so many images, and the others are localized again, which
+takes minutes for each review.
 """
 
 import argparse
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from weakspot.ops.iou import box_iou
 from weakspot.serving.review.adoption import adopt
 from weakspot.serving.review.items import ReviewItem
 from weakspot.serving.review.relocalize import localize_again
-from weakspot.serving.review.rounds import order_by_uncertainty
+from weakspot.serving.review.rounds import order_by_uncertainty, typical_of_classes
 from weakspot.serving.review.source import ReviewSource, open_source
 from weakspot.serving.review.standing import Standing
 from weakspot.training.review import learn_from_review
@@ -126,12 +128,14 @@ def review(
         left = [name for name in items if name not in rows]
         right = {name: is_right(items[name], truth[name]) for name in left}
         ranks = order or list(order_by_uncertainty(items[name] for name in left))
-        found = ReviewRound(iter(ranks), [left[i] for i in random.permutation(len(left))], {})
+        taught = Counter(items[name].objects[0].label for name in rows if items[name].objects)
+        typical = typical_of_classes((items[name] for name in left), taught)
+        found = ReviewRound(iter(ranks), [left[i] for i in random.permutation(len(left))], {}, typical)
         offers = found.offers(reach - len(rows))
         count = sum(right.values())
         for number, offer in enumerate(offers, 1):
             name = offer.image
-            found.add(name, Sampling("", number, "random" if offer.is_random else "uncertain", right[name]))
+            found.add(name, Sampling("", number, found.offer_of(name), right[name]))
             kept = items[name].objects if right[name] else truth[name]
             status = "confirmed" if right[name] else "corrected" if kept else "empty"
             objects = tuple(ObjectAnnotation(one.label, one.box) for one in kept)
