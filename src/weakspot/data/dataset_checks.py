@@ -24,6 +24,7 @@ OTHER_SIZE = "annotated size that differs from the file's"
 SAME_ID = "duplicate image id in a split"
 SAME_IMAGE = "duplicate image in a split"
 LEAK = "image in two splits"
+GROUP_LEAK = "group in several splits"
 NO_SPLIT = "image without a split"
 NO_LABEL = "image without a label"
 EMPTY_CLASS = "class without images"
@@ -68,6 +69,7 @@ def check_dataset(dataset: Dataset, *, files: bool = True) -> list[DatasetIssue]
         *(issue for sample in samples for issue in box_issues(sample, _frame(sample, sizes))),
         *_duplicate_ids(samples),
         *(_duplicate_images(samples, file_sizes) if files else ()),
+        *_split_groups(samples),
         *_unlabeled(dataset),
         *(_passed_over(dataset.root) if files else ()),
     ]
@@ -205,6 +207,15 @@ def _duplicate_images(samples: Sequence[Sample], file_sizes: Mapping[Path, int])
         firsts = [f"{paths[0]} ({split})" for split, paths in by_split.items() if split]
         if len(firsts) > 1:
             yield LEAK, " = ".join(firsts)
+
+
+def _split_groups(samples: Sequence[Sample]) -> Iterator[Issue]:
+    """Find groups, such as the images of a patient, that are in several splits."""
+    splits: dict[str, dict[str, None]] = {}
+    for sample in samples:
+        if sample.group and sample.split:
+            splits.setdefault(sample.group, {})[sample.split] = None
+    yield from ((GROUP_LEAK, f"{name} ({', '.join(found)})") for name, found in splits.items() if len(found) > 1)
 
 
 def _in_split(where: str, split: str) -> str:

@@ -17,7 +17,7 @@ class TrainOptions:
     """What to train, how, and where to write the run.
 
     Attributes:
-        labels: CSV file of labels (columns image, label and optionally split), if DATA is not class folders.
+        labels: CSV file of labels (columns image, label and optionally split and group), if DATA is not class folders.
         images: Folder of the images, if it is not in DATA.
         boxes: Boxes of some of the images, which a person has corrected: the output of label --import, review.jsonl or
             its folder, or label files of another format. The other images train by their labels.

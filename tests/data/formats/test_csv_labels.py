@@ -7,7 +7,8 @@ from refusals import refused
 from trees import plant
 
 from weakspot.data import check_dataset, read_dataset
-from weakspot.data.formats.csv_labels import DUPLICATE, NO_ROW
+from weakspot.data.dataset_checks import GROUP_LEAK
+from weakspot.data.formats.csv_labels import DUPLICATE, NO_ROW, SEVERAL_GROUPS
 
 HEADER = "image_id,label,split\n"
 A = {"images/a.jpg": (9, 9)}
@@ -255,3 +256,17 @@ def test_what_is_written_is_read(images, separator):
     assert told(dataset) == written
     assert dataset.class_names == tuple(sorted({label for labels in images.values() for label in labels}))
     assert dataset.issues == ()
+
+
+def test_groups_are_read_and_an_image_of_several_is_reported(tmp_path):
+    files = {f"images/{name}.jpg": (9, 9) for name in "abc"}
+    text = "image,label,split,Group\na,cat,train,p1\nb,cat,val,p1\nc,cat,train,\na,dog,train,p2\n"
+    dataset = labelled(tmp_path, text, files)
+    assert {sample.image_id: sample.group for sample in dataset.samples} == {"a": "p1", "b": "p1", "c": ""}
+    assert places(dataset) == {SEVERAL_GROUPS: ("a: p1, p2",)}
+    found = {issue.kind: issue.where for issue in check_dataset(dataset, files=False)}
+    assert found[GROUP_LEAK] == ("p1 (train, val)",)
+
+
+def test_a_file_without_groups_has_none(tmp_path):
+    assert [sample.group for sample in labelled(tmp_path, f"{HEADER}a,cat,train\n").samples] == [""]

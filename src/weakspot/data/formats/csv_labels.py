@@ -2,7 +2,7 @@
 
 ::
 
-    labels.csv                         image_id,label[,split][,score], also separated by semicolons or tabs
+    labels.csv                         image_id,label[,split][,score][,group], also separated by semicolons or tabs
     images/[<folder>/]<name>.jpg       any kind of image; also without images/
 """
 
@@ -22,28 +22,34 @@ LABELS = ("label", "class")
 
 NO_ROW = "image without a row in the CSV of labels"
 DUPLICATE = "duplicate label"
+SEVERAL_GROUPS = "image of several groups"
 HINT = "A CSV of labels has the columns image (or image_id) and label; a CSV of boxes also xmin, ymin, xmax and ymax."
 
 Files = Mapping[str, list[Path]]
 
 
 class _Row(NamedTuple):
-    """A line of the file: an image, its classes, its split (None without such a column), the score of predictions."""
+    """A line of the file.
+
+    It names an image, its classes, its split (None without such a column), the score of predictions, and its group.
+    """
 
     line: FileLine
     name: str
     labels: list[str]
     split: str | None
     score: float | None = None
+    group: str = ""
 
 
 @dataclass
 class _Rows:
-    """Content of all rows of an image: its id, and its labels and splits without duplicates."""
+    """Content of all rows of an image: its id, and its labels, splits and groups without duplicates."""
 
     image_id: str
     labels: dict[str, float | None] = field(default_factory=dict)
     splits: dict[str, None] = field(default_factory=dict)
+    groups: dict[str, None] = field(default_factory=dict)
 
 
 def detect(root: Path) -> bool:
@@ -61,8 +67,9 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
 
     An image has all labels of its rows: one per row, or several per cell, separated by ``;`` or ``|``. With only an
     empty cell it has no annotation. Images without a row are left out and reported as an issue. Without a column
-    ``split``, the folders ``train``, ``val`` and the like are the splits, if all images are in such folders. The
-    default folder of the images is the first of ``root/images`` and ``root`` that contains them.
+    ``split``, the folders ``train``, ``val`` and the like are the splits, if all images are in such folders. Images of
+    the same ``group``, such as a patient or a workpiece, are to stay in one split; an image of several is reported and
+    is in the first. The default folder of the images is the first of ``root/images`` and ``root`` that contains them.
     """
     rows = list(_rows(ground_truth or root / "labels.csv", folders_of_images(root, images)))
     base = images or first_containing((root / "images", root), (row.name for row in rows))
@@ -70,7 +77,7 @@ def load(root: Path, images: Path | None = None, ground_truth: Path | None = Non
     by_file, duplicates = _group_rows(rows, files, base)
     names = sorted({label for group in by_file.values() for label in group.labels})
     samples = tuple(sample for path, group in by_file.items() for sample in _samples(path, group))
-    issues = [*duplicates, *_without_row(files, by_file, base)]
+    issues = [*duplicates, *_of_several_groups(by_file), *_without_row(files, by_file, base)]
     return Dataset(root, "CSV of labels", tuple(names), samples, group_issues(issues))
 
 
@@ -83,7 +90,7 @@ def _rows(file: Path, folders: Sequence[Path]) -> Iterator[_Row]:
         split = cells["split"].lower() if "split" in cells else None
         name = safe_relative_path(relative_inside(cells[image], folders), line)
         score = parse_float(cells["score"], line) if cells.get("score") else None
-        yield _Row(line, name, split_labels(cells[label]), split, score)
+        yield _Row(line, name, split_labels(cells[label]), split, score, cells.get("group", ""))
 
 
 def _first_of(columns: tuple[str, ...], header: list[str], file: Path) -> str:
@@ -100,12 +107,13 @@ def _group_rows(rows: list[_Row], files: Files, base: Path) -> tuple[dict[Path, 
     by_file: dict[Path, _Rows] = {}
     labeled: set[tuple[Path, str, str]] = set()
     duplicates = []
-    for line, name, labels, column, score in rows:
+    for line, name, labels, column, score, item in rows:
         image_id, paths = _resolve(name, files, base)
         split = split_and_class(image_id, by_split)[0] if column is None else column
         for path in paths:
             group = by_file.setdefault(path, _Rows(image_id))
             group.splits[split] = None
+            group.groups |= {item: None} if item else {}
             for label in labels:
                 if (path, split, label) in labeled:
                     duplicates.append((DUPLICATE, f"{line}: {name}: {label}"))
@@ -129,7 +137,13 @@ def _samples(path: Path, rows: _Rows) -> Iterator[Sample]:
     """One sample for each split; a row without a split is ignored if another row has one."""
     objects = tuple(ObjectAnnotation(label, score=score) for label, score in rows.labels.items())
     for split in [split for split in rows.splits if split] or [""]:
-        yield Sample(rows.image_id, path, split, objects)
+        yield Sample(rows.image_id, path, split, objects, group=next(iter(rows.groups), ""))
+
+
+def _of_several_groups(rows: Mapping[Path, _Rows]) -> Iterator[Issue]:
+    for group in rows.values():
+        if len(group.groups) > 1:
+            yield SEVERAL_GROUPS, f"{group.image_id}: {', '.join(group.groups)}"
 
 
 def _without_row(files: Files, with_row: Iterable[Path], base: Path) -> Iterator[Issue]:
