@@ -25,6 +25,9 @@ class PositionHead(nn.Module):
     * the logarithm of the Mahalanobis distance of the features, averaged over 3 x 3 positions, from those of normal
       positions. It is the same for all classes.
 
+    What is less than the mean of normal positions is raised to it: 0. So a heatmap, which is normalized, says how strong
+    a position is compared with the strongest and with normal ones, and the peak of the map how strong that is.
+
     Args:
         channels: Total number of channels of the intermediate features.
         num_classes: Number of classes, with that of images without an object.
@@ -36,6 +39,7 @@ class PositionHead(nn.Module):
         whitening: Matrix that whitens normal features, shape (K, K).
         shift: Mean of the two terms at normal positions: of each class, and of the distance, shape (C + 1,).
         scale: Their standard deviations, likewise.
+        floor: Least value of a map.
 
     Source:
         Positions as instances of a bag: Ilse et al., "Attention-based Deep Multiple Instance Learning", ICML 2018; mean
@@ -48,6 +52,7 @@ class PositionHead(nn.Module):
     whitening: Tensor
     shift: Tensor
     scale: Tensor
+    floor: Tensor
 
     def __init__(self, channels: int, num_classes: int, width: int = WIDTH) -> None:
         super().__init__()
@@ -61,12 +66,13 @@ class PositionHead(nn.Module):
         self.register_buffer("whitening", torch.eye(channels))
         self.register_buffer("shift", torch.zeros(num_classes + 1))
         self.register_buffer("scale", torch.ones(num_classes + 1))
+        self.register_buffer("floor", torch.tensor(0.0))
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Return class maps (B, n, h, w), any sign, of features (B, K, h, w) and class indices (B, n)."""
+        """Return class maps (B, n, h, w), none below the floor, of features (B, K, h, w) and class indices (B, n)."""
         terms = (self.terms(features) - self.shift[:, None, None]) / self.scale[:, None, None]
         chosen = classes[:, :, None, None].expand(-1, -1, *terms.shape[-2:])
-        return terms.gather(1, chosen) + terms[:, -1:]
+        return torch.maximum(terms.gather(1, chosen) + terms[:, -1:], self.floor)
 
     def terms(self, features: Tensor) -> Tensor:
         """Return both terms, not standardized: of each class, and the distance, shape (B, C + 1, h, w)."""
