@@ -3,6 +3,7 @@ import pytest
 import torch
 from sklearn.covariance import EmpiricalCovariance
 
+from weakspot.models.foreground_head import ForegroundHead, from_state_dict
 from weakspot.models.position_head import PositionHead, fit_position_head, pool, smooth
 
 BACKGROUND = 1
@@ -36,6 +37,23 @@ def test_the_peak_is_on_an_object_of_one_position(label, fitted):
     maps = fitted(features[chosen], torch.full((len(chosen), 1), label))[:, 0]
     peaks = [divmod(int(peak), 10) for peak in maps.flatten(1).argmax(dim=1)]
     assert peaks == [places[i] for i in chosen]
+
+
+def test_no_position_is_below_the_mean_of_normal_ones(fitted):
+    maps = fitted(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8))
+    assert maps.min() == 0
+    assert (maps == 0).float().mean() > 0.3
+
+
+def test_maps_of_a_head_without_a_floor_have_any_sign(fitted):
+    head = ForegroundHead(6)
+    head.positions = fitted
+    stored = head.state_dict()
+    assert from_state_dict(stored).positions.floor == 0
+    del stored["positions.floor"]
+    old = from_state_dict(stored).positions(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8))
+    assert old.min() < 0
+    assert torch.equal(old.clamp_min(0), fitted(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8)))
 
 
 def test_maps_tell_the_classes_apart_where_the_distance_cannot(fitted):

@@ -127,9 +127,7 @@ def regions_of_heatmap(
     return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.best_boxes(), heatmap)
 
 
-def score_regions(
-    regions: Regions, target: Target, weight: float = 1.0, *, is_calibrated: bool = False
-) -> Scores:
+def score_regions(regions: Regions, target: Target, weight: float = 1.0, *, is_calibrated: bool = False) -> Scores:
     """Score the regions of a map against the ground truth.
 
     ``weight``, in [0, 1], is the probability that the image holds an object. AUPRO, which compares maps of images with
@@ -138,7 +136,6 @@ def score_regions(
     """
     score_map, weighted = regions.score_map, weight * regions.score_map
     pixels = pixel_counts(score_map, target.mask) if target.mask is not None else None
-    is_weighted = is_calibrated and target.mask is not None
     has_boxes = len(target.boxes) > 0
     boxes = scale_boxes(target.boxes, from_size=(SIDE, SIDE), to_size=regions.tree.shape)
     return Scores(
@@ -146,10 +143,10 @@ def score_regions(
         every=reference_overlaps(regions.contours, target.reference_boxes, "all") if has_boxes else None,
         native=box_iou(regions.boxes, boxes).max(axis=1) if has_boxes else None,
         mask=mask_overlaps(score_map, target.mask, NATIVE_THRESHOLDS) if target.mask is not None else None,
-        pixels=pixel_counts(weighted, target.mask) if is_weighted else pixels,
+        pixels=pixel_counts(weighted, target.mask) if is_calibrated and target.mask is not None else pixels,
         peak_distance=_peak_distance(score_map, target),
         overlap_counts=region_counts(weighted, target.mask) if target.mask is not None else None,
-        unweighted_pixels=pixels if is_weighted else None,
+        unweighted_pixels=pixels if is_calibrated else None,
     )
 
 

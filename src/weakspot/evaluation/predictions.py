@@ -282,6 +282,4 @@ def _scores(
 ) -> dict[str, Scores]:
     """Score maps of an image that holds an object with a probability, which is calibrated for some models."""
     weight, is_calibrated = 1.0 if probability is None else probability, info is not None and info.presence is not None
-    return {
-        name: score_regions(regions, target, weight, is_calibrated=is_calibrated) for name, regions in maps.items()
-    }
+    return {name: score_regions(regions, target, weight, is_calibrated=is_calibrated) for name, regions in maps.items()}

@@ -23,10 +23,10 @@ def run_with_presence(
 ) -> list[ClassifierOutput]:
     """Compute the class maps of several methods with one forward pass, with calibrated logits.
 
-    If the model knows how the peak of a map and the classifier's logits tell whether an image holds an object, the logit
-    of the background class is replaced such that its probability is that of no object. The most probable classes start
-    with the background if that says so, and with an object otherwise. Outputs of other models, and those without the
-    model's own method, are those of :func:`weakspot.inference.rivals.run_with_rivals`, as are the arguments.
+    For a model with ``presence``, the logit of the background class is replaced such that its probability is that of no
+    object, by the logits and the peak of the map. The most probable classes start with the background if an object is
+    too improbable, and with an object otherwise. Outputs of other models, and those without the model's own method, are
+    those of :func:`weakspot.inference.rivals.run_with_rivals`, as are the arguments.
     """
     if info.presence is None or info.method not in methods:
         return run_with_rivals(backend, images, methods, selection, info)
@@ -41,7 +41,9 @@ def run_with_presence(
     return outputs if selection.indices is not None else [_reorder(one, selection.top_k, info) for one in outputs]
 
 
-def calibrate_logits(logits: NDArray[np.floating], peaks: NDArray[np.floating], info: ModelInfo) -> NDArray[np.floating]:
+def calibrate_logits(
+    logits: NDArray[np.floating], peaks: NDArray[np.floating], info: ModelInfo
+) -> NDArray[np.floating]:
     """Return logits (N, C) whose softmax has the calibrated probability of no object as that of the background.
 
     Args:
@@ -99,8 +101,8 @@ def decided_logits(logits: NDArray[np.floating], info: ModelInfo) -> NDArray[np.
 def _reorder(output: ClassifierOutput, top_k: int, info: ModelInfo) -> ClassifierOutput:
     """Return the maps of the ``top_k`` most probable classes of an output with one more, by calibrated logits."""
     count = min(top_k, output.logits.shape[1])
-    rows = zip(output.logits, output.classes, strict=True)
-    positions, classes = (np.stack(found)[:, :count] for found in zip(*(_order(*row, info) for row in rows), strict=True))
+    rows = [_order(*row, info) for row in zip(output.logits, output.classes, strict=True)]
+    positions, classes = (np.stack([found[:count] for found in kind]) for kind in zip(*rows, strict=True))
     images = np.arange(len(positions))[:, None]
     return replace(
         output,

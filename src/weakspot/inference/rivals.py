@@ -64,7 +64,9 @@ def _without_rivals(
     if is_comparable:
         rows = list(zip(output.evidence, output.classes, output.logits, strict=True))
         found = np.stack([_uncontested(*row, count, info) for row in rows])
-        peaks = None if info.background_index is None else np.array([_peak(*row, info.background_index) for row in rows])
+        peaks = (
+            None if info.background_index is None else np.array([_peak(*row, info.background_index) for row in rows])
+        )
     return replace(output, maps=maps, classes=classes, evidence=evidence, uncontested=found, peaks=peaks)
 
 

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from weakspot.config import QualityName
 from weakspot.errors import InputError, ModelError
-from weakspot.ops.presence import Presence
 from weakspot.ops.preprocessing import Preprocessing
+from weakspot.ops.presence import Presence
 from weakspot.ops.uncertainty import TypicalArea
 
 # Keys of version 0.1.0 that have a new name.

@@ -5,7 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTH = 32
-_EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 12, 16, 6e-3, 1e-2, 0.1
+_EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 6, 16, 6e-3, 1e-2, 0.1
+_MIN_STEPS = 100  # few images need more epochs
+# Heads whose logits are averaged: a single one depends much on the seed.
+_HEADS = 4
 # Logits of an image are half the mean of all positions, which finds extent, and half that of the best 2 %, which finds
 # small objects.
 _TOP = 0.02
@@ -25,8 +28,8 @@ class PositionHead(nn.Module):
     * the logarithm of the Mahalanobis distance of the features, averaged over 3 x 3 positions, from those of normal
       positions. It is the same for all classes.
 
-    What is less than the mean of normal positions is raised to it: 0. So a heatmap, which is normalized, says how strong
-    a position is compared with the strongest and with normal ones, and the peak of the map how strong that is.
+    What is less than the mean of normal positions is raised to it: 0. A heatmap is then the map divided by its peak, and
+    the peak tells how far the strongest position is from normal ones.
 
     Args:
         channels: Total number of channels of the intermediate features.
@@ -82,8 +85,12 @@ class PositionHead(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (B, C, h, w) of features (B, K, h, w)."""
-        logits: Tensor = self.output(F.relu(self.hidden(self.dropout(self.normalize(features)))))
+        logits: Tensor = self.output(self.hidden_features(features))
         return logits
+
+    def hidden_features(self, features: Tensor) -> Tensor:
+        """Return the hidden channels (B, width, h, w) of features (B, K, h, w), by which logits are computed."""
+        return F.relu(self.hidden(self.dropout(self.normalize(features))))
 
     def distance(self, features: Tensor) -> Tensor:
         """Return log Mahalanobis distances (B, 1, h, w) from normal positions of features (B, K, h, w)."""
@@ -123,22 +130,36 @@ def fit_position_head(features: Tensor, targets: Tensor, background: int, *, see
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = PositionHead(features.shape[1], targets.shape[1]).train()
-        head.background.fill_(background)
-        optimizer = torch.optim.AdamW(head.parameters(), lr=_RATE, weight_decay=_DECAY)
-        steps = _EPOCHS * -(-len(features) // _BATCH)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
-        batches = [batch for _ in range(_EPOCHS) for batch in torch.randperm(len(features)).split(_BATCH)]
-        for batch in batches:
-            loss = F.cross_entropy(pool(head.logits(features[batch].float())), targets[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        head.eval().requires_grad_(False)
+        head = _fit_logits(features, targets)
+    head.background.fill_(background)
     normal = features[targets[:, background] == 1]
     _fit_distance(head, normal)
     _standardize(head, normal)
+    return head
+
+
+def _fit_logits(features: Tensor, targets: Tensor) -> PositionHead:
+    """Fit the logits of several heads at once, and merge these to one whose logits are their mean."""
+    classes = targets.shape[1]
+    head = PositionHead(features.shape[1], classes, _HEADS * WIDTH).train()
+    outputs = nn.Conv2d(_HEADS * WIDTH, _HEADS * classes, 1, groups=_HEADS)
+    parameters = [*head.hidden.parameters(), *outputs.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=_DECAY)
+    of_epoch = -(-len(features) // _BATCH)
+    epochs = max(_EPOCHS, -(-_MIN_STEPS // of_epoch))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=epochs * of_epoch)
+    for batch in [batch for _ in range(epochs) for batch in torch.randperm(len(features)).split(_BATCH)]:
+        logits = outputs(head.hidden_features(features[batch].float()))
+        of_images = pool(logits).unflatten(1, (_HEADS, classes))
+        loss = F.cross_entropy(of_images.flatten(0, 1), targets[batch].repeat_interleave(_HEADS, dim=0)) * _HEADS
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    head.eval().requires_grad_(False)
+    weight = outputs.weight.detach().unflatten(0, (_HEADS, classes))  # (heads, C, width, 1, 1)
+    head.output.weight.copy_(torch.cat([*weight], dim=1) / _HEADS)
+    head.output.bias.copy_(outputs.bias.detach().view(_HEADS, classes).mean(dim=0))
     return head
 
 

@@ -48,11 +48,13 @@ def fit_presence(
 ) -> Presence:
     """Fit the probability that an image holds an object to images that taught nothing else.
 
+    The threshold is the least one that suffices for the share of false alarms, but at least 0.5.
+
     Args:
         odds: The classifier's log odds of an object versus the background, shape (N,).
         peaks: Peaks of the class map, shape (N,).
         has_object: Whether each image holds an object, shape (N,).
-        false_alarms: Expected share of normal images, which hold none, above the threshold.
+        false_alarms: Expected share of normal images, which hold none, above the threshold, at most.
 
     Raises:
         InputError: ``not-finite`` for the inputs; ``one-class-only`` if all or no images hold an object.
@@ -70,7 +72,7 @@ def fit_presence(
     fitted = fit_calibration(np.stack([odds, peaks], axis=1).astype(np.float64), has_object, penalty=_PENALTY)
     odds_weight, peak_weight = fitted.weights.tolist()
     probability = fitted.probability(np.stack([odds, peaks], axis=1))
-    threshold = conformal_threshold(probability[~has_object], false_alarms)
+    threshold = max(0.5, conformal_threshold(probability[~has_object], false_alarms))
     return Presence(odds_weight, peak_weight, fitted.bias, threshold)
 
 

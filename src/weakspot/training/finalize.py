@@ -78,7 +78,9 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
         background_index=data.labels.background_index,
         typical_areas=typical_areas((*data.training.samples, *data.validation.samples), data.labels.class_names),
     )
-    info = replace(info, presence=fit_run_presence(localizer.torch_backend, info, data.validation.samples, data.labels))
+    if foreground is not None and foreground.positions is not None:
+        presence = fit_run_presence(localizer.torch_backend, info, data.validation.samples, data.labels)
+        info = replace(info, presence=presence)
     metadata = CheckpointMetadata(built.config, info, thresholds.source)
     write_rows(folder / METRICS, module.history)
     with atomic_write(folder / CURVES) as file:
