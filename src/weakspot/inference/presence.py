@@ -49,7 +49,7 @@ def calibrate_logits(
     Args:
         logits: Shape (N, C); rows with a value that is not finite stay as they are.
         peaks: Peaks of the class maps, shape (N,).
-        info: Of a model with a background class and ``presence``.
+        info: Metadata with a background class and ``presence``.
 
     Example:
         >>> from weakspot.ops.presence import Presence

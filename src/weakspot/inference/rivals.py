@@ -75,7 +75,7 @@ def _peak(
 ) -> float:
     """Return the maximum of the evidence (C, h, w) of the two most probable object classes of an image.
 
-    They are the same whatever classes were selected: the most probable rivals come after those.
+    They do not depend on the selection: the most probable rivals come after those.
     """
     distinct, first = np.unique(classes, return_index=True)
     objects = first[distinct != background]

@@ -28,8 +28,8 @@ class PositionHead(nn.Module):
     * the logarithm of the Mahalanobis distance of the features, averaged over 3 x 3 positions, from those of normal
       positions. It is the same for all classes.
 
-    What is less than the mean of normal positions is raised to it: 0. A heatmap is then the map divided by its peak, and
-    the peak tells how far the strongest position is from normal ones.
+    A map is 0 at positions below the mean of normal ones. A heatmap is then the map divided by its peak, and peaks of
+    different images can be compared.
 
     Args:
         channels: Total number of channels of the intermediate features.

@@ -21,7 +21,7 @@ from weakspot.training.labels import Labels
 logger = logging.getLogger(__name__)
 
 _BATCH_SIZE = 8
-# Of each kind. With fewer than 19 normal images there is no threshold that 5 % of them are expected to exceed.
+# Number of each kind. Fewer than 19 normal images give no threshold that 5 % of them are expected to exceed.
 MIN_IMAGES = 20
 
 
@@ -32,7 +32,7 @@ def fit_run_presence(
 
     Args:
         backend: The trained classifier with its heads, which these images have not trained.
-        info: Of the run; its method gives the maps.
+        info: Metadata of the run; its method gives the maps.
         validation: Validation images.
         labels: The classes of the run.
 
