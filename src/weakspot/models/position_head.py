@@ -157,10 +157,21 @@ def _fit_logits(features: Tensor, targets: Tensor) -> PositionHead:
         optimizer.step()
         schedule.step()
     head.eval().requires_grad_(False)
-    weight = outputs.weight.detach().unflatten(0, (_HEADS, classes))  # (heads, C, width, 1, 1)
-    head.output.weight.copy_(torch.cat([*weight], dim=1) / _HEADS)
-    head.output.bias.copy_(outputs.bias.detach().view(_HEADS, classes).mean(dim=0))
+    head.output.load_state_dict(mean_of_groups(outputs))
     return head
+
+
+def mean_of_groups(layer: nn.Conv2d) -> dict[str, Tensor]:
+    """Return weights of a convolution without groups whose output is the mean of a layer's groups.
+
+    Example:
+        >>> layer, merged = nn.Conv2d(6, 4, 1, groups=2), nn.Conv2d(6, 2, 1)
+        >>> _, inputs = merged.load_state_dict(mean_of_groups(layer)), torch.randn(1, 6, 5, 5)
+        >>> torch.allclose(merged(inputs), layer(inputs).unflatten(1, (2, 2)).mean(dim=1), atol=1e-6)
+        True
+    """
+    values = {name: value.unflatten(0, (layer.groups, -1)) for name, value in layer.state_dict().items()}
+    return {"weight": torch.cat([*values["weight"]], dim=1) / layer.groups, "bias": values["bias"].mean(dim=0)}
 
 
 def _fit_distance(head: PositionHead, normal: Tensor) -> None:
