@@ -41,6 +41,7 @@ from weakspot.evaluation.samples import EvaluationSample
 from weakspot.evaluation.targets import SIDE, make_target, resize_to_square
 from weakspot.metrics import AUPRO, ImageAP, ImageAUROC, ImagePixelAP, PointingGame
 from weakspot.models import resize_image
+from weakspot.ops.presence import Presence
 
 QUICK = {"samples": 0}
 MASKED = (
@@ -152,10 +153,10 @@ def test_without_a_background_class_the_peak_of_the_most_probable_class_is_the_i
     assert values(found, "centred Gaussian")[IMAGE_AP] == pytest.approx(60)
 
 
-def with_background(name):
+def with_background(name, presence=None):
     """The classifier of colours, one of which means that there is no object."""
     made = localizer()
-    info = replace(made.config.info, background_index=NAMES.index(name))
+    info = replace(made.config.info, background_index=NAMES.index(name), presence=presence)
     made._pipeline = replace(made._pipeline, config=replace(made.config, info=info))
     return made
 
@@ -177,6 +178,28 @@ def test_with_a_background_class_its_probability_is_the_image_score(tmp_path):
     assert "white" in evaluation.detection_legend()
     assert values(evaluation)[ALARM_SHARE] == 50  # where white is most probable, there is no box
     assert any("2 images of the split hold no object" in note for note in evaluation.notes)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.999])
+def test_with_presence_what_is_measured_is_what_localizing_gives(tmp_path, threshold):
+    """The bias is such that the classifier alone decides otherwise for some images."""
+    free = Scene("white/free", (), drawn=(("white", (10, 10, 110, 70)),))
+    lit = Scene("white/lit", (), drawn=(("red", (5, 5, 30, 40)),))
+    data, model = write(tmp_path, (*MASKED, free, lit)), with_background("white", Presence(0.5, 0.1, 1.0, threshold))
+    shown: list = []
+    evaluation = evaluate(model, data, on_prediction=lambda one, _: shown.append(one), **QUICK)
+    paths = [path_of(data, scene) for scene in (*MASKED[:3], free, lit)]
+    found = [model(path, top_k=len(NAMES)) for path in paths]
+    scores = [1 - next(one.score for one in of_image if one.label == "white") for of_image in found]
+    metric = ImageAUROC()
+    metric.update(scores, np.arange(5) < 3)
+    assert values(evaluation)[AUROC] == pytest.approx(float(metric.compute()))
+    assert values(evaluation)[ALARM_SHARE] == 50 * sum(one.label != "white" for one in found[3:])
+    for one, score in zip(found, scores, strict=True):
+        assert (one.label == "white") == (score <= threshold) == (not len(one.boxes))
+        assert sum(other.score for other in one) == pytest.approx(1)
+    assert [NAMES[one.predicted] for one in shown if one.target_index == 0][:3] == [one.label for one in found[:3]]
+    assert "calibrated" in evaluation.detection_legend()
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.6])

@@ -1,18 +1,12 @@
-import numpy as np
-import pytest
+from dataclasses import replace
 
-from weakspot.evaluation.image_scores import describe_image_score, image_scores, object_probability
+import numpy as np
+
+from weakspot.evaluation.image_scores import describe_image_score, image_scores
 from weakspot.models.model_info import ModelInfo
+from weakspot.ops.presence import Presence
 
 INFO = ModelInfo(("crack", "free", "hole"), background_index=1)
-
-
-def test_probability_of_an_object_is_the_rest_of_the_background():
-    logits = np.array([0.0, np.log(3), 0.0], np.float32)
-    assert object_probability(logits, INFO) == pytest.approx(0.4)
-    multi_label = ModelInfo(INFO.class_names, multi_label=True, background_index=1)
-    assert object_probability(logits, multi_label) == pytest.approx(0.25)
-    assert object_probability(logits, ModelInfo(INFO.class_names)) is None
 
 
 def test_the_score_is_the_probability_and_without_one_the_peak_of_each_method():
@@ -24,4 +18,5 @@ def test_the_score_is_the_probability_and_without_one_the_peak_of_each_method():
 
 def test_the_score_is_described():
     assert "free" in describe_image_score(INFO)
+    assert "calibrated" in describe_image_score(replace(INFO, presence=Presence(1.0, 1.0, 0.0, 0.5)))
     assert "peak" in describe_image_score(ModelInfo(INFO.class_names))

@@ -73,6 +73,23 @@ def test_masks_are_scored_in_the_224_frame(tmp_path):
     assert found.largest is found.every is found.native is None
 
 
+def test_a_calibrated_probability_weighs_what_compares_images_and_nothing_else(tmp_path):
+    pixels = np.zeros((SIDE, SIDE), np.uint8)
+    pixels[50:120, 30:200] = 255
+    regions, target = of_map(class_map(2), height=96, width=96), masked(tmp_path, pixels)
+    plain = score_regions(regions, target)
+    halved, calibrated = (score_regions(regions, target, 0.5, is_calibrated=known) for known in (False, True))
+    score_map = heatmap_from_class_map(class_map(2), height=SIDE, width=SIDE) / 2
+    weighted = pixel_counts(score_map.astype(float), (pixels > 0).astype(np.uint8))
+    assert np.array_equal(calibrated.pixels, weighted)
+    assert np.array_equal(calibrated.unweighted_pixels, plain.pixels)
+    assert np.array_equal(halved.pixels, plain.pixels)
+    assert plain.unweighted_pixels is halved.unweighted_pixels is None
+    assert np.array_equal(halved.overlap_counts, calibrated.overlap_counts)
+    for name in ("mask", "peak_distance"):
+        assert np.array_equal(getattr(plain, name), getattr(calibrated, name))
+
+
 def test_a_constant_map_is_the_whole_image_for_localizing_and_the_first_pixel_for_the_reference():
     found = score_regions(of_map(np.full((7, 7), 3.0), height=224, width=224), boxed((0, 0, 65, 90)))
     assert found.native == pytest.approx(0.5)

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from refusals import refused
@@ -7,15 +7,38 @@ from refusals import refused
 from weakspot.errors import ModelError
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops.preprocessing import Preprocessing
+from weakspot.ops.presence import Presence
 from weakspot.ops.uncertainty import TypicalArea
 
 AREAS = (TypicalArea(-1.5, 0.5), TypicalArea(-4.0, 1.0))
 FRAME = Preprocessing(96, 64, (0.5,), (0.25,))
 INFO = ModelInfo(("a", "b"), FRAME, "cam", "fast", 0.4, (0.3, 0.6), True, 1, (5.0, -4.0), AREAS)
+DECIDES = replace(INFO, multi_label=False, presence=Presence(0.5, 1.0, -3.0, 0.7))
 
 
 def test_info_is_read_back_from_json():
     assert ModelInfo.from_dict(json.loads(json.dumps(INFO.to_dict()))) == INFO
+
+
+def test_presence_is_read_back_from_json():
+    assert ModelInfo.from_dict(json.loads(json.dumps(DECIDES.to_dict()))) == DECIDES
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({"presence": [1, 1, 0]}, "threshold"),
+        ({"presence": [-1, 1, 0, 0.5]}, -1.0),
+        ({"presence": [1, 1, "nan", 0.5]}, "nan"),
+        ({"presence": [1, 1, 0, 1.5]}, 1.5),
+        ({"presence": 3}, "int"),
+        ({"multi_label": True}, "one is right"),
+        ({"background_index": None}, "background_index"),
+    ],
+)
+def test_invalid_presence_is_refused(changes, value):
+    with refused("metadata-invalid", value, kind=ModelError):
+        ModelInfo.from_dict({**DECIDES.to_dict(), **changes})
 
 
 def test_absent_fields_have_defaults():

@@ -3,7 +3,8 @@ import pytest
 import torch
 from sklearn.covariance import EmpiricalCovariance
 
-from weakspot.models.position_head import PositionHead, fit_position_head, pool, smooth
+from weakspot.models.foreground_head import ForegroundHead, from_state_dict
+from weakspot.models.position_head import PositionHead, fit_position_head, mean_of_groups, pool, smooth
 
 BACKGROUND = 1
 
@@ -38,6 +39,23 @@ def test_the_peak_is_on_an_object_of_one_position(label, fitted):
     assert peaks == [places[i] for i in chosen]
 
 
+def test_no_position_is_below_the_mean_of_normal_ones(fitted):
+    maps = fitted(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8))
+    assert maps.min() == 0
+    assert (maps == 0).float().mean() > 0.3
+
+
+def test_maps_of_a_head_without_a_floor_have_any_sign(fitted):
+    head = ForegroundHead(6)
+    head.positions = fitted
+    stored = head.state_dict()
+    assert from_state_dict(stored).positions.floor == 0
+    del stored["positions.floor"]
+    old = from_state_dict(stored).positions(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8))
+    assert old.min() < 0
+    assert torch.equal(old.clamp_min(0), fitted(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8)))
+
+
 def test_maps_tell_the_classes_apart_where_the_distance_cannot(fitted):
     features, targets, places = images(32, seed=1)
     for i in range(32):
@@ -69,6 +87,15 @@ def test_an_image_has_half_the_mean_and_half_that_of_its_best_positions():
     logits = torch.zeros(1, 1, 10, 10)
     logits[0, 0, 3, 4], logits[0, 0, 7, 7], logits[0, 0, 0, 0] = 10, 6, 4
     assert pool(logits).item() == pytest.approx((20 / 100 + (10 + 6) / 2) / 2)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_groups_are_merged_to_their_mean(groups):
+    layer, merged = torch.nn.Conv2d(8 * groups, 3 * groups, 1, groups=groups), torch.nn.Conv2d(8 * groups, 3, 1)
+    merged.load_state_dict(mean_of_groups(layer))
+    inputs = torch.randn(2, 8 * groups, 5, 4, generator=torch.Generator().manual_seed(0))
+    expected = sum(layer(inputs)[:, 3 * i : 3 * i + 3] for i in range(groups)) / groups
+    torch.testing.assert_close(merged(inputs), expected)
 
 
 def test_fitting_is_a_function_of_the_seed_and_of_nothing_else():

@@ -12,6 +12,7 @@ from small_runs import disc, small
 from weakspot.errors import ModelError
 from weakspot.inference.backends import ClassSelection
 from weakspot.inference.export import export
+from weakspot.inference.localization import NO_OBJECT
 from weakspot.inference.localizer import Localizer
 from weakspot.ops import heatmap_from_class_map
 from weakspot.training.positions import _draw
@@ -24,7 +25,7 @@ MIL = {"method": "mil", "backbone": "test_resnet", "output_stride": 16, "batch_s
 def folder(tmp_path_factory):
     """Red and blue discs of 8 pixels, and as many images of noise alone, for training and validation."""
     root = tmp_path_factory.mktemp("small")
-    for split, count in (("train", 24), ("val", 6)):
+    for split, count in (("train", 24), ("val", 20)):
         for label in ("red", "blue", "background"):
             (root / split / label).mkdir(parents=True)
             for i in range(count):
@@ -57,6 +58,34 @@ def test_the_peak_of_a_small_object_is_on_it(localizer):
         y, x = divmod(int(heatmap.argmax()), heatmap.shape[1])
         hits += x1 - 8 <= x < x2 + 8 and y1 - 8 <= y < y2 + 8  # half a stride around it
     assert hits >= 9
+
+
+def test_it_knows_whether_an_image_holds_an_object(localizer):
+    assert localizer.config.info.presence.peak_weight > 0
+    normal = [localizer(draw("background", 3000 + i)[0]) for i in range(10)]
+    discs = [localizer(draw(label, 3000 + i)[0]) for label in ("red", "blue") for i in range(5)]
+    assert sum(one.label == "background" for one in normal) >= 8
+    assert sum(one.label in ("red", "blue") and len(one.boxes) > 0 for one in discs) >= 8
+    for one in (*normal, *discs):
+        assert (NO_OBJECT in one.notes) == (one.label == "background") == (not len(one.boxes))
+    (several,) = localizer.batch([draw("red", 3000)[0]], top_k=3)
+    assert sum(one.score for one in several) == pytest.approx(1)
+
+
+def test_the_largest_box_has_the_same_decision(run, localizer):
+    largest = Localizer(run, backend="torch", boxes="largest")
+    for image in (draw("background", 3000)[0], draw("red", 3000)[0]):
+        assert largest(image).score == pytest.approx(localizer(image).score)
+        assert largest(image).label == localizer(image).label
+
+
+def test_another_quality_or_head_does_not_decide_by_these_maps(run):
+    assert Localizer(run, backend="torch", quality="plain").config.info.presence is None
+    assert Localizer(run, backend="torch", method="gradcam").config.info.presence is None
+    assert Localizer(run, backend="torch", quality="balanced").config.info.presence is not None
+    changed = Localizer(run, backend="torch")
+    changed.set_foreground_head(None)
+    assert changed.config.info.presence is None
 
 
 def test_it_says_that_boxes_do_not_teach_it(folder, tmp_path, capsys):
@@ -92,6 +121,11 @@ def test_an_exported_file_has_the_maps(run, localizer, tmp_path):
         expected, found = (one(file, classes=["red"]) for one in (localizer, exported))
         assert np.abs(found.heatmap - expected.heatmap).max() < 0.05
         np.testing.assert_allclose(found.box, expected.box, atol=2)
+        expected, found = (one(file) for one in (localizer, exported))
+        assert found.label == expected.label
+        assert found.score == pytest.approx(expected.score, abs=0.02)
+    draw("background", 3000)[0].save(tmp_path / "none.png")
+    assert exported(tmp_path / "none.png").notes == localizer(tmp_path / "none.png").notes
 
 
 def test_boxes_do_not_teach_it(run, folder):

@@ -111,13 +111,14 @@ class DetectionCollection:
             self._pointing.add_distances(list(distances.values()), sizes[list(distances)])
 
     def _update_masks(self, scores: Sequence[Scores], sizes: NDArray[np.intp]) -> None:
-        known = [i for i, one in enumerate(scores) if one.overlap_counts is not None and one.pixels is not None]
+        pixels = [one.pixels if one.unweighted_pixels is None else one.unweighted_pixels for one in scores]
+        known = [i for i, one in enumerate(scores) if one.overlap_counts is not None and pixels[i] is not None]
         if not known:
             return
         if self._regions is None:
             self._regions = AUPRO(groups=len(SIZES), samples=self.samples, seed=self.seed)
         self._regions.add_counts(np.stack([_known(scores[i].overlap_counts) for i in known]), sizes[known])
-        self._pixel_ap.add_counts(np.stack([_known(scores[i].pixels) for i in known]), sizes[known])
+        self._pixel_ap.add_counts(np.stack([_known(pixels[i]) for i in known]), sizes[known])
 
     def _image_values(self) -> dict[str, DetectionValue]:
         scores = [*(one.score for one in self._images), *self._normal_scores]

@@ -5,21 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from weakspot.inference.probabilities import probabilities
 from weakspot.models.model_info import ModelInfo
-
-
-def object_probability(logits: NDArray[np.floating], info: ModelInfo) -> float | None:
-    """Compute the probability that an image holds an object: 1 - that of the background class; None without one.
-
-    Example:
-        >>> info = ModelInfo(("crack", "none"), background_index=1)
-        >>> object_probability(np.array([0.0, 0.0]), info), object_probability(np.array([0.0, 0.0]), ModelInfo())
-        (0.5, None)
-    """
-    if info.background_index is None:
-        return None
-    return 1 - float(probabilities(logits.astype(np.float64), multi_label=info.multi_label)[info.background_index])
 
 
 def image_scores(
@@ -42,4 +28,6 @@ def describe_image_score(info: ModelInfo) -> str:
     """Describe the score of an image by a classifier."""
     if info.background_index is None:
         return "the peak of the class map of the most probable class, before normalization"
+    if info.presence is not None:
+        return "the probability of an object, calibrated on validation images by logits and the peak of the class map"
     return f"1 - the probability of {info.class_names[info.background_index]}"

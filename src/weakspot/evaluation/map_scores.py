@@ -72,6 +72,7 @@ class Scores:
             reference's frame; None for boxes without a map.
         overlap_counts: Histograms of regions of the mask and of the background over scores, for AUPRO; None without a
             mask or a map.
+        unweighted_pixels: ``pixels`` before the map is multiplied by a weight; None if it is not.
     """
 
     largest: NDArray[np.float64] | None
@@ -81,6 +82,7 @@ class Scores:
     pixels: NDArray[np.int32] | None
     peak_distance: float | None = None
     overlap_counts: NDArray[np.float64] | None = None
+    unweighted_pixels: NDArray[np.int32] | None = None
 
 
 def regions_of_class_map(
@@ -125,22 +127,26 @@ def regions_of_heatmap(
     return Regions(score_map.astype(np.float64), reference_contours(score_map), tree, tree.best_boxes(), heatmap)
 
 
-def score_regions(regions: Regions, target: Target, weight: float = 1.0) -> Scores:
+def score_regions(regions: Regions, target: Target, weight: float = 1.0, *, is_calibrated: bool = False) -> Scores:
     """Score the regions of a map against the ground truth.
 
-    ``weight``, in [0, 1], is the probability that the image holds an object. AUPRO, which compares maps of different
-    images, multiplies the map by it.
+    ``weight``, in [0, 1], is the probability that the image holds an object. AUPRO, which compares maps of images with
+    and without an object, multiplies the map by it; if it is calibrated, so does PxAP, which compares maps of different
+    images.
     """
+    score_map, weighted = regions.score_map, weight * regions.score_map
+    pixels = pixel_counts(score_map, target.mask) if target.mask is not None else None
     has_boxes = len(target.boxes) > 0
     boxes = scale_boxes(target.boxes, from_size=(SIDE, SIDE), to_size=regions.tree.shape)
     return Scores(
         largest=reference_overlaps(regions.contours, target.reference_boxes) if has_boxes else None,
         every=reference_overlaps(regions.contours, target.reference_boxes, "all") if has_boxes else None,
         native=box_iou(regions.boxes, boxes).max(axis=1) if has_boxes else None,
-        mask=mask_overlaps(regions.score_map, target.mask, NATIVE_THRESHOLDS) if target.mask is not None else None,
-        pixels=pixel_counts(regions.score_map, target.mask) if target.mask is not None else None,
-        peak_distance=_peak_distance(regions.score_map, target),
-        overlap_counts=region_counts(weight * regions.score_map, target.mask) if target.mask is not None else None,
+        mask=mask_overlaps(score_map, target.mask, NATIVE_THRESHOLDS) if target.mask is not None else None,
+        pixels=pixel_counts(weighted, target.mask) if is_calibrated and target.mask is not None else pixels,
+        peak_distance=_peak_distance(score_map, target),
+        overlap_counts=region_counts(weighted, target.mask) if target.mask is not None else None,
+        unweighted_pixels=pixels if is_calibrated else None,
     )
 
 

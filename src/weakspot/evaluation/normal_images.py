@@ -13,12 +13,13 @@ from weakspot.data import Sample, read_as_annotated
 from weakspot.data.image_files import errors_of_image
 from weakspot.errors import WeakspotError
 from weakspot.evaluation.external_maps import read_map
-from weakspot.evaluation.image_scores import image_scores, object_probability
+from weakspot.evaluation.image_scores import image_scores
 from weakspot.evaluation.map_scores import MIN_AREA, Regions, regions_of_class_map, regions_of_heatmap
 from weakspot.evaluation.predictions import find_refinement, region_evidence
 from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
+from weakspot.inference.probabilities import object_probability
 from weakspot.metrics import region_counts
 from weakspot.ops import ComponentTree
 from weakspot.ops.evidence import competition_margins

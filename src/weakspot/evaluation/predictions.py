@@ -16,7 +16,7 @@ from weakspot.data.decoding import read_sizes
 from weakspot.data.image_files import errors_of_image
 from weakspot.errors import ModelError, WeakspotError
 from weakspot.evaluation.external_maps import read_map
-from weakspot.evaluation.image_scores import image_scores, object_probability
+from weakspot.evaluation.image_scores import image_scores
 from weakspot.evaluation.map_scores import (
     Refine,
     Regions,
@@ -31,7 +31,10 @@ from weakspot.evaluation.targets import Target, make_target
 from weakspot.inference.backends import ClassifierOutput
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localizer import Localizer
+from weakspot.inference.presence import decided_logits
+from weakspot.inference.probabilities import object_probability
 from weakspot.metrics.check_inputs import ranks_of
+from weakspot.models.model_info import ModelInfo
 from weakspot.ops.evidence import competition_margins
 from weakspot.ops.refinement import refine
 
@@ -229,9 +232,10 @@ def _score(
         problem = f"The model's output for {sample.image.path} is not finite."
         error = ModelError("output-not-finite", problem, "Check its weights, its normalization and its precision.")
         return failed_predictions(sample, [*methods, *fixed_maps], error)
-    ranks = ranks_of(np.broadcast_to(logits, (len(image.targets), len(logits))), np.array(sample.class_indices))
-    preprocessing, best = localizer.preprocessing, int(logits.argmax())
-    probability = object_probability(logits, localizer.config.info)
+    info, preprocessing = localizer.config.info, localizer.preprocessing
+    decided = decided_logits(logits, info)
+    ranks = ranks_of(np.broadcast_to(decided, (len(image.targets), len(logits))), np.array(sample.class_indices))
+    probability = object_probability(logits, info)
     of_image = image_scores(methods, probability, top_maps)
     margins = [_margins(output.evidence[position], len(image.targets)) for output in outputs]
     predictions = []
@@ -247,8 +251,8 @@ def _score(
             )
             for (name, method), output, margin in zip(methods.items(), outputs, margins, strict=True)
         }
-        scores = _scores(regions, target, 1.0 if probability is None else probability) | _scores(fixed_maps, target)
-        rank = int(ranks[i])
+        scores = _scores(regions, target, probability, info) | _scores(fixed_maps, target)
+        rank, best = int(ranks[i]), int(decided.argmax())
         predictions.append(
             Prediction(sample, i, target, image.size, scores, regions, rank, best, image_scores=of_image)
         )
@@ -273,5 +277,9 @@ def find_refinement(localizer: Localizer, method: str, pixels: Pixels) -> Refine
     return None if name is None else lambda heatmap: refine(name, pixels, heatmap, threshold)
 
 
-def _scores(maps: Mapping[str, Regions], target: Target, weight: float = 1.0) -> dict[str, Scores]:
-    return {name: score_regions(regions, target, weight) for name, regions in maps.items()}
+def _scores(
+    maps: Mapping[str, Regions], target: Target, probability: float | None = None, info: ModelInfo | None = None
+) -> dict[str, Scores]:
+    """Score maps of an image that holds an object with a probability, which is calibrated for some models."""
+    weight, is_calibrated = 1.0 if probability is None else probability, info is not None and info.presence is not None
+    return {name: score_regions(regions, target, weight, is_calibrated=is_calibrated) for name, regions in maps.items()}

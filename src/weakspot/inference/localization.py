@@ -40,7 +40,8 @@ class Localization:
         height: Height of the upright image in pixels.
         class_index: Index of the class among the model's logits.
         label: Name of the class.
-        score: Probability of the class, in [0, 1]: softmax, or sigmoid for a multi-label model.
+        score: Probability of the class, in [0, 1]: softmax, or sigmoid for a multi-label model. Of a ``mil`` run it is
+            the calibrated probability that the image holds an object times the class's share of it.
         method: Name of the method that computed the class map.
         threshold: Fraction of the heatmap's peak at which boxes and mask are cut.
         heatmap: Shape (h, w), float32 in [0, 1], at the model's input size; None if read from a row without a heatmap.

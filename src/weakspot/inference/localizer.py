@@ -410,11 +410,12 @@ class Localizer:
     def set_foreground_head(self, head: "ForegroundHead | None") -> None:
         """Set the head that separates foreground from background by intermediate features; None removes it.
 
-        Per-class thresholds of a run are removed: they were chosen for the head that it had. A default threshold
-        becomes that of maps with, or without, a head.
+        Per-class thresholds of a run are removed, and how it decides whether an image holds an object: they were chosen
+        for the head that it had. A default threshold becomes that of maps with, or without, a head.
         """
         backend = self.torch_backend.with_foreground_head(head)
         self._pipeline.backend = backend
+        self._pipeline.config = replace(self.config, info=replace(self.config.info, presence=None))
         if self._has_default_threshold:  # neither chosen by the user nor by a run
             self._pipeline.config = replace(self.config, threshold=backend.default_threshold(self.method))
 

@@ -26,7 +26,7 @@ from weakspot.inference.postprocess import (
     PostprocessConfig,
     postprocess,
 )
-from weakspot.inference.rivals import run_with_rivals
+from weakspot.inference.presence import run_with_presence
 from weakspot.ops.preprocessing import to_array
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
@@ -106,8 +106,8 @@ def _predict_decoded(
     reference_methods = () if config.reference_method is None else (config.reference_method,)
     pixels = [image.pixels for image in images]
     methods = [config.method, *reference_methods]
-    if config.by_evidence:
-        output, *references = run_with_rivals(backend, pixels, methods, selection, config.info)
+    if config.by_evidence or config.info.presence is not None:
+        output, *references = run_with_presence(backend, pixels, methods, selection, config.info)
     else:
         output, *references = backend.run(pixels, methods, selection)
     return [
@@ -177,7 +177,7 @@ class Pipeline:
     ) -> list[ClassifierOutput]:
         """Compute the class maps of several methods with one forward pass."""
         self._count(len(images))
-        return run_with_rivals(self.backend, images, methods, selection, self.config.info)
+        return run_with_presence(self.backend, images, methods, selection, self.config.info)
 
     def _predict(
         self,

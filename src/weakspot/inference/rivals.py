@@ -38,7 +38,8 @@ def run_with_rivals(
         info: Of the classifier. Its background class is not a rival; of a multi-label model, classes that it finds are.
 
     Returns:
-        An output for each method, with the maps of the selected classes only.
+        An output for each method, with the maps of the selected classes only, and the peaks by which it can be decided
+        whether an image holds an object.
     """
     if not backend.has_evidence or not COMPARABLE & set(methods):
         return backend.run(images, methods, selection)
@@ -59,11 +60,27 @@ def _without_rivals(
     """Keep the maps of the selected classes, and compute their evidence that no rival contests."""
     count = _selected_count(output, selection)
     maps, classes, evidence = output.maps[:, :count], output.classes[:, :count], output.evidence[:, :count]
-    found = None
+    found, peaks = None, None
     if is_comparable:
-        rows = zip(output.evidence, output.classes, output.logits, strict=True)
+        rows = list(zip(output.evidence, output.classes, output.logits, strict=True))
         found = np.stack([_uncontested(*row, count, info) for row in rows])
-    return replace(output, maps=maps, classes=classes, evidence=evidence, uncontested=found)
+        peaks = (
+            None if info.background_index is None else np.array([_peak(*row, info.background_index) for row in rows])
+        )
+    return replace(output, maps=maps, classes=classes, evidence=evidence, uncontested=found, peaks=peaks)
+
+
+def _peak(
+    evidence: NDArray[np.floating], classes: NDArray[np.integer], logits: NDArray[np.floating], background: int
+) -> float:
+    """Return the maximum of the evidence (C, h, w) of the two most probable object classes of an image.
+
+    They do not depend on the selection: the most probable rivals come after those.
+    """
+    distinct, first = np.unique(classes, return_index=True)
+    objects = first[distinct != background]
+    best = objects[np.argsort(-logits[classes[objects]], kind="stable")][:2]
+    return float(evidence[best].max())
 
 
 def _selected_count(output: ClassifierOutput, selection: ClassSelection) -> int:

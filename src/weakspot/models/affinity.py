@@ -38,7 +38,7 @@ class FeatureAffinity:
         With a foreground probability P, the result is ``(T (P M) + P) / 2``: evidence counts only in the foreground,
         and the foreground itself is added. A constant map, which contains no evidence, becomes zeros. A head that boxes
         have taught adds the probability of an object of each of the ``classes`` (B, C), on a finer grid. The maps of a
-        position head, any sign, replace all of this.
+        position head replace all of this.
         """
         if self.positions is not None and self.fine_features is not None and classes is not None:
             own_maps: Tensor = self.positions(self.fine_features, classes)

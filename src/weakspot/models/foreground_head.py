@@ -56,6 +56,8 @@ class ForegroundHead(nn.Module):
 
 def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
     """Build a foreground head from its state dict; RuntimeError if the shapes do not fit."""
+    if f"{_POSITIONS}scale" in weights:  # of a run without one, whose thresholds were chosen for maps of any sign
+        weights = {f"{_POSITIONS}floor": torch.tensor(-torch.inf), **weights}
     width, channels = weights["layers.1.weight"].shape[:2]
     taught = weights.get(f"{_OBJECTS}from_features.weight")
     directions = weights.get(f"{_OBJECTS}directions.offsets")

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from weakspot.config import QualityName
 from weakspot.errors import InputError, ModelError
 from weakspot.ops.preprocessing import Preprocessing
+from weakspot.ops.presence import Presence
 from weakspot.ops.uncertainty import TypicalArea
 
 # Keys of version 0.1.0 that have a new name.
@@ -31,6 +32,8 @@ class ModelInfo:
         calibration: Weight and bias of the log odds that a box is wrong, as a function of its uncertainty; empty if no
             boxes were known.
         typical_areas: Typical box area of each class, for the uncertainty of boxes; empty if unknown.
+        presence: Whether an image holds an object, by logits and the peak of the class map; None without a background
+            class, or if too few validation images were with or without an object.
 
     Example:
         >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)
@@ -48,6 +51,7 @@ class ModelInfo:
     background_index: int | None = None
     calibration: tuple[float, ...] = ()
     typical_areas: tuple[TypicalArea, ...] = ()
+    presence: Presence | None = None
 
     def validate(self) -> None:
         """Check that the values are possible and agree with each other."""
@@ -70,6 +74,10 @@ class ModelInfo:
             f"typical_areas must be {count} medians and positive spreads, got {[*map(list, areas)]}.": not areas
             or (len(areas) == count and all(isfinite(sum(area)) and area.log_spread > 0 for area in areas)),
         }
+        if self.presence is not None:
+            conditions |= _presence_conditions(self.presence)
+            problem = "presence needs a background_index and classes of which one is right."
+            conditions[problem] = self.background_index is not None and not self.multi_label and count > 1
         for problem, holds in conditions.items():
             if not holds:
                 raise ModelError("metadata-invalid", problem)
@@ -99,6 +107,7 @@ class ModelInfo:
                 typical_areas=tuple(
                     TypicalArea(*(float(value) for value in area)) for area in values.pop("typical_areas", ())
                 ),
+                presence=_read_presence(values.pop("presence", None)),
                 **values,
             )
             info.validate()
@@ -120,6 +129,21 @@ def is_number(value: object, kind: type = Real) -> bool:
         (True, False, False)
     """
     return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _read_presence(values: object) -> Presence | None:
+    if values is None:
+        return None
+    if not isinstance(values, list | tuple):
+        raise TypeError(f"presence must be a list of numbers, got {type(values).__name__}.")
+    return Presence(*(float(value) for value in values))
+
+
+def _presence_conditions(presence: Presence) -> dict[str, bool]:
+    """Return whether the values are possible, by what is wrong otherwise."""
+    possible = isfinite(sum(presence)) and min(presence.odds_weight, presence.peak_weight) >= 0
+    problem = f"presence must be two weights of 0 or more, a bias and a threshold in [0, 1], got {[*presence]}."
+    return {problem: possible and 0 <= presence.threshold <= 1}
 
 
 def _read_names(names: object) -> tuple[str, ...]:

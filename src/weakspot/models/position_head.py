@@ -5,7 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTH = 32
-_EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 12, 16, 6e-3, 1e-2, 0.1
+_EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 6, 16, 6e-3, 1e-2, 0.1
+_MIN_STEPS = 100  # few images need more epochs
+# Heads whose logits are averaged: a single one depends much on the seed.
+_HEADS = 4
 # Logits of an image are half the mean of all positions, which finds extent, and half that of the best 2 %, which finds
 # small objects.
 _TOP = 0.02
@@ -25,6 +28,9 @@ class PositionHead(nn.Module):
     * the logarithm of the Mahalanobis distance of the features, averaged over 3 x 3 positions, from those of normal
       positions. It is the same for all classes.
 
+    A map is 0 at positions below the mean of normal ones. A heatmap is then the map divided by its peak, and peaks of
+    different images can be compared.
+
     Args:
         channels: Total number of channels of the intermediate features.
         num_classes: Number of classes, with that of images without an object.
@@ -36,6 +42,7 @@ class PositionHead(nn.Module):
         whitening: Matrix that whitens normal features, shape (K, K).
         shift: Mean of the two terms at normal positions: of each class, and of the distance, shape (C + 1,).
         scale: Their standard deviations, likewise.
+        floor: Least value of a map.
 
     Source:
         Positions as instances of a bag: Ilse et al., "Attention-based Deep Multiple Instance Learning", ICML 2018; mean
@@ -48,6 +55,7 @@ class PositionHead(nn.Module):
     whitening: Tensor
     shift: Tensor
     scale: Tensor
+    floor: Tensor
 
     def __init__(self, channels: int, num_classes: int, width: int = WIDTH) -> None:
         super().__init__()
@@ -61,12 +69,13 @@ class PositionHead(nn.Module):
         self.register_buffer("whitening", torch.eye(channels))
         self.register_buffer("shift", torch.zeros(num_classes + 1))
         self.register_buffer("scale", torch.ones(num_classes + 1))
+        self.register_buffer("floor", torch.tensor(0.0))
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Return class maps (B, n, h, w), any sign, of features (B, K, h, w) and class indices (B, n)."""
+        """Return class maps (B, n, h, w), none below the floor, of features (B, K, h, w) and class indices (B, n)."""
         terms = (self.terms(features) - self.shift[:, None, None]) / self.scale[:, None, None]
         chosen = classes[:, :, None, None].expand(-1, -1, *terms.shape[-2:])
-        return terms.gather(1, chosen) + terms[:, -1:]
+        return torch.maximum(terms.gather(1, chosen) + terms[:, -1:], self.floor)
 
     def terms(self, features: Tensor) -> Tensor:
         """Return both terms, not standardized: of each class, and the distance, shape (B, C + 1, h, w)."""
@@ -76,8 +85,12 @@ class PositionHead(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (B, C, h, w) of features (B, K, h, w)."""
-        logits: Tensor = self.output(F.relu(self.hidden(self.dropout(self.normalize(features)))))
+        logits: Tensor = self.output(self.hidden_features(features))
         return logits
+
+    def hidden_features(self, features: Tensor) -> Tensor:
+        """Return the hidden channels (B, width, h, w) of features (B, K, h, w), by which logits are computed."""
+        return F.relu(self.hidden(self.dropout(self.normalize(features))))
 
     def distance(self, features: Tensor) -> Tensor:
         """Return log Mahalanobis distances (B, 1, h, w) from normal positions of features (B, K, h, w)."""
@@ -117,23 +130,48 @@ def fit_position_head(features: Tensor, targets: Tensor, background: int, *, see
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = PositionHead(features.shape[1], targets.shape[1]).train()
-        head.background.fill_(background)
-        optimizer = torch.optim.AdamW(head.parameters(), lr=_RATE, weight_decay=_DECAY)
-        steps = _EPOCHS * -(-len(features) // _BATCH)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
-        batches = [batch for _ in range(_EPOCHS) for batch in torch.randperm(len(features)).split(_BATCH)]
-        for batch in batches:
-            loss = F.cross_entropy(pool(head.logits(features[batch].float())), targets[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        head.eval().requires_grad_(False)
+        head = _fit_logits(features, targets)
+    head.background.fill_(background)
     normal = features[targets[:, background] == 1]
     _fit_distance(head, normal)
     _standardize(head, normal)
     return head
+
+
+def _fit_logits(features: Tensor, targets: Tensor) -> PositionHead:
+    """Fit the logits of several heads at once, and merge these to one whose logits are their mean."""
+    classes = targets.shape[1]
+    head = PositionHead(features.shape[1], classes, _HEADS * WIDTH).train()
+    outputs = nn.Conv2d(_HEADS * WIDTH, _HEADS * classes, 1, groups=_HEADS)
+    parameters = [*head.hidden.parameters(), *outputs.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=_DECAY)
+    of_epoch = -(-len(features) // _BATCH)
+    epochs = max(_EPOCHS, -(-_MIN_STEPS // of_epoch))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=epochs * of_epoch)
+    for batch in [batch for _ in range(epochs) for batch in torch.randperm(len(features)).split(_BATCH)]:
+        logits = outputs(head.hidden_features(features[batch].float()))
+        of_images = pool(logits).unflatten(1, (_HEADS, classes))
+        loss = F.cross_entropy(of_images.flatten(0, 1), targets[batch].repeat_interleave(_HEADS, dim=0)) * _HEADS
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    head.eval().requires_grad_(False)
+    head.output.load_state_dict(mean_of_groups(outputs))
+    return head
+
+
+def mean_of_groups(layer: nn.Conv2d) -> dict[str, Tensor]:
+    """Return weights of a convolution without groups whose output is the mean of a layer's groups.
+
+    Example:
+        >>> layer, merged = nn.Conv2d(6, 4, 1, groups=2), nn.Conv2d(6, 2, 1)
+        >>> _, inputs = merged.load_state_dict(mean_of_groups(layer)), torch.randn(1, 6, 5, 5)
+        >>> torch.allclose(merged(inputs), layer(inputs).unflatten(1, (2, 2)).mean(dim=1), atol=1e-6)
+        True
+    """
+    values = {name: value.unflatten(0, (layer.groups, -1)) for name, value in layer.state_dict().items()}
+    return {"weight": torch.cat([*values["weight"]], dim=1) / layer.groups, "bias": values["bias"].mean(dim=0)}
 
 
 def _fit_distance(head: PositionHead, normal: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from weakspot.training.labels import MIN_ANNOTATED
 from weakspot.training.lightning_module import EpochMetrics, WsolModule
 from weakspot.training.options import TrainOptions
 from weakspot.training.positions import fit_run_positions
+from weakspot.training.presence import fit_run_presence
 from weakspot.training.setup import TrainingSetup
 from weakspot.training.teach import describe_taught, teach_held_run
 from weakspot.training.thresholds import choose_thresholds
@@ -76,6 +78,9 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
         background_index=data.labels.background_index,
         typical_areas=typical_areas((*data.training.samples, *data.validation.samples), data.labels.class_names),
     )
+    if foreground is not None and foreground.positions is not None:
+        presence = fit_run_presence(localizer.torch_backend, info, data.validation.samples, data.labels)
+        info = replace(info, presence=presence)
     metadata = CheckpointMetadata(built.config, info, thresholds.source)
     write_rows(folder / METRICS, module.history)
     with atomic_write(folder / CURVES) as file:

@@ -50,6 +50,8 @@ class ClassifierOutput:
             sum is the object's. An exported file of version 0.1 has the propagated ones.
         uncontested: The same where no rival has more evidence, see :func:`weakspot.inference.rivals.run_with_rivals`;
             None if rivals were not looked for.
+        peaks: Maximum of the evidence of the two most probable object classes, shape (B,); None if rivals were not
+            looked for, or without a background class.
         has_negative_activations: Whether the activations of each image had negative values, shape (B,).
         foreground: Foreground probability, shape (B, 1, h, w); None without a foreground head.
     """
@@ -61,6 +63,7 @@ class ClassifierOutput:
     has_negative_activations: NDArray[np.bool_]
     foreground: NDArray[np.floating] | None = None
     uncontested: NDArray[np.floating] | None = None
+    peaks: NDArray[np.floating] | None = None
 
 
 class Backend(Protocol):

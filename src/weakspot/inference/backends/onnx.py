@@ -172,6 +172,7 @@ def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
             quality=quality,
             threshold=backend.default_threshold(method),
             calibration=metadata.info.calibration if method == metadata.info.method else (),
+            presence=None if options.multi_label or method != metadata.info.method else metadata.info.presence,
         ),
         metadata.default_threshold,
         metadata.is_box_regressor,
