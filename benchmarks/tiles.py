@@ -1,0 +1,168 @@
+"""Large images with small objects: resized whole, and in tiles at their own resolution.
+
+    python benchmarks/tiles.py draw FOLDER
+    weakspot train FOLDER/train --learn-from labels --output RUN
+    python benchmarks/tiles.py measure FOLDER RUN
+    python benchmarks/tiles.py seams FOLDER RUN
+
+A run is trained on labels of images of 224 px: textured backgrounds with distractors, half of them with an object of 32
+px, of four classes. It then localizes in images of 4000 x 3000 px of the same kind, with one object or none. A peak hits
+if it is in the object's box; a box is right if its IoU is at least 0.5.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import weakspot as ws
+from weakspot.data import read_image
+from weakspot.data.synthetic.drawing import background, paint_distractor, paint_object, place
+from weakspot.inference.localization import NO_OBJECT
+from weakspot.ops.iou import box_iou
+
+CLASSES = ("stripes", "checks", "dots", "rings")
+LARGE, SMALL, OBJECT, WINDOW, PATCH = (4000, 3000), (224, 224), 32, 112, 1000
+# One distractor in as many pixels.
+PIXELS_PER_DISTRACTOR = 25_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("draw", "measure", "seams", "memory"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("run", nargs="?", help="folder of the trained run")
+    parser.add_argument("--train", type=int, default=800, help="images to train on")
+    parser.add_argument("--test", type=int, default=24, help="large images with an object; half as many have none")
+    parser.add_argument("--tiles", nargs="*", default=("none", "auto"), help="none, auto or sizes")
+    options = parser.parse_args()
+    if options.action == "draw":
+        draw(options.folder, options.train, options.test)
+    elif options.action == "measure":
+        measure(options.folder, options.run, options.tiles)
+    elif options.action == "seams":
+        seams(options.folder, options.run)
+    else:
+        memory(options.folder, options.run, options.tiles[0])
+
+
+def draw(folder: Path, train: int, test: int) -> None:
+    """Write class folders to train on, and large images with a file of their objects."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", train), ("val", train // 4)):
+        for i in range(count):
+            label = CLASSES[i // 2 % len(CLASSES)] if i % 2 else None
+            image, _ = scene(SMALL, label, random)
+            file = folder / "train" / split / (label or "background") / f"{i:04}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            image.save(file, quality=95)
+    objects = {}
+    (folder / "large").mkdir(parents=True, exist_ok=True)
+    for i in range(test + test // 2):
+        label = CLASSES[i % len(CLASSES)] if i < test else None
+        image, box = scene(LARGE, label, random)
+        image.save(folder / "large" / f"{i:02}.jpg", quality=95)
+        objects[f"{i:02}.jpg"] = {"label": label, "box": box}
+    (folder / "objects.json").write_text(json.dumps(objects), encoding="utf-8")
+
+
+def scene(
+    size: tuple[int, int], label: str | None, random: np.random.Generator
+) -> tuple[Image.Image, list[int] | None]:
+    """Draw an image of a size ``(width, height)``, and return it with the box of its object, if it has one."""
+    width, height = size
+    pixels = large_background(width, height, random)
+    for _ in range(round(width * height / PIXELS_PER_DISTRACTOR)):
+        window, _ = cut_window(pixels, random)
+        paint_distractor(window, place(random.uniform(16, 64), WINDOW, random), random)
+    if label is None:
+        return Image.fromarray(pixels), None
+    window, (left, top) = cut_window(pixels, random)
+    placed = place(OBJECT, WINDOW, random)
+    paint_object(window, placed, label, False, random)
+    rows, columns = np.flatnonzero(placed.mask.any(axis=1)), np.flatnonzero(placed.mask.any(axis=0))
+    x, y = left + placed.columns.start, top + placed.rows.start
+    box = [x + columns[0], y + rows[0], x + columns[-1] + 1, y + rows[-1] + 1]
+    return Image.fromarray(pixels), [int(side) for side in box]
+
+
+def large_background(width: int, height: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Put crops of images side by side, each mirrored and of another brightness, with some noise of a sensor."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    for top in range(0, height, PATCH):
+        for left in range(0, width, PATCH):
+            patch, rows, columns = background(PATCH, random), min(PATCH, height - top), min(PATCH, width - left)
+            y, x = random.integers(0, [PATCH - rows + 1, PATCH - columns + 1])
+            pixels[top : top + rows, left : left + columns] = patch[y : y + rows, x : x + columns]
+    noise = random.normal(0, 4, pixels.shape).astype(np.int16)
+    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+
+
+def cut_window(pixels: NDArray[np.uint8], random: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return a random square of an image, to draw in, and its ``(left, top)``."""
+    top, left = random.integers(0, [pixels.shape[0] - WINDOW + 1, pixels.shape[1] - WINDOW + 1])
+    return pixels[top : top + WINDOW, left : left + WINDOW], (int(left), int(top))
+
+
+def measure(folder: Path, run: str, tiles: list[str]) -> None:
+    """Print how many objects are found, with and without tiles."""
+    print(
+        "| tiles | peak on the object | IoU >= 0.5 | class right | objects found in images without one | s per image | peak memory, MB |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    objects = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
+    for size in tiles:
+        localizer = ws.Localizer(run, tiles=parse(size))
+        results, alarms, seconds = [], [], []
+        for name, truth in objects.items():
+            start = time.perf_counter()
+            found = localizer(folder / "large" / name)
+            seconds.append(time.perf_counter() - start)
+            if truth["label"] is None:
+                alarms.append(NO_OBJECT not in found.notes)
+                continue
+            of_class = localizer(folder / "large" / name, classes=[truth["label"]])
+            results.append((*hits(of_class, truth["box"]), found.label == truth["label"]))
+        peak, box, label = 100 * np.mean(results, axis=0)
+        used = peak_memory(folder, run, size)
+        cells = (size, f"{peak:.0f} %", f"{box:.0f} %", f"{label:.0f} %", f"{100 * np.mean(alarms):.0f} %")
+        print("| " + " | ".join((*cells, f"{np.median(seconds):.1f}", f"{used:.0f}")) + " |", flush=True)
+
+
+def hits(found: ws.Localization, box: list[int]) -> tuple[bool, bool]:
+    """Return whether the peak of a heatmap is in a box, and whether its box is right."""
+    row, column = np.unravel_index(found.heatmap.argmax(), found.heatmap.shape)
+    height, width = found.heatmap.shape
+    x, y = (column + 0.5) * found.width / width, (row + 0.5) * found.height / height
+    is_inside = box[0] <= x < box[2] and box[1] <= y < box[3] and bool(found.heatmap.any())
+    return bool(is_inside), bool(box_iou(found.box[None], np.array([box], float)).max() >= 0.5)
+
+
+def parse(tiles: str) -> int | str | None:
+    return None if tiles == "none" else tiles if tiles == "auto" else int(tiles)
+
+
+def peak_memory(folder: Path, run: str, tiles: str) -> float:
+    """Return the peak memory, in MB, of a process that localizes in one image."""
+    command = [sys.executable, __file__, "memory", str(folder), run, "--tiles", tiles]
+    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def memory(folder: Path, run: str, tiles: str) -> None:
+    ws.Localizer(run, tiles=parse(tiles))(next((folder / "large").glob("*.jpg")))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main()
