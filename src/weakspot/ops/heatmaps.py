@@ -71,8 +71,8 @@ def move_threshold(values: NDArray[np.floating], old: float, new: float) -> NDAr
     0 and 1 stay as they are. The opposite mapping restores the values.
 
     Example:
-        >>> move_threshold(np.array([0.0, 0.25, 0.5, 1.0]), 0.5, 0.2).tolist()
-        [0.0, 0.1, 0.2, 1.0]
+        >>> move_threshold(np.array([0.0, 0.25, 0.5, 1.0]), 0.5, 0.75).tolist()
+        [0.0, 0.375, 0.75, 1.0]
     """
     below, above = values * (new / old), 1 - (1 - values) * ((1 - new) / (1 - old))
     return np.where(values < old, below, above)
