@@ -73,7 +73,8 @@ class Localizer:
         boxes: ``"best"``: the region with the most evidence for the class. ``"largest"``: the largest region.
             ``"all"``: all regions, the best first. ``"instances"``: all regions; those with several peaks are
             separated by watershed.
-        min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image.
+        min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image, or in tiles
+            of a tile.
         min_score: Minimum score of a box: the score of the class times the mean heatmap value in the region. An image
             whose boxes are all below it has none.
         refine: ``"grabcut"``, ``"random_walker"`` or ``"superpixels"``: snap heatmaps to image edges, see

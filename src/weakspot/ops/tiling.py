@@ -11,7 +11,7 @@ from weakspot.errors import InputError
 from weakspot.ops.resizing import matrix_at, multiply
 
 # Least share of a tile that its neighbor also has (docs/benchmarks.md).
-OVERLAP = 0.5
+OVERLAP = 0.25
 
 
 @dataclass(frozen=True)

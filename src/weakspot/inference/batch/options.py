@@ -35,7 +35,8 @@ class LocalizeOptions(BatchOptions, MethodOptions, ModelOptions):
         threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1]. Default: the model's.
         boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all
             regions; those with several peaks are separated.
-        min_area: With --boxes all or instances: minimum area of a region, as a fraction of the image.
+        min_area: With --boxes all or instances: minimum area of a region, as a fraction of the image, or
+            with --tiles of a tile.
         min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.
         uncertainty: Record the uncertainty of each box, from 0 to 1 (not for psol runs).
         output: Folder to write to. Default: a new folder, localized.
