@@ -1,9 +1,11 @@
 """Large images with small objects: resized whole, and in tiles at their own resolution.
 
     python benchmarks/tiles.py draw FOLDER
-    weakspot train FOLDER/train --learn-from labels --input-size 224 --output RUN
-    python benchmarks/tiles.py measure FOLDER RUN
+    weakspot train FOLDER/train --learn-from labels --method mil --input-size 224 --output RUN
+    weakspot export RUN --images FOLDER/train/val --output run.onnx
+    python benchmarks/tiles.py measure FOLDER run.onnx
     python benchmarks/tiles.py seams FOLDER RUN
+    python benchmarks/tiles.py memory FOLDER RUN --tiles auto
 
 A run is trained on labels of images of 224 px: textured backgrounds with distractors, half of them with an object of
 32 px, of four classes. It then localizes in images of 4000 x 3000 px of the same kind, with one object or none. A peak
@@ -56,7 +58,7 @@ def main() -> None:
     if options.action == "draw":
         draw(options.folder, options.train, options.test)
     elif options.action == "measure":
-        measure(options.folder, options.run, options.tiles)
+        measure(options.folder, options.run, options.tiles, options.test)
     elif options.action == "seams":
         seams(options.folder, options.run)
     else:
@@ -121,11 +123,11 @@ def cut_window(pixels: NDArray[np.uint8], random: np.random.Generator) -> tuple[
     return pixels[top : top + WINDOW, left : left + WINDOW], (int(left), int(top))
 
 
-def measure(folder: Path, run: str, tiles: Sequence[str]) -> None:
-    """Print how many objects are found, with and without tiles."""
-    columns = ("tiles", "peak on the object", "IoU >= 0.5", "class right", "false alarms", "s per image", "peak MB")
+def measure(folder: Path, run: str, tiles: Sequence[str], test: int) -> None:
+    """Print how many objects are found, with and without tiles; memory is that of a process for one image."""
+    columns = ("tiles", "peak on the object", "IoU >= 0.5", "class right", "false alarms", "CPU s per image", "peak MB")
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    objects = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
+    objects = first_objects(folder, test)
     for size in tiles:
         localizer = ws.Localizer(run, tiles=parse(size))
         results, alarms, seconds = [], [], []
@@ -144,6 +146,14 @@ def measure(folder: Path, run: str, tiles: Sequence[str]) -> None:
         print("| " + " | ".join((*cells, f"{np.median(seconds):.1f}", f"{used:.0f}")) + " |", flush=True)
 
 
+def first_objects(folder: Path, test: int) -> dict[str, dict]:
+    """Return the first large images with an object, and half as many without one, by the names of their files."""
+    objects = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
+    some = [name for name, truth in objects.items() if truth["label"]][:test]
+    none = [name for name, truth in objects.items() if not truth["label"]][: test // 2]
+    return {name: objects[name] for name in (*some, *none)}
+
+
 def hits(found: ws.Localization, box: list[int]) -> tuple[bool, bool]:
     """Return whether the peak of a heatmap is in a box, and whether its box is right."""
     row, column = np.unravel_index(found.heatmap.argmax(), found.heatmap.shape)
@@ -160,12 +170,16 @@ def parse(tiles: str) -> int | str | None:
 def peak_memory(folder: Path, run: str, tiles: str) -> float:
     """Return the peak memory, in MB, of a process that localizes in one image."""
     command = [sys.executable, __file__, "memory", str(folder), run, "--tiles", tiles]
-    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
 
 
 def memory(folder: Path, run: str, tiles: str) -> None:
-    ws.Localizer(run, tiles=parse(tiles))(next((folder / "large").glob("*.jpg")))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    """Print the memory of this process, in MB, with the loaded model and at its peak."""
+    localizer = ws.Localizer(run, tiles=parse(tiles))
+    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    localizer(next((folder / "large").glob("*.jpg")))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"loaded {loaded / 1000:.0f} peak {peak / 1000:.0f}")
 
 
 def seams(folder: Path, run: str) -> None:
