@@ -49,6 +49,8 @@ def resize(maps: NDArray[np.floating], *, height: int, width: int, kernel: Kerne
     check_array(maps, "maps")
     check_positive(height, "height")
     check_positive(width, "width")
+    if maps.shape[-2:] == (height, width):  # the matrices are those of the identity
+        return maps.astype(np.float64)
     if max(height, width) > _MAX_MATRIX_SIDE:
         return _resize_long(maps.astype(np.float64), height, width, kernel)
     rows = _interpolation_matrix(maps.shape[-2], height, kernel)  # (height, h)
