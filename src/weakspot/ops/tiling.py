@@ -83,8 +83,8 @@ def _starts(length: int, tile: int, overlap: float) -> tuple[int, ...]:
 def tile_weights(length: int, tile: int, starts: Sequence[int], pixels: int) -> NDArray[np.float64]:
     """Compute the weight of each tile along a side, at each of the pixels of a map of the image.
 
-    A weight is 1 where there is one tile. Where a tile overlaps its neighbor, it falls to 0 at its own border as the
-    square of a sine. At the border of the image, it does not fall.
+    A weight is 1 in pixels of a single tile. In the overlap with a neighbor, it falls to 0 at the tile's border as the
+    square of a sine; at the border of the image, it does not fall.
 
     Args:
         length: Length of the image's side.

@@ -69,7 +69,7 @@ class OnnxBackend:
 
     @property
     def class_thresholds(self) -> ClassThresholds | None:
-        """Thresholds by which the graph calibrates its maps; files of version 0.2.0 do not say."""
+        """Thresholds by which the graph calibrates its maps; not recorded in files of version 0.2.0."""
         return ClassThresholds.of(self.metadata.info)
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
