@@ -75,9 +75,9 @@ def _draw_caption(
     x1, y1, _, y2 = box
     hides_box = y2 > y1 and y2 - y1 < 2 * height  # a small one
     above, below = y1 - height - 1, y2
-    top = (above if above >= 0 else below) if hides_box else y1
+    start = (above if above >= 0 else below) if hides_box else y1
     x = max(0.0, min(x1, size[0] - width))
-    y = max(0.0, min(top, size[1] - height))
+    y = max(0.0, min(start, size[1] - height))
     draw.rectangle((x, y, x + width, y + height), fill=color)
     draw.text((x + pad - left, y + pad - top), text, fill=_TEXT_COLOR, font=font)
 
