@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +37,12 @@ from weakspot.inference.localization import NO_OBJECT
 from weakspot.inference.postprocess import DecodedImage
 from weakspot.inference.tiles import predict_tiles
 from weakspot.ops.iou import box_iou
-from weakspot.ops.tiling import Tiling, tile_image
+from weakspot.ops.tiling import Tiling, tile_image, tile_weights
 
 CLASSES = ("stripes", "checks", "dots", "rings")
 LARGE, SMALL, OBJECT, WINDOW, PATCH = (4000, 3000), (224, 224), 32, 112, 1000
 # Parts of this size around the objects of the first images, whose maps are compared.
-PART, SEAM_IMAGES, OVERLAPS = (1000, 800), 4, (0.0, 0.125, 0.25, 0.5, 0.75)
+PART, SEAM_IMAGES, OVERLAPS = (1000, 800), 4, (0.125, 0.25, 0.5)
 # One distractor in as many pixels.
 PIXELS_PER_DISTRACTOR = 25_000
 
@@ -184,7 +185,7 @@ def memory(folder: Path, run: str, tiles: str) -> None:
 
 def seams(folder: Path, run: str) -> None:
     """Print how much the map of an image depends on where its tiles are, for different overlaps."""
-    columns = ("overlap", "tiles", "step at a border", "differs on average", "99 % differ by less than")
+    columns = ("overlap", "tiles", "step", "step, not blended", "differs on average", "99 % differ by less than")
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     localizer = ws.Localizer(run, tiles="auto")
     objects = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
@@ -206,23 +207,35 @@ def part_around(file: Path, truth: dict) -> tuple[NDArray[np.uint8], str]:
 
 def seam_errors(
     localizer: ws.Localizer, pixels: NDArray[np.uint8], label: str, overlap: float
-) -> tuple[float, float, float, float]:
-    """Return the number of tiles, and three errors as fractions of the map's range.
+) -> tuple[float, float, float, float, float]:
+    """Return the number of tiles, and four errors as fractions of the map's range.
 
-    The step at a border is by how much two pixels of the map differ more on both sides of a tile's border than
-    elsewhere. The others compare the map with that of tiles that are half a step further right and down.
+    A step is by how much two pixels of the map differ more on both sides of a tile's border than elsewhere; without
+    blending, each pixel is that of one tile, and borders are in the middle of overlaps. The others compare the map with
+    that of tiles that are half a step further right and down.
     """
     size, (height, width, _) = localizer.preprocessing, pixels.shape
     tiling = tile_image(height, width, size.height, size.width, overlap=overlap)
     shifted = replace(tiling, tops=between(tiling.tops), lefts=between(tiling.lefts))
     first, second = (map_of(localizer, pixels, label, each) for each in (tiling, shifted))
-    extent, cells = np.ptp(first), first.shape[1] / width
-    jumps = np.abs(np.diff(first, axis=1)).mean(axis=0)
+    with patch("weakspot.ops.tiling.tile_weights", nearest_tile):
+        unblended = map_of(localizer, pixels, label, tiling)
     borders = [left + side for left in tiling.lefts for side in (0, tiling.tile_width)]
-    columns = np.unique([round(border * cells) - 1 for border in borders if 0 < border < width])
-    step = jumps[columns].mean() - np.delete(jumps, columns).mean()
-    differences = np.abs(first - second)
-    return len(tiling.corners), step / extent, differences.mean() / extent, np.quantile(differences, 0.99) / extent
+    middles = [(left + tiling.tile_width + right) / 2 for left, right in pairwise(tiling.lefts)]
+    steps = step_at(first, borders, width), step_at(unblended, middles, width)
+    differences = np.abs(first - second) / np.ptp(first)
+    return len(tiling.corners), *steps, float(differences.mean()), float(np.quantile(differences, 0.99))
+
+
+def nearest_tile(length: int, tile: int, starts: Sequence[int], pixels: int) -> NDArray[np.float64]:
+    """Weigh only the tile that has the most weight when tiles are blended."""
+    return np.eye(len(starts))[tile_weights(length, tile, starts, pixels).argmax(axis=0)].T
+
+
+def step_at(values: NDArray[np.floating], borders: Sequence[float], width: int) -> float:
+    jumps = np.abs(np.diff(values, axis=1)).mean(axis=0)
+    columns = np.unique([round(border * values.shape[1] / width) - 1 for border in borders if 0 < border < width])
+    return float((jumps[columns].mean() - np.delete(jumps, columns).mean()) / np.ptp(values))
 
 
 def between(starts: tuple[int, ...]) -> tuple[int, ...]:
