@@ -4,7 +4,7 @@
     weakspot train FOLDER/train --learn-from labels --method mil --input-size 224 --output RUN
     weakspot export RUN --images FOLDER/train/val --output run.onnx
     python benchmarks/tiles.py measure FOLDER run.onnx
-    python benchmarks/tiles.py seams FOLDER RUN
+    python benchmarks/tiles.py seams FOLDER run.onnx
     python benchmarks/tiles.py memory FOLDER RUN --tiles auto
 
 A run is trained on labels of images of 224 px: textured backgrounds with distractors, half of them with an object of
