@@ -14,7 +14,6 @@ hits if it is in the object's box; a box is right if its IoU is at least 0.5. Bo
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -177,10 +176,15 @@ def peak_memory(folder: Path, run: str, tiles: str) -> float:
 def memory(folder: Path, run: str, tiles: str) -> None:
     """Print the memory of this process, in MB, with the loaded model and at its peak."""
     localizer = ws.Localizer(run, tiles=parse(tiles))
-    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    loaded = most_memory()
     localizer(next((folder / "large").glob("*.jpg")))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"loaded {loaded / 1000:.0f} peak {peak / 1000:.0f}")
+    print(f"loaded {loaded:.0f} peak {most_memory():.0f}")
+
+
+def most_memory() -> float:
+    """Return the peak memory of this process in MB, unlike ru_maxrss without that of the process that started it."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1000
 
 
 def seams(folder: Path, run: str) -> None:
