@@ -83,13 +83,15 @@ def test_classes_that_are_asked_for_together_share_the_image():
 
 
 def test_tiles_equal_one_pass_over_the_whole_image():
-    cells = np.random.default_rng(0).random((24, 32)) * (np.random.default_rng(1).random((24, 32)) < 0.3)
-    image = np.zeros((96, 128, 3), np.uint8)
+    cells = np.random.default_rng(0).random((20, 32)) * (np.random.default_rng(1).random((20, 32)) < 0.3)
+    image = np.zeros((80, 128, 3), np.uint8)  # tiles start at multiples of a cell
     image[..., 0] = np.kron(255 * cells, np.ones((4, 4)))  # each position sees one cell
     tiled = spotter()(image, classes=["red"]).heatmap
-    whole = spotter(tiles=None, input_size=(96, 128))(image, classes=["red"]).evidence
-    expected = normalize(np.maximum(resize(whole, height=48, width=64), whole.min()))
-    np.testing.assert_allclose(tiled, expected, atol=0.02)
+    whole = spotter(tiles=None, input_size=(80, 128))(image, classes=["red"]).evidence
+    expected = normalize(np.maximum(resize(whole, height=40, width=64), whole.min()))
+    differences = np.abs(tiled - expected)  # where the kernel of resizing is cut off by a tile's border
+    assert differences.mean() < 0.01
+    assert differences.max() < 0.1
 
 
 def test_an_image_that_is_not_larger_than_two_tiles_is_the_same_as_without():

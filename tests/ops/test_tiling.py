@@ -35,11 +35,11 @@ def test_tiles_are_in_raster_order_and_the_last_ones_are_shifted_inwards():
     [
         pytest.param(8, (0,), id="exactly a tile"),
         pytest.param(9, (0, 1), id="one pixel more"),
-        pytest.param(12, (0, 4), id="half a tile more"),
-        pytest.param(13, (0, 2, 5), id="and a pixel"),
+        pytest.param(14, (0, 6), id="three quarters of a tile more"),
+        pytest.param(15, (0, 4, 7), id="and a pixel"),
     ],
 )
-def test_an_image_has_as_few_tiles_as_overlap_by_half(length, lefts):
+def test_an_image_has_as_few_tiles_as_overlap_by_a_quarter(length, lefts):
     assert tile_image(8, length, 8, 8).lefts == lefts
 
 

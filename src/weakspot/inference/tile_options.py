@@ -93,7 +93,7 @@ def choose_tiling(tiles: Tiles | None, height: int, width: int, size: Preprocess
         >>> choose_tiling("auto", 448, 448, Preprocessing()) is None
         True
         >>> choose_tiling("auto", 300, 449, Preprocessing()).lefts
-        (0, 75, 150, 225)
+        (0, 112, 225)
     """
     if tiles is None:
         return None

@@ -63,7 +63,7 @@ def tile_image(height: int, width: int, tile_height: int, tile_width: int, *, ov
 
     Example:
         >>> tile_image(100, 250, 100, 100).lefts
-        (0, 50, 100, 150)
+        (0, 75, 150)
     """
     if not 0 <= overlap < 1:
         raise InputError("out-of-range", f"overlap must be at least 0 and below 1, got {overlap}.")
