@@ -178,3 +178,13 @@ def test_outline_of_a_small_box_is_inside_it(side):
 
 def test_caption_without_a_box_is_drawn():
     draw_boxes(Image.new("RGB", (40, 30)), np.zeros((0, 4)), "nothing")
+
+
+@pytest.mark.parametrize(("top", "is_above"), [(60, True), (0, False)])
+def test_a_caption_does_not_hide_a_small_box(top, is_above):
+    white = Image.new("RGB", (200, 150), "white")
+    box = np.array([[80, top, 90, top + 10]])
+    caption = changed(draw_boxes(white, box, "HEH"), draw_boxes(white, box))
+    rows = np.flatnonzero(caption.any(axis=1))
+    assert not caption[top : top + 10, 80:90].any()
+    assert (rows[-1] < top) == is_above

@@ -14,6 +14,8 @@ BackendName = Literal["auto", "torch", "onnx"]
 BoxesName = Literal["best", "largest", "all", "instances"]
 QualityName = Literal["plain", "fast", "balanced", "best"]
 RefinementName = Literal["grabcut", "random_walker", "superpixels"]
+# Side of a tile in pixels of the image, or the input size of the model.
+Tiles = int | Literal["auto"]
 
 # Names of weakspot.cams.METHODS, which imports torch.
 MAP_METHODS = (

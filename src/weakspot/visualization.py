@@ -49,6 +49,8 @@ def draw_boxes(
 ) -> Image.Image:
     """Outline boxes on a copy, and caption the first one inside the image; without boxes the caption is in the corner.
 
+    The caption is above a small box, or below it at the top of the image, and inside a large one.
+
     Boxes have shape (n, 4), xyxy in the image's pixels. The caption may have Latin, Greek or Cyrillic letters.
     """
     output = image.copy()
@@ -59,20 +61,23 @@ def draw_boxes(
         width = max(1, min(line, int(x2 - x1) // 2, int(y2 - y1) // 2))
         draw.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=color, width=width)
     if caption:
-        corner = (boxes[0, 0], boxes[0, 1]) if len(boxes) else (0.0, 0.0)
-        _draw_caption(draw, image.size, corner, caption, color)
+        _draw_caption(draw, image.size, boxes[0].tolist() if len(boxes) else [0.0] * 4, caption, color)
     return output
 
 
 def _draw_caption(
-    draw: ImageDraw.ImageDraw, size: tuple[int, int], corner: tuple[float, float], text: str, color: str
+    draw: ImageDraw.ImageDraw, size: tuple[int, int], box: Sequence[float], text: str, color: str
 ) -> None:
     font = load_font(max(10, round(min(size) / 22)))
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad = font.size / 4
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
-    x = max(0.0, min(corner[0], size[0] - width))
-    y = max(0.0, min(corner[1], size[1] - height))
+    x1, y1, _, y2 = box
+    hides_box = y2 > y1 and y2 - y1 < 2 * height  # a small one
+    above, below = y1 - height - 1, y2
+    start = (above if above >= 0 else below) if hides_box else y1
+    x = max(0.0, min(x1, size[0] - width))
+    y = max(0.0, min(start, size[1] - height))
     draw.rectangle((x, y, x + width, y + height), fill=color)
     draw.text((x + pad - left, y + pad - top), text, fill=_TEXT_COLOR, font=font)
 

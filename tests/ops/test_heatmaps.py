@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch.nn.functional import interpolate
 
+from weakspot.cams.normalization import apply_class_thresholds
 from weakspot.ops import heatmap_from_class_map, normalize, resize
+from weakspot.ops.heatmaps import move_threshold
 
 CENTRE = np.array([[0.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
 SILENT = [
@@ -86,3 +88,20 @@ def test_heatmap_ignores_scale_and_offset_of_the_class_map(values, height, width
 def test_widest_maps_are_stretched_too(dtype):
     largest = np.finfo(dtype).max
     assert normalize(np.array([[-largest, largest]], dtype)).tolist() == [[0.0, 1.0]]
+
+
+@pytest.mark.parametrize(("old", "new"), [(0.2, 0.7), (0.7, 0.2), (0.5, 0.5)])
+def test_moving_a_threshold_keeps_the_order_and_can_be_undone(old, new):
+    values = np.linspace(0, 1, 101)
+    moved = move_threshold(values, old, new)
+    assert (np.diff(moved) > 0).all()
+    assert (moved[0], moved[-1]) == (0, 1)
+    np.testing.assert_array_equal(moved[values >= old] >= new - 1e-12, True)
+    np.testing.assert_allclose(move_threshold(moved, new, old), values, atol=1e-12)
+
+
+def test_moving_a_threshold_is_how_torch_calibrates_maps():
+    values = np.random.default_rng(0).random((4, 5))
+    values.flat[:2] = 0, 1
+    expected = apply_class_thresholds(torch.from_numpy(values), torch.tensor(0.3), 0.6)
+    np.testing.assert_allclose(move_threshold(values, 0.3, 0.6), expected.numpy(), atol=1e-12)

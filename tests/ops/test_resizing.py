@@ -7,6 +7,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from torch.nn.functional import interpolate
 
 from weakspot.ops import resize
+from weakspot.ops.resizing import matrix_at
 
 KERNELS = ["bilinear", "bicubic"]
 SIZES = [
@@ -104,3 +105,18 @@ def test_resize_commutes_with_scaling_shifting_and_mirroring(maps, height, width
     resized = resize(maps, height=height, width=width, kernel=kernel)
     changed = resize(3 - 2 * maps[::-1, ::-1], height=height, width=width, kernel=kernel)
     np.testing.assert_allclose(changed, 3 - 2 * resized[::-1, ::-1], atol=1e-9)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_map_that_has_the_size_is_copied(kernel):
+    maps = random_map(2, 3, 4).astype(np.float32)
+    found = resize(maps, height=3, width=4, kernel=kernel)
+    np.testing.assert_array_equal(found, maps)
+    assert found.dtype == np.float64
+    assert not np.shares_memory(found, maps)
+
+
+def test_matrix_at_any_positions_is_that_of_resizing():
+    map_, centers = random_map(6, 1), (np.arange(9) + 0.5) * 6 / 9 - 0.5
+    np.testing.assert_allclose(matrix_at(centers, 6) @ map_, resize(map_, height=9, width=1), atol=1e-12)
+    np.testing.assert_allclose(matrix_at(np.array([-3.0, 0.3, 8.0]), 6).sum(axis=1), 1)

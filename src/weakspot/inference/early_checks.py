@@ -12,6 +12,7 @@ from weakspot.inference.class_names import find_class, read_class_names
 from weakspot.inference.folder_classes import choose_classes
 from weakspot.inference.load import region_options
 from weakspot.inference.quality import find_quality
+from weakspot.inference.tile_options import check_options
 from weakspot.io.folders import is_file
 from weakspot.models.run_files import check_model_files
 from weakspot.models.run_files import read_class_names as names_of_run
@@ -35,6 +36,7 @@ def check_model(model: str, options: object) -> None:
     for name, check in _CHECKS.items():
         if values[name] is not None:
             check(values[name])
+    check_options(options)
     if values["boxes"] is not None and values["min_area"] is not None:
         region_options(values["boxes"], values["min_area"])
     _check_classes(model, values["class_names"], getattr(options, "classes", None) or ())

@@ -12,12 +12,13 @@ from weakspot.config import DEFAULT_METHOD
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, check_positive
 from weakspot.inference.backends import LoadedModel
+from weakspot.inference.backends.base import ClassThresholds
 from weakspot.inference.backends.onnx_cache import select_backend
-from weakspot.inference.backends.torch import ClassThresholds, TorchBackend
+from weakspot.inference.backends.torch import TorchBackend
 from weakspot.inference.class_names import choose_class_names, read_class_names
 from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.quality import DEFAULT_QUALITY, Quality, find_quality
-from weakspot.models import Classifier, ModelInfo, SplitClassifier, check_method, split_model
+from weakspot.models import Classifier, SplitClassifier, check_method, split_model
 from weakspot.models.checkpoint import resolve_model
 from weakspot.models.run_files import is_run
 from weakspot.models.two_class_logits import TwoClassLogits
@@ -49,7 +50,7 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
     class_names = choose_class_names(options.class_names, info.class_names, split.num_classes)
     check_method(split, method)
     tuned = _is_tuned_for(classifier, method_name, quality)
-    class_thresholds = _class_thresholds(info) if tuned else None
+    class_thresholds = ClassThresholds.of(info) if tuned else None
     device, dtype = _device_and_dtype(classifier.module)
     torch_backend = TorchBackend(split, preprocessing, device, dtype, class_thresholds)
     default_threshold = torch_backend.default_threshold(method_name)
@@ -122,12 +123,6 @@ def _is_tuned_for(classifier: Classifier, method: str, quality: str) -> bool:
     qualities = {classifier.info.quality, quality}
     same_maps = len(qualities) == 1 or (classifier.foreground is not None and "plain" not in qualities)
     return classifier.info.method == method and same_maps
-
-
-def _class_thresholds(info: ModelInfo) -> ClassThresholds | None:
-    if not info.class_thresholds or info.threshold is None:
-        return None
-    return ClassThresholds(info.method, info.class_thresholds, info.threshold)
 
 
 def load_for_quality(

@@ -44,7 +44,8 @@ class Localization:
             the calibrated probability that the image holds an object times the class's share of it.
         method: Name of the method that computed the class map.
         threshold: Fraction of the heatmap's peak at which boxes and mask are cut.
-        heatmap: Shape (h, w), float32 in [0, 1], at the model's input size; None if read from a row without a heatmap.
+        heatmap: Shape (h, w), float32 in [0, 1], at the model's input size, or of up to two megapixels in tiles; None
+            if read from a row without a heatmap.
         boxes: Shape (n, 4): xyxy in pixels of the upright image, right and bottom excluded, default box first. The
             whole image if the heatmap is all zero. Empty (n = 0) if the class is the model's background class or is
             absent according to a multi-label model, or if no region reaches the minimum score.

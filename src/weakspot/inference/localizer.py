@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weakspot.config import DEFAULT_MODEL, PRETRAINED, BackendName, BoxesName, QualityName, RefinementName
+from weakspot.config import DEFAULT_MODEL, PRETRAINED, BackendName, BoxesName, QualityName, RefinementName, Tiles
 from weakspot.data import MAX_PIXELS, DecoderPool, ImageSource, Preprocessing
 from weakspot.errors import InputError, ModelError, WeakspotError, check_fraction, check_positive
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
@@ -23,6 +23,7 @@ from weakspot.inference.options import LocalizerOptions
 from weakspot.inference.pipeline import Pipeline, resize
 from weakspot.inference.postprocess import DecodedImage, FailedImage, PostprocessConfig
 from weakspot.inference.quality import find_quality
+from weakspot.inference.tile_options import check_method, check_model, check_options, comparable_methods
 from weakspot.ops.checks import check_threshold
 from weakspot.ops.refinement import check_refinement
 from weakspot.ops.uncertainty import reference_method
@@ -72,13 +73,17 @@ class Localizer:
         boxes: ``"best"``: the region with the most evidence for the class. ``"largest"``: the largest region.
             ``"all"``: all regions, the best first. ``"instances"``: all regions; those with several peaks are
             separated by watershed.
-        min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image.
+        min_area: With ``"all"`` and ``"instances"``: minimum area of a region as a fraction of the image, or in tiles
+            of a tile.
         min_score: Minimum score of a box: the score of the class times the mean heatmap value in the region. An image
             whose boxes are all below it has none.
         refine: ``"grabcut"``, ``"random_walker"`` or ``"superpixels"``: snap heatmaps to image edges, see
             ``weakspot.ops.refinement``. None: no refinement.
         channels: With Score-CAM: number of channels to try, the most varied first; None tries all.
         max_pixels: Images with more pixels are rejected before they are decoded.
+        tiles: Side of square tiles, in pixels: a larger image is localized in tiles that overlap, so that small objects
+            are found. ``"auto"``: images of more than twice the input size are, in tiles of that size. None: every
+            image is resized whole.
         uncertainty: Whether to estimate the uncertainty of each box, without a further forward pass, and with a run
             that knew some boxes the probability that it is right. Boxes of a ``psol`` run have none.
         backend: ``"torch"``; ``"onnx"``: ONNX Runtime runs the forward pass, several times as fast on a CPU, from a
@@ -121,6 +126,7 @@ class Localizer:
         refine: str | None = None,
         channels: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        tiles: Tiles | None = None,
         uncertainty: bool = False,
         backend: BackendName = "auto",
         decoders: DecoderPool | None = None,
@@ -145,6 +151,7 @@ class Localizer:
             refine=cast("RefinementName | None", refine),
             channels=channels,
             max_pixels=max_pixels,
+            tiles=tiles,
             uncertainty=uncertainty,
             backend=backend,
             decoders=decoders,
@@ -168,8 +175,11 @@ class Localizer:
             check_threshold(float(options.threshold))
         if options.refine is not None:
             check_refinement(options.refine)
+        check_options(options)
         regions = region_options(options.boxes, options.min_area)
         loaded = load_model(model, options)
+        if options.tiles is not None:
+            check_model(loaded)
         method, uncertainty = loaded.info.method, options.uncertainty and not loaded.is_box_regressor
         threshold = float(options.threshold or loaded.info.threshold or loaded.default_threshold)
         config = PostprocessConfig(
@@ -184,7 +194,9 @@ class Localizer:
             reference_method=_fitting_reference(loaded.backend, method) if uncertainty else None,
         )
         max_pixels = MAX_PIXELS if options.max_pixels is None else options.max_pixels
-        self._pipeline = Pipeline(loaded.backend, config, max_pixels, loaded.may_export, options.decoders)
+        self._pipeline = Pipeline(
+            loaded.backend, config, max_pixels, loaded.may_export, options.decoders, tiles=options.tiles
+        )
         self._has_default_threshold = options.threshold is None and threshold == loaded.default_threshold
 
     def __call__(self, image: ImageSource, *, classes: Classes = None, top_k: int = 1) -> Localization:
@@ -356,7 +368,9 @@ class Localizer:
         return resize(image, self._pipeline.backend)
 
     def validate_method(self, method: str) -> None:
-        """Raise InputError if a method needs another head or fewer layers, or its maps are not in the file."""
+        """Raise InputError if a method does not fit the classifier or tiles, or its maps are not in the file."""
+        if self._pipeline.tiles is not None:
+            check_method(method)
         self._pipeline.backend.validate_method(method)
 
     def threshold_of(self, method: str) -> float:
@@ -463,6 +477,8 @@ class Localizer:
     def single_pass_methods(self) -> tuple[str, ...]:
         """Names of the methods that need a single forward pass, the localizer's own first."""
         methods = self._pipeline.backend.single_pass_methods()
+        if self._pipeline.tiles is not None:
+            methods = comparable_methods(methods)
         return (self.method, *(name for name in methods if name != self.method))
 
     @property

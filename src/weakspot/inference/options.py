@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakspot.config import PRETRAINED, BackendName, BoxesName, QualityName, RefinementName
+from weakspot.config import PRETRAINED, BackendName, BoxesName, QualityName, RefinementName, Tiles
 from weakspot.data import DecoderPool
 from weakspot.inference.class_names import ClassNames
 
@@ -34,6 +34,7 @@ class LocalizerOptions:
     refine: RefinementName | None = None
     channels: int | None = None
     max_pixels: int | None = None
+    tiles: Tiles | None = None
     uncertainty: bool = False
     backend: BackendName = "auto"
     decoders: DecoderPool | None = None

@@ -8,10 +8,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 from PIL import Image
 
 from weakspot.concurrency import parallel_batches, pipelined
-from weakspot.data import DecoderPool, ImageSource
+from weakspot.config import Tiles
+from weakspot.data import DecoderPool, ImageSource, read_image
 from weakspot.data.decoding import read_downscaled
 from weakspot.data.image_files import errors_of_image
 from weakspot.errors import WeakspotError
@@ -27,7 +29,10 @@ from weakspot.inference.postprocess import (
     postprocess,
 )
 from weakspot.inference.presence import run_with_presence
+from weakspot.inference.tile_options import choose_tiling
+from weakspot.inference.tiles import config_of, predict_tiles
 from weakspot.ops.preprocessing import to_array
+from weakspot.ops.tiling import Tiling
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
     from weakspot.inference.backends.torch import TorchBackend
@@ -49,6 +54,7 @@ def decode(
     *,
     max_pixels: int,
     decoders: DecoderPool | None = None,
+    tiles: Tiles | None = None,
 ) -> DecodedImage | FailedImage:
     """Decode an image and resize it for a classifier, a file in one of the ``decoders`` if there are any.
 
@@ -65,10 +71,14 @@ def decode(
             else:
                 pixels, (height, width) = _decode_apart(source, backend, max_pixels, decoders)
     except WeakspotError as error:
-        # The traceback would keep the half-decoded image alive for as long as the error is kept.
-        error.__cause__ = error.__context__ = None
-        return FailedImage(source, error.with_traceback(None))
-    return DecodedImage(source, width, height, pixels)
+        return _failed(source, error)
+    return DecodedImage(source, width, height, pixels, choose_tiling(tiles, height, width, backend.preprocessing))
+
+
+def _failed(source: ImageSource, error: WeakspotError) -> FailedImage:
+    """Keep an error without its traceback, which would keep the half-decoded image alive for as long."""
+    error.__cause__ = error.__context__ = None
+    return FailedImage(source, error.with_traceback(None))
 
 
 def _decode_here(source: ImageSource, backend: Backend, max_pixels: int) -> tuple[Pixels, tuple[int, int]]:
@@ -86,6 +96,18 @@ def _decode_apart(
     channels = len(size.mean)
     pixels, original = decoders.read(source, **sides, channels=channels, resize=by_pillow, max_pixels=max_pixels)
     return backend.resize(pixels, **sides), original
+
+
+def decode_whole(source: ImageSource, *, channels: int, max_pixels: int, decoders: DecoderPool | None = None) -> Pixels:
+    """Decode an image at its own size: shape (height, width, channels)."""
+    name = str(source) if isinstance(source, str | Path) else "The image"
+    with errors_of_image(name):
+        if decoders is None or not isinstance(source, str | Path | bytes):
+            image = read_image(source, max_pixels=max_pixels)
+        else:
+            image = decoders.read_file(source, max_pixels=max_pixels)
+        pixels = np.asarray(image.convert("L") if channels == 1 else image)
+    return pixels.reshape(image.height, image.width, channels)
 
 
 def predict(
@@ -136,11 +158,12 @@ class Pipeline:
     max_pixels: int
     may_export: bool
     decoders: DecoderPool | None = None
+    tiles: Tiles | None = None
     images_seen: int = 0
 
     def decode(self, source: ImageSource | DecodedImage | FailedImage) -> DecodedImage | FailedImage:
         """Decode an image for the classifier."""
-        return decode(source, self.backend, max_pixels=self.max_pixels, decoders=self.decoders)
+        return decode(source, self.backend, max_pixels=self.max_pixels, decoders=self.decoders, tiles=self.tiles)
 
     def batch(
         self,
@@ -185,11 +208,34 @@ class Pipeline:
         selection: ClassSelection,
         backend: Backend | None = None,
     ) -> list[ImagePrediction | FailedImage]:
-        self._count(sum(isinstance(image, DecodedImage) for image in images))
-        return predict(backend or self.backend, images, selection, self.config)
+        self._count(sum(_forward_passes(image) for image in images))
+        backend = backend or self.backend
+        whole = iter(predict(backend, [image for image in images if _tiling(image) is None], selection, self.config))
+        return [
+            self._predict_tiles(backend, image, image.tiling, selection)
+            if isinstance(image, DecodedImage) and image.tiling is not None
+            else next(whole)
+            for image in images
+        ]
+
+    def _predict_tiles(
+        self, backend: Backend, image: DecodedImage, tiling: Tiling, selection: ClassSelection
+    ) -> ImagePrediction | FailedImage:
+        """Predict an image in tiles; one such image at a time is in memory at its own size."""
+        channels = len(backend.preprocessing.mean)
+        try:
+            pixels = decode_whole(image.source, channels=channels, max_pixels=self.max_pixels, decoders=self.decoders)
+        except WeakspotError as error:  # it has changed, or only its reduced size could be decoded
+            return _failed(image.source, error)
+        return predict_tiles(backend, image, tiling, pixels, selection, self.config)
 
     def _postprocess(self, predictions: list[ImagePrediction | FailedImage]) -> list[Localization | FailedImage]:
-        return [postprocess(prediction, self.config) for prediction in predictions]
+        return [
+            prediction
+            if isinstance(prediction, FailedImage)
+            else postprocess(prediction, config_of(prediction, self.config))
+            for prediction in predictions
+        ]
 
     def _count(self, images: int) -> None:
         """Count images that are about to be predicted, and export the classifier after enough of them."""
@@ -205,3 +251,13 @@ class Pipeline:
             self.backend = compile_onnx(cast("TorchBackend", self.backend), export=True)
         except WeakspotError as error:  # the model still runs in PyTorch
             _log.warning("the model stays in PyTorch: %s", error.problem)
+
+
+def _tiling(image: DecodedImage | FailedImage) -> Tiling | None:
+    return image.tiling if isinstance(image, DecodedImage) else None
+
+
+def _forward_passes(image: DecodedImage | FailedImage) -> int:
+    """Return the number of the model's inputs that an image becomes."""
+    tiling = _tiling(image)
+    return int(isinstance(image, DecodedImage)) if tiling is None else len(tiling.corners)

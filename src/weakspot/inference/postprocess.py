@@ -31,6 +31,7 @@ from weakspot.ops import (
 from weakspot.ops.boxes import boxes_with_evidence
 from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.ops.refinement import refine
+from weakspot.ops.tiling import Tiling
 from weakspot.ops.uncertainty import Calibration, uncertainty_cues, uncertainty_score
 
 _MAX_LOGITS = 100  # of a localization: they would be most of its row
@@ -60,12 +61,16 @@ class PostprocessConfig:
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """A decoded image: size of the upright image, and pixels (rows, columns, channels) resized for the predictor."""
+    """A decoded image: size of the upright image, and pixels (rows, columns, channels) resized for the predictor.
+
+    With a ``tiling``, it is decoded again at its own size when it is predicted.
+    """
 
     source: ImageSource
     width: int
     height: int
     pixels: Pixels
+    tiling: Tiling | None = None
 
 
 @dataclass(frozen=True)

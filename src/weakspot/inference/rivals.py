@@ -15,7 +15,7 @@ from weakspot.ops.evidence import uncontested
 # Methods whose maps of different classes have a common unit, the logit, and cost little more for each class.
 COMPARABLE = {"cam", "gradcam", "gradcam++", "layercam", "xgradcam", "hirescam"}
 # At most this many rivals, with at least this share of the probability of the class.
-_MAX_RIVALS, _MIN_SHARE = 3, 0.3
+MAX_RIVALS, _MIN_SHARE = 3, 0.3
 
 
 def run_with_rivals(
@@ -44,18 +44,18 @@ def run_with_rivals(
     if not backend.has_evidence or not COMPARABLE & set(methods):
         return backend.run(images, methods, selection)
     if selection.indices is None:
-        with_rivals = replace(selection, top_k=selection.top_k + _MAX_RIVALS)
+        with_rivals = replace(selection, top_k=selection.top_k + MAX_RIVALS)
     else:
-        with_rivals = replace(selection, rivals=_MAX_RIVALS)
+        with_rivals = replace(selection, rivals=MAX_RIVALS)
     outputs = backend.run(images, methods, with_rivals)
     return [
-        _without_rivals(output, selection, info, is_comparable=name in COMPARABLE)
+        without_rivals(output, selection, info, is_comparable=name in COMPARABLE)
         for name, output in zip(methods, outputs, strict=True)
     ]
 
 
-def _without_rivals(
-    output: ClassifierOutput, selection: ClassSelection, info: ModelInfo, *, is_comparable: bool
+def without_rivals(
+    output: ClassifierOutput, selection: ClassSelection, info: ModelInfo, *, is_comparable: bool = True
 ) -> ClassifierOutput:
     """Keep the maps of the selected classes, and compute their evidence that no rival contests."""
     count = _selected_count(output, selection)

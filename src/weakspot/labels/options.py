@@ -4,8 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from weakspot.config import BoxesName
-from weakspot.inference.command_options import ADVANCED, BOXES, DATA, MODEL, OUTPUT, BatchOptions, MethodOptions
+from weakspot.config import BoxesName, Tiles
+from weakspot.inference.command_options import (
+    ADVANCED,
+    BOXES,
+    DATA,
+    METHOD,
+    MODEL,
+    OUTPUT,
+    BatchOptions,
+    MethodOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class LabelOptions(BatchOptions, MethodOptions):
         seed: Random seed of the split.
         class_names: Text file with one class name per line, such as the classes.txt of an earlier run, to keep the
             class numbers. Default: the classes of the model, or those found in boxes.jsonl.
+        tiles: With a model: localize larger images in overlapping tiles of this many pixels, or auto.
         classes: Class to localize with a model, by name or index; repeat it for several. predicted: the most probable.
             folder: the class that the image's folder is named after; the default if there are such folders.
         min_score: Minimum score of a predicted box in the label files, in [0, 1]: the confidence that it is right.
@@ -48,6 +58,7 @@ class LabelOptions(BatchOptions, MethodOptions):
     val_fraction: Annotated[float | None, DATA] = None
     seed: Annotated[int, ADVANCED] = 0
     class_names: Annotated[Path | None, MODEL] = None
+    tiles: Annotated[Tiles | None, METHOD] = None
     classes: Annotated[tuple[str, ...] | None, BOXES] = None
     min_score: Annotated[float, BOXES] = 0.0
     max_overlap: Annotated[float | None, BOXES] = None

@@ -63,3 +63,16 @@ def normalize(values: NDArray[np.floating]) -> NDArray[np.float32]:
     scaled = scaled - low
     scaled /= extent
     return scaled.astype(np.float32)
+
+
+def move_threshold(values: NDArray[np.floating], old: float, new: float) -> NDArray[np.floating]:
+    """Map values in [0, 1] piecewise linearly such that an old threshold becomes a new one, both in (0, 1).
+
+    0 and 1 stay as they are. The opposite mapping restores the values.
+
+    Example:
+        >>> move_threshold(np.array([0.0, 0.25, 0.5, 1.0]), 0.5, 0.75).tolist()
+        [0.0, 0.375, 0.75, 1.0]
+    """
+    below, above = values * (new / old), 1 - (1 - values) * ((1 - new) / (1 - old))
+    return np.where(values < old, below, above)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from weakspot.inference.command_options import DeviceOptions, MethodOptions
+from weakspot.config import Tiles
+from weakspot.inference.command_options import METHOD, DeviceOptions, MethodOptions
 
 SERVICE, LIMITS = (
     Parameter(group=Group(name, sort_key=number)) for number, name in enumerate(("Service", "Limits"), -1)
@@ -17,6 +18,8 @@ class ServeOptions(DeviceOptions, MethodOptions):
     """Where to listen, and the limits of a request.
 
     Attributes:
+        tiles: Localize larger images in overlapping tiles of this many pixels, so that small objects are found. auto:
+            tiles of the model's input size. A large image takes seconds: see --timeout.
         host: Address to listen on. A token is required unless only this machine can reach it.
         port: Port to listen on; 0 for a free one.
         token: Required in "Authorization: Bearer TOKEN", or in a browser as the password. Safer in $WEAKSPOT_TOKEN,
@@ -29,6 +32,7 @@ class ServeOptions(DeviceOptions, MethodOptions):
         timeout: Seconds to receive and to answer a request, and to shut down after SIGTERM.
     """
 
+    tiles: Annotated[Tiles | None, METHOD] = None
     host: Annotated[str, SERVICE] = "127.0.0.1"
     port: Annotated[int, SERVICE] = 8000
     token: Annotated[str | None, SERVICE] = None

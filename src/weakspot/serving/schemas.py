@@ -80,7 +80,8 @@ class LocalizationResponse(BaseModel):
     others: list["LocalizationResponse"] | None = Field(None, description="The other requested classes.")
     heatmap_png: str | None = Field(
         None,
-        description="If requested, the heatmap in base64: a gray PNG at the model's input size, white at the peak.",
+        description="If requested, the heatmap in base64: a gray PNG, white at the peak, at the model's input size, or "
+        "of up to two megapixels in tiles.",
     )
 
 

@@ -114,8 +114,9 @@ def test_predictions_are_made_once(state, recorder):
     assert set(updated.predictions) - set(state.predictions) == {("gradcam", 0), ("gradcam", 3)}
 
 
-def test_the_number_of_heatmaps_is_limited(state, recorder, monkeypatch):
-    monkeypatch.setattr("weakspot.serving.web.image_state.MAX_HEATMAPS", 8)
+@pytest.mark.parametrize(("name", "most"), [("MAX_HEATMAPS", 8), ("MAX_HEATMAP_PIXELS", 8 * 64 * 64)])
+def test_the_number_and_the_size_of_heatmaps_are_limited(state, recorder, monkeypatch, name, most):
+    monkeypatch.setattr(f"weakspot.serving.web.image_state.{name}", most)
     updated = predict_missing(recorder, state, ["gradcam", "cam"], [0, 3])
     assert set(updated.predictions) == {(method, index) for method in ("cam", "gradcam") for index in (0, 3)}
 

@@ -38,6 +38,22 @@ class ClassSelection:
         return np.array(np.broadcast_to(self.indices, (images, self.count)))
 
 
+@dataclass(frozen=True)
+class ClassThresholds:
+    """Per-class thresholds, in (0, 1), for one method: maps are calibrated so that ``threshold`` suits all classes."""
+
+    method: str
+    values: tuple[float, ...]
+    threshold: float
+
+    @classmethod
+    def of(cls, info: ModelInfo) -> "ClassThresholds | None":
+        """Return the thresholds of a run; None if it has none for each class."""
+        if not info.class_thresholds or info.threshold is None:
+            return None
+        return cls(info.method, info.class_thresholds, info.threshold)
+
+
 @dataclass(frozen=True, eq=False)
 class ClassifierOutput:
     """Output of a classifier for a batch of images and one method.
@@ -88,6 +104,10 @@ class Backend(Protocol):
     @property
     def has_evidence(self) -> bool:
         """Whether the evidence of outputs is that before propagation."""
+
+    @property
+    def class_thresholds(self) -> ClassThresholds | None:
+        """Thresholds by which the maps are calibrated, each on its own; None if they are not."""
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Resize an image, bicubic with antialiasing; the same array if it has that size."""

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError, ModelError, no_such_class
-from weakspot.inference.backends.base import ClassifierOutput, ClassSelection, LoadedModel, Pixels
+from weakspot.inference.backends.base import (
+    ClassifierOutput,
+    ClassSelection,
+    ClassThresholds,
+    LoadedModel,
+    Pixels,
+)
 from weakspot.inference.backends.onnx_checks import check_graph, check_outputs
 from weakspot.inference.backends.onnx_metadata import (
     CLASS_INDICES,
@@ -60,6 +66,11 @@ class OnnxBackend:
     def has_foreground_head(self) -> bool:
         """Whether there is a fitted foreground head."""
         return self.metadata.has_foreground_head
+
+    @property
+    def class_thresholds(self) -> ClassThresholds | None:
+        """Thresholds by which the graph calibrates its maps; not recorded in files of version 0.2.0."""
+        return ClassThresholds.of(self.metadata.info)
 
     def resize(self, pixels: Pixels, *, height: int, width: int) -> Pixels:
         """Resize an image with Pillow."""

@@ -11,7 +11,7 @@ from weakspot.cams import METHODS, find_method
 from weakspot.cams.normalization import apply_class_thresholds
 from weakspot.data import Preprocessing
 from weakspot.errors import InputError
-from weakspot.inference.backends.base import ClassifierOutput, ClassSelection, Pixels
+from weakspot.inference.backends.base import ClassifierOutput, ClassSelection, ClassThresholds, Pixels
 from weakspot.inference.quality import FOREGROUND_THRESHOLD, PROPAGATED_THRESHOLD
 from weakspot.models import (
     ClassMaps,
@@ -33,15 +33,6 @@ from weakspot.models.two_class_logits import TwoClassLogits
 
 # Inputs of methods that need a single forward pass.
 _SINGLE_PASS_INPUTS = ("weights", "gradients", "activations", "branches")
-
-
-@dataclass(frozen=True)
-class ClassThresholds:
-    """Per-class thresholds, in (0, 1), for one method: maps are calibrated so that ``threshold`` suits all classes."""
-
-    method: str
-    values: tuple[float, ...]
-    threshold: float
 
 
 @dataclass(frozen=True, eq=False)

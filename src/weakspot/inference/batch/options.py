@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from weakspot.config import DEFAULT_MODEL, BoxesName, RefinementName
+from weakspot.config import DEFAULT_MODEL, BoxesName, RefinementName, Tiles
 from weakspot.inference.command_options import (
     ADVANCED,
     BOXES,
@@ -27,13 +27,16 @@ class LocalizeOptions(BatchOptions, MethodOptions, ModelOptions):
         output_stride: 32, 16 or 8: finer maps at a higher cost. Default: 16, with --quality plain the model's own.
         refine: Snap heatmaps to image edges with grabcut, random_walker or superpixels.
         channels: With scorecam: number of channels to try. Default: all, one forward pass each.
+        tiles: Localize larger images in overlapping tiles of this many pixels, so that small objects are found. auto:
+            tiles of the model's input size, for images of more than twice that. Default: images are resized whole.
         classes: Class to localize, by name or index; repeat it for several. folder: the class that the image's folder
             is named after. Default: predicted, the most probable one.
         top_k: Number of most probable classes to localize.
         threshold: Fraction of the heatmap's peak at which boxes are cut, in (0, 1]. Default: the model's.
         boxes: best: the region of most evidence. largest: the largest region. all: all regions. instances: all
             regions; those with several peaks are separated.
-        min_area: With --boxes all or instances: minimum area of a region, as a fraction of the image.
+        min_area: With --boxes all or instances: minimum area of a region, as a fraction of the image, or
+            with --tiles of a tile.
         min_score: Minimum score of a box, in [0, 1]: class score x mean heatmap value in the region.
         uncertainty: Record the uncertainty of each box, from 0 to 1 (not for psol runs).
         output: Folder to write to. Default: a new folder, localized.
@@ -54,6 +57,7 @@ class LocalizeOptions(BatchOptions, MethodOptions, ModelOptions):
     output_stride: Annotated[int | None, METHOD] = None
     refine: Annotated[RefinementName | None, METHOD] = None
     channels: Annotated[int | None, ADVANCED] = None
+    tiles: Annotated[Tiles | None, METHOD] = None
     classes: Annotated[tuple[str, ...] | None, BOXES] = None
     top_k: Annotated[int, BOXES] = 1
     threshold: Annotated[float | None, BOXES] = None

@@ -93,7 +93,7 @@ def describe(localizer: Localizer, source: str) -> OnnxMetadata:
         config.info,
         method=method,
         threshold=localizer.threshold,
-        class_thresholds=(),
+        class_thresholds=_class_thresholds(localizer),
         calibration=config.calibration,
     )
     return OnnxMetadata(
@@ -106,6 +106,13 @@ def describe(localizer: Localizer, source: str) -> OnnxMetadata:
         has_foreground_head=backend.has_foreground_head,
         is_box_regressor=not find_method(method).can_propagate,
     )
+
+
+def _class_thresholds(localizer: Localizer) -> tuple[float, ...]:
+    """Return the class thresholds that are built into the graph, if they lead to the localizer's own threshold."""
+    built_in = localizer.torch_backend.class_thresholds
+    fits = built_in is not None and (built_in.method, built_in.threshold) == (localizer.method, localizer.threshold)
+    return built_in.values if built_in is not None and fits else ()
 
 
 def build_graph(localizer: Localizer, metadata: OnnxMetadata) -> bytes:

@@ -13,8 +13,8 @@ from weakspot.serving.batching import BatchingLocalizer
 # Bounds of the longest side of a displayed image, in pixels.
 MAX_DISPLAY_SIDE, MIN_DISPLAY_SIDE = 1280, 960
 TOP_CLASSES = 5
-# Maximum number of heatmaps that are kept for an image; each has a third of a megabyte.
-MAX_HEATMAPS = 64
+# Maximum number of heatmaps that are kept for an image, and of their pixels: those of tiles are large.
+MAX_HEATMAPS, MAX_HEATMAP_PIXELS = 64, 2**24
 # Minimum area of a region besides the default one, as a fraction of the image: that of Localizer(boxes="all").
 MIN_AREA = 0.01
 
@@ -78,7 +78,8 @@ def predict_missing(
     if not results:
         return state
     predictions = {**state.predictions, **by_method_and_class(results)}
-    if len(predictions) > MAX_HEATMAPS:  # keep the selected ones only
+    pixels = sum(prediction.heatmap.size for prediction in predictions.values())
+    if len(predictions) > MAX_HEATMAPS or pixels > MAX_HEATMAP_PIXELS:  # keep the selected ones only
         predictions = {
             (method, index): prediction
             for (method, index), prediction in predictions.items()
