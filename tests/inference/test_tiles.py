@@ -12,6 +12,7 @@ from weakspot.inference.localization import NO_OBJECT
 from weakspot.inference.tiles import above_floor, heatmap_size, in_unit
 from weakspot.ops import normalize, resize
 from weakspot.ops.preprocessing import Preprocessing
+from weakspot.ops.presence import Presence
 from weakspot.ops.tiling import tile_image
 
 NAMES = ("red", "blue", "nothing")
@@ -40,8 +41,8 @@ def spotter(**options):
     return ws.Localizer(Spotter(), mean=(0, 0, 0), std=(1, 1, 1), **{**defaults, "tiles": "auto", **options})
 
 
-def with_background(localizer):
-    info = tiles.replace(localizer.config.info, background_index=2)
+def with_background(localizer, **fields):
+    info = tiles.replace(localizer.config.info, background_index=2, **fields)
     localizer._pipeline.config = tiles.replace(localizer.config, info=info)
     return localizer
 
@@ -132,6 +133,18 @@ def test_without_an_object_in_any_tile_there_is_no_box():
     assert (nothing.label, len(nothing.boxes), nothing.notes) == ("nothing", 0, (NO_OBJECT,))
     assert nothing.heatmap.shape == (100, 100)
     assert one(picture()).label == "red"
+
+
+@pytest.mark.parametrize(("peak", "label"), [(8.0, "red"), (24.0, "nothing")])
+def test_the_peaks_of_tiles_say_whether_an_image_holds_an_object(peak, label):
+    """The peak of red is 16: it must exceed the one of which the odds are even."""
+    one = with_background(spotter(), method="cam", presence=Presence(0.0, 1.0, -peak, 0.6))
+    found = one(picture())
+    assert (found.label, len(found.boxes)) == (label, int(label == "red"))
+    assert found.score > 0.6
+    assert one(np.zeros((200, 200, 3), np.uint8)).label == "nothing"
+    assert one(picture(), classes=["blue"]).label == "blue"
+    assert one(picture(), top_k=3).label == label
 
 
 def test_min_area_is_a_fraction_of_a_tile():

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from weakspot.ops.presence import Presence, object_log_odds
+
 
 def image_logits(
     logits: NDArray[np.floating], *, multi_label: bool = False, background_index: int | None = None
@@ -31,3 +33,33 @@ def image_logits(
         logits = logits - logits[:, [background_index]]
     highest: NDArray[np.floating] = logits.max(axis=0)
     return highest
+
+
+def calibrated_image_logits(
+    logits: NDArray[np.floating], peaks: NDArray[np.floating], background_index: int, presence: Presence
+) -> NDArray[np.float64]:
+    """Compute logits of an image from those of its tiles and the peaks of their class maps.
+
+    A class is clearest in the tile in which :class:`Presence` has the highest log odds for the peak of the class. The
+    highest of these are the log odds of an object versus the background by the result.
+
+    Args:
+        logits: Shape (tiles, classes).
+        peaks: Peaks of the class maps, in a unit that is the same in all tiles, shape (tiles, classes).
+        background_index: Index of the class of images without an object.
+        presence: Whether an image holds an object, by logits and peak.
+
+    Returns:
+        Shape (classes,); that of the background is 0.
+
+    Example:
+        >>> logits, peaks = np.zeros((2, 3)), np.array([[0.0, 1.0, 2.0], [0.0, 9.0, 8.0]])
+        >>> calibrated_image_logits(logits, peaks, 0, Presence(0.0, 1.0, -7.0, 0.5)).round(2).tolist()  # odds: 2 and 1
+        [0.0, 1.69, 0.69]
+    """
+    odds = object_log_odds(logits, background_index)
+    highest = presence.log_odds(odds[:, None], peaks.astype(np.float64)).max(axis=0)
+    objects = np.delete(highest, background_index)
+    shared: NDArray[np.float64] = highest + objects.max() - np.logaddexp.reduce(objects)
+    shared[background_index] = 0.0
+    return shared

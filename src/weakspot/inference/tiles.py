@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import ClassThresholds, Pixels
 from weakspot.inference.postprocess import DecodedImage, ImagePrediction, PostprocessConfig
+from weakspot.inference.presence import decided_logits
 from weakspot.inference.rivals import MAX_RIVALS, without_rivals
-from weakspot.inference.tile_logits import image_logits
+from weakspot.inference.tile_logits import calibrated_image_logits, image_logits
 from weakspot.ops.heatmaps import move_threshold, normalize
 from weakspot.ops.preprocessing import Preprocessing
 from weakspot.ops.tiling import Tiling, blend_tiles
@@ -62,14 +63,13 @@ def predict_tiles(
         A prediction whose maps have the size of the image's heatmap, see :func:`heatmap_size`.
     """
     methods = [config.method, *([] if config.reference_method is None else [config.reference_method])]
-    count = len(config.info.class_names)
-    maps_of_all = len(tiling.corners) * count <= _MAX_MAPS
+    count, has_presence = len(config.info.class_names), _has_presence(config)
+    maps_of_all = has_presence or len(tiling.corners) * count <= _MAX_MAPS
     first = ClassSelection(np.arange(count)) if maps_of_all else ClassSelection()
     outputs = _run(backend, pixels, tiling, methods, first)
-    logits = image_logits(
-        outputs[0].logits, multi_label=config.info.multi_label, background_index=config.info.background_index
-    )
-    classes = _classes(logits, selection, with_rivals=config.by_evidence)
+    logits = _image_logits(outputs[0], config)
+    ranked = decided_logits(logits, config.info) if has_presence else logits
+    classes = _classes(ranked, selection, with_rivals=config.by_evidence)
     if maps_of_all:
         outputs = [output.select(classes) for output in outputs]
     else:
@@ -88,6 +88,19 @@ def predict_tiles(
         None if main.foreground is None else main.foreground[0, 0],
         main.uncontested[0] if config.by_evidence and main.uncontested is not None else None,
     )
+
+
+def _has_presence(config: PostprocessConfig) -> bool:
+    return config.info.presence is not None and config.method == config.info.method
+
+
+def _image_logits(output: _TileMaps, config: PostprocessConfig) -> NDArray[np.floating]:
+    """Compute logits of the image, with the peaks of the maps if these say whether it holds an object."""
+    info = config.info
+    if info.presence is None or info.background_index is None or not _has_presence(config):
+        return image_logits(output.logits, multi_label=info.multi_label, background_index=info.background_index)
+    peaks = output.evidence.max(axis=(2, 3))
+    return calibrated_image_logits(output.logits, peaks, info.background_index, info.presence)
 
 
 def _classes(logits: NDArray[np.floating], selection: ClassSelection, *, with_rivals: bool) -> NDArray[np.integer]:
