@@ -53,6 +53,10 @@ QUICK = "--backbone test_efficientnet --weights none --input-size 64 --epochs 1"
 
 SUBSTITUTES = (
     Substitute("train images/", f"train images/ {QUICK}", "EfficientNet-Lite0 takes a minute to train"),
+    *(
+        Substitute(f"train {data}/ --method mil --input-size {side}", f"train {data}/ --method mil {QUICK}", "448 px")
+        for data, side in (("parts", 448), ("scans", 448), ("crops", 224))
+    ),
     Substitute("train birds/ --method cam", f"train birds/ --method cam {QUICK}", "EfficientNet-Lite0 takes long"),
     Substitute("efficientnet_lite0 birds/", "efficientnet_lite0 birds/ --input-size 96", "288 px take nine times that"),
     Substitute(

@@ -32,6 +32,10 @@ def write_folder(folder: Path) -> Path:
     for below in ("new", "tiles"):
         _write_flat(folder / below, ("1.jpg", "2.jpg"))
     _write_flat(folder, SINGLE)
+    _write_flat(folder / "large", ("1.jpg",), side=160)
+    _write_parts(folder / "parts", "good", ("pit", "scratch"))
+    _write_parts(folder / "crops", "background", ("robin",))
+    _write_scans(folder / "scans")
     _write_birds(folder / "birds")
     shutil.copytree(folder / "images", folder / "demo" / "scenes" / "images")
     _write_weights(folder)
@@ -56,10 +60,44 @@ def _write_class_folders(folder: Path, count: int) -> list[tuple]:
     return rows
 
 
-def _write_flat(folder: Path, names: tuple[str, ...]) -> None:
+def _write_flat(folder: Path, names: tuple[str, ...], side: int = SIDE) -> None:
     folder.mkdir(exist_ok=True)
     for index, name in enumerate(names):
-        Image.fromarray(scene(100 + index, SceneSettings(size=SIDE)).image).save(folder / name)
+        Image.fromarray(scene(100 + index, SceneSettings(size=side)).image).save(folder / name)
+
+
+def _write_parts(folder: Path, normal: str, defects: tuple[str, ...]) -> None:
+    """Write class folders of textures without and with a dark spot, and masks of the first defect."""
+    for kind, label in enumerate((normal, *defects)):
+        (folder / label).mkdir(parents=True)
+        for index in range(8):
+            image, mask = texture(100 * kind + index, width=3 * kind)
+            Image.fromarray(image).save(folder / label / f"{index}.png")
+            if label == defects[0]:
+                (folder / "masks" / label).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(folder / "masks" / label / f"{index}.png")
+
+
+def texture(seed: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return noise with a dark spot of ``width`` x 9 pixels, and the mask of the spot."""
+    random = np.random.default_rng(seed)
+    image = random.normal(150, 10, (SIDE, SIDE)).clip(0, 255).astype(np.uint8)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    top, left = random.integers(8, SIDE - 20, 2)
+    mask[top : top + 9, left : left + width] = 255
+    image[mask > 0] = 20
+    return np.stack([image] * 3, axis=2), mask
+
+
+def _write_scans(folder: Path) -> None:
+    """Write images with and without a spot, two of each patient, and a CSV file of labels."""
+    folder.mkdir()
+    rows = ["image,label,group"]
+    for index in range(16):
+        label = ("normal", "lesion")[index % 2]
+        Image.fromarray(texture(index, width=8 * (index % 2))[0]).save(folder / f"{index}.png")
+        rows.append(f"{index}.png,{label},patient-{index // 2}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
 
 
 def _write_birds(folder: Path) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from weakspot.config import PRETRAINED
 from weakspot.data import Dataset, read_dataset
+from weakspot.data.formats.good_classes import with_good_background
 from weakspot.data.joined_boxes import join_boxes
 from weakspot.data.label_frames import resolve_frames
 from weakspot.data.missing_masks import without_missing_masks
 from weakspot.io.folder_lock import folder_lock
 from weakspot.io.folders import CONFIG, is_file
+from weakspot.models.networks.methods import parse_method
 from weakspot.models.run_files import check_trained, check_weights
 from weakspot.training.data_record import check_same_models
 from weakspot.training.labels import infer_labels, training_samples
@@ -110,6 +112,8 @@ def _read(request: TrainRequest) -> Dataset:
     if options.boxes is not None:
         dataset = join_boxes(dataset, options.boxes, images=options.images, use_predictions=options.use_predictions)
     dataset = without_missing_masks(dataset)
+    if parse_method(options.method).head == "mil":  # which needs images without an object
+        dataset = with_good_background(dataset)
     training, _ = training_samples(dataset)
     if options.teacher is None:
         infer_labels(dataset, training, multi_label=options.multi_label, background=options.background_class)

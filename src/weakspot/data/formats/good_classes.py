@@ -1,9 +1,10 @@
 """Classes of images without a defect: ``good``, ``ok``, ``normal``."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from weakspot.data.annotation_kinds import is_located
-from weakspot.data.dataset import Sample
+from weakspot.data.dataset import Dataset, Sample
 
 GOOD = frozenset({"good", "ok", "normal"})
 # Classes of images with a defect of any kind.
@@ -65,3 +66,19 @@ def find_background(samples: Iterable[Sample]) -> str:
     located = {item.label for item in items if is_located(item)}
     is_proven = located == others or all(label.lower() in BAD for label in others)
     return name if is_proven and name not in located else ""
+
+
+def with_good_background(dataset: Dataset) -> Dataset:
+    """Return a data set whose only good class is that of images without an object.
+
+    This is for a purpose that needs such a class, and needs no proof. A data set with a class ``background``, with
+    several good classes or with none stays as it is, as does one whose class of images without an object is known.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with_good_background(Dataset(Path("parts"), "class folders", ("good", "pit"), ())).background
+        'good'
+    """
+    good = [name for name in dataset.class_names if is_good(name)]
+    has_other = dataset.background or "background" in map(str.casefold, dataset.class_names)
+    return dataset if has_other or len(good) != 1 else replace(dataset, background=good[0])
