@@ -2,7 +2,7 @@
 
     python benchmarks/small_objects.py DATA RUN [RUN ...] [--split test]
 
-Thresholds are selected on val, scores are those of the split.
+Thresholds are selected on val, scores are those of the split. Cells of masks are empty if there are boxes only.
 """
 
 import argparse
@@ -31,7 +31,9 @@ def main() -> None:
     options = parser.parse_args()
     rows = [(run.name, ws.evaluate(run, options.data, test_split=options.split).to_dict()) for run in options.runs]
     found = next(iter(rows[0][1]["rows"].values()))  # the others are baselines
-    print(f"**{options.data.name}**, {found['figures']['PxAP']['images']} images of the split {options.split}:\n")
+    print(
+        f"**{options.data.name}**, {found['figures']['GT-known Loc']['images']} images of the split {options.split}:\n"
+    )
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for name, metrics in rows:
         of_run = next(iter(metrics["rows"].values()))
@@ -43,14 +45,18 @@ def cells(boxes: dict[str, Any], images: dict[str, Any]) -> list[str]:
     known = boxes["GT-known Loc"]
     return [
         f"{known['fixed']:.1f} ({known['oracle']:.1f})",
-        f"{boxes['PxAP']['fixed']:.1f}",
-        *(with_small(images[name]) for name in ("image pixel AP", "pointing game")),
-        *(f"{images[name]['value']:.1f}" for name in ("AUPRO", "image AUROC", "images with a false alarm")),
+        f"{boxes['PxAP']['fixed']:.1f}" if "PxAP" in boxes else "",
+        *(with_small(images.get(name)) for name in ("image pixel AP", "pointing game")),
+        *(value_of(images.get(name)) for name in ("AUPRO", "image AUROC", "images with a false alarm")),
     ]
 
 
-def with_small(figure: dict[str, Any]) -> str:
-    return f"{figure['value']:.1f} ({figure['sizes']['small']['value']:.1f})"
+def with_small(figure: dict[str, Any] | None) -> str:
+    return f"{figure['value']:.1f} ({figure['sizes']['small']['value']:.1f})" if figure else ""
+
+
+def value_of(figure: dict[str, Any] | None) -> str:
+    return f"{figure['value']:.1f}" if figure else ""
 
 
 if __name__ == "__main__":
