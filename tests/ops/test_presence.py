@@ -68,10 +68,12 @@ def test_an_image_at_the_threshold_holds_no_object():
     assert not presence.holds(np.zeros(1), np.array([-1e6])).any()  # without an overflow
 
 
-def test_with_too_few_normal_images_none_holds_an_object():
+def test_with_few_normal_images_the_threshold_is_that_of_the_highest_one():
     odds, peaks, has_object = images(36)
+    assert np.count_nonzero(~has_object) < 19
     found = fit_presence(odds, peaks, has_object)
-    assert found.threshold == 1
+    highest = (1 / (1 + np.exp(-found.log_odds(odds, peaks))))[~has_object].max()
+    assert found.threshold == pytest.approx(max(highest, 0.5))
     assert not found.holds(odds, peaks).any()
 
 

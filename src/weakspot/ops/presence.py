@@ -54,7 +54,8 @@ def fit_presence(
         odds: The classifier's log odds of an object versus the background, shape (N,).
         peaks: Peaks of the class map, shape (N,).
         has_object: Whether each image holds an object, shape (N,).
-        false_alarms: Expected share of normal images, which hold none, above the threshold, at most.
+        false_alarms: Expected share of normal images, which hold none, above the threshold, at most; or 1 / (n + 1) if
+            that is more, for n normal images.
 
     Raises:
         InputError: ``not-finite`` for the inputs; ``one-class-only`` if all or no images hold an object.
@@ -72,7 +73,8 @@ def fit_presence(
     fitted = fit_calibration(np.stack([odds, peaks], axis=1).astype(np.float64), has_object, penalty=_PENALTY)
     odds_weight, peak_weight = fitted.weights.tolist()
     probability = fitted.probability(np.stack([odds, peaks], axis=1))
-    threshold = max(0.5, conformal_threshold(probability[~has_object], false_alarms))
+    share = max(false_alarms, 1 / (1 + np.count_nonzero(~has_object)))
+    threshold = max(0.5, conformal_threshold(probability[~has_object], share))
     return Presence(odds_weight, peak_weight, fitted.bias, threshold)
 
 

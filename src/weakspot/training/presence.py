@@ -21,8 +21,8 @@ from weakspot.training.labels import Labels
 logger = logging.getLogger(__name__)
 
 _BATCH_SIZE = 8
-# Number of each kind. Fewer than 19 normal images give no threshold that 5 % of them are expected to exceed.
-MIN_IMAGES = 20
+# Number of each kind. At least 19 normal images give a threshold that 5 % are expected to exceed; of n, 1 in n + 1 are.
+MIN_IMAGES = 10
 
 
 def fit_run_presence(
