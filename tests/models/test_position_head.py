@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve1d
 from sklearn.covariance import EmpiricalCovariance
 
 from weakspot.models.foreground_head import ForegroundHead, from_state_dict
-from weakspot.models.position_head import PositionHead, fit_position_head, mean_of_groups, pool, smooth
+from weakspot.models.position_head import PositionHead, blur, fit_position_head, mean_of_groups, pool, smooth
 
 BACKGROUND = 1
 
@@ -31,12 +32,14 @@ def fitted():
 
 
 @pytest.mark.parametrize("label", [0, 2])
-def test_the_peak_is_on_an_object_of_one_position(label, fitted):
+def test_the_peak_is_on_an_object_of_one_position_or_beside_it(label, fitted):
     features, targets, places = images(32, seed=1)
     chosen = [i for i in range(32) if targets[i, label] == 1]
     maps = fitted(features[chosen], torch.full((len(chosen), 1), label))[:, 0]
-    peaks = [divmod(int(peak), 10) for peak in maps.flatten(1).argmax(dim=1)]
-    assert peaks == [places[i] for i in chosen]
+    peaks = np.array([divmod(int(peak), 10) for peak in maps.flatten(1).argmax(dim=1)])
+    offsets = np.abs(peaks - np.array([places[i] for i in chosen])).max(axis=1)  # both terms are averages of positions
+    assert offsets.max() <= 1
+    assert (offsets == 0).mean() >= 0.7
 
 
 def test_no_position_is_below_the_mean_of_normal_ones(fitted):
@@ -54,6 +57,34 @@ def test_maps_of_a_head_without_a_floor_have_any_sign(fitted):
     old = from_state_dict(stored).positions(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8))
     assert old.min() < 0
     assert torch.equal(old.clamp_min(0), fitted(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8)))
+
+
+def test_logits_are_blurred(fitted):
+    features = images(4, seed=3)[0]
+    logits = fitted.logits(features)
+    expected = blur(logits - logits[:, BACKGROUND : BACKGROUND + 1])
+    torch.testing.assert_close(fitted.terms(features)[:, :-1], expected)
+
+
+def test_a_blur_equals_scipys_inside_and_keeps_constants():
+    maps = torch.randn(2, 3, 7, 6, generator=torch.Generator().manual_seed(0))
+    expected = convolve1d(convolve1d(maps.numpy(), [0.25, 0.5, 0.25], axis=2), [0.25, 0.5, 0.25], axis=3)
+    np.testing.assert_allclose(blur(maps)[..., 1:-1, 1:-1].numpy(), expected[..., 1:-1, 1:-1], atol=1e-6)
+    assert blur(torch.full((1, 1, 3, 4), 5.0)).tolist() == torch.full((1, 1, 3, 4), 5.0).tolist()
+
+
+def test_maps_of_a_head_of_earlier_runs_are_not_blurred(fitted):
+    head, features = ForegroundHead(6), images(4, seed=3)[0]
+    head.positions = fitted
+    stored = head.state_dict()
+    assert torch.equal(from_state_dict(stored).positions.terms(features), fitted.terms(features))
+    del stored["positions.blurred"]
+    old = from_state_dict(stored)
+    again = from_state_dict(old.state_dict())
+    logits = fitted.logits(features)
+    for positions in (old.positions, again.positions):
+        found = positions.terms(features)[:, :-1]
+        torch.testing.assert_close(found, logits - logits[:, BACKGROUND : BACKGROUND + 1])
 
 
 def test_maps_tell_the_classes_apart_where_the_distance_cannot(fitted):

@@ -24,7 +24,8 @@ class PositionHead(nn.Module):
     The map of a class is a sum of two terms, each in standard deviations of normal positions, which are all positions
     of images without an object:
 
-    * the logit of the class minus that of the background class, by two 1 x 1 convolutions;
+    * the logit of the class minus that of the background class, by two 1 x 1 convolutions, blurred over 3 x 3
+      positions;
     * the logarithm of the Mahalanobis distance of the features, averaged over 3 x 3 positions, from those of normal
       positions. It is the same for all classes.
 
@@ -35,6 +36,7 @@ class PositionHead(nn.Module):
         channels: Total number of channels of the intermediate features.
         num_classes: Number of classes, with that of images without an object.
         width: Number of hidden channels.
+        blurs: Whether the first term is blurred.
 
     Attributes:
         background: Index of the class of images without an object.
@@ -43,6 +45,7 @@ class PositionHead(nn.Module):
         shift: Mean of the two terms at normal positions: of each class, and of the distance, shape (C + 1,).
         scale: Their standard deviations, likewise.
         floor: Least value of a map.
+        blurred: Whether the first term is blurred, as stored with the weights.
 
     Source:
         Positions as instances of a bag: Ilse et al., "Attention-based Deep Multiple Instance Learning", ICML 2018; mean
@@ -56,10 +59,11 @@ class PositionHead(nn.Module):
     shift: Tensor
     scale: Tensor
     floor: Tensor
+    blurred: Tensor
 
-    def __init__(self, channels: int, num_classes: int, width: int = WIDTH) -> None:
+    def __init__(self, channels: int, num_classes: int, width: int = WIDTH, *, blurs: bool = True) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.blurs = channels, blurs
         self.normalize = nn.BatchNorm2d(channels, affine=False)
         self.dropout = nn.Dropout2d(_DROPOUT)
         self.hidden = nn.Conv2d(channels, width, 1)
@@ -70,6 +74,7 @@ class PositionHead(nn.Module):
         self.register_buffer("shift", torch.zeros(num_classes + 1))
         self.register_buffer("scale", torch.ones(num_classes + 1))
         self.register_buffer("floor", torch.tensor(0.0))
+        self.register_buffer("blurred", torch.tensor(blurs))
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
         """Return class maps (B, n, h, w), none below the floor, of features (B, K, h, w) and class indices (B, n)."""
@@ -81,7 +86,7 @@ class PositionHead(nn.Module):
         """Return both terms, not standardized: of each class, and the distance, shape (B, C + 1, h, w)."""
         logits = self.logits(features)
         ratios = logits - logits.index_select(1, self.background[None])
-        return torch.cat([ratios, self.distance(features)], dim=1)
+        return torch.cat([blur(ratios) if self.blurs else ratios, self.distance(features)], dim=1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (B, C, h, w) of features (B, K, h, w)."""
@@ -102,6 +107,21 @@ class PositionHead(nn.Module):
 def smooth(features: Tensor) -> Tensor:
     """Average features (B, K, h, w) over 3 x 3 positions, at the border over those that exist."""
     return F.avg_pool2d(features, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def blur(maps: Tensor) -> Tensor:
+    """Average maps (B, C, h, w) over 2 x 2 positions twice, at the border over those that exist.
+
+    Inside, the weights are 1, 2, 1 in each direction, so that a peak stays in its place.
+
+    Example:
+        >>> maps = torch.zeros(1, 1, 5, 5)
+        >>> maps[..., 2, 2] = 16
+        >>> blur(maps)[0, 0, 2].tolist()
+        [0.0, 2.0, 4.0, 2.0, 0.0]
+    """
+    between = F.avg_pool2d(maps, 2, stride=1, padding=1, count_include_pad=False)
+    return F.avg_pool2d(between, 2, stride=1)
 
 
 def pool(logits: Tensor) -> Tensor:
