@@ -4,7 +4,6 @@ import torch
 from scipy.ndimage import convolve1d
 from sklearn.covariance import EmpiricalCovariance
 
-from weakspot.models.foreground_head import ForegroundHead, from_state_dict
 from weakspot.models.position_head import PositionHead, blur, fit_position_head, mean_of_groups, pool, smooth
 
 BACKGROUND = 1
@@ -48,17 +47,6 @@ def test_no_position_is_below_the_mean_of_normal_ones(fitted):
     assert (maps == 0).float().mean() > 0.3
 
 
-def test_maps_of_a_head_without_a_floor_have_any_sign(fitted):
-    head = ForegroundHead(6)
-    head.positions = fitted
-    stored = head.state_dict()
-    assert from_state_dict(stored).positions.floor == 0
-    del stored["positions.floor"]
-    old = from_state_dict(stored).positions(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8))
-    assert old.min() < 0
-    assert torch.equal(old.clamp_min(0), fitted(images(8, seed=3)[0], torch.tensor([[0, 2]] * 8)))
-
-
 def test_logits_are_blurred(fitted):
     features = images(4, seed=3)[0]
     logits = fitted.logits(features)
@@ -71,20 +59,6 @@ def test_a_blur_equals_scipys_inside_and_keeps_constants():
     expected = convolve1d(convolve1d(maps.numpy(), [0.25, 0.5, 0.25], axis=2), [0.25, 0.5, 0.25], axis=3)
     np.testing.assert_allclose(blur(maps)[..., 1:-1, 1:-1].numpy(), expected[..., 1:-1, 1:-1], atol=1e-6)
     assert blur(torch.full((1, 1, 3, 4), 5.0)).tolist() == torch.full((1, 1, 3, 4), 5.0).tolist()
-
-
-def test_maps_of_a_head_of_earlier_runs_are_not_blurred(fitted):
-    head, features = ForegroundHead(6), images(4, seed=3)[0]
-    head.positions = fitted
-    stored = head.state_dict()
-    assert torch.equal(from_state_dict(stored).positions.terms(features), fitted.terms(features))
-    del stored["positions.blurred"]
-    old = from_state_dict(stored)
-    again = from_state_dict(old.state_dict())
-    logits = fitted.logits(features)
-    for positions in (old.positions, again.positions):
-        found = positions.terms(features)[:, :-1]
-        torch.testing.assert_close(found, logits - logits[:, BACKGROUND : BACKGROUND + 1])
 
 
 def test_maps_tell_the_classes_apart_where_the_distance_cannot(fitted):

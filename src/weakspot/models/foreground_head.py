@@ -56,11 +56,6 @@ class ForegroundHead(nn.Module):
 
 def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
     """Build a foreground head from its state dict; RuntimeError if the shapes do not fit."""
-    blurs = False
-    if f"{_POSITIONS}scale" in weights:  # the thresholds of earlier runs were chosen for maps of any sign, not blurred
-        earlier = {f"{_POSITIONS}floor": torch.tensor(-torch.inf), f"{_POSITIONS}blurred": torch.tensor(False)}
-        weights = {**earlier, **weights}
-        blurs = bool(weights[f"{_POSITIONS}blurred"].all())
     width, channels = weights["layers.1.weight"].shape[:2]
     taught = weights.get(f"{_OBJECTS}from_features.weight")
     directions = weights.get(f"{_OBJECTS}directions.offsets")
@@ -73,7 +68,7 @@ def from_state_dict(weights: Mapping[str, Tensor]) -> ForegroundHead:
         if taught is not None and directions is not None:
             head.objects = ObjectHead(channels, directions.shape[0], taught.shape[0])
         if hidden is not None and output is not None:
-            head.positions = PositionHead(channels, output.shape[0], hidden.shape[0], blurs=blurs)
+            head.positions = PositionHead(channels, output.shape[0], hidden.shape[0])
         return head
 
     with torch.device("meta"):  # it may be large

@@ -36,7 +36,6 @@ class PositionHead(nn.Module):
         channels: Total number of channels of the intermediate features.
         num_classes: Number of classes, with that of images without an object.
         width: Number of hidden channels.
-        blurs: Whether the first term is blurred.
 
     Attributes:
         background: Index of the class of images without an object.
@@ -44,8 +43,6 @@ class PositionHead(nn.Module):
         whitening: Matrix that whitens normal features, shape (K, K).
         shift: Mean of the two terms at normal positions: of each class, and of the distance, shape (C + 1,).
         scale: Their standard deviations, likewise.
-        floor: Least value of a map.
-        blurred: Whether the first term is blurred, as stored with the weights.
 
     Source:
         Positions as instances of a bag: Ilse et al., "Attention-based Deep Multiple Instance Learning", ICML 2018; mean
@@ -58,12 +55,10 @@ class PositionHead(nn.Module):
     whitening: Tensor
     shift: Tensor
     scale: Tensor
-    floor: Tensor
-    blurred: Tensor
 
-    def __init__(self, channels: int, num_classes: int, width: int = WIDTH, *, blurs: bool = True) -> None:
+    def __init__(self, channels: int, num_classes: int, width: int = WIDTH) -> None:
         super().__init__()
-        self.channels, self.blurs = channels, blurs
+        self.channels = channels
         self.normalize = nn.BatchNorm2d(channels, affine=False)
         self.dropout = nn.Dropout2d(_DROPOUT)
         self.hidden = nn.Conv2d(channels, width, 1)
@@ -73,20 +68,18 @@ class PositionHead(nn.Module):
         self.register_buffer("whitening", torch.eye(channels))
         self.register_buffer("shift", torch.zeros(num_classes + 1))
         self.register_buffer("scale", torch.ones(num_classes + 1))
-        self.register_buffer("floor", torch.tensor(0.0))
-        self.register_buffer("blurred", torch.tensor(blurs))
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Return class maps (B, n, h, w), none below the floor, of features (B, K, h, w) and class indices (B, n)."""
+        """Return class maps (B, n, h, w), none below 0, of features (B, K, h, w) and class indices (B, n)."""
         terms = (self.terms(features) - self.shift[:, None, None]) / self.scale[:, None, None]
         chosen = classes[:, :, None, None].expand(-1, -1, *terms.shape[-2:])
-        return torch.maximum(terms.gather(1, chosen) + terms[:, -1:], self.floor)
+        return F.relu(terms.gather(1, chosen) + terms[:, -1:])
 
     def terms(self, features: Tensor) -> Tensor:
         """Return both terms, not standardized: of each class, and the distance, shape (B, C + 1, h, w)."""
         logits = self.logits(features)
         ratios = logits - logits.index_select(1, self.background[None])
-        return torch.cat([blur(ratios) if self.blurs else ratios, self.distance(features)], dim=1)
+        return torch.cat([blur(ratios), self.distance(features)], dim=1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (B, C, h, w) of features (B, K, h, w)."""
