@@ -32,7 +32,15 @@ from textwrap import wrap
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "results"
-DATASETS = ("IMAGENET-BOXES", "REALSPOT", "BLOOD-CELLS", "TILE-DEFECTS", "TILE-DEFECTS-NORMAL", "MULTI-DEV")
+DATASETS = (
+    "IMAGENET-BOXES",
+    "REALSPOT",
+    "BLOOD-CELLS",
+    "TILE-DEFECTS",
+    "TILE-DEFECTS-NORMAL",
+    "BLOOD-PLATELETS",
+    "MULTI-DEV",
+)
 MARKED = re.compile(r"(<!-- table ([a-z0-9-]+) (\d+) -->)(.*?)(<!-- end of table -->)", re.DOTALL)
 
 
