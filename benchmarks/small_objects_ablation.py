@@ -44,9 +44,9 @@ COLUMNS = (
     "PxAP",
     "PxAP times P",
     "image pixel AP",
-    "small",
+    "of small ones",
     "pointing game",
-    "small",
+    "of small ones",
     "AUPRO times P",
     "image AUROC of the peak",
     "of P",
@@ -124,18 +124,25 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     images = read(options.run, options.data, {"train", "val", *options.splits})
-    with patch.object(position_head, "_fit_logits", in_bfloat16 if options.bfloat16 else position_head._fit_logits):
-        rows = list(steps(images, options.seeds))
-    rows += [*rivals(images), *ceilings(images, options.seeds, options.finer)]
-    for split in options.splits:
+    lines: dict[str, list[str]] = {split: [] for split in options.splits}
+    for row in all_rows(images, options):
+        for split, of_split in lines.items():
+            scores = np.array([score(maps, images, split) for maps in row.maps])
+            cells = [*map(describe, scores.T), f"{row.fit_seconds:.0f}", f"{row.map_seconds:.2f}"]
+            of_split.append(f"| {row.name} | {' | '.join(cells)} |")
+            print(split, of_split[-1], file=sys.stderr, flush=True)
+    for split, of_split in lines.items():
         count = np.count_nonzero(images[split].has_object)
         print(f"**{options.data.name}**, {count} images with an object of the split {split}:\n")
         print(f"| map | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
-        for row in rows:
-            scores = np.array([score(maps, images, split) for maps in row.maps])
-            cells = [*map(describe, scores.T), f"{row.fit_seconds:.0f}", f"{row.map_seconds:.2f}"]
-            print(f"| {row.name} | {' | '.join(cells)} |", flush=True)
-        print()
+        print("\n".join(of_split) + "\n")
+
+
+def all_rows(images: dict[str, Images], options: argparse.Namespace) -> Iterator[Row]:
+    with patch.object(position_head, "_fit_logits", in_bfloat16 if options.bfloat16 else position_head._fit_logits):
+        yield from steps(images, options.seeds)
+    yield from rivals(images)
+    yield from ceilings(images, options.seeds, options.finer)
 
 
 def read(run: Path, data: Path, splits: set[str]) -> dict[str, Images]:
@@ -361,7 +368,6 @@ def row_of(name: str, finds: Sequence[Find], images: dict[str, Images], seconds:
                 maps.append(class_maps[0].numpy().astype(np.float32))
                 total, count = total + of_map, count + 1
         found.append(of_splits)
-    print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
     return Row(name, found, seconds, total / count)
 
 
