@@ -229,10 +229,20 @@ def apart(merged: PositionHead, index: int) -> PositionHead:
     return loaded(PositionHead(merged.channels, len(weights["output.bias"])), weights)
 
 
+class UnblurredHead(PositionHead):
+    """A head whose logits are not blurred."""
+
+    def terms(self, features: Tensor) -> Tensor:
+        """Return both terms, not standardized."""
+        logits = self.logits(features)
+        ratios = logits - logits.index_select(1, self.background[None])
+        return torch.cat([ratios, self.distance(features)], dim=1)
+
+
 def unblurred(head: PositionHead, images: Images) -> PositionHead:
     """Return a head without the blur, standardized by every fourth image without an object."""
     width, weights = head.hidden.out_channels, head.state_dict()
-    plain = loaded(PositionHead(head.channels, len(weights["output.bias"]), width, blurs=False), weights)
+    plain = loaded(UnblurredHead(head.channels, len(weights["output.bias"]), width), weights)
     position_head._standardize(plain, images.normal_features(1, 4))
     return plain
 
