@@ -86,6 +86,7 @@ NOT_RUN = (
     NotRun("weakspot review *", "serves until it is stopped; tests/cli/test_review.py starts it"),
     NotRun("weakspot compare *", "takes hours", "docs/benchmarks.md"),
     NotRun("weakspot train *", "takes hours", "docs/benchmarks.md"),
+    NotRun("weakspot export *", "needs a run that takes hours", "docs/benchmarks.md"),
 )
 
 
