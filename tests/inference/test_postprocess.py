@@ -343,3 +343,16 @@ def test_shares_are_fractions_of_one(maps, threshold):
     assert len(one.box_evidence) == len(one.boxes)
     assert (one.box_evidence >= 0).all()
     assert one.box_evidence.sum() <= 1 + 1e-9
+
+
+def test_logits_are_kept_with_the_uncertainty_if_the_classes_are_few():
+    how = replace(HOW, uncertainty=True)
+    one = found([3, 2, 0, 0], [0, 1], top_k=2, how=how)
+    assert one.logits.tolist() == [3, 2, 0, 0]
+    assert one.others[0].logits is None
+    assert found([3, 2, 0, 0], [0]).logits is None
+    names = tuple(map(str, range(101)))
+    many = replace(how, info=replace(how.info, class_names=names))
+    assert found([3, *[0] * 100], [0], how=many).logits is None
+    hundred = replace(how, info=replace(how.info, class_names=names[:100]))
+    assert len(found([3, *[0] * 99], [0], how=hundred).logits) == 100

@@ -147,6 +147,14 @@ def test_the_peaks_of_tiles_say_whether_an_image_holds_an_object(peak, label):
     assert one(picture(), top_k=3).label == label
 
 
+@pytest.mark.parametrize(("threshold", "label"), [(0.5, "red"), (0.95, "nothing")])
+def test_an_object_that_is_not_probable_enough_in_any_tile_is_none(threshold, label):
+    """The peak of red is 16: it has a probability of 0.88."""
+    one = with_background(spotter(), method="cam", presence=Presence(0.0, 1.0, -14.0, threshold))
+    found = one(picture(blue=False))
+    assert (found.label, len(found.boxes)) == (label, int(label == "red"))
+
+
 def test_min_area_is_a_fraction_of_a_tile():
     found = spotter(boxes="all", min_area=0.04)(picture(), classes=["red"])
     image = picture()

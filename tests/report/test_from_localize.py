@@ -160,3 +160,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         read_report_data(tmp_path)
     with refused("results-not-found", "none"):
         read_report_data(tmp_path / "none")
+
+
+def test_logits_are_read_if_they_are_there(tmp_path):
+    write_rows(tmp_path / "boxes.jsonl", [row("a.jpg", logits=[1.5, -2]), row("b.jpg", logits=None), row("c.jpg")])
+    assert [item.logits for item in read_localized(tmp_path).items] == [(1.5, -2.0), (), ()]

@@ -15,7 +15,10 @@ from weakspot.inference.export import export
 from weakspot.inference.localization import NO_OBJECT
 from weakspot.inference.localizer import Localizer
 from weakspot.ops import heatmap_from_class_map
+from weakspot.training.options import TrainOptions
 from weakspot.training.positions import _draw
+from weakspot.training.run_config import TrainRequest
+from weakspot.training.start import _read
 from weakspot.training.teach import teach
 
 MIL = {"method": "mil", "backbone": "test_resnet", "output_stride": 16, "batch_size": 8, "input_size": 96}
@@ -148,6 +151,14 @@ def test_a_backbone_without_intermediate_features_is_refused(folder, tmp_path, m
 def test_without_images_of_the_background_it_is_refused(discs, tmp_path):
     with refused("missing-background"):
         small(discs, tmp_path / "run", **MIL)
+
+
+def test_the_class_good_is_that_of_images_without_an_object(folder, tmp_path):
+    root = shutil.copytree(folder, tmp_path / "parts")
+    for split in ("train", "val"):
+        (root / split / "background").rename(root / split / "good")
+    for options, background in ((TrainOptions(**MIL), "good"), (TrainOptions(), "")):
+        assert _read(TrainRequest(root, options)).background == background
 
 
 def test_images_without_an_object_are_drawn_first():

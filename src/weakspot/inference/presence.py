@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.probabilities import object_probability
-from weakspot.inference.rivals import run_with_rivals
+from weakspot.inference.rivals import COMPARABLE, run_with_rivals
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops.presence import object_log_odds
 
@@ -28,14 +28,13 @@ def run_with_presence(
     too improbable, and with an object otherwise. Outputs of other models, and those without the model's own method, are
     those of :func:`weakspot.inference.rivals.run_with_rivals`, as are the arguments.
     """
-    if info.presence is None or info.method not in methods:
+    if info.presence is None or info.method not in COMPARABLE & set(methods) or not backend.has_evidence:
         return run_with_rivals(backend, images, methods, selection, info)
     # One more, as the background may be among the most probable classes and come off.
     wider = replace(selection, top_k=selection.top_k + 1) if selection.indices is None else selection
     outputs = run_with_rivals(backend, images, methods, wider, info)
     peaks = outputs[methods.index(info.method)].peaks
-    if peaks is None:
-        return [_first_classes(output, selection) for output in outputs]
+    assert peaks is not None
     logits = calibrate_logits(outputs[0].logits, peaks, info)
     outputs = [replace(output, logits=logits) for output in outputs]
     return outputs if selection.indices is not None else [_reorder(one, selection.top_k, info) for one in outputs]
@@ -126,13 +125,3 @@ def _order(
     objects = np.flatnonzero(classes != background)
     place = int((decided[classes[objects]] >= decided[background]).sum())
     return np.insert(objects, place, 0), np.insert(classes[objects], place, background)
-
-
-def _first_classes(output: ClassifierOutput, selection: ClassSelection) -> ClassifierOutput:
-    """Return an output without the class that was added to the most probable ones."""
-    if selection.indices is not None:
-        return output
-    count = min(selection.top_k, output.logits.shape[1])
-    maps, evidence, classes = output.maps[:, :count], output.evidence[:, :count], output.classes[:, :count]
-    uncontested = None if output.uncontested is None else output.uncontested[:, :count]
-    return replace(output, maps=maps, evidence=evidence, classes=classes, uncontested=uncontested)

@@ -1,7 +1,8 @@
 import pytest
 from trees import plant
 
-from weakspot.data import check_dataset, read_dataset
+from weakspot.data import Dataset, check_dataset, read_dataset
+from weakspot.data.formats.good_classes import with_good_background
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,21 @@ def test_a_class_folder_has_no_objects_if_all_others_have_masks(tmp_path):
     assert dataset.background == "good"
     assert check_dataset(dataset) == []
     assert read_dataset(plant(tmp_path, {"masks/good/a.png": (9, 9)})).background == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "background"),
+    [
+        (("Good", "pit"), "Good"),
+        (("good", "ok", "pit"), ""),
+        (("good", "Background", "pit"), ""),
+        (("pit", "scratch"), ""),
+    ],
+)
+def test_the_only_good_class_is_that_of_images_without_an_object(tmp_path, names, background):
+    assert with_good_background(Dataset(tmp_path, "class folders", names, ())).background == background
+
+
+def test_a_known_class_of_images_without_an_object_stays(tmp_path):
+    known = Dataset(tmp_path, "class folders", ("good", "empty"), (), background="empty")
+    assert with_good_background(known) is known

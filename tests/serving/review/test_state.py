@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from refusals import refused
@@ -140,6 +141,15 @@ def test_a_decision_that_is_changed_keeps_how_the_image_was_offered(found):
     assert (after.sampling.number, after.sampling.offer, after.sampling.right) == (1, "uncertain", True)
     assert state.decide(ids[CAT], 2, None).sampling is None
     assert samplings(found) == {CAT: None}
+
+
+@pytest.mark.parametrize(("run", "expected"), [(Path("run"), "cat/0003.png"), (None, CAT)])
+def test_typical_images_come_first_if_a_run_can_learn(found, run, expected):
+    """CAT is the most uncertain image, but only the other cat has logits."""
+    source = open_source(found)
+    items = tuple(replace(item, logits=(1.0,) if item.name == "cat/0003.png" else ()) for item in source.items)
+    state = ReviewState(replace(source, run=run, items=items))
+    assert state.get(state.ranked(1)[0]).item.name == expected
 
 
 def test_after_a_restart_offers_and_estimate_are_the_same(found):
