@@ -3,12 +3,13 @@
     python benchmarks/boxes_teach.py RUN DATA [--boxes 1 2 5 10] [--draws 5] [--split test]
 
 A person is simulated by the true boxes of a few training images of each class: drawn at random; those whose boxes are
-most uncertain; or typical ones, as weakspot review offers them first. The thresholds of the run are
-first chosen without any box, by edges of the validation images ("labels alone"). Then the boxes choose thresholds only
-(weakspot threshold), teach a head as well (weakspot teach), or teach a head that sees no class map ("boxes alone":
-few-shot, without labels). "By val" are the same maps at thresholds that all boxes of the validation split choose, which
-a person with a few boxes does not have; "oracle" is the best one threshold of the scored images. Mean over the draws,
-and 1.96 standard errors of it.
+most uncertain; typical ones; or as many as weakspot review offers first, which are typical, random and uncertain
+ones, of which the uncertain ones choose no thresholds. The thresholds of the run are first chosen without any box, by
+edges of the validation images ("labels alone"). Then the boxes choose thresholds only (weakspot threshold), teach a
+head as well (weakspot teach), or teach a head that sees no class map ("boxes alone": few-shot, without labels). "By
+val" are the same maps at thresholds that all boxes of the validation split choose, which a person with a few boxes
+does not have; "oracle" is the best one threshold of the scored images. Mean over the draws, and 1.96 standard errors
+of it.
 """
 
 import argparse
@@ -21,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 import weakspot as ws
-from weakspot.data import Sample
+from weakspot.data import ObjectAnnotation, Sample
+from weakspot.data.review_rows import Sampling
 from weakspot.inference.localizer import Localizer
 from weakspot.labels.typical_images import typical_images
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
@@ -29,8 +31,10 @@ from weakspot.models.checkpoint import read_metadata
 from weakspot.models.class_directions import find_contrasts
 from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead
+from weakspot.serving.review.items import ClassPrediction, ReviewItem
+from weakspot.serving.review.rounds import begin_round
 from weakspot.training.refit import smooth_scores
-from weakspot.training.teach import Lesson, held_out_probabilities, learn, right_boxes
+from weakspot.training.teach import Lesson, held_out_probabilities, learn, right_boxes, with_edge_thresholds
 from weakspot.training.teaching_content import Drawn
 from weakspot.training.teaching_pairs import TeachingPairs, read_pairs
 from weakspot.training.thresholds import best_class_thresholds, thresholds_without_boxes
@@ -52,10 +56,12 @@ class Bench:
     """A run that has seen labels alone, and the pairs that may teach it and on which it is scored."""
 
     info: ModelInfo
+    localizer: Localizer
+    validation: list[Sample]
+    items: list[ReviewItem]  # the images for training, as a review has them
     training: TeachingPairs
     val: TeachingPairs
     tested: TeachingPairs
-    logits: NDArray[np.float64]  # of the images for training
 
 
 def main() -> None:
@@ -65,7 +71,7 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, nargs="+", default=[1, 2, 5, 10, 10_000], help="images of each class")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--order", choices=["random", "uncertain", "typical"], default="random")
+    parser.add_argument("--order", choices=["random", "uncertain", "typical", "review"], default="random")
     options = parser.parse_args()
     torch.set_num_threads(1)
     bench = prepare(options.run, options.data, options.split, options.order)
@@ -73,12 +79,12 @@ def main() -> None:
     print(f"**{options.data.name}**, {images}, {options.order} order of the boxes:\n")
     print(f"| images with boxes of each class | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
     for count in options.boxes:
-        chosen = list(draws(bench, count, options.draws, options.order))
-        is_all = len(chosen[0]) == len(bench.training.boxes)
         few_shot = count <= FEW_SHOT and options.order == "random"
-        scores = np.array([measure(bench, numbers, i, few_shot=few_shot) for i, numbers in enumerate(chosen)])
-        name = f"{'all' if is_all else count} ({len(chosen[0])} images)"
-        print(f"| {name} | {' | '.join(map(describe, scores.T))} |", flush=True)
+        rows = []
+        for seed, chosen in enumerate(draws(bench, count, options.draws, options.order)):
+            rows.append(measure(bench, chosen, seed, few_shot=few_shot))
+        name = f"{'all' if len(chosen) == len(bench.training.boxes) else count} ({len(chosen)} images)"
+        print(f"| {name} | {' | '.join(map(describe, np.transpose(rows)))} |", flush=True)
 
 
 def prepare(run: Path, data: Path, split: str, order: str) -> Bench:
@@ -100,7 +106,19 @@ def prepare(run: Path, data: Path, split: str, order: str) -> Bench:
         ranks = np.argsort([-(one.uncertainty or 0) for one in found], kind="stable")
         training, found = [training[i] for i in ranks], [found[i] for i in ranks]
     pairs = (read_pairs(localizer, [drawn(s, info) for s in samples]) for samples in (training, val, tested))
-    return Bench(info, *pairs, logits=np.array([one.logits for one in found]))
+    without_uncertainty = Localizer(run, backend="torch")  # faster
+    return Bench(
+        info, without_uncertainty, validation, [item_of(*pair) for pair in zip(training, found, strict=True)], *pairs
+    )
+
+
+def item_of(sample: Sample, found: ws.Localization) -> ReviewItem:
+    """Return an image with its prediction, as a review has it."""
+    label = sample.annotations[0].label
+    prediction = ClassPrediction(label, tuple(ObjectAnnotation(label, tuple(box)) for box in found.boxes.tolist()))
+    name, size = sample.image_id, (found.height, found.width)
+    logits = () if found.logits is None else tuple(found.logits.tolist())
+    return ReviewItem(name, name, sample.path, size, (prediction,), found.uncertainty, logits)
 
 
 def is_simple(sample: Sample) -> bool:
@@ -115,19 +133,40 @@ def drawn(sample: Sample, info: ModelInfo) -> Drawn:
 
 
 def draws(bench: Bench, count: int, number: int, order: str) -> Iterator[NDArray[np.intp]]:
-    """Yield numbers of pairs, so many of each class: at random, or the first or typical ones of nine tenths of all."""
-    pairs = bench.training
+    """Yield numbers of pairs, so many of each class: at random; of nine tenths of all, the first or typical ones.
+
+    In the order of a review, they are so many times the number of classes.
+    """
+    pairs, logits = bench.training, np.array([item.logits for item in bench.items])
     for seed in range(number):
         shuffled = np.random.default_rng(seed).permutation(len(pairs.boxes))
         if order != "random":
             shuffled = np.sort(shuffled[: round(0.9 * len(shuffled))])
+        if order == "review":
+            yield offered(bench, shuffled, count * len(np.unique(pairs.classes)))
+            continue
         of_class = [shuffled[pairs.classes[shuffled] == index] for index in range(pairs.num_classes)]
         if order == "typical":
-            of_class = [numbers[typical_images(bench.logits[numbers], count)] for numbers in of_class]
+            of_class = [numbers[typical_images(logits[numbers], count)] for numbers in of_class]
         of_class = [numbers[:count] for numbers in of_class]
         yield np.concatenate(of_class)
         if len(np.concatenate(of_class)) == len(pairs.boxes):
             return  # another draw would be the same
+
+
+def offered(bench: Bench, numbers: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Return the pairs that a review offers first, and remember which of them it offers for their uncertainty."""
+    items = [bench.items[i] for i in numbers]
+    _, review = begin_round(items, {})
+    number_of = {item.name: i for i, item in zip(numbers, items, strict=True)}
+    chosen: list[int] = []
+    bench.training.by_uncertainty[:] = False
+    for offer in review.offers(count):
+        how = review.offer_of(offer.image)
+        review.add(offer.image, Sampling("", len(chosen), how, right=True))
+        chosen.append(number_of[offer.image])
+        bench.training.by_uncertainty[chosen[-1]] = how == "uncertain"
+    return np.array(chosen)
 
 
 def select(pairs: TeachingPairs, chosen: NDArray[np.intp]) -> TeachingPairs:
@@ -141,6 +180,7 @@ def select(pairs: TeachingPairs, chosen: NDArray[np.intp]) -> TeachingPairs:
         boxes=[pairs.boxes[i] for i in chosen],
         classes=pairs.classes[chosen],
         images=np.unique(pairs.images[chosen], return_inverse=True)[1],
+        by_uncertainty=pairs.by_uncertainty[chosen],
     )
 
 
@@ -150,6 +190,7 @@ def measure(bench: Bench, chosen: NDArray[np.intp], seed: int, *, few_shot: bool
     own = tested.propagated.numpy()
     labels = scores_at(tested, own, thresholds_of(info))
     lesson = learn(pairs, info, seed=seed, on_progress=lambda *_: None)
+    lesson = with_edge_thresholds(lesson, bench.localizer, bench.validation, pairs, seed)
     only = labels
     if lesson.labels.improves:
         only = scores_at(tested, own, lesson.labels.class_thresholds or (lesson.labels.threshold,))

@@ -135,11 +135,12 @@ def review(
         count = sum(right.values())
         for number, offer in enumerate(offers, 1):
             name = offer.image
-            found.add(name, Sampling("", number, found.offer_of(name), right[name]))
+            sampling = Sampling("", number, found.offer_of(name), right[name])
+            found.add(name, sampling)
             kept = items[name].objects if right[name] else truth[name]
             status = "confirmed" if right[name] else "corrected" if kept else "empty"
             objects = tuple(ObjectAnnotation(one.label, one.box) for one in kept)
-            rows[name] = ReviewRow(name, status if objects else "empty", objects, items[name].size)
+            rows[name] = ReviewRow(name, status if objects else "empty", objects, items[name].size, sampling=sampling)
             seconds += GLANCE if right[name] else CORRECTION
             count -= right[name]
             yield Step(seconds, Standing(len(items), found.estimate(), options.stop_at), count)

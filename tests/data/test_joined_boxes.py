@@ -13,7 +13,7 @@ from weakspot.data import ObjectAnnotation, read_dataset
 from weakspot.data.annotation_kinds import describe_annotations
 from weakspot.data.joined_boxes import RELABELED, UNUSABLE, join_boxes, join_notes
 from weakspot.data.label_frames import resolve_frames
-from weakspot.data.review_rows import REVIEW, ReviewRow, append_review
+from weakspot.data.review_rows import REVIEW, ReviewRow, Sampling, append_review
 
 NAMES = ("cat/a", "cat/b", "cat/d", "dog/a", "dog/c", "owl/e")
 BOX = (1.0, 2.0, 31.0, 22.0)
@@ -105,6 +105,17 @@ def test_rows_of_a_review(photos, tmp_path, place):
         append_review(file, ReviewRow(name, "corrected" if found else "empty", items, (30, 40)))
     append_review(file, ReviewRow("owl/e.jpg", "untouched", (), (30, 40), 1))
     assert told(joined(photos, tmp_path / place)) == expected()
+
+
+def test_joined_images_of_a_review_know_how_they_were_offered(photos, tmp_path):
+    for number, (name, found) in enumerate(DRAWN.items()):
+        items = tuple(ObjectAnnotation(label, BOX) for label in found)
+        offer = "random" if number else "uncertain"
+        sampling = Sampling("90ab", number + 1, offer, right=False)
+        status = "corrected" if found else "empty"
+        append_review(tmp_path / REVIEW, ReviewRow(name, status, items, (30, 40), 0, sampling))
+    samples = joined(photos, tmp_path / REVIEW).samples
+    assert [sample.path for sample in samples if sample.by_uncertainty] == [photos / next(iter(DRAWN))]
 
 
 def test_coco_that_lists_an_image_without_an_object_says_nothing_of_it(photos, tmp_path):

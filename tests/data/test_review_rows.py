@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
 
-from weakspot.data import ObjectAnnotation
+from weakspot.data import ObjectAnnotation, Sample
 from weakspot.data.review_rows import REVIEW, ReviewRow, Sampling, append_review, find_review, read_review
 from weakspot.data.written_labels import is_written
 
@@ -35,6 +35,14 @@ def test_rows_survive_writing_and_reading_and_the_last_row_of_an_image_counts(tm
         "source": "person",
     }
     assert written["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("offer", ["typical", "uncertain", "random", "picked", None])
+def test_a_sample_knows_whether_it_was_offered_for_its_uncertainty(tmp_path, offer):
+    sampling = None if offer is None else Sampling("90ab", 7, offer, right=False)
+    sample = ReviewRow("cat/1.jpg", "corrected", (CAT,), (480, 640), 1, sampling).to_sample(tmp_path / "1.jpg")
+    known = {"objects": (CAT,), "size": (480, 640), "status": "corrected"}
+    assert sample == Sample("cat/1.jpg", tmp_path / "1.jpg", **known, by_uncertainty=offer == "uncertain")
 
 
 @given(st.data())

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from weakspot.data import read_dataset
+from weakspot.data import ObjectAnnotation, read_dataset
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.training.box_areas import typical_areas
-from weakspot.training.refit import _cross_validated, _scores_at, compare_thresholds, is_better, refit_thresholds
+from weakspot.training.refit import _cross_validated, compare_thresholds, is_better, refit_thresholds, scores_at
 
 
 @pytest.fixture
@@ -32,6 +32,19 @@ def test_a_threshold_that_does_not_fit_is_replaced(misfit, boxed):
     assert info.typical_areas == typical_areas(boxed.samples, info.class_names) != ()
     assert Localizer(misfit, backend="torch").threshold == result.threshold < 0.99
     assert read_metadata(misfit).threshold_from.startswith("best GT-known Loc on 80 boxes")
+
+
+def test_uncertain_images_of_a_review_choose_no_threshold_if_there_are_others(misfit, boxed):
+    whole = ObjectAnnotation(boxed.samples[0].objects[0].label, (0.0, 0.0, 64.0, 64.0))
+    odd = [replace(sample, objects=(whole,), by_uncertainty=True) for sample in boxed.samples[20:]]
+    expected = refit_thresholds(shutil.copytree(misfit, misfit.parent / "alike"), with_samples(boxed, 20))
+    result = refit_thresholds(misfit, replace(boxed, samples=(*boxed.samples[:20], *odd)))
+    assert result == expected
+    assert result.comparison.improves
+
+
+def with_samples(dataset, count):
+    return replace(dataset, samples=dataset.samples[:count])
 
 
 def test_thresholds_that_cannot_be_improved_are_kept(misfit, boxed):
@@ -105,9 +118,9 @@ def test_equal_scores_are_not_better_because_sums_are_rounded(seed):
 def test_scores_are_those_at_the_threshold_of_the_class():
     scores = np.zeros((2, len(NATIVE_THRESHOLDS)))
     scores[0, 299] = scores[1, 699] = 1  # right at 0.3, and at 0.7
-    assert _scores_at(scores, np.array([0, 1]), (0.3, 0.7)).tolist() == [1, 1]
-    assert _scores_at(scores, np.array([0, 1]), (0.3, 0.3)).tolist() == [1, 0]
-    assert _scores_at(scores, np.array([1, 0]), (0.3, 0.7)).tolist() == [0, 0]
+    assert scores_at(scores, np.array([0, 1]), (0.3, 0.7)).tolist() == [1, 1]
+    assert scores_at(scores, np.array([0, 1]), (0.3, 0.3)).tolist() == [1, 0]
+    assert scores_at(scores, np.array([1, 0]), (0.3, 0.7)).tolist() == [0, 0]
 
 
 def test_an_image_is_scored_at_what_the_others_chose():
@@ -119,7 +132,7 @@ def test_an_image_is_scored_at_what_the_others_chose():
         return (float(NATIVE_THRESHOLDS[chosen_on.sum(axis=0).argmax()]),)
 
     assert _cross_validated(scores, np.zeros(3, int), rule).tolist() == [0, 0, 0]
-    assert _scores_at(scores, np.zeros(3, int), rule(scores, None)).mean() == pytest.approx(1 / 3)
+    assert scores_at(scores, np.zeros(3, int), rule(scores, None)).mean() == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(

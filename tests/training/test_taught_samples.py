@@ -23,6 +23,7 @@ def test_all_that_teaches_is_read_back(tmp_path):
     samples = [
         Sample("a", tmp_path / "é 1.png", "", objects, (480, 640)),
         Sample("empty", tmp_path / "empty.png"),
+        Sample("uncertain", tmp_path / "b.png", by_uncertainty=True),
     ]
     write_taught(tmp_path, samples)
     assert read_taught(tmp_path) == samples

@@ -21,6 +21,8 @@ from weakspot.training.refit import Comparison
 from weakspot.training.taught_samples import read_taught
 from weakspot.training.teach import _choose_share, _is_as_good, teach
 from weakspot.training.teaching_pairs import TeachingPairs
+from weakspot.training.thresholds import thresholds_without_boxes
+from weakspot.training.validation_images import write_validation
 
 
 @pytest.fixture
@@ -99,6 +101,27 @@ def test_what_taught_a_run_before_teaches_it_again_unless_it_should_be_forgotten
     assert torch.equal(*heads_of(forgetful, run))
 
 
+@pytest.mark.usefixtures("few_steps")
+def test_edges_of_validation_images_choose_the_thresholds_of_a_head(run, boxed):
+    validation = boxed.samples[12:37]
+    write_validation(run, validation)
+    result = teach(run, boxed.samples[:12])
+    metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
+    localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # as it is while it is taught
+    expected = thresholds_without_boxes(localizer, validation)
+    assert result.by_edges
+    assert not result.has_thresholds
+    assert metadata.info.threshold == pytest.approx(expected.value)
+    assert metadata.threshold_from == f"{expected.source}, after 12 boxes taught a head"
+
+
+@pytest.mark.usefixtures("few_steps")
+@pytest.mark.parametrize(("validation", "teaching"), [(slice(12, 31), slice(12)), (slice(12, 37), slice(37))])
+def test_fewer_than_twenty_validation_images_that_teach_nothing_choose_no_thresholds(run, boxed, validation, teaching):
+    write_validation(run, boxed.samples[validation])
+    assert not teach(run, boxed.samples[teaching]).by_edges
+
+
 def test_a_run_stays_as_it_is_if_no_box_is_right(run, boxed):
     """The boxes are those of other images, as all objects are larger."""
     corners = [replace(s, objects=(replace(s.objects[0], box=(0.0, 0.0, 2.0, 2.0)),)) for s in boxed.samples[:6]]
@@ -153,6 +176,11 @@ def compared(score):
     return Comparison(0, score, 0, 0.5, (), improves=True)
 
 
+def of_shares(without, head):
+    """Scores and comparisons of maps without a head, and with one of share 0.2."""
+    return {share: np.zeros((6, 1)) for share in (0.0, 0.2)}, {0.0: without, 0.2: head}
+
+
 @pytest.mark.parametrize(("score", "other", "count", "as_good"), [(95, 100, 20, True), (90, 100, 20, False)])
 def test_a_score_of_all_right_boxes_has_an_error_too(score, other, count, as_good):
     assert _is_as_good(score, other, count) == as_good
@@ -180,13 +208,13 @@ def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypa
         for i, s in enumerate(boxed.samples[:6])
     )
     metadata, written = read_metadata(run), (run / MODEL_FILE).read_bytes()
-    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.2: compared(20)})
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: of_shares(compared(80), compared(20)))
     result = teach(run, far)
     assert (result.is_better, result.share) == (True, 0.0)  # thresholds alone are better than those of the run
     assert read_metadata(run).info.threshold == 0.5 != metadata.info.threshold
     (run / MODEL_FILE).write_bytes(written)
     worse = replace(compared(80), before=90.0, improves=False)
-    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: worse, 0.2: compared(20)})
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: of_shares(worse, compared(20)))
     result = teach(run, far)
     assert (result.is_better, result.before, result.after) == (False, 90, 90)
     assert (run / MODEL_FILE).read_bytes() == written
@@ -197,14 +225,14 @@ def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypa
 def test_a_run_that_forgets_is_as_labels_alone_made_it(run, boxed, monkeypatch):
     written = read_metadata(run)
     wrong = boxed.samples[:6]
-    monkeypatch.setattr(module, "_compare_shares", lambda *_: {0.0: compared(80), 0.2: compared(85)})
+    monkeypatch.setattr(module, "_compare_shares", lambda *_: of_shares(compared(80), compared(85)))
     assert teach(run, wrong).is_better
     assert read_metadata(run).untaught == written
     assert has_objects(run)
     monkeypatch.setattr(
         module,
         "_compare_shares",
-        lambda *_: {0.0: replace(compared(80), before=90.0, improves=False), 0.2: compared(20)},
+        lambda *_: of_shares(replace(compared(80), before=90.0, improves=False), compared(20)),
     )
     assert not teach(run, boxed.samples[6:12], forget=[sample.path for sample in wrong]).is_better
     assert read_metadata(run) == written
@@ -218,7 +246,7 @@ def test_a_second_round_is_compared_with_what_labels_alone_had_made(run, boxed, 
 
     def compare(_pairs, _probabilities, info):
         seen.append(info)
-        return {0.0: compared(80), 0.2: compared(85)}
+        return of_shares(compared(80), compared(85))
 
     monkeypatch.setattr(module, "_compare_shares", compare)
     before = read_metadata(run).info
@@ -236,7 +264,7 @@ def test_all_classes_of_an_image_are_held_out_together(monkeypatch):
     targets = [ObjectTarget()] * 6
     images, classes = np.array([0, 1, 2] * 2), np.repeat([0, 1], 3)
     features, maps = torch.zeros(6, 2, 2, 2), torch.zeros(6, 3, 2, 2)
-    pairs = TeachingPairs(features, maps, maps[:, 0], maps[:, 0], targets, [], classes, images, 2, (4, 4))
+    pairs = TeachingPairs(features, maps, maps[:, 0], maps[:, 0], targets, [], classes, images, images > 9, 2, (4, 4))
     contrasts = find_contrasts(features, targets, torch.from_numpy(classes))
     taught = []
 

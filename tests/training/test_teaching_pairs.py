@@ -1,4 +1,6 @@
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +136,18 @@ def test_boxes_of_some_objects_and_points_teach_but_choose_no_threshold(read):
     assert target.points.tolist() == [[0.5, 0.25]]
     assert not target.is_complete
     assert pairs.with_boxes.tolist() == [1, 2]
+
+
+def test_six_boxes_that_no_review_offered_for_their_uncertainty_choose_the_thresholds(localizer, tmp_path):
+    file = tmp_path / "image.png"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(file)
+    offered = [True, *[False] * 6]
+    paths = [shutil.copy(file, tmp_path / f"{i}.png") for i in range(7)]
+    samples = [named(f"b{i}", item("red", BOX), path=Path(paths[i]), by_uncertainty=offered[i]) for i in range(7)]
+    drawn = [Drawn(sample, 1, sample.objects) for sample in samples]
+    pairs = read_pairs(localizer, drawn)
+    assert (pairs.with_boxes.tolist(), pairs.scored.tolist()) == (list(range(7)), list(range(1, 7)))
+    assert read_pairs(localizer, drawn[:6]).scored.tolist() == list(range(6))  # only five of them are alike
 
 
 def test_boxes_that_refer_to_a_resized_copy_are_fractions_of_it(read):

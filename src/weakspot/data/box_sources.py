@@ -57,11 +57,8 @@ def read_boxes(source: Path, index: ImageIndex, images: Path) -> LoadedLabels:
 
 
 def _review(file: Path, index: ImageIndex) -> Dataset:
-    samples = tuple(
-        Sample(row.image, Path(row.image), objects=row.objects, size=row.size, status=row.status)
-        for row in read_review(file, index.match).values()
-        if row.status != "untouched"
-    )
+    rows = read_review(file, index.match).values()
+    samples = tuple(row.to_sample(Path(row.image)) for row in rows if row.status != "untouched")
     return Dataset(file, "review", (), samples)
 
 

@@ -89,6 +89,7 @@ class Sample:
             :class:`weakspot.data.review_rows.ReviewRow`; empty if the data set does not tell.
         size_from_image: Whether the size is that of the image file, as its labels have none.
         group: Name of the item that the image shows, if others show it, too: they stay in one split; empty if none do.
+        by_uncertainty: Whether a review offered it because its prediction was uncertain: it is unlike most others.
     """
 
     image_id: str
@@ -102,6 +103,7 @@ class Sample:
     status: str = ""
     size_from_image: bool = field(default=False, compare=False)
     group: str = ""
+    by_uncertainty: bool = False
 
     @cached_property
     def annotations(self) -> tuple[Annotation, ...]:

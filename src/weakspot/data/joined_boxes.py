@@ -145,7 +145,8 @@ def _joined(sample: Sample, drawn: Sample | None) -> Sample:
     if drawn is None:
         return sample
     status = drawn.status or ("corrected" if drawn.objects else "empty")
-    return replace(sample, objects=drawn.objects, size=drawn.size, status=status, ignore=None)
+    joined = replace(sample, objects=drawn.objects, size=drawn.size, status=status, ignore=None)
+    return replace(joined, by_uncertainty=drawn.by_uncertainty)
 
 
 def _is_relabeled(before: Sample, after: Sample) -> bool:

@@ -21,7 +21,7 @@ from math import isfinite
 from pathlib import Path, PureWindowsPath
 from typing import Any, Literal, NoReturn, cast, get_args
 
-from weakspot.data.dataset import Box, ObjectAnnotation, round_box
+from weakspot.data.dataset import Box, ObjectAnnotation, Sample, round_box
 from weakspot.errors import InputError
 from weakspot.io.atomic import not_writable
 from weakspot.io.folders import is_file
@@ -72,6 +72,17 @@ class ReviewRow:
     size: tuple[int, int]
     revision: int = 0
     sampling: Sampling | None = None
+
+    def to_sample(self, path: Path) -> Sample:
+        """Return the image at a path, with what the person says of it."""
+        return Sample(
+            self.image,
+            path,
+            objects=self.objects,
+            size=self.size,
+            status=self.status,
+            by_uncertainty=self.sampling is not None and self.sampling.offer == "uncertain",
+        )
 
 
 def is_review(file: Path) -> bool:

@@ -33,6 +33,7 @@ from weakspot.training.presence import fit_run_presence
 from weakspot.training.setup import TrainingSetup
 from weakspot.training.teach import describe_taught, teach_held_run
 from weakspot.training.thresholds import choose_thresholds
+from weakspot.training.validation_images import write_validation
 from weakspot.training.wide_boxes import count_wide_boxes
 from weakspot.visualization import COLORS, chart_to_svg, new_chart
 
@@ -86,6 +87,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
     with atomic_write(folder / CURVES) as file:
         file.write(learning_curves(module.history))
     write_checkpoint(folder / MODEL_FILE, built.network.state_dict(), metadata, foreground)
+    write_validation(folder, data.validation.samples)
     held_out: Sequence[Sample] = data.validation.samples
     if foreground is not None and foreground.positions is None and options.learn_from == "all":
         held_out = _learn_from_boxes(folder, data.training.samples, held_out, seed=options.seed)

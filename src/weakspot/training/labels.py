@@ -17,6 +17,7 @@ from weakspot.io.folders import is_file
 
 # Fewer cannot be cross-validated.
 MIN_ANNOTATED = 2
+MIN_REPRESENTATIVE = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,15 @@ def annotated_samples(dataset: Dataset) -> list[Sample]:
         problem = f"At least {MIN_ANNOTATED} images must have a box or mask, {dataset.root} has {len(annotated)}."
         raise InputError("missing-annotations", problem, "Draw more, or name their file with --ground-truth.")
     return annotated
+
+
+def representative_samples(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the images that no review offered for their uncertainty, if there are 6 or more; otherwise all.
+
+    Boxes of uncertain images choose thresholds that suit few of the others.
+    """
+    alike = [sample for sample in samples if not sample.by_uncertainty]
+    return alike if len(alike) >= MIN_REPRESENTATIVE else list(samples)
 
 
 def without_test_images(dataset: Dataset) -> tuple[Dataset, int]:

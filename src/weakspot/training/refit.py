@@ -16,7 +16,7 @@ from weakspot.models.checkpoint import read_metadata, rewrite_metadata
 from weakspot.terminal import counted
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.calibration import MIN_BOXES, calibrate_run
-from weakspot.training.labels import annotated_samples
+from weakspot.training.labels import annotated_samples, representative_samples
 from weakspot.training.run_folder import run_lock
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
@@ -116,7 +116,7 @@ def _refit(run: str | Path, dataset: Dataset) -> RefitResult:
     info = metadata.info
     if not METHODS[info.method].can_propagate:
         raise InputError("method-unsupported", f"{run} predicts boxes, which have no threshold.")
-    annotated = annotated_samples(dataset)
+    annotated = representative_samples(annotated_samples(dataset))
     localizer = Localizer(run, backend="torch")
     localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # removes the per-class thresholds
     metric, scores, classes = score_samples(localizer, dataset, annotated)
@@ -159,7 +159,7 @@ def compare_thresholds(
     def best_of_each(scores: NDArray[np.float64], classes: NDArray[np.intp]) -> tuple[float, ...]:
         return best_class_thresholds(np.concatenate([smooth_scores(scores), prior]), np.append(classes, -1), count)
 
-    before = _scores_at(scores, classes, (reference,) * count)
+    before = scores_at(scores, classes, (reference,) * count)
     shifted, each = (_cross_validated(scores, classes, rule) for rule in (best_of_all, best_of_each))
     is_each = per_class and is_better(each, shifted)
     improves = is_better(each if is_each else shifted, before)
@@ -237,7 +237,7 @@ def smooth_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return means
 
 
-def _scores_at(
+def scores_at(
     scores: NDArray[np.float64], classes: NDArray[np.intp], thresholds: tuple[float, ...]
 ) -> NDArray[np.float64]:
     """Return the score of each image at the threshold of its class."""
@@ -252,5 +252,5 @@ def _cross_validated(scores: NDArray[np.float64], classes: NDArray[np.intp], rul
     for fold in range(folds.max() + 1):
         held_out = folds == fold
         thresholds = rule(scores[~held_out], classes[~held_out])
-        found[held_out] = _scores_at(scores[held_out], classes[held_out], thresholds)
+        found[held_out] = scores_at(scores[held_out], classes[held_out], thresholds)
     return found

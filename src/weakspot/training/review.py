@@ -46,7 +46,7 @@ def learn_from_review(run: Path, images: Path, rows: Mapping[str, ReviewRow]) ->
     tested = _tested_images(run)
     decisions = [row for row in decided if (images / row.image).resolve() not in tested]
     left_out = len(decided) - len(decisions)
-    samples = [Sample(row.image, images / row.image, objects=row.objects, size=row.size) for row in decisions]
+    samples = [row.to_sample(images / row.image) for row in decisions]
     with ThreadPoolExecutor(available_cores()) as threads:
         problems = list(threads.map(_problem_of, samples))
     read = tuple(sample for sample, problem in zip(samples, problems, strict=True) if not problem)

@@ -79,7 +79,8 @@ def _to_row(sample: Sample) -> dict[str, Any]:
     ]
     objects = [{name: value for name, value in item.items() if value} for item in objects]
     row = {"image": _place(sample.path), "image_id": sample.image_id, "objects": objects}
-    return row if sample.size is None else {**row, "size": sample.size}
+    known = {"size": sample.size, "by_uncertainty": sample.by_uncertainty}
+    return row | {name: value for name, value in known.items() if value}
 
 
 def _from_row(row: Mapping[str, Any], line: FileLine) -> Sample:
@@ -90,6 +91,7 @@ def _from_row(row: Mapping[str, Any], line: FileLine) -> Sample:
             Path(row["image"]),
             objects=tuple(_object(item) for item in row["objects"]),
             size=None if size is None else (size[0], size[1]),
+            by_uncertainty=bool(row.get("by_uncertainty")),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         hint = "Remove the file to forget what has taught the run."

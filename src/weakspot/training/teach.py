@@ -21,10 +21,12 @@ from weakspot.ops import component_tree, evidence_per_pixel, heatmap_from_class_
 from weakspot.ops.iou import box_iou
 from weakspot.terminal import counted
 from weakspot.training.box_areas import typical_areas
-from weakspot.training.refit import Comparison, compare_thresholds
+from weakspot.training.refit import Comparison, compare_thresholds, scores_at
 from weakspot.training.run_folder import run_lock
 from weakspot.training.taught_samples import join_taught, write_taught
 from weakspot.training.teaching_pairs import TeachingPairs, draw_pairs, read_pairs, teaches
+from weakspot.training.thresholds import thresholds_without_boxes
+from weakspot.training.validation_images import read_validation
 
 # Heads of more folds see more of few boxes, so they are more like the final head, whose thresholds they choose.
 _FEW_FOLDS, _MANY_FOLDS = 6, 3
@@ -32,6 +34,8 @@ _BATCH_SIZE = 8
 # Shares of the head in the final map are compared if there are enough boxes to tell them apart.
 _SHARES, _MANY = (0.3, 0.5, 0.7), 100
 _MIN_IOU = 0.5  # of a correct box (GT-known Loc)
+# Validation images that choose the thresholds of a head by edges: fewer are not enough, more are not needed.
+_MIN_VALIDATION, _MAX_VALIDATION = 20, 150
 
 Progress = Callable[[int, int], None]
 
@@ -50,6 +54,7 @@ class TaughtResult:
         after: The same with the head; cross-validated. Equal to ``thresholds`` if the head is left out.
         share: Share of the head in the final map; 0 if it is left out.
         has_thresholds: Whether the boxes chose other thresholds.
+        by_edges: Whether edges of the validation images chose the thresholds of the head.
         is_better: Whether what the boxes teach is used; otherwise the run is as labels alone made it.
         finds_nothing: Whether no box is right, as if those of other images were given; the run was left as it was.
     """
@@ -65,6 +70,7 @@ class TaughtResult:
     has_thresholds: bool
     is_better: bool
     finds_nothing: bool = False
+    by_edges: bool = False
 
 
 def teach(
@@ -82,6 +88,10 @@ def teach(
     written is taught by all of them. If thresholds without a head are not better than those of the labels, or a head is
     worse by more than a standard error, the run is again as labels alone had made it; what was said of the images is
     kept, and teaches with what comes later. If no box is right, nothing is changed.
+
+    The maps of images that trained the network are not like those of new images, and neither are their best thresholds.
+    Unless 100 boxes choose the thresholds of a head, outlines that follow the edges of validation images do, if the run
+    has at least 20 that teach nothing.
 
     Args:
         run: Folder of a run with a foreground head: any quality but plain.
@@ -109,6 +119,7 @@ def describe_taught(result: TaughtResult) -> str:
         return f"{what}: what they teach is not better than labels alone."
     head = f"a head (share {result.share:.1f})" if result.share else "thresholds, without a head"
     head += " and thresholds" if result.share and result.has_thresholds else ""
+    head += ", with thresholds by edges of validation images" if result.by_edges else ""
     return f"{what} taught {head}: GT-known Loc {result.before:.1f} to {result.after:.1f} % in cross-validation."
 
 
@@ -136,10 +147,13 @@ def teach_held_run(
     localizer.set_foreground_head(head)  # removes the thresholds of the classes
     pairs = read_pairs(localizer, draw_pairs(known, untaught.info, seed))
     lesson = learn(pairs, untaught.info, seed=seed, on_progress=on_progress)
+    teaching = [sample for sample in known if teaches(sample, untaught.info)]
+    validation = read_validation(folder, without=[sample.path for sample in teaching])
+    lesson = with_edge_thresholds(lesson, localizer, validation, pairs, seed)
     if not lesson.finds_nothing:
         head.objects = lesson.head
         if folder.is_dir():
-            write_taught(folder, [sample for sample in known if teaches(sample, untaught.info)])
+            write_taught(folder, teaching)
         taught = _taught(untaught, lesson, pairs.count_boxes(), known)
         rewrite_heads(run, taught if lesson.is_better else untaught, head)
     return TaughtResult(
@@ -154,6 +168,7 @@ def teach_held_run(
         has_thresholds=lesson.chosen.improves,
         is_better=lesson.is_better,
         finds_nothing=lesson.finds_nothing,
+        by_edges=bool(lesson.edges),
     )
 
 
@@ -165,17 +180,21 @@ class Lesson:
         labels: Thresholds without a head.
         chosen: Thresholds with the head; the same if it is left out.
         share: Share of the head in the final map; 0 if it is left out.
+        right: Whether the box of each scored pair is right with the head at each of ``NATIVE_THRESHOLDS``, (N, T).
         head: The head; None if it is left out.
         is_better: Whether the thresholds and the head should be used.
         finds_nothing: Whether no box is right: the boxes are probably those of other images.
+        edges: Of which images edges chose the thresholds of the head, in words; empty if they did not.
     """
 
     labels: Comparison
     chosen: Comparison
     share: float
+    right: NDArray[np.float64]
     head: ObjectHead | None
     is_better: bool
     finds_nothing: bool
+    edges: str = ""
 
 
 def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Progress) -> Lesson:
@@ -190,8 +209,8 @@ def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Prog
     contrasts = find_contrasts(pairs.features, pairs.targets, torch.from_numpy(pairs.classes))
     folds = _MANY_FOLDS if len(pairs.with_boxes) >= _MANY else _FEW_FOLDS
     probabilities = held_out_probabilities(pairs, contrasts, folds, seed=seed, on_progress=on_progress)
-    found = _compare_shares(pairs, probabilities, info)
-    count = len(pairs.with_boxes)
+    right, found = _compare_shares(pairs, probabilities, info)
+    count = len(pairs.scored)
     share = _choose_share(found, count)
     labels, chosen = found[0.0], found[share]
     finds_nothing = chosen.after == 0
@@ -201,20 +220,52 @@ def learn(pairs: TeachingPairs, info: ModelInfo, *, seed: int, on_progress: Prog
         everything = np.arange(len(pairs.boxes))
         head = pairs.fit(everything, contrasts, seed=seed, on_step=_part_of(on_progress, folds, folds))
         head.share.fill_(share)
-    return Lesson(labels, chosen, share, head, is_better, finds_nothing)
+    return Lesson(labels, chosen, share, right[share], head, is_better, finds_nothing)
 
 
-def _compare_shares(pairs: TeachingPairs, probabilities: Tensor, info: ModelInfo) -> dict[float, Comparison]:
-    """Compare thresholds for each share of the head, 0 first; ``probabilities`` are those of heads of other images."""
-    scored = pairs.with_boxes
+def with_edge_thresholds(
+    lesson: Lesson, localizer: Localizer, validation: Sequence[Sample], pairs: TeachingPairs, seed: int
+) -> Lesson:
+    """Return a lesson whose head has thresholds by edges of validation images, with their score on the pairs.
+
+    It stays as it is without a head, if at least 100 pairs chose its thresholds, or with fewer than 20 images.
+
+    Args:
+        lesson: The lesson.
+        localizer: That of the run; it gets the head of the lesson.
+        validation: Images that have neither trained the network nor taught the head; at most 150 are drawn.
+        pairs: What taught the head.
+        seed: Seed of the draw.
+    """
+    head = localizer.torch_backend.classifier.foreground
+    if head is None or lesson.head is None or len(pairs.scored) >= _MANY or len(validation) < _MIN_VALIDATION:
+        return lesson
+    head.objects = lesson.head
+    localizer.set_foreground_head(head)
+    drawn = np.random.default_rng(seed).permutation(len(validation))[:_MAX_VALIDATION]
+    found = thresholds_without_boxes(localizer, [validation[i] for i in drawn])
+    per_class = found.per_class or (found.value,) * pairs.num_classes
+    score = 100 * float(scores_at(lesson.right, pairs.classes[pairs.scored], per_class).mean())
+    chosen = Comparison(score, score, score, found.value, found.per_class, improves=False)
+    return replace(lesson, chosen=chosen, edges=found.source)
+
+
+def _compare_shares(
+    pairs: TeachingPairs, probabilities: Tensor, info: ModelInfo
+) -> tuple[dict[float, NDArray[np.float64]], dict[float, Comparison]]:
+    """Score the scored pairs at each threshold, and compare thresholds, for each share of the head, 0 first.
+
+    ``probabilities`` are those of heads of other images.
+    """
+    scored, count = pairs.scored, len(pairs.with_boxes)
     current = info.class_thresholds or (float(info.threshold or 0),) * len(info.class_names)
     fine = pairs.maps[:, 0].float()
-    found = {}
-    for share in (0.0, *(_SHARES if len(scored) >= _MANY else [_share_of_few(len(scored))])):
+    right, found = {}, {}
+    for share in (0.0, *(_SHARES if count >= _MANY else [_share_of_few(count)])):
         maps = ((1 - share) * fine + share * probabilities if share else pairs.propagated).numpy()
-        scores = np.stack([right_boxes(pairs, maps[i], i) for i in scored])
-        found[share] = compare_thresholds(scores, pairs.classes[scored], current, per_class=True)
-    return found
+        right[share] = np.stack([right_boxes(pairs, maps[i], i) for i in scored])
+        found[share] = compare_thresholds(right[share], pairs.classes[scored], current, per_class=True)
+    return right, found
 
 
 def _share_of_few(count: int) -> float:
@@ -292,4 +343,6 @@ def _taught(untaught: CheckpointMetadata, lesson: Lesson, boxes: int, samples: S
     source = f"{untaught.threshold_from}, before {boxes} boxes taught a head"
     if found.improves:
         source = f"best GT-known Loc on {boxes} boxes ({found.after:.1f} % in cross-validation)"
+    elif lesson.edges:
+        source = f"{lesson.edges}, after {boxes} boxes taught a head"
     return replace(untaught, info=info, threshold_from=source, untaught=untaught)

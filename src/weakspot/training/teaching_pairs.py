@@ -20,6 +20,7 @@ from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead, ObjectInputs, fit_object_head
 from weakspot.models.object_targets import ObjectTarget
 from weakspot.training.known_classes import count_unknown, describe_unknown
+from weakspot.training.labels import MIN_REPRESENTATIVE
 from weakspot.training.teaching_content import Content, Drawn, find_target, fractions_of_boxes, read_content
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class TeachingPairs:
         boxes: Boxes of its objects as fractions of the image, shape (n, 4); n is 0 if they are not all known.
         classes: Indices of the classes, shape (N,).
         images: Numbers of the images, shape (N,).
+        by_uncertainty: Whether a review offered the image because its prediction was uncertain, shape (N,).
         num_classes: Number of classes of the run.
         input_size: ``(height, width)`` of its input.
     """
@@ -60,13 +62,20 @@ class TeachingPairs:
     boxes: list[NDArray[np.float64]]
     classes: NDArray[np.intp]
     images: NDArray[np.intp]
+    by_uncertainty: NDArray[np.bool_]
     num_classes: int
     input_size: tuple[int, int]
 
     @property
     def with_boxes(self) -> NDArray[np.intp]:
-        """Numbers of the pairs whose boxes are all known, by which thresholds are chosen."""
+        """Numbers of the pairs whose boxes are all known."""
         return np.flatnonzero([len(boxes) > 0 for boxes in self.boxes])
+
+    @property
+    def scored(self) -> NDArray[np.intp]:
+        """Numbers of the pairs with boxes by which thresholds are chosen, see :func:`representative_samples`."""
+        alike = self.with_boxes[~self.by_uncertainty[self.with_boxes]]
+        return alike if len(alike) >= MIN_REPRESENTATIVE else self.with_boxes
 
     def count_boxes(self) -> int:
         """Return the number of boxes of these."""
@@ -168,6 +177,7 @@ def read_pairs(localizer: Localizer, drawn: Sequence[Drawn]) -> TeachingPairs:
         boxes,
         classes=np.array([pair.class_index for pair in read]),
         images=np.unique([str(pair.sample.path) for pair in read], return_inverse=True)[1],
+        by_uncertainty=np.array([pair.sample.by_uncertainty for pair in read]),
         num_classes=len(localizer.class_names),
         input_size=(localizer.preprocessing.height, localizer.preprocessing.width),
     )
