@@ -4,6 +4,7 @@ import torch
 from scipy.ndimage import convolve1d
 from sklearn.covariance import EmpiricalCovariance
 
+from weakspot.models.object_targets import ObjectTarget
 from weakspot.models.position_head import PositionHead, blur, fit_position_head, mean_of_groups, pool, smooth
 
 BACKGROUND = 1
@@ -86,6 +87,46 @@ def test_the_distance_equals_scikit_learns(fitted):
     tested = smooth(images(4, seed=2)[0]).permute(0, 2, 3, 1).reshape(-1, 6).numpy()
     found = fitted.distance(images(4, seed=2)[0]).flatten().exp().numpy() * 6
     np.testing.assert_allclose(found, reference.mahalanobis(tested), rtol=0.01)
+
+
+def with_companions(count, seed=0):
+    """As images, but the object of class 0 always has a companion at another position, which is as distinct."""
+    features, targets, places = images(count, seed)
+    for i in range(count):
+        if targets[i, 0] == 1:
+            features[i, 4, 9 - places[i][0], 9 - places[i][1]] += 12
+    return features, targets, places
+
+
+@pytest.mark.parametrize("kind", ["box", "mask", "point"])
+def test_some_located_objects_tell_the_object_from_its_companion(kind):
+    features, targets, places = with_companions(96)
+    chosen = [i for i in range(96) if targets[i, 0] == 1]
+    located = [located_at(kind, *places[i]) if i in chosen[:8] else None for i in range(96)]
+    assert share_on_objects(fit_position_head(features, targets, BACKGROUND, seed=0, located=located)) >= 0.9
+    assert share_on_objects(fit_position_head(features, targets, BACKGROUND, seed=0)) <= 0.8
+
+
+def located_at(kind, y, x):
+    if kind == "mask":
+        mask = torch.zeros(10, 10)
+        mask[y, x] = 1
+        return ObjectTarget(mask=mask)
+    if kind == "point":
+        return ObjectTarget(points=torch.tensor([[x + 0.5, y + 0.5]]) / 10)
+    return ObjectTarget(torch.tensor([[x, y, x + 1.0, y + 1.0]]) / 10)
+
+
+def share_on_objects(head):
+    """Share of new images whose peak is nearer to the object than to its companion."""
+    features, targets, places = with_companions(64, seed=1)
+    chosen = [i for i in range(64) if targets[i, 0] == 1]
+    maps = head(features[chosen], torch.zeros(len(chosen), 1, dtype=torch.long))[:, 0]
+    near = []
+    for one, (y, x) in zip(maps, [places[i] for i in chosen], strict=True):
+        row, column = divmod(int(one.argmax()), 10)
+        near.append(abs(row - y) + abs(column - x) < abs(row - 9 + y) + abs(column - 9 + x))
+    return np.mean(near)
 
 
 def test_an_image_has_half_the_mean_and_half_that_of_its_best_positions():

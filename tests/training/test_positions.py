@@ -1,6 +1,7 @@
 """``--method mil``: small discs among images without any."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +10,17 @@ from PIL import Image
 from refusals import refused
 from small_runs import disc, small
 
+from weakspot.data import ObjectAnnotation, Sample
 from weakspot.errors import ModelError
 from weakspot.inference.backends import ClassSelection
 from weakspot.inference.export import export
 from weakspot.inference.localization import NO_OBJECT
 from weakspot.inference.localizer import Localizer
 from weakspot.ops import heatmap_from_class_map
+from weakspot.training import positions as module
+from weakspot.training.labels import Labels
 from weakspot.training.options import TrainOptions
-from weakspot.training.positions import _draw
+from weakspot.training.positions import _draw, fit_run_positions
 from weakspot.training.run_config import TrainRequest
 from weakspot.training.start import _read
 from weakspot.training.teach import teach
@@ -91,12 +95,12 @@ def test_another_quality_or_head_does_not_decide_by_these_maps(run):
     assert changed.config.info.presence is None
 
 
-def test_it_says_that_boxes_do_not_teach_it(folder, tmp_path, capsys):
+def test_it_says_that_boxes_teach_it(folder, tmp_path, capsys):
     rows = "".join(f"red/{i},red,{','.join(map(str, draw('red', i)[1]))}\n" for i in range(4))
     data = shutil.copytree(folder / "train", tmp_path / "data" / "images").parent
     (data / "annotations.csv").write_text(f"image_id,label,xmin,ymin,xmax,ymax\n{rows}")
     small(data, tmp_path / "run", **{**MIL, "epochs": 1, "learn_from": "all"})
-    assert "labels alone" in capsys.readouterr().err
+    assert "It learns from 4 boxes" in capsys.readouterr().err
 
 
 def test_maps_are_those_of_the_head(run):
@@ -131,9 +135,45 @@ def test_an_exported_file_has_the_maps(run, localizer, tmp_path):
     assert exported(tmp_path / "none.png").notes == localizer(tmp_path / "none.png").notes
 
 
-def test_boxes_do_not_teach_it(run, folder):
+def test_boxes_do_not_teach_it_after_its_training(run, folder):
     with refused("method-unsupported", run):
         teach(run, [])
+
+
+@pytest.fixture
+def located(localizer, folder, monkeypatch):
+    """Fit a head to images with objects in them, and return what is told of where they are."""
+
+    def fit(objects, **options):
+        seen = {}
+        monkeypatch.setattr(module, "fit_position_head", lambda *_, **known: seen.update(known))
+        names = localizer.class_names
+        labels = Labels(names, False, names.index("background"), "background")
+        paths = {
+            label: sorted((folder / "train" / label).iterdir())[: len(objects) + 1] for label in ("red", "background")
+        }
+        samples = [Sample(str(i), paths["red"][i], objects=items) for i, items in enumerate(objects)]
+        samples.append(Sample("none", paths["background"][0], objects=(ObjectAnnotation("background"),)))
+        monkeypatch.setattr(module, "_draw", lambda is_normal, _: range(len(is_normal)))
+        fit_run_positions(localizer, samples, labels, seed=0, **options)
+        return seen["located"]
+
+    return fit
+
+
+def test_boxes_teach_a_position_head_where_objects_are_and_labels_do_not(located):
+    box, label = ObjectAnnotation("red", (24.0, 48.0, 48.0, 96.0)), ObjectAnnotation("red")
+    whole, some, point, none, empty = located([(box,), (box, label), (replace(label, point=(12.0, 24.0)),), (label,)])
+    assert whole.boxes.tolist() == some.boxes.tolist() == [[0.25, 0.5, 0.5, 1]]
+    assert (whole.is_complete, some.is_complete) == (True, False)
+    assert point.points.tolist() == [[0.125, 0.25]]
+    assert (none, empty) == (None, None)
+    assert located([(box,)], use_boxes=False) == [None, None]
+
+
+def test_a_box_outside_its_image_teaches_its_label_alone(located, caplog):
+    assert located([(ObjectAnnotation("red", (200.0, 0.0, 240.0, 40.0)),)]) == [None, None]
+    assert "teaches its label alone" in caplog.text
 
 
 def test_a_quality_that_keeps_maps_is_refused_before_training(folder, tmp_path):

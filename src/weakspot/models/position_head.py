@@ -1,8 +1,12 @@
-"""Evidence of each class at each position of fine features, learned from labels and from images without an object."""
+"""Evidence of each class at each position of fine features, learned from labels, normal images, and boxes if any."""
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from weakspot.models.object_targets import ObjectTarget, object_loss
 
 WIDTH = 32
 _EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 6, 16, 6e-3, 1e-2, 0.1
@@ -129,21 +133,31 @@ def pool(logits: Tensor) -> Tensor:
     return (flat.mean(dim=2) + flat.topk(count, dim=2).values.mean(dim=2)) / 2
 
 
-def fit_position_head(features: Tensor, targets: Tensor, background: int, *, seed: int) -> PositionHead:
-    """Fit a head to images of which only the classes are known.
+def fit_position_head(
+    features: Tensor,
+    targets: Tensor,
+    background: int,
+    *,
+    seed: int,
+    located: Sequence[ObjectTarget | None] | None = None,
+) -> PositionHead:
+    """Fit a head to images of which the classes are known, and of some, where their objects are.
 
     Args:
         features: Intermediate features, shape (N, K, h, w), any floating type.
         targets: Probability of each class, shape (N, C); rows sum to 1.
         background: Index of the class of images without an object, of which there is at least one.
         seed: Random seed of the weights and of the order.
+        located: Boxes, masks or points of the class of each image, None if nothing but the class is known; by default
+            of all images.
 
     Returns:
         The head, in evaluation mode.
     """
+    known = [None] * len(features) if located is None else list(located)
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = _fit_logits(features, targets)
+        head = _fit_logits(features, targets, background, known)
     head.background.fill_(background)
     normal = features[targets[:, background] == 1]
     _fit_distance(head, normal)
@@ -151,7 +165,9 @@ def fit_position_head(features: Tensor, targets: Tensor, background: int, *, see
     return head
 
 
-def _fit_logits(features: Tensor, targets: Tensor) -> PositionHead:
+def _fit_logits(
+    features: Tensor, targets: Tensor, background: int, located: Sequence[ObjectTarget | None]
+) -> PositionHead:
     """Fit the logits of several heads at once, and merge these to one whose logits are their mean."""
     classes = targets.shape[1]
     head = PositionHead(features.shape[1], classes, _HEADS * WIDTH).train()
@@ -162,16 +178,29 @@ def _fit_logits(features: Tensor, targets: Tensor) -> PositionHead:
     epochs = max(_EPOCHS, -(-_MIN_STEPS // of_epoch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=epochs * of_epoch)
     for batch in [batch for _ in range(epochs) for batch in torch.randperm(len(features)).split(_BATCH)]:
-        logits = outputs(head.hidden_features(features[batch].float()))
-        of_images = pool(logits).unflatten(1, (_HEADS, classes))
-        loss = F.cross_entropy(of_images.flatten(0, 1), targets[batch].repeat_interleave(_HEADS, dim=0)) * _HEADS
+        logits = outputs(head.hidden_features(features[batch].float())).unflatten(1, (_HEADS, classes))
+        of_images = pool(logits.flatten(0, 1))
+        loss = F.cross_entropy(of_images, targets[batch].repeat_interleave(_HEADS, dim=0))
+        loss = loss + _loss_of_located(logits, targets[batch].argmax(dim=1), background, [located[i] for i in batch])
         optimizer.zero_grad()
-        loss.backward()
+        (_HEADS * loss).backward()
         optimizer.step()
         schedule.step()
     head.eval().requires_grad_(False)
     head.output.load_state_dict(mean_of_groups(outputs))
     return head
+
+
+def _loss_of_located(
+    logits: Tensor, classes: Tensor, background: int, located: Sequence[ObjectTarget | None]
+) -> Tensor | float:
+    """Compute the loss of logits (B, heads, C, h, w) of images of classes (B,) whose objects are located."""
+    losses = [
+        object_loss(of_image[:, label] - of_image[:, background], [target] * _HEADS)
+        for of_image, label, target in zip(logits, classes, located, strict=True)
+        if target is not None
+    ]
+    return torch.stack(losses).mean() if losses else 0.0
 
 
 def mean_of_groups(layer: nn.Conv2d) -> dict[str, Tensor]:

@@ -64,7 +64,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
         built.network.head.center()
     localizer = _localizer(setup, options.quality)
     propagate = find_quality(localizer.quality).propagate
-    foreground = _fit_heads(setup, localizer, options.seed) if propagate else None
+    foreground = _fit_heads(setup, localizer, options) if propagate else None
     samples = data.validation.samples or data.training.samples
     logger.info("Choosing the threshold on %d heatmaps.", len(samples))
     thresholds = choose_thresholds(localizer, data.dataset, samples)
@@ -104,14 +104,14 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
     return metadata
 
 
-def _fit_heads(setup: TrainingSetup, localizer: Localizer, seed: int) -> ForegroundHead | None:
+def _fit_heads(setup: TrainingSetup, localizer: Localizer, options: TrainOptions) -> ForegroundHead | None:
     """Fit a foreground head to the training images, and a position head if the method has one; the localizer gets them.
 
     None without intermediate features, or if no map has an object.
     """
     data = setup.data
     logger.info("Fitting the foreground head on the training images.")
-    foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=seed)
+    foreground = fit_run_foreground(localizer, data.training.samples, data.labels, seed=options.seed)
     localizer.set_foreground_head(foreground)
     if setup.method.head != "mil":
         return foreground
@@ -119,7 +119,10 @@ def _fit_heads(setup: TrainingSetup, localizer: Localizer, seed: int) -> Foregro
         logger.warning("No map has an object, so no position head is fitted: the maps are those of cam.")
         return None
     logger.info("Fitting the position head on the training images.")
-    foreground.positions = fit_run_positions(localizer, data.training.samples, data.labels, seed=seed)
+    use_boxes = options.learn_from == "all"
+    foreground.positions = fit_run_positions(
+        localizer, data.training.samples, data.labels, seed=options.seed, use_boxes=use_boxes
+    )
     localizer.set_foreground_head(foreground)
     return foreground
 

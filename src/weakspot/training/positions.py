@@ -16,10 +16,13 @@ from weakspot.models import channels_last, split_model
 from weakspot.models.foreground_head import MAX_IMAGES
 from weakspot.models.hooks import eval_mode
 from weakspot.models.networks.network import BuiltNetwork
+from weakspot.models.object_targets import ObjectTarget
 from weakspot.models.position_head import PositionHead, fit_position_head
 from weakspot.training.dataset import read_pixels
 from weakspot.training.labels import Labels
 from weakspot.training.options import TrainOptions
+from weakspot.training.teaching_content import find_target, fractions_of_boxes, read_content
+from weakspot.training.teaching_pairs import pairs_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +53,10 @@ def check_positions(built: BuiltNetwork, labels: Labels, options: TrainOptions) 
             raise ModelError("backbone-mismatch", problem, "Use one of timm's convolutional networks.")
 
 
-def fit_run_positions(localizer: Localizer, samples: Sequence[Sample], labels: Labels, *, seed: int) -> PositionHead:
-    """Fit a position head to the training images, by their labels alone.
+def fit_run_positions(
+    localizer: Localizer, samples: Sequence[Sample], labels: Labels, *, seed: int, use_boxes: bool = True
+) -> PositionHead:
+    """Fit a position head to the training images.
 
     Args:
         localizer: The trained classifier, with a foreground head.
@@ -59,12 +64,13 @@ def fit_run_positions(localizer: Localizer, samples: Sequence[Sample], labels: L
             into memory.
         labels: The classes of the run, one of which is that of images without an object.
         seed: Seed of the draw and of the head.
+        use_boxes: Whether boxes, masks and points of the images teach it, too.
     """
     assert labels.background_index is not None
-    drawn = _draw(labels.targets(samples)[:, labels.background_index], seed)
+    drawn = [samples[i] for i in _draw(labels.targets(samples)[:, labels.background_index], seed)]
     features, num_bytes = [], 0
     for batch in batched(drawn, _BATCH_SIZE):
-        pixels = [channels_last(read_pixels(samples[i], localizer.preprocessing)) for i in batch]
+        pixels = [channels_last(read_pixels(sample, localizer.preprocessing)) for sample in batch]
         rows = torch.zeros(len(batch), 1, dtype=torch.long)  # the features do not depend on the class
         inputs = localizer.torch_backend.object_inputs(pixels, localizer.method, rows)
         assert inputs is not None  # checked before training
@@ -75,8 +81,25 @@ def fit_run_positions(localizer: Localizer, samples: Sequence[Sample], labels: L
     of_images = torch.cat(features)
     if len(of_images) < len(drawn):
         logger.info("The first %d of %d images fill the memory.", len(of_images), len(drawn))
-    targets = torch.from_numpy(labels.targets([samples[i] for i in drawn[: len(of_images)]]))
-    return fit_position_head(of_images, targets, labels.background_index, seed=seed)
+    used = drawn[: len(of_images)]
+    grid = (of_images.shape[-2], of_images.shape[-1])
+    located = [_locate(sample, labels, grid, localizer.max_pixels) if use_boxes else None for sample in used]
+    targets = torch.from_numpy(labels.targets(used))
+    return fit_position_head(of_images, targets, labels.background_index, seed=seed, located=located)
+
+
+def _locate(sample: Sample, labels: Labels, grid: tuple[int, int], max_pixels: int) -> ObjectTarget | None:
+    """Return where the objects of an image are; None if only its class is known, or if boxes or masks are wrong."""
+    pairs = pairs_of(sample, {name: i for i, name in enumerate(labels.class_names) if i != labels.background_index})
+    if not pairs:
+        return None
+    (pair,) = pairs  # an image has one label
+    try:
+        content = read_content(pair, max_pixels)
+    except InputError as error:
+        logger.warning("%s teaches its label alone: %s", sample.path, error.problem)
+        return None
+    return find_target(pair, content, fractions_of_boxes(pair, content), grid)
 
 
 def _draw(is_normal: NDArray[np.floating], seed: int) -> list[int]:

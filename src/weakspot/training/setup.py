@@ -164,8 +164,7 @@ def _learns_from(split: Split, options: TrainOptions, background: str) -> str:
     found = describe_annotations((*split.training, *split.validation), background)
     if not found:
         return ""
-    uses_boxes = options.learn_from == "all" and parse_method(options.method).head != "mil"
-    return f"It learns from {found if uses_boxes else 'labels alone'}."
+    return f"It learns from {found if options.learn_from == 'all' else 'labels alone'}."
 
 
 def _labels(dataset: Dataset, split: Split, options: TrainOptions, teacher: Teacher | None) -> Labels:

@@ -141,8 +141,9 @@ def teach_held_run(
         problem = f"{run} has no foreground head, which boxes could teach."
         raise InputError("method-unsupported", problem, "Train with --quality fast and --method cam.")
     if head.positions is not None:
-        problem = f"{run} has maps of mil, which boxes do not teach."
-        raise InputError("method-unsupported", problem, f"Choose thresholds by them: weakspot threshold {run} DATA")
+        problem = f"{run} has maps of mil, which boxes teach only in training."
+        hint = f"Choose thresholds by them (weakspot threshold {run} DATA), or train again with --boxes."
+        raise InputError("method-unsupported", problem, hint)
     head.objects = None
     localizer.set_foreground_head(head)  # removes the thresholds of the classes
     pairs = read_pairs(localizer, draw_pairs(known, untaught.info, seed))

@@ -1,7 +1,7 @@
 """What teaches an object head: pairs of image and class, with features, maps, and what a person says of the class."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +116,7 @@ def draw_pairs(samples: Sequence[Sample], info: ModelInfo, seed: int) -> list[Dr
     samples, missing = drop_missing_masks(samples)
     if missing:
         logger.warning("%s", describe_missing_masks(missing))
-    pairs = [pair for sample in samples for pair in _pairs_of(sample, index_of)]
+    pairs = [pair for sample in samples for pair in pairs_of(sample, index_of)]
     complete = {pair.sample.path for pair in pairs if pair.is_complete}
     if len(complete) < _MIN_IMAGES:
         problem = f"At least {_MIN_IMAGES} images must have a box or mask of a class of the run, got {len(complete)}."
@@ -199,7 +199,7 @@ def _tell(problems: Sequence[str]) -> None:
         logger.warning("%s nothing: %s", count, " ".join(problems[:_NAMED]) + (" ..." if problems[_NAMED:] else ""))
 
 
-def _pairs_of(sample: Sample, index_of: dict[str, int]) -> list[Drawn]:
+def pairs_of(sample: Sample, index_of: Mapping[str, int]) -> list[Drawn]:
     """Return the classes of an image of which some object has a box, mask or point."""
     pairs = []
     for label in dict.fromkeys(item.label for item in sample.objects if item.label in index_of):
