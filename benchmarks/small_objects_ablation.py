@@ -44,7 +44,7 @@ Kept = tuple[bool, bool]  # whether a head keeps its class logits, and its dista
 
 @dataclass(frozen=True)
 class Row:
-    """A head: constants of its fit, the terms it keeps, what it learns from, and whether it has PatchCore's distance."""
+    """A head: constants of its fit, its terms, what it learns from, and whether its distance is PatchCore's."""
 
     name: str
     kept: Kept = (True, True)
