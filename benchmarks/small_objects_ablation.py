@@ -1,6 +1,6 @@
 """What each part of mil gives on small objects, what a rival gives, and what boxes and masks add: PxAP, AP and others.
 
-    python benchmarks/small_objects_ablation.py RUN DATA [--split val] [--rows 0 1 ...]
+    python benchmarks/small_objects_ablation.py RUN DATA [--splits val test] [--rows 0 1 ...]
 
 RUN is a run of --method mil that was trained on labels; all rows have its backbone, size of images and classifier,
 and a position head that is fitted anew. Each is written as a run, with thresholds and the probability of an object
@@ -12,8 +12,9 @@ allow. Seconds are CPU time: of fitting, without features, and of an image.
 
 import argparse
 import shutil
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -78,18 +79,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--splits", nargs="+", default=["val", "test"])
     parser.add_argument("--rows", type=int, nargs="+", default=range(len(ROWS)))
     options = parser.parse_args()
     torch.set_num_threads(1)
     dataset = ws.data.read_dataset(options.data)
     read = {kind: inputs(options.run, dataset, kind) for kind in {ROWS[i].learns_from for i in options.rows}}
-    print(f"**{options.data.name}**, split {options.split}:\n")
-    print(f"| head | {' | '.join(COLUMNS[1:])} | fit, s | image, s |\n{'|---' * (len(COLUMNS) + 2)}|")
+    lines: dict[str, list[str]] = {split: [] for split in options.splits}
     for row in (ROWS[i] for i in options.rows):
         with TemporaryDirectory() as folder:
-            found = measure(row, read[row.learns_from], options.run, Path(folder) / "run", dataset, options.split)
-        print(f"| {row.name} | {' | '.join(found)} |", flush=True)
+            found = measure(row, read[row.learns_from], options.run, Path(folder) / "run", dataset, options.splits)
+        for split, values in found.items():
+            lines[split].append(f"| {row.name} | {' | '.join(values)} |")
+            print(split, lines[split][-1], file=sys.stderr, flush=True)
+    for split, of_split in lines.items():
+        print(f"**{options.data.name}**, split {split}:\n")
+        print(f"| head | {' | '.join(COLUMNS[1:])} | fit, s | image, s |\n{'|---' * (len(COLUMNS) + 2)}|")
+        print("\n".join(of_split) + "\n")
 
 
 def inputs(run: Path, dataset: Dataset, learns_from: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -115,9 +121,14 @@ def labels_of(run: Path) -> Labels:
 
 
 def measure(
-    row: Row, arguments: tuple[tuple[Any, ...], dict[str, Any]], run: Path, target: Path, dataset: Dataset, split: str
-) -> list[str]:
-    """Fit a head, write it as a run, and return its figures on a split, and the seconds."""
+    row: Row,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    run: Path,
+    target: Path,
+    dataset: Dataset,
+    splits: Sequence[str],
+) -> dict[str, list[str]]:
+    """Fit a head, write it as a run, and return its figures on each split, and the seconds."""
     values, named = arguments
     with ExitStack() as patched:
         for name, value in row.constants.items():
@@ -133,13 +144,16 @@ def measure(
         head.scale[:-1] *= 1 if classes else ABSENT
         head.scale[-1:] *= 1 if distance else ABSENT
         write(head, run, target, dataset)
-        found = next(iter(ws.evaluate(target, dataset, test_split=split).to_dict()["rows"].values()))
-        localizer, timed = Localizer(target, backend="torch"), of_split(dataset, split)[:TIMED]
+        rows = {}
+        for split in splits:
+            found = next(iter(ws.evaluate(target, dataset, test_split=split).to_dict()["rows"].values()))
+            rows[split] = cells(found["figures"], found["detection"])
+        localizer, timed = Localizer(target, backend="torch"), of_split(dataset, "val")[:TIMED]
         started = time.process_time()
         for sample in timed:
             localizer(sample.path)
         seconds = (time.process_time() - started) / len(timed)
-    return [*cells(found["figures"], found["detection"]), f"{fit_seconds:.0f}", f"{seconds:.2f}"]
+    return {split: [*values, f"{fit_seconds:.0f}", f"{seconds:.2f}"] for split, values in rows.items()}
 
 
 def write(head: PositionHead, run: Path, target: Path, dataset: Dataset) -> None:
