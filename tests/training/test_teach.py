@@ -103,21 +103,28 @@ def test_what_taught_a_run_before_teaches_it_again_unless_it_should_be_forgotten
 
 @pytest.mark.usefixtures("few_steps")
 def test_edges_of_validation_images_choose_the_thresholds_of_a_head(run, boxed):
-    validation = boxed.samples[12:37]
+    validation = boxed.samples[24:49]
     write_validation(run, validation)
-    result = teach(run, boxed.samples[:12])
+    result = teach(run, boxed.samples[:24])
     metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
     localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # as it is while it is taught
     expected = thresholds_without_boxes(localizer, validation)
     assert result.by_edges
     assert not result.has_thresholds
     assert metadata.info.threshold == pytest.approx(expected.value)
-    assert metadata.threshold_from == f"{expected.source}, after 12 boxes taught a head"
+    assert metadata.threshold_from == f"{expected.source}, after 24 boxes taught a head"
 
 
 @pytest.mark.usefixtures("few_steps")
-@pytest.mark.parametrize(("validation", "teaching"), [(slice(12, 31), slice(12)), (slice(12, 37), slice(37))])
-def test_fewer_than_twenty_validation_images_that_teach_nothing_choose_no_thresholds(run, boxed, validation, teaching):
+@pytest.mark.parametrize(
+    ("validation", "teaching"),
+    [
+        pytest.param(slice(24, 43), slice(24), id="fewer than 20 images"),
+        pytest.param(slice(24, 49), slice(49), id="images that teach"),
+        pytest.param(slice(24, 49), slice(23), id="fewer than 24 boxes"),
+    ],
+)
+def test_edges_choose_no_thresholds_without_enough(run, boxed, validation, teaching):
     write_validation(run, boxed.samples[validation])
     assert not teach(run, boxed.samples[teaching]).by_edges
 

@@ -34,8 +34,9 @@ _BATCH_SIZE = 8
 # Shares of the head in the final map are compared if there are enough boxes to tell them apart.
 _SHARES, _MANY = (0.3, 0.5, 0.7), 100
 _MIN_IOU = 0.5  # of a correct box (GT-known Loc)
-# Validation images that choose the thresholds of a head by edges: fewer are not enough, more are not needed.
-_MIN_VALIDATION, _MAX_VALIDATION = 20, 150
+# From so many boxes on, and up to _MANY, edges of validation images choose the thresholds of a head: of at least 20
+# images, and more than 150 are not needed. With fewer boxes the head has a small share, and thresholds hardly change.
+_HALF, _MIN_VALIDATION, _MAX_VALIDATION = 24, 20, 150
 
 Progress = Callable[[int, int], None]
 
@@ -90,8 +91,8 @@ def teach(
     kept, and teaches with what comes later. If no box is right, nothing is changed.
 
     The maps of images that trained the network are not like those of new images, and neither are their best thresholds.
-    Unless 100 boxes choose the thresholds of a head, outlines that follow the edges of validation images do, if the run
-    has at least 20 that teach nothing.
+    With 24 to 99 boxes, outlines that follow the edges of validation images choose the thresholds of a head, if the run
+    has at least 20 such images that teach nothing.
 
     Args:
         run: Folder of a run with a foreground head: any quality but plain.
@@ -229,7 +230,7 @@ def with_edge_thresholds(
 ) -> Lesson:
     """Return a lesson whose head has thresholds by edges of validation images, with their score on the pairs.
 
-    It stays as it is without a head, if at least 100 pairs chose its thresholds, or with fewer than 20 images.
+    It stays as it is without a head, unless 24 to 99 pairs chose its thresholds, or with fewer than 20 images.
 
     Args:
         lesson: The lesson.
@@ -239,7 +240,9 @@ def with_edge_thresholds(
         seed: Seed of the draw.
     """
     head = localizer.torch_backend.classifier.foreground
-    if head is None or lesson.head is None or len(pairs.scored) >= _MANY or len(validation) < _MIN_VALIDATION:
+    if head is None or lesson.head is None or len(validation) < _MIN_VALIDATION:
+        return lesson
+    if not _HALF <= len(pairs.scored) < _MANY:
         return lesson
     head.objects = lesson.head
     localizer.set_foreground_head(head)
@@ -271,7 +274,7 @@ def _compare_shares(
 
 def _share_of_few(count: int) -> float:
     """Return the share of a head that few boxes have taught: the fewer, the less; a half from 24 on."""
-    return min(0.5, 0.1 + count / 60)
+    return min(0.5, 0.1 + 0.4 * count / _HALF)
 
 
 def _choose_share(found: dict[float, Comparison], count: int) -> float:
