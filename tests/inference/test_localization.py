@@ -13,7 +13,7 @@ from PIL import Image
 from refusals import refused
 
 from weakspot.errors import InputError
-from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, Localization
+from weakspot.inference.localization import BELOW_MIN_SCORE, NO_OBJECT, OTHER_OBJECT, Localization
 from weakspot.ops import boxes_from_heatmap, scale_boxes
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)  # 80 wide, 60 high
@@ -265,8 +265,9 @@ def test_uncertainty_and_evidence_are_kept_only_if_they_are_known():
 
 def test_another_threshold_keeps_the_minimum_score_and_has_no_box_without_an_object():
     assert localized(min_score=0.78).with_threshold(0.4).notes == (BELOW_MIN_SCORE,)
-    absent = localized(boxes=np.zeros((0, 4)), notes=(NO_OBJECT,))
-    assert absent.with_threshold(0.4).boxes.shape == (0, 4)
+    for note in (NO_OBJECT, OTHER_OBJECT):
+        absent = localized(boxes=np.zeros((0, 4)), notes=(note,))
+        assert absent.with_threshold(0.4).boxes.shape == (0, 4)
 
 
 def test_another_threshold_needs_a_heatmap_and_a_fraction():

@@ -15,6 +15,7 @@ from weakspot.inference.localization import (
     NO_CLAIM,
     NO_EVIDENCE,
     NO_OBJECT,
+    OTHER_OBJECT,
     SIGNED_ACTIVATIONS,
 )
 from weakspot.inference.postprocess import (
@@ -26,6 +27,7 @@ from weakspot.inference.postprocess import (
     probabilities,
 )
 from weakspot.models import ModelInfo
+from weakspot.ops.presence import Presence
 from weakspot.ops.uncertainty import TypicalArea
 
 NAMES = ("cat", "dog", "owl", "none")
@@ -84,6 +86,15 @@ def test_the_background_has_no_box_and_a_note():
     assert found([0, 0, 0, 5], [3], requested=True, how=KNOWS_NOTHING).notes == (NO_OBJECT,)
 
 
+def test_the_background_of_an_image_with_an_object_does_not_say_that_there_is_none():
+    one = found([0, 5, 0, 1], [1, 3], how=KNOWS_NOTHING)
+    assert [each.notes for each in one] == [(), (OTHER_OBJECT,)]
+    assert found([0, 5, 0, 1], [3], requested=True, how=KNOWS_NOTHING).notes == (OTHER_OBJECT,)
+    certain = replace(KNOWS_NOTHING.info, presence=Presence(1.0, 0.0, 0.0, 0.9))
+    unsure = found([0, 1, 0, 0], [3, 1], how=replace(KNOWS_NOTHING, info=certain))
+    assert unsure.notes == (NO_OBJECT,)
+
+
 def test_a_class_before_the_background_keeps_its_box():
     assert boxes(found([0, 5, 0, 1], [1], how=KNOWS_NOTHING)) == [[[0, 40, 20, 120]]]
 
@@ -113,6 +124,7 @@ def test_multi_label_returns_the_classes_that_are_present(logits, labels, empty)
 def test_requested_classes_are_returned_even_if_absent():
     one = found([3, -1, -2, -3], [0, 1, 2], top_k=2, how=SEVERAL)
     assert [(each.label, len(each.boxes)) for each in one] == [("cat", 1), ("dog", 0)]
+    assert [each.notes for each in one] == [(), (OTHER_OBJECT,)]
 
 
 # Both maps light both objects: the small one at the left is the first class's, the large one the second's.

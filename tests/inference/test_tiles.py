@@ -213,6 +213,16 @@ def test_a_turned_image_is_localized_upright(tmp_path):
     np.testing.assert_array_equal(found.boxes, expected.boxes)
 
 
+def test_tiles_as_wide_as_the_image_give_no_warning_of_arrays_that_cannot_be_written_to(tmp_path):
+    Image.fromarray(picture(400, 300)[:, 180:220]).save(tmp_path / "strip.png")
+    torch.set_warn_always(True)  # else once in a process
+    try:
+        found = spotter(tiles=40)(tmp_path / "strip.png")
+    finally:
+        torch.set_warn_always(False)
+    np.testing.assert_allclose(peak(found), (24, 308), atol=4)
+
+
 def test_too_many_pixels_are_refused_before_decoding():
     with refused("image-too-large", "119,999"):
         spotter(max_pixels=119_999)(picture())

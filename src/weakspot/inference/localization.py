@@ -27,6 +27,7 @@ NO_EVIDENCE = "the class map contains no positive evidence: the box is the whole
 NO_CLAIM = "the other classes have more evidence everywhere: the box may be on one of their objects"
 BELOW_MIN_SCORE = "all regions are below the minimum score: the result has no box"
 NO_OBJECT = "the model predicts an image without an object: the result has no box"
+OTHER_OBJECT = "the model predicts an object of another class: the result has no box"
 SIGNED_ACTIVATIONS = "Grad-CAM++ is ill-conditioned on activations of both signs: use a layer after a ReLU"
 
 
@@ -221,7 +222,7 @@ class Localization:
             min_area=self.min_area if min_area is None else min_area,
             uncertainty=self.uncertainty if threshold == self.threshold else None,
         )
-        if NO_OBJECT in self.notes:
+        if not {NO_OBJECT, OTHER_OBJECT}.isdisjoint(self.notes):
             return changed
         heatmap, evidence = self._heatmap(), self._evidence_per_pixel()
         boxes, shares = boxes_with_evidence(

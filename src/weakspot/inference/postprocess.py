@@ -17,10 +17,12 @@ from weakspot.inference.localization import (
     NO_CLAIM,
     NO_EVIDENCE,
     NO_OBJECT,
+    OTHER_OBJECT,
     SIGNED_ACTIVATIONS,
     Localization,
     min_activation,
 )
+from weakspot.inference.presence import decided_logits
 from weakspot.inference.probabilities import PRESENT, probabilities
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops import (
@@ -158,8 +160,16 @@ def _without_object(
     prediction: ImagePrediction, position: int, score: float, config: PostprocessConfig
 ) -> Localization:
     heatmap = np.zeros((config.info.preprocessing.height, config.info.preprocessing.width), np.float32)
-    nothing = {"box_evidence": np.zeros(0), "box_confidences": np.zeros(0), "notes": (NO_OBJECT,)}
+    note = OTHER_OBJECT if _predicts_object(prediction.logits, config.info) else NO_OBJECT
+    nothing = {"box_evidence": np.zeros(0), "box_confidences": np.zeros(0), "notes": (note,)}
     return _localization(prediction, position, score, config, heatmap, np.zeros((0, 4)), **nothing)
+
+
+def _predicts_object(logits: NDArray[np.floating], info: ModelInfo) -> bool:
+    """Return whether any class of an object is predicted."""
+    if info.multi_label:
+        return bool((probabilities(logits, multi_label=True) >= PRESENT).any())
+    return int(decided_logits(logits, info).argmax()) != info.background_index
 
 
 def _localize_class(

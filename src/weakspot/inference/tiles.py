@@ -131,7 +131,7 @@ def _tile(backend: Backend, pixels: Pixels, tiling: Tiling, corner: tuple[int, i
     top, left = corner
     size = backend.preprocessing
     tile = pixels[top : top + tiling.tile_height, left : left + tiling.tile_width]
-    return backend.resize(np.ascontiguousarray(tile), height=size.height, width=size.width)
+    return backend.resize(tile.copy(), height=size.height, width=size.width)  # a decoded image is read-only
 
 
 def _concatenate(outputs: Sequence[ClassifierOutput]) -> _TileMaps:

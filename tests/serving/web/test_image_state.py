@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from refusals import refused
 
 from weakspot.data import read_image
-from weakspot.inference.localization import BELOW_MIN_SCORE, NO_EVIDENCE, NO_OBJECT, Localization
+from weakspot.inference.localization import BELOW_MIN_SCORE, NO_EVIDENCE, NO_OBJECT, OTHER_OBJECT, Localization
 from weakspot.serving.web.drawing import COLORS, class_color, draw_classes, draw_masks
 from weakspot.serving.web.image_state import (
     apply_threshold,
@@ -74,10 +74,11 @@ def test_classes_that_are_selected_together_share_the_image(state):
     assert alone.boxes.tolist() == [[4, 1, 8, 7], [1, 1, 3, 3]]
 
 
-def test_the_background_class_claims_nothing(state):
+@pytest.mark.parametrize("note", [NO_OBJECT, OTHER_OBJECT])
+def test_the_background_class_claims_nothing(state, note):
     classes = {
         ("cam", 0): two_objects(state, 0, 90, 1),
-        ("cam", 3): two_objects(state, 3, 99, 99, notes=(NO_OBJECT,)),
+        ("cam", 3): two_objects(state, 3, 99, 99, notes=(note,)),
     }
     shared = apply_threshold(replace(state, predictions=classes), ["cam"], [0, 3], 0.5, best_only=False)["cam"]
     assert shared[0].boxes.tolist() == [[1, 1, 3, 3], [4, 1, 8, 7]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
-from weakspot.inference.localization import NO_CLAIM, NO_OBJECT, Localization
+from weakspot.inference.localization import NO_CLAIM, NO_OBJECT, OTHER_OBJECT, Localization
 from weakspot.ops.evidence import competition_margins, keep_claimed
 from weakspot.serving.batching import BatchingLocalizer
 
@@ -100,7 +100,8 @@ def by_method_and_class(results: Iterable[Iterable[Localization]]) -> dict[tuple
 def share_image(localizations: Sequence[Localization]) -> list[Localization]:
     """Give each pixel to the class with the most evidence, as a localizer does that is asked for several classes."""
     shared = list(localizations)
-    present = [i for i, localization in enumerate(shared) if NO_OBJECT not in localization.notes]
+    absent = {NO_OBJECT, OTHER_OBJECT}
+    present = [i for i, localization in enumerate(shared) if absent.isdisjoint(localization.notes)]
     evidence = [item for i in present if (item := shared[i].evidence) is not None]
     if len(evidence) < 2:
         return shared
