@@ -186,7 +186,7 @@ class Lesson:
         head: The head; None if it is left out.
         is_better: Whether the thresholds and the head should be used.
         finds_nothing: Whether no box is right: the boxes are probably those of other images.
-        edges: Of which images edges chose the thresholds of the head, in words; empty if they did not.
+        edges: Images whose edges chose the thresholds of the head, in words; empty if they did not.
     """
 
     labels: Comparison
@@ -234,7 +234,7 @@ def with_edge_thresholds(
 
     Args:
         lesson: The lesson.
-        localizer: That of the run; it gets the head of the lesson.
+        localizer: The localizer of the run; it gets the head of the lesson.
         validation: Images that have neither trained the network nor taught the head; at most 150 are drawn.
         pairs: What taught the head.
         seed: Seed of the draw.
