@@ -65,7 +65,8 @@ def test_a_run_is_named_after_its_data_and_its_folder_alone_is_printed(data, her
         assert re.fullmatch(r"Best epoch: [12], validation accuracy \d\.\d{3}; threshold \d\.\d\d: .+", lines[5])
         assert len(lines) == 6
         written = {path.name for path in Path(expected).iterdir()}
-        assert written == {"config.toml", "curves.svg", "metrics.jsonl", "model.safetensors", "train.log"}
+        logged = {"metrics.jsonl", "train.log", "validation.jsonl"}
+        assert written == {"config.toml", "curves.svg", "model.safetensors"} | logged
         assert Path(expected, "train.log").read_text(encoding="utf-8").splitlines() == [first, *lines]
     assert Path("runs/latest").resolve() == here / "runs" / "shapes-2"
 

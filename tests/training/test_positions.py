@@ -11,6 +11,7 @@ from refusals import refused
 from small_runs import disc, small
 
 from weakspot.data import ObjectAnnotation, Sample
+from weakspot.data.rle import encode_rle
 from weakspot.errors import ModelError
 from weakspot.inference.backends import ClassSelection
 from weakspot.inference.export import export
@@ -96,11 +97,12 @@ def test_another_quality_or_head_does_not_decide_by_these_maps(run):
 
 
 def test_it_says_that_boxes_teach_it(folder, tmp_path, capsys):
-    rows = "".join(f"red/{i},red,{','.join(map(str, draw('red', i)[1]))}\n" for i in range(4))
+    rows = "".join(f"red/{i},{','.join(map(str, draw('red', i)[1]))}\n" for i in range(4)) + "background/1,1,1,9,9\n"
     data = shutil.copytree(folder / "train", tmp_path / "data" / "images").parent
-    (data / "annotations.csv").write_text(f"image_id,label,xmin,ymin,xmax,ymax\n{rows}")
+    (data / "annotations.csv").write_text(f"image_id,xmin,ymin,xmax,ymax\n{rows}")
     small(data, tmp_path / "run", **{**MIL, "epochs": 1, "learn_from": "all"})
-    assert "It learns from 4 boxes" in capsys.readouterr().err
+    told = "It learns from 4 boxes of 1 class, 44 images by label alone, 24 images without an object."
+    assert told in capsys.readouterr().err
 
 
 def test_maps_are_those_of_the_head(run):
@@ -174,6 +176,38 @@ def test_boxes_teach_a_position_head_where_objects_are_and_labels_do_not(located
 def test_a_box_outside_its_image_teaches_its_label_alone(located, caplog):
     assert located([(ObjectAnnotation("red", (200.0, 0.0, 240.0, 40.0)),)]) == [None, None]
     assert "teaches its label alone" in caplog.text
+
+
+def test_a_black_mask_teaches_its_label_alone(located, caplog):
+    assert located([(ObjectAnnotation("red", mask=encode_rle(np.zeros((96, 96), bool))),)]) == [None, None]
+    assert "teaches its label alone: The mask of red is black." in caplog.text
+
+
+def test_an_image_with_a_mask_is_read_in_the_orientation_of_the_mask(localizer, tmp_path, monkeypatch):
+    """Masks are of the stored pixels, whatever EXIF says."""
+    pixels = np.zeros((96, 96, 3), np.uint8)
+    pixels[:, 48:] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    masked = ObjectAnnotation("red", mask=encode_rle(pixels[..., 0] > 0))
+    samples = [Sample("a", tmp_path / "turned.png", objects=(masked,))]
+    samples.append(Sample("b", tmp_path / "turned.png", objects=(ObjectAnnotation("background"),)))
+    seen = []
+    backend = type(localizer.torch_backend)
+    inputs = backend.object_inputs
+    monkeypatch.setattr(
+        backend, "object_inputs", lambda self, images, *rest: (seen.extend(images), inputs(self, images, *rest))[1]
+    )
+    monkeypatch.setattr(module, "fit_position_head", lambda *_, **__: None)
+    monkeypatch.setattr(module, "_draw", lambda is_normal, _: range(len(is_normal)))
+    names = localizer.class_names
+    labels = Labels(names, False, names.index("background"), "background")
+    for use_boxes in (True, False):
+        seen.clear()
+        fit_run_positions(localizer, samples, labels, seed=0, use_boxes=use_boxes)
+        np.testing.assert_array_equal(seen[0], pixels if use_boxes else np.rot90(pixels, -1))
+        np.testing.assert_array_equal(seen[1], np.rot90(pixels, -1))
 
 
 def test_a_quality_that_keeps_maps_is_refused_before_training(folder, tmp_path):

@@ -46,7 +46,7 @@ def annotation_kind(sample: Sample, background: str = "") -> Kind:
 def describe_annotations(samples: Iterable[Sample], background: str = "") -> str:
     """Return how many images a data set says what of; empty if no image has a box, mask or point.
 
-    Images of the class ``background`` have no object.
+    Images of the class ``background`` have no object, so boxes of it do not count.
 
     Example:
         >>> from pathlib import Path
@@ -55,7 +55,7 @@ def describe_annotations(samples: Iterable[Sample], background: str = "") -> str
         '3 boxes of 1 class, 1 image with other objects that have no box, 1 image by label alone'
     """
     images = list(samples)
-    items = [item for sample in images for item in sample.objects]
+    items = [item for sample in images for item in sample.objects if not background or item.label != background]
     boxes = [item for item in items if item.box is not None]
     masks = [item for item in items if item.box is None and is_located(item)]
     points = [item for item in items if is_marked(item) and not is_located(item)]

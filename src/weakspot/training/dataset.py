@@ -69,10 +69,10 @@ def verify_images(samples: Sequence[Sample], preprocessing: Preprocessing, *, wo
     return ReadableImages(tuple(sample for sample, _ in readable), cache, tuple(unreadable))
 
 
-def read_pixels(sample: Sample, preprocessing: Preprocessing) -> Tensor:
-    """Decode and resize an image, in the orientation of its boxes, or upright if it has none."""
+def read_pixels(sample: Sample, preprocessing: Preprocessing, *, as_annotated: bool = False) -> Tensor:
+    """Decode and resize an image, in the orientation of its boxes; without any, upright unless ``as_annotated``."""
     has_boxes = any(len(annotation.boxes) for annotation in sample.annotations)
-    image = read_as_annotated(sample.path, sample.size) if has_boxes else read_image(sample.path)
+    image = read_as_annotated(sample.path, sample.size) if has_boxes or as_annotated else read_image(sample.path)
     with errors_of_image(str(sample.path)):
         return resize_image(image, preprocessing)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from weakspot.concurrency import batched
 from weakspot.data import Sample
+from weakspot.data.annotation_kinds import is_marked
 from weakspot.errors import InputError, ModelError
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
@@ -70,7 +71,10 @@ def fit_run_positions(
     drawn = [samples[i] for i in _draw(labels.targets(samples)[:, labels.background_index], seed)]
     features, num_bytes = [], 0
     for batch in batched(drawn, _BATCH_SIZE):
-        pixels = [channels_last(read_pixels(sample, localizer.preprocessing)) for sample in batch]
+        pixels = [
+            channels_last(read_pixels(sample, localizer.preprocessing, as_annotated=use_boxes and _is_marked(sample)))
+            for sample in batch
+        ]
         rows = torch.zeros(len(batch), 1, dtype=torch.long)  # the features do not depend on the class
         inputs = localizer.torch_backend.object_inputs(pixels, localizer.method, rows)
         assert inputs is not None  # checked before training
@@ -88,6 +92,11 @@ def fit_run_positions(
     return fit_position_head(of_images, targets, labels.background_index, seed=seed, located=located)
 
 
+def _is_marked(sample: Sample) -> bool:
+    """Return whether an object of the image has a box, mask or point, to whose orientation the image is decoded."""
+    return any(map(is_marked, sample.objects))
+
+
 def _locate(sample: Sample, labels: Labels, grid: tuple[int, int], max_pixels: int) -> ObjectTarget | None:
     """Return where the objects of an image are; None if only its class is known, or if boxes or masks are wrong."""
     pairs = pairs_of(sample, {name: i for i, name in enumerate(labels.class_names) if i != labels.background_index})
@@ -98,6 +107,9 @@ def _locate(sample: Sample, labels: Labels, grid: tuple[int, int], max_pixels: i
         content = read_content(pair, max_pixels)
     except InputError as error:
         logger.warning("%s teaches its label alone: %s", sample.path, error.problem)
+        return None
+    if content.mask is not None and not content.mask.any():
+        logger.warning("%s teaches its label alone: The mask of %s is black.", sample.path, pair.objects[0].label)
         return None
     return find_target(pair, content, fractions_of_boxes(pair, content), grid)
 

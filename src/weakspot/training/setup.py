@@ -119,7 +119,9 @@ def set_up(dataset: Dataset, options: TrainOptions) -> TrainingSetup:
         *missing_mask_notes(dataset),
         good_note(dataset, labels),
         _background_note(split, labels),
-        _learns_from(split, options, dataset.background),
+        _learns_from(
+            split, options, dataset.background if labels.background_index is None else labels.background_label
+        ),
     )
     for note in filter(None, (*notes, describe_passed_over(list(passed_over(folders))))):
         logger.info(note)
