@@ -12,6 +12,7 @@ from weakspot.errors import InputError
 from weakspot.inference.backends import ClassSelection
 from weakspot.inference.localization import (
     BELOW_MIN_SCORE,
+    IN_DOUBT,
     NO_CLAIM,
     NO_EVIDENCE,
     NO_OBJECT,
@@ -92,7 +93,9 @@ def test_the_background_of_an_image_with_an_object_does_not_say_that_there_is_no
     assert found([0, 5, 0, 1], [3], requested=True, how=KNOWS_NOTHING).notes == (OTHER_OBJECT,)
     certain = replace(KNOWS_NOTHING.info, presence=Presence(1.0, 0.0, 0.0, 0.9))
     unsure = found([0, 1, 0, 0], [3, 1], how=replace(KNOWS_NOTHING, info=certain))
-    assert unsure.notes == (NO_OBJECT,)
+    assert unsure.notes == (NO_OBJECT, IN_DOUBT)
+    sure = found([0, -1, 0, 3], [3], how=replace(KNOWS_NOTHING, info=certain))
+    assert sure.notes == (NO_OBJECT,)
 
 
 def test_a_class_before_the_background_keeps_its_box():

@@ -27,6 +27,7 @@ NO_EVIDENCE = "the class map contains no positive evidence: the box is the whole
 NO_CLAIM = "the other classes have more evidence everywhere: the box may be on one of their objects"
 BELOW_MIN_SCORE = "all regions are below the minimum score: the result has no box"
 NO_OBJECT = "the model predicts an image without an object: the result has no box"
+IN_DOUBT = "an object is more probable than not, but less than this run requires for a box: look at the image"
 OTHER_OBJECT = "the model predicts an object of another class: the result has no box"
 SIGNED_ACTIVATIONS = "Grad-CAM++ is ill-conditioned on activations of both signs: use a layer after a ReLU"
 

@@ -14,6 +14,7 @@ from weakspot.inference.backends import ClassSelection
 from weakspot.inference.backends.base import Pixels
 from weakspot.inference.localization import (
     BELOW_MIN_SCORE,
+    IN_DOUBT,
     NO_CLAIM,
     NO_EVIDENCE,
     NO_OBJECT,
@@ -37,6 +38,7 @@ from weakspot.ops.tiling import Tiling
 from weakspot.ops.uncertainty import Calibration, uncertainty_cues, uncertainty_score
 
 _MAX_LOGITS = 100  # of a localization: they would be most of its row
+_PROBABLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,11 @@ def _without_object(
     prediction: ImagePrediction, position: int, score: float, config: PostprocessConfig
 ) -> Localization:
     heatmap = np.zeros((config.info.preprocessing.height, config.info.preprocessing.width), np.float32)
-    note = OTHER_OBJECT if _predicts_object(prediction.logits, config.info) else NO_OBJECT
-    nothing = {"box_evidence": np.zeros(0), "box_confidences": np.zeros(0), "notes": (note,)}
+    notes = [OTHER_OBJECT if _predicts_object(prediction.logits, config.info) else NO_OBJECT]
+    is_background = prediction.classes[position] == config.info.background_index
+    if notes == [NO_OBJECT] and is_background and config.info.presence is not None and score < _PROBABLE:
+        notes.append(IN_DOUBT)
+    nothing = {"box_evidence": np.zeros(0), "box_confidences": np.zeros(0), "notes": tuple(notes)}
     return _localization(prediction, position, score, config, heatmap, np.zeros((0, 4)), **nothing)
 
 

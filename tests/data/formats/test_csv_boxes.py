@@ -61,8 +61,9 @@ def test_image_without_a_row_has_the_class_of_its_folder_and_no_box(tmp_path):
     assert told(dataset) == {"cat/a": ("", {"cat": []}), "dog/b": ("", {"dog": []})}
 
 
-def test_class_in_the_file_wins_over_the_folder(tmp_path):
-    dataset = annotated(tmp_path, "image_id,class,xmin,ymin,xmax,ymax\ncat/a,tabby,1,2,3,4\n")
+@pytest.mark.parametrize("column", ["class", "label"])
+def test_class_in_the_file_wins_over_the_folder(tmp_path, column):
+    dataset = annotated(tmp_path, f"image_id,{column},xmin,ymin,xmax,ymax\ncat/a,tabby,1,2,3,4\n")
     assert told(dataset)["cat/a"] == ("", {"tabby": [[1, 2, 3, 4]]})
     assert dataset.class_names == ("tabby",)
 

@@ -105,8 +105,8 @@ def detect(root: Path) -> bool:
 def load(root: Path, images: Path | None = None, ground_truth: Path | None = None) -> Dataset:
     """Load class folders with a CSV file of boxes; coordinates count from 0, right and bottom are excluded.
 
-    The class of a row is its column ``class``, or the folder. A row with four empty sides is a label without a box, or
-    with a point of the object in the columns ``x`` and ``y``. So is the folder of an image without a row, unless
+    The class of a row is its column ``class`` or ``label``, else its folder. A row with four empty sides is a label
+    without a box, or with a point in the columns ``x`` and ``y``. So is the folder of an image without a row, unless
     ``labels.csv`` contains its labels. A row names an image by its path, or by its base name if only one image has it.
     The default folder of the images is the first of ``root/images`` and ``root`` that contains them. Without the file,
     only masks say where objects are.
@@ -228,7 +228,7 @@ def _with_labels(group: _Rows, labels: _Rows | None, folder: str) -> _Rows:
 
 
 def _object(cells: dict[str, str], line: FileLine, folder: str) -> ObjectAnnotation:
-    label = cells.get("class") or folder
+    label = cells.get("class") or cells.get("label") or folder
     if not label:
         problem = f"{line} has no class, and the image is not in a class folder."
         raise InputError("missing-class", problem, "Add a column class, or a folder for each class.")
