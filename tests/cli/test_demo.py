@@ -37,7 +37,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(module, "TRAINED", methods)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_the_demo_trains_on_labels_and_the_command_prints_a_table_and_the_files(tmp_path, capsys, monkeypatch, quick):
     outcome = demo_training(tmp_path)
     assert list(outcome.evaluation.rows) == ["cam", "acol", "centred Gaussian", "full-image box"]
