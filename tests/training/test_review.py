@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from weakspot.data.review_rows import ReviewRow
+from weakspot.data.review_rows import ReviewRow, Sampling
 from weakspot.io.folders import CONFIG
 from weakspot.training.review import learn_from_review
 from weakspot.training.run_folder import read_config, write_config
@@ -19,8 +19,11 @@ def test_a_decision_that_is_withdrawn_teaches_nothing_any_more(discs_run, boxed,
         name: ReviewRow(name, "confirmed", sample.objects, (64, 64))
         for name, sample in zip(names, boxed.samples, strict=False)
     }
+    rows[names[1]] = replace(rows[names[1]], sampling=Sampling("90ab", 1, "uncertain", right=True))
     learn_from_review(run, folder, rows)
-    assert {sample.image_id for sample in read_taught(run)} == set(names)
+    assert {sample.image_id: sample.by_uncertainty for sample in read_taught(run)} == {
+        name: name == names[1] for name in names
+    }
     withdrawn = replace(rows[names[0]], status="untouched", objects=(), revision=1)
     learn_from_review(run, folder, {**rows, names[0]: withdrawn})
     assert {sample.image_id for sample in read_taught(run)} == set(names[1:])

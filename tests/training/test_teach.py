@@ -116,6 +116,30 @@ def test_edges_of_validation_images_choose_the_thresholds_of_a_head(run, boxed):
 
 
 @pytest.mark.usefixtures("few_steps")
+def test_a_damaged_validation_image_is_named_and_the_boxes_choose_the_thresholds(run, boxed, tmp_path, caplog):
+    (tmp_path / "damaged.png").write_bytes(b"no image")
+    write_validation(run, [*boxed.samples[24:49], replace(boxed.samples[24], path=tmp_path / "damaged.png")])
+    result = teach(run, boxed.samples[:24])
+    assert not result.by_edges
+    assert result.share > 0
+    assert "damaged.png" in caplog.text
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_uncertain_images_of_a_review_teach_and_choose_no_thresholds(run, boxed, monkeypatch):
+    counts, compare = [], module.compare_thresholds
+
+    def counted(scores, *values, **named):
+        counts.append(len(scores))
+        return compare(scores, *values, **named)
+
+    monkeypatch.setattr(module, "compare_thresholds", counted)
+    uncertain = [replace(sample, by_uncertainty=True) for sample in boxed.samples[8:12]]
+    assert teach(run, [*boxed.samples[:8], *uncertain]).pairs == 12
+    assert counts == [8, 8]  # without and with the head
+
+
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize(
     ("validation", "teaching"),
     [

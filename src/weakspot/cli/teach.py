@@ -58,5 +58,6 @@ def _outcome(result: "TaughtResult") -> str:
     if not result.is_better:
         return "finds boxes by what labels alone have taught: what the boxes teach is not better"
     if result.share:
-        return f"has a head that boxes have taught (share {result.share:.1f})"
+        edges = ", with thresholds by edges of validation images" if result.by_edges else ""
+        return f"has a head that boxes have taught (share {result.share:.1f}){edges}"
     return "has the thresholds of the boxes, without a head: it is worse"

@@ -1,5 +1,6 @@
 """Teach a run with boxes: a head that predicts objects, and thresholds, in seconds and without training the network."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from weakspot.training.taught_samples import join_taught, write_taught
 from weakspot.training.teaching_pairs import TeachingPairs, draw_pairs, read_pairs, teaches
 from weakspot.training.thresholds import thresholds_without_boxes
 from weakspot.training.validation_images import read_validation
+
+logger = logging.getLogger(__name__)
 
 # Heads of more folds see more of few boxes, so they are more like the final head, whose thresholds they choose.
 _FEW_FOLDS, _MANY_FOLDS = 6, 3
@@ -247,7 +250,11 @@ def with_edge_thresholds(
     head.objects = lesson.head
     localizer.set_foreground_head(head)
     drawn = np.random.default_rng(seed).permutation(len(validation))[:_MAX_VALIDATION]
-    found = thresholds_without_boxes(localizer, [validation[i] for i in drawn])
+    try:
+        found = thresholds_without_boxes(localizer, [validation[i] for i in drawn])
+    except InputError as error:  # an image was damaged after the training
+        logger.warning("%s Edges of validation images choose no thresholds.", error.problem)
+        return lesson
     per_class = found.per_class or (found.value,) * pairs.num_classes
     score = 100 * float(scores_at(lesson.right, pairs.classes[pairs.scored], per_class).mean())
     chosen = Comparison(score, score, score, found.value, found.per_class, improves=False)
