@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from weakspot.training import teach as module
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison
 from weakspot.training.taught_samples import read_taught
-from weakspot.training.teach import _choose_share, _is_as_good, teach
+from weakspot.training.teach import Lesson, _choose_share, _is_as_good, teach, with_edge_thresholds
 from weakspot.training.teaching_pairs import TeachingPairs
 from weakspot.training.thresholds import thresholds_without_boxes
 from weakspot.training.validation_images import write_validation
@@ -285,6 +286,14 @@ def test_a_second_round_is_compared_with_what_labels_alone_had_made(run, boxed, 
     assert read_metadata(run).info.threshold == 0.5 != before.threshold
     teach(run, boxed.samples[6:12])
     assert seen == [before, before]
+
+
+@pytest.mark.parametrize("count", [23, 100])
+def test_edges_leave_thresholds_to_few_or_many_boxes(discs_run, boxed, count):
+    lesson = Lesson(compared(80), compared(80), 0.5, np.zeros((count, 1)), ObjectHead(2, 2), True, False)
+    pairs = SimpleNamespace(scored=np.arange(count))
+    localizer = Localizer(discs_run, backend="torch")
+    assert with_edge_thresholds(lesson, localizer, boxed.samples[:30], pairs, seed=0) is lesson
 
 
 def has_objects(run):
