@@ -93,7 +93,7 @@ def test_a_resumed_run_does_what_is_missing_and_nothing_twice(images, capsys):
     assert len(rows("out/boxes.jsonl")) == 11
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_a_run_that_is_killed_keeps_its_rows_and_goes_on(images):
     for i in range(11, 60):
         os.link("photos/00.jpg", f"photos/{i}.jpg")

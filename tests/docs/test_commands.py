@@ -33,6 +33,8 @@ TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in pages(tuple
 BLOCKS = {page: blocks_of(page, text) for page, text in TEXTS.items()}
 SHELLS, PYTHON = ("console", "bash", "sh"), "python"
 WITH_CODE = [page for page, blocks in BLOCKS.items() if any(one.tag in (*SHELLS, PYTHON) for one in blocks)]
+# Pages whose commands take ten seconds or more.
+SLOW = [f"docs/how-to/{name}.md" for name in ("engineer", "operator", "practitioner", "researcher")]
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,9 @@ def folder(request, prepared, tmp_path, monkeypatch):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("page", WITH_CODE)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.exhaustive] * (page in SLOW)) for page in WITH_CODE]
+)
 def test_blocks_run(page, folder, trained, request):
     address = request.getfixturevalue("service") if SERVICE in TEXTS[page] else SERVICE
     names: dict = {}

@@ -138,7 +138,7 @@ def teach_held_run(
     """Teach a run that this process holds already; see :func:`teach`."""
     folder = Path(run)
     known = join_taught(folder, samples, forget=forget)
-    metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
+    metadata, localizer = read_metadata(run), Localizer(run)
     untaught = metadata.untaught or metadata
     head = localizer.torch_backend.classifier.foreground
     if head is None:

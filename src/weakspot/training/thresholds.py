@@ -1,12 +1,13 @@
 """Choose the threshold of heatmaps: on validation boxes or masks if there are any, otherwise by edges of the images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, groupby, tee
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from weakspot.cams import METHODS
 from weakspot.cams.psol import BOX_LEVEL
@@ -82,8 +83,7 @@ def thresholds_without_boxes(localizer: Localizer, samples: Sequence[Sample]) ->
     """
     counts = np.zeros(_BINS + 1)
     outlines: list[list[NDArray[np.float64]]] = [[] for _ in localizer.class_names]
-    for sample in samples:
-        pixels, result = _localize_own_class(localizer, sample)
+    for pixels, result in _localize_own_classes(localizer, samples):
         counts += _count_values(result.heatmap)
         if localizer.is_adapted:
             outlines[result.class_index].append(outline_edges(result.heatmap, pixels))
@@ -197,10 +197,25 @@ def _separate_counts(counts: NDArray[np.float64]) -> float:
     return float(round(values[1:][best].mean(), 2))
 
 
-def _localize_own_class(localizer: Localizer, sample: Sample) -> tuple[NDArray[np.uint8], Localization]:
-    """Return the pixels of an image and localize its first class, or the most probable one if it has no label."""
+def _localize_own_classes(
+    localizer: Localizer, samples: Sequence[Sample]
+) -> Iterator[tuple[NDArray[np.uint8], Localization]]:
+    """Yield the pixels of each image and its first class localized, or the most probable one if it has no label.
+
+    Images of the same class follow each other.
+    """
+    names = localizer.class_names
+
+    def own_class(sample: Sample) -> str:
+        return next((annotation.label for annotation in sample.annotations if annotation.label in names), "")
+
+    for label, of_label in groupby(sorted(samples, key=own_class), own_class):
+        images, localized = tee(_read(sample, localizer) for sample in of_label)
+        results = localizer.stream(localized, classes=[label] if label else None)
+        yield from zip(map(np.asarray, images), results, strict=True)
+
+
+def _read(sample: Sample, localizer: Localizer) -> Image.Image:
+    """Read an image at about the input size of the model."""
     size = localizer.preprocessing
-    image, _ = read_downscaled(sample.path, height=size.height, width=size.width, max_pixels=localizer.max_pixels)
-    labels = (annotation.label for annotation in sample.annotations)
-    label = next((label for label in labels if label in localizer.class_names), None)
-    return np.asarray(image), localizer(image, classes=None if label is None else [label])
+    return read_downscaled(sample.path, height=size.height, width=size.width, max_pixels=localizer.max_pixels)[0]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from refusals import refused
@@ -103,6 +103,16 @@ def test_sets_are_those_of_ranks():
     greatest = other > np.sort(other, axis=None)[-inside.sum() - 1]
     expected = 1 - (inside & greatest).sum() / (inside | greatest).sum()
     assert region_disagreement(heatmap, other, 0.6) == pytest.approx(expected)
+
+
+@given(MAPS, MAPS, st.floats(0.05, 1.0))
+def test_of_equal_values_the_first_pixels_are_highest(heatmap, other, threshold):
+    assume(heatmap.any() and other.any())
+    inside = ((heatmap >= np.float32(threshold * heatmap.max())) & (heatmap > 0)).ravel()
+    highest = set(np.argsort(-other, axis=None, kind="stable")[: inside.sum()])
+    shared = len(highest & set(np.flatnonzero(inside)))
+    expected = 1 - shared / (2 * inside.sum() - shared)
+    assert region_disagreement(heatmap, other, threshold) == pytest.approx(expected)
 
 
 def test_an_empty_map_disagrees_with_any():

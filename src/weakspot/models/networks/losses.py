@@ -1,10 +1,13 @@
 """Loss and validation metric for image-level labels: one class, several, mixed ones, or none."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAccuracy, MultilabelF1Score
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
 
 
 class Criterion(nn.Module):
@@ -39,11 +42,13 @@ class Criterion(nn.Module):
         """Name of the validation metric: accuracy, or F1 with several labels per image."""
         return "val_f1" if self.multi_label else "val_accuracy"
 
-    def build_metric(self, classes: int) -> Metric:
+    def build_metric(self, classes: int) -> "Metric":
         """Build the validation metric."""
+        from torchmetrics.classification import MulticlassAccuracy, MultilabelF1Score
+
         return MultilabelF1Score(classes) if self.multi_label else MulticlassAccuracy(classes, average="micro")
 
-    def update_metric(self, metric: Metric, logits: Tensor, targets: Tensor) -> None:
+    def update_metric(self, metric: "Metric", logits: Tensor, targets: Tensor) -> None:
         """Add the predictions of a batch to the metric."""
         metric.update(logits, targets.int() if self.multi_label else targets.argmax(dim=1))
 

@@ -1,15 +1,18 @@
 """PSOL head: a class-agnostic box, regressed from feature maps."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
 from torchvision.ops import box_iou, generalized_box_iou_loss
 
 from weakspot.cams.self_correlation import resample
 from weakspot.models.networks.losses import Criterion
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
 
 WIDTH = 64
 # Sharpness of the smooth maximum (logsumexp) over rows or columns.
@@ -145,12 +148,14 @@ class BoxCriterion(Criterion):
         """Name of the validation metric: the mean IoU."""
         return "val_iou"
 
-    def build_metric(self, classes: int) -> Metric:
+    def build_metric(self, classes: int) -> "Metric":
         """Build the validation metric."""
+        from torchmetrics import MeanMetric
+
         del classes
         return MeanMetric()
 
-    def update_metric(self, metric: Metric, boxes: Tensor, targets: Tensor) -> None:
+    def update_metric(self, metric: "Metric", boxes: Tensor, targets: Tensor) -> None:
         """Add the IoU of each box of a batch to the metric."""
         metric.update(torch.diagonal(box_iou(boxes, targets)))
 

@@ -64,10 +64,16 @@ def region_disagreement(heatmap: NDArray[np.floating], other: NDArray[np.floatin
     count = int(inside.sum())
     if not count or not other.any():
         return 1.0
-    highest = np.zeros(heatmap.size, bool)
-    highest[np.argsort(-other, axis=None, kind="stable")[:count]] = True
-    shared = int((highest & inside.ravel()).sum())
+    shared = int((_highest(other.ravel(), count) & inside.ravel()).sum())
     return 1 - shared / (2 * count - shared)
+
+
+def _highest(values: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
+    """Return which values are the ``count`` highest ones, at least one; ties go to the first ones."""
+    lowest = np.partition(values, -count)[-count]
+    highest = values > lowest
+    highest[np.flatnonzero(values == lowest)[: count - int(highest.sum())]] = True
+    return highest
 
 
 def map_difference(heatmap: NDArray[np.floating], other: NDArray[np.floating]) -> float:
