@@ -33,8 +33,9 @@ from weakspot.models.model_info import ModelInfo
 from weakspot.models.object_head import ObjectHead
 from weakspot.serving.review.items import ClassPrediction, ReviewItem
 from weakspot.serving.review.rounds import begin_round
+from weakspot.training.lesson import Lesson, held_out_probabilities, learn, right_boxes
 from weakspot.training.refit import smooth_scores
-from weakspot.training.teach import Lesson, held_out_probabilities, learn, right_boxes, with_edge_thresholds
+from weakspot.training.teach import edges_choose, with_edge_thresholds
 from weakspot.training.teaching_content import Drawn
 from weakspot.training.teaching_pairs import TeachingPairs, read_pairs
 from weakspot.training.thresholds import best_class_thresholds, thresholds_without_boxes
@@ -189,8 +190,10 @@ def measure(bench: Bench, chosen: NDArray[np.intp], seed: int, *, few_shot: bool
     pairs, tested, info = select(bench.training, chosen), bench.tested, bench.info
     own = tested.propagated.numpy()
     labels = scores_at(tested, own, thresholds_of(info))
-    lesson = learn(pairs, info, seed=seed, on_progress=lambda *_: None)
-    lesson = with_edge_thresholds(lesson, bench.localizer, bench.validation, pairs, seed)
+    by_edges = edges_choose(pairs, bench.validation)
+    lesson = learn(pairs, info, by_edges=by_edges, seed=seed, on_progress=lambda *_: None)
+    if by_edges:
+        lesson = with_edge_thresholds(lesson, bench.localizer, bench.validation, pairs, seed)
     only = labels
     if lesson.labels.improves:
         only = scores_at(tested, own, lesson.labels.class_thresholds or (lesson.labels.threshold,))

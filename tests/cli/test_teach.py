@@ -10,7 +10,7 @@ from weakspot.cli.app import main
 
 def test_a_run_is_taught_and_the_scores_are_printed(tmp_path, monkeypatch, capsys, one_thread):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("weakspot.training.teach._FEW_FOLDS", 2)
+    monkeypatch.setattr("weakspot.training.lesson._FEW_FOLDS", 2)
     write(tmp_path / "data", TINY_SCENES)
     assert main(["train", "data", *TINY_TRAINING.split(), "--output", "run"]) == 0
     capsys.readouterr()

@@ -28,7 +28,7 @@ def _without_plots():
 def _few_folds():
     """Fit three heads, not seven, when boxes teach a run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("weakspot.training.teach._FEW_FOLDS", 2)
+        patch.setattr("weakspot.training.lesson._FEW_FOLDS", 2)
         yield
 
 

@@ -11,17 +11,13 @@ from weakspot.data import read_dataset
 from weakspot.inference.export import export
 from weakspot.inference.localizer import Localizer
 from weakspot.models.checkpoint import load_run, read_metadata, rewrite_metadata
-from weakspot.models.class_directions import find_contrasts
-from weakspot.models.object_head import ObjectHead
-from weakspot.models.object_targets import ObjectTarget
 from weakspot.models.run_files import MODEL_FILE
 from weakspot.ops.iou import box_iou
-from weakspot.training import teach as module
+from weakspot.training import lesson as module
 from weakspot.training.box_areas import typical_areas
 from weakspot.training.refit import Comparison
 from weakspot.training.taught_samples import read_taught
-from weakspot.training.teach import Lesson, _choose_share, _is_as_good, teach, with_edge_thresholds
-from weakspot.training.teaching_pairs import TeachingPairs
+from weakspot.training.teach import edges_choose, teach
 from weakspot.training.thresholds import thresholds_without_boxes
 from weakspot.training.validation_images import write_validation
 
@@ -213,25 +209,6 @@ def of_shares(without, head):
     return {share: np.zeros((6, 1)) for share in (0.0, 0.2)}, {0.0: without, 0.2: head}
 
 
-@pytest.mark.parametrize(("score", "other", "count", "as_good"), [(95, 100, 20, True), (90, 100, 20, False)])
-def test_a_score_of_all_right_boxes_has_an_error_too(score, other, count, as_good):
-    assert _is_as_good(score, other, count) == as_good
-
-
-@pytest.mark.parametrize(
-    ("labels", "heads", "count", "share"),
-    [
-        pytest.param(80, {0.3: 85}, 45, 0.3, id="better"),
-        pytest.param(80, {0.3: 76}, 45, 0.3, id="worse by less than a standard error of 6"),
-        pytest.param(80, {0.3: 73}, 45, 0.0, id="worse by more"),
-        pytest.param(80, {0.3: 82, 0.5: 84, 0.7: 84}, 100, 0.5, id="the best, and the smallest of equals"),
-    ],
-)
-def test_the_head_is_left_out_only_if_it_is_clearly_worse(labels, heads, count, share):
-    found = {0.0: compared(labels)} | {key: compared(score) for key, score in heads.items()}
-    assert _choose_share(found, count) == share
-
-
 @pytest.mark.usefixtures("few_steps")
 def test_a_run_stays_as_it_is_if_boxes_teach_nothing_better(run, boxed, monkeypatch):
     """Boxes that no threshold and no head can find."""
@@ -288,30 +265,14 @@ def test_a_second_round_is_compared_with_what_labels_alone_had_made(run, boxed, 
     assert seen == [before, before]
 
 
-@pytest.mark.parametrize("count", [23, 100])
-def test_edges_leave_thresholds_to_few_or_many_boxes(discs_run, boxed, count):
-    lesson = Lesson(compared(80), compared(80), 0.5, np.zeros((count, 1)), ObjectHead(2, 2), True, False)
-    pairs = SimpleNamespace(scored=np.arange(count))
-    localizer = Localizer(discs_run, backend="torch")
-    assert with_edge_thresholds(lesson, localizer, boxed.samples[:30], pairs, seed=0) is lesson
+@pytest.mark.parametrize(
+    ("scored", "images", "choose"),
+    [(23, 20, False), (24, 20, True), (99, 20, True), (100, 20, False), (24, 19, False)],
+)
+def test_edges_leave_thresholds_to_few_or_many_boxes(boxed, scored, images, choose):
+    pairs = SimpleNamespace(scored=np.arange(scored))
+    assert edges_choose(pairs, boxed.samples[:images]) == choose
 
 
 def has_objects(run):
     return load_run(run).foreground.objects is not None
-
-
-def test_all_classes_of_an_image_are_held_out_together(monkeypatch):
-    targets = [ObjectTarget()] * 6
-    images, classes = np.array([0, 1, 2] * 2), np.repeat([0, 1], 3)
-    features, maps = torch.zeros(6, 2, 2, 2), torch.zeros(6, 3, 2, 2)
-    pairs = TeachingPairs(features, maps, maps[:, 0], maps[:, 0], targets, [], classes, images, images > 9, 2, (4, 4))
-    contrasts = find_contrasts(features, targets, torch.from_numpy(classes))
-    taught = []
-
-    def fit(_self, chosen, *_, **__):
-        taught.append({int(image) for image in pairs.images[chosen]})
-        return ObjectHead(2, 2).eval().requires_grad_(False)
-
-    monkeypatch.setattr(TeachingPairs, "fit", fit)
-    module.held_out_probabilities(pairs, contrasts, 3, seed=0, on_progress=lambda *_: None)
-    assert sorted(map(sorted, taught)) == [[0, 1], [0, 2], [1, 2]]

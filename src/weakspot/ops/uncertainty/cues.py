@@ -71,7 +71,7 @@ def region_disagreement(heatmap: NDArray[np.floating], other: NDArray[np.floatin
 def _highest(values: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
     """Return which values are the ``count`` highest ones, at least one; ties go to the first ones."""
     lowest = np.partition(values, -count)[-count]
-    highest = values > lowest
+    highest: NDArray[np.bool_] = values > lowest
     highest[np.flatnonzero(values == lowest)[: count - int(highest.sum())]] = True
     return highest
 
