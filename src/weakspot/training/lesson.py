@@ -17,8 +17,8 @@ from weakspot.ops.iou import box_iou
 from weakspot.training.refit import Comparison, compare_thresholds
 from weakspot.training.teaching_pairs import TeachingPairs
 
-# Heads of more folds see more of few boxes, so they are more like the final head, whose thresholds they choose. Whether
-# a head helps can be told from fewer folds.
+# Heads of more folds see more of few boxes, so they are more like the final head, whose thresholds they choose. Fewer
+# folds suffice to decide whether a head helps.
 _FEW_FOLDS, _MANY_FOLDS = 6, 3
 _BATCH_SIZE = 8
 # With fewer boxes than the first number, the head has a smaller share than a half. From the second one on, there are
