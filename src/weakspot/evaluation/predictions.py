@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from weakspot.inference.probabilities import object_probability
 from weakspot.metrics.check_inputs import ranks_of
 from weakspot.models.model_info import ModelInfo
 from weakspot.ops.evidence import competition_margins
+from weakspot.ops.preprocessing import whole_array
 from weakspot.ops.refinement import refine
 
 UNRANKED = 1_000_000_000  # a rank after those of all classes
@@ -215,7 +217,15 @@ def _class_maps(
         [*image.sample.class_indices, *image.sample.class_indices[:1] * (most - len(image.sample.class_indices))]
         for image in images
     ]
-    return localizer.class_maps_of([image.pixels for image in images], np.array(rows), list(methods.values()))
+    originals = [(image.size, partial(_read_whole, image.sample, localizer)) for image in images]
+    pixels = [image.pixels for image in images]
+    return localizer.class_maps_of(pixels, np.array(rows), list(methods.values()), originals)
+
+
+def _read_whole(sample: EvaluationSample, localizer: Localizer) -> Pixels:
+    """Read an image at its own size."""
+    image = read_as_annotated(sample.image.path, sample.image.size, max_pixels=localizer.max_pixels)
+    return whole_array(image, channels=len(localizer.preprocessing.mean))
 
 
 def _score(

@@ -69,6 +69,7 @@ def load_torch_model(model: str | Path | nn.Module, options: LocalizerOptions) -
             threshold=(info.threshold if tuned else None) or default_threshold,
             calibration=info.calibration if tuned else (),
             presence=info.presence if tuned and not multi_label else None,
+            zooms=info.zooms if tuned else 0,
         ),
         default_threshold,
         is_box_regressor=not method.can_propagate,

@@ -24,6 +24,7 @@ from weakspot.inference.pipeline import Pipeline, resize
 from weakspot.inference.postprocess import DecodedImage, FailedImage, PostprocessConfig
 from weakspot.inference.quality import find_quality
 from weakspot.inference.tile_options import check_method, check_model, check_options, comparable_methods
+from weakspot.inference.zoom import ZOOMS, Original
 from weakspot.ops.checks import check_threshold
 from weakspot.ops.refinement import check_refinement
 from weakspot.ops.uncertainty import reference_method
@@ -348,13 +349,18 @@ class Localizer:
         return self.torch_backend.class_maps(images, classes, self.method)
 
     def class_maps_of(
-        self, images: Sequence[Pixels], classes: NDArray[np.integer], methods: Sequence[str]
+        self,
+        images: Sequence[Pixels],
+        classes: NDArray[np.integer],
+        methods: Sequence[str],
+        originals: Sequence[Original] = (),
     ) -> list[ClassifierOutput]:
         """Compute the class maps of several methods with one forward pass, in the localizer's quality.
 
-        The images are as returned by :meth:`resize`, the class indices have the shape (B, C).
+        The images are as returned by :meth:`resize`, the class indices have the shape (B, C). With ``originals``, a
+        model that zooms looks at small regions again.
         """
-        return self._pipeline.class_maps(images, methods, ClassSelection(classes))
+        return self._pipeline.class_maps(images, methods, ClassSelection(classes), originals)
 
     def top_class_maps(self, images: Sequence[Pixels], top_k: int, methods: Sequence[str]) -> list[ClassifierOutput]:
         """Compute the maps of the ``top_k`` most probable classes, as :meth:`class_maps_of` does.
@@ -429,7 +435,8 @@ class Localizer:
         """
         backend = self.torch_backend.with_foreground_head(head)
         self._pipeline.backend = backend
-        self._pipeline.config = replace(self.config, info=replace(self.config.info, presence=None))
+        zooms = ZOOMS if head is not None and head.positions is not None else 0
+        self._pipeline.config = replace(self.config, info=replace(self.config.info, presence=None, zooms=zooms))
         if self._has_default_threshold:  # neither chosen by the user nor by a run
             self._pipeline.config = replace(self.config, threshold=backend.default_threshold(self.method))
 

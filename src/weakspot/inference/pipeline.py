@@ -8,7 +8,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
 from PIL import Image
 
 from weakspot.concurrency import parallel_batches, pipelined
@@ -31,7 +30,8 @@ from weakspot.inference.postprocess import (
 from weakspot.inference.presence import run_with_presence
 from weakspot.inference.tile_options import choose_tiling
 from weakspot.inference.tiles import config_of, predict_tiles
-from weakspot.ops.preprocessing import to_array
+from weakspot.inference.zoom import Original, zoom_output, zoom_prediction, zooms
+from weakspot.ops.preprocessing import to_array, whole_array
 from weakspot.ops.tiling import Tiling
 
 if TYPE_CHECKING:  # a file of weakspot export needs no torch
@@ -106,8 +106,7 @@ def decode_whole(source: ImageSource, *, channels: int, max_pixels: int, decoder
             image = read_image(source, max_pixels=max_pixels)
         else:
             image = decoders.read_file(source, max_pixels=max_pixels)
-        pixels = np.asarray(image.convert("L") if channels == 1 else image)
-    return pixels.reshape(image.height, image.width, channels)
+        return whole_array(image, channels=channels)
 
 
 def predict(
@@ -196,11 +195,22 @@ class Pipeline:
             yield from parallel_batches(self.decode, run, self._postprocess, images, size=batch_size)
 
     def class_maps(
-        self, images: Sequence[Pixels], methods: Sequence[str], selection: ClassSelection
+        self,
+        images: Sequence[Pixels],
+        methods: Sequence[str],
+        selection: ClassSelection,
+        originals: Sequence[Original] = (),
     ) -> list[ClassifierOutput]:
-        """Compute the class maps of several methods with one forward pass."""
+        """Compute the class maps of several methods with one forward pass; in ``originals``, look at small regions."""
         self._count(len(images))
-        return run_with_presence(self.backend, images, methods, selection, self.config.info)
+        info = self.config.info
+        outputs = run_with_presence(self.backend, images, methods, selection, info)
+        if not originals or not info.zooms:
+            return outputs
+        return [
+            zoom_output(output, self.backend, info, originals) if name == info.method else output
+            for name, output in zip(methods, outputs, strict=True)
+        ]
 
     def _predict(
         self,
@@ -210,7 +220,8 @@ class Pipeline:
     ) -> list[ImagePrediction | FailedImage]:
         self._count(sum(_forward_passes(image) for image in images))
         backend = backend or self.backend
-        whole = iter(predict(backend, [image for image in images if _tiling(image) is None], selection, self.config))
+        resized = [image for image in images if _tiling(image) is None]
+        whole = (self._zoom(backend, one) for one in predict(backend, resized, selection, self.config))
         return [
             self._predict_tiles(backend, image, image.tiling, selection)
             if isinstance(image, DecodedImage) and image.tiling is not None
@@ -218,13 +229,27 @@ class Pipeline:
             for image in images
         ]
 
+    def _zoom(self, backend: Backend, prediction: ImagePrediction | FailedImage) -> ImagePrediction | FailedImage:
+        """Look again at small regions, if the model does; one image at a time is in memory at its own size."""
+        if isinstance(prediction, FailedImage) or not zooms(self.config):
+            return prediction
+        try:
+            return zoom_prediction(
+                prediction, backend, self.config, lambda: self._decode_whole(backend, prediction.image.source)
+            )
+        except WeakspotError as error:
+            return _failed(prediction.image.source, error)
+
+    def _decode_whole(self, backend: Backend, source: ImageSource) -> Pixels:
+        channels = len(backend.preprocessing.mean)
+        return decode_whole(source, channels=channels, max_pixels=self.max_pixels, decoders=self.decoders)
+
     def _predict_tiles(
         self, backend: Backend, image: DecodedImage, tiling: Tiling, selection: ClassSelection
     ) -> ImagePrediction | FailedImage:
         """Predict an image in tiles; one such image at a time is in memory at its own size."""
-        channels = len(backend.preprocessing.mean)
         try:
-            pixels = decode_whole(image.source, channels=channels, max_pixels=self.max_pixels, decoders=self.decoders)
+            pixels = self._decode_whole(backend, image.source)
         except WeakspotError as error:  # it has changed, or only its reduced size could be decoded
             return _failed(image.source, error)
         return predict_tiles(backend, image, tiling, pixels, selection, self.config)

@@ -34,6 +34,7 @@ class ModelInfo:
         typical_areas: Typical box area of each class, for the uncertainty of boxes; empty if unknown.
         presence: Whether an image holds an object, by logits and the peak of the class map; None without a background
             class, or if too few validation images were with or without an object.
+        zooms: Number of times that a small region is looked at again, each time in half the width and height.
 
     Example:
         >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)
@@ -52,6 +53,7 @@ class ModelInfo:
     calibration: tuple[float, ...] = ()
     typical_areas: tuple[TypicalArea, ...] = ()
     presence: Presence | None = None
+    zooms: int = 0
 
     def validate(self) -> None:
         """Check that the values are possible and agree with each other."""
@@ -71,6 +73,8 @@ class ModelInfo:
             or (len(self.calibration) == 2 and isfinite(sum(self.calibration)) and self.calibration[0] >= 0),
             f"background_index must be in [0, {count}), got {self.background_index}.": self.background_index is None
             or (is_number(self.background_index, int) and self.background_index in range(count)),
+            f"zooms must be a number in [0, 8], got {self.zooms!r}.": is_number(self.zooms, int)
+            and 0 <= self.zooms <= 8,
             f"typical_areas must be {count} medians and positive spreads, got {[*map(list, areas)]}.": not areas
             or (len(areas) == count and all(isfinite(sum(area)) and area.log_spread > 0 for area in areas)),
         }

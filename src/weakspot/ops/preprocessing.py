@@ -97,6 +97,17 @@ def to_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
     return pixels.reshape(bounded.height, bounded.width, -1)
 
 
+def whole_array(image: Image.Image, *, channels: int) -> NDArray[np.uint8]:
+    """Return the pixels of an RGB image of any size for a classifier of 3 channels or 1; they cannot be changed.
+
+    Example:
+        >>> whole_array(Image.new("RGB", (4, 2), "white"), channels=1).shape
+        (2, 4, 1)
+    """
+    pixels: NDArray[np.uint8] = np.asarray(image.convert("L") if channels == 1 else image)
+    return pixels.reshape(image.height, image.width, channels)
+
+
 def reduce_long_sides(image: Image.Image) -> Image.Image:
     """Divide sides longer than :data:`MAX_IMAGE_SIDE` by a whole number, by averaging; return other images unchanged.
 

@@ -14,6 +14,7 @@ from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
 from weakspot.inference.wide_boxes import WideBoxes
+from weakspot.inference.zoom import ZOOMS
 from weakspot.io.atomic import atomic_write
 from weakspot.io.folders import CURVES, DATA, METRICS, STATE
 from weakspot.io.rows import write_rows
@@ -81,7 +82,7 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
     )
     if foreground is not None and foreground.positions is not None:
         presence = fit_run_presence(localizer.torch_backend, info, data.validation.samples, data.labels)
-        info = replace(info, presence=presence)
+        info = replace(info, presence=presence, zooms=ZOOMS)
     metadata = CheckpointMetadata(built.config, info, thresholds.source)
     write_rows(folder / METRICS, module.history)
     with atomic_write(folder / CURVES) as file:

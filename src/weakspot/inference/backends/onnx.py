@@ -184,6 +184,7 @@ def load_onnx(path: Path, options: LocalizerOptions) -> LoadedModel:
             threshold=backend.default_threshold(method),
             calibration=metadata.info.calibration if method == metadata.info.method else (),
             presence=None if options.multi_label or method != metadata.info.method else metadata.info.presence,
+            zooms=metadata.info.zooms if method == metadata.info.method else 0,
         ),
         metadata.default_threshold,
         metadata.is_box_regressor,

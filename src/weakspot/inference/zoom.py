@@ -1,0 +1,294 @@
+"""Look again, larger, at a region that is small in its image, so that its outline is as fine as that of a large one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weakspot.inference.backends import Backend, ClassifierOutput, ClassSelection
+from weakspot.inference.backends.base import Pixels
+from weakspot.inference.postprocess import ImagePrediction, PostprocessConfig
+from weakspot.models.model_info import ModelInfo
+from weakspot.ops import evidence_per_pixel, heatmap_from_class_map, resize
+from weakspot.ops.boxes import boxes_with_evidence
+
+# Each view has half the width and height of the one before; this many show an object of a thirtieth of the image.
+ZOOMS = 3
+# A region is bounded at half its height. It is small if its longer side is below this share of the view's.
+_HALF, _SMALL = 0.5, 0.25
+# A view of fewer pixels on a side shows nothing that the one before does not.
+_MIN_VIEW = 16
+
+View = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the image
+Point = tuple[float, float]  # x, y in pixels of the image
+Look = Callable[[View], NDArray[np.floating]]  # returns the class map of a view
+Read = Callable[[], Pixels]  # returns the image at its own size, shape (height, width, channels)
+Original = tuple[tuple[int, int], Read]  # height and width of an image, and the image
+
+
+@dataclass(frozen=True, eq=False)
+class ZoomedView:
+    """A view of the image around a small region.
+
+    Attributes:
+        view: The view.
+        heatmap: Its heatmap, of the model's input size, in [0, 1].
+        height: Value of the heatmap at the region's peak.
+    """
+
+    view: View
+    heatmap: NDArray[np.float32]
+    height: float
+
+
+def zooms(config: PostprocessConfig) -> bool:
+    """Return whether small regions are looked at again: maps of the method for which the model was trained."""
+    return config.info.zooms > 0 and config.method == config.info.method
+
+
+def zoom_prediction(
+    prediction: ImagePrediction, backend: Backend, config: PostprocessConfig, read: Read
+) -> ImagePrediction:
+    """Zoom into the region of each class that may have a box, if it is small.
+
+    Args:
+        prediction: Prediction of the whole image.
+        backend: The classifier.
+        config: How the prediction becomes a localization.
+        read: Returns the image at its own size, shape (height, width, channels).
+
+    Returns:
+        The same prediction if no region is small. Otherwise one whose maps have the size of the heatmap; in the views,
+        they are those of the views.
+
+    Raises:
+        InputError: As ``read``.
+    """
+    evidence = prediction.evidence if prediction.uncontested is None else prediction.uncontested
+    zoomed = _zoom_image(
+        prediction.maps,
+        evidence,
+        prediction.classes[: prediction.selection.count],
+        (prediction.image.height, prediction.image.width),
+        backend,
+        config.info,
+        read,
+    )
+    return prediction if zoomed is None else replace(prediction, maps=zoomed[0], uncontested=zoomed[1])
+
+
+def zoom_output(
+    output: ClassifierOutput, backend: Backend, info: ModelInfo, originals: Sequence[Original]
+) -> ClassifierOutput:
+    """Zoom into the regions of all classes of a batch of images.
+
+    Args:
+        output: Output for the whole images.
+        backend: The classifier.
+        info: Its metadata.
+        originals: The images at their own size.
+
+    Returns:
+        The same output if no region is small. Otherwise one whose maps all have the size of a heatmap.
+    """
+    evidence = output.evidence if output.uncontested is None else output.uncontested
+    zoomed = [
+        _zoom_image(output.maps[i], evidence[i], output.classes[i, : output.maps.shape[1]], size, backend, info, read)
+        for i, (size, read) in enumerate(originals)
+    ]
+    if all(one is None for one in zoomed):
+        return output
+    size = (info.preprocessing.height, info.preprocessing.width)
+    pairs = [one or _enlarge(output.maps[i], evidence[i], size) for i, one in enumerate(zoomed)]
+    maps, uncontested = (np.stack(kind) for kind in zip(*pairs, strict=True))
+    return replace(output, maps=maps, uncontested=uncontested)
+
+
+def _zoom_image(
+    maps: NDArray[np.floating],
+    evidence: NDArray[np.floating],
+    classes: NDArray[np.integer],
+    image_size: tuple[int, int],
+    backend: Backend,
+    info: ModelInfo,
+    read: Read,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Return maps and evidence of all classes of an image at the size of its heatmap; None if no region is small."""
+    size = (info.preprocessing.height, info.preprocessing.width)
+    pixels = cache(read)  # it is decoded at most once, and only if a region is small
+
+    def look(view: View, index: int) -> NDArray[np.floating]:
+        left, top, right, bottom = view
+        crop = backend.resize(pixels()[top:bottom, left:right].copy(), height=size[0], width=size[1])
+        (output,) = backend.run([crop], [info.method], ClassSelection(np.array([index])))
+        class_map: NDArray[np.floating] = output.maps[0, 0]
+        return class_map
+
+    views = {
+        position: list(
+            zoomed_views(
+                maps[position],
+                evidence[position],
+                image_size,
+                size,
+                partial(look, index=int(index)),
+                info.zooms,
+            )
+        )
+        for position, index in enumerate(classes)
+        if index != info.background_index
+    }
+    if not any(views.values()):
+        return None
+    enlarged, spread = _enlarge(maps, evidence, size)
+    for position, of_class in views.items():
+        for one in of_class:
+            paste(enlarged[position], spread[position], one, image_size)
+    return enlarged, spread
+
+
+def _enlarge(
+    maps: NDArray[np.floating], evidence: NDArray[np.floating], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Resize maps and evidence (C, h, w) to the size of the heatmap, as it would be done without a zoom."""
+    height, width = size
+    enlarged = resize(maps, height=height, width=width).astype(np.float32)
+    spread = [evidence_per_pixel(one, height=height, width=width) for one in evidence]
+    return enlarged, np.stack(spread).astype(np.float32)
+
+
+def zoomed_views(
+    class_map: NDArray[np.floating],
+    evidence: NDArray[np.floating],
+    image_size: tuple[int, int],
+    size: tuple[int, int],
+    look: Look,
+    zooms: int,
+) -> Iterator[ZoomedView]:
+    """Yield views around the region of most evidence, each of half the size, until it is not small any more.
+
+    Args:
+        class_map: Class map of the whole image, shape (h, w).
+        evidence: Evidence by which its region is chosen, shape (h', w').
+        image_size: ``(height, width)`` of the image.
+        size: ``(height, width)`` of heatmaps.
+        look: Computes the class map of a view.
+        zooms: Maximum number of views.
+    """
+    (image_height, image_width), (height, width) = image_size, size
+    view: View = (0, 0, image_width, image_height)
+    heatmap = heatmap_from_class_map(class_map, height=height, width=width)
+    if not heatmap.any():
+        return
+    per_pixel = evidence_per_pixel(evidence, height=height, width=width)
+    left, top, right, bottom = boxes_with_evidence(heatmap, _HALF, per_pixel, min_area=1.0)[0][0].astype(int)
+    row, column = _highest(heatmap, (top, bottom), (left, right))
+    for number in range(1, zooms + 1):
+        peak = _to_image(row, column, view, size)
+        view_size = (image_height >> number, image_width >> number)
+        if not _is_small(heatmap, row, column) or min(view_size) < _MIN_VIEW:
+            return
+        view = view_around(peak, image_size, view_size)
+        heatmap = heatmap_from_class_map(look(view), height=height, width=width)
+        rows, columns = _quarter_around(peak, view, size)
+        row, column = _highest(heatmap, rows, columns)
+        if heatmap[row, column] == 0:
+            return
+        yield ZoomedView(view, heatmap, float(heatmap[row, column]))
+
+
+def view_around(point: Point, image_size: tuple[int, int], view_size: tuple[int, int]) -> View:
+    """Return a view with a point in its center, or as close to it as the image allows.
+
+    Args:
+        point: ``(x, y)`` in pixels of the image.
+        image_size: ``(height, width)`` of the image.
+        view_size: ``(height, width)`` of the view.
+
+    Example:
+        >>> view_around((50, 50), (100, 200), (50, 100)), view_around((190, 2), (100, 200), (50, 100))
+        ((0, 25, 100, 75), (100, 0, 200, 50))
+    """
+    (x, y), (image_height, image_width), (height, width) = point, image_size, view_size
+    left = min(max(round(x - width / 2), 0), image_width - width)
+    top = min(max(round(y - height / 2), 0), image_height - height)
+    return left, top, left + width, top + height
+
+
+def paste(
+    class_map: NDArray[np.float32], evidence: NDArray[np.float32], zoomed: ZoomedView, image_size: tuple[int, int]
+) -> None:
+    """Replace a class map and its evidence inside a view, in place.
+
+    The peak of the region keeps its height in the class map, and nothing in the view is higher. The evidence in the
+    view keeps its sum, and is spread like the heatmap of the view.
+
+    Args:
+        class_map: Class map of the size of a heatmap.
+        evidence: Evidence in each pixel of it, 0 or more.
+        zoomed: The view.
+        image_size: ``(height, width)`` of the image.
+
+    Example:
+        >>> class_map, evidence = np.full((2, 4), 3, np.float32), np.ones((2, 4), np.float32)
+        >>> class_map[0, 0] = 0
+        >>> zoomed = ZoomedView((20, 0, 40, 20), np.array([[0.0, 1.0], [0.0, 0.0]], np.float32), 1.0)
+        >>> paste(class_map, evidence, zoomed, (20, 40))
+        >>> class_map.tolist(), evidence.tolist()
+        ([[0.0, 3.0, 0.0, 3.0], [3.0, 3.0, 0.0, 0.0]], [[1.0, 1.0, 0.0, 4.0], [1.0, 1.0, 0.0, 0.0]])
+    """
+    (height, width), (image_height, image_width) = class_map.shape, image_size
+    left, top, right, bottom = zoomed.view
+    rows = _interval(top, bottom, image_height, height)
+    columns = _interval(left, right, image_width, width)
+    floor, peak = float(class_map.min()), float(class_map[rows, columns].max())
+    inside = (rows.stop - rows.start, columns.stop - columns.start)
+    heatmap = resize(zoomed.heatmap, height=inside[0], width=inside[1], kernel="bilinear")
+    highest = min(zoomed.height, float(heatmap.max()))
+    if highest > 0:
+        shares = np.minimum(heatmap / highest, 1)
+        class_map[rows, columns] = floor + (peak - floor) * shares
+        evidence[rows, columns] = evidence[rows, columns].sum() * shares / shares.sum()
+
+
+def _interval(start: int, stop: int, image_side: int, side: int) -> slice:
+    """Return the pixels of a heatmap's side that show an interval of the image's side, at least one."""
+    first = min(round(start / image_side * side), side - 1)
+    return slice(first, max(round(stop / image_side * side), first + 1))
+
+
+def _highest(heatmap: NDArray[np.float32], rows: tuple[int, int], columns: tuple[int, int]) -> tuple[int, int]:
+    """Return row and column of the highest pixel of a part of a heatmap."""
+    part = heatmap[slice(*rows), slice(*columns)]
+    row, column = np.unravel_index(part.argmax(), part.shape)
+    return rows[0] + int(row), columns[0] + int(column)
+
+
+def _is_small(heatmap: NDArray[np.float32], row: int, column: int) -> bool:
+    """Return whether the region of a pixel, at half its height, is small."""
+    at_pixel = np.zeros(heatmap.shape, np.int32)
+    at_pixel[row, column] = 1
+    limited = np.minimum(heatmap, heatmap[row, column])
+    left, top, right, bottom = boxes_with_evidence(limited, _HALF, at_pixel, min_area=1.0)[0][0]
+    return bool(max((right - left) / heatmap.shape[1], (bottom - top) / heatmap.shape[0]) < _SMALL)
+
+
+def _to_image(row: int, column: int, view: View, size: tuple[int, int]) -> Point:
+    """Return the center of a pixel of a view's heatmap in pixels of the image."""
+    left, top, right, bottom = view
+    return left + (column + 0.5) / size[1] * (right - left), top + (row + 0.5) / size[0] * (bottom - top)
+
+
+def _quarter_around(point: Point, view: View, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return rows and columns of a view's heatmap within a quarter of its sides of a point of the image."""
+    left, top, right, bottom = view
+    x, y = (point[0] - left) / (right - left) * size[1], (point[1] - top) / (bottom - top) * size[0]
+    return _within(y, size[0]), _within(x, size[1])
+
+
+def _within(center: float, side: int) -> tuple[int, int]:
+    """Return the pixels within a quarter of a side of a center."""
+    first = min(max(int(center - side / 4), 0), side - 1)
+    return first, max(min(int(center + side / 4), side), first + 1)
