@@ -8,6 +8,7 @@ from chromium import all_of, needs_chromium, one, press, start_chromium, texts, 
 from reviews import BOX, CAT_ROW, HEIGHT, WIDTH, reviewing, write_found, write_localized_run
 
 from weakspot.data import ObjectAnnotation
+from weakspot.serving.review.learning import Progress
 
 httpx = pytest.importorskip("httpx")
 pytestmark = needs_chromium
@@ -458,6 +459,18 @@ def test_after_learning_untouched_boxes_change_and_touched_ones_do_not(browser, 
         until(lambda: name(browser) != first)
         until(lambda: boxes(browser) == [pytest.approx(box) for box in after[name(browser)]])
         assert severe(browser) == []
+
+
+def test_learning_that_ended_with_the_server_is_said(opened, live, monkeypatch):
+    def said():  # also if it is hidden, as no run localized these images
+        return one(opened, "#learn-says").get_attribute("textContent")
+
+    keys(opened, "ENTER")
+    monkeypatch.setattr(live.learner, "_progress", Progress("learning", 0, 5))
+    until(lambda: said() == "Learning ...")
+    monkeypatch.setattr(live.learner, "_progress", Progress())  # as after a restart
+    until(lambda: "interrupted" in said(), 20)
+    assert one(opened, "#learn").is_enabled()
 
 
 def predicted(live):

@@ -95,10 +95,14 @@ function prepareSlider(images) {
 
 // Learning.
 
+let starts = 0; // of the learning process, by this page
+
 async function learn() {
   try {
     await desk.saving.last;
-    showLearning(await ask("v1/learn", { method: "POST", body: {} }));
+    const learning = await ask("v1/learn", { method: "POST", body: {} });
+    starts += 1;
+    showLearning(learning);
   } catch (error) {
     tellLearning(error.message, true);
   }
@@ -112,11 +116,13 @@ function tellLearning(text, isWrong = false) {
 function showLearning({ available, phase, done, total, rounds: now, problem, note }) {
   byId("learning").hidden = !available;
   const isBusy = phase === "learning" || phase === "localizing";
+  const wasBusy = byId("learn").dataset.busy === "true";
   byId("learn").dataset.busy = String(isBusy);
   byId("learn").disabled = isBusy || !desk.touched;
   if (phase === "learning") tellLearning("Learning ...");
   else if (phase === "localizing") tellLearning(`Localizing: ${done} of ${total}`);
   else if (phase === "failed") tellLearning(problem, true);
+  else if (wasBusy && now <= rounds) tellLearning("Learning was interrupted: press Learn again.", true);
   if (rounds !== null && now > rounds) finishRound(note);
   rounds = now;
   return isBusy;
@@ -148,7 +154,7 @@ function showStanding({ text, reached }) {
 async function poll() {
   let isBusy = false;
   try {
-    const since = version;
+    const [since, before] = [version, starts];
     const review = await ask(`v1/review?since=${since}`);
     if (review.version < since) version = -1; // the server was started again
     else {
@@ -159,7 +165,7 @@ async function poll() {
       byId("note").textContent = byId("note").title = review.note;
       byId("note").hidden = !review.note;
       if (review.images.length) prepareSlider([...desk.items.values()]);
-      isBusy = showLearning(review.learning);
+      isBusy = before !== starts || showLearning(review.learning); // what was asked before the start is of no use
     }
   } catch {
     // Decisions say that the server does not answer; without any there is nothing to lose.
