@@ -43,6 +43,14 @@ def test_uncertain_images_of_a_review_choose_no_threshold_if_there_are_others(mi
     assert result.comparison.improves
 
 
+def test_a_box_outside_its_image_is_refused(misfit, boxed):
+    outside = replace(boxed.samples[3], objects=(ObjectAnnotation("red", (-50.0, -50.0, 5000.0, 5000.0)),))
+    written = (misfit / MODEL_FILE).read_bytes()
+    with refused("box-invalid", outside.image_id):
+        refit_thresholds(misfit, replace(boxed, samples=(*boxed.samples[:3], outside)))
+    assert (misfit / MODEL_FILE).read_bytes() == written
+
+
 def with_samples(dataset, count):
     return replace(dataset, samples=dataset.samples[:count])
 

@@ -1,6 +1,7 @@
 """Refit the thresholds of a run to boxes that were drawn after its training."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weakspot.cams import METHODS
-from weakspot.data import Dataset
+from weakspot.data import Dataset, Sample
+from weakspot.data.decoding import read_sizes
 from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
@@ -18,6 +20,7 @@ from weakspot.training.box_areas import typical_areas
 from weakspot.training.calibration import MIN_BOXES, calibrate_run
 from weakspot.training.labels import annotated_samples, representative_samples
 from weakspot.training.run_folder import run_lock
+from weakspot.training.teaching_content import check_boxes
 from weakspot.training.thresholds import best_class_thresholds, best_threshold, score_samples
 
 _FOLDS = 10
@@ -95,8 +98,8 @@ def refit_thresholds(run: str | Path, dataset: Dataset) -> RefitResult:
         dataset: Images with boxes or masks; images without are ignored.
 
     Raises:
-        InputError: ``missing-annotations`` with fewer than two boxes or masks, ``method-unsupported`` for a run that
-            predicts boxes, or the codes of :func:`weakspot.evaluate`.
+        InputError: ``missing-annotations`` with fewer than two boxes or masks, ``box-invalid`` for a box outside its
+            image, ``method-unsupported`` for a run that predicts boxes, or the codes of :func:`weakspot.evaluate`.
         ModelError: If the run cannot be read.
     """
     with run_lock(run):
@@ -117,6 +120,8 @@ def _refit(run: str | Path, dataset: Dataset) -> RefitResult:
     if not METHODS[info.method].can_propagate:
         raise InputError("method-unsupported", f"{run} predicts boxes, which have no threshold.")
     annotated = representative_samples(annotated_samples(dataset))
+    for sample in annotated:
+        check_boxes(sample, _size_of(sample))
     localizer = Localizer(run, backend="torch")
     localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # removes the per-class thresholds
     metric, scores, classes = score_samples(localizer, dataset, annotated)
@@ -130,6 +135,13 @@ def _refit(run: str | Path, dataset: Dataset) -> RefitResult:
     # A few boxes do not replace a calibration on many, unless it was for other thresholds.
     is_calibrated = (found.improves or len(annotated) >= MIN_BOXES) and calibrate_run(run, annotated) != ()
     return RefitResult(metric, len(scores), found, float(info.threshold or 0), info.class_thresholds, is_calibrated)
+
+
+def _size_of(sample: Sample) -> tuple[int, int] | None:
+    """Return ``(height, width)`` of the frame of an image's boxes; None for an image that cannot be read."""
+    with suppress(InputError):  # it counts as wrong
+        return sample.size or read_sizes(sample.path)[0]
+    return None
 
 
 def compare_thresholds(

@@ -71,10 +71,15 @@ def _frame_of_boxes(sample: Sample, image: Image) -> tuple[int, int]:
     if abs(width * image.height / (height * image.width) - 1) > _ASPECT_TOLERANCE:
         problem = f"{sample.path} has {image.width} x {image.height} pixels, but its boxes refer to {width} x {height}."
         raise InputError("size-mismatch", problem)
-    for kind, where in box_issues(sample, (height, width)):
+    check_boxes(sample, (height, width))
+    return width, height
+
+
+def check_boxes(sample: Sample, size: tuple[int, int] | None) -> None:
+    """Raise InputError ``box-invalid`` for a box without area, or outside an image of this ``(height, width)``."""
+    for kind, where in box_issues(sample, size):
         if kind != DUPLICATE_BOX:
             raise InputError("box-invalid", f"{where}: {kind}.")
-    return width, height
 
 
 def _has_masks(objects: Sequence[ObjectAnnotation]) -> bool:

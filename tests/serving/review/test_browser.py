@@ -301,6 +301,11 @@ def test_an_image_that_cannot_be_read_is_said(browser, live):
     live.state.get(live.ids()[CAT]).item.path.write_bytes(b"text")
     load(browser, live.url)
     until(lambda: "0000.png" in one(browser, "#says").text)
+    for key in ("ENTER", "n"):
+        keys(browser, key)
+        until(lambda: "nothing was decided" in one(browser, "#says").text)
+        assert name(browser) == CAT
+    assert live.rows() == []
     keys(browser, "ARROW_RIGHT")
     until(lambda: name(browser) == DOG)
     assert one(browser, "#says").text == ""

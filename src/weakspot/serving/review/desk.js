@@ -221,6 +221,7 @@ export class Desk {
   #edited(objects) {
     this.setDrawing(false);
     if (this.shownId !== this.current) this.editor.set([]);
+    else if (!this.#canDecide()) this.redraw();
     else if (objects.length) this.#decide(objects);
     else this.#setAsking(true);
   }
@@ -250,8 +251,15 @@ export class Desk {
     if (id === this.current) this.#showState();
   }
 
+  // Nobody decides on an image that is not there.
+  #canDecide() {
+    if (this.shownId !== this.current) return false;
+    if (this.editor.isMissing) this.say("The image is not shown, so nothing was decided.", true);
+    return !this.editor.isMissing;
+  }
+
   accept() {
-    if (this.shownId !== this.current) return;
+    if (!this.#canDecide()) return;
     const { objects } = this.editor;
     if (!objects.length) {
       this.#setAsking(true);
@@ -263,7 +271,7 @@ export class Desk {
   }
 
   nothing() {
-    if (this.shownId !== this.current) return;
+    if (!this.#canDecide()) return;
     if (this.items.get(this.current).status !== "empty") this.#decide([]);
     this.#goOn();
   }

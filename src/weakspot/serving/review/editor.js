@@ -43,7 +43,11 @@ export class Editor {
   load(address) {
     const [width, height] = this.size;
     const image = make("image", { href: address, width, height, preserveAspectRatio: "none" });
-    image.addEventListener("error", () => this.onMissing(address));
+    image.addEventListener("error", () => {
+      this.isMissing = true;
+      this.onMissing(address);
+    });
+    this.isMissing = false;
     this.image.replaceWith(image);
     this.image = image;
   }
