@@ -96,7 +96,7 @@ def test_another_quality_or_head_does_not_decide_by_these_maps(run):
     assert Localizer(run, backend="torch", quality="balanced").config.info.presence is not None
     changed = Localizer(run, backend="torch")
     changed.set_foreground_head(None)
-    assert changed.config.info.presence is None
+    assert (changed.config.info.presence, changed.config.info.zooms) == (None, 0)
 
 
 def test_it_says_that_boxes_teach_it(folder, tmp_path, capsys):
@@ -115,7 +115,7 @@ def whole(run):
 
 
 def without_zoom(localizer):
-    localizer._pipeline.config = replace(localizer.config, info=replace(localizer.config.info, zooms=0))
+    localizer.set_zooms(0)
     return localizer
 
 

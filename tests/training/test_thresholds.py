@@ -26,6 +26,7 @@ from weakspot.training.thresholds import (
     best_class_thresholds,
     best_threshold,
     choose_thresholds,
+    choose_zooms,
     otsu_threshold,
     thresholds_without_boxes,
 )
@@ -203,6 +204,23 @@ def test_a_large_validation_split_is_represented_by_evenly_spaced_images(run, un
     dataset, samples = unboxed
     localizer = without_thresholds(run)
     assert choose_thresholds(localizer, dataset, samples) == thresholds_without_boxes(localizer, samples[::3])
+
+
+@pytest.mark.parametrize(
+    ("zoomed", "whole", "zooms"),
+    [
+        pytest.param(60.0, 50.0, 3, id="better"),
+        pytest.param(60.0, 60.0, 3, id="as good"),
+        pytest.param(60.0, 70.0, 0, id="worse"),
+        pytest.param(None, None, 3, id="no boxes"),
+    ],
+)
+def test_boxes_decide_whether_small_regions_are_looked_at_again(run, monkeypatch, zoomed, whole, zooms):
+    localizer = Localizer(run, backend="torch")
+    scores = {3: Thresholds(0.5, "zoomed", score=zoomed), 0: Thresholds(0.4, "whole", score=whole)}
+    monkeypatch.setattr(thresholds, "choose_thresholds", lambda one, *_: scores[one.config.info.zooms])
+    assert choose_zooms(localizer, None, ()) == scores[zooms]
+    assert localizer.config.info.zooms == zooms
 
 
 def scores_of(*ranges, count=20):

@@ -24,7 +24,7 @@ from weakspot.inference.pipeline import Pipeline, resize
 from weakspot.inference.postprocess import DecodedImage, FailedImage, PostprocessConfig
 from weakspot.inference.quality import find_quality
 from weakspot.inference.tile_options import check_method, check_model, check_options, comparable_methods
-from weakspot.inference.zoom import ZOOMS, Original
+from weakspot.inference.zoom import Original
 from weakspot.ops.checks import check_threshold
 from weakspot.ops.refinement import check_refinement
 from weakspot.ops.uncertainty import reference_method
@@ -435,10 +435,14 @@ class Localizer:
         """
         backend = self.torch_backend.with_foreground_head(head)
         self._pipeline.backend = backend
-        zooms = ZOOMS if head is not None and head.positions is not None else 0
+        zooms = self.config.info.zooms if head is not None and head.positions is not None else 0
         self._pipeline.config = replace(self.config, info=replace(self.config.info, presence=None, zooms=zooms))
         if self._has_default_threshold:  # neither chosen by the user nor by a run
             self._pipeline.config = replace(self.config, threshold=backend.default_threshold(self.method))
+
+    def set_zooms(self, zooms: int) -> None:
+        """Look again at a small region so many times, each time in half the width and height; 0 looks at none."""
+        self._pipeline.config = replace(self.config, info=replace(self.config.info, zooms=zooms))
 
     @property
     def method(self) -> str:

@@ -20,10 +20,14 @@ ZOOMS = 3
 _HALF, _SMALL = 0.5, 0.25
 # A view of fewer pixels on a side shows nothing that the one before does not.
 _MIN_VIEW = 16
+# A larger view counts if the region is as in the one before, only finer: so much of its box lies inside the one before,
+# and the evidence is at least this share as high. The classifier may not know objects in any other size.
+_MIN_INSIDE, _MIN_EVIDENCE = 0.9, 0.5
 
 View = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the image
 Point = tuple[float, float]  # x, y in pixels of the image
-Look = Callable[[View], NDArray[np.floating]]  # returns the class map of a view
+Maps = tuple[NDArray[np.floating], NDArray[np.floating]]  # a class map, and the evidence for the class
+Look = Callable[[View], Maps]
 Read = Callable[[], Pixels]  # returns the image at its own size, shape (height, width, channels)
 Original = tuple[tuple[int, int], Read]  # height and width of an image, and the image
 
@@ -119,12 +123,11 @@ def _zoom_image(
     size = (info.preprocessing.height, info.preprocessing.width)
     pixels = cache(read)  # it is decoded at most once, and only if a region is small
 
-    def look(view: View, index: int) -> NDArray[np.floating]:
+    def look(view: View, index: int) -> Maps:
         left, top, right, bottom = view
         crop = backend.resize(pixels()[top:bottom, left:right].copy(), height=size[0], width=size[1])
         (output,) = backend.run([crop], [info.method], ClassSelection(np.array([index])))
-        class_map: NDArray[np.floating] = output.maps[0, 0]
-        return class_map
+        return output.maps[0, 0], output.evidence[0, 0]
 
     views = {
         position: list(
@@ -169,12 +172,14 @@ def zoomed_views(
 ) -> Iterator[ZoomedView]:
     """Yield views around the region of most evidence, each of half the size, until it is not small any more.
 
+    They also end if the region is another one in the next view, or if the evidence for it is much lower there.
+
     Args:
         class_map: Class map of the whole image, shape (h, w).
         evidence: Evidence by which its region is chosen, shape (h', w').
         image_size: ``(height, width)`` of the image.
         size: ``(height, width)`` of heatmaps.
-        look: Computes the class map of a view.
+        look: Computes class map and evidence of a view.
         zooms: Maximum number of views.
     """
     (image_height, image_width), (height, width) = image_size, size
@@ -186,15 +191,20 @@ def zoomed_views(
     left, top, right, bottom = boxes_with_evidence(heatmap, _HALF, per_pixel, min_area=1.0)[0][0].astype(int)
     row, column = _highest(heatmap, (top, bottom), (left, right))
     for number in range(1, zooms + 1):
-        peak = _to_image(row, column, view, size)
+        region = _region_of(heatmap, row, column)
         view_size = (image_height >> number, image_width >> number)
-        if not _is_small(heatmap, row, column) or min(view_size) < _MIN_VIEW:
+        if not _is_small(region, size) or min(view_size) < _MIN_VIEW:
             return
-        view = view_around(peak, image_size, view_size)
-        heatmap = heatmap_from_class_map(look(view), height=height, width=width)
-        rows, columns = _quarter_around(peak, view, size)
-        row, column = _highest(heatmap, rows, columns)
-        if heatmap[row, column] == 0:
+        before = _to_image(region, view, size)
+        peak = _to_image(np.array([column, row, column + 1, row + 1]), view, size)
+        view = view_around(((peak[0] + peak[2]) / 2, (peak[1] + peak[3]) / 2), image_size, view_size)
+        larger, larger_evidence = look(view)
+        heatmap = heatmap_from_class_map(larger, height=height, width=width)
+        row, column = _highest(heatmap, *_pixels_of(before, view, size))
+        if heatmap[row, column] == 0 or larger_evidence.max() < _MIN_EVIDENCE * evidence.max():
+            return
+        after = _to_image(_region_of(heatmap, row, column), view, size)
+        if _share_inside(after, before) < _MIN_INSIDE:
             return
         yield ZoomedView(view, heatmap, float(heatmap[row, column]))
 
@@ -266,29 +276,44 @@ def _highest(heatmap: NDArray[np.float32], rows: tuple[int, int], columns: tuple
     return rows[0] + int(row), columns[0] + int(column)
 
 
-def _is_small(heatmap: NDArray[np.float32], row: int, column: int) -> bool:
-    """Return whether the region of a pixel, at half its height, is small."""
+def _region_of(heatmap: NDArray[np.float32], row: int, column: int) -> NDArray[np.float64]:
+    """Return the box of the region of a pixel at half its height, in pixels of the heatmap."""
     at_pixel = np.zeros(heatmap.shape, np.int32)
     at_pixel[row, column] = 1
     limited = np.minimum(heatmap, heatmap[row, column])
-    left, top, right, bottom = boxes_with_evidence(limited, _HALF, at_pixel, min_area=1.0)[0][0]
-    return bool(max((right - left) / heatmap.shape[1], (bottom - top) / heatmap.shape[0]) < _SMALL)
+    box: NDArray[np.float64] = boxes_with_evidence(limited, _HALF, at_pixel, min_area=1.0)[0][0]
+    return box
 
 
-def _to_image(row: int, column: int, view: View, size: tuple[int, int]) -> Point:
-    """Return the center of a pixel of a view's heatmap in pixels of the image."""
+def _is_small(box: NDArray[np.float64], size: tuple[int, int]) -> bool:
+    """Return whether a box is small in a heatmap of a size ``(height, width)``."""
+    left, top, right, bottom = box
+    return bool(max((right - left) / size[1], (bottom - top) / size[0]) < _SMALL)
+
+
+def _to_image(box: NDArray[np.number], view: View, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Convert a box in pixels of a view's heatmap to pixels of the image."""
     left, top, right, bottom = view
-    return left + (column + 0.5) / size[1] * (right - left), top + (row + 0.5) / size[0] * (bottom - top)
+    scale, origin = np.array([(right - left) / size[1], (bottom - top) / size[0]] * 2), np.array([left, top] * 2)
+    in_image: NDArray[np.float64] = box * scale + origin
+    return in_image
 
 
-def _quarter_around(point: Point, view: View, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return rows and columns of a view's heatmap within a quarter of its sides of a point of the image."""
+def _pixels_of(box: NDArray[np.float64], view: View, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return rows and columns of a view's heatmap that show a box in pixels of the image, at least one of each."""
     left, top, right, bottom = view
-    x, y = (point[0] - left) / (right - left) * size[1], (point[1] - top) / (bottom - top) * size[0]
-    return _within(y, size[0]), _within(x, size[1])
+    columns = (box[[0, 2]] - left) / (right - left) * size[1]
+    rows = (box[[1, 3]] - top) / (bottom - top) * size[0]
+    return _whole(rows, size[0]), _whole(columns, size[1])
 
 
-def _within(center: float, side: int) -> tuple[int, int]:
-    """Return the pixels within a quarter of a side of a center."""
-    first = min(max(int(center - side / 4), 0), side - 1)
-    return first, max(min(int(center + side / 4), side), first + 1)
+def _whole(interval: NDArray[np.float64], side: int) -> tuple[int, int]:
+    """Return the pixels of a side that an interval touches, at least one."""
+    first = min(max(int(np.floor(interval[0])), 0), side - 1)
+    return first, max(min(int(np.ceil(interval[1])), side), first + 1)
+
+
+def _share_inside(box: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the share of a box's area inside another one."""
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    return float(np.maximum(sides, 0).prod() / (box[2:] - box[:2]).prod())

@@ -14,7 +14,6 @@ from weakspot.errors import InputError
 from weakspot.inference.localizer import Localizer
 from weakspot.inference.quality import find_quality
 from weakspot.inference.wide_boxes import WideBoxes
-from weakspot.inference.zoom import ZOOMS
 from weakspot.io.atomic import atomic_write
 from weakspot.io.folders import CURVES, DATA, METRICS, STATE
 from weakspot.io.rows import write_rows
@@ -33,7 +32,7 @@ from weakspot.training.positions import fit_run_positions
 from weakspot.training.presence import fit_run_presence
 from weakspot.training.setup import TrainingSetup
 from weakspot.training.teach import describe_taught, teach_held_run
-from weakspot.training.thresholds import choose_thresholds
+from weakspot.training.thresholds import choose_thresholds, choose_zooms
 from weakspot.training.validation_images import write_validation
 from weakspot.training.wide_boxes import count_wide_boxes
 from weakspot.visualization import COLORS, chart_to_svg, new_chart
@@ -68,7 +67,8 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
     foreground = _fit_heads(setup, localizer, options) if propagate else None
     samples = data.validation.samples or data.training.samples
     logger.info("Choosing the threshold on %d heatmaps.", len(samples))
-    thresholds = choose_thresholds(localizer, data.dataset, samples)
+    has_positions = foreground is not None and foreground.positions is not None
+    thresholds = (choose_zooms if has_positions else choose_thresholds)(localizer, data.dataset, samples)
     info = ModelInfo(
         data.labels.class_names,
         built.preprocessing,
@@ -79,10 +79,11 @@ def finalize(setup: TrainingSetup, module: WsolModule, folder: Path, options: Tr
         multi_label=built.config.multi_label,
         background_index=data.labels.background_index,
         typical_areas=typical_areas((*data.training.samples, *data.validation.samples), data.labels.class_names),
+        zooms=localizer.config.info.zooms,
     )
-    if foreground is not None and foreground.positions is not None:
+    if has_positions:
         presence = fit_run_presence(localizer.torch_backend, info, data.validation.samples, data.labels)
-        info = replace(info, presence=presence, zooms=ZOOMS)
+        info = replace(info, presence=presence)
     metadata = CheckpointMetadata(built.config, info, thresholds.source)
     write_rows(folder / METRICS, module.history)
     with atomic_write(folder / CURVES) as file:

@@ -20,6 +20,7 @@ from weakspot.evaluation.metric_collection import IOU_THRESHOLD
 from weakspot.evaluation.predictions import Prediction
 from weakspot.inference.localization import Localization
 from weakspot.inference.localizer import Localizer
+from weakspot.inference.zoom import ZOOMS
 from weakspot.metrics.best_iou import NATIVE_THRESHOLDS
 from weakspot.terminal import counted
 from weakspot.training.edge_threshold import edge_threshold, outline_edges
@@ -39,11 +40,13 @@ class Thresholds:
         value: Threshold of all classes together.
         source: How it was chosen, in words.
         per_class: Threshold of each class; empty if all have the same.
+        score: Score of the validation boxes or masks at the best threshold, in percent; None without them.
     """
 
     value: float
     source: str
     per_class: tuple[float, ...] = ()
+    score: float | None = None
 
 
 def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequence[Sample]) -> Thresholds:
@@ -67,11 +70,28 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
         best = 100 * scores.mean(axis=0).max()
         source = f"best {metric} on {len(scores)} boxes of the validation split ({best:.1f} %)"
         per_class = best_class_thresholds(scores, classes, len(localizer.class_names))
-        return Thresholds(best_threshold(scores), source, per_class)
+        return Thresholds(best_threshold(scores), source, per_class, best)
     if not METHODS[localizer.method].can_propagate:
         return Thresholds(BOX_LEVEL, "box regression")
     step = max(1, -(-len(validation) // _MAX_IMAGES))  # evenly spaced, as images may be sorted by class
     return thresholds_without_boxes(localizer, validation[::step])
+
+
+def choose_zooms(localizer: Localizer, dataset: Dataset, validation: Sequence[Sample]) -> Thresholds:
+    """Choose thresholds, and whether the localizer looks again at small regions; arguments are as above.
+
+    It does, unless boxes or masks of validation images have a higher score without.
+    """
+    localizer.set_zooms(ZOOMS)
+    zoomed = choose_thresholds(localizer, dataset, validation)
+    if zoomed.score is None:
+        return zoomed
+    localizer.set_zooms(0)
+    whole = choose_thresholds(localizer, dataset, validation)
+    if whole.score is not None and whole.score > zoomed.score:
+        return whole
+    localizer.set_zooms(ZOOMS)
+    return zoomed
 
 
 def thresholds_without_boxes(localizer: Localizer, samples: Sequence[Sample]) -> Thresholds:
