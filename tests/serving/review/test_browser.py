@@ -220,6 +220,9 @@ def test_buttons_do_the_same_and_keep_no_focus(opened, live):
     saved(live, "empty", [], "owl/0002.png")
     one(opened, "#undo").click()
     saved(live, "untouched", [], "owl/0002.png")
+    one(opened, "#undo").click()
+    saved(live, "untouched", [], DOG)
+    until(lambda: name(opened) == DOG and "withdrawn" in one(opened, "#says").text)
 
 
 def test_a_tab_does_not_overwrite_what_another_one_has_decided(opened, live):

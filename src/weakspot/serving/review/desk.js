@@ -299,8 +299,11 @@ export class Desk {
 
   #goBack(step) {
     if (!step) return;
+    const isOther = step.id !== this.current;
     this.#put(step.id, step.objects);
     this.open(step.id);
+    if (!isOther || this.isWaiting) return;
+    this.say(`The decision on ${this.items.get(step.id).name} was ${step.objects ? "taken up again" : "withdrawn"}.`);
   }
 
   // Answers of the server.
