@@ -23,7 +23,7 @@ from weakspot.ops import component_tree
 from weakspot.ops.iou import box_iou
 
 THRESHOLDS = np.arange(1, 20) / 20
-MIN_AREAS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01)  # fractions of the image
+MIN_AREAS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05)  # fractions of the image
 Boxes = NDArray[np.float64]
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from math import log
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,6 +30,7 @@ from torch import Tensor
 import weakspot as ws
 from weakspot.data import Dataset, Sample
 from weakspot.inference.localizer import Localizer
+from weakspot.inference.zoom import ZOOMS
 from weakspot.models import position_head
 from weakspot.models.checkpoint import read_metadata, rewrite_heads
 from weakspot.models.position_head import PositionHead, fit_position_head, smooth
@@ -45,13 +47,26 @@ Kept = tuple[bool, bool]  # whether a head keeps its class logits, and its dista
 
 @dataclass(frozen=True)
 class Row:
-    """A head: constants of its fit, its terms, what it learns from, and whether its distance is PatchCore's."""
+    """A head: constants of its fit, its terms, what it learns from, whether its distance is PatchCore's, and zooms."""
 
     name: str
     kept: Kept = (True, True)
     constants: Mapping[str, Any] = field(default_factory=dict)
     learns_from: str = "labels"
     is_patchcore: bool = False
+    zooms: int = 0
+
+
+def log_sum_exp(logits: Tensor) -> Tensor:
+    """Pool logits of positions (B, C, h, w) by a smooth maximum (Pinheiro and Collobert, CVPR 2015)."""
+    flat = logits.flatten(2)
+    return flat.logsumexp(dim=2) - log(flat.shape[2])
+
+
+def attention(logits: Tensor) -> Tensor:
+    """Pool logits of positions (B, C, h, w) by their mean, weighted by their softmax."""
+    flat = logits.flatten(2)
+    return (flat.softmax(dim=2) * flat).sum(dim=2)
 
 
 def best(logits: Tensor) -> Tensor:
@@ -72,6 +87,10 @@ ROWS = (
     Row("mil: class logits and distance"),
     Row("mil, and boxes of all training images", learns_from="boxes"),
     Row("mil, and masks of all training images", learns_from="masks"),
+    Row("class logits, log-sum-exp", (True, False), {"pool": log_sum_exp}),
+    Row("class logits, attention", (True, False), {"pool": attention}),
+    Row("mil, looks again at small regions", zooms=ZOOMS),
+    Row("mil and masks, looks again at small regions", learns_from="masks", zooms=ZOOMS),
 )
 
 
@@ -143,7 +162,7 @@ def measure(
         classes, distance = row.kept
         head.scale[:-1] *= 1 if classes else ABSENT
         head.scale[-1:] *= 1 if distance else ABSENT
-        write(head, run, target, dataset)
+        write(head, run, target, dataset, row.zooms)
         rows = {}
         for split in splits:
             found = next(iter(ws.evaluate(target, dataset, test_split=split).to_dict()["rows"].values()))
@@ -156,7 +175,7 @@ def measure(
     return {split: [*values, f"{fit_seconds:.0f}", f"{seconds:.2f}"] for split, values in rows.items()}
 
 
-def write(head: PositionHead, run: Path, target: Path, dataset: Dataset) -> None:
+def write(head: PositionHead, run: Path, target: Path, dataset: Dataset, zooms: int) -> None:
     """Write a copy of a run with another position head, and thresholds and the probability of an object for it."""
     shutil.copytree(run, target)
     metadata, localizer, validation = read_metadata(run), Localizer(run, backend="torch"), of_split(dataset, "val")
@@ -164,8 +183,9 @@ def write(head: PositionHead, run: Path, target: Path, dataset: Dataset) -> None
     assert foreground is not None
     foreground.positions = head
     localizer.set_foreground_head(foreground)
+    localizer.set_zooms(zooms)
     chosen = choose_thresholds(localizer, dataset, validation)
-    info = replace(metadata.info, threshold=chosen.value, class_thresholds=chosen.per_class, presence=None)
+    info = replace(metadata.info, threshold=chosen.value, class_thresholds=chosen.per_class, presence=None, zooms=zooms)
     presence = fit_run_presence(localizer.torch_backend, info, validation, labels_of(run))
     rewrite_heads(target, replace(metadata, info=replace(info, presence=presence)), foreground)
 
