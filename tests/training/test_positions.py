@@ -29,7 +29,7 @@ from weakspot.training.run_config import TrainRequest
 from weakspot.training.start import _read
 from weakspot.training.teach import teach
 
-MIL = {"method": "mil", "backbone": "test_resnet", "output_stride": 16, "batch_size": 8, "input_size": 192}
+MIL = {"method": "mil", "backbone": "test_resnet", "output_stride": 16, "batch_size": 8, "input_size": 96}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_peak_of_a_small_object_is_on_it(localizer):
     for seed in range(2000, 2010):
         image, (x1, y1, x2, y2) = draw("red", seed)
         heatmap = localizer(image, classes=["red"]).heatmap
-        y, x = (place // 2 for place in divmod(int(heatmap.argmax()), heatmap.shape[1]))  # in pixels of the image
+        y, x = divmod(int(heatmap.argmax()), heatmap.shape[1])
         hits += x1 - 8 <= x < x2 + 8 and y1 - 8 <= y < y2 + 8  # half a stride around it
     assert hits >= 9
 
@@ -108,66 +108,68 @@ def test_it_says_that_boxes_teach_it(folder, tmp_path, capsys):
     assert told in capsys.readouterr().err
 
 
-@pytest.fixture
-def whole(run):
-    """The run without a zoom."""
-    return without_zoom(Localizer(run, backend="torch"))
-
-
-def without_zoom(localizer):
-    localizer.set_zooms(0)
+def of_zooms(run, zooms):
+    """Return a localizer with larger images, in which discs are small."""
+    localizer = Localizer(run, backend="torch", input_size=192)
+    localizer.set_zooms(zooms)
     return localizer
 
 
-def test_a_small_object_is_looked_at_again_and_its_box_is_tighter(localizer, whole):
-    overlaps = {}
+@pytest.fixture(scope="module")
+def zooming(run):
+    return of_zooms(run, 3)
+
+
+def test_a_small_object_is_looked_at_again_and_its_box_is_tighter(run, zooming):
+    whole, overlaps = of_zooms(run, 0), {}
     for seed in range(2000, 2010):
         image, box = draw("red", seed)
-        for one in (localizer, whole):
+        for one in (zooming, whole):
             found = one(image, classes=["red"])
             overlaps.setdefault(one, []).append(box_iou(found.box[None], np.array([box], float))[0, 0])
             assert found.score == pytest.approx(whole(image, classes=["red"]).score)
-    assert np.mean(overlaps[localizer]) > np.mean(overlaps[whole]) + 0.05
+    assert np.mean(overlaps[zooming]) > np.mean(overlaps[whole]) + 0.05
 
 
-def test_only_maps_that_trained_the_run_are_looked_at_again(run, localizer):
+def test_only_maps_that_trained_the_run_are_looked_at_again(run, localizer, zooming):
     assert localizer.config.info.zooms == 3
     for changed in (Localizer(run, method="gradcam"), Localizer(run, quality="plain")):
         assert changed.config.info.zooms == 0
     image = draw("red", 2000)[0]
-    gradcam = localizer.with_options(method="gradcam")(image, classes=["red"])
-    np.testing.assert_allclose(
-        gradcam.heatmap, Localizer(run, method="gradcam")(image, classes=["red"]).heatmap, atol=1e-5
-    )
+    gradcam = Localizer(run, backend="torch", method="gradcam", input_size=192)
+    expected, found = (one(image, classes=["red"]).heatmap for one in (gradcam, zooming.with_options(method="gradcam")))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_evaluating_looks_again_as_localizing_does(localizer, folder):
+def test_evaluating_looks_again_as_localizing_does(zooming, folder):
     dataset = read_dataset(folder / "val")
+    reds = [sample for sample in dataset.samples if sample.path.parent.name == "red"][:6]
+    boxes = {sample.image_id: draw("red", 1000 + int(sample.path.stem))[1] for sample in reds}
     samples = [
-        replace(s, objects=(ObjectAnnotation("red", draw("red", 1000 + int(s.path.stem))[1]),))
-        for s in dataset.samples
-        if s.path.parent.name == "red"
+        replace(sample, split="test", objects=(ObjectAnnotation("red", boxes[sample.image_id]),)) for sample in reds
     ]
     found = []
     evaluate(
-        localizer,
-        replace(dataset, samples=tuple(replace(sample, split="test") for sample in samples[:6])),
+        zooming,
+        replace(dataset, samples=tuple(samples)),
         config=EvaluationConfig(val_split="", samples=0),
         on_prediction=lambda prediction, _: found.append(prediction),
     )
-    at = int(np.abs(NATIVE_THRESHOLDS - localizer.threshold).argmin())
+    at = int(np.abs(NATIVE_THRESHOLDS - zooming.threshold).argmin())
+    localizer = zooming.with_options(threshold=float(NATIVE_THRESHOLDS[at]))
+    assert len(found) == 6
     for prediction in found:
-        (sample,) = [one for one in samples if one.image_id == prediction.sample.image.image_id]
-        box = localizer.with_options(threshold=float(NATIVE_THRESHOLDS[at]))(sample.path, classes=["red"]).box
-        expected = box_iou(box[None], np.array([sample.objects[0].box]))[0, 0]
+        sample = prediction.sample.image
+        box = localizer(sample.path, classes=["red"]).box
+        expected = box_iou(box[None], np.array([boxes[sample.image_id]]))[0, 0]
         assert prediction.scores["cam"].native[at] == pytest.approx(expected, abs=1e-6)
 
 
-def test_an_image_that_is_deleted_before_it_is_looked_at_again_fails(localizer, tmp_path):
+def test_an_image_that_is_deleted_before_it_is_looked_at_again_fails(zooming, tmp_path):
     draw("red", 2000)[0].save(tmp_path / "0.png")
-    decoded = localizer.decode(tmp_path / "0.png")
+    decoded = zooming.decode(tmp_path / "0.png")
     (tmp_path / "0.png").unlink()
-    (failed,) = localizer.batch([decoded], classes=["red"])
+    (failed,) = zooming.batch([decoded], classes=["red"])
     assert failed.code == "image-not-found"
 
 
@@ -175,12 +177,12 @@ def test_maps_are_those_of_the_head(run):
     localizer = Localizer(run, backend="torch")
     head = localizer.torch_backend.classifier.foreground
     localizer.set_foreground_head(head)  # removes the thresholds of the classes, to which maps are remapped
-    without_zoom(localizer)
-    image = np.array(draw("red", 7)[0].resize((192, 192)))
+    localizer.set_zooms(0)
+    image = np.array(draw("red", 7)[0])
     features = localizer.torch_backend.object_inputs([image], "cam", torch.tensor([[1]])).features
     expected = head.positions(features.float(), torch.tensor([[1]]))[0, 0].numpy()
     heatmap = localizer(Image.fromarray(image), classes=[1]).heatmap
-    np.testing.assert_allclose(heatmap, heatmap_from_class_map(expected, height=192, width=192), atol=0.02)
+    np.testing.assert_allclose(heatmap, heatmap_from_class_map(expected, height=96, width=96), atol=0.02)
     (found,) = localizer.torch_backend.run([image], ["cam"], ClassSelection(np.array([1])))
     np.testing.assert_allclose(found.evidence[0, 0], expected, atol=0.05)  # by which the first region is chosen
 
@@ -252,8 +254,8 @@ def test_a_black_mask_teaches_its_label_alone(located, caplog):
 
 def test_an_image_with_a_mask_is_read_in_the_orientation_of_the_mask(localizer, tmp_path, monkeypatch):
     """Masks are of the stored pixels, whatever EXIF says."""
-    pixels = np.zeros((192, 192, 3), np.uint8)
-    pixels[:, 96:] = 255
+    pixels = np.zeros((96, 96, 3), np.uint8)
+    pixels[:, 48:] = 255
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
