@@ -89,8 +89,8 @@ ROWS = (
     Row("mil, and masks of all training images", learns_from="masks"),
     Row("class logits, log-sum-exp", (True, False), {"pool": log_sum_exp}),
     Row("class logits, attention", (True, False), {"pool": attention}),
-    Row("mil, looks again at small regions", zooms=ZOOMS),
-    Row("mil and masks, looks again at small regions", learns_from="masks", zooms=ZOOMS),
+    Row("mil, with zoom", zooms=ZOOMS),
+    Row("mil and masks, with zoom", learns_from="masks", zooms=ZOOMS),
 )
 
 

@@ -53,7 +53,7 @@ def service(*arguments):
         process.communicate()
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_a_service_responds_and_stops_at_sigterm_after_all_responses(tmp_path):
     run_folder(tmp_path)
     image = png(random_images(1)[0])

@@ -358,7 +358,7 @@ class Localizer:
         """Compute the class maps of several methods with one forward pass, in the localizer's quality.
 
         The images are as returned by :meth:`resize`, the class indices have the shape (B, C). With ``originals``, a
-        model that zooms looks at small regions again.
+        model that zooms does so in them.
         """
         return self._pipeline.class_maps(images, methods, ClassSelection(classes), originals)
 
@@ -441,7 +441,7 @@ class Localizer:
             self._pipeline.config = replace(self.config, threshold=backend.default_threshold(self.method))
 
     def set_zooms(self, zooms: int) -> None:
-        """Look again at a small region so many times, each time in half the width and height; 0 looks at none."""
+        """Zoom into small regions so many times, each time to half the width and height; 0 for never."""
         self._pipeline.config = replace(self.config, info=replace(self.config.info, zooms=zooms))
 
     @property

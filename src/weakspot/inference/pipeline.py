@@ -201,7 +201,7 @@ class Pipeline:
         selection: ClassSelection,
         originals: Sequence[Original] = (),
     ) -> list[ClassifierOutput]:
-        """Compute the class maps of several methods with one forward pass; in ``originals``, look at small regions."""
+        """Compute the class maps of several methods with one forward pass; zoom into the ``originals``."""
         self._count(len(images))
         info = self.config.info
         outputs = run_with_presence(self.backend, images, methods, selection, info)
@@ -230,7 +230,7 @@ class Pipeline:
         ]
 
     def _zoom(self, backend: Backend, prediction: ImagePrediction | FailedImage) -> ImagePrediction | FailedImage:
-        """Look again at small regions, if the model does; one image at a time is in memory at its own size."""
+        """Zoom into small regions, if the model does; one image at a time is in memory at its own size."""
         if isinstance(prediction, FailedImage) or not zooms(self.config):
             return prediction
         try:

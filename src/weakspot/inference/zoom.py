@@ -1,4 +1,4 @@
-"""Look again, larger, at a region that is small in its image, so that its outline is as fine as that of a large one."""
+"""Zoom into a region that is small in its image, so that its outline is as fine as that of a large one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +20,14 @@ ZOOMS = 3
 _HALF, _SMALL = 0.5, 0.25
 # A view of fewer pixels on a side shows nothing that the one before does not.
 _MIN_VIEW = 16
-# A larger view counts if the region is as in the one before, only finer: so much of its box lies inside the one before,
-# and the evidence is at least this share as high. The classifier may not know objects in any other size.
+# A view counts if it shows the same region, only finer: so much of its box is inside that of the view before, and the
+# evidence is at least this share as high. The classifier may not know objects of another size.
 _MIN_INSIDE, _MIN_EVIDENCE = 0.9, 0.5
 
 View = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the image
 Point = tuple[float, float]  # x, y in pixels of the image
 Maps = tuple[NDArray[np.floating], NDArray[np.floating]]  # a class map, and the evidence for the class
-Look = Callable[[View], Maps]
+Predict = Callable[[View], Maps]
 Read = Callable[[], Pixels]  # returns the image at its own size, shape (height, width, channels)
 Original = tuple[tuple[int, int], Read]  # height and width of an image, and the image
 
@@ -48,7 +48,7 @@ class ZoomedView:
 
 
 def zooms(config: PostprocessConfig) -> bool:
-    """Return whether small regions are looked at again: maps of the method for which the model was trained."""
+    """Return whether a model zooms into small regions: with the method for which it was trained."""
     return config.info.zooms > 0 and config.method == config.info.method
 
 
@@ -123,7 +123,7 @@ def _zoom_image(
     size = (info.preprocessing.height, info.preprocessing.width)
     pixels = cache(read)  # it is decoded at most once, and only if a region is small
 
-    def look(view: View, index: int) -> Maps:
+    def predict(view: View, index: int) -> Maps:
         left, top, right, bottom = view
         crop = backend.resize(pixels()[top:bottom, left:right].copy(), height=size[0], width=size[1])
         (output,) = backend.run([crop], [info.method], ClassSelection(np.array([index])))
@@ -136,7 +136,7 @@ def _zoom_image(
                 evidence[position],
                 image_size,
                 size,
-                partial(look, index=int(index)),
+                partial(predict, index=int(index)),
                 info.zooms,
             )
         )
@@ -167,7 +167,7 @@ def zoomed_views(
     evidence: NDArray[np.floating],
     image_size: tuple[int, int],
     size: tuple[int, int],
-    look: Look,
+    predict: Predict,
     zooms: int,
 ) -> Iterator[ZoomedView]:
     """Yield views around the region of most evidence, each of half the size, until it is not small any more.
@@ -179,7 +179,7 @@ def zoomed_views(
         evidence: Evidence by which its region is chosen, shape (h', w').
         image_size: ``(height, width)`` of the image.
         size: ``(height, width)`` of heatmaps.
-        look: Computes class map and evidence of a view.
+        predict: Computes class map and evidence of a view.
         zooms: Maximum number of views.
     """
     (image_height, image_width), (height, width) = image_size, size
@@ -198,7 +198,7 @@ def zoomed_views(
         before = _to_image(region, view, size)
         peak = _to_image(np.array([column, row, column + 1, row + 1]), view, size)
         view = view_around(((peak[0] + peak[2]) / 2, (peak[1] + peak[3]) / 2), image_size, view_size)
-        larger, larger_evidence = look(view)
+        larger, larger_evidence = predict(view)
         heatmap = heatmap_from_class_map(larger, height=height, width=width)
         row, column = _highest(heatmap, *_pixels_of(before, view, size))
         if heatmap[row, column] == 0 or larger_evidence.max() < _MIN_EVIDENCE * evidence.max():

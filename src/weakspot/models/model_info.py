@@ -34,7 +34,7 @@ class ModelInfo:
         typical_areas: Typical box area of each class, for the uncertainty of boxes; empty if unknown.
         presence: Whether an image holds an object, by logits and the peak of the class map; None without a background
             class, or if too few validation images were with or without an object.
-        zooms: Number of times that a small region is looked at again, each time in half the width and height.
+        zooms: Number of zooms into a small region, each to half the width and height of the one before.
 
     Example:
         >>> info = ModelInfo(("cat", "dog"), Preprocessing(96, 96), threshold=0.4, background_index=1)

@@ -81,7 +81,7 @@ def choose_thresholds(localizer: Localizer, dataset: Dataset, validation: Sequen
 
 
 def choose_zooms(localizer: Localizer, dataset: Dataset, validation: Sequence[Sample]) -> Thresholds:
-    """Choose thresholds, and whether the localizer looks again at small regions; arguments are as above.
+    """Choose thresholds, and whether the localizer zooms into small regions; arguments as for choose_thresholds.
 
     It does, unless boxes or masks of validation images have a higher score without.
     """
@@ -92,9 +92,9 @@ def choose_zooms(localizer: Localizer, dataset: Dataset, validation: Sequence[Sa
     localizer.set_zooms(0)
     whole = choose_thresholds(localizer, dataset, validation)
     is_worse = whole.score is not None and whole.score > zoomed.score
-    verb = "not looked at again" if is_worse else "looked at again, larger"
-    scores = f"{zoomed.score:.1f} % of the validation boxes with it, {whole.score or 0:.1f} % without"
-    logger.info("Small regions are %s: %s.", verb, scores)
+    zoom = "No zoom" if is_worse else "Zoom"
+    right = f"{zoomed.score:.1f} % of the validation boxes are right with it, {whole.score or 0:.1f} % without"
+    logger.info("%s into small regions: %s.", zoom, right)
     localizer.set_zooms(0 if is_worse else ZOOMS)
     return whole if is_worse else zoomed
 
