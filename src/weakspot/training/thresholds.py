@@ -93,8 +93,8 @@ def choose_zooms(localizer: Localizer, dataset: Dataset, validation: Sequence[Sa
     whole = choose_thresholds(localizer, dataset, validation)
     is_worse = whole.score is not None and whole.score > zoomed.score
     zoom = "No zoom" if is_worse else "Zoom"
-    right = f"{zoomed.score:.1f} % of the validation boxes are right with it, {whole.score or 0:.1f} % without"
-    logger.info("%s into small regions: %s.", zoom, right)
+    scores = f"{zoomed.score:.1f} % with it, {whole.score or 0:.1f} % without"
+    logger.info("%s into small regions: the validation split has a score of %s.", zoom, scores)
     localizer.set_zooms(0 if is_worse else ZOOMS)
     return whole if is_worse else zoomed
 

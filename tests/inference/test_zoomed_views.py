@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
-from weakspot.inference.zoom import ZoomedView, paste, view_around, zoomed_views
+from weakspot.inference.zoomed_views import ZoomedView, paste, view_around, zoomed_views
 
 SIDE, GRID = 64, 16  # of heatmaps, and of class maps
 
