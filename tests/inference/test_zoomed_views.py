@@ -110,6 +110,7 @@ def test_pasting_keeps_the_peak_and_the_sum_of_the_evidence(left, top, width, he
     assert class_map[inside].min() >= before.min() - 1e-6
     assert evidence[inside].sum() == pytest.approx(shares[inside].sum(), rel=1e-4)
     assert evidence.min() >= 0
+    assert evidence[inside].argmax() == class_map[inside].argmax()
     class_map[inside], evidence[inside] = before[inside], shares[inside]
     assert (class_map == before).all()
     assert (evidence == shares).all()

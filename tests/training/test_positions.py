@@ -131,6 +131,25 @@ def test_a_small_object_is_looked_at_again_and_its_box_is_tighter(run, zooming):
     assert np.mean(overlaps[zooming]) > np.mean(overlaps[whole]) + 0.05
 
 
+def test_a_tight_box_keeps_the_evidence_of_its_region(zooming):
+    found = zooming(draw("red", 2000)[0], classes=["red"])
+    x1, y1, x2, y2 = found.box * 2  # in pixels of the heatmap
+    assert (x2 - x1) * (y2 - y1) < 0.05 * 192**2
+    assert found.box_evidence[0] > 0.2
+    assert found.uncontested.shape == found.heatmap.shape
+    assert found.uncontested.argmax() == found.heatmap.argmax()
+
+
+def test_the_background_class_is_not_zoomed_into(zooming, monkeypatch):
+    seen = []
+    monkeypatch.setattr("weakspot.inference.zoom.zoomed_views", lambda *_: seen.append(1) or iter(()))
+    image = draw("red", 2000)[0]
+    zooming(image, classes=["background"])
+    assert seen == []
+    zooming(image, classes=["red"])
+    assert seen == [1]
+
+
 def test_only_maps_that_trained_the_run_are_looked_at_again(run, localizer, zooming):
     assert localizer.config.info.zooms == 3
     for changed in (Localizer(run, method="gradcam"), Localizer(run, quality="plain")):

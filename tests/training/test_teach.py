@@ -102,7 +102,9 @@ def test_what_taught_a_run_before_teaches_it_again_unless_it_should_be_forgotten
 def test_edges_of_validation_images_choose_the_thresholds_of_a_head(run, boxed):
     validation = boxed.samples[24:49]
     write_validation(run, validation)
-    result = teach(run, boxed.samples[:24])
+    steps = set()
+    result = teach(run, boxed.samples[:24], on_progress=lambda _, count: steps.add(count))
+    assert steps == {4 * 10}  # three heads decide whether a fourth one helps
     metadata, localizer = read_metadata(run), Localizer(run, backend="torch")
     localizer.set_foreground_head(localizer.torch_backend.classifier.foreground)  # as it is while it is taught
     expected = thresholds_without_boxes(localizer, validation)
